@@ -1,0 +1,271 @@
+//! The third question: may this answer be stored, and what does the client
+//! get? (RFC 9111 §3 and §4.3.3, RFC 5861 §4)
+
+use super::entry::{ENTRY_BYTES_MAX, Entry};
+use super::freshness::{self, Times};
+use super::negotiation;
+use super::purge::{TAGS_MAX, is_tag};
+use super::request::Lookup;
+use crate::http::fields::{Fields, strip_hop_by_hop};
+use crate::http::head::ResponseHead;
+use crate::http::{date, list};
+
+/// What happens after the origin answered, or failed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The client gets the answer, and it is stored.
+    Store(Box<Entry>),
+    /// The stored body is still good; its head is now this. It is stored
+    /// again if `keep`.
+    Refresh {
+        /// The entry with the fields of the 304.
+        entry: Box<Entry>,
+        /// Whether it may still be stored.
+        keep: bool,
+    },
+    /// The client gets the answer; it is not stored.
+    Forward(NotStored),
+    /// The client gets the stored answer, stale.
+    ServeStale,
+    /// The origin's 304 is about another answer than ours: ask once more,
+    /// without conditions.
+    AskAgain,
+    /// There is nothing to give but an error.
+    Fail(OriginFailure),
+}
+
+/// Why there is no answer of the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginFailure {
+    /// No connection, or it broke before a response head came.
+    Unreachable,
+    /// No response head came in time.
+    TimedOut,
+}
+
+/// Why an answer is not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStored {
+    /// `no-store`
+    NoStore,
+    /// `private`
+    Private,
+    /// It sets a cookie: it is somebody's.
+    SetCookie,
+    /// The request was authorized, and the answer does not say that it may be
+    /// stored all the same (§3.5).
+    Authorization,
+    /// `Vary: *`, or too many fields in it.
+    Vary,
+    /// Neither origin nor rule says for how long it is fresh.
+    NoFreshness,
+    /// It arrived older than it may be used, and has no validator.
+    Expired,
+    /// 206 and 304 are not stored as answers of their own.
+    Status,
+    /// The request was HEAD.
+    Head,
+    /// More tags than an entry may have: a purge could miss it.
+    TooManyTags,
+    /// The head is larger than [`ENTRY_BYTES_MAX`].
+    LargeHead,
+}
+
+impl NotStored {
+    /// A word for logs and `Cache-Status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoStore => "no-store",
+            Self::Private => "private",
+            Self::SetCookie => "set-cookie",
+            Self::Authorization => "authorization",
+            Self::Vary => "vary",
+            Self::NoFreshness => "no-freshness",
+            Self::Expired => "expired",
+            Self::Status => "status",
+            Self::Head => "head",
+            Self::TooManyTags => "too-many-tags",
+            Self::LargeHead => "large-head",
+        }
+    }
+}
+
+/// An exchange with the origin, seen from the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The request it was for.
+    pub lookup: &'a Lookup,
+    /// The purge number seen before the origin was asked.
+    pub seen: u64,
+    /// When it happened.
+    pub times: Times,
+    /// The stored answer that was to be refreshed or replaced.
+    pub stored: Option<&'a Entry>,
+    /// Whether that one may be served should the origin have failed.
+    pub on_error: bool,
+}
+
+/// Answers the question for what the origin sent.
+pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailure>) -> Next {
+    let stored = exchange.stored;
+    let fall_back = stored.filter(|_| exchange.on_error);
+    let head = match origin {
+        Ok(head) => head,
+        Err(failure) if fall_back.is_none() => return Next::Fail(failure),
+        Err(_) => return Next::ServeStale,
+    };
+    // RFC 5861 §4 names these four.
+    if matches!(head.status, 500 | 502 | 503 | 504) && fall_back.is_some() {
+        return Next::ServeStale;
+    }
+    match stored {
+        Some(stored) if head.status == 304 => refresh(exchange, stored, head),
+        _ => match entry(exchange, head) {
+            Ok(entry) => Next::Store(Box::new(entry)),
+            Err(reason) => Next::Forward(reason),
+        },
+    }
+}
+
+/// RFC 9111 §4.3.4. The 304's fields replace the stored ones, except those
+/// that describe the body we hold (§3.2).
+fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next {
+    if let (Some(new), Some(old)) = (head.fields.get("etag"), stored.fields.get("etag"))
+        && new.trim_start_matches("W/") != old.trim_start_matches("W/")
+    {
+        return Next::AskAgain;
+    }
+    const OF_THE_BODY: [&str; 5] = [
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "etag",
+    ];
+    let mut update = head.fields.clone();
+    strip_hop_by_hop(&mut update);
+    update.retain(|name, _| !OF_THE_BODY.contains(&name));
+    let mut fields = stored.fields.clone();
+    fields.retain(|name, _| !update.has(name) && name != "date");
+    for (name, value) in update.iter() {
+        fields.add(name, value);
+    }
+    // Tag fields were taken out when the entry was made. A 304 may omit them:
+    // the tags it had then stay.
+    let retagged = TAG_FIELDS.iter().any(|(name, _)| update.has(name));
+    let merged = ResponseHead {
+        status: stored.status,
+        fields,
+    };
+    match entry(exchange, &merged) {
+        Ok(mut entry) => {
+            entry.length = stored.length;
+            if !retagged {
+                entry.tags = stored.tags.clone();
+            }
+            let entry = Box::new(entry);
+            Next::Refresh { entry, keep: true }
+        }
+        // It may no longer be stored, but it answers this request.
+        Err(_) => {
+            let mut entry = Box::new(stored.clone());
+            entry.fields = for_clients(&merged.fields, exchange.times.response_ms);
+            entry.received_ms = exchange.times.response_ms;
+            entry.initial_age = freshness::initial_age(&merged, exchange.times);
+            Next::Refresh { entry, keep: false }
+        }
+    }
+}
+
+/// The entry that an answer makes, if it may be stored at all (§3).
+fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStored> {
+    let lookup = exchange.lookup;
+    let (control, _) = freshness::directives(head);
+    let authorized_too = control.public || control.must_revalidate || control.s_maxage.is_some();
+    let refused = [
+        (lookup.head_only, NotStored::Head),
+        (matches!(head.status, 206 | 304), NotStored::Status),
+        (control.no_store, NotStored::NoStore),
+        (control.private, NotStored::Private),
+        (head.fields.has("set-cookie"), NotStored::SetCookie),
+        (
+            lookup.authorized && !authorized_too,
+            NotStored::Authorization,
+        ),
+    ];
+    if let Some((_, reason)) = refused.into_iter().find(|(refused, _)| *refused) {
+        return Err(reason);
+    }
+    let names = negotiation::choosing_fields(&head.fields).map_err(|_| NotStored::Vary)?;
+    let terms = freshness::terms(head, &lookup.rule, exchange.times);
+    let tags = tags(&head.fields, &lookup.rule.tags);
+    if tags.len() > TAGS_MAX {
+        return Err(NotStored::TooManyTags);
+    }
+    let entry = Entry {
+        key: lookup.key.text.clone(),
+        seen: exchange.seen,
+        received_ms: exchange.times.response_ms,
+        initial_age: freshness::initial_age(head, exchange.times),
+        terms: terms.ok_or(NotStored::NoFreshness)?,
+        for_authorized: authorized_too,
+        status: head.status,
+        length: head
+            .fields
+            .get("content-length")
+            .and_then(|n| n.trim().parse().ok()),
+        tags,
+        choices: negotiation::choices(&names, &lookup.origin.fields),
+        fields: for_clients(&head.fields, exchange.times.response_ms),
+    };
+    if entry.retention_seconds() == 0 {
+        return Err(NotStored::Expired);
+    }
+    if entry.encode().len() > ENTRY_BYTES_MAX {
+        return Err(NotStored::LargeHead);
+    }
+    Ok(entry)
+}
+
+/// Response fields that carry tags, and whether commas separate them.
+const TAG_FIELDS: [(&str, bool); 3] = [
+    ("cache-tag", true),
+    ("surrogate-key", false),
+    ("xkey", false),
+];
+
+/// The tags of an answer: those of its fields and of the rule, sorted, once
+/// each. What is no tag by [`is_tag`] could never be purged and is left out.
+fn tags(fields: &Fields, of_rule: &[String]) -> Vec<String> {
+    let mut tags = of_rule.to_vec();
+    for (name, commas) in TAG_FIELDS {
+        for value in fields.all(name) {
+            let found = value.split(|c: char| if commas { c == ',' } else { c.is_whitespace() });
+            tags.extend(
+                found
+                    .map(list::trim)
+                    .filter(|t| is_tag(t))
+                    .map(str::to_owned),
+            );
+        }
+    }
+    tags.sort();
+    tags.dedup();
+    tags
+}
+
+/// The fields of an origin's answer that clients get, whether it is stored or
+/// not: without those of the connection, tags, and the length and age that
+/// are set anew with each answer.
+pub fn for_clients(fields: &Fields, received_ms: u64) -> Fields {
+    let mut kept = fields.clone();
+    strip_hop_by_hop(&mut kept);
+    kept.retain(|name, _| {
+        !matches!(name, "content-length" | "age") && TAG_FIELDS.iter().all(|(tag, _)| *tag != name)
+    });
+    // RFC 9110 §6.6.1: a recipient with a clock adds the missing Date.
+    if !kept.has("date") {
+        kept.add("date", date::print(received_ms / 1000));
+    }
+    kept
+}

@@ -1,0 +1,268 @@
+//! A stored answer's head and bookkeeping, and its compact text form.
+//!
+//! The body lies beside it, opaque. The text is printable ASCII on one line,
+//! so that it fits a response field in the Cache API and a prefix in KV.
+
+use super::freshness::Terms;
+use super::key::CacheKey;
+use super::negotiation::Choice;
+use super::purge::Covered;
+use crate::http::fields::Fields;
+use crate::http::url::Url;
+use std::fmt::Write;
+
+/// What is stored of an answer beside its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The whole key it was stored under: a hit with another key is a miss.
+    pub key: String,
+    /// The purge number its isolate had seen before it asked the origin. Any
+    /// matching purge with a larger number kills the entry.
+    pub seen: u64,
+    /// When its head came from the origin, in milliseconds since 1970.
+    pub received_ms: u64,
+    /// How old it was then, in seconds.
+    pub initial_age: u64,
+    /// For how long it may be used.
+    pub terms: Terms,
+    /// Whether requests with `Authorization` may be answered by it (§3.5).
+    pub for_authorized: bool,
+    /// The origin's status code.
+    pub status: u16,
+    /// Length of the body in bytes, where the origin said so.
+    pub length: Option<u64>,
+    /// Surrogate keys.
+    pub tags: Vec<String>,
+    /// The request fields that chose it.
+    pub choices: Vec<Choice>,
+    /// The fields that clients get.
+    pub fields: Fields,
+}
+
+/// Why a text is no entry. In every case the entry counts as missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryError {
+    /// It is of another format version, or something else altogether.
+    Version,
+    /// It ends too early, goes on too long, or holds what it must not.
+    Garbled,
+}
+
+impl std::fmt::Display for EntryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Version => "entry of another format",
+            Self::Garbled => "garbled entry",
+        })
+    }
+}
+
+/// Format version; another one is a miss.
+const VERSION: &str = "E1";
+
+/// The longest text of an entry. Cloudflare allows 128 KB for all fields of a
+/// response; a quarter leaves room for what the platform adds.
+pub const ENTRY_BYTES_MAX: usize = 32 * 1024;
+
+/// An entry that has a validator is kept a day beyond its use, because a 304
+/// is cheaper than a body.
+const KEEP_FOR_VALIDATION_SECONDS: u64 = 86_400;
+
+impl Entry {
+    /// Current age in seconds (RFC 9111 §4.2.3).
+    pub fn age(&self, now_ms: u64) -> u64 {
+        let resident = now_ms.saturating_sub(self.received_ms) / 1000;
+        self.initial_age.saturating_add(resident)
+    }
+
+    /// For how many seconds after its arrival it is worth keeping.
+    pub fn retention_seconds(&self) -> u64 {
+        let Terms {
+            lifetime,
+            stale_while_revalidate,
+            stale_if_error,
+        } = self.terms;
+        let mut after = stale_while_revalidate.max(stale_if_error);
+        if self.has_validator() {
+            after = after.max(KEEP_FOR_VALIDATION_SECONDS);
+        }
+        lifetime
+            .saturating_add(after)
+            .saturating_sub(self.initial_age)
+    }
+
+    /// Whether the origin can be asked if it is still good.
+    pub fn has_validator(&self) -> bool {
+        self.fields.has("etag") || self.fields.has("last-modified")
+    }
+
+    /// What purges may name it by.
+    pub fn covered(&self) -> Option<Covered<'_>> {
+        let url = Url::parse(self.key.lines().next()?).ok()?;
+        Some(Covered {
+            url,
+            tags: &self.tags,
+        })
+    }
+
+    /// Whether it was stored under this key.
+    pub fn is_of(&self, key: &CacheKey) -> bool {
+        self.key == key.text
+    }
+
+    /// The text form.
+    pub fn encode(&self) -> String {
+        let mut text = String::with_capacity(512);
+        text.push_str(VERSION);
+        let terms = &self.terms;
+        for number in [
+            self.seen,
+            self.received_ms,
+            self.initial_age,
+            terms.lifetime,
+            terms.stale_while_revalidate,
+            terms.stale_if_error,
+            u64::from(self.for_authorized),
+            u64::from(self.status),
+        ] {
+            put_number(&mut text, number);
+        }
+        match self.length {
+            Some(length) => put_number(&mut text, length),
+            None => text.push('|'),
+        }
+        put(&mut text, &self.key);
+        put_number(&mut text, self.tags.len() as u64);
+        for tag in &self.tags {
+            put(&mut text, tag);
+        }
+        put_number(&mut text, self.choices.len() as u64);
+        for (name, value) in &self.choices {
+            put(&mut text, name);
+            // A mark tells an absent field from an empty one.
+            match value {
+                Some(value) => put(&mut text, &format!("={value}")),
+                None => put(&mut text, ""),
+            }
+        }
+        put_number(&mut text, self.fields.len() as u64);
+        for (name, value) in self.fields.iter() {
+            put(&mut text, name);
+            put(&mut text, value);
+        }
+        text
+    }
+
+    /// Reads the text form.
+    pub fn decode(text: &str) -> Result<Self, EntryError> {
+        let mut reader = Reader(text.split('|'));
+        if reader.0.next() != Some(VERSION) {
+            return Err(EntryError::Version);
+        }
+        let entry = reader.entry().ok_or(EntryError::Garbled)?;
+        match reader.0.next() {
+            None => Ok(entry),
+            Some(_) => Err(EntryError::Garbled),
+        }
+    }
+}
+
+fn put_number(text: &mut String, number: u64) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "|{number}");
+}
+
+/// Adds a piece: `|` and `\` and whatever is not printable ASCII become
+/// `\` and the code point in hexadecimal, closed by `;`.
+fn put(text: &mut String, piece: &str) {
+    text.push('|');
+    for c in piece.chars() {
+        if (' '..='~').contains(&c) && c != '|' && c != '\\' {
+            text.push(c);
+        } else {
+            let _ = write!(text, "\\{:x};", u32::from(c));
+        }
+    }
+}
+
+fn unescape(piece: &str) -> Option<String> {
+    let Some((plain, mut rest)) = piece.split_once('\\') else {
+        return Some(piece.to_owned());
+    };
+    let mut text = plain.to_owned();
+    loop {
+        let (code, after) = rest.split_once(';')?;
+        text.push(char::from_u32(u32::from_str_radix(code, 16).ok()?)?);
+        match after.split_once('\\') {
+            Some((plain, next)) => {
+                text.push_str(plain);
+                rest = next;
+            }
+            None => {
+                text.push_str(after);
+                return Some(text);
+            }
+        }
+    }
+}
+
+struct Reader<'a>(std::str::Split<'a, char>);
+
+impl Reader<'_> {
+    fn entry(&mut self) -> Option<Entry> {
+        let seen = self.number()?;
+        let received_ms = self.number()?;
+        let initial_age = self.number()?;
+        let terms = Terms {
+            lifetime: self.number()?,
+            stale_while_revalidate: self.number()?,
+            stale_if_error: self.number()?,
+        };
+        let for_authorized = self.number()? == 1;
+        let status = u16::try_from(self.number()?).ok()?;
+        let length = match self.0.next()? {
+            "" => None,
+            digits => Some(digits.parse().ok()?),
+        };
+        let key = self.piece()?;
+        let tags = self.several(Self::piece)?;
+        let choices = self.several(|reader| {
+            let name = reader.piece()?;
+            let value = reader.piece()?;
+            Some((name, value.strip_prefix('=').map(str::to_owned)))
+        })?;
+        let lines = self.several(|reader| Some((reader.piece()?, reader.piece()?)))?;
+        Some(Entry {
+            key,
+            seen,
+            received_ms,
+            initial_age,
+            terms,
+            for_authorized,
+            status,
+            length,
+            tags,
+            choices,
+            fields: lines.into_iter().collect(),
+        })
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.0.next()?.parse().ok()
+    }
+
+    fn piece(&mut self) -> Option<String> {
+        unescape(self.0.next()?)
+    }
+
+    /// A count and as many items. The count is not trusted with memory: the
+    /// list grows as items are read.
+    fn several<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()?;
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(one(self)?);
+        }
+        Some(items)
+    }
+}

@@ -1,0 +1,112 @@
+//! How long an answer is fresh, and how long it may be used after that
+//! (RFC 9111 §4.2, RFC 5861).
+
+use super::rules::Rule;
+use crate::http::cache_control::{self, CacheControl};
+use crate::http::date;
+use crate::http::head::ResponseHead;
+
+/// For how long an answer may be used. Times are in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Freshness lifetime, counted from when the origin made the answer.
+    pub lifetime: u64,
+    /// After that, may be served while it is refreshed.
+    pub stale_while_revalidate: u64,
+    /// After the lifetime, may be served when the origin fails.
+    pub stale_if_error: u64,
+}
+
+/// The stale-if-error window where neither origin nor rule names one: a day,
+/// so that a site survives a night without its origin.
+pub const STALE_IF_ERROR_DEFAULT: u64 = 86_400;
+
+/// No lifetime or window counts for more than a year.
+const SECONDS_MAX: u64 = 31_536_000;
+
+/// When an exchange with the origin happened, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Just before the request was sent.
+    pub request_ms: u64,
+    /// When the response head had come.
+    pub response_ms: u64,
+}
+
+/// The directives that hold for this cache: a valid `CDN-Cache-Control`
+/// replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
+pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
+    match CacheControl::targeted(&head.fields) {
+        Some(control) => (control, true),
+        None => (CacheControl::of(&head.fields), false),
+    }
+}
+
+/// The terms of an answer, or `None` if nothing says for how long it is fresh.
+pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
+    let (control, targeted) = directives(head);
+    let stated = control.s_maxage.or(control.max_age).or_else(|| {
+        let expires = head.fields.get("expires").filter(|_| !targeted)?;
+        Some(expires_after(expires, head, times))
+    });
+    let overriding = rule.edge_ttl.filter(|_| may_be_overridden(head.status));
+    let lifetime = match overriding.or(stated) {
+        _ if control.no_cache => 0,
+        Some(lifetime) => lifetime.min(SECONDS_MAX),
+        None => return None,
+    };
+    // RFC 9111 §4.2.4: these forbid stale answers, whatever else is said.
+    if control.no_cache || control.must_revalidate || control.proxy_revalidate {
+        return Some(Terms {
+            lifetime,
+            ..Terms::default()
+        });
+    }
+    // s-maxage carries proxy-revalidate's meaning (§5.2.2.10): our default
+    // yields to it; what origin or rule say of stale answers does not.
+    let default = match control.s_maxage {
+        Some(_) => 0,
+        None => STALE_IF_ERROR_DEFAULT,
+    };
+    let window = |origin: Option<u64>, rule: Option<u64>, default| {
+        origin.or(rule).unwrap_or(default).min(SECONDS_MAX)
+    };
+    Some(Terms {
+        lifetime,
+        stale_while_revalidate: window(
+            control.stale_while_revalidate,
+            rule.stale_while_revalidate,
+            0,
+        ),
+        stale_if_error: window(control.stale_if_error, rule.stale_if_error, default),
+    })
+}
+
+/// The current age on arrival: corrected_initial_age of RFC 9111 §4.2.3.
+pub fn initial_age(head: &ResponseHead, times: Times) -> u64 {
+    let arrived = times.response_ms / 1000;
+    let apparent = head
+        .fields
+        .get("date")
+        .and_then(date::parse)
+        .map_or(0, |sent| arrived.saturating_sub(sent));
+    let delay = times.response_ms.saturating_sub(times.request_ms) / 1000;
+    let corrected = cache_control::age(&head.fields).saturating_add(delay);
+    apparent.max(corrected)
+}
+
+/// `Expires` less `Date`; an `Expires` that is no date has passed (§5.3).
+fn expires_after(expires: &str, head: &ResponseHead, times: Times) -> u64 {
+    let sent = head
+        .fields
+        .get("date")
+        .and_then(date::parse)
+        .unwrap_or(times.response_ms / 1000);
+    date::parse(expires).map_or(0, |until| until.saturating_sub(sent))
+}
+
+/// An edge TTL is meant for pages, not for errors: it holds for the statuses
+/// that are cacheable by default (RFC 9110 §15.1) and no error.
+fn may_be_overridden(status: u16) -> bool {
+    matches!(status, 200 | 203 | 204 | 300 | 301 | 308)
+}

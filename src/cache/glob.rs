@@ -1,0 +1,43 @@
+//! Patterns with `*`, as in Cloudflare's routes: any run of characters, `/`
+//! included.
+
+/// A pattern. Matching takes at most pattern length times text length steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob(String);
+
+impl Glob {
+    /// The pattern of this text.
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.to_owned())
+    }
+
+    /// Whether the whole of `text` fits. Case counts.
+    pub fn matches(&self, text: &str) -> bool {
+        let (pattern, text) = (self.0.as_bytes(), text.as_bytes());
+        let (mut p, mut t) = (0, 0);
+        // Where to go on when what follows the last star did not fit: the star
+        // then swallows one character more. Earlier stars need no second try.
+        let mut retry: Option<(usize, usize)> = None;
+        loop {
+            match (pattern.get(p), text.get(t)) {
+                (Some(b'*'), _) => {
+                    retry = Some((p + 1, t));
+                    p += 1;
+                }
+                (Some(wanted), Some(found)) if wanted == found => {
+                    p += 1;
+                    t += 1;
+                }
+                (None, None) => return true,
+                _ => match retry {
+                    Some((after_star, from)) if from < text.len() => {
+                        retry = Some((after_star, from + 1));
+                        p = after_star;
+                        t = from + 1;
+                    }
+                    _ => return false,
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a shared cache knows, as pure and total functions: no clock, no I/O,
+//! no bodies.
+//!
+//! Three questions, each a module of its own:
+//!
+//! 1. [`request`]: may this request use the cache, and under which key?
+//! 2. [`stored`]: may this stored response be used now?
+//! 3. [`answer`]: may this answer be stored, and what does the client get?
+
+pub mod answer;
+pub mod cookies;
+pub mod entry;
+pub mod freshness;
+pub mod glob;
+pub mod key;
+pub mod ledger;
+pub mod negotiation;
+pub mod purge;
+pub mod request;
+pub mod rules;
+pub mod settings;
+pub mod stored;

@@ -1,0 +1,75 @@
+//! Variants: which stored answer fits a request (RFC 9111 §4.1).
+//!
+//! Values are taken from the request as the *origin* sees it. A field that
+//! Edgekeep drops or sets therefore never splits entries, whatever `Vary` says.
+
+use crate::http::fields::Fields;
+use crate::http::{accept, list};
+
+/// A request field that chose an answer, and the value it had (`None`: absent).
+pub type Choice = (String, Option<String>);
+
+/// How many fields `Vary` may name; a longer list is no sensible answer.
+const VARY_MAX: usize = 16;
+
+/// Why an answer cannot be stored by its `Vary`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VariesOnAnything;
+
+/// The fields that choose among variants: those of `Vary`, in lower case,
+/// sorted, once each; and `accept-encoding` for a coded body even if the
+/// origin forgot to say so.
+pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnything> {
+    let mut names: Vec<String> = response
+        .all("vary")
+        .flat_map(list::members)
+        .map(str::to_ascii_lowercase)
+        .collect();
+    if response.has("content-encoding") {
+        names.push("accept-encoding".to_owned());
+    }
+    names.sort();
+    names.dedup();
+    if names.iter().any(|name| name == "*") || names.len() > VARY_MAX {
+        return Err(VariesOnAnything);
+    }
+    Ok(names)
+}
+
+/// The choices that a request to the origin makes for these fields.
+pub fn choices(names: &[String], request: &Fields) -> Vec<Choice> {
+    names
+        .iter()
+        .map(|name| (name.clone(), value(name, request)))
+        .collect()
+}
+
+/// Whether a request to the origin makes these very choices.
+pub fn fits(choices: &[Choice], request: &Fields) -> bool {
+    choices
+        .iter()
+        .all(|(name, wanted)| value(name, request) == *wanted)
+}
+
+/// The choices as text that distinguishes variants of one key.
+pub fn variant_text(choices: &[Choice]) -> String {
+    let mut text = String::new();
+    for (name, value) in choices {
+        text.push_str(name);
+        if let Some(value) = value {
+            text.push('=');
+            text.push_str(value);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn value(name: &str, request: &Fields) -> Option<String> {
+    let value = request.joined(name)?;
+    Some(match name {
+        "accept-encoding" => accept::encoding(Some(&value)),
+        "accept" | "accept-language" => accept::spaced(&value),
+        _ => list::members(&value).collect::<Vec<_>>().join(", "),
+    })
+}

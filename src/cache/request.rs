@@ -1,0 +1,296 @@
+//! The first question: may this request use the cache, and under which key?
+
+use super::cookies;
+use super::key::{self, CacheKey, URL_BYTES_MAX};
+use super::rules::{Origin, Rule, Rules};
+use crate::http::accept;
+use crate::http::fields::{Fields, strip_hop_by_hop};
+use crate::http::head::{Method, RequestHead};
+use crate::http::url::Url;
+use std::rc::Rc;
+
+/// What is to be done with a request.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// It is addressed to Edgekeep itself: a path under [`ADMIN_PATH`].
+    Admin,
+    /// It goes to the origin whole, and nothing is looked up or stored.
+    Bypass(Bypass, OriginRequest),
+    /// It may be answered from the cache.
+    Lookup(Lookup),
+}
+
+/// Why a request does not use the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bypass {
+    /// Not GET or HEAD.
+    Method,
+    /// A rule says `cache = false`.
+    Rule,
+    /// It carries a bypass cookie.
+    Cookie,
+    /// It asks for a part of the body.
+    Range,
+    /// `If-Match` or `If-Unmodified-Since`: not for caches (RFC 9111 §4.3.2).
+    Precondition,
+    /// It wants another protocol, such as WebSocket.
+    Upgrade,
+    /// A GET with a body: what the body asks for is not in the key.
+    Body,
+    /// The URL is longer than [`URL_BYTES_MAX`].
+    LongUrl,
+}
+
+impl Bypass {
+    /// A word for logs and `Cache-Status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Rule => "rule",
+            Self::Cookie => "cookie",
+            Self::Range => "range",
+            Self::Precondition => "precondition",
+            Self::Upgrade => "upgrade",
+            Self::Body => "request-body",
+            Self::LongUrl => "long-url",
+        }
+    }
+}
+
+/// A request that may be answered from the cache.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The rule that holds.
+    pub rule: Rc<Rule>,
+    /// What is asked for.
+    pub key: CacheKey,
+    /// The request that a miss sends to the origin, as a GET.
+    pub origin: OriginRequest,
+    /// Whether the client wants the head only.
+    pub head_only: bool,
+    /// Whether the request carries `Authorization` (RFC 9111 §3.5).
+    pub authorized: bool,
+    /// The client's own fields, for its conditions.
+    pub client: Fields,
+}
+
+/// A request to the origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginRequest {
+    /// Method name.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// The fields, without `Host`, which the URL implies.
+    pub fields: Fields,
+}
+
+/// Paths that are Edgekeep's own, on every host.
+pub const ADMIN_PATH: &str = "/.edgekeep/";
+
+/// What the origin sees as `User-Agent` of a request that may be cached.
+pub const USER_AGENT: &str = concat!("Edgekeep/", env!("CARGO_PKG_VERSION"));
+
+/// Answers the question for a request as the client sent it.
+pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
+    let url = key::canonical_path(&request.url);
+    if url.path.starts_with(ADMIN_PATH) {
+        return Plan::Admin;
+    }
+    let rule = rules.rule_for(&url);
+    let origin = rules.origin_of(&url.host);
+    if let Some(reason) = bypass_reason(&rule, request) {
+        return Plan::Bypass(reason, whole(request, origin));
+    }
+    let url = key::canonical_query(url, &rule);
+    let (key, fields) = keyed(&rule, url, &request.fields, origin);
+    let origin = OriginRequest {
+        method: "GET".to_owned(),
+        url: target(&key.url, origin),
+        fields,
+    };
+    Plan::Lookup(Lookup {
+        rule,
+        key,
+        origin,
+        head_only: request.method == Method::Head,
+        authorized: request.fields.has("authorization"),
+        client: request.fields.clone(),
+    })
+}
+
+fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
+    let fields = &request.fields;
+    let has_body = fields.has("transfer-encoding")
+        || fields
+            .get("content-length")
+            .is_some_and(|n| n.trim() != "0");
+    let url_bytes = request.url.path.len() + request.url.query.as_ref().map_or(0, String::len);
+    if matches!(request.method, Method::Other(_)) {
+        Some(Bypass::Method)
+    } else if !rule.cache {
+        Some(Bypass::Rule)
+    } else if fields.has("upgrade") {
+        Some(Bypass::Upgrade)
+    } else if has_body {
+        Some(Bypass::Body)
+    } else if url_bytes > URL_BYTES_MAX {
+        Some(Bypass::LongUrl)
+    } else if fields.has("range") {
+        Some(Bypass::Range)
+    } else if fields.has("if-match") || fields.has("if-unmodified-since") {
+        Some(Bypass::Precondition)
+    } else if has_cookie(rule, fields) {
+        Some(Bypass::Cookie)
+    } else {
+        None
+    }
+}
+
+fn has_cookie(rule: &Rule, fields: &Fields) -> bool {
+    cookies::pairs(fields)
+        .any(|(name, _)| rule.bypass_cookies.iter().any(|glob| glob.matches(name)))
+}
+
+/// The key of a cacheable request, and the fields that the origin sees: the
+/// invariant "what the origin sees is what is keyed" is kept here.
+fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (CacheKey, Fields) {
+    let mut sent = forwarded(rule, client);
+    let mut key = CacheKey::of_url(url);
+    // CORS answers depend on Origin, so it goes on, and into the key.
+    if let Some(value) = client.joined("origin") {
+        key.add("field", "origin", Some(&value));
+        sent.set("origin", value);
+    }
+    for name in &rule.key_headers {
+        let value = negotiated(name, client);
+        key.add("field", name, value.as_deref());
+        sent.remove(name);
+        if let Some(value) = value {
+            sent.add(name, value);
+        }
+    }
+    let mut crumbs = Vec::new();
+    for name in &rule.key_cookies {
+        let mut found = cookies::pairs(client).filter(|(n, _)| n == name);
+        let value = found.next().map(|(_, value)| value);
+        key.add("cookie", name, value);
+        crumbs.extend(value.map(|value| format!("{name}={value}")));
+    }
+    if !crumbs.is_empty() && !sent.has("cookie") {
+        sent.add("cookie", crumbs.join("; "));
+    }
+    if !sent.has("user-agent") {
+        sent.add("user-agent", USER_AGENT);
+    }
+    set_forwarding(&mut sent, &key.url, origin);
+    (key, sent)
+}
+
+/// The client's fields that may reach the origin without being in the key.
+fn forwarded(rule: &Rule, client: &Fields) -> Fields {
+    const CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
+    let mut sent = Fields::new();
+    if rule.forward_all {
+        sent = client.clone();
+        strip_hop_by_hop(&mut sent);
+        sent.retain(|name, _| {
+            !is_forwarding_field(name) && !is_ours(name) && !CONDITIONS.contains(&name)
+        });
+        return sent;
+    }
+    for name in ["accept", "accept-language", "accept-encoding"] {
+        if let Some(value) = negotiated(name, client) {
+            sent.add(name, value);
+        }
+    }
+    if let Some(value) = client.get("authorization") {
+        sent.add("authorization", value);
+    }
+    for name in &rule.forward_headers {
+        let allowed =
+            !is_forwarding_field(name) && !is_ours(name) && !CONDITIONS.contains(&name.as_str());
+        if allowed && !sent.has(name) {
+            for value in client.all(name) {
+                sent.add(name, value);
+            }
+        }
+    }
+    sent
+}
+
+/// A field's value as the origin gets it: negotiation fields in one spelling,
+/// others joined.
+fn negotiated(name: &str, client: &Fields) -> Option<String> {
+    let value = client.joined(name);
+    match name {
+        "accept-encoding" => Some(accept::encoding(value.as_deref())),
+        "accept" | "accept-language" => value.map(|value| accept::spaced(&value)),
+        _ => value,
+    }
+}
+
+/// A request that goes through whole, but for what belongs to the connection.
+fn whole(request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
+    let mut fields = request.fields.clone();
+    let upgrade = fields.joined("upgrade");
+    strip_hop_by_hop(&mut fields);
+    fields.retain(|name, _| !is_ours(name));
+    if let Some(protocol) = upgrade {
+        fields.add("upgrade", protocol);
+    }
+    set_forwarding(&mut fields, &request.url, origin);
+    OriginRequest {
+        method: request.method.name().to_owned(),
+        url: target(&request.url, origin),
+        fields,
+    }
+}
+
+/// Tells the origin which scheme and, where it is asked under a name of its
+/// own, which host the client used.
+fn set_forwarding(fields: &mut Fields, url: &Url, origin: Option<&Origin>) {
+    fields.set("x-forwarded-proto", url.scheme);
+    if origin.is_some() {
+        fields.set("x-forwarded-host", url.host.as_str());
+    }
+}
+
+fn target(url: &Url, origin: Option<&Origin>) -> String {
+    match origin {
+        None => url.to_string(),
+        Some(origin) => Url {
+            scheme: origin.scheme,
+            host: origin.host.clone(),
+            ..url.clone()
+        }
+        .to_string(),
+    }
+}
+
+/// Fields by which a request claims another client, host, scheme, path or
+/// method than its own. Unkeyed, they are how caches get poisoned.
+pub fn is_forwarding_field(name: &str) -> bool {
+    const NAMES: [&str; 13] = [
+        "forwarded",
+        "via",
+        "true-client-ip",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-host",
+        "x-original-url",
+        "x-original-host",
+        "x-rewrite-url",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+    ];
+    name.starts_with("x-forwarded") || name.starts_with("cf-") || NAMES.contains(&name)
+}
+
+/// Fields that the runtime or Edgekeep sets: `Host` follows from the URL; a
+/// Worker's origin request must not wait for a 100 (Continue).
+fn is_ours(name: &str) -> bool {
+    matches!(name, "host" | "expect")
+}

@@ -1,0 +1,83 @@
+//! The settings as they are written in `wrangler.toml` under
+//! `[vars.EDGEKEEP]`. All times are in seconds.
+//!
+//! Fields that are not known are refused: a misspelt setting that is silently
+//! ignored would be found out in production.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The whole table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// A purge is in force everywhere within this time of its receipt: 1 to
+    /// 60, 5 if unset.
+    pub max_purge_lag: Option<u64>,
+    /// How long the origin may take to send its response head: 1 to 300, 30
+    /// if unset.
+    pub origin_timeout: Option<u64>,
+    /// Where requests of all hosts go that `origins` does not name; unset in
+    /// a routed zone, where each request goes on to its own host.
+    pub origin: Option<String>,
+    /// Where requests of a host go: host name -> `http(s)://host[:port]`.
+    pub origins: BTreeMap<String, String>,
+    /// What rules inherit, and what holds where no rule matches.
+    pub defaults: RuleSettings,
+    /// The first rule whose `host` and `path` match a request decides.
+    pub rules: Vec<RuleSettings>,
+}
+
+/// A rule, or the defaults.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleSettings {
+    /// Glob for the host name; every host if unset. Not in `defaults`.
+    pub host: Option<String>,
+    /// Glob for the path; every path if unset. Not in `defaults`.
+    pub path: Option<String>,
+    /// `false` lets requests through whole and stores nothing.
+    pub cache: Option<bool>,
+    /// Freshness lifetime here, instead of what the origin says, for
+    /// successful answers and redirects that may be stored at all.
+    pub edge_ttl: Option<u64>,
+    /// Freshness lifetime in browsers, instead of what the origin says.
+    pub browser_ttl: Option<u64>,
+    /// Window after expiry in which a stale answer is served while it is
+    /// refreshed, where the origin names none.
+    pub stale_while_revalidate: Option<u64>,
+    /// Window after expiry in which a stale answer is served when the origin
+    /// fails, where the origin names none.
+    pub stale_if_error: Option<u64>,
+    /// Which query parameters belong to the key.
+    pub query: Option<QuerySettings>,
+    /// Whether the built-in list of tracking parameters is dropped.
+    pub drop_tracking: Option<bool>,
+    /// Whether parameters are sorted by name.
+    pub sort_query: Option<bool>,
+    /// Request fields that belong to the key (and reach the origin).
+    pub key_headers: Option<Vec<String>>,
+    /// Cookies that belong to the key (and reach the origin).
+    pub key_cookies: Option<Vec<String>>,
+    /// Globs of cookie names; a request with such a cookie is not cached.
+    pub bypass_cookies: Option<Vec<String>>,
+    /// Request fields that reach the origin without being in the key; `["*"]`
+    /// for all.
+    pub forward_headers: Option<Vec<String>>,
+    /// Tags added to what is stored.
+    pub tags: Option<Vec<String>>,
+    /// Whether answers are kept in KV too.
+    pub kv: Option<bool>,
+}
+
+/// `query = "all"`, `{ allow = [..] }` or `{ deny = [..] }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum QuerySettings {
+    /// Every parameter.
+    All,
+    /// Only parameters of these names.
+    Allow(Vec<String>),
+    /// Every parameter but those of these names.
+    Deny(Vec<String>),
+}

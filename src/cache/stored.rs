@@ -1,0 +1,97 @@
+//! The second question: may this stored answer be used now? (RFC 9111 §4)
+
+use super::entry::Entry;
+use super::negotiation;
+use super::purge::{PurgeIndex, PurgeState};
+use super::request::Lookup;
+
+/// What a stored answer is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Serve it.
+    Fresh(Age),
+    /// Serve it, and refresh it behind the response.
+    WhileRevalidate(Age),
+    /// Ask the origin first: with its validators, and with the stored answer
+    /// to fall back on if `on_error`.
+    Stale {
+        /// How old it is.
+        age: Age,
+        /// Whether it may be served should the origin fail.
+        on_error: bool,
+    },
+    /// It was chosen by other values of these request fields.
+    OtherVariant(Vec<String>),
+    /// It is of no use for this request.
+    Unusable(Unusable),
+}
+
+/// Age and what is left, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Age {
+    /// Current age.
+    pub age: u64,
+    /// Freshness lifetime less age: negative when stale.
+    pub ttl: i64,
+}
+
+/// Why a stored answer is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It was stored under another key: a digest collision, or an older
+    /// spelling of keys.
+    OtherKey,
+    /// It was purged.
+    Purged,
+    /// The request carries `Authorization`, and the origin did not say that
+    /// the answer is for such requests too (RFC 9111 §3.5).
+    Unauthorized,
+}
+
+/// Answers the question.
+///
+/// `index` is `None` while the isolate has not heard from the ledger at all:
+/// then nothing can be said of purges, and the stored answer is used only
+/// after the origin confirmed it, or if the origin fails too.
+pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms: u64) -> Verdict {
+    if !entry.is_of(&lookup.key) {
+        return Verdict::Unusable(Unusable::OtherKey);
+    }
+    if !negotiation::fits(&entry.choices, &lookup.origin.fields) {
+        let names = entry.choices.iter().map(|(name, _)| name.clone());
+        return Verdict::OtherVariant(names.collect());
+    }
+    if lookup.authorized && !entry.for_authorized {
+        return Verdict::Unusable(Unusable::Unauthorized);
+    }
+    let Some(covered) = entry.covered() else {
+        return Verdict::Unusable(Unusable::OtherKey);
+    };
+    let purged = index.map(|index| index.state(entry.seen, &covered));
+    if purged == Some(PurgeState::Hard) {
+        return Verdict::Unusable(Unusable::Purged);
+    }
+    by_age(entry, purged, now_ms)
+}
+
+fn by_age(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> Verdict {
+    let terms = &entry.terms;
+    let age = entry.age(now_ms);
+    let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
+    if purged == Some(PurgeState::Alive) && ttl > 0 {
+        return Verdict::Fresh(Age { age, ttl });
+    }
+    // A soft purge makes it stale as of now, however long it would have lived.
+    let ttl = ttl.min(0);
+    let age = Age { age, ttl };
+    let stale_for = ttl.unsigned_abs();
+    if purged.is_some() && stale_for < terms.stale_while_revalidate {
+        return Verdict::WhileRevalidate(age);
+    }
+    let on_error = stale_for < terms.stale_if_error || stale_for < terms.stale_while_revalidate;
+    Verdict::Stale { age, on_error }
+}
+
+fn clamped(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}

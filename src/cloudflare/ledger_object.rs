@@ -1,0 +1,254 @@
+//! The ledger: a Durable Object that keeps what `cache::ledger` decides, and
+//! how the other isolates talk to it.
+//!
+//! One object a deployment. Between two `await`s nothing else runs in it, and
+//! what it writes there is one transaction (Durable Objects, "write
+//! coalescing"), so numbers have no gaps and no doubles.
+
+use crate::cache::ledger::{Decision, MARKS_MAX, Order, Receipt, Record, decide};
+use crate::cache::purge::{News, Numbers};
+use crate::flow::host::Ordered;
+use serde::{Deserialize, Serialize};
+use worker::wasm_bindgen::JsValue;
+use worker::{
+    DurableObject, Env, Request, RequestInit, Response, Result, SqlStorage, SqlStorageValue, State,
+    durable_object,
+};
+
+/// Receipts are remembered for 30 days; the last one always, as the next
+/// number follows from it.
+const RECORD_MS: i64 = 30 * 86_400_000;
+
+/// What the object answers to an order.
+#[derive(Serialize, Deserialize)]
+struct Reply {
+    /// Absent when the id was used for another order.
+    receipt: Option<Receipt>,
+    news: News,
+}
+
+/// Sends an order to the ledger.
+pub async fn append(env: &Env, order: &Order) -> Result<Ordered> {
+    let mut init = RequestInit::new();
+    let body = serde_json::to_string(order)?;
+    init.with_method(worker::Method::Post)
+        .with_body(Some(JsValue::from_str(&body)));
+    let request = Request::new_with_init("https://ledger/append", &init)?;
+    let reply: Reply = ask(env, request).await?;
+    Ok(match reply.receipt {
+        Some(receipt) => Ordered::Done(receipt, reply.news),
+        None => Ordered::Conflict,
+    })
+}
+
+/// Asks the ledger what it has had since number `after`.
+pub async fn news(env: &Env, after: u64) -> Result<News> {
+    let url = format!("https://ledger/news?after={after}");
+    ask(env, Request::new_with_init(&url, &RequestInit::new())?).await
+}
+
+async fn ask<T: serde::de::DeserializeOwned>(env: &Env, request: Request) -> Result<T> {
+    let stub = env
+        .durable_object("EDGEKEEP_LEDGER")?
+        .get_by_name("ledger")?;
+    let mut response = stub.fetch_with_request(request).await?;
+    let text = response.text().await?;
+    if response.status_code() != 200 {
+        return Err(worker::Error::RustError(text));
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The Durable Object.
+#[durable_object]
+pub struct Ledger {
+    sql: SqlStorage,
+    ready: std::result::Result<(), String>,
+}
+
+impl DurableObject for Ledger {
+    fn new(state: State, _env: Env) -> Self {
+        let sql = state.storage().sql();
+        let ready = create_tables(&sql).map_err(|error| error.to_string());
+        Self { sql, ready }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if let Err(problem) = &self.ready {
+            return Response::error(problem, 500);
+        }
+        let url = request.url()?;
+        match url.path() {
+            "/append" => {
+                let order: Order = serde_json::from_str(&request.text().await?)?;
+                Response::from_json(&self.append(&order)?)
+            }
+            "/news" => {
+                let after = url.query_pairs().find(|(name, _)| name == "after");
+                let after = after.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+                Response::from_json(&self.news(after)?)
+            }
+            _ => Response::error("no such question", 404),
+        }
+    }
+}
+
+fn create_tables(sql: &SqlStorage) -> Result<()> {
+    for statement in [
+        "CREATE TABLE IF NOT EXISTS orders (
+            sequence INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            received_ms INTEGER NOT NULL,
+            record TEXT NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS marks (
+            mark TEXT PRIMARY KEY,
+            hard INTEGER NOT NULL,
+            soft INTEGER NOT NULL,
+            last INTEGER NOT NULL)",
+        "CREATE INDEX IF NOT EXISTS marks_by_last ON marks (last)",
+        "CREATE TABLE IF NOT EXISTS floor (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            hard INTEGER NOT NULL,
+            soft INTEGER NOT NULL)",
+        "INSERT OR IGNORE INTO floor VALUES (1, 0, 0)",
+    ] {
+        sql.exec(statement, None)?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RecordRow {
+    record: String,
+}
+
+#[derive(Deserialize)]
+struct MarkRow {
+    mark: String,
+    hard: u64,
+    soft: u64,
+}
+
+impl Ledger {
+    fn append(&self, order: &Order) -> Result<Reply> {
+        let earlier: Option<Record> = self
+            .rows::<RecordRow>(
+                "SELECT record FROM orders WHERE id = ?",
+                vec![order.id.as_str().into()],
+            )?
+            .first()
+            .map(|row| serde_json::from_str(&row.record))
+            .transpose()?;
+        let receipt = match decide(self.last()?, earlier.as_ref(), order) {
+            Decision::Conflict => None,
+            Decision::Repeat(receipt) => Some(receipt),
+            Decision::Accept(record, numbers) => {
+                self.accept(order, &record, numbers)?;
+                Some(record.receipt)
+            }
+        };
+        let news = self.news(order.after)?;
+        Ok(Reply { receipt, news })
+    }
+
+    fn accept(&self, order: &Order, record: &Record, numbers: Numbers) -> Result<()> {
+        let sequence = integer(record.receipt.sequence);
+        let received_ms = integer(order.received_ms);
+        let text = serde_json::to_string(record)?;
+        self.run(
+            "INSERT INTO orders VALUES (?, ?, ?, ?)",
+            vec![
+                sequence.into(),
+                order.id.as_str().into(),
+                received_ms.into(),
+                text.into(),
+            ],
+        )?;
+        self.run(
+            "DELETE FROM orders WHERE received_ms < ? AND sequence < ?",
+            vec![
+                received_ms.saturating_sub(RECORD_MS).into(),
+                sequence.into(),
+            ],
+        )?;
+        let (hard, soft) = (integer(numbers.hard), integer(numbers.soft));
+        for mark in &order.marks {
+            self.run(
+                "INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT (mark) DO UPDATE SET
+                    hard = MAX(hard, excluded.hard),
+                    soft = MAX(soft, excluded.soft),
+                    last = excluded.last",
+                vec![
+                    mark.as_str().into(),
+                    hard.into(),
+                    soft.into(),
+                    sequence.into(),
+                ],
+            )?;
+        }
+        if order.everything {
+            self.raise_floor(hard, soft)?;
+        }
+        let count = self.rows::<Count>("SELECT COUNT(*) AS n FROM marks", vec![])?;
+        if count.first().and_then(|row| row.n).unwrap_or(0) > MARKS_MAX {
+            self.raise_floor(sequence, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Raises the floor, and drops the marks that it makes needless.
+    fn raise_floor(&self, hard: i64, soft: i64) -> Result<()> {
+        self.run(
+            "UPDATE floor SET hard = MAX(hard, ?), soft = MAX(soft, ?)",
+            vec![hard.into(), soft.into()],
+        )?;
+        self.run(
+            "DELETE FROM marks WHERE hard <= (SELECT hard FROM floor)
+                AND (soft <= (SELECT soft FROM floor) OR soft <= (SELECT hard FROM floor))",
+            vec![],
+        )
+    }
+
+    fn news(&self, after: u64) -> Result<News> {
+        let floor = self.rows::<Numbers>("SELECT hard, soft FROM floor", vec![])?;
+        let marks = self.rows::<MarkRow>(
+            "SELECT mark, hard, soft FROM marks WHERE last > ?",
+            vec![integer(after).into()],
+        )?;
+        Ok(News {
+            sequence: self.last()?,
+            floor: floor.first().copied().unwrap_or_default(),
+            marks: marks
+                .into_iter()
+                .map(|MarkRow { mark, hard, soft }| (mark, Numbers { hard, soft }))
+                .collect(),
+        })
+    }
+
+    /// The last number given.
+    fn last(&self) -> Result<u64> {
+        let rows = self.rows::<Count>("SELECT MAX(sequence) AS n FROM orders", vec![])?;
+        Ok(rows.first().and_then(|row| row.n).unwrap_or(0))
+    }
+
+    fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
+        self.sql.exec(statement, Some(values)).map(|_| ())
+    }
+
+    fn rows<T: serde::de::DeserializeOwned>(
+        &self,
+        statement: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Vec<T>> {
+        self.sql.exec(statement, Some(values))?.to_array()
+    }
+}
+
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,85 @@
+//! The real platform: entry points, and the [`Host`](crate::flow::host::Host)
+//! that talks to the Cache API, KV, the origin and the ledger. wasm32 only.
+
+mod body;
+mod js;
+mod ledger_object;
+mod origin;
+mod platform;
+mod respond;
+mod tiers;
+
+use crate::cache::rules::Rules;
+use crate::flow::isolate::Isolate;
+use crate::flow::serve::serve;
+use crate::flow::webhook::Secrets;
+use platform::Platform;
+use std::cell::OnceCell;
+use std::rc::Rc;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::{Context, Env, console_error, event, web_sys};
+
+thread_local! {
+    /// The isolate's state, or what is wrong with its settings.
+    static ISOLATE: OnceCell<Result<Rc<Isolate>, String>> = const { OnceCell::new() };
+}
+
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[event(fetch)]
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<web_sys::Response> {
+    let isolate = ISOLATE.with(|cell| cell.get_or_init(|| configure(&env)).clone());
+    let isolate = match isolate {
+        Ok(isolate) => isolate,
+        Err(problem) => {
+            console_error!("{problem}");
+            return respond::misconfigured().map_err(failed);
+        }
+    };
+    let platform = Platform::new(env, context);
+    let (head, body) = respond::read_request(&request).map_err(failed)?;
+    let answer = serve(&platform, &isolate, head, body).await;
+    respond::response(answer).map_err(failed)
+}
+
+fn failed(error: JsValue) -> worker::Error {
+    worker::Error::RustError(js::message(&error))
+}
+
+/// Reads the settings, once an isolate. A bad rule stops everything: half a
+/// configuration could show one visitor's page to another.
+fn configure(env: &Env) -> Result<Rc<Isolate>, String> {
+    let rules = Rules::read_json(&settings_json(env)).map_err(|error| {
+        let path = &error.path;
+        let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
+        serde_json::json!({ "event": "problem", "part": "settings", "path": path, "problem": problem })
+            .to_string()
+    })?;
+    let secrets = js::get(env, "PURGE_SECRETS").as_string();
+    // A bad secret stops purges, which then say so, but no page.
+    let secrets = Secrets::read(&secrets.unwrap_or_default());
+    Ok(Rc::new(Isolate::new(rules, secrets)))
+}
+
+/// The variable EDGEKEEP as JSON. A table in wrangler.toml arrives as an
+/// object; a text that holds JSON is taken too.
+fn settings_json(env: &Env) -> String {
+    let value = js::get(env, "EDGEKEEP");
+    if value.is_undefined() {
+        return "{}".to_owned();
+    }
+    value.as_string().unwrap_or_else(|| {
+        js_sys::JSON::stringify(&value)
+            .ok()
+            .and_then(|text| text.dyn_into::<js_sys::JsString>().ok())
+            .map(String::from)
+            .unwrap_or_default()
+    })
+}

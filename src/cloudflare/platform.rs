@@ -1,0 +1,186 @@
+//! The real [`Host`].
+
+use super::body::{Body, read_start, tee};
+use super::js::{self, Kv, Stream};
+use super::ledger_object as ledger;
+use super::{origin, tiers};
+use crate::cache::answer::OriginFailure;
+use crate::cache::key::Slot;
+use crate::cache::ledger::Order;
+use crate::cache::purge::News;
+use crate::cache::request::OriginRequest;
+use crate::flow::host::{BodyError, Host, Keep, Ordered, Tier};
+use crate::flow::report::log_problem;
+use crate::http::head::ResponseHead;
+use std::rc::Rc;
+use std::time::Duration;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::{Context, Delay, Env, console_log};
+
+/// The platform, as one request sees it.
+#[derive(Clone)]
+pub struct Platform(Rc<(Env, Context)>);
+
+impl Platform {
+    /// The platform of a request.
+    pub fn new(env: Env, context: Context) -> Self {
+        Self(Rc::new((env, context)))
+    }
+
+    fn env(&self) -> &Env {
+        &self.0.0
+    }
+
+    fn kv(&self) -> Result<Kv, String> {
+        let binding = js::get(self.env(), "EDGEKEEP_KV");
+        if binding.is_undefined() {
+            return Err("there is no KV binding EDGEKEEP_KV".to_owned());
+        }
+        Ok(binding.unchecked_into())
+    }
+
+    /// Writes an entry to one tier. If that fails or the body breaks off,
+    /// nothing of it may stay there.
+    async fn write(&self, tier: Tier, keep: &Keep, body: Option<Stream>) {
+        let (slot, entry) = (&keep.slot, &keep.entry);
+        let written = match (tier, self.kv()) {
+            (Tier::CacheApi, _) => tiers::keep_in_cache(slot, entry, body.as_ref()).await,
+            (Tier::Kv, Ok(kv)) => tiers::keep_in_kv(&kv, slot, entry, body.as_ref()).await,
+            (Tier::Kv, Err(problem)) => Err(problem.into()),
+        };
+        let Err(error) = written else {
+            return;
+        };
+        log_problem(self, tier.word(), &js::message(&error));
+        // Local workerd stores what it got of a body that broke off, and does
+        // so a moment after the write has failed: look again, and once more.
+        let text = entry.encode();
+        for pause_ms in [0, 200, 800] {
+            self.sleep(pause_ms).await;
+            let left = self.recall(tier, slot).await;
+            let ours = matches!(&left, Ok(Some((left, _))) if *left == text);
+            if ours && let Err(problem) = self.forget(tier, slot).await {
+                log_problem(self, tier.word(), &problem);
+            }
+        }
+    }
+
+    async fn forget(&self, tier: Tier, slot: &Slot) -> Result<(), String> {
+        let forgotten = match tier {
+            Tier::CacheApi => tiers::forget_in_cache(slot).await,
+            Tier::Kv => tiers::forget_in_kv(&self.kv()?, slot).await,
+        };
+        forgotten.map_err(|error| js::message(&error))
+    }
+}
+
+/// Copies of a stream: one for each tier, and one for the client if wanted.
+type Copies = (Vec<Stream>, Option<Stream>);
+
+fn copies(source: Stream, tiers: usize, for_client: bool) -> Result<Copies, JsValue> {
+    let mut rest = source;
+    let mut copies = Vec::new();
+    for at in 0..tiers {
+        if at + 1 == tiers && !for_client {
+            copies.push(rest);
+            return Ok((copies, None));
+        }
+        let (copy, next) = tee(&rest)?;
+        copies.push(copy);
+        rest = next;
+    }
+    Ok((copies, Some(rest)))
+}
+
+impl Host for Platform {
+    type Body = Body;
+
+    fn now_ms(&self) -> u64 {
+        // Positive, and exact for 285,000 years.
+        js_sys::Date::now() as u64
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        Delay::from(Duration::from_millis(milliseconds)).await;
+    }
+
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        self.0.1.wait_until(work);
+    }
+
+    fn log(&self, line: &str) {
+        console_log!("{line}");
+    }
+
+    async fn recall(
+        &self,
+        tier: Tier,
+        slot: &Slot,
+    ) -> Result<Option<(String, Option<Body>)>, String> {
+        let held = match tier {
+            Tier::CacheApi => tiers::recall_from_cache(slot).await,
+            Tier::Kv => tiers::recall_from_kv(&self.kv()?, slot).await,
+        };
+        held.map_err(|error| js::message(&error))
+    }
+
+    fn keep(&self, body: Option<Body>, keep: Keep, for_client: bool) -> Option<Body> {
+        let copies = match body.and_then(Body::into_stream) {
+            None => Ok((Vec::new(), None)),
+            Some(source) => copies(source, keep.tiers.len(), for_client),
+        };
+        let (copies, client) = match copies {
+            Ok(copies) => copies,
+            Err(error) => {
+                log_problem(self, "body", &js::message(&error));
+                return None;
+            }
+        };
+        let keep = Rc::new(keep);
+        let mut copies = copies.into_iter();
+        for tier in keep.tiers.clone() {
+            let (host, keep, copy) = (self.clone(), Rc::clone(&keep), copies.next());
+            self.later(async move { host.write(tier, &keep, copy).await });
+        }
+        client.map(Body::new)
+    }
+
+    async fn ask_origin(
+        &self,
+        request: &OriginRequest,
+        body: Option<Body>,
+        timeout_ms: Option<u64>,
+    ) -> Result<(ResponseHead, Option<Body>), OriginFailure> {
+        match origin::ask(request, body, timeout_ms).await {
+            Ok(answer) => Ok(answer),
+            Err((failure, text)) => {
+                log_problem(self, "origin", &text);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn read(&self, body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
+        let stream = body.into_stream().ok_or(BodyError::Broken)?;
+        let most = u32::try_from(limit.saturating_add(1)).map_err(|_| BodyError::TooLong)?;
+        let bytes = read_start(&stream, most).await;
+        let bytes = bytes.map_err(|_| BodyError::Broken)?;
+        if bytes.len() > limit {
+            js::let_go(stream.cancel());
+            return Err(BodyError::TooLong);
+        }
+        Ok(bytes)
+    }
+
+    async fn append(&self, order: &Order) -> Result<Ordered, String> {
+        ledger::append(self.env(), order)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    async fn news(&self, after: u64) -> Result<News, String> {
+        ledger::news(self.env(), after)
+            .await
+            .map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,168 @@
+//! Entries in the Cache API and in KV.
+//!
+//! Both hold the entry's text and, beside it, the body's bytes as the origin
+//! coded them. In the Cache API the text is a field of a wrapper response
+//! (status 200, no coding, no Vary: the Cache API has rules of its own for
+//! those); in KV it is the start of the value, and the metadata say how long
+//! it is, so that one operation reads or writes the whole.
+
+use super::body::{self, Body, Pipe};
+use super::js::{self, Kv, Stream};
+use super::respond;
+use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
+use crate::cache::key::Slot;
+use crate::http::fields::Fields;
+use js_sys::Uint8Array;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+
+/// The wrapper's field with the entry's text.
+const ENTRY_FIELD: &str = "edgekeep-entry";
+
+/// Cloudflare takes at most this much of Cache-Tag; a longer list is left
+/// out, as our own index does not need it.
+const CACHE_TAG_BYTES_MAX: usize = 16 * 1024;
+
+/// KV keeps nothing for less than this.
+const KV_SECONDS_MIN: u64 = 60;
+
+/// What a tier holds in a slot: the entry's text and its body.
+pub type Held = Option<(String, Option<Body>)>;
+
+/// Reads the Cache API.
+pub async fn recall_from_cache(slot: &Slot) -> Result<Held, JsValue> {
+    let found = JsFuture::from(js::default_cache().match_url(&slot.entry_url)?).await?;
+    if found.is_undefined() {
+        return Ok(None);
+    }
+    let response: js::Response = found.unchecked_into();
+    let text = response.headers().get(ENTRY_FIELD).unwrap_or_default();
+    Ok(Some((text, response.body().map(Body::new))))
+}
+
+/// Writes the Cache API. Fails if the body broke off, or is not as long as
+/// the entry says: the Cache API itself would not tell, so the body goes
+/// through a pipe.
+pub async fn keep_in_cache(
+    slot: &Slot,
+    entry: &Entry,
+    body: Option<&Stream>,
+) -> Result<(), JsValue> {
+    let mut fields = Fields::new();
+    let retention = entry.retention_seconds();
+    fields.add("cache-control", format!("max-age={retention}"));
+    fields.add("content-type", "application/octet-stream");
+    fields.add(ENTRY_FIELD, entry.encode());
+    let tags = entry.tags.join(",");
+    if !tags.is_empty() && tags.len() <= CACHE_TAG_BYTES_MAX {
+        fields.add("cache-tag", tags);
+    }
+    let init = js::object([("headers", respond::pairs(&fields).into())]);
+    let put = |body: &JsValue| {
+        let response = js::Response::new(body, &init)?;
+        js::default_cache().put(&slot.entry_url, &response)
+    };
+    let Some(stream) = body else {
+        return JsFuture::from(put(&"".into())?).await.map(|_| ());
+    };
+    let pipe = Pipe::new(entry.length)?;
+    let stored = JsFuture::from(put(&pipe.readable)?);
+    let filled = JsFuture::from(stream.pipe_to(&pipe.writable)?).await;
+    stored.await?;
+    filled.map(|_| ())
+}
+
+/// Forgets a slot of the Cache API.
+pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
+    let removed = js::default_cache().remove(&slot.entry_url)?;
+    JsFuture::from(removed).await.map(|_| ())
+}
+
+fn kv_key(slot: &Slot) -> String {
+    format!("entry:{}", slot.digest)
+}
+
+/// Reads KV.
+pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
+    let options = js::object([("type", "stream".into())]);
+    let found = JsFuture::from(kv.get_with_metadata(&kv_key(slot), &options)?).await?;
+    let value = js::get(&found, "value");
+    if value.is_null() || value.is_undefined() {
+        return Ok(None);
+    }
+    let value: Stream = value.unchecked_into();
+    let metadata = js::get(&found, "metadata");
+    let Some(text_bytes) = whole_number(&js::get(&metadata, "text"))
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| usize::try_from(*n).is_ok_and(|n| n <= ENTRY_BYTES_MAX))
+    else {
+        js::let_go(value.cancel());
+        return Ok(Some((String::new(), None)));
+    };
+    let text = body::read_start(&value, text_bytes).await?;
+    let text = String::from_utf8(text).unwrap_or_default();
+    // A stream that was read from cannot be a response's body, but a copy of
+    // its rest can. (A pipe's end could, too, but the runtime refuses to pipe
+    // it on, which storing it again takes.)
+    let (rest, unused) = body::tee(&value)?;
+    js::let_go(unused.cancel());
+    Ok(Some((text, Some(Body::new(rest)))))
+}
+
+/// Writes KV. That fails if the body broke off, or is not as long as the
+/// entry says.
+pub async fn keep_in_kv(
+    kv: &Kv,
+    slot: &Slot,
+    entry: &Entry,
+    body: Option<&Stream>,
+) -> Result<(), JsValue> {
+    let text = entry.encode();
+    let metadata = js::object([("text", js_number(text.len() as u64))]);
+    let retention = entry.retention_seconds().max(KV_SECONDS_MIN);
+    let options = js::object([
+        ("metadata", metadata.into()),
+        ("expirationTtl", js_number(retention)),
+    ]);
+    let key = kv_key(slot);
+    let start = Uint8Array::from(text.as_bytes());
+    let Some(stream) = body else {
+        let put = kv.put(&key, &start, &options)?;
+        return JsFuture::from(put).await.map(|_| ());
+    };
+    let pipe = Pipe::new(
+        entry
+            .length
+            .map(|length| length.saturating_add(text.len() as u64)),
+    )?;
+    let stored = JsFuture::from(kv.put(&key, &pipe.readable, &options)?);
+    let filled = fill(&pipe.writable, &start, stream).await;
+    stored.await?;
+    filled
+}
+
+/// Writes the entry's text, then lets the body flow.
+async fn fill(writable: &JsValue, start: &Uint8Array, stream: &Stream) -> Result<(), JsValue> {
+    let get_writer: js_sys::Function = js::get(writable, "getWriter").unchecked_into();
+    let writer: js::Writer = get_writer.call0(writable)?.unchecked_into();
+    JsFuture::from(writer.write(start)?).await?;
+    writer.release_lock()?;
+    JsFuture::from(stream.pipe_to(writable)?).await.map(|_| ())
+}
+
+/// Forgets a slot of KV.
+pub async fn forget_in_kv(kv: &Kv, slot: &Slot) -> Result<(), JsValue> {
+    JsFuture::from(kv.remove(&kv_key(slot))?).await.map(|_| ())
+}
+
+/// A whole number of at most 2^53, as JavaScript has them.
+fn whole_number(value: &JsValue) -> Option<u64> {
+    let number = value.as_f64()?;
+    (number >= 0.0 && number.fract() == 0.0 && number <= 9_007_199_254_740_992.0)
+        .then_some(number as u64)
+}
+
+fn js_number(number: u64) -> JsValue {
+    // Exact up to 2^53: these are lengths and seconds.
+    JsValue::from_f64(number as f64)
+}

@@ -1,0 +1,287 @@
+//! Asking the origin for an answer that may be stored.
+
+use super::find::Hit;
+use super::host::{Host, Keep, Tier};
+use super::isolate::Isolate;
+use super::report::Report;
+use super::serve::{Answer, Client, Content, from_entry};
+use crate::cache::answer::{Exchange, Next, OriginFailure, for_clients, settle};
+use crate::cache::entry::Entry;
+use crate::cache::freshness::Times;
+use crate::cache::key::Slot;
+use crate::cache::negotiation;
+use crate::cache::request::{Lookup, OriginRequest};
+use crate::cache::stored::Age;
+use crate::http::fields::Fields;
+use crate::http::head::ResponseHead;
+
+/// A stored answer that the origin is to confirm or replace.
+pub struct Old<B> {
+    /// The answer.
+    pub hit: Hit<B>,
+    /// Whether it is served should the origin fail.
+    pub on_error: bool,
+}
+
+/// Asks the origin, stores what may be stored, and makes the client's answer.
+///
+/// `taken_by`: see [`super::find::Search`].
+pub async fn fetch<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    mut old: Option<Old<H::Body>>,
+    taken_by: Option<&[String]>,
+    client: Client,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    let mut conditional = !lookup.head_only;
+    // Twice at most: again without conditions if a 304 was about another
+    // answer than ours.
+    loop {
+        let stored = old.as_ref().map(|old| &old.hit.entry);
+        let request = origin_request(lookup, stored.filter(|_| conditional));
+        // Noted before the origin is asked: a purge that is ordered while the
+        // answer is on its way has a larger number, and kills it.
+        let seen = isolate.seen();
+        let request_ms = host.now_ms();
+        let timeout_ms = isolate.rules.origin_timeout_seconds * 1000;
+        report.origin += 1;
+        let origin = host.ask_origin(&request, None, Some(timeout_ms)).await;
+        let exchange = Exchange {
+            lookup,
+            seen,
+            times: Times {
+                request_ms,
+                response_ms: host.now_ms(),
+            },
+            stored,
+            on_error: old.as_ref().is_some_and(|old| old.on_error),
+        };
+        let (head, body) = match origin {
+            Ok((head, body)) => (Ok(head), body),
+            Err(failure) => (Err(failure), None),
+        };
+        report.fwd_status = head.as_ref().ok().map(|head| head.status);
+        let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
+        let received_ms = exchange.times.response_ms;
+        return match next {
+            Next::AskAgain if conditional => {
+                conditional = false;
+                continue;
+            }
+            Next::Store(entry) => {
+                let slot = slot_for(lookup, &entry, old.as_ref(), taken_by);
+                report.cache = "miss";
+                store(host, lookup, *entry, body, slot, client, report)
+            }
+            Next::Refresh { entry, keep } => {
+                report.cache = "revalidated";
+                refreshed(host, lookup, *entry, old.take(), keep, client, report)
+            }
+            Next::ServeStale => serve_stale(lookup, old.take(), head, client, report),
+            Next::Forward(reason) => {
+                report.cache = "miss";
+                report.detail.push(reason.word());
+                forward(head, body, received_ms)
+            }
+            Next::AskAgain => forward(head, body, received_ms),
+            Next::Fail(failure) => {
+                report.cache = "error";
+                origin_failed(failure)
+            }
+        };
+    }
+}
+
+/// The request that goes out: with our own conditions, if we hold an answer.
+fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
+    let mut request = lookup.origin.clone();
+    if lookup.head_only {
+        request.method = "HEAD".to_owned();
+    }
+    let conditions = [
+        ("etag", "if-none-match"),
+        ("last-modified", "if-modified-since"),
+    ];
+    for (validator, condition) in conditions {
+        if let Some(value) = stored.and_then(|entry| entry.fields.get(validator)) {
+            request.fields.set(condition, value);
+        }
+    }
+    request
+}
+
+/// Where a new answer goes: over the one it replaces; beside another variant
+/// that the same fields choose; else into the key's own slot.
+fn slot_for<B>(
+    lookup: &Lookup,
+    entry: &Entry,
+    old: Option<&Old<B>>,
+    taken_by: Option<&[String]>,
+) -> Slot {
+    let names = entry.choices.iter().map(|(name, _)| name);
+    let same_fields = |others: &[String]| names.clone().eq(others.iter());
+    if taken_by.is_some_and(|others| !others.is_empty() && same_fields(others)) {
+        return lookup
+            .key
+            .variant_slot(&negotiation::variant_text(&entry.choices));
+    }
+    match old {
+        // Over the old answer, unless other fields choose the new one: then
+        // nobody would look for it there.
+        Some(old) if taken_by.is_none() => old.hit.slot.clone(),
+        _ => lookup.key.slot(),
+    }
+}
+
+fn store<H: Host>(
+    host: &H,
+    lookup: &Lookup,
+    entry: Entry,
+    body: Option<H::Body>,
+    slot: Slot,
+    client: Client,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.set_age(age_on_arrival(&entry));
+    let mut answer_head = from_entry(&entry, lookup, client, age_on_arrival(&entry));
+    if entry.initial_age == 0 {
+        // Age says that an answer was not made or confirmed for this request
+        // (RFC 9111 §5.1): this one was.
+        answer_head.fields.remove("age");
+    }
+    let for_client = answer_head.wants_body;
+    let tiers = tiers_for(lookup, &entry);
+    note_stores(report, &tiers, &slot);
+    let keep = Keep { slot, entry, tiers };
+    answer_head.with(host.keep(body, keep, for_client))
+}
+
+fn refreshed<H: Host>(
+    host: &H,
+    lookup: &Lookup,
+    entry: Entry,
+    old: Option<Old<H::Body>>,
+    keep: bool,
+    client: Client,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    let Some(old) = old else {
+        return origin_failed(OriginFailure::Unreachable);
+    };
+    report.set_tier(old.hit.tier);
+    if keep {
+        return store(
+            host,
+            lookup,
+            entry,
+            old.hit.body,
+            old.hit.slot,
+            client,
+            report,
+        );
+    }
+    let age = age_on_arrival(&entry);
+    report.set_age(age);
+    from_entry(&entry, lookup, client, age).with(old.hit.body)
+}
+
+fn serve_stale<B>(
+    lookup: &Lookup,
+    old: Option<Old<B>>,
+    head: Result<ResponseHead, OriginFailure>,
+    client: Client,
+    report: &mut Report,
+) -> Answer<B> {
+    let Some(old) = old else {
+        return origin_failed(OriginFailure::Unreachable);
+    };
+    report.cache = "stale";
+    report.set_tier(old.hit.tier);
+    report.set_age(old.hit.age);
+    report.detail.push("stale-if-error");
+    report.note(match head {
+        Ok(head) => format!("origin: status {}", head.status),
+        Err(failure) => format!("origin: {}", failure_text(failure)),
+    });
+    from_entry(&old.hit.entry, lookup, client, old.hit.age).with(old.hit.body)
+}
+
+fn forward<B>(
+    head: Result<ResponseHead, OriginFailure>,
+    body: Option<B>,
+    received_ms: u64,
+) -> Answer<B> {
+    match head {
+        Ok(head) => Answer {
+            status: head.status,
+            length: head
+                .fields
+                .get("content-length")
+                .and_then(|n| n.parse().ok()),
+            fields: for_clients(&head.fields, received_ms),
+            content: body.map_or(Content::Empty, Content::Body),
+        },
+        Err(failure) => origin_failed(failure),
+    }
+}
+
+/// KV takes what will be fresh for a while and was not said to be checked each
+/// time; the Cache API takes everything that may be stored.
+fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
+    let small = entry
+        .length
+        .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
+    if lookup.rule.kv && small && entry.terms.lifetime > entry.initial_age {
+        vec![Tier::CacheApi, Tier::Kv]
+    } else {
+        vec![Tier::CacheApi]
+    }
+}
+
+/// The longest body that KV gets: its values have at most 25 MiB, of which
+/// 64 KiB are left for the entry's text.
+pub const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
+
+/// Notes where a copy goes.
+pub fn note_stores(report: &mut Report, tiers: &[Tier], slot: &Slot) {
+    report.stores.extend(tiers.iter().map(|tier| tier.word()));
+    report.entry = Some(slot.entry_url.clone());
+}
+
+fn age_on_arrival(entry: &Entry) -> Age {
+    let clamped = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+    Age {
+        age: entry.initial_age,
+        ttl: clamped(entry.terms.lifetime).saturating_sub(clamped(entry.initial_age)),
+    }
+}
+
+fn failure_text(failure: OriginFailure) -> &'static str {
+    match failure {
+        OriginFailure::Unreachable => "could not be reached",
+        OriginFailure::TimedOut => "did not answer in time",
+    }
+}
+
+/// The page for a reader for whom nothing else is left.
+pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
+    let (status, title) = match failure {
+        OriginFailure::Unreachable => (502, "Bad gateway"),
+        OriginFailure::TimedOut => (504, "Gateway timeout"),
+    };
+    let mut fields = Fields::new();
+    fields.add("content-type", "text/plain; charset=utf-8");
+    fields.add("cache-control", "no-store");
+    let text = format!(
+        "{title}: the origin server {}, and there is no stored copy of this page.\n",
+        failure_text(failure)
+    );
+    Answer {
+        status,
+        fields,
+        content: Content::Text(text),
+        length: None,
+    }
+}

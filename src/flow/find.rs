@@ -1,0 +1,177 @@
+//! Looking an answer up: tier by tier, and within a tier by variant.
+
+use super::host::{Host, Tier};
+use super::isolate::Isolate;
+use super::report::Report;
+use crate::cache::entry::Entry;
+use crate::cache::key::Slot;
+use crate::cache::negotiation;
+use crate::cache::request::Lookup;
+use crate::cache::stored::{Age, Unusable, Verdict, judge};
+
+/// A stored answer.
+#[derive(Debug)]
+pub struct Hit<B> {
+    /// Its head and bookkeeping.
+    pub entry: Entry,
+    /// Its body, not yet read.
+    pub body: Option<B>,
+    /// Where it was found.
+    pub tier: Tier,
+    /// Where it lies there.
+    pub slot: Slot,
+    /// Age and what is left.
+    pub age: Age,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum Found<B> {
+    /// Serve it.
+    Fresh(Hit<B>),
+    /// Serve it, and refresh it behind the response.
+    WhileRevalidate(Hit<B>),
+    /// Ask the origin first; serve it if that fails and the flag is set.
+    Stale(Hit<B>, bool),
+    /// Nothing of use.
+    Nothing(Missing),
+}
+
+/// Why nothing was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// No entry for this key.
+    Uri,
+    /// Only entries that other request fields chose.
+    Variant,
+    /// A purged one.
+    Purged,
+    /// One that authorized requests may not have.
+    Unauthorized,
+}
+
+/// What is known after looking.
+#[derive(Debug)]
+pub struct Search<B> {
+    /// What was found.
+    pub found: Found<B>,
+    /// The fields that chose the answer in the key's own slot, if that slot is
+    /// taken by another variant.
+    pub taken_by: Option<Vec<String>>,
+}
+
+/// Looks in the Cache API, then in KV if the rule says so. An entry that is
+/// fresh, or may be served while it is refreshed, ends the search; of two
+/// stale ones the younger counts.
+pub async fn find<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Search<H::Body> {
+    let mut search = Search {
+        found: Found::Nothing(Missing::Uri),
+        taken_by: None,
+    };
+    let tiers: &[Tier] = if lookup.rule.kv {
+        &[Tier::CacheApi, Tier::Kv]
+    } else {
+        &[Tier::CacheApi]
+    };
+    for tier in tiers {
+        let found = find_in(host, isolate, lookup, *tier, &mut search.taken_by, report).await;
+        search.found = better(search.found, found);
+        if matches!(search.found, Found::Fresh(_) | Found::WhileRevalidate(_)) {
+            break;
+        }
+    }
+    search
+}
+
+fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
+    match (&one, &other) {
+        (_, Found::Fresh(_) | Found::WhileRevalidate(_)) => other,
+        (Found::Stale(old, _), Found::Stale(new, _))
+            if new.entry.received_ms > old.entry.received_ms =>
+        {
+            other
+        }
+        (Found::Stale(..), _) | (_, Found::Nothing(Missing::Uri)) => one,
+        _ => other,
+    }
+}
+
+async fn find_in<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    tier: Tier,
+    taken_by: &mut Option<Vec<String>>,
+    report: &mut Report,
+) -> Found<H::Body> {
+    let mut slot = lookup.key.slot();
+    let mut missing = Missing::Uri;
+    // The key's own slot holds the answer, or one variant of it, which tells
+    // the fields that lead to the slot of another.
+    for _ in 0..2 {
+        let Some((entry, body)) = recall(host, tier, &slot, report).await else {
+            break;
+        };
+        let verdict = {
+            let index = isolate.index.borrow();
+            let index = isolate.synced_ms.get().map(|_| &*index);
+            judge(&entry, lookup, index, host.now_ms())
+        };
+        let hit = |age| Hit {
+            entry,
+            body,
+            tier,
+            slot: slot.clone(),
+            age,
+        };
+        missing = match verdict {
+            Verdict::Fresh(age) => return Found::Fresh(hit(age)),
+            Verdict::WhileRevalidate(age) => return Found::WhileRevalidate(hit(age)),
+            Verdict::Stale { age, on_error } => return Found::Stale(hit(age), on_error),
+            Verdict::OtherVariant(names) => {
+                let choices = negotiation::choices(&names, &lookup.origin.fields);
+                slot = lookup
+                    .key
+                    .variant_slot(&negotiation::variant_text(&choices));
+                taken_by.get_or_insert(names);
+                Missing::Variant
+            }
+            Verdict::Unusable(Unusable::OtherKey) => return Found::Nothing(Missing::Uri),
+            Verdict::Unusable(Unusable::Purged) => return Found::Nothing(Missing::Purged),
+            Verdict::Unusable(Unusable::Unauthorized) => {
+                return Found::Nothing(Missing::Unauthorized);
+            }
+        };
+    }
+    Found::Nothing(missing)
+}
+
+/// Reads a slot. A tier that fails, or holds what is no entry, has nothing:
+/// doubt is a miss.
+async fn recall<H: Host>(
+    host: &H,
+    tier: Tier,
+    slot: &Slot,
+    report: &mut Report,
+) -> Option<(Entry, Option<H::Body>)> {
+    report.reads.push(tier.word());
+    match host.recall(tier, slot).await {
+        Ok(None) => None,
+        Ok(Some((text, body))) => match Entry::decode(&text) {
+            Ok(entry) => Some((entry, body)),
+            Err(error) => {
+                report.note(format!("{}: {error}", tier.word()));
+                None
+            }
+        },
+        Err(problem) => {
+            report.note(format!("{}: {problem}", tier.word()));
+            None
+        }
+    }
+}

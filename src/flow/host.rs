@@ -1,0 +1,112 @@
+//! The platform, as the flow sees it: a few verbs.
+//!
+//! There are two hosts, the real one (`cloudflare`) and a simulated world with
+//! virtual time and faults (`tests/world`).
+
+use crate::cache::answer::OriginFailure;
+use crate::cache::entry::Entry;
+use crate::cache::key::Slot;
+use crate::cache::ledger::{Order, Receipt};
+use crate::cache::purge::News;
+use crate::cache::request::OriginRequest;
+use crate::http::head::ResponseHead;
+
+/// Where entries are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// The Cache API of this data centre.
+    CacheApi,
+    /// KV, seen by all data centres, some time later.
+    Kv,
+}
+
+impl Tier {
+    /// A word for logs and `Cache-Status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CacheApi => "cache-api",
+            Self::Kv => "kv",
+        }
+    }
+}
+
+/// An entry on its way to the tiers.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// Where it goes.
+    pub slot: Slot,
+    /// Its head.
+    pub entry: Entry,
+    /// The tiers it goes to.
+    pub tiers: Vec<Tier>,
+}
+
+/// What the ledger says of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// The receipt, new or repeated, and the news since [`Order::after`].
+    Done(Receipt, News),
+    /// The id was used for another order.
+    Conflict,
+}
+
+/// A body that is longer than it may be, or that broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// Longer than the limit.
+    TooLong,
+    /// It broke off.
+    Broken,
+}
+
+/// The verbs. Everything runs on one thread, and nothing here may be awaited
+/// by two requests: the runtime would cancel it or run it in the wrong
+/// context. Dropping a body ends its stream.
+#[allow(async_fn_in_trait, reason = "one thread: no future need be Send")]
+pub trait Host: Clone + 'static {
+    /// A stream of bytes, which the flow only moves.
+    type Body: 'static;
+
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64;
+
+    /// Waits.
+    async fn sleep(&self, milliseconds: u64);
+
+    /// Does something behind the response, whether the client waits or not.
+    fn later(&self, work: impl Future<Output = ()> + 'static);
+
+    /// Writes a line to the log.
+    fn log(&self, line: &str);
+
+    /// The text and body of the entry in a slot. An error says what failed.
+    async fn recall(
+        &self,
+        tier: Tier,
+        slot: &Slot,
+    ) -> Result<Option<(String, Option<Self::Body>)>, String>;
+
+    /// Keeps an entry behind the response. If the body breaks off, nothing
+    /// stays stored. Gives back the body for the client if `for_client`.
+    fn keep(&self, body: Option<Self::Body>, keep: Keep, for_client: bool) -> Option<Self::Body>;
+
+    /// Asks the origin; the response head must come within `timeout_ms`, if
+    /// that is given.
+    async fn ask_origin(
+        &self,
+        request: &OriginRequest,
+        body: Option<Self::Body>,
+        timeout_ms: Option<u64>,
+    ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
+
+    /// Reads a whole body of at most `limit` bytes. For orders only: bodies of
+    /// answers are never read.
+    async fn read(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
+
+    /// Appends an order to the ledger. An error says what failed; the order
+    /// may or may not have been kept, and can be sent again.
+    async fn append(&self, order: &Order) -> Result<Ordered, String>;
+
+    /// What the ledger has had since number `after`.
+    async fn news(&self, after: u64) -> Result<News, String>;
+}

@@ -1,0 +1,76 @@
+//! What the requests of one isolate share: plain values, never futures.
+
+use super::webhook::{BadSecret, Secrets};
+use crate::cache::purge::PurgeIndex;
+use crate::cache::rules::Rules;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+/// The state of an isolate. No borrow of it crosses an `.await`.
+#[derive(Debug)]
+pub struct Isolate {
+    /// The rules, parsed once.
+    pub rules: Rules,
+    /// The secrets that sign purge orders, or what is wrong with them.
+    pub secrets: Result<Secrets, BadSecret>,
+    /// The purges seen so far.
+    pub index: RefCell<PurgeIndex>,
+    /// When the index was known to be complete; `None` before the first news.
+    pub synced_ms: Cell<Option<u64>>,
+    /// When asking the ledger last failed.
+    pub sync_failed_ms: Cell<Option<u64>>,
+    /// Asking the ledger: one at a time.
+    pub syncing: Cell<Option<u64>>,
+    refreshing: RefCell<HashMap<String, u64>>,
+}
+
+/// A mark of work in flight expires after this: a cancelled request never
+/// says that it ended. Cloudflare lets work run for 30 seconds after the
+/// response.
+const MARK_EXPIRES_MS: u64 = 30_000;
+
+/// How many refreshes may be marked. Beyond it, refreshes wait for the next
+/// request after some mark has gone: stale pages are served meanwhile.
+const MARKS_MAX: usize = 10_000;
+
+impl Isolate {
+    /// A new isolate, which has seen no purge yet.
+    pub fn new(rules: Rules, secrets: Result<Secrets, BadSecret>) -> Self {
+        Self {
+            rules,
+            secrets,
+            index: RefCell::default(),
+            synced_ms: Cell::new(None),
+            sync_failed_ms: Cell::new(None),
+            syncing: Cell::new(None),
+            refreshing: RefCell::default(),
+        }
+    }
+
+    /// Marks a refresh as begun; `false` if one is in flight already.
+    pub fn begin_refresh(&self, digest: &str, now_ms: u64) -> bool {
+        let mut marks = self.refreshing.borrow_mut();
+        let expired = |began: u64| now_ms.saturating_sub(began) >= MARK_EXPIRES_MS;
+        if marks.get(digest).is_some_and(|began| !expired(*began)) {
+            return false;
+        }
+        if marks.len() >= MARKS_MAX {
+            marks.retain(|_, began| !expired(*began));
+            if marks.len() >= MARKS_MAX {
+                return false;
+            }
+        }
+        marks.insert(digest.to_owned(), now_ms);
+        true
+    }
+
+    /// Marks a refresh as ended.
+    pub fn end_refresh(&self, digest: &str) {
+        self.refreshing.borrow_mut().remove(digest);
+    }
+
+    /// The purge number that a fill notes before it asks the origin.
+    pub fn seen(&self) -> u64 {
+        self.index.borrow().sequence()
+    }
+}

@@ -1,0 +1,14 @@
+//! What happens in which order: the only async code, and all I/O goes through
+//! one trait, [`host::Host`].
+
+pub mod bypass;
+pub mod fetch;
+pub mod find;
+pub mod host;
+pub mod isolate;
+pub mod problem;
+pub mod purge;
+pub mod report;
+pub mod serve;
+pub mod sync;
+pub mod webhook;

@@ -1,0 +1,129 @@
+//! Saying why: `Cache-Status` (RFC 9211) on every answer, and one structured
+//! log line a request.
+
+use super::host::{Host, Tier};
+use crate::cache::stored::Age;
+use serde::Serialize;
+use serde_json::json;
+
+/// What happened to a request.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// `request`, `refresh` or `purge`.
+    pub event: &'static str,
+    /// Host of the request.
+    pub host: String,
+    /// Method of the request.
+    pub method: String,
+    /// Path and query, as asked for.
+    pub path: String,
+    /// Status of the answer.
+    pub status: u16,
+    /// In a word: `hit`, `stale`, `miss`, `revalidated`, `bypass`, `error`,
+    /// `admin`.
+    pub cache: &'static str,
+    /// The tier whose entry was served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<&'static str>,
+    /// Age of what was served, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<u64>,
+    /// Seconds of freshness left; negative when stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<i64>,
+    /// Digest of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The Cache API's key of the entry that was served or stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// Tiers asked, in order; a varied answer may take two looks.
+    pub reads: Vec<&'static str>,
+    /// Tiers to which a copy is on its way.
+    pub stores: Vec<&'static str>,
+    /// Requests to the origin.
+    pub origin: u32,
+    /// Milliseconds until the response head; I/O only, as clocks stand still
+    /// between.
+    pub ms: u64,
+    /// What failed, and why things are as they are.
+    pub notes: Vec<String>,
+    /// Whether the answer came from the cache without asking the origin.
+    #[serde(skip)]
+    pub hit: bool,
+    /// RFC 9211 `fwd`: why the origin was asked.
+    #[serde(skip)]
+    pub fwd: Option<&'static str>,
+    /// RFC 9211 `fwd-status`.
+    #[serde(skip)]
+    pub fwd_status: Option<u16>,
+    /// Words for RFC 9211 `detail`.
+    #[serde(skip)]
+    pub detail: Vec<&'static str>,
+    /// When the request came, in milliseconds since 1970.
+    #[serde(skip)]
+    pub began_ms: u64,
+}
+
+impl Report {
+    /// Notes something for the log.
+    pub fn note(&mut self, text: String) {
+        self.notes.push(text);
+    }
+
+    /// Notes age and what is left.
+    pub fn set_age(&mut self, age: Age) {
+        self.age = Some(age.age);
+        self.ttl = Some(age.ttl);
+    }
+
+    /// Notes which tier's entry is used.
+    pub fn set_tier(&mut self, tier: Tier) {
+        self.tier = Some(tier.word());
+        self.detail.insert(0, tier.word());
+    }
+
+    /// The value of `Cache-Status`. All parts are tokens and integers, so
+    /// nothing from outside can break its syntax.
+    pub fn cache_status(&self) -> String {
+        let mut text = String::from("edgekeep");
+        let mut add = |parameter: String| {
+            text.push_str("; ");
+            text.push_str(&parameter);
+        };
+        if self.hit {
+            add("hit".to_owned());
+        }
+        if let Some(reason) = self.fwd {
+            add(format!("fwd={reason}"));
+        }
+        if let Some(status) = self.fwd_status {
+            add(format!("fwd-status={status}"));
+        }
+        if !self.stores.is_empty() && self.fwd.is_some() {
+            add("stored".to_owned());
+        }
+        if let Some(ttl) = self.ttl {
+            add(format!("ttl={ttl}"));
+        }
+        if !self.detail.is_empty() {
+            // A token may hold `/` (RFC 8941 §3.3.4).
+            add(format!("detail={}", self.detail.join("/")));
+        }
+        text
+    }
+
+    /// Writes the log line.
+    pub fn log<H: Host>(&mut self, host: &H) {
+        self.ms = host.now_ms().saturating_sub(self.began_ms);
+        // A report is plain data: it always prints.
+        if let Ok(line) = serde_json::to_string(self) {
+            host.log(&line);
+        }
+    }
+}
+
+/// Logs trouble that belongs to no answer.
+pub fn log_problem<H: Host>(host: &H, part: &str, problem: &str) {
+    host.log(&json!({ "event": "problem", "part": part, "problem": problem }).to_string());
+}

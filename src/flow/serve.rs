@@ -1,0 +1,273 @@
+//! The life of a request, from top to bottom.
+
+use super::bypass::bypass;
+use super::fetch::{Old, fetch, note_stores};
+use super::find::{Found, Hit, Missing, find};
+use super::host::{Host, Keep, Tier};
+use super::isolate::Isolate;
+use super::report::Report;
+use super::{purge, sync};
+use crate::cache::entry::Entry;
+use crate::cache::request::{Lookup, Plan, classify};
+use crate::cache::stored::Age;
+use crate::http::conditional;
+use crate::http::fields::Fields;
+use crate::http::head::RequestHead;
+use std::rc::Rc;
+
+/// An answer to a client.
+#[derive(Debug)]
+pub struct Answer<B> {
+    /// Status code.
+    pub status: u16,
+    /// Header fields, without `Content-Length`.
+    pub fields: Fields,
+    /// The body.
+    pub content: Content<B>,
+    /// Length of a streamed body, where it is known.
+    pub length: Option<u64>,
+}
+
+/// A body for a client.
+#[derive(Debug)]
+pub enum Content<B> {
+    /// None.
+    Empty,
+    /// Words of our own.
+    Text(String),
+    /// The origin's, as it comes.
+    Body(B),
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Somebody.
+    Waiting,
+    /// Nobody: a refresh behind a response.
+    Nobody,
+}
+
+/// Serves a request.
+pub async fn serve<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    request: RequestHead,
+    body: Option<H::Body>,
+) -> Answer<H::Body> {
+    let mut report = Report {
+        event: "request",
+        host: request.url.host.clone(),
+        method: request.method.name().to_owned(),
+        path: path_and_query(&request),
+        began_ms: host.now_ms(),
+        ..Report::default()
+    };
+    let mut answer = match classify(&isolate.rules, &request) {
+        Plan::Admin => {
+            report.cache = "admin";
+            purge::admin(host, isolate, &request, body, &mut report).await
+        }
+        Plan::Bypass(reason, origin) => {
+            bypass(host, isolate, reason, &origin, body, &mut report).await
+        }
+        Plan::Lookup(lookup) => look_up(host, isolate, Rc::new(lookup), &mut report).await,
+    };
+    answer.fields.add("cache-status", report.cache_status());
+    report.status = answer.status;
+    report.log(host);
+    answer
+}
+
+fn path_and_query(request: &RequestHead) -> String {
+    let path = &request.url.path;
+    match &request.url.query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.clone(),
+    }
+}
+
+async fn look_up<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: Rc<Lookup>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.key = Some(lookup.key.slot().digest);
+    report
+        .detail
+        .extend(sync::bring_up_to_date(host, isolate).await);
+    let search = find(host, isolate, &lookup, report).await;
+    let taken_by = search.taken_by.as_deref();
+    let waiting = Client::Waiting;
+    match search.found {
+        Found::Fresh(hit) => from_cache(host, &lookup, hit, report),
+        Found::WhileRevalidate(hit) => {
+            refresh_later(host, isolate, &lookup, &hit);
+            report.detail.push("stale-while-revalidate");
+            from_cache(host, &lookup, hit, report)
+        }
+        Found::Stale(hit, on_error) => {
+            report.fwd = Some("stale");
+            let old = Some(Old { hit, on_error });
+            fetch(host, isolate, &lookup, old, taken_by, waiting, report).await
+        }
+        Found::Nothing(missing) => {
+            report.fwd = Some(match missing {
+                Missing::Variant => "vary-miss",
+                Missing::Unauthorized => "request",
+                Missing::Uri | Missing::Purged => "uri-miss",
+            });
+            if missing == Missing::Purged {
+                report.detail.push("purged");
+            }
+            fetch(host, isolate, &lookup, None, taken_by, waiting, report).await
+        }
+    }
+}
+
+/// A hit. One found in KV is copied to the Cache API on its way.
+fn from_cache<H: Host>(
+    host: &H,
+    lookup: &Lookup,
+    hit: Hit<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.hit = true;
+    report.cache = if hit.age.ttl > 0 { "hit" } else { "stale" };
+    report.set_tier(hit.tier);
+    report.set_age(hit.age);
+    report.entry = Some(hit.slot.entry_url.clone());
+    let head = from_entry(&hit.entry, lookup, Client::Waiting, hit.age);
+    if hit.tier == Tier::CacheApi {
+        return head.with(hit.body);
+    }
+    let tiers = vec![Tier::CacheApi];
+    note_stores(report, &tiers, &hit.slot);
+    let for_client = head.wants_body;
+    let keep = Keep {
+        slot: hit.slot,
+        entry: hit.entry,
+        tiers,
+    };
+    head.with(host.keep(hit.body, keep, for_client))
+}
+
+/// Refreshes an entry behind the response, once at a time for each slot.
+fn refresh_later<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Rc<Lookup>,
+    hit: &Hit<H::Body>,
+) {
+    let digest = hit.slot.digest.clone();
+    if !isolate.begin_refresh(&digest, host.now_ms()) {
+        return;
+    }
+    let (host_then, isolate, lookup) = (host.clone(), Rc::clone(isolate), Rc::clone(lookup));
+    host.later(async move {
+        refresh(&host_then, &isolate, &lookup).await;
+        isolate.end_refresh(&digest);
+    });
+}
+
+async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
+    // The body in hand goes to the client; what a 304 confirms is read anew.
+    // A HEAD request's refresh is a GET.
+    let lookup = Lookup {
+        head_only: false,
+        ..lookup.clone()
+    };
+    let mut report = Report {
+        event: "refresh",
+        host: lookup.key.url.host.clone(),
+        method: "GET".to_owned(),
+        path: lookup.key.url.path.clone(),
+        key: Some(lookup.key.slot().digest),
+        began_ms: host.now_ms(),
+        ..Report::default()
+    };
+    let search = find(host, isolate, &lookup, &mut report).await;
+    let old = match search.found {
+        // Another isolate was faster.
+        Found::Fresh(_) => return,
+        Found::WhileRevalidate(hit) => Some(Old {
+            hit,
+            on_error: true,
+        }),
+        Found::Stale(hit, on_error) => Some(Old { hit, on_error }),
+        Found::Nothing(_) => None,
+    };
+    let taken_by = search.taken_by.as_deref();
+    let nobody = Client::Nobody;
+    let answer = fetch(host, isolate, &lookup, old, taken_by, nobody, &mut report).await;
+    report.status = answer.status;
+    report.log(host);
+}
+
+/// An answer's head from an entry, before its body is put to it.
+pub(super) struct Head {
+    status: u16,
+    /// The fields.
+    pub fields: Fields,
+    length: Option<u64>,
+    /// Whether the client gets a body.
+    pub wants_body: bool,
+}
+
+impl Head {
+    /// The whole answer.
+    pub fn with<B>(self, body: Option<B>) -> Answer<B> {
+        Answer {
+            status: self.status,
+            fields: self.fields,
+            length: self.length,
+            content: body
+                .filter(|_| self.wants_body)
+                .map_or(Content::Empty, Content::Body),
+        }
+    }
+}
+
+/// The head that a client gets for a stored answer: the client's own
+/// conditions, its method, and the age of the answer are seen to here.
+pub(super) fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> Head {
+    let mut fields = entry.fields.clone();
+    if let Some(seconds) = lookup.rule.browser_ttl.filter(|_| entry.status < 400) {
+        // Browsers subtract Age: what is added here leaves them the whole TTL.
+        let max_age = seconds.saturating_add(age.age);
+        fields.remove("expires");
+        fields.set("cache-control", format!("max-age={max_age}"));
+    }
+    fields.set("age", age.age.to_string());
+    // RFC 9110 §13.2.1: conditions count where the answer would be a success.
+    let success = (200..300).contains(&entry.status);
+    if client == Client::Waiting
+        && success
+        && conditional::not_modified(&lookup.client, &entry.fields)
+    {
+        return Head {
+            status: 304,
+            fields: only_for_304(fields),
+            length: None,
+            wants_body: false,
+        };
+    }
+    Head {
+        status: entry.status,
+        fields,
+        length: entry.length,
+        wants_body: client == Client::Waiting && !lookup.head_only,
+    }
+}
+
+/// What a 304 carries (RFC 9110 §15.4.5): no field that describes the body.
+fn only_for_304(mut fields: Fields) -> Fields {
+    fields.retain(|name, _| {
+        !matches!(
+            name,
+            "content-type" | "content-encoding" | "content-language" | "content-range"
+        )
+    });
+    fields
+}

@@ -1,0 +1,124 @@
+//! Response Cache-Control (RFC 9111 §5.2.2, RFC 5861) and its targeted form,
+//! CDN-Cache-Control (RFC 9213).
+
+use super::fields::Fields;
+use super::list;
+use sfv::{BareItem, Dictionary, ListEntry, Parser};
+
+/// What the response directives say. Times are in seconds.
+///
+/// Names are case-insensitive; an argument may be a token or a quoted string
+/// (§5.2); the first of several equal directives counts, which §4.2.1 allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheControl {
+    /// `max-age`
+    pub max_age: Option<u64>,
+    /// `s-maxage`
+    pub s_maxage: Option<u64>,
+    /// `no-store`
+    pub no_store: bool,
+    /// `no-cache`, with or without field names.
+    pub no_cache: bool,
+    /// `private`, with or without field names.
+    pub private: bool,
+    /// `public`
+    pub public: bool,
+    /// `must-revalidate`
+    pub must_revalidate: bool,
+    /// `proxy-revalidate`
+    pub proxy_revalidate: bool,
+    /// `stale-while-revalidate` (RFC 5861 §3)
+    pub stale_while_revalidate: Option<u64>,
+    /// `stale-if-error` (RFC 5861 §4)
+    pub stale_if_error: Option<u64>,
+}
+
+/// The largest delta-seconds a cache need understand (RFC 9111 §1.2.2).
+const DELTA_SECONDS_MAX: u64 = 2_147_483_648;
+
+impl CacheControl {
+    /// Reads every line of `Cache-Control`.
+    pub fn of(fields: &Fields) -> Self {
+        let mut control = Self::default();
+        for value in fields.all("cache-control") {
+            for directive in list::members(value) {
+                let (name, argument) = match directive.split_once('=') {
+                    Some((name, argument)) => (list::trim(name), Some(list::trim(argument))),
+                    None => (directive, None),
+                };
+                control.note(&name.to_ascii_lowercase(), argument.map(delta_seconds));
+            }
+        }
+        control
+    }
+
+    /// Reads `CDN-Cache-Control`. `None` if it is absent or empty, or not a
+    /// structured-field dictionary: then RFC 9213 §2.1 has the whole field
+    /// ignored.
+    pub fn targeted(fields: &Fields) -> Option<Self> {
+        let value = fields.joined("cdn-cache-control")?;
+        let dictionary: Dictionary = Parser::new(&value).parse().ok()?;
+        if dictionary.is_empty() {
+            return None;
+        }
+        let mut control = Self::default();
+        for (key, entry) in &dictionary {
+            let ListEntry::Item(item) = entry else {
+                continue;
+            };
+            match &item.bare_item {
+                BareItem::Boolean(true) => control.note(key.as_str(), None),
+                BareItem::Boolean(false) => {}
+                BareItem::Integer(seconds) => {
+                    let seconds = u64::try_from(i64::from(*seconds)).unwrap_or(0);
+                    control.note(key.as_str(), Some(seconds.min(DELTA_SECONDS_MAX)));
+                }
+                // `private="field"` and its like: stricter than RFC 9213 asks.
+                _ => control.note(key.as_str(), Some(0)),
+            }
+        }
+        Some(control)
+    }
+
+    fn note(&mut self, name: &str, seconds: Option<u64>) {
+        // A freshness directive without its argument is invalid; §4.2.1
+        // encourages treating such a response as stale.
+        let first = |slot: &mut Option<u64>| {
+            slot.get_or_insert(seconds.unwrap_or(0));
+        };
+        match name {
+            "max-age" => first(&mut self.max_age),
+            "s-maxage" => first(&mut self.s_maxage),
+            "stale-while-revalidate" => first(&mut self.stale_while_revalidate),
+            "stale-if-error" => first(&mut self.stale_if_error),
+            "no-store" => self.no_store = true,
+            "no-cache" => self.no_cache = true,
+            "private" => self.private = true,
+            "public" => self.public = true,
+            "must-revalidate" => self.must_revalidate = true,
+            "proxy-revalidate" => self.proxy_revalidate = true,
+            _ => {}
+        }
+    }
+}
+
+/// delta-seconds (RFC 9111 §1.2.2): too large means as large as it gets,
+/// anything that is no number means 0, which is stale (§4.2.1).
+fn delta_seconds(argument: &str) -> u64 {
+    let digits = list::unquote(argument);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return 0;
+    }
+    digits
+        .parse()
+        .map_or(DELTA_SECONDS_MAX, |n: u64| n.min(DELTA_SECONDS_MAX))
+}
+
+/// The value of `Age` in seconds: the first line's, 0 if it is no number
+/// (RFC 9111 §5.1).
+pub fn age(fields: &Fields) -> u64 {
+    fields
+        .get("age")
+        .and_then(|value| list::members(value).next())
+        .map_or(0, delta_seconds)
+}

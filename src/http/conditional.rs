@@ -1,0 +1,34 @@
+//! Preconditions that a cache may answer (RFC 9110 §13, RFC 9111 §4.3.2).
+
+use super::fields::Fields;
+use super::{date, list};
+
+/// Whether a request's conditions let a stored response of these fields be
+/// answered by 304 (Not Modified).
+///
+/// `If-None-Match` is compared weakly and takes precedence over
+/// `If-Modified-Since` (RFC 9110 §13.2.2).
+pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
+    if request.has("if-none-match") {
+        let etag = stored.get("etag").map(opaque);
+        return request
+            .all("if-none-match")
+            .flat_map(list::members)
+            .any(|wanted| wanted == "*" || Some(opaque(wanted)) == etag);
+    }
+    let since = request.get("if-modified-since").and_then(date::parse);
+    // §4.3.2: without Last-Modified, the Date of the response stands in.
+    let modified = stored
+        .get("last-modified")
+        .or_else(|| stored.get("date"))
+        .and_then(date::parse);
+    match (since, modified) {
+        (Some(since), Some(modified)) => modified <= since,
+        _ => false,
+    }
+}
+
+/// An entity tag without its weakness mark: equal ones match weakly (§8.8.3.2).
+fn opaque(etag: &str) -> &str {
+    etag.trim().trim_start_matches("W/")
+}

@@ -1,0 +1,12 @@
+//! The protocol's own words: heads, fields, Cache-Control, dates, URLs.
+//!
+//! Nothing here knows of Edgekeep, reads a clock or panics on any input.
+
+pub mod accept;
+pub mod cache_control;
+pub mod conditional;
+pub mod date;
+pub mod fields;
+pub mod head;
+pub mod list;
+pub mod url;
