@@ -4,6 +4,7 @@ use super::cookies::SESSION_COOKIES;
 use super::glob::Glob;
 use super::settings::{QuerySettings, RuleSettings, Settings};
 use crate::http::url::{self, Url};
+use serde_json::Value;
 use std::fmt;
 use std::rc::Rc;
 
@@ -100,25 +101,17 @@ const NAMES_MAX: usize = 200;
 const SECONDS_MAX: u64 = 315_360_000;
 
 impl Rules {
-    /// Reads settings from any serde format; errors name the field's path.
-    pub fn read<'de, D>(source: D) -> Result<Self, RulesError>
-    where
-        D: serde::Deserializer<'de>,
-    {
+    /// Reads settings from JSON text; errors name the field's path.
+    pub fn read_json(json: &str) -> Result<Self, RulesError> {
+        let value: Value =
+            serde_json::from_str(json).map_err(|error| wrong("EDGEKEEP", error.to_string()))?;
+        tables_are_tables(&value)?;
         let settings: Settings =
-            serde_path_to_error::deserialize(source).map_err(|error| RulesError {
-                path: match error.path().to_string().as_str() {
-                    "." => "EDGEKEEP".to_owned(),
-                    path => path.to_owned(),
-                },
+            serde_path_to_error::deserialize(value).map_err(|error| RulesError {
+                path: error.path().to_string(),
                 problem: error.into_inner().to_string(),
             })?;
         Self::check(settings)
-    }
-
-    /// Reads settings from JSON text.
-    pub fn read_json(json: &str) -> Result<Self, RulesError> {
-        Self::read(&mut serde_json::Deserializer::from_str(json))
     }
 
     /// Checks settings and compiles them.
@@ -164,6 +157,16 @@ impl Rules {
         })
     }
 
+    /// How many rules there are, beside the defaults.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether the defaults are all there is.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// The rule for a URL: the first that matches host name and path, else
     /// the defaults.
     pub fn rule_for(&self, url: &Url) -> Rc<Rule> {
@@ -181,6 +184,23 @@ impl Rules {
             .map(|(_, origin)| origin)
             .or(self.origin.as_ref())
     }
+}
+
+/// serde would take a list for a table, its items in the order of our fields.
+fn tables_are_tables(settings: &Value) -> Result<(), RulesError> {
+    let table = |path: &str, value: &Value| match value {
+        Value::Object(_) => Ok(()),
+        _ => Err(wrong(path, "must be a table")),
+    };
+    table("EDGEKEEP", settings)?;
+    if let Some(defaults) = settings.get("defaults") {
+        table("defaults", defaults)?;
+    }
+    let rules = settings.get("rules").and_then(Value::as_array);
+    for (at, rule) in rules.into_iter().flatten().enumerate() {
+        table(&format!("rules[{at}]"), rule)?;
+    }
+    Ok(())
 }
 
 fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
@@ -358,8 +378,8 @@ fn query(path: &str, settings: Option<&QuerySettings>) -> Result<Query, RulesErr
         Ok(list.iter().map(|n| url::canonical_parameter(n)).collect())
     };
     Ok(match settings {
-        None | Some(QuerySettings::All) => Query::All,
-        Some(QuerySettings::Allow(list)) => Query::Allow(names(list)?),
-        Some(QuerySettings::Deny(list)) => Query::Deny(names(list)?),
+        None | Some(QuerySettings::All(_)) => Query::All,
+        Some(QuerySettings::Allow(list)) => Query::Allow(names(&list.allow)?),
+        Some(QuerySettings::Deny(list)) => Query::Deny(names(&list.deny)?),
     })
 }

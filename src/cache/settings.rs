@@ -72,12 +72,39 @@ pub struct RuleSettings {
 
 /// `query = "all"`, `{ allow = [..] }` or `{ deny = [..] }`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[serde(
+    untagged,
+    expecting = "must be \"all\", { allow = [names] } or { deny = [names] }"
+)]
 pub enum QuerySettings {
     /// Every parameter.
+    All(All),
+    /// Only parameters of some names.
+    Allow(Allow),
+    /// Every parameter but those of some names.
+    Deny(Deny),
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// `all`
     All,
-    /// Only parameters of these names.
-    Allow(Vec<String>),
-    /// Every parameter but those of these names.
-    Deny(Vec<String>),
+}
+
+/// `{ allow = [..] }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Parameter names.
+    pub allow: Vec<String>,
+}
+
+/// `{ deny = [..] }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// Parameter names.
+    pub deny: Vec<String>,
 }

@@ -107,7 +107,7 @@ async fn purge<H: Host>(
     };
     let now_ms = host.now_ms();
     let id = webhook::check(secrets, &request.fields, &bytes, now_ms).map_err(refusal)?;
-    let body: OrderBody = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    let body = read_order(&bytes)?;
     let selectors = selectors(&isolate.rules, &body)?;
     let (marks, everything) = Order::marks_of(&selectors);
     let order = Order {
@@ -158,6 +158,19 @@ fn refusal(refused: Refused) -> Problem {
         // RFC 9110 §11.6.1 wants a challenge with 401.
         .with_field("www-authenticate", "StandardWebhooks"),
     }
+}
+
+fn read_order(bytes: &[u8]) -> Result<OrderBody, Problem> {
+    let body = serde_json::from_slice(bytes).map_err(unreadable)?;
+    // serde would take a list for our fields in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(
+            422,
+            "Not a purge order",
+            "the body must be a JSON object",
+        ));
+    }
+    Ok(body)
 }
 
 fn unreadable(error: serde_json::Error) -> Problem {
