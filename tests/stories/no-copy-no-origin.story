@@ -1,0 +1,8 @@
+# Nothing stored, and the origin fails: a clear error, and nothing kept of it.
+origin /a down
+get /a -> 502 # miss !stored
+  has Cache-Control: no-store
+origin /a hang
+get /a -> 504 # miss
+origin /a 200 max-age=60 | back
+get /a -> 200 back # miss stored

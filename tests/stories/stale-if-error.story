@@ -1,0 +1,31 @@
+# A page outlives its origin, whatever way that fails.
+origin /a 200 max-age=1, stale-if-error=60 | good
+get /a -> 200 good # miss stored
+wait 2.2
+origin /a 503 | sorry
+get /a -> 200 good # fwd=stale fwd-status=503 detail=stale-if-error !hit
+origin /a 500 | sorry
+get /a -> 200 good # fwd-status=500 detail=stale-if-error
+origin /a down
+get /a -> 200 good # detail=stale-if-error
+origin /a hang
+get /a -> 200 good # detail=stale-if-error
+# Other answers are answers.
+origin /a 404 | gone
+get /a -> 404 gone # fwd=stale fwd-status=404 !detail=stale-if-error
+
+# Without a word of the origin there is a window too: a day by default.
+origin /b 200 max-age=1 | good
+get /b -> 200 good # miss
+wait 2.2
+origin /b down
+get /b -> 200 good # detail=stale-if-error
+
+# must-revalidate forbids stale answers.
+origin /c 200 max-age=1, must-revalidate, stale-if-error=60; ETag: "1" | good
+get /c -> 200 good # miss stored
+wait 2.2
+origin /c down
+get /c -> 502 # fwd=stale
+origin /c 503 | sorry
+get /c -> 503 sorry # fwd=stale fwd-status=503

@@ -1,0 +1,23 @@
+# Vary: several answers under one key, each for its readers.
+origin /a 200 max-age=600; Vary: Accept-Language; Cache-Tag: var | hello
+get /a Accept-Language: en -> 200 hello # miss stored
+wait 0.3
+origin /a 200 max-age=600; Vary: Accept-Language; Cache-Tag: var | hallo
+get /a Accept-Language: de -> 200 hallo # fwd=vary-miss stored
+wait 0.3
+get /a Accept-Language:  EN -> 200 hello # hit
+get /a Accept-Language: de -> 200 hallo # hit
+get /a -> 200 hallo # fwd=vary-miss
+wait 0.3
+evict
+get /a Accept-Language: de -> 200 hallo # hit detail=kv
+get /a Accept-Language: en -> 200 hello # hit detail=kv
+# A purge takes all of them.
+purge {"files": ["http://$host/a"]} -> 200
+get /a Accept-Language: en -> 200 hallo # miss
+get /a Accept-Language: de -> 200 hallo # miss
+# A field that the origin does not see splits nothing.
+origin /b 200 max-age=600; Vary: Cookie, User-Agent | b
+get /b Cookie: theme=dark; User-Agent: One -> 200 b # miss stored
+wait 0.3
+get /b Cookie: theme=light; User-Agent: Two -> 200 b # hit

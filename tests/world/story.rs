@@ -1,0 +1,441 @@
+//! Reads and plays stories (`tests/stories/README.md`) in the simulated world.
+
+use super::{Bytes, Plan, World};
+use edgekeep::cache::rules::Rules;
+use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::serve::{Answer, Content, serve};
+use edgekeep::flow::webhook::Secrets;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+/// 2026-11-23, 09:00: any time does, as long as it is not 0.
+const START_MS: u64 = 1_795_424_400_000;
+const SECRET: &str = "whsec_c3Rvcmllcy1hcmUtc2lnbmVkLXdpdGgtdGhpcy1rZXk=";
+
+type Slot = Rc<RefCell<Option<Answer<Bytes>>>>;
+
+/// A story being played.
+struct Player {
+    world: World,
+    host: String,
+    isolates: HashMap<String, Rc<Isolate>>,
+    rules: String,
+    at: String,
+    running: HashMap<String, Slot>,
+    last: Option<Answer<Bytes>>,
+    last_receipt: Option<String>,
+    orders: u32,
+}
+
+/// Plays a file; an error names the line and what was found there.
+pub fn play(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let name = path
+        .file_stem()
+        .and_then(|s| s.to_str())
+        .ok_or("file name")?;
+    let mut player = Player {
+        world: World::new(START_MS),
+        host: format!("{name}.test"),
+        isolates: HashMap::new(),
+        rules: rules(&text, name)?,
+        at: "a".to_owned(),
+        running: HashMap::new(),
+        last: None,
+        last_receipt: None,
+        orders: 0,
+    };
+    for (at, line) in text.lines().enumerate() {
+        let words = line.trim();
+        if words.is_empty()
+            || words.starts_with('#')
+            || words.starts_with("rule ")
+            || words == "only native"
+        {
+            continue;
+        }
+        let played = if line.starts_with(char::is_whitespace) {
+            player.check_field(words)
+        } else {
+            player.step(words)
+        };
+        played.map_err(|problem| format!("{}:{}: {words}\n  {problem}", path.display(), at + 1))?;
+    }
+    Ok(())
+}
+
+/// The rules of a story, as the JSON that the worker would get.
+fn rules(text: &str, name: &str) -> Result<String, String> {
+    let mut globs: Vec<(String, toml::Table)> = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("rule ")) {
+        let (left, value) = line.split_once('=').ok_or("rule without =")?;
+        let mut left: Vec<&str> = left.split_whitespace().collect();
+        let key = left.pop().ok_or("rule without key")?;
+        let glob = left.pop().unwrap_or("*").to_owned();
+        let field: toml::Table = format!("{key} = {value}")
+            .parse()
+            .map_err(|e| format!("{line}: {e}"))?;
+        match globs.iter_mut().find(|(known, _)| *known == glob) {
+            Some((_, rule)) => rule.extend(field),
+            None => globs.push((glob, field)),
+        }
+    }
+    let rules: Vec<serde_json::Value> = globs
+        .into_iter()
+        .map(|(glob, rule)| {
+            let mut rule = serde_json::to_value(rule).unwrap_or_default();
+            rule["host"] = format!("{name}.test").into();
+            rule["path"] = glob.into();
+            rule
+        })
+        .collect();
+    let settings = serde_json::json!({
+        "origin": "http://origin.test", "max_purge_lag": 1, "origin_timeout": 2, "rules": rules,
+    });
+    Ok(settings.to_string())
+}
+
+fn segments(text: &str) -> impl Iterator<Item = &str> {
+    text.split("; ").map(str::trim).filter(|s| !s.is_empty())
+}
+
+impl Player {
+    fn step(&mut self, words: &str) -> Result<(), String> {
+        let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
+        match verb {
+            "origin" => self.origin(rest),
+            "wait" => {
+                let seconds: f64 = rest.parse().map_err(|_| "wait SECONDS")?;
+                self.world.executor.advance((seconds * 1000.0) as u64);
+                Ok(())
+            }
+            "evict" => {
+                self.world.state.borrow_mut().cache_api.clear();
+                Ok(())
+            }
+            "at" => {
+                self.at = rest.to_owned();
+                Ok(())
+            }
+            "asked" => self.asked(rest),
+            "start" => self.start(rest),
+            "finish" => self.finish(rest),
+            "purge" => self.purge(rest),
+            "ledger" | "kv" | "cache-api" => self.fault(verb, rest),
+            "request" => {
+                let (method, rest) = rest.split_once(' ').ok_or("request METHOD PATH")?;
+                self.exchange(method, rest)
+            }
+            method => self.exchange(&method.to_uppercase(), rest),
+        }
+    }
+
+    fn origin(&mut self, rest: &str) -> Result<(), String> {
+        let (path, mut rest) = rest.split_once(' ').ok_or("origin PATH …")?;
+        let mut body = String::new();
+        if let Some((head, text)) = rest.split_once('|') {
+            (rest, body) = (head.trim(), text.trim().to_owned());
+        }
+        let (mut slow_ms, mut cut) = (0, false);
+        let mut words = rest.split(' ').peekable();
+        while let Some(word) = words.peek() {
+            if let Some(seconds) = word.strip_prefix("slow=") {
+                slow_ms = (seconds.parse::<f64>().map_err(|_| "slow=SECONDS")? * 1000.0) as u64;
+            } else if *word == "cut" {
+                cut = true;
+            } else {
+                break;
+            }
+            words.next();
+        }
+        let status = words.next().unwrap_or_default();
+        let plan = match status {
+            "down" => Plan::Down,
+            "hang" => Plan::Hang,
+            _ => {
+                let mut fields = Fields::new();
+                let rest: Vec<&str> = words.collect();
+                for segment in segments(&rest.join(" ")) {
+                    let (name, value) = segment
+                        .split_once(": ")
+                        .unwrap_or(("cache-control", segment));
+                    fields.add(name, value);
+                }
+                let status = status.parse().map_err(|_| "origin PATH STATUS")?;
+                Plan::Answer {
+                    slow_ms,
+                    cut,
+                    status,
+                    fields,
+                    body,
+                }
+            }
+        };
+        self.world
+            .state
+            .borrow_mut()
+            .plans
+            .insert(path.to_owned(), plan);
+        Ok(())
+    }
+
+    fn fault(&mut self, part: &str, state: &str) -> Result<(), String> {
+        let names = ["ledger", "kv", "cache-api"];
+        let part = *names
+            .iter()
+            .find(|name| **name == part)
+            .ok_or("unknown part")?;
+        let down = &mut self.world.state.borrow_mut().down;
+        match state {
+            "down" => down.push(part),
+            "up" => down.retain(|name| *name != part),
+            _ => return Err("up or down".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn asked(&self, rest: &str) -> Result<(), String> {
+        self.world.executor.settle();
+        let (path, count) = rest.split_once(' ').ok_or("asked PATH N")?;
+        let wanted: usize = count.parse().map_err(|_| "asked PATH N")?;
+        let found = self.requests_for(path);
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(format!("the origin was asked {found} times"))
+        }
+    }
+
+    fn requests_for(&self, path: &str) -> usize {
+        let url = format!("http://origin.test{path}");
+        self.world
+            .state
+            .borrow()
+            .asked
+            .iter()
+            .filter(|r| r.url == url)
+            .count()
+    }
+
+    fn exchange(&mut self, method: &str, rest: &str) -> Result<(), String> {
+        let (request, expected) = rest.split_once(" -> ").ok_or("METHOD PATH -> STATUS")?;
+        let slot = self.send(method, request, None)?;
+        self.expect(&slot, expected)
+    }
+
+    fn start(&mut self, rest: &str) -> Result<(), String> {
+        let mut words = rest.splitn(3, ' ');
+        let mut next = || words.next().ok_or("start NAME METHOD PATH");
+        let (name, method, request) = (next()?, next()?.to_uppercase(), next()?);
+        let slot = self.send(&method, request, None)?;
+        self.world.executor.settle();
+        self.running.insert(name.to_owned(), slot);
+        Ok(())
+    }
+
+    fn finish(&mut self, rest: &str) -> Result<(), String> {
+        let (name, expected) = rest.split_once(" -> ").ok_or("finish NAME -> STATUS")?;
+        let slot = self.running.remove(name).ok_or("not started")?;
+        self.expect(&slot, expected)
+    }
+
+    fn isolate(&mut self) -> Result<Rc<Isolate>, String> {
+        if let Some(isolate) = self.isolates.get(&self.at) {
+            return Ok(Rc::clone(isolate));
+        }
+        let rules = Rules::read_json(&self.rules).map_err(|error| error.to_string())?;
+        let isolate = Rc::new(Isolate::new(rules, Secrets::read(SECRET)));
+        self.isolates.insert(self.at.clone(), Rc::clone(&isolate));
+        Ok(isolate)
+    }
+
+    /// Sends `PATH [Name: value; …]`, with a body if there is one.
+    fn send(&mut self, method: &str, request: &str, body: Option<String>) -> Result<Slot, String> {
+        let (path, fields) = request.split_once(' ').unwrap_or((request, ""));
+        let url = format!("http://{}{path}", self.host);
+        let head = RequestHead {
+            method: Method::named(method),
+            url: Url::parse(&url).map_err(|error| error.to_string())?,
+            fields: segments(fields)
+                .filter_map(|s| s.split_once(": "))
+                .collect(),
+        };
+        let slot: Slot = Rc::default();
+        let (world, isolate, filled) = (self.world.clone(), self.isolate()?, Rc::clone(&slot));
+        let body = body.map(|text| Bytes {
+            text,
+            broken: false,
+        });
+        self.world.executor.spawn(async move {
+            let answer = serve(&world, &isolate, head, body).await;
+            *filled.borrow_mut() = Some(answer);
+        });
+        Ok(slot)
+    }
+
+    fn expect(&mut self, slot: &Slot, expected: &str) -> Result<(), String> {
+        self.world.executor.run_until(|| slot.borrow().is_some());
+        self.world.executor.settle();
+        let answer = slot.borrow_mut().take().ok_or("no answer")?;
+        let (expected, words) = match expected.split_once("# ") {
+            Some((expected, words)) => (expected.trim(), words),
+            None => (expected.trim(), ""),
+        };
+        let (status, body) = expected.split_once(' ').unwrap_or((expected, ""));
+        let text = text_of(&answer);
+        let log = self
+            .world
+            .state
+            .borrow()
+            .log
+            .last()
+            .cloned()
+            .unwrap_or_default();
+        let complain =
+            |wanted: &str| Err(format!("expected {wanted}; got {answer:?}\n  log: {log}"));
+        if status != answer.status.to_string() {
+            return complain(&format!("status {status}"));
+        }
+        if !body.is_empty() && text != body.replace('-', if body == "-" { "" } else { "-" }) {
+            return complain(&format!("body {body:?}"));
+        }
+        let cache_status = answer
+            .fields
+            .all("cache-status")
+            .last()
+            .unwrap_or_default()
+            .to_owned();
+        for word in words.split_whitespace() {
+            let (word, wanted) = match word.strip_prefix('!') {
+                Some(word) => (word, false),
+                None => (word, true),
+            };
+            if holds(&cache_status, word) != wanted {
+                return complain(&format!("{word} ({wanted})"));
+            }
+        }
+        self.last = Some(answer);
+        Ok(())
+    }
+
+    fn check_field(&self, words: &str) -> Result<(), String> {
+        let (check, rest) = words.split_once(' ').ok_or("check NAME")?;
+        let (name, wanted) = match rest.split_once(": ") {
+            Some((name, value)) => (name, Some(value)),
+            None => (rest.trim_end_matches(':'), None),
+        };
+        let name = name.to_ascii_lowercase();
+        let found = match check {
+            "has" | "lacks" => self
+                .last
+                .as_ref()
+                .and_then(|answer| answer.fields.joined(&name)),
+            _ => {
+                let state = self.world.state.borrow();
+                let request = state.asked.last();
+                request
+                    .ok_or("the origin was not asked")?
+                    .fields
+                    .joined(&name)
+            }
+        };
+        let holds = match (check, wanted) {
+            ("lacks" | "unsent", _) => found.is_none(),
+            ("has" | "sent", Some(wanted)) => found.as_deref() == Some(wanted),
+            ("has" | "sent", None) => found.is_some(),
+            _ => return Err("unknown check".to_owned()),
+        };
+        if holds {
+            Ok(())
+        } else {
+            Err(format!("found {found:?}"))
+        }
+    }
+
+    /// `purge [id=ID] [forged|late|early|unsigned] JSON -> STATUS [# same|new]`
+    fn purge(&mut self, rest: &str) -> Result<(), String> {
+        let (order, expected) = rest.rsplit_once(" -> ").ok_or("purge JSON -> STATUS")?;
+        let start = order.find('{').unwrap_or(0);
+        let (options, json) = order.split_at(start);
+        let json = json.replace("$host", &self.host);
+        self.orders += 1;
+        let mut id = format!("order-{}", self.orders);
+        let (mut secret, mut shift, mut signed) = (SECRET, 0_i64, true);
+        for option in options.split_whitespace() {
+            match option {
+                "forged" => secret = "whsec_YW5vdGhlci1rZXktdGhhdC1zaWducy1ub3RoaW5nLWhlcmU=",
+                "late" => shift = -600,
+                "early" => shift = 600,
+                "unsigned" => signed = false,
+                _ => {
+                    id = option
+                        .strip_prefix("id=")
+                        .ok_or("unknown option")?
+                        .to_owned()
+                }
+            }
+        }
+        let mut request = "/.edgekeep/purge".to_owned();
+        if signed {
+            let seconds = (self.world.executor.now_ms() / 1000).saturating_add_signed(shift);
+            let signature = sign(secret, &id, seconds, &json);
+            request += &format!(
+                " webhook-id: {id}; webhook-timestamp: {seconds}; webhook-signature: {signature}"
+            );
+        }
+        let slot = self.send("POST", &request, Some(json))?;
+        let (status, word) = expected.split_once(" # ").unwrap_or((expected, ""));
+        self.expect(&slot, status)?;
+        let receipt = self.last.as_ref().map(text_of);
+        if status.trim() == "200" {
+            let same = receipt == self.last_receipt;
+            match word.trim() {
+                "same" if !same => return Err(format!("another receipt: {receipt:?}")),
+                "new" if same => return Err(format!("the same receipt: {receipt:?}")),
+                _ => self.last_receipt = receipt,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text_of(answer: &Answer<Bytes>) -> String {
+    match &answer.content {
+        Content::Empty => String::new(),
+        Content::Text(text) => text.clone(),
+        Content::Body(bytes) => bytes.text.clone(),
+    }
+}
+
+/// Whether our member of a Cache-Status value has a parameter.
+fn holds(cache_status: &str, word: &str) -> bool {
+    let parameters: Vec<&str> = cache_status.split("; ").collect();
+    match word.split_once('=') {
+        Some(("detail", wanted)) => parameters
+            .iter()
+            .filter_map(|p| p.strip_prefix("detail="))
+            .any(|detail| detail.split('/').any(|part| part == wanted)),
+        None if word == "miss" => ["fwd=uri-miss", "fwd=vary-miss", "fwd=miss"]
+            .iter()
+            .any(|miss| parameters.contains(miss)),
+        _ => parameters.contains(&word),
+    }
+}
+
+/// Signs as the Standard Webhooks libraries do.
+pub fn sign(secret: &str, id: &str, seconds: u64, body: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use hmac::{Hmac, KeyInit, Mac};
+    let key = STANDARD
+        .decode(secret.trim_start_matches("whsec_"))
+        .expect("base64");
+    let mut hmac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("any length");
+    hmac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(hmac.finalize().into_bytes()))
+}
