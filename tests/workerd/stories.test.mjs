@@ -1,0 +1,59 @@
+// The stories of tests/stories in workerd: the same files that run natively against the simulated world.
+
+import { after, before, describe, it } from 'node:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Stand } from './stand.mjs'
+import { parseStory } from './story.mjs'
+import { runStory } from './story-run.mjs'
+
+const FOLDER = fileURLToPath(new URL('../stories', import.meta.url))
+const LIMIT = { timeout: 90_000 }
+
+const stories = []
+for (const name of readdirSync(FOLDER).filter((name) => name.endsWith('.story')).sort()) {
+  const file = join(FOLDER, name)
+  try {
+    stories.push(parseStory(readFileSync(file, 'utf8'), file))
+  } catch (error) {
+    it(`${name} can be read`, () => { throw error })
+  }
+}
+
+const playable = stories.filter((story) => !story.onlyNative)
+const lonely = playable.filter((story) => reachesOthers(story, playable))
+const together = playable.filter((story) => !lonely.includes(story))
+
+play('stories', together, { concurrency: true })
+play('stories whose purges reach other hosts', lonely, { concurrency: false })
+
+for (const story of stories.filter((story) => story.onlyNative)) it(story.name, { skip: 'only native' }, () => {})
+
+function play(title, stories, options) {
+  if (stories.length === 0) return
+  describe(title, options, () => {
+    let stand
+    before(async () => {
+      stand = await Stand.start({ rules: { rules: stories.flatMap((story) => story.rules) }, workers: ['a', 'b'] })
+    })
+    after(() => stand?.stop())
+    for (const story of stories) it(story.name, LIMIT, () => runStory(story, stand))
+  })
+}
+
+/** Hosts keep stories apart, but a purge of everything, or of a tag that another story uses, does not stop at its host. */
+function reachesOthers(story, stories) {
+  const accepted = story.steps.filter((step) => step.kind === 'purge' && step.expected.status === 200)
+  const orders = accepted.map((step) => step.json).join('\n')
+  if (orders.includes('"purge_everything"')) return true
+  const lists = [...orders.matchAll(/"tags"\s*:\s*\[([^\]]*)\]/g)].map(([, list]) => list)
+  const tags = lists.flatMap((list) => [...list.matchAll(/"([^"]*)"/g)].map(([, tag]) => tag))
+  return stories.some((other) => other !== story && tags.some((tag) => tagsOf(other).has(tag)))
+}
+
+function tagsOf(story) {
+  const fields = story.steps.flatMap((step) => step.plan?.fields ?? [])
+  const values = fields.filter(([name]) => /^(cache-tag|surrogate-key|xkey)$/i.test(name)).map(([, value]) => value)
+  return new Set([...values.flatMap((value) => value.split(/[\s,]+/)), ...story.rules.flatMap((rule) => rule.tags ?? [])])
+}

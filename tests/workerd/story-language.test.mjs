@@ -1,0 +1,77 @@
+// The language of the stories: what each line means, and that nothing is skipped in silence.
+
+import { it } from 'node:test'
+import assert from 'node:assert/strict'
+import { parseStory } from './story.mjs'
+
+const parse = (text) => parseStory(text, '/stories/trial.story')
+const one = (line) => parse(line).steps[0]
+
+it('rules of one glob form one rule', () => {
+  const { rules } = parse('rule edge_ttl = 5\nrule /a* query = {allow = ["x"]}\nrule kv = false')
+  assert.deepEqual(rules, [
+    { host: 'trial.test', path: '*', edge_ttl: 5, kv: false },
+    { host: 'trial.test', path: '/a*', query: { allow: ['x'] } },
+  ])
+})
+
+it('what the origin answers', () => {
+  // line, the plan it makes
+  const rows = [
+    ['origin /a 200', { status: 200, slow: 0, cut: false, fields: [], body: '' }],
+    ['origin /a 200 | one | two', { status: 200, slow: 0, cut: false, fields: [], body: 'one | two' }],
+    ['origin /a?x=1 slow=0.5 cut 404 max-age=2, private; ETag: "v1"; Content-Type: text/html;charset=utf-8 | body', {
+      status: 404, slow: 0.5, cut: true, body: 'body',
+      fields: [['Cache-Control', 'max-age=2, private'], ['ETag', '"v1"'], ['Content-Type', 'text/html;charset=utf-8']],
+    }],
+    ['origin /a down', { down: true }],
+    ['origin /a hang', { hang: true }],
+  ]
+  for (const [line, plan] of rows) assert.deepEqual(one(line).plan, plan, line)
+})
+
+it('what an answer must be', () => {
+  // line, expected
+  const rows = [
+    ['get /a -> 200', { status: 200, body: undefined, words: [] }],
+    ['get /a -> 200 -', { status: 200, body: '', words: [] }],
+    ['get /a -> 200 one two # hit !stored ttl=5', { status: 200, body: 'one two', words: ['hit', '!stored', 'ttl=5'] }],
+    ['get /a -> 304 # fwd=stale', { status: 304, body: undefined, words: ['fwd=stale'] }],
+    ['finish slow -> 502 x', { status: 502, body: 'x', words: [] }],
+  ]
+  for (const [line, expected] of rows) assert.deepEqual(one(line).expected, expected, line)
+})
+
+it('requests', () => {
+  assert.deepEqual(one('propfind /a X-A: 1; Cookie: a=1;b=2 -> 200').request, {
+    method: 'PROPFIND', target: '/a', fields: [['X-A', '1'], ['Cookie', 'a=1;b=2']],
+  })
+  assert.deepEqual(one('request get /a -> 501').request, { method: 'get', target: '/a', fields: [] })
+  assert.deepEqual(one('start slow get /a X-A: 1').request, { method: 'GET', target: '/a', fields: [['X-A', '1']] })
+})
+
+it('purges', () => {
+  const step = one('purge id=one forged {"files": ["https://$host/a"]} -> 401')
+  assert.deepEqual([step.id, step.fault, step.json, step.expected.status], ['one', 'forged', '{"files": ["https://$host/a"]}', 401])
+  assert.deepEqual(one('purge {"hosts": ["$host"]} -> 200 # same').expected, { status: 200, receipt: 'same' })
+})
+
+it('indented lines belong to the answer above', () => {
+  const [step] = parse('# a comment\n\nget /a -> 200\n  has ETag: "v1"\n  lacks Age\n\n  sent X-A: 1\n').steps
+  assert.deepEqual(step.checks.map(({ verb, name, value }) => [verb, name, value]), [
+    ['has', 'ETag', '"v1"'], ['lacks', 'Age', undefined], ['sent', 'X-A', '1'],
+  ])
+})
+
+it('what is not understood is an error with file and line', () => {
+  const lines = [
+    'gett -> 200', 'get a -> 200', 'get /a', 'get /a -> ok', 'get /a X-A -> 200', 'get /a -> 200 # HIT', 'origin /a', 'origin a 200',
+    'origin /a soon 200', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',
+    'finish x', 'purge {} 200', 'purge {} -> 200 # old', 'ledger down', 'kv up', 'rule edge_ttl 5', 'rule edge_ttl = [', '  has ETag',
+    'get /a -> 200\n  had ETag', 'get /a -> 200\n  lacks ETag: x', 'wait 1\nrule edge_ttl = 5', 'wait 1\nonly native', 'purge {} -> 200\n  sent X-A',
+    'rule kv = true\nrule kv = false', 'only natively', 'origin /a 200\n  has ETag',
+  ]
+  for (const line of lines) {
+    assert.throws(() => parse(line), (error) => /^\/stories\/trial\.story:\d+: .+/.test(error.message), line)
+  }
+})

@@ -1,0 +1,232 @@
+// Plays a story against the built worker in workerd, in real time.
+
+import { relative } from 'node:path'
+import { details } from '../../scripts/replay/cache-status.mjs'
+import { FOREIGN_SECRET, PURGE_PATH, signed } from './stand.mjs'
+import { sleep, until } from './wire.mjs'
+
+const LATE_MS = 600_000 // twice the tolerance of Standard Webhooks
+const MISSES = ['uri-miss', 'vary-miss', 'miss']
+
+/** What went wrong, where, and the whole answer. */
+export class StoryFailure extends Error {
+  constructor(story, step, message) {
+    super(`${relative('.', story.file)}:${step.line}: ${step.text}\n${message}`)
+    this.stack = this.message // the place in this file says nothing about the story
+  }
+}
+
+export async function runStory(story, stand) {
+  const run = new StoryRun(story, stand)
+  try {
+    for (const step of story.steps) await run.step(step)
+  } finally {
+    await run.end()
+  }
+}
+
+class StoryRun {
+  #isolate = 'a'
+  #answered = 0
+  #running = new Map()
+  #entries = new Map()
+  #receipt
+  #order = 0
+
+  constructor(story, stand) {
+    this.story = story
+    this.stand = stand
+    this.host = story.host
+  }
+
+  async step(step) {
+    await this[step.kind](step)
+  }
+
+  /** Requests that a failing story leaves in flight. */
+  async end() {
+    await Promise.allSettled(this.#running.values())
+  }
+
+  fail(step, message, answer) {
+    const whole = answer ? `\nThe whole answer:\n${indent(answer)}` : ''
+    throw new StoryFailure(this.story, step, `${message}${whole}\n${this.stand.about(this.host)}`)
+  }
+
+  // ---- the origin ----
+
+  origin({ target, plan }) {
+    this.stand.origin.on(this.host, target, plan)
+  }
+
+  async asked(step) {
+    const times = () => this.stand.origin.requests(this.host, step.target).length
+    if (!(await until(() => times() === step.times, 1_000))) {
+      this.fail(step, `  expected: ${step.times} requests at the origin\n  got:      ${times()}; all: ${this.#seen()}`)
+    }
+    await this.#settleRefreshes()
+  }
+
+  #seen() {
+    return this.stand.origin.requests(this.host).map((r) => `${r.method} ${r.target}`).join(', ') || 'none'
+  }
+
+  // ---- requests ----
+
+  async request(step) {
+    const answer = await this.#send(step, step.request)
+    await this.#check(step, answer)
+  }
+
+  async start(step) {
+    if (this.#running.has(step.name)) this.fail(step, `  \`${step.name}\` is in flight already`)
+    const before = this.stand.origin.requests(this.host).length
+    let over = false
+    const running = this.#send(step, step.request).finally(() => (over = true))
+    running.catch(() => {}) // `finish` reports it
+    this.#running.set(step.name, running)
+    // The next instruction finds this request at the origin, or waiting for another one's answer.
+    await until(() => over || this.stand.origin.requests(this.host).length > before, 300)
+  }
+
+  async finish(step) {
+    const running = this.#running.get(step.name)
+    if (!running) this.fail(step, `  nothing named \`${step.name}\` is in flight`)
+    this.#running.delete(step.name)
+    await this.#check(step, await running)
+  }
+
+  async #send(step, { method, target, fields, body }) {
+    try {
+      return await this.stand.send({ at: this.#isolate, host: this.host, method, path: target, fields, body })
+    } catch (error) {
+      return this.fail(step, `  ${error.message}`)
+    }
+  }
+
+  async #check(step, answer) {
+    this.#answered += 1
+    const { status, body, words } = step.expected
+    if (answer.status !== status) this.fail(step, `  expected: status ${status}\n  got:      ${answer.status}`, answer)
+    if (body !== undefined && answer.text !== body) {
+      this.fail(step, `  expected: body ${JSON.stringify(body)}\n  got:      ${JSON.stringify(answer.text)}`, answer)
+    }
+    for (const word of words) {
+      const wanted = !word.startsWith('!')
+      if (holds(answer, wanted ? word : word.slice(1)) !== wanted) {
+        this.fail(step, `  expected: ${word}\n  got:      Cache-Status: ${answer.field('cache-status')}`, answer)
+      }
+    }
+    for (const check of step.checks) this.#checkField(check, answer)
+    await this.#settle(answer)
+  }
+
+  #checkField(check, answer) {
+    if (check.verb === 'has' || check.verb === 'lacks') {
+      const got = answer.field(check.name)
+      if (matches(check, got)) return
+      this.fail(check, `  got:      ${got === undefined ? 'no such field' : `${check.name}: ${got}`}`, answer)
+    }
+    const request = this.stand.origin.requests(this.host).at(-1)
+    if (!request) this.fail(check, `  the origin was never asked`, answer)
+    if (matches(check, request.field(check.name))) return
+    const fields = request.fields.map(([name, value]) => `    ${name}: ${value}`).join('\n')
+    this.fail(check, `  the origin was sent: ${request.method} ${request.target}\n${fields}`, answer)
+  }
+
+  // ---- purges ----
+
+  async purge(step) {
+    const text = step.json.replaceAll('$host', this.host)
+    const id = `${this.story.name}-${process.pid}-${step.id ?? `order-${(this.#order += 1)}`}`
+    const shift = { late: -LATE_MS, early: LATE_MS }[step.fault] ?? 0
+    const secret = step.fault === 'forged' ? FOREIGN_SECRET : undefined
+    const fields = step.fault === 'unsigned'
+      ? [['Content-Type', 'application/json']]
+      : signed(text, { secret, id, time: new Date(Date.now() + shift) })
+    const answer = await this.#send(step, { method: 'POST', target: PURGE_PATH, fields, body: text })
+    const { status, receipt } = step.expected
+    if (answer.status !== status) this.fail(step, `  expected: status ${status}\n  got:      ${answer.status}`, answer)
+    for (const check of step.checks) this.#checkField(check, answer)
+    if (receipt && (answer.text === this.#receipt) !== (receipt === 'same')) {
+      this.fail(step, `  expected: ${receipt === 'same' ? 'the same receipt as before' : 'another receipt than before'}\n  before:   ${this.#receipt}`, answer)
+    }
+    if (status === 200) this.#receipt = answer.text
+  }
+
+  // ---- the world ----
+
+  async wait({ seconds }) {
+    await sleep(seconds * 1000)
+  }
+
+  at({ name }) {
+    this.#isolate = name
+  }
+
+  async evict(step) {
+    const entries = await this.stand.evict(this.host)
+    if (entries === 0) this.fail(step, '  the log has named no entry of this host yet, so there is nothing to forget')
+    this.#entries.clear()
+  }
+
+  // ---- what happens behind an answer ----
+
+  /** A store happens behind the response; the next instruction must find it done. */
+  async #settle(answer) {
+    if (!answer.cache.has('stored')) return
+    const lines = () => this.#log('request')
+    await until(() => lines().length >= this.#answered, 500)
+    const line = lines().at(-1)
+    if (line?.stores?.includes('cache-api')) await this.#stored(line.entry)
+  }
+
+  async #settleRefreshes() {
+    const counted = () => this.stand.log.filter((l) => l.host === this.host).reduce((sum, l) => sum + (l.origin ?? 0), 0)
+    await until(() => counted() >= this.stand.origin.requests(this.host).length, 300)
+    const line = this.#log('refresh').at(-1)
+    if (line?.stores?.includes('cache-api')) await this.#stored(line.entry)
+  }
+
+  #log(event) {
+    return this.stand.log.filter((line) => line.event === event && line.host === this.host && line.cache !== 'admin')
+  }
+
+  /** Waits until the Cache API holds something else under this URL than when we last looked. */
+  async #stored(entry) {
+    const caches = await this.stand.worker.mf.getCaches()
+    const before = this.#entries.get(entry)
+    await until(async () => {
+      const found = await caches.default.match(entry)
+      if (!found) return false
+      const now = JSON.stringify([...found.headers]) + Buffer.from(await found.arrayBuffer()).toString('latin1')
+      if (now === before) return false
+      this.#entries.set(entry, now)
+      return true
+    }, 700, 20)
+  }
+}
+
+/** Whether a word of a story is true of the answer's Cache-Status. */
+function holds(answer, word) {
+  const status = answer.cache
+  if (word === 'miss') return MISSES.includes(status.get('fwd'))
+  const [name, value] = word.split(/=(.*)/s)
+  if (value === undefined) return status.has(name)
+  if (name === 'detail') return details(status).includes(value)
+  const got = status.get(name)
+  // Real time goes on between two instructions, so a second may have passed more than the story says.
+  if (name === 'ttl') return Number(got) === Number(value) || Number(got) === Number(value) - 1
+  return got === value
+}
+
+function matches({ verb, name, value }, got) {
+  if (verb === 'lacks' || verb === 'unsent') return got === undefined
+  if (value === undefined) return got !== undefined
+  if (name.toLowerCase() === 'age' && verb === 'has') return got === value || got === String(Number(value) + 1)
+  return got === value
+}
+
+function indent(answer) {
+  return String(answer).split('\n').map((line) => `  ${line}`).join('\n')
+}
