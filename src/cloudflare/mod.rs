@@ -44,7 +44,9 @@ async fn fetch(
         }
     };
     let platform = Platform::new(env, context);
-    let (head, body) = respond::read_request(&request).map_err(failed)?;
+    let Some((head, body)) = respond::read_request(&request) else {
+        return respond::bad_url().map_err(failed);
+    };
     let answer = serve(&platform, &isolate, head, body).await;
     respond::response(answer).map_err(failed)
 }

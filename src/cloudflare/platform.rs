@@ -1,7 +1,7 @@
 //! The real [`Host`].
 
-use super::body::{Body, read_start, tee};
-use super::js::{self, Kv, Stream};
+use super::body::{Body, Copy, read_start};
+use super::js::{self, Kv};
 use super::ledger_object as ledger;
 use super::{origin, tiers};
 use crate::cache::answer::OriginFailure;
@@ -14,7 +14,7 @@ use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 use std::time::Duration;
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::JsCast;
 use worker::{Context, Delay, Env, console_log};
 
 /// The platform, as one request sees it.
@@ -39,23 +39,42 @@ impl Platform {
         Ok(binding.unchecked_into())
     }
 
+    /// Writes an entry to its tiers, once its body has come.
+    async fn store(&self, keep: Keep, body: Option<Body>) {
+        let copies = match (Copy::of(body, keep.entry.length).await, keep.tiers.len()) {
+            (Ok(copy), 2) => copy.twice().map(|(one, other)| vec![one, other]),
+            (Ok(copy), _) => Ok(vec![copy]),
+            (Err(error), _) => Err(error),
+        };
+        let copies = match copies {
+            Ok(copies) => copies,
+            Err(error) => return log_problem(self, "body", &js::message(&error)),
+        };
+        let keep = Rc::new(keep);
+        for (tier, copy) in keep.tiers.clone().into_iter().zip(copies) {
+            let (host, keep) = (self.clone(), Rc::clone(&keep));
+            self.later(async move { host.write(tier, &keep, &copy).await });
+        }
+    }
+
     /// Writes an entry to one tier. If that fails or the body breaks off,
     /// nothing of it may stay there.
-    async fn write(&self, tier: Tier, keep: &Keep, body: Option<Stream>) {
+    async fn write(&self, tier: Tier, keep: &Keep, body: &Copy) {
         let (slot, entry) = (&keep.slot, &keep.entry);
         let written = match (tier, self.kv()) {
-            (Tier::CacheApi, _) => tiers::keep_in_cache(slot, entry, body.as_ref()).await,
-            (Tier::Kv, Ok(kv)) => tiers::keep_in_kv(&kv, slot, entry, body.as_ref()).await,
+            (Tier::CacheApi, _) => tiers::keep_in_cache(slot, entry, body).await,
+            (Tier::Kv, Ok(kv)) => tiers::keep_in_kv(&kv, slot, entry, body).await,
             (Tier::Kv, Err(problem)) => Err(problem.into()),
         };
         let Err(error) = written else {
             return;
         };
         log_problem(self, tier.word(), &js::message(&error));
-        // Local workerd stores what it got of a body that broke off, and does
-        // so a moment after the write has failed: look again, and once more.
+        // Local workerd stores what it got of a long body that broke off, and
+        // does so a moment after the write has failed: look again, and
+        // again.
         let text = entry.encode();
-        for pause_ms in [0, 200, 800] {
+        for pause_ms in [0, 10, 50, 200, 800] {
             self.sleep(pause_ms).await;
             let left = self.recall(tier, slot).await;
             let ours = matches!(&left, Ok(Some((left, _))) if *left == text);
@@ -72,24 +91,6 @@ impl Platform {
         };
         forgotten.map_err(|error| js::message(&error))
     }
-}
-
-/// Copies of a stream: one for each tier, and one for the client if wanted.
-type Copies = (Vec<Stream>, Option<Stream>);
-
-fn copies(source: Stream, tiers: usize, for_client: bool) -> Result<Copies, JsValue> {
-    let mut rest = source;
-    let mut copies = Vec::new();
-    for at in 0..tiers {
-        if at + 1 == tiers && !for_client {
-            copies.push(rest);
-            return Ok((copies, None));
-        }
-        let (copy, next) = tee(&rest)?;
-        copies.push(copy);
-        rest = next;
-    }
-    Ok((copies, Some(rest)))
 }
 
 impl Host for Platform {
@@ -125,24 +126,21 @@ impl Host for Platform {
     }
 
     fn keep(&self, body: Option<Body>, keep: Keep, for_client: bool) -> Option<Body> {
-        let copies = match body.and_then(Body::into_stream) {
-            None => Ok((Vec::new(), None)),
-            Some(source) => copies(source, keep.tiers.len(), for_client),
+        let split = match body {
+            Some(body) if for_client => body.twice().map(|(one, other)| (Some(one), Some(other))),
+            body => Ok((body, None)),
         };
-        let (copies, client) = match copies {
-            Ok(copies) => copies,
+        match split {
+            Ok((copy, client)) => {
+                let host = self.clone();
+                self.later(async move { host.store(keep, copy).await });
+                client
+            }
             Err(error) => {
                 log_problem(self, "body", &js::message(&error));
-                return None;
+                None
             }
-        };
-        let keep = Rc::new(keep);
-        let mut copies = copies.into_iter();
-        for tier in keep.tiers.clone() {
-            let (host, keep, copy) = (self.clone(), Rc::clone(&keep), copies.next());
-            self.later(async move { host.write(tier, &keep, copy).await });
         }
-        client.map(Body::new)
     }
 
     async fn ask_origin(
@@ -165,11 +163,11 @@ impl Host for Platform {
         let most = u32::try_from(limit.saturating_add(1)).map_err(|_| BodyError::TooLong)?;
         let bytes = read_start(&stream, most).await;
         let bytes = bytes.map_err(|_| BodyError::Broken)?;
-        if bytes.len() > limit {
+        if bytes.length() == most {
             js::let_go(stream.cancel());
             return Err(BodyError::TooLong);
         }
-        Ok(bytes)
+        Ok(bytes.to_vec())
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {

@@ -10,13 +10,12 @@ use js_sys::Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys;
 
-/// The head and body of a request.
+/// The head and body of a request; `None` if its URL is no valid one.
 ///
 /// The method is read as text: the `worker` crate's own type maps what it does
 /// not know to GET.
-pub fn read_request(request: &web_sys::Request) -> Result<(RequestHead, Option<Body>), JsValue> {
-    let url = Url::parse(&request.url())
-        .map_err(|error| JsValue::from_str(&format!("the request's URL {error}")))?;
+pub fn read_request(request: &web_sys::Request) -> Option<(RequestHead, Option<Body>)> {
+    let url = Url::parse(&request.url()).ok()?;
     let head = RequestHead {
         method: Method::named(&request.method()),
         url,
@@ -24,7 +23,7 @@ pub fn read_request(request: &web_sys::Request) -> Result<(RequestHead, Option<B
     };
     let body = js::get(request, "body");
     let body = (!body.is_null() && !body.is_undefined()).then(|| Body::new(body.unchecked_into()));
-    Ok((head, body))
+    Some((head, body))
 }
 
 /// All fields. Repeated ones arrive joined, Set-Cookie apart.
@@ -74,7 +73,9 @@ pub fn response(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
         _ if bodiless => JsValue::NULL,
         Content::Empty => JsValue::NULL,
         Content::Text(text) => text.into(),
-        Content::Body(body) => body.into_stream().map_or(JsValue::NULL, Into::into),
+        Content::Body(body) => body
+            .into_response(answer.length)?
+            .map_or(JsValue::NULL, Into::into),
     };
     Ok(js::Response::new(&body, &init)?.unchecked_into())
 }
@@ -82,12 +83,25 @@ pub fn response(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
 /// What everybody gets while the settings are wrong. What is wrong stands in
 /// the log, and is nobody else's business.
 pub fn misconfigured() -> Result<web_sys::Response, JsValue> {
-    let text = "Internal error: this site's cache is misconfigured. Its log says what is wrong.\n";
+    plain(
+        500,
+        "misconfigured",
+        "Internal error: this site's cache is misconfigured. Its log says what is wrong.\n",
+    )
+}
+
+/// What a request gets whose URL is none that a page could have.
+pub fn bad_url() -> Result<web_sys::Response, JsValue> {
+    plain(400, "bad-url", "Bad request: the address is not valid.\n")
+}
+
+fn plain(status: u16, detail: &str, text: &str) -> Result<web_sys::Response, JsValue> {
     let mut fields = Fields::new();
     fields.add("content-type", "text/plain; charset=utf-8");
     fields.add("cache-control", "no-store");
+    fields.add("cache-status", format!("edgekeep; detail={detail}"));
     response(Answer {
-        status: 500,
+        status,
         fields,
         content: Content::Text(text.to_owned()),
         length: None,

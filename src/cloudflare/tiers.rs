@@ -6,7 +6,7 @@
 //! those); in KV it is the start of the value, and the metadata say how long
 //! it is, so that one operation reads or writes the whole.
 
-use super::body::{self, Body, Pipe};
+use super::body::{self, Body, Copy};
 use super::js::{self, Kv, Stream};
 use super::respond;
 use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
@@ -37,17 +37,11 @@ pub async fn recall_from_cache(slot: &Slot) -> Result<Held, JsValue> {
     }
     let response: js::Response = found.unchecked_into();
     let text = response.headers().get(ENTRY_FIELD).unwrap_or_default();
-    Ok(Some((text, response.body().map(Body::new))))
+    Ok(Some((text, response.body().map(Body::stored))))
 }
 
-/// Writes the Cache API. Fails if the body broke off, or is not as long as
-/// the entry says: the Cache API itself would not tell, so the body goes
-/// through a pipe.
-pub async fn keep_in_cache(
-    slot: &Slot,
-    entry: &Entry,
-    body: Option<&Stream>,
-) -> Result<(), JsValue> {
+/// Writes the Cache API.
+pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<(), JsValue> {
     let mut fields = Fields::new();
     let retention = entry.retention_seconds();
     fields.add("cache-control", format!("max-age={retention}"));
@@ -58,18 +52,12 @@ pub async fn keep_in_cache(
         fields.add("cache-tag", tags);
     }
     let init = js::object([("headers", respond::pairs(&fields).into())]);
-    let put = |body: &JsValue| {
+    let nothing = Uint8Array::new_with_length(0);
+    body.put(&nothing, entry.length, |body| {
         let response = js::Response::new(body, &init)?;
         js::default_cache().put(&slot.entry_url, &response)
-    };
-    let Some(stream) = body else {
-        return JsFuture::from(put(&"".into())?).await.map(|_| ());
-    };
-    let pipe = Pipe::new(entry.length)?;
-    let stored = JsFuture::from(put(&pipe.readable)?);
-    let filled = JsFuture::from(stream.pipe_to(&pipe.writable)?).await;
-    stored.await?;
-    filled.map(|_| ())
+    })
+    .await
 }
 
 /// Forgets a slot of the Cache API.
@@ -99,24 +87,18 @@ pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
         js::let_go(value.cancel());
         return Ok(Some((String::new(), None)));
     };
-    let text = body::read_start(&value, text_bytes).await?;
+    let text = body::read_start(&value, text_bytes).await?.to_vec();
     let text = String::from_utf8(text).unwrap_or_default();
     // A stream that was read from cannot be a response's body, but a copy of
     // its rest can. (A pipe's end could, too, but the runtime refuses to pipe
     // it on, which storing it again takes.)
     let (rest, unused) = body::tee(&value)?;
     js::let_go(unused.cancel());
-    Ok(Some((text, Some(Body::new(rest)))))
+    Ok(Some((text, Some(Body::stored(rest)))))
 }
 
-/// Writes KV. That fails if the body broke off, or is not as long as the
-/// entry says.
-pub async fn keep_in_kv(
-    kv: &Kv,
-    slot: &Slot,
-    entry: &Entry,
-    body: Option<&Stream>,
-) -> Result<(), JsValue> {
+/// Writes KV.
+pub async fn keep_in_kv(kv: &Kv, slot: &Slot, entry: &Entry, body: &Copy) -> Result<(), JsValue> {
     let text = entry.encode();
     let metadata = js::object([("text", js_number(text.len() as u64))]);
     let retention = entry.retention_seconds().max(KV_SECONDS_MIN);
@@ -124,30 +106,11 @@ pub async fn keep_in_kv(
         ("metadata", metadata.into()),
         ("expirationTtl", js_number(retention)),
     ]);
-    let key = kv_key(slot);
-    let start = Uint8Array::from(text.as_bytes());
-    let Some(stream) = body else {
-        let put = kv.put(&key, &start, &options)?;
-        return JsFuture::from(put).await.map(|_| ());
-    };
-    let pipe = Pipe::new(
-        entry
-            .length
-            .map(|length| length.saturating_add(text.len() as u64)),
-    )?;
-    let stored = JsFuture::from(kv.put(&key, &pipe.readable, &options)?);
-    let filled = fill(&pipe.writable, &start, stream).await;
-    stored.await?;
-    filled
-}
-
-/// Writes the entry's text, then lets the body flow.
-async fn fill(writable: &JsValue, start: &Uint8Array, stream: &Stream) -> Result<(), JsValue> {
-    let get_writer: js_sys::Function = js::get(writable, "getWriter").unchecked_into();
-    let writer: js::Writer = get_writer.call0(writable)?.unchecked_into();
-    JsFuture::from(writer.write(start)?).await?;
-    writer.release_lock()?;
-    JsFuture::from(stream.pipe_to(writable)?).await.map(|_| ())
+    let head = Uint8Array::from(text.as_bytes());
+    body.put(&head, entry.length, |value| {
+        kv.put(&kv_key(slot), value, &options)
+    })
+    .await
 }
 
 /// Forgets a slot of KV.

@@ -218,10 +218,12 @@ pub(super) struct Head {
 impl Head {
     /// The whole answer.
     pub fn with<B>(self, body: Option<B>) -> Answer<B> {
+        // A length is for a body, or stands for the one that HEAD leaves out.
+        let told = body.is_some() || !self.wants_body;
         Answer {
             status: self.status,
             fields: self.fields,
-            length: self.length,
+            length: self.length.filter(|_| told),
             content: body
                 .filter(|_| self.wants_body)
                 .map_or(Content::Empty, Content::Body),
