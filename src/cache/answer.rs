@@ -127,12 +127,24 @@ pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailu
     }
 }
 
+/// Whether a 304 is about the stored answer: its validator, the ETag before
+/// the date, must be one that the stored answer has (RFC 9111 §4.3.4).
+fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
+    let opaque = |fields: &Fields| {
+        let etag = fields.get("etag")?;
+        Some(etag.trim().trim_start_matches("W/").to_owned())
+    };
+    if let Some(etag) = opaque(&head.fields) {
+        return opaque(&stored.fields) == Some(etag);
+    }
+    let modified = head.fields.get("last-modified");
+    modified.is_none() || modified == stored.fields.get("last-modified")
+}
+
 /// RFC 9111 §4.3.4. The 304's fields replace the stored ones, except those
 /// that describe the body we hold (§3.2).
 fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next {
-    if let (Some(new), Some(old)) = (head.fields.get("etag"), stored.fields.get("etag"))
-        && new.trim_start_matches("W/") != old.trim_start_matches("W/")
-    {
+    if !is_about(stored, head) {
         return Next::AskAgain;
     }
     const OF_THE_BODY: [&str; 5] = [
@@ -184,7 +196,10 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     let authorized_too = control.public || control.must_revalidate || control.s_maxage.is_some();
     let refused = [
         (lookup.head_only, NotStored::Head),
-        (matches!(head.status, 206 | 304), NotStored::Status),
+        (
+            head.status < 200 || matches!(head.status, 206 | 304),
+            NotStored::Status,
+        ),
         (control.no_store, NotStored::NoStore),
         (control.private, NotStored::Private),
         (head.fields.has("set-cookie"), NotStored::SetCookie),

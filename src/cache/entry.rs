@@ -150,6 +150,8 @@ impl Entry {
             put(&mut text, name);
             put(&mut text, value);
         }
+        // The end, by which a cut text is known.
+        text.push_str("|.");
         text
     }
 
@@ -160,9 +162,9 @@ impl Entry {
             return Err(EntryError::Version);
         }
         let entry = reader.entry().ok_or(EntryError::Garbled)?;
-        match reader.0.next() {
-            None => Ok(entry),
-            Some(_) => Err(EntryError::Garbled),
+        match (reader.0.next(), reader.0.next()) {
+            (Some("."), None) => Ok(entry),
+            _ => Err(EntryError::Garbled),
         }
     }
 }

@@ -50,8 +50,11 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         Some(expires_after(expires, head, times))
     });
     let overriding = rule.edge_ttl.filter(|_| may_be_overridden(head.status));
+    // RFC 9111 §3: without a lifetime only these may be stored.
+    let storable = control.public || is_cacheable_by_default(head.status);
     let lifetime = match overriding.or(stated) {
-        _ if control.no_cache => 0,
+        Some(_) if control.no_cache => 0,
+        None if control.no_cache && storable => 0,
         Some(lifetime) => lifetime.min(SECONDS_MAX),
         None => return None,
     };
@@ -103,6 +106,14 @@ fn expires_after(expires: &str, head: &ResponseHead, times: Times) -> u64 {
         .and_then(date::parse)
         .unwrap_or(times.response_ms / 1000);
     date::parse(expires).map_or(0, |until| until.saturating_sub(sent))
+}
+
+/// RFC 9110 §15.1.
+fn is_cacheable_by_default(status: u16) -> bool {
+    matches!(
+        status,
+        200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+    )
 }
 
 /// An edge TTL is meant for pages, not for errors: it holds for the statuses

@@ -87,7 +87,7 @@ impl Covered<'_> {
         let url = std::iter::once(Selector::Url(url_text(&self.url)));
         let path = self.url.path.as_str();
         let ends = path.match_indices('/').map(|(at, _)| at);
-        let ends = ends.take(PREFIX_DEPTH_MAX).chain([path.len()]);
+        let ends = ends.take(PREFIX_DEPTH_MAX + 1).chain([path.len()]);
         let prefixes = ends.filter_map(move |end| {
             let prefix = path.get(..end)?.trim_end_matches('/');
             Some(Selector::Prefix(format!("{}{prefix}", self.url.host)))

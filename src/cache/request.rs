@@ -155,6 +155,10 @@ fn has_cookie(rule: &Rule, fields: &Fields) -> bool {
 /// The key of a cacheable request, and the fields that the origin sees: the
 /// invariant "what the origin sees is what is keyed" is kept here.
 fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (CacheKey, Fields) {
+    let mut client = client.clone();
+    strip_hop_by_hop(&mut client);
+    client.retain(|name, _| !is_ours(name));
+    let client = &client;
     let mut sent = forwarded(rule, client);
     let mut key = CacheKey::of_url(url);
     // CORS answers depend on Origin, so it goes on, and into the key.

@@ -125,7 +125,8 @@ impl Rules {
         let mut origins = Vec::new();
         for (host, text) in &settings.origins {
             let path = format!("origins.{host}");
-            if !url::is_host_name(url::host_name(host)) {
+            let name = Url::parse(&format!("http://{host}"));
+            if host.contains(['/', '#', '?']) || name.is_err() {
                 return Err(wrong(&path, "the name is not a host name"));
             }
             origins.push((host.to_ascii_lowercase(), self::origin(&path, text)?));
@@ -141,12 +142,12 @@ impl Rules {
                 return Err(wrong(field, "the defaults hold everywhere; use a rule"));
             }
         }
+        let fallback = compile("defaults", &settings.defaults, &RuleSettings::default())?;
         let mut rules = Vec::new();
         for (at, rule) in settings.rules.iter().enumerate() {
             let rule = compile(&format!("rules[{at}]"), rule, &settings.defaults)?;
             rules.push(Rc::new(rule));
         }
-        let fallback = compile("defaults", &settings.defaults, &RuleSettings::default())?;
         Ok(Self {
             max_purge_lag_seconds,
             origin_timeout_seconds,
@@ -178,9 +179,9 @@ impl Rules {
     /// Where requests of this host go; `None` in a routed zone.
     pub fn origin_of(&self, host: &str) -> Option<&Origin> {
         let name = url::host_name(host);
-        self.origins
-            .iter()
-            .find(|(wanted, _)| wanted == host || wanted == name)
+        let of = |host: &str| self.origins.iter().find(|(wanted, _)| wanted == host);
+        of(host)
+            .or_else(|| of(name))
             .map(|(_, origin)| origin)
             .or(self.origin.as_ref())
     }
@@ -286,7 +287,9 @@ fn compile(at: &str, rule: &RuleSettings, base: &RuleSettings) -> Result<Rule, R
     let bypass = bypass.unwrap_or(&session);
     Ok(Rule {
         host: Glob::new(&rule.host.as_deref().unwrap_or("*").to_ascii_lowercase()),
-        path: Glob::new(rule.path.as_deref().unwrap_or("*")),
+        path: Glob::new(&url::canonical_path_pattern(
+            rule.path.as_deref().unwrap_or("*"),
+        )),
         cache: rule.cache.or(base.cache).unwrap_or(true),
         edge_ttl: seconds("edge_ttl", rule.edge_ttl, base.edge_ttl)?,
         browser_ttl: seconds("browser_ttl", rule.browser_ttl, base.browser_ttl)?,

@@ -85,7 +85,14 @@ pub async fn fetch<H: Host>(
                 report.detail.push(reason.word());
                 forward(head, body, received_ms)
             }
-            Next::AskAgain => forward(head, body, received_ms),
+            // A 304 to a request without conditions tells nothing.
+            Next::AskAgain if exchange.on_error => {
+                serve_stale(lookup, old.take(), head, client, report)
+            }
+            Next::AskAgain => {
+                report.cache = "error";
+                origin_failed(OriginFailure::Unreachable)
+            }
             Next::Fail(failure) => {
                 report.cache = "error";
                 origin_failed(failure)

@@ -51,7 +51,7 @@ impl Url {
             _ => return Err(UrlError::Scheme),
         };
         let rest = rest.split('#').next().unwrap_or_default();
-        let end = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
         let host = authority_of(scheme, authority)?;
         let (path, query) = match target.split_once('?') {
@@ -99,6 +99,10 @@ fn authority_of(scheme: &str, authority: &str) -> Result<String, UrlError> {
     let name = host_name(authority);
     let port = authority.get(name.len() + 1..).unwrap_or_default();
     if !is_host_name(name) {
+        let parts = authority.rsplit_once(':');
+        if parts.is_some_and(|(name, _)| is_host_name(name)) {
+            return Err(UrlError::Port);
+        }
         return Err(UrlError::Host);
     }
     let name = name.to_ascii_lowercase();
@@ -141,6 +145,11 @@ pub fn canonical_path(path: &str) -> String {
     remove_dot_segments(&escaped)
 }
 
+/// A path pattern with `*` in the spelling of [`canonical_path`].
+pub fn canonical_path_pattern(pattern: &str) -> String {
+    canonical_piece(pattern, |b| is_unreserved(b) || is_path_reserved(b))
+}
+
 /// One query parameter in its normal form.
 pub fn canonical_parameter(text: &str) -> String {
     canonical_piece(text, |b| is_unreserved(b) || is_query_reserved(b))
@@ -162,7 +171,10 @@ fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
                 Some(meant) => {
                     bytes = rest.get(2..).unwrap_or_default();
                     byte = meant;
-                    escape = !is_unreserved(meant);
+                    // A digit that would make an escape of a stray `%` stays
+                    // escaped: `%%341` is not `%41`.
+                    escape = !is_unreserved(meant)
+                        || (meant.is_ascii_hexdigit() && would_complete(&canonical));
                 }
                 // A stray `%` stays one: escaping it would merge it with `%25`.
                 None => escape = false,
@@ -177,6 +189,13 @@ fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
         }
     }
     canonical
+}
+
+/// Whether a hexadecimal digit put after this text would make a new escape of
+/// a stray `%`.
+fn would_complete(text: &str) -> bool {
+    text.rsplit_once('%')
+        .is_some_and(|(_, after)| after.len() < 2 && after.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn escaped_byte(after_percent: &[u8]) -> Option<u8> {

@@ -1,0 +1,231 @@
+//! Shows that a stored entry reads as it was written, whatever it holds, and
+//! that no other text is taken for one.
+
+use edgekeep::cache::entry::{Entry, EntryError};
+use edgekeep::cache::freshness::Terms;
+use edgekeep::http::fields::Fields;
+
+fn entry() -> Entry {
+    Entry {
+        key: "http://a.test/b?c=1\nfield:x-a=1".to_owned(),
+        seen: 7,
+        received_ms: 1_795_424_400_000,
+        initial_age: 3,
+        terms: Terms {
+            lifetime: 60,
+            stale_while_revalidate: 5,
+            stale_if_error: 6,
+        },
+        for_authorized: true,
+        status: 200,
+        length: Some(11),
+        tags: vec!["t1".to_owned(), "t2".to_owned()],
+        choices: vec![
+            ("accept".to_owned(), Some("a".to_owned())),
+            ("x".to_owned(), None),
+        ],
+        fields: [("content-type", "text/plain"), ("x-a", "1"), ("x-a", "2")]
+            .into_iter()
+            .collect(),
+    }
+}
+
+#[test]
+fn an_entry_reads_as_it_was_written() {
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Entry)) {
+        let mut entry = entry();
+        change(&mut entry);
+        let text = entry.encode();
+        assert_eq!(Entry::decode(&text), Ok(entry), "{text}");
+        // It travels in a response field.
+        assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{text}");
+    }
+    check(|_| {});
+    check(|e| e.length = None);
+    check(|e| e.length = Some(0));
+    check(|e| e.for_authorized = false);
+    check(|e| e.tags.clear());
+    check(|e| e.choices.clear());
+    check(|e| e.fields = Fields::new());
+    check(|e| e.key.clear());
+    check(|e| e.status = u16::MAX);
+    check(|e| e.status = 0);
+    check(|e| {
+        (e.seen, e.received_ms, e.initial_age) = (u64::MAX, u64::MAX, u64::MAX);
+        e.length = Some(u64::MAX);
+        e.terms = Terms {
+            lifetime: u64::MAX,
+            stale_while_revalidate: u64::MAX,
+            stale_if_error: u64::MAX,
+        };
+    });
+    for odd in [
+        "",
+        " ",
+        "|",
+        "||",
+        "\\",
+        "\\7c;",
+        "\\;",
+        ";",
+        "=",
+        "a=b",
+        "a|b\\c;d",
+        "\n",
+        "\r\n",
+        "\t",
+        "\0",
+        "\u{7f}",
+        "é",
+        "ÿ\u{80}",
+        "日本",
+        "\u{1F600}",
+        "\u{10FFFF}",
+        "E1|1|2",
+        "\"",
+        " a ",
+        "0",
+        "\u{2028}",
+    ] {
+        check(|e| e.key = odd.to_owned());
+        check(|e| e.tags = vec![odd.to_owned(), odd.to_owned()]);
+        check(|e| {
+            e.choices = vec![
+                (odd.to_owned(), Some(odd.to_owned())),
+                (odd.to_owned(), None),
+            ]
+        });
+        check(|e| {
+            e.fields = [("x-a", odd), ("x-b", "1"), ("x-a", odd)]
+                .into_iter()
+                .collect()
+        });
+    }
+    check(|e| e.tags = (0..1000).map(|n| format!("tag-{n}")).collect());
+}
+
+#[test]
+fn an_absent_choice_is_not_an_empty_one() {
+    let with = |value: Option<&str>| {
+        let mut entry = entry();
+        entry.choices = vec![("x".to_owned(), value.map(str::to_owned))];
+        entry.encode()
+    };
+    assert_ne!(with(None), with(Some("")));
+    assert_ne!(with(Some("=")), with(Some("")));
+}
+
+#[test]
+fn other_texts_are_no_entries() {
+    #[track_caller]
+    fn check(text: &str, expected: EntryError) {
+        assert_eq!(Entry::decode(text), Err(expected), "{text}");
+    }
+    for text in [
+        "", " ", "E", "e1|", "E0|1", "E2|1", "E11|1", "|E1|", "nonsense", "{}", " E1|1",
+    ] {
+        check(text, EntryError::Version);
+    }
+    for text in ["E1", "E1|", "E1|1|2|3", "E1||||||||||||"] {
+        check(text, EntryError::Garbled);
+    }
+    let good = entry().encode();
+    check(&format!("{good}|"), EntryError::Garbled);
+    check(&format!("{good}|0"), EntryError::Garbled);
+    let pieces: Vec<&str> = good.split('|').collect();
+    let with = |at: usize, piece: &str| {
+        let mut pieces = pieces.clone();
+        pieces[at] = piece;
+        pieces.join("|")
+    };
+    // Every number: eight, the counts of tags, choices and fields.
+    for at in [1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 19] {
+        for bad in ["", "x", "-1", "1.5", "18446744073709551616", " 1", "é"] {
+            check(&with(at, bad), EntryError::Garbled);
+        }
+    }
+    for bad in ["x", "-1", "18446744073709551616"] {
+        check(&with(9, bad), EntryError::Garbled);
+    }
+    for bad in ["65536", "99999"] {
+        check(&with(8, bad), EntryError::Garbled);
+    }
+    for (at, piece) in [
+        (11, "3"),
+        (11, "1"),
+        (14, "3"),
+        (14, "0"),
+        (19, "4"),
+        (19, "2"),
+    ] {
+        check(&with(at, piece), EntryError::Garbled);
+    }
+    for at in [11, 14, 19] {
+        check(&with(at, "18446744073709551615"), EntryError::Garbled);
+    }
+    for bad in [
+        "\\",
+        "\\7c",
+        "\\;",
+        "\\x;",
+        "\\110000;",
+        "\\d800;",
+        "a\\7c;\\",
+        "\\7c\\7c;",
+        "\\-1;",
+    ] {
+        for at in [10, 12, 15, 16, 20, 21] {
+            check(&with(at, bad), EntryError::Garbled);
+        }
+    }
+}
+
+#[test]
+fn a_cut_entry_is_no_entry() {
+    let text = entry().encode();
+    for end in 0..text.len() {
+        let cut = &text[..end];
+        assert!(Entry::decode(cut).is_err(), "{cut}");
+    }
+}
+
+#[test]
+fn an_entry_knows_how_long_it_is_of_use() {
+    const DAY: u64 = 86_400;
+    #[track_caller]
+    fn check(terms: (u64, u64, u64), initial_age: u64, validator: Option<&str>, expected: u64) {
+        let mut entry = entry();
+        entry.terms = Terms {
+            lifetime: terms.0,
+            stale_while_revalidate: terms.1,
+            stale_if_error: terms.2,
+        };
+        entry.initial_age = initial_age;
+        if let Some(name) = validator {
+            entry.fields.set(name, "x");
+        }
+        assert_eq!(
+            entry.retention_seconds(),
+            expected,
+            "{terms:?} {initial_age}"
+        );
+    }
+    check((60, 0, 0), 0, None, 60);
+    check((60, 5, 6), 0, None, 66);
+    check((60, 7, 6), 0, None, 67);
+    check((60, 0, 0), 10, None, 50);
+    check((60, 0, 0), 60, None, 0);
+    check((60, 0, 0), 99, None, 0);
+    check((0, 0, 0), 0, None, 0);
+    // Longer with a validator: a 304 is cheaper than a body.
+    check((60, 0, 0), 0, Some("etag"), 60 + DAY);
+    check((0, 0, 0), 0, Some("last-modified"), DAY);
+    check((60, 5, 2 * DAY), 0, Some("etag"), 60 + 2 * DAY);
+    check(
+        (u64::MAX, u64::MAX, u64::MAX),
+        5,
+        Some("etag"),
+        u64::MAX - 5,
+    );
+}

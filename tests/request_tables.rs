@@ -1,0 +1,480 @@
+//! Shows the first question: which requests use the cache, which pass it by
+//! and why, and what the origin sees of each.
+
+use edgekeep::cache::request::{Bypass, Plan, USER_AGENT, classify, is_forwarding_field};
+use edgekeep::cache::rules::Rules;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+
+fn rules(settings: Value) -> Rules {
+    Rules::read_json(&settings.to_string()).expect("good settings")
+}
+
+/// A request from `METHOD URL[ | Name: value]…`; no URL is `http://a.test/`.
+#[track_caller]
+fn head(request: &str) -> RequestHead {
+    let mut parts = request.split(" | ");
+    let first = parts.next().unwrap_or_default();
+    let (method, url) = first.split_once(' ').unwrap_or((first, "http://a.test/"));
+    RequestHead {
+        method: Method::named(method),
+        url: Url::parse(url).expect(request),
+        fields: parts
+            .map(|line| line.split_once(": ").expect("Name: value"))
+            .collect(),
+    }
+}
+
+fn lines(fields: &Fields) -> String {
+    let mut lines: Vec<String> = fields.iter().map(|(n, v)| format!("{n}: {v}")).collect();
+    lines.sort();
+    lines.join(" | ")
+}
+
+fn plan(rules: &Rules, request: &str) -> String {
+    match classify(rules, &head(request)) {
+        Plan::Admin => "admin".to_owned(),
+        Plan::Bypass(reason, _) => reason.word().to_owned(),
+        Plan::Lookup(lookup) if lookup.head_only => "lookup head".to_owned(),
+        Plan::Lookup(_) => "lookup".to_owned(),
+    }
+}
+
+#[test]
+fn requests_are_sorted() {
+    let plain = rules(json!({}));
+    #[track_caller]
+    fn check(rules: &Rules, request: &str, expected: &str) {
+        assert_eq!(plan(rules, request), expected, "{request}");
+    }
+    check(&plain, "GET", "lookup");
+    check(&plain, "HEAD", "lookup head");
+    for method in [
+        "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT",
+    ] {
+        check(&plain, method, "method");
+    }
+    // Methods are case-sensitive (RFC 9110 §9.1).
+    for method in [
+        "get", "Get", "head", "PROPFIND", "PURGE", "GETS", "G", "QUERY",
+    ] {
+        check(&plain, method, "method");
+    }
+    check(&plain, "GET | Range: bytes=0-1", "range");
+    check(&plain, "HEAD | Range: bytes=0-1", "range");
+    check(&plain, "GET | Range: nonsense", "range");
+    check(&plain, "GET | If-Match: \"a\"", "precondition");
+    check(&plain, "GET | If-Unmodified-Since: x", "precondition");
+    check(&plain, "GET | If-None-Match: \"a\"", "lookup");
+    check(&plain, "GET | If-Modified-Since: x", "lookup");
+    check(&plain, "GET | If-Range: \"a\"", "lookup");
+    check(
+        &plain,
+        "GET | Upgrade: websocket | Connection: upgrade",
+        "upgrade",
+    );
+    check(&plain, "GET | Upgrade: h2c", "upgrade");
+    check(&plain, "GET | Content-Length: 1", "request-body");
+    check(&plain, "GET | Content-Length: 0", "lookup");
+    check(&plain, "GET | Content-Length:  0 ", "lookup");
+    check(&plain, "GET | Content-Length: x", "request-body");
+    check(&plain, "GET | Transfer-Encoding: chunked", "request-body");
+    // Only an origin's word counts: requests cannot empty the cache.
+    check(&plain, "GET | Cache-Control: no-cache", "lookup");
+    check(&plain, "GET | Cache-Control: no-store", "lookup");
+    check(&plain, "GET | Pragma: no-cache", "lookup");
+    check(&plain, "GET | Authorization: Basic x", "lookup");
+    let long = "a".repeat(8190);
+    check(&plain, &format!("GET http://a.test/{long}"), "lookup");
+    check(&plain, &format!("GET http://a.test/{long}?a"), "lookup");
+    check(&plain, &format!("GET http://a.test/{long}?ab"), "long-url");
+    check(&plain, &format!("GET http://a.test/{long}ab"), "long-url");
+    check(&plain, &format!("GET http://a.test/?{long}ab"), "long-url");
+    check(&plain, "GET http://a.test/.edgekeep/purge", "admin");
+    check(&plain, "POST http://b.test:81/.edgekeep/purge", "admin");
+    check(&plain, "GET http://a.test/.edgekeep/", "admin");
+    check(&plain, "GET http://a.test/%2Eedgekeep/x", "admin");
+    check(&plain, "GET http://a.test/a/../.edgekeep/x", "admin");
+    check(&plain, "GET http://a.test/.edgekeep", "lookup");
+    check(&plain, "GET http://a.test/.Edgekeep/x", "lookup");
+    check(&plain, "GET http://a.test/a/.edgekeep/x", "lookup");
+    let some = rules(json!({ "rules": [
+        { "path": "/private/*", "cache": false },
+        { "path": "/shop/*", "bypass_cookies": ["cart_*"] },
+        { "path": "/any/*", "bypass_cookies": [] },
+    ] }));
+    check(&some, "GET http://a.test/private/a", "rule");
+    check(&some, "GET http://a.test/%70rivate/a", "rule");
+    check(&some, "GET http://a.test/x/../private/a", "rule");
+    check(&some, "GET http://a.test/private", "lookup");
+    check(&some, "POST http://a.test/private/a", "method");
+    check(
+        &some,
+        "GET http://a.test/shop/a | Cookie: cart_1=x",
+        "cookie",
+    );
+    check(
+        &some,
+        "GET http://a.test/shop/a | Cookie: PHPSESSID=x",
+        "lookup",
+    );
+    check(
+        &some,
+        "GET http://a.test/any/a | Cookie: PHPSESSID=x",
+        "lookup",
+    );
+    check(&some, "GET http://a.test/ | Cookie: cart_1=x", "lookup");
+}
+
+#[test]
+fn a_session_cookie_passes_the_cache_by() {
+    let plain = rules(json!({}));
+    #[track_caller]
+    fn check(rules: &Rules, cookie: &str, expected: &str) {
+        assert_eq!(
+            plan(rules, &format!("GET | Cookie: {cookie}")),
+            expected,
+            "{cookie}"
+        );
+    }
+    for name in [
+        "sessionid",
+        "PHPSESSID",
+        "JSESSIONID",
+        "ASP.NET_SessionId",
+        ".AspNetCore.Identity",
+        "connect.sid",
+        "laravel_session",
+        "_session_id",
+        "_shop_session",
+        "rack.session",
+        "session",
+        "next-auth.session-token",
+        "__Secure-next-auth.session-token",
+        "authjs.session-token",
+        "__Secure-authjs.session-token",
+        "wordpress_logged_in_1f",
+        "wordpress_sec_1f",
+        "wp-postpass_1f",
+        "comment_author_1f",
+        "woocommerce_cart_hash",
+        "SESS0123",
+        "SSESS0123",
+    ] {
+        check(&plain, &format!("{name}=x"), "cookie");
+        check(&plain, &format!("theme=dark; {name}="), "cookie");
+        check(&plain, &format!("theme=dark;{name} = x;"), "cookie");
+    }
+    for name in [
+        "theme",
+        "_ga",
+        "sessionid2",
+        "phpsessid",
+        "mysession",
+        "wordpress_test_cookie",
+        "lang",
+    ] {
+        check(&plain, &format!("{name}=sessionid"), "lookup");
+    }
+    check(&plain, "", "lookup");
+    check(&plain, "; ;", "lookup");
+    check(&plain, "theme=\"PHPSESSID=1\"", "lookup");
+    assert_eq!(
+        plan(&plain, "GET | Cookie: a=1 | Cookie: session=1"),
+        "cookie"
+    );
+}
+
+/// What the origin sees of a request that may be cached.
+#[track_caller]
+fn check_seen(defaults: &Value, request: &str, expected: &str) {
+    let rules = rules(json!({ "defaults": defaults }));
+    let Plan::Lookup(lookup) = classify(&rules, &head(request)) else {
+        panic!("{request}: no lookup");
+    };
+    let mut fields = lookup.origin.fields;
+    // Seen of every such request, and left out of the rows below.
+    assert_eq!(fields.get("x-forwarded-proto"), Some("http"), "{request}");
+    fields.remove("x-forwarded-proto");
+    if fields.get("user-agent") == Some(USER_AGENT) {
+        fields.remove("user-agent");
+    }
+    if fields.get("accept-encoding") == Some("identity") {
+        fields.remove("accept-encoding");
+    }
+    assert_eq!(lines(&fields), expected, "{request}");
+    assert_eq!(lookup.origin.method, "GET", "{request}");
+}
+
+#[test]
+fn the_origin_sees_what_is_keyed() {
+    let plain = json!({});
+    check_seen(&plain, "GET", "");
+    check_seen(&plain, "HEAD", "");
+    check_seen(
+        &plain,
+        "GET | Accept: Text/HTML , */*",
+        "accept: text/html, */*",
+    );
+    check_seen(&plain, "GET | Accept-Language: DE", "accept-language: de");
+    check_seen(
+        &plain,
+        "GET | Accept-Encoding: deflate, gzip",
+        "accept-encoding: gzip",
+    );
+    check_seen(&plain, "GET | Accept: a | Accept: b", "accept: a, b");
+    check_seen(
+        &plain,
+        "GET | Origin: http://b.test",
+        "origin: http://b.test",
+    );
+    check_seen(
+        &plain,
+        "GET | Authorization: Basic x",
+        "authorization: Basic x",
+    );
+    check_seen(&plain, "GET | Cookie: theme=dark", "");
+    check_seen(
+        &plain,
+        "GET | User-Agent: Mozilla | Referer: http://b.test",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | If-None-Match: \"a\" | If-Modified-Since: x | If-Range: y",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | Cache-Control: no-cache | Pragma: no-cache",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | X-Anything: 1 | DNT: 1 | Host: b.test | Expect: 100-continue",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | Connection: close | TE: trailers | Proxy-Authorization: x",
+        "",
+    );
+    let keyed = json!({ "key_headers": ["X-A", "Accept-Language"], "key_cookies": ["c", "d"] });
+    check_seen(&keyed, "GET | X-A: 1 | X-B: 2", "x-a: 1");
+    check_seen(&keyed, "GET | X-A: 1 | X-A: 2", "x-a: 1, 2");
+    check_seen(&keyed, "GET | X-A: ", "x-a: ");
+    check_seen(
+        &keyed,
+        "GET | Accept-Language: EN,de",
+        "accept-language: en, de",
+    );
+    check_seen(
+        &keyed,
+        "GET | Cookie: b=1; d=2; c=3; c=4",
+        "cookie: c=3; d=2",
+    );
+    check_seen(&keyed, "GET | Cookie: b=1", "");
+    check_seen(&keyed, "GET | Cookie: c", "");
+    check_seen(
+        &json!({ "key_headers": ["User-Agent"] }),
+        "GET | User-Agent: M",
+        "user-agent: M",
+    );
+    let named = json!({ "forward_headers": ["X-A", "User-Agent", "Cookie", "X-Forwarded-For", "Host", "If-None-Match"] });
+    check_seen(&named, "GET | X-A: 1 | X-A: 2 | X-B: 3", "x-a: 1 | x-a: 2");
+    check_seen(
+        &named,
+        "GET | User-Agent: M | Cookie: a=1; b=2",
+        "cookie: a=1; b=2 | user-agent: M",
+    );
+    check_seen(
+        &named,
+        "GET | X-Forwarded-For: 1 | Host: b | If-None-Match: *",
+        "",
+    );
+    let all = json!({ "forward_headers": ["*"] });
+    check_seen(
+        &all,
+        "GET | X-A: 1 | Cookie: a=1 | DNT: 1",
+        "cookie: a=1 | dnt: 1 | x-a: 1",
+    );
+    check_seen(
+        &all,
+        "GET | User-Agent: M | Cache-Control: no-cache",
+        "cache-control: no-cache | user-agent: M",
+    );
+    check_seen(
+        &all,
+        "GET | X-Forwarded-Host: b | Forwarded: c | CF-Ray: d | Via: e | X-HTTP-Method: PUT",
+        "",
+    );
+    check_seen(
+        &all,
+        "GET | Connection: x-a | X-A: 1 | TE: b | Host: c | Expect: d",
+        "",
+    );
+    check_seen(&all, "GET | If-None-Match: * | If-Modified-Since: x", "");
+}
+
+#[test]
+fn no_setting_lets_fields_of_the_connection_through() {
+    // RFC 9110 §7.6.1; PLATFORM.md on Expect.
+    let request = "GET | Connection: close, x-a, accept-language, origin | Keep-Alive: 1 | TE: b | Trailer: c \
+                   | Proxy-Authorization: d | Proxy-Connection: e | Expect: f | Host: g \
+                   | X-A: h | Accept-Language: de | Origin: i";
+    let gone = [
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "proxy-authorization",
+        "proxy-connection",
+        "expect",
+        "host",
+        "x-a",
+        "accept-language",
+        "origin",
+    ];
+    for setting in ["forward_headers", "key_headers"] {
+        for name in gone {
+            let settings = json!({ "defaults": { setting: [name] } });
+            // To refuse the setting is as good.
+            let Ok(rules) = Rules::read_json(&settings.to_string()) else {
+                continue;
+            };
+            let Plan::Lookup(lookup) = classify(&rules, &head(request)) else {
+                panic!("no lookup");
+            };
+            let seen = lookup.origin.fields.get(name);
+            assert_eq!(seen, None, "{setting} = [{name:?}]");
+        }
+    }
+}
+
+#[test]
+fn fields_that_claim_another_request_are_known() {
+    for name in [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-anything",
+        "x-forwarded",
+        "forwarded",
+        "via",
+        "true-client-ip",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-host",
+        "x-original-url",
+        "x-original-host",
+        "x-rewrite-url",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "cf-connecting-ip",
+        "cf-ray",
+    ] {
+        assert!(is_forwarding_field(name), "{name}");
+    }
+    for name in ["x-forward", "host", "accept", "x-a", "cf", "vias", "origin"] {
+        assert!(!is_forwarding_field(name), "{name}");
+    }
+}
+
+#[test]
+fn the_origin_is_asked_for_the_canonical_url() {
+    let told = rules(json!({
+        "origins": { "b.test": "https://origin.test:8443" },
+        "defaults": { "query": { "deny": ["x"] } },
+    }));
+    #[track_caller]
+    fn check(rules: &Rules, request: &str, url: &str, host: Option<&str>) {
+        let Plan::Lookup(lookup) = classify(rules, &head(request)) else {
+            panic!("{request}: no lookup");
+        };
+        assert_eq!(lookup.origin.url, url, "{request}");
+        let fields = &lookup.origin.fields;
+        assert_eq!(fields.get("x-forwarded-host"), host, "{request}");
+        assert_eq!(fields.all("x-forwarded-proto").count(), 1, "{request}");
+    }
+    check(
+        &told,
+        "GET http://A.test:80/%61?b=1&a&x=1&gclid=2#f",
+        "http://a.test/a?a&b=1",
+        None,
+    );
+    check(
+        &told,
+        "GET http://a.test/a//b%2fc;d",
+        "http://a.test/a//b%2Fc;d",
+        None,
+    );
+    check(
+        &told,
+        "GET http://b.test/a/../b?",
+        "https://origin.test:8443/b",
+        Some("b.test"),
+    );
+    check(
+        &told,
+        "GET https://b.test:81/ | X-Forwarded-Host: evil",
+        "https://origin.test:8443/",
+        Some("b.test:81"),
+    );
+}
+
+#[test]
+fn a_bypassed_request_goes_through_whole() {
+    let told = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
+    #[track_caller]
+    fn check(rules: &Rules, request: &str, reason: Bypass, url: &str, fields: &str) {
+        let Plan::Bypass(found, origin) = classify(rules, &head(request)) else {
+            panic!("{request}: no bypass");
+        };
+        assert_eq!(found, reason, "{request}");
+        assert_eq!(origin.url, url, "{request}");
+        assert_eq!(lines(&origin.fields), fields, "{request}");
+        let method = request.split(' ').next();
+        assert_eq!(Some(origin.method.as_str()), method, "{request}");
+    }
+    check(
+        &told,
+        "POST http://a.test/%61?b&a&gclid=1& | Cookie: PHPSESSID=1 | X-A: 2 | Accept: Text/*",
+        Bypass::Method,
+        "http://a.test/%61?b&a&gclid=1&",
+        "accept: Text/* | cookie: PHPSESSID=1 | x-a: 2 | x-forwarded-proto: http",
+    );
+    check(
+        &told,
+        "GET http://b.test/a/../b | Range: bytes=0-1 | If-None-Match: * | Host: b.test | Expect: 100-continue",
+        Bypass::Range,
+        "http://origin.test/a/../b",
+        "if-none-match: * | range: bytes=0-1 | x-forwarded-host: b.test | x-forwarded-proto: http",
+    );
+    check(
+        &told,
+        "PATCH http://a.test/ | Connection: close, X-A | X-A: 1 | X-B: 2 | TE: x | Proxy-Authorization: y",
+        Bypass::Method,
+        "http://a.test/",
+        "x-b: 2 | x-forwarded-proto: http",
+    );
+    check(
+        &told,
+        "GET https://a.test/ | Connection: Upgrade | Upgrade: websocket | Sec-WebSocket-Key: k | X-Forwarded-Proto: gopher",
+        Bypass::Upgrade,
+        "https://a.test/",
+        "sec-websocket-key: k | upgrade: websocket | x-forwarded-proto: https",
+    );
+    check(
+        &told,
+        "get http://a.test/",
+        Bypass::Method,
+        "http://a.test/",
+        "x-forwarded-proto: http",
+    );
+}

@@ -1,0 +1,437 @@
+//! Shows how settings become rules: what is refused and where, what is
+//! inherited, which rule holds for a URL, where requests of a host go.
+
+use edgekeep::cache::glob::Glob;
+use edgekeep::cache::key;
+use edgekeep::cache::rules::{Rule, Rules};
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+fn rules(settings: Value) -> Rules {
+    Rules::read_json(&settings.to_string()).expect("good settings")
+}
+
+/// The rule for a URL as requests find it: by its canonical path.
+fn rule_for(rules: &Rules, url: &str) -> Rc<Rule> {
+    rules.rule_for(&key::canonical_path(&Url::parse(url).expect(url)))
+}
+
+/// The path and problem of bad settings.
+#[track_caller]
+fn refused(settings: &str) -> (String, String) {
+    let error = Rules::read_json(settings).expect_err(settings);
+    (error.path, error.problem)
+}
+
+#[track_caller]
+fn check_path(settings: Value, path: &str) {
+    let (found, problem) = refused(&settings.to_string());
+    assert_eq!(found, path, "{settings}: {problem}");
+    assert!(problem.len() > 5, "{settings}: {problem:?}");
+}
+
+#[test]
+fn texts_that_are_no_settings_are_refused() {
+    for text in ["", "{", "{}}", "nonsense", "{\"rules\":[}", "\u{feff}{}"] {
+        assert_eq!(refused(text).0, "EDGEKEEP", "{text}");
+    }
+    for text in ["null", "1", "true", "\"{}\"", "[]", "[5, 30]"] {
+        assert_eq!(refused(text).0, "EDGEKEEP", "{text}");
+    }
+    // As deep as anyone would try.
+    assert_eq!(refused(&"[".repeat(10_000)).0, "EDGEKEEP");
+}
+
+#[test]
+fn bad_settings_are_named_by_their_path() {
+    check_path(json!({ "max_purge_lag": 0 }), "max_purge_lag");
+    check_path(json!({ "max_purge_lag": 61 }), "max_purge_lag");
+    check_path(json!({ "max_purge_lag": -1 }), "max_purge_lag");
+    check_path(json!({ "max_purge_lag": 1.5 }), "max_purge_lag");
+    check_path(json!({ "max_purge_lag": "5" }), "max_purge_lag");
+    check_path(json!({ "origin_timeout": 0 }), "origin_timeout");
+    check_path(json!({ "origin_timeout": 301 }), "origin_timeout");
+    check_path(json!({ "max_purge_lagg": 5 }), "max_purge_lagg");
+    check_path(json!({ "Rules": [] }), "Rules");
+    check_path(json!({ "origin": 5 }), "origin");
+    for origin in [
+        "",
+        "a.test",
+        "//a.test",
+        "ftp://a.test",
+        "http://a.test/b",
+        "http://a.test/?b",
+    ] {
+        check_path(json!({ "origin": origin }), "origin");
+        check_path(json!({ "origins": { "b.test": origin } }), "origins.b.test");
+    }
+    check_path(json!({ "origin": "http://u:p@a.test" }), "origin");
+    check_path(json!({ "origins": ["http://a.test"] }), "origins");
+    check_path(json!({ "origins": { "b.test": 1 } }), "origins.b.test");
+    check_path(json!({ "origins": { "": "http://a.test" } }), "origins.");
+    check_path(
+        json!({ "origins": { "b c": "http://a.test" } }),
+        "origins.b c",
+    );
+    check_path(
+        json!({ "origins": { "*.b": "http://a.test" } }),
+        "origins.*.b",
+    );
+    check_path(
+        json!({ "origins": { "http://b": "http://a.test" } }),
+        "origins.http://b",
+    );
+    check_path(json!({ "defaults": [] }), "defaults");
+    check_path(json!({ "defaults": null }), "defaults");
+    check_path(json!({ "defaults": { "host": "a.test" } }), "defaults.host");
+    check_path(json!({ "defaults": { "path": "/a" } }), "defaults.path");
+    check_path(
+        json!({ "defaults": { "edge_tll": 5 } }),
+        "defaults.edge_tll",
+    );
+    check_path(json!({ "rules": {} }), "rules");
+    check_path(json!({ "rules": [[]] }), "rules[0]");
+    check_path(json!({ "rules": [{}, 5] }), "rules[1]");
+    check_path(json!({ "rules": vec![json!({}); 501] }), "rules");
+}
+
+#[test]
+fn bad_fields_of_rules_are_named_by_their_path() {
+    #[track_caller]
+    fn check(field: &str, value: Value, at: &str) {
+        check_path(
+            json!({ "rules": [{}, { field: value }] }),
+            &format!("rules[1].{at}"),
+        );
+        if !matches!(field, "host" | "path") {
+            check_path(
+                json!({ "defaults": { field: value } }),
+                &format!("defaults.{at}"),
+            );
+        }
+    }
+    check("host", json!(5), "host");
+    check("path", json!(5), "path");
+    check("path", json!(""), "path");
+    check("path", json!("a/*"), "path");
+    check("path", json!("http://a.test/"), "path");
+    check("cache", json!("no"), "cache");
+    check("cache", json!(0), "cache");
+    for field in [
+        "edge_ttl",
+        "browser_ttl",
+        "stale_while_revalidate",
+        "stale_if_error",
+    ] {
+        check(field, json!(-1), field);
+        check(field, json!(1.5), field);
+        check(field, json!("60"), field);
+        check(field, json!(315_360_001), field);
+        check(field, json!(u64::MAX), field);
+    }
+    for value in [
+        json!("none"),
+        json!("All"),
+        json!(5),
+        json!(["a"]),
+        json!({}),
+    ] {
+        check("query", value, "query");
+    }
+    check("query", json!({ "allow": ["a"], "deny": ["b"] }), "query");
+    check("query", json!({ "allow": "a" }), "query");
+    check("query", json!({ "allow": [1] }), "query");
+    check("query", json!({ "allow": vec!["a"; 201] }), "query");
+    check("query", json!({ "deny": vec!["a"; 201] }), "query");
+    check("drop_tracking", json!(1), "drop_tracking");
+    check("sort_query", json!("yes"), "sort_query");
+    check("kv", json!(1), "kv");
+    for field in [
+        "key_headers",
+        "key_cookies",
+        "bypass_cookies",
+        "forward_headers",
+    ] {
+        check(field, json!("a"), field);
+        check(field, json!([1]), &format!("{field}[0]"));
+        check(field, json!(["a", ""]), &format!("{field}[1]"));
+        check(field, json!(["a b"]), &format!("{field}[0]"));
+        check(field, json!(["a:"]), &format!("{field}[0]"));
+        check(field, json!(["a=b"]), &format!("{field}[0]"));
+        check(field, json!(["a\n"]), &format!("{field}[0]"));
+        check(field, json!(["é"]), &format!("{field}[0]"));
+        check(field, json!(["a".repeat(257)]), &format!("{field}[0]"));
+        check(field, json!(vec!["a"; 201]), field);
+    }
+    check("tags", json!(["a", "b c"]), "tags[1]");
+    check("tags", json!(["a,b"]), "tags[0]");
+    check("tags", json!([""]), "tags[0]");
+    check("tags", json!(["é"]), "tags[0]");
+    check("tags", json!(["a".repeat(1025)]), "tags[0]");
+    check("tags", json!(vec!["a"; 201]), "tags");
+}
+
+#[test]
+fn fields_that_edgekeep_sets_or_answers_cannot_be_in_the_key() {
+    for name in [
+        "*",
+        "Cookie",
+        "host",
+        "Connection",
+        "Range",
+        "If-Range",
+        "If-Match",
+        "If-None-Match",
+        "If-Modified-Since",
+        "If-Unmodified-Since",
+        "Cache-Control",
+        "Pragma",
+        "AUTHORIZATION",
+        "X-Forwarded-For",
+        "x-forwarded-anything",
+        "Forwarded",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-HTTP-Method-Override",
+        "CF-Connecting-IP",
+        "Via",
+    ] {
+        check_path(
+            json!({ "rules": [{ "key_headers": ["a", name] }] }),
+            "rules[0].key_headers",
+        );
+    }
+}
+
+#[test]
+fn a_bad_default_is_named_where_it_stands() {
+    // A rule that inherits it is not to blame.
+    check_path(
+        json!({ "defaults": { "edge_ttl": 400_000_000 }, "rules": [{}] }),
+        "defaults.edge_ttl",
+    );
+    check_path(
+        json!({ "defaults": { "tags": [""] }, "rules": [{}] }),
+        "defaults.tags[0]",
+    );
+    check_path(
+        json!({ "defaults": { "key_headers": ["host"] }, "rules": [{ "path": "/a" }] }),
+        "defaults.key_headers",
+    );
+}
+
+#[test]
+fn an_origin_for_a_host_that_no_request_can_name_is_refused() {
+    for host in ["b.test:0", "b.test:99999"] {
+        let settings = json!({ "origins": { host: "http://a.test" } });
+        check_path(settings, &format!("origins.{host}"));
+    }
+}
+
+#[test]
+fn good_settings_are_taken() {
+    assert!(rules(json!({})).is_empty());
+    assert_eq!(rules(json!({})).max_purge_lag_seconds, 5);
+    assert_eq!(rules(json!({})).origin_timeout_seconds, 30);
+    let edges = rules(json!({ "max_purge_lag": 60, "origin_timeout": 300 }));
+    assert_eq!(
+        (edges.max_purge_lag_seconds, edges.origin_timeout_seconds),
+        (60, 300)
+    );
+    let edges = rules(json!({ "max_purge_lag": 1, "origin_timeout": 1 }));
+    assert_eq!(
+        (edges.max_purge_lag_seconds, edges.origin_timeout_seconds),
+        (1, 1)
+    );
+    assert_eq!(rules(json!({ "rules": vec![json!({}); 500] })).len(), 500);
+    let rule = rule_for(&rules(json!({})), "http://a.test/");
+    assert!(rule.cache && rule.kv && rule.sort_query && rule.drop_tracking);
+    assert_eq!((rule.edge_ttl, rule.browser_ttl), (None, None));
+    assert_eq!(
+        (rule.stale_while_revalidate, rule.stale_if_error),
+        (None, None)
+    );
+    assert!(rule.key_headers.is_empty() && rule.key_cookies.is_empty() && rule.tags.is_empty());
+    assert!(!rule.forward_all && rule.forward_headers.is_empty());
+    assert!(
+        rule.bypass_cookies
+            .iter()
+            .any(|glob| glob.matches("PHPSESSID"))
+    );
+}
+
+#[test]
+fn a_rule_inherits_what_it_does_not_say() {
+    let rules = rules(json!({
+        "defaults": {
+            "cache": false, "edge_ttl": 1, "browser_ttl": 2, "stale_while_revalidate": 3,
+            "stale_if_error": 4, "query": { "allow": ["a"] }, "drop_tracking": false,
+            "sort_query": false, "key_headers": ["X-A"], "key_cookies": ["c"],
+            "bypass_cookies": ["b"], "forward_headers": ["F"], "tags": ["t"], "kv": false,
+        },
+        "rules": [
+            { "path": "/own/*",
+              "cache": true, "edge_ttl": 0, "browser_ttl": 20, "stale_while_revalidate": 30,
+              "stale_if_error": 0, "query": "all", "drop_tracking": true, "sort_query": true,
+              "key_headers": [], "key_cookies": ["d"], "bypass_cookies": [],
+              "forward_headers": ["*"], "tags": [], "kv": true },
+            { "path": "/half/*", "edge_ttl": 10 },
+        ],
+    }));
+    let told = |url: &str| {
+        let r = rule_for(&rules, url);
+        format!(
+            "{} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {} {:?} {} {:?} {}",
+            r.cache,
+            r.edge_ttl,
+            r.browser_ttl,
+            r.stale_while_revalidate,
+            r.stale_if_error,
+            r.query,
+            r.drop_tracking,
+            r.sort_query,
+            r.key_headers,
+            r.key_cookies,
+            r.bypass_cookies.len(),
+            r.forward_headers,
+            r.forward_all,
+            r.tags,
+            r.kv,
+        )
+    };
+    assert_eq!(
+        told("http://a.test/"),
+        "false Some(1) Some(2) Some(3) Some(4) Allow([\"a\"]) false false [\"x-a\"] [\"c\"] 1 [\"f\"] false [\"t\"] false"
+    );
+    assert_eq!(
+        told("http://a.test/own/a"),
+        "true Some(0) Some(20) Some(30) Some(0) All true true [] [\"d\"] 0 [\"*\"] true [] true"
+    );
+    assert_eq!(
+        told("http://a.test/half/a"),
+        told("http://a.test/").replace("Some(1)", "Some(10)")
+    );
+}
+
+#[test]
+fn the_first_rule_that_matches_holds() {
+    let rules = rules(json!({ "rules": [
+        { "host": "A.test", "path": "/one", "edge_ttl": 1 },
+        { "host": "a.test", "path": "/*.css", "edge_ttl": 2 },
+        { "host": "*.test", "path": "/deep/*/end", "edge_ttl": 3 },
+        { "path": "/caf%C3%A9", "edge_ttl": 4 },
+        { "path": "/~me/*", "edge_ttl": 5 },
+        { "host": "b.test", "edge_ttl": 6 },
+        { "path": "*", "host": "c*", "edge_ttl": 7 },
+        { "path": "/one", "edge_ttl": 8 },
+    ] }));
+    let check = |url: &str, expected: Option<u64>| {
+        assert_eq!(rule_for(&rules, url).edge_ttl, expected, "{url}");
+    };
+    check("http://a.test/one", Some(1));
+    check("http://A.TEST:8080/one", Some(1));
+    check("http://a.test/one?query", Some(1));
+    check("http://a.test/one/", None);
+    check("http://a.test/One", None);
+    check("http://d.test/one", Some(8));
+    check("http://xa.test/one", Some(8));
+    check("http://a.test/x/y.css", Some(2));
+    check("http://a.test/.css", Some(2));
+    check("http://a.test/y.css/z", None);
+    check("http://a.test/y?z.css", None);
+    check("http://b.test/y.css", Some(6));
+    check("http://b.test/deep/a/b/end", Some(3));
+    check("http://b.test/deep/end", Some(6));
+    check("http://test/deep/a/end", None);
+    check("http://cd.ef/", Some(7));
+    // Paths match in their canonical form, so that no spelling evades a rule.
+    check("http://a.test/%6Fne", Some(1));
+    check("http://a.test/x/../one", Some(1));
+    check("http://a.test/./%2e/one", Some(1));
+    check("http://a.test/one/..", None);
+    check("http://z.test/café", Some(4));
+    check("http://z.test/caf%c3%a9", Some(4));
+    check("http://z.test/%7Eme/a", Some(5));
+    check("http://z.test//one", None);
+}
+
+#[test]
+fn the_path_of_a_rule_may_be_in_any_spelling_too() {
+    let rules = rules(json!({ "rules": [
+        { "path": "/%7Eme/*", "edge_ttl": 1 },
+        { "path": "/café/*", "edge_ttl": 2 },
+        { "path": "/caf%c3%a8/*", "edge_ttl": 3 },
+        { "path": "/a b", "edge_ttl": 4 },
+    ] }));
+    let check = |url: &str, expected: u64| {
+        assert_eq!(rule_for(&rules, url).edge_ttl, Some(expected), "{url}");
+    };
+    check("http://a.test/~me/a", 1);
+    check("http://a.test/café/a", 2);
+    check("http://a.test/caf%C3%A8/a", 3);
+    check("http://a.test/a%20b", 4);
+}
+
+#[test]
+fn a_star_stands_for_any_run() {
+    #[track_caller]
+    fn check(pattern: &str, fits: &[&str], others: &[&str]) {
+        let glob = Glob::new(pattern);
+        for text in fits {
+            assert!(glob.matches(text), "{pattern} {text}");
+        }
+        for text in others {
+            assert!(!glob.matches(text), "{pattern} {text}");
+        }
+    }
+    check("", &[""], &["a"]);
+    check("a", &["a"], &["", "A", "aa", "b"]);
+    check("*", &["", "a", "/a/b", "*"], &[]);
+    check("**", &["", "a", "ab"], &[]);
+    check("a*", &["a", "ab", "a*"], &["", "ba"]);
+    check("*a", &["a", "ba", "aaa"], &["", "ab"]);
+    check("a*b", &["ab", "axb", "abab", "a/b"], &["a", "b", "aba"]);
+    check("*a*", &["a", "bab"], &["", "b"]);
+    check("a*b*c", &["abc", "aXbXc", "abcbc"], &["acb", "abcx"]);
+    check("*ab", &["ab", "aab", "abab"], &["aba"]);
+    check("*.test", &["a.test", ".test"], &["test", "a.test.b"]);
+    // Everything but the star is itself.
+    check("a?", &["a?"], &["ab", "a"]);
+    check("[ab].", &["[ab]."], &["a."]);
+    check("é*", &["é", "éa"], &["e"]);
+    // Would take for ever if each star tried everything.
+    check(&"a*".repeat(50), &[], &[&format!("{}b", "a".repeat(40))]);
+}
+
+#[test]
+fn each_host_has_its_origin() {
+    let rules = rules(json!({
+        "origin": "http://fallback.test",
+        "origins": { "A.test": "https://one.test:8443", "b.test:8080": "http://two.test:80" },
+    }));
+    let check = |host: &str, expected: &str| {
+        let origin = rules.origin_of(host).expect("an origin");
+        assert_eq!(
+            format!("{}://{}", origin.scheme, origin.host),
+            expected,
+            "{host}"
+        );
+    };
+    check("a.test", "https://one.test:8443");
+    check("a.test:81", "https://one.test:8443");
+    check("b.test:8080", "http://two.test");
+    check("b.test", "http://fallback.test");
+    check("c.a.test", "http://fallback.test");
+    assert_eq!(self::rules(json!({})).origin_of("a.test"), None);
+}
+
+#[test]
+fn a_host_with_its_port_comes_before_the_host_alone() {
+    let rules = rules(json!({ "origins": {
+        "a.test": "http://one.test", "a.test:8080": "http://two.test",
+    } }));
+    let host = |host: &str| rules.origin_of(host).map(|origin| origin.host.as_str());
+    assert_eq!(host("a.test:81"), Some("one.test"));
+    assert_eq!(host("a.test:8080"), Some("two.test"));
+}

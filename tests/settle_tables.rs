@@ -1,0 +1,238 @@
+//! Shows what happens to a stored answer when the origin confirms it by a 304,
+//! answers something else, or fails.
+
+mod given;
+
+use edgekeep::cache::answer::{Next, OriginFailure, settle};
+use edgekeep::cache::entry::Entry;
+use edgekeep::cache::request::Lookup;
+use given::{NOW, exchange, head, lookup, stored};
+use serde_json::json;
+
+const KEPT: &str = "200 | cache-control: max-age=60, stale-if-error=90 | etag: \"a\" | x-a: old \
+                    | content-type: text/plain | content-length: 3 | cache-tag: t | date: $-100";
+
+#[test]
+fn a_304_refreshes_the_stored_head() {
+    let old = stored(KEPT);
+    let lookup = lookup(&json!({}), "GET");
+    #[track_caller]
+    fn check(old: &Entry, lookup: &Lookup, answer: &str, fields: &str, kept: bool) -> Entry {
+        match settle(&exchange(lookup, Some(old), true), Ok(&head(answer))) {
+            Next::Refresh { entry, keep } => {
+                assert_eq!(keep, kept, "{answer}");
+                let mut found: Vec<_> = entry.fields.iter().collect();
+                found.sort();
+                let expected = head(&format!("200 | {fields}")).fields;
+                let mut expected: Vec<_> = expected.iter().collect();
+                expected.sort();
+                assert_eq!(found, expected, "{answer}");
+                *entry
+            }
+            other => panic!("{answer}: {other:?}"),
+        }
+    }
+    let same = "cache-control: max-age=60, stale-if-error=90 | etag: \"a\" | x-a: old | content-type: text/plain";
+    let now = check(&old, &lookup, "304", &format!("{same} | date: $+0"), true);
+    assert_eq!(
+        (now.status, now.length, now.initial_age, now.seen),
+        (200, Some(3), 0, 7)
+    );
+    assert_eq!(
+        (now.received_ms, now.tags.as_slice()),
+        (NOW * 1000, &["t".to_owned()][..])
+    );
+    check(
+        &old,
+        &lookup,
+        "304 | etag: \"a\" | date: $-5",
+        &format!("{same} | date: $-5"),
+        true,
+    );
+    check(
+        &old,
+        &lookup,
+        "304 | etag: W/\"a\"",
+        &format!("{same} | date: $+0"),
+        true,
+    );
+    let fields = same.replace("x-a: old", "x-a: new | x-a: newer | x-b: 1");
+    check(
+        &old,
+        &lookup,
+        "304 | x-a: new | x-a: newer | x-b: 1",
+        &format!("{fields} | date: $+0"),
+        true,
+    );
+    // RFC 9111 §3.2: not what describes the body we hold.
+    let body = "304 | content-type: x/y | content-encoding: br | content-length: 9 | content-range: bytes 0-1/2";
+    let now = check(&old, &lookup, body, &format!("{same} | date: $+0"), true);
+    assert_eq!(now.length, Some(3));
+    check(
+        &old,
+        &lookup,
+        "304 | connection: x-a | x-a: 1 | keep-alive: 2",
+        &format!("{same} | date: $+0"),
+        true,
+    );
+    let fields = same.replace("max-age=60, stale-if-error=90", "max-age=5");
+    let now = check(
+        &old,
+        &lookup,
+        "304 | cache-control: max-age=5 | age: 2",
+        &format!("{fields} | date: $+0"),
+        true,
+    );
+    assert_eq!((now.terms.lifetime, now.initial_age), (5, 2));
+    let now = check(
+        &old,
+        &lookup,
+        "304 | cache-tag: u,v",
+        &format!("{same} | date: $+0"),
+        true,
+    );
+    assert_eq!(now.tags, ["u", "v"]);
+    // It answers this request, and is not stored any more.
+    for control in [
+        "no-store",
+        "private",
+        "max-age=5 | set-cookie: a=1",
+        "max-age=5 | vary: *",
+    ] {
+        let fields = same.replace("max-age=60, stale-if-error=90", control);
+        let answer = format!("304 | cache-control: {control}");
+        check(
+            &old,
+            &lookup,
+            &answer,
+            &format!("{fields} | date: $+0"),
+            false,
+        );
+    }
+}
+
+/// What happens, in a word.
+fn next(old: Option<&Entry>, on_error: bool, answer: &str) -> String {
+    let lookup = lookup(&json!({}), "GET");
+    let exchange = exchange(&lookup, old, on_error);
+    let next = match answer {
+        "down" => settle(&exchange, Err(OriginFailure::Unreachable)),
+        "late" => settle(&exchange, Err(OriginFailure::TimedOut)),
+        _ => settle(&exchange, Ok(&head(answer))),
+    };
+    match next {
+        Next::Store(entry) => format!("store {}", entry.status),
+        Next::Refresh { keep, .. } => format!("refresh {keep}"),
+        Next::Forward(reason) => format!("forward {}", reason.word()),
+        Next::ServeStale => "stale".to_owned(),
+        Next::AskAgain => "again".to_owned(),
+        Next::Fail(failure) => format!("{failure:?}"),
+    }
+}
+
+#[test]
+fn a_304_about_another_answer_is_asked_again() {
+    #[track_caller]
+    fn check(old: &str, answer: &str, expected: &str) {
+        let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
+        assert_eq!(next(Some(&old), true, answer), expected, "{answer}");
+    }
+    check("etag: \"a\"", "304", "refresh true");
+    check("etag: \"a\"", "304 | etag: \"a\"", "refresh true");
+    check("etag: \"a\"", "304 | etag: \"b\"", "again");
+    check("etag: \"a\"", "304 | etag: W/\"b\"", "again");
+    check("etag: W/\"a\"", "304 | etag: W/\"a\"", "refresh true");
+    check(
+        "etag: \"a\"",
+        "304 | etag: \"a\" | last-modified: $-5",
+        "refresh true",
+    );
+    check("last-modified: $-5", "304", "refresh true");
+    check(
+        "last-modified: $-5",
+        "304 | last-modified: $-5",
+        "refresh true",
+    );
+}
+
+#[test]
+fn a_304_with_a_validator_that_the_stored_answer_lacks_is_asked_again() {
+    // RFC 9111 §4.3.4: a strong validator selects only what has it; a weak one
+    // only what it corresponds to.
+    for (old, answer) in [
+        ("last-modified: $-5", "304 | etag: \"b\""),
+        ("last-modified: $-5", "304 | last-modified: $-4"),
+    ] {
+        let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
+        assert_eq!(next(Some(&old), true, answer), "again", "{answer}");
+    }
+}
+
+#[test]
+fn a_failing_origin_is_covered_by_what_is_stored() {
+    let old = stored(KEPT);
+    #[track_caller]
+    fn check(old: &Entry, answer: &str, nothing: &str, too_old: &str, usable: &str) {
+        assert_eq!(
+            next(None, false, answer),
+            nothing,
+            "{answer}, nothing stored"
+        );
+        assert_eq!(next(Some(old), false, answer), too_old, "{answer}, too old");
+        assert_eq!(next(Some(old), true, answer), usable, "{answer}, usable");
+    }
+    check(&old, "down", "Unreachable", "Unreachable", "stale");
+    check(&old, "late", "TimedOut", "TimedOut", "stale");
+    // RFC 5861 §4 names these four.
+    for status in [500, 502, 503, 504] {
+        check(
+            &old,
+            &format!("{status}"),
+            "forward no-freshness",
+            "forward no-freshness",
+            "stale",
+        );
+        let fresh = format!("{status} | cache-control: max-age=60");
+        let stored = format!("store {status}");
+        check(&old, &fresh, &stored, &stored, "stale");
+    }
+    for status in [400, 401, 403, 404, 410, 429, 501, 505] {
+        let same = "forward no-freshness";
+        check(&old, &format!("{status}"), same, same, same);
+    }
+    check(
+        &old,
+        "200 | cache-control: max-age=60",
+        "store 200",
+        "store 200",
+        "store 200",
+    );
+    check(
+        &old,
+        "200 | cache-control: private",
+        "forward private",
+        "forward private",
+        "forward private",
+    );
+    check(
+        &old,
+        "404 | cache-control: max-age=5",
+        "store 404",
+        "store 404",
+        "store 404",
+    );
+    check(
+        &old,
+        "304",
+        "forward status",
+        "refresh true",
+        "refresh true",
+    );
+    check(
+        &old,
+        "206 | cache-control: max-age=60",
+        "forward status",
+        "forward status",
+        "forward status",
+    );
+}

@@ -1,0 +1,248 @@
+//! Shows that the source keeps the house's shape: four floors, async code and
+//! the platform only where they belong, no clock and no panic in the core,
+//! files that say what they are and fit a reader's head.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A source file: its path below `src`, and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for item in fs::read_dir(&folder).expect("a folder below src") {
+            let path: PathBuf = item.expect("an item below src").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                let path = path.strip_prefix(&root).expect("below src");
+                let path = path.to_string_lossy().replace('\\', "/");
+                found.push(Source { path, text });
+            }
+        }
+    }
+    assert!(found.len() > 30, "only {} source files found", found.len());
+    found
+}
+
+/// The lines of code, numbered from 1, without comments and attributes.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().filter_map(|(at, line)| {
+        let line = line.split(" //").next().unwrap_or_default();
+        let start = line.trim_start();
+        let told = start.is_empty() || start.starts_with("//") || start.starts_with('#');
+        (!told).then_some((at + 1, line))
+    })
+}
+
+/// Whether `word` stands in `line`, not as a part of a longer word.
+fn has_word(line: &str, word: &str) -> bool {
+    let joins = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        let open = word.starts_with(joins) && before.is_some_and(joins);
+        let closed = word.ends_with(joins) && after.is_some_and(joins);
+        !open && !closed
+    })
+}
+
+/// A line without what stands in its string literals.
+fn without_strings(line: &str) -> String {
+    let mut kept = String::new();
+    let (mut quoted, mut before) = (false, ' ');
+    for c in line.chars() {
+        let quote = c == '"' && !matches!(before, '\'' | '\\');
+        if quote {
+            quoted = !quoted;
+        }
+        if !quoted || quote {
+            kept.push(c);
+        }
+        before = if before == '\\' { ' ' } else { c };
+    }
+    kept
+}
+
+/// Whether code indexes a value: `[` right after a name, a call or an index.
+fn indexes(line: &str) -> bool {
+    let line = without_strings(line);
+    line.match_indices('[').any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']' | '?'))
+    })
+}
+
+/// Every line of code in `folder` (every file, if that is empty) that breaks a
+/// rule, as `path:line: code`.
+fn offences(folder: &str, breaks: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|s| s.path.starts_with(folder)) {
+        for (number, line) in code(&source.text) {
+            if breaks(line) {
+                found.push(format!("src/{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn check(rule: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+fn any_word(line: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| has_word(line, word))
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let mute = |source: &Source| {
+        let first = source.text.lines().next().unwrap_or_default();
+        first.strip_prefix("//! ").is_none_or(|t| t.len() < 10)
+    };
+    let found = sources().into_iter().filter(mute).map(|s| s.path);
+    check("each file opens with //!", found.collect());
+}
+
+#[test]
+fn every_file_is_under_500_lines() {
+    let long = |source: &Source| source.text.lines().count() >= 500;
+    let found = sources().into_iter().filter(long).map(|s| s.path);
+    check("files are under 500 lines", found.collect());
+}
+
+#[test]
+fn a_floor_imports_only_those_above_it() {
+    let floors: [(&str, &[&str]); 3] = [
+        (
+            "http/",
+            &["crate::cache", "crate::flow", "crate::cloudflare"],
+        ),
+        ("cache/", &["crate::flow", "crate::cloudflare"]),
+        ("flow/", &["crate::cloudflare"]),
+    ];
+    for (floor, forbidden) in floors {
+        check(floor, offences(floor, |line| any_word(line, forbidden)));
+        // A way round the check above.
+        let grouped = |line: &str| line.contains("crate::{") || line.contains("super::super");
+        check(floor, offences(floor, grouped));
+    }
+}
+
+#[test]
+fn only_the_floor_of_the_platform_knows_the_platform() {
+    const CRATES: [&str; 5] = [
+        "worker::",
+        "js_sys",
+        "wasm_bindgen",
+        "wasm_bindgen_futures",
+        "web_sys",
+    ];
+    for floor in ["http/", "cache/", "flow/", "lib.rs"] {
+        check(floor, offences(floor, |line| any_word(line, &CRATES)));
+    }
+    // Natively they do not even exist.
+    let cargo = include_str!("../Cargo.toml");
+    let cargo: toml::Table = cargo.parse().expect("Cargo.toml");
+    let everywhere = cargo["dependencies"].as_table().expect("a table");
+    for name in [
+        "worker",
+        "js-sys",
+        "wasm-bindgen",
+        "console_error_panic_hook",
+    ] {
+        assert!(!everywhere.contains_key(name), "{name} is wasm32's only");
+    }
+}
+
+#[test]
+fn async_code_stands_in_flow_and_cloudflare_only() {
+    for floor in ["http/", "cache/", "lib.rs"] {
+        let waits = |line: &str| any_word(line, &["async", ".await", "Future"]);
+        check(floor, offences(floor, waits));
+    }
+}
+
+#[test]
+fn only_the_platform_has_a_clock() {
+    for floor in ["http/", "cache/", "flow/", "lib.rs"] {
+        let clock = |line: &str| any_word(line, &["SystemTime", "Instant", "Date::now"]);
+        check(floor, offences(floor, clock));
+    }
+}
+
+#[test]
+fn nothing_panics_on_purpose() {
+    const PANICS: [&str; 8] = [
+        ".unwrap()",
+        ".expect(",
+        ".unwrap_err()",
+        "panic!",
+        "unreachable!",
+        "todo!",
+        "unimplemented!",
+        "assert!",
+    ];
+    let panics = |line: &str| any_word(line, &PANICS);
+    check("no panic", offences("", panics));
+}
+
+#[test]
+fn nothing_is_indexed() {
+    // Cannot fail: sixteen digits, four bits; and the whole of an empty list.
+    const SAFE: [&str; 2] = ["HEX[usize::from(nibble & 15)]", "&[][..]"];
+    let indexed = |line: &str| {
+        let rest = SAFE.iter().fold(line.to_owned(), |l, s| l.replace(s, ""));
+        indexes(&rest)
+    };
+    check("get, not [..]", offences("", indexed));
+}
+
+#[test]
+fn the_checks_above_see_what_they_look_for() {
+    let seen = [
+        ("    let a = b.unwrap();", ".unwrap()"),
+        ("use worker::Env;", "worker::"),
+        ("        one().await;", ".await"),
+        ("use crate::flow::host::Host;", "crate::flow"),
+        ("    panic!(\"no\")", "panic!"),
+    ];
+    for (line, word) in seen {
+        assert!(has_word(line, word), "{line}");
+        assert_eq!(code(line).count(), 1, "{line}");
+    }
+    for (line, word) in [
+        ("a.unwrap_or(0)", ".unwrap()"),
+        ("let r = webworker::a;", "worker::"),
+        ("crate::flows", "crate::flow"),
+        ("InstantNoodles", "Instant"),
+    ] {
+        assert!(!has_word(line, word), "{line}");
+    }
+    for line in ["// panic!", "    /// panic!", "#[allow(x)]", "", "  "] {
+        assert_eq!(code(line).count(), 0, "{line}");
+    }
+    for line in ["a[0]", "f(x)[1]", "a.b[i]", "text[..n]", "a[0][1]", "x_[y]"] {
+        assert!(indexes(line), "{line}");
+    }
+    for line in [
+        "[0; 3]",
+        "&[a]",
+        "vec![1]",
+        "let [a, b] = c",
+        "&mut [u8]",
+        "in [1, 2]",
+        "format!(\"a[{b}]\")",
+    ] {
+        assert!(!indexes(line), "{line}");
+    }
+}
