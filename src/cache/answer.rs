@@ -48,6 +48,10 @@ pub enum OriginFailure {
 pub enum NotStored {
     /// `no-store`
     NoStore,
+    /// `must-understand`, and the status is not one of RFC 9110.
+    NotUnderstood,
+    /// The client said `no-store`, and the rule heeds it.
+    RequestNoStore,
     /// `private`
     Private,
     /// It sets a cookie: it is somebody's.
@@ -76,6 +80,8 @@ impl NotStored {
     pub fn word(self) -> &'static str {
         match self {
             Self::NoStore => "no-store",
+            Self::NotUnderstood => "not-understood",
+            Self::RequestNoStore => "request-no-store",
             Self::Private => "private",
             Self::SetCookie => "set-cookie",
             Self::Authorization => "authorization",
@@ -194,13 +200,19 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     let lookup = exchange.lookup;
     let (control, _) = freshness::directives(head);
     let authorized_too = control.public || control.must_revalidate || control.s_maxage.is_some();
+    let understood = !control.must_understand || freshness::is_understood(head.status);
+    // RFC 9111 §5.2.2.3: who understands the status ignores the no-store that
+    // stands beside must-understand for those who do not.
+    let no_store = control.no_store && !control.must_understand;
     let refused = [
         (lookup.head_only, NotStored::Head),
         (
             head.status < 200 || matches!(head.status, 206 | 304),
             NotStored::Status,
         ),
-        (control.no_store, NotStored::NoStore),
+        (!understood, NotStored::NotUnderstood),
+        (lookup.wishes.no_store, NotStored::RequestNoStore),
+        (no_store, NotStored::NoStore),
         (control.private, NotStored::Private),
         (head.fields.has("set-cookie"), NotStored::SetCookie),
         (

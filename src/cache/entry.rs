@@ -58,7 +58,7 @@ impl std::fmt::Display for EntryError {
 }
 
 /// Format version; another one is a miss.
-const VERSION: &str = "E1";
+const VERSION: &str = "E2";
 
 /// The longest text of an entry. Cloudflare allows 128 KB for all fields of a
 /// response; a quarter leaves room for what the platform adds.
@@ -81,6 +81,7 @@ impl Entry {
             lifetime,
             stale_while_revalidate,
             stale_if_error,
+            stale_allowed: _,
         } = self.terms;
         let mut after = stale_while_revalidate.max(stale_if_error);
         if self.has_validator() {
@@ -122,6 +123,7 @@ impl Entry {
             terms.lifetime,
             terms.stale_while_revalidate,
             terms.stale_if_error,
+            u64::from(terms.stale_allowed),
             u64::from(self.for_authorized),
             u64::from(self.status),
         ] {
@@ -219,6 +221,7 @@ impl Reader<'_> {
             lifetime: self.number()?,
             stale_while_revalidate: self.number()?,
             stale_if_error: self.number()?,
+            stale_allowed: self.number()? == 1,
         };
         let for_authorized = self.number()? == 1;
         let status = u16::try_from(self.number()?).ok()?;

@@ -15,7 +15,13 @@ pub struct Terms {
     pub stale_while_revalidate: u64,
     /// After the lifetime, may be served when the origin fails.
     pub stale_if_error: u64,
+    /// Whether a client that says so (`max-stale`) may have it stale
+    /// (RFC 9111 §4.2.4).
+    pub stale_allowed: bool,
 }
+
+/// Heuristic freshness ends here, a day: a guess should not last longer.
+const HEURISTIC_SECONDS_MAX: u64 = 86_400;
 
 /// The stale-if-error window where neither origin nor rule names one: a day,
 /// so that a site survives a night without its origin.
@@ -49,6 +55,7 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         let expires = head.fields.get("expires").filter(|_| !targeted)?;
         Some(expires_after(expires, head, times))
     });
+    let stated = stated.or_else(|| heuristic(head, rule, &control, times));
     let overriding = rule.edge_ttl.filter(|_| may_be_overridden(head.status));
     // RFC 9111 §3: without a lifetime only these may be stored.
     let storable = control.public || is_cacheable_by_default(head.status);
@@ -82,6 +89,7 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
             0,
         ),
         stale_if_error: window(control.stale_if_error, rule.stale_if_error, default),
+        stale_allowed: control.s_maxage.is_none(),
     })
 }
 
@@ -105,7 +113,43 @@ fn expires_after(expires: &str, head: &ResponseHead, times: Times) -> u64 {
         .get("date")
         .and_then(date::parse)
         .unwrap_or(times.response_ms / 1000);
-    date::parse(expires).map_or(0, |until| until.saturating_sub(sent))
+    date::parse_at(expires, sent).map_or(0, |until| until.saturating_sub(sent))
+}
+
+/// A tenth of the time since the answer was last modified (RFC 9111 §4.2.2),
+/// where the rule wants it and the status or `public` allows it.
+fn heuristic(
+    head: &ResponseHead,
+    rule: &Rule,
+    control: &CacheControl,
+    times: Times,
+) -> Option<u64> {
+    let allowed = control.public || is_heuristically_cacheable(head.status);
+    if !rule.heuristic_freshness || !allowed {
+        return None;
+    }
+    let date = |name| head.fields.get(name).and_then(date::parse);
+    let sent = date("date").unwrap_or(times.response_ms / 1000);
+    let unchanged = sent.checked_sub(date("last-modified")?)?;
+    Some((unchanged / 10).min(HEURISTIC_SECONDS_MAX))
+}
+
+/// RFC 9110 §15.1.
+fn is_heuristically_cacheable(status: u16) -> bool {
+    matches!(
+        status,
+        200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+    )
+}
+
+/// Whether the caching requirements of a status are known here
+/// (`must-understand`, RFC 9111 §5.2.2.3): those of RFC 9110 §15, and no
+/// others.
+pub fn is_understood(status: u16) -> bool {
+    matches!(
+        status,
+        200..=206 | 300..=305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505
+    )
 }
 
 /// RFC 9110 §15.1.

@@ -4,6 +4,7 @@ use super::cookies;
 use super::key::{self, CacheKey, URL_BYTES_MAX};
 use super::rules::{Origin, Rule, Rules};
 use crate::http::accept;
+use crate::http::cache_control::RequestControl;
 use crate::http::fields::{Fields, strip_hop_by_hop};
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
@@ -29,8 +30,6 @@ pub enum Bypass {
     Rule,
     /// It carries a bypass cookie.
     Cookie,
-    /// It asks for a part of the body.
-    Range,
     /// `If-Match` or `If-Unmodified-Since`: not for caches (RFC 9111 §4.3.2).
     Precondition,
     /// It wants another protocol, such as WebSocket.
@@ -48,7 +47,6 @@ impl Bypass {
             Self::Method => "method",
             Self::Rule => "rule",
             Self::Cookie => "cookie",
-            Self::Range => "range",
             Self::Precondition => "precondition",
             Self::Upgrade => "upgrade",
             Self::Body => "request-body",
@@ -70,6 +68,10 @@ pub struct Lookup {
     pub head_only: bool,
     /// Whether the request carries `Authorization` (RFC 9111 §3.5).
     pub authorized: bool,
+    /// The `Range` of a GET request.
+    pub range: Option<String>,
+    /// What the client's Cache-Control says, where the rule heeds it.
+    pub wishes: RequestControl,
     /// The client's own fields, for its conditions.
     pub client: Fields,
 }
@@ -110,11 +112,21 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         fields,
     };
     Plan::Lookup(Lookup {
-        rule,
         key,
         origin,
         head_only: request.method == Method::Head,
         authorized: request.fields.has("authorization"),
+        range: request
+            .fields
+            .get("range")
+            .filter(|_| request.method == Method::Get)
+            .map(str::to_owned),
+        wishes: if rule.request_directives {
+            RequestControl::of(&request.fields)
+        } else {
+            RequestControl::default()
+        },
+        rule,
         client: request.fields.clone(),
     })
 }
@@ -136,8 +148,6 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
         Some(Bypass::Body)
     } else if url_bytes > URL_BYTES_MAX {
         Some(Bypass::LongUrl)
-    } else if fields.has("range") {
-        Some(Bypass::Range)
     } else if fields.has("if-match") || fields.has("if-unmodified-since") {
         Some(Bypass::Precondition)
     } else if has_cookie(rule, fields) {
@@ -193,7 +203,7 @@ fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (Ca
 
 /// The client's fields that may reach the origin without being in the key.
 fn forwarded(rule: &Rule, client: &Fields) -> Fields {
-    const CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
+    const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
     let mut sent = Fields::new();
     if rule.forward_all {
         sent = client.clone();

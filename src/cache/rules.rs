@@ -61,6 +61,10 @@ pub struct Rule {
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
     pub forward_all: bool,
+    /// See [`RuleSettings::request_directives`].
+    pub request_directives: bool,
+    /// See [`RuleSettings::heuristic_freshness`].
+    pub heuristic_freshness: bool,
     /// Tags added to what is stored.
     pub tags: Vec<String>,
     /// Whether answers are kept in KV too.
@@ -315,6 +319,14 @@ fn compile(at: &str, rule: &RuleSettings, base: &RuleSettings) -> Result<Rule, R
             .collect(),
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(forward),
+        request_directives: rule
+            .request_directives
+            .or(base.request_directives)
+            .unwrap_or(false),
+        heuristic_freshness: rule
+            .heuristic_freshness
+            .or(base.heuristic_freshness)
+            .unwrap_or(false),
         tags: names("tags", &rule.tags, &base.tags, is_tag)?,
         kv: rule.kv.or(base.kv).unwrap_or(true),
     })

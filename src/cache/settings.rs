@@ -64,6 +64,11 @@ pub struct RuleSettings {
     /// Request fields that reach the origin without being in the key; `["*"]`
     /// for all.
     pub forward_headers: Option<Vec<String>>,
+    /// Whether the client's own `Cache-Control` is heeded.
+    pub request_directives: Option<bool>,
+    /// Whether an answer that says nothing of its lifetime gets one by its
+    /// `Last-Modified`.
+    pub heuristic_freshness: Option<bool>,
     /// Tags added to what is stored.
     pub tags: Option<Vec<String>>,
     /// Whether answers are kept in KV too.

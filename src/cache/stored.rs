@@ -4,6 +4,7 @@ use super::entry::Entry;
 use super::negotiation;
 use super::purge::{PurgeIndex, PurgeState};
 use super::request::Lookup;
+use crate::http::cache_control::RequestControl;
 
 /// What a stored answer is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,21 +72,38 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
     if purged == Some(PurgeState::Hard) {
         return Verdict::Unusable(Unusable::Purged);
     }
-    by_age(entry, purged, now_ms)
+    by_age(entry, &lookup.wishes, purged, now_ms)
 }
 
-fn by_age(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> Verdict {
+fn by_age(
+    entry: &Entry,
+    wishes: &RequestControl,
+    purged: Option<PurgeState>,
+    now_ms: u64,
+) -> Verdict {
     let terms = &entry.terms;
     let age = entry.age(now_ms);
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
-    if purged == Some(PurgeState::Alive) && ttl > 0 {
+    let alive = purged == Some(PurgeState::Alive);
+    // RFC 9111 §5.2.1: what the client will not take without a look.
+    let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| age > most);
+    let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
+    if alive && ttl > 0 && !too_old && !too_short {
+        return Verdict::Fresh(Age { age, ttl });
+    }
+    let overdue = clamped(age).saturating_sub(clamped(terms.lifetime));
+    let taken_stale = wishes
+        .max_stale
+        .is_some_and(|most| terms.stale_allowed && overdue <= clamped(most));
+    if alive && ttl <= 0 && taken_stale && !too_old && !too_short {
         return Verdict::Fresh(Age { age, ttl });
     }
     // A soft purge makes it stale as of now, however long it would have lived.
     let ttl = ttl.min(0);
     let age = Age { age, ttl };
     let stale_for = ttl.unsigned_abs();
-    if purged.is_some() && stale_for < terms.stale_while_revalidate {
+    let in_a_hurry = !too_old && !too_short;
+    if purged.is_some() && in_a_hurry && stale_for < terms.stale_while_revalidate {
         return Verdict::WhileRevalidate(age);
     }
     let on_error = stale_for < terms.stale_if_error || stale_for < terms.stale_while_revalidate;

@@ -1,9 +1,10 @@
 //! Bodies: streams that are only moved.
 
 use super::js::{self, FixedLengthStream, IdentityTransformStream, Stream};
+use crate::flow::reply::Piece;
 use js_sys::{Promise, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
 
 /// A body. Dropping it ends its stream, so that a copy which nobody reads is
 /// not kept in memory.
@@ -57,6 +58,20 @@ impl Body {
         }
     }
 
+    /// A stream of pieces of it.
+    pub fn into_pieces(self, pieces: Vec<Piece>) -> Result<Stream, JsValue> {
+        let stream = self.into_stream().ok_or("a body that has no parts")?;
+        let pipe = Pipe::new(Some(pieces.iter().map(Piece::length).sum()))?;
+        let readable = pipe.readable.clone();
+        spawn_local(async move {
+            // If the stream ends too early, so does the pipe, and the client
+            // sees the transfer break.
+            let _ = pipe.fill_with_pieces(&stream, &pieces).await;
+            js::let_go(stream.cancel());
+        });
+        Ok(readable)
+    }
+
     /// Two of it, from the same place.
     pub fn twice(self) -> Result<(Self, Self), JsValue> {
         let stored = matches!(self.0, Some(Inner::Stored(_)));
@@ -95,8 +110,7 @@ struct Pipe {
 impl Pipe {
     /// Writes chunks, then lets a stream flow to its end.
     async fn fill(&self, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), JsValue> {
-        let get_writer: js_sys::Function = js::get(&self.writable, "getWriter").unchecked_into();
-        let writer: js::Writer = get_writer.call0(&self.writable)?.unchecked_into();
+        let writer = self.writer()?;
         for chunk in chunks.iter().filter(|chunk| chunk.length() > 0) {
             JsFuture::from(writer.write(chunk)?).await?;
         }
@@ -104,6 +118,39 @@ impl Pipe {
         JsFuture::from(rest.pipe_to(&self.writable)?)
             .await
             .map(|_| ())
+    }
+
+    async fn fill_with_pieces(&self, stream: &Stream, pieces: &[Piece]) -> Result<(), JsValue> {
+        let writer = self.writer()?;
+        let reader = stream.get_reader(&js::object([("mode", "byob".into())]))?;
+        let mut position = 0;
+        for piece in pieces {
+            let range = match piece {
+                Piece::Text(text) => {
+                    let bytes = Uint8Array::from(text.as_bytes());
+                    JsFuture::from(writer.write(&bytes)?).await?;
+                    continue;
+                }
+                Piece::Bytes(range) => range,
+            };
+            while position <= range.last {
+                // What lies before the range is read too, and dropped.
+                let wanted = position >= range.first;
+                let end = if wanted { range.last + 1 } else { range.first };
+                let chunk = read_chunk(&reader, end - position).await?;
+                position += u64::from(chunk.length());
+                if wanted {
+                    JsFuture::from(writer.write(&chunk)?).await?;
+                }
+            }
+        }
+        reader.release_lock()?;
+        JsFuture::from(writer.close()?).await.map(|_| ())
+    }
+
+    fn writer(&self) -> Result<js::Writer, JsValue> {
+        let get_writer: js_sys::Function = js::get(&self.writable, "getWriter").unchecked_into();
+        Ok(get_writer.call0(&self.writable)?.unchecked_into())
     }
 
     /// A pipe for so many bytes, if that is known.
@@ -136,6 +183,19 @@ pub async fn read_start(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsVal
     Ok(js::get(&result, "value")
         .dyn_into()
         .unwrap_or_else(|_| Uint8Array::new_with_length(0)))
+}
+
+/// At least one byte of a stream and at most `most`, or an error at its end.
+async fn read_chunk(reader: &js::ByobReader, most: u64) -> Result<Uint8Array, JsValue> {
+    // Large enough that a crossing costs little for each byte.
+    const CHUNK_BYTES: u32 = 128 * 1024;
+    let size = u32::try_from(most).map_or(CHUNK_BYTES, |most| most.min(CHUNK_BYTES));
+    let buffer = Uint8Array::new_with_length(size);
+    let result = JsFuture::from(reader.read_at_least(1, &buffer)?).await?;
+    let chunk: Option<Uint8Array> = js::get(&result, "value").dyn_into().ok();
+    chunk
+        .filter(|chunk| chunk.length() > 0)
+        .ok_or_else(|| "the body ended early".into())
 }
 
 /// Bodies up to this length are stored in one piece, when their last byte has
@@ -173,6 +233,12 @@ impl Copy {
             return Err("the body is not as long as its head says".into());
         }
         Ok(Self { start, rest: None })
+    }
+
+    /// How long the body is, if it is whole.
+    pub fn length(&self) -> Option<u64> {
+        let whole = self.rest.is_none();
+        whole.then(|| u64::from(self.start.length()))
     }
 
     /// Two of it.

@@ -40,8 +40,13 @@ impl Platform {
     }
 
     /// Writes an entry to its tiers, once its body has come.
-    async fn store(&self, keep: Keep, body: Option<Body>) {
-        let copies = match (Copy::of(body, keep.entry.length).await, keep.tiers.len()) {
+    async fn store(&self, mut keep: Keep, body: Option<Body>) {
+        let copy = Copy::of(body, keep.entry.length).await;
+        if let Ok(copy) = &copy {
+            // Known now even if the origin did not say: later answers can.
+            keep.entry.length = copy.length().or(keep.entry.length);
+        }
+        let copies = match (copy, keep.tiers.len()) {
             (Ok(copy), 2) => copy.twice().map(|(one, other)| vec![one, other]),
             (Ok(copy), _) => Ok(vec![copy]),
             (Err(error), _) => Err(error),

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::js;
-use crate::flow::serve::{Answer, Content};
+use crate::flow::reply::{Answer, Content};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
@@ -55,7 +55,8 @@ pub fn response(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
         return Ok(upgrade.unchecked_into());
     }
     let mut fields = answer.fields;
-    if let (Some(length), Content::Body(_) | Content::Empty) = (answer.length, &answer.content) {
+    let told = !matches!(answer.content, Content::Text(_));
+    if let Some(length) = answer.length.filter(|_| told) {
         fields.set("content-length", length.to_string());
     }
     let init = js::object([
@@ -76,6 +77,7 @@ pub fn response(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
         Content::Body(body) => body
             .into_response(answer.length)?
             .map_or(JsValue::NULL, Into::into),
+        Content::Parts(body, pieces) => body.into_pieces(pieces)?.into(),
     };
     Ok(js::Response::new(&body, &init)?.unchecked_into())
 }

@@ -3,8 +3,8 @@
 use super::fetch::origin_failed;
 use super::host::Host;
 use super::isolate::Isolate;
+use super::reply::{Answer, Content};
 use super::report::Report;
-use super::serve::{Answer, Content};
 use crate::cache::answer::for_clients;
 use crate::cache::request::{Bypass, OriginRequest};
 

@@ -3,8 +3,8 @@
 use super::find::Hit;
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
+use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
-use super::serve::{Answer, Client, Content, from_entry};
 use crate::cache::answer::{Exchange, Next, OriginFailure, for_clients, settle};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::Times;
@@ -14,6 +14,7 @@ use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::Age;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
+use crate::http::range;
 
 /// A stored answer that the origin is to confirm or replace.
 pub struct Old<B> {
@@ -106,6 +107,16 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
     let mut request = lookup.origin.clone();
     if lookup.head_only {
         request.method = "HEAD".to_owned();
+    }
+    // A range of what we do not hold is fetched as such, or a player that seeks
+    // would wait for all that comes before; its answer is not stored. From the
+    // start means everything, and fills.
+    let range = lookup.range.as_deref().filter(|_| stored.is_none());
+    if let Some(range) = range.filter(|range| !range::is_from_start(range)) {
+        request.fields.set("range", range);
+        if let Some(validator) = lookup.client.get("if-range") {
+            request.fields.set("if-range", validator);
+        }
     }
     let conditions = [
         ("etag", "if-none-match"),

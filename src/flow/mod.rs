@@ -8,6 +8,7 @@ pub mod host;
 pub mod isolate;
 pub mod problem;
 pub mod purge;
+pub mod reply;
 pub mod report;
 pub mod serve;
 pub mod sync;

@@ -1,7 +1,7 @@
 //! Errors for callers of Edgekeep's own paths: `application/problem+json`
 //! (RFC 9457).
 
-use super::serve::{Answer, Content};
+use super::reply::{Answer, Content};
 use crate::http::fields::Fields;
 use serde_json::json;
 

@@ -6,8 +6,8 @@
 use super::host::{BodyError, Host, Ordered};
 use super::isolate::Isolate;
 use super::problem::Problem;
+use super::reply::{Answer, Content};
 use super::report::Report;
-use super::serve::{Answer, Content};
 use super::webhook::{self, Refused};
 use crate::cache::key;
 use crate::cache::ledger::{Order, Receipt};

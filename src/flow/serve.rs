@@ -5,48 +5,13 @@ use super::fetch::{Old, fetch, note_stores};
 use super::find::{Found, Hit, Missing, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
+use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::{purge, sync};
-use crate::cache::entry::Entry;
 use crate::cache::request::{Lookup, Plan, classify};
-use crate::cache::stored::Age;
-use crate::http::conditional;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
-
-/// An answer to a client.
-#[derive(Debug)]
-pub struct Answer<B> {
-    /// Status code.
-    pub status: u16,
-    /// Header fields, without `Content-Length`.
-    pub fields: Fields,
-    /// The body.
-    pub content: Content<B>,
-    /// Length of a streamed body, where it is known.
-    pub length: Option<u64>,
-}
-
-/// A body for a client.
-#[derive(Debug)]
-pub enum Content<B> {
-    /// None.
-    Empty,
-    /// Words of our own.
-    Text(String),
-    /// The origin's, as it comes.
-    Body(B),
-}
-
-/// Who waits for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
-    /// Somebody.
-    Waiting,
-    /// Nobody: a refresh behind a response.
-    Nobody,
-}
 
 /// Serves a request.
 pub async fn serve<H: Host>(
@@ -100,7 +65,13 @@ async fn look_up<H: Host>(
     let search = find(host, isolate, &lookup, report).await;
     let taken_by = search.taken_by.as_deref();
     let waiting = Client::Waiting;
+    let only_if_cached = lookup.wishes.only_if_cached;
     match search.found {
+        Found::Stale(..) | Found::Nothing(_) if only_if_cached => {
+            report.cache = "error";
+            report.detail.push("only-if-cached");
+            not_cached()
+        }
         Found::Fresh(hit) => from_cache(host, &lookup, hit, report),
         Found::WhileRevalidate(hit) => {
             refresh_later(host, isolate, &lookup, &hit);
@@ -123,6 +94,22 @@ async fn look_up<H: Host>(
             }
             fetch(host, isolate, &lookup, None, taken_by, waiting, report).await
         }
+    }
+}
+
+/// The answer to `only-if-cached` where nothing stored will do
+/// (RFC 9111 §5.2.1.7).
+fn not_cached<B>() -> Answer<B> {
+    let mut fields = Fields::new();
+    fields.add("content-type", "text/plain; charset=utf-8");
+    fields.add("cache-control", "no-store");
+    let text =
+        "Gateway timeout: there is no stored copy that fits, and the request is only-if-cached.\n";
+    Answer {
+        status: 504,
+        fields,
+        content: Content::Text(text.to_owned()),
+        length: None,
     }
 }
 
@@ -203,73 +190,4 @@ async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
     let answer = fetch(host, isolate, &lookup, old, taken_by, nobody, &mut report).await;
     report.status = answer.status;
     report.log(host);
-}
-
-/// An answer's head from an entry, before its body is put to it.
-pub(super) struct Head {
-    status: u16,
-    /// The fields.
-    pub fields: Fields,
-    length: Option<u64>,
-    /// Whether the client gets a body.
-    pub wants_body: bool,
-}
-
-impl Head {
-    /// The whole answer.
-    pub fn with<B>(self, body: Option<B>) -> Answer<B> {
-        // A length is for a body, or stands for the one that HEAD leaves out.
-        let told = body.is_some() || !self.wants_body;
-        Answer {
-            status: self.status,
-            fields: self.fields,
-            length: self.length.filter(|_| told),
-            content: body
-                .filter(|_| self.wants_body)
-                .map_or(Content::Empty, Content::Body),
-        }
-    }
-}
-
-/// The head that a client gets for a stored answer: the client's own
-/// conditions, its method, and the age of the answer are seen to here.
-pub(super) fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> Head {
-    let mut fields = entry.fields.clone();
-    if let Some(seconds) = lookup.rule.browser_ttl.filter(|_| entry.status < 400) {
-        // Browsers subtract Age: what is added here leaves them the whole TTL.
-        let max_age = seconds.saturating_add(age.age);
-        fields.remove("expires");
-        fields.set("cache-control", format!("max-age={max_age}"));
-    }
-    fields.set("age", age.age.to_string());
-    // RFC 9110 §13.2.1: conditions count where the answer would be a success.
-    let success = (200..300).contains(&entry.status);
-    if client == Client::Waiting
-        && success
-        && conditional::not_modified(&lookup.client, &entry.fields)
-    {
-        return Head {
-            status: 304,
-            fields: only_for_304(fields),
-            length: None,
-            wants_body: false,
-        };
-    }
-    Head {
-        status: entry.status,
-        fields,
-        length: entry.length,
-        wants_body: client == Client::Waiting && !lookup.head_only,
-    }
-}
-
-/// What a 304 carries (RFC 9110 §15.4.5): no field that describes the body.
-fn only_for_304(mut fields: Fields) -> Fields {
-    fields.retain(|name, _| {
-        !matches!(
-            name,
-            "content-type" | "content-encoding" | "content-language" | "content-range"
-        )
-    });
-    fields
 }

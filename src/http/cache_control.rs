@@ -27,10 +27,70 @@ pub struct CacheControl {
     pub must_revalidate: bool,
     /// `proxy-revalidate`
     pub proxy_revalidate: bool,
+    /// `must-understand` (§5.2.2.3)
+    pub must_understand: bool,
     /// `stale-while-revalidate` (RFC 5861 §3)
     pub stale_while_revalidate: Option<u64>,
     /// `stale-if-error` (RFC 5861 §4)
     pub stale_if_error: Option<u64>,
+}
+
+/// What the request directives say (RFC 9111 §5.2.1). Times are in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestControl {
+    /// `no-cache`, or `Pragma: no-cache` where there is no Cache-Control (§5.4).
+    pub no_cache: bool,
+    /// `no-store`
+    pub no_store: bool,
+    /// `only-if-cached`
+    pub only_if_cached: bool,
+    /// `max-age`
+    pub max_age: Option<u64>,
+    /// `min-fresh`
+    pub min_fresh: Option<u64>,
+    /// `max-stale`; without an argument, any staleness.
+    pub max_stale: Option<u64>,
+}
+
+impl RequestControl {
+    /// Reads every line of `Cache-Control`, and `Pragma`.
+    pub fn of(fields: &Fields) -> Self {
+        let mut control = Self::default();
+        for (name, argument) in directives(fields) {
+            let seconds = argument.map(delta_seconds);
+            match name.as_str() {
+                "no-cache" => control.no_cache = true,
+                "no-store" => control.no_store = true,
+                "only-if-cached" => control.only_if_cached = true,
+                "max-age" => control.max_age = control.max_age.or(seconds),
+                "min-fresh" => control.min_fresh = control.min_fresh.or(seconds),
+                "max-stale" => {
+                    let limit = seconds.unwrap_or(DELTA_SECONDS_MAX);
+                    control.max_stale = control.max_stale.or(Some(limit));
+                }
+                _ => {}
+            }
+        }
+        if !fields.has("cache-control") {
+            control.no_cache = fields
+                .all("pragma")
+                .flat_map(list::members)
+                .any(|word| word.eq_ignore_ascii_case("no-cache"));
+        }
+        control
+    }
+}
+
+/// The directives of every line of `Cache-Control`: names in lower case, and
+/// their arguments as they stand.
+fn directives(fields: &Fields) -> impl Iterator<Item = (String, Option<&str>)> {
+    fields
+        .all("cache-control")
+        .flat_map(list::members)
+        .map(|directive| match directive.split_once('=') {
+            Some((name, argument)) => (name.to_ascii_lowercase(), Some(argument)),
+            None => (directive.to_ascii_lowercase(), None),
+        })
 }
 
 /// The largest delta-seconds a cache need understand (RFC 9111 §1.2.2).
@@ -40,14 +100,8 @@ impl CacheControl {
     /// Reads every line of `Cache-Control`.
     pub fn of(fields: &Fields) -> Self {
         let mut control = Self::default();
-        for value in fields.all("cache-control") {
-            for directive in list::members(value) {
-                let (name, argument) = match directive.split_once('=') {
-                    Some((name, argument)) => (list::trim(name), Some(list::trim(argument))),
-                    None => (directive, None),
-                };
-                control.note(&name.to_ascii_lowercase(), argument.map(delta_seconds));
-            }
+        for (name, argument) in directives(fields) {
+            control.note(&name, argument.map(delta_seconds));
         }
         control
     }
@@ -96,6 +150,7 @@ impl CacheControl {
             "private" => self.private = true,
             "public" => self.public = true,
             "must-revalidate" => self.must_revalidate = true,
+            "must-understand" => self.must_understand = true,
             "proxy-revalidate" => self.proxy_revalidate = true,
             _ => {}
         }

@@ -9,6 +9,22 @@ pub fn parse(text: &str) -> Option<u64> {
     Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
+/// As [`parse`], but a year of two digits that would lie more than 50 years
+/// behind `now` (seconds since 1970) means the coming one, and one more than
+/// 50 years ahead the past one, as RFC 9110 §5.6.7 asks.
+pub fn parse_at(text: &str, now: u64) -> Option<u64> {
+    let seconds = parse(text)?;
+    // 1970 to 2069 are what `parse` takes two digits for, and 100 years from
+    // any of them have 25 leap days.
+    const CENTURY: u64 = 36_525 * 86_400;
+    const HALF: u64 = CENTURY / 2;
+    // RFC 850 form: `Monday, 23-Nov-26 …`; no other form has a `-`.
+    if text.contains('-') && seconds.saturating_add(CENTURY) <= now.saturating_add(HALF) {
+        return Some(seconds + CENTURY);
+    }
+    Some(seconds)
+}
+
 /// The last second that has an HTTP-date: the form has four digits for a year.
 const LAST_SECOND: u64 = 253_402_300_799;
 

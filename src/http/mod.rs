@@ -9,4 +9,5 @@ pub mod date;
 pub mod fields;
 pub mod head;
 pub mod list;
+pub mod range;
 pub mod url;

@@ -3,7 +3,8 @@
 use super::{Bytes, Plan, World};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::serve::{Answer, Content, serve};
+use edgekeep::flow::reply::{Answer, Content, Piece};
+use edgekeep::flow::serve::serve;
 use edgekeep::flow::webhook::Secrets;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -281,7 +282,11 @@ impl Player {
     fn expect(&mut self, slot: &Slot, expected: &str) -> Result<(), String> {
         self.world.executor.run_until(|| slot.borrow().is_some());
         self.world.executor.settle();
-        let answer = slot.borrow_mut().take().ok_or("no answer")?;
+        let mut answer = slot.borrow_mut().take().ok_or("no answer")?;
+        // As the platform does: the length is a field once the answer leaves.
+        if let Some(length) = answer.length {
+            answer.fields.set("content-length", length.to_string());
+        }
         let (expected, words) = match expected.split_once("# ") {
             Some((expected, words)) => (expected.trim(), words),
             None => (expected.trim(), ""),
@@ -409,6 +414,14 @@ fn text_of(answer: &Answer<Bytes>) -> String {
         Content::Empty => String::new(),
         Content::Text(text) => text.clone(),
         Content::Body(bytes) => bytes.text.clone(),
+        Content::Parts(bytes, pieces) => pieces.iter().map(|piece| part(bytes, piece)).collect(),
+    }
+}
+
+fn part(bytes: &Bytes, piece: &Piece) -> String {
+    match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Bytes(range) => bytes.text[range.first as usize..=range.last as usize].to_owned(),
     }
 }
 

@@ -1,0 +1,115 @@
+//! Range requests (RFC 9110 §14).
+
+use super::fields::Fields;
+use super::list;
+
+/// Bytes of a body, from `first` to `last`, both counted from 0 and included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte.
+    pub last: u64,
+}
+
+impl ByteRange {
+    /// How many bytes these are.
+    pub fn length(self) -> u64 {
+        self.last.saturating_sub(self.first).saturating_add(1)
+    }
+}
+
+/// What a `Range` field asks of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ranges {
+    /// These, in ascending order and apart from each other.
+    Parts(Vec<ByteRange>),
+    /// None of them lies in the body: 416.
+    Unsatisfiable,
+    /// Nothing that is answered here: the whole body (§14.2 allows to ignore
+    /// the field).
+    Whole,
+}
+
+/// How many parts of a body are sent at once. More are answered by the whole,
+/// which §14.2 recommends against requests that only cause work.
+const PARTS_MAX: usize = 16;
+
+/// What `range` asks of a body of `length` bytes.
+pub fn resolve(range: &str, length: u64) -> Ranges {
+    let Some(specs) = byte_specs(range) else {
+        return Ranges::Whole;
+    };
+    let mut parts: Vec<ByteRange> = Vec::new();
+    let mut count = 0;
+    for spec in list::members(specs) {
+        count += 1;
+        let Some((first, last)) = spec.split_once('-') else {
+            return Ranges::Whole;
+        };
+        let bounds = (number(first), number(last));
+        let part = match bounds {
+            (Ok(None), Ok(Some(suffix))) => {
+                let first = length.saturating_sub(suffix);
+                let last = length.checked_sub(1).filter(|_| suffix > 0);
+                last.map(|last| ByteRange { first, last })
+            }
+            (Ok(Some(first)), Ok(last)) => {
+                let last = last.unwrap_or(u64::MAX);
+                if last < first {
+                    return Ranges::Whole;
+                }
+                let end = length.checked_sub(1).filter(|end| first <= *end);
+                end.map(|end| ByteRange {
+                    first,
+                    last: last.min(end),
+                })
+            }
+            _ => return Ranges::Whole,
+        };
+        parts.extend(part);
+    }
+    let apart = parts
+        .windows(2)
+        .all(|pair| matches!(pair, [one, next] if one.last < next.first));
+    match parts.len() {
+        _ if count == 0 || count > PARTS_MAX || !apart => Ranges::Whole,
+        0 => Ranges::Unsatisfiable,
+        _ => Ranges::Parts(parts),
+    }
+}
+
+/// Whether a `Range` asks for everything, as players do at first.
+pub fn is_from_start(range: &str) -> bool {
+    byte_specs(range).is_some_and(|specs| specs.trim() == "0-")
+}
+
+fn byte_specs(range: &str) -> Option<&str> {
+    let (unit, specs) = range.split_once('=')?;
+    unit.trim().eq_ignore_ascii_case("bytes").then_some(specs)
+}
+
+/// Digits, or nothing. Too many of them mean as large as it gets.
+fn number(digits: &str) -> Result<Option<u64>, ()> {
+    let digits = list::trim(digits);
+    if digits.is_empty() {
+        Ok(None)
+    } else if digits.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(Some(digits.parse().unwrap_or(u64::MAX)))
+    } else {
+        Err(())
+    }
+}
+
+/// Whether `If-Range` lets a range of this stored response be sent: there is
+/// none, or it names the very response (§13.1.5).
+pub fn if_range_holds(request: &Fields, stored: &Fields) -> bool {
+    let Some(wanted) = request.get("if-range").map(list::trim) else {
+        return true;
+    };
+    if wanted.starts_with('"') {
+        return stored.get("etag").map(list::trim) == Some(wanted);
+    }
+    // Weak tags never match; a date matches only exactly.
+    !wanted.starts_with("W/") && stored.get("last-modified").map(list::trim) == Some(wanted)
+}
