@@ -3,6 +3,7 @@
 
 use super::entry::{ENTRY_BYTES_MAX, Entry};
 use super::freshness::{self, Times};
+use super::groups;
 use super::negotiation;
 use super::purge::{TAGS_MAX, is_tag};
 use super::request::Lookup;
@@ -126,6 +127,10 @@ pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailu
     }
     match stored {
         Some(stored) if head.status == 304 => refresh(exchange, stored, head),
+        Some(stored) if exchange.lookup.head_only && is_same(stored, head) => {
+            refresh(exchange, stored, head)
+        }
+        _ if exchange.lookup.head_only => Next::Forward(NotStored::Head),
         _ => match entry(exchange, head) {
             Ok(entry) => Next::Store(Box::new(entry)),
             Err(reason) => Next::Forward(reason),
@@ -147,6 +152,19 @@ fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
     modified.is_none() || modified == stored.fields.get("last-modified")
 }
 
+/// Whether the answer to HEAD tells of the very body we hold, so that it can
+/// renew its head (RFC 9111 §4.3.5).
+fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
+    let same = |name| head.fields.get(name) == stored.fields.get(name);
+    let length = head.fields.get("content-length");
+    let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
+    head.status == stored.status
+        && stored.has_validator()
+        && same("etag")
+        && same("last-modified")
+        && (length.is_none() || length == stored.length)
+}
+
 /// RFC 9111 §4.3.4. The 304's fields replace the stored ones, except those
 /// that describe the body we hold (§3.2).
 fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next {
@@ -164,7 +182,7 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     strip_hop_by_hop(&mut update);
     update.retain(|name, _| !OF_THE_BODY.contains(&name));
     let mut fields = stored.fields.clone();
-    fields.retain(|name, _| !update.has(name) && name != "date");
+    fields.retain(|name, _| !update.has(name) && !matches!(name, "date" | "via"));
     for (name, value) in update.iter() {
         fields.add(name, value);
     }
@@ -205,7 +223,6 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     // stands beside must-understand for those who do not.
     let no_store = control.no_store && !control.must_understand;
     let refused = [
-        (lookup.head_only, NotStored::Head),
         (
             head.status < 200 || matches!(head.status, 206 | 304),
             NotStored::Status,
@@ -242,6 +259,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
             .get("content-length")
             .and_then(|n| n.trim().parse().ok()),
         tags,
+        groups: groups::named(&head.fields, "cache-groups"),
         choices: negotiation::choices(&names, &lookup.origin.fields),
         fields: for_clients(&head.fields, exchange.times.response_ms),
     };
@@ -253,6 +271,10 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     }
     Ok(entry)
 }
+
+/// How we name ourselves in `Via`. The runtime does not tell the protocol
+/// that an answer came by; 1.1 is what a Worker speaks.
+const VIA: &str = "1.1 edgekeep";
 
 /// Response fields that carry tags, and whether commas separate them.
 const TAG_FIELDS: [(&str, bool); 3] = [
@@ -290,6 +312,9 @@ pub fn for_clients(fields: &Fields, received_ms: u64) -> Fields {
     kept.retain(|name, _| {
         !matches!(name, "content-length" | "age") && TAG_FIELDS.iter().all(|(tag, _)| *tag != name)
     });
+    // RFC 9110 §7.6.3. Only here: origins such as nginx do not compress what
+    // is asked for with a Via.
+    kept.add("via", VIA);
     // RFC 9110 §6.6.1: a recipient with a clock adds the missing Date.
     if !kept.has("date") {
         kept.add("date", date::print(received_ms / 1000));

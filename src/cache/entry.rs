@@ -33,6 +33,8 @@ pub struct Entry {
     pub length: Option<u64>,
     /// Surrogate keys.
     pub tags: Vec<String>,
+    /// Cache groups (RFC 9875).
+    pub groups: Vec<String>,
     /// The request fields that chose it.
     pub choices: Vec<Choice>,
     /// The fields that clients get.
@@ -58,7 +60,7 @@ impl std::fmt::Display for EntryError {
 }
 
 /// Format version; another one is a miss.
-const VERSION: &str = "E2";
+const VERSION: &str = "E1";
 
 /// The longest text of an entry. Cloudflare allows 128 KB for all fields of a
 /// response; a quarter leaves room for what the platform adds.
@@ -103,6 +105,7 @@ impl Entry {
         Some(Covered {
             url,
             tags: &self.tags,
+            groups: &self.groups,
         })
     }
 
@@ -137,6 +140,10 @@ impl Entry {
         put_number(&mut text, self.tags.len() as u64);
         for tag in &self.tags {
             put(&mut text, tag);
+        }
+        put_number(&mut text, self.groups.len() as u64);
+        for group in &self.groups {
+            put(&mut text, group);
         }
         put_number(&mut text, self.choices.len() as u64);
         for (name, value) in &self.choices {
@@ -231,6 +238,7 @@ impl Reader<'_> {
         };
         let key = self.piece()?;
         let tags = self.several(Self::piece)?;
+        let groups = self.several(Self::piece)?;
         let choices = self.several(|reader| {
             let name = reader.piece()?;
             let value = reader.piece()?;
@@ -247,6 +255,7 @@ impl Reader<'_> {
             status,
             length,
             tags,
+            groups,
             choices,
             fields: lines.into_iter().collect(),
         })

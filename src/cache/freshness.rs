@@ -124,7 +124,7 @@ fn heuristic(
     control: &CacheControl,
     times: Times,
 ) -> Option<u64> {
-    let allowed = control.public || is_heuristically_cacheable(head.status);
+    let allowed = control.public || is_cacheable_by_default(head.status);
     if !rule.heuristic_freshness || !allowed {
         return None;
     }
@@ -132,14 +132,6 @@ fn heuristic(
     let sent = date("date").unwrap_or(times.response_ms / 1000);
     let unchanged = sent.checked_sub(date("last-modified")?)?;
     Some((unchanged / 10).min(HEURISTIC_SECONDS_MAX))
-}
-
-/// RFC 9110 §15.1.
-fn is_heuristically_cacheable(status: u16) -> bool {
-    matches!(
-        status,
-        200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
-    )
 }
 
 /// Whether the caching requirements of a status are known here

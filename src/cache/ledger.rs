@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// An order as it goes to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The webhook's id.
-    pub id: String,
+    /// The webhook's id; a write that invalidates has none.
+    pub id: Option<String>,
     /// Digest of the webhook's body: a used id with another body is refused.
     pub body_digest: String,
     /// Stale instead of gone.
@@ -43,7 +43,7 @@ impl Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The webhook's id.
-    pub id: String,
+    pub id: Option<String>,
     /// The order's number.
     pub sequence: u64,
     /// When it was accepted, in milliseconds since 1970.

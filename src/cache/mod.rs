@@ -12,6 +12,7 @@ pub mod cookies;
 pub mod entry;
 pub mod freshness;
 pub mod glob;
+pub mod groups;
 pub mod key;
 pub mod ledger;
 pub mod negotiation;

@@ -69,7 +69,7 @@ fn value(name: &str, request: &Fields) -> Option<String> {
     let value = request.joined(name)?;
     Some(match name {
         "accept-encoding" => accept::encoding(Some(&value)),
-        "accept" | "accept-language" => accept::spaced(&value),
+        "accept" | "accept-language" => accept::ranked(&value),
         _ => list::members(&value).collect::<Vec<_>>().join(", "),
     })
 }

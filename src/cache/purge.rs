@@ -5,6 +5,7 @@
 //! any matching purge with a larger one. A fill in flight during a purge is
 //! therefore dead on arrival.
 
+use super::groups;
 use crate::http::url::Url;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,6 +20,13 @@ pub enum Selector {
     Url(String),
     /// A surrogate key.
     Tag(String),
+    /// A cache group of an origin (RFC 9875).
+    Group {
+        /// Scheme and host.
+        origin: String,
+        /// Its name there.
+        group: String,
+    },
     /// Every path that is this or lies below it: `host/path`, no slash at the
     /// end.
     Prefix(String),
@@ -36,6 +44,7 @@ impl fmt::Display for Selector {
         match self {
             Self::Url(url) => write!(f, "url:{url}"),
             Self::Tag(tag) => write!(f, "tag:{tag}"),
+            Self::Group { origin, group } => write!(f, "group:{origin} {group}"),
             Self::Prefix(prefix) => write!(f, "prefix:{prefix}"),
             Self::Host(host) => write!(f, "host:{host}"),
             Self::Everything => f.write_str(EVERYTHING),
@@ -65,6 +74,8 @@ pub struct Covered<'a> {
     pub url: Url,
     /// Its surrogate keys.
     pub tags: &'a [String],
+    /// Its cache groups.
+    pub groups: &'a [String],
 }
 
 /// How many `/` of a path are looked at for prefixes. A prefix order may not
@@ -92,7 +103,12 @@ impl Covered<'_> {
             let prefix = path.get(..end)?.trim_end_matches('/');
             Some(Selector::Prefix(format!("{}{prefix}", self.url.host)))
         });
-        url.chain(tags).chain(host).chain(prefixes)
+        let origin = groups::origin(&self.url);
+        let groups = self.groups.iter().map(move |group| Selector::Group {
+            origin: origin.clone(),
+            group: group.clone(),
+        });
+        url.chain(tags).chain(groups).chain(host).chain(prefixes)
     }
 }
 

@@ -239,7 +239,7 @@ fn negotiated(name: &str, client: &Fields) -> Option<String> {
     let value = client.joined(name);
     match name {
         "accept-encoding" => Some(accept::encoding(value.as_deref())),
-        "accept" | "accept-language" => value.map(|value| accept::spaced(&value)),
+        "accept" | "accept-language" => value.map(|value| accept::ranked(&value)),
         _ => value,
     }
 }

@@ -61,6 +61,8 @@ pub struct Rule {
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
     pub forward_all: bool,
+    /// See [`RuleSettings::invalidate_on_write`].
+    pub invalidate_on_write: bool,
     /// See [`RuleSettings::request_directives`].
     pub request_directives: bool,
     /// See [`RuleSettings::heuristic_freshness`].
@@ -319,6 +321,10 @@ fn compile(at: &str, rule: &RuleSettings, base: &RuleSettings) -> Result<Rule, R
             .collect(),
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(forward),
+        invalidate_on_write: rule
+            .invalidate_on_write
+            .or(base.invalidate_on_write)
+            .unwrap_or(true),
         request_directives: rule
             .request_directives
             .or(base.request_directives)

@@ -69,6 +69,9 @@ pub struct RuleSettings {
     /// Whether an answer that says nothing of its lifetime gets one by its
     /// `Last-Modified`.
     pub heuristic_freshness: Option<bool>,
+    /// Whether a successful write (POST, PUT, DELETE, …) invalidates what is
+    /// stored of its target.
+    pub invalidate_on_write: Option<bool>,
     /// Tags added to what is stored.
     pub tags: Option<Vec<String>>,
     /// Whether answers are kept in KV too.

@@ -15,8 +15,7 @@ use worker::{
     durable_object,
 };
 
-/// Receipts are remembered for 30 days; the last one always, as the next
-/// number follows from it.
+/// Receipts are remembered for 30 days.
 const RECORD_MS: i64 = 30 * 86_400_000;
 
 /// What the object answers to an order.
@@ -109,8 +108,9 @@ fn create_tables(sql: &SqlStorage) -> Result<()> {
         "CREATE TABLE IF NOT EXISTS floor (
             one INTEGER PRIMARY KEY CHECK (one = 1),
             hard INTEGER NOT NULL,
-            soft INTEGER NOT NULL)",
-        "INSERT OR IGNORE INTO floor VALUES (1, 0, 0)",
+            soft INTEGER NOT NULL,
+            last INTEGER NOT NULL)",
+        "INSERT OR IGNORE INTO floor VALUES (1, 0, 0, 0)",
     ] {
         sql.exec(statement, None)?;
     }
@@ -136,14 +136,10 @@ struct MarkRow {
 
 impl Ledger {
     fn append(&self, order: &Order) -> Result<Reply> {
-        let earlier: Option<Record> = self
-            .rows::<RecordRow>(
-                "SELECT record FROM orders WHERE id = ?",
-                vec![order.id.as_str().into()],
-            )?
-            .first()
-            .map(|row| serde_json::from_str(&row.record))
-            .transpose()?;
+        let earlier = match &order.id {
+            Some(id) => self.record_of(id)?,
+            None => None,
+        };
         let receipt = match decide(self.last()?, earlier.as_ref(), order) {
             Decision::Conflict => None,
             Decision::Repeat(receipt) => Some(receipt),
@@ -156,26 +152,33 @@ impl Ledger {
         Ok(Reply { receipt, news })
     }
 
+    fn record_of(&self, id: &str) -> Result<Option<Record>> {
+        let rows =
+            self.rows::<RecordRow>("SELECT record FROM orders WHERE id = ?", vec![id.into()])?;
+        let record = rows.first().map(|row| serde_json::from_str(&row.record));
+        Ok(record.transpose()?)
+    }
+
     fn accept(&self, order: &Order, record: &Record, numbers: Numbers) -> Result<()> {
         let sequence = integer(record.receipt.sequence);
         let received_ms = integer(order.received_ms);
-        let text = serde_json::to_string(record)?;
-        self.run(
-            "INSERT INTO orders VALUES (?, ?, ?, ?)",
-            vec![
-                sequence.into(),
-                order.id.as_str().into(),
-                received_ms.into(),
-                text.into(),
-            ],
-        )?;
-        self.run(
-            "DELETE FROM orders WHERE received_ms < ? AND sequence < ?",
-            vec![
-                received_ms.saturating_sub(RECORD_MS).into(),
-                sequence.into(),
-            ],
-        )?;
+        self.run("UPDATE floor SET last = ?", vec![sequence.into()])?;
+        if let Some(id) = &order.id {
+            let text = serde_json::to_string(record)?;
+            self.run(
+                "INSERT INTO orders VALUES (?, ?, ?, ?)",
+                vec![
+                    sequence.into(),
+                    id.as_str().into(),
+                    received_ms.into(),
+                    text.into(),
+                ],
+            )?;
+            self.run(
+                "DELETE FROM orders WHERE received_ms < ?",
+                vec![received_ms.saturating_sub(RECORD_MS).into()],
+            )?;
+        }
         let (hard, soft) = (integer(numbers.hard), integer(numbers.soft));
         for mark in &order.marks {
             self.run(
@@ -232,7 +235,7 @@ impl Ledger {
 
     /// The last number given.
     fn last(&self) -> Result<u64> {
-        let rows = self.rows::<Count>("SELECT MAX(sequence) AS n FROM orders", vec![])?;
+        let rows = self.rows::<Count>("SELECT last AS n FROM floor", vec![])?;
         Ok(rows.first().and_then(|row| row.n).unwrap_or(0))
     }
 

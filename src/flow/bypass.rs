@@ -2,18 +2,21 @@
 
 use super::fetch::origin_failed;
 use super::host::Host;
+use super::invalidate::after_write;
 use super::isolate::Isolate;
 use super::reply::{Answer, Content};
 use super::report::Report;
 use crate::cache::answer::for_clients;
 use crate::cache::request::{Bypass, OriginRequest};
+use crate::http::head::RequestHead;
 
 /// Sends a request on and gives the answer back.
 pub async fn bypass<H: Host>(
     host: &H,
     isolate: &Isolate,
     reason: Bypass,
-    request: &OriginRequest,
+    request: &RequestHead,
+    to_origin: &OriginRequest,
     body: Option<H::Body>,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -28,9 +31,10 @@ pub async fn bypass<H: Host>(
     // another protocol.
     let waits = body.is_some() || reason == Bypass::Upgrade;
     let timeout_ms = (!waits).then_some(isolate.rules.origin_timeout_seconds * 1000);
-    match host.ask_origin(request, body, timeout_ms).await {
+    match host.ask_origin(to_origin, body, timeout_ms).await {
         Ok((head, body)) => {
             report.fwd_status = Some(head.status);
+            after_write(host, isolate, request, &head, report).await;
             Answer {
                 status: head.status,
                 length: head

@@ -5,6 +5,7 @@ pub mod bypass;
 pub mod fetch;
 pub mod find;
 pub mod host;
+pub mod invalidate;
 pub mod isolate;
 pub mod problem;
 pub mod purge;

@@ -111,7 +111,7 @@ async fn purge<H: Host>(
     let selectors = selectors(&isolate.rules, &body)?;
     let (marks, everything) = Order::marks_of(&selectors);
     let order = Order {
-        id: id.to_owned(),
+        id: Some(id.to_owned()),
         body_digest: key::digest(&String::from_utf8_lossy(&bytes)),
         soft: body.soft,
         selectors: selectors.iter().map(Selector::to_string).collect(),

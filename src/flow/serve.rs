@@ -34,7 +34,7 @@ pub async fn serve<H: Host>(
             purge::admin(host, isolate, &request, body, &mut report).await
         }
         Plan::Bypass(reason, origin) => {
-            bypass(host, isolate, reason, &origin, body, &mut report).await
+            bypass(host, isolate, reason, &request, &origin, body, &mut report).await
         }
         Plan::Lookup(lookup) => look_up(host, isolate, Rc::new(lookup), &mut report).await,
     };

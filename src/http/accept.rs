@@ -39,29 +39,59 @@ pub fn encoding(value: Option<&str>) -> String {
     }
 }
 
-/// `Accept` or `Accept-Language` with case, whitespace and empty members made
-/// equal; the order, which may carry meaning, stays.
-pub fn spaced(value: &str) -> String {
-    let members: Vec<String> = list::members(value)
+/// `Accept` or `Accept-Language` by preference: members in the order of their
+/// weights, and the weights replaced by ranks, since only their order means
+/// anything (RFC 9110 §12.4.2). `de;q=0.4, en` and `en, de;q=0.8` become
+/// `en, de;q=0.9`.
+pub fn ranked(value: &str) -> String {
+    let mut members: Vec<(u32, String)> = list::members(value)
         .map(|member| {
-            let pieces: Vec<String> = list::split_outside_quotes(member, b';')
-                .map(|piece| list::trim(piece).to_ascii_lowercase())
-                .collect();
-            pieces.join(";")
+            let mut thousandths = 1000;
+            let mut kept = Vec::new();
+            for piece in list::split_outside_quotes(member, b';').map(list::trim) {
+                match weight(piece) {
+                    Some(weight) => thousandths = weight,
+                    None => kept.push(piece.to_ascii_lowercase()),
+                }
+            }
+            (thousandths, kept.join(";"))
         })
         .collect();
-    members.join(", ")
+    members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
+    members.dedup();
+    let mut ranked = Vec::new();
+    let (mut rank, mut last) = (0_u32, None);
+    for (weight, name) in members {
+        if last.is_some_and(|last| last != weight) {
+            rank += 1;
+        }
+        last = Some(weight);
+        ranked.push(match (weight, rank) {
+            (0, _) => format!("{name};q=0"),
+            (_, 0) => name,
+            // Ten ranks are more than any origin tells apart.
+            _ => format!("{name};q=0.{}", 10_u32.saturating_sub(rank).max(1)),
+        });
+    }
+    ranked.join(", ")
+}
+
+/// The weight of a `q=` piece in thousandths.
+fn weight(piece: &str) -> Option<u32> {
+    let digits = piece
+        .strip_prefix("q=")
+        .or_else(|| piece.strip_prefix("Q="))?;
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let part: String = part.chars().chain("000".chars()).take(3).collect();
+    match (whole, part.parse::<u32>()) {
+        ("0", Ok(part)) => Some(part),
+        _ => Some(1000),
+    }
 }
 
 /// A member's name, and whether its weight is above zero (RFC 9110 §12.4.2).
 fn weighted(member: &str) -> (&str, bool) {
     let mut pieces = member.split(';').map(list::trim);
     let name = pieces.next().unwrap_or_default();
-    let refused = pieces.any(|piece| {
-        let weight = piece
-            .strip_prefix("q=")
-            .or_else(|| piece.strip_prefix("Q="));
-        weight.is_some_and(|q| q.starts_with('0') && q.bytes().all(|b| matches!(b, b'0' | b'.')))
-    });
-    (name, !refused)
+    (name, !pieces.any(|piece| weight(piece) == Some(0)))
 }

@@ -67,6 +67,41 @@ impl Url {
         })
     }
 
+    /// The URL that a reference means here (RFC 3986 §5.2); `None` for one
+    /// that is no http(s) URL. The path is not yet canonical.
+    pub fn join(&self, reference: &str) -> Option<Self> {
+        let reference = reference.trim().split('#').next().unwrap_or_default();
+        if let Some(rest) = reference.strip_prefix("//") {
+            return Self::parse(&format!("{}://{rest}", self.scheme)).ok();
+        }
+        let before_path = reference.split(['/', '?']).next().unwrap_or_default();
+        if before_path.contains(':') {
+            return Self::parse(reference).ok();
+        }
+        let (path, query) = match reference.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (reference, None),
+        };
+        let (path, query) = if path.is_empty() {
+            (self.path.clone(), query.or_else(|| self.query.clone()))
+        } else if path.starts_with('/') {
+            (path.to_owned(), query)
+        } else {
+            let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            (format!("{folder}/{path}"), query)
+        };
+        Some(Self {
+            path,
+            query,
+            ..self.clone()
+        })
+    }
+
+    /// Whether both have one scheme, host and port (RFC 6454 §5).
+    pub fn same_origin(&self, other: &Self) -> bool {
+        self.scheme == other.scheme && self.host == other.host
+    }
+
     /// The host without its port.
     pub fn host_name(&self) -> &str {
         host_name(&self.host)

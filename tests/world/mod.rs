@@ -138,7 +138,9 @@ impl World {
             state.floor.hard = state.floor.hard.max(numbers.hard);
             state.floor.soft = state.floor.soft.max(numbers.soft);
         }
-        state.orders.insert(order.id.clone(), record);
+        if let Some(id) = &order.id {
+            state.orders.insert(id.clone(), record);
+        }
     }
 
     fn write(&self, tier: Tier, slot: &Slot, entry: &Entry, body: Option<Bytes>) {
@@ -258,7 +260,8 @@ impl Host for World {
         }
         let decision = {
             let state = self.state.borrow();
-            decide(state.last, state.orders.get(&order.id), order)
+            let earlier = order.id.as_ref().and_then(|id| state.orders.get(id));
+            decide(state.last, earlier, order)
         };
         let receipt = match decision {
             Decision::Conflict => return Ok(Ordered::Conflict),

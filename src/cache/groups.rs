@@ -1,0 +1,41 @@
+//! Cache groups (RFC 9875): names by which an origin invalidates its own
+//! answers, from the answer to a write.
+
+use crate::http::fields::Fields;
+use crate::http::url::Url;
+use sfv::{BareItem, List, ListEntry, Parser};
+
+/// How many groups of an answer count, and how long each may be. RFC 9875
+/// §2 asks for at least 32 of 32 characters.
+const GROUPS_MAX: usize = 64;
+const GROUP_BYTES_MAX: usize = 256;
+
+/// The groups that a field names: a list of strings. A field that is none, or
+/// holds anything else, is ignored as a whole.
+pub fn named(fields: &Fields, field: &str) -> Vec<String> {
+    let Some(value) = fields.joined(field) else {
+        return Vec::new();
+    };
+    let list: Option<List> = Parser::new(&value).parse().ok();
+    let names: Option<Vec<String>> = list
+        .unwrap_or_default()
+        .iter()
+        .map(|member| match member {
+            ListEntry::Item(item) => match &item.bare_item {
+                BareItem::String(name) => Some(name.as_str().to_owned()),
+                _ => None,
+            },
+            ListEntry::InnerList(_) => None,
+        })
+        .collect();
+    let mut names = names.unwrap_or_default();
+    names.retain(|name| name.len() <= GROUP_BYTES_MAX);
+    names.truncate(GROUPS_MAX);
+    names
+}
+
+/// The origin whose groups an answer belongs to: scheme and host. A group of
+/// one origin says nothing of another's.
+pub fn origin(url: &Url) -> String {
+    format!("{}://{}", url.scheme, url.host)
+}

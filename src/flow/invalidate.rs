@@ -1,0 +1,92 @@
+//! What a write does to what is stored: a successful unsafe request
+//! invalidates its target (RFC 9111 §4.4), and the cache groups that the
+//! answer names (RFC 9875).
+//!
+//! It is an order to the ledger like any other, so that it reaches all
+//! variants, both tiers and every isolate, and cannot lose a race. It is done
+//! before the client gets its answer: who posts a comment then sees it.
+
+use super::host::{Host, Ordered};
+use super::isolate::Isolate;
+use super::report::Report;
+use crate::cache::groups;
+use crate::cache::key;
+use crate::cache::ledger::Order;
+use crate::cache::purge::{Selector, url_text};
+use crate::cache::rules::Rules;
+use crate::http::head::{Method, RequestHead, ResponseHead};
+
+/// Invalidates what a request's success made old, if it was one of those.
+pub async fn after_write<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    answer: &ResponseHead,
+    report: &mut Report,
+) {
+    let selectors = selectors(&isolate.rules, request, answer);
+    if selectors.is_empty() {
+        return;
+    }
+    let (marks, everything) = Order::marks_of(&selectors);
+    let order = Order {
+        id: None,
+        body_digest: String::new(),
+        soft: false,
+        selectors: selectors.iter().map(Selector::to_string).collect(),
+        marks,
+        everything,
+        received_ms: host.now_ms(),
+        lag_seconds: isolate.rules.max_purge_lag_seconds,
+        after: isolate.seen(),
+    };
+    match host.append(&order).await {
+        Ok(Ordered::Done(receipt, news)) => {
+            isolate.index.borrow_mut().learn(&news);
+            report.note(format!("invalidated {:?}", receipt.selectors));
+        }
+        Ok(Ordered::Conflict) => {}
+        Err(problem) => report.note(format!("ledger: {problem}; nothing was invalidated")),
+    }
+}
+
+fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec<Selector> {
+    // RFC 9110 §9.2.1 names the safe methods; any that is not known is unsafe.
+    let safe = match &request.method {
+        Method::Get | Method::Head => true,
+        Method::Other(name) => matches!(name.as_str(), "OPTIONS" | "TRACE"),
+    };
+    // §4.4: a successful answer is a 2xx or 3xx.
+    if safe || !(200..400).contains(&answer.status) {
+        return Vec::new();
+    }
+    let target = key::canonical_path(&request.url);
+    if !rules.rule_for(&target).invalidate_on_write {
+        return Vec::new();
+    }
+    let mut urls = vec![request.url.clone()];
+    for name in ["location", "content-location"] {
+        let named = answer
+            .fields
+            .get(name)
+            .and_then(|value| request.url.join(value));
+        // §4.4: of another origin, it could be used to empty its cache.
+        urls.extend(named.filter(|url| url.same_origin(&request.url)));
+    }
+    let mut selectors: Vec<Selector> = urls
+        .into_iter()
+        .map(|url| {
+            let url = key::canonical_path(&url);
+            let rule = rules.rule_for(&url);
+            Selector::Url(url_text(&key::canonical_query(url, &rule)))
+        })
+        .collect();
+    let origin = groups::origin(&request.url);
+    let named = groups::named(&answer.fields, "cache-group-invalidation");
+    selectors.extend(named.into_iter().map(|group| Selector::Group {
+        origin: origin.clone(),
+        group,
+    }));
+    selectors.dedup();
+    selectors
+}

@@ -1,0 +1,19 @@
+# HEAD is answered from GET, never stored, and renews a stale entry that it confirms (RFC 9111 §4.3.5).
+rule stale_if_error = 0
+origin /a 200 max-age=1; ETag: "1"; X-Seen: first | body
+head /a -> 200 - # miss !stored detail=head
+get /a -> 200 body # miss stored
+wait 2.2
+origin /a 200 max-age=60; ETag: "1"; X-Seen: second | body
+head /a -> 200 - # fwd=stale fwd-status=200 stored
+wait 0.4
+get /a -> 200 body # hit
+  has X-Seen: second
+asked /a 3
+# One that tells of another body does not.
+origin /b 200 max-age=1; ETag: "1" | body
+get /b -> 200 body # miss stored
+wait 2.2
+origin /b 200 max-age=60; ETag: "2" | other
+head /b -> 200 - # fwd=stale !stored
+get /b -> 200 other # fwd=stale fwd-status=200

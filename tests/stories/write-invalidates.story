@@ -1,0 +1,58 @@
+# A successful write invalidates what is stored of its target (RFC 9111 §4.4).
+rule /quiet/* invalidate_on_write = false
+origin /a 200 max-age=600; Vary: Accept-Language | one
+origin /b 200 max-age=600 | b
+get /a Accept-Language: en -> 200 one # miss stored
+get /a Accept-Language: de -> 200 one # fwd=vary-miss stored
+get /b -> 200 b # miss stored
+wait 0.3
+post /a -> 200 # fwd=method
+get /a Accept-Language: en -> 200 one # miss detail=purged
+get /a Accept-Language: de -> 200 one # miss
+get /b -> 200 b # hit
+wait 0.3
+put /a -> 200
+get /a Accept-Language: en -> 200 one # miss
+wait 0.3
+delete /a -> 200
+get /a Accept-Language: en -> 200 one # miss
+wait 0.3
+request FROB /a -> 200
+get /a Accept-Language: en -> 200 one # miss
+# A tracking parameter does not hide the target.
+wait 0.3
+origin /a?utm_source=x 200 | ok
+post /a?utm_source=x -> 200
+get /a Accept-Language: en -> 200 one # miss
+# A safe method does not, nor does a failure.
+wait 0.3
+request OPTIONS /a -> 200
+get /a Accept-Language: en -> 200 one # hit
+origin /a 500 | broken
+post /a -> 500
+get /a Accept-Language: en -> 200 one # hit
+# What Location and Content-Location name is invalidated too, of the same origin.
+origin /form 303 Location: /b | see
+post /form -> 303
+get /b -> 200 b # miss
+wait 0.3
+origin /form 201 Content-Location: b | made
+post /form -> 201
+get /b -> 200 b # miss
+wait 0.3
+origin /form 303 Location: http://elsewhere.test/b | see
+post /form -> 303
+get /b -> 200 b # hit
+# Off by rule.
+origin /quiet/a 200 max-age=600 | q
+get /quiet/a -> 200 q # miss
+wait 0.3
+post /quiet/a -> 200
+get /quiet/a -> 200 q # hit
+# The copies in KV are just as old.
+evict
+get /b -> 200 b # hit detail=kv
+origin /b 200 max-age=600 | b2
+post /b -> 200
+evict
+get /b -> 200 b2 # miss
