@@ -27,7 +27,14 @@ fn news(sequence: u64, floor: (u64, u64), marks: &[(&Selector, u64, u64)]) -> Ne
 fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState {
     let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
     let url = Url::parse(url).expect(url);
-    index.state(seen, &Covered { url, tags: &tags })
+    index.state(
+        seen,
+        &Covered {
+            url,
+            tags: &tags,
+            groups: &[],
+        },
+    )
 }
 
 /// Whether a hard purge of this selector reaches an entry that knows of none.
@@ -250,7 +257,7 @@ fn more_news_revives_nothing() {
 #[test]
 fn the_ledger_numbers_orders_and_knows_repeats() {
     let order = |id: &str, digest: &str, soft: bool| Order {
-        id: id.to_owned(),
+        id: Some(id.to_owned()),
         body_digest: digest.to_owned(),
         soft,
         selectors: vec!["tag:t".to_owned()],
@@ -274,8 +281,8 @@ fn the_ledger_numbers_orders_and_knows_repeats() {
         (5000, 10_000)
     );
     assert_eq!(
-        (first.receipt.id.as_str(), first.receipt.soft),
-        ("a", false)
+        (first.receipt.id.as_deref(), first.receipt.soft),
+        (Some("a"), false)
     );
     assert_eq!(first.receipt.selectors, ["tag:t"]);
     let (second, soft) = accepted(decide(41, None, &order("b", "d", true)));

@@ -44,11 +44,13 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
             lifetime,
             stale_while_revalidate: swr,
             stale_if_error: sie,
+            stale_allowed: true,
         },
         for_authorized: false,
         status: 200,
         length: None,
         tags: vec!["t".to_owned()],
+        groups: Vec::new(),
         choices: Vec::new(),
         fields: Fields::new(),
     }

@@ -18,7 +18,7 @@ pub enum Plan {
     /// It goes to the origin whole, and nothing is looked up or stored.
     Bypass(Bypass, OriginRequest),
     /// It may be answered from the cache.
-    Lookup(Lookup),
+    Lookup(Box<Lookup>),
 }
 
 /// Why a request does not use the cache.
@@ -111,7 +111,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         url: target(&key.url, origin),
         fields,
     };
-    Plan::Lookup(Lookup {
+    Plan::Lookup(Box::new(Lookup {
         key,
         origin,
         head_only: request.method == Method::Head,
@@ -128,7 +128,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         },
         rule,
         client: request.fields.clone(),
-    })
+    }))
 }
 
 fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {

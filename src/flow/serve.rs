@@ -36,7 +36,7 @@ pub async fn serve<H: Host>(
         Plan::Bypass(reason, origin) => {
             bypass(host, isolate, reason, &request, &origin, body, &mut report).await
         }
-        Plan::Lookup(lookup) => look_up(host, isolate, Rc::new(lookup), &mut report).await,
+        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), &mut report).await,
     };
     answer.fields.add("cache-status", report.cache_status());
     report.status = answer.status;

@@ -17,7 +17,7 @@ wait 0.3
 delete /a -> 200
 get /a Accept-Language: en -> 200 one # miss
 wait 0.3
-request FROB /a -> 200
+request LOCK /a -> 200
 get /a Accept-Language: en -> 200 one # miss
 # A tracking parameter does not hide the target.
 wait 0.3
