@@ -86,6 +86,16 @@ impl CacheKey {
         self.text.push_str(&line);
     }
 
+    /// The key of another URL, with the same fields and cookies.
+    pub fn with_url(&self, url: Url) -> Self {
+        let mut text = url.to_string();
+        if let Some((_, rest)) = self.text.split_once('\n') {
+            text.push('\n');
+            text.push_str(rest);
+        }
+        Self { url, text }
+    }
+
     /// Where the answer without regard to `Vary` lies.
     pub fn slot(&self) -> Slot {
         self.slot_of(&self.text)

@@ -16,6 +16,7 @@ pub mod groups;
 pub mod key;
 pub mod ledger;
 pub mod negotiation;
+pub mod no_vary_search;
 pub mod purge;
 pub mod request;
 pub mod rules;

@@ -5,7 +5,8 @@
 //! any matching purge with a larger one. A fill in flight during a purge is
 //! therefore dead on arrival.
 
-use super::groups;
+use super::rules::Rule;
+use super::{groups, key};
 use crate::http::url::Url;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,9 @@ use std::fmt;
 pub enum Selector {
     /// One URL with all its variants: `host/path?query`.
     Url(String),
+    /// A path with all its queries: `host/path`. No order names it; it stands
+    /// for a URL where the origin says which parameters matter.
+    Path(String),
     /// A surrogate key.
     Tag(String),
     /// A cache group of an origin (RFC 9875).
@@ -43,6 +47,7 @@ impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => write!(f, "url:{url}"),
+            Self::Path(path) => write!(f, "path:{path}"),
             Self::Tag(tag) => write!(f, "tag:{tag}"),
             Self::Group { origin, group } => write!(f, "group:{origin} {group}"),
             Self::Prefix(prefix) => write!(f, "prefix:{prefix}"),
@@ -91,11 +96,22 @@ pub fn url_text(url: &Url) -> String {
     }
 }
 
+/// The selector of a canonical URL under its rule.
+pub fn url_selector(url: Url, rule: &Rule) -> Selector {
+    if rule.no_vary_search {
+        // An entry may have been stored under fewer parameters: all of the
+        // path is too much, but never too little.
+        return Selector::Path(format!("{}{}", url.host, url.path));
+    }
+    Selector::Url(url_text(&key::canonical_query(url, rule)))
+}
+
 impl Covered<'_> {
     fn selectors(&self) -> impl Iterator<Item = Selector> {
         let tags = self.tags.iter().map(|tag| Selector::Tag(tag.clone()));
         let host = std::iter::once(Selector::Host(self.url.host.clone()));
-        let url = std::iter::once(Selector::Url(url_text(&self.url)));
+        let path = Selector::Path(format!("{}{}", self.url.host, self.url.path));
+        let url = [Selector::Url(url_text(&self.url)), path].into_iter();
         let path = self.url.path.as_str();
         let ends = path.match_indices('/').map(|(at, _)| at);
         let ends = ends.take(PREFIX_DEPTH_MAX + 1).chain([path.len()]);

@@ -60,8 +60,11 @@ impl Bypass {
 pub struct Lookup {
     /// The rule that holds.
     pub rule: Rc<Rule>,
-    /// What is asked for.
+    /// What is looked for.
     pub key: CacheKey,
+    /// What was asked for: the same, unless the origin said which parameters
+    /// of a query matter (see `flow::signpost`).
+    pub asked: CacheKey,
     /// The request that a miss sends to the origin, as a GET.
     pub origin: OriginRequest,
     /// Whether the client wants the head only.
@@ -112,6 +115,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         fields,
     };
     Plan::Lookup(Box::new(Lookup {
+        asked: key.clone(),
         key,
         origin,
         head_only: request.method == Method::Head,

@@ -61,6 +61,8 @@ pub struct Rule {
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
     pub forward_all: bool,
+    /// See [`RuleSettings::no_vary_search`].
+    pub no_vary_search: bool,
     /// See [`RuleSettings::invalidate_on_write`].
     pub invalidate_on_write: bool,
     /// See [`RuleSettings::request_directives`].
@@ -321,6 +323,7 @@ fn compile(at: &str, rule: &RuleSettings, base: &RuleSettings) -> Result<Rule, R
             .collect(),
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(forward),
+        no_vary_search: rule.no_vary_search.or(base.no_vary_search).unwrap_or(false),
         invalidate_on_write: rule
             .invalidate_on_write
             .or(base.invalidate_on_write)

@@ -69,6 +69,8 @@ pub struct RuleSettings {
     /// Whether an answer that says nothing of its lifetime gets one by its
     /// `Last-Modified`.
     pub heuristic_freshness: Option<bool>,
+    /// Whether the origin's `No-Vary-Search` is heeded.
+    pub no_vary_search: Option<bool>,
     /// Whether a successful write (POST, PUT, DELETE, …) invalidates what is
     /// stored of its target.
     pub invalidate_on_write: Option<bool>,

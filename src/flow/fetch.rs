@@ -5,6 +5,7 @@ use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
+use super::signpost;
 use crate::cache::answer::{Exchange, Next, OriginFailure, for_clients, settle};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::Times;
@@ -49,8 +50,14 @@ pub async fn fetch<H: Host>(
         let timeout_ms = isolate.rules.origin_timeout_seconds * 1000;
         report.origin += 1;
         let origin = host.ask_origin(&request, None, Some(timeout_ms)).await;
+        let (head, body) = match origin {
+            Ok((head, body)) => (Ok(head), body),
+            Err(failure) => (Err(failure), None),
+        };
+        let by_answer = head.as_ref().ok();
+        let by_answer = by_answer.and_then(|head| signpost::by_answer(lookup, &head.fields));
         let exchange = Exchange {
-            lookup,
+            lookup: by_answer.as_ref().unwrap_or(lookup),
             seen,
             times: Times {
                 request_ms,
@@ -58,10 +65,6 @@ pub async fn fetch<H: Host>(
             },
             stored,
             on_error: old.as_ref().is_some_and(|old| old.on_error),
-        };
-        let (head, body) = match origin {
-            Ok((head, body)) => (Ok(head), body),
-            Err(failure) => (Err(failure), None),
         };
         report.fwd_status = head.as_ref().ok().map(|head| head.status);
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
@@ -72,7 +75,7 @@ pub async fn fetch<H: Host>(
                 continue;
             }
             Next::Store(entry) => {
-                let slot = slot_for(lookup, &entry, old.as_ref(), taken_by);
+                let slot = slot_for(exchange.lookup, &entry, old.as_ref(), taken_by);
                 report.cache = "miss";
                 store(host, lookup, *entry, body, slot, client, report)
             }
@@ -148,7 +151,7 @@ fn slot_for<B>(
     match old {
         // Over the old answer, unless other fields choose the new one: then
         // nobody would look for it there.
-        Some(old) if taken_by.is_none() => old.hit.slot.clone(),
+        Some(old) if taken_by.is_none() && old.hit.entry.key == entry.key => old.hit.slot.clone(),
         _ => lookup.key.slot(),
     }
 }
@@ -171,6 +174,7 @@ fn store<H: Host>(
     }
     let for_client = answer_head.wants_body;
     let tiers = tiers_for(lookup, &entry);
+    signpost::put_up(host, lookup, &entry);
     note_stores(report, &tiers, &slot);
     let keep = Keep { slot, entry, tiers };
     answer_head.with(host.keep(body, keep, for_client))
@@ -247,7 +251,7 @@ fn forward<B>(
 
 /// KV takes what will be fresh for a while and was not said to be checked each
 /// time; the Cache API takes everything that may be stored.
-fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
+pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
     let small = entry
         .length
         .is_none_or(|length| length <= KV_BODY_BYTES_MAX);

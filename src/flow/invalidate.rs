@@ -12,7 +12,7 @@ use super::report::Report;
 use crate::cache::groups;
 use crate::cache::key;
 use crate::cache::ledger::Order;
-use crate::cache::purge::{Selector, url_text};
+use crate::cache::purge::{Selector, url_selector};
 use crate::cache::rules::Rules;
 use crate::http::head::{Method, RequestHead, ResponseHead};
 
@@ -78,7 +78,7 @@ fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec
         .map(|url| {
             let url = key::canonical_path(&url);
             let rule = rules.rule_for(&url);
-            Selector::Url(url_text(&key::canonical_query(url, &rule)))
+            url_selector(url, &rule)
         })
         .collect();
     let origin = groups::origin(&request.url);

@@ -12,5 +12,6 @@ pub mod purge;
 pub mod reply;
 pub mod report;
 pub mod serve;
+pub mod signpost;
 pub mod sync;
 pub mod webhook;

@@ -11,7 +11,7 @@ use super::report::Report;
 use super::webhook::{self, Refused};
 use crate::cache::key;
 use crate::cache::ledger::{Order, Receipt};
-use crate::cache::purge::{PREFIX_DEPTH_MAX, Selector, is_tag, url_text};
+use crate::cache::purge::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
 use crate::cache::rules::Rules;
 use crate::http::date;
 use crate::http::fields::Fields;
@@ -232,7 +232,7 @@ fn file(rules: &Rules, text: &str) -> Result<Selector, String> {
     let url = Url::parse(text).map_err(|error| format!("the URL {error}"))?;
     let url = key::canonical_path(&url);
     let rule = rules.rule_for(&url);
-    Ok(Selector::Url(url_text(&key::canonical_query(url, &rule))))
+    Ok(url_selector(url, &rule))
 }
 
 fn tag(text: &str) -> Result<Selector, String> {

@@ -7,7 +7,7 @@ use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
-use super::{purge, sync};
+use super::{purge, signpost, sync};
 use crate::cache::request::{Lookup, Plan, classify};
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
@@ -62,6 +62,10 @@ async fn look_up<H: Host>(
     report
         .detail
         .extend(sync::bring_up_to_date(host, isolate).await);
+    let lookup = match signpost::follow(host, &lookup, report).await {
+        Some(led) => Rc::new(led),
+        None => lookup,
+    };
     let search = find(host, isolate, &lookup, report).await;
     let taken_by = search.taken_by.as_deref();
     let waiting = Client::Waiting;

@@ -1,0 +1,135 @@
+//! Query parameters that do not matter, by the origin's own word
+//! (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
+
+use crate::http::fields::Fields;
+use crate::http::url::Url;
+use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
+
+/// The response field.
+pub const FIELD: &str = "no-vary-search";
+
+/// Which parts of a query matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the order of different names matters.
+    order_matters: bool,
+    parameters: Parameters,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Parameters {
+    /// All but these names matter.
+    AllBut(Vec<String>),
+    /// Only these names matter.
+    Only(Vec<String>),
+}
+
+impl Policy {
+    /// The policy of a response; `None` if everything matters, which is also
+    /// what a field with any error means (draft §4.2).
+    pub fn of(fields: &Fields) -> Option<Self> {
+        Self::parse(&fields.joined(FIELD)?)
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        let dictionary: Dictionary = Parser::new(value).parse().ok()?;
+        let get = |name: &str| {
+            let found = dictionary.iter().find(|(key, _)| key.as_str() == name);
+            found.map(|(_, entry)| entry)
+        };
+        let order_matters = match get("key-order") {
+            None => true,
+            Some(entry) => !boolean(entry)?,
+        };
+        let parameters = match (get("params"), get("except")) {
+            (None, None) => Parameters::AllBut(Vec::new()),
+            (Some(ListEntry::InnerList(names)), None) => Parameters::AllBut(strings(names)?),
+            (Some(entry), None) => match boolean(entry)? {
+                true => Parameters::Only(Vec::new()),
+                false => Parameters::AllBut(Vec::new()),
+            },
+            (Some(entry), Some(ListEntry::InnerList(names))) if boolean(entry)? => {
+                Parameters::Only(strings(names)?)
+            }
+            _ => return None,
+        };
+        let policy = Self {
+            order_matters,
+            parameters,
+        };
+        let default = policy.order_matters && policy.parameters == Parameters::AllBut(Vec::new());
+        (!default).then_some(policy)
+    }
+
+    /// The URL with only what matters of its query.
+    pub fn reduce(&self, url: &Url) -> Url {
+        let query = url.query.as_deref().unwrap_or_default();
+        let mut parameters: Vec<(String, &str)> = query
+            .split('&')
+            .filter(|parameter| !parameter.is_empty())
+            .map(|parameter| (name(parameter), parameter))
+            .filter(|(name, _)| match &self.parameters {
+                Parameters::AllBut(names) => !names.contains(name),
+                Parameters::Only(names) => names.contains(name),
+            })
+            .collect();
+        if !self.order_matters {
+            parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        let kept: Vec<&str> = parameters.into_iter().map(|(_, text)| text).collect();
+        Url {
+            query: (!kept.is_empty()).then(|| kept.join("&")),
+            ..url.clone()
+        }
+    }
+}
+
+fn boolean(entry: &ListEntry) -> Option<bool> {
+    match entry {
+        ListEntry::Item(item) => match &item.bare_item {
+            BareItem::Boolean(value) => Some(*value),
+            _ => None,
+        },
+        ListEntry::InnerList(_) => None,
+    }
+}
+
+fn strings(list: &InnerList) -> Option<Vec<String>> {
+    let string = |item: &sfv::Item| match &item.bare_item {
+        BareItem::String(text) => Some(decoded(text.as_str())),
+        _ => None,
+    };
+    list.items.iter().map(string).collect()
+}
+
+/// A parameter's name as forms write it: `+` is a blank, escapes are undone.
+fn name(parameter: &str) -> String {
+    decoded(parameter.split('=').next().unwrap_or_default())
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let escaped = match (first, after) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match (escaped, first) {
+            (Some((high, low)), _) => {
+                bytes.push(high << 4 | low);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            (None, b'+') => bytes.push(b' '),
+            (None, byte) => bytes.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
+}

@@ -1,0 +1,40 @@
+# The origin says which parameters of a query do not matter, where a rule heeds it.
+rule /nvs/* no_vary_search = true
+origin /nvs/a?id=1&ref=x 200 max-age=600; No-Vary-Search: params=("ref" "from here") | one
+get /nvs/a?id=1&ref=x -> 200 one # miss stored
+  has No-Vary-Search: params=("ref" "from here")
+wait 0.3
+get /nvs/a?id=1&ref=y -> 200 one # hit
+get /nvs/a?ref=z&id=1&from+here=1 -> 200 one # hit
+get /nvs/a?id=1 -> 200 one # hit
+# What matters still does.
+origin /nvs/a?id=2 200 max-age=600; No-Vary-Search: params=("ref" "from here") | two
+get /nvs/a?id=2 -> 200 two # miss stored
+wait 0.3
+get /nvs/a?id=2&ref=x -> 200 two # hit
+get /nvs/a?id=1&ref=w -> 200 one # hit
+# A purge of any spelling takes them; from KV too.
+evict
+get /nvs/a?id=2&ref=q -> 200 two # hit detail=kv
+purge {"files": ["http://$host/nvs/a?id=2&ref=other"]} -> 200
+get /nvs/a?id=2 -> 200 two # miss detail=purged
+# Everything but a few; and the origin changes its mind.
+origin /nvs/b?q=1&x=1 200 max-age=1, stale-if-error=0; No-Vary-Search: params, except=("q") | b
+get /nvs/b?q=1&x=1 -> 200 b # miss stored
+wait 0.3
+get /nvs/b?q=1&x=2 -> 200 b # hit
+wait 2.2
+origin /nvs/b?q=1&x=3 200 max-age=600 | b3
+get /nvs/b?q=1&x=3 -> 200 b3 # stored
+wait 0.3
+get /nvs/b?q=1&x=3 -> 200 b3 # hit
+origin /nvs/b?q=1&x=4 200 max-age=600 | b4
+get /nvs/b?q=1&x=4 -> 200 b4 # miss
+# A field with an error means that everything matters.
+origin /nvs/c?a=1 200 max-age=600; No-Vary-Search: params=(a) | c
+get /nvs/c?a=1 -> 200 c # miss stored
+get /nvs/c?a=2 -> 404 # miss
+# Off by default.
+origin /d?a=1 200 max-age=600; No-Vary-Search: params | d
+get /d?a=1 -> 200 d # miss stored
+get /d?a=2 -> 404 # miss
