@@ -5,6 +5,7 @@ use super::entry::{ENTRY_BYTES_MAX, Entry};
 use super::freshness::{self, Times};
 use super::groups;
 use super::negotiation;
+use super::part::{self, Part};
 use super::purge::{TAGS_MAX, is_tag};
 use super::request::Lookup;
 use crate::http::fields::{Fields, strip_hop_by_hop};
@@ -213,6 +214,15 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     }
 }
 
+/// Whether a 206 may be stored (§3.3): it answers our `Range`, is one part of
+/// a body of known length, and has a validator that ties it to the others.
+fn is_part(exchange: &Exchange<'_>, head: &ResponseHead) -> bool {
+    exchange.lookup.range.is_some()
+        && exchange.stored.is_none()
+        && Part::of(&head.fields).is_some()
+        && part::tie(&head.fields).is_some()
+}
+
 /// The entry that an answer makes, if it may be stored at all (§3).
 fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStored> {
     let lookup = exchange.lookup;
@@ -224,7 +234,9 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     let no_store = control.no_store && !control.must_understand;
     let refused = [
         (
-            head.status < 200 || matches!(head.status, 206 | 304),
+            head.status < 200
+                || head.status == 304
+                || (head.status == 206 && !is_part(exchange, head)),
             NotStored::Status,
         ),
         (!understood, NotStored::NotUnderstood),

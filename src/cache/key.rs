@@ -106,6 +106,11 @@ impl CacheKey {
         self.slot_of(&format!("{}\n\n{variant}", self.text))
     }
 
+    /// Where a part of the answer lies.
+    pub fn part_slot(&self) -> Slot {
+        self.slot_of(&format!("{}\n\n\npart", self.text))
+    }
+
     fn slot_of(&self, text: &str) -> Slot {
         let digest = digest(text);
         let (scheme, host, path) = (self.url.scheme, &self.url.host, &self.url.path);

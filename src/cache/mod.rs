@@ -17,6 +17,7 @@ pub mod key;
 pub mod ledger;
 pub mod negotiation;
 pub mod no_vary_search;
+pub mod part;
 pub mod purge;
 pub mod request;
 pub mod rules;

@@ -270,10 +270,7 @@ impl Copy {
         put: impl FnOnce(&JsValue) -> Result<Promise, JsValue>,
     ) -> Result<(), JsValue> {
         let Some(rest) = &self.rest else {
-            let bytes =
-                Uint8Array::new_with_length(head.length().saturating_add(self.start.length()));
-            bytes.set(head, 0);
-            bytes.set(&self.start, head.length());
+            let bytes = together(head, &self.start);
             return JsFuture::from(put(&bytes)?).await.map(|_| ());
         };
         let pipe = Pipe::new(length.map(|length| length.saturating_add(u64::from(head.length()))))?;
@@ -282,4 +279,24 @@ impl Copy {
         stored.await?;
         filled
     }
+}
+
+/// One short body after the other, as a new one.
+pub async fn join(one: Body, other: Body) -> Result<Body, JsValue> {
+    let one = Copy::of(Some(one), None).await?;
+    let other = Copy::of(Some(other), None).await?;
+    if one.rest.is_some() || other.rest.is_some() {
+        return Err("a part is too long to be put together".into());
+    }
+    let bytes = together(&one.start, &other.start);
+    let response = js::Response::new(&bytes, &JsValue::UNDEFINED)?;
+    let stream = response.body().ok_or("no body")?;
+    Ok(Body::new(stream))
+}
+
+fn together(one: &Uint8Array, other: &Uint8Array) -> Uint8Array {
+    let bytes = Uint8Array::new_with_length(one.length().saturating_add(other.length()));
+    bytes.set(one, 0);
+    bytes.set(other, one.length());
+    bytes
 }

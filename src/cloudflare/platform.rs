@@ -1,6 +1,6 @@
 //! The real [`Host`].
 
-use super::body::{Body, Copy, read_start};
+use super::body::{Body, Copy, join, read_start};
 use super::js::{self, Kv};
 use super::ledger_object as ledger;
 use super::{origin, tiers};
@@ -141,6 +141,16 @@ impl Host for Platform {
                 self.later(async move { host.store(keep, copy).await });
                 client
             }
+            Err(error) => {
+                log_problem(self, "body", &js::message(&error));
+                None
+            }
+        }
+    }
+
+    async fn join(&self, one: Body, other: Body) -> Option<Body> {
+        match join(one, other).await {
+            Ok(body) => Some(body),
             Err(error) => {
                 log_problem(self, "body", &js::message(&error));
                 None

@@ -25,6 +25,50 @@ pub struct Old<B> {
     pub on_error: bool,
 }
 
+/// An exchange with the origin.
+pub struct Ask<B> {
+    /// The purge number seen before.
+    pub seen: u64,
+    /// When it happened.
+    pub times: Times,
+    /// What the origin said.
+    pub head: Result<ResponseHead, OriginFailure>,
+    /// The body, not yet read.
+    pub body: Option<B>,
+}
+
+impl<B> Ask<B> {
+    /// Asks the origin.
+    pub async fn the_origin<H: Host<Body = B>>(
+        host: &H,
+        isolate: &Isolate,
+        request: &OriginRequest,
+        report: &mut Report,
+    ) -> Self {
+        // Noted before the origin is asked: a purge that is ordered while the
+        // answer is on its way has a larger number, and kills it.
+        let seen = isolate.seen();
+        let request_ms = host.now_ms();
+        let timeout_ms = isolate.rules.origin_timeout_seconds * 1000;
+        report.origin += 1;
+        let origin = host.ask_origin(request, None, Some(timeout_ms)).await;
+        let (head, body) = match origin {
+            Ok((head, body)) => (Ok(head), body),
+            Err(failure) => (Err(failure), None),
+        };
+        report.fwd_status = head.as_ref().ok().map(|head| head.status);
+        Self {
+            seen,
+            times: Times {
+                request_ms,
+                response_ms: host.now_ms(),
+            },
+            head,
+            body,
+        }
+    }
+}
+
 /// Asks the origin, stores what may be stored, and makes the client's answer.
 ///
 /// `taken_by`: see [`super::find::Search`].
@@ -43,30 +87,21 @@ pub async fn fetch<H: Host>(
     loop {
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let request = origin_request(lookup, stored.filter(|_| conditional));
-        // Noted before the origin is asked: a purge that is ordered while the
-        // answer is on its way has a larger number, and kills it.
-        let seen = isolate.seen();
-        let request_ms = host.now_ms();
-        let timeout_ms = isolate.rules.origin_timeout_seconds * 1000;
-        report.origin += 1;
-        let origin = host.ask_origin(&request, None, Some(timeout_ms)).await;
-        let (head, body) = match origin {
-            Ok((head, body)) => (Ok(head), body),
-            Err(failure) => (Err(failure), None),
-        };
+        let Ask {
+            seen,
+            times,
+            head,
+            body,
+        } = Ask::the_origin(host, isolate, &request, report).await;
         let by_answer = head.as_ref().ok();
         let by_answer = by_answer.and_then(|head| signpost::by_answer(lookup, &head.fields));
         let exchange = Exchange {
             lookup: by_answer.as_ref().unwrap_or(lookup),
             seen,
-            times: Times {
-                request_ms,
-                response_ms: host.now_ms(),
-            },
+            times,
             stored,
             on_error: old.as_ref().is_some_and(|old| old.on_error),
         };
-        report.fwd_status = head.as_ref().ok().map(|head| head.status);
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
         let received_ms = exchange.times.response_ms;
         return match next {
@@ -76,6 +111,9 @@ pub async fn fetch<H: Host>(
             }
             Next::Store(entry) => {
                 let slot = slot_for(exchange.lookup, &entry, old.as_ref(), taken_by);
+                if entry.status == 206 {
+                    isolate.remember_part(&slot.digest);
+                }
                 report.cache = "miss";
                 store(host, lookup, *entry, body, slot, client, report)
             }
@@ -141,6 +179,9 @@ fn slot_for<B>(
     old: Option<&Old<B>>,
     taken_by: Option<&[String]>,
 ) -> Slot {
+    if entry.status == 206 {
+        return lookup.key.part_slot();
+    }
     let names = entry.choices.iter().map(|(name, _)| name);
     let same_fields = |others: &[String]| names.clone().eq(others.iter());
     if taken_by.is_some_and(|others| !others.is_empty() && same_fields(others)) {
@@ -156,7 +197,8 @@ fn slot_for<B>(
     }
 }
 
-fn store<H: Host>(
+/// Stores an answer, and makes the client's.
+pub fn store<H: Host>(
     host: &H,
     lookup: &Lookup,
     entry: Entry,
@@ -230,7 +272,8 @@ fn serve_stale<B>(
     from_entry(&old.hit.entry, lookup, client, old.hit.age).with(old.hit.body)
 }
 
-fn forward<B>(
+/// Gives the origin's answer on as it is.
+pub fn forward<B>(
     head: Result<ResponseHead, OriginFailure>,
     body: Option<B>,
     received_ms: u64,
@@ -255,7 +298,8 @@ pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
     let small = entry
         .length
         .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
-    if lookup.rule.kv && small && entry.terms.lifetime > entry.initial_age {
+    let whole = entry.status != 206;
+    if lookup.rule.kv && small && whole && entry.terms.lifetime > entry.initial_age {
         vec![Tier::CacheApi, Tier::Kv]
     } else {
         vec![Tier::CacheApi]

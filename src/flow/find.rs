@@ -38,12 +38,12 @@ pub enum Found<B> {
 }
 
 /// Why nothing was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// No entry for this key.
     Uri,
-    /// Only entries that other request fields chose.
-    Variant,
+    /// Only entries that other values of these request fields chose.
+    Variant(Vec<String>),
     /// A purged one.
     Purged,
     /// One that authorized requests may not have.
@@ -114,41 +114,56 @@ async fn find_in<H: Host>(
     // The key's own slot holds the answer, or one variant of it, which tells
     // the fields that lead to the slot of another.
     for _ in 0..2 {
-        let Some((entry, body)) = recall(host, tier, &slot, report).await else {
-            break;
+        let found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
+        let Found::Nothing(Missing::Variant(names)) = found else {
+            return match found {
+                Found::Nothing(Missing::Uri) => Found::Nothing(missing),
+                found => found,
+            };
         };
-        let verdict = {
-            let index = isolate.index.borrow();
-            let index = isolate.synced_ms.get().map(|_| &*index);
-            judge(&entry, lookup, index, host.now_ms())
-        };
-        let hit = |age| Hit {
-            entry,
-            body,
-            tier,
-            slot: slot.clone(),
-            age,
-        };
-        missing = match verdict {
-            Verdict::Fresh(age) => return Found::Fresh(hit(age)),
-            Verdict::WhileRevalidate(age) => return Found::WhileRevalidate(hit(age)),
-            Verdict::Stale { age, on_error } => return Found::Stale(hit(age), on_error),
-            Verdict::OtherVariant(names) => {
-                let choices = negotiation::choices(&names, &lookup.origin.fields);
-                slot = lookup
-                    .key
-                    .variant_slot(&negotiation::variant_text(&choices));
-                taken_by.get_or_insert(names);
-                Missing::Variant
-            }
-            Verdict::Unusable(Unusable::OtherKey) => return Found::Nothing(Missing::Uri),
-            Verdict::Unusable(Unusable::Purged) => return Found::Nothing(Missing::Purged),
-            Verdict::Unusable(Unusable::Unauthorized) => {
-                return Found::Nothing(Missing::Unauthorized);
-            }
-        };
+        let choices = negotiation::choices(&names, &lookup.origin.fields);
+        slot = lookup
+            .key
+            .variant_slot(&negotiation::variant_text(&choices));
+        taken_by.get_or_insert_with(|| names.clone());
+        missing = Missing::Variant(names);
     }
     Found::Nothing(missing)
+}
+
+/// Looks into one slot of one tier.
+pub async fn find_in_slot<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    tier: Tier,
+    slot: &Slot,
+    report: &mut Report,
+) -> Found<H::Body> {
+    let Some((entry, body)) = recall(host, tier, slot, report).await else {
+        return Found::Nothing(Missing::Uri);
+    };
+    let verdict = {
+        let index = isolate.index.borrow();
+        let index = isolate.synced_ms.get().map(|_| &*index);
+        judge(&entry, lookup, index, host.now_ms())
+    };
+    let hit = |age| Hit {
+        entry,
+        body,
+        tier,
+        slot: slot.clone(),
+        age,
+    };
+    match verdict {
+        Verdict::Fresh(age) => Found::Fresh(hit(age)),
+        Verdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
+        Verdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
+        Verdict::OtherVariant(names) => Found::Nothing(Missing::Variant(names)),
+        Verdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
+        Verdict::Unusable(Unusable::Purged) => Found::Nothing(Missing::Purged),
+        Verdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
+    }
 }
 
 /// Reads a slot. A tier that fails, or holds what is no entry, has nothing:

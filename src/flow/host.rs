@@ -90,6 +90,9 @@ pub trait Host: Clone + 'static {
     /// stays stored. Gives back the body for the client if `for_client`.
     fn keep(&self, body: Option<Self::Body>, keep: Keep, for_client: bool) -> Option<Self::Body>;
 
+    /// One body after the other, both short; `None` if either breaks off.
+    async fn join(&self, one: Self::Body, other: Self::Body) -> Option<Self::Body>;
+
     /// Asks the origin; the response head must come within `timeout_ms`, if
     /// that is given.
     async fn ask_origin(

@@ -4,7 +4,7 @@ use super::webhook::{BadSecret, Secrets};
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The state of an isolate. No borrow of it crosses an `.await`.
 #[derive(Debug)]
@@ -22,7 +22,12 @@ pub struct Isolate {
     /// Asking the ledger: one at a time.
     pub syncing: Cell<Option<u64>>,
     refreshing: RefCell<HashMap<String, u64>>,
+    parts: RefCell<HashSet<String>>,
 }
+
+/// How many URLs with stored parts are remembered; beyond it, all are
+/// forgotten, which costs a fetch each.
+const PARTS_MAX: usize = 10_000;
 
 /// A mark of work in flight expires after this: a cancelled request never
 /// says that it ended. Cloudflare lets work run for 30 seconds after the
@@ -44,6 +49,7 @@ impl Isolate {
             sync_failed_ms: Cell::new(None),
             syncing: Cell::new(None),
             refreshing: RefCell::default(),
+            parts: RefCell::default(),
         }
     }
 
@@ -67,6 +73,20 @@ impl Isolate {
     /// Marks a refresh as ended.
     pub fn end_refresh(&self, digest: &str) {
         self.refreshing.borrow_mut().remove(digest);
+    }
+
+    /// Remembers that a part was stored in this slot.
+    pub fn remember_part(&self, digest: &str) {
+        let mut parts = self.parts.borrow_mut();
+        if parts.len() >= PARTS_MAX {
+            parts.clear();
+        }
+        parts.insert(digest.to_owned());
+    }
+
+    /// Whether a part was stored in this slot.
+    pub fn has_part(&self, digest: &str) -> bool {
+        self.parts.borrow().contains(digest)
     }
 
     /// The purge number that a fill notes before it asks the origin.

@@ -7,6 +7,7 @@ pub mod find;
 pub mod host;
 pub mod invalidate;
 pub mod isolate;
+pub mod parts;
 pub mod problem;
 pub mod purge;
 pub mod reply;

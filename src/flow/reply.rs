@@ -1,6 +1,7 @@
 //! What clients get: an answer's parts, and how a stored entry becomes one.
 
 use crate::cache::entry::Entry;
+use crate::cache::part::Part;
 use crate::cache::request::Lookup;
 use crate::cache::stored::Age;
 use crate::http::conditional;
@@ -126,40 +127,57 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
     in_part(head, entry, lookup)
 }
 
-/// The part of a whole answer that `Range` asks for (RFC 9110 §14.2), if it
-/// does and the length of the body is known.
+/// The part of an answer that `Range` asks for (RFC 9110 §14.2), if it does
+/// and the length of the body is known. A stored part gives parts of itself.
 fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
-    let (Some(wanted), Some(length), 200) = (&lookup.range, entry.length, entry.status) else {
+    let (held, total) = match (entry.status, entry.length) {
+        (200, Some(length)) => (None, length),
+        (206, _) => match Part::of(&entry.fields) {
+            Some(part) => (Some(part), part.total),
+            None => return head,
+        },
+        _ => return head,
+    };
+    let Some(wanted) = lookup.range.as_deref().filter(|_| head.wants_body) else {
         return head;
     };
-    if !head.wants_body || !range::if_range_holds(&lookup.client, &entry.fields) {
+    if !range::if_range_holds(&lookup.client, &entry.fields) {
         return head;
     }
-    match range::resolve(wanted, length) {
-        Ranges::Whole => {}
-        Ranges::Unsatisfiable => {
-            head.status = 416;
-            head.fields = only_for_304(head.fields);
-            head.fields
-                .set("content-range", format!("bytes */{length}"));
-            head.length = Some(0);
-            head.wants_body = false;
+    match (range::resolve(wanted, total), held) {
+        (Ranges::Parts(_), Some(part)) => {
+            if let Some(one) = part.answers(wanted) {
+                head.fields.set("content-range", content_range(one, total));
+                let start = part.range.first;
+                in_pieces(&mut head, vec![Piece::Bytes(one.from(start))]);
+            }
         }
-        Ranges::Parts(parts) => {
+        (Ranges::Parts(parts), None) => {
             head.status = 206;
             let pieces = match parts.as_slice() {
                 [one] => {
-                    head.fields
-                        .set("content-range", content_range(*one, length));
+                    head.fields.set("content-range", content_range(*one, total));
                     vec![Piece::Bytes(*one)]
                 }
-                several => multipart(several, length, &mut head.fields),
+                several => multipart(several, total, &mut head.fields),
             };
-            head.length = Some(pieces.iter().map(Piece::length).sum());
-            head.pieces = Some(pieces);
+            in_pieces(&mut head, pieces);
         }
+        (Ranges::Unsatisfiable, None) => {
+            head.status = 416;
+            head.fields = only_for_304(head.fields);
+            head.fields.set("content-range", format!("bytes */{total}"));
+            head.length = Some(0);
+            head.wants_body = false;
+        }
+        (Ranges::Whole | Ranges::Unsatisfiable, _) => {}
     }
     head
+}
+
+fn in_pieces(head: &mut Head, pieces: Vec<Piece>) {
+    head.length = Some(pieces.iter().map(Piece::length).sum());
+    head.pieces = Some(pieces);
 }
 
 fn content_range(part: ByteRange, length: u64) -> String {

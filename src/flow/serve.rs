@@ -5,6 +5,7 @@ use super::fetch::{Old, fetch, note_stores};
 use super::find::{Found, Hit, Missing, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
+use super::parts::{complete, find_part};
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::{purge, signpost, sync};
@@ -88,8 +89,17 @@ async fn look_up<H: Host>(
             fetch(host, isolate, &lookup, old, taken_by, waiting, report).await
         }
         Found::Nothing(missing) => {
+            if missing == Missing::Uri
+                && let Some(part) = find_part(host, isolate, &lookup, report).await
+            {
+                if lookup.range.is_some() {
+                    return from_cache(host, &lookup, part, report);
+                }
+                report.fwd = Some("partial");
+                return complete(host, isolate, &lookup, part, report).await;
+            }
             report.fwd = Some(match missing {
-                Missing::Variant => "vary-miss",
+                Missing::Variant(_) => "vary-miss",
                 Missing::Unauthorized => "request",
                 Missing::Uri | Missing::Purged => "uri-miss",
             });

@@ -13,6 +13,14 @@ pub struct ByteRange {
 }
 
 impl ByteRange {
+    /// The same bytes, counted from `start` on.
+    pub fn from(self, start: u64) -> Self {
+        Self {
+            first: self.first.saturating_sub(start),
+            last: self.last.saturating_sub(start),
+        }
+    }
+
     /// How many bytes these are.
     pub fn length(self) -> u64 {
         self.last.saturating_sub(self.first).saturating_add(1)

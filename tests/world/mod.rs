@@ -209,6 +209,12 @@ impl Host for World {
         body.filter(|_| for_client)
     }
 
+    async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
+        let text = one.text + &other.text;
+        let broken = one.broken || other.broken;
+        (!broken).then_some(Bytes { text, broken })
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,

@@ -1,0 +1,93 @@
+//! Incomplete answers: a stored 206 and what it can be used for
+//! (RFC 9111 §3.3 and §3.4).
+
+use super::entry::Entry;
+use crate::http::fields::Fields;
+use crate::http::head::ResponseHead;
+use crate::http::range::{self, ByteRange, Ranges};
+
+/// The part of a body that a 206 holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its bytes.
+    pub range: ByteRange,
+    /// Length of the whole body.
+    pub total: u64,
+}
+
+impl Part {
+    /// The part that `Content-Range` tells (RFC 9110 §14.4): one range of
+    /// bytes of a body whose length is known.
+    pub fn of(fields: &Fields) -> Option<Self> {
+        let value = fields.get("content-range")?;
+        let (unit, rest) = value.trim().split_once(' ')?;
+        let (range, total) = rest.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse::<u64>().ok()).flatten()
+        };
+        let part = Self {
+            range: ByteRange {
+                first: number(first)?,
+                last: number(last)?,
+            },
+            total: number(total)?,
+        };
+        let valid = part.range.first <= part.range.last && part.range.last < part.total;
+        (unit.eq_ignore_ascii_case("bytes") && valid).then_some(part)
+    }
+
+    /// What of the part answers this `Range`, if the part has all of it.
+    pub fn answers(&self, wanted: &str) -> Option<ByteRange> {
+        let Ranges::Parts(parts) = range::resolve(wanted, self.total) else {
+            return None;
+        };
+        match parts.as_slice() {
+            [one] if self.range.first <= one.first && one.last <= self.range.last => Some(*one),
+            _ => None,
+        }
+    }
+
+    /// The `Range` that asks for what follows the part, if it is a body's
+    /// start.
+    pub fn rest(&self) -> Option<String> {
+        let from = self.range.last.checked_add(1)?;
+        (self.range.first == 0 && from < self.total).then(|| format!("bytes={from}-"))
+    }
+}
+
+/// The validator that ties parts of one body together: a strong entity tag,
+/// or the date (RFC 9110 §13.1.5).
+pub fn tie(fields: &Fields) -> Option<&str> {
+    match fields.get("etag").map(str::trim) {
+        Some(etag) if etag.starts_with('"') => Some(etag),
+        Some(_) => None,
+        None => fields.get("last-modified"),
+    }
+}
+
+/// The head of the whole answer that a stored start and this 206 make, if the
+/// 206 is the rest of the very body: lengths and validators agree (§3.4).
+pub fn completed(start: &Entry, head: &ResponseHead) -> Option<ResponseHead> {
+    let (first, then) = (Part::of(&start.fields)?, Part::of(&head.fields)?);
+    let follows = first.range.first == 0
+        && first.range.last.checked_add(1) == Some(then.range.first)
+        && then.range.last.checked_add(1) == Some(then.total)
+        && first.total == then.total;
+    let tied = tie(&start.fields).is_some() && tie(&start.fields) == tie(&head.fields);
+    if head.status != 206 || !follows || !tied {
+        return None;
+    }
+    let mut fields = start.fields.clone();
+    fields.retain(|name, _| !head.fields.has(name) && name != "via");
+    for (name, value) in head.fields.iter() {
+        fields.add(name, value);
+    }
+    fields.remove("content-range");
+    fields.set("content-length", first.total.to_string());
+    Some(ResponseHead {
+        status: 200,
+        fields,
+    })
+}

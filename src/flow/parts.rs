@@ -1,0 +1,93 @@
+//! Stored parts of bodies: found for ranges that they hold, and completed for
+//! requests that want everything.
+
+use super::fetch::{self, Ask, forward, store};
+use super::find::{Found, Hit, find_in_slot};
+use super::host::{Host, Tier};
+use super::isolate::Isolate;
+use super::reply::{Answer, Client};
+use super::report::Report;
+use crate::cache::answer::{Exchange, Next, settle};
+use crate::cache::part::{self, Part};
+use crate::cache::request::Lookup;
+use crate::http::range;
+
+/// A body that is put together from parts is held in memory meanwhile.
+const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+
+/// A stored part that is of use for this request: one that holds the range it
+/// wants, or the start of the body that it wants whole.
+pub async fn find_part<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Option<Hit<H::Body>> {
+    let slot = lookup.key.part_slot();
+    // Few URLs have a part; for the others this costs no look-up.
+    if lookup.head_only || !isolate.has_part(&slot.digest) {
+        return None;
+    }
+    let found = find_in_slot(host, isolate, lookup, Tier::CacheApi, &slot, report).await;
+    let Found::Fresh(hit) = found else {
+        return None;
+    };
+    let part = Part::of(&hit.entry.fields)?;
+    let useful = match &lookup.range {
+        Some(wanted) => {
+            part.answers(wanted).is_some()
+                && range::if_range_holds(&lookup.client, &hit.entry.fields)
+        }
+        None => part.rest().is_some() && part.total <= WHOLE_BYTES_MAX,
+    };
+    useful.then_some(hit)
+}
+
+/// Asks the origin for what follows a stored start, and puts the whole answer
+/// together and into the tiers. If the origin sends anything else than the
+/// rest of the very body, that is taken instead, or everything asked for anew.
+pub async fn complete<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    start: Hit<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
+    let mut request = lookup.origin.clone();
+    if let (Some(rest), Some(tie)) = (rest, part::tie(&start.entry.fields)) {
+        request.fields.set("range", rest);
+        request.fields.set("if-range", tie);
+    }
+    let asked = Ask::the_origin(host, isolate, &request, report).await;
+    let Ok(head) = &asked.head else {
+        return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await;
+    };
+    let whole = part::completed(&start.entry, head);
+    let (head, body) = match (whole, head.status) {
+        (Some(whole), _) => {
+            let body = match (start.body, asked.body) {
+                (Some(one), Some(other)) => host.join(one, other).await,
+                _ => None,
+            };
+            (whole, body)
+        }
+        (None, 200) => (head.clone(), asked.body),
+        _ => return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await,
+    };
+    let exchange = Exchange {
+        lookup,
+        seen: asked.seen,
+        times: asked.times,
+        stored: None,
+        on_error: false,
+    };
+    report.cache = "miss";
+    match settle(&exchange, Ok(&head)) {
+        Next::Store(entry) if body.is_some() => {
+            let slot = lookup.key.slot();
+            store(host, lookup, *entry, body, slot, Client::Waiting, report)
+        }
+        _ => forward(Ok(head), body, asked.times.response_ms),
+    }
+}
