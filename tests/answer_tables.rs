@@ -225,7 +225,7 @@ fn an_entry_holds_what_was_said() {
     );
     let expected = head(
         "200 | Cache-Control: public, max-age=60 | Vary: Accept-Language, X-None | ETag: \"a\" \
-         | Content-Type: text/plain | Date: $+0",
+         | Content-Type: text/plain | Via: 1.1 edgekeep | Date: $+0",
     );
     assert_eq!(entry.fields, expected.fields);
     // Lifetime and a day for the validator, less the age it came with.

@@ -15,11 +15,13 @@ fn entry() -> Entry {
             lifetime: 60,
             stale_while_revalidate: 5,
             stale_if_error: 6,
+            stale_allowed: true,
         },
         for_authorized: true,
         status: 200,
         length: Some(11),
         tags: vec!["t1".to_owned(), "t2".to_owned()],
+        groups: vec!["g 1".to_owned(), "g2".to_owned()],
         choices: vec![
             ("accept".to_owned(), Some("a".to_owned())),
             ("x".to_owned(), None),
@@ -45,6 +47,8 @@ fn an_entry_reads_as_it_was_written() {
     check(|e| e.length = None);
     check(|e| e.length = Some(0));
     check(|e| e.for_authorized = false);
+    check(|e| e.terms.stale_allowed = false);
+    check(|e| e.groups.clear());
     check(|e| e.tags.clear());
     check(|e| e.choices.clear());
     check(|e| e.fields = Fields::new());
@@ -58,6 +62,7 @@ fn an_entry_reads_as_it_was_written() {
             lifetime: u64::MAX,
             stale_while_revalidate: u64::MAX,
             stale_if_error: u64::MAX,
+            stale_allowed: true,
         };
     });
     for odd in [
@@ -90,6 +95,7 @@ fn an_entry_reads_as_it_was_written() {
     ] {
         check(|e| e.key = odd.to_owned());
         check(|e| e.tags = vec![odd.to_owned(), odd.to_owned()]);
+        check(|e| e.groups = vec![odd.to_owned(), odd.to_owned()]);
         check(|e| {
             e.choices = vec![
                 (odd.to_owned(), Some(odd.to_owned())),
@@ -139,29 +145,31 @@ fn other_texts_are_no_entries() {
         pieces[at] = piece;
         pieces.join("|")
     };
-    // Every number: eight, the counts of tags, choices and fields.
-    for at in [1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 19] {
+    // Every number: nine, the counts of tags, groups, choices and fields.
+    for at in [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 18, 23] {
         for bad in ["", "x", "-1", "1.5", "18446744073709551616", " 1", "é"] {
             check(&with(at, bad), EntryError::Garbled);
         }
     }
     for bad in ["x", "-1", "18446744073709551616"] {
-        check(&with(9, bad), EntryError::Garbled);
+        check(&with(10, bad), EntryError::Garbled);
     }
     for bad in ["65536", "99999"] {
-        check(&with(8, bad), EntryError::Garbled);
+        check(&with(9, bad), EntryError::Garbled);
     }
     for (at, piece) in [
-        (11, "3"),
-        (11, "1"),
-        (14, "3"),
-        (14, "0"),
-        (19, "4"),
-        (19, "2"),
+        (12, "3"),
+        (12, "1"),
+        (15, "3"),
+        (15, "1"),
+        (18, "3"),
+        (18, "0"),
+        (23, "4"),
+        (23, "2"),
     ] {
         check(&with(at, piece), EntryError::Garbled);
     }
-    for at in [11, 14, 19] {
+    for at in [12, 15, 18, 23] {
         check(&with(at, "18446744073709551615"), EntryError::Garbled);
     }
     for bad in [
@@ -175,7 +183,7 @@ fn other_texts_are_no_entries() {
         "\\7c\\7c;",
         "\\-1;",
     ] {
-        for at in [10, 12, 15, 16, 20, 21] {
+        for at in [11, 13, 16, 19, 20, 24, 25] {
             check(&with(at, bad), EntryError::Garbled);
         }
     }
@@ -200,6 +208,7 @@ fn an_entry_knows_how_long_it_is_of_use() {
             lifetime: terms.0,
             stale_while_revalidate: terms.1,
             stale_if_error: terms.2,
+            stale_allowed: true,
         };
         entry.initial_age = initial_age;
         if let Some(name) = validator {

@@ -156,6 +156,10 @@ impl Host for Mirror {
         self.world.keep(body, keep, for_client)
     }
 
+    async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
+        self.world.join(one, other).await
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,
@@ -339,7 +343,7 @@ fn start(
     let hostile = &mut *mirror.hostile.borrow_mut();
     let isolate = Rc::clone(&isolates[hostile.random.usize(0..isolates.len())]);
     let lookup = match classify(&isolate.rules, &head) {
-        Plan::Lookup(lookup) => Some(lookup),
+        Plan::Lookup(lookup) => Some(*lookup),
         _ => None,
     };
     let (slot, host) = (Rc::default(), mirror.clone());

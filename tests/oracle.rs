@@ -153,7 +153,7 @@ impl Case {
             head.fields.add("authorization", "Basic x");
         }
         match classify(&rules, &head) {
-            Plan::Lookup(lookup) => lookup,
+            Plan::Lookup(lookup) => *lookup,
             other => panic!("{other:?}"),
         }
     }

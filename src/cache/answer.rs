@@ -172,18 +172,13 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     if !is_about(stored, head) {
         return Next::AskAgain;
     }
-    const OF_THE_BODY: [&str; 5] = [
-        "content-encoding",
-        "content-length",
-        "content-range",
-        "content-type",
-        "etag",
-    ];
+    const OF_THE_BODY: [&str; 3] = ["content-encoding", "content-length", "content-range"];
     let mut update = head.fields.clone();
     strip_hop_by_hop(&mut update);
     update.retain(|name, _| !OF_THE_BODY.contains(&name));
     let mut fields = stored.fields.clone();
-    fields.retain(|name, _| !update.has(name) && !matches!(name, "date" | "via"));
+    fields
+        .retain(|name, value| !update.has(name) && name != "date" && (name, value) != ("via", VIA));
     for (name, value) in update.iter() {
         fields.add(name, value);
     }

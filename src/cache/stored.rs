@@ -102,7 +102,7 @@ fn by_age(
     let ttl = ttl.min(0);
     let age = Age { age, ttl };
     let stale_for = ttl.unsigned_abs();
-    let in_a_hurry = !too_old && !too_short;
+    let in_a_hurry = !too_old && !too_short && wishes.max_age.is_none();
     if purged.is_some() && in_a_hurry && stale_for < terms.stale_while_revalidate {
         return Verdict::WhileRevalidate(age);
     }

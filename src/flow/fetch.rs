@@ -6,7 +6,7 @@ use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::signpost;
-use crate::cache::answer::{Exchange, Next, OriginFailure, for_clients, settle};
+use crate::cache::answer::{Exchange, Next, NotStored, OriginFailure, for_clients, settle};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::Times;
 use crate::cache::key::Slot;
@@ -125,6 +125,9 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
+                if reason == NotStored::Head {
+                    outdate(host, lookup, old.take());
+                }
                 forward(head, body, received_ms)
             }
             // A 304 to a request without conditions tells nothing.
@@ -270,6 +273,23 @@ fn serve_stale<B>(
         Err(failure) => format!("origin: {}", failure_text(failure)),
     });
     from_entry(&old.hit.entry, lookup, client, old.hit.age).with(old.hit.body)
+}
+
+/// What HEAD has shown to be another body is stale from now on (RFC 9111
+/// §4.3.5), however long it would have been fresh.
+fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>) {
+    let Some(Old { hit, .. }) = old else {
+        return;
+    };
+    let mut entry = hit.entry;
+    if entry.age(host.now_ms()) >= entry.terms.lifetime {
+        return;
+    }
+    let tiers = tiers_for(lookup, &entry);
+    entry.terms.lifetime = 0;
+    entry.terms.stale_while_revalidate = 0;
+    let slot = hit.slot;
+    host.keep(hit.body, Keep { slot, entry, tiers }, false);
 }
 
 /// Gives the origin's answer on as it is.

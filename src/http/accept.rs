@@ -45,7 +45,7 @@ pub fn encoding(value: Option<&str>) -> String {
 /// `en, de;q=0.9`.
 pub fn ranked(value: &str) -> String {
     let mut members: Vec<(u32, String)> = list::members(value)
-        .map(|member| {
+        .filter_map(|member| {
             let mut thousandths = 1000;
             let mut kept = Vec::new();
             for piece in list::split_outside_quotes(member, b';').map(list::trim) {
@@ -54,25 +54,33 @@ pub fn ranked(value: &str) -> String {
                     None => kept.push(piece.to_ascii_lowercase()),
                 }
             }
-            (thousandths, kept.join(";"))
+            let name = kept.join(";");
+            (!name.is_empty()).then_some((thousandths, name))
         })
         .collect();
     members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
     members.dedup();
-    let mut ranked = Vec::new();
     let (mut rank, mut last) = (0_u32, None);
-    for (weight, name) in members {
-        if last.is_some_and(|last| last != weight) {
-            rank += 1;
-        }
-        last = Some(weight);
-        ranked.push(match (weight, rank) {
-            (0, _) => format!("{name};q=0"),
-            (_, 0) => name,
+    for (weight, _) in &mut members {
+        if last.is_some_and(|last| last != *weight) {
             // Ten ranks are more than any origin tells apart.
-            _ => format!("{name};q=0.{}", 10_u32.saturating_sub(rank).max(1)),
-        });
+            rank = (rank + 1).min(9);
+        }
+        last = Some(*weight);
+        if *weight > 0 {
+            *weight = 10 - rank;
+        }
     }
+    members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
+    members.dedup();
+    let ranked: Vec<String> = members
+        .into_iter()
+        .map(|(rank, name)| match rank {
+            10 => name,
+            0 => format!("{name};q=0"),
+            _ => format!("{name};q=0.{rank}"),
+        })
+        .collect();
     ranked.join(", ")
 }
 

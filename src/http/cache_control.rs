@@ -175,5 +175,6 @@ pub fn age(fields: &Fields) -> u64 {
     fields
         .get("age")
         .and_then(|value| list::members(value).next())
+        .filter(|value| !value.starts_with('"'))
         .map_or(0, delta_seconds)
 }

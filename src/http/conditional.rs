@@ -16,7 +16,8 @@ pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
             .flat_map(list::members)
             .any(|wanted| wanted == "*" || Some(opaque(wanted)) == etag);
     }
-    let since = request.get("if-modified-since").and_then(date::parse);
+    let since = request.joined("if-modified-since");
+    let since = since.as_deref().and_then(date::parse);
     // §4.3.2: without Last-Modified, the Date of the response stands in.
     let modified = stored
         .get("last-modified")

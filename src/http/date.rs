@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Seconds since 1970 of an HTTP-date in any of its three forms; `None` for
 /// anything else, and for years before 1970.
 pub fn parse(text: &str) -> Option<u64> {
-    let date = httpdate::parse_http_date(text.trim()).ok()?;
+    let date = httpdate::parse_http_date(&in_its_case(text.trim())).ok()?;
     Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
@@ -13,16 +13,33 @@ pub fn parse(text: &str) -> Option<u64> {
 /// behind `now` (seconds since 1970) means the coming one, and one more than
 /// 50 years ahead the past one, as RFC 9110 §5.6.7 asks.
 pub fn parse_at(text: &str, now: u64) -> Option<u64> {
-    let seconds = parse(text)?;
-    // 1970 to 2069 are what `parse` takes two digits for, and 100 years from
-    // any of them have 25 leap days.
-    const CENTURY: u64 = 36_525 * 86_400;
-    const HALF: u64 = CENTURY / 2;
     // RFC 850 form: `Monday, 23-Nov-26 …`; no other form has a `-`.
-    if text.contains('-') && seconds.saturating_add(CENTURY) <= now.saturating_add(HALF) {
-        return Some(seconds + CENTURY);
-    }
-    Some(seconds)
+    let Some((day, rest)) = text.trim().split_once(", ").filter(|_| text.contains('-')) else {
+        return parse(text);
+    };
+    const FIFTY_YEARS: u64 = 18_262 * 86_400 + 43_200;
+    let (date, month, rest) = (rest.get(..2)?, rest.get(3..6)?, rest.get(7..)?);
+    // Days of the week tell centuries apart as well: what has none of them
+    // right is no date.
+    ["21", "20", "19"].iter().find_map(|century| {
+        let text = format!("{}, {date} {month} {century}{rest}", day.get(..3)?);
+        parse(&text).filter(|seconds| *seconds <= now.saturating_add(FIFTY_YEARS))
+    })
+}
+
+/// A date in the case that the RFC gives it: caches read any (RFC 9111 §4.2).
+fn in_its_case(text: &str) -> String {
+    let mut inside = false;
+    let cased = text.chars().map(|c| {
+        let c = if inside {
+            c.to_ascii_lowercase()
+        } else {
+            c.to_ascii_uppercase()
+        };
+        inside = c.is_ascii_alphabetic();
+        c
+    });
+    cased.collect::<String>().replace(" Gmt", " GMT")
 }
 
 /// The last second that has an HTTP-date: the form has four digits for a year.

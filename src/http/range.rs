@@ -1,7 +1,7 @@
 //! Range requests (RFC 9110 §14).
 
 use super::fields::Fields;
-use super::list;
+use super::{date, list};
 
 /// Bytes of a body, from `first` to `last`, both counted from 0 and included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub fn resolve(range: &str, length: u64) -> Ranges {
         };
         let bounds = (number(first), number(last));
         let part = match bounds {
+            // The end of nothing is satisfiable, but no part can be sent.
+            (Ok(None), Ok(Some(1..))) if length == 0 => return Ranges::Whole,
             (Ok(None), Ok(Some(suffix))) => {
                 let first = length.saturating_sub(suffix);
                 let last = length.checked_sub(1).filter(|_| suffix > 0);
@@ -118,6 +120,9 @@ pub fn if_range_holds(request: &Fields, stored: &Fields) -> bool {
     if wanted.starts_with('"') {
         return stored.get("etag").map(list::trim) == Some(wanted);
     }
-    // Weak tags never match; a date matches only exactly.
-    !wanted.starts_with("W/") && stored.get("last-modified").map(list::trim) == Some(wanted)
+    // Weak tags never match; a date matches only exactly, and only where it is
+    // a strong validator (§8.8.2.2).
+    let date = |name| stored.get(name).and_then(date::parse);
+    let strong = date("last-modified").is_some_and(|at| date("date").is_some_and(|sent| at < sent));
+    strong && stored.get("last-modified").map(list::trim) == Some(wanted)
 }

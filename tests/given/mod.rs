@@ -53,7 +53,7 @@ pub fn lookup(defaults: &Value, request: &str) -> Lookup {
             .collect(),
     };
     match classify(&rules, &request) {
-        Plan::Lookup(lookup) => lookup,
+        Plan::Lookup(lookup) => *lookup,
         other => panic!("{other:?}"),
     }
 }
