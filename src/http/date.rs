@@ -9,23 +9,28 @@ pub fn parse(text: &str) -> Option<u64> {
     Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// As [`parse`], but a year of two digits that would lie more than 50 years
-/// behind `now` (seconds since 1970) means the coming one, and one more than
-/// 50 years ahead the past one, as RFC 9110 §5.6.7 asks.
+/// As [`parse`], but a year of two digits lies at most 50 years after `now`
+/// (seconds since 1970) and otherwise in the past, as RFC 9110 §5.6.7 asks.
 pub fn parse_at(text: &str, now: u64) -> Option<u64> {
     // RFC 850 form: `Monday, 23-Nov-26 …`; no other form has a `-`.
     let Some((day, rest)) = text.trim().split_once(", ").filter(|_| text.contains('-')) else {
         return parse(text);
     };
-    const FIFTY_YEARS: u64 = 18_262 * 86_400 + 43_200;
-    let (date, month, rest) = (rest.get(..2)?, rest.get(3..6)?, rest.get(7..)?);
-    // Days of the week tell centuries apart as well: what has none of them
-    // right is no date.
+    let (day, date, month, rest) = (
+        day.get(..3)?,
+        rest.get(..2)?,
+        rest.get(3..6)?,
+        rest.get(7..)?,
+    );
+    // Tried from the latest century on; a wrong day of the week makes it none.
     ["21", "20", "19"].iter().find_map(|century| {
-        let text = format!("{}, {date} {month} {century}{rest}", day.get(..3)?);
-        parse(&text).filter(|seconds| *seconds <= now.saturating_add(FIFTY_YEARS))
+        let text = format!("{day}, {date} {month} {century}{rest}");
+        parse(&text).filter(|seconds| *seconds <= now.saturating_add(FIFTY_YEARS_SECONDS))
     })
 }
+
+/// Fifty years of 365.25 days.
+const FIFTY_YEARS_SECONDS: u64 = 18_262 * 86_400 + 43_200;
 
 /// A date in the case that the RFC gives it: caches read any (RFC 9111 §4.2).
 fn in_its_case(text: &str) -> String {
