@@ -209,13 +209,22 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     }
 }
 
-/// Whether a 206 may be stored (§3.3): it answers our `Range`, is one part of
-/// a body of known length, and has a validator that ties it to the others.
-fn is_part(exchange: &Exchange<'_>, head: &ResponseHead) -> bool {
-    exchange.lookup.range.is_some()
-        && exchange.stored.is_none()
-        && Part::of(&head.fields).is_some()
-        && part::tie(&head.fields).is_some()
+/// Whether an answer of this status may be kept: every final one but 304, and
+/// 206 only as the answer to a `Range` that we sent (§3.3), if it is one part
+/// of a body of known length and has a validator that ties it to the others.
+/// `Range` is not in the key, so what else an origin answers to it (such as
+/// 416) is not kept: it would be wrong for everybody else.
+fn may_be_kept(exchange: &Exchange<'_>, head: &ResponseHead) -> bool {
+    let ranged = exchange
+        .lookup
+        .range_to_send(exchange.stored.is_none())
+        .is_some();
+    match head.status {
+        200 => true,
+        206 => ranged && Part::of(&head.fields).is_some() && part::tie(&head.fields).is_some(),
+        304 | 0..200 => false,
+        _ => !ranged,
+    }
 }
 
 /// The entry that an answer makes, if it may be stored at all (§3).
@@ -228,12 +237,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     // stands beside must-understand for those who do not.
     let no_store = control.no_store && !control.must_understand;
     let refused = [
-        (
-            head.status < 200
-                || head.status == 304
-                || (head.status == 206 && !is_part(exchange, head)),
-            NotStored::Status,
-        ),
+        (!may_be_kept(exchange, head), NotStored::Status),
         (!understood, NotStored::NotUnderstood),
         (lookup.wishes.no_store, NotStored::RequestNoStore),
         (no_store, NotStored::NoStore),

@@ -7,6 +7,7 @@ use crate::http::accept;
 use crate::http::cache_control::RequestControl;
 use crate::http::fields::{Fields, strip_hop_by_hop};
 use crate::http::head::{Method, RequestHead};
+use crate::http::range;
 use crate::http::url::Url;
 use std::rc::Rc;
 
@@ -77,6 +78,17 @@ pub struct Lookup {
     pub wishes: RequestControl,
     /// The client's own fields, for its conditions.
     pub client: Fields,
+}
+
+impl Lookup {
+    /// The `Range` that goes to the origin, where nothing is stored: a range of
+    /// what we do not hold is fetched as such, or a player that seeks would
+    /// wait for all that comes before. From the start means everything.
+    pub fn range_to_send(&self, holds_nothing: bool) -> Option<&str> {
+        self.range
+            .as_deref()
+            .filter(|range| holds_nothing && !range::is_from_start(range))
+    }
 }
 
 /// A request to the origin.

@@ -15,7 +15,6 @@ use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::Age;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
-use crate::http::range;
 
 /// A stored answer that the origin is to confirm or replace.
 pub struct Old<B> {
@@ -152,11 +151,7 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
     if lookup.head_only {
         request.method = "HEAD".to_owned();
     }
-    // A range of what we do not hold is fetched as such, or a player that seeks
-    // would wait for all that comes before; its answer is not stored. From the
-    // start means everything, and fills.
-    let range = lookup.range.as_deref().filter(|_| stored.is_none());
-    if let Some(range) = range.filter(|range| !range::is_from_start(range)) {
+    if let Some(range) = lookup.range_to_send(stored.is_none()) {
         request.fields.set("range", range);
         if let Some(validator) = lookup.client.get("if-range") {
             request.fields.set("if-range", validator);

@@ -53,3 +53,10 @@ get /e -> 200 0123456789 # miss
 wait 2.2
 get /e Range: bytes=2-4 -> 206 234 # fwd=stale fwd-status=304
   unsent Range
+# What the origin answers to a range is no answer to everybody: only a whole one fills.
+origin /f 416 max-age=600; Content-Range: bytes */10 | no
+get /f Range: bytes=99- -> 416 no # !stored detail=status
+origin /f 404 max-age=600 | none
+get /f Range: bytes=5- -> 404 none # !stored detail=status
+origin /f 200 max-age=600 | 0123456789
+get /f -> 200 0123456789 # miss stored
