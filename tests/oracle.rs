@@ -162,6 +162,7 @@ impl Case {
     fn ours(&self) -> (bool, bool) {
         let lookup = self.lookup();
         let exchange = Exchange {
+            ranged: false,
             lookup: &lookup,
             seen: 0,
             times: Times {

@@ -143,6 +143,7 @@ impl Case {
     fn ours(&self) -> bool {
         let lookup = Self::lookup(&Fields::new());
         let exchange = Exchange {
+            ranged: false,
             lookup: &lookup,
             seen: 0,
             times: Times {

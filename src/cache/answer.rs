@@ -5,12 +5,12 @@ use super::entry::{ENTRY_BYTES_MAX, Entry};
 use super::freshness::{self, Times};
 use super::groups;
 use super::negotiation;
-use super::part::{self, Part};
+use super::part::Part;
 use super::purge::{TAGS_MAX, is_tag};
 use super::request::Lookup;
 use crate::http::fields::{Fields, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
-use crate::http::{date, list};
+use crate::http::{date, list, range};
 
 /// What happens after the origin answered, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +67,12 @@ pub enum NotStored {
     NoFreshness,
     /// It arrived older than it may be used, and has no validator.
     Expired,
-    /// 206 and 304 are not stored as answers of their own.
+    /// A 304; a 206 that is no single part with a strong validator; any other
+    /// answer to a `Range` than the whole.
     Status,
     /// The request was HEAD.
     Head,
-    /// More tags than an entry may have: a purge could miss it.
+    /// More tags or groups than an entry may have: a purge could miss it.
     TooManyTags,
     /// The head is larger than [`ENTRY_BYTES_MAX`].
     LargeHead,
@@ -111,6 +112,8 @@ pub struct Exchange<'a> {
     pub stored: Option<&'a Entry>,
     /// Whether that one may be served should the origin have failed.
     pub on_error: bool,
+    /// Whether the client's `Range` was sent on.
+    pub ranged: bool,
 }
 
 /// Answers the question for what the origin sent.
@@ -182,9 +185,6 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     for (name, value) in update.iter() {
         fields.add(name, value);
     }
-    // Tag fields were taken out when the entry was made. A 304 may omit them:
-    // the tags it had then stay.
-    let retagged = TAG_FIELDS.iter().any(|(name, _)| update.has(name));
     let merged = ResponseHead {
         status: stored.status,
         fields,
@@ -192,9 +192,9 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     match entry(exchange, &merged) {
         Ok(mut entry) => {
             entry.length = stored.length;
-            if !retagged {
-                entry.tags = stored.tags.clone();
-            }
+            // Tag fields were taken out when the entry was made, and a 304 may
+            // omit some: too many tags are better than too few.
+            entry.add_tags(&stored.tags);
             let entry = Box::new(entry);
             Next::Refresh { entry, keep: true }
         }
@@ -215,16 +215,20 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
 /// `Range` is not in the key, so what else an origin answers to it (such as
 /// 416) is not kept: it would be wrong for everybody else.
 fn may_be_kept(exchange: &Exchange<'_>, head: &ResponseHead) -> bool {
-    let ranged = exchange
-        .lookup
-        .range_to_send(exchange.stored.is_none())
-        .is_some();
+    let ranged = exchange.ranged;
     match head.status {
-        200 => true,
-        206 => ranged && Part::of(&head.fields).is_some() && part::tie(&head.fields).is_some(),
+        // Some servers answer ranges of other units by a 200.
+        200 => !head.fields.has("content-range"),
+        206 => ranged && Part::of(&head.fields).is_some() && has_strong_validator(head, exchange),
         304 | 0..200 => false,
         _ => !ranged,
     }
+}
+
+fn has_strong_validator(head: &ResponseHead, exchange: &Exchange<'_>) -> bool {
+    // Judged as the entry will be: with a Date, even if the origin sent none.
+    let fields = for_clients(&head.fields, exchange.times.response_ms);
+    range::strong_validator(&fields).is_some()
 }
 
 /// The entry that an answer makes, if it may be stored at all (§3).
@@ -254,7 +258,8 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     let names = negotiation::choosing_fields(&head.fields).map_err(|_| NotStored::Vary)?;
     let terms = freshness::terms(head, &lookup.rule, exchange.times);
     let tags = tags(&head.fields, &lookup.rule.tags);
-    if tags.len() > TAGS_MAX {
+    let groups = groups::named(&head.fields, "cache-groups");
+    if tags.len() > TAGS_MAX || groups.len() > groups::GROUPS_MAX {
         return Err(NotStored::TooManyTags);
     }
     let entry = Entry {
@@ -270,7 +275,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
             .get("content-length")
             .and_then(|n| n.trim().parse().ok()),
         tags,
-        groups: groups::named(&head.fields, "cache-groups"),
+        groups,
         choices: negotiation::choices(&names, &lookup.origin.fields),
         fields: for_clients(&head.fields, exchange.times.response_ms),
     };

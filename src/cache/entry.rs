@@ -99,6 +99,13 @@ impl Entry {
         self.fields.has("etag") || self.fields.has("last-modified")
     }
 
+    /// Adds tags.
+    pub fn add_tags(&mut self, tags: &[String]) {
+        self.tags.extend_from_slice(tags);
+        self.tags.sort();
+        self.tags.dedup();
+    }
+
     /// What purges may name it by.
     pub fn covered(&self) -> Option<Covered<'_>> {
         let url = Url::parse(self.key.lines().next()?).ok()?;

@@ -5,9 +5,9 @@ use crate::http::fields::Fields;
 use crate::http::url::Url;
 use sfv::{BareItem, List, ListEntry, Parser};
 
-/// How many groups of an answer count, and how long each may be. RFC 9875
-/// §2 asks for at least 32 of 32 characters.
-const GROUPS_MAX: usize = 64;
+/// How many groups an answer may have to be stored, and how long each may be
+/// to count. RFC 9875 §2 asks for at least 32 of 32 characters.
+pub const GROUPS_MAX: usize = 64;
 const GROUP_BYTES_MAX: usize = 256;
 
 /// The groups that a field names: a list of strings. A field that is none, or
@@ -30,7 +30,6 @@ pub fn named(fields: &Fields, field: &str) -> Vec<String> {
         .collect();
     let mut names = names.unwrap_or_default();
     names.retain(|name| name.len() <= GROUP_BYTES_MAX);
-    names.truncate(GROUPS_MAX);
     names
 }
 

@@ -57,16 +57,6 @@ impl Part {
     }
 }
 
-/// The validator that ties parts of one body together: a strong entity tag,
-/// or the date (RFC 9110 §13.1.5).
-pub fn tie(fields: &Fields) -> Option<&str> {
-    match fields.get("etag").map(str::trim) {
-        Some(etag) if etag.starts_with('"') => Some(etag),
-        Some(_) => None,
-        None => fields.get("last-modified"),
-    }
-}
-
 /// The head of the whole answer that a stored start and this 206 make, if the
 /// 206 is the rest of the very body: lengths and validators agree (§3.4).
 pub fn completed(start: &Entry, head: &ResponseHead) -> Option<ResponseHead> {
@@ -75,7 +65,16 @@ pub fn completed(start: &Entry, head: &ResponseHead) -> Option<ResponseHead> {
         && first.range.last.checked_add(1) == Some(then.range.first)
         && then.range.last.checked_add(1) == Some(then.total)
         && first.total == then.total;
-    let tied = tie(&start.fields).is_some() && tie(&start.fields) == tie(&head.fields);
+    // The rest may leave out its Date; then the start's own stands for both.
+    let same = |name| {
+        head.fields
+            .get(name)
+            .is_none_or(|v| start.fields.get(name) == Some(v))
+    };
+    let tied = range::strong_validator(&start.fields).is_some()
+        && (head.fields.has("etag") || head.fields.has("last-modified"))
+        && same("etag")
+        && same("last-modified");
     if head.status != 206 || !follows || !tied {
         return None;
     }

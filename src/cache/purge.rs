@@ -189,9 +189,9 @@ impl PurgeIndex {
                 self.marks.entry(mark).or_default().raise(*numbers);
             }
         }
-        let floor = self.floor;
+        let (hard, soft) = (self.floor.hard, self.floor.soft.max(self.floor.hard));
         self.marks
-            .retain(|_, numbers| numbers.hard > floor.hard || numbers.soft > floor.soft);
+            .retain(|_, numbers| numbers.hard > hard || numbers.soft > soft);
     }
 
     /// What became of an entry whose fill had seen the number `seen`.

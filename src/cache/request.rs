@@ -87,7 +87,7 @@ impl Lookup {
     pub fn range_to_send(&self, holds_nothing: bool) -> Option<&str> {
         self.range
             .as_deref()
-            .filter(|range| holds_nothing && !range::is_from_start(range))
+            .filter(|range| holds_nothing && range::asks_for_part(range))
     }
 }
 
@@ -217,6 +217,9 @@ fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (Ca
     (key, sent)
 }
 
+/// Fields that choose among variants of an answer.
+const NEGOTIATION: [&str; 3] = ["accept", "accept-language", "accept-encoding"];
+
 /// The client's fields that may reach the origin without being in the key.
 fn forwarded(rule: &Rule, client: &Fields) -> Fields {
     const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
@@ -227,9 +230,16 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
         sent.retain(|name, _| {
             !is_forwarding_field(name) && !is_ours(name) && !CONDITIONS.contains(&name)
         });
+        // In the spelling by which variants are chosen: what the origin sees
+        // must be what chooses.
+        for name in NEGOTIATION {
+            if let Some(value) = client.joined(name) {
+                sent.set(name, negotiated(name, client).unwrap_or(value));
+            }
+        }
         return sent;
     }
-    for name in ["accept", "accept-language", "accept-encoding"] {
+    for name in NEGOTIATION {
         if let Some(value) = negotiated(name, client) {
             sent.add(name, value);
         }

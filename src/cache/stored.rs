@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::negotiation;
+use super::no_vary_search::Policy;
 use super::purge::{PurgeIndex, PurgeState};
 use super::request::Lookup;
 use crate::http::cache_control::RequestControl;
@@ -55,7 +56,7 @@ pub enum Unusable {
 /// then nothing can be said of purges, and the stored answer is used only
 /// after the origin confirmed it, or if the origin fails too.
 pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms: u64) -> Verdict {
-    if !entry.is_of(&lookup.key) {
+    if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) {
         return Verdict::Unusable(Unusable::OtherKey);
     }
     if !negotiation::fits(&entry.choices, &lookup.origin.fields) {
@@ -73,6 +74,14 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
         return Verdict::Unusable(Unusable::Purged);
     }
     by_age(entry, &lookup.wishes, purged, now_ms)
+}
+
+/// Whether the stored answer itself allows what a signpost says: that the
+/// parameters which were asked for beyond its key do not matter.
+fn leads_here(entry: &Entry, lookup: &Lookup) -> bool {
+    let (key, asked) = (&lookup.key, &lookup.asked);
+    key == asked
+        || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&asked.url) == key.url)
 }
 
 fn by_age(
@@ -102,8 +111,8 @@ fn by_age(
     let ttl = ttl.min(0);
     let age = Age { age, ttl };
     let stale_for = ttl.unsigned_abs();
-    let in_a_hurry = !too_old && !too_short && wishes.max_age.is_none();
-    if purged.is_some() && in_a_hurry && stale_for < terms.stale_while_revalidate {
+    let stale_will_do = !too_old && !too_short && wishes.max_age.is_none();
+    if purged.is_some() && stale_will_do && stale_for < terms.stale_while_revalidate {
         return Verdict::WhileRevalidate(age);
     }
     let on_error = stale_for < terms.stale_if_error || stale_for < terms.stale_while_revalidate;

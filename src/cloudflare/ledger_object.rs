@@ -79,7 +79,10 @@ impl DurableObject for Ledger {
         let url = request.url()?;
         match url.path() {
             "/append" => {
-                let order: Order = serde_json::from_str(&request.text().await?)?;
+                let mut order: Order = serde_json::from_str(&request.text().await?)?;
+                // Accepted now: from here counts within what time it is in
+                // force.
+                order.received_ms = now_ms();
                 Response::from_json(&self.append(&order)?)
             }
             "/news" => {
@@ -110,11 +113,25 @@ fn create_tables(sql: &SqlStorage) -> Result<()> {
             hard INTEGER NOT NULL,
             soft INTEGER NOT NULL,
             last INTEGER NOT NULL)",
-        "INSERT OR IGNORE INTO floor VALUES (1, 0, 0, 0)",
+        "CREATE INDEX IF NOT EXISTS orders_by_time ON orders (received_ms)",
     ] {
         sql.exec(statement, None)?;
     }
-    Ok(())
+    // A ledger that starts anew must not give numbers again: entries that are
+    // still stored would outrank them. So it starts at the time, far above the
+    // numbers of an earlier one, and with everything older dead.
+    let start = integer(now_ms());
+    let values = vec![start.into(), start.into()];
+    sql.exec(
+        "INSERT OR IGNORE INTO floor VALUES (1, ?, 0, ?)",
+        Some(values),
+    )
+    .map(|_| ())
+}
+
+fn now_ms() -> u64 {
+    // Positive, and exact for 285,000 years.
+    js_sys::Date::now() as u64
 }
 
 #[derive(Deserialize)]
@@ -136,6 +153,8 @@ struct MarkRow {
 
 impl Ledger {
     fn append(&self, order: &Order) -> Result<Reply> {
+        // First what may set the numbers right.
+        self.news(order.after)?;
         let earlier = match &order.id {
             Some(id) => self.record_of(id)?,
             None => None,
@@ -163,22 +182,6 @@ impl Ledger {
         let sequence = integer(record.receipt.sequence);
         let received_ms = integer(order.received_ms);
         self.run("UPDATE floor SET last = ?", vec![sequence.into()])?;
-        if let Some(id) = &order.id {
-            let text = serde_json::to_string(record)?;
-            self.run(
-                "INSERT INTO orders VALUES (?, ?, ?, ?)",
-                vec![
-                    sequence.into(),
-                    id.as_str().into(),
-                    received_ms.into(),
-                    text.into(),
-                ],
-            )?;
-            self.run(
-                "DELETE FROM orders WHERE received_ms < ?",
-                vec![received_ms.saturating_sub(RECORD_MS).into()],
-            )?;
-        }
         let (hard, soft) = (integer(numbers.hard), integer(numbers.soft));
         for mark in &order.marks {
             self.run(
@@ -201,6 +204,23 @@ impl Ledger {
         if count.first().and_then(|row| row.n).unwrap_or(0) > MARKS_MAX {
             self.raise_floor(sequence, 0)?;
         }
+        // Last: a repeat is told of only what has been done.
+        if let Some(id) = &order.id {
+            let text = serde_json::to_string(record)?;
+            self.run(
+                "INSERT INTO orders VALUES (?, ?, ?, ?)",
+                vec![
+                    sequence.into(),
+                    id.as_str().into(),
+                    received_ms.into(),
+                    text.into(),
+                ],
+            )?;
+            self.run(
+                "DELETE FROM orders WHERE received_ms < ?",
+                vec![received_ms.saturating_sub(RECORD_MS).into()],
+            )?;
+        }
         Ok(())
     }
 
@@ -218,6 +238,13 @@ impl Ledger {
     }
 
     fn news(&self, after: u64) -> Result<News> {
+        if after > self.last()? {
+            // The object was set back to an earlier state: what isolates and
+            // entries know lies ahead of it. Everything before is dead.
+            let ahead = integer(after);
+            self.run("UPDATE floor SET last = ?", vec![ahead.into()])?;
+            self.raise_floor(ahead, 0)?;
+        }
         let floor = self.rows::<Numbers>("SELECT hard, soft FROM floor", vec![])?;
         let marks = self.rows::<MarkRow>(
             "SELECT mark, hard, soft FROM marks WHERE last > ?",

@@ -69,7 +69,7 @@ pub async fn ask(
 
 /// What a future gives within some time. The timer is dropped, and so
 /// cleared, with this call.
-async fn within<F: Future>(work: F, milliseconds: u64) -> Option<F::Output> {
+pub async fn within<F: Future>(work: F, milliseconds: u64) -> Option<F::Output> {
     let mut work = pin!(work);
     let mut timer = pin!(Delay::from(Duration::from_millis(milliseconds)));
     poll_fn(|context| {

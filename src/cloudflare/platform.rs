@@ -44,7 +44,10 @@ impl Platform {
         let copy = Copy::of(body, keep.entry.length).await;
         if let Ok(copy) = &copy {
             // Known now even if the origin did not say: later answers can.
-            keep.entry.length = copy.length().or(keep.entry.length);
+            // A status that has no body has no length either (RFC 9110 §8.6).
+            let bodiless = matches!(keep.entry.status, 204 | 205 | 304);
+            let length = copy.length().filter(|_| !bodiless);
+            keep.entry.length = length.or(keep.entry.length);
         }
         let copies = match (copy, keep.tiers.len()) {
             (Ok(copy), 2) => copy.twice().map(|(one, other)| vec![one, other]),
@@ -75,6 +78,9 @@ impl Platform {
             return;
         };
         log_problem(self, tier.word(), &js::message(&error));
+        if body.rest.is_none() {
+            return;
+        }
         // Local workerd stores what it got of a long body that broke off, and
         // does so a moment after the write has failed: look again, and
         // again.
@@ -95,6 +101,16 @@ impl Platform {
             Tier::Kv => tiers::forget_in_kv(&self.kv()?, slot).await,
         };
         forgotten.map_err(|error| js::message(&error))
+    }
+}
+
+/// The ledger is 10 to 300 ms away; beyond this it counts as out of reach.
+const LEDGER_MS_MAX: u64 = 5000;
+
+async fn in_time<T>(question: impl Future<Output = worker::Result<T>>) -> Result<T, String> {
+    match origin::within(question, LEDGER_MS_MAX).await {
+        Some(answer) => answer.map_err(|error| error.to_string()),
+        None => Err(format!("no answer within {LEDGER_MS_MAX} ms")),
     }
 }
 
@@ -186,14 +202,10 @@ impl Host for Platform {
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
-        ledger::append(self.env(), order)
-            .await
-            .map_err(|error| error.to_string())
+        in_time(ledger::append(self.env(), order)).await
     }
 
     async fn news(&self, after: u64) -> Result<News, String> {
-        ledger::news(self.env(), after)
-            .await
-            .map_err(|error| error.to_string())
+        in_time(ledger::news(self.env(), after)).await
     }
 }

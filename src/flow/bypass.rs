@@ -1,19 +1,21 @@
 //! Requests that do not use the cache: they go through whole.
 
-use super::fetch::origin_failed;
+use super::fetch::{forward, origin_failed};
+use super::handoff::Handoff;
 use super::host::Host;
-use super::invalidate::after_write;
+use super::invalidate::{after_write, is_unsafe};
 use super::isolate::Isolate;
-use super::reply::{Answer, Content};
+use super::reply::Answer;
 use super::report::Report;
-use crate::cache::answer::for_clients;
+use crate::cache::answer::OriginFailure;
 use crate::cache::request::{Bypass, OriginRequest};
-use crate::http::head::RequestHead;
+use crate::http::head::{RequestHead, ResponseHead};
+use std::rc::Rc;
 
 /// Sends a request on and gives the answer back.
 pub async fn bypass<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     reason: Bypass,
     request: &RequestHead,
     to_origin: &OriginRequest,
@@ -31,23 +33,45 @@ pub async fn bypass<H: Host>(
     // another protocol.
     let waits = body.is_some() || reason == Bypass::Upgrade;
     let timeout_ms = (!waits).then_some(isolate.rules.origin_timeout_seconds * 1000);
-    match host.ask_origin(to_origin, body, timeout_ms).await {
-        Ok((head, body)) => {
-            report.fwd_status = Some(head.status);
-            after_write(host, isolate, request, &head, report).await;
-            Answer {
-                status: head.status,
-                length: head
-                    .fields
-                    .get("content-length")
-                    .and_then(|n| n.parse().ok()),
-                fields: for_clients(&head.fields, host.now_ms()),
-                content: body.map_or(Content::Empty, Content::Body),
-            }
-        }
+    let (answer, note) = if is_unsafe(&request.method) {
+        write(host, isolate, request, to_origin, body, timeout_ms).await
+    } else {
+        (host.ask_origin(to_origin, body, timeout_ms).await, None)
+    };
+    report.notes.extend(note);
+    report.fwd_status = answer.as_ref().ok().map(|(head, _)| head.status);
+    match answer {
+        Ok((head, body)) => forward(Ok(head), body, host.now_ms()),
         Err(failure) => {
             report.cache = "error";
             origin_failed(failure)
         }
     }
+}
+
+/// What the origin says.
+type Said<B> = Result<(ResponseHead, Option<B>), OriginFailure>;
+
+/// Sends a write on and invalidates what it changed, to the end even if the
+/// client leaves meanwhile: the origin may have done it by then.
+async fn write<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    request: &RequestHead,
+    to_origin: &OriginRequest,
+    body: Option<H::Body>,
+    timeout_ms: Option<u64>,
+) -> (Said<H::Body>, Option<String>) {
+    let handoff = Handoff::default();
+    let (there, host_then, isolate) = (handoff.clone(), host.clone(), Rc::clone(isolate));
+    let (request, to_origin) = (request.clone(), to_origin.clone());
+    host.later(async move {
+        let answer = host_then.ask_origin(&to_origin, body, timeout_ms).await;
+        let note = match &answer {
+            Ok((head, _)) => after_write(&host_then, &isolate, &request, head).await,
+            Err(_) => None,
+        };
+        there.put((answer, note));
+    });
+    handoff.take().await
 }

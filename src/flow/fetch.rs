@@ -8,11 +8,11 @@ use super::report::Report;
 use super::signpost;
 use crate::cache::answer::{Exchange, Next, NotStored, OriginFailure, for_clients, settle};
 use crate::cache::entry::Entry;
-use crate::cache::freshness::Times;
+use crate::cache::freshness::{Terms, Times};
 use crate::cache::key::Slot;
-use crate::cache::negotiation;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::Age;
+use crate::cache::{negotiation, no_vary_search};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 
@@ -86,20 +86,26 @@ pub async fn fetch<H: Host>(
     loop {
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let request = origin_request(lookup, stored.filter(|_| conditional));
+        let ranged = request.fields.has("range");
         let Ask {
             seen,
             times,
             head,
             body,
         } = Ask::the_origin(host, isolate, &request, report).await;
-        let by_answer = head.as_ref().ok();
-        let by_answer = by_answer.and_then(|head| signpost::by_answer(lookup, &head.fields));
+        let by_answer = head.as_ref().ok().and_then(|head| {
+            // A 304 that says nothing of parameters leaves it as it was.
+            let silent = head.status == 304 && !head.fields.has(no_vary_search::FIELD);
+            let fields = stored.filter(|_| silent).map(|entry| &entry.fields);
+            signpost::by_answer(lookup, fields.unwrap_or(&head.fields))
+        });
         let exchange = Exchange {
             lookup: by_answer.as_ref().unwrap_or(lookup),
             seen,
             times,
             stored,
             on_error: old.as_ref().is_some_and(|old| old.on_error),
+            ranged,
         };
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
         let received_ms = exchange.times.response_ms;
@@ -124,7 +130,8 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
-                if reason == NotStored::Head {
+                let definite = head.as_ref().is_ok_and(|head| head.status < 500);
+                if definite && reason != NotStored::RequestNoStore {
                     outdate(host, lookup, old.take());
                 }
                 forward(head, body, received_ms)
@@ -270,19 +277,21 @@ fn serve_stale<B>(
     from_entry(&old.hit.entry, lookup, client, old.hit.age).with(old.hit.body)
 }
 
-/// What HEAD has shown to be another body is stale from now on (RFC 9111
-/// §4.3.5), however long it would have been fresh.
+/// The origin has another answer now that cannot take the place of the stored
+/// one, or HEAD has shown that there is another (RFC 9111 §4.3.5): the stored
+/// one may only be confirmed from now on, not served.
 fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>) {
     let Some(Old { hit, .. }) = old else {
         return;
     };
     let mut entry = hit.entry;
-    if entry.age(host.now_ms()) >= entry.terms.lifetime {
+    let terms = entry.terms;
+    let last = terms.stale_while_revalidate.max(terms.stale_if_error);
+    if entry.age(host.now_ms()) >= terms.lifetime.saturating_add(last) {
         return;
     }
     let tiers = tiers_for(lookup, &entry);
-    entry.terms.lifetime = 0;
-    entry.terms.stale_while_revalidate = 0;
+    entry.terms = Terms::default();
     let slot = hit.slot;
     host.keep(hit.body, Keep { slot, entry, tiers }, false);
 }

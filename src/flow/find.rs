@@ -69,6 +69,29 @@ pub async fn find<H: Host>(
     lookup: &Lookup,
     report: &mut Report,
 ) -> Search<H::Body> {
+    let enough = |found: &Found<_>| matches!(found, Found::Fresh(_) | Found::WhileRevalidate(_));
+    search(host, isolate, lookup, enough, report).await
+}
+
+/// As [`find`], but looks on until something is fresh: another data centre may
+/// have refreshed the entry, and KV have the new one.
+pub async fn find_fresh<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Search<H::Body> {
+    let enough = |found: &Found<_>| matches!(found, Found::Fresh(_));
+    search(host, isolate, lookup, enough, report).await
+}
+
+async fn search<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    enough: impl Fn(&Found<H::Body>) -> bool,
+    report: &mut Report,
+) -> Search<H::Body> {
     let mut search = Search {
         found: Found::Nothing(Missing::Uri),
         taken_by: None,
@@ -81,7 +104,7 @@ pub async fn find<H: Host>(
     for tier in tiers {
         let found = find_in(host, isolate, lookup, *tier, &mut search.taken_by, report).await;
         search.found = better(search.found, found);
-        if matches!(search.found, Found::Fresh(_) | Found::WhileRevalidate(_)) {
+        if enough(&search.found) {
             break;
         }
     }
@@ -90,7 +113,14 @@ pub async fn find<H: Host>(
 
 fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
     match (&one, &other) {
-        (_, Found::Fresh(_) | Found::WhileRevalidate(_)) => other,
+        (_, Found::Fresh(_)) => other,
+        (Found::WhileRevalidate(old), Found::WhileRevalidate(new))
+            if new.entry.received_ms > old.entry.received_ms =>
+        {
+            other
+        }
+        (Found::WhileRevalidate(_), _) => one,
+        (_, Found::WhileRevalidate(_)) => other,
         (Found::Stale(old, _), Found::Stale(new, _))
             if new.entry.received_ms > old.entry.received_ms =>
         {

@@ -8,7 +8,6 @@
 
 use super::host::{Host, Ordered};
 use super::isolate::Isolate;
-use super::report::Report;
 use crate::cache::groups;
 use crate::cache::key;
 use crate::cache::ledger::Order;
@@ -17,16 +16,16 @@ use crate::cache::rules::Rules;
 use crate::http::head::{Method, RequestHead, ResponseHead};
 
 /// Invalidates what a request's success made old, if it was one of those.
+/// Returns a note for the log.
 pub async fn after_write<H: Host>(
     host: &H,
     isolate: &Isolate,
     request: &RequestHead,
     answer: &ResponseHead,
-    report: &mut Report,
-) {
+) -> Option<String> {
     let selectors = selectors(&isolate.rules, request, answer);
     if selectors.is_empty() {
-        return;
+        return None;
     }
     let (marks, everything) = Order::marks_of(&selectors);
     let order = Order {
@@ -43,25 +42,31 @@ pub async fn after_write<H: Host>(
     match host.append(&order).await {
         Ok(Ordered::Done(receipt, news)) => {
             isolate.index.borrow_mut().learn(&news);
-            report.note(format!("invalidated {:?}", receipt.selectors));
+            Some(format!("invalidated {:?}", receipt.selectors))
         }
-        Ok(Ordered::Conflict) => {}
-        Err(problem) => report.note(format!("ledger: {problem}; nothing was invalidated")),
+        Ok(Ordered::Conflict) => None,
+        Err(problem) => Some(format!("ledger: {problem}; nothing was invalidated")),
+    }
+}
+
+/// Whether a method may change something: any that is not registered as safe
+/// (RFC 9110 §9.2.1, and the WebDAV family's own RFCs).
+pub fn is_unsafe(method: &Method) -> bool {
+    const SAFE: [&str; 6] = ["OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"];
+    match method {
+        Method::Get | Method::Head => false,
+        Method::Other(name) => !SAFE.contains(&name.as_str()),
     }
 }
 
 fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec<Selector> {
-    // RFC 9110 §9.2.1 names the safe methods; any that is not known is unsafe.
-    let safe = match &request.method {
-        Method::Get | Method::Head => true,
-        Method::Other(name) => matches!(name.as_str(), "OPTIONS" | "TRACE"),
-    };
     // §4.4: a successful answer is a 2xx or 3xx.
-    if safe || !(200..400).contains(&answer.status) {
+    if !is_unsafe(&request.method) || !(200..400).contains(&answer.status) {
         return Vec::new();
     }
     let target = key::canonical_path(&request.url);
-    if !rules.rule_for(&target).invalidate_on_write {
+    let rule = rules.rule_for(&target);
+    if !rule.invalidate_on_write {
         return Vec::new();
     }
     let mut urls = vec![request.url.clone()];
@@ -75,10 +80,11 @@ fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec
     }
     let mut selectors: Vec<Selector> = urls
         .into_iter()
-        .map(|url| {
+        .filter_map(|url| {
             let url = key::canonical_path(&url);
             let rule = rules.rule_for(&url);
-            url_selector(url, &rule)
+            // What is never stored needs no invalidation.
+            rule.cache.then(|| url_selector(url, &rule))
         })
         .collect();
     let origin = groups::origin(&request.url);

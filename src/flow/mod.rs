@@ -4,6 +4,7 @@
 pub mod bypass;
 pub mod fetch;
 pub mod find;
+pub mod handoff;
 pub mod host;
 pub mod invalidate;
 pub mod isolate;

@@ -7,6 +7,7 @@ use super::host::{Host, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::signpost;
 use crate::cache::answer::{Exchange, Next, settle};
 use crate::cache::part::{self, Part};
 use crate::cache::request::Lookup;
@@ -55,7 +56,7 @@ pub async fn complete<H: Host>(
 ) -> Answer<H::Body> {
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
     let mut request = lookup.origin.clone();
-    if let (Some(rest), Some(tie)) = (rest, part::tie(&start.entry.fields)) {
+    if let (Some(rest), Some(tie)) = (rest, range::strong_validator(&start.entry.fields)) {
         request.fields.set("range", rest);
         request.fields.set("if-range", tie);
     }
@@ -64,27 +65,31 @@ pub async fn complete<H: Host>(
         return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await;
     };
     let whole = part::completed(&start.entry, head);
-    let (head, body) = match (whole, head.status) {
-        (Some(whole), _) => {
-            let body = match (start.body, asked.body) {
-                (Some(one), Some(other)) => host.join(one, other).await,
-                _ => None,
-            };
-            (whole, body)
+    let joined = match (whole, head.status, start.body, asked.body) {
+        (Some(whole), _, Some(one), Some(other)) => {
+            host.join(one, other).await.map(|body| (whole, Some(body)))
         }
-        (None, 200) => (head.clone(), asked.body),
-        _ => return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await,
+        (None, 200, _, body) => Some((head.clone(), body)),
+        _ => None,
     };
+    let Some((head, body)) = joined else {
+        return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await;
+    };
+    let by_answer = signpost::by_answer(lookup, &head.fields);
+    let lookup = by_answer.as_ref().unwrap_or(lookup);
     let exchange = Exchange {
         lookup,
         seen: asked.seen,
         times: asked.times,
         stored: None,
         on_error: false,
+        ranged: false,
     };
     report.cache = "miss";
     match settle(&exchange, Ok(&head)) {
-        Next::Store(entry) if body.is_some() => {
+        Next::Store(mut entry) => {
+            // What follows a part usually leaves its tags out.
+            entry.add_tags(&start.entry.tags);
             let slot = lookup.key.slot();
             store(host, lookup, *entry, body, slot, Client::Waiting, report)
         }

@@ -4,6 +4,7 @@ use crate::cache::entry::Entry;
 use crate::cache::part::Part;
 use crate::cache::request::Lookup;
 use crate::cache::stored::Age;
+use crate::http::cache_control::CacheControl;
 use crate::http::conditional;
 use crate::http::fields::Fields;
 use crate::http::range::{self, ByteRange, Ranges};
@@ -96,7 +97,10 @@ impl Head {
 /// conditions, its method, and the age of the answer are seen to here.
 pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> Head {
     let mut fields = entry.fields.clone();
-    if let Some(seconds) = lookup.rule.browser_ttl.filter(|_| entry.status < 400) {
+    let control = CacheControl::of(&fields);
+    let shared = !control.private && !control.no_store && !fields.has("set-cookie");
+    let browser_ttl = lookup.rule.browser_ttl;
+    if let Some(seconds) = browser_ttl.filter(|_| shared && entry.status < 400) {
         // Browsers subtract Age: what is added here leaves them the whole TTL.
         let max_age = seconds.saturating_add(age.age);
         fields.remove("expires");
@@ -152,6 +156,8 @@ fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
                 in_pieces(&mut head, vec![Piece::Bytes(one.from(start))]);
             }
         }
+        // Parts of a coded body in one multipart body could not be decoded.
+        (Ranges::Parts(parts), None) if parts.len() > 1 && head.fields.has("content-encoding") => {}
         (Ranges::Parts(parts), None) => {
             head.status = 206;
             let pieces = match parts.as_slice() {

@@ -2,7 +2,7 @@
 
 use super::bypass::bypass;
 use super::fetch::{Old, fetch, note_stores};
-use super::find::{Found, Hit, Missing, find};
+use super::find::{Found, Hit, Missing, find, find_fresh};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::parts::{complete, find_part};
@@ -188,10 +188,13 @@ async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
         began_ms: host.now_ms(),
         ..Report::default()
     };
-    let search = find(host, isolate, &lookup, &mut report).await;
+    let search = find_fresh(host, isolate, &lookup, &mut report).await;
     let old = match search.found {
-        // Another isolate was faster.
-        Found::Fresh(_) => return,
+        // Another isolate was faster; perhaps in another data centre.
+        Found::Fresh(hit) => {
+            from_cache(host, &lookup, hit, &mut report);
+            return;
+        }
         Found::WhileRevalidate(hit) => Some(Old {
             hit,
             on_error: true,

@@ -47,6 +47,11 @@ pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>) -> Optio
             }
             host.sleep(WAIT_STEP_MS).await;
         }
+        // Whoever asked was slow, or is gone without a word.
+        let old = age(isolate).is_none_or(|age| age >= lag_ms);
+        if old && may_ask(host, isolate) {
+            ask(host, isolate).await;
+        }
     }
     match age(isolate) {
         None => Some("no-purge-index"),

@@ -89,9 +89,27 @@ pub fn resolve(range: &str, length: u64) -> Ranges {
     }
 }
 
-/// Whether a `Range` asks for everything, as players do at first.
-pub fn is_from_start(range: &str) -> bool {
-    byte_specs(range).is_some_and(|specs| specs.trim() == "0-")
+/// Whether a `Range` asks for some of the bytes, and not for all of them as
+/// players do at first.
+pub fn asks_for_part(range: &str) -> bool {
+    byte_specs(range).is_some_and(|specs| specs.trim() != "0-")
+}
+
+/// The strong validator of a response, which ties parts of one body together:
+/// a strong entity tag, or a Last-Modified that is older than the response
+/// (RFC 9110 §8.8.2.2; in the same second the body might change again).
+pub fn strong_validator(fields: &Fields) -> Option<&str> {
+    match fields.get("etag").map(list::trim) {
+        Some(etag) if etag.starts_with('"') => Some(etag),
+        Some(_) => None,
+        None => strong_date(fields),
+    }
+}
+
+fn strong_date(fields: &Fields) -> Option<&str> {
+    let modified = fields.get("last-modified").map(list::trim)?;
+    let sent = fields.get("date").and_then(date::parse)?;
+    (date::parse(modified)? < sent).then_some(modified)
 }
 
 fn byte_specs(range: &str) -> Option<&str> {
@@ -122,7 +140,5 @@ pub fn if_range_holds(request: &Fields, stored: &Fields) -> bool {
     }
     // Weak tags never match; a date matches only exactly, and only where it is
     // a strong validator (§8.8.2.2).
-    let date = |name| stored.get(name).and_then(date::parse);
-    let strong = date("last-modified").is_some_and(|at| date("date").is_some_and(|sent| at < sent));
-    strong && stored.get("last-modified").map(list::trim) == Some(wanted)
+    strong_date(stored) == Some(wanted)
 }

@@ -61,6 +61,7 @@ pub fn lookup(defaults: &Value, request: &str) -> Lookup {
 /// An exchange that took no time.
 pub fn exchange<'a>(lookup: &'a Lookup, stored: Option<&'a Entry>, on_error: bool) -> Exchange<'a> {
     Exchange {
+        ranged: false,
         lookup,
         seen: 7,
         times: TIMES,

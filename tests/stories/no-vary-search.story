@@ -38,3 +38,19 @@ get /nvs/c?a=2 -> 404 # miss
 origin /d?a=1 200 max-age=600; No-Vary-Search: params | d
 get /d?a=1 -> 200 d # miss stored
 get /d?a=2 -> 404 # miss
+# A signpost leads only to answers that say so themselves.
+origin /nvs/p?a=1 200 max-age=600 | a1
+get /nvs/p?a=1 -> 200 a1 # miss stored
+origin /nvs/p?b=2 200 max-age=600; No-Vary-Search: params=("x") | b2
+get /nvs/p?b=2 -> 200 b2 # miss stored
+wait 0.3
+origin /nvs/p?a=1&x=5 200 max-age=600 | a1x5
+get /nvs/p?a=1&x=5 -> 200 a1x5 # miss
+# A 304 that says nothing of parameters leaves it as it was.
+origin /nvs/q?a=1 200 max-age=1, stale-if-error=0; ETag: "1"; No-Vary-Search: params | q
+get /nvs/q?a=1 -> 200 q # miss stored
+wait 2.2
+origin /nvs/q?a=2 304 max-age=600; ETag: "1"
+get /nvs/q?a=2 -> 200 q # fwd=stale fwd-status=304 stored
+wait 0.3
+get /nvs/q?a=3 -> 200 q # hit

@@ -59,3 +59,13 @@ get /f Range: bytes=0-1,4-5 -> 206 parts # !stored
 purge {"files": ["http://$host/b"]} -> 200
 origin /b 206 max-age=600; ETag: "v3"; Content-Range: bytes 3-7/10 | 3x5x7
 get /b Range: bytes=3-7 -> 206 3x5x7 # miss
+# What completes a part has no tags of its own: those of the part stay.
+origin /t 206 max-age=600; ETag: "1"; Content-Range: bytes 0-4/10; Cache-Tag: parts-tag | 01234
+get /t Range: bytes=0-4 -> 206 01234 # stored
+wait 0.3
+origin /t 206 max-age=600; ETag: "1"; Content-Range: bytes 5-9/10 | 56789
+get /t -> 200 0123456789 # fwd=partial stored
+wait 0.3
+purge {"tags": ["parts-tag"]} -> 200
+origin /t 200 max-age=600 | new
+get /t -> 200 new # miss

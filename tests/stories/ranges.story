@@ -60,3 +60,19 @@ origin /f 404 max-age=600 | none
 get /f Range: bytes=5- -> 404 none # !stored detail=status
 origin /f 200 max-age=600 | 0123456789
 get /f -> 200 0123456789 # miss stored
+# Other units stay here; a slice that calls itself 200 is kept from everybody else.
+origin /g 200 max-age=600; Content-Range: items 0-4/9 | slice
+get /g Range: items=0-4 -> 200 slice # !stored detail=status
+  unsent Range
+# A range that is sent again after a 304 about another answer is still a range.
+origin /h 200 max-age=1, stale-if-error=0; Last-Modified: Mon, 23 Nov 2015 00:00:00 GMT; ETag: "1" | 0123456789
+get /h -> 200 0123456789 # miss stored
+wait 2.2
+origin /h 304 max-age=600; ETag: "2"
+get /h Range: bytes=99- -> 502 # fwd=stale
+# Several parts of a coded body could not be decoded.
+origin /i 200 max-age=600; Content-Encoding: x-none | 0123456789
+get /i -> 200 # miss stored
+wait 0.3
+get /i Range: bytes=0-1,5-6 -> 200 # hit
+get /i Range: bytes=0-1 -> 206 # hit

@@ -56,3 +56,6 @@ origin /b 200 max-age=600 | b2
 post /b -> 200
 evict
 get /b -> 200 b2 # miss
+# Reading by WebDAV is safe.
+request PROPFIND /b -> 200
+get /b -> 200 b2 # hit
