@@ -298,24 +298,28 @@ fn the_origin_sees_what_is_keyed() {
     check_seen(
         &all,
         "GET | X-A: 1 | Cookie: a=1 | DNT: 1",
-        "cookie: a=1 | dnt: 1 | x-a: 1",
+        "cookie: a=1 | dnt: 1 | via: 1.1 edgekeep | x-a: 1",
     );
     check_seen(
         &all,
         "GET | User-Agent: M | Cache-Control: no-cache",
-        "cache-control: no-cache | user-agent: M",
+        "cache-control: no-cache | user-agent: M | via: 1.1 edgekeep",
     );
     check_seen(
         &all,
         "GET | X-Forwarded-Host: b | Forwarded: c | CF-Ray: d | Via: e | X-HTTP-Method: PUT",
-        "",
+        "via: e, 1.1 edgekeep",
     );
     check_seen(
         &all,
         "GET | Connection: x-a | X-A: 1 | TE: b | Host: c | Expect: d",
-        "",
+        "via: 1.1 edgekeep",
     );
-    check_seen(&all, "GET | If-None-Match: * | If-Modified-Since: x", "");
+    check_seen(
+        &all,
+        "GET | If-None-Match: * | If-Modified-Since: x",
+        "via: 1.1 edgekeep",
+    );
 }
 
 #[test]

@@ -7,10 +7,10 @@ use super::groups;
 use super::negotiation;
 use super::part::Part;
 use super::purge::{TAGS_MAX, is_tag};
-use super::request::Lookup;
-use crate::http::fields::{Fields, strip_hop_by_hop};
+use super::request::{Lookup, VIA};
+use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
-use crate::http::{date, list, range};
+use crate::http::{cache_control, date, list, range};
 
 /// What happens after the origin answered, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
         Some(etag.trim().trim_start_matches("W/").to_owned())
     };
     if let Some(etag) = opaque(&head.fields) {
-        return opaque(&stored.fields) == Some(etag);
+        return !is_unreadable(&etag) && opaque(&stored.fields) == Some(etag);
     }
     let modified = head.fields.get("last-modified");
     modified.is_none() || modified == stored.fields.get("last-modified")
@@ -159,7 +159,10 @@ fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
 /// Whether the answer to HEAD tells of the very body we hold, so that it can
 /// renew its head (RFC 9111 §4.3.5).
 fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
-    let same = |name| head.fields.get(name) == stored.fields.get(name);
+    let same = |name| {
+        let value = head.fields.get(name);
+        value == stored.fields.get(name) && !value.is_some_and(is_unreadable)
+    };
     let length = head.fields.get("content-length");
     let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
     head.status == stored.status
@@ -234,8 +237,15 @@ fn has_strong_validator(head: &ResponseHead, exchange: &Exchange<'_>) -> bool {
 /// The entry that an answer makes, if it may be stored at all (§3).
 fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStored> {
     let lookup = exchange.lookup;
-    let (control, _) = freshness::directives(head);
+    let (control, targeted) = freshness::directives(head);
     let authorized_too = control.public || control.must_revalidate || control.s_maxage.is_some();
+    // Fields that may not be stored; a targeted field replaces what names them.
+    let withheld = match targeted {
+        true => Vec::new(),
+        false => cache_control::withheld(&head.fields),
+    };
+    let is_withheld = |name: &str| withheld.iter().any(|other| other == name);
+    let sets_cookie = head.fields.has("set-cookie") && !is_withheld("set-cookie");
     let understood = !control.must_understand || freshness::is_understood(head.status);
     // RFC 9111 §5.2.2.3: who understands the status ignores the no-store that
     // stands beside must-understand for those who do not.
@@ -246,7 +256,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         (lookup.wishes.no_store, NotStored::RequestNoStore),
         (no_store, NotStored::NoStore),
         (control.private, NotStored::Private),
-        (head.fields.has("set-cookie"), NotStored::SetCookie),
+        (sets_cookie, NotStored::SetCookie),
         (
             lookup.authorized && !authorized_too,
             NotStored::Authorization,
@@ -262,6 +272,8 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     if tags.len() > TAGS_MAX || groups.len() > groups::GROUPS_MAX {
         return Err(NotStored::TooManyTags);
     }
+    let mut fields = for_clients(&head.fields, exchange.times.response_ms);
+    fields.retain(|name, _| !is_withheld(name));
     let entry = Entry {
         key: lookup.key.text.clone(),
         seen: exchange.seen,
@@ -277,7 +289,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         tags,
         groups,
         choices: negotiation::choices(&names, &lookup.origin.fields),
-        fields: for_clients(&head.fields, exchange.times.response_ms),
+        fields,
     };
     if entry.retention_seconds() == 0 {
         return Err(NotStored::Expired);
@@ -287,10 +299,6 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     }
     Ok(entry)
 }
-
-/// How we name ourselves in `Via`. The runtime does not tell the protocol
-/// that an answer came by; 1.1 is what a Worker speaks.
-const VIA: &str = "1.1 edgekeep";
 
 /// Response fields that carry tags, and whether commas separate them.
 const TAG_FIELDS: [(&str, bool); 3] = [

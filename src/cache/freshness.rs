@@ -130,8 +130,11 @@ fn heuristic(
     }
     let date = |name| head.fields.get(name).and_then(date::parse);
     let sent = date("date").unwrap_or(times.response_ms / 1000);
-    let unchanged = sent.checked_sub(date("last-modified")?)?;
-    Some((unchanged / 10).min(HEURISTIC_SECONDS_MAX))
+    match date("last-modified") {
+        Some(modified) => Some((sent.checked_sub(modified)? / 10).min(HEURISTIC_SECONDS_MAX)),
+        // Nothing to guess from, but something to ask by: kept for validation.
+        None => head.fields.has("etag").then_some(0),
+    }
 }
 
 /// Whether the caching requirements of a status are known here

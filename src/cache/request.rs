@@ -105,6 +105,10 @@ pub struct OriginRequest {
 /// Paths that are Edgekeep's own, on every host.
 pub const ADMIN_PATH: &str = "/.edgekeep/";
 
+/// How we name ourselves in `Via`. The runtime does not tell the protocol
+/// that a message came by; 1.1 is what a Worker speaks.
+pub const VIA: &str = "1.1 edgekeep";
+
 /// What the origin sees as `User-Agent` of a request that may be cached.
 pub const USER_AGENT: &str = concat!("Edgekeep/", env!("CARGO_PKG_VERSION"));
 
@@ -230,6 +234,10 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
         sent.retain(|name, _| {
             !is_forwarding_field(name) && !is_ours(name) && !CONDITIONS.contains(&name)
         });
+        // RFC 9110 §7.6.3; only where a rule wants us transparent, because some
+        // origins do not compress for proxies.
+        let via: Vec<&str> = client.all("via").chain([VIA]).collect();
+        sent.set("via", via.join(", "));
         // In the spelling by which variants are chosen: what the origin sees
         // must be what chooses.
         for name in NEGOTIATION {
@@ -276,6 +284,10 @@ fn whole(request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
     let upgrade = fields.joined("upgrade");
     strip_hop_by_hop(&mut fields);
     fields.retain(|name, _| !is_ours(name));
+    if !matches!(request.method, Method::Other(_)) {
+        // A Worker cannot send a body with these methods.
+        fields.remove("content-length");
+    }
     if let Some(protocol) = upgrade {
         fields.add("upgrade", protocol);
     }

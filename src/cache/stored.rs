@@ -95,7 +95,8 @@ fn by_age(
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
     let alive = purged == Some(PurgeState::Alive);
     // RFC 9111 §5.2.1: what the client will not take without a look.
-    let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| age > most);
+    // max-age=0 is how browsers reload: it means now, not within a second.
+    let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| most == 0 || age > most);
     let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
     if alive && ttl > 0 && !too_old && !too_short {
         return Verdict::Fresh(Age { age, ttl });

@@ -34,6 +34,9 @@ pub async fn ask(
         // Not through the zone's own cache, which our purges do not reach.
         js::set(&init, "cache", &"no-store".into());
     }
+    // fetch() takes no body with these; one would mean nothing (RFC 9110
+    // §9.3.1).
+    let body = body.filter(|_| !matches!(request.method.as_str(), "GET" | "HEAD"));
     if let Some(stream) = body.and_then(Body::into_stream) {
         js::set(&init, "body", &stream);
     }

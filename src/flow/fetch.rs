@@ -13,6 +13,7 @@ use crate::cache::key::Slot;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::Age;
 use crate::cache::{negotiation, no_vary_search};
+use crate::http::cache_control::withheld;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 
@@ -120,7 +121,8 @@ pub async fn fetch<H: Host>(
                     isolate.remember_part(&slot.digest);
                 }
                 report.cache = "miss";
-                store(host, lookup, *entry, body, slot, client, report)
+                let answer = store(host, lookup, *entry, body, slot, client, report);
+                with_withheld(answer, head.as_ref().ok())
             }
             Next::Refresh { entry, keep } => {
                 report.cache = "revalidated";
@@ -146,10 +148,29 @@ pub async fn fetch<H: Host>(
             }
             Next::Fail(failure) => {
                 report.cache = "error";
-                origin_failed(failure)
+                let mut answer = origin_failed(failure);
+                if old.is_some() {
+                    // RFC 9111 §5.2.2.2: there is a stored answer, but it may
+                    // not be used without the origin.
+                    answer.status = 504;
+                }
+                answer
             }
         };
     }
+}
+
+/// Gives the client that the answer was made for the fields that may not be
+/// stored.
+fn with_withheld<B>(mut answer: Answer<B>, head: Option<&ResponseHead>) -> Answer<B> {
+    for name in head.map_or(Vec::new(), |head| withheld(&head.fields)) {
+        if !answer.fields.has(&name) {
+            for value in head.iter().flat_map(|head| head.fields.all(&name)) {
+                answer.fields.add(&name, value);
+            }
+        }
+    }
+    answer
 }
 
 /// The request that goes out: with our own conditions, if we hold an answer.
@@ -303,15 +324,20 @@ pub fn forward<B>(
     received_ms: u64,
 ) -> Answer<B> {
     match head {
-        Ok(head) => Answer {
-            status: head.status,
-            length: head
-                .fields
-                .get("content-length")
-                .and_then(|n| n.parse().ok()),
-            fields: for_clients(&head.fields, received_ms),
-            content: body.map_or(Content::Empty, Content::Body),
-        },
+        Ok(head) => {
+            let mut fields = for_clients(&head.fields, received_ms);
+            // An upstream cache's age is still true of what only passes by.
+            if let Some(age) = head.fields.get("age") {
+                fields.set("age", age);
+            }
+            let length = head.fields.get("content-length");
+            Answer {
+                status: head.status,
+                length: length.and_then(|n| n.parse().ok()),
+                fields,
+                content: body.map_or(Content::Empty, Content::Body),
+            }
+        }
         Err(failure) => origin_failed(failure),
     }
 }

@@ -10,6 +10,7 @@ use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::{purge, signpost, sync};
 use crate::cache::request::{Lookup, Plan, classify};
+use crate::http::cache_control::RequestControl;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
@@ -84,7 +85,10 @@ async fn look_up<H: Host>(
             from_cache(host, &lookup, hit, report)
         }
         Found::Stale(hit, on_error) => {
-            report.fwd = Some("stale");
+            // RFC 9211 §2.2: fresh, but the request would not have it.
+            let wished = lookup.wishes != RequestControl::default();
+            let fresh = hit.entry.age(host.now_ms()) < hit.entry.terms.lifetime;
+            report.fwd = Some(if wished && fresh { "request" } else { "stale" });
             let old = Some(Old { hit, on_error });
             fetch(host, isolate, &lookup, old, taken_by, waiting, report).await
         }

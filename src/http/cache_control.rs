@@ -17,9 +17,9 @@ pub struct CacheControl {
     pub s_maxage: Option<u64>,
     /// `no-store`
     pub no_store: bool,
-    /// `no-cache`, with or without field names.
+    /// `no-cache` without field names.
     pub no_cache: bool,
-    /// `private`, with or without field names.
+    /// `private` without field names.
     pub private: bool,
     /// `public`
     pub public: bool,
@@ -101,7 +101,9 @@ impl CacheControl {
     pub fn of(fields: &Fields) -> Self {
         let mut control = Self::default();
         for (name, argument) in directives(fields) {
-            control.note(&name, argument.map(delta_seconds));
+            if named_fields(&name, argument).is_none() {
+                control.note(&name, argument.map(delta_seconds));
+            }
         }
         control
     }
@@ -155,6 +157,30 @@ impl CacheControl {
             _ => {}
         }
     }
+}
+
+/// The fields that `no-cache` and `private` name: the answer may be stored and
+/// used, but without these (RFC 9111 §5.2.2.4 and §5.2.2.7). In lower case.
+pub fn withheld(fields: &Fields) -> Vec<String> {
+    directives(fields)
+        .filter_map(|(name, argument)| named_fields(&name, argument))
+        .flatten()
+        .collect()
+}
+
+/// The field names of a qualified `no-cache` or `private`; `None` for any
+/// other directive, and for a list that names none.
+fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
+    if !matches!(name, "no-cache" | "private") {
+        return None;
+    }
+    let argument = list::unquote(argument?);
+    let names: Vec<String> = list::members(&argument)
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let valid = !names.is_empty() && names.iter().all(|name| name.bytes().all(token));
+    valid.then_some(names)
 }
 
 /// delta-seconds (RFC 9111 §1.2.2): too large means as large as it gets,

@@ -1,6 +1,6 @@
 //! Preconditions that a cache may answer (RFC 9110 §13, RFC 9111 §4.3.2).
 
-use super::fields::Fields;
+use super::fields::{Fields, is_unreadable};
 use super::{date, list};
 
 /// Whether a request's conditions let a stored response of these fields be
@@ -11,6 +11,7 @@ use super::{date, list};
 pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
     if request.has("if-none-match") {
         let etag = stored.get("etag").map(opaque);
+        let etag = etag.filter(|etag| !is_unreadable(etag));
         return request
             .all("if-none-match")
             .flat_map(list::members)

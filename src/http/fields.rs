@@ -91,6 +91,13 @@ impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Fields {
     }
 }
 
+/// Whether a value holds bytes that the runtime could not read: it takes
+/// fields for UTF-8 and shows anything else as U+FFFD. Such values are equal to
+/// nothing, themselves included.
+pub fn is_unreadable(value: &str) -> bool {
+    value.contains('\u{fffd}')
+}
+
 /// Fields that belong to one connection and never travel on
 /// (RFC 9110 §7.6.1, RFC 9111 §3.1 for the `proxy-` ones).
 fn is_hop_by_hop(name: &str) -> bool {

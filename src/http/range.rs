@@ -1,6 +1,6 @@
 //! Range requests (RFC 9110 §14).
 
-use super::fields::Fields;
+use super::fields::{Fields, is_unreadable};
 use super::{date, list};
 
 /// Bytes of a body, from `first` to `last`, both counted from 0 and included.
@@ -100,7 +100,7 @@ pub fn asks_for_part(range: &str) -> bool {
 /// (RFC 9110 §8.8.2.2; in the same second the body might change again).
 pub fn strong_validator(fields: &Fields) -> Option<&str> {
     match fields.get("etag").map(list::trim) {
-        Some(etag) if etag.starts_with('"') => Some(etag),
+        Some(etag) if etag.starts_with('"') && !is_unreadable(etag) => Some(etag),
         Some(_) => None,
         None => strong_date(fields),
     }
@@ -136,7 +136,7 @@ pub fn if_range_holds(request: &Fields, stored: &Fields) -> bool {
         return true;
     };
     if wanted.starts_with('"') {
-        return stored.get("etag").map(list::trim) == Some(wanted);
+        return !is_unreadable(wanted) && stored.get("etag").map(list::trim) == Some(wanted);
     }
     // Weak tags never match; a date matches only exactly, and only where it is
     // a strong validator (§8.8.2.2).

@@ -8,4 +8,4 @@ get /a -> 200 page # hit detail=stale-while-revalidate
 wait 0.5
 get /a -> 404 deleted # fwd-status=404
 origin /a down
-get /a -> 502
+get /a -> 504

@@ -10,11 +10,11 @@ get /heed/a Cache-Control: only-if-cached -> 200 a # hit
 get /heed/a Cache-Control: max-age=100 -> 200 a # hit
 get /heed/a Cache-Control: min-fresh=1 -> 200 a # hit
 get /heed/a Cache-Control: no-store -> 200 a # hit
-get /heed/a Cache-Control: max-age=0 -> 200 a # fwd=stale fwd-status=304 stored
+get /heed/a Cache-Control: max-age=0 -> 200 a # fwd=request fwd-status=304 stored
 wait 0.3
-get /heed/a Cache-Control: min-fresh=60 -> 200 a # fwd=stale fwd-status=304
-get /heed/a Cache-Control: no-cache -> 200 a # fwd=stale fwd-status=304
-get /heed/a Pragma: no-cache -> 200 a # fwd=stale fwd-status=304
+get /heed/a Cache-Control: min-fresh=60 -> 200 a # fwd=request fwd-status=304
+get /heed/a Cache-Control: no-cache -> 200 a # fwd=request fwd-status=304
+get /heed/a Pragma: no-cache -> 200 a # fwd=request fwd-status=304
 get /heed/a Pragma: no-cache; Cache-Control: max-age=100 -> 200 a # hit
 wait 5.3
 get /heed/a Cache-Control: max-stale -> 200 a # hit !fwd=stale

@@ -26,6 +26,6 @@ origin /c 200 max-age=1, must-revalidate, stale-if-error=60; ETag: "1" | good
 get /c -> 200 good # miss stored
 wait 2.2
 origin /c down
-get /c -> 502 # fwd=stale
+get /c -> 504 # fwd=stale
 origin /c 503 | sorry
 get /c -> 503 sorry # fwd=stale fwd-status=503

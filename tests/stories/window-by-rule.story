@@ -20,7 +20,7 @@ origin /strict/a 200 max-age=1; ETag: "1" | good
 get /strict/a -> 200 good # miss
 wait 2.2
 origin /strict/a down
-get /strict/a -> 502 # fwd=stale
+get /strict/a -> 504 # fwd=stale
 
 origin /browser/a 200 max-age=60; Expires: Thu, 01 Jan 2026 00:00:00 GMT | page
 get /browser/a -> 200 page # miss ttl=60
