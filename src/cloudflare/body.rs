@@ -1,6 +1,7 @@
 //! Bodies: streams that are only moved.
 
 use super::js::{self, FixedLengthStream, IdentityTransformStream, Stream};
+use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
 use js_sys::{Promise, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -61,7 +62,7 @@ impl Body {
     /// A stream of pieces of it.
     pub fn into_pieces(self, pieces: Vec<Piece>) -> Result<Stream, JsValue> {
         let stream = self.into_stream().ok_or("a body that has no parts")?;
-        let pipe = Pipe::new(Some(pieces.iter().map(Piece::length).sum()))?;
+        let pipe = Pipe::new(Some(Piece::length_of(&pieces)))?;
         let readable = pipe.readable.clone();
         spawn_local(async move {
             // If the stream ends too early, so does the pipe, and the client
@@ -136,8 +137,11 @@ impl Pipe {
             while position <= range.last {
                 // What lies before the range is read too, and dropped.
                 let wanted = position >= range.first;
-                let end = if wanted { range.last + 1 } else { range.first };
-                let chunk = read_chunk(&reader, end - position).await?;
+                let end = match wanted {
+                    true => range.last.saturating_add(1),
+                    false => range.first,
+                };
+                let chunk = read_chunk(&reader, end.saturating_sub(position)).await?;
                 position += u64::from(chunk.length());
                 if wanted {
                     JsFuture::from(writer.write(&chunk)?).await?;
@@ -197,11 +201,6 @@ async fn read_chunk(reader: &js::ByobReader, most: u64) -> Result<Uint8Array, Js
         .filter(|chunk| chunk.length() > 0)
         .ok_or_else(|| "the body ended early".into())
 }
-
-/// Bodies up to this length are stored in one piece, when their last byte has
-/// come: what breaks off before is never seen in a tier. A hundred fills at a
-/// time take a fifth of an isolate's 128 MB.
-const WHOLE_BYTES_MAX: u32 = 256 * 1024;
 
 /// A body on its way to the tiers.
 pub struct Copy {

@@ -122,7 +122,10 @@ pub async fn fetch<H: Host>(
                 }
                 report.cache = "miss";
                 let answer = store(host, lookup, *entry, body, slot, client, report);
-                with_withheld(answer, head.as_ref().ok())
+                match head {
+                    Ok(head) => with_withheld(answer, &head, received_ms),
+                    Err(_) => answer,
+                }
             }
             Next::Refresh { entry, keep } => {
                 report.cache = "revalidated";
@@ -132,8 +135,7 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
-                let definite = head.as_ref().is_ok_and(|head| head.status < 500);
-                if definite && reason != NotStored::RequestNoStore {
+                if tells_of_the_page(lookup, reason, &head) {
                     outdate(host, lookup, old.take());
                 }
                 forward(head, body, received_ms)
@@ -148,13 +150,10 @@ pub async fn fetch<H: Host>(
             }
             Next::Fail(failure) => {
                 report.cache = "error";
-                let mut answer = origin_failed(failure);
-                if old.is_some() {
-                    // RFC 9111 §5.2.2.2: there is a stored answer, but it may
-                    // not be used without the origin.
-                    answer.status = 504;
+                match old {
+                    Some(_) => origin_silent(failure),
+                    None => origin_failed(failure),
                 }
-                answer
             }
         };
     }
@@ -162,15 +161,28 @@ pub async fn fetch<H: Host>(
 
 /// Gives the client that the answer was made for the fields that may not be
 /// stored.
-fn with_withheld<B>(mut answer: Answer<B>, head: Option<&ResponseHead>) -> Answer<B> {
-    for name in head.map_or(Vec::new(), |head| withheld(&head.fields)) {
+fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
+    let fields = for_clients(&head.fields, received_ms);
+    for name in withheld(&head.fields) {
         if !answer.fields.has(&name) {
-            for value in head.iter().flat_map(|head| head.fields.all(&name)) {
+            for value in fields.all(&name) {
                 answer.fields.add(&name, value);
             }
         }
     }
     answer
+}
+
+/// Whether an answer that is not stored says that the page is another now:
+/// not if it is about this client, or only asks for patience.
+fn tells_of_the_page(
+    lookup: &Lookup,
+    reason: NotStored,
+    head: &Result<ResponseHead, OriginFailure>,
+) -> bool {
+    let about_client = lookup.authorized || reason == NotStored::RequestNoStore;
+    let definite = |status| status < 500 && !matches!(status, 408 | 425 | 429);
+    !about_client && head.as_ref().is_ok_and(|head| definite(head.status))
 }
 
 /// The request that goes out: with our own conditions, if we hold an answer.
@@ -387,17 +399,36 @@ pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
         OriginFailure::Unreachable => (502, "Bad gateway"),
         OriginFailure::TimedOut => (504, "Gateway timeout"),
     };
+    let why = "there is no stored copy of this page";
+    error_page(
+        status,
+        &format!(
+            "{title}: the origin server {}, and {why}.\n",
+            failure_text(failure)
+        ),
+    )
+}
+
+/// The same where something is stored, but may not be used without the origin
+/// (RFC 9111 §5.2.2.2).
+fn origin_silent<B>(failure: OriginFailure) -> Answer<B> {
+    let said = failure_text(failure);
+    let why = "the stored copy of this page may not be used without it";
+    error_page(
+        504,
+        &format!("Gateway timeout: the origin server {said}, and {why}.\n"),
+    )
+}
+
+/// A page of ours.
+pub fn error_page<B>(status: u16, text: &str) -> Answer<B> {
     let mut fields = Fields::new();
     fields.add("content-type", "text/plain; charset=utf-8");
     fields.add("cache-control", "no-store");
-    let text = format!(
-        "{title}: the origin server {}, and there is no stored copy of this page.\n",
-        failure_text(failure)
-    );
     Answer {
         status,
         fields,
-        content: Content::Text(text),
+        content: Content::Text(text.to_owned()),
         length: None,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::fetch::{self, Ask, forward, store};
 use super::find::{Found, Hit, find_in_slot};
-use super::host::{Host, Tier};
+use super::host::{Host, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
 use super::report::Report;
@@ -12,9 +12,6 @@ use crate::cache::answer::{Exchange, Next, settle};
 use crate::cache::part::{self, Part};
 use crate::cache::request::Lookup;
 use crate::http::range;
-
-/// A body that is put together from parts is held in memory meanwhile.
-const WHOLE_BYTES_MAX: u64 = 256 * 1024;
 
 /// A stored part that is of use for this request: one that holds the range it
 /// wants, or the start of the body that it wants whole.
@@ -39,7 +36,7 @@ pub async fn find_part<H: Host>(
             part.answers(wanted).is_some()
                 && range::if_range_holds(&lookup.client, &hit.entry.fields)
         }
-        None => part.rest().is_some() && part.total <= WHOLE_BYTES_MAX,
+        None => part.rest().is_some() && part.total <= u64::from(WHOLE_BYTES_MAX),
     };
     useful.then_some(hit)
 }

@@ -45,6 +45,13 @@ pub enum Piece {
 }
 
 impl Piece {
+    /// How many bytes these have together.
+    pub fn length_of(pieces: &[Self]) -> u64 {
+        pieces
+            .iter()
+            .fold(0, |sum: u64, piece| sum.saturating_add(piece.length()))
+    }
+
     /// How many bytes it has.
     pub fn length(&self) -> u64 {
         match self {
@@ -182,7 +189,7 @@ fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
 }
 
 fn in_pieces(head: &mut Head, pieces: Vec<Piece>) {
-    head.length = Some(pieces.iter().map(Piece::length).sum());
+    head.length = Some(Piece::length_of(&pieces));
     head.pieces = Some(pieces);
 }
 

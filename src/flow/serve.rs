@@ -1,17 +1,16 @@
 //! The life of a request, from top to bottom.
 
 use super::bypass::bypass;
-use super::fetch::{Old, fetch, note_stores};
+use super::fetch::{Old, error_page, fetch, note_stores};
 use super::find::{Found, Hit, Missing, find, find_fresh};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::parts::{complete, find_part};
-use super::reply::{Answer, Client, Content, from_entry};
+use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
 use super::{purge, signpost, sync};
 use crate::cache::request::{Lookup, Plan, classify};
 use crate::http::cache_control::RequestControl;
-use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
 
@@ -118,17 +117,10 @@ async fn look_up<H: Host>(
 /// The answer to `only-if-cached` where nothing stored will do
 /// (RFC 9111 §5.2.1.7).
 fn not_cached<B>() -> Answer<B> {
-    let mut fields = Fields::new();
-    fields.add("content-type", "text/plain; charset=utf-8");
-    fields.add("cache-control", "no-store");
-    let text =
-        "Gateway timeout: there is no stored copy that fits, and the request is only-if-cached.\n";
-    Answer {
-        status: 504,
-        fields,
-        content: Content::Text(text.to_owned()),
-        length: None,
-    }
+    error_page(
+        504,
+        "Gateway timeout: there is no stored copy that fits, and the request is only-if-cached.\n",
+    )
 }
 
 /// A hit. One found in KV is copied to the Cache API on its way.
@@ -178,9 +170,10 @@ fn refresh_later<H: Host>(
 
 async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
     // The body in hand goes to the client; what a 304 confirms is read anew.
-    // A HEAD request's refresh is a GET.
+    // A HEAD request's refresh is a GET, and a part's of everything.
     let lookup = Lookup {
         head_only: false,
+        range: None,
         ..lookup.clone()
     };
     let mut report = Report {

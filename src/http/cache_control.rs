@@ -169,7 +169,9 @@ pub fn withheld(fields: &Fields) -> Vec<String> {
 }
 
 /// The field names of a qualified `no-cache` or `private`; `None` for any
-/// other directive, and for a list that names none.
+/// other directive, for a list that names none, and for one that names what
+/// describes the body, which would be another without it: those count as the
+/// plain directive.
 fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
     if !matches!(name, "no-cache" | "private") {
         return None;
@@ -179,7 +181,10 @@ fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
         .map(str::to_ascii_lowercase)
         .collect();
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    let valid = !names.is_empty() && names.iter().all(|name| name.bytes().all(token));
+    let of_the_body = |name: &String| name.starts_with("content-") || name == "vary";
+    let valid = !names.is_empty()
+        && names.iter().all(|name| name.bytes().all(token))
+        && !names.iter().any(of_the_body);
     valid.then_some(names)
 }
 

@@ -9,3 +9,19 @@ wait 0.5
 get /a -> 404 deleted # fwd-status=404
 origin /a down
 get /a -> 504
+# An answer that says nothing of the page leaves the old one in service.
+origin /b 200 max-age=1, stale-if-error=60 | page
+get /b -> 200 page # miss stored
+wait 2.2
+origin /b 429 | slow down
+get /b -> 429 slow down # fwd=stale
+origin /b down
+get /b -> 200 page # detail=stale-if-error
+# So does what only an authorized request was told.
+origin /c 200 public, max-age=1, stale-if-error=60 | page
+get /c -> 200 page # miss stored
+wait 2.2
+origin /c 401 | who are you
+get /c Authorization: Bearer wrong -> 401 who are you # fwd=stale
+origin /c down
+get /c -> 200 page # detail=stale-if-error

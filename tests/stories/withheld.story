@@ -18,3 +18,12 @@ origin /c 200 max-age=60, private="" | c
 get /c -> 200 c # !stored
 origin /d 200 max-age=60, private="x-mine", private | d
 get /d -> 200 d # !stored
+# What describes the body cannot be taken from it: such a list keeps the whole answer out.
+origin /e 200 max-age=60, private="content-encoding"; Content-Encoding: x-none | e
+get /e -> 200 e # !stored detail=private
+# A list brings no field of the connection back, nor tags.
+origin /f 200 max-age=60, private="x-hop, cache-tag, keep-alive"; Connection: X-Hop; X-Hop: 1; Keep-Alive: 5; Cache-Tag: withheld-f | f
+get /f -> 200 f # miss stored
+  lacks X-Hop
+  lacks Keep-Alive
+  lacks Cache-Tag
