@@ -5,7 +5,8 @@
 mod given;
 
 use edgekeep::cache::entry::Entry;
-use edgekeep::cache::purge::{News, PurgeIndex};
+use edgekeep::cache::news::News;
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::stored::{Verdict, judge};
 use edgekeep::http::cache_control::RequestControl;
 use edgekeep::http::fields::Fields;

@@ -3,7 +3,9 @@
 
 use edgekeep::cache::entry::{Entry, EntryError};
 use edgekeep::cache::freshness::Terms;
+use edgekeep::cache::selector::{Selector, marks};
 use edgekeep::http::fields::Fields;
+use edgekeep::http::url::Url;
 
 fn entry() -> Entry {
     Entry {
@@ -21,7 +23,7 @@ fn entry() -> Entry {
         status: 200,
         length: Some(11),
         tags: vec!["t1".to_owned(), "t2".to_owned()],
-        groups: vec!["g 1".to_owned(), "g2".to_owned()],
+        marks: vec![0, 1, u64::MAX],
         choices: vec![
             ("accept".to_owned(), Some("a".to_owned())),
             ("x".to_owned(), None),
@@ -48,7 +50,7 @@ fn an_entry_reads_as_it_was_written() {
     check(|e| e.length = Some(0));
     check(|e| e.for_authorized = false);
     check(|e| e.terms.stale_allowed = false);
-    check(|e| e.groups.clear());
+    check(|e| e.marks.clear());
     check(|e| e.tags.clear());
     check(|e| e.choices.clear());
     check(|e| e.fields = Fields::new());
@@ -87,7 +89,7 @@ fn an_entry_reads_as_it_was_written() {
         "日本",
         "\u{1F600}",
         "\u{10FFFF}",
-        "E1|1|2",
+        "E2|1|2",
         "\"",
         " a ",
         "0",
@@ -95,7 +97,6 @@ fn an_entry_reads_as_it_was_written() {
     ] {
         check(|e| e.key = odd.to_owned());
         check(|e| e.tags = vec![odd.to_owned(), odd.to_owned()]);
-        check(|e| e.groups = vec![odd.to_owned(), odd.to_owned()]);
         check(|e| {
             e.choices = vec![
                 (odd.to_owned(), Some(odd.to_owned())),
@@ -109,6 +110,51 @@ fn an_entry_reads_as_it_was_written() {
         });
     }
     check(|e| e.tags = (0..1000).map(|n| format!("tag-{n}")).collect());
+    for count in [1_u64, 2, 4, 7, 64, 1070] {
+        check(|e| {
+            e.marks = (0..count)
+                .map(|n: u64| n.wrapping_mul(0x0123_4567_89ab_cdef))
+                .collect()
+        });
+    }
+    // Every byte in every place.
+    check(|e| e.marks = (0..=u8::MAX).map(|b| u64::from_be_bytes([b; 8])).collect());
+}
+
+#[test]
+fn added_tags_bring_their_marks() {
+    let url = Url::parse("http://a.test/b?c=1").expect("a URL");
+    let owned = |tags: &[&str]| -> Vec<String> { tags.iter().map(|&t| t.to_owned()).collect() };
+    #[track_caller]
+    fn sorted(mut marks: Vec<u64>) -> Vec<u64> {
+        marks.sort_unstable();
+        marks
+    }
+    let check = |before: &[&str], added: &[&str], after: &[&str]| {
+        let mut entry = entry();
+        entry.tags = owned(before);
+        entry.marks = marks(&url, &entry.tags, &[]);
+        entry.add_tags(&owned(added));
+        assert_eq!(entry.tags, owned(after), "{before:?} and {added:?}");
+        let expected = marks(&url, &owned(after), &[]);
+        assert_eq!(sorted(entry.marks), sorted(expected), "{after:?}");
+    };
+    check(&[], &[], &[]);
+    check(&["t"], &[], &["t"]);
+    check(&[], &["t"], &["t"]);
+    check(&["t"], &["t"], &["t"]);
+    check(&["t"], &["s", "u"], &["s", "t", "u"]);
+    check(&["s", "u"], &["t", "t", "s"], &["s", "t", "u"]);
+    check(&["T"], &["t"], &["T", "t"]);
+    // What they name is reached.
+    let mut entry = entry();
+    entry.add_tags(&owned(&["new"]));
+    assert!(
+        entry
+            .marks
+            .contains(&Selector::Tag("new".to_owned()).mark())
+    );
+    assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
 }
 
 #[test]
@@ -129,11 +175,16 @@ fn other_texts_are_no_entries() {
         assert_eq!(Entry::decode(text), Err(expected), "{text}");
     }
     for text in [
-        "", " ", "E", "e1|", "E0|1", "E2|1", "E11|1", "|E1|", "nonsense", "{}", " E1|1",
+        "", " ", "E", "e2|", "E0|1", "E1|1", "E3|1", "E22|1", "|E2|", "nonsense", "{}", " E2|1",
     ] {
         check(text, EntryError::Version);
     }
-    for text in ["E1", "E1|", "E1|1|2|3", "E1||||||||||||"] {
+    // A whole entry of the version before.
+    check(
+        "E1|7|0|0|60|0|0|1|0|200|3|http://a.test/|1|t|0|0|1|x-a|1|.",
+        EntryError::Version,
+    );
+    for text in ["E2", "E2|", "E2|1|2|3", "E2||||||||||||"] {
         check(text, EntryError::Garbled);
     }
     let good = entry().encode();
@@ -145,8 +196,8 @@ fn other_texts_are_no_entries() {
         pieces[at] = piece;
         pieces.join("|")
     };
-    // Every number: nine, the counts of tags, groups, choices and fields.
-    for at in [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 18, 23] {
+    // Every number: nine, the counts of tags, choices and fields.
+    for at in [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 21] {
         for bad in ["", "x", "-1", "1.5", "18446744073709551616", " 1", "é"] {
             check(&with(at, bad), EntryError::Garbled);
         }
@@ -160,16 +211,30 @@ fn other_texts_are_no_entries() {
     for (at, piece) in [
         (12, "3"),
         (12, "1"),
-        (15, "3"),
-        (15, "1"),
-        (18, "3"),
-        (18, "0"),
-        (23, "4"),
-        (23, "2"),
+        (16, "3"),
+        (16, "0"),
+        (21, "4"),
+        (21, "2"),
     ] {
         check(&with(at, piece), EntryError::Garbled);
     }
-    for at in [12, 15, 18, 23] {
+    // Marks: whole ones, in the alphabet for URLs, without padding and without
+    // stray bits.
+    for bad in [
+        "A",
+        "AA",
+        "AAAAAAAAAA",
+        "AAAAAAAAAAAA",
+        "AAAAAAAAAAA=",
+        "AAAAAAAAAAB",
+        "++++++++++8",
+        "AAAAAAAAAA ",
+        "AAAAAAAAAé",
+        "0",
+    ] {
+        check(&with(15, bad), EntryError::Garbled);
+    }
+    for at in [12, 16, 21] {
         check(&with(at, "18446744073709551615"), EntryError::Garbled);
     }
     for bad in [
@@ -183,7 +248,7 @@ fn other_texts_are_no_entries() {
         "\\7c\\7c;",
         "\\-1;",
     ] {
-        for at in [11, 13, 16, 19, 20, 24, 25] {
+        for at in [11, 13, 17, 18, 22, 23] {
             check(&with(at, bad), EntryError::Garbled);
         }
     }

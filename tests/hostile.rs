@@ -213,7 +213,7 @@ fn random_entry(hostile: &mut Hostile) -> Entry {
         status: hostile.random.u16(..),
         length: hostile.random.bool().then(|| number(hostile)),
         tags: (0..count(hostile)).map(|_| hostile.text(&TEXTS)).collect(),
-        groups: (0..count(hostile)).map(|_| hostile.text(&TEXTS)).collect(),
+        marks: (0..count(hostile)).map(|_| number(hostile)).collect(),
         choices: (0..count(hostile))
             .map(|_| {
                 let name = hostile.text(&TEXTS);
@@ -239,7 +239,7 @@ fn entries() {
         let mutated = hostile.mutate(&text, &["|", "\\7c;", "99"]);
         for text in [
             mutated,
-            hostile.text(&["E1|0|0|0|0|0|0|0|0|200|||0|0|0|0|."]),
+            hostile.text(&["E2|0|0|0|0|0|0|0|0|200|||0||0|0|."]),
         ] {
             match Entry::decode(&text) {
                 Err(_) => garbled += 1,
@@ -251,7 +251,6 @@ fn entries() {
                     );
                     // Numbers of any size are borne.
                     let _ = (entry.age(0), entry.age(u64::MAX), entry.retention_seconds());
-                    let _ = entry.covered();
                 }
             }
         }

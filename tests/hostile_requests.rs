@@ -9,8 +9,8 @@ mod world;
 
 use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::key::{Slot, digest};
-use edgekeep::cache::ledger::Order;
-use edgekeep::cache::purge::News;
+use edgekeep::cache::ledger::{Order, Question, Told};
+use edgekeep::cache::news::News;
 use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
@@ -201,6 +201,22 @@ impl Host for Mirror {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         self.world.news(after).await
+    }
+
+    async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+        self.world.history(question).await
+    }
+
+    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+        self.world.shared(site, name).await
+    }
+
+    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
+        self.world.share(site, name, text, seconds);
+    }
+
+    async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        self.world.verify_ed25519(key, message, signature).await
     }
 }
 

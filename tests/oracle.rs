@@ -7,7 +7,8 @@ mod random;
 
 use edgekeep::cache::answer::{Exchange, Next, settle};
 use edgekeep::cache::freshness::Times;
-use edgekeep::cache::purge::{News, PurgeIndex};
+use edgekeep::cache::news::News;
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::request::{Lookup, Plan, classify};
 use edgekeep::cache::rules::Rules;
 use edgekeep::cache::stored::{Verdict, judge};

@@ -4,9 +4,11 @@
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::negotiation::{choices, choosing_fields, fits, variant_text};
-use edgekeep::cache::purge::{News, Numbers, PurgeIndex, Selector};
+use edgekeep::cache::news::News;
+use edgekeep::cache::purge::{Numbers, PurgeIndex};
 use edgekeep::cache::request::{Lookup, Plan, classify};
 use edgekeep::cache::rules::Rules;
+use edgekeep::cache::selector::{Selector, marks};
 use edgekeep::cache::stored::{Age, Unusable, Verdict, judge};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -35,6 +37,7 @@ fn lookup(url: &str, lines: &[(&str, &str)]) -> Lookup {
 }
 
 fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
+    let tags = vec!["t".to_owned()];
     Entry {
         key: "http://a.test/b/c?d=1".to_owned(),
         seen: SEEN,
@@ -49,8 +52,8 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
         for_authorized: false,
         status: 200,
         length: None,
-        tags: vec!["t".to_owned()],
-        groups: Vec::new(),
+        marks: marks(&Url::parse(URL).expect(URL), &tags, &[]),
+        tags,
         choices: Vec::new(),
         fields: Fields::new(),
     }
@@ -64,8 +67,9 @@ fn index(purged: &[(Selector, u64, u64)], floor: (u64, u64), sequence: u64) -> P
         floor: numbers(floor),
         marks: purged
             .iter()
-            .map(|(s, hard, soft)| (format!("{:016x}", s.mark()), numbers((*hard, *soft))))
+            .map(|(s, hard, soft)| (s.mark(), numbers((*hard, *soft))))
             .collect(),
+        ..News::default()
     });
     index
 }
@@ -205,12 +209,10 @@ fn an_answer_is_for_its_own_key() {
         check(url, &[], "OtherKey");
     }
     check(URL, &[("origin", "http://b.test")], "OtherKey");
-    // An entry that is no URL's cannot be purged: doubt is a miss.
+    // An entry without marks cannot be purged: doubt is a miss.
     let mut odd = entry(60, 0, 0);
-    odd.key = "nonsense".to_owned();
-    let mut asked = lookup(URL, &[]);
-    asked.key.text.clone_from(&odd.key);
-    let verdict = judge(&odd, &asked, Some(&index), THEN_MS);
+    odd.marks.clear();
+    let verdict = judge(&odd, &lookup(URL, &[]), Some(&index), THEN_MS);
     assert_eq!(verdict, Verdict::Unusable(Unusable::OtherKey));
 }
 

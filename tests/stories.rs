@@ -1,6 +1,7 @@
 //! Plays every story in the simulated world. In workerd the same files are
 //! played by `tests/workerd/stories.test.mjs`.
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
 use std::path::Path;

@@ -6,8 +6,8 @@ use super::freshness::{self, Times};
 use super::groups;
 use super::negotiation;
 use super::part::Part;
-use super::purge::{TAGS_MAX, is_tag};
 use super::request::{Lookup, VIA};
+use super::selector::{self, TAGS_MAX, is_tag};
 use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
 use crate::http::{cache_control, date, list, range};
@@ -192,12 +192,15 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
         status: stored.status,
         fields,
     };
-    match entry(exchange, &merged) {
-        Ok(mut entry) => {
-            entry.length = stored.length;
-            // Tag fields were taken out when the entry was made, and a 304 may
-            // omit some: too many tags are better than too few.
-            entry.add_tags(&stored.tags);
+    let refreshed = entry(exchange, &merged).and_then(|mut entry| {
+        entry.length = stored.length;
+        // Tag fields were taken out when the entry was made, and a 304 may
+        // omit some: too many tags are better than too few.
+        entry.add_tags(&stored.tags);
+        within_limits(entry)
+    });
+    match refreshed {
+        Ok(entry) => {
             let entry = Box::new(entry);
             Next::Refresh { entry, keep: true }
         }
@@ -286,13 +289,20 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
             .fields
             .get("content-length")
             .and_then(|n| n.trim().parse().ok()),
+        marks: selector::marks(&lookup.key.url, &tags, &groups),
         tags,
-        groups,
         choices: negotiation::choices(&names, &lookup.origin.fields),
         fields,
     };
     if entry.retention_seconds() == 0 {
         return Err(NotStored::Expired);
+    }
+    within_limits(entry)
+}
+
+fn within_limits(entry: Entry) -> Result<Entry, NotStored> {
+    if entry.tags.len() > TAGS_MAX {
+        return Err(NotStored::TooManyTags);
     }
     if entry.encode().len() > ENTRY_BYTES_MAX {
         return Err(NotStored::LargeHead);

@@ -6,9 +6,10 @@
 use super::freshness::Terms;
 use super::key::CacheKey;
 use super::negotiation::Choice;
-use super::purge::Covered;
+use super::selector::Selector;
 use crate::http::fields::Fields;
-use crate::http::url::Url;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt::Write;
 
 /// What is stored of an answer beside its body.
@@ -33,8 +34,8 @@ pub struct Entry {
     pub length: Option<u64>,
     /// Surrogate keys.
     pub tags: Vec<String>,
-    /// Cache groups (RFC 9875).
-    pub groups: Vec<String>,
+    /// The marks of every name by which it can be purged (`selector::marks`).
+    pub marks: Vec<u64>,
     /// The request fields that chose it.
     pub choices: Vec<Choice>,
     /// The fields that clients get.
@@ -60,7 +61,7 @@ impl std::fmt::Display for EntryError {
 }
 
 /// Format version; another one is a miss.
-const VERSION: &str = "E1";
+const VERSION: &str = "E2";
 
 /// The longest text of an entry. Cloudflare allows 128 KB for all fields of a
 /// response; a quarter leaves room for what the platform adds.
@@ -99,21 +100,15 @@ impl Entry {
         self.fields.has("etag") || self.fields.has("last-modified")
     }
 
-    /// Adds tags.
+    /// Adds tags, and their marks.
     pub fn add_tags(&mut self, tags: &[String]) {
-        self.tags.extend_from_slice(tags);
+        for tag in tags {
+            if !self.tags.contains(tag) {
+                self.tags.push(tag.clone());
+                self.marks.push(Selector::Tag(tag.clone()).mark());
+            }
+        }
         self.tags.sort();
-        self.tags.dedup();
-    }
-
-    /// What purges may name it by.
-    pub fn covered(&self) -> Option<Covered<'_>> {
-        let url = Url::parse(self.key.lines().next()?).ok()?;
-        Some(Covered {
-            url,
-            tags: &self.tags,
-            groups: &self.groups,
-        })
     }
 
     /// Whether it was stored under this key.
@@ -148,10 +143,9 @@ impl Entry {
         for tag in &self.tags {
             put(&mut text, tag);
         }
-        put_number(&mut text, self.groups.len() as u64);
-        for group in &self.groups {
-            put(&mut text, group);
-        }
+        text.push('|');
+        let marks: Vec<u8> = self.marks.iter().flat_map(|m| m.to_be_bytes()).collect();
+        URL_SAFE_NO_PAD.encode_string(marks, &mut text);
         put_number(&mut text, self.choices.len() as u64);
         for (name, value) in &self.choices {
             put(&mut text, name);
@@ -245,7 +239,7 @@ impl Reader<'_> {
         };
         let key = self.piece()?;
         let tags = self.several(Self::piece)?;
-        let groups = self.several(Self::piece)?;
+        let marks = self.marks()?;
         let choices = self.several(|reader| {
             let name = reader.piece()?;
             let value = reader.piece()?;
@@ -262,7 +256,7 @@ impl Reader<'_> {
             status,
             length,
             tags,
-            groups,
+            marks,
             choices,
             fields: lines.into_iter().collect(),
         })
@@ -270,6 +264,13 @@ impl Reader<'_> {
 
     fn number(&mut self) -> Option<u64> {
         self.0.next()?.parse().ok()
+    }
+
+    fn marks(&mut self) -> Option<Vec<u64>> {
+        let bytes = URL_SAFE_NO_PAD.decode(self.0.next()?).ok()?;
+        let (marks, rest) = bytes.as_chunks::<8>();
+        rest.is_empty()
+            .then(|| marks.iter().map(|mark| u64::from_be_bytes(*mark)).collect())
     }
 
     fn piece(&mut self) -> Option<String> {

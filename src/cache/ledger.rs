@@ -1,59 +1,69 @@
 //! The ledger's decisions: which number an order gets, and whether it is a
-//! repeat. The Durable Object around them only keeps what they return.
+//! repeat. `flow::ledger` keeps what they return.
 
-use super::purge::{Numbers, Selector};
+use super::purge::Numbers;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// An order as it goes to the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The webhook's id; a write that invalidates has none.
+    /// The webhook's id. An order without one gets one made of its number; a
+    /// write that invalidates has none and leaves no receipt.
     pub id: Option<String>,
-    /// Digest of the webhook's body: a used id with another body is refused.
+    /// Digest of what was sent: a used id with another one is refused.
     pub body_digest: String,
-    /// Stale instead of gone.
-    pub soft: bool,
-    /// What is purged, as text.
-    pub selectors: Vec<String>,
-    /// The marks of `selectors` that name less than everything.
-    pub marks: Vec<String>,
-    /// Whether everything is purged.
-    pub everything: bool,
-    /// When it came, in milliseconds since 1970.
-    pub received_ms: u64,
+    /// Name of the key that proved it; `None` for a write that invalidates.
+    pub key: Option<String>,
+    /// How it came: `webhook`, or the name of a dialect.
+    pub via: String,
+    /// What is gone, as selectors' texts, cascade included.
+    pub hard: Vec<String>,
+    /// What is stale, as selectors' texts, cascade included.
+    pub soft: Vec<String>,
+    /// Which tags carried which others along.
+    pub cascade: BTreeMap<String, Vec<String>>,
+    /// URLs to be fetched again at once.
+    pub refresh: Vec<String>,
     /// Within how many seconds it is in force everywhere.
     pub lag_seconds: u64,
-    /// The sender's own number: the answer tells all news after it.
+    /// The sender's own number: the answer tells the news after it.
     pub after: u64,
 }
 
 impl Order {
-    /// The marks and the flag that stand for these selectors.
-    pub fn marks_of(selectors: &[Selector]) -> (Vec<String>, bool) {
-        let marks = selectors
-            .iter()
-            .filter(|selector| **selector != Selector::Everything)
-            .map(|selector| format!("{:016x}", selector.mark()))
-            .collect();
-        (marks, selectors.contains(&Selector::Everything))
+    /// Whether a receipt is kept: of all orders but of writes, which anybody
+    /// may send.
+    pub fn is_recorded(&self) -> bool {
+        self.key.is_some()
     }
 }
 
 /// What the sender of an order gets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The webhook's id.
-    pub id: Option<String>,
+    /// The order's id.
+    pub id: String,
     /// The order's number.
     pub sequence: u64,
     /// When it was accepted, in milliseconds since 1970.
     pub received_ms: u64,
-    /// From when on no isolate serves what it purged.
+    /// From when on no isolate that can reach the ledger serves what it purged.
     pub in_force_ms: u64,
-    /// Stale instead of gone.
-    pub soft: bool,
-    /// What was purged.
-    pub selectors: Vec<String>,
+    /// See [`Order::key`].
+    pub key: Option<String>,
+    /// See [`Order::via`].
+    pub via: String,
+    /// What is gone.
+    pub hard: Vec<String>,
+    /// What is stale.
+    pub soft: Vec<String>,
+    /// See [`Order::cascade`].
+    pub cascade: BTreeMap<String, Vec<String>>,
+    /// How many URLs are to be fetched again.
+    pub refresh: usize,
+    /// In how many calls it goes on to the zone's own purge.
+    pub fast_lane: usize,
 }
 
 /// What the ledger remembers of an accepted order.
@@ -65,61 +75,137 @@ pub struct Record {
     pub receipt: Receipt,
 }
 
+/// What became of the work that an order leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps still to do.
+    pub pending: u64,
+    /// Steps done.
+    pub done: u64,
+    /// Steps given up.
+    pub failed: u64,
+    /// What the last failure said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A receipt, and what has happened since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The zone's own purge call: batches of up to 100 names.
+    pub fast_lane: Progress,
+    /// URLs fetched again.
+    pub refresh: Progress,
+}
+
+/// A question about past orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Question {
+    /// The order of this id.
+    Id(String),
+    /// Orders with larger numbers than `after`, the oldest first.
+    After {
+        /// The number.
+        after: u64,
+        /// How many, at most [`HISTORY_MAX`].
+        limit: u64,
+    },
+}
+
+/// How many receipts one answer lists. 100 of 64 KiB each are 6.4 MB at worst.
+pub const HISTORY_MAX: u64 = 100;
+
 /// What becomes of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is new: keep the record, and raise its marks (or the floor) to
-    /// these numbers, in one transaction.
-    Accept(Record, Numbers),
+    /// It is new: keep the record, and raise its marks (or the floor) to the
+    /// receipt's number, in one transaction.
+    Accept(Record),
     /// It came before: the same receipt again.
     Repeat(Receipt),
     /// Its id was used for another order.
     Conflict,
 }
 
-/// Decides on an order. `last` is the last number given; `earlier` the record
-/// under the order's id.
-pub fn decide(last: u64, earlier: Option<&Record>, order: &Order) -> Decision {
+/// Decides on an order at `now_ms`. `last` is the last number given; `earlier`
+/// the record under the order's id.
+pub fn decide(
+    last: u64,
+    earlier: Option<&Record>,
+    order: &Order,
+    now_ms: u64,
+    fast_lane: usize,
+) -> Decision {
     match earlier {
         Some(record) if record.body_digest == order.body_digest => {
-            Decision::Repeat(record.receipt.clone())
+            return Decision::Repeat(record.receipt.clone());
         }
-        Some(_) => Decision::Conflict,
-        None => {
-            let sequence = last.saturating_add(1);
-            let lag_ms = order.lag_seconds.saturating_mul(1000);
-            let numbers = if order.soft {
-                Numbers {
-                    hard: 0,
-                    soft: sequence,
-                }
-            } else {
-                Numbers {
-                    hard: sequence,
-                    soft: 0,
-                }
-            };
-            let receipt = Receipt {
-                id: order.id.clone(),
-                sequence,
-                received_ms: order.received_ms,
-                in_force_ms: order.received_ms.saturating_add(lag_ms),
-                soft: order.soft,
-                selectors: order.selectors.clone(),
-            };
-            let body_digest = order.body_digest.clone();
-            Decision::Accept(
-                Record {
-                    body_digest,
-                    receipt,
-                },
-                numbers,
-            )
-        }
+        Some(_) => return Decision::Conflict,
+        None => {}
+    }
+    let sequence = last.saturating_add(1);
+    let lag_ms = order.lag_seconds.saturating_mul(1000);
+    let id = order.id.clone();
+    let receipt = Receipt {
+        id: id.unwrap_or_else(|| made_id(sequence)),
+        sequence,
+        received_ms: now_ms,
+        in_force_ms: now_ms.saturating_add(lag_ms),
+        key: order.key.clone(),
+        via: order.via.clone(),
+        hard: order.hard.clone(),
+        soft: order.soft.clone(),
+        cascade: order.cascade.clone(),
+        refresh: order.refresh.len(),
+        fast_lane,
+    };
+    Decision::Accept(Record {
+        body_digest: order.body_digest.clone(),
+        receipt,
+    })
+}
+
+/// The id of an order that came without one.
+fn made_id(sequence: u64) -> String {
+    format!("order-{sequence}")
+}
+
+/// The number of which this id would be made.
+pub fn made_id_number(id: &str) -> Option<u64> {
+    let number = id.strip_prefix("order-")?.parse().ok()?;
+    (made_id(number) == id).then_some(number)
+}
+
+/// The numbers to which an order raises what it names.
+pub fn numbers(sequence: u64, soft: bool) -> Numbers {
+    match soft {
+        true => Numbers {
+            hard: 0,
+            soft: sequence,
+        },
+        false => Numbers {
+            hard: sequence,
+            soft: 0,
+        },
     }
 }
 
-/// How many marks the ledger holds. When there are more, the floor rises to
-/// the last number and all marks go: too much is fetched again, never too
-/// little. 100,000 marks are about 4 MB of news for an isolate that starts.
+/// How many marks the ledger holds. When there are more, the oldest
+/// [`MARKS_DROPPED`] go and the floor rises to them: what was filled before
+/// is fetched again, and nothing is served that should not be. 100,000 marks
+/// are 4.6 MB of news for an isolate that starts.
 pub const MARKS_MAX: u64 = 100_000;
+
+/// How many of the oldest marks go at once: an eighth, so that the floor
+/// rises seldom.
+pub const MARKS_DROPPED: u64 = MARKS_MAX / 8;
+
+/// How long a mark is kept. Beyond it the floor rises to it: what has been
+/// stored for so long without being looked at by the origin is fetched again
+/// once.
+pub const MARK_MS: u64 = 30 * 86_400_000;
+
+/// How long receipts and ids are remembered: 30 days.
+pub const RECORD_MS: u64 = 30 * 86_400_000;

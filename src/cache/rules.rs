@@ -2,7 +2,7 @@
 
 use super::cookies::SESSION_COOKIES;
 use super::glob::Glob;
-use super::settings::{QuerySettings, RuleSettings, Settings};
+use super::settings::{LedgerOutage, QuerySettings, RuleSettings, Settings};
 use crate::http::url::{self, Url};
 use serde_json::Value;
 use std::fmt;
@@ -13,6 +13,9 @@ use std::rc::Rc;
 pub struct Rules {
     /// See [`Settings::max_purge_lag`].
     pub max_purge_lag_seconds: u64,
+    /// Whether entries are served while the ledger cannot be reached (see
+    /// [`Settings::on_ledger_outage`]).
+    pub serve_in_ledger_outage: bool,
     /// See [`Settings::origin_timeout`].
     pub origin_timeout_seconds: u64,
     origin: Option<Origin>,
@@ -158,6 +161,7 @@ impl Rules {
         }
         Ok(Self {
             max_purge_lag_seconds,
+            serve_in_ledger_outage: settings.on_ledger_outage != Some(LedgerOutage::Revalidate),
             origin_timeout_seconds,
             origin,
             origins,
@@ -365,7 +369,7 @@ fn is_token(name: &str) -> Result<(), &'static str> {
 }
 
 fn is_tag(tag: &str) -> Result<(), &'static str> {
-    if super::purge::is_tag(tag) {
+    if super::selector::is_tag(tag) {
         Ok(())
     } else {
         Err("a tag is 1 to 1024 printable characters without spaces and commas")

@@ -14,6 +14,10 @@ pub struct Settings {
     /// A purge is in force everywhere within this time of its receipt: 1 to
     /// 60, 5 if unset.
     pub max_purge_lag: Option<u64>,
+    /// What happens while the ledger cannot be reached and the index of purges
+    /// is past `max_purge_lag`: `serve` on (and say so), if unset, or
+    /// `revalidate` every entry with the origin.
+    pub on_ledger_outage: Option<LedgerOutage>,
     /// How long the origin may take to send its response head: 1 to 300, 30
     /// if unset.
     pub origin_timeout: Option<u64>,
@@ -78,6 +82,16 @@ pub struct RuleSettings {
     pub tags: Option<Vec<String>>,
     /// Whether answers are kept in KV too.
     pub kv: Option<bool>,
+}
+
+/// `on_ledger_outage`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LedgerOutage {
+    /// What is stored is served, and the report says `old-purge-index`.
+    Serve,
+    /// The origin is asked first.
+    Revalidate,
 }
 
 /// `query = "all"`, `{ allow = [..] }` or `{ deny = [..] }`.

@@ -56,7 +56,8 @@ pub enum Unusable {
 /// then nothing can be said of purges, and the stored answer is used only
 /// after the origin confirmed it, or if the origin fails too.
 pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms: u64) -> Verdict {
-    if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) {
+    // What has no marks cannot be purged.
+    if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) || entry.marks.is_empty() {
         return Verdict::Unusable(Unusable::OtherKey);
     }
     if !negotiation::fits(&entry.choices, &lookup.origin.fields) {
@@ -66,10 +67,7 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
     if lookup.authorized && !entry.for_authorized {
         return Verdict::Unusable(Unusable::Unauthorized);
     }
-    let Some(covered) = entry.covered() else {
-        return Verdict::Unusable(Unusable::OtherKey);
-    };
-    let purged = index.map(|index| index.state(entry.seen, &covered));
+    let purged = index.map(|index| index.state(entry.seen, &entry.marks));
     if purged == Some(PurgeState::Hard) {
         return Verdict::Unusable(Unusable::Purged);
     }

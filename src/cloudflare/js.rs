@@ -62,6 +62,8 @@ extern "C" {
     pub fn headers(this: &Response) -> Headers;
     #[wasm_bindgen(method, getter)]
     pub fn body(this: &Response) -> Option<Stream>;
+    #[wasm_bindgen(method, catch)]
+    pub fn text(this: &Response) -> Result<Promise, JsValue>;
 
     /// Headers
     pub type Headers;

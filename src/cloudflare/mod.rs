@@ -2,6 +2,7 @@
 //! that talks to the Cache API, KV, the origin and the ledger. wasm32 only.
 
 mod body;
+mod crypto;
 mod js;
 mod ledger_object;
 mod origin;

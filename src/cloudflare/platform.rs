@@ -3,12 +3,12 @@
 use super::body::{Body, Copy, join, read_start};
 use super::js::{self, Kv};
 use super::ledger_object as ledger;
-use super::{origin, tiers};
+use super::{crypto, origin, tiers};
 use crate::cache::answer::OriginFailure;
 use crate::cache::key::Slot;
-use crate::cache::ledger::Order;
-use crate::cache::purge::News;
-use crate::cache::request::OriginRequest;
+use crate::cache::ledger::{Order, Question, Told};
+use crate::cache::news::News;
+use crate::cache::request::{ADMIN_PATH, OriginRequest};
 use crate::flow::host::{BodyError, Host, Keep, Ordered, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
@@ -37,6 +37,13 @@ impl Platform {
             return Err("there is no KV binding EDGEKEEP_KV".to_owned());
         }
         Ok(binding.unchecked_into())
+    }
+
+    /// Where a note of this deployment lies in the Cache API. Two deployments
+    /// may serve one host; their ledgers have different ids.
+    fn note_url(&self, site: &str, name: &str) -> Result<String, String> {
+        let id = ledger::id(self.env()).map_err(|error| error.to_string())?;
+        Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
     }
 
     /// Writes an entry to its tiers, once its body has come.
@@ -207,5 +214,35 @@ impl Host for Platform {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         in_time(ledger::news(self.env(), after)).await
+    }
+
+    async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+        in_time(ledger::history(self.env(), question)).await
+    }
+
+    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+        let url = self.note_url(site, name)?;
+        tiers::read_note(&url)
+            .await
+            .map_err(|error| js::message(&error))
+    }
+
+    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
+        let (host, url) = (self.clone(), self.note_url(site, name));
+        self.later(async move {
+            let written = match url {
+                Ok(url) => tiers::write_note(&url, &text, seconds).await,
+                Err(problem) => Err(problem.into()),
+            };
+            if let Err(error) = written {
+                log_problem(&host, "cache-api", &js::message(&error));
+            }
+        });
+    }
+
+    async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        crypto::verify_ed25519(key, message, signature)
+            .await
+            .unwrap_or(false)
     }
 }

@@ -66,6 +66,27 @@ pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
     JsFuture::from(removed).await.map(|_| ())
 }
 
+/// Reads a note of ours from the Cache API.
+pub async fn read_note(url: &str) -> Result<Option<String>, JsValue> {
+    let found = JsFuture::from(js::default_cache().match_url(url)?).await?;
+    if found.is_undefined() {
+        return Ok(None);
+    }
+    let response: js::Response = found.unchecked_into();
+    Ok(JsFuture::from(response.text()?).await?.as_string())
+}
+
+/// Writes a note of ours to the Cache API.
+pub async fn write_note(url: &str, text: &str, seconds: u64) -> Result<(), JsValue> {
+    let mut fields = Fields::new();
+    fields.add("cache-control", format!("max-age={seconds}"));
+    fields.add("content-type", "text/plain");
+    let init = js::object([("headers", respond::pairs(&fields).into())]);
+    let response = js::Response::new(&text.into(), &init)?;
+    let written = js::default_cache().put(url, &response)?;
+    JsFuture::from(written).await.map(|_| ())
+}
+
 fn kv_key(slot: &Slot) -> String {
     format!("entry:{}", slot.digest)
 }

@@ -5,17 +5,19 @@ use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
-use super::signpost;
+use super::{signpost, sync};
 use crate::cache::answer::{Exchange, Next, NotStored, OriginFailure, for_clients, settle};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::{Terms, Times};
 use crate::cache::key::Slot;
+use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::Age;
 use crate::cache::{negotiation, no_vary_search};
 use crate::http::cache_control::withheld;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
+use std::rc::Rc;
 
 /// A stored answer that the origin is to confirm or replace.
 pub struct Old<B> {
@@ -41,7 +43,7 @@ impl<B> Ask<B> {
     /// Asks the origin.
     pub async fn the_origin<H: Host<Body = B>>(
         host: &H,
-        isolate: &Isolate,
+        isolate: &Rc<Isolate>,
         request: &OriginRequest,
         report: &mut Report,
     ) -> Self {
@@ -74,7 +76,7 @@ impl<B> Ask<B> {
 /// `taken_by`: see [`super::find::Search`].
 pub async fn fetch<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     mut old: Option<Old<H::Body>>,
     taken_by: Option<&[String]>,
@@ -85,6 +87,13 @@ pub async fn fetch<H: Host>(
     // Twice at most: again without conditions if a 304 was about another
     // answer than ours.
     loop {
+        // Finding it took time, in which it may have been purged: a 304 would
+        // bring it back to life. From here to the question nothing is awaited.
+        if old.as_ref().is_some_and(|old| is_gone(isolate, old)) {
+            old = None;
+            report.fwd = Some("uri-miss");
+            report.detail.push("purged");
+        }
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let request = origin_request(lookup, stored.filter(|_| conditional));
         let ranged = request.fields.has("range");
@@ -100,12 +109,19 @@ pub async fn fetch<H: Host>(
             let fields = stored.filter(|_| silent).map(|entry| &entry.fields);
             signpost::by_answer(lookup, fields.unwrap_or(&head.fields))
         });
+        // The cases in which `settle` may fall back to it.
+        let failed = |head: &ResponseHead| head.status >= 500 || head.status == 304;
+        let failed = head.as_ref().map_or(true, failed);
+        let on_error = match &old {
+            Some(old) if failed => old.on_error && is_alive(host, isolate, lookup, old).await,
+            _ => false,
+        };
         let exchange = Exchange {
             lookup: by_answer.as_ref().unwrap_or(lookup),
             seen,
             times,
             stored,
-            on_error: old.as_ref().is_some_and(|old| old.on_error),
+            on_error,
             ranged,
         };
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
@@ -157,6 +173,25 @@ pub async fn fetch<H: Host>(
             }
         };
     }
+}
+
+/// Whether the old answer has not been purged while the origin was asked,
+/// which may take long.
+async fn is_alive<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    old: &Old<H::Body>,
+) -> bool {
+    sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
+    !is_gone(isolate, old)
+}
+
+/// Whether the old answer is known to be purged hard.
+fn is_gone<B>(isolate: &Isolate, old: &Old<B>) -> bool {
+    let entry = &old.hit.entry;
+    let state = isolate.index.borrow().state(entry.seen, &entry.marks);
+    state == PurgeState::Hard
 }
 
 /// Gives the client that the answer was made for the fields that may not be

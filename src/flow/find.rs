@@ -3,11 +3,13 @@
 use super::host::{Host, Tier};
 use super::isolate::Isolate;
 use super::report::Report;
+use super::sync;
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::negotiation;
 use crate::cache::request::Lookup;
 use crate::cache::stored::{Age, Unusable, Verdict, judge};
+use std::rc::Rc;
 
 /// A stored answer.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ pub struct Search<B> {
 /// stale ones the younger counts.
 pub async fn find<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     report: &mut Report,
 ) -> Search<H::Body> {
@@ -77,7 +79,7 @@ pub async fn find<H: Host>(
 /// have refreshed the entry, and KV have the new one.
 pub async fn find_fresh<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     report: &mut Report,
 ) -> Search<H::Body> {
@@ -87,7 +89,7 @@ pub async fn find_fresh<H: Host>(
 
 async fn search<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     enough: impl Fn(&Found<H::Body>) -> bool,
     report: &mut Report,
@@ -133,7 +135,7 @@ fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
 
 async fn find_in<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     tier: Tier,
     taken_by: &mut Option<Vec<String>>,
@@ -164,7 +166,7 @@ async fn find_in<H: Host>(
 /// Looks into one slot of one tier.
 pub async fn find_in_slot<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     tier: Tier,
     slot: &Slot,
@@ -173,9 +175,12 @@ pub async fn find_in_slot<H: Host>(
     let Some((entry, body)) = recall(host, tier, slot, report).await else {
         return Found::Nothing(Missing::Uri);
     };
+    // Reading took time, in which a purge may have come in force.
+    let knowledge = sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
+    report.set_knowledge(knowledge.word());
     let verdict = {
         let index = isolate.index.borrow();
-        let index = isolate.synced_ms.get().map(|_| &*index);
+        let index = knowledge.counts(isolate).then_some(&*index);
         judge(&entry, lookup, index, host.now_ms())
     };
     let hit = |age| Hit {

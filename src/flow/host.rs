@@ -6,8 +6,8 @@
 use crate::cache::answer::OriginFailure;
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
-use crate::cache::ledger::{Order, Receipt};
-use crate::cache::purge::News;
+use crate::cache::ledger::{Order, Question, Receipt, Told};
+use crate::cache::news::News;
 use crate::cache::request::OriginRequest;
 use crate::http::head::ResponseHead;
 
@@ -47,6 +47,7 @@ pub struct Keep {
 }
 
 /// What the ledger says of an order.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
     /// The receipt, new or repeated, and the news since [`Order::after`].
@@ -117,4 +118,18 @@ pub trait Host: Clone + 'static {
 
     /// What the ledger has had since number `after`.
     async fn news(&self, after: u64) -> Result<News, String>;
+
+    /// What the ledger remembers of past orders.
+    async fn history(&self, question: &Question) -> Result<Vec<Told>, String>;
+
+    /// A note that the isolates of this data centre share, if there is one.
+    /// `site` is the host name of the request that asks: Cloudflare keeps a
+    /// cache for each zone.
+    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String>;
+
+    /// Shares a note, behind the response, for that many seconds.
+    fn share(&self, site: &str, name: &str, text: String, seconds: u64);
+
+    /// Whether `signature` is the ed25519 signature of `message` (RFC 8032).
+    async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
 }

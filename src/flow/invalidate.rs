@@ -8,11 +8,12 @@
 
 use super::host::{Host, Ordered};
 use super::isolate::Isolate;
+use super::sync;
 use crate::cache::groups;
 use crate::cache::key;
 use crate::cache::ledger::Order;
-use crate::cache::purge::{Selector, url_selector};
 use crate::cache::rules::Rules;
+use crate::cache::selector::{Selector, url_selector};
 use crate::http::head::{Method, RequestHead, ResponseHead};
 
 /// Invalidates what a request's success made old, if it was one of those.
@@ -27,23 +28,15 @@ pub async fn after_write<H: Host>(
     if selectors.is_empty() {
         return None;
     }
-    let (marks, everything) = Order::marks_of(&selectors);
     let order = Order {
-        id: None,
-        body_digest: String::new(),
-        soft: false,
-        selectors: selectors.iter().map(Selector::to_string).collect(),
-        marks,
-        everything,
-        received_ms: host.now_ms(),
+        via: "write".to_owned(),
+        hard: selectors.iter().map(Selector::to_string).collect(),
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
+        ..Order::default()
     };
-    match host.append(&order).await {
-        Ok(Ordered::Done(receipt, news)) => {
-            isolate.index.borrow_mut().learn(&news);
-            Some(format!("invalidated {:?}", receipt.selectors))
-        }
+    match sync::append(host, isolate, &request.url.host, &order).await {
+        Ok(Ordered::Done(receipt, _)) => Some(format!("invalidated {:?}", receipt.hard)),
         Ok(Ordered::Conflict) => None,
         Err(problem) => Some(format!("ledger: {problem}; nothing was invalidated")),
     }

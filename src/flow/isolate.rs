@@ -1,6 +1,7 @@
 //! What the requests of one isolate share: plain values, never futures.
 
 use super::webhook::{BadSecret, Secrets};
+use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
 use std::cell::{Cell, RefCell};
@@ -17,12 +18,30 @@ pub struct Isolate {
     pub index: RefCell<PurgeIndex>,
     /// When the index was known to be complete; `None` before the first news.
     pub synced_ms: Cell<Option<u64>>,
+    /// When it was first looked for: of this, the milliseconds of the second
+    /// are as good as a die (see `flow::sync`).
+    pub began_ms: Cell<Option<u64>>,
     /// When asking the ledger last failed.
     pub sync_failed_ms: Cell<Option<u64>>,
     /// Asking the ledger: one at a time.
     pub syncing: Cell<Option<u64>>,
+    /// How the ledger's clock goes against ours, as far as we know.
+    pub clock: Cell<Option<LedgerClock>>,
+    /// The last news that the isolates of this data centre shared.
+    pub marker: RefCell<Option<News>>,
+    /// When the shared news was last looked at.
+    pub looked_ms: Cell<Option<u64>>,
     refreshing: RefCell<HashMap<String, u64>>,
     parts: RefCell<HashSet<String>>,
+}
+
+/// How far the ledger's clock is ahead of ours, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerClock {
+    /// The life of the ledger for which it holds.
+    pub run: u64,
+    /// Milliseconds; negative if it is behind.
+    pub ahead_ms: i64,
 }
 
 /// How many URLs with stored parts are remembered; beyond it, all are
@@ -46,8 +65,12 @@ impl Isolate {
             secrets,
             index: RefCell::default(),
             synced_ms: Cell::new(None),
+            began_ms: Cell::new(None),
             sync_failed_ms: Cell::new(None),
             syncing: Cell::new(None),
+            clock: Cell::new(None),
+            marker: RefCell::default(),
+            looked_ms: Cell::new(None),
             refreshing: RefCell::default(),
             parts: RefCell::default(),
         }

@@ -12,12 +12,13 @@ use crate::cache::answer::{Exchange, Next, settle};
 use crate::cache::part::{self, Part};
 use crate::cache::request::Lookup;
 use crate::http::range;
+use std::rc::Rc;
 
 /// A stored part that is of use for this request: one that holds the range it
 /// wants, or the start of the body that it wants whole.
 pub async fn find_part<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     report: &mut Report,
 ) -> Option<Hit<H::Body>> {
@@ -46,7 +47,7 @@ pub async fn find_part<H: Host>(
 /// rest of the very body, that is taken instead, or everything asked for anew.
 pub async fn complete<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     start: Hit<H::Body>,
     report: &mut Report,

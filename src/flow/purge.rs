@@ -8,11 +8,12 @@ use super::isolate::Isolate;
 use super::problem::Problem;
 use super::reply::{Answer, Content};
 use super::report::Report;
+use super::sync;
 use super::webhook::{self, Refused};
 use crate::cache::key;
 use crate::cache::ledger::{Order, Receipt};
-use crate::cache::purge::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
 use crate::cache::rules::Rules;
+use crate::cache::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
 use crate::http::date;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
@@ -59,7 +60,8 @@ pub async fn admin<H: Host>(
         Ok(receipt) => {
             report.note(format!(
                 "purge {} of {:?}",
-                receipt.sequence, receipt.selectors
+                receipt.sequence,
+                (&receipt.hard, &receipt.soft)
             ));
             receipt_answer(&receipt)
         }
@@ -109,23 +111,24 @@ async fn purge<H: Host>(
     let id = webhook::check(secrets, &request.fields, &bytes, now_ms).map_err(refusal)?;
     let body = read_order(&bytes)?;
     let selectors = selectors(&isolate.rules, &body)?;
-    let (marks, everything) = Order::marks_of(&selectors);
+    let names: Vec<String> = selectors.iter().map(Selector::to_string).collect();
+    let (hard, soft) = match body.soft {
+        true => (Vec::new(), names),
+        false => (names, Vec::new()),
+    };
     let order = Order {
         id: Some(id.to_owned()),
         body_digest: key::digest(&String::from_utf8_lossy(&bytes)),
-        soft: body.soft,
-        selectors: selectors.iter().map(Selector::to_string).collect(),
-        marks,
-        everything,
-        received_ms: now_ms,
+        key: Some("default".to_owned()),
+        via: "webhook".to_owned(),
+        hard,
+        soft,
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
+        ..Order::default()
     };
-    match host.append(&order).await {
-        Ok(Ordered::Done(receipt, news)) => {
-            isolate.index.borrow_mut().learn(&news);
-            Ok(receipt)
-        }
+    match sync::append(host, isolate, &request.url.host, &order).await {
+        Ok(Ordered::Done(receipt, _)) => Ok(receipt),
         Ok(Ordered::Conflict) => Err(Problem::new(
             409,
             "Webhook id used before",
@@ -278,8 +281,8 @@ fn receipt_answer<B>(receipt: &Receipt) -> Answer<B> {
         "received_at": date::print_rfc3339(receipt.received_ms),
         // Rounded up: at this time it is in force, not about to be.
         "in_force_at": date::print_rfc3339(receipt.in_force_ms.saturating_add(999)),
+        "hard": receipt.hard,
         "soft": receipt.soft,
-        "selectors": receipt.selectors,
     });
     let mut fields = Fields::new();
     fields.add("content-type", "application/json");

@@ -77,6 +77,12 @@ impl Report {
         self.ttl = Some(age.ttl);
     }
 
+    /// Notes what is wrong with the purge index, once.
+    pub fn set_knowledge(&mut self, word: Option<&'static str>) {
+        self.detail
+            .extend(word.filter(|word| !self.detail.contains(word)));
+    }
+
     /// Notes which tier's entry is used.
     pub fn set_tier(&mut self, tier: Tier) {
         self.tier = Some(tier.word());

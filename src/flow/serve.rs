@@ -60,9 +60,9 @@ async fn look_up<H: Host>(
     report: &mut Report,
 ) -> Answer<H::Body> {
     report.key = Some(lookup.key.slot().digest);
-    report
-        .detail
-        .extend(sync::bring_up_to_date(host, isolate).await);
+    let site = &lookup.key.url.host;
+    let knowledge = sync::bring_up_to_date(host, isolate, site).await;
+    report.set_knowledge(knowledge.word());
     let lookup = match signpost::follow(host, &lookup, report).await {
         Some(led) => Rc::new(led),
         None => lookup,

@@ -4,88 +4,360 @@
 //! response; when it is older than the whole, before the answer. So a purge is
 //! in force everywhere within `max_purge_lag` of its receipt, and an idle
 //! isolate asks nothing.
+//!
+//! The isolates of a data centre tell each other: who has asked the ledger
+//! leaves what it heard in the Cache API, as "the marker", and whoever finds
+//! it young enough there need not ask. How old it is can be told without
+//! trusting clocks to agree: it carries the ledger's own time, and an isolate
+//! knows how far the ledger's clock is ahead of its own at most, because the
+//! ledger's answer was made after the question left.
+//!
+//! All of them find the marker half old at the same moment. So whoever is
+//! about to ask says so in the Cache API, and the others give it a second.
 
-use super::host::Host;
-use super::isolate::Isolate;
+use super::host::{Host, Ordered};
+use super::isolate::{Isolate, LedgerClock};
+use super::report::log_problem;
+use crate::cache::ledger::Order;
+use crate::cache::news::{LedgerTime, News};
 use std::rc::Rc;
 
 /// After a failure the ledger is left alone for this long.
 const RETRY_AFTER_MS: u64 = 1000;
 
-/// How long a request waits for another one's question to the ledger, and in
-/// which steps it looks. It looks at plain values, by a timer of its own.
-const WAIT_STEPS: u32 = 50;
+/// A question to the ledger counts as given up after this long: whoever asked
+/// may be gone without a word.
+const GIVEN_UP_MS: u64 = 1000;
+
+/// How often a request looks whether another one's question has been answered,
+/// and at which interval: 2 seconds are enough for one that was given up and
+/// the one after it. It looks at plain values, by a timer of its own.
+const WAIT_STEPS: u32 = 100;
 const WAIT_STEP_MS: u64 = 20;
 
-/// Sees to it that the index is young enough to answer with. Returns a word
-/// for the report if it is not: the ledger cannot be reached.
-pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>) -> Option<&'static str> {
+/// Name of the note with the youngest news.
+const MARKER: &str = "purges";
+/// How many marks the marker holds at most: 46 bytes each are 92 kB. Who is
+/// further behind asks the ledger.
+const MARKER_MARKS_MAX: usize = 2000;
+/// Name of the note that somebody is asking the ledger, and how long it holds
+/// others back: who asked may be gone. No index gets too old by it.
+const ASKING: &str = "purges-asked";
+const ASKING_SECONDS: u64 = 1;
+/// While somebody asks, the marker is looked at so often.
+const ASKING_LOOK_MS: u64 = 100;
+/// How long full pages of old news are kept for isolates that start.
+const PAGE_SECONDS: u64 = 3600;
+/// How many pages one catching up reads: five hold all that the ledger does,
+/// and the ledger may go on meanwhile.
+const PAGES_MAX: u32 = 12;
+
+/// What an isolate knows of purges, for one decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knowledge {
+    /// All of `max_purge_lag` ago.
+    Young,
+    /// The ledger cannot be reached, and what is known is older.
+    Old,
+    /// The ledger has not been reached yet.
+    Nothing,
+}
+
+impl Knowledge {
+    /// Whether the index may decide on entries.
+    pub fn counts(self, isolate: &Isolate) -> bool {
+        match self {
+            Self::Young => true,
+            Self::Old => isolate.rules.serve_in_ledger_outage,
+            Self::Nothing => false,
+        }
+    }
+
+    /// A word for the report.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Young => None,
+            Self::Old => Some("old-purge-index"),
+            Self::Nothing => Some("no-purge-index"),
+        }
+    }
+}
+
+/// From which age on, in milliseconds, this isolate sees to news behind its
+/// responses: half of the lag and up to a quarter more, so that not all
+/// isolates of a data centre come at once.
+fn turn_ms(isolate: &Isolate) -> u64 {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
-    let age = |isolate: &Isolate| {
-        isolate
-            .synced_ms
-            .get()
-            .map(|at| host.now_ms().saturating_sub(at))
-    };
-    match age(isolate) {
-        Some(age) if age * 2 < lag_ms => return None,
+    let die = isolate.began_ms.get().unwrap_or(0) % 1000;
+    lag_ms / 2 + lag_ms / 4 * die / 1000
+}
+
+/// How old the index is, in milliseconds.
+fn age<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
+    since(host, isolate.synced_ms.get())
+}
+
+/// How long ago something was; `None` also if it lies ahead, because the clock
+/// was set back.
+fn since<H: Host>(host: &H, at: Option<u64>) -> Option<u64> {
+    at.and_then(|at| host.now_ms().checked_sub(at))
+}
+
+/// After the clock was set back, nothing is known of times before.
+fn heed_clock<H: Host>(host: &H, isolate: &Isolate) {
+    if age(host, isolate).is_none() {
+        isolate.synced_ms.set(None);
+        isolate.clock.set(None);
+    }
+}
+
+/// Sees to it that the index is young enough to answer with, if it can be
+/// done. `site` is the host name of the request.
+pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str) -> Knowledge {
+    let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
+    heed_clock(host, isolate);
+    match age(host, isolate) {
         Some(age) if age < lag_ms => {
-            if may_ask(host, isolate) {
-                let (host_then, isolate_then) = (host.clone(), Rc::clone(isolate));
-                host.later(async move { ask(&host_then, &isolate_then).await });
-            }
-            return None;
+            look_later(host, isolate, site, age >= turn_ms(isolate));
+            return Knowledge::Young;
         }
         _ => {}
     }
-    if may_ask(host, isolate) {
-        ask(host, isolate).await;
-    } else {
-        for _ in 0..WAIT_STEPS {
-            if isolate.syncing.get().is_none() {
-                break;
-            }
-            host.sleep(WAIT_STEP_MS).await;
+    let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
+    for _ in 0..WAIT_STEPS {
+        if !is_old() || has_failed(host, isolate) {
+            break;
         }
-        // Whoever asked was slow, or is gone without a word.
-        let old = age(isolate).is_none_or(|age| age >= lag_ms);
-        if old && may_ask(host, isolate) {
-            ask(host, isolate).await;
+        // Nobody asks; or whoever did was slow, or is gone without a word.
+        if may_ask(host, isolate) {
+            renew(host, isolate, site).await;
+            break;
         }
+        host.sleep(WAIT_STEP_MS).await;
     }
-    match age(isolate) {
-        None => Some("no-purge-index"),
-        Some(age) if age >= lag_ms => Some("old-purge-index"),
-        Some(_) => None,
+    if is_old() && !has_failed(host, isolate) {
+        // Nobody else need wait as long as this request has.
+        isolate.sync_failed_ms.set(Some(host.now_ms()));
     }
+    match age(host, isolate) {
+        None => Knowledge::Nothing,
+        Some(age) if age >= lag_ms => Knowledge::Old,
+        Some(_) => Knowledge::Young,
+    }
+}
+
+/// Behind the response: looks at the marker now and then, and sees to news
+/// when it is time.
+fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
+    // Four looks in a lag: what one isolate has heard, its neighbours know
+    // soon after. The Cache API costs nothing.
+    let pause_ms = match half_old {
+        true => ASKING_LOOK_MS,
+        false => isolate.rules.max_purge_lag_seconds * 1000 / 4,
+    };
+    let looked = since(host, isolate.looked_ms.get());
+    if looked.is_some_and(|age| age < pause_ms) || !may_ask(host, isolate) {
+        return;
+    }
+    isolate.looked_ms.set(Some(host.now_ms()));
+    if half_old {
+        // From here on: it begins when this request has had its turn.
+        isolate.syncing.set(Some(host.now_ms()));
+    }
+    let (host_then, isolate, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
+    host.later(async move {
+        if half_old {
+            renew_in_turn(&host_then, &isolate, &site).await;
+        } else {
+            look(&host_then, &isolate, &site).await;
+        }
+    });
 }
 
 fn may_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
-    let since = |at: Option<u64>| at.map(|at| host.now_ms().saturating_sub(at));
-    let busy =
-        since(isolate.syncing.get()).is_some_and(|age| age < u64::from(WAIT_STEPS) * WAIT_STEP_MS);
-    let failed = since(isolate.sync_failed_ms.get()).is_some_and(|age| age < RETRY_AFTER_MS);
-    !busy && !failed
+    let asking = since(host, isolate.syncing.get());
+    asking.is_none_or(|age| age >= GIVEN_UP_MS) && !has_failed(host, isolate)
 }
 
-async fn ask<H: Host>(host: &H, isolate: &Isolate) {
-    // The time before the question: the answer may be no younger than that.
-    let asked_ms = host.now_ms();
-    isolate.syncing.set(Some(asked_ms));
-    match host.news(isolate.seen()).await {
-        Ok(news) => {
-            isolate.index.borrow_mut().learn(&news);
-            let newest = isolate
-                .synced_ms
-                .get()
-                .map_or(asked_ms, |at| at.max(asked_ms));
-            isolate.synced_ms.set(Some(newest));
-            isolate.sync_failed_ms.set(None);
-        }
-        Err(problem) => {
-            isolate.sync_failed_ms.set(Some(host.now_ms()));
-            super::report::log_problem(host, "ledger", &problem);
-        }
+/// Whether asking failed a moment ago.
+fn has_failed<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    since(host, isolate.sync_failed_ms.get()).is_some_and(|age| age < RETRY_AFTER_MS)
+}
+
+/// Makes the index young enough to answer with: by the marker, else by the
+/// ledger.
+async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    let now_ms = host.now_ms();
+    isolate.syncing.set(Some(now_ms));
+    isolate
+        .began_ms
+        .set(isolate.began_ms.get().or(Some(now_ms)));
+    look(host, isolate, site).await;
+    let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
+    if age(host, isolate).is_none_or(|age| age >= lag_ms) {
+        ask_and_note(host, isolate, site).await;
     }
     isolate.syncing.set(None);
+}
+
+/// Makes the index younger than half of the lag: by the marker, else by the
+/// ledger, unless somebody else of this data centre is about to ask it.
+async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    let others_ask = matches!(host.shared(site, ASKING).await, Ok(Some(_)));
+    if !others_ask {
+        // Before anything is waited for: others come right behind.
+        host.share(site, ASKING, "asked".to_owned(), ASKING_SECONDS);
+    }
+    look(host, isolate, site).await;
+    let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
+    if !others_ask && age(host, isolate).is_none_or(|age| age * 2 >= lag_ms) {
+        ask_and_note(host, isolate, site).await;
+    }
+    isolate.syncing.set(None);
+}
+
+async fn ask_and_note<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    match ask(host, isolate, site).await {
+        Ok(()) => isolate.sync_failed_ms.set(None),
+        Err(problem) => {
+            isolate.sync_failed_ms.set(Some(host.now_ms()));
+            log_problem(host, "ledger", &problem);
+        }
+    }
+}
+
+/// Learns what is in the marker.
+async fn look<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    isolate.looked_ms.set(Some(host.now_ms()));
+    // No marker, a broken one or a failing Cache API: the ledger knows better.
+    let Ok(Some(text)) = host.shared(site, MARKER).await else {
+        return;
+    };
+    let Ok(news) = News::decode(&text) else {
+        return;
+    };
+    // Without a clock of this life of the ledger, its age is not known.
+    let mut as_of = isolate.clock.get().and_then(|clock| clock.ours(news.at));
+    if as_of.is_some_and(|at| at > host.now_ms()) {
+        // From the future: one of the two clocks was set since.
+        isolate.clock.set(None);
+        as_of = None;
+    }
+    learn(isolate, &news, as_of);
+    *isolate.marker.borrow_mut() = Some(news);
+}
+
+/// Asks the ledger for all that is new, page by page.
+async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), String> {
+    let mut starting = isolate.seen() == 0;
+    for _ in 0..PAGES_MAX {
+        let after = isolate.seen();
+        let page = page_name(after);
+        if starting && let Some(news) = page_of(host, site, &page).await {
+            learn(isolate, &news, None);
+            // A page that leads nowhere is not read again.
+            starting = isolate.seen() > after;
+            continue;
+        }
+        starting = false;
+        // The time before the question: the answer may be no younger.
+        let asked_ms = host.now_ms();
+        let news = host.news(after).await?;
+        heard(isolate, &news, asked_ms);
+        if news.complete {
+            share_marker(host, isolate, site, &news);
+            return Ok(());
+        }
+        host.share(site, &page, news.encode(), PAGE_SECONDS);
+    }
+    Err("it goes on faster than its news can be read".to_owned())
+}
+
+fn page_name(after: u64) -> String {
+    format!("purges-after-{after}")
+}
+
+/// A page of old news that another isolate has read. It need not be the
+/// newest: what has changed since is told on later pages.
+async fn page_of<H: Host>(host: &H, site: &str, name: &str) -> Option<News> {
+    let text = host.shared(site, name).await.ok()??;
+    let news = News::decode(&text).ok()?;
+    (!news.complete).then_some(news)
+}
+
+/// Sends an order to the ledger. This isolate obeys it at once, and its data
+/// centre as soon as the marker is there.
+pub async fn append<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    site: &str,
+    order: &Order,
+) -> Result<Ordered, String> {
+    let asked_ms = host.now_ms();
+    let ordered = host.append(order).await?;
+    if let Ordered::Done(receipt, news) = &ordered {
+        heard(isolate, news, asked_ms);
+        if news.complete {
+            share_marker(host, isolate, site, news);
+        } else {
+            // The order itself lies beyond the first page.
+            learn(isolate, &News::of_receipt(receipt), None);
+        }
+    }
+    Ok(ordered)
+}
+
+/// Learns what the ledger itself has answered to a question of `asked_ms`.
+pub fn heard(isolate: &Isolate, news: &News, asked_ms: u64) {
+    isolate.clock.set(LedgerClock::by(news.at, asked_ms));
+    learn(isolate, news, news.complete.then_some(asked_ms));
+}
+
+/// Takes news in. If the index is complete by it, it is as old as the news:
+/// of `as_of_ms` by our own clock.
+fn learn(isolate: &Isolate, news: &News, as_of_ms: Option<u64>) {
+    let complete = isolate.index.borrow_mut().learn(news);
+    if let Some(as_of_ms) = as_of_ms.filter(|_| complete && news.complete) {
+        let before = isolate.synced_ms.get();
+        isolate.synced_ms.set(before.max(Some(as_of_ms)));
+    }
+}
+
+/// Leaves in the Cache API what the ledger has told: with what the marker
+/// said before, so that isolates further behind find what they miss.
+fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, news: &News) {
+    let mut marker = isolate.marker.borrow_mut();
+    let joined = marker.as_ref().and_then(|old| old.followed_by(news));
+    let fits = |news: &News| news.marks.len() <= MARKER_MARKS_MAX;
+    let new = joined
+        .filter(fits)
+        .or_else(|| Some(news.clone()).filter(fits));
+    let new = new.unwrap_or_else(|| News {
+        after: news.sequence,
+        marks: Vec::new(),
+        ..news.clone()
+    });
+    // It is worth something for so long, and whatever clocks say, nobody takes
+    // an older one for young.
+    let seconds = isolate.rules.max_purge_lag_seconds;
+    host.share(site, MARKER, new.encode(), seconds);
+    *marker = Some(new);
+}
+
+impl LedgerClock {
+    /// What an answer tells of it that was made after `asked_ms`.
+    fn by(at: LedgerTime, asked_ms: u64) -> Option<Self> {
+        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(asked_ms)?;
+        Some(Self {
+            run: at.run,
+            ahead_ms,
+        })
+    }
+
+    /// A time of the ledger's clock by ours, or earlier; `None` if it is of
+    /// another life of the ledger.
+    fn ours(self, at: LedgerTime) -> Option<u64> {
+        let ms = i64::try_from(at.ms).ok()?.checked_sub(self.ahead_ms)?;
+        u64::try_from(ms).ok().filter(|_| at.run == self.run)
+    }
 }

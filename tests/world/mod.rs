@@ -2,19 +2,23 @@
 //! faults on request. It implements the same `Host` as the platform does.
 
 pub mod executor;
+pub mod place;
+pub mod sqlite;
 pub mod story;
 
 use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::key::Slot;
-use edgekeep::cache::ledger::{Decision, Order, Record, decide};
-use edgekeep::cache::purge::{News, Numbers};
+use edgekeep::cache::ledger::{Order, Question, Told};
+use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
+use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;
-use std::cell::RefCell;
+use sqlite::Sqlite;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -51,10 +55,13 @@ pub struct State {
     pub kv: BTreeMap<String, Held>,
     pub down: Vec<&'static str>,
     pub log: Vec<String>,
-    orders: HashMap<String, Record>,
-    marks: BTreeMap<String, (Numbers, u64)>,
-    floor: Numbers,
-    last: u64,
+    pub notes: BTreeMap<String, (String, u64)>,
+    /// How long parts take to answer, in milliseconds; else none at all.
+    pub slow: BTreeMap<&'static str, u64>,
+    /// How far the ledger's clock is ahead.
+    pub ledger_ahead_ms: i64,
+    /// How often the ledger was asked for news.
+    pub news_asked: usize,
 }
 
 /// The host of one request.
@@ -62,17 +69,78 @@ pub struct State {
 pub struct World {
     pub state: Rc<RefCell<State>>,
     pub executor: Executor,
+    /// How far this isolate's clock is ahead.
+    pub ahead_ms: Rc<Cell<i64>>,
+    database: Sqlite,
+    ledger: Rc<RefCell<Ledger<Sqlite>>>,
 }
 
 /// KV keeps nothing for less than a minute.
 const KV_MS_MIN: u64 = 60_000;
 
+/// The platform gives the ledger so long to answer.
+const LEDGER_MS_MAX: u64 = 5000;
+
 impl World {
     pub fn new(now_ms: u64) -> Self {
+        // Numbers begin at 0 here: they are easier to read.
+        let database = Sqlite::in_memory();
+        let ledger = Ledger::open(database.clone(), 0, false).expect("a ledger");
         Self {
             state: Rc::default(),
             executor: Executor::new(now_ms),
+            ahead_ms: Rc::default(),
+            database,
+            ledger: Rc::new(RefCell::new(ledger)),
         }
+    }
+
+    /// The same world, seen by an isolate whose clock is ahead by so much.
+    pub fn with_clock(&self, ahead_ms: i64) -> Self {
+        Self {
+            ahead_ms: Rc::new(Cell::new(ahead_ms)),
+            ..self.clone()
+        }
+    }
+
+    /// Starts the ledger's object anew, on a machine with another clock.
+    pub fn restart_ledger(&self, ahead_ms: i64) {
+        self.state.borrow_mut().ledger_ahead_ms = ahead_ms;
+        let ledger = Ledger::open(self.database.clone(), self.ledger_ms(), false);
+        *self.ledger.borrow_mut() = ledger.expect("a ledger");
+    }
+
+    fn ledger_ms(&self) -> u64 {
+        let ahead_ms = self.state.borrow().ledger_ahead_ms;
+        self.executor.now_ms().saturating_add_signed(ahead_ms)
+    }
+
+    /// Waits as long as a part takes to answer.
+    async fn reach(&self, part: &str) {
+        let slow_ms = self.state.borrow().slow.get(part).copied();
+        if let Some(slow_ms) = slow_ms {
+            self.sleep(slow_ms).await;
+        }
+    }
+
+    /// Asks the ledger: half of the time goes there, half back.
+    async fn ask_ledger<T>(
+        &self,
+        ask: impl FnOnce(&Ledger<Sqlite>, u64) -> Result<T, String>,
+    ) -> Result<T, String> {
+        if self.is_down("ledger") {
+            return Err("down".to_owned());
+        }
+        let slow_ms = self.state.borrow().slow.get("ledger").copied();
+        let slow_ms = slow_ms.unwrap_or(0);
+        if slow_ms > LEDGER_MS_MAX {
+            self.sleep(LEDGER_MS_MAX).await;
+            return Err("no answer in time".to_owned());
+        }
+        self.sleep(slow_ms / 2).await;
+        let answer = ask(&self.ledger.borrow(), self.ledger_ms());
+        self.sleep(slow_ms - slow_ms / 2).await;
+        answer
     }
 
     fn is_down(&self, part: &str) -> bool {
@@ -113,34 +181,21 @@ impl World {
         (head, Some(Bytes { text, broken: *cut }))
     }
 
-    fn ledger_news(&self, after: u64) -> News {
+    fn held(&self, tier: Tier, slot: &Slot) -> Option<(String, Option<Bytes>)> {
         let state = self.state.borrow();
-        let newer = state.marks.iter().filter(|(_, (_, last))| *last > after);
-        News {
-            sequence: state.last,
-            floor: state.floor,
-            marks: newer
-                .map(|(mark, (numbers, _))| (mark.clone(), *numbers))
-                .collect(),
-        }
+        let held = match tier {
+            Tier::CacheApi => state.cache_api.get(&slot.entry_url),
+            Tier::Kv => state.kv.get(&slot.digest),
+        };
+        let live = held.filter(|(_, _, until)| *until > self.executor.now_ms());
+        live.map(|(text, body, _)| (text.clone(), body.clone()))
     }
 
-    fn accept(&self, order: &Order, record: Record, numbers: Numbers) {
-        let mut state = self.state.borrow_mut();
-        state.last = record.receipt.sequence;
-        for mark in &order.marks {
-            let (old, last) = state.marks.entry(mark.clone()).or_default();
-            old.hard = old.hard.max(numbers.hard);
-            old.soft = old.soft.max(numbers.soft);
-            *last = record.receipt.sequence;
-        }
-        if order.everything {
-            state.floor.hard = state.floor.hard.max(numbers.hard);
-            state.floor.soft = state.floor.soft.max(numbers.soft);
-        }
-        if let Some(id) = &order.id {
-            state.orders.insert(id.clone(), record);
-        }
+    fn note(&self, name: &str) -> Option<String> {
+        let state = self.state.borrow();
+        let note = state.notes.get(name);
+        let live = note.filter(|(_, until)| *until > self.executor.now_ms());
+        live.map(|(text, _)| text.clone())
     }
 
     fn write(&self, tier: Tier, slot: &Slot, entry: &Entry, body: Option<Bytes>) {
@@ -152,7 +207,7 @@ impl World {
             return;
         }
         let retention_ms = entry.retention_seconds() * 1000;
-        let now_ms = self.now_ms();
+        let now_ms = self.executor.now_ms();
         let held = |ms| (entry.encode(), body, now_ms + ms);
         let mut state = self.state.borrow_mut();
         match tier {
@@ -170,7 +225,9 @@ impl Host for World {
     type Body = Bytes;
 
     fn now_ms(&self) -> u64 {
-        self.executor.now_ms()
+        self.executor
+            .now_ms()
+            .saturating_add_signed(self.ahead_ms.get())
     }
 
     async fn sleep(&self, milliseconds: u64) {
@@ -193,13 +250,10 @@ impl Host for World {
         if self.is_down(tier.word()) {
             return Err("down".to_owned());
         }
-        let state = self.state.borrow();
-        let held = match tier {
-            Tier::CacheApi => state.cache_api.get(&slot.entry_url),
-            Tier::Kv => state.kv.get(&slot.digest),
-        };
-        let live = held.filter(|(_, _, until)| *until > self.executor.now_ms());
-        Ok(live.map(|(text, body, _)| (text.clone(), body.clone())))
+        // What was there when it was asked.
+        let held = self.held(tier, slot);
+        self.reach(tier.word()).await;
+        Ok(held)
     }
 
     fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
@@ -261,30 +315,62 @@ impl Host for World {
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
-        if self.is_down("ledger") {
-            return Err("down".to_owned());
-        }
-        let decision = {
-            let state = self.state.borrow();
-            let earlier = order.id.as_ref().and_then(|id| state.orders.get(id));
-            decide(state.last, earlier, order)
-        };
-        let receipt = match decision {
-            Decision::Conflict => return Ok(Ordered::Conflict),
-            Decision::Repeat(receipt) => receipt,
-            Decision::Accept(record, numbers) => {
-                let receipt = record.receipt.clone();
-                self.accept(order, record, numbers);
-                receipt
-            }
-        };
-        Ok(Ordered::Done(receipt, self.ledger_news(order.after)))
+        let reply = self.ask_ledger(|ledger, now_ms| ledger.append(order, now_ms));
+        let reply = reply.await?;
+        let news = News::decode(&reply.news).map_err(|error| error.to_string())?;
+        Ok(match reply.receipt {
+            Some(receipt) => Ordered::Done(receipt, news),
+            None => Ordered::Conflict,
+        })
     }
 
     async fn news(&self, after: u64) -> Result<News, String> {
-        if self.is_down("ledger") {
+        self.state.borrow_mut().news_asked += 1;
+        let text = self.ask_ledger(|ledger, now_ms| ledger.news(after, now_ms));
+        News::decode(&text.await?).map_err(|error| error.to_string())
+    }
+
+    async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+        self.ask_ledger(|ledger, _| ledger.history(question)).await
+    }
+
+    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+        if self.is_down("cache-api") {
             return Err("down".to_owned());
         }
-        Ok(self.ledger_news(after))
+        let note = self.note(&format!("{site} {name}"));
+        self.reach("cache-api").await;
+        Ok(note)
+    }
+
+    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
+        if self.is_down("cache-api") {
+            return;
+        }
+        let (world, name) = (self.clone(), format!("{site} {name}"));
+        self.executor.spawn(async move {
+            world.reach("cache-api").await;
+            let until = world.executor.now_ms() + seconds * 1000;
+            let mut state = world.state.borrow_mut();
+            state.notes.insert(name, (text, until));
+        });
+    }
+
+    async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        verify_ed25519(key, message, signature)
+    }
+}
+
+/// By the crate of reference; on the platform it is the runtime's own.
+pub fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    use ed25519_dalek::{Signature, Verifier, VerifyingKey};
+    let key = key
+        .try_into()
+        .ok()
+        .and_then(|key| VerifyingKey::from_bytes(key).ok());
+    let signature = Signature::from_slice(signature).ok();
+    match (key, signature) {
+        (Some(key), Some(signature)) => key.verify(message, &signature).is_ok(),
+        _ => false,
     }
 }

@@ -1,0 +1,181 @@
+//! What the ledger tells of purges, and its text form.
+//!
+//! The text travels from the ledger to isolates, and lies in the Cache API,
+//! from where the isolates of a data centre tell each other. The first line
+//! has the numbers, each further line a mark, and a full stop ends it:
+//!
+//! ```text
+//! N1 0 7 1 0 0 3 1795424400000
+//! 00c3…f1 7 0
+//! .
+//! ```
+
+use super::ledger::{Receipt, numbers};
+use super::purge::Numbers;
+use super::selector::{EVERYTHING, mark_of};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// When the ledger said something, by its own clock.
+///
+/// Clocks of different machines may be minutes apart. So a time counts only
+/// against times of the same clock: an isolate learns how far the ledger's is
+/// ahead of its own by asking it (`flow::sync`), and `run` tells the clocks of
+/// the ledger's successive lives apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerTime {
+    /// Which life of the ledger's object: a larger number for each.
+    pub run: u64,
+    /// Milliseconds since 1970, by the clock of that life.
+    pub ms: u64,
+}
+
+/// The purges with numbers above `after`, up to `sequence`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Where it begins: purges up to this number are not told.
+    pub after: u64,
+    /// Up to which number it is complete.
+    pub sequence: u64,
+    /// Whether there was nothing beyond `sequence` when it was told. If not,
+    /// the asker should ask on.
+    pub complete: bool,
+    /// Everything with a smaller number is dead (or stale).
+    pub floor: Numbers,
+    /// When it was told.
+    pub at: LedgerTime,
+    /// What was purged, and its largest numbers.
+    pub marks: Vec<(u64, Numbers)>,
+}
+
+/// The text is not that of news, or cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotNews;
+
+impl std::fmt::Display for NotNews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not the ledger's news, or cut off")
+    }
+}
+
+/// Format version.
+const VERSION: &str = "N1";
+
+/// The largest number that the ledger can give: JavaScript, through which it
+/// speaks to its database, counts exactly to 2^53 - 1. Numbers begin at the
+/// milliseconds since 1970, which are there in 287,000 years.
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// How many marks one telling has at most, beyond those of its last order.
+/// 20,000 lines of 46 bytes are 0.9 MB; a row of SQLite holds 2 MB in a
+/// Durable Object.
+pub const NEWS_MARKS_MAX: usize = 20_000;
+
+impl News {
+    /// The text form.
+    pub fn encode(&self) -> String {
+        let mut text = self.first_line();
+        for (mark, numbers) in &self.marks {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{mark:016x} {} {}", numbers.hard, numbers.soft);
+        }
+        text.push('.');
+        text
+    }
+
+    /// The first line of the text form; the ledger makes the others itself.
+    pub fn first_line(&self) -> String {
+        let (Numbers { hard, soft }, LedgerTime { run, ms }) = (self.floor, self.at);
+        let complete = u8::from(self.complete);
+        let (after, sequence) = (self.after, self.sequence);
+        format!("{VERSION} {after} {sequence} {complete} {hard} {soft} {run} {ms}\n")
+    }
+
+    /// Reads the text form.
+    pub fn decode(text: &str) -> Result<Self, NotNews> {
+        let mut lines = text.split('\n');
+        let first = lines.next().and_then(Self::numbers);
+        let mut news = first.filter(Self::is_sound).ok_or(NotNews)?;
+        for line in &mut lines {
+            if line == "." {
+                return lines.next().map_or(Ok(news), |_| Err(NotNews));
+            }
+            let told = mark_line(line).filter(|(_, told)| told.newest() <= news.sequence);
+            news.marks.push(told.ok_or(NotNews)?);
+        }
+        Err(NotNews)
+    }
+
+    /// Whether a ledger can have said so. An isolate that believed in a number
+    /// far ahead would miss all purges up to it.
+    fn is_sound(&self) -> bool {
+        let largest = self.sequence.max(self.floor.newest());
+        self.after <= self.sequence && largest <= NUMBER_MAX
+    }
+
+    fn numbers(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix(VERSION)?.strip_prefix(' ')?;
+        let numbers: Option<Vec<u64>> = rest.split(' ').map(|n| n.parse().ok()).collect();
+        let [after, sequence, complete, hard, soft, run, ms] = numbers?.try_into().ok()?;
+        Some(Self {
+            after,
+            sequence,
+            complete: complete == 1,
+            floor: Numbers { hard, soft },
+            at: LedgerTime { run, ms },
+            marks: Vec::new(),
+        })
+    }
+
+    /// What one order has purged, and nothing of those before it. So it makes
+    /// no index complete: what the order names may have been purged before,
+    /// and the ledger tells both with the later number.
+    pub fn of_receipt(receipt: &Receipt) -> Self {
+        let sequence = receipt.sequence;
+        let mut news = Self {
+            after: sequence,
+            sequence,
+            ..Self::default()
+        };
+        for (names, soft) in [(&receipt.hard, false), (&receipt.soft, true)] {
+            for name in names {
+                match name.as_str() {
+                    EVERYTHING => news.floor.raise(numbers(sequence, soft)),
+                    name => news.marks.push((mark_of(name), numbers(sequence, soft))),
+                }
+            }
+        }
+        news
+    }
+
+    /// This and what followed it, as one, if they connect.
+    pub fn followed_by(&self, later: &Self) -> Option<Self> {
+        if later.after > self.sequence || later.sequence < self.sequence {
+            return None;
+        }
+        let mut marks: BTreeMap<u64, Numbers> = BTreeMap::new();
+        for (mark, numbers) in self.marks.iter().chain(&later.marks) {
+            marks.entry(*mark).or_default().raise(*numbers);
+        }
+        let mut floor = later.floor;
+        floor.raise(self.floor);
+        Some(Self {
+            after: self.after.min(later.after),
+            floor,
+            marks: marks.into_iter().collect(),
+            ..*later
+        })
+    }
+}
+
+fn mark_line(line: &str) -> Option<(u64, Numbers)> {
+    let mut words = line.split(' ');
+    let mark = words.next().filter(|digits| digits.len() == 16)?;
+    let mark = u64::from_str_radix(mark, 16).ok()?;
+    let hard = words.next()?.parse().ok()?;
+    let soft = words.next()?.parse().ok()?;
+    words
+        .next()
+        .is_none()
+        .then_some((mark, Numbers { hard, soft }))
+}

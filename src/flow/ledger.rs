@@ -1,0 +1,375 @@
+//! The purge ledger: gives each order the next number, and tells purges to
+//! those who ask.
+//!
+//! It speaks SQL to SQLite through [`Sql`]: the Durable Object's own on the
+//! platform, and the same engine in tests. What it does between two questions
+//! is one transaction (Durable Objects, "write coalescing"); where an error
+//! breaks it off, what was done names too much rather than too little,
+//! because the receipt is written last.
+
+use crate::cache::ledger::{
+    Decision, HISTORY_MAX, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, Question, RECORD_MS, Receipt,
+    Record, Told, decide, made_id_number, numbers,
+};
+use crate::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
+use crate::cache::purge::Numbers;
+use crate::cache::selector::{EVERYTHING, mark_of};
+
+/// A value of SQLite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// NULL
+    Null,
+    /// INTEGER
+    Integer(i64),
+    /// TEXT
+    Text(String),
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl Value {
+    /// The number, if it is one.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Integer(number) => u64::try_from(*number).ok(),
+            Self::Null | Self::Text(_) => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null | Self::Integer(_) => None,
+        }
+    }
+}
+
+/// A database.
+pub trait Sql {
+    /// Runs one statement and gives its rows.
+    fn run(&self, statement: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, String>;
+
+    /// The single number that a statement gives; 0 if there is none.
+    fn number(&self, statement: &str, values: &[Value]) -> Result<u64, String> {
+        let rows = self.run(statement, values)?;
+        let first = rows.first().and_then(|row| row.first());
+        Ok(first.and_then(Value::number).unwrap_or(0))
+    }
+}
+
+/// The ledger.
+pub struct Ledger<S> {
+    sql: S,
+    /// Which life of it this is (see [`LedgerTime`]).
+    run: u64,
+    /// Whether orders also go to the zone's own purge call.
+    fast_lane: bool,
+}
+
+/// What the ledger says of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Absent if the id was used for another order.
+    pub receipt: Option<Receipt>,
+    /// The news since [`Order::after`].
+    pub news: String,
+}
+
+const TABLES: [&str; 6] = [
+    // `run` numbers the lives of the object. `marks` is how many rows `live`
+    // has at most.
+    "CREATE TABLE IF NOT EXISTS state (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        last INTEGER NOT NULL,
+        hard INTEGER NOT NULL,
+        soft INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        marks INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS live (
+        mark TEXT PRIMARY KEY,
+        hard INTEGER NOT NULL,
+        soft INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        raised_ms INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS live_by_last ON live (last)",
+    // `id` as the sender gave it; what is made of the number stands nowhere,
+    // so that it cannot take the place of another.
+    "CREATE TABLE IF NOT EXISTS receipts (
+        sequence INTEGER PRIMARY KEY,
+        id TEXT UNIQUE,
+        received_ms INTEGER NOT NULL,
+        record TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (received_ms)",
+    super::work::TABLE,
+];
+
+impl<S: Sql> Ledger<S> {
+    /// Opens the ledger, or makes a new one.
+    ///
+    /// A ledger that starts anew must not give numbers again: entries that are
+    /// still stored would outrank them. So it starts at the time, far above
+    /// the numbers of an earlier one, and with everything older dead.
+    pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
+        for statement in TABLES {
+            sql.run(statement, &[])?;
+        }
+        let start = Value::from(now_ms);
+        sql.run(
+            "INSERT OR IGNORE INTO state VALUES (1, ?, ?, 0, 0, 0)",
+            &[start.clone(), start],
+        )?;
+        // No two lives share a number, even if the database is set back, or
+        // made anew on another machine.
+        sql.run("UPDATE state SET run = MAX(run + 1, ?)", &[now_ms.into()])?;
+        let run = sql.number("SELECT run FROM state", &[])?;
+        Ok(Self {
+            sql,
+            run,
+            fast_lane,
+        })
+    }
+
+    /// The database.
+    pub fn sql(&self) -> &S {
+        &self.sql
+    }
+
+    /// Accepts an order, or tells that it came before.
+    pub fn append(&self, order: &Order, now_ms: u64) -> Result<Reply, String> {
+        // First what may set the numbers right.
+        self.heed(order.after)?;
+        let earlier = match &order.id {
+            Some(id) => self.record_of(id)?,
+            None => None,
+        };
+        let last = self.last()?;
+        let calls = super::work::calls(self.fast_lane, order);
+        let receipt = match decide(last, earlier.as_ref(), order, now_ms, calls) {
+            Decision::Conflict => None,
+            Decision::Repeat(receipt) => Some(receipt),
+            Decision::Accept(record) => {
+                self.accept(order, &record, now_ms)?;
+                Some(record.receipt)
+            }
+        };
+        let news = self.news(order.after, now_ms)?;
+        Ok(Reply { receipt, news })
+    }
+
+    fn record_of(&self, id: &str) -> Result<Option<Record>, String> {
+        let statement = "SELECT record FROM receipts WHERE id = ?";
+        let rows = self.sql.run(statement, &[id.into()])?;
+        let text = rows.first().and_then(|row| row.first()?.text());
+        text.map(read_record).transpose()
+    }
+
+    fn accept(&self, order: &Order, record: &Record, now_ms: u64) -> Result<(), String> {
+        let sequence = record.receipt.sequence;
+        self.sql
+            .run("UPDATE state SET last = ?", &[sequence.into()])?;
+        for (names, soft) in [(&order.hard, false), (&order.soft, true)] {
+            let raised = numbers(sequence, soft);
+            for name in names {
+                if name == EVERYTHING {
+                    self.raise_floor(raised)?;
+                } else {
+                    self.raise_mark(name, raised, now_ms)?;
+                }
+            }
+        }
+        let added = order.hard.len().saturating_add(order.soft.len());
+        self.compact(added as u64, now_ms)?;
+        if order.is_recorded() {
+            let text = serde_json::to_string(record).map_err(|error| error.to_string())?;
+            super::work::enqueue(&self.sql, order, &record.receipt, now_ms)?;
+            self.sql.run(
+                "INSERT INTO receipts VALUES (?, ?, ?, ?)",
+                &[
+                    sequence.into(),
+                    order.id.as_deref().map_or(Value::Null, Value::from),
+                    now_ms.into(),
+                    text.as_str().into(),
+                ],
+            )?;
+        }
+        let old = Value::from(now_ms.saturating_sub(RECORD_MS));
+        self.sql
+            .run("DELETE FROM receipts WHERE received_ms < ?", &[old])
+            .map(drop)
+    }
+
+    fn raise_mark(&self, name: &str, to: Numbers, now_ms: u64) -> Result<(), String> {
+        self.sql
+            .run(
+                "INSERT INTO live VALUES (?, ?, ?, ?, ?) ON CONFLICT (mark) DO UPDATE SET
+                    hard = MAX(hard, excluded.hard),
+                    soft = MAX(soft, excluded.soft),
+                    last = excluded.last,
+                    raised_ms = excluded.raised_ms",
+                &[
+                    format!("{:016x}", mark_of(name)).as_str().into(),
+                    to.hard.into(),
+                    to.soft.into(),
+                    to.newest().into(),
+                    now_ms.into(),
+                ],
+            )
+            .map(drop)
+    }
+
+    /// Raises the floor, and drops the marks that it makes needless.
+    fn raise_floor(&self, to: Numbers) -> Result<(), String> {
+        self.sql.run(
+            "UPDATE state SET hard = MAX(hard, ?), soft = MAX(soft, ?)",
+            &[to.hard.into(), to.soft.into()],
+        )?;
+        self.sql
+            .run(
+                "DELETE FROM live WHERE hard <= (SELECT hard FROM state)
+                    AND soft <= (SELECT MAX(hard, soft) FROM state)",
+                &[],
+            )
+            .map(drop)
+    }
+
+    /// Lets the oldest marks go if they are too many or too old. The floor
+    /// rises to them, so that what they named stays dead, and more with it.
+    fn compact(&self, added: u64, now_ms: u64) -> Result<(), String> {
+        self.sql
+            .run("UPDATE state SET marks = marks + ?", &[added.into()])?;
+        // Counting reads every row: only when there may be too many.
+        if self.sql.number("SELECT marks FROM state", &[])? > MARKS_MAX {
+            self.sql
+                .run("UPDATE state SET marks = (SELECT COUNT(*) FROM live)", &[])?;
+            if self.sql.number("SELECT marks FROM state", &[])? > MARKS_MAX {
+                let cut = "SELECT last FROM live ORDER BY last LIMIT 1 OFFSET ?";
+                let cut = self.sql.number(cut, &[MARKS_DROPPED.into()])?;
+                self.drop_marks(cut)?;
+            }
+        }
+        let old = now_ms.saturating_sub(MARK_MS);
+        let oldest = "SELECT raised_ms FROM live ORDER BY last LIMIT 1";
+        let rows = self.sql.run(oldest, &[])?;
+        let oldest = rows.first().and_then(|row| row.first()?.number());
+        if oldest.is_some_and(|raised_ms| raised_ms < old) {
+            let cut = "SELECT MAX(last) FROM live WHERE raised_ms < ?";
+            self.drop_marks(self.sql.number(cut, &[old.into()])?)?;
+        }
+        Ok(())
+    }
+
+    fn drop_marks(&self, up_to: u64) -> Result<(), String> {
+        self.sql.run(
+            "UPDATE state SET
+                hard = MAX(hard, (SELECT COALESCE(MAX(hard), 0) FROM live WHERE last <= ?)),
+                soft = MAX(soft, (SELECT COALESCE(MAX(soft), 0) FROM live WHERE last <= ?))",
+            &[up_to.into(), up_to.into()],
+        )?;
+        self.sql
+            .run("DELETE FROM live WHERE last <= ?", &[up_to.into()])
+            .map(drop)
+    }
+
+    /// The object may have been set back to an earlier state: what isolates
+    /// and entries know lies ahead of it then. Everything before is dead.
+    fn heed(&self, known: u64) -> Result<(), String> {
+        if known > self.last()? {
+            // The number last: it says that the rest is done.
+            self.raise_floor(numbers(known, false))?;
+            self.sql.run("UPDATE state SET last = ?", &[known.into()])?;
+        }
+        Ok(())
+    }
+
+    /// What has been purged under numbers above `after`, as [`News`] in text
+    /// form.
+    pub fn news(&self, after: u64, now_ms: u64) -> Result<String, String> {
+        self.heed(after)?;
+        let cut = "SELECT last FROM live WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?";
+        let most = NEWS_MARKS_MAX as u64;
+        let cut = self.sql.number(cut, &[after.into(), most.into()])?;
+        let complete = cut == 0;
+        let sequence = if complete { self.last()? } else { cut };
+        let statement = "SELECT hard, soft FROM state";
+        let rows = self.sql.run(statement, &[])?;
+        let number = |at: usize| rows.first().and_then(|row| row.get(at)?.number());
+        let news = News {
+            after,
+            sequence,
+            complete,
+            floor: Numbers {
+                hard: number(0).unwrap_or(0),
+                soft: number(1).unwrap_or(0),
+            },
+            at: LedgerTime {
+                run: self.run,
+                ms: now_ms,
+            },
+            marks: Vec::new(),
+        };
+        // The lines are made where the marks lie: a row for each would cross
+        // into wasm one by one.
+        let lines = self.sql.run(
+            "SELECT group_concat(line, '') FROM (
+                SELECT mark || ' ' || hard || ' ' || soft || char(10) AS line
+                FROM live WHERE last > ? AND last <= ? ORDER BY last)",
+            &[after.into(), sequence.into()],
+        )?;
+        let lines = lines.first().and_then(|row| row.first()?.text());
+        let first = news.first_line();
+        Ok(format!("{first}{}.", lines.unwrap_or_default()))
+    }
+
+    /// The last number given.
+    pub fn last(&self) -> Result<u64, String> {
+        self.sql.number("SELECT last FROM state", &[])
+    }
+
+    /// What is remembered of past orders.
+    pub fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+        let rows = match question {
+            Question::Id(id) => {
+                let made = made_id_number(id).map_or(Value::Null, Value::from);
+                let statement = "SELECT record FROM receipts
+                    WHERE id = ? OR (id IS NULL AND sequence = ?)
+                    ORDER BY id IS NULL LIMIT 1";
+                self.sql.run(statement, &[id.as_str().into(), made])?
+            }
+            Question::After { after, limit } => {
+                let limit = (*limit).min(HISTORY_MAX);
+                let statement =
+                    "SELECT record FROM receipts WHERE sequence > ? ORDER BY sequence LIMIT ?";
+                self.sql.run(statement, &[(*after).into(), limit.into()])?
+            }
+        };
+        let texts = rows.iter().filter_map(|row| row.first()?.text());
+        texts
+            .map(|text| self.told(read_record(text)?.receipt))
+            .collect()
+    }
+
+    fn told(&self, receipt: Receipt) -> Result<Told, String> {
+        let [fast_lane, refresh] = super::work::progress(&self.sql, receipt.sequence)?;
+        Ok(Told {
+            receipt,
+            fast_lane,
+            refresh,
+        })
+    }
+}
+
+fn read_record(text: &str) -> Result<Record, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
