@@ -15,7 +15,7 @@ const USAGE = `Usage: npm run serve -- --origin URL [--port N] [--rules FILE]
   --port N       port of 127.0.0.1 to listen on (8787)
   --rules FILE   TOML with a table [vars.EDGEKEEP], in the form of wrangler.toml (default: wrangler.toml itself)
 
-PURGE_SECRETS comes from the environment or from .dev.vars.`
+PURGE_SECRETS, and the secrets that [[vars.EDGEKEEP.keys]] name, come from the environment or from .dev.vars.`
 
 async function serve(args) {
   const options = readOptions(args)
@@ -26,16 +26,17 @@ async function serve(args) {
     throw new Problem(`Port ${options.port} of 127.0.0.1 is in use.\nEnd what uses it, or choose another with --port N.`)
   }
   await build()
-  const secrets = purgeSecrets()
+  const vars = secretsFor(rules)
   const { startWorker } = await import('./workerd.mjs')
   const early = []
   let onLog = (line) => early.push(line)
-  const worker = await startWorker({ rules, secrets, port: options.port, onLog: (line) => onLog(line) })
+  const worker = await startWorker({ rules, vars, port: options.port, onLog: (line) => onLog(line) })
   try {
     await checkRules(worker.url(), early)
     onLog = (line) => console.log(line)
     say(`\nEdgekeep listens on ${worker.url()}${rules.origin ? `, in front of ${rules.origin}` : ''}. Ctrl-C ends it.`)
-    if (!secrets) say('PURGE_SECRETS is not set: every purge will be refused.')
+    const names = Object.keys(vars)
+    say(names.length === 0 ? 'PURGE_SECRETS is not set: every purge will be refused.' : `Purges are proven by ${names.join(', ')}.`)
     await untilStopped()
   } finally {
     await worker.stop()
@@ -77,13 +78,20 @@ async function rulesFor({ origin, rules: file }) {
   return rules
 }
 
-/** The environment goes first, as with wrangler; .dev.vars has lines of the form NAME=value or NAME="value". */
-function purgeSecrets() {
-  if (process.env.PURGE_SECRETS) return process.env.PURGE_SECRETS
+/** The secrets that are set, by name. The environment goes first, as with wrangler. */
+function secretsFor(rules) {
+  const keys = Array.isArray(rules.keys) ? rules.keys : [] // what is wrong with them, the worker says
+  const names = ['PURGE_SECRETS', ...keys.map((key) => key?.secret).filter((name) => /^\w+$/.test(name))]
   const file = join(ROOT, '.dev.vars')
-  if (!existsSync(file)) return undefined
-  const [, value] = readFileSync(file, 'utf8').match(/^\s*(?:export\s+)?PURGE_SECRETS\s*=\s*(.*?)\s*$/m) ?? []
-  return value?.replace(/^(["'])(.*)\1$/, '$2') || undefined
+  const vars = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const found = names.map((name) => [name, process.env[name] || devVar(vars, name)])
+  return Object.fromEntries(found.filter(([, value]) => value))
+}
+
+/** .dev.vars has lines of the form NAME=value or NAME="value". */
+function devVar(vars, name) {
+  const [, value] = vars.match(new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=\\s*(.*?)\\s*$`, 'm')) ?? []
+  return value?.replace(/^(["'])(.*)\1$/, '$2')
 }
 
 /**

@@ -15,17 +15,19 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
  * @param {object} options
  * @param {object} options.rules     the table of [vars.EDGEKEEP]
  * @param {string} [options.secrets] PURGE_SECRETS; without it the worker has none
+ * @param {object} [options.vars]    other variables and secrets, such as CLOUDFLARE_ZONE_ID
  * @param {string} [options.host]    address to listen on
  * @param {number} [options.port]    port of the first worker; 0 takes a free one (the others always do)
  * @param {(line: string, level: string) => void} [options.onLog] each console message and each message of the runtime
  * @param {string[]} [options.workers] names of the isolates; the first owns the ledger
  * @param {string} [options.persist] folder to keep KV, cache and ledger in; without it they end with the process
  * @param {string} [options.build]   folder of the built worker
- * @returns {Promise<{url: (name?: string) => string, mf: import('miniflare').Miniflare, stop: () => Promise<void>}>}
+ * @returns {Promise<{url: (name?: string) => string, names: string[], mf: import('miniflare').Miniflare, stop: () => Promise<void>}>}
  */
 export async function startWorker({
   rules,
   secrets,
+  vars = {},
   host = '127.0.0.1',
   port = 0,
   onLog = (line) => console.log(line),
@@ -36,7 +38,7 @@ export async function startWorker({
   const { Log, LogLevel, Miniflare } = await import('miniflare')
   const modules = workerModules(build)
   const compatibility = await compatibilitySettings()
-  const bindings = { EDGEKEEP: rules, ...(secrets ? { PURGE_SECRETS: secrets } : {}) }
+  const bindings = { EDGEKEEP: rules, ...(secrets ? { PURGE_SECRETS: secrets } : {}), ...vars }
   const ledgerOf = (name) => ({
     className: 'Ledger',
     useSQLite: true,
@@ -78,6 +80,7 @@ export async function startWorker({
         return urls.get(name)
       },
       mf,
+      names: workers,
       stop: () => mf.dispose(),
     }
   } catch (error) {

@@ -15,9 +15,9 @@ use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
 use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
 use edgekeep::flow::serve::serve;
-use edgekeep::flow::webhook::Secrets;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
 use edgekeep::http::url::Url;
@@ -215,6 +215,14 @@ impl Host for Mirror {
         self.world.share(site, name, text, seconds);
     }
 
+    async fn purge_zone(&self, body: &str) -> Result<edgekeep::cache::zone::Answer, String> {
+        self.world.purge_zone(body).await
+    }
+
+    async fn settled(&self) -> Result<(), String> {
+        self.world.settled().await
+    }
+
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         self.world.verify_ed25519(key, message, signature).await
     }
@@ -380,7 +388,7 @@ fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usi
     };
     let isolate = || {
         let rules = Rules::read_json(RULES).expect("good settings");
-        Rc::new(Isolate::new(rules, Secrets::read(SECRET)))
+        Rc::new(Isolate::new(rules, Keys::of_default(SECRET)))
     };
     let isolates = [isolate(), isolate()];
     let mut counts = HashMap::new();

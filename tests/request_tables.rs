@@ -36,6 +36,7 @@ fn lines(fields: &Fields) -> String {
 fn plan(rules: &Rules, request: &str) -> String {
     match classify(rules, &head(request)) {
         Plan::Admin => "admin".to_owned(),
+        Plan::Purge(call) => call.dialect.word().to_owned(),
         Plan::Bypass(reason, _) => reason.word().to_owned(),
         Plan::Lookup(lookup) if lookup.head_only => "lookup head".to_owned(),
         Plan::Lookup(_) => "lookup".to_owned(),
@@ -100,6 +101,50 @@ fn requests_are_sorted() {
     check(&plain, "GET http://a.test/.edgekeep", "lookup");
     check(&plain, "GET http://a.test/.Edgekeep/x", "lookup");
     check(&plain, "GET http://a.test/a/.edgekeep/x", "lookup");
+    // Other caches' purge calls are nothing special, until a rule says so.
+    for request in [
+        "POST http://a.test/service/x/purge",
+        "POST http://a.test/purge/a.test/b",
+        "DELETE http://a.test/client/v4/zones/z/purge_cache",
+    ] {
+        check(&plain, request, "method");
+    }
+    check(&plain, "GET http://a.test/client/v4/zones", "lookup");
+    let speaking = rules(json!({
+        "defaults": { "purge_dialects": ["varnish"] },
+        "rules": [
+            { "path": "/service/*", "purge_dialects": ["fastly"] },
+            { "path": "/client/*", "purge_dialects": ["cloudflare"] },
+            { "path": "/off/*", "purge_dialects": [] },
+            { "host": "b.test", "purge_dialects": ["varnish", "fastly", "cloudflare", "github"] },
+        ],
+    }));
+    check(&speaking, "PURGE http://a.test/x", "varnish");
+    check(&speaking, "PURGE http://a.test/off/x", "method");
+    check(&speaking, "PURGE http://a.test/%6Fff/x", "method");
+    check(&speaking, "purge http://a.test/x", "method");
+    check(&speaking, "PURGE http://a.test/service/x", "fastly");
+    check(&speaking, "POST http://a.test/service/x/purge", "fastly");
+    check(&speaking, "GET http://a.test/service/x/purge", "lookup");
+    check(&speaking, "POST http://b.test/service/x/purge", "fastly");
+    check(
+        &speaking,
+        "POST http://a.test/client/v4/zones/z/purge_cache",
+        "cloudflare",
+    );
+    check(
+        &speaking,
+        "POST http://b.test/client/v4/zones/z/purge_cache",
+        "cloudflare",
+    );
+    check(
+        &speaking,
+        "GET http://a.test/client/v4/zones/z/purge_cache",
+        "lookup",
+    );
+    check(&speaking, "POST http://a.test/x", "method");
+    check(&speaking, "POST http://b.test/.edgekeep/purge", "admin");
+    check(&speaking, "PURGE http://b.test/.edgekeep/purge", "admin");
     let some = rules(json!({ "rules": [
         { "path": "/private/*", "cache": false },
         { "path": "/shop/*", "bypass_cookies": ["cart_*"] },

@@ -97,6 +97,140 @@ fn bad_settings_are_named_by_their_path() {
 }
 
 #[test]
+fn bad_keys_are_named_by_their_path() {
+    #[track_caller]
+    fn check(key: Value, at: &str) {
+        let good = json!({ "name": "good", "secret": "GOOD" });
+        check_path(json!({ "keys": [good, key] }), &format!("keys[1].{at}"));
+    }
+    check_path(json!({ "keys": {} }), "keys");
+    check_path(json!({ "keys": [5] }), "keys[0]");
+    check_path(json!({ "keys": [["a", "B"]] }), "keys[0]");
+    check_path(json!({ "keys": [{ "name": "a" }] }), "keys[0]");
+    let many = |count: usize| {
+        let key = |n| json!({ "name": format!("k{n}"), "secret": format!("K{n}") });
+        json!({ "keys": (0..count).map(key).collect::<Vec<_>>() })
+    };
+    assert_eq!(rules(many(20)).keys.len(), 21);
+    check_path(many(21), "keys");
+    for name in [
+        "",
+        "A",
+        "a b",
+        "ä",
+        "a.b",
+        &"a".repeat(65),
+        "default",
+        "good",
+    ] {
+        check(json!({ "name": name, "secret": "OTHER" }), "name");
+    }
+    for secret in [
+        "",
+        "1A",
+        "A B",
+        "A-B",
+        "Ä",
+        &"A".repeat(65),
+        "PURGE_SECRETS",
+        "GOOD",
+    ] {
+        check(json!({ "name": "other", "secret": secret }), "secret");
+    }
+    // The secret itself instead of its variable's name is not shown.
+    let error = refused(
+        &json!({ "keys": [{ "name": "a", "secret": "whsec_c2VjcmV0LXRleHQ=" }] }).to_string(),
+    );
+    assert!(
+        error.0 == "keys[0].secret" && !error.1.contains("c2Vj"),
+        "{error:?}"
+    );
+    let with = |field: &str, value: Value| json!({ "name": "k", "secret": "K", field: value });
+    check(with("may", json!(null)), "may");
+    check(with("may", json!([])), "may");
+    check(with("may", json!("everything")), "may");
+    check(with("may", json!({ "all": true })), "may.all");
+    check(with("may", json!({ "everything": 1 })), "may.everything");
+    check(with("may", json!({ "hosts": "a.test" })), "may.hosts");
+    check(with("may", json!({ "tags": [7] })), "may.tags[0]");
+    check(with("may", json!({ "tags": ["a", "b c"] })), "may.tags[1]");
+    check(with("may", json!({ "tags": ["a,b"] })), "may.tags[0]");
+    for host in ["", "a.test/", "https://a.test", "a.test:81", "a b"] {
+        check(
+            with("may", json!({ "hosts": ["a.test", host] })),
+            "may.hosts[1]",
+        );
+    }
+    check(with("may", json!({ "hosts": vec!["a"; 51] })), "may.hosts");
+    check(with("may", json!({ "tags": vec!["a"; 51] })), "may.tags");
+    check(with("admin", json!("yes")), "admin");
+    check(with("secrets", json!("K")), "secrets");
+    rules(
+        json!({ "keys": [with("may", json!({ "hosts": ["*", "*.a.test", "A-1.test"], "tags": ["*"] }))] }),
+    );
+}
+
+#[test]
+fn bad_cascades_are_named_by_their_path() {
+    #[track_caller]
+    fn check(cascade: Value, at: &str) {
+        let good = json!({ "tag": "a", "carries": ["b"] });
+        check_path(
+            json!({ "cascades": [good, cascade] }),
+            &format!("cascades[1]{at}"),
+        );
+    }
+    check_path(json!({ "cascades": {} }), "cascades");
+    check(json!(["a", ["b"]]), "");
+    check(json!({ "tag": "c" }), "");
+    check(json!({ "tag": "c", "carries": "d" }), ".carries");
+    check(json!({ "tag": "c", "carries": [] }), ".carries");
+    check(json!({ "tag": "c", "carries": vec!["d"; 21] }), ".carries");
+    check(json!({ "tag": "c", "carries": ["d", ""] }), ".carries[1]");
+    check(json!({ "tag": "c", "carries": ["d e"] }), ".carries[0]");
+    check(json!({ "tag": "c", "carries": ["d*"] }), ".carries[0]");
+    check(json!({ "tag": "c", "carries": [7] }), ".carries[0]");
+    check(json!({ "tag": "c d", "carries": ["e"] }), ".tag");
+    check(json!({ "tag": "", "carries": ["e"] }), ".tag");
+    check(
+        json!({ "tag": "c", "carries": ["d"], "soft": true }),
+        ".soft",
+    );
+    let many = |count: usize| {
+        let cascade = |n| json!({ "tag": format!("t{n}"), "carries": ["c"] });
+        json!({ "cascades": (0..count).map(cascade).collect::<Vec<_>>() })
+    };
+    rules(many(50));
+    check_path(many(51), "cascades");
+}
+
+#[test]
+fn purge_dialects_are_inherited_whole() {
+    use edgekeep::cache::dialect::Dialect::{Fastly, Varnish};
+    let some = rules(json!({
+        "defaults": { "purge_dialects": ["varnish"] },
+        "rules": [
+            { "path": "/own", "purge_dialects": ["fastly"] },
+            { "path": "/none", "purge_dialects": [] },
+            { "path": "/same" },
+        ],
+    }));
+    let of = |path: &str| {
+        rule_for(&some, &format!("http://a.test{path}"))
+            .purge_dialects
+            .clone()
+    };
+    assert_eq!(of("/"), [Varnish]);
+    assert_eq!(of("/same"), [Varnish]);
+    assert_eq!(of("/own"), [Fastly]);
+    assert_eq!(of("/none"), []);
+    assert_eq!(
+        rule_for(&rules(json!({})), "http://a.test/").purge_dialects,
+        []
+    );
+}
+
+#[test]
 fn bad_fields_of_rules_are_named_by_their_path() {
     #[track_caller]
     fn check(field: &str, value: Value, at: &str) {
@@ -144,6 +278,13 @@ fn bad_fields_of_rules_are_named_by_their_path() {
     check("query", json!({ "allow": [1] }), "query");
     check("query", json!({ "allow": vec!["a"; 201] }), "query");
     check("query", json!({ "deny": vec!["a"; 201] }), "query");
+    check("purge_dialects", json!("varnish"), "purge_dialects");
+    check(
+        "purge_dialects",
+        json!(["varnish", "nginx"]),
+        "purge_dialects[1]",
+    );
+    check("purge_dialects", json!(["Varnish"]), "purge_dialects[0]");
     check("drop_tracking", json!(1), "drop_tracking");
     check("sort_query", json!("yes"), "sort_query");
     check("kv", json!(1), "kv");

@@ -168,26 +168,6 @@ fn who_takes_an_order_obeys_it_however_far_behind() {
 }
 
 #[test]
-fn an_order_that_names_again_what_was_purged_hides_no_purge() {
-    let world = World::new(START_MS);
-    let names: Vec<String> = (0..20_000).map(|tag| format!("tag:{tag}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    purge_elsewhere(&world, &["tag:a"], &[]);
-    purge_elsewhere(&world, &names, &[]);
-    purge_elsewhere(&world, &["tag:b"], &[]);
-    // The first page ends just before this order, which names what was purged
-    // hard: the ledger tells both with the later number.
-    let place = Place::new(&world, 0);
-    place.purge(&[], &["tag:a"]);
-    origin(&world, "/a", "max-age=600", "one");
-    assert_eq!(place.get("/a"), "one -");
-    let index = place.isolate.index.borrow();
-    assert_eq!(index.sequence(), 4);
-    assert_eq!(index.state(0, &[mark_of("tag:a")]), PurgeState::Hard);
-    assert_eq!(index.state(1, &[mark_of("tag:a")]), PurgeState::Soft);
-}
-
-#[test]
 fn odd_notes_are_passed_over() {
     // In the place of the marker, and of the first page.
     for odd in [
@@ -249,7 +229,7 @@ fn requests_of_one_isolate_ask_once() {
 }
 
 #[test]
-fn a_silent_ledger_holds_up_few_and_not_for_long() {
+fn a_silent_ledger_holds_up_one_request_a_second() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=9000", "one");
     let place = Place::new(&world, 0);
@@ -267,12 +247,14 @@ fn a_silent_ledger_holds_up_few_and_not_for_long() {
         }
     }
     world.executor.advance(10_000);
-    let took: Vec<u64> = waiting.iter().map(|(_, _, took_ms)| *took_ms).collect();
-    let count =
-        |range: std::ops::RangeInclusive<u64>| took.iter().filter(|ms| range.contains(ms)).count();
-    // Those who ask themselves (0: not yet answered); those who wait for them.
-    assert!(count(2100..=u64::MAX) + count(0..=0) < 10, "{took:?}");
-    assert!(count(1..=100) > 80, "{took:?}");
+    let long = waiting
+        .iter()
+        .filter(|(_, _, took_ms)| *took_ms > 2100 || *took_ms == 0);
+    assert!(
+        long.count() < 15,
+        "{:?}",
+        waiting.iter().map(|w| w.2).collect::<Vec<_>>()
+    );
     assert!(asked(&world) < 15, "{}", asked(&world));
     for (_, slot, _) in &waiting {
         assert_eq!(place.finish(slot), "one cache-api/old-purge-index");

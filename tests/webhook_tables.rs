@@ -1,10 +1,19 @@
-//! Shows which webhooks pass: the published vector of Standard Webhooks, none
-//! of its mutations; several signatures and secrets; the edges of the time.
+//! Shows which webhooks pass: the published vectors of Standard Webhooks and
+//! GitHub, none of their mutations; several signatures and secrets; ed25519;
+//! tokens; the edges of the time.
+
+#[allow(dead_code)]
+mod world;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use edgekeep::flow::webhook::{BadSecret, Refused, Secrets, TOLERANCE_SECONDS, check};
+use edgekeep::cache::rules::Rules;
+use edgekeep::flow::keys::{BadSecrets, Keys, Secrets};
+use edgekeep::flow::webhook::{Refused, Signed, TOLERANCE_SECONDS, hub_signature, is_hub_signed};
 use edgekeep::http::fields::Fields;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use world::{World, secrets};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
@@ -13,6 +22,30 @@ const BODY: &str = "{\"test\": 2432232314}";
 const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 /// Another good secret, which signed nothing here.
 const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+thread_local! {
+    /// Verifies; its clock is not asked.
+    static WORLD: World = World::new(0);
+}
+
+/// A webhook's id, if it passes at this time. Nothing here waits.
+fn check<'a>(
+    secrets: &Secrets,
+    fields: &'a Fields,
+    body: &[u8],
+    now_ms: u64,
+) -> Result<&'a str, Refused> {
+    let signed = Signed::read(fields)?;
+    let message = signed.message(body);
+    let proven = WORLD.with(|world| {
+        let mut proof = pin!(signed.is_by(world, secrets, &message));
+        proof.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    });
+    match proven == Poll::Ready(true) && signed.is_in_time(now_ms) {
+        true => Ok(signed.id),
+        false => Err(Refused::Unproven),
+    }
+}
 
 /// The outcome for these parts, at the time of the vector.
 fn outcome(
@@ -231,13 +264,190 @@ fn a_malformed_webhook_is_told_which_field() {
 }
 
 #[test]
+fn ed25519_signatures_pass_too() {
+    #[track_caller]
+    fn check(secrets: &str, signatures: &str, passes: bool) {
+        let found = outcome(secrets, ID, &time(), signatures, BODY);
+        assert_eq!(found.is_ok(), passes, "{secrets} {signatures}");
+    }
+    let public = secrets::public_key("one");
+    let signature = secrets::ed25519_sign("one", ID, TIME, BODY);
+    let other = secrets::ed25519_sign("other", ID, TIME, BODY);
+    check(&public, &signature, true);
+    check(&public, &format!("{SIGNATURE} {signature}"), true);
+    check(&public, &format!("{other} {signature}"), true);
+    check(&format!("{SECRET} {public}"), &signature, true);
+    check(&format!("{SECRET} {public}"), SIGNATURE, true);
+    check(&secrets::public_key("other"), &signature, false);
+    check(SECRET, &signature, false);
+    check(&public, &other, false);
+    check(&public, SIGNATURE, false);
+    check(&public, &signature.replace("v1a,", "v1,"), false);
+    check(&public, "v1a,", false);
+    check(&public, "v1a,AAAA", false);
+    // Four are looked at.
+    check(
+        &public,
+        &format!("{}{signature}", format!("{other} ").repeat(3)),
+        true,
+    );
+    check(
+        &public,
+        &format!("{}{signature}", format!("{other} ").repeat(4)),
+        false,
+    );
+    for (id, seconds, body) in [
+        ("msg_x", TIME, BODY),
+        (ID, TIME + 1, BODY),
+        (ID, TIME, "{}"),
+    ] {
+        let moved = secrets::ed25519_sign("one", id, seconds, body);
+        check(&public, &moved, false);
+    }
+    let refused = outcome(&public, ID, &time(), "v1a,é", BODY);
+    assert_eq!(refused, Err(Refused::Form("webhook-signature")));
+    for flipped in (0..64 * 8).step_by(13) {
+        let mut bytes = STANDARD.decode(&signature[4..]).expect("base64");
+        bytes[flipped / 8] ^= 1 << (flipped % 8);
+        check(&public, &format!("v1a,{}", STANDARD.encode(bytes)), false);
+    }
+}
+
+#[test]
+fn github_signatures_pass_as_published() {
+    // The values of GitHub's own page.
+    let hello = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    assert_eq!(
+        secrets::hub_sign("It's a Secret to Everybody", "Hello, World!"),
+        hello
+    );
+
+    let keys = Secrets::read(&format!("{OTHER} {SECRET}")).expect("good secrets");
+    let of = |value: &str| hub_signature(&[("X-Hub-Signature-256", value)].into_iter().collect());
+    let passes = |value: &str, body: &str| {
+        of(value).is_ok_and(|signature| is_hub_signed(&keys, body.as_bytes(), &signature))
+    };
+    let signature = secrets::hub_sign(SECRET, BODY);
+    assert!(passes(&signature, BODY));
+    assert!(passes(
+        &signature.to_uppercase().replace("SHA", "sha"),
+        BODY
+    ));
+    assert!(passes(&secrets::hub_sign(OTHER, BODY), BODY));
+    assert!(!passes(&signature, "{}"));
+    assert!(!passes(&secrets::hub_sign("whsec_", BODY), BODY));
+    // The key is the text, not what it encodes.
+    assert!(!passes(&secrets::hub_sign(&SECRET[6..], BODY), BODY));
+    let form = Err(Refused::Form("x-hub-signature-256"));
+    for value in [
+        "",
+        "sha256=",
+        "sha1=757107ea0eb2509fc211221cce984b8a37570b6d",
+        &signature[7..],
+        &signature[..70],
+        &format!("{signature}0"),
+        &signature.replace('=', "=+").as_str()[..71],
+        &format!("sha256={}", "é".repeat(32)),
+        &format!("sha256={}", "x".repeat(64)),
+    ] {
+        assert_eq!(of(value), form, "{value}");
+    }
+    assert_eq!(hub_signature(&Fields::new()), form);
+}
+
+/// The name of the key that a token is of.
+fn key_of(keys: &Keys, token: &str) -> Option<String> {
+    keys.of_token(token).map(|key| key.rule.name.clone())
+}
+
+#[test]
+fn a_token_is_one_keys() {
+    let rules = r#"{"keys": [{"name": "a", "secret": "A"}, {"name": "b", "secret": "B"}]}"#;
+    let rules = Rules::read_json(rules).expect("good settings");
+    let keys = Keys::read(&rules, |variable| match variable {
+        "A" => Some(format!(
+            "{} {}",
+            secrets::token("old"),
+            secrets::token("new")
+        )),
+        "B" => Some(secrets::token("b")),
+        _ => None,
+    });
+    assert!(keys.problems().is_empty(), "{:?}", keys.problems());
+    for (token, name) in [("old", "a"), ("new", "a"), ("b", "b")] {
+        let found = key_of(&keys, &secrets::token(token));
+        assert_eq!(found.as_deref(), Some(name), "{token}");
+    }
+    let good = secrets::token("b");
+    let (short, long) = (&good[..good.len() - 1], format!("{good}0"));
+    for token in [
+        "",
+        "token_",
+        &good[6..],
+        short,
+        &long,
+        &good.to_uppercase(),
+        SECRET,
+    ] {
+        assert_eq!(key_of(&keys, token), None, "{token}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_proves_nothing_and_the_others_do() {
+    let rules = r#"{"keys": [
+        {"name": "bad", "secret": "BAD"}, {"name": "unset", "secret": "UNSET"},
+        {"name": "good", "secret": "GOOD"}, {"name": "same", "secret": "SAME"}
+    ]}"#;
+    let rules = Rules::read_json(rules).expect("good settings");
+    let good = secrets::token("good");
+    let keys = Keys::read(&rules, |variable| match variable {
+        "BAD" => Some(format!("{} token_short", secrets::token("bad"))),
+        "GOOD" => Some(good.clone()),
+        // It would have the rights of either.
+        "SAME" => Some(format!("{SECRET} {good}")),
+        _ => None,
+    });
+    let names: Vec<&str> = keys.iter().map(|key| key.rule.name.as_str()).collect();
+    assert_eq!(names, ["good"]);
+    assert_eq!(key_of(&keys, &good).as_deref(), Some("good"));
+    let told = keys.problems().join("\n");
+    for part in [
+        "BAD",
+        "key bad",
+        "number 2",
+        "UNSET",
+        "key unset",
+        "SAME",
+        "key same",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(
+        !told.contains("PURGE_SECRETS"),
+        "nobody needs that one: {told}"
+    );
+    for secret in [&good[6..], &SECRET[6..], "token_short"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+    assert!(Keys::of_default("").is_empty() && !Keys::of_default(SECRET).is_empty());
+}
+
+#[test]
 fn secrets_are_read() {
     let whsec = |bytes: usize| format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
+    let whpk = |bytes: usize| format!("whpk_{}", STANDARD.encode(vec![7; bytes]));
+    let token = |characters: usize| format!("token_{}", "!".repeat(characters));
     for text in [
         SECRET,
         &whsec(24),
         &whsec(64),
+        &whpk(32),
+        &token(32),
+        &token(256),
         &format!(" ,\n{SECRET}\t{OTHER},"),
+        &format!("{} {} {}", token(40), whpk(32), SECRET),
+        &[SECRET; 8].join(" "),
     ] {
         let secrets = Secrets::read(text).expect(text);
         assert!(!secrets.is_empty(), "{text}");
@@ -251,7 +461,7 @@ fn secrets_are_read() {
     #[track_caller]
     fn check(text: &str, number: usize) {
         let found = Secrets::read(text).map(|_| ());
-        assert_eq!(found, Err(BadSecret { number }), "{text}");
+        assert_eq!(found, Err(BadSecrets::Form(number)), "{text}");
     }
     check("secret", 1);
     check("whsec_", 1);
@@ -260,8 +470,18 @@ fn secrets_are_read() {
     check("whsec_***", 1);
     check(&whsec(23), 1);
     check(&whsec(65), 1);
+    check("whpk_", 1);
+    check(&whpk(31), 1);
+    check(&whpk(33), 1);
+    check("whpk_***", 1);
+    check("token_", 1);
+    check(&token(31), 1);
+    check(&token(257), 1);
+    check(&format!("token_{}é", "a".repeat(40)), 1);
     check(&format!("{SECRET} {OTHER} whsec_é {SECRET}"), 3);
-    let told = format!("{:?} {}", Secrets::read(SECRET), BadSecret { number: 2 });
+    let many = Secrets::read(&[SECRET; 9].join(" ")).map(|_| ());
+    assert_eq!(many, Err(BadSecrets::TooMany));
+    let told = format!("{:?} {}", Secrets::read(SECRET), BadSecrets::Form(2));
     assert!(
         !told.contains(&SECRET[6..12]) && told.contains("number 2"),
         "{told}"

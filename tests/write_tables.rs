@@ -8,8 +8,8 @@ mod world;
 use edgekeep::cache::groups;
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
 use edgekeep::flow::serve::serve;
-use edgekeep::flow::webhook::Secrets;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -30,7 +30,7 @@ impl Site {
         let rules = Rules::read_json(settings).expect("good settings");
         Self {
             world: World::new(NOW_MS),
-            isolate: Rc::new(Isolate::new(rules, Secrets::read(""))),
+            isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
         }
     }
 

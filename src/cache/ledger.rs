@@ -114,7 +114,8 @@ pub enum Question {
     },
 }
 
-/// How many receipts one answer lists. 100 of 64 KiB each are 6.4 MB at worst.
+/// How many receipts one answer lists. 100 of 192 KiB each (an order, and what
+/// its tags carry) are 20 MB at worst.
 pub const HISTORY_MAX: u64 = 100;
 
 /// What becomes of an order.

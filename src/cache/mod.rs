@@ -8,7 +8,9 @@
 //! 3. [`answer`]: may this answer be stored, and what does the client get?
 
 pub mod answer;
+pub mod cascade;
 pub mod cookies;
+pub mod dialect;
 pub mod entry;
 pub mod freshness;
 pub mod glob;
@@ -18,10 +20,13 @@ pub mod ledger;
 pub mod negotiation;
 pub mod news;
 pub mod no_vary_search;
+pub mod order;
 pub mod part;
+pub mod permit;
 pub mod purge;
 pub mod request;
 pub mod rules;
 pub mod selector;
 pub mod settings;
 pub mod stored;
+pub mod zone;

@@ -24,7 +24,8 @@ use std::fmt::Write;
 /// the ledger's successive lives apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerTime {
-    /// Which life of the ledger's object: a larger number for each.
+    /// Which life of the ledger's object: about when it began, so that a lost
+    /// ledger and the next have none in common.
     pub run: u64,
     /// Milliseconds since 1970, by the clock of that life.
     pub ms: u64,

@@ -1,6 +1,7 @@
 //! The first question: may this request use the cache, and under which key?
 
 use super::cookies;
+use super::dialect::{self, Call};
 use super::key::{self, CacheKey, URL_BYTES_MAX};
 use super::rules::{Origin, Rule, Rules};
 use crate::http::accept;
@@ -16,6 +17,8 @@ use std::rc::Rc;
 pub enum Plan {
     /// It is addressed to Edgekeep itself: a path under [`ADMIN_PATH`].
     Admin,
+    /// It is a purge call in another cache's words, where a rule takes those.
+    Purge(Call),
     /// It goes to the origin whole, and nothing is looked up or stored.
     Bypass(Bypass, OriginRequest),
     /// It may be answered from the cache.
@@ -119,6 +122,9 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         return Plan::Admin;
     }
     let rule = rules.rule_for(&url);
+    if let Some(call) = dialect::call(&rule, request, &url) {
+        return Plan::Purge(call);
+    }
     let origin = rules.origin_of(&url.host);
     if let Some(reason) = bypass_reason(&rule, request) {
         return Plan::Bypass(reason, whole(request, origin));

@@ -1,8 +1,12 @@
 //! The rules that hold for a request: settings, checked and compiled once.
 
+use super::cascade::Cascades;
 use super::cookies::SESSION_COOKIES;
+use super::dialect::Dialect;
 use super::glob::Glob;
-use super::settings::{LedgerOutage, QuerySettings, RuleSettings, Settings};
+use super::permit::{self, KeyRule};
+use super::settings::{FastLaneSettings, LedgerOutage, QuerySettings, RuleSettings, Settings};
+use super::zone::Pace;
 use crate::http::url::{self, Url};
 use serde_json::Value;
 use std::fmt;
@@ -18,10 +22,16 @@ pub struct Rules {
     pub serve_in_ledger_outage: bool,
     /// See [`Settings::origin_timeout`].
     pub origin_timeout_seconds: u64,
+    /// The keys that sign purge orders, the default one first.
+    pub keys: Vec<KeyRule>,
+    /// Which tags carry others.
+    pub cascades: Cascades,
     origin: Option<Origin>,
     origins: Vec<(String, Origin)>,
     rules: Vec<Rc<Rule>>,
     fallback: Rc<Rule>,
+    /// See [`Settings::fast_lane`].
+    pub fast_lane: Pace,
 }
 
 /// Where requests of a host are sent.
@@ -72,6 +82,8 @@ pub struct Rule {
     pub request_directives: bool,
     /// See [`RuleSettings::heuristic_freshness`].
     pub heuristic_freshness: bool,
+    /// See [`RuleSettings::purge_dialects`].
+    pub purge_dialects: Vec<Dialect>,
     /// Tags added to what is stored.
     pub tags: Vec<String>,
     /// Whether answers are kept in KV too.
@@ -163,10 +175,13 @@ impl Rules {
             max_purge_lag_seconds,
             serve_in_ledger_outage: settings.on_ledger_outage != Some(LedgerOutage::Revalidate),
             origin_timeout_seconds,
+            keys: permit::check(&settings.keys)?,
+            cascades: Cascades::check(&settings.cascades)?,
             origin,
             origins,
             rules,
             fallback: Rc::new(fallback),
+            fast_lane: pace(&settings.fast_lane)?,
         })
     }
 
@@ -209,14 +224,24 @@ fn tables_are_tables(settings: &Value) -> Result<(), RulesError> {
     if let Some(defaults) = settings.get("defaults") {
         table("defaults", defaults)?;
     }
-    let rules = settings.get("rules").and_then(Value::as_array);
-    for (at, rule) in rules.into_iter().flatten().enumerate() {
-        table(&format!("rules[{at}]"), rule)?;
+    if let Some(fast_lane) = settings.get("fast_lane") {
+        table("fast_lane", fast_lane)?;
+    }
+    for name in ["rules", "keys", "cascades"] {
+        let list = settings.get(name).and_then(Value::as_array);
+        for (at, item) in list.into_iter().flatten().enumerate() {
+            table(&format!("{name}[{at}]"), item)?;
+            // null is not given in TOML: it would be "anything" here.
+            if let Some(may) = item.get("may").filter(|_| name == "keys") {
+                table(&format!("keys[{at}].may"), may)?;
+            }
+        }
     }
     Ok(())
 }
 
-fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
+/// An error at a path of the settings.
+pub(super) fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
     RulesError {
         path: path.to_owned(),
         problem: problem.into(),
@@ -236,6 +261,26 @@ fn within(
     }
     let problem = format!("must be from {least} to {most} seconds, not {value}");
     Err(wrong(path, problem))
+}
+
+fn pace(settings: &FastLaneSettings) -> Result<Pace, RulesError> {
+    let number = |name: &str, value: Option<u64>, default: u64, most: u64| match value {
+        Some(value) if !(1..=most).contains(&value) => Err(wrong(
+            &format!("fast_lane.{name}"),
+            format!("must be from 1 to {most}, not {value}"),
+        )),
+        value => Ok(value.unwrap_or(default)),
+    };
+    let Pace {
+        requests_per_minute,
+        bucket,
+    } = Pace::FREE;
+    // At most the Enterprise plan's.
+    let rate = settings.requests_per_minute;
+    Ok(Pace {
+        requests_per_minute: number("requests_per_minute", rate, requests_per_minute, 3000)?,
+        bucket: number("bucket", settings.bucket, bucket, 500)?,
+    })
 }
 
 fn origin(path: &str, text: &str) -> Result<Origin, RulesError> {
@@ -340,6 +385,12 @@ fn compile(at: &str, rule: &RuleSettings, base: &RuleSettings) -> Result<Rule, R
             .heuristic_freshness
             .or(base.heuristic_freshness)
             .unwrap_or(false),
+        purge_dialects: rule
+            .purge_dialects
+            .as_ref()
+            .or(base.purge_dialects.as_ref())
+            .cloned()
+            .unwrap_or_default(),
         tags: names("tags", &rule.tags, &base.tags, is_tag)?,
         kv: rule.kv.or(base.kv).unwrap_or(true),
     })

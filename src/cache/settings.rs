@@ -4,6 +4,7 @@
 //! Fields that are not known are refused: a misspelt setting that is silently
 //! ignored would be found out in production.
 
+use super::dialect::Dialect;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -30,6 +31,59 @@ pub struct Settings {
     pub defaults: RuleSettings,
     /// The first rule whose `host` and `path` match a request decides.
     pub rules: Vec<RuleSettings>,
+    /// Keys that sign purge orders, beside the one in `PURGE_SECRETS`.
+    pub keys: Vec<KeySettings>,
+    /// Tags that carry others along when they are purged.
+    pub cascades: Vec<CascadeSettings>,
+    /// How fast the zone's own purge call may be used.
+    pub fast_lane: FastLaneSettings,
+}
+
+/// A key that signs purge orders.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySettings {
+    /// Its name in receipts and logs.
+    pub name: String,
+    /// The name of the variable (a Worker's secret) that holds its secrets.
+    pub secret: String,
+    /// What it may purge; anything if unset.
+    pub may: Option<MaySettings>,
+    /// Whether it may read everybody's orders; otherwise only its own.
+    #[serde(default)]
+    pub admin: bool,
+}
+
+/// What a key may purge. What is not said it may not.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaySettings {
+    /// Globs of host names, for URLs, prefixes and hosts.
+    pub hosts: Vec<String>,
+    /// Globs of tags.
+    pub tags: Vec<String>,
+    /// Whether `purge_everything`.
+    pub everything: bool,
+}
+
+/// A tag that carries others along.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CascadeSettings {
+    /// Glob of the tags that carry.
+    pub tag: String,
+    /// The tags that are carried.
+    pub carries: Vec<String>,
+}
+
+/// `[vars.EDGEKEEP.fast_lane]`: the purge limits of the account's plan.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FastLaneSettings {
+    /// Calls a minute in the long run: 1 to 3,000, 5 if unset.
+    pub requests_per_minute: Option<u64>,
+    /// Calls at once after a rest: 1 to 500, 25 if unset.
+    pub bucket: Option<u64>,
 }
 
 /// A rule, or the defaults.
@@ -78,6 +132,8 @@ pub struct RuleSettings {
     /// Whether a successful write (POST, PUT, DELETE, …) invalidates what is
     /// stored of its target.
     pub invalidate_on_write: Option<bool>,
+    /// Other caches' purge calls that are taken here.
+    pub purge_dialects: Option<Vec<Dialect>>,
     /// Tags added to what is stored.
     pub tags: Option<Vec<String>>,
     /// Whether answers are kept in KV too.

@@ -1,16 +1,27 @@
-//! The ledger's Durable Object, a shell around `flow::ledger`, and how the
-//! isolates talk to it. There is one object a deployment.
+//! The ledger's Durable Object, a shell around `flow::ledger` and
+//! `flow::alarm`, and how the isolates talk to it. There is one object a
+//! deployment.
 
+use super::platform::Platform;
+use super::zone::Zone;
 use crate::cache::ledger::{Order, Question, Receipt, Told};
 use crate::cache::news::News;
 use crate::flow::host::Ordered;
-use crate::flow::ledger::{Ledger as Book, Sql, Value};
+use crate::flow::ledger::{Sql, Value};
+use crate::flow::{alarm, work};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::cell::Cell;
+use std::rc::Rc;
+use worker::durable::ScheduledTime;
 use worker::wasm_bindgen::JsValue;
 use worker::{
     DurableObject, Env, Request, RequestInit, Response, Result, SqlStorage, SqlStorageValue, State,
-    durable_object,
+    console_error, durable_object,
 };
+
+/// The ledger in its object.
+pub type Book = crate::flow::ledger::Ledger<Storage>;
 
 const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
@@ -28,7 +39,7 @@ pub async fn append(env: &Env, order: &Order) -> Result<Ordered> {
     let body = serde_json::to_string(order)?;
     let reply: Reply = serde_json::from_str(&ask(env, "append", Some(&body)).await?)?;
     Ok(match reply.receipt {
-        Some(receipt) => Ordered::Done(receipt, read_news(&reply.news)?),
+        Some(receipt) => Ordered::Done(Box::new(receipt), read_news(&reply.news)?),
         None => Ordered::Conflict,
     })
 }
@@ -76,14 +87,40 @@ async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String> {
 /// The Durable Object.
 #[durable_object]
 pub struct Ledger {
-    book: std::result::Result<Book<Storage>, String>,
+    book: std::result::Result<Rc<Book>, String>,
+    state: State,
+    env: Env,
+    /// When its alarm goes off, or [`NEVER`], as far as is known.
+    alarm: Cell<Option<u64>>,
 }
 
+/// No alarm is set.
+const NEVER: u64 = u64::MAX;
+
+/// While the alarm is at work, the next is set for so much later: should the
+/// object break, work goes on then. It ends sooner, and sets the next anew.
+const RESUME_MS: u64 = 15_000;
+
+/// An alarm that is so much overdue is set again. Cloudflare may delay one by
+/// a minute.
+const OVERDUE_MS: u64 = 120_000;
+
+/// The pause while the settings are bad: they come right by a deployment.
+const MISCONFIGURED_MS: u64 = 300_000;
+
 impl DurableObject for Ledger {
-    fn new(state: State, _env: Env) -> Self {
+    fn new(state: State, env: Env) -> Self {
         let storage = Storage(state.storage().sql());
+        let zone = Zone::of(&env).unwrap_or_else(|problem| {
+            log(&problem);
+            None
+        });
+        let book = Book::open(storage, now_ms(), zone.is_some());
         Self {
-            book: Book::open(storage, now_ms(), false),
+            book: book.map(Rc::new),
+            state,
+            env,
+            alarm: Cell::new(None),
         }
     }
 
@@ -93,7 +130,15 @@ impl DurableObject for Ledger {
         let after = url.query_pairs().find(|(name, _)| name == "after");
         let after = after.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
         let answer = match &self.book {
-            Ok(book) => answer(book, url.path(), after, &body),
+            Ok(book) => {
+                let answer = answer(book, url.path(), after, &body);
+                // No wait lies between: the order and its alarm are kept
+                // together, or neither is.
+                if url.path() == "/append" || self.alarm.get().is_none() {
+                    self.wake(book).await;
+                }
+                answer
+            }
             Err(problem) => Err(problem.clone()),
         };
         match answer {
@@ -101,14 +146,73 @@ impl DurableObject for Ledger {
             Err(problem) => Response::error(problem, 500),
         }
     }
+
+    async fn alarm(&self) -> Result<Response> {
+        // It never fails: the runtime would try it again, but not for long.
+        self.set_alarm(now_ms().saturating_add(RESUME_MS)).await;
+        match self.work().await {
+            Ok(due_ms) => self.set_alarm(due_ms).await,
+            Err(problem) => log(&problem),
+        }
+        Response::empty()
+    }
 }
 
-fn answer(
-    book: &Book<Storage>,
-    path: &str,
-    after: u64,
-    body: &str,
-) -> std::result::Result<String, String> {
+impl Ledger {
+    /// Does some of the work, and tells when to go on.
+    async fn work(&self) -> std::result::Result<u64, String> {
+        let book = self.book.as_ref().map_err(Clone::clone)?;
+        let isolate = match super::isolate(&self.env) {
+            Ok(isolate) => isolate,
+            Err(problem) => {
+                console_error!("{problem}");
+                return Ok(now_ms().saturating_add(MISCONFIGURED_MS));
+            }
+        };
+        let host = || Platform::of_ledger(self.env.clone(), Rc::clone(book));
+        alarm::run(book.sql(), &isolate, host).await?;
+        Ok(work::next_due(book.sql())?.unwrap_or(NEVER))
+    }
+
+    /// Sees to it that the alarm goes off when there is work.
+    async fn wake(&self, book: &Book) {
+        let due_ms = match work::next_due(book.sql()) {
+            Ok(due_ms) => due_ms.unwrap_or(NEVER),
+            Err(problem) => return log(&problem),
+        };
+        let now_ms = now_ms();
+        let in_time = |at: u64| at <= due_ms.max(now_ms);
+        let overdue = |at: u64| at.saturating_add(OVERDUE_MS) < now_ms;
+        match self.alarm.get() {
+            Some(at) if in_time(at) && !overdue(at) => {}
+            _ if due_ms == NEVER => self.alarm.set(Some(NEVER)),
+            _ => self.set_alarm(due_ms).await,
+        }
+    }
+
+    /// Sets the alarm, or clears it.
+    async fn set_alarm(&self, at_ms: u64) {
+        let storage = self.state.storage();
+        self.alarm.set(Some(at_ms));
+        let set = if at_ms == NEVER {
+            storage.delete_alarm().await
+        } else {
+            let at = js_sys::Date::new(&JsValue::from_f64(at_ms as f64));
+            storage.set_alarm(ScheduledTime::new(at)).await
+        };
+        if let Err(error) = set {
+            self.alarm.set(None);
+            log(&error.to_string());
+        }
+    }
+}
+
+fn log(problem: &str) {
+    let line = json!({ "event": "problem", "part": "ledger", "problem": problem });
+    console_error!("{line}");
+}
+
+fn answer(book: &Book, path: &str, after: u64, body: &str) -> std::result::Result<String, String> {
     let unreadable = |error: serde_json::Error| error.to_string();
     match path {
         "/append" => {
@@ -135,7 +239,7 @@ fn now_ms() -> u64 {
 }
 
 /// The object's own SQLite.
-struct Storage(SqlStorage);
+pub struct Storage(SqlStorage);
 
 impl Sql for Storage {
     fn run(

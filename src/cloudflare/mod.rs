@@ -9,11 +9,12 @@ mod origin;
 mod platform;
 mod respond;
 mod tiers;
+mod zone;
 
 use crate::cache::rules::Rules;
 use crate::flow::isolate::Isolate;
+use crate::flow::keys::Keys;
 use crate::flow::serve::serve;
-use crate::flow::webhook::Secrets;
 use platform::Platform;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -36,8 +37,7 @@ async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    let isolate = ISOLATE.with(|cell| cell.get_or_init(|| configure(&env)).clone());
-    let isolate = match isolate {
+    let isolate = match isolate(&env) {
         Ok(isolate) => isolate,
         Err(problem) => {
             console_error!("{problem}");
@@ -50,6 +50,11 @@ async fn fetch(
     };
     let answer = serve(&platform, &isolate, head, body).await;
     respond::response(answer).map_err(failed)
+}
+
+/// The isolate's state; made at its first request or alarm.
+fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
+    ISOLATE.with(|cell| cell.get_or_init(|| configure(env)).clone())
 }
 
 fn failed(error: JsValue) -> worker::Error {
@@ -65,10 +70,13 @@ fn configure(env: &Env) -> Result<Rc<Isolate>, String> {
         serde_json::json!({ "event": "problem", "part": "settings", "path": path, "problem": problem })
             .to_string()
     })?;
-    let secrets = js::get(env, "PURGE_SECRETS").as_string();
-    // A bad secret stops purges, which then say so, but no page.
-    let secrets = Secrets::read(&secrets.unwrap_or_default());
-    Ok(Rc::new(Isolate::new(rules, secrets)))
+    // A bad secret stops purges by its key, but no page.
+    let keys = Keys::read(&rules, |variable| js::get(env, variable).as_string());
+    for problem in keys.problems() {
+        let line = serde_json::json!({ "event": "problem", "part": "keys", "problem": problem });
+        console_error!("{line}");
+    }
+    Ok(Rc::new(Isolate::new(rules, keys)))
 }
 
 /// The variable EDGEKEEP as JSON. A table in wrangler.toml arrives as an

@@ -2,33 +2,82 @@
 
 use super::body::{Body, Copy, join, read_start};
 use super::js::{self, Kv};
-use super::ledger_object as ledger;
+use super::ledger_object::{self as ledger, Book};
+use super::zone::Zone;
 use super::{crypto, origin, tiers};
 use crate::cache::answer::OriginFailure;
+use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::cache::request::{ADMIN_PATH, OriginRequest};
+use crate::cache::zone::Answer;
 use crate::flow::host::{BodyError, Host, Keep, Ordered, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
+use js_sys::Promise;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
-use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::{Context, Delay, Env, console_log};
 
-/// The platform, as one request sees it.
+/// The platform, as one request sees it, or one step of the ledger's work.
 #[derive(Clone)]
-pub struct Platform(Rc<(Env, Context)>);
+pub struct Platform(Rc<Inner>);
+
+struct Inner {
+    env: Env,
+    behind: Behind,
+}
+
+/// Whose time is spent on what no response waits for.
+enum Behind {
+    /// A request's: the runtime lets it go on.
+    Request(Context),
+    /// The ledger's own, whose alarm ends when it is done.
+    Ledger(Work),
+}
+
+/// A step of the ledger's work, in the ledger's object.
+struct Work {
+    /// The ledger itself: its object must not call itself.
+    book: Rc<Book>,
+    /// What is not done yet.
+    pending: RefCell<Vec<Promise>>,
+    /// What copy for KV was lost last.
+    lost: Cell<Option<String>>,
+}
 
 impl Platform {
     /// The platform of a request.
     pub fn new(env: Env, context: Context) -> Self {
-        Self(Rc::new((env, context)))
+        let behind = Behind::Request(context);
+        Self(Rc::new(Inner { env, behind }))
+    }
+
+    /// The platform of a step of the ledger's work.
+    pub fn of_ledger(env: Env, book: Rc<Book>) -> Self {
+        let behind = Behind::Ledger(Work {
+            book,
+            pending: RefCell::default(),
+            lost: Cell::default(),
+        });
+        Self(Rc::new(Inner { env, behind }))
     }
 
     fn env(&self) -> &Env {
-        &self.0.0
+        &self.0.env
+    }
+
+    /// Notes that a copy for KV was lost. (That the Cache API of the ledger's
+    /// own data centre fails matters to nobody.)
+    fn lost(&self, part: &str, problem: &str) {
+        log_problem(self, part, problem);
+        if let Behind::Ledger(work) = &self.0.behind {
+            work.lost.set(Some(format!("{part}: {problem}")));
+        }
     }
 
     fn kv(&self) -> Result<Kv, String> {
@@ -56,26 +105,25 @@ impl Platform {
             let length = copy.length().filter(|_| !bodiless);
             keep.entry.length = length.or(keep.entry.length);
         }
-        let copies = match (copy, keep.tiers.len()) {
+        let copies = match (copy, keep.places.len()) {
             (Ok(copy), 2) => copy.twice().map(|(one, other)| vec![one, other]),
             (Ok(copy), _) => Ok(vec![copy]),
             (Err(error), _) => Err(error),
         };
         let copies = match copies {
             Ok(copies) => copies,
-            Err(error) => return log_problem(self, "body", &js::message(&error)),
+            Err(error) => return self.lost("body", &js::message(&error)),
         };
         let keep = Rc::new(keep);
-        for (tier, copy) in keep.tiers.clone().into_iter().zip(copies) {
+        for ((tier, slot), copy) in keep.places.clone().into_iter().zip(copies) {
             let (host, keep) = (self.clone(), Rc::clone(&keep));
-            self.later(async move { host.write(tier, &keep, &copy).await });
+            self.later(async move { host.write(tier, &slot, &keep.entry, &copy).await });
         }
     }
 
     /// Writes an entry to one tier. If that fails or the body breaks off,
     /// nothing of it may stay there.
-    async fn write(&self, tier: Tier, keep: &Keep, body: &Copy) {
-        let (slot, entry) = (&keep.slot, &keep.entry);
+    async fn write(&self, tier: Tier, slot: &Slot, entry: &Entry, body: &Copy) {
         let written = match (tier, self.kv()) {
             (Tier::CacheApi, _) => tiers::keep_in_cache(slot, entry, body).await,
             (Tier::Kv, Ok(kv)) => tiers::keep_in_kv(&kv, slot, entry, body).await,
@@ -84,7 +132,10 @@ impl Platform {
         let Err(error) = written else {
             return;
         };
-        log_problem(self, tier.word(), &js::message(&error));
+        match tier {
+            Tier::Kv => self.lost(tier.word(), &js::message(&error)),
+            Tier::CacheApi => log_problem(self, tier.word(), &js::message(&error)),
+        }
         if body.rest.is_none() {
             return;
         }
@@ -134,7 +185,16 @@ impl Host for Platform {
     }
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
-        self.0.1.wait_until(work);
+        match &self.0.behind {
+            Behind::Request(context) => context.wait_until(work),
+            Behind::Ledger(step) => {
+                let promise = future_to_promise(async move {
+                    work.await;
+                    Ok(JsValue::UNDEFINED)
+                });
+                step.pending.borrow_mut().push(promise);
+            }
+        }
     }
 
     fn log(&self, line: &str) {
@@ -165,7 +225,7 @@ impl Host for Platform {
                 client
             }
             Err(error) => {
-                log_problem(self, "body", &js::message(&error));
+                self.lost("body", &js::message(&error));
                 None
             }
         }
@@ -213,7 +273,13 @@ impl Host for Platform {
     }
 
     async fn news(&self, after: u64) -> Result<News, String> {
-        in_time(ledger::news(self.env(), after)).await
+        match &self.0.behind {
+            Behind::Request(_) => in_time(ledger::news(self.env(), after)).await,
+            Behind::Ledger(work) => {
+                let text = work.book.news(after, self.now_ms())?;
+                News::decode(&text).map_err(|error| error.to_string())
+            }
+        }
     }
 
     async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
@@ -238,6 +304,31 @@ impl Host for Platform {
                 log_problem(&host, "cache-api", &js::message(&error));
             }
         });
+    }
+
+    async fn purge_zone(&self, body: &str) -> Result<Answer, String> {
+        match Zone::of(self.env())? {
+            Some(zone) => zone.purge(body).await,
+            None => Err("CLOUDFLARE_ZONE_ID or CLOUDFLARE_API_TOKEN is not set".to_owned()),
+        }
+    }
+
+    async fn settled(&self) -> Result<(), String> {
+        let Behind::Ledger(work) = &self.0.behind else {
+            return Ok(());
+        };
+        loop {
+            // What is done puts more behind it, so look again.
+            let pending = work.pending.take();
+            if pending.is_empty() {
+                break;
+            }
+            for promise in pending {
+                // It cannot fail: failures are noted as they happen.
+                let _ = JsFuture::from(promise).await;
+            }
+        }
+        work.lost.take().map_or(Ok(()), Err)
     }
 
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {

@@ -11,6 +11,7 @@ use super::js::{self, Kv, Stream};
 use super::respond;
 use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
+use crate::cache::zone::cache_tags;
 use crate::http::fields::Fields;
 use js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -18,10 +19,6 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 /// The wrapper's field with the entry's text.
 const ENTRY_FIELD: &str = "edgekeep-entry";
-
-/// Cloudflare takes at most this much of Cache-Tag; a longer list is left
-/// out, as our own index does not need it.
-const CACHE_TAG_BYTES_MAX: usize = 16 * 1024;
 
 /// KV keeps nothing for less than this.
 const KV_SECONDS_MIN: u64 = 60;
@@ -47,10 +44,7 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
     fields.add("cache-control", format!("max-age={retention}"));
     fields.add("content-type", "application/octet-stream");
     fields.add(ENTRY_FIELD, entry.encode());
-    let tags = entry.tags.join(",");
-    if !tags.is_empty() && tags.len() <= CACHE_TAG_BYTES_MAX {
-        fields.add("cache-tag", tags);
-    }
+    fields.add("cache-tag", cache_tags(entry));
     let init = js::object([("headers", respond::pairs(&fields).into())]);
     let nothing = Uint8Array::new_with_length(0);
     body.put(&nothing, entry.length, |body| {

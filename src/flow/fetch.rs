@@ -1,6 +1,6 @@
 //! Asking the origin for an answer that may be stored.
 
-use super::find::Hit;
+use super::find::{Hit, Taken};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
@@ -10,10 +10,10 @@ use crate::cache::answer::{Exchange, Next, NotStored, OriginFailure, for_clients
 use crate::cache::entry::Entry;
 use crate::cache::freshness::{Terms, Times};
 use crate::cache::key::Slot;
+use crate::cache::no_vary_search;
 use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::Age;
-use crate::cache::{negotiation, no_vary_search};
 use crate::http::cache_control::withheld;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
@@ -73,13 +73,13 @@ impl<B> Ask<B> {
 
 /// Asks the origin, stores what may be stored, and makes the client's answer.
 ///
-/// `taken_by`: see [`super::find::Search`].
+/// `taken`: see [`super::find::Search`].
 pub async fn fetch<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     mut old: Option<Old<H::Body>>,
-    taken_by: Option<&[String]>,
+    taken: &Taken,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -113,7 +113,9 @@ pub async fn fetch<H: Host>(
         let failed = |head: &ResponseHead| head.status >= 500 || head.status == 304;
         let failed = head.as_ref().map_or(true, failed);
         let on_error = match &old {
-            Some(old) if failed => old.on_error && is_alive(host, isolate, lookup, old).await,
+            Some(old) if failed => {
+                old.on_error && is_alive(host, isolate, lookup, old, report).await
+            }
             _ => false,
         };
         let exchange = Exchange {
@@ -132,12 +134,12 @@ pub async fn fetch<H: Host>(
                 continue;
             }
             Next::Store(entry) => {
-                let slot = slot_for(exchange.lookup, &entry, old.as_ref(), taken_by);
                 if entry.status == 206 {
-                    isolate.remember_part(&slot.digest);
+                    isolate.remember_part(&exchange.lookup.key.part_slot().digest);
                 }
                 report.cache = "miss";
-                let answer = store(host, lookup, *entry, body, slot, client, report);
+                let places = places_for(exchange.lookup, &entry, taken);
+                let answer = store(host, lookup, *entry, body, places, client, report);
                 match head {
                     Ok(head) => with_withheld(answer, &head, received_ms),
                     Err(_) => answer,
@@ -145,6 +147,8 @@ pub async fn fetch<H: Host>(
             }
             Next::Refresh { entry, keep } => {
                 report.cache = "revalidated";
+                let places = places_for(exchange.lookup, &entry, taken);
+                let keep = keep.then_some(places);
                 refreshed(host, lookup, *entry, old.take(), keep, client, report)
             }
             Next::ServeStale => serve_stale(lookup, old.take(), head, client, report),
@@ -152,7 +156,7 @@ pub async fn fetch<H: Host>(
                 report.cache = "miss";
                 report.detail.push(reason.word());
                 if tells_of_the_page(lookup, reason, &head) {
-                    outdate(host, lookup, old.take());
+                    outdate(host, lookup, old.take(), taken);
                 }
                 forward(head, body, received_ms)
             }
@@ -182,8 +186,10 @@ async fn is_alive<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     old: &Old<H::Body>,
+    report: &mut Report,
 ) -> bool {
-    sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
+    let knowledge = sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
+    report.set_knowledge(knowledge.word());
     !is_gone(isolate, old)
 }
 
@@ -244,39 +250,13 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
     request
 }
 
-/// Where a new answer goes: over the one it replaces; beside another variant
-/// that the same fields choose; else into the key's own slot.
-fn slot_for<B>(
-    lookup: &Lookup,
-    entry: &Entry,
-    old: Option<&Old<B>>,
-    taken_by: Option<&[String]>,
-) -> Slot {
-    if entry.status == 206 {
-        return lookup.key.part_slot();
-    }
-    let names = entry.choices.iter().map(|(name, _)| name);
-    let same_fields = |others: &[String]| names.clone().eq(others.iter());
-    if taken_by.is_some_and(|others| !others.is_empty() && same_fields(others)) {
-        return lookup
-            .key
-            .variant_slot(&negotiation::variant_text(&entry.choices));
-    }
-    match old {
-        // Over the old answer, unless other fields choose the new one: then
-        // nobody would look for it there.
-        Some(old) if taken_by.is_none() && old.hit.entry.key == entry.key => old.hit.slot.clone(),
-        _ => lookup.key.slot(),
-    }
-}
-
 /// Stores an answer, and makes the client's.
 pub fn store<H: Host>(
     host: &H,
     lookup: &Lookup,
     entry: Entry,
     body: Option<H::Body>,
-    slot: Slot,
+    places: Vec<(Tier, Slot)>,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -288,10 +268,9 @@ pub fn store<H: Host>(
         answer_head.fields.remove("age");
     }
     let for_client = answer_head.wants_body;
-    let tiers = tiers_for(lookup, &entry);
     signpost::put_up(host, lookup, &entry);
-    note_stores(report, &tiers, &slot);
-    let keep = Keep { slot, entry, tiers };
+    note_stores(report, &places);
+    let keep = Keep { entry, places };
     answer_head.with(host.keep(body, keep, for_client))
 }
 
@@ -300,7 +279,7 @@ fn refreshed<H: Host>(
     lookup: &Lookup,
     entry: Entry,
     old: Option<Old<H::Body>>,
-    keep: bool,
+    keep: Option<Vec<(Tier, Slot)>>,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -308,16 +287,8 @@ fn refreshed<H: Host>(
         return origin_failed(OriginFailure::Unreachable);
     };
     report.set_tier(old.hit.tier);
-    if keep {
-        return store(
-            host,
-            lookup,
-            entry,
-            old.hit.body,
-            old.hit.slot,
-            client,
-            report,
-        );
+    if let Some(places) = keep {
+        return store(host, lookup, entry, old.hit.body, places, client, report);
     }
     let age = age_on_arrival(&entry);
     report.set_age(age);
@@ -348,7 +319,7 @@ fn serve_stale<B>(
 /// The origin has another answer now that cannot take the place of the stored
 /// one, or HEAD has shown that there is another (RFC 9111 §4.3.5): the stored
 /// one may only be confirmed from now on, not served.
-fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>) {
+fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>, taken: &Taken) {
     let Some(Old { hit, .. }) = old else {
         return;
     };
@@ -358,10 +329,9 @@ fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>) {
     if entry.age(host.now_ms()) >= terms.lifetime.saturating_add(last) {
         return;
     }
-    let tiers = tiers_for(lookup, &entry);
+    let places = places_for(lookup, &entry, taken);
     entry.terms = Terms::default();
-    let slot = hit.slot;
-    host.keep(hit.body, Keep { slot, entry, tiers }, false);
+    host.keep(hit.body, Keep { entry, places }, false);
 }
 
 /// Gives the origin's answer on as it is.
@@ -407,10 +377,22 @@ pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
 /// 64 KiB are left for the entry's text.
 pub const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
 
+/// Where an answer goes.
+pub fn places_for(lookup: &Lookup, entry: &Entry, taken: &Taken) -> Vec<(Tier, Slot)> {
+    let tiers = tiers_for(lookup, entry).into_iter();
+    tiers
+        .map(|tier| (tier, taken.slot_for(tier, lookup, entry)))
+        .collect()
+}
+
 /// Notes where a copy goes.
-pub fn note_stores(report: &mut Report, tiers: &[Tier], slot: &Slot) {
-    report.stores.extend(tiers.iter().map(|tier| tier.word()));
-    report.entry = Some(slot.entry_url.clone());
+pub fn note_stores(report: &mut Report, places: &[(Tier, Slot)]) {
+    let words = places.iter().map(|(tier, _)| tier.word());
+    report.stores.extend(words);
+    // The Cache API comes first.
+    if let Some((_, slot)) = places.first() {
+        report.entry = Some(slot.entry_url.clone());
+    }
 }
 
 fn age_on_arrival(entry: &Entry) -> Age {

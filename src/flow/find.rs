@@ -57,9 +57,34 @@ pub enum Missing {
 pub struct Search<B> {
     /// What was found.
     pub found: Found<B>,
-    /// The fields that chose the answer in the key's own slot, if that slot is
-    /// taken by another variant.
-    pub taken_by: Option<Vec<String>>,
+    /// Which slots are taken by other variants.
+    pub taken: Taken,
+}
+
+/// The tiers in which the key's own slot is taken by another variant, and the
+/// fields that chose that one.
+#[derive(Debug, Default)]
+pub struct Taken(Vec<(Tier, Vec<String>)>);
+
+impl Taken {
+    /// Where an entry goes in a tier: beside another variant that the same
+    /// fields choose; else into the key's own slot, where it is looked for
+    /// first.
+    pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Slot {
+        if entry.status == 206 {
+            return lookup.key.part_slot();
+        }
+        let names = entry.choices.iter().map(|(name, _)| name);
+        let taken = self.0.iter().any(|(of, others)| {
+            *of == tier && !others.is_empty() && names.clone().eq(others.iter())
+        });
+        if taken {
+            let variant = negotiation::variant_text(&entry.choices);
+            lookup.key.variant_slot(&variant)
+        } else {
+            lookup.key.slot()
+        }
+    }
 }
 
 /// Looks in the Cache API, then in KV if the rule says so. An entry that is
@@ -87,6 +112,18 @@ pub async fn find_fresh<H: Host>(
     search(host, isolate, lookup, enough, report).await
 }
 
+/// Looks in KV alone: what all data centres share.
+pub async fn find_in_kv<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Search<H::Body> {
+    let mut taken = Taken::default();
+    let found = find_in(host, isolate, lookup, Tier::Kv, &mut taken, report).await;
+    Search { found, taken }
+}
+
 async fn search<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -96,7 +133,7 @@ async fn search<H: Host>(
 ) -> Search<H::Body> {
     let mut search = Search {
         found: Found::Nothing(Missing::Uri),
-        taken_by: None,
+        taken: Taken::default(),
     };
     let tiers: &[Tier] = if lookup.rule.kv {
         &[Tier::CacheApi, Tier::Kv]
@@ -104,7 +141,7 @@ async fn search<H: Host>(
         &[Tier::CacheApi]
     };
     for tier in tiers {
-        let found = find_in(host, isolate, lookup, *tier, &mut search.taken_by, report).await;
+        let found = find_in(host, isolate, lookup, *tier, &mut search.taken, report).await;
         search.found = better(search.found, found);
         if enough(&search.found) {
             break;
@@ -138,7 +175,7 @@ async fn find_in<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     tier: Tier,
-    taken_by: &mut Option<Vec<String>>,
+    taken: &mut Taken,
     report: &mut Report,
 ) -> Found<H::Body> {
     let mut slot = lookup.key.slot();
@@ -157,7 +194,9 @@ async fn find_in<H: Host>(
         slot = lookup
             .key
             .variant_slot(&negotiation::variant_text(&choices));
-        taken_by.get_or_insert_with(|| names.clone());
+        if missing == Missing::Uri {
+            taken.0.push((tier, names.clone()));
+        }
         missing = Missing::Variant(names);
     }
     Found::Nothing(missing)

@@ -9,6 +9,7 @@ use crate::cache::key::Slot;
 use crate::cache::ledger::{Order, Question, Receipt, Told};
 use crate::cache::news::News;
 use crate::cache::request::OriginRequest;
+use crate::cache::zone::Answer;
 use crate::http::head::ResponseHead;
 
 /// Bodies up to this length are stored in one piece, when their last byte has
@@ -38,20 +39,18 @@ impl Tier {
 /// An entry on its way to the tiers.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// Where it goes.
-    pub slot: Slot,
     /// Its head.
     pub entry: Entry,
-    /// The tiers it goes to.
-    pub tiers: Vec<Tier>,
+    /// The tiers it goes to, and where it goes there: in which slot a variant
+    /// lies may differ between them.
+    pub places: Vec<(Tier, Slot)>,
 }
 
 /// What the ledger says of an order.
-#[allow(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
     /// The receipt, new or repeated, and the news since [`Order::after`].
-    Done(Receipt, News),
+    Done(Box<Receipt>, News),
     /// The id was used for another order.
     Conflict,
 }
@@ -129,6 +128,15 @@ pub trait Host: Clone + 'static {
 
     /// Shares a note, behind the response, for that many seconds.
     fn share(&self, site: &str, name: &str, text: String, seconds: u64);
+
+    /// Sends a call to the zone's own purge (`cache::zone`). An error says
+    /// what failed before there was an answer.
+    async fn purge_zone(&self, body: &str) -> Result<Answer, String>;
+
+    /// Waits until all is done that this host and its clones have put behind
+    /// the response, and tells if a copy for KV was lost. Only for work that
+    /// no response waits for: the ledger's.
+    async fn settled(&self) -> Result<(), String>;
 
     /// Whether `signature` is the ed25519 signature of `message` (RFC 8032).
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;

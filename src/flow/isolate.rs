@@ -1,6 +1,6 @@
 //! What the requests of one isolate share: plain values, never futures.
 
-use super::webhook::{BadSecret, Secrets};
+use super::keys::Keys;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 pub struct Isolate {
     /// The rules, parsed once.
     pub rules: Rules,
-    /// The secrets that sign purge orders, or what is wrong with them.
-    pub secrets: Result<Secrets, BadSecret>,
+    /// The keys that prove purge orders.
+    pub keys: Keys,
     /// The purges seen so far.
     pub index: RefCell<PurgeIndex>,
     /// When the index was known to be complete; `None` before the first news.
@@ -59,10 +59,10 @@ const MARKS_MAX: usize = 10_000;
 
 impl Isolate {
     /// A new isolate, which has seen no purge yet.
-    pub fn new(rules: Rules, secrets: Result<Secrets, BadSecret>) -> Self {
+    pub fn new(rules: Rules, keys: Keys) -> Self {
         Self {
             rules,
-            secrets,
+            keys,
             index: RefCell::default(),
             synced_ms: Cell::new(None),
             began_ms: Cell::new(None),

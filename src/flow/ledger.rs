@@ -87,7 +87,7 @@ pub struct Reply {
     pub news: String,
 }
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 5] = [
     // `run` numbers the lives of the object. `marks` is how many rows `live`
     // has at most.
     "CREATE TABLE IF NOT EXISTS state (
@@ -112,7 +112,6 @@ const TABLES: [&str; 6] = [
         received_ms INTEGER NOT NULL,
         record TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (received_ms)",
-    super::work::TABLE,
 ];
 
 impl<S: Sql> Ledger<S> {
@@ -122,7 +121,7 @@ impl<S: Sql> Ledger<S> {
     /// still stored would outrank them. So it starts at the time, far above
     /// the numbers of an earlier one, and with everything older dead.
     pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
-        for statement in TABLES {
+        for statement in TABLES.iter().chain(&super::work::TABLES) {
             sql.run(statement, &[])?;
         }
         let start = Value::from(now_ms);

@@ -1,17 +1,23 @@
 //! What happens in which order: the only async code, and all I/O goes through
 //! one trait, [`host::Host`].
 
+pub mod admin;
+pub mod alarm;
 pub mod bypass;
+pub mod dialect;
 pub mod fetch;
 pub mod find;
 pub mod handoff;
 pub mod host;
 pub mod invalidate;
 pub mod isolate;
+pub mod keys;
 pub mod ledger;
 pub mod parts;
 pub mod problem;
+pub mod proof;
 pub mod purge;
+pub mod refresh;
 pub mod reply;
 pub mod report;
 pub mod serve;

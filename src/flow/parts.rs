@@ -1,8 +1,8 @@
 //! Stored parts of bodies: found for ranges that they hold, and completed for
 //! requests that want everything.
 
-use super::fetch::{self, Ask, forward, store};
-use super::find::{Found, Hit, find_in_slot};
+use super::fetch::{self, Ask, forward, places_for, store};
+use super::find::{Found, Hit, Taken, find_in_slot};
 use super::host::{Host, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
@@ -52,6 +52,8 @@ pub async fn complete<H: Host>(
     start: Hit<H::Body>,
     report: &mut Report,
 ) -> Answer<H::Body> {
+    // A part is looked for where the key's own slot is free.
+    let nothing = Taken::default();
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
     let mut request = lookup.origin.clone();
     if let (Some(rest), Some(tie)) = (rest, range::strong_validator(&start.entry.fields)) {
@@ -60,7 +62,8 @@ pub async fn complete<H: Host>(
     }
     let asked = Ask::the_origin(host, isolate, &request, report).await;
     let Ok(head) = &asked.head else {
-        return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await;
+        let client = Client::Waiting;
+        return fetch::fetch(host, isolate, lookup, None, &nothing, client, report).await;
     };
     let whole = part::completed(&start.entry, head);
     let joined = match (whole, head.status, start.body, asked.body) {
@@ -71,7 +74,8 @@ pub async fn complete<H: Host>(
         _ => None,
     };
     let Some((head, body)) = joined else {
-        return fetch::fetch(host, isolate, lookup, None, None, Client::Waiting, report).await;
+        let client = Client::Waiting;
+        return fetch::fetch(host, isolate, lookup, None, &nothing, client, report).await;
     };
     let by_answer = signpost::by_answer(lookup, &head.fields);
     let lookup = by_answer.as_ref().unwrap_or(lookup);
@@ -88,8 +92,8 @@ pub async fn complete<H: Host>(
         Next::Store(mut entry) => {
             // What follows a part usually leaves its tags out.
             entry.add_tags(&start.entry.tags);
-            let slot = lookup.key.slot();
-            store(host, lookup, *entry, body, slot, Client::Waiting, report)
+            let places = places_for(lookup, &entry, &nothing);
+            store(host, lookup, *entry, body, places, Client::Waiting, report)
         }
         _ => forward(Ok(head), body, asked.times.response_ms),
     }

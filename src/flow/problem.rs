@@ -14,7 +14,7 @@ pub struct Problem {
     pub title: &'static str,
     /// What is wrong this time, and what to do.
     pub detail: String,
-    /// For 422: which parts of the order are wrong, each with its path.
+    /// For 422 and 403: which parts of the order are wrong, each with its path.
     pub errors: Vec<(String, String)>,
     /// `Allow` for 405, `Retry-After` for 503.
     pub field: Option<(&'static str, &'static str)>,
@@ -36,6 +36,25 @@ impl Problem {
     pub fn with_field(mut self, name: &'static str, value: &'static str) -> Self {
         self.field = Some((name, value));
         self
+    }
+
+    /// What is wrong, part by part.
+    pub fn parts(&self) -> Vec<String> {
+        match self.errors.as_slice() {
+            [] => vec![self.detail.clone()],
+            errors => errors
+                .iter()
+                .map(|(path, detail)| format!("{path}: {detail}"))
+                .collect(),
+        }
+    }
+
+    /// A line for the log, with the first parts.
+    pub fn note(&self) -> String {
+        const SHOWN: usize = 10;
+        let mut parts = self.parts();
+        parts.truncate(SHOWN);
+        format!("{}: {}", self.title, parts.join("; "))
     }
 
     /// The answer that says so.

@@ -1,95 +1,36 @@
-//! Taking purge orders: `POST /.edgekeep/purge`.
+//! From a proven order to its receipt.
 //!
-//! An order is done wholly or not at all. Nothing is read from it before its
-//! signature is checked.
+//! An order is done wholly or not at all. Nothing is read from it before it
+//! is proven.
 
 use super::host::{BodyError, Host, Ordered};
 use super::isolate::Isolate;
 use super::problem::Problem;
-use super::reply::{Answer, Content};
-use super::report::Report;
+use super::proof::{self, Sender};
+use super::report::{Report, log_problem};
 use super::sync;
-use super::webhook::{self, Refused};
-use crate::cache::key;
-use crate::cache::ledger::{Order, Receipt};
-use crate::cache::rules::Rules;
-use crate::cache::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
+use crate::cache::ledger::{Order, Progress, Receipt, Told};
+use crate::cache::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
 use crate::http::date;
-use crate::http::fields::Fields;
-use crate::http::head::{Method, RequestHead};
-use crate::http::url::{self, Url};
-use serde::Deserialize;
-use serde_json::json;
+use crate::http::head::RequestHead;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// The longest order. 64 KiB hold 1,000 selectors of 64 bytes.
-pub const ORDER_BYTES_MAX: usize = 64 * 1024;
-
-/// How many selectors an order may hold.
-pub const SELECTORS_MAX: usize = 1000;
-
-/// The body of an order: the shape of Cloudflare's own purge call, and `soft`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct OrderBody {
-    files: Vec<String>,
-    tags: Vec<String>,
-    prefixes: Vec<String>,
-    hosts: Vec<String>,
-    purge_everything: bool,
-    soft: bool,
+/// What an order has come to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done.
+    Done(Receipt),
+    /// It was not to be done: what it would do, and what of it is refused.
+    Dry(Settled, Vec<Refusal>),
 }
 
-/// Answers a request to Edgekeep's own paths.
-pub async fn admin<H: Host>(
+/// Reads the body of an order.
+pub async fn read_body<H: Host>(
     host: &H,
-    isolate: &Isolate,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    report.event = "purge";
-    let outcome = match request.url.path.as_str() {
-        "/.edgekeep/purge" => purge(host, isolate, request, body).await,
-        path => Err(Problem::new(
-            404,
-            "No such address",
-            format!("{path} is not an address of Edgekeep; orders go to POST /.edgekeep/purge"),
-        )),
-    };
-    match outcome {
-        Ok(receipt) => {
-            report.note(format!(
-                "purge {} of {:?}",
-                receipt.sequence,
-                (&receipt.hard, &receipt.soft)
-            ));
-            receipt_answer(&receipt)
-        }
-        Err(problem) => {
-            report.note(format!("{}: {}", problem.title, problem.detail));
-            problem.answer()
-        }
-    }
-}
-
-async fn purge<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    request: &RequestHead,
-    body: Option<H::Body>,
-) -> Result<Receipt, Problem> {
-    if request.method != Method::Other("POST".to_owned()) {
-        let detail = "orders are sent by POST";
-        return Err(Problem::new(405, "Method not allowed", detail).with_field("allow", "POST"));
-    }
-    let secrets = match &isolate.secrets {
-        Ok(secrets) if !secrets.is_empty() => secrets,
-        Ok(_) => {
-            let detail = "no secret is configured: run `npx wrangler secret put PURGE_SECRETS`";
-            return Err(Problem::new(503, "Purging is not set up", detail));
-        }
-        Err(bad) => return Err(Problem::new(503, "Purging is not set up", bad.to_string())),
-    };
+) -> Result<Vec<u8>, Problem> {
     let stated = request.fields.get("content-length");
     if stated
         .and_then(|n| n.parse().ok())
@@ -97,49 +38,14 @@ async fn purge<H: Host>(
     {
         return Err(too_large());
     }
-    let bytes = match body {
-        None => Vec::new(),
-        Some(body) => host
-            .read(body, ORDER_BYTES_MAX)
-            .await
-            .map_err(|error| match error {
-                BodyError::TooLong => too_large(),
-                BodyError::Broken => Problem::new(400, "Body broke off", "send the order again"),
-            })?,
+    let Some(body) = body else {
+        return Ok(Vec::new());
     };
-    let now_ms = host.now_ms();
-    let id = webhook::check(secrets, &request.fields, &bytes, now_ms).map_err(refusal)?;
-    let body = read_order(&bytes)?;
-    let selectors = selectors(&isolate.rules, &body)?;
-    let names: Vec<String> = selectors.iter().map(Selector::to_string).collect();
-    let (hard, soft) = match body.soft {
-        true => (Vec::new(), names),
-        false => (names, Vec::new()),
-    };
-    let order = Order {
-        id: Some(id.to_owned()),
-        body_digest: key::digest(&String::from_utf8_lossy(&bytes)),
-        key: Some("default".to_owned()),
-        via: "webhook".to_owned(),
-        hard,
-        soft,
-        lag_seconds: isolate.rules.max_purge_lag_seconds,
-        after: isolate.seen(),
-        ..Order::default()
-    };
-    match sync::append(host, isolate, &request.url.host, &order).await {
-        Ok(Ordered::Done(receipt, _)) => Ok(receipt),
-        Ok(Ordered::Conflict) => Err(Problem::new(
-            409,
-            "Webhook id used before",
-            "an order with this webhook-id and another body was accepted; use a new id",
-        )),
-        Err(problem) => {
-            super::report::log_problem(host, "ledger", &problem);
-            let detail = "the purge ledger cannot be reached; send the same order again";
-            Err(Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5"))
-        }
-    }
+    let read = host.read(body, ORDER_BYTES_MAX).await;
+    read.map_err(|error| match error {
+        BodyError::TooLong => too_large(),
+        BodyError::Broken => Problem::new(400, "Body broke off", "send the order again"),
+    })
 }
 
 fn too_large() -> Problem {
@@ -147,150 +53,189 @@ fn too_large() -> Problem {
     Problem::new(413, "Order too large", detail)
 }
 
-fn refusal(refused: Refused) -> Problem {
-    match refused {
-        Refused::Form(field) => {
-            let detail = format!("the header field {field} is missing or malformed");
-            Problem::new(400, "Not a Standard Webhook", detail)
-        }
-        Refused::Unproven => Problem::new(
-            401,
-            "Not accepted",
-            "the webhook could not be verified: check the secret, the clock and the signed content",
-        )
-        // RFC 9110 §11.6.1 wants a challenge with 401.
-        .with_field("www-authenticate", "StandardWebhooks"),
+/// Does an order, or tells what it would do.
+pub async fn take<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: &[u8],
+    sender: Sender<'_>,
+    draft: Result<Draft, NotOrder>,
+    report: &mut Report,
+) -> Result<Outcome, Problem> {
+    let mut draft = draft.map_err(not_order)?;
+    draft.check_size().map_err(not_order)?;
+    let key = &sender.key.rule;
+    if !draft.dry_run && !draft.refused.is_empty() {
+        return Err(refused(422, "Order not understood", draft.refused));
     }
-}
-
-fn read_order(bytes: &[u8]) -> Result<OrderBody, Problem> {
-    let body = serde_json::from_slice(bytes).map_err(unreadable)?;
-    // serde would take a list for our fields in their order.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Problem::new(
-            422,
-            "Not a purge order",
-            "the body must be a JSON object",
-        ));
+    draft.limit(&key.permit, &key.name);
+    if !draft.dry_run && !draft.refused.is_empty() {
+        return Err(refused(403, "Not allowed", draft.refused));
     }
-    Ok(body)
-}
-
-fn unreadable(error: serde_json::Error) -> Problem {
-    if error.is_data() {
-        Problem::new(422, "Not a purge order", error.to_string())
-    } else {
-        Problem::new(400, "Body is not JSON", error.to_string())
+    let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
+    if draft.dry_run {
+        report.note(format!("dry run by {}", key.name));
+        return Ok(Outcome::Dry(settled, draft.refused));
     }
-}
-
-/// The selectors of an order, normalised like requests; or every one that is
-/// wrong, with its place.
-fn selectors(rules: &Rules, body: &OrderBody) -> Result<Vec<Selector>, Problem> {
-    let mut selectors = Vec::new();
-    let mut errors = Vec::new();
-    let lists: [(&str, &[String], Reader); 4] = [
-        ("files", &body.files, |rules, text| file(rules, text)),
-        ("tags", &body.tags, |_, text| tag(text)),
-        ("prefixes", &body.prefixes, |_, text| prefix(text)),
-        ("hosts", &body.hosts, |_, text| host_selector(text)),
-    ];
-    for (name, texts, read) in lists {
-        for (at, text) in texts.iter().enumerate() {
-            match read(rules, text) {
-                Ok(selector) => selectors.push(selector),
-                Err(detail) => errors.push((format!("{name}[{at}]"), detail)),
-            }
-        }
-    }
-    if body.purge_everything {
-        selectors.push(Selector::Everything);
-    }
-    if !errors.is_empty() {
-        let mut problem = Problem::new(
-            422,
-            "Order not understood",
-            "nothing was purged: correct the parts under \"errors\"",
-        );
-        // As many as anyone would read.
-        errors.truncate(100);
-        problem.errors = errors;
-        return Err(problem);
-    }
-    if selectors.is_empty() {
-        let detail = "name files, tags, prefixes, hosts or purge_everything";
-        return Err(Problem::new(422, "Empty order", detail));
-    }
-    if selectors.len() > SELECTORS_MAX {
-        let detail = format!("an order has at most {SELECTORS_MAX} selectors; split it");
-        return Err(Problem::new(422, "Too many selectors", detail));
-    }
-    Ok(selectors)
-}
-
-/// Reads one selector; an error says what is wrong with it.
-type Reader = fn(&Rules, &str) -> Result<Selector, String>;
-
-fn file(rules: &Rules, text: &str) -> Result<Selector, String> {
-    let url = Url::parse(text).map_err(|error| format!("the URL {error}"))?;
-    let url = key::canonical_path(&url);
-    let rule = rules.rule_for(&url);
-    Ok(url_selector(url, &rule))
-}
-
-fn tag(text: &str) -> Result<Selector, String> {
-    if is_tag(text) {
-        Ok(Selector::Tag(text.to_owned()))
-    } else {
-        Err("a tag is 1 to 1024 printable ASCII characters without spaces and commas".to_owned())
-    }
-}
-
-/// `host/path`, with or without a scheme. It covers the path itself and what
-/// lies below it, at `/` boundaries.
-fn prefix(text: &str) -> Result<Selector, String> {
-    let text = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
+    let order = Order {
+        id: sender.id,
+        body_digest: proof::digest(request, body),
+        key: Some(key.name.clone()),
+        via: sender.via.to_owned(),
+        hard: settled.hard,
+        soft: settled.soft,
+        cascade: settled.cascade,
+        refresh: settled.refresh,
+        lag_seconds: isolate.rules.max_purge_lag_seconds,
+        after: isolate.seen(),
     };
-    let url = Url::parse(&text).map_err(|error| format!("the prefix {error}"))?;
-    if url.query.is_some() {
-        return Err("a prefix has no query".to_owned());
+    match sync::append(host, isolate, &request.url.host, &order).await {
+        Ok(Ordered::Done(receipt, _)) => {
+            note(report, &receipt);
+            Ok(Outcome::Done(*receipt))
+        }
+        Ok(Ordered::Conflict) => Err(Problem::new(
+            409,
+            "Webhook id used before",
+            "another order with this webhook-id was accepted; use a new id",
+        )),
+        Err(problem) => {
+            log_problem(host, "ledger", &problem);
+            let detail = "the purge ledger cannot be reached; send the same order again";
+            Err(Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5"))
+        }
     }
-    let url = key::canonical_path(&url);
-    if url.path.matches('/').count() > PREFIX_DEPTH_MAX {
-        return Err(format!("a prefix has at most {PREFIX_DEPTH_MAX} segments"));
-    }
-    let path = url.path.trim_end_matches('/');
-    Ok(Selector::Prefix(format!("{}{path}", url.host)))
 }
 
-fn host_selector(text: &str) -> Result<Selector, String> {
-    if !url::is_host_name(url::host_name(text)) {
-        return Err("must be a host name, such as www.example.com".to_owned());
+fn not_order(error: NotOrder) -> Problem {
+    let detail = error.to_string();
+    match error {
+        NotOrder::Json(_) => Problem::new(400, "Body is not JSON", detail),
+        NotOrder::Shape(_) => Problem::new(422, "Not a purge order", detail),
+        NotOrder::Empty => Problem::new(422, "Empty order", detail),
+        NotOrder::TooMany | NotOrder::TooMuchCarried => {
+            Problem::new(422, "Too many selectors", detail)
+        }
     }
-    let url = Url::parse(&format!("https://{text}")).map_err(|error| format!("it {error}"))?;
-    Ok(Selector::Host(url.host))
 }
 
-fn receipt_answer<B>(receipt: &Receipt) -> Answer<B> {
-    let body = json!({
-        "id": receipt.id,
-        "sequence": receipt.sequence,
-        "received_at": date::print_rfc3339(receipt.received_ms),
+fn refused(status: u16, title: &'static str, errors: Vec<Refusal>) -> Problem {
+    let detail = "nothing was purged: see the parts under \"errors\"";
+    Problem {
+        errors,
+        ..Problem::new(status, title, detail)
+    }
+}
+
+/// How many selectors a log line names: the receipt has them all.
+const NOTED_MAX: usize = 20;
+
+fn note(report: &mut Report, receipt: &Receipt) {
+    let key = receipt.key.as_deref().unwrap_or_default();
+    let mut text = format!("purge {} by {key} ({})", receipt.sequence, receipt.via);
+    for (word, names) in [("hard", &receipt.hard), ("soft", &receipt.soft)] {
+        let shown: Vec<&str> = names.iter().take(NOTED_MAX).map(String::as_str).collect();
+        if !shown.is_empty() {
+            text.push_str(&format!(", {word} {}", shown.join(" ")));
+        }
+        if let Some(more) = names.len().checked_sub(NOTED_MAX + 1) {
+            text.push_str(&format!(" and {} more", more + 1));
+        }
+    }
+    report.note(text);
+}
+
+impl Outcome {
+    /// As JSON: the receipt, or what a dry run found.
+    pub fn json(&self) -> String {
+        match self {
+            Self::Done(receipt) => {
+                // Nothing of what it leaves to be done is done yet.
+                let pending = |steps: usize| Progress {
+                    pending: steps as u64,
+                    ..Progress::default()
+                };
+                let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
+                print(&Shown::of(receipt, &refresh, &fast_lane))
+            }
+            Self::Dry(settled, refused) => print(&Dry {
+                dry_run: true,
+                hard: &settled.hard,
+                soft: &settled.soft,
+                cascade: &settled.cascade,
+                refresh: &settled.refresh,
+                refused: refused
+                    .iter()
+                    .map(|(path, detail)| Refused { path, detail })
+                    .collect(),
+            }),
+        }
+    }
+}
+
+/// Plain data always prints.
+fn print(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A receipt with what has happened since, as JSON.
+pub fn told_json(told: &Told) -> String {
+    print(&Shown::of(&told.receipt, &told.refresh, &told.fast_lane))
+}
+
+/// A receipt as its sender sees it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    sequence: u64,
+    received_at: String,
+    in_force_at: String,
+    key: Option<&'a str>,
+    via: &'a str,
+    hard: &'a [String],
+    soft: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    cascade: &'a BTreeMap<String, Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'a Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast_lane: Option<&'a Progress>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {
         // Rounded up: at this time it is in force, not about to be.
-        "in_force_at": date::print_rfc3339(receipt.in_force_ms.saturating_add(999)),
-        "hard": receipt.hard,
-        "soft": receipt.soft,
-    });
-    let mut fields = Fields::new();
-    fields.add("content-type", "application/json");
-    fields.add("cache-control", "no-store");
-    Answer {
-        status: 200,
-        fields,
-        content: Content::Text(format!("{body}\n")),
-        length: None,
+        let in_force_ms = receipt.in_force_ms.saturating_add(999);
+        Self {
+            id: &receipt.id,
+            sequence: receipt.sequence,
+            received_at: date::print_rfc3339(receipt.received_ms),
+            in_force_at: date::print_rfc3339(in_force_ms),
+            key: receipt.key.as_deref(),
+            via: &receipt.via,
+            hard: &receipt.hard,
+            soft: &receipt.soft,
+            cascade: &receipt.cascade,
+            refresh: (receipt.refresh > 0).then_some(refresh),
+            fast_lane: (receipt.fast_lane > 0).then_some(fast_lane),
+        }
     }
+}
+
+/// What a dry run found.
+#[derive(Serialize)]
+struct Dry<'a> {
+    dry_run: bool,
+    hard: &'a [String],
+    soft: &'a [String],
+    cascade: &'a BTreeMap<String, Vec<String>>,
+    refresh: &'a [String],
+    refused: Vec<Refused<'a>>,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    path: &'a str,
+    detail: &'a str,
 }

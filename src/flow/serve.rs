@@ -2,13 +2,14 @@
 
 use super::bypass::bypass;
 use super::fetch::{Old, error_page, fetch, note_stores};
-use super::find::{Found, Hit, Missing, find, find_fresh};
+use super::find::{Found, Hit, Missing, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::parts::{complete, find_part};
+use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
-use super::{purge, signpost, sync};
+use super::{admin, dialect, signpost, sync};
 use crate::cache::request::{Lookup, Plan, classify};
 use crate::http::cache_control::RequestControl;
 use crate::http::head::RequestHead;
@@ -32,7 +33,11 @@ pub async fn serve<H: Host>(
     let mut answer = match classify(&isolate.rules, &request) {
         Plan::Admin => {
             report.cache = "admin";
-            purge::admin(host, isolate, &request, body, &mut report).await
+            admin::admin(host, isolate, &request, body, &mut report).await
+        }
+        Plan::Purge(call) => {
+            report.cache = "admin";
+            dialect::answer(host, isolate, &call, &request, body, &mut report).await
         }
         Plan::Bypass(reason, origin) => {
             bypass(host, isolate, reason, &request, &origin, body, &mut report).await
@@ -68,7 +73,7 @@ async fn look_up<H: Host>(
         None => lookup,
     };
     let search = find(host, isolate, &lookup, report).await;
-    let taken_by = search.taken_by.as_deref();
+    let taken = &search.taken;
     let waiting = Client::Waiting;
     let only_if_cached = lookup.wishes.only_if_cached;
     match search.found {
@@ -77,11 +82,11 @@ async fn look_up<H: Host>(
             report.detail.push("only-if-cached");
             not_cached()
         }
-        Found::Fresh(hit) => from_cache(host, &lookup, hit, report),
+        Found::Fresh(hit) => from_cache(host, &lookup, hit, taken, report),
         Found::WhileRevalidate(hit) => {
             refresh_later(host, isolate, &lookup, &hit);
             report.detail.push("stale-while-revalidate");
-            from_cache(host, &lookup, hit, report)
+            from_cache(host, &lookup, hit, taken, report)
         }
         Found::Stale(hit, on_error) => {
             // RFC 9211 §2.2: fresh, but the request would not have it.
@@ -89,14 +94,14 @@ async fn look_up<H: Host>(
             let fresh = hit.entry.age(host.now_ms()) < hit.entry.terms.lifetime;
             report.fwd = Some(if wished && fresh { "request" } else { "stale" });
             let old = Some(Old { hit, on_error });
-            fetch(host, isolate, &lookup, old, taken_by, waiting, report).await
+            fetch(host, isolate, &lookup, old, taken, waiting, report).await
         }
         Found::Nothing(missing) => {
             if missing == Missing::Uri
                 && let Some(part) = find_part(host, isolate, &lookup, report).await
             {
                 if lookup.range.is_some() {
-                    return from_cache(host, &lookup, part, report);
+                    return from_cache(host, &lookup, part, taken, report);
                 }
                 report.fwd = Some("partial");
                 return complete(host, isolate, &lookup, part, report).await;
@@ -109,7 +114,7 @@ async fn look_up<H: Host>(
             if missing == Missing::Purged {
                 report.detail.push("purged");
             }
-            fetch(host, isolate, &lookup, None, taken_by, waiting, report).await
+            fetch(host, isolate, &lookup, None, taken, waiting, report).await
         }
     }
 }
@@ -124,10 +129,11 @@ fn not_cached<B>() -> Answer<B> {
 }
 
 /// A hit. One found in KV is copied to the Cache API on its way.
-fn from_cache<H: Host>(
+pub fn from_cache<H: Host>(
     host: &H,
     lookup: &Lookup,
     hit: Hit<H::Body>,
+    taken: &Taken,
     report: &mut Report,
 ) -> Answer<H::Body> {
     report.hit = true;
@@ -139,69 +145,11 @@ fn from_cache<H: Host>(
     if hit.tier == Tier::CacheApi {
         return head.with(hit.body);
     }
-    let tiers = vec![Tier::CacheApi];
-    note_stores(report, &tiers, &hit.slot);
+    let slot = taken.slot_for(Tier::CacheApi, lookup, &hit.entry);
+    let places = vec![(Tier::CacheApi, slot)];
+    note_stores(report, &places);
     let for_client = head.wants_body;
-    let keep = Keep {
-        slot: hit.slot,
-        entry: hit.entry,
-        tiers,
-    };
+    let entry = hit.entry;
+    let keep = Keep { entry, places };
     head.with(host.keep(hit.body, keep, for_client))
-}
-
-/// Refreshes an entry behind the response, once at a time for each slot.
-fn refresh_later<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Rc<Lookup>,
-    hit: &Hit<H::Body>,
-) {
-    let digest = hit.slot.digest.clone();
-    if !isolate.begin_refresh(&digest, host.now_ms()) {
-        return;
-    }
-    let (host_then, isolate, lookup) = (host.clone(), Rc::clone(isolate), Rc::clone(lookup));
-    host.later(async move {
-        refresh(&host_then, &isolate, &lookup).await;
-        isolate.end_refresh(&digest);
-    });
-}
-
-async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
-    // The body in hand goes to the client; what a 304 confirms is read anew.
-    // A HEAD request's refresh is a GET, and a part's of everything.
-    let lookup = Lookup {
-        head_only: false,
-        range: None,
-        ..lookup.clone()
-    };
-    let mut report = Report {
-        event: "refresh",
-        host: lookup.key.url.host.clone(),
-        method: "GET".to_owned(),
-        path: lookup.key.url.path.clone(),
-        key: Some(lookup.key.slot().digest),
-        began_ms: host.now_ms(),
-        ..Report::default()
-    };
-    let search = find_fresh(host, isolate, &lookup, &mut report).await;
-    let old = match search.found {
-        // Another isolate was faster; perhaps in another data centre.
-        Found::Fresh(hit) => {
-            from_cache(host, &lookup, hit, &mut report);
-            return;
-        }
-        Found::WhileRevalidate(hit) => Some(Old {
-            hit,
-            on_error: true,
-        }),
-        Found::Stale(hit, on_error) => Some(Old { hit, on_error }),
-        Found::Nothing(_) => None,
-    };
-    let taken_by = search.taken_by.as_deref();
-    let nobody = Client::Nobody;
-    let answer = fetch(host, isolate, &lookup, old, taken_by, nobody, &mut report).await;
-    report.status = answer.status;
-    report.log(host);
 }

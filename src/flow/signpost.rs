@@ -70,11 +70,9 @@ pub fn put_up<H: Host>(host: &H, lookup: &Lookup, entry: &Entry) {
         fields: policy.into_iter().collect(),
         ..entry.clone()
     };
-    let keep = Keep {
-        slot: post.slot(),
-        tiers: tiers_for(lookup, &entry),
-        entry,
-    };
+    let tiers = tiers_for(lookup, &entry).into_iter();
+    let places = tiers.map(|tier| (tier, post.slot())).collect();
+    let keep = Keep { entry, places };
     host.keep(None, keep, false);
 }
 

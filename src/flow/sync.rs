@@ -125,12 +125,15 @@ pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &s
     }
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
     for _ in 0..WAIT_STEPS {
-        if !is_old() || has_failed(host, isolate) {
+        if !is_old() {
             break;
         }
         // Nobody asks; or whoever did was slow, or is gone without a word.
         if may_ask(host, isolate) {
             renew(host, isolate, site).await;
+            break;
+        }
+        if has_failed(host, isolate) {
             break;
         }
         host.sleep(WAIT_STEP_MS).await;
@@ -176,10 +179,10 @@ fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bo
 
 fn may_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
     let asking = since(host, isolate.syncing.get());
-    asking.is_none_or(|age| age >= GIVEN_UP_MS) && !has_failed(host, isolate)
+    let busy = asking.is_some_and(|age| age < GIVEN_UP_MS);
+    !busy && !has_failed(host, isolate)
 }
 
-/// Whether asking failed a moment ago.
 fn has_failed<H: Host>(host: &H, isolate: &Isolate) -> bool {
     since(host, isolate.sync_failed_ms.get()).is_some_and(|age| age < RETRY_AFTER_MS)
 }
@@ -206,7 +209,7 @@ async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     let others_ask = matches!(host.shared(site, ASKING).await, Ok(Some(_)));
     if !others_ask {
         // Before anything is waited for: others come right behind.
-        host.share(site, ASKING, "asked".to_owned(), ASKING_SECONDS);
+        host.share(site, ASKING, String::new(), ASKING_SECONDS);
     }
     look(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
@@ -269,6 +272,20 @@ async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), Str
             return Ok(());
         }
         host.share(site, &page, news.encode(), PAGE_SECONDS);
+    }
+    Err("it goes on faster than its news can be read".to_owned())
+}
+
+/// Learns all that the ledger knows now, page by page. For the ledger's own
+/// work: there it is no question to anybody else.
+pub async fn learn_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
+    for _ in 0..PAGES_MAX {
+        let asked_ms = host.now_ms();
+        let news = host.news(isolate.seen()).await?;
+        heard(isolate, &news, asked_ms);
+        if news.complete {
+            return Ok(());
+        }
     }
     Err("it goes on faster than its news can be read".to_owned())
 }

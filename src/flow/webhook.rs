@@ -1,12 +1,16 @@
-//! Checking signed webhooks: Standard Webhooks, symmetric signatures (`v1`).
+//! Checking signed webhooks: Standard Webhooks (`v1`, HMAC, and `v1a`,
+//! ed25519), and GitHub's `X-Hub-Signature-256`.
 //!
-//! A webhook passes when all three header fields are there and well formed,
-//! its time is within [`TOLERANCE_SECONDS`] of ours, and one of its signatures
-//! fits one of our secrets. What fails after the form is never told apart in
-//! the answer: a forger learns nothing.
+//! A Standard Webhook passes when all three header fields are there and well
+//! formed, its time is within [`TOLERANCE_SECONDS`] of ours, and one of its
+//! signatures fits one of a key's secrets. What fails after the form is never
+//! told apart in the answer: a forger learns nothing.
 //!
-//! Source: the Standard Webhooks specification, "Signature scheme".
+//! Source: the Standard Webhooks specification, "Signature scheme"; GitHub,
+//! "Validating webhook deliveries".
 
+use super::host::Host;
+use super::keys::Secrets;
 use crate::http::fields::Fields;
 use crate::http::list;
 use base64::Engine;
@@ -21,59 +25,12 @@ pub const TOLERANCE_SECONDS: u64 = 300;
 /// keys, too few to make us work.
 const SIGNATURES_MAX: usize = 16;
 
+/// How many of them may be by ed25519, each of which costs a call of the
+/// runtime's for each public key.
+const ED25519_SIGNATURES_MAX: usize = 4;
+
 /// The longest webhook id; ids are kept by the ledger.
 const ID_BYTES_MAX: usize = 256;
-
-/// The secrets, any of which may sign.
-pub struct Secrets(Vec<Vec<u8>>);
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} secrets", self.0.len())
-    }
-}
-
-/// Why a list of secrets cannot be used. The secret itself is never named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadSecret {
-    /// Which one, counted from 1.
-    pub number: usize,
-}
-
-impl std::fmt::Display for BadSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "PURGE_SECRETS: secret number {} must be whsec_ and the base64 of 24 to 64 bytes",
-            self.number
-        )
-    }
-}
-
-impl Secrets {
-    /// Reads secrets that spaces, line ends or commas separate.
-    pub fn read(text: &str) -> Result<Self, BadSecret> {
-        let texts = text
-            .split(|c: char| c.is_whitespace() || c == ',')
-            .filter(|secret| !secret.is_empty());
-        let mut secrets = Vec::new();
-        for (at, text) in texts.enumerate() {
-            let key = text
-                .strip_prefix("whsec_")
-                .and_then(|encoded| STANDARD.decode(encoded).ok())
-                // The lengths that the specification gives.
-                .filter(|key| (24..=64).contains(&key.len()))
-                .ok_or(BadSecret { number: at + 1 })?;
-            secrets.push(key);
-        }
-        Ok(Self(secrets))
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// Why a webhook is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,55 +41,121 @@ pub enum Refused {
     Unproven,
 }
 
-/// Checks a webhook and returns its id. `now_ms` is the time here.
-pub fn check<'a>(
-    secrets: &Secrets,
-    fields: &'a Fields,
-    body: &[u8],
-    now_ms: u64,
-) -> Result<&'a str, Refused> {
-    let field = |name: &'static str| {
-        let value = fields.get(name).map(list::trim);
-        value.filter(|v| !v.is_empty()).ok_or(Refused::Form(name))
-    };
-    let id = field("webhook-id")?;
-    let timestamp = field("webhook-timestamp")?;
-    let signatures = field("webhook-signature")?;
+/// A webhook's own account of itself, not yet proven.
+#[derive(Debug)]
+pub struct Signed<'a> {
+    /// Its id.
+    pub id: &'a str,
+    timestamp: &'a str,
+    sent_seconds: u64,
+    v1: Vec<Vec<u8>>,
+    v1a: Vec<Vec<u8>>,
+}
+
+/// A field's value, if it is there and not empty.
+fn field<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused> {
+    let value = fields.get(name).map(list::trim);
+    value.filter(|v| !v.is_empty()).ok_or(Refused::Form(name))
+}
+
+/// The id of a request that has one.
+pub fn id<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused> {
+    let id = field(fields, name)?;
     if id.len() > ID_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Refused::Form("webhook-id"));
+        return Err(Refused::Form(name));
     }
-    let sent: u64 = timestamp
-        .parse()
-        .map_err(|_| Refused::Form("webhook-timestamp"))?;
-    let mut proven = false;
-    for signature in signatures.split(' ').take(SIGNATURES_MAX) {
-        // `v1a` and later versions may stand beside ours.
-        let Some(encoded) = signature.strip_prefix("v1,") else {
-            continue;
-        };
-        let mac = STANDARD
-            .decode(encoded)
-            .map_err(|_| Refused::Form("webhook-signature"))?;
-        // Every secret is tried, so that time tells nothing of which fits.
-        for secret in &secrets.0 {
-            proven |= fits(secret, id, timestamp, body, &mac);
+    Ok(id)
+}
+
+impl<'a> Signed<'a> {
+    /// Reads the three fields.
+    pub fn read(fields: &'a Fields) -> Result<Self, Refused> {
+        let id = id(fields, "webhook-id")?;
+        let timestamp = field(fields, "webhook-timestamp")?;
+        let signatures = field(fields, "webhook-signature")?;
+        let sent_seconds = timestamp
+            .parse()
+            .map_err(|_| Refused::Form("webhook-timestamp"))?;
+        let (mut v1, mut v1a) = (Vec::new(), Vec::new());
+        for signature in signatures.split(' ').take(SIGNATURES_MAX) {
+            // Later versions may stand beside ours.
+            let (list, encoded) = match signature.split_once(',') {
+                Some(("v1", encoded)) => (&mut v1, encoded),
+                Some(("v1a", encoded)) => (&mut v1a, encoded),
+                _ => continue,
+            };
+            let bytes = STANDARD.decode(encoded);
+            list.push(bytes.map_err(|_| Refused::Form("webhook-signature"))?);
         }
+        v1a.truncate(ED25519_SIGNATURES_MAX);
+        Ok(Self {
+            id,
+            timestamp,
+            sent_seconds,
+            v1,
+            v1a,
+        })
     }
-    let in_time = (now_ms / 1000).abs_diff(sent) <= TOLERANCE_SECONDS;
-    if proven && in_time {
-        Ok(id)
-    } else {
-        Err(Refused::Unproven)
+
+    /// Whether it was sent about now.
+    pub fn is_in_time(&self, now_ms: u64) -> bool {
+        (now_ms / 1000).abs_diff(self.sent_seconds) <= TOLERANCE_SECONDS
+    }
+
+    /// The signed text: `id.timestamp.payload`.
+    pub fn message(&self, payload: &[u8]) -> Vec<u8> {
+        let (id, timestamp) = (self.id.as_bytes(), self.timestamp.as_bytes());
+        [id, b".", timestamp, b".", payload].concat()
+    }
+
+    /// Whether one of the secrets has signed the message. Every secret is
+    /// tried, so that time tells nothing of which fits.
+    pub async fn is_by<H: Host>(&self, host: &H, secrets: &Secrets, message: &[u8]) -> bool {
+        let mut proven = false;
+        for key in &secrets.hmac {
+            proven |= !self.v1.is_empty() && is_mac(&key.bytes, message, &self.v1);
+        }
+        for key in &secrets.ed25519 {
+            for signature in &self.v1a {
+                proven |= host.verify_ed25519(key, message, signature).await;
+            }
+        }
+        proven
     }
 }
 
-/// Whether `mac` is the HMAC-SHA256 of `id.timestamp.body`, in constant time.
-fn fits(secret: &[u8], id: &str, timestamp: &str, body: &[u8], mac: &[u8]) -> bool {
-    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(secret) else {
+/// Whether one of `macs` is the HMAC-SHA256 of `message`, in constant time.
+fn is_mac(key: &[u8], message: &[u8], macs: &[Vec<u8>]) -> bool {
+    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else {
         return false;
     };
-    for piece in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-        hmac.update(piece);
-    }
-    hmac.verify_slice(mac).is_ok()
+    hmac.update(message);
+    macs.iter().fold(false, |found, mac| {
+        found | hmac.clone().verify_slice(mac).is_ok()
+    })
+}
+
+/// The signature in `X-Hub-Signature-256`: `sha256=` and 64 hexadecimal
+/// digits.
+pub fn hub_signature(fields: &Fields) -> Result<Vec<u8>, Refused> {
+    const NAME: &str = "x-hub-signature-256";
+    let digits = field(fields, NAME)?.strip_prefix("sha256=");
+    let digits = digits.filter(|digits| digits.len() == 64 && digits.is_ascii());
+    let pair = |at: usize| {
+        let pair = digits?.get(at..at + 2)?;
+        // `from_str_radix` would take a sign.
+        let hex = pair.bytes().all(|b| b.is_ascii_hexdigit());
+        u8::from_str_radix(pair, 16).ok().filter(|_| hex)
+    };
+    let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(pair).collect();
+    bytes.ok_or(Refused::Form(NAME))
+}
+
+/// Whether one of the secrets has signed a body as GitHub does: with the text
+/// of the secret as the key.
+pub fn is_hub_signed(secrets: &Secrets, body: &[u8], signature: &[u8]) -> bool {
+    let macs = [signature.to_vec()];
+    secrets.hmac.iter().fold(false, |found, key| {
+        found | is_mac(key.text.as_bytes(), body, &macs)
+    })
 }

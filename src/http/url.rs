@@ -226,6 +226,22 @@ fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
     canonical
 }
 
+/// A piece with its escapes undone; `None` if that is no UTF-8. A stray `%`
+/// stays one.
+pub fn decoded(text: &str) -> Option<String> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.as_bytes();
+    while let [first, rest @ ..] = bytes {
+        let meant = escaped_byte(rest).filter(|_| *first == b'%');
+        bytes = match meant {
+            Some(_) => rest.get(2..).unwrap_or_default(),
+            None => rest,
+        };
+        plain.push(meant.unwrap_or(*first));
+    }
+    String::from_utf8(plain).ok()
+}
+
 /// Whether a hexadecimal digit put after this text would make a new escape of
 /// a stray `%`.
 fn would_complete(text: &str) -> bool {

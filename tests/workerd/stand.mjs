@@ -1,8 +1,8 @@
 // What a test stands on: the built worker in workerd, an origin behind it, and the worker's log.
 
-import { Webhook } from 'standardwebhooks'
 import { startWorker } from '../../scripts/workerd.mjs'
 import { Origin } from './origin.mjs'
+import { webhookFields } from './secrets.mjs'
 import { send, sleep, until } from './wire.mjs'
 
 /** The secret of the published Standard Webhooks vector, a second one, and one the worker does not know. */
@@ -18,25 +18,32 @@ export class Stand {
   log = []
   raw = []
   #nextId = 1
+  #ownsOrigin = true
 
   /**
    * @param {object} [options]
    * @param {object} [options.rules]    [vars.EDGEKEEP] beside the origin and short times
    * @param {string} [options.secrets]  null: none
    * @param {string[]} [options.workers]
+   * @param {object} [options.vars]     see startWorker
+   * @param {string} [options.persist]  see startWorker
+   * @param {Origin} [options.origin]   an origin that outlives this stand
    */
-  static async start({ rules = {}, secrets = SECRET, workers = ['a'] } = {}) {
+  static async start({ rules = {}, secrets = SECRET, workers = ['a'], vars, persist, origin } = {}) {
     const stand = new Stand()
-    stand.origin = await Origin.start()
+    stand.#ownsOrigin = origin === undefined
+    stand.origin = origin ?? await Origin.start()
     try {
       stand.worker = await startWorker({
         rules: { origin: stand.origin.url, max_purge_lag: LAG_SECONDS, origin_timeout: 2, ...rules },
         secrets: secrets ?? undefined,
         workers,
+        vars,
+        persist,
         onLog: (line) => stand.#read(line),
       })
     } catch (error) {
-      await stand.origin.stop()
+      if (stand.#ownsOrigin) await stand.origin.stop()
       throw error
     }
     return stand
@@ -44,7 +51,7 @@ export class Stand {
 
   async stop() {
     await this.worker?.stop()
-    await this.origin?.stop()
+    if (this.#ownsOrigin) await this.origin?.stop()
   }
 
   #read(line) {
@@ -92,6 +99,25 @@ export class Stand {
     return this.send({ at, host, method, path: PURGE_PATH, fields: signed(text, { secret, id, time }), body: text })
   }
 
+  /** What the ledger remembers of an order, asked behind the front door: `{ receipt, fast_lane, refresh }`. */
+  async told(id) {
+    const ledgers = await this.worker.mf.getDurableObjectNamespace('EDGEKEEP_LEDGER', this.worker.names[0])
+    const ledger = ledgers.get(ledgers.idFromName('ledger'))
+    const answer = await ledger.fetch('https://ledger/history', { method: 'POST', body: JSON.stringify({ Id: id }) })
+    return (await answer.json())[0]
+  }
+
+  /** The same, when nothing of its work is left to do. */
+  async worked(id, milliseconds = 10_000) {
+    let told
+    const done = await until(async () => {
+      told = await this.told(id)
+      return told !== undefined && told.fast_lane.pending === 0 && told.refresh.pending === 0
+    }, milliseconds, 50)
+    if (!done) throw new Error(`the work of ${id} is not done in ${milliseconds} ms: ${JSON.stringify(told)}\n${this.raw.slice(-12).join('\n')}`)
+    return told
+  }
+
   newId() {
     return `msg_${process.pid}_${Date.now()}_${this.#nextId++}`
   }
@@ -105,10 +131,5 @@ export class Stand {
 
 /** The fields of a signed order, made by the public library. */
 export function signed(text, { secret = SECRET, id, time = new Date() }) {
-  return [
-    ['Content-Type', 'application/json'],
-    ['webhook-id', id],
-    ['webhook-timestamp', String(Math.floor(time.getTime() / 1000))],
-    ['webhook-signature', new Webhook(secret).sign(id, time, text)],
-  ]
+  return [['Content-Type', 'application/json'], ...webhookFields(secret, id, time, text)]
 }

@@ -47,13 +47,25 @@ it('requests', () => {
     method: 'PROPFIND', target: '/a', fields: [['X-A', '1'], ['Cookie', 'a=1;b=2']],
   })
   assert.deepEqual(one('request get /a -> 501').request, { method: 'get', target: '/a', fields: [] })
+  assert.deepEqual(one('post /a X-A: 1 | {"a": "b; c"} -> 200').request, { method: 'POST', target: '/a', fields: [['X-A', '1']], body: '{"a": "b; c"}' })
   assert.deepEqual(one('start slow get /a X-A: 1').request, { method: 'GET', target: '/a', fields: [['X-A', '1']] })
 })
 
 it('purges', () => {
   const step = one('purge id=one forged {"files": ["https://$host/a"]} -> 401')
-  assert.deepEqual([step.id, step.fault, step.json, step.expected.status], ['one', 'forged', '{"files": ["https://$host/a"]}', 401])
+  assert.deepEqual([step.id, step.by, step.how, step.json, step.expected.status], ['one', undefined, 'forged', '{"files": ["https://$host/a"]}', 401])
   assert.deepEqual(one('purge {"hosts": ["$host"]} -> 200 # same').expected, { status: 200, receipt: 'same' })
+  const { by, how, json } = one('purge by=editor ed25519 {} -> 200')
+  assert.deepEqual([by, how, json], ['editor', 'ed25519', '{}'])
+})
+
+it('keys and cascades', () => {
+  const { keys, cascades } = parse('key editor may = {hosts = ["$host"]}\nkey editor admin = true\nkey free\ncascade a:* = ["b", "c"]')
+  assert.deepEqual(keys, [
+    { name: 'trial-editor', secret: 'STORY_TRIAL_EDITOR', may: { hosts: ['trial.test'] }, admin: true },
+    { name: 'trial-free', secret: 'STORY_TRIAL_FREE' },
+  ])
+  assert.deepEqual(cascades, [{ tag: 'a:*', carries: ['b', 'c'] }])
 })
 
 it('indented lines belong to the answer above', () => {
@@ -61,6 +73,8 @@ it('indented lines belong to the answer above', () => {
   assert.deepEqual(step.checks.map(({ verb, name, value }) => [verb, name, value]), [
     ['has', 'ETag', '"v1"'], ['lacks', 'Age', undefined], ['sent', 'X-A', '1'],
   ])
+  const checks = parse('purge {} -> 200\n  json /hard ["tag:$host"]\n  nojson /soft').steps[0].checks
+  assert.deepEqual(checks.map(({ verb, pointer, value }) => [verb, pointer, value]), [['json', '/hard', '["tag:$host"]'], ['nojson', '/soft', '']])
 })
 
 it('what is not understood is an error with file and line', () => {
@@ -69,7 +83,8 @@ it('what is not understood is an error with file and line', () => {
     'origin /a soon 200', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',
     'finish x', 'purge {} 200', 'purge {} -> 200 # old', 'ledger down', 'kv up', 'rule edge_ttl 5', 'rule edge_ttl = [', '  has ETag',
     'get /a -> 200\n  had ETag', 'get /a -> 200\n  lacks ETag: x', 'wait 1\nrule edge_ttl = 5', 'wait 1\nonly native', 'purge {} -> 200\n  sent X-A',
-    'rule kv = true\nrule kv = false', 'only natively', 'origin /a 200\n  has ETag',
+    'rule kv = true\nrule kv = false', 'key', 'key a may', 'key a may = [', 'cascade a ["b"]', 'wait 1\nkey a', 'get /a -> 200\n  json hard []',
+    'get /a -> 200\n  json /hard', 'get /a -> 200\n  nojson /hard []', 'only natively', 'origin /a 200\n  has ETag',
   ]
   for (const line of lines) {
     assert.throws(() => parse(line), (error) => /^\/stories\/trial\.story:\d+: .+/.test(error.message), line)

@@ -1,8 +1,10 @@
 // Plays a story against the built worker in workerd, in real time.
 
+import { isDeepStrictEqual } from 'node:util'
 import { relative } from 'node:path'
 import { details } from '../../scripts/replay/cache-status.mjs'
-import { FOREIGN_SECRET, PURGE_PATH, signed } from './stand.mjs'
+import { basic, ed25519Fields, fullName, hmacSecret, hubFields, token, webhookFields } from './secrets.mjs'
+import { PURGE_PATH } from './stand.mjs'
 import { sleep, until } from './wire.mjs'
 
 const LATE_MS = 600_000 // twice the tolerance of Standard Webhooks
@@ -32,6 +34,7 @@ class StoryRun {
   #entries = new Map()
   #receipt
   #order = 0
+  #sequences = new Map()
 
   constructor(story, stand) {
     this.story = story
@@ -86,7 +89,7 @@ class StoryRun {
     running.catch(() => {}) // `finish` reports it
     this.#running.set(step.name, running)
     // The next instruction finds this request at the origin, or waiting for another one's answer.
-    await until(() => over || this.stand.origin.requests(this.host).length > before, 300)
+    await until(() => over || this.stand.origin.requests(this.host).length > before, 1_500)
   }
 
   async finish(step) {
@@ -98,14 +101,31 @@ class StoryRun {
 
   async #send(step, { method, target, fields, body }) {
     try {
-      return await this.stand.send({ at: this.#isolate, host: this.host, method, path: target, fields, body })
+      const filled = fields.map(([name, value]) => [name, this.#fill(value)])
+      return await this.stand.send({ at: this.#isolate, host: this.host, method, path: this.#fill(target), fields: filled, body: body && this.#fill(body) })
     } catch (error) {
       return this.fail(step, `  ${error.message}`)
     }
   }
 
+  /** What the story's own words stand for. */
+  #fill(text) {
+    const full = (name) => fullName(this.story.name, name)
+    return text.replace(/\$host|\$(token|basic|id|before)(?::([\w-]+))?/g, (word, kind, name) => {
+      if (word === '$host') return this.host
+      if (kind === 'id') return this.#id(name)
+      if (kind === 'before') return String(this.#sequences.get(name) - 1)
+      return kind === 'token' ? token(full(name)) : basic(full(name))
+    })
+  }
+
+  /** Ids of one run are no other's: the ledger may be kept. */
+  #id(name) {
+    return `${this.story.name}-${process.pid}-${name}`
+  }
+
   async #check(step, answer) {
-    this.#answered += 1
+    if (answer.cache.size > 0) this.#answered += 1 // our own addresses have nothing to say there
     const { status, body, words } = step.expected
     if (answer.status !== status) this.fail(step, `  expected: status ${status}\n  got:      ${answer.status}`, answer)
     if (body !== undefined && answer.text !== body) {
@@ -121,7 +141,15 @@ class StoryRun {
     await this.#settle(answer)
   }
 
+  #checkJson(check, answer) {
+    const parts = check.pointer.split('/').slice(1)
+    const got = parts.reduce((value, part) => value?.[part], JSON.parse(answer.text))
+    const wanted = check.verb === 'nojson' ? undefined : JSON.parse(this.#fill(check.value))
+    if (!isDeepStrictEqual(got, wanted)) this.fail(check, `  got:      ${JSON.stringify(got)}`, answer)
+  }
+
   #checkField(check, answer) {
+    if (check.pointer !== undefined) return this.#checkJson(check, answer)
     if (check.verb === 'has' || check.verb === 'lacks') {
       const got = answer.field(check.name)
       if (matches(check, got)) return
@@ -137,13 +165,8 @@ class StoryRun {
   // ---- purges ----
 
   async purge(step) {
-    const text = step.json.replaceAll('$host', this.host)
-    const id = `${this.story.name}-${process.pid}-${step.id ?? `order-${(this.#order += 1)}`}`
-    const shift = { late: -LATE_MS, early: LATE_MS }[step.fault] ?? 0
-    const secret = step.fault === 'forged' ? FOREIGN_SECRET : undefined
-    const fields = step.fault === 'unsigned'
-      ? [['Content-Type', 'application/json']]
-      : signed(text, { secret, id, time: new Date(Date.now() + shift) })
+    const text = this.#fill(step.json)
+    const fields = [['Content-Type', 'application/json'], ...this.#proof(step, text)]
     const answer = await this.#send(step, { method: 'POST', target: PURGE_PATH, fields, body: text })
     const { status, receipt } = step.expected
     if (answer.status !== status) this.fail(step, `  expected: status ${status}\n  got:      ${answer.status}`, answer)
@@ -151,7 +174,22 @@ class StoryRun {
     if (receipt && (answer.text === this.#receipt) !== (receipt === 'same')) {
       this.fail(step, `  expected: ${receipt === 'same' ? 'the same receipt as before' : 'another receipt than before'}\n  before:   ${this.#receipt}`, answer)
     }
-    if (status === 200) this.#receipt = answer.text
+    if (status !== 200) return
+    this.#receipt = answer.text
+    if (step.id) this.#sequences.set(step.id, JSON.parse(answer.text).sequence)
+  }
+
+  /** The fields that prove an order, or do not. */
+  #proof({ id, by, how }, text) {
+    const name = fullName(this.story.name, by)
+    const given = id && this.#id(id)
+    if (how === 'unsigned') return []
+    if (how === 'token') return [['Authorization', `Bearer ${token(name)}`], ...(id ? [['webhook-id', given]] : [])]
+    if (how === 'hub') return hubFields(hmacSecret(name), given, text)
+    const used = given ?? this.#id(`order-${(this.#order += 1)}`)
+    const time = new Date(Date.now() + ({ late: -LATE_MS, early: LATE_MS }[how] ?? 0))
+    if (how === 'ed25519') return ed25519Fields(name, used, time, text)
+    return webhookFields(hmacSecret(how === 'forged' ? 'nobody' : name), used, time, text)
   }
 
   // ---- the world ----

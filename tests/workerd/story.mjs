@@ -3,6 +3,7 @@
 
 import { basename } from 'node:path'
 import { parse as parseToml } from 'smol-toml'
+import { fullName, variable } from './secrets.mjs'
 
 /** A line that cannot be read. */
 export class StoryError extends Error {}
@@ -13,12 +14,12 @@ const NAME = /^[A-Za-z][\w-]*$/
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /**
- * @returns {{name: string, file: string, host: string, onlyNative: boolean, rules: object[], steps: object[]}}
- *   a step has `kind`, `line` (number) and `text`; steps that expect an answer have `checks`, the indented lines.
+ * @returns {{name: string, file: string, host: string, onlyNative: boolean, rules: object[], keys: object[], cascades: object[], steps: object[]}}
+ *   rules, keys and cascades go into the settings; a step has `kind`, `line` (number) and `text`; steps that expect an answer have `checks`, the indented lines.
  */
 export function parseStory(text, file) {
   const name = basename(file).replace(/\.story$/, '')
-  const story = { name, file, host: `${name}.test`, onlyNative: false, rules: [], steps: [] }
+  const story = { name, file, host: `${name}.test`, onlyNative: false, rules: [], keys: [], cascades: [], steps: [] }
   let first = true
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.trim()
@@ -42,9 +43,10 @@ function addInstruction(story, text, line, first) {
     return
   }
   const [verb, rest] = cutAt(text, ' ')
-  if (verb === 'rule') {
-    if (story.steps.length > 0) throw new StoryError('rules come before everything else')
-    return addRule(story, rest)
+  const setting = { rule: addRule, key: addKey, cascade: addCascade }[verb]
+  if (setting) {
+    if (story.steps.length > 0) throw new StoryError('rules, keys and cascades come before everything else')
+    return setting(story, rest)
   }
   if (FAULTS.test(text)) {
     if (!story.onlyNative) throw new StoryError('this fault needs `only native`')
@@ -60,6 +62,7 @@ function addCheck(story, text, line) {
   const step = story.steps.at(-1)
   if (!step?.checks) throw new StoryError('an indented line belongs to an answer, and none stands before it')
   const [verb, rest] = cutAt(text, ' ')
+  if (verb === 'json' || verb === 'nojson') return void step.checks.push({ ...jsonCheck(verb, rest), line, text })
   if (!['has', 'lacks', 'sent', 'unsent'].includes(verb)) throw new StoryError(`unknown check \`${verb}\``)
   const [name, value] = splitField(rest)
   if (!FIELD_NAME.test(name)) throw new StoryError(`\`${name}\` is not the name of a field`)
@@ -76,11 +79,39 @@ function addRule(story, rest) {
   let rule = story.rules.find((rule) => rule.path === path)
   if (!rule) story.rules.push((rule = { host: story.host, path }))
   if (key in rule) throw new StoryError(`\`${key}\` is given twice for \`${path}\``)
+  Object.assign(rule, tomlField(key, value))
+}
+
+/** `NAME [key = TOML value]`: the lines of one name form one key. */
+function addKey(story, rest) {
+  const match = /^([\w-]+)(?:\s+([a-z_]+)\s*=\s*(.+))?$/.exec(rest)
+  if (!match) throw new StoryError('expected `key NAME [field = value]`')
+  const name = fullName(story.name, match[1])
+  let key = story.keys.find((key) => key.name === name)
+  if (!key) story.keys.push((key = { name, secret: variable(name) }))
+  if (match[2]) Object.assign(key, tomlField(match[2], match[3].replaceAll('$host', story.host)))
+}
+
+/** `GLOB = [TAG, …]` */
+function addCascade(story, rest) {
+  const match = /^(\S+) = (.+)$/.exec(rest)
+  if (!match) throw new StoryError('expected `cascade GLOB = [TAG, …]`')
+  story.cascades.push({ tag: match[1], ...tomlField('carries', match[2]) })
+}
+
+function tomlField(key, value) {
   try {
-    Object.assign(rule, parseToml(`${key} = ${value}`))
+    return parseToml(`${key} = ${value}`)
   } catch (error) {
     throw new StoryError(`not a TOML value: ${value} (${error.message.split('\n')[0]})`)
   }
+}
+
+/** `json POINTER VALUE`, `nojson POINTER`; the value may hold `$host` and `$id:NAME`. */
+function jsonCheck(verb, rest) {
+  const [pointer, value] = cutAt(rest, ' ')
+  if (!pointer.startsWith('/') || (value === '') !== (verb === 'nojson')) throw new StoryError('expected `json /POINTER VALUE` or `nojson /POINTER`')
+  return { verb, pointer, value }
 }
 
 /** `PATH [slow=SECONDS] [cut] STATUS [SEGMENT; SEGMENT…] [| BODY]`, or `PATH down`, or `PATH hang`. */
@@ -117,7 +148,9 @@ function request(rest) {
 function exchange(method, rest) {
   const match = /^(.*?)\s*->\s*(.+)$/.exec(rest)
   if (!match) throw new StoryError('expected `-> STATUS`')
-  return { kind: 'request', request: requestLine(method, match[1]), expected: expectation(match[2]), checks: [] }
+  const bar = match[1].indexOf(' | ')
+  const [line, body] = bar < 0 ? [match[1], undefined] : [match[1].slice(0, bar), match[1].slice(bar + 3)]
+  return { kind: 'request', request: { ...requestLine(method, line), ...(body === undefined ? {} : { body }) }, expected: expectation(match[2]), checks: [] }
 }
 
 function requestLine(method, text) {
@@ -178,12 +211,12 @@ function at(rest) {
   return { kind: 'at', name: rest }
 }
 
-/** `[id=ID] [forged|late|early|unsigned] JSON -> STATUS [# same|new]`. */
+/** `[id=ID] [by=KEY] [HOW] JSON -> STATUS [# same|new]`. */
 function purge(rest) {
-  const match = /^(?:id=(\S+)\s+)?(?:(forged|late|early|unsigned)\s+)?(.*?)\s*->\s*(\d{3})(?:\s+#\s+(same|new))?$/.exec(rest)
-  if (!match) throw new StoryError('expected `purge [id=ID] [forged|late|early|unsigned] JSON -> STATUS [# same|new]`')
-  const [, id, fault, json, status, receipt] = match
-  return { kind: 'purge', id, fault, json, expected: { status: Number(status), receipt }, checks: [] }
+  const match = /^(?:id=(\S+)\s+)?(?:by=([\w-]+)\s+)?(?:(forged|late|early|unsigned|token|ed25519|hub)\s+)?(\S.*?|)\s*->\s*(\d{3})(?:\s+#\s+(same|new))?$/.exec(rest)
+  if (!match) throw new StoryError('expected `purge [id=ID] [by=KEY] [forged|late|early|unsigned|token|ed25519|hub] JSON -> STATUS [# same|new]`')
+  const [, id, by, how, json, status, receipt] = match
+  return { kind: 'purge', id, by, how, json, expected: { status: Number(status), receipt }, checks: [] }
 }
 
 function checkTarget(target) {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { FOREIGN_SECRET, LAG_SECONDS, PURGE_PATH, SECOND_SECRET, SECRET, Stand, signed } from './stand.mjs'
 import { sleep } from './wire.mjs'
 
-const LIMIT_BYTES = 65_536
+const LIMIT_BYTES = 131_072
 const PAGE = { status: 200, fields: [['Cache-Control', 'max-age=600'], ['Cache-Tag', 'webhooks-page']], body: 'page' }
 
 /** The order that would purge the page, if it were accepted. */
@@ -45,8 +45,9 @@ describe('a good order', () => {
     const receipt = JSON.parse(answer.text)
     assert.equal(receipt.id, id)
     assert.ok(Number.isInteger(receipt.sequence) && receipt.sequence > 0, answer.text)
-    assert.equal(receipt.soft, false)
-    assert.equal(receipt.selectors.length, 2, answer.text)
+    assert.deepEqual(receipt.hard, ['url:receipt.test/a', 'tag:receipt-tag'])
+    assert.deepEqual([receipt.soft, receipt.key, receipt.via], [[], 'default', 'webhook'])
+    assert.deepEqual(Object.keys(receipt).sort(), ['hard', 'id', 'in_force_at', 'key', 'received_at', 'sequence', 'soft', 'via'])
     const [received, inForce] = [receipt.received_at, receipt.in_force_at].map((time) => Date.parse(time))
     // Rounded up to a whole second: by then it is in force.
     assert.ok(inForce - received >= LAG_SECONDS * 1000 && inForce - received <= (LAG_SECONDS + 1) * 1000, answer.text)
@@ -100,7 +101,7 @@ describe('selectors', () => {
         await fill(stand, host, pages)
         const answer = await stand.purge(host, { ...makeOrder(host), ...(soft ? { soft } : {}) })
         assert.equal(answer.status, 200, `${name}: ${answer}`)
-        assert.equal(JSON.parse(answer.text).soft, soft, `${name}: ${answer}`)
+        assert.equal(JSON.parse(answer.text)[soft ? 'hard' : 'soft'].length, 0, `${name}: ${answer}`)
         await sleep(LAG_SECONDS * 1000 + 300)
         for (const page of pages) await assertPurged(stand, host, page, purged.includes(page) && (soft ? 'soft' : 'hard'), name)
       })))
@@ -217,12 +218,16 @@ describe('bad input', () => {
     ['not an object', 422, () => signedPost('[]')],
     ['an order as a list', 422, () => signedPost('[["https://bad.test/page"], [], [], [], true, false]')],
     ['null', 422, () => signedPost('null')],
-    ['deeply nested', 422, () => signedPost('['.repeat(30_000))],
+    ['deeply nested', 400, () => signedPost('['.repeat(30_000))],
+    ['deeply nested in a list', 400, () => signedPost(`{"tags": ${'['.repeat(30_000)}`)],
     ['files of the wrong type', 422, () => signedPost('{"files": "https://bad.test/page"}')],
     ['a file of the wrong type', 422, () => signedPost('{"files": [7]}')],
     ['soft of the wrong type', 422, () => signedPost('{"hosts": ["bad.test"], "soft": "yes"}')],
     ['purge_everything of the wrong type', 422, () => signedPost('{"purge_everything": "yes"}')],
-    ['an unknown field', 422, () => signedPost('{"hosts": ["bad.test"], "dry_run": true}')],
+    ['an unknown field', 422, () => signedPost('{"hosts": ["bad.test"], "dry": true}')],
+    ['an unknown member of an item', 422, () => signedPost('{"hosts": [{"host": "bad.test", "hard": true}]}')],
+    ['a refresh of nothing', 422, () => signedPost('{"files": ["https://bad.test/page"], "refresh": true}')],
+    ['a thousand and one', 422, () => signedPost(JSON.stringify({ tags: Array.from({ length: 1001 }, (_, i) => `t${i}`) }))],
     ['an empty order', 422, () => signedPost('{}')],
     ['only empty lists', 422, () => signedPost('{"files": [], "tags": []}')],
     ['purge_everything = false alone', 422, () => signedPost('{"purge_everything": false}')],

@@ -3,6 +3,7 @@
 
 pub mod executor;
 pub mod place;
+pub mod secrets;
 pub mod sqlite;
 pub mod story;
 
@@ -12,6 +13,7 @@ use edgekeep::cache::key::Slot;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
+use edgekeep::cache::zone::Answer;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
 use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
@@ -19,7 +21,7 @@ use edgekeep::http::head::ResponseHead;
 use executor::Executor;
 use sqlite::Sqlite;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 /// A body: its bytes, and whether it breaks off after them.
@@ -56,6 +58,15 @@ pub struct State {
     pub down: Vec<&'static str>,
     pub log: Vec<String>,
     pub notes: BTreeMap<String, (String, u64)>,
+    /// What the zone's purge call will answer, in turn; then that it is done.
+    /// `None` never comes.
+    pub zone: VecDeque<Option<Result<Answer, String>>>,
+    /// When it was called, and with which body.
+    pub zone_calls: Vec<(u64, String)>,
+    /// How long its answers take.
+    pub zone_slow_ms: u64,
+    /// The copy for KV that was lost last.
+    pub lost: Option<String>,
     /// How long parts take to answer, in milliseconds; else none at all.
     pub slow: BTreeMap<&'static str, u64>,
     /// How far the ledger's clock is ahead.
@@ -71,8 +82,8 @@ pub struct World {
     pub executor: Executor,
     /// How far this isolate's clock is ahead.
     pub ahead_ms: Rc<Cell<i64>>,
-    database: Sqlite,
-    ledger: Rc<RefCell<Ledger<Sqlite>>>,
+    pub database: Sqlite,
+    pub ledger: Rc<RefCell<Ledger<Sqlite>>>,
 }
 
 /// KV keeps nothing for less than a minute.
@@ -83,9 +94,13 @@ const LEDGER_MS_MAX: u64 = 5000;
 
 impl World {
     pub fn new(now_ms: u64) -> Self {
+        Self::with_fast_lane(now_ms, false)
+    }
+
+    pub fn with_fast_lane(now_ms: u64, fast_lane: bool) -> Self {
         // Numbers begin at 0 here: they are easier to read.
         let database = Sqlite::in_memory();
-        let ledger = Ledger::open(database.clone(), 0, false).expect("a ledger");
+        let ledger = Ledger::open(database.clone(), 0, fast_lane).expect("a ledger");
         Self {
             state: Rc::default(),
             executor: Executor::new(now_ms),
@@ -204,6 +219,9 @@ impl World {
             !body.broken && entry.length.is_none_or(fits)
         });
         if !whole || self.is_down(tier.word()) {
+            if tier == Tier::Kv {
+                self.state.borrow_mut().lost = Some("kv: lost".to_owned());
+            }
             return;
         }
         let retention_ms = entry.retention_seconds() * 1000;
@@ -257,8 +275,8 @@ impl Host for World {
     }
 
     fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
-        for tier in &keep.tiers {
-            self.write(*tier, &keep.slot, &keep.entry, body.clone());
+        for (tier, slot) in &keep.places {
+            self.write(*tier, slot, &keep.entry, body.clone());
         }
         body.filter(|_| for_client)
     }
@@ -319,7 +337,7 @@ impl Host for World {
         let reply = reply.await?;
         let news = News::decode(&reply.news).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
-            Some(receipt) => Ordered::Done(receipt, news),
+            Some(receipt) => Ordered::Done(Box::new(receipt), news),
             None => Ordered::Conflict,
         })
     }
@@ -354,6 +372,32 @@ impl Host for World {
             let mut state = world.state.borrow_mut();
             state.notes.insert(name, (text, until));
         });
+    }
+
+    async fn purge_zone(&self, body: &str) -> Result<Answer, String> {
+        let answer = {
+            let mut state = self.state.borrow_mut();
+            state.zone_calls.push((self.now_ms(), body.to_owned()));
+            state.zone.pop_front()
+        };
+        let slow_ms = self.state.borrow().zone_slow_ms;
+        if slow_ms > 0 {
+            self.sleep(slow_ms).await;
+        }
+        match answer {
+            None => Ok(Answer {
+                status: 200,
+                retry_after_seconds: None,
+                text: r#"{"success":true,"errors":[],"messages":[],"result":{"id":"zone"}}"#
+                    .to_owned(),
+            }),
+            Some(Some(answer)) => answer,
+            Some(None) => std::future::pending().await,
+        }
+    }
+
+    async fn settled(&self) -> Result<(), String> {
+        self.state.borrow_mut().lost.take().map_or(Ok(()), Err)
     }
 
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {

@@ -5,10 +5,10 @@ use edgekeep::cache::ledger::Order;
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::host::{Host, Ordered};
 use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
 use edgekeep::flow::serve::serve;
 use edgekeep::flow::sync;
-use edgekeep::flow::webhook::Secrets;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -39,7 +39,7 @@ impl Place {
         let rules = Rules::read_json(&SETTINGS.replace("OUTAGE", outage)).expect("settings");
         Self {
             world: world.with_clock(ahead_ms),
-            isolate: Rc::new(Isolate::new(rules, Secrets::read(""))),
+            isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Reads and plays stories (`tests/stories/README.md`) in the simulated world.
 
+use super::secrets;
+pub use super::secrets::sign;
 use super::{Bytes, Plan, World};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content, Piece};
 use edgekeep::flow::serve::serve;
-use edgekeep::flow::webhook::Secrets;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -16,13 +18,13 @@ use std::rc::Rc;
 
 /// 2026-11-23, 09:00: any time does, as long as it is not 0.
 const START_MS: u64 = 1_795_424_400_000;
-const SECRET: &str = "whsec_c3Rvcmllcy1hcmUtc2lnbmVkLXdpdGgtdGhpcy1rZXk=";
 
 type Slot = Rc<RefCell<Option<Answer<Bytes>>>>;
 
 /// A story being played.
 struct Player {
     world: World,
+    name: String,
     host: String,
     isolates: HashMap<String, Rc<Isolate>>,
     rules: String,
@@ -31,6 +33,7 @@ struct Player {
     last: Option<Answer<Bytes>>,
     last_receipt: Option<String>,
     orders: u32,
+    sequences: HashMap<String, u64>,
 }
 
 /// Plays a file; an error names the line and what was found there.
@@ -42,6 +45,7 @@ pub fn play(path: &Path) -> Result<(), String> {
         .ok_or("file name")?;
     let mut player = Player {
         world: World::new(START_MS),
+        name: name.to_owned(),
         host: format!("{name}.test"),
         isolates: HashMap::new(),
         rules: rules(&text, name)?,
@@ -50,12 +54,15 @@ pub fn play(path: &Path) -> Result<(), String> {
         last: None,
         last_receipt: None,
         orders: 0,
+        sequences: HashMap::new(),
     };
     for (at, line) in text.lines().enumerate() {
         let words = line.trim();
         if words.is_empty()
             || words.starts_with('#')
-            || words.starts_with("rule ")
+            || ["rule ", "key ", "cascade "]
+                .iter()
+                .any(|word| words.starts_with(word))
             || words == "only native"
         {
             continue;
@@ -97,8 +104,48 @@ fn rules(text: &str, name: &str) -> Result<String, String> {
         .collect();
     let settings = serde_json::json!({
         "origin": "http://origin.test", "max_purge_lag": 1, "origin_timeout": 2, "rules": rules,
+        "keys": keys(text, name)?, "cascades": cascades(text)?,
     });
     Ok(settings.to_string())
+}
+
+fn field(text: &str) -> Result<toml::Table, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+/// `key NAME [field = VALUE]`: the lines of one name form one key.
+fn keys(text: &str, story: &str) -> Result<Vec<serde_json::Value>, String> {
+    let mut keys: Vec<(String, toml::Table)> = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("key ")) {
+        let line = line.replace("$host", &format!("{story}.test"));
+        let (name, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        match keys.iter_mut().find(|(known, _)| known == name) {
+            Some((_, key)) => key.extend(field(rest)?),
+            None => keys.push((name.to_owned(), field(rest)?)),
+        }
+    }
+    let json = |(name, key)| {
+        let mut json = serde_json::to_value(key).unwrap_or_default();
+        let name = secrets::full_name(story, name);
+        json["secret"] = secrets::variable(&name).into();
+        json["name"] = name.into();
+        json
+    };
+    Ok(keys.iter().map(|(name, key)| json((name, key))).collect())
+}
+
+/// `cascade GLOB = [TAG, …]`
+fn cascades(text: &str) -> Result<Vec<serde_json::Value>, String> {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("cascade "));
+    let json = |line: &str| {
+        let (tag, carries) = line.split_once(" = ").ok_or("cascade GLOB = [TAG]")?;
+        let mut carries = field(&format!("carries = {carries}"))?;
+        let carries = carries.remove("carries");
+        Ok(serde_json::json!({ "tag": tag, "carries": carries }))
+    };
+    lines.map(json).collect()
 }
 
 fn segments(text: &str) -> impl Iterator<Item = &str> {
@@ -225,7 +272,12 @@ impl Player {
 
     fn exchange(&mut self, method: &str, rest: &str) -> Result<(), String> {
         let (request, expected) = rest.split_once(" -> ").ok_or("METHOD PATH -> STATUS")?;
-        let slot = self.send(method, request, None)?;
+        let (request, body) = match request.split_once(" | ") {
+            Some((request, body)) => (request, Some(self.fill(body)?)),
+            None => (request, None),
+        };
+        let request = self.fill(request)?;
+        let slot = self.send(method, &request, body)?;
         self.expect(&slot, expected)
     }
 
@@ -250,7 +302,8 @@ impl Player {
             return Ok(Rc::clone(isolate));
         }
         let rules = Rules::read_json(&self.rules).map_err(|error| error.to_string())?;
-        let isolate = Rc::new(Isolate::new(rules, Secrets::read(SECRET)));
+        let keys = Keys::read(&rules, |variable| Some(secrets::of_variable(variable)));
+        let isolate = Rc::new(Isolate::new(rules, keys));
         self.isolates.insert(self.at.clone(), Rc::clone(&isolate));
         Ok(isolate)
     }
@@ -328,8 +381,65 @@ impl Player {
         Ok(())
     }
 
+    /// What the story's own words stand for: `$host`, `$token[:KEY]`,
+    /// `$basic[:KEY]`, `$id:ID`, `$before:ID`.
+    fn fill(&self, text: &str) -> Result<String, String> {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            filled += before;
+            let end = after.find(|c: char| !c.is_ascii_lowercase());
+            let (word, more) = after.split_at(end.unwrap_or(after.len()));
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            let named = more.strip_prefix(':').filter(|_| word != "host");
+            let (name, more) = named.map_or(("", more), |named| {
+                named.split_at(named.find(|c| !is_name(c)).unwrap_or(named.len()))
+            });
+            filled += &match word {
+                "host" => self.host.clone(),
+                "token" => secrets::token(&secrets::full_name(&self.name, name)),
+                "basic" => secrets::basic(&secrets::full_name(&self.name, name)),
+                "id" => name.to_owned(),
+                "before" => {
+                    let sequence = self.sequences.get(name).ok_or("no such order")?;
+                    (sequence - 1).to_string()
+                }
+                _ => {
+                    filled.push('$');
+                    rest = after;
+                    continue;
+                }
+            };
+            rest = more;
+        }
+        Ok(filled + rest)
+    }
+
+    /// `json POINTER VALUE`, `nojson POINTER`: about the answer's JSON.
+    fn check_json(&self, check: &str, rest: &str) -> Result<(), String> {
+        let text = self.last.as_ref().map(text_of).unwrap_or_default();
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        let (pointer, value) = rest.split_once(' ').unwrap_or((rest, ""));
+        let found = json.pointer(pointer);
+        let wanted = match check {
+            "json" => {
+                let value = self.fill(value)?;
+                Some(serde_json::from_str(&value).map_err(|error| format!("{value}: {error}"))?)
+            }
+            _ => None,
+        };
+        match found == wanted.as_ref() {
+            true => Ok(()),
+            false => Err(format!("found {found:?}; the answer: {text}")),
+        }
+    }
+
     fn check_field(&self, words: &str) -> Result<(), String> {
         let (check, rest) = words.split_once(' ').ok_or("check NAME")?;
+        if check == "json" || check == "nojson" {
+            return self.check_json(check, rest);
+        }
         let (name, wanted) = match rest.split_once(": ") {
             Some((name, value)) => (name, Some(value)),
             None => (rest.trim_end_matches(':'), None),
@@ -362,37 +472,24 @@ impl Player {
         }
     }
 
-    /// `purge [id=ID] [forged|late|early|unsigned] JSON -> STATUS [# same|new]`
+    /// `purge [id=ID] [by=KEY] [HOW] JSON -> STATUS [# same|new]`
     fn purge(&mut self, rest: &str) -> Result<(), String> {
         let (order, expected) = rest.rsplit_once(" -> ").ok_or("purge JSON -> STATUS")?;
         let start = order.find('{').unwrap_or(0);
         let (options, json) = order.split_at(start);
-        let json = json.replace("$host", &self.host);
+        let json = self.fill(json)?;
         self.orders += 1;
-        let mut id = format!("order-{}", self.orders);
-        let (mut secret, mut shift, mut signed) = (SECRET, 0_i64, true);
+        let (mut id, mut key, mut how) = (None, "", "signed");
         for option in options.split_whitespace() {
-            match option {
-                "forged" => secret = "whsec_YW5vdGhlci1rZXktdGhhdC1zaWducy1ub3RoaW5nLWhlcmU=",
-                "late" => shift = -600,
-                "early" => shift = 600,
-                "unsigned" => signed = false,
-                _ => {
-                    id = option
-                        .strip_prefix("id=")
-                        .ok_or("unknown option")?
-                        .to_owned()
-                }
+            match option.split_once('=') {
+                Some(("id", value)) => id = Some(value.to_owned()),
+                Some(("by", value)) => key = value,
+                _ => how = option,
             }
         }
-        let mut request = "/.edgekeep/purge".to_owned();
-        if signed {
-            let seconds = (self.world.executor.now_ms() / 1000).saturating_add_signed(shift);
-            let signature = sign(secret, &id, seconds, &json);
-            request += &format!(
-                " webhook-id: {id}; webhook-timestamp: {seconds}; webhook-signature: {signature}"
-            );
-        }
+        let key = secrets::full_name(&self.name, key);
+        let fields = self.proof(how, &key, id.as_deref(), &json)?;
+        let request = format!("/.edgekeep/purge {fields}");
         let slot = self.send("POST", &request, Some(json))?;
         let (status, word) = expected.split_once(" # ").unwrap_or((expected, ""));
         self.expect(&slot, status)?;
@@ -402,10 +499,53 @@ impl Player {
             match word.trim() {
                 "same" if !same => return Err(format!("another receipt: {receipt:?}")),
                 "new" if same => return Err(format!("the same receipt: {receipt:?}")),
-                _ => self.last_receipt = receipt,
+                _ => {}
             }
+            let json: serde_json::Value =
+                serde_json::from_str(receipt.as_deref().unwrap_or_default()).unwrap_or_default();
+            if let (Some(id), Some(sequence)) = (id, json["sequence"].as_u64()) {
+                self.sequences.insert(id, sequence);
+            }
+            self.last_receipt = receipt;
         }
         Ok(())
+    }
+
+    /// The fields that prove an order, or do not.
+    fn proof(&self, how: &str, key: &str, id: Option<&str>, json: &str) -> Result<String, String> {
+        let named = |field: &str| id.map_or(String::new(), |id| format!("; {field}: {id}"));
+        let (mut secret, mut shift) = (secrets::hmac(key), 0_i64);
+        match how {
+            "signed" => {}
+            "forged" => secret = secrets::hmac("nobody"),
+            "late" => shift = -600,
+            "early" => shift = 600,
+            "unsigned" => return Ok(String::new()),
+            "token" => {
+                let token = secrets::token(key);
+                return Ok(format!(
+                    "authorization: Bearer {token}{}",
+                    named("webhook-id")
+                ));
+            }
+            "hub" => {
+                let signature = secrets::hub_sign(&secret, json);
+                let delivery = named("x-github-delivery");
+                return Ok(format!("x-hub-signature-256: {signature}{delivery}"));
+            }
+            "ed25519" => {}
+            _ => return Err(format!("unknown option {how}")),
+        }
+        let own = format!("story-{}", self.orders);
+        let id = id.unwrap_or(&own);
+        let seconds = (self.world.executor.now_ms() / 1000).saturating_add_signed(shift);
+        let signature = match how {
+            "ed25519" => secrets::ed25519_sign(key, id, seconds, json),
+            _ => sign(&secret, id, seconds, json),
+        };
+        Ok(format!(
+            "webhook-id: {id}; webhook-timestamp: {seconds}; webhook-signature: {signature}"
+        ))
     }
 }
 
@@ -438,17 +578,4 @@ fn holds(cache_status: &str, word: &str) -> bool {
             .any(|miss| parameters.contains(miss)),
         _ => parameters.contains(&word),
     }
-}
-
-/// Signs as the Standard Webhooks libraries do.
-pub fn sign(secret: &str, id: &str, seconds: u64, body: &str) -> String {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use hmac::{Hmac, KeyInit, Mac};
-    let key = STANDARD
-        .decode(secret.trim_start_matches("whsec_"))
-        .expect("base64");
-    let mut hmac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("any length");
-    hmac.update(format!("{id}.{seconds}.{body}").as_bytes());
-    format!("v1,{}", STANDARD.encode(hmac.finalize().into_bytes()))
 }

@@ -1,0 +1,221 @@
+//! Purge calls in the words of other caches: Varnish's `PURGE`, Fastly's and
+//! Cloudflare's calls. A rule turns each on; where none does, these requests
+//! go to the origin like any other.
+//!
+//! Sources: Fastly, "Purge API"; Cloudflare, "Purge Cached Content"; and what
+//! their public clients send.
+
+use super::order::{self, Draft, Kind, NotOrder};
+use super::rules::{Rule, Rules};
+use crate::http::fields::Fields;
+use crate::http::head::RequestHead;
+use crate::http::url::{Url, decoded};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Whose words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `PURGE <url>`
+    Varnish,
+    /// `POST /service/<id>/purge` and its kin.
+    Fastly,
+    /// `POST /client/v4/zones/<id>/purge_cache`
+    Cloudflare,
+    /// Orders to our own address, signed as GitHub signs its webhooks.
+    Github,
+}
+
+impl Dialect {
+    /// Its name in settings and receipts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Varnish => "varnish",
+            Self::Fastly => "fastly",
+            Self::Cloudflare => "cloudflare",
+            Self::Github => "github",
+        }
+    }
+}
+
+/// The field by which a `PURGE` says that its URL is a pattern. A signature
+/// must cover it (`flow::proof`).
+pub const PURGE_METHOD: &str = "x-purge-method";
+
+/// A call in a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// What is called for.
+    pub action: Action,
+}
+
+/// What a call is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// To purge the URL that the request names.
+    Url(String),
+    /// To purge a URL and all below it.
+    Prefix(String),
+    /// To purge what fits a pattern that we do not know.
+    Pattern,
+    /// To purge one tag, named in the path.
+    Tag(String),
+    /// To purge tags, named in a field or in the body.
+    Tags(Option<String>),
+    /// To purge everything.
+    Everything,
+    /// To do what the body says, which is an order.
+    Order,
+    /// To tell the zone of this name: clients ask before they purge.
+    Zone(String),
+    /// To tell whether the token is good.
+    Verify,
+}
+
+/// The call that a request makes under its rule, if it is one. `url` is the
+/// request's in canonical form.
+pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<Call> {
+    let speaks = |dialect: &Dialect| rule.purge_dialects.contains(dialect);
+    let (method, path, fields) = (request.method.name(), url.path.as_str(), &request.fields);
+    let found = |dialect, action| Some(Call { dialect, action });
+    if method == "PURGE" {
+        let fastly = speaks(&Dialect::Fastly);
+        if fastly && (fields.has("fastly-key") || !speaks(&Dialect::Varnish)) {
+            return found(Dialect::Fastly, Action::Url(request.url.to_string()));
+        }
+        return speaks(&Dialect::Varnish).then(|| Call {
+            dialect: Dialect::Varnish,
+            action: varnish(&request.url, fields),
+        });
+    }
+    if speaks(&Dialect::Fastly)
+        && method == "POST"
+        && let Some(action) = fastly(path, url.query.as_deref(), fields)
+    {
+        return found(Dialect::Fastly, action);
+    }
+    if speaks(&Dialect::Cloudflare)
+        && let Some(action) = cloudflare(method, url)
+    {
+        return found(Dialect::Cloudflare, action);
+    }
+    None
+}
+
+/// WordPress' "Proxy Cache Purge" purges a site by the pattern `/.*`, and
+/// says so in a field. That end is the only pattern we know.
+fn varnish(url: &Url, fields: &Fields) -> Action {
+    if fields.get(PURGE_METHOD) != Some("regex") {
+        return Action::Url(url.to_string());
+    }
+    match url.path.strip_suffix("/.*") {
+        Some(path) if url.query.is_none() => Action::Prefix(format!("{}{path}", url.host)),
+        _ => Action::Pattern,
+    }
+}
+
+fn fastly(path: &str, query: Option<&str>, fields: &Fields) -> Option<Action> {
+    if let Some(rest) = path.strip_prefix("/purge/") {
+        // Generated clients escape the whole URL.
+        let whole = match rest.contains('/') {
+            true => rest.to_owned(),
+            false => decoded(rest)?,
+        };
+        let whole = match query {
+            Some(query) => format!("{whole}?{query}"),
+            None => whole,
+        };
+        return Some(Action::Url(match whole.contains("://") {
+            true => whole,
+            false => format!("https://{whole}"),
+        }));
+    }
+    let (service, rest) = path.strip_prefix("/service/")?.split_once('/')?;
+    if service.is_empty() {
+        return None;
+    }
+    match rest {
+        "purge" => Some(Action::Tags(fields.joined("surrogate-key"))),
+        "purge_all" => Some(Action::Everything),
+        _ => Some(Action::Tag(decoded(rest.strip_prefix("purge/")?)?)),
+    }
+}
+
+fn cloudflare(method: &str, url: &Url) -> Option<Action> {
+    let path = url.path.strip_prefix("/client/v4/")?.trim_end_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    match (method, first, rest) {
+        ("GET", "zones", "") => {
+            let parameters = url.query.as_deref().unwrap_or_default().split('&');
+            let name = parameters
+                .filter_map(|text| text.strip_prefix("name="))
+                .next();
+            Some(Action::Zone(match name {
+                Some(name) => decoded(name)?,
+                None => url.host_name().to_owned(),
+            }))
+        }
+        ("GET", "user", "tokens/verify") => Some(Action::Verify),
+        // Older clients say DELETE.
+        ("POST" | "DELETE", "zones", rest) => {
+            let zone = rest.strip_suffix("/purge_cache")?;
+            (!zone.is_empty() && !zone.contains('/')).then_some(Action::Order)
+        }
+        _ => None,
+    }
+}
+
+impl Call {
+    /// The order that the call comes to.
+    pub fn draft(&self, rules: &Rules, fields: &Fields, body: &[u8]) -> Result<Draft, NotOrder> {
+        // Fastly: "if present", whatever its value.
+        let soft = self.dialect == Dialect::Fastly && fields.has("fastly-soft-purge");
+        let mut draft = Draft::default();
+        let mut add = |kind, path: String, text: &str| draft.add(rules, kind, path, text, soft);
+        match &self.action {
+            Action::Url(text) => add(Kind::Url, "url".to_owned(), text),
+            Action::Prefix(text) => add(Kind::Prefix, "url".to_owned(), text),
+            Action::Tag(tag) => add(Kind::Tag, "surrogate_key".to_owned(), tag),
+            Action::Tags(named) => {
+                let tags = match named {
+                    Some(named) => split_tags(named),
+                    None => tags_of(body)?,
+                };
+                for (at, tag) in tags.iter().enumerate() {
+                    add(Kind::Tag, format!("surrogate_keys[{at}]"), tag);
+                }
+            }
+            // Fastly: "cannot be done in soft mode".
+            Action::Everything => draft.add_everything(false),
+            Action::Order => draft = order::read(rules, body, true)?,
+            Action::Pattern => {
+                let problem = "of patterns, only /.* at the end of a path is known";
+                draft.refused.push(("url".to_owned(), problem.to_owned()));
+            }
+            Action::Zone(_) | Action::Verify => {}
+        }
+        Ok(draft)
+    }
+}
+
+fn split_tags(text: &str) -> Vec<String> {
+    text.split([' ', '\t', ','])
+        .filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// `{"surrogate_keys": ["a", "b"]}`
+fn tags_of(body: &[u8]) -> Result<Vec<String>, NotOrder> {
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| NotOrder::Json(error.to_string()))?;
+    let keys = body.get("surrogate_keys").and_then(Value::as_array);
+    let keys = keys.map(|keys| keys.iter().map(|key| key.as_str().map(str::to_owned)));
+    keys.and_then(Iterator::collect).ok_or_else(|| {
+        let problem = "name the tags in Surrogate-Key, or as a list \"surrogate_keys\"";
+        NotOrder::Shape(problem.to_owned())
+    })
+}

@@ -1,0 +1,92 @@
+//! Calling the zone's own purge: `POST /zones/{zone}/purge_cache`.
+
+use super::body::read_start;
+use super::{js, origin};
+use crate::cache::zone::Answer;
+use worker::Env;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+
+/// Where Cloudflare's API is, unless `CLOUDFLARE_API_URL` says otherwise.
+const API: &str = "https://api.cloudflare.com";
+
+/// What the API may take for the whole answer.
+const CALL_MS_MAX: u64 = 10_000;
+
+/// How much of an answer is read. It is some 200 bytes long, and half a dozen
+/// errors fit.
+const ANSWER_BYTES_MAX: u32 = 4096;
+
+/// A zone, and the right to purge it. It is never printed.
+pub struct Zone {
+    url: String,
+    token: String,
+}
+
+impl Zone {
+    /// The zone of this deployment, if it has one and may purge it; or what is
+    /// wrong with it.
+    pub fn of(env: &Env) -> Result<Option<Self>, String> {
+        let set = |name: &str| {
+            let value = js::get(env, name).as_string();
+            value
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
+        let (id, token) = match (set("CLOUDFLARE_ZONE_ID"), set("CLOUDFLARE_API_TOKEN")) {
+            (Some(id), Some(token)) => (id, token),
+            (None, None) => return Ok(None),
+            (Some(_), None) => return Err("CLOUDFLARE_API_TOKEN is not set".to_owned()),
+            (None, Some(_)) => return Err("CLOUDFLARE_ZONE_ID is not set".to_owned()),
+        };
+        // It becomes part of the call's path.
+        if !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err("CLOUDFLARE_ZONE_ID is not the id of a zone".to_owned());
+        }
+        let api = set("CLOUDFLARE_API_URL").unwrap_or_else(|| API.to_owned());
+        let api = api.trim_end_matches('/');
+        let url = format!("{api}/client/v4/zones/{id}/purge_cache");
+        Ok(Some(Self { url, token }))
+    }
+
+    /// Sends a call.
+    pub async fn purge(&self, body: &str) -> Result<Answer, String> {
+        let controller = js::AbortController::new();
+        let call = self.call(body, controller.signal());
+        match origin::within(call, CALL_MS_MAX).await {
+            Some(answer) => answer.map_err(|error| js::message(&error)),
+            None => {
+                controller.abort();
+                Err(format!("none within {CALL_MS_MAX} ms"))
+            }
+        }
+    }
+
+    async fn call(&self, body: &str, signal: JsValue) -> Result<Answer, JsValue> {
+        let headers = js::object([
+            ("authorization", format!("Bearer {}", self.token).into()),
+            ("content-type", "application/json".into()),
+        ]);
+        let init = js::object([
+            ("method", "POST".into()),
+            ("headers", headers.into()),
+            ("body", body.into()),
+            ("redirect", "manual".into()),
+            ("signal", signal),
+        ]);
+        let response = JsFuture::from(js::fetch_url(&self.url, &init)?).await?;
+        let response: js::Response = response.unchecked_into();
+        let retry_after = response.headers().get("retry-after");
+        let mut text = String::new();
+        if let Some(stream) = response.body() {
+            let start = read_start(&stream, ANSWER_BYTES_MAX).await?;
+            text = String::from_utf8_lossy(&start.to_vec()).into_owned();
+            js::let_go(stream.cancel());
+        }
+        Ok(Answer {
+            status: response.status(),
+            retry_after_seconds: retry_after.and_then(|seconds| seconds.trim().parse().ok()),
+            text,
+        })
+    }
+}

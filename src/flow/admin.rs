@@ -1,0 +1,171 @@
+//! Edgekeep's own addresses: `POST /.edgekeep/purge` takes orders, and
+//! `GET /.edgekeep/purges` tells of past ones.
+
+use super::host::Host;
+use super::isolate::Isolate;
+use super::problem::Problem;
+use super::proof::{self, Sender};
+use super::purge::{self, told_json};
+use super::reply::{Answer, Content};
+use super::report::{Report, log_problem};
+use crate::cache::key;
+use crate::cache::ledger::{HISTORY_MAX, Question, Told};
+use crate::cache::order;
+use crate::http::fields::Fields;
+use crate::http::head::RequestHead;
+use crate::http::url::decoded;
+
+/// How many orders an answer lists where the question does not say.
+const LIMIT: u64 = 20;
+
+/// Answers a request to one of them.
+pub async fn admin<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.event = "purge";
+    let outcome = route(host, isolate, request, body, report).await;
+    match outcome {
+        Ok(text) => json_answer(200, text),
+        Err(problem) => {
+            report.note(problem.note());
+            problem.answer()
+        }
+    }
+}
+
+async fn route<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Result<String, Problem> {
+    let path = key::canonical_path(&request.url).path;
+    match path.strip_prefix("/.edgekeep/").unwrap_or_default() {
+        "purge" => {
+            only(request, "POST", "orders are sent by POST")?;
+            order(host, isolate, request, body, report).await
+        }
+        "purges" => {
+            only(request, "GET", "past orders are read by GET")?;
+            list(host, isolate, request).await
+        }
+        rest => match rest.strip_prefix("purges/") {
+            Some(id) => {
+                only(request, "GET", "past orders are read by GET")?;
+                one(host, isolate, request, id).await
+            }
+            None => Err(Problem::new(
+                404,
+                "No such address",
+                format!("{path} is not an address of Edgekeep; orders go to POST /.edgekeep/purge"),
+            )),
+        },
+    }
+}
+
+fn only(request: &RequestHead, method: &'static str, detail: &str) -> Result<(), Problem> {
+    if request.method.name() == method {
+        return Ok(());
+    }
+    Err(Problem::new(405, "Method not allowed", detail).with_field("allow", method))
+}
+
+async fn order<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Result<String, Problem> {
+    let body = purge::read_body(host, request, body).await?;
+    let sender = proof::prove(host, isolate, request, &body, None).await?;
+    let draft = order::read(&isolate.rules, &body, false);
+    let outcome = purge::take(host, isolate, request, &body, sender, draft, report).await?;
+    Ok(outcome.json())
+}
+
+/// `GET /.edgekeep/purges/<id>`
+async fn one<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    id: &str,
+) -> Result<String, Problem> {
+    let sender = proof::prove(host, isolate, request, b"", None).await?;
+    let id = decoded(id).unwrap_or_default();
+    let told = ask(host, &Question::Id(id)).await?;
+    let own = told.iter().find(|told| may_read(&sender, told));
+    own.map(told_json).ok_or_else(|| {
+        let detail = "this key has no order of that id, or none in the last 30 days";
+        Problem::new(404, "No such order", detail)
+    })
+}
+
+/// `GET /.edgekeep/purges?after=N&limit=M`
+async fn list<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+) -> Result<String, Problem> {
+    let sender = proof::prove(host, isolate, request, b"", None).await?;
+    let (after, limit) = page(request.url.query.as_deref().unwrap_or_default())?;
+    let told = ask(host, &Question::After { after, limit }).await?;
+    // A full page may not be the last, whoever ordered what is on it.
+    let last = told.last().map(|told| told.receipt.sequence);
+    let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit);
+    let purges = told.iter().filter(|told| may_read(&sender, told));
+    let purges: Vec<String> = purges.map(told_json).collect();
+    let next = last.filter(|_| full);
+    let next = next.map_or("null".to_owned(), |number| number.to_string());
+    let purges = purges.join(",");
+    Ok(format!("{{\"purges\":[{purges}],\"next\":{next}}}"))
+}
+
+/// `after` and `limit` of a query.
+fn page(query: &str) -> Result<(u64, u64), Problem> {
+    let (mut after, mut limit) = (0, LIMIT);
+    for parameter in query.split('&').filter(|text| !text.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.parse().ok();
+        match (name, value) {
+            ("after", Some(number)) => after = number,
+            ("limit", Some(number)) if (1..=HISTORY_MAX).contains(&number) => limit = number,
+            _ => {
+                let detail = format!("ask for after=NUMBER and limit=1 to {HISTORY_MAX}");
+                return Err(Problem::new(400, "Question not understood", detail));
+            }
+        }
+    }
+    Ok((after, limit))
+}
+
+fn may_read(sender: &Sender<'_>, told: &Told) -> bool {
+    let key = &sender.key.rule;
+    key.admin || told.receipt.key.as_deref() == Some(&key.name)
+}
+
+async fn ask<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
+    host.history(question).await.map_err(|problem| {
+        log_problem(host, "ledger", &problem);
+        let detail = "the purge ledger cannot be reached; ask again";
+        Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5")
+    })
+}
+
+/// An answer in JSON, which nobody stores.
+pub fn json_answer<B>(status: u16, text: String) -> Answer<B> {
+    let mut fields = Fields::new();
+    fields.add("content-type", "application/json");
+    fields.add("cache-control", "no-store");
+    Answer {
+        status,
+        fields,
+        content: Content::Text(text + "\n"),
+        length: None,
+    }
+}

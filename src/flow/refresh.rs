@@ -1,0 +1,161 @@
+//! Fetching again what is stored: behind a stale answer, or because an order
+//! wants it warm.
+
+use super::fetch::{Old, fetch};
+use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
+use super::host::{Host, Tier};
+use super::isolate::Isolate;
+use super::reply::Client;
+use super::report::Report;
+use super::serve::from_cache;
+use super::{signpost, sync};
+use crate::cache::request::{Lookup, Plan, classify};
+use crate::cache::rules::Rules;
+use crate::cache::zone::Outcome;
+use crate::http::fields::Fields;
+use crate::http::head::{Method, RequestHead};
+use crate::http::url::Url;
+use std::rc::Rc;
+
+/// Refreshes an entry behind the response, once at a time for each slot.
+pub fn refresh_later<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Rc<Lookup>,
+    hit: &Hit<H::Body>,
+) {
+    let digest = hit.slot.digest.clone();
+    if !isolate.begin_refresh(&digest, host.now_ms()) {
+        return;
+    }
+    let (host_then, isolate, lookup) = (host.clone(), Rc::clone(isolate), Rc::clone(lookup));
+    host.later(async move {
+        refresh(&host_then, &isolate, &lookup).await;
+        isolate.end_refresh(&digest);
+    });
+}
+
+async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
+    // The body in hand goes to the client; what a 304 confirms is read anew.
+    // A HEAD request's refresh is a GET, and a part's of everything.
+    let lookup = Lookup {
+        head_only: false,
+        range: None,
+        ..lookup.clone()
+    };
+    let mut report = report(host, &lookup);
+    let search = find_fresh(host, isolate, &lookup, &mut report).await;
+    let taken = &search.taken;
+    match search.found {
+        // Another isolate was faster; perhaps in another data centre.
+        Found::Fresh(hit) => drop(from_cache(host, &lookup, hit, taken, &mut report)),
+        found => ask(host, isolate, &lookup, found, taken, &mut report).await,
+    }
+}
+
+fn report<H: Host>(host: &H, lookup: &Lookup) -> Report {
+    Report {
+        event: "refresh",
+        host: lookup.key.url.host.clone(),
+        method: "GET".to_owned(),
+        path: lookup.key.url.path.clone(),
+        key: Some(lookup.key.slot().digest),
+        began_ms: host.now_ms(),
+        ..Report::default()
+    }
+}
+
+/// Asks the origin to confirm or replace what was found.
+async fn ask<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    found: Found<H::Body>,
+    taken: &Taken,
+    report: &mut Report,
+) {
+    let old = match found {
+        Found::Fresh(hit) | Found::WhileRevalidate(hit) => Some((hit, true)),
+        Found::Stale(hit, on_error) => Some((hit, on_error)),
+        Found::Nothing(_) => None,
+    };
+    let old = old.map(|(hit, on_error)| Old { hit, on_error });
+    let nobody = Client::Nobody;
+    let answer = fetch(host, isolate, lookup, old, taken, nobody, report).await;
+    report.status = answer.status;
+    report.log(host);
+}
+
+/// What browsers send over https: what most readers' keys are made of.
+const BROWSERS_ENCODINGS: &str = "gzip, deflate, br, zstd";
+
+/// Fetches a URL into the tiers as somebody's first visit would, unless KV
+/// has it fresh. It is done when KV holds it: the other tier is one data
+/// centre's.
+pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) -> Outcome {
+    let lookup = match lookup_of(&isolate.rules, url) {
+        Ok(lookup) => lookup,
+        Err(problem) => return Outcome::Refused(problem),
+    };
+    if let Err(problem) = sync::learn_all(host, isolate).await {
+        return again(format!("ledger: {problem}"));
+    }
+    let mut report = report(host, &lookup);
+    let lookup = match signpost::follow(host, &lookup, &mut report).await {
+        Some(led) => led,
+        None => lookup,
+    };
+    let search = find_in_kv(host, isolate, &lookup, &mut report).await;
+    if let Found::Fresh(_) = search.found {
+        return Outcome::Done;
+    }
+    let taken = &search.taken;
+    ask(host, isolate, &lookup, search.found, taken, &mut report).await;
+    match host.settled().await {
+        Ok(()) => outcome(&report),
+        Err(problem) => again(problem),
+    }
+}
+
+fn again(problem: String) -> Outcome {
+    Outcome::Again {
+        problem,
+        pause_seconds: None,
+    }
+}
+
+fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
+    let url = Url::parse(url).map_err(|error| format!("the URL {error}"))?;
+    let mut fields = Fields::new();
+    fields.add("accept-encoding", BROWSERS_ENCODINGS);
+    let request = RequestHead {
+        method: Method::Get,
+        url,
+        fields,
+    };
+    match classify(rules, &request) {
+        Plan::Lookup(lookup) if lookup.rule.kv => Ok(*lookup),
+        Plan::Lookup(_) => Err("its rule says kv = false".to_owned()),
+        Plan::Bypass(reason, _) => Err(format!("it is not cached: {}", reason.word())),
+        Plan::Admin | Plan::Purge(_) => Err("it is an address of Edgekeep's own".to_owned()),
+    }
+}
+
+/// What became of a refresh.
+fn outcome(report: &Report) -> Outcome {
+    if report.stores.contains(&Tier::Kv.word()) {
+        return Outcome::Done;
+    }
+    match report.fwd_status {
+        None => again("the origin gave no answer".to_owned()),
+        // Trouble that may pass.
+        Some(status @ (304 | 408 | 425 | 429 | 500..)) => again(format!("origin: status {status}")),
+        Some(status) => Outcome::Refused(format!(
+            "origin: status {status}; not kept in KV: {}",
+            match report.detail.last() {
+                Some(word) if report.stores.is_empty() => word,
+                _ => "for a data centre alone",
+            }
+        )),
+    }
+}

@@ -1,0 +1,200 @@
+//! A ledger with its alarm, in the simulated world, for tests of the work that
+//! orders leave behind their receipts.
+
+use crate::world::{Plan, World};
+use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Told};
+use edgekeep::cache::rules::Rules;
+use edgekeep::cache::zone::Answer;
+use edgekeep::flow::alarm;
+use edgekeep::flow::host::Host;
+use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
+use edgekeep::flow::work;
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::rc::Rc;
+
+pub const START_MS: u64 = 1_795_424_400_000;
+
+/// A ledger with its alarm clock, and the world around it.
+pub struct Stage {
+    pub world: World,
+    pub isolate: Rc<Isolate>,
+    pub orders: Cell<u32>,
+}
+
+impl Stage {
+    pub fn new(fast_lane: bool) -> Self {
+        Self::with(fast_lane, json!({}))
+    }
+
+    pub fn with(fast_lane: bool, settings: Value) -> Self {
+        let mut settings = settings;
+        settings["origin"] = "http://origin.test".into();
+        settings["origin_timeout"] = 2.into();
+        let rules = Rules::read_json(&settings.to_string()).expect("good settings");
+        Self {
+            world: World::with_fast_lane(START_MS, fast_lane),
+            isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
+            orders: Cell::new(0),
+        }
+    }
+
+    pub fn order(&self, order: Order) -> Receipt {
+        self.orders.set(self.orders.get() + 1);
+        let order = Order {
+            id: Some(format!("order-{}", self.orders.get())),
+            key: Some("test".to_owned()),
+            ..order
+        };
+        let reply = self
+            .world
+            .ledger
+            .borrow()
+            .append(&order, self.world.now_ms());
+        reply.expect("a reply").receipt.expect("a receipt")
+    }
+
+    pub fn purge(&self, names: &[&str]) -> Receipt {
+        self.order(Order {
+            hard: names.iter().map(|&name| name.to_owned()).collect(),
+            ..Order::default()
+        })
+    }
+
+    pub fn warm(&self, urls: &[String]) -> Receipt {
+        let name = |url: &String| format!("url:{}", url.trim_start_matches("https://"));
+        self.order(Order {
+            soft: urls.iter().map(name).collect(),
+            refresh: urls.to_vec(),
+            ..Order::default()
+        })
+    }
+
+    pub fn told(&self, receipt: &Receipt) -> Told {
+        let question = Question::Id(receipt.id.clone());
+        let mut told = self
+            .world
+            .ledger
+            .borrow()
+            .history(&question)
+            .expect("history");
+        told.pop().expect("the order")
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        work::next_due(&self.world.database).expect("the next time")
+    }
+
+    /// Starts one run of the alarm, without waiting for its end.
+    pub fn start(&self) -> Rc<Cell<bool>> {
+        let ended = Rc::new(Cell::new(false));
+        let (world, isolate, then) = (
+            self.world.clone(),
+            Rc::clone(&self.isolate),
+            Rc::clone(&ended),
+        );
+        self.world.executor.spawn(async move {
+            let host = || world.clone();
+            let run = alarm::run(&world.database, &isolate, host).await;
+            run.expect("a run");
+            then.set(true);
+        });
+        ended
+    }
+
+    /// One run of the alarm, when it is due.
+    pub fn run(&self) -> bool {
+        let Some(due_ms) = self.next_due() else {
+            return false;
+        };
+        let wait_ms = due_ms.saturating_sub(self.world.now_ms());
+        self.world.executor.advance(wait_ms);
+        let ended = self.start();
+        self.world.executor.run_until(|| ended.get());
+        true
+    }
+
+    /// Run after run, until nothing is left.
+    pub fn run_out(&self) {
+        for _ in 0..20_000 {
+            if !self.run() {
+                return;
+            }
+        }
+        panic!("the alarm never comes to rest");
+    }
+
+    pub fn zone_says(&self, answers: impl IntoIterator<Item = Option<Result<Answer, String>>>) {
+        self.world.state.borrow_mut().zone.extend(answers);
+    }
+
+    /// The calls so far: seconds since the start, and bodies.
+    pub fn zone_calls(&self) -> Vec<(u64, Value)> {
+        let state = self.world.state.borrow();
+        let calls = state.zone_calls.iter();
+        calls
+            .map(|(ms, body)| {
+                let body = serde_json::from_str(body).expect("JSON");
+                ((ms - START_MS) / 1000, body)
+            })
+            .collect()
+    }
+
+    pub fn origin(&self, path: &str, status: u16, cache_control: &str, body: &str) {
+        let plan = Plan::Answer {
+            slow_ms: 0,
+            cut: false,
+            status,
+            fields: [("cache-control", cache_control)].into_iter().collect(),
+            body: body.to_owned(),
+        };
+        self.plan(path, plan);
+    }
+
+    pub fn plan(&self, path: &str, plan: Plan) {
+        let mut state = self.world.state.borrow_mut();
+        state.plans.insert(path.to_owned(), plan);
+    }
+
+    pub fn asked(&self) -> usize {
+        self.world.state.borrow().asked.len()
+    }
+
+    /// The bodies that KV holds, sorted.
+    pub fn in_kv(&self) -> Vec<String> {
+        let state = self.world.state.borrow();
+        let bodies = state.kv.values().filter_map(|(_, body, _)| body.clone());
+        let mut bodies: Vec<String> = bodies.map(|body| body.text).collect();
+        bodies.sort();
+        bodies
+    }
+}
+
+pub fn says(status: u16, retry_after_seconds: Option<u64>) -> Option<Result<Answer, String>> {
+    Some(Ok(Answer {
+        status,
+        retry_after_seconds,
+        text: r#"{"success":false,"errors":[{"code":971,"message":"Please wait"}]}"#.to_owned(),
+    }))
+}
+
+pub fn progress(pending: u64, done: u64, failed: u64, problem: Option<&str>) -> Progress {
+    Progress {
+        pending,
+        done,
+        failed,
+        problem: problem.map(str::to_owned),
+    }
+}
+
+pub const NOTHING: Progress = Progress {
+    pending: 0,
+    done: 0,
+    failed: 0,
+    problem: None,
+};
+
+pub fn urls(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("https://a.test/{n}")).collect()
+}

@@ -1,0 +1,43 @@
+# `PURGE <url>`, where a rule takes it.
+key editor may = {hosts = ["$host"]}
+rule /a* purge_dialects = ["varnish"]
+rule /blog* purge_dialects = ["varnish"]
+rule /.** purge_dialects = ["varnish"]
+origin /a 200 max-age=600; Vary: Accept-Language | a
+origin /other 200 max-age=600 | other
+origin /blog/one 200 max-age=600 | one
+get /a Accept-Language: de -> 200 a # miss
+get /a Accept-Language: fr -> 200 a # fwd=vary-miss
+get /other -> 200 other # miss
+get /blog/one -> 200 one # miss
+wait 0.3
+request PURGE /a -> 401
+  has WWW-Authenticate: Bearer realm="edgekeep", Basic realm="edgekeep"
+request PURGE /a Authorization: Bearer $token:nobody -> 401
+request PURGE /a Authorization: Bearer token_short -> 401
+request PURGE /a Authorization: Basic bm9jb2xvbg== -> 401
+request PURGE /a Authorization: Basic *** -> 401
+get /a Accept-Language: de -> 200 a # hit
+request PURGE /./a?utm_source=x Authorization: Bearer $token -> 200
+  json /hard ["url:$host/a"]
+  json /via "varnish"
+  json /key "default"
+get /a Accept-Language: de -> 200 a # miss detail=purged
+get /a Accept-Language: fr -> 200 a # miss detail=purged
+wait 0.3
+request PURGE /a Authorization: Basic $basic:editor -> 200
+  json /key "dialect-varnish-editor"
+get /a Accept-Language: de -> 200 a # miss detail=purged
+# A site's pattern, as WordPress sends it; no other pattern is known.
+request PURGE /blog/.* Authorization: Bearer $token:editor; X-Purge-Method: regex -> 200
+  json /hard ["prefix:$host/blog"]
+get /blog/one -> 200 one # miss detail=purged
+request PURGE /a.* Authorization: Bearer $token; X-Purge-Method: regex -> 422
+wait 0.3
+request PURGE /.* Authorization: Bearer $token; X-Purge-Method: regex -> 200
+  json /hard ["prefix:$host"]
+get /blog/one -> 200 one # miss detail=purged
+# Elsewhere the request goes to the origin, as ever.
+wait 0.3
+request PURGE /other Authorization: Bearer $token -> 200 other # fwd=method
+asked /other 2

@@ -1,0 +1,377 @@
+//! Shows what orders become at the zone's own purge call, which tags entries
+//! are stored under for it, how fast calls may follow each other, and what its
+//! answers mean.
+
+use edgekeep::cache::entry::Entry;
+use edgekeep::cache::freshness::Terms;
+use edgekeep::cache::rules::Rules;
+use edgekeep::cache::selector::{self, Selector, mark_of};
+use edgekeep::cache::zone::{
+    Answer, Bucket, Call, NAMES_MAX, Outcome, Pace, cache_tags, calls, outcome,
+};
+use edgekeep::http::fields::Fields;
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+
+fn own(name: &str) -> String {
+    format!("edgekeep-{:016x}", mark_of(name))
+}
+
+fn names(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn bodies(hard: &[&str]) -> Vec<Value> {
+    let read = |call: &Call| serde_json::from_str(&call.body()).expect("JSON");
+    calls(&names(hard)).iter().map(read).collect()
+}
+
+#[track_caller]
+fn check(hard: &[&str], expected: &[Value]) {
+    assert_eq!(bodies(hard), expected, "{hard:?}");
+}
+
+#[test]
+fn an_order_becomes_calls() {
+    check(&[], &[]);
+    check(&["tag:front"], &[json!({ "tags": ["front"] })]);
+    check(&["tag:a:b"], &[json!({ "tags": ["a:b"] })]);
+    // By a tag of our own: the zone's purge by URL does not reach the Cache
+    // API's entries, and its purge by prefix may take /blogger for /blog.
+    for name in [
+        "url:a.test/b?c",
+        "path:a.test/b",
+        "prefix:a.test/blog",
+        "host:a.test",
+        "group:https://a.test g",
+    ] {
+        check(&[name], &[json!({ "tags": [own(name)] })]);
+    }
+    check(
+        &["url:a.test/", "tag:x", "host:a.test", "tag:x"],
+        &[json!({ "tags": [own("url:a.test/"), "x", own("host:a.test")] })],
+    );
+    let everything = json!({ "purge_everything": true });
+    check(&["everything"], std::slice::from_ref(&everything));
+    check(&["tag:x", "everything", "tag:y"], &[everything]);
+}
+
+#[test]
+fn a_call_has_at_most_a_hundred_names() {
+    assert_eq!(NAMES_MAX, 100);
+    for (count, expected) in [(99, 1), (100, 1), (101, 2), (1000, 10), (1001, 11)] {
+        let hard: Vec<String> = (0..count).map(|n| format!("tag:t{n}")).collect();
+        let calls = calls(&hard);
+        assert_eq!(calls.len(), expected, "{count}");
+        let sizes = calls.iter().map(|call| match call {
+            Call::Tags(tags) => tags.len(),
+            Call::Everything => 0,
+        });
+        assert!(sizes.clone().all(|size| (1..=100).contains(&size)));
+        assert_eq!(sizes.sum::<usize>(), count);
+    }
+}
+
+#[test]
+fn calls_are_kept_as_their_bodies() {
+    for hard in [vec!["tag:x", "url:a.test/"], vec!["everything"]] {
+        for call in calls(&names(&hard)) {
+            assert_eq!(Call::read(&call.body()), Some(call));
+        }
+    }
+    for text in ["", "{}", "[]", "{\"tags\":[1]}", "{\"purge_everything\":1}"] {
+        assert_eq!(Call::read(text), None, "{text}");
+    }
+}
+
+#[test]
+fn small_calls_go_together() {
+    let tags = |range: std::ops::Range<u32>| Call::Tags(range.map(|n| n.to_string()).collect());
+    #[track_caller]
+    fn check(one: &Call, other: &Call, expected: Option<Call>) {
+        let mut joined = one.clone();
+        let took = joined.take_in(other);
+        assert_eq!(took, expected.is_some(), "{one:?} {other:?}");
+        assert_eq!(joined, expected.unwrap_or_else(|| one.clone()));
+    }
+    check(&tags(0..2), &tags(2..5), Some(tags(0..5)));
+    check(&tags(0..3), &tags(1..4), Some(tags(0..4)));
+    check(&tags(0..50), &tags(50..100), Some(tags(0..100)));
+    check(&tags(0..50), &tags(50..101), None);
+    check(&tags(0..100), &tags(7..9), Some(tags(0..100)));
+    // Everything covers the rest.
+    check(&Call::Everything, &tags(0..100), Some(Call::Everything));
+    check(&Call::Everything, &Call::Everything, Some(Call::Everything));
+    check(&tags(0..1), &Call::Everything, Some(Call::Everything));
+}
+
+fn entry(url: &str, tags: &[String], groups: &[String]) -> Entry {
+    Entry {
+        key: url.to_owned(),
+        seen: 1,
+        received_ms: 1,
+        initial_age: 0,
+        terms: Terms::default(),
+        for_authorized: false,
+        status: 200,
+        length: None,
+        tags: tags.to_vec(),
+        marks: selector::marks(&Url::parse(url).expect(url), tags, groups),
+        choices: Vec::new(),
+        fields: Fields::new(),
+    }
+}
+
+#[test]
+fn an_entry_is_stored_under_what_orders_name() {
+    let tags = names(&["front", "Article:7"]);
+    let entry = entry("https://a.test/b/c?d=1", &tags, &names(&["g"]));
+    let stored = cache_tags(&entry);
+    let stored: Vec<&str> = stored.split(',').collect();
+    #[track_caller]
+    fn check(stored: &[&str], name: &str, expected: bool) {
+        let [Call::Tags(named)] = &calls(&names(&[name]))[..] else {
+            panic!("{name} is not one call by tags");
+        };
+        let found = stored.contains(&named[0].as_str());
+        assert_eq!(found, expected, "{name}: {stored:?}");
+    }
+    for name in [
+        "tag:front",
+        "tag:Article:7",
+        "url:a.test/b/c?d=1",
+        "path:a.test/b/c",
+        "host:a.test",
+        "prefix:a.test",
+        "prefix:a.test/b",
+        "prefix:a.test/b/c",
+        "group:https://a.test g",
+    ] {
+        check(&stored, name, true);
+    }
+    for name in [
+        "tag:fron",
+        "url:a.test/b/c",
+        "url:a.test/b/c?d=2",
+        "host:b.test",
+        "prefix:a.test/b/c/d",
+        "prefix:a.test/c",
+        "group:http://a.test g",
+    ] {
+        check(&stored, name, false);
+    }
+    // Tags stand once, as the origin spelt them.
+    assert_eq!(stored.len(), 2 + 3 + 3 + 1, "{stored:?}");
+}
+
+#[test]
+fn a_tag_that_is_added_later_is_no_name_of_ours() {
+    let mut entry = entry("https://a.test/", &[], &[]);
+    let before = cache_tags(&entry);
+    entry.add_tags(&names(&["late"]));
+    assert_eq!(cache_tags(&entry), format!("{before},late"));
+}
+
+#[test]
+fn the_field_stays_within_16_kilobytes() {
+    // As many names as an entry can have.
+    let path = "/s".repeat(200);
+    let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>100}")).collect();
+    let groups: Vec<String> = (0..64).map(|n| format!("g{n}")).collect();
+    let url = format!("https://a.test{path}?q");
+    let entry = entry(&url, &tags, &groups);
+    let stored = cache_tags(&entry);
+    assert!(stored.len() <= 16 * 1024, "{}", stored.len());
+    assert!(stored.len() > 16 * 1024 - 102, "{}", stored.len());
+    let stored: Vec<&str> = stored.split(',').collect();
+    // However long the tags are.
+    for bytes in [1, 3, 9, 100, 255, 1024] {
+        let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>bytes$}")).collect();
+        let length = cache_tags(&self::entry(&url, &tags, &groups)).len();
+        assert!(length <= 16 * 1024, "{length}, tags of {bytes}");
+    }
+    // Ours come first; of the tags, as many as there is room for.
+    for name in [
+        Selector::Url(format!("a.test{path}?q")),
+        Selector::Host("a.test".to_owned()),
+        Selector::Group {
+            origin: "https://a.test".to_owned(),
+            group: "g63".to_owned(),
+        },
+    ] {
+        assert!(stored.contains(&own(&name.to_string()).as_str()), "{name}");
+    }
+    assert!(stored.contains(&tags[0].as_str()) && !stored.contains(&tags[999].as_str()));
+}
+
+const FREE: Pace = Pace {
+    requests_per_minute: 5,
+    bucket: 25,
+};
+
+#[test]
+fn a_full_bucket_is_spent_at_once_and_fills_again() {
+    let now = 1_000_000;
+    let mut bucket = Bucket::default();
+    for call in 1..=24 {
+        bucket = FREE.after_call(bucket, now);
+        assert!(bucket.open_ms <= now, "call {call}: {bucket:?}");
+    }
+    bucket = FREE.after_call(bucket, now);
+    assert_eq!(bucket.open_ms, now + 12_000);
+    bucket = FREE.after_call(bucket, now + 12_000);
+    assert_eq!(bucket.open_ms, now + 24_000);
+    // Five minutes later it is full: 25 more.
+    let later = bucket.full_ms;
+    assert_eq!(later, now + 26 * 12_000);
+    for _ in 1..=24 {
+        bucket = FREE.after_call(bucket, later);
+        assert!(bucket.open_ms <= later);
+    }
+    bucket = FREE.after_call(bucket, later);
+    assert_eq!(bucket.open_ms, later + 12_000);
+}
+
+/// The documented bucket, as a simulation of its own: whatever happens, no
+/// call goes out that it would refuse.
+#[test]
+fn no_pace_is_faster_than_documented() {
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let pace = Pace {
+            requests_per_minute: random.u64(1..=3000),
+            bucket: random.u64(1..=500),
+        };
+        let mut now = random.u64(0..10_000_000);
+        let (mut tokens, mut filled_ms) = (pace.bucket as f64, now);
+        let mut bucket = Bucket::default();
+        for _ in 0..2000 {
+            now += random.u64(0..60_000 / pace.requests_per_minute * 2 + 2);
+            let rate = pace.requests_per_minute as f64 / 60_000.0;
+            tokens = (tokens + (now - filled_ms) as f64 * rate).min(pace.bucket as f64);
+            filled_ms = now;
+            if now >= bucket.open_ms {
+                assert!(tokens > 0.999_999, "seed {seed}: {pace:?} {tokens}");
+                tokens -= 1.0;
+                bucket = pace.after_call(bucket, now);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_empties_the_bucket() {
+    let now = 5_000_000;
+    let bucket = FREE.after_refusal(Default::default(), now, Some(90));
+    assert_eq!(bucket.open_ms, now + 90_000);
+    let next = FREE.after_call(bucket, now + 90_000);
+    assert_eq!(next.open_ms, now + 102_000);
+    // Without a word on how long: until there is one token.
+    let bucket = FREE.after_refusal(Default::default(), now, None);
+    assert_eq!(bucket.open_ms, now + 12_000);
+    // Never earlier than it was.
+    let later = FREE.after_refusal(bucket, now, Some(1));
+    assert_eq!(later, bucket);
+}
+
+fn answer(status: u16, retry_after_seconds: Option<u64>, text: &str) -> Result<Answer, String> {
+    Ok(Answer {
+        status,
+        retry_after_seconds,
+        text: text.to_owned(),
+    })
+}
+
+#[test]
+fn answers_mean_something() {
+    const GOOD: &str = r#"{"success":true,"errors":[],"messages":[],"result":{"id":"z"}}"#;
+    const BAD: &str = r#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"},{"code":7,"message":"two"}],"messages":[],"result":null}"#;
+    assert_eq!(outcome(&answer(200, None, GOOD)), Outcome::Done);
+    #[track_caller]
+    fn again(said: Result<Answer, String>, pause: Option<u64>, words: &str) {
+        match outcome(&said) {
+            Outcome::Again {
+                problem,
+                pause_seconds,
+            } => {
+                assert_eq!(pause_seconds, pause, "{said:?}");
+                assert!(problem.contains(words), "{problem}");
+            }
+            other => panic!("{said:?}: {other:?}"),
+        }
+    }
+    again(Err("no route".to_owned()), None, "no route");
+    again(answer(429, Some(7), BAD), Some(7), "429");
+    again(answer(429, None, ""), None, "429");
+    again(answer(503, Some(3), "<html>"), Some(3), "503");
+    again(answer(500, None, BAD), None, "500");
+    again(answer(408, None, ""), None, "408");
+    // Not for ever.
+    again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
+    // It says 200, but not that it did it.
+    again(answer(200, None, BAD), None, "10000 Authentication error");
+    again(answer(200, None, "<html>"), None, "200");
+    again(answer(200, None, "{}"), None, "200");
+    #[track_caller]
+    fn refused(said: Result<Answer, String>, words: &str) {
+        match outcome(&said) {
+            Outcome::Refused(problem) => assert!(problem.contains(words), "{problem}"),
+            other => panic!("{said:?}: {other:?}"),
+        }
+    }
+    refused(
+        answer(403, None, BAD),
+        "status 403: 10000 Authentication error, 7 two",
+    );
+    refused(answer(401, None, ""), "status 401");
+    refused(answer(400, None, BAD), "status 400");
+    refused(answer(404, None, "not JSON"), "status 404");
+    refused(answer(301, None, ""), "status 301");
+    // What the log and the history get of it is short.
+    let long = format!(
+        r#"{{"errors":[{{"code":1,"message":"{}"}}]}}"#,
+        "é".repeat(5000)
+    );
+    match outcome(&answer(400, None, &long)) {
+        Outcome::Refused(problem) => assert!(problem.len() < 1000, "{}", problem.len()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_pace_is_set_by_settings() {
+    let pace = |settings: Value| Rules::read_json(&settings.to_string()).map(|r| r.fast_lane);
+    assert_eq!(pace(json!({})), Ok(FREE));
+    assert_eq!(pace(json!({ "fast_lane": {} })), Ok(FREE));
+    let enterprise = Pace {
+        requests_per_minute: 3000,
+        bucket: 500,
+    };
+    assert_eq!(
+        pace(json!({ "fast_lane": { "requests_per_minute": 3000, "bucket": 500 } })),
+        Ok(enterprise)
+    );
+    for (bad, path) in [
+        (
+            json!({ "requests_per_minute": 0 }),
+            "fast_lane.requests_per_minute",
+        ),
+        (
+            json!({ "requests_per_minute": 3001 }),
+            "fast_lane.requests_per_minute",
+        ),
+        (
+            json!({ "requests_per_minute": 1.5 }),
+            "fast_lane.requests_per_minute",
+        ),
+        (json!({ "bucket": 0 }), "fast_lane.bucket"),
+        (json!({ "bucket": 501 }), "fast_lane.bucket"),
+        (json!({ "buckets": 1 }), "fast_lane.buckets"),
+        (json!([5, 25]), "fast_lane"),
+        (json!(5), "fast_lane"),
+    ] {
+        let error = pace(json!({ "fast_lane": bad })).expect_err("bad");
+        assert_eq!(error.path, path, "{error}");
+        assert!(!error.problem.contains("seconds"), "{error}");
+    }
+}
