@@ -1,0 +1,10 @@
+// npm run simulate -- --seeds N [--first F] [--seed S] [--without DEFENCE]: lives through simulated worlds, far more than
+// `cargo test` does (tests/simulation/README.md).
+
+import { checkRust } from './setup.mjs'
+import { main, run } from './tools.mjs'
+
+await main(import.meta.url, (args) => {
+  checkRust()
+  return run('cargo', ['run', '--quiet', '--release', '--example', 'simulate', '--', ...args])
+})

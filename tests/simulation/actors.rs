@@ -1,0 +1,403 @@
+//! Who acts in the world: readers, writers, editors with their webhooks, and
+//! fate.
+
+use super::executor::Life;
+use super::host::{Exchange, SimHost};
+use super::ledger::Reach;
+use super::promises::{Promise, status_of};
+use super::setup::SEARCH;
+use super::switches::Switch;
+use super::world::{Seat, World};
+use edgekeep::cache::ledger::Order;
+use edgekeep::cache::selector::EVERYTHING;
+use edgekeep::flow::host::Ordered;
+use edgekeep::flow::{serve, sync};
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// What a reader wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    pub method: &'static str,
+    pub page: usize,
+    pub language: Option<&'static str>,
+    pub range: Option<&'static str>,
+    /// `Cache-Control` of the request; heeded in some worlds.
+    pub control: Option<&'static str>,
+    /// Whether the client holds the newest version, or so it believes.
+    pub conditional: bool,
+}
+
+/// What clients say of caching.
+const CONTROLS: [Option<&str>; 4] = [
+    Some("no-cache"),
+    Some("max-age=0"),
+    Some("max-stale"),
+    Some("min-fresh=10"),
+];
+
+impl Wish {
+    pub fn plain(page: usize) -> Self {
+        Self {
+            method: "GET",
+            page,
+            language: None,
+            range: None,
+            control: None,
+            conditional: false,
+        }
+    }
+
+    fn any(world: &World, page: usize) -> Self {
+        let mut wish = Self::plain(page);
+        if world.origin.pages[page].setup.varies {
+            wish.language = world.pick(&[None, Some("de"), Some("en")]);
+        }
+        if world.origin.pages[page].setup.played && world.chance(700) {
+            wish.range = world.pick(&[Some("bytes=0-15"), Some("bytes=16-31")]);
+            return wish;
+        }
+        match world.below(40) {
+            0..3 => wish.method = "HEAD",
+            3..5 => wish.range = world.pick(&[Some("bytes=0-15"), Some("bytes=16-31")]),
+            5 => wish.conditional = true,
+            6 => wish.control = world.pick(&CONTROLS),
+            7..10 if world.setup.writes => wish.method = "POST",
+            _ => {}
+        }
+        wish
+    }
+
+    fn head(&self, world: &World) -> RequestHead {
+        let page = &world.origin.pages[self.page].setup;
+        let mut url = format!("http://{}{}", page.host, page.path);
+        if page.path == SEARCH {
+            url += &format!("?u={}", world.below(3));
+        }
+        let mut fields = Fields::new();
+        let lines = [
+            ("accept-language", self.language),
+            ("range", self.range),
+            ("cache-control", self.control),
+        ];
+        for (name, value) in lines {
+            if let Some(value) = value {
+                fields.add(name, value);
+            }
+        }
+        if self.conditional {
+            let page = &world.origin.pages[self.page];
+            let version = page.version.get() - world.below(2);
+            let tag = page.etag(version, self.language.unwrap_or("-"));
+            fields.add("if-none-match", tag);
+        }
+        RequestHead {
+            method: Method::named(self.method),
+            url: Url::parse(&url).expect("a URL"),
+            fields,
+        }
+    }
+}
+
+impl Exchange {
+    /// Whether an answer in this language is for this request.
+    pub fn takes(&self, language: &str, world: &World) -> bool {
+        let varies = world.origin.pages[self.page].setup.varies;
+        let wanted = self.language.filter(|_| varies).unwrap_or("-");
+        wanted == language
+    }
+}
+
+/// Sends a request to an isolate; its answer is checked when it comes.
+pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
+    let exchange = Rc::new(Exchange {
+        method: wish.method,
+        page: wish.page,
+        site: world.origin.pages[wish.page].setup.host,
+        language: wish.language,
+        range: wish.range,
+        began_ms: world.executor.now_ms(),
+        ..Exchange::default()
+    });
+    seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
+    let both = (Rc::clone(&exchange), Rc::clone(seat));
+    world.exchanges.borrow_mut().push(both);
+    let host = SimHost {
+        world: Rc::clone(world),
+        seat: Rc::clone(seat),
+        exchange: Rc::clone(&exchange),
+    };
+    let head = wish.head(world);
+    world.executor.spawn(exchange.life.clone(), async move {
+        let (world, seat, exchange) = (&host.world, &host.seat, &host.exchange);
+        let mut answer = serve::serve(&host, &seat.isolate, head, None).await;
+        exchange.answered.set(true);
+        if world.switch == Some(Switch::OutageNotTold) {
+            answer.fields.remove("cache-status");
+        }
+        world.trace(|| {
+            let (name, status) = (&seat.name, status_of(&answer));
+            let stamp = answer.fields.get("x-stamp").unwrap_or("?");
+            format!(
+                "{name}: {wish:?} -> {} stamp {stamp}: {status}",
+                answer.status
+            )
+        });
+        world.promises.check(world, seat, exchange, &answer);
+        *exchange.answer.borrow_mut() = Some(answer);
+        world.count("answer");
+    });
+    exchange
+}
+
+/// As [`send`], and perhaps the client leaves before its answer comes.
+fn send_any(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) {
+    let exchange = send(world, seat, wish);
+    if !world.chance(if wish.method == "POST" { 250 } else { 40 }) {
+        return;
+    }
+    let world_then = Rc::clone(world);
+    world.executor.spawn(Life::new(), async move {
+        let world = world_then;
+        world.executor.sleep(world.up_to(2000)).await;
+        world.leave(&exchange);
+    });
+}
+
+/// Spawns an endless actor, who rests when everything is to heal.
+fn act<F: Future<Output = ()> + 'static>(world: &Rc<World>, work: impl FnOnce(Rc<World>) -> F) {
+    world.executor.spawn(Life::new(), work(Rc::clone(world)));
+}
+
+/// Brings everybody to life.
+pub fn begin(world: &Rc<World>) {
+    act(world, readers);
+    act(world, editors);
+    if world.setup.chaos_pause_ms.is_some() {
+        act(world, fate);
+    }
+}
+
+/// Most look at one page, which also is edited most.
+fn any_page(world: &World) -> usize {
+    match world.chance(600) {
+        true => 0,
+        false => world.below(world.origin.pages.len() as u64) as usize,
+    }
+}
+
+async fn readers(world: Rc<World>) {
+    loop {
+        let pause_ms = world.about(world.setup.read_pause_ms);
+        world.executor.sleep(pause_ms).await;
+        if world.is_healed() {
+            return;
+        }
+        let page = any_page(&world);
+        let seat = world.any_seat();
+        for _ in 0..world.pick(&[1, 1, 1, 2, 3]) {
+            let seat = if world.chance(700) {
+                Rc::clone(&seat)
+            } else {
+                world.any_seat()
+            };
+            send_any(&world, &seat, Wish::any(&world, page));
+            world.executor.sleep(world.up_to(300)).await;
+        }
+    }
+}
+
+async fn editors(world: Rc<World>) {
+    loop {
+        let pause_ms = world.about(world.setup.edit_pause_ms);
+        world.executor.sleep(pause_ms).await;
+        if world.is_healed() {
+            return;
+        }
+        let page = any_page(&world);
+        for _ in 0..world.pick(&[1, 1, 2]) {
+            edit(&world, page);
+            // Who sees the change wants it, or not yet.
+            for _ in 0..world.below(4) {
+                let (world_then, at_ms) = (Rc::clone(&world), world.up_to(world.setup.lag_ms * 2));
+                world.executor.spawn(Life::new(), async move {
+                    let world = world_then;
+                    world.executor.sleep(at_ms).await;
+                    send_any(&world, &world.any_seat(), Wish::any(&world, page));
+                });
+            }
+            world.executor.sleep(world.up_to(world.setup.lag_ms)).await;
+        }
+    }
+}
+
+/// Changes a page, and orders what this makes old.
+fn edit(world: &Rc<World>, page: usize) {
+    let version = world.origin.edit(page);
+    let (mut hard, mut soft) = (Vec::new(), Vec::new());
+    let mut names = world.origin.pages[page].names();
+    if !world.chance(80) {
+        names.retain(|name| name != EVERYTHING);
+    }
+    let kind = world.below(10);
+    for _ in 0..world.pick(&[1, 1, 2]) {
+        let name = world.pick(&names);
+        let list = match kind {
+            0..5 => &mut hard,
+            5..8 => &mut soft,
+            _ if world.chance(500) => &mut soft,
+            _ => &mut hard,
+        };
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    // What else a site has to tell.
+    for _ in 0..world.pick(&[0, 0, 1, 3]) {
+        hard.push(format!("tag:other-{}", world.below(50)));
+    }
+    world.trace(|| format!("page {page} is of version {version} now"));
+    order(world, hard, soft);
+}
+
+/// Has a webhook sent until there is a receipt.
+pub fn order(world: &Rc<World>, hard: Vec<String>, soft: Vec<String>) {
+    world.pending.set(world.pending.get() + 1);
+    let number = world.tick();
+    let order = Order {
+        id: Some(format!("msg_{number}")),
+        body_digest: format!("{hard:?} {soft:?}"),
+        key: Some("default".to_owned()),
+        via: "webhook".to_owned(),
+        hard,
+        soft,
+        lag_seconds: world.setup.lag_ms / 1000,
+        ..Order::default()
+    };
+    let world_then = Rc::clone(world);
+    world.executor.spawn(Life::new(), async move {
+        deliver(&world_then, &order).await;
+        world_then.pending.set(world_then.pending.get() - 1);
+    });
+}
+
+/// How often a webhook is sent at most: no outage lasts that long.
+const TRIES_MAX: u32 = 200;
+
+async fn deliver(world: &Rc<World>, order: &Order) {
+    let unruly = |per_mille| match world.setup.unruly_webhooks {
+        true => world.faults(per_mille),
+        false => 0,
+    };
+    for _ in 0..TRIES_MAX {
+        let lost = world.chance(unruly(150));
+        if !lost && let Some(answer) = post(world, order).await {
+            match answer {
+                Ordered::Done(..) => break,
+                Ordered::Conflict => {
+                    let text = format!("the first order of its id is refused: {order:?}");
+                    return world.promises.break_one(world, Promise::Receipts, text);
+                }
+            }
+        }
+        world.executor.sleep(world.up_to(3000)).await;
+    }
+    while world.chance(unruly(250)) {
+        world.executor.sleep(world.up_to(4000)).await;
+        post(world, order).await;
+    }
+    if world.chance(unruly(150)) {
+        let mut forged = order.clone();
+        forged.body_digest += " and more";
+        forged.hard.push(EVERYTHING.to_owned());
+        post(world, &forged).await;
+    }
+}
+
+/// Sends an order to some isolate; nothing if no answer comes.
+async fn post(world: &Rc<World>, order: &Order) -> Option<Ordered> {
+    let seat = world.any_seat();
+    let answer: Rc<RefCell<Option<Result<Ordered, String>>>> = Rc::default();
+    let done = Rc::new(Cell::new(false));
+    let exchange = Rc::new(Exchange {
+        method: "purge",
+        site: world.pick(&world.sites()),
+        ..Exchange::default()
+    });
+    seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
+    let host = SimHost {
+        world: Rc::clone(world),
+        seat: Rc::clone(&seat),
+        exchange,
+    };
+    let mut order = order.clone();
+    order.after = seat.isolate.seen();
+    let life = host.exchange.life.clone();
+    let (there, done_then) = (Rc::clone(&answer), Rc::clone(&done));
+    world.executor.spawn(life.clone(), async move {
+        let site = host.exchange.site;
+        let answer = sync::append(&host, &host.seat.isolate, site, &order).await;
+        if let Ok(Ordered::Done(receipt, _)) = &answer {
+            host.seat.took.borrow_mut().push(receipt.sequence);
+            let (name, sequence) = (&host.seat.name, receipt.sequence);
+            host.world.trace(|| format!("{name}: receipt {sequence}"));
+        }
+        *there.borrow_mut() = Some(answer);
+        done_then.set(true);
+    });
+    // Who sends webhooks gives up after a while.
+    for _ in 0..30 {
+        if done.get() || life.is_over() {
+            break;
+        }
+        world.executor.sleep(250).await;
+    }
+    answer.borrow_mut().take()?.ok()
+}
+
+async fn fate(world: Rc<World>) {
+    let mean_ms = world.setup.chaos_pause_ms.unwrap_or(5_000);
+    loop {
+        world.executor.sleep(world.about(mean_ms)).await;
+        if world.is_healed() {
+            return;
+        }
+        let centre = world.below(world.centres.len() as u64) as usize;
+        match world.below(20) {
+            0..5 => {
+                let places = world.seats.borrow().len() as u64;
+                world.restart(world.below(places) as usize);
+            }
+            5..10 => {
+                let from = world.pick(&[None, Some(centre)]);
+                let reach = world.pick(&[Reach::Refused, Reach::Silent]);
+                world.trace(|| format!("ledger {reach:?} from {from:?}"));
+                world.count("ledger outage");
+                world.ledger.set_reach(from, reach);
+                let world_then = Rc::clone(&world);
+                world.executor.spawn(Life::new(), async move {
+                    let world = world_then;
+                    let most_ms = 3_000 + 3 * world.setup.lag_ms;
+                    world.executor.sleep(world.up_to(most_ms)).await;
+                    world.trace(|| format!("ledger back from {from:?}"));
+                    world.ledger.set_reach(from, Reach::Up);
+                });
+            }
+            10..14 => world.ledger.restart(&world),
+            // Once: a new one is above the numbers of the last only if that
+            // was born earlier by more than clocks are off.
+            14..16 if world.setup.ledger.may_be_lost && world.ledger.losses() == 0 => {
+                world.ledger.lose(&world);
+            }
+            _ => {
+                let all = world.chance(500);
+                world.trace(|| format!("c{centre} evicts, all: {all}"));
+                let mut cache = world.centres[centre].borrow_mut();
+                cache.evict(|| all || world.chance(500));
+            }
+        }
+    }
+}

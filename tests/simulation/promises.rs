@@ -1,0 +1,328 @@
+//! What is promised, checked after every answer by a model of its own: a list
+//! of all orders in the order in which the ledger took them.
+
+use super::host::Exchange;
+use super::ledger::{LEDGER_MS_MAX, LONG_MS};
+use super::origin::{Bytes, STAMP, check_body};
+use super::world::{Seat, World};
+use edgekeep::cache::ledger::{Order, Receipt};
+use edgekeep::flow::reply::{Answer, Content, Piece};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// What a hard purge in force covers is not served.
+    Hard,
+    /// What a soft purge in force covers is not called fresh.
+    Soft,
+    /// Numbers grow; a repeat gets the first receipt; another body is refused.
+    Receipts,
+    /// A write that succeeded has ordered what it changed.
+    Write,
+    /// After quiet every index knows what the ledger knows.
+    Agreement,
+    /// After quiet every page is a fresh hit again, in its newest version.
+    Return,
+    /// The ledger is asked seldom.
+    Cost,
+    /// Every request gets an answer, and no error while the origin works.
+    Answer,
+    /// An answer is of one version and one language, and of the page asked for.
+    Whole,
+    /// An answer speaks of an outage only in one.
+    Outage,
+}
+
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub promise: Promise,
+    pub text: String,
+}
+
+/// An order as the model keeps it.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub tick: u64,
+    /// True time.
+    pub at_ms: u64,
+    pub sequence: u64,
+    pub hard: Vec<String>,
+    pub soft: Vec<String>,
+}
+
+impl std::fmt::Display for Accepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (hard, soft) = (&self.hard, &self.soft);
+        write!(f, "order {}, hard {hard:?}, soft {soft:?}", self.sequence)
+    }
+}
+
+#[derive(Default)]
+pub struct Promises {
+    pub orders: RefCell<Vec<Accepted>>,
+    receipts: RefCell<BTreeMap<String, Receipt>>,
+    newest: Cell<u64>,
+    broken: RefCell<Option<Violation>>,
+}
+
+/// After a failure an isolate leaves the ledger alone for so long.
+const RETRY_MS: u64 = 1000;
+
+/// What an answer may take beside the origin, which is asked three times at
+/// most: slow tiers, and the ledger's time limit again and again.
+const SLOW_MS: u64 = 90_000;
+
+impl Promises {
+    pub fn is_broken(&self) -> bool {
+        self.broken.borrow().is_some()
+    }
+
+    pub fn verdict(&self) -> Result<(), Violation> {
+        self.broken.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Notes that a promise is broken; the first one counts. Where a defence
+    /// is taken away, only the promise that it serves.
+    pub fn break_one(&self, world: &World, promise: Promise, text: String) {
+        world.trace(|| format!("BROKEN {promise:?}: {text}"));
+        if world
+            .switch
+            .is_some_and(|switch| switch.breaks() != promise)
+        {
+            return;
+        }
+        let mut broken = self.broken.borrow_mut();
+        broken.get_or_insert(Violation { promise, text });
+    }
+
+    /// The ledger's database is lost, and with it what it knew of ids.
+    pub fn forget_receipts(&self) {
+        self.receipts.borrow_mut().clear();
+    }
+
+    /// The ledger has taken an order, or told that it had.
+    pub fn accepted(&self, world: &World, order: &Order, tick: u64, receipt: &Receipt) {
+        let complain = |text: String| self.break_one(world, Promise::Receipts, text);
+        let recorded = order.is_recorded();
+        if recorded && let Some(first) = self.receipts.borrow().get(&receipt.id) {
+            if first != receipt {
+                complain(format!("first {first:?}, then {receipt:?}"));
+            }
+            world.count("order repeated");
+            return;
+        }
+        if receipt.sequence <= self.newest.get() {
+            complain(format!("{} after {}", receipt.sequence, self.newest.get()));
+        }
+        self.newest.set(receipt.sequence);
+        if recorded {
+            let mut receipts = self.receipts.borrow_mut();
+            receipts.insert(receipt.id.clone(), receipt.clone());
+        }
+        self.orders.borrow_mut().push(Accepted {
+            tick,
+            at_ms: world.executor.now_ms(),
+            sequence: receipt.sequence,
+            hard: order.hard.clone(),
+            soft: order.soft.clone(),
+        });
+    }
+
+    /// Checks an answer at the moment at which its head is decided.
+    pub fn check(&self, world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) {
+        let found = self.find_fault(world, seat, exchange, answer);
+        if let Err((promise, text)) = found {
+            let status = status_of(answer);
+            let told = format!(
+                "{text}\n{exchange}, at {}: {} {status}",
+                seat.name, answer.status
+            );
+            self.break_one(world, promise, told);
+        }
+    }
+
+    fn find_fault(
+        &self,
+        world: &World,
+        seat: &Seat,
+        exchange: &Exchange,
+        answer: &Answer<Bytes>,
+    ) -> Result<(), (Promise, String)> {
+        let took_ms = world.executor.now_ms() - exchange.began_ms;
+        if took_ms > 3 * world.setup.origin_timeout_seconds * 1000 + SLOW_MS {
+            return Err((Promise::Answer, format!("it took {took_ms} ms")));
+        }
+        let excuse = Excuse::of(world, seat, exchange, answer)?;
+        if answer.status >= 400 {
+            return if exchange.origin_failed.get() {
+                world.count("error page");
+                Ok(())
+            } else {
+                Err((
+                    Promise::Answer,
+                    "an error while the origin works".to_owned(),
+                ))
+            };
+        }
+        for word in ["purged", "stale-if-error"] {
+            if says(answer, word) {
+                world.count(word);
+            }
+        }
+        match (exchange.method, answer.status) {
+            ("POST", _) => return Ok(()),
+            ("HEAD", _) => world.count("only the head"),
+            (_, 206) => world.count("part of a body"),
+            (_, 304) => world.count("not modified"),
+            _ => {}
+        }
+        let stamp = answer.fields.get(STAMP).and_then(|text| text.parse().ok());
+        let asked = origin_of(world, stamp)
+            .ok_or_else(|| (Promise::Whole, "it bears no stamp".to_owned()))?;
+        if asked.page != exchange.page || !exchange.takes(&asked.language, world) {
+            return Err((Promise::Whole, format!("it is of {asked:?}")));
+        }
+        check_body(&asked, &answer.fields, &text_of(answer)).map_err(|t| (Promise::Whole, t))?;
+        let stamp = stamp.unwrap_or_default();
+        if exchange.minted.borrow().contains(&stamp) {
+            // It is of this very request, or confirmed for it.
+            return Ok(());
+        }
+        world.count("from the cache");
+        self.check_purges(world, seat, exchange.page, stamp, answer, excuse)
+    }
+
+    /// A stored answer must be older than no purge in force.
+    fn check_purges(
+        &self,
+        world: &World,
+        seat: &Seat,
+        page: usize,
+        stamp: u64,
+        answer: &Answer<Bytes>,
+        excuse: Excuse,
+    ) -> Result<(), (Promise, String)> {
+        let names = world.origin.pages[page].names();
+        let covers = |list: &[String]| list.iter().any(|name| names.contains(name));
+        let now_ms = world.executor.now_ms();
+        let claims_fresh = parameter(answer, "ttl").is_some_and(|ttl| ttl > 0);
+        for order in self.orders.borrow().iter().filter(|o| o.tick > stamp) {
+            let took = seat.took.borrow().contains(&order.sequence);
+            let in_force = took || now_ms >= order.at_ms + world.setup.lag_ms;
+            let broken = match (covers(&order.hard), covers(&order.soft)) {
+                (true, _) => Some(Promise::Hard),
+                (_, true) if claims_fresh => Some(Promise::Soft),
+                (_, true) => {
+                    world.count("stale by a soft purge");
+                    None
+                }
+                _ => None,
+            };
+            let Some(promise) = broken.filter(|_| in_force) else {
+                continue;
+            };
+            if excuse.holds {
+                world.count("excused by an outage");
+                continue;
+            }
+            let ago_ms = now_ms - order.at_ms;
+            let whose = if took {
+                "this isolate took"
+            } else {
+                "there was"
+            };
+            let text = format!("stamp {stamp}, but {ago_ms} ms ago {whose} {order}");
+            return Err((promise, text));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an answer may be older than a purge, because it says so in an
+/// outage.
+#[derive(Clone, Copy)]
+struct Excuse {
+    holds: bool,
+}
+
+impl Excuse {
+    fn of(
+        world: &World,
+        seat: &Seat,
+        exchange: &Exchange,
+        answer: &Answer<Bytes>,
+    ) -> Result<Self, (Promise, String)> {
+        let old = says(answer, "old-purge-index");
+        let nothing = says(answer, "no-purge-index");
+        if !old && !nothing {
+            return Ok(Self { holds: false });
+        }
+        world.count(if old {
+            "old-purge-index"
+        } else {
+            "no-purge-index"
+        });
+        let now_ms = world.executor.now_ms();
+        let since_ms = exchange.began_ms.saturating_sub(RETRY_MS);
+        let failed = seat.trouble_ms.get().is_some_and(|at| at >= since_ms);
+        // One whose request was cut short never ends.
+        let long = |at: &u64| (LONG_MS..=LEDGER_MS_MAX).contains(&(now_ms - at));
+        let under_way = seat.asking.borrow().iter().any(long);
+        if !failed && !under_way {
+            let text = "it speaks of an outage, and there is none".to_owned();
+            return Err((Promise::Outage, text));
+        }
+        let serves = old && world.setup.serve_in_outage;
+        let holds = serves || exchange.origin_failed.get();
+        Ok(Self { holds })
+    }
+}
+
+fn origin_of(world: &World, stamp: Option<u64>) -> Option<super::origin::Asked> {
+    world.origin.asked.borrow().get(&stamp?).cloned()
+}
+
+/// The value of our `Cache-Status`.
+pub fn status_of(answer: &Answer<Bytes>) -> &str {
+    let mut all = answer.fields.all("cache-status");
+    all.next().unwrap_or_default()
+}
+
+/// Whether `detail` has a word.
+pub fn says(answer: &Answer<Bytes>, word: &str) -> bool {
+    let mut parameters = status_of(answer).split("; ");
+    parameters
+        .find_map(|p| p.strip_prefix("detail="))
+        .is_some_and(|detail| detail.split('/').any(|part| part == word))
+}
+
+/// A number among the parameters.
+pub fn parameter(answer: &Answer<Bytes>, name: &str) -> Option<i64> {
+    let mut parameters = status_of(answer).split("; ");
+    parameters.find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+}
+
+/// What the client gets of the body.
+pub fn text_of(answer: &Answer<Bytes>) -> String {
+    match &answer.content {
+        Content::Empty => String::new(),
+        Content::Text(text) => text.clone(),
+        Content::Body(bytes) => bytes.text.clone(),
+        Content::Parts(bytes, pieces) => pieces.iter().map(|piece| part(bytes, piece)).collect(),
+    }
+}
+
+fn part(bytes: &Bytes, piece: &Piece) -> String {
+    match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Bytes(range) => {
+            let (first, last) = (range.first as usize, range.last as usize);
+            bytes
+                .text
+                .get(first..=last)
+                .unwrap_or("out of range")
+                .to_owned()
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What must hold when all faults are over and everybody has come to rest.
+
+use super::actors::{Wish, order, send};
+use super::host::Exchange;
+use super::origin::STAMP;
+use super::promises::{Promise, Violation, parameter, status_of};
+use super::world::{Seat, World};
+use edgekeep::cache::purge::{Numbers, PurgeState};
+use edgekeep::cache::selector::{EVERYTHING, mark_of};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// The longest that anything begun before may take: an origin of 200 seconds,
+/// asked twice, and bodies of 150.
+const REST_MS_MAX: u64 = 600_000;
+const STEP_MS: u64 = 10_000;
+/// Marks of work in flight expire after 30 seconds.
+const MARKS_MS: u64 = 31_000;
+/// How long an idle world is watched.
+const IDLE_MS: u64 = 600_000;
+
+/// Heals the world, waits, and checks what must hold then.
+pub fn check(world: &Rc<World>) -> Result<(), Violation> {
+    check_cost(world)?;
+    world.heal();
+    order_what_writes_left(world);
+    for _ in 0..REST_MS_MAX / STEP_MS {
+        world.run(STEP_MS)?;
+        if world.pending.get() == 0 && world.waiting().is_none() {
+            break;
+        }
+    }
+    if let Some(exchange) = world.waiting() {
+        let text = format!("no answer to {exchange}");
+        world.promises.break_one(world, Promise::Answer, text);
+    }
+    check_writes(world);
+    world.run(MARKS_MS.max(world.setup.lag_ms + 1000))?;
+    check_indexes(world)?;
+    check_pages(world)?;
+    check_idle(world)
+}
+
+/// A write whose order did not reach the ledger has left its page as it was:
+/// the log says so, and its site purges it.
+fn order_what_writes_left(world: &Rc<World>) {
+    let mut pages: Vec<usize> = world
+        .exchanges
+        .borrow()
+        .iter()
+        .filter(|(exchange, _)| exchange.method == "POST")
+        .map(|(exchange, _)| exchange.page)
+        .collect();
+    pages.dedup();
+    for page in pages {
+        order(world, vec![world.origin.pages[page].url_name()], Vec::new());
+    }
+}
+
+fn check_writes(world: &World) {
+    for (exchange, seat) in world.exchanges.borrow().iter() {
+        let in_place = world.seats.borrow().iter().any(|s| Rc::ptr_eq(s, seat));
+        if exchange.written.get() && !exchange.ordered.get() && in_place {
+            let text = format!("{exchange}, at {}, ordered nothing", seat.name);
+            world.promises.break_one(world, Promise::Write, text);
+        }
+    }
+}
+
+/// Sends a request and waits for its answer.
+fn ask(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Result<Rc<Exchange>, Violation> {
+    let exchange = send(world, seat, wish);
+    world.run(1_000)?;
+    Ok(exchange)
+}
+
+fn check_indexes(world: &Rc<World>) -> Result<(), Violation> {
+    let seats = world.seats.borrow().clone();
+    for seat in &seats {
+        send(world, seat, Wish::plain(0));
+    }
+    world.run(3_000)?;
+    let model = Model::of(world);
+    for seat in &seats {
+        if let Err(text) = model.agrees(world, seat) {
+            let text = format!("{}: {text}", seat.name);
+            world.promises.break_one(world, Promise::Agreement, text);
+        }
+    }
+    world.promises.verdict()
+}
+
+/// The largest numbers of each selector, by the list of all orders.
+struct Model {
+    named: BTreeMap<String, Numbers>,
+    floor: Numbers,
+    sequences: Vec<u64>,
+}
+
+impl Model {
+    fn of(world: &World) -> Self {
+        let mut model = Self {
+            named: BTreeMap::new(),
+            floor: Numbers::default(),
+            sequences: Vec::new(),
+        };
+        for order in world.promises.orders.borrow().iter() {
+            let (mut hard, mut soft) = (Numbers::default(), Numbers::default());
+            (hard.hard, soft.soft) = (order.sequence, order.sequence);
+            for (names, numbers) in [(&order.hard, hard), (&order.soft, soft)] {
+                for name in names {
+                    match name.as_str() {
+                        EVERYTHING => model.floor.raise(numbers),
+                        name => model
+                            .named
+                            .entry(name.to_owned())
+                            .or_default()
+                            .raise(numbers),
+                    }
+                }
+            }
+            model.sequences.push(order.sequence);
+        }
+        model
+    }
+
+    fn agrees(&self, world: &World, seat: &Seat) -> Result<(), String> {
+        let index = seat.isolate.index.borrow();
+        let last = world.ledger.last();
+        if index.sequence() != last {
+            return Err(format!("it knows up to {}, not {last}", index.sequence()));
+        }
+        let exact = !world.ledger.inexact.get();
+        for (name, numbers) in &self.named {
+            let mut expected = self.floor;
+            expected.raise(*numbers);
+            for seen in self.sequences.iter().flat_map(|n| [n - 1, *n]) {
+                let wanted = state(expected, seen);
+                let found = index.state(seen, &[mark_of(name)]);
+                if rank(found) < rank(wanted) || (exact && found != wanted) {
+                    return Err(format!("{name} seen {seen}: {found:?}, not {wanted:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn state(numbers: Numbers, seen: u64) -> PurgeState {
+    if numbers.hard > seen {
+        PurgeState::Hard
+    } else if numbers.soft > seen {
+        PurgeState::Soft
+    } else {
+        PurgeState::Alive
+    }
+}
+
+fn rank(state: PurgeState) -> u8 {
+    match state {
+        PurgeState::Alive => 0,
+        PurgeState::Soft => 1,
+        PurgeState::Hard => 2,
+    }
+}
+
+/// How often a page is asked for until it must be a fresh hit again.
+const TRIES: u32 = 4;
+
+fn check_pages(world: &Rc<World>) -> Result<(), Violation> {
+    for page in 0..world.origin.pages.len() {
+        for centre in 0..world.centres.len() {
+            let seats = world.seats.borrow();
+            let seat = seats.iter().find(|seat| seat.centre == centre).cloned();
+            drop(seats);
+            let Some(seat) = seat else { continue };
+            let mut problem = Ok(());
+            for _ in 0..TRIES {
+                let exchange = ask(world, &seat, Wish::plain(page))?;
+                problem = is_back(world, &exchange);
+                if problem.is_ok() {
+                    break;
+                }
+            }
+            if let Err(text) = problem {
+                let text = format!("page {page} at {}: {text}", seat.name);
+                world.promises.break_one(world, Promise::Return, text);
+            }
+            world.promises.verdict()?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an answer is a fresh hit in the newest version.
+fn is_back(world: &World, exchange: &Exchange) -> Result<(), String> {
+    let answer = exchange.answer.borrow();
+    let Some(answer) = answer.as_ref() else {
+        return Err("no answer".to_owned());
+    };
+    let page = &world.origin.pages[exchange.page];
+    let stamp: Option<u64> = answer.fields.get(STAMP).and_then(|text| text.parse().ok());
+    let version = stamp.and_then(|s| Some(world.origin.asked.borrow().get(&s)?.version));
+    let status = status_of(answer);
+    if version != Some(page.version.get()) {
+        return Err(format!(
+            "version {version:?} of {}: {status}",
+            page.version.get()
+        ));
+    }
+    // With a Date by another clock it may come too old to be fresh.
+    let setup = &page.setup;
+    let dated_ms = if setup.dated {
+        2 * world.setup.skew_ms
+    } else {
+        0
+    };
+    if setup.lifetime_seconds * 1000 <= dated_ms {
+        return Ok(());
+    }
+    let hit = status.split("; ").any(|parameter| parameter == "hit");
+    if hit && parameter(answer, "ttl").is_some_and(|ttl| ttl > 0) {
+        Ok(())
+    } else {
+        Err(format!("not a fresh hit: {status}"))
+    }
+}
+
+fn asks(world: &World) -> u64 {
+    world.asks.borrow().values().map(|asks| asks.all).sum()
+}
+
+fn check_idle(world: &World) -> Result<(), Violation> {
+    // What is under way behind answers ends.
+    world.run(REST_MS_MAX)?;
+    let before = asks(world);
+    world.run(IDLE_MS)?;
+    let after = asks(world);
+    if after > before {
+        let text = format!("idle, and the ledger was asked {} times", after - before);
+        world.promises.break_one(world, Promise::Cost, text);
+    }
+    world.promises.verdict()
+}
+
+/// While readers are at it, the ledger is asked once in half of
+/// `max_purge_lag` by a data centre for a site: by each of its isolates at
+/// worst, where news travel longer than neighbours wait. Beside that by each
+/// isolate that starts, for each page of news, and again after trouble.
+fn check_cost(world: &World) -> Result<(), Violation> {
+    let periods = 2 * world.setup.busy_ms / world.setup.lag_ms + 1;
+    for ((centre, site), asks) in world.asks.borrow().iter() {
+        let isolates = world.seated_in(*centre);
+        let bound = match world.setup.calm {
+            // At first each of them, before they can know of each other.
+            true => periods + isolates,
+            false => periods * isolates + isolates + asks.pages + asks.troubled,
+        };
+        if asks.all > bound {
+            let text = format!("c{centre} asked for {site}: {asks:?}, more than {bound}");
+            world.promises.break_one(world, Promise::Cost, text);
+        }
+    }
+    world.promises.verdict()
+}

@@ -1,0 +1,47 @@
+//! Worlds made by hand: one for each fault that the simulation has found and
+//! no story or table can tell.
+
+use super::actors::{Wish, send};
+use super::promises::{Violation, says};
+use super::setup::Setup;
+use super::world::World;
+use std::rc::Rc;
+
+/// Plays a scene: a world made by hand, and what happens in it.
+fn play(seed: u64, setup: Setup, scene: impl FnOnce(&Rc<World>) -> Result<(), Violation>) {
+    let world = World::new(seed, setup, None, true);
+    if let Err(violation) = scene(&world) {
+        let trace = world.take_trace().join("\n");
+        panic!("{trace}\n{:?}: {}", violation.promise, violation.text);
+    }
+}
+
+/// Who asks the ledger for all may be gone without a word, and another may
+/// take over at once. Who waits for the first one waits for the second.
+#[test]
+fn who_waits_waits_for_the_one_that_takes_over() {
+    for seed in 0..40 {
+        let mut setup = Setup::of(seed, None);
+        setup.calm_down();
+        setup.lag_ms = 1000;
+        setup.ledger.way_ms = 400;
+        setup.pages.iter_mut().for_each(|page| page.head_ms = 100);
+        play(seed, setup, |world| {
+            let seat = world.any_seat();
+            send(world, &seat, Wish::plain(0));
+            world.run(10_000)?;
+            let gone = send(world, &seat, Wish::plain(0));
+            world.run(0)?;
+            gone.life.end();
+            world.run(210)?;
+            let waiting = send(world, &seat, Wish::plain(0));
+            world.run(790)?;
+            send(world, &seat, Wish::plain(0));
+            world.run(20_000)?;
+            let answer = waiting.answer.borrow();
+            let answer = answer.as_ref().expect("an answer");
+            assert!(!says(answer, "old-purge-index"), "seed {seed}: {answer:?}");
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,376 @@
+//! What the world of one seed is like: how many places it has, how far clocks
+//! are off, which faults come, and which pages the origin has.
+
+use super::switches::Switch;
+use edgekeep::http::url::Url;
+use fastrand::Rng;
+
+/// 2026-11-23, 09:00.
+pub const START_MS: u64 = 1_795_424_400_000;
+const MINUTE_MS: u64 = 60_000;
+
+/// How likely something is, in a thousand.
+pub type PerMille = u64;
+
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Many readers and no faults: a world in which the ledger is asked as
+    /// seldom as it can be.
+    pub calm: bool,
+    /// `max_purge_lag` that is promised.
+    pub lag_ms: u64,
+    /// `on_ledger_outage = "serve"`
+    pub serve_in_outage: bool,
+    pub origin_timeout_seconds: u64,
+    /// Isolates of each data centre.
+    pub centres: Vec<usize>,
+    /// How far a clock may be off, either way.
+    pub skew_ms: u64,
+    /// How long readers and editors are at it.
+    pub busy_ms: u64,
+    /// Mean time between two requests of the steady readers.
+    pub read_pause_ms: u64,
+    /// Mean time between two edits.
+    pub edit_pause_ms: u64,
+    /// Mean time between two blows of fate; none if absent.
+    pub chaos_pause_ms: Option<u64>,
+    pub writes: bool,
+    /// `request_directives`
+    pub directives: bool,
+    pub pages: Vec<PageSetup>,
+    pub tiers: TierFaults,
+    pub ledger: LedgerFaults,
+    /// How likely the origin fails at a request.
+    pub origin_fails: PerMille,
+    /// Whether the origin answers a range whatever `If-Range` says.
+    pub origin_ignores_if_range: bool,
+    /// Whether webhooks are lost, repeated, and repeated with another body.
+    pub unruly_webhooks: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TierFaults {
+    /// How long a write to KV takes at most until a data centre sees it.
+    pub kv_lag_ms: u64,
+    pub kv_fails: PerMille,
+    pub kv_slow: PerMille,
+    pub cache_fails: PerMille,
+    /// How likely a write is slow, to any tier.
+    pub put_slow: PerMille,
+    pub cache_loses: PerMille,
+    /// A note may be served as it was for so long after it was renewed.
+    pub note_old_ms: u64,
+    pub note_cut: PerMille,
+}
+
+#[derive(Clone, Debug)]
+pub struct LedgerFaults {
+    /// How long one way takes, at most.
+    pub way_ms: u64,
+    pub reply_lost: PerMille,
+    pub reply_late: PerMille,
+    pub disk_fails: PerMille,
+    /// Its limits, far below the real ones so that a short life meets them.
+    pub small: Option<Small>,
+    /// Whether its database may be lost.
+    pub may_be_lost: bool,
+}
+
+/// Limits of a small ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Small {
+    /// For `MARKS_MAX`.
+    pub marks: u64,
+    /// For `MARKS_DROPPED`.
+    pub dropped: u64,
+    /// For `MARK_MS`.
+    pub mark_ms: u64,
+    /// For `NEWS_MARKS_MAX`.
+    pub page: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct PageSetup {
+    pub host: &'static str,
+    pub path: &'static str,
+    pub tags: Vec<&'static str>,
+    pub cache_control: String,
+    pub lifetime_seconds: u64,
+    pub etag: bool,
+    /// `Vary: Accept-Language`
+    pub varies: bool,
+    /// `Date` by the true time; if not, the isolate adds one by its own clock.
+    pub dated: bool,
+    /// A 304 leaves the tags out.
+    pub terse_304: bool,
+    /// Whether it belongs to the host's cache group, which writes invalidate.
+    pub grouped: bool,
+    /// Whether most ask for ranges of it.
+    pub played: bool,
+    /// How long its head takes, at most.
+    pub head_ms: u64,
+    /// How long its body takes, at most.
+    pub body_ms: u64,
+}
+
+/// The path under which `no_vary_search` is on.
+pub const SEARCH: &str = "/search";
+/// The path under which `kv = false`.
+pub const NO_KV: &str = "/local/a";
+
+const PATHS: [(&str, &str); 7] = [
+    ("one.test", "/"),
+    ("one.test", "/blog/a"),
+    ("one.test", "/blog/b"),
+    ("one.test", SEARCH),
+    ("one.test", NO_KV),
+    ("two.test", "/"),
+    ("two.test", "/blog/a"),
+];
+const TAGS: [&str; 3] = ["front", "news", "shop"];
+
+fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(..from.len())]
+}
+
+fn chance(rng: &mut Rng, per_mille: PerMille) -> bool {
+    rng.u64(..1000) < per_mille
+}
+
+impl Setup {
+    pub fn of(seed: u64, switch: Option<Switch>) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let rng = &mut rng;
+        let calm = chance(rng, 20);
+        let lag_ms = 1000 * pick(rng, &[1, 1, 2, 3, 5, 10]);
+        let long_fills = chance(rng, 60);
+        let faulty = chance(rng, 750);
+        let centres = (0..rng.usize(2..=4)).map(|_| rng.usize(1..=3)).collect();
+        let tiers = TierFaults::of(rng, faulty);
+        let ledger = LedgerFaults::of(rng, faulty, switch);
+        let mut paths = PATHS;
+        rng.shuffle(&mut paths);
+        let pages = rng.usize(1..=3);
+        let mut setup = Self {
+            calm,
+            lag_ms,
+            serve_in_outage: rng.bool(),
+            origin_timeout_seconds: if long_fills { 200 } else { rng.u64(3..=30) },
+            centres,
+            skew_ms: pick(rng, &[0, 2_000, 6_000, MINUTE_MS, 5 * MINUTE_MS]),
+            busy_ms: lag_ms * rng.u64(6..=14) + rng.u64(5_000..=30_000),
+            read_pause_ms: rng.u64(600..=3000),
+            edit_pause_ms: lag_ms + rng.u64(2_000..=9_000),
+            chaos_pause_ms: chance(rng, 800).then(|| rng.u64(1_500..=8_000)),
+            writes: chance(rng, 400),
+            directives: chance(rng, 500),
+            pages: paths
+                .iter()
+                .take(pages)
+                .map(|place| PageSetup::of(rng, *place, lag_ms, long_fills))
+                .collect(),
+            tiers,
+            ledger,
+            origin_fails: pick(rng, &[0, 0, 30, 150]),
+            origin_ignores_if_range: chance(rng, 200),
+            unruly_webhooks: chance(rng, 700),
+        };
+        if calm {
+            setup.calm_down();
+        }
+        if let Some(switch) = switch {
+            setup.lean(switch);
+        }
+        setup
+    }
+
+    /// Where a defence matters only in rare circumstances, its world has more
+    /// of them, so that it is soon seen to be needed.
+    fn lean(&mut self, switch: Switch) {
+        match switch {
+            Switch::SeenOfCopy => {
+                self.tiers.put_slow = 300;
+                self.chaos_pause_ms = Some(2_000);
+            }
+            Switch::CutNotesTaken => {
+                self.tiers.note_cut = 300;
+                self.edit_pause_ms = 2_000;
+            }
+            Switch::MarkerNotShared => self.calm_down(),
+            Switch::IndexNotRenewedAfterRead => self.tiers.kv_slow = 500,
+            Switch::ClockComparedAtArrival => {
+                self.ledger.reply_late = 400;
+                self.centres = vec![3, 3];
+            }
+            Switch::ReceiptClosesGap => {
+                self.ledger.small = Some(Small {
+                    marks: 8,
+                    dropped: 2,
+                    mark_ms: 1_000_000,
+                    page: 1,
+                });
+                self.pages.truncate(1);
+            }
+            Switch::LedgerSwallowsErrors => self.ledger.disk_fails = 100,
+            Switch::WriteEndsWithClient => self.writes = true,
+            Switch::OneSlotForAllTiers => {
+                self.pages.truncate(1);
+                self.tiers.kv_fails = 200;
+                self.pages.iter_mut().for_each(|page| page.varies = true);
+            }
+            Switch::PartsTiedByNothing => {
+                self.origin_ignores_if_range = true;
+                for page in &mut self.pages {
+                    (page.played, page.etag, page.varies) = (true, true, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the faults away, and sends more readers.
+    pub fn calm_down(&mut self) {
+        self.calm = true;
+        self.lag_ms = self.lag_ms.max(5_000);
+        self.centres = vec![3, 3];
+        self.busy_ms = 4 * self.lag_ms;
+        self.read_pause_ms = 100;
+        self.chaos_pause_ms = None;
+        self.origin_fails = 0;
+        self.pages.truncate(1);
+        self.tiers = TierFaults::NONE;
+        self.ledger = LedgerFaults::NONE;
+    }
+
+    /// The settings as the worker would get them, but for what a switch
+    /// takes away.
+    pub fn rules(&self, switch: Option<Switch>) -> String {
+        let lag = match switch {
+            Some(Switch::BoundNotKept) => 60,
+            _ => self.lag_ms / 1000,
+        };
+        let serve = self.serve_in_outage || switch == Some(Switch::OutageAlwaysServes);
+        let invalidate = switch != Some(Switch::WritesOrderNothing);
+        serde_json::json!({
+            "max_purge_lag": lag,
+            "on_ledger_outage": if serve { "serve" } else { "revalidate" },
+            "origin_timeout": self.origin_timeout_seconds,
+            "defaults": {
+                "invalidate_on_write": invalidate,
+                "request_directives": self.directives,
+            },
+            "rules": [
+                { "path": format!("{SEARCH}*"), "no_vary_search": true },
+                { "path": format!("{NO_KV}*"), "kv": false },
+            ],
+        })
+        .to_string()
+    }
+}
+
+impl TierFaults {
+    const NONE: Self = Self {
+        kv_lag_ms: 0,
+        kv_fails: 0,
+        kv_slow: 0,
+        cache_fails: 0,
+        put_slow: 0,
+        cache_loses: 0,
+        note_old_ms: 0,
+        note_cut: 0,
+    };
+
+    fn of(rng: &mut Rng, faulty: bool) -> Self {
+        let often = |rng: &mut Rng, most| if faulty { rng.u64(0..=most) } else { 0 };
+        Self {
+            kv_lag_ms: pick(rng, &[0, 1_000, 10_000, 60_000, 120_000]),
+            kv_fails: often(rng, 100),
+            kv_slow: often(rng, 150),
+            cache_fails: often(rng, 50),
+            put_slow: often(rng, 150),
+            cache_loses: often(rng, 100),
+            note_old_ms: often(rng, 3_000),
+            note_cut: often(rng, 100),
+        }
+    }
+}
+
+impl LedgerFaults {
+    const NONE: Self = Self {
+        way_ms: 20,
+        reply_lost: 0,
+        reply_late: 0,
+        disk_fails: 0,
+        small: None,
+        may_be_lost: false,
+    };
+
+    fn of(rng: &mut Rng, faulty: bool, switch: Option<Switch>) -> Self {
+        let often = |rng: &mut Rng, most| if faulty { rng.u64(0..=most) } else { 0 };
+        let small = chance(rng, 400).then(|| Small {
+            marks: rng.u64(3..=8),
+            dropped: rng.u64(1..=3),
+            mark_ms: pick(rng, &[10_000, 30_000, 1_000_000]),
+            page: rng.u64(1..=4),
+        });
+        Self {
+            way_ms: pick(rng, &[20, 150, 400]),
+            reply_lost: often(rng, 150),
+            reply_late: often(rng, 150),
+            disk_fails: often(rng, 15),
+            small,
+            may_be_lost: faulty && (chance(rng, 100) || switch.is_some_and(Switch::wants_loss)),
+        }
+    }
+}
+
+impl PageSetup {
+    /// Its address.
+    pub fn url(&self) -> Url {
+        Url::parse(&format!("http://{}{}", self.host, self.path)).expect("a URL")
+    }
+
+    fn of(rng: &mut Rng, place: (&'static str, &'static str), lag_ms: u64, long: bool) -> Self {
+        let (host, path) = place;
+        let lifetime_seconds = pick(rng, &[0, 5, 20, 300, 3600]);
+        let etag = lifetime_seconds == 0 || chance(rng, 600);
+        let mut cache_control = format!("max-age={lifetime_seconds}");
+        for (name, seconds) in [
+            ("stale-while-revalidate", [0, 60, 600]),
+            ("stale-if-error", [0, 60, 86_400]),
+        ] {
+            if chance(rng, 500) {
+                cache_control += &format!(", {name}={}", pick(rng, &seconds));
+            }
+        }
+        let mut tags: Vec<&str> = TAGS.to_vec();
+        tags.retain(|_| rng.bool());
+        let slow = rng.bool();
+        let very_slow = long && chance(rng, 300);
+        let head_ms = match (slow, very_slow) {
+            (_, true) => 150_000,
+            (true, _) => lag_ms * rng.u64(1..=3),
+            _ => 150,
+        };
+        let body_ms = match (chance(rng, 300), long && chance(rng, 300)) {
+            (_, true) => 150_000,
+            (true, _) => lag_ms * 2,
+            _ => 50,
+        };
+        Self {
+            host,
+            path,
+            tags,
+            cache_control,
+            lifetime_seconds,
+            etag,
+            varies: chance(rng, 250),
+            dated: chance(rng, 300),
+            terse_304: rng.bool(),
+            grouped: chance(rng, 300),
+            played: chance(rng, 120),
+            head_ms,
+            body_ms,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The world of one seed: its data centres and isolates, the tiers, the
+//! ledger and the origin, and the true time.
+
+use super::executor::{Executor, Life};
+use super::host::Exchange;
+use super::ledger::LedgerSite;
+use super::origin::Origin;
+use super::promises::{Promises, Violation};
+use super::setup::{PerMille, START_MS, Setup};
+use super::switches::Switch;
+use super::tiers::{CacheApi, Kv};
+use edgekeep::cache::rules::Rules;
+use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
+use fastrand::Rng;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How often things happened.
+pub type Tally = BTreeMap<&'static str, u64>;
+
+/// Questions to the ledger.
+#[derive(Debug, Default)]
+pub struct Asks {
+    pub all: u64,
+    /// Those that had a page of several for an answer.
+    pub pages: u64,
+    /// Those that failed, or took so long that others asked too.
+    pub troubled: u64,
+}
+
+/// An isolate in its place, with a clock of its own.
+pub struct Seat {
+    pub name: String,
+    pub centre: usize,
+    pub offset_ms: i64,
+    pub isolate: Rc<Isolate>,
+    /// When a question of its to the ledger last failed, or took long.
+    pub trouble_ms: Cell<Option<u64>>,
+    /// When its questions to the ledger began that are in flight.
+    pub asking: RefCell<Vec<u64>>,
+    /// The numbers of orders that it took and gave a receipt for.
+    pub took: RefCell<Vec<u64>>,
+    /// Its requests, which end with it, or not.
+    pub exchanges: RefCell<Vec<Rc<Exchange>>>,
+}
+
+pub struct World {
+    pub setup: Setup,
+    pub switch: Option<Switch>,
+    pub executor: Executor,
+    pub origin: Origin,
+    pub centres: Vec<RefCell<CacheApi>>,
+    pub kv: RefCell<Kv>,
+    pub ledger: LedgerSite,
+    /// The isolates that take requests now, one in each place.
+    pub seats: RefCell<Vec<Rc<Seat>>>,
+    pub promises: Promises,
+    /// How often each data centre asked the ledger for news, by site.
+    pub asks: RefCell<BTreeMap<(usize, &'static str), Asks>>,
+    /// All requests, with their isolates.
+    pub exchanges: RefCell<Vec<(Rc<Exchange>, Rc<Seat>)>>,
+    /// Webhooks without a receipt.
+    pub pending: Cell<u64>,
+    pub tally: RefCell<Tally>,
+    trace: Option<RefCell<Vec<String>>>,
+    rng: RefCell<Rng>,
+    ticks: Cell<u64>,
+    healed: Cell<bool>,
+    /// How many isolates each data centre has had.
+    seated: RefCell<Vec<u64>>,
+}
+
+impl World {
+    pub fn new(seed: u64, setup: Setup, switch: Option<Switch>, traced: bool) -> Rc<Self> {
+        let mut rng = Rng::with_seed(!seed);
+        let ledger = LedgerSite::new(&setup, switch, offset(&mut rng, setup.skew_ms));
+        let world = Rc::new(Self {
+            switch,
+            executor: Executor::new(START_MS),
+            origin: Origin::new(&setup.pages),
+            centres: setup.centres.iter().map(|_| RefCell::default()).collect(),
+            kv: RefCell::default(),
+            ledger,
+            seats: RefCell::default(),
+            promises: Promises::default(),
+            asks: RefCell::default(),
+            exchanges: RefCell::default(),
+            pending: Cell::new(0),
+            tally: RefCell::default(),
+            trace: traced.then(RefCell::default),
+            rng: RefCell::new(rng),
+            ticks: Cell::new(0),
+            healed: Cell::new(false),
+            seated: RefCell::new(vec![0; setup.centres.len()]),
+            setup,
+        });
+        world.trace(|| format!("{:#?}", world.setup));
+        for (centre, isolates) in world.setup.centres.iter().enumerate() {
+            for _ in 0..*isolates {
+                let seat = world.new_seat(centre);
+                world.seats.borrow_mut().push(seat);
+            }
+        }
+        world
+    }
+
+    fn new_seat(&self, centre: usize) -> Rc<Seat> {
+        let mut seated = self.seated.borrow_mut();
+        seated[centre] += 1;
+        let number = seated[centre];
+        drop(seated);
+        let rules = Rules::read_json(&self.setup.rules(self.switch)).expect("rules");
+        let secrets = Keys::of_default("");
+        let seat = Seat {
+            name: format!("c{centre}i{number}"),
+            centre,
+            offset_ms: offset(&mut self.rng.borrow_mut(), self.setup.skew_ms),
+            isolate: Rc::new(Isolate::new(rules, secrets)),
+            trouble_ms: Cell::new(None),
+            asking: RefCell::default(),
+            took: RefCell::default(),
+            exchanges: RefCell::default(),
+        };
+        if self.switch == Some(Switch::EmptyIndexTrusted) {
+            seat.isolate.synced_ms.set(Some(self.clock(seat.offset_ms)));
+        }
+        Rc::new(seat)
+    }
+
+    /// A new isolate takes a place. What the old one still does goes on or
+    /// ends, without a word.
+    pub fn restart(&self, place: usize) {
+        let old = Rc::clone(&self.seats.borrow()[place]);
+        let new = self.new_seat(old.centre);
+        self.trace(|| format!("isolate {} gives way to {}", old.name, new.name));
+        self.seats.borrow_mut()[place] = new;
+        for exchange in old.exchanges.take() {
+            if self.chance(500) {
+                exchange.life.end();
+                exchange.later.borrow().iter().for_each(Life::end);
+            }
+        }
+        self.count("isolate restarted");
+    }
+
+    /// How many isolates a data centre has had.
+    pub fn seated_in(&self, centre: usize) -> u64 {
+        self.seated.borrow()[centre]
+    }
+
+    /// One of the isolates, at random.
+    pub fn any_seat(&self) -> Rc<Seat> {
+        let seats = self.seats.borrow();
+        Rc::clone(&seats[self.below(seats.len() as u64) as usize])
+    }
+
+    /// A client leaves before its answer comes. What is done behind the
+    /// response goes on.
+    pub fn leave(&self, exchange: &Exchange) {
+        if exchange.answered.get() {
+            return;
+        }
+        exchange.life.end();
+        if self.switch == Some(Switch::WriteEndsWithClient) {
+            exchange.later.borrow().iter().for_each(Life::end);
+        }
+        self.count("client left");
+    }
+
+    /// A request that still waits for its answer.
+    pub fn waiting(&self) -> Option<Rc<Exchange>> {
+        let exchanges = self.exchanges.borrow();
+        let waits = |(exchange, _): &&(Rc<Exchange>, _)| {
+            !exchange.answered.get() && !exchange.life.is_over()
+        };
+        exchanges.iter().find(waits).map(|(e, _)| Rc::clone(e))
+    }
+
+    /// The hosts that the origin has.
+    pub fn sites(&self) -> Vec<&'static str> {
+        let pages = self.setup.pages.iter();
+        pages.map(|page| page.host).collect()
+    }
+
+    /// The time by a clock that is so far off.
+    pub fn clock(&self, offset_ms: i64) -> u64 {
+        self.executor.now_ms().saturating_add_signed(offset_ms)
+    }
+
+    /// The next of the world's ticks, which order what happens at the origin
+    /// and in the ledger.
+    pub fn tick(&self) -> u64 {
+        let tick = self.ticks.get() + 1;
+        self.ticks.set(tick);
+        tick
+    }
+
+    pub fn below(&self, end: u64) -> u64 {
+        self.rng.borrow_mut().u64(..end)
+    }
+
+    pub fn up_to(&self, most: u64) -> u64 {
+        self.rng.borrow_mut().u64(..=most)
+    }
+
+    /// From half to one and a half of a mean.
+    pub fn about(&self, mean: u64) -> u64 {
+        mean / 2 + self.up_to(mean)
+    }
+
+    pub fn chance(&self, per_mille: PerMille) -> bool {
+        self.below(1000) < per_mille
+    }
+
+    pub fn pick<T: Clone>(&self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize].clone()
+    }
+
+    /// How likely a fault is: not at all once everything is healed.
+    pub fn faults(&self, per_mille: PerMille) -> PerMille {
+        if self.is_healed() { 0 } else { per_mille }
+    }
+
+    pub fn is_healed(&self) -> bool {
+        self.healed.get()
+    }
+
+    /// From here on nothing fails.
+    pub fn heal(&self) {
+        self.healed.set(true);
+        self.ledger.heal();
+    }
+
+    pub fn new_offset(&self) -> i64 {
+        offset(&mut self.rng.borrow_mut(), self.setup.skew_ms)
+    }
+
+    pub fn count(&self, what: &'static str) {
+        *self.tally.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    pub fn trace(&self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &self.trace {
+            let ms = self.executor.now_ms() - START_MS;
+            let line = format!("{:>4}.{:03}  {}", ms / 1000, ms % 1000, line());
+            lines.borrow_mut().push(line);
+        }
+    }
+
+    pub fn take_trace(&self) -> Vec<String> {
+        self.trace.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// Runs on for so long, or until a promise is broken.
+    pub fn run(&self, milliseconds: u64) -> Result<(), Violation> {
+        let end_ms = self.executor.now_ms() + milliseconds;
+        self.executor
+            .run_until(end_ms, || self.promises.is_broken());
+        self.promises.verdict()
+    }
+}
+
+fn offset(rng: &mut Rng, skew_ms: u64) -> i64 {
+    let skew = skew_ms as i64;
+    rng.i64(-skew..=skew)
+}
