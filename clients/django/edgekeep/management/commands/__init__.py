@@ -1,0 +1,1 @@
+"""``edgekeep_purge`` and ``edgekeep_warm``."""

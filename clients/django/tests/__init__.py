@@ -1,0 +1,1 @@
+"""Tests, against a real HTTP server that verifies signatures."""
