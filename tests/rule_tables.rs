@@ -3,7 +3,7 @@
 
 use edgekeep::cache::glob::Glob;
 use edgekeep::cache::key;
-use edgekeep::cache::rules::{Rule, Rules};
+use edgekeep::cache::rules::{Kv, Rule, Rules};
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -94,6 +94,81 @@ fn bad_settings_are_named_by_their_path() {
     check_path(json!({ "rules": [[]] }), "rules[0]");
     check_path(json!({ "rules": [{}, 5] }), "rules[1]");
     check_path(json!({ "rules": vec![json!({}); 501] }), "rules");
+}
+
+#[test]
+fn bad_limits_of_origins_are_named_by_their_path() {
+    check_path(json!({ "origin_deadline": 0 }), "origin_deadline");
+    check_path(json!({ "origin_deadline": 601 }), "origin_deadline");
+    check_path(json!({ "origin_body_timeout": 0 }), "origin_body_timeout");
+    check_path(
+        json!({ "origin_body_timeout": 3601 }),
+        "origin_body_timeout",
+    );
+    check_path(json!({ "kv_writes_per_day": -1 }), "kv_writes_per_day");
+    check_path(json!({ "backup_origin": "a.test" }), "backup_origin");
+    let origins = |value: Value| json!({ "origins": { "b.test": value } });
+    check_path(origins(json!({ "url": "http://a.test" })), "origins.b.test");
+    for (field, at) in [
+        ("url", "origins.b.test.url"),
+        ("backup", "origins.b.test.backup"),
+    ] {
+        let mut two = json!({ "url": "http://a.test", "backup": "http://c.test" });
+        two[field] = "http://a.test/b".into();
+        check_path(origins(two), at);
+    }
+    check_path(json!({ "protection": [] }), "protection");
+    check_path(
+        json!({ "protection": { "breaker": 1 } }),
+        "protection.breaker",
+    );
+    for (field, least, most) in [
+        ("breaker_failures", 0, 1000),
+        ("breaker_pause", 1, 3600),
+        ("max_requests", 1, 10_000),
+        ("queue_timeout", 0, 60),
+        ("retry_budget", 0, 100),
+    ] {
+        let with = |value: i64| json!({ "protection": { field: value } });
+        rules(with(least));
+        rules(with(most));
+        check_path(with(least - 1), &format!("protection.{field}"));
+        check_path(with(most + 1), &format!("protection.{field}"));
+    }
+    check_path(json!({ "warm": [] }), "warm");
+    check_path(json!({ "warm": { "urls": ["/a"] } }), "warm.urls[0]");
+    check_path(json!({ "warm": { "sitemaps": ["x"] } }), "warm.sitemaps[0]");
+    check_path(json!({ "warm": { "limit": 0 } }), "warm.limit");
+    check_path(json!({ "warm": { "limit": 10_001 } }), "warm.limit");
+    check_path(
+        json!({ "warm": { "urls": vec!["http://a.test/"; 1001] } }),
+        "warm.urls",
+    );
+}
+
+#[test]
+fn an_origin_may_have_a_backup() {
+    let rules = rules(json!({
+        "origin": "http://all.test",
+        "backup_origin": "http://spare.test",
+        "origins": {
+            "one.test": "http://one.internal",
+            "two.test": { "url": "http://two.internal", "backup": "https://two.spare:8443" },
+        },
+    }));
+    let check = |host: &str, first: &str, backup: Option<&str>| {
+        let name = |origin: &edgekeep::cache::rules::Origin| origin.host.clone();
+        assert_eq!(
+            rules.origin_of(host).map(name).as_deref(),
+            Some(first),
+            "{host}"
+        );
+        assert_eq!(rules.backup_of(host).map(name).as_deref(), backup, "{host}");
+    };
+    check("other.test", "all.test", Some("spare.test"));
+    check("one.test", "one.internal", None);
+    check("two.test", "two.internal", Some("two.spare:8443"));
+    check("two.test:8080", "two.internal", Some("two.spare:8443"));
 }
 
 #[test]
@@ -288,6 +363,32 @@ fn bad_fields_of_rules_are_named_by_their_path() {
     check("drop_tracking", json!(1), "drop_tracking");
     check("sort_query", json!("yes"), "sort_query");
     check("kv", json!(1), "kv");
+    check("kv", json!("always"), "kv");
+    check("kv_min_ttl", json!(315_360_001), "kv_min_ttl");
+    check("error_statuses", json!(500), "error_statuses");
+    for status in [0, 200, 404, 428, 430, 499, 600] {
+        check("error_statuses", json!([500, status]), "error_statuses[1]");
+    }
+    check("error_statuses", json!(vec![500; 201]), "error_statuses");
+    check("negative_ttl", json!(10), "negative_ttl");
+    check("negative_ttl", json!({ "404": -1 }), "negative_ttl.404");
+    check(
+        "negative_ttl",
+        json!({ "404": 315_360_001 }),
+        "negative_ttl.404",
+    );
+    for status in ["", "200", "399", "600", "4xx", "99999"] {
+        let at = format!("negative_ttl.{status}");
+        check("negative_ttl", json!({ status: 10 }), &at);
+    }
+    for (field, most) in [("ttl_jitter", 50), ("origin_timeout", 300), ("retries", 5)] {
+        check(field, json!(most + 1), field);
+        check(field, json!("1"), field);
+    }
+    check("origin_timeout", json!(0), "origin_timeout");
+    check("early_refresh", json!(1), "early_refresh");
+    check("collapse", json!(true), "collapse");
+    check("collapse", json!("datacentre"), "collapse");
     for field in [
         "key_headers",
         "key_cookies",
@@ -387,7 +488,7 @@ fn good_settings_are_taken() {
     );
     assert_eq!(rules(json!({ "rules": vec![json!({}); 500] })).len(), 500);
     let rule = rule_for(&rules(json!({})), "http://a.test/");
-    assert!(rule.cache && rule.kv && rule.sort_query && rule.drop_tracking);
+    assert!(rule.cache && rule.kv == Kv::Earned && rule.sort_query && rule.drop_tracking);
     assert_eq!((rule.edge_ttl, rule.browser_ttl), (None, None));
     assert_eq!(
         (rule.stale_while_revalidate, rule.stale_if_error),
@@ -410,20 +511,24 @@ fn a_rule_inherits_what_it_does_not_say() {
             "stale_if_error": 4, "query": { "allow": ["a"] }, "drop_tracking": false,
             "sort_query": false, "key_headers": ["X-A"], "key_cookies": ["c"],
             "bypass_cookies": ["b"], "forward_headers": ["F"], "tags": ["t"], "kv": false,
+            "error_statuses": [429], "negative_ttl": { "404": 1 }, "ttl_jitter": 5,
+            "early_refresh": false, "collapse": "off", "origin_timeout": 7, "retries": 2, "kv_min_ttl": 8,
         },
         "rules": [
             { "path": "/own/*",
               "cache": true, "edge_ttl": 0, "browser_ttl": 20, "stale_while_revalidate": 30,
               "stale_if_error": 0, "query": "all", "drop_tracking": true, "sort_query": true,
               "key_headers": [], "key_cookies": ["d"], "bypass_cookies": [],
-              "forward_headers": ["*"], "tags": [], "kv": true },
+              "forward_headers": ["*"], "tags": [], "kv": "earned",
+              "error_statuses": [], "negative_ttl": {}, "ttl_jitter": 0, "early_refresh": true,
+              "collapse": "isolate", "origin_timeout": 9, "retries": 0, "kv_min_ttl": 0 },
             { "path": "/half/*", "edge_ttl": 10 },
         ],
     }));
     let told = |url: &str| {
         let r = rule_for(&rules, url);
         format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {} {:?} {} {:?} {}",
+            "{} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {} {:?} {} {} {}",
             r.cache,
             r.edge_ttl,
             r.browser_ttl,
@@ -439,15 +544,23 @@ fn a_rule_inherits_what_it_does_not_say() {
             r.forward_all,
             r.tags,
             r.kv,
+            r.error_statuses,
+            r.negative_ttl,
+            r.ttl_jitter_percent,
+            r.early_refresh,
+            r.collapse,
+            r.origin_timeout_seconds,
+            r.retries,
+            r.kv_min_ttl,
         )
     };
     assert_eq!(
         told("http://a.test/"),
-        "false Some(1) Some(2) Some(3) Some(4) Allow([\"a\"]) false false [\"x-a\"] [\"c\"] 1 [\"f\"] false [\"t\"] false"
+        "false Some(1) Some(2) Some(3) Some(4) Allow([\"a\"]) false false [\"x-a\"] [\"c\"] 1 [\"f\"] false [\"t\"] Never [429] [(404, 1)] 5 false Off 7 2 8"
     );
     assert_eq!(
         told("http://a.test/own/a"),
-        "true Some(0) Some(20) Some(30) Some(0) All true true [] [\"d\"] 0 [\"*\"] true [] true"
+        "true Some(0) Some(20) Some(30) Some(0) All true true [] [\"d\"] 0 [\"*\"] true [] Earned [] [] 0 true Isolate 9 0 0"
     );
     assert_eq!(
         told("http://a.test/half/a"),

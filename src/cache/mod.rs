@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod cascade;
+mod compile;
 pub mod cookies;
 pub mod dialect;
 pub mod entry;
@@ -23,6 +24,7 @@ pub mod no_vary_search;
 pub mod order;
 pub mod part;
 pub mod permit;
+pub mod protection;
 pub mod purge;
 pub mod request;
 pub mod rules;

@@ -1,11 +1,14 @@
 //! The rules that hold for a request: settings, checked and compiled once.
 
 use super::cascade::Cascades;
-use super::cookies::SESSION_COOKIES;
+use super::compile::compile;
 use super::dialect::Dialect;
 use super::glob::Glob;
 use super::permit::{self, KeyRule};
-use super::settings::{FastLaneSettings, LedgerOutage, QuerySettings, RuleSettings, Settings};
+use super::protection::Protection;
+use super::settings::{
+    Collapse, FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
+};
 use super::zone::Pace;
 use crate::http::url::{self, Url};
 use serde_json::Value;
@@ -20,14 +23,25 @@ pub struct Rules {
     /// Whether entries are served while the ledger cannot be reached (see
     /// [`Settings::on_ledger_outage`]).
     pub serve_in_ledger_outage: bool,
-    /// See [`Settings::origin_timeout`].
+    /// See [`Settings::origin_timeout`]; that of a rule goes first.
     pub origin_timeout_seconds: u64,
+    /// See [`Settings::origin_deadline`].
+    pub origin_deadline_seconds: u64,
+    /// See [`Settings::origin_body_timeout`].
+    pub origin_body_timeout_seconds: Option<u64>,
+    /// What keeps origins from being asked too much.
+    pub protection: Protection,
+    /// See [`Settings::kv_writes_per_day`].
+    pub kv_writes_per_day: Option<u64>,
+    /// What the cron trigger fetches.
+    pub warm: Warm,
     /// The keys that sign purge orders, the default one first.
     pub keys: Vec<KeyRule>,
     /// Which tags carry others.
     pub cascades: Cascades,
     origin: Option<Origin>,
-    origins: Vec<(String, Origin)>,
+    backup: Option<Origin>,
+    origins: Vec<(String, Origin, Option<Origin>)>,
     rules: Vec<Rc<Rule>>,
     fallback: Rc<Rule>,
     /// See [`Settings::fast_lane`].
@@ -46,8 +60,8 @@ pub struct Origin {
 /// One rule, with everything it inherits filled in.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    host: Glob,
-    path: Glob,
+    pub(super) host: Glob,
+    pub(super) path: Glob,
     /// Whether requests may use the cache at all.
     pub cache: bool,
     /// See [`RuleSettings::edge_ttl`].
@@ -58,6 +72,20 @@ pub struct Rule {
     pub stale_while_revalidate: Option<u64>,
     /// See [`RuleSettings::stale_if_error`].
     pub stale_if_error: Option<u64>,
+    /// The statuses by which the origin fails.
+    pub error_statuses: Vec<u16>,
+    /// For how many seconds errors are kept that say nothing of it.
+    pub negative_ttl: Vec<(u16, u64)>,
+    /// See [`RuleSettings::ttl_jitter`].
+    pub ttl_jitter_percent: u64,
+    /// See [`RuleSettings::early_refresh`].
+    pub early_refresh: bool,
+    /// See [`RuleSettings::collapse`].
+    pub collapse: Collapse,
+    /// See [`RuleSettings::origin_timeout`].
+    pub origin_timeout_seconds: u64,
+    /// See [`RuleSettings::retries`].
+    pub retries: u64,
     /// Which query parameters are kept.
     pub query: Query,
     /// See [`RuleSettings::drop_tracking`].
@@ -87,7 +115,31 @@ pub struct Rule {
     /// Tags added to what is stored.
     pub tags: Vec<String>,
     /// Whether answers are kept in KV too.
-    pub kv: bool,
+    pub kv: Kv,
+    /// See [`RuleSettings::kv_min_ttl`].
+    pub kv_min_ttl: u64,
+}
+
+/// Whether answers are kept in KV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kv {
+    /// KV is not even read.
+    Never,
+    /// When they are worth their price.
+    Earned,
+    /// Whenever they may be stored.
+    Always,
+}
+
+/// What the cron trigger fetches into KV.
+#[derive(Clone, Debug, Default)]
+pub struct Warm {
+    /// Pages.
+    pub urls: Vec<Url>,
+    /// Sitemaps that name pages.
+    pub sitemaps: Vec<Url>,
+    /// How many pages at most, each time.
+    pub limit: u64,
 }
 
 /// Which query parameters belong to the key.
@@ -118,10 +170,8 @@ impl fmt::Display for RulesError {
 
 /// How many rules there may be: each costs a glob match a request.
 const RULES_MAX: usize = 500;
-/// How many names a list may hold.
-const NAMES_MAX: usize = 200;
-/// The longest time a setting may name: 10 years, far from any overflow.
-const SECONDS_MAX: u64 = 315_360_000;
+/// How many pages and sitemaps the settings may name to be warmed.
+const WARM_MAX: usize = 1000;
 
 impl Rules {
     /// Reads settings from JSON text; errors name the field's path.
@@ -139,21 +189,14 @@ impl Rules {
 
     /// Checks settings and compiles them.
     pub fn check(settings: Settings) -> Result<Self, RulesError> {
-        let max_purge_lag_seconds = within("max_purge_lag", settings.max_purge_lag, 5, 1, 60)?;
-        let origin_timeout_seconds = within("origin_timeout", settings.origin_timeout, 30, 1, 300)?;
-        let origin = match &settings.origin {
-            Some(text) => Some(origin("origin", text)?),
-            None => None,
+        let seconds = |name: &str, value: Option<u64>, default: u64, limits: (u64, u64)| {
+            within(name, value, default, limits, "seconds")
         };
-        let mut origins = Vec::new();
-        for (host, text) in &settings.origins {
-            let path = format!("origins.{host}");
-            let name = Url::parse(&format!("http://{host}"));
-            if host.contains(['/', '#', '?']) || name.is_err() {
-                return Err(wrong(&path, "the name is not a host name"));
-            }
-            origins.push((host.to_ascii_lowercase(), self::origin(&path, text)?));
-        }
+        let timeout = settings.origin_timeout;
+        let origin_timeout_seconds = seconds("origin_timeout", timeout, 30, (1, 300))?;
+        let deadline = settings.origin_deadline;
+        let body = settings.origin_body_timeout;
+        let origins = settings.origins.iter();
         if settings.rules.len() > RULES_MAX {
             return Err(wrong("rules", format!("more than {RULES_MAX} rules")));
         }
@@ -165,20 +208,35 @@ impl Rules {
                 return Err(wrong(field, "the defaults hold everywhere; use a rule"));
             }
         }
-        let fallback = compile("defaults", &settings.defaults, &RuleSettings::default())?;
+        let fallback = compile(
+            "defaults",
+            &settings.defaults,
+            &RuleSettings::default(),
+            origin_timeout_seconds,
+        )?;
         let mut rules = Vec::new();
         for (at, rule) in settings.rules.iter().enumerate() {
-            let rule = compile(&format!("rules[{at}]"), rule, &settings.defaults)?;
+            let at = format!("rules[{at}]");
+            let rule = compile(&at, rule, &settings.defaults, origin_timeout_seconds)?;
             rules.push(Rc::new(rule));
         }
         Ok(Self {
-            max_purge_lag_seconds,
+            max_purge_lag_seconds: seconds("max_purge_lag", settings.max_purge_lag, 5, (1, 60))?,
             serve_in_ledger_outage: settings.on_ledger_outage != Some(LedgerOutage::Revalidate),
             origin_timeout_seconds,
+            origin_deadline_seconds: seconds("origin_deadline", deadline, 60, (1, 600))?,
+            origin_body_timeout_seconds: match body {
+                Some(_) => Some(seconds("origin_body_timeout", body, 0, (1, 3600))?),
+                None => None,
+            },
+            protection: Protection::check(&settings.protection)?,
+            kv_writes_per_day: settings.kv_writes_per_day,
+            warm: warm(&settings.warm)?,
             keys: permit::check(&settings.keys)?,
             cascades: Cascades::check(&settings.cascades)?,
-            origin,
-            origins,
+            origin: origin("origin", settings.origin.as_deref())?,
+            backup: origin("backup_origin", settings.backup_origin.as_deref())?,
+            origins: origins.map(origins_of).collect::<Result<_, _>>()?,
             rules,
             fallback: Rc::new(fallback),
             fast_lane: pace(&settings.fast_lane)?,
@@ -205,12 +263,23 @@ impl Rules {
 
     /// Where requests of this host go; `None` in a routed zone.
     pub fn origin_of(&self, host: &str) -> Option<&Origin> {
-        let name = url::host_name(host);
-        let of = |host: &str| self.origins.iter().find(|(wanted, _)| wanted == host);
-        of(host)
-            .or_else(|| of(name))
-            .map(|(_, origin)| origin)
-            .or(self.origin.as_ref())
+        match self.named(host) {
+            Some((_, origin, _)) => Some(origin),
+            None => self.origin.as_ref(),
+        }
+    }
+
+    /// Where they go that its origin fails to answer, if anywhere.
+    pub fn backup_of(&self, host: &str) -> Option<&Origin> {
+        match self.named(host) {
+            Some((_, _, backup)) => backup.as_ref(),
+            None => self.backup.as_ref(),
+        }
+    }
+
+    fn named(&self, host: &str) -> Option<&(String, Origin, Option<Origin>)> {
+        let of = |host: &str| self.origins.iter().find(|(wanted, _, _)| wanted == host);
+        of(host).or_else(|| of(url::host_name(host)))
     }
 }
 
@@ -221,11 +290,10 @@ fn tables_are_tables(settings: &Value) -> Result<(), RulesError> {
         _ => Err(wrong(path, "must be a table")),
     };
     table("EDGEKEEP", settings)?;
-    if let Some(defaults) = settings.get("defaults") {
-        table("defaults", defaults)?;
-    }
-    if let Some(fast_lane) = settings.get("fast_lane") {
-        table("fast_lane", fast_lane)?;
+    for name in ["defaults", "fast_lane", "protection", "warm"] {
+        if let Some(value) = settings.get(name) {
+            table(name, value)?;
+        }
     }
     for name in ["rules", "keys", "cascades"] {
         let list = settings.get(name).and_then(Value::as_array);
@@ -248,19 +316,38 @@ pub(super) fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
     }
 }
 
-fn within(
+/// A number within limits, or its default.
+pub(super) fn within(
     path: &str,
     value: Option<u64>,
     default: u64,
-    least: u64,
-    most: u64,
+    (least, most): (u64, u64),
+    unit: &str,
 ) -> Result<u64, RulesError> {
     let value = value.unwrap_or(default);
     if (least..=most).contains(&value) {
         return Ok(value);
     }
-    let problem = format!("must be from {least} to {most} seconds, not {value}");
+    let problem = format!("must be from {least} to {most} {unit}, not {value}");
     Err(wrong(path, problem))
+}
+
+fn warm(settings: &WarmSettings) -> Result<Warm, RulesError> {
+    let read = |name: &str, list: &[String]| {
+        if list.len() > WARM_MAX {
+            return Err(wrong(name, format!("more than {WARM_MAX} URLs")));
+        }
+        let url = |(at, text): (usize, &String)| {
+            let path = format!("{name}[{at}]");
+            Url::parse(text).map_err(|error| wrong(&path, format!("the URL {error}")))
+        };
+        list.iter().enumerate().map(url).collect()
+    };
+    Ok(Warm {
+        urls: read("warm.urls", &settings.urls)?,
+        sitemaps: read("warm.sitemaps", &settings.sitemaps)?,
+        limit: within("warm.limit", settings.limit, 1000, (1, 10_000), "pages")?,
+    })
 }
 
 fn pace(settings: &FastLaneSettings) -> Result<Pace, RulesError> {
@@ -283,7 +370,29 @@ fn pace(settings: &FastLaneSettings) -> Result<Pace, RulesError> {
     })
 }
 
-fn origin(path: &str, text: &str) -> Result<Origin, RulesError> {
+fn origins_of(
+    (host, settings): (&String, &OriginSettings),
+) -> Result<(String, Origin, Option<Origin>), RulesError> {
+    let path = format!("origins.{host}");
+    let name = Url::parse(&format!("http://{host}"));
+    if host.contains(['/', '#', '?']) || name.is_err() {
+        return Err(wrong(&path, "the name is not a host name"));
+    }
+    let (url, backup) = match settings {
+        OriginSettings::One(url) => (read_origin(&path, url)?, None),
+        OriginSettings::Two(two) => (
+            read_origin(&format!("{path}.url"), &two.url)?,
+            origin(&format!("{path}.backup"), Some(&two.backup))?,
+        ),
+    };
+    Ok((host.to_ascii_lowercase(), url, backup))
+}
+
+fn origin(path: &str, text: Option<&str>) -> Result<Option<Origin>, RulesError> {
+    text.map(|text| read_origin(path, text)).transpose()
+}
+
+fn read_origin(path: &str, text: &str) -> Result<Origin, RulesError> {
     let url = Url::parse(text).map_err(|error| wrong(path, format!("the URL {error}")))?;
     if url.path != "/" || url.query.is_some() {
         return Err(wrong(path, "must be http(s)://host[:port] without a path"));
@@ -291,174 +400,5 @@ fn origin(path: &str, text: &str) -> Result<Origin, RulesError> {
     Ok(Origin {
         scheme: url.scheme,
         host: url.host,
-    })
-}
-
-fn compile(at: &str, rule: &RuleSettings, base: &RuleSettings) -> Result<Rule, RulesError> {
-    let field = |name: &str| format!("{at}.{name}");
-    if rule
-        .path
-        .as_ref()
-        .is_some_and(|p| !p.starts_with(['/', '*']))
-    {
-        return Err(wrong(&field("path"), "must begin with / or *"));
-    }
-    let seconds = |name: &str, own: Option<u64>, inherited: Option<u64>| match own.or(inherited) {
-        Some(value) if value > SECONDS_MAX => Err(wrong(
-            &field(name),
-            format!("must be at most {SECONDS_MAX} seconds, not {value}"),
-        )),
-        value => Ok(value),
-    };
-    let names = |name: &str,
-                 own: &Option<Vec<String>>,
-                 inherited: &Option<Vec<String>>,
-                 check: NameCheck| {
-        let list = own.as_ref().or(inherited.as_ref());
-        checked_names(&field(name), list.map_or(&[][..], Vec::as_slice), check)
-    };
-    let lower = |list: Vec<String>| -> Vec<String> {
-        list.iter().map(|name| name.to_ascii_lowercase()).collect()
-    };
-    let forward = names(
-        "forward_headers",
-        &rule.forward_headers,
-        &base.forward_headers,
-        is_token,
-    )?;
-    let key_headers = names(
-        "key_headers",
-        &rule.key_headers,
-        &base.key_headers,
-        is_token,
-    )?;
-    if let Some(name) = key_headers.iter().find(|name| is_never_keyed(name)) {
-        let problem = format!("{name} cannot be in the key: Edgekeep sets or answers it itself");
-        return Err(wrong(&field("key_headers"), problem));
-    }
-    let session = SESSION_COOKIES.map(str::to_owned).to_vec();
-    let bypass = rule
-        .bypass_cookies
-        .as_ref()
-        .or(base.bypass_cookies.as_ref());
-    let bypass = bypass.unwrap_or(&session);
-    Ok(Rule {
-        host: Glob::new(&rule.host.as_deref().unwrap_or("*").to_ascii_lowercase()),
-        path: Glob::new(&url::canonical_path_pattern(
-            rule.path.as_deref().unwrap_or("*"),
-        )),
-        cache: rule.cache.or(base.cache).unwrap_or(true),
-        edge_ttl: seconds("edge_ttl", rule.edge_ttl, base.edge_ttl)?,
-        browser_ttl: seconds("browser_ttl", rule.browser_ttl, base.browser_ttl)?,
-        stale_while_revalidate: seconds(
-            "stale_while_revalidate",
-            rule.stale_while_revalidate,
-            base.stale_while_revalidate,
-        )?,
-        stale_if_error: seconds("stale_if_error", rule.stale_if_error, base.stale_if_error)?,
-        query: query(&field("query"), rule.query.as_ref().or(base.query.as_ref()))?,
-        drop_tracking: rule.drop_tracking.or(base.drop_tracking).unwrap_or(true),
-        sort_query: rule.sort_query.or(base.sort_query).unwrap_or(true),
-        key_headers: lower(key_headers),
-        key_cookies: names(
-            "key_cookies",
-            &rule.key_cookies,
-            &base.key_cookies,
-            is_token,
-        )?,
-        bypass_cookies: checked_names(&field("bypass_cookies"), bypass, is_token)?
-            .iter()
-            .map(|name| Glob::new(name))
-            .collect(),
-        forward_all: forward.iter().any(|name| name == "*"),
-        forward_headers: lower(forward),
-        no_vary_search: rule.no_vary_search.or(base.no_vary_search).unwrap_or(false),
-        invalidate_on_write: rule
-            .invalidate_on_write
-            .or(base.invalidate_on_write)
-            .unwrap_or(true),
-        request_directives: rule
-            .request_directives
-            .or(base.request_directives)
-            .unwrap_or(false),
-        heuristic_freshness: rule
-            .heuristic_freshness
-            .or(base.heuristic_freshness)
-            .unwrap_or(false),
-        purge_dialects: rule
-            .purge_dialects
-            .as_ref()
-            .or(base.purge_dialects.as_ref())
-            .cloned()
-            .unwrap_or_default(),
-        tags: names("tags", &rule.tags, &base.tags, is_tag)?,
-        kv: rule.kv.or(base.kv).unwrap_or(true),
-    })
-}
-
-/// A test of a name, and what to say when it fails.
-type NameCheck = fn(&str) -> Result<(), &'static str>;
-
-fn checked_names(path: &str, list: &[String], check: NameCheck) -> Result<Vec<String>, RulesError> {
-    if list.len() > NAMES_MAX {
-        return Err(wrong(path, format!("more than {NAMES_MAX} names")));
-    }
-    for (at, name) in list.iter().enumerate() {
-        check(name).map_err(|problem| wrong(&format!("{path}[{at}]"), problem))?;
-    }
-    Ok(list.to_vec())
-}
-
-/// Field names and cookie names are tokens (RFC 9110 §5.6.2); `*` is one too.
-fn is_token(name: &str) -> Result<(), &'static str> {
-    let valid = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if !name.is_empty() && name.len() <= 256 && name.bytes().all(valid) {
-        Ok(())
-    } else {
-        Err("is not a valid name")
-    }
-}
-
-fn is_tag(tag: &str) -> Result<(), &'static str> {
-    if super::selector::is_tag(tag) {
-        Ok(())
-    } else {
-        Err("a tag is 1 to 1024 printable characters without spaces and commas")
-    }
-}
-
-/// Fields that Edgekeep sets itself, answers itself, or that decide whether a
-/// request is cached at all; as part of a key they would mislead.
-fn is_never_keyed(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "*",
-        "cookie",
-        "host",
-        "connection",
-        "range",
-        "if-range",
-        "if-match",
-        "if-none-match",
-        "if-modified-since",
-        "if-unmodified-since",
-        "cache-control",
-        "pragma",
-        "authorization",
-    ];
-    let name = name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || super::request::is_forwarding_field(&name)
-}
-
-fn query(path: &str, settings: Option<&QuerySettings>) -> Result<Query, RulesError> {
-    let names = |list: &[String]| {
-        if list.len() > NAMES_MAX {
-            return Err(wrong(path, format!("more than {NAMES_MAX} names")));
-        }
-        Ok(list.iter().map(|n| url::canonical_parameter(n)).collect())
-    };
-    Ok(match settings {
-        None | Some(QuerySettings::All(_)) => Query::All,
-        Some(QuerySettings::Allow(list)) => Query::Allow(names(&list.allow)?),
-        Some(QuerySettings::Deny(list)) => Query::Deny(names(&list.deny)?),
     })
 }

@@ -19,14 +19,25 @@ pub struct Settings {
     /// is past `max_purge_lag`: `serve` on (and say so), if unset, or
     /// `revalidate` every entry with the origin.
     pub on_ledger_outage: Option<LedgerOutage>,
-    /// How long the origin may take to send its response head: 1 to 300, 30
-    /// if unset.
+    /// How long the origin may take to send its response head, each time it is
+    /// asked: 1 to 300, 30 if unset. A rule may have its own.
     pub origin_timeout: Option<u64>,
+    /// What a request may wait for a response head in all, however often
+    /// origins are asked: 1 to 600, 60 if unset.
+    pub origin_deadline: Option<u64>,
+    /// How long a body may take once its head is there: 1 to 3,600, without
+    /// end if unset.
+    pub origin_body_timeout: Option<u64>,
     /// Where requests of all hosts go that `origins` does not name; unset in
     /// a routed zone, where each request goes on to its own host.
     pub origin: Option<String>,
-    /// Where requests of a host go: host name -> `http(s)://host[:port]`.
-    pub origins: BTreeMap<String, String>,
+    /// Where requests go that the origin of all hosts fails to answer.
+    pub backup_origin: Option<String>,
+    /// Where requests of a host go: host name -> `http(s)://host[:port]`, or
+    /// that and a backup.
+    pub origins: BTreeMap<String, OriginSettings>,
+    /// What keeps origins from being asked too much.
+    pub protection: ProtectionSettings,
     /// What rules inherit, and what holds where no rule matches.
     pub defaults: RuleSettings,
     /// The first rule whose `host` and `path` match a request decides.
@@ -37,6 +48,65 @@ pub struct Settings {
     pub cascades: Vec<CascadeSettings>,
     /// How fast the zone's own purge call may be used.
     pub fast_lane: FastLaneSettings,
+    /// How many entries may be written to KV a day (UTC), by all isolates
+    /// together; without end if unset.
+    pub kv_writes_per_day: Option<u64>,
+    /// What the cron trigger fetches into KV.
+    pub warm: WarmSettings,
+}
+
+/// `"https://host"`, or `{ url = "https://host", backup = "https://other" }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "must be \"http(s)://host[:port]\" or { url = \"…\", backup = \"…\" }"
+)]
+pub enum OriginSettings {
+    /// One origin.
+    One(String),
+    /// One, and another for when it fails.
+    Two(TwoOrigins),
+}
+
+/// `{ url = "https://host", backup = "https://other" }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TwoOrigins {
+    /// Where requests go.
+    pub url: String,
+    /// Where they go if that fails.
+    pub backup: String,
+}
+
+/// `[vars.EDGEKEEP.protection]`: counted by each isolate for each origin.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProtectionSettings {
+    /// After how many failures in a row the origin is left alone: 1 to 1,000,
+    /// 10 if unset; 0 for never.
+    pub breaker_failures: Option<u64>,
+    /// For how many seconds, if the origin names no time itself: 1 to 3,600,
+    /// 10 if unset.
+    pub breaker_pause: Option<u64>,
+    /// How many requests to it may be under way: 1 to 10,000, 100 if unset.
+    pub max_requests: Option<u64>,
+    /// How many seconds a request waits for its turn: 0 to 60, 5 if unset.
+    pub queue_timeout: Option<u64>,
+    /// How many percent of the requests may be repeated: 0 to 100, 10 if
+    /// unset.
+    pub retry_budget: Option<u64>,
+}
+
+/// `[vars.EDGEKEEP.warm]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WarmSettings {
+    /// Pages.
+    pub urls: Vec<String>,
+    /// Sitemaps that name pages.
+    pub sitemaps: Vec<String>,
+    /// How many pages at most, each time: 1 to 10,000, 1,000 if unset.
+    pub limit: Option<u64>,
 }
 
 /// A key that signs purge orders.
@@ -107,6 +177,22 @@ pub struct RuleSettings {
     /// Window after expiry in which a stale answer is served when the origin
     /// fails, where the origin names none.
     pub stale_if_error: Option<u64>,
+    /// The statuses by which an origin fails: 429 and 500 to 599.
+    pub error_statuses: Option<Vec<u16>>,
+    /// How long an error is kept that says nothing of its lifetime: status ->
+    /// seconds, 0 for not at all.
+    pub negative_ttl: Option<BTreeMap<String, u64>>,
+    /// By how many percent at most lifetimes are shortened, each by its own
+    /// share: 0 to 50.
+    pub ttl_jitter: Option<u64>,
+    /// Whether what is asked for often is refreshed shortly before it expires.
+    pub early_refresh: Option<bool>,
+    /// Whose requests for one answer share one question to the origin.
+    pub collapse: Option<Collapse>,
+    /// See [`Settings::origin_timeout`].
+    pub origin_timeout: Option<u64>,
+    /// How often a safe request is repeated that failed: 0 to 5.
+    pub retries: Option<u64>,
     /// Which query parameters belong to the key.
     pub query: Option<QuerySettings>,
     /// Whether the built-in list of tracking parameters is dropped.
@@ -137,7 +223,41 @@ pub struct RuleSettings {
     /// Tags added to what is stored.
     pub tags: Option<Vec<String>>,
     /// Whether answers are kept in KV too.
-    pub kv: Option<bool>,
+    pub kv: Option<KvSettings>,
+    /// The least time, in seconds, for which an answer must be of use so that
+    /// it can earn its place in KV.
+    pub kv_min_ttl: Option<u64>,
+}
+
+/// `collapse`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Collapse {
+    /// Nobody's: each asks for itself.
+    Off,
+    /// Those of an isolate.
+    Isolate,
+    /// Those of an isolate, and those of other isolates of its data centre as
+    /// far as a note in the Cache API tells them.
+    DataCentre,
+}
+
+/// `kv = true`, `false` or `"earned"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, expecting = "must be true, false or \"earned\"")]
+pub enum KvSettings {
+    /// Always or never.
+    Always(bool),
+    /// When it is worth its price.
+    Earned(Earned),
+}
+
+/// The word `earned`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Earned {
+    /// `earned`
+    Earned,
 }
 
 /// `on_ledger_outage`

@@ -6,7 +6,6 @@ use super::ledger_object::{self as ledger, Book};
 use super::zone::Zone;
 use super::{crypto, origin, tiers};
 use crate::cache::answer::OriginFailure;
-use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
@@ -112,29 +111,38 @@ impl Platform {
         };
         let copies = match copies {
             Ok(copies) => copies,
-            Err(error) => return self.lost("body", &js::message(&error)),
+            Err(error) => {
+                let problem = js::message(&error);
+                for (tier, _) in &keep.places {
+                    keep.landed.tell(*tier, Err(&problem));
+                }
+                return self.lost("body", &problem);
+            }
         };
         let keep = Rc::new(keep);
         for ((tier, slot), copy) in keep.places.clone().into_iter().zip(copies) {
             let (host, keep) = (self.clone(), Rc::clone(&keep));
-            self.later(async move { host.write(tier, &slot, &keep.entry, &copy).await });
+            self.later(async move { host.write(tier, &slot, &keep, &copy).await });
         }
     }
 
     /// Writes an entry to one tier. If that fails or the body breaks off,
     /// nothing of it may stay there.
-    async fn write(&self, tier: Tier, slot: &Slot, entry: &Entry, body: &Copy) {
+    async fn write(&self, tier: Tier, slot: &Slot, keep: &Keep, body: &Copy) {
+        let entry = &keep.entry;
         let written = match (tier, self.kv()) {
             (Tier::CacheApi, _) => tiers::keep_in_cache(slot, entry, body).await,
             (Tier::Kv, Ok(kv)) => tiers::keep_in_kv(&kv, slot, entry, body).await,
             (Tier::Kv, Err(problem)) => Err(problem.into()),
         };
         let Err(error) = written else {
-            return;
+            return keep.landed.tell(tier, Ok(()));
         };
+        let problem = js::message(&error);
+        keep.landed.tell(tier, Err(&problem));
         match tier {
-            Tier::Kv => self.lost(tier.word(), &js::message(&error)),
-            Tier::CacheApi => log_problem(self, tier.word(), &js::message(&error)),
+            Tier::Kv => self.lost(tier.word(), &problem),
+            Tier::CacheApi => log_problem(self, tier.word(), &problem),
         }
         if body.rest.is_none() {
             return;
@@ -225,7 +233,11 @@ impl Host for Platform {
                 client
             }
             Err(error) => {
-                self.lost("body", &js::message(&error));
+                let problem = js::message(&error);
+                for (tier, _) in &keep.places {
+                    keep.landed.tell(*tier, Err(&problem));
+                }
+                self.lost("body", &problem);
                 None
             }
         }

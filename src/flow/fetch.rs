@@ -1,7 +1,7 @@
 //! Asking the origin for an answer that may be stored.
 
 use super::find::{Hit, Taken};
-use super::host::{Host, Keep, Tier};
+use super::host::{Host, Keep, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
@@ -13,6 +13,7 @@ use crate::cache::key::Slot;
 use crate::cache::no_vary_search;
 use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
+use crate::cache::rules::Kv;
 use crate::cache::stored::Age;
 use crate::http::cache_control::withheld;
 use crate::http::fields::Fields;
@@ -270,7 +271,11 @@ pub fn store<H: Host>(
     let for_client = answer_head.wants_body;
     signpost::put_up(host, lookup, &entry);
     note_stores(report, &places);
-    let keep = Keep { entry, places };
+    let keep = Keep {
+        entry,
+        places,
+        landed: Landed::default(),
+    };
     answer_head.with(host.keep(body, keep, for_client))
 }
 
@@ -331,7 +336,12 @@ fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>, taken:
     }
     let places = places_for(lookup, &entry, taken);
     entry.terms = Terms::default();
-    host.keep(hit.body, Keep { entry, places }, false);
+    let keep = Keep {
+        entry,
+        places,
+        landed: Landed::default(),
+    };
+    host.keep(hit.body, keep, false);
 }
 
 /// Gives the origin's answer on as it is.
@@ -366,7 +376,7 @@ pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
         .length
         .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
     let whole = entry.status != 206;
-    if lookup.rule.kv && small && whole && entry.terms.lifetime > entry.initial_age {
+    if lookup.rule.kv != Kv::Never && small && whole && entry.terms.lifetime > entry.initial_age {
         vec![Tier::CacheApi, Tier::Kv]
     } else {
         vec![Tier::CacheApi]

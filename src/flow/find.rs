@@ -8,6 +8,7 @@ use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::negotiation;
 use crate::cache::request::Lookup;
+use crate::cache::rules::Kv;
 use crate::cache::stored::{Age, Unusable, Verdict, judge};
 use std::rc::Rc;
 
@@ -135,7 +136,7 @@ async fn search<H: Host>(
         found: Found::Nothing(Missing::Uri),
         taken: Taken::default(),
     };
-    let tiers: &[Tier] = if lookup.rule.kv {
+    let tiers: &[Tier] = if lookup.rule.kv != Kv::Never {
         &[Tier::CacheApi, Tier::Kv]
     } else {
         &[Tier::CacheApi]

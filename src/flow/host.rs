@@ -11,6 +11,8 @@ use crate::cache::news::News;
 use crate::cache::request::OriginRequest;
 use crate::cache::zone::Answer;
 use crate::http::head::ResponseHead;
+use std::fmt;
+use std::rc::Rc;
 
 /// Bodies up to this length are stored in one piece, when their last byte has
 /// come: what breaks off before is never seen in a tier. A hundred fills at a
@@ -44,6 +46,36 @@ pub struct Keep {
     /// The tiers it goes to, and where it goes there: in which slot a variant
     /// lies may differ between them.
     pub places: Vec<(Tier, Slot)>,
+    /// Who wants to know what becomes of the copies.
+    pub landed: Landed,
+}
+
+/// Is told what became of a copy: once for each place, when it can be read
+/// there, or why it is lost. It only notes plain values: whoever waits for the
+/// copy looks at those by itself.
+#[derive(Clone, Default)]
+pub struct Landed(Option<Rc<Tell>>);
+
+type Tell = dyn Fn(Tier, Result<(), &str>);
+
+impl Landed {
+    /// Tells `tell`.
+    pub fn new(tell: impl Fn(Tier, Result<(), &str>) + 'static) -> Self {
+        Self(Some(Rc::new(tell)))
+    }
+
+    /// Tells what became of the copy for a tier.
+    pub fn tell(&self, tier: Tier, outcome: Result<(), &str>) {
+        if let Some(tell) = &self.0 {
+            tell(tier, outcome);
+        }
+    }
+}
+
+impl fmt::Debug for Landed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Landed")
+    }
 }
 
 /// What the ledger says of an order.
@@ -91,8 +123,9 @@ pub trait Host: Clone + 'static {
         slot: &Slot,
     ) -> Result<Option<(String, Option<Self::Body>)>, String>;
 
-    /// Keeps an entry behind the response. If the body breaks off, nothing
-    /// stays stored. Gives back the body for the client if `for_client`.
+    /// Keeps an entry behind the response, and tells [`Keep::landed`]. If the
+    /// body breaks off, nothing stays stored. Gives back the body for the
+    /// client if `for_client`.
     fn keep(&self, body: Option<Self::Body>, keep: Keep, for_client: bool) -> Option<Self::Body>;
 
     /// One body after the other, both short; `None` if either breaks off.

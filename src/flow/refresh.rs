@@ -10,7 +10,7 @@ use super::report::Report;
 use super::serve::from_cache;
 use super::{signpost, sync};
 use crate::cache::request::{Lookup, Plan, classify};
-use crate::cache::rules::Rules;
+use crate::cache::rules::{Kv, Rules};
 use crate::cache::zone::Outcome;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
@@ -134,7 +134,7 @@ fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
         fields,
     };
     match classify(rules, &request) {
-        Plan::Lookup(lookup) if lookup.rule.kv => Ok(*lookup),
+        Plan::Lookup(lookup) if lookup.rule.kv != Kv::Never => Ok(*lookup),
         Plan::Lookup(_) => Err("its rule says kv = false".to_owned()),
         Plan::Bypass(reason, _) => Err(format!("it is not cached: {}", reason.word())),
         Plan::Admin | Plan::Purge(_) => Err("it is an address of Edgekeep's own".to_owned()),

@@ -3,7 +3,7 @@
 use super::bypass::bypass;
 use super::fetch::{Old, error_page, fetch, note_stores};
 use super::find::{Found, Hit, Missing, Taken, find};
-use super::host::{Host, Keep, Tier};
+use super::host::{Host, Keep, Landed, Tier};
 use super::isolate::Isolate;
 use super::parts::{complete, find_part};
 use super::refresh::refresh_later;
@@ -150,6 +150,10 @@ pub fn from_cache<H: Host>(
     note_stores(report, &places);
     let for_client = head.wants_body;
     let entry = hit.entry;
-    let keep = Keep { entry, places };
+    let keep = Keep {
+        entry,
+        places,
+        landed: Landed::default(),
+    };
     head.with(host.keep(hit.body, keep, for_client))
 }

@@ -5,12 +5,13 @@
 //! A signpost only leads: the entry it leads to is judged like any other.
 
 use super::fetch::tiers_for;
-use super::host::{Host, Keep, Tier};
+use super::host::{Host, Keep, Landed, Tier};
 use super::report::Report;
 use crate::cache::entry::Entry;
 use crate::cache::key::CacheKey;
 use crate::cache::no_vary_search::{FIELD, Policy};
 use crate::cache::request::Lookup;
+use crate::cache::rules::Kv;
 use crate::http::fields::Fields;
 
 /// The lookup with what matters of its query, if there is a signpost.
@@ -21,7 +22,7 @@ pub async fn follow<H: Host>(host: &H, lookup: &Lookup, report: &mut Report) -> 
     let post = post_of(&lookup.asked);
     let slot = post.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
-        if tier == Tier::Kv && !lookup.rule.kv {
+        if tier == Tier::Kv && lookup.rule.kv == Kv::Never {
             continue;
         }
         report.reads.push(tier.word());
@@ -72,7 +73,11 @@ pub fn put_up<H: Host>(host: &H, lookup: &Lookup, entry: &Entry) {
     };
     let tiers = tiers_for(lookup, &entry).into_iter();
     let places = tiers.map(|tier| (tier, post.slot())).collect();
-    let keep = Keep { entry, places };
+    let keep = Keep {
+        entry,
+        places,
+        landed: Landed::default(),
+    };
     host.keep(None, keep, false);
 }
 

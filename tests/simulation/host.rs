@@ -141,7 +141,13 @@ impl SimHost {
     }
 
     /// Writes an entry to one tier, when its body has come.
-    async fn write(self, tier: Tier, slot: Slot, mut entry: Entry, body: Option<Bytes>) {
+    async fn write(
+        self,
+        tier: Tier,
+        slot: Slot,
+        mut entry: Entry,
+        body: Option<Bytes>,
+    ) -> Result<(), &'static str> {
         let world = &self.world;
         let mut takes_ms = body.as_ref().map_or(0, |body| body.takes_ms);
         if world.chance(world.faults(world.setup.tiers.put_slow)) {
@@ -168,7 +174,7 @@ impl SimHost {
                 let mut cache = world.centres[self.seat.centre].borrow_mut();
                 cache.put(&slot.entry_url, held, now_ms + seconds * 1000);
             }
-            Tier::Kv if world.chance(world.faults(faults.kv_fails)) => {}
+            Tier::Kv if world.chance(world.faults(faults.kv_fails)) => return Err("a fault"),
             Tier::Kv => {
                 let until_ms = now_ms + seconds.max(KV_SECONDS_MIN) * 1000;
                 let seen_from_ms = self.kv_lags(now_ms);
@@ -178,6 +184,7 @@ impl SimHost {
                     .put(&slot.digest, held, until_ms, seen_from_ms);
             }
         }
+        Ok(())
     }
 
     /// When each data centre sees what is written to KV now.
@@ -247,6 +254,7 @@ impl Host for SimHost {
         let Keep {
             mut entry,
             mut places,
+            landed,
         } = keep;
         let whole = body.as_ref().is_none_or(|body| {
             let fits = |length| length == body.text.len() as u64;
@@ -257,7 +265,16 @@ impl Host for SimHost {
         if whole {
             for (tier, slot) in places {
                 let host = self.clone();
-                self.later(host.write(tier, slot, entry.clone(), body.clone()));
+                let written = host.write(tier, slot, entry.clone(), body.clone());
+                let landed = landed.clone();
+                self.later(async move {
+                    let outcome = written.await;
+                    landed.tell(tier, outcome);
+                });
+            }
+        } else {
+            for (tier, _) in places {
+                landed.tell(tier, Err("the body broke off"));
             }
         }
         body.filter(|_| for_client)

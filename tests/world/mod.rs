@@ -213,7 +213,13 @@ impl World {
         live.map(|(text, _)| text.clone())
     }
 
-    fn write(&self, tier: Tier, slot: &Slot, entry: &Entry, body: Option<Bytes>) {
+    fn write(
+        &self,
+        tier: Tier,
+        slot: &Slot,
+        entry: &Entry,
+        body: Option<Bytes>,
+    ) -> Result<(), &'static str> {
         let whole = body.as_ref().is_none_or(|body| {
             let fits = |length| length == body.text.len() as u64;
             !body.broken && entry.length.is_none_or(fits)
@@ -222,7 +228,7 @@ impl World {
             if tier == Tier::Kv {
                 self.state.borrow_mut().lost = Some("kv: lost".to_owned());
             }
-            return;
+            return Err("lost");
         }
         let retention_ms = entry.retention_seconds() * 1000;
         let now_ms = self.executor.now_ms();
@@ -236,6 +242,7 @@ impl World {
                 .kv
                 .insert(slot.digest.clone(), held(retention_ms.max(KV_MS_MIN))),
         };
+        Ok(())
     }
 }
 
@@ -276,7 +283,8 @@ impl Host for World {
 
     fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
         for (tier, slot) in &keep.places {
-            self.write(*tier, slot, &keep.entry, body.clone());
+            let outcome = self.write(*tier, slot, &keep.entry, body.clone());
+            keep.landed.tell(*tier, outcome);
         }
         body.filter(|_| for_client)
     }
