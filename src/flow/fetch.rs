@@ -60,6 +60,7 @@ impl<B> Ask<B> {
             Err(failure) => (Err(failure), None),
         };
         report.fwd_status = head.as_ref().ok().map(|head| head.status);
+        report.failure = head.as_ref().err().copied();
         Self {
             seen,
             times: Times {
@@ -171,10 +172,7 @@ pub async fn fetch<H: Host>(
             }
             Next::Fail(failure) => {
                 report.cache = "error";
-                match old {
-                    Some(_) => origin_silent(failure),
-                    None => origin_failed(failure),
-                }
+                no_answer(failure, old.is_some())
             }
         };
     }
@@ -182,7 +180,7 @@ pub async fn fetch<H: Host>(
 
 /// Whether the old answer has not been purged while the origin was asked,
 /// which may take long.
-async fn is_alive<H: Host>(
+pub async fn is_alive<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
@@ -274,7 +272,7 @@ pub fn store<H: Host>(
     let keep = Keep {
         entry,
         places,
-        landed: Landed::default(),
+        landed: report.landed.clone(),
     };
     answer_head.with(host.keep(body, keep, for_client))
 }
@@ -300,7 +298,8 @@ fn refreshed<H: Host>(
     from_entry(&entry, lookup, client, age).with(old.hit.body)
 }
 
-fn serve_stale<B>(
+/// The client gets the stale copy.
+pub fn serve_stale<B>(
     lookup: &Lookup,
     old: Option<Old<B>>,
     head: Result<ResponseHead, OriginFailure>,
@@ -417,6 +416,15 @@ fn failure_text(failure: OriginFailure) -> &'static str {
     match failure {
         OriginFailure::Unreachable => "could not be reached",
         OriginFailure::TimedOut => "did not answer in time",
+    }
+}
+
+/// The page where the origin gives none; `held` tells whether something is
+/// stored that may not be used without it.
+pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
+    match held {
+        true => origin_silent(failure),
+        false => origin_failed(failure),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the requests of one isolate share: plain values, never futures.
 
+use super::flights::Flights;
 use super::keys::Keys;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// The state of an isolate. No borrow of it crosses an `.await`.
 #[derive(Debug)]
@@ -31,7 +32,8 @@ pub struct Isolate {
     pub marker: RefCell<Option<News>>,
     /// When the shared news was last looked at.
     pub looked_ms: Cell<Option<u64>>,
-    refreshing: RefCell<HashMap<String, u64>>,
+    /// The answers that are being fetched.
+    pub flights: Flights,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -48,15 +50,6 @@ pub struct LedgerClock {
 /// forgotten, which costs a fetch each.
 const PARTS_MAX: usize = 10_000;
 
-/// A mark of work in flight expires after this: a cancelled request never
-/// says that it ended. Cloudflare lets work run for 30 seconds after the
-/// response.
-const MARK_EXPIRES_MS: u64 = 30_000;
-
-/// How many refreshes may be marked. Beyond it, refreshes wait for the next
-/// request after some mark has gone: stale pages are served meanwhile.
-const MARKS_MAX: usize = 10_000;
-
 impl Isolate {
     /// A new isolate, which has seen no purge yet.
     pub fn new(rules: Rules, keys: Keys) -> Self {
@@ -71,31 +64,9 @@ impl Isolate {
             clock: Cell::new(None),
             marker: RefCell::default(),
             looked_ms: Cell::new(None),
-            refreshing: RefCell::default(),
+            flights: Flights::default(),
             parts: RefCell::default(),
         }
-    }
-
-    /// Marks a refresh as begun; `false` if one is in flight already.
-    pub fn begin_refresh(&self, digest: &str, now_ms: u64) -> bool {
-        let mut marks = self.refreshing.borrow_mut();
-        let expired = |began: u64| now_ms.saturating_sub(began) >= MARK_EXPIRES_MS;
-        if marks.get(digest).is_some_and(|began| !expired(*began)) {
-            return false;
-        }
-        if marks.len() >= MARKS_MAX {
-            marks.retain(|_, began| !expired(*began));
-            if marks.len() >= MARKS_MAX {
-                return false;
-            }
-        }
-        marks.insert(digest.to_owned(), now_ms);
-        true
-    }
-
-    /// Marks a refresh as ended.
-    pub fn end_refresh(&self, digest: &str) {
-        self.refreshing.borrow_mut().remove(digest);
     }
 
     /// Remembers that a part was stored in this slot.

@@ -4,9 +4,11 @@
 pub mod admin;
 pub mod alarm;
 pub mod bypass;
+pub mod collapse;
 pub mod dialect;
 pub mod fetch;
 pub mod find;
+pub mod flights;
 pub mod handoff;
 pub mod host;
 pub mod invalidate;

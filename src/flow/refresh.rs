@@ -3,12 +3,12 @@
 
 use super::fetch::{Old, fetch};
 use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
-use super::host::{Host, Tier};
+use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
 use super::report::Report;
 use super::serve::from_cache;
-use super::{signpost, sync};
+use super::{collapse, signpost, sync};
 use crate::cache::request::{Lookup, Plan, classify};
 use crate::cache::rules::{Kv, Rules};
 use crate::cache::zone::Outcome;
@@ -24,18 +24,26 @@ pub fn refresh_later<H: Host>(
     lookup: &Rc<Lookup>,
     hit: &Hit<H::Body>,
 ) {
-    let digest = hit.slot.digest.clone();
-    if !isolate.begin_refresh(&digest, host.now_ms()) {
+    let Some(flight) = isolate.flights.begin(&hit.slot.digest, host.now_ms()) else {
         return;
-    }
+    };
     let (host_then, isolate, lookup) = (host.clone(), Rc::clone(isolate), Rc::clone(lookup));
     host.later(async move {
-        refresh(&host_then, &isolate, &lookup).await;
-        isolate.end_refresh(&digest);
+        let (host, site) = (&host_then, &lookup.key.url.host);
+        let landed = collapse::landed(host, &isolate, &flight, site);
+        let work = refresh(host, &isolate, &lookup, landed);
+        let report = collapse::lead(host, &flight, site, false, work).await;
+        collapse::conclude(host, &isolate, &flight, site, &report);
+        collapse::until_landed(host, &isolate, &flight).await;
     });
 }
 
-async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
+async fn refresh<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    landed: Landed,
+) -> Report {
     // The body in hand goes to the client; what a 304 confirms is read anew.
     // A HEAD request's refresh is a GET, and a part's of everything.
     let lookup = Lookup {
@@ -44,6 +52,7 @@ async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
         ..lookup.clone()
     };
     let mut report = report(host, &lookup);
+    report.landed = landed;
     let search = find_fresh(host, isolate, &lookup, &mut report).await;
     let taken = &search.taken;
     match search.found {
@@ -51,6 +60,7 @@ async fn refresh<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup) {
         Found::Fresh(hit) => drop(from_cache(host, &lookup, hit, taken, &mut report)),
         found => ask(host, isolate, &lookup, found, taken, &mut report).await,
     }
+    report
 }
 
 fn report<H: Host>(host: &H, lookup: &Lookup) -> Report {

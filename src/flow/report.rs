@@ -1,7 +1,8 @@
 //! Saying why: `Cache-Status` (RFC 9211) on every answer, and one structured
 //! log line a request.
 
-use super::host::{Host, Tier};
+use super::host::{Host, Landed, Tier};
+use crate::cache::answer::OriginFailure;
 use crate::cache::stored::Age;
 use serde::Serialize;
 use serde_json::json;
@@ -19,8 +20,8 @@ pub struct Report {
     pub path: String,
     /// Status of the answer.
     pub status: u16,
-    /// In a word: `hit`, `stale`, `miss`, `revalidated`, `bypass`, `error`,
-    /// `admin`.
+    /// In a word: `hit`, `stale`, `collapsed`, `miss`, `revalidated`,
+    /// `bypass`, `error`, `admin`.
     pub cache: &'static str,
     /// The tier whose entry was served.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +58,15 @@ pub struct Report {
     /// RFC 9211 `fwd-status`.
     #[serde(skip)]
     pub fwd_status: Option<u16>,
+    /// RFC 9211 `collapsed`: another request asked for this one, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub collapsed: bool,
+    /// Why there was no answer of the origin.
+    #[serde(skip)]
+    pub failure: Option<OriginFailure>,
+    /// Who wants to know what becomes of the copies.
+    #[serde(skip)]
+    pub landed: Landed,
     /// Words for RFC 9211 `detail`.
     #[serde(skip)]
     pub detail: Vec<&'static str>,
@@ -108,6 +118,9 @@ impl Report {
         }
         if !self.stores.is_empty() && self.fwd.is_some() {
             add("stored".to_owned());
+        }
+        if self.collapsed {
+            add("collapsed".to_owned());
         }
         if let Some(ttl) = self.ttl {
             add(format!("ttl={ttl}"));

@@ -1,15 +1,18 @@
 //! The life of a request, from top to bottom.
 
 use super::bypass::bypass;
-use super::fetch::{Old, error_page, fetch, note_stores};
+use super::collapse::{Turn, fill, take_turn};
+use super::fetch::{Old, error_page, fetch, is_alive, no_answer, note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Taken, find};
-use super::host::{Host, Keep, Landed, Tier};
+use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::parts::{complete, find_part};
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
-use super::{admin, dialect, signpost, sync};
+use super::{admin, collapse, dialect, signpost, sync};
+use crate::cache::answer::OriginFailure;
+use crate::cache::negotiation;
 use crate::cache::request::{Lookup, Plan, classify};
 use crate::http::cache_control::RequestControl;
 use crate::http::head::RequestHead;
@@ -68,53 +71,143 @@ async fn look_up<H: Host>(
     let site = &lookup.key.url.host;
     let knowledge = sync::bring_up_to_date(host, isolate, site).await;
     report.set_knowledge(knowledge.word());
-    let lookup = match signpost::follow(host, &lookup, report).await {
-        Some(led) => Rc::new(led),
-        None => lookup,
+    // Again when another request has fetched it.
+    let mut round = 0;
+    loop {
+        let lookup = match signpost::follow(host, &lookup, report).await {
+            Some(led) => Rc::new(led),
+            None => Rc::clone(&lookup),
+        };
+        let search = find(host, isolate, &lookup, report).await;
+        let taken = search.taken;
+        let (old, missing) = match search.found {
+            Found::Stale(..) | Found::Nothing(_) if lookup.wishes.only_if_cached => {
+                report.cache = "error";
+                report.detail.push("only-if-cached");
+                return not_cached();
+            }
+            Found::Fresh(hit) => return from_cache(host, &lookup, hit, &taken, report),
+            Found::WhileRevalidate(hit) => {
+                refresh_later(host, isolate, &lookup, &hit);
+                report.detail.push("stale-while-revalidate");
+                return from_cache(host, &lookup, hit, &taken, report);
+            }
+            Found::Stale(hit, on_error) => (Some(Old { hit, on_error }), None),
+            Found::Nothing(missing) => (None, Some(missing)),
+        };
+        if missing == Some(Missing::Uri)
+            && let Some(part) = find_part(host, isolate, &lookup, report).await
+        {
+            if lookup.range.is_some() {
+                return from_cache(host, &lookup, part, &taken, report);
+            }
+            report.fwd = Some("partial");
+            return complete(host, isolate, &lookup, part, report).await;
+        }
+        say_why(host, &lookup, old.as_ref(), missing.as_ref(), report);
+        let digest = where_it_will_lie(&lookup, old.as_ref(), missing.as_ref());
+        match take_turn(host, isolate, &lookup, &digest, round, report).await {
+            Turn::LookAgain => round += 1,
+            Turn::Lead(flight) => {
+                return fill(host, isolate, &lookup, old, taken, flight, report).await;
+            }
+            Turn::Alone => return ask(host, isolate, &lookup, old, &taken, report).await,
+            Turn::Failed(failure) => {
+                return match after_failure(host, isolate, &lookup, old, failure, report).await {
+                    Ok(answer) => answer,
+                    Err(old) => ask(host, isolate, &lookup, old, &taken, report).await,
+                };
+            }
+        }
+    }
+}
+
+/// Says why the origin is asked (RFC 9211 §2.2).
+fn say_why<H: Host>(
+    host: &H,
+    lookup: &Lookup,
+    old: Option<&Old<H::Body>>,
+    missing: Option<&Missing>,
+    report: &mut Report,
+) {
+    // Fresh, but the request would not have it.
+    let unwanted = |old: &Old<_>| {
+        let entry = &old.hit.entry;
+        lookup.wishes != RequestControl::default()
+            && entry.age(host.now_ms()) < entry.terms.lifetime
     };
-    let search = find(host, isolate, &lookup, report).await;
-    let taken = &search.taken;
-    let waiting = Client::Waiting;
-    let only_if_cached = lookup.wishes.only_if_cached;
-    match search.found {
-        Found::Stale(..) | Found::Nothing(_) if only_if_cached => {
+    report.fwd = Some(match (old, missing) {
+        (Some(old), _) if unwanted(old) => "request",
+        (Some(_), _) => "stale",
+        (_, Some(Missing::Variant(_))) => "vary-miss",
+        (_, Some(Missing::Unauthorized)) => "request",
+        _ => "uri-miss",
+    });
+    if missing == Some(&Missing::Purged) && !report.detail.contains(&"purged") {
+        report.detail.push("purged");
+    }
+}
+
+/// The digest of the slot where the answer that is asked for will lie.
+fn where_it_will_lie<B>(
+    lookup: &Lookup,
+    old: Option<&Old<B>>,
+    missing: Option<&Missing>,
+) -> String {
+    match (old, missing) {
+        (Some(old), _) => old.hit.slot.digest.clone(),
+        (_, Some(Missing::Variant(names))) => {
+            let choices = negotiation::choices(names, &lookup.origin.fields);
+            let variant = negotiation::variant_text(&choices);
+            lookup.key.variant_slot(&variant).digest
+        }
+        _ => lookup.key.slot().digest,
+    }
+}
+
+/// Asks the origin for this request alone.
+async fn ask<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    old: Option<Old<H::Body>>,
+    taken: &Taken,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.collapsed = false;
+    let answer = fetch(host, isolate, lookup, old, taken, Client::Waiting, report).await;
+    if !report.stores.is_empty() && report.ttl.is_some_and(|ttl| ttl > 0) {
+        let digest = lookup.key.slot().digest;
+        collapse::shared(host, isolate, &lookup.key.url.host, &digest);
+    }
+    answer
+}
+
+/// The answer to a request for which another one has asked the origin, which
+/// failed. Where it gave an error of its own and there is no old copy, each
+/// asks for itself: an origin that flaps has a page for some of them.
+async fn after_failure<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    old: Option<Old<H::Body>>,
+    failure: Option<OriginFailure>,
+    report: &mut Report,
+) -> Result<Answer<H::Body>, Option<Old<H::Body>>> {
+    let may_serve = match &old {
+        Some(old) => old.on_error && is_alive(host, isolate, lookup, old, report).await,
+        None => false,
+    };
+    match (old, failure) {
+        (Some(old), _) if may_serve => {
+            let head = Err(failure.unwrap_or(OriginFailure::Unreachable));
+            let waiting = Client::Waiting;
+            Ok(serve_stale(lookup, Some(old), head, waiting, report))
+        }
+        (old, None) => Err(old),
+        (old, Some(failure)) => {
             report.cache = "error";
-            report.detail.push("only-if-cached");
-            not_cached()
-        }
-        Found::Fresh(hit) => from_cache(host, &lookup, hit, taken, report),
-        Found::WhileRevalidate(hit) => {
-            refresh_later(host, isolate, &lookup, &hit);
-            report.detail.push("stale-while-revalidate");
-            from_cache(host, &lookup, hit, taken, report)
-        }
-        Found::Stale(hit, on_error) => {
-            // RFC 9211 §2.2: fresh, but the request would not have it.
-            let wished = lookup.wishes != RequestControl::default();
-            let fresh = hit.entry.age(host.now_ms()) < hit.entry.terms.lifetime;
-            report.fwd = Some(if wished && fresh { "request" } else { "stale" });
-            let old = Some(Old { hit, on_error });
-            fetch(host, isolate, &lookup, old, taken, waiting, report).await
-        }
-        Found::Nothing(missing) => {
-            if missing == Missing::Uri
-                && let Some(part) = find_part(host, isolate, &lookup, report).await
-            {
-                if lookup.range.is_some() {
-                    return from_cache(host, &lookup, part, taken, report);
-                }
-                report.fwd = Some("partial");
-                return complete(host, isolate, &lookup, part, report).await;
-            }
-            report.fwd = Some(match missing {
-                Missing::Variant(_) => "vary-miss",
-                Missing::Unauthorized => "request",
-                Missing::Uri | Missing::Purged => "uri-miss",
-            });
-            if missing == Missing::Purged {
-                report.detail.push("purged");
-            }
-            fetch(host, isolate, &lookup, None, taken, waiting, report).await
+            Ok(no_answer(failure, old.is_some()))
         }
     }
 }
@@ -136,8 +229,13 @@ pub fn from_cache<H: Host>(
     taken: &Taken,
     report: &mut Report,
 ) -> Answer<H::Body> {
-    report.hit = true;
-    report.cache = if hit.age.ttl > 0 { "hit" } else { "stale" };
+    // RFC 9211 §2.1: a hit is what was not asked for.
+    report.hit = !report.collapsed;
+    report.cache = match report.collapsed {
+        true => "collapsed",
+        false if hit.age.ttl > 0 => "hit",
+        false => "stale",
+    };
     report.set_tier(hit.tier);
     report.set_age(hit.age);
     report.entry = Some(hit.slot.entry_url.clone());
@@ -153,7 +251,7 @@ pub fn from_cache<H: Host>(
     let keep = Keep {
         entry,
         places,
-        landed: Landed::default(),
+        landed: report.landed.clone(),
     };
     head.with(host.keep(hit.body, keep, for_client))
 }

@@ -155,7 +155,7 @@ impl Promises {
         }
         let excuse = Excuse::of(world, seat, exchange, answer)?;
         if answer.status >= 400 {
-            return if exchange.origin_failed.get() {
+            return if origin_failed(world, seat, exchange, answer) {
                 world.count("error page");
                 Ok(())
             } else {
@@ -274,9 +274,19 @@ impl Excuse {
             return Err((Promise::Outage, text));
         }
         let serves = old && world.setup.serve_in_outage;
-        let holds = serves || exchange.origin_failed.get();
+        let holds = serves || origin_failed(world, seat, exchange, answer);
         Ok(Self { holds })
     }
+}
+
+/// Whether the origin has failed this request, or the one that asked for it.
+fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) -> bool {
+    let collapsed = status_of(answer).contains("; collapsed");
+    exchange.origin_failed.get()
+        || collapsed
+            && world.exchanges.borrow().iter().any(|(other, at)| {
+                at.name == seat.name && other.page == exchange.page && other.origin_failed.get()
+            })
 }
 
 fn origin_of(world: &World, stamp: Option<u64>) -> Option<super::origin::Asked> {

@@ -1,0 +1,165 @@
+//! Request collapsing: which answers are being fetched right now, so that of
+//! all requests for one answer that is not there a single one asks the origin
+//! (RFC 9111 §4: "collapse requests").
+//!
+//! Requests of one isolate must not await each other (PLATFORM: the runtime
+//! would run them in the wrong context), so a flight is a plain value. Who
+//! leads it says now and then that it is alive; who follows looks at it by a
+//! timer of its own, and at the end looks the answer up by itself. So a purge
+//! that came meanwhile counts for each of them.
+
+use crate::cache::answer::OriginFailure;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// An answer that is being fetched.
+#[derive(Debug)]
+pub struct Flight {
+    /// The digest of the slot where the answer will lie.
+    pub key: String,
+    /// Whether the other isolates of the data centre were told of it.
+    pub noted: Cell<bool>,
+    beat_ms: Cell<u64>,
+    outcome: Cell<Option<Outcome>>,
+}
+
+/// What became of a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer lies in the Cache API, or was lost on its way: look again.
+    Landed,
+    /// The answer is for the one who asked.
+    Unshared,
+    /// The origin failed, without an answer or by an error status.
+    Failed(Option<OriginFailure>),
+}
+
+/// What a request has to do with a flight.
+#[derive(Debug)]
+pub enum Role {
+    /// Nothing: it asks the origin for itself.
+    Alone,
+    /// It asks for all.
+    Lead(Rc<Flight>),
+    /// Another one asks.
+    Follow(Rc<Flight>),
+}
+
+/// A leader from which nothing was heard for so long is gone: three of its
+/// signs of life ([`BEAT_MS`]) have not come.
+const DEAD_MS: u64 = 3_000;
+/// How often a leader gives a sign of life.
+pub const BEAT_MS: u64 = 900;
+
+/// For how long it is remembered that an answer cannot be shared
+/// (hit-for-miss).
+pub const UNSHARED_MS: u64 = 60_000;
+
+/// How many flights there may be, and how many keys whose answers cannot be
+/// shared: some 100 bytes each. Beyond it, requests ask for themselves.
+const FLIGHTS_MAX: usize = 10_000;
+
+impl Flight {
+    fn new(key: &str, now_ms: u64) -> Self {
+        Self {
+            key: key.to_owned(),
+            noted: Cell::new(false),
+            beat_ms: Cell::new(now_ms),
+            outcome: Cell::new(None),
+        }
+    }
+
+    /// A sign of life.
+    pub fn beat(&self, now_ms: u64) {
+        self.beat_ms.set(now_ms);
+    }
+
+    /// What became of it, if it has ended.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome.get()
+    }
+
+    /// Whether its leader is gone without a word.
+    pub fn is_dead(&self, now_ms: u64) -> bool {
+        // A clock that was set back makes it look young; it moves on.
+        now_ms.saturating_sub(self.beat_ms.get()) >= DEAD_MS
+    }
+}
+
+/// The flights of an isolate.
+#[derive(Debug, Default)]
+pub struct Flights {
+    under_way: RefCell<HashMap<String, Rc<Flight>>>,
+    /// Until when the answers of these keys count as not to be shared.
+    unshared: RefCell<HashMap<String, u64>>,
+}
+
+impl Flights {
+    /// What a request has to do that wants this answer.
+    pub fn join(&self, key: &str, now_ms: u64) -> Role {
+        let until = self.unshared.borrow().get(key).copied();
+        if until.is_some_and(|until| until > now_ms) {
+            return Role::Alone;
+        }
+        let mut flights = self.under_way.borrow_mut();
+        if let Some(flight) = flights.get(key).filter(|flight| !flight.is_dead(now_ms)) {
+            return Role::Follow(Rc::clone(flight));
+        }
+        if flights.len() >= FLIGHTS_MAX {
+            flights.retain(|_, flight| !flight.is_dead(now_ms));
+            if flights.len() >= FLIGHTS_MAX {
+                return Role::Alone;
+            }
+        }
+        let flight = Rc::new(Flight::new(key, now_ms));
+        flights.insert(key.to_owned(), Rc::clone(&flight));
+        Role::Lead(flight)
+    }
+
+    /// A flight for a refresh behind a response; `None` if there is one. What
+    /// cannot be shared is refreshed once at a time all the same.
+    pub fn begin(&self, key: &str, now_ms: u64) -> Option<Rc<Flight>> {
+        self.unshared.borrow_mut().remove(key);
+        match self.join(key, now_ms) {
+            Role::Lead(flight) => Some(flight),
+            Role::Follow(_) | Role::Alone => None,
+        }
+    }
+
+    /// Ends a flight, unless it has ended.
+    pub fn end(&self, flight: &Rc<Flight>, outcome: Outcome, now_ms: u64) {
+        if flight.outcome.get().is_some() {
+            return;
+        }
+        flight.outcome.set(Some(outcome));
+        let mut flights = self.under_way.borrow_mut();
+        if flights
+            .get(&flight.key)
+            .is_some_and(|f| Rc::ptr_eq(f, flight))
+        {
+            flights.remove(&flight.key);
+        }
+        drop(flights);
+        if outcome == Outcome::Unshared {
+            self.remember_unshared(&flight.key, now_ms);
+        }
+    }
+
+    /// Remembers that answers of this key cannot be shared.
+    pub fn remember_unshared(&self, key: &str, now_ms: u64) {
+        let mut unshared = self.unshared.borrow_mut();
+        if unshared.len() >= FLIGHTS_MAX {
+            unshared.retain(|_, until| *until > now_ms);
+            if unshared.len() >= FLIGHTS_MAX {
+                unshared.clear();
+            }
+        }
+        unshared.insert(key.to_owned(), now_ms.saturating_add(UNSHARED_MS));
+    }
+
+    /// An answer of this key could be shared. Whether that is news.
+    pub fn forget_unshared(&self, key: &str) -> bool {
+        self.unshared.borrow_mut().remove(key).is_some()
+    }
+}

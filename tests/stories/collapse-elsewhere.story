@@ -1,0 +1,29 @@
+# The isolates of a data centre tell each other what they are asking for.
+origin /a slow=1 200 max-age=60 | one
+start here get /a
+wait 0.4
+at b
+get /a -> 200 one # miss collapsed
+finish here -> 200 one # miss stored
+asked /a 1
+
+# And what cannot be shared.
+at a
+origin /b slow=1 200 private | yours
+start here get /b
+wait 0.4
+at b
+get /b -> 200 yours # detail=private !collapsed
+finish here -> 200 yours
+asked /b 2
+
+# A rule keeps it to the isolate, or to each request.
+rule /own* collapse = "isolate"
+at a
+origin /own slow=1 200 max-age=60 | one
+start here get /own
+wait 0.4
+at b
+get /own -> 200 one # miss !collapsed
+finish here -> 200 one
+asked /own 2

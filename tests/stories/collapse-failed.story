@@ -1,0 +1,31 @@
+# One request finds out for all that the origin does not answer.
+origin /a hang
+start first get /a
+start second get /a
+finish first -> 504
+finish second -> 504 # collapsed
+asked /a 1
+
+# Whoever has an old copy gets that.
+origin /b 200 max-age=1, stale-if-error=60 | old
+get /b -> 200 old # miss
+wait 2.2
+origin /b hang
+start first get /b
+start second get /b
+finish first -> 200 old # detail=stale-if-error !collapsed
+finish second -> 200 old # detail=stale-if-error collapsed
+asked /b 2
+
+# A purge that comes meanwhile counts for who waited: the copy is dead on
+# arrival, and the next one of them asks.
+origin /c slow=0.5 200 max-age=60; Cache-Tag: t | one
+start first get /c
+start second get /c
+start third get /c
+purge {"tags": ["t"]} -> 200
+origin /c 200 max-age=60; Cache-Tag: t | two
+finish first -> 200 one
+finish second -> 200 two # !collapsed
+finish third -> 200 two
+asked /c 2

@@ -1,0 +1,8 @@
+# A rule may want each request to ask for itself.
+rule collapse = "off"
+origin /a slow=0.5 200 max-age=60 | one
+start first get /a
+start second get /a
+finish first -> 200 one # miss !collapsed
+finish second -> 200 one # miss !collapsed
+asked /a 2
