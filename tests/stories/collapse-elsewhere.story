@@ -1,3 +1,6 @@
+# A rule keeps it to the isolate, or to each request.
+rule /own* collapse = "isolate"
+
 # The isolates of a data centre tell each other what they are asking for.
 origin /a slow=1 200 max-age=60 | one
 start here get /a
@@ -17,8 +20,6 @@ get /b -> 200 yours # detail=private !collapsed
 finish here -> 200 yours
 asked /b 2
 
-# A rule keeps it to the isolate, or to each request.
-rule /own* collapse = "isolate"
 at a
 origin /own slow=1 200 max-age=60 | one
 start here get /own
