@@ -7,6 +7,7 @@ use super::freshness::Terms;
 use super::key::CacheKey;
 use super::negotiation::Choice;
 use super::selector::Selector;
+use super::windows;
 use crate::http::fields::Fields;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -80,19 +81,12 @@ impl Entry {
 
     /// For how many seconds after its arrival it is worth keeping.
     pub fn retention_seconds(&self) -> u64 {
-        let Terms {
-            lifetime,
-            stale_while_revalidate,
-            stale_if_error,
-            stale_allowed: _,
-        } = self.terms;
-        let mut after = stale_while_revalidate.max(stale_if_error);
+        let mut until = windows::gone_at(&self.terms);
         if self.has_validator() {
-            after = after.max(KEEP_FOR_VALIDATION_SECONDS);
+            let lifetime = self.terms.lifetime;
+            until = until.max(lifetime.saturating_add(KEEP_FOR_VALIDATION_SECONDS));
         }
-        lifetime
-            .saturating_add(after)
-            .saturating_sub(self.initial_age)
+        until.saturating_sub(self.initial_age)
     }
 
     /// Whether the origin can be asked if it is still good.

@@ -27,7 +27,8 @@ const HEURISTIC_SECONDS_MAX: u64 = 86_400;
 /// so that a site survives a night without its origin.
 pub const STALE_IF_ERROR_DEFAULT: u64 = 86_400;
 
-/// No lifetime or window counts for more than a year.
+/// No lifetime counts for more than a year, and no window that the origin
+/// names. A rule's own window counts as it stands.
 const SECONDS_MAX: u64 = 31_536_000;
 
 /// When an exchange with the origin happened, in milliseconds since 1970.
@@ -79,7 +80,8 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         None => STALE_IF_ERROR_DEFAULT,
     };
     let window = |origin: Option<u64>, rule: Option<u64>, default| {
-        origin.or(rule).unwrap_or(default).min(SECONDS_MAX)
+        let origin = origin.map(|seconds| seconds.min(SECONDS_MAX));
+        origin.or(rule).unwrap_or(default)
     };
     Some(Terms {
         lifetime,

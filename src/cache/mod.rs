@@ -31,4 +31,5 @@ pub mod rules;
 pub mod selector;
 pub mod settings;
 pub mod stored;
+pub mod windows;
 pub mod zone;

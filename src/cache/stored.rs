@@ -5,6 +5,7 @@ use super::negotiation;
 use super::no_vary_search::Policy;
 use super::purge::{PurgeIndex, PurgeState};
 use super::request::Lookup;
+use super::windows::{Window, window};
 use crate::http::cache_control::RequestControl;
 
 /// What a stored answer is good for.
@@ -91,31 +92,38 @@ fn by_age(
     let terms = &entry.terms;
     let age = entry.age(now_ms);
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
-    let alive = purged == Some(PurgeState::Alive);
+    let stands = window(terms, age, purged);
     // RFC 9111 §5.2.1: what the client will not take without a look.
     // max-age=0 is how browsers reload: it means now, not within a second.
     let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| most == 0 || age > most);
     let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
-    if alive && ttl > 0 && !too_old && !too_short {
+    let suits = !too_old && !too_short;
+    if stands == Window::Fresh && suits {
         return Verdict::Fresh(Age { age, ttl });
     }
-    let overdue = clamped(age).saturating_sub(clamped(terms.lifetime));
-    let taken_stale = wishes
-        .max_stale
-        .is_some_and(|most| terms.stale_allowed && overdue <= clamped(most));
-    if alive && ttl <= 0 && taken_stale && !too_old && !too_short {
+    let overdue = age.checked_sub(terms.lifetime);
+    let within = |most| overdue.is_some_and(|overdue| terms.stale_allowed && overdue <= most);
+    if purged == Some(PurgeState::Alive) && wishes.max_stale.is_some_and(within) && suits {
         return Verdict::Fresh(Age { age, ttl });
     }
     // A soft purge makes it stale as of now, however long it would have lived.
-    let ttl = ttl.min(0);
-    let age = Age { age, ttl };
-    let stale_for = ttl.unsigned_abs();
-    let stale_will_do = !too_old && !too_short && wishes.max_age.is_none();
-    if purged.is_some() && stale_will_do && stale_for < terms.stale_while_revalidate {
-        return Verdict::WhileRevalidate(age);
+    let shown = Age {
+        age,
+        ttl: ttl.min(0),
+    };
+    // Fresh, but not to this client's mind: like a stale one.
+    let stands = match stands {
+        Window::Fresh => window(terms, age, Some(PurgeState::Soft)),
+        stale => stale,
+    };
+    if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
+        return Verdict::WhileRevalidate(shown);
     }
-    let on_error = stale_for < terms.stale_if_error || stale_for < terms.stale_while_revalidate;
-    Verdict::Stale { age, on_error }
+    let on_error = stands != Window::Gone;
+    Verdict::Stale {
+        age: shown,
+        on_error,
+    }
 }
 
 fn clamped(seconds: u64) -> i64 {

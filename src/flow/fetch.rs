@@ -15,6 +15,7 @@ use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::rules::Kv;
 use crate::cache::stored::Age;
+use crate::cache::windows;
 use crate::http::cache_control::withheld;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
@@ -328,9 +329,7 @@ fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>, taken:
         return;
     };
     let mut entry = hit.entry;
-    let terms = entry.terms;
-    let last = terms.stale_while_revalidate.max(terms.stale_if_error);
-    if entry.age(host.now_ms()) >= terms.lifetime.saturating_add(last) {
+    if entry.age(host.now_ms()) >= windows::gone_at(&entry.terms) {
         return;
     }
     let places = places_for(lookup, &entry, taken);
