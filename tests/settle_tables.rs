@@ -7,7 +7,7 @@ use edgekeep::cache::answer::{Next, OriginFailure, settle};
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::request::Lookup;
 use given::{NOW, exchange, head, lookup, stored};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const KEPT: &str = "200 | cache-control: max-age=60, stale-if-error=90 | etag: \"a\" | x-a: old \
                     | content-type: text/plain | content-length: 3 | cache-tag: t | date: $-100";
@@ -107,7 +107,12 @@ fn a_304_refreshes_the_stored_head() {
 
 /// What happens, in a word.
 fn next(old: Option<&Entry>, on_error: bool, answer: &str) -> String {
-    let lookup = lookup(&json!({}), "GET");
+    next_by(&json!({}), old, on_error, answer)
+}
+
+/// The same under these defaults.
+fn next_by(defaults: &Value, old: Option<&Entry>, on_error: bool, answer: &str) -> String {
+    let lookup = lookup(defaults, "GET");
     let exchange = exchange(&lookup, old, on_error);
     let next = match answer {
         "down" => settle(&exchange, Err(OriginFailure::Unreachable)),
@@ -177,8 +182,9 @@ fn a_failing_origin_is_covered_by_what_is_stored() {
     }
     check(&old, "down", "Unreachable", "Unreachable", "stale");
     check(&old, "late", "TimedOut", "TimedOut", "stale");
-    // RFC 5861 §4 names these four.
-    for status in [500, 502, 503, 504] {
+    // RFC 5861 §4 names the first four; Cloudflare sends the others for a
+    // server that it cannot reach.
+    for status in [500, 502, 503, 504, 520, 522, 527, 530] {
         check(
             &old,
             &format!("{status}"),
@@ -229,4 +235,36 @@ fn a_failing_origin_is_covered_by_what_is_stored() {
         "forward status",
         "forward status",
     );
+}
+
+#[test]
+fn a_rule_names_the_statuses_by_which_an_origin_fails() {
+    let old = stored(KEPT);
+    let check = |defaults: Value, covered: &[u16], others: &[u16]| {
+        for (statuses, expected) in [(covered, "stale"), (others, "store")] {
+            for status in statuses {
+                let answer = format!("{status} | cache-control: max-age=9");
+                let found = next_by(&defaults, Some(&old), true, &answer);
+                let word = found.split(' ').next();
+                assert_eq!(word, Some(expected), "{defaults} {status}");
+                let nothing = next_by(&defaults, Some(&old), false, &answer);
+                assert_eq!(nothing, format!("store {status}"), "{defaults} {status}");
+            }
+        }
+    };
+    check(json!({}), &[500, 503], &[429, 501, 505, 519, 528, 599]);
+    check(json!({ "error_statuses": [429] }), &[429], &[500, 503, 520]);
+    check(
+        json!({ "error_statuses": [429, 501, 503] }),
+        &[429, 501, 503],
+        &[500],
+    );
+    check(
+        json!({ "error_statuses": [] }),
+        &[],
+        &[429, 500, 502, 503, 504],
+    );
+    // A connection that fails is none of them.
+    let none = json!({ "error_statuses": [] });
+    assert_eq!(next_by(&none, Some(&old), true, "down"), "stale");
 }

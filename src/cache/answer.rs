@@ -125,8 +125,9 @@ pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailu
         Err(failure) if fall_back.is_none() => return Next::Fail(failure),
         Err(_) => return Next::ServeStale,
     };
-    // RFC 5861 §4 names these four.
-    if matches!(head.status, 500 | 502 | 503 | 504) && fall_back.is_some() {
+    // RFC 5861 §4, and what the rule takes for a failure beside.
+    let failed = exchange.lookup.rule.error_statuses.contains(&head.status);
+    if failed && fall_back.is_some() {
         return Next::ServeStale;
     }
     match stored {

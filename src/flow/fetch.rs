@@ -113,7 +113,8 @@ pub async fn fetch<H: Host>(
             signpost::by_answer(lookup, fields.unwrap_or(&head.fields))
         });
         // The cases in which `settle` may fall back to it.
-        let failed = |head: &ResponseHead| head.status >= 500 || head.status == 304;
+        let errors = &lookup.rule.error_statuses;
+        let failed = |head: &ResponseHead| errors.contains(&head.status) || head.status == 304;
         let failed = head.as_ref().map_or(true, failed);
         let on_error = match &old {
             Some(old) if failed => {

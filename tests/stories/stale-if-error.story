@@ -29,3 +29,19 @@ origin /c down
 get /c -> 504 # fwd=stale
 origin /c 503 | sorry
 get /c -> 503 sorry # fwd=stale fwd-status=503
+
+# A rule says by which statuses the origin fails: 429, if it does.
+rule /d/* error_statuses = [429]
+origin /d/a 200 max-age=1 | good
+get /d/a -> 200 good # miss stored
+wait 2.2
+origin /d/a 429 | slow down
+get /d/a -> 200 good # fwd=stale fwd-status=429 detail=stale-if-error
+origin /d/a 503 | sorry
+get /d/a -> 503 sorry # fwd=stale fwd-status=503 !detail=stale-if-error
+# And a status of Cloudflare's is one, where no rule says so.
+origin /e 200 max-age=1 | good
+get /e -> 200 good # miss stored
+wait 2.2
+origin /e 522 | timed out
+get /e -> 200 good # fwd-status=522 detail=stale-if-error
