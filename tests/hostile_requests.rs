@@ -160,6 +160,15 @@ impl Host for Mirror {
         self.world.join(one, other).await
     }
 
+    async fn whole(
+        &self,
+        body: Bytes,
+        length: Option<u64>,
+        timeout_ms: u64,
+    ) -> Result<Bytes, OriginFailure> {
+        self.world.whole(body, length, timeout_ms).await
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,

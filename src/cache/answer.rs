@@ -41,8 +41,12 @@ pub enum Next {
 pub enum OriginFailure {
     /// No connection, or it broke before a response head came.
     Unreachable,
-    /// No response head came in time.
+    /// No response head came in time, or, where a stale copy stands by, not
+    /// the whole of a short body.
     TimedOut,
+    /// The body broke off, or was of another length than its head said, while
+    /// a stale copy stood by.
+    CutOff,
 }
 
 /// Why an answer is not stored.

@@ -1,6 +1,8 @@
 //! Bodies: streams that are only moved.
 
 use super::js::{self, FixedLengthStream, IdentityTransformStream, Stream};
+use super::origin;
+use crate::cache::answer::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
 use js_sys::{Promise, Uint8Array};
@@ -202,6 +204,8 @@ async fn read_chunk(reader: &js::ByobReader, most: u64) -> Result<Uint8Array, Js
         .ok_or_else(|| "the body ended early".into())
 }
 
+const OTHER_LENGTH: &str = "the body is not as long as its head says";
+
 /// A body on its way to the tiers.
 pub struct Copy {
     /// The whole of it, or its start.
@@ -229,7 +233,7 @@ impl Copy {
         }
         if length.is_some_and(|length| length != u64::from(got)) {
             js::let_go(stream.cancel());
-            return Err("the body is not as long as its head says".into());
+            return Err(OTHER_LENGTH.into());
         }
         Ok(Self { start, rest: None })
     }
@@ -278,6 +282,39 @@ impl Copy {
         stored.await?;
         filled
     }
+}
+
+/// A body of which it is known that it came whole, or that it is longer than
+/// [`WHOLE_BYTES_MAX`]. The text beside a failure is for the log.
+pub async fn whole(
+    body: Body,
+    length: Option<u64>,
+    timeout_ms: u64,
+) -> Result<Body, (OriginFailure, String)> {
+    let broken = |error: JsValue| (OriginFailure::CutOff, js::message(&error));
+    // One branch is read to see if it ends as it should; the other holds what
+    // was read, and passes on.
+    let (read, given) = body.twice().map_err(broken)?;
+    let stream = read.into_stream().ok_or_else(|| broken("no body".into()))?;
+    let reader = stream.get_reader(&js::object([("mode", "byob".into())]));
+    let reader = reader.map_err(broken)?;
+    let expected = length.and_then(|length| u32::try_from(length).ok());
+    let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
+    // One byte more than expected tells whether that was all.
+    let buffer = Uint8Array::new_with_length(most + 1);
+    let start = reader.read_at_least(most + 1, &buffer).map_err(broken)?;
+    let start = origin::within(JsFuture::from(start), timeout_ms).await;
+    js::let_go(reader.cancel());
+    let Some(start) = start else {
+        let text = format!("the body has not come within {timeout_ms} ms");
+        return Err((OriginFailure::TimedOut, text));
+    };
+    let start: Option<Uint8Array> = js::get(&start.map_err(broken)?, "value").dyn_into().ok();
+    let got = start.map_or(0, |start| start.length());
+    if got <= WHOLE_BYTES_MAX && length.is_some_and(|length| length != u64::from(got)) {
+        return Err(broken(OTHER_LENGTH.into()));
+    }
+    Ok(given)
 }
 
 /// One short body after the other, as a new one.

@@ -30,6 +30,8 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = releaseLock)]
     pub fn release_lock(this: &ByobReader) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub fn cancel(this: &ByobReader) -> Result<Promise, JsValue>;
 
     /// A native pipe of bytes whose length is not known.
     pub type IdentityTransformStream;

@@ -1,6 +1,6 @@
 //! The real [`Host`].
 
-use super::body::{Body, Copy, join, read_start};
+use super::body::{self, Body, Copy, join, read_start};
 use super::js::{self, Kv};
 use super::ledger_object::{self as ledger, Book};
 use super::zone::Zone;
@@ -249,6 +249,21 @@ impl Host for Platform {
             Err(error) => {
                 log_problem(self, "body", &js::message(&error));
                 None
+            }
+        }
+    }
+
+    async fn whole(
+        &self,
+        body: Body,
+        length: Option<u64>,
+        timeout_ms: u64,
+    ) -> Result<Body, OriginFailure> {
+        match body::whole(body, length, timeout_ms).await {
+            Ok(body) => Ok(body),
+            Err((failure, text)) => {
+                log_problem(self, "origin", &text);
+                Err(failure)
             }
         }
     }

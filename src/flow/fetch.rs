@@ -1,7 +1,7 @@
 //! Asking the origin for an answer that may be stored.
 
 use super::find::{Hit, Taken};
-use super::host::{Host, Keep, Landed, Tier};
+use super::host::{Host, Keep, Landed, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
@@ -72,6 +72,35 @@ impl<B> Ask<B> {
             body,
         }
     }
+
+    /// Reads a short body to its end, so that one which breaks off counts as
+    /// a failure. Only where a stale copy stands by: other answers begin at
+    /// once, and the client sees them break.
+    async fn whole<H: Host<Body = B>>(
+        mut self,
+        host: &H,
+        isolate: &Rc<Isolate>,
+        lookup: &Lookup,
+    ) -> Self {
+        let Ok(head) = &self.head else {
+            return self;
+        };
+        let length = head.fields.get("content-length");
+        let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
+        let short = length.is_none_or(|length| length <= u64::from(WHOLE_BYTES_MAX));
+        if !short || lookup.rule.error_statuses.contains(&head.status) {
+            return self;
+        }
+        if let Some(body) = self.body.take() {
+            let seconds = isolate.rules.origin_body_timeout_seconds;
+            let seconds = seconds.unwrap_or(lookup.rule.origin_timeout_seconds);
+            match host.whole(body, length, seconds.saturating_mul(1000)).await {
+                Ok(body) => self.body = Some(body),
+                Err(failure) => self.head = Err(failure),
+            }
+        }
+        self
+    }
 }
 
 /// Asks the origin, stores what may be stored, and makes the client's answer.
@@ -100,12 +129,16 @@ pub async fn fetch<H: Host>(
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let request = origin_request(lookup, stored.filter(|_| conditional));
         let ranged = request.fields.has("range");
+        let mut asked = Ask::the_origin(host, isolate, &request, report).await;
+        if old.as_ref().is_some_and(|old| old.on_error) {
+            asked = asked.whole(host, isolate, lookup).await;
+        }
         let Ask {
             seen,
             times,
             head,
             body,
-        } = Ask::the_origin(host, isolate, &request, report).await;
+        } = asked;
         let by_answer = head.as_ref().ok().and_then(|head| {
             // A 304 that says nothing of parameters leaves it as it was.
             let silent = head.status == 304 && !head.fields.has(no_vary_search::FIELD);
@@ -416,6 +449,7 @@ fn failure_text(failure: OriginFailure) -> &'static str {
     match failure {
         OriginFailure::Unreachable => "could not be reached",
         OriginFailure::TimedOut => "did not answer in time",
+        OriginFailure::CutOff => "broke off its answer",
     }
 }
 
@@ -431,7 +465,7 @@ pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
 /// The page for a reader for whom nothing else is left.
 pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
     let (status, title) = match failure {
-        OriginFailure::Unreachable => (502, "Bad gateway"),
+        OriginFailure::Unreachable | OriginFailure::CutOff => (502, "Bad gateway"),
         OriginFailure::TimedOut => (504, "Gateway timeout"),
     };
     let why = "there is no stored copy of this page";

@@ -131,6 +131,17 @@ pub trait Host: Clone + 'static {
     /// One body after the other, both short; `None` if either breaks off.
     async fn join(&self, one: Self::Body, other: Self::Body) -> Option<Self::Body>;
 
+    /// Reads a body to its end and gives it back whole. It fails if it breaks
+    /// off, is not of `length`, or has not come within `timeout_ms`. One of
+    /// more than [`WHOLE_BYTES_MAX`] is given back as it is, as soon as that
+    /// is known.
+    async fn whole(
+        &self,
+        body: Self::Body,
+        length: Option<u64>,
+        timeout_ms: u64,
+    ) -> Result<Self::Body, OriginFailure>;
+
     /// Asks the origin; the response head must come within `timeout_ms`, if
     /// that is given.
     async fn ask_origin(

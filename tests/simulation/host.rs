@@ -292,6 +292,29 @@ impl Host for SimHost {
         })
     }
 
+    async fn whole(
+        &self,
+        body: Bytes,
+        length: Option<u64>,
+        timeout_ms: u64,
+    ) -> Result<Bytes, OriginFailure> {
+        let late = body.takes_ms >= timeout_ms;
+        self.pass(body.takes_ms.min(timeout_ms)).await;
+        let fits = |length| length == body.text.len() as u64;
+        if !late && !body.broken && length.is_none_or(fits) {
+            return Ok(Bytes {
+                takes_ms: 0,
+                ..body
+            });
+        }
+        self.world.count("broken off beside a stale copy");
+        self.exchange.origin_failed.set(true);
+        Err(match late {
+            true => OriginFailure::TimedOut,
+            false => OriginFailure::CutOff,
+        })
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,

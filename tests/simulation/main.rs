@@ -37,8 +37,9 @@ const SEEDS_TO_FAIL: u64 = 1500;
 const BACKED: [Switch; 2] = [Switch::LivesOfLedgerNotTold, Switch::LivesCountedFromOne];
 
 /// What must have happened in them, or they would show less than they say.
-const HAPPENINGS: [&str; 29] = [
+const HAPPENINGS: [&str; 30] = [
     "answer",
+    "broken off beside a stale copy",
     "client left",
     "confirmed by 304",
     "disk error",

@@ -14,7 +14,7 @@ use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::zone::Answer;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
+use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier, WHOLE_BYTES_MAX};
 use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
@@ -293,6 +293,21 @@ impl Host for World {
         let text = one.text + &other.text;
         let broken = one.broken || other.broken;
         (!broken).then_some(Bytes { text, broken })
+    }
+
+    async fn whole(
+        &self,
+        body: Bytes,
+        length: Option<u64>,
+        _timeout_ms: u64,
+    ) -> Result<Bytes, OriginFailure> {
+        let got = body.text.len() as u64;
+        let whole = !body.broken && length.is_none_or(|length| length == got);
+        if whole || got > u64::from(WHOLE_BYTES_MAX) {
+            Ok(body)
+        } else {
+            Err(OriginFailure::CutOff)
+        }
     }
 
     async fn ask_origin(
