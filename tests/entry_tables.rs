@@ -13,6 +13,7 @@ fn entry() -> Entry {
         seen: 7,
         received_ms: 1_795_424_400_000,
         initial_age: 3,
+        cost_ms: 40,
         terms: Terms {
             lifetime: 60,
             stale_while_revalidate: 5,
@@ -59,6 +60,7 @@ fn an_entry_reads_as_it_was_written() {
     check(|e| e.status = 0);
     check(|e| {
         (e.seen, e.received_ms, e.initial_age) = (u64::MAX, u64::MAX, u64::MAX);
+        e.cost_ms = u64::MAX;
         e.length = Some(u64::MAX);
         e.terms = Terms {
             lifetime: u64::MAX,
@@ -89,7 +91,7 @@ fn an_entry_reads_as_it_was_written() {
         "日本",
         "\u{1F600}",
         "\u{10FFFF}",
-        "E2|1|2",
+        "E3|1|2",
         "\"",
         " a ",
         "0",
@@ -175,16 +177,21 @@ fn other_texts_are_no_entries() {
         assert_eq!(Entry::decode(text), Err(expected), "{text}");
     }
     for text in [
-        "", " ", "E", "e2|", "E0|1", "E1|1", "E3|1", "E22|1", "|E2|", "nonsense", "{}", " E2|1",
+        "", " ", "E", "e3|", "E0|1", "E1|1", "E2|1", "E4|1", "E33|1", "|E3|", "nonsense", "{}",
+        " E3|1",
     ] {
         check(text, EntryError::Version);
     }
-    // A whole entry of the version before.
+    // Whole entries of the versions before.
     check(
         "E1|7|0|0|60|0|0|1|0|200|3|http://a.test/|1|t|0|0|1|x-a|1|.",
         EntryError::Version,
     );
-    for text in ["E2", "E2|", "E2|1|2|3", "E2||||||||||||"] {
+    check(
+        "E2|7|0|0|60|0|0|1|0|200|3|http://a.test/|1|t|AAAAAAAAAAA|0|1|x-a|1|.",
+        EntryError::Version,
+    );
+    for text in ["E3", "E3|", "E3|1|2|3", "E3|||||||||||||"] {
         check(text, EntryError::Garbled);
     }
     let good = entry().encode();
@@ -196,25 +203,25 @@ fn other_texts_are_no_entries() {
         pieces[at] = piece;
         pieces.join("|")
     };
-    // Every number: nine, the counts of tags, choices and fields.
-    for at in [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 21] {
+    // Every number: ten, the counts of tags, choices and fields.
+    for at in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 17, 22] {
         for bad in ["", "x", "-1", "1.5", "18446744073709551616", " 1", "é"] {
             check(&with(at, bad), EntryError::Garbled);
         }
     }
     for bad in ["x", "-1", "18446744073709551616"] {
-        check(&with(10, bad), EntryError::Garbled);
+        check(&with(11, bad), EntryError::Garbled);
     }
     for bad in ["65536", "99999"] {
         check(&with(9, bad), EntryError::Garbled);
     }
     for (at, piece) in [
-        (12, "3"),
-        (12, "1"),
-        (16, "3"),
-        (16, "0"),
-        (21, "4"),
-        (21, "2"),
+        (13, "3"),
+        (13, "1"),
+        (17, "3"),
+        (17, "0"),
+        (22, "4"),
+        (22, "2"),
     ] {
         check(&with(at, piece), EntryError::Garbled);
     }
@@ -232,9 +239,9 @@ fn other_texts_are_no_entries() {
         "AAAAAAAAAé",
         "0",
     ] {
-        check(&with(15, bad), EntryError::Garbled);
+        check(&with(16, bad), EntryError::Garbled);
     }
-    for at in [12, 16, 21] {
+    for at in [13, 17, 22] {
         check(&with(at, "18446744073709551615"), EntryError::Garbled);
     }
     for bad in [
@@ -248,7 +255,7 @@ fn other_texts_are_no_entries() {
         "\\7c\\7c;",
         "\\-1;",
     ] {
-        for at in [11, 13, 17, 18, 22, 23] {
+        for at in [12, 14, 18, 19, 23, 24] {
             check(&with(at, bad), EntryError::Garbled);
         }
     }

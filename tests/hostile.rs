@@ -4,6 +4,7 @@
 #[path = "given/random.rs"]
 mod random;
 
+use edgekeep::cache::chance::{is_due_early, shortened};
 use edgekeep::cache::cookies;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
@@ -202,6 +203,7 @@ fn random_entry(hostile: &mut Hostile) -> Entry {
         seen: number(hostile),
         received_ms: number(hostile),
         initial_age: number(hostile),
+        cost_ms: number(hostile),
         terms: Terms {
             lifetime: number(hostile),
             stale_while_revalidate: number(hostile),
@@ -238,7 +240,7 @@ fn entries() {
         let mutated = hostile.mutate(&text, &["|", "\\7c;", "99"]);
         for text in [
             mutated,
-            hostile.text(&["E2|0|0|0|0|0|0|0|0|200|||0||0|0|."]),
+            hostile.text(&["E3|0|0|0|0|0|0|0|0|200|0|||0||0|0|."]),
         ] {
             match Entry::decode(&text) {
                 Err(_) => garbled += 1,
@@ -250,6 +252,9 @@ fn entries() {
                     );
                     // Numbers of any size are borne.
                     let _ = (entry.age(0), entry.age(u64::MAX), entry.retention_seconds());
+                    let _ = (is_due_early(&entry, 0), is_due_early(&entry, u64::MAX));
+                    let shorter = shortened(entry.terms.lifetime, 50, &entry);
+                    assert!(shorter >= entry.terms.lifetime / 2, "{text:?}");
                 }
             }
         }

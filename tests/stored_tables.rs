@@ -43,6 +43,7 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
         seen: SEEN,
         received_ms: THEN_MS,
         initial_age: 0,
+        cost_ms: 0,
         terms: Terms {
             lifetime,
             stale_while_revalidate: swr,
@@ -78,6 +79,7 @@ fn words(verdict: &Verdict) -> String {
     let age = |a: &Age| format!("{} {}", a.age, a.ttl);
     match verdict {
         Verdict::Fresh(a) => format!("fresh {}", age(a)),
+        Verdict::Early(a) => format!("early {}", age(a)),
         Verdict::WhileRevalidate(a) => format!("swr {}", age(a)),
         Verdict::Stale { age: a, on_error } => {
             format!("stale {}{}", age(a), if *on_error { " sie" } else { "" })

@@ -57,7 +57,7 @@ fn walk(
         // Just before the next second: what is cut off does not count.
         let now_ms = (NOW + second) * 1000 + 999;
         let word = match judge(entry, lookup, index.as_ref(), now_ms) {
-            Verdict::Fresh(_) => "fresh",
+            Verdict::Fresh(_) | Verdict::Early(_) => "fresh",
             Verdict::WhileRevalidate(_) => "revalidate",
             Verdict::Stale { on_error: true, .. } => "on-error",
             Verdict::Stale { .. } => "confirm",

@@ -111,6 +111,7 @@ fn entry(url: &str, tags: &[String], groups: &[String]) -> Entry {
         seen: 1,
         received_ms: 1,
         initial_age: 0,
+        cost_ms: 0,
         terms: Terms::default(),
         for_authorized: false,
         status: 200,

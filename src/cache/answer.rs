@@ -287,6 +287,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         seen: exchange.seen,
         received_ms: exchange.times.response_ms,
         initial_age: freshness::initial_age(head, exchange.times),
+        cost_ms: exchange.times.took_ms(),
         terms: terms.ok_or(NotStored::NoFreshness)?,
         for_authorized: authorized_too,
         status: head.status,

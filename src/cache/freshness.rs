@@ -40,6 +40,13 @@ pub struct Times {
     pub response_ms: u64,
 }
 
+impl Times {
+    /// How long that took.
+    pub fn took_ms(&self) -> u64 {
+        self.response_ms.saturating_sub(self.request_ms)
+    }
+}
+
 /// The directives that hold for this cache: a valid `CDN-Cache-Control`
 /// replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
 pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
@@ -103,7 +110,7 @@ pub fn initial_age(head: &ResponseHead, times: Times) -> u64 {
         .get("date")
         .and_then(date::parse)
         .map_or(0, |sent| arrived.saturating_sub(sent));
-    let delay = times.response_ms.saturating_sub(times.request_ms) / 1000;
+    let delay = times.took_ms() / 1000;
     let corrected = cache_control::age(&head.fields).saturating_add(delay);
     apparent.max(corrected)
 }

@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod cascade;
+pub mod chance;
 mod compile;
 pub mod cookies;
 pub mod dialect;

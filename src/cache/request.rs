@@ -84,6 +84,12 @@ pub struct Lookup {
 }
 
 impl Lookup {
+    /// Whether this request may refresh what is fresh still: one with wishes of
+    /// its own is not one of many.
+    pub fn early_refresh(&self) -> bool {
+        self.rule.early_refresh && self.wishes == RequestControl::default()
+    }
+
     /// The `Range` that goes to the origin, where nothing is stored: a range of
     /// what we do not hold is fetched as such, or a player that seeks would
     /// wait for all that comes before. From the start means everything.

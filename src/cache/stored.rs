@@ -1,5 +1,6 @@
 //! The second question: may this stored answer be used now? (RFC 9111 §4)
 
+use super::chance;
 use super::entry::Entry;
 use super::negotiation;
 use super::no_vary_search::Policy;
@@ -13,6 +14,9 @@ use crate::http::cache_control::RequestControl;
 pub enum Verdict {
     /// Serve it.
     Fresh(Age),
+    /// Serve it, fresh as it is, and refresh it behind the response: it is
+    /// asked for often, and will expire soon.
+    Early(Age),
     /// Serve it, and refresh it behind the response.
     WhileRevalidate(Age),
     /// Ask the origin first: with its validators, and with the stored answer
@@ -72,7 +76,12 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
     if purged == Some(PurgeState::Hard) {
         return Verdict::Unusable(Unusable::Purged);
     }
-    by_age(entry, &lookup.wishes, purged, now_ms)
+    match by_age(entry, &lookup.wishes, purged, now_ms) {
+        Verdict::Fresh(age) if lookup.early_refresh() && chance::is_due_early(entry, now_ms) => {
+            Verdict::Early(age)
+        }
+        verdict => verdict,
+    }
 }
 
 /// Whether the stored answer itself allows what a signpost says: that the

@@ -25,12 +25,14 @@ pub struct Hit<B> {
     pub slot: Slot,
     /// Age and what is left.
     pub age: Age,
+    /// Whether it is to be refreshed before it expires.
+    pub early: bool,
 }
 
 /// What was found.
 #[derive(Debug)]
 pub enum Found<B> {
-    /// Serve it.
+    /// Serve it; and if it is [`Hit::early`], refresh it behind the response.
     Fresh(Hit<B>),
     /// Serve it, and refresh it behind the response.
     WhileRevalidate(Hit<B>),
@@ -101,15 +103,18 @@ pub async fn find<H: Host>(
     search(host, isolate, lookup, enough, report).await
 }
 
-/// As [`find`], but looks on until something is fresh: another data centre may
-/// have refreshed the entry, and KV have the new one.
+/// As [`find`], but looks on until something is fresh, and came after
+/// `after_ms` if that is given: another data centre may have refreshed the
+/// entry, and KV have the new one.
 pub async fn find_fresh<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
+    after_ms: Option<u64>,
     report: &mut Report,
 ) -> Search<H::Body> {
-    let enough = |found: &Found<_>| matches!(found, Found::Fresh(_));
+    let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);
+    let enough = |found: &Found<_>| matches!(found, Found::Fresh(hit) if newer(hit));
     search(host, isolate, lookup, enough, report).await
 }
 
@@ -153,6 +158,10 @@ async fn search<H: Host>(
 
 fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
     match (&one, &other) {
+        (Found::Fresh(old), Found::Fresh(new)) if new.entry.received_ms > old.entry.received_ms => {
+            other
+        }
+        (Found::Fresh(_), _) => one,
         (_, Found::Fresh(_)) => other,
         (Found::WhileRevalidate(old), Found::WhileRevalidate(new))
             if new.entry.received_ms > old.entry.received_ms =>
@@ -223,15 +232,17 @@ pub async fn find_in_slot<H: Host>(
         let index = knowledge.counts(isolate).then_some(&*index);
         judge(&entry, lookup, index, host.now_ms())
     };
+    let early = matches!(verdict, Verdict::Early(_));
     let hit = |age| Hit {
         entry,
         body,
         tier,
         slot: slot.clone(),
         age,
+        early,
     };
     match verdict {
-        Verdict::Fresh(age) => Found::Fresh(hit(age)),
+        Verdict::Fresh(age) | Verdict::Early(age) => Found::Fresh(hit(age)),
         Verdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
         Verdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
         Verdict::OtherVariant(names) => Found::Nothing(Missing::Variant(names)),

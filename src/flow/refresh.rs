@@ -28,10 +28,12 @@ pub fn refresh_later<H: Host>(
         return;
     };
     let (host_then, isolate, lookup) = (host.clone(), Rc::clone(isolate), Rc::clone(lookup));
+    // What is refreshed early is fresh still: only a newer one will do.
+    let after_ms = hit.early.then_some(hit.entry.received_ms);
     host.later(async move {
         let (host, site) = (&host_then, &lookup.key.url.host);
         let landed = collapse::landed(host, &isolate, &flight, site);
-        let work = refresh(host, &isolate, &lookup, landed);
+        let work = refresh(host, &isolate, &lookup, after_ms, landed);
         let report = collapse::lead(host, &flight, site, false, work).await;
         collapse::conclude(host, &isolate, &flight, site, &report);
         collapse::until_landed(host, &isolate, &flight).await;
@@ -42,6 +44,7 @@ async fn refresh<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
+    after_ms: Option<u64>,
     landed: Landed,
 ) -> Report {
     // The body in hand goes to the client; what a 304 confirms is read anew.
@@ -53,11 +56,14 @@ async fn refresh<H: Host>(
     };
     let mut report = report(host, &lookup);
     report.landed = landed;
-    let search = find_fresh(host, isolate, &lookup, &mut report).await;
+    let search = find_fresh(host, isolate, &lookup, after_ms, &mut report).await;
     let taken = &search.taken;
+    let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);
     match search.found {
         // Another isolate was faster; perhaps in another data centre.
-        Found::Fresh(hit) => drop(from_cache(host, &lookup, hit, taken, &mut report)),
+        Found::Fresh(hit) if newer(&hit) => {
+            drop(from_cache(host, &lookup, hit, taken, &mut report))
+        }
         found => ask(host, isolate, &lookup, found, taken, &mut report).await,
     }
     report

@@ -86,7 +86,13 @@ async fn look_up<H: Host>(
                 report.detail.push("only-if-cached");
                 return not_cached();
             }
-            Found::Fresh(hit) => return from_cache(host, &lookup, hit, &taken, report),
+            Found::Fresh(hit) => {
+                if hit.early {
+                    refresh_later(host, isolate, &lookup, &hit);
+                    report.detail.push("early-refresh");
+                }
+                return from_cache(host, &lookup, hit, &taken, report);
+            }
             Found::WhileRevalidate(hit) => {
                 refresh_later(host, isolate, &lookup, &hit);
                 report.detail.push("stale-while-revalidate");

@@ -71,6 +71,7 @@ fn entry() -> Entry {
         seen: START,
         received_ms: START,
         initial_age: 0,
+        cost_ms: 0,
         terms: Terms {
             lifetime: 600,
             stale_while_revalidate: 60,
