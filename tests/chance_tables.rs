@@ -152,3 +152,61 @@ fn a_fetch_tells_what_it_cost() {
         assert_eq!(stored(&json!({}), control, cost_ms, 0).cost_ms, cost_ms);
     }
 }
+
+#[test]
+fn a_rule_shortens_each_lifetime_by_its_own_share() {
+    let rule = json!({ "ttl_jitter": 20 });
+    let answer = "200 | cache-control: max-age=600, stale-while-revalidate=30, stale-if-error=90";
+    let mut found = [0_u32; 5];
+    for number in 0..1000 {
+        let entry = stored(&rule, answer, 0, number);
+        assert_eq!(entry, stored(&rule, answer, 0, number), "{number}");
+        let terms = entry.terms;
+        assert!((480..=600).contains(&terms.lifetime), "{terms:?}");
+        let fifth = (600 - terms.lifetime) / 24;
+        found[fifth.min(4) as usize] += 1;
+        // The windows are as long as they were said to be, from its end.
+        assert_eq!(
+            (terms.stale_while_revalidate, terms.stale_if_error),
+            (30, 90)
+        );
+    }
+    // As many in each fifth of the span: 200, and four standard deviations.
+    assert!(found.iter().all(|n| (150..250).contains(n)), "{found:?}");
+}
+
+#[test]
+fn a_lifetime_is_never_lengthened_nor_taken_away() {
+    #[track_caller]
+    fn check(defaults: Value, answer: &str, least: u64, most: u64) {
+        let (mut low, mut high) = (u64::MAX, 0);
+        for number in 0..300 {
+            let lifetime = stored(&defaults, answer, 0, number * 997).terms.lifetime;
+            low = low.min(lifetime);
+            high = high.max(lifetime);
+        }
+        assert_eq!((low, high), (least, most), "{defaults} {answer}");
+    }
+    let half = || json!({ "ttl_jitter": 50 });
+    check(json!({}), "200 | cache-control: max-age=100", 100, 100);
+    check(
+        json!({ "ttl_jitter": 0 }),
+        "200 | cache-control: max-age=100",
+        100,
+        100,
+    );
+    check(
+        json!({ "ttl_jitter": 3 }),
+        "200 | cache-control: max-age=100",
+        98,
+        100,
+    );
+    check(half(), "200 | cache-control: max-age=8", 5, 8);
+    check(half(), "200 | cache-control: max-age=1", 1, 1);
+    check(half(), "200 | cache-control: s-maxage=8", 5, 8);
+    check(half(), "200 | expires: $+8 | date: $+0", 5, 8);
+    check(json!({ "ttl_jitter": 50, "edge_ttl": 8 }), "200", 5, 8);
+    // What is to be checked each time stays so.
+    check(half(), "200 | cache-control: max-age=0", 0, 0);
+    check(half(), "200 | cache-control: no-cache | etag: \"a\"", 0, 0);
+}

@@ -1,6 +1,7 @@
 //! The third question: may this answer be stored, and what does the client
 //! get? (RFC 9111 §3 and §4.3.3, RFC 5861 §4)
 
+use super::chance;
 use super::entry::{ENTRY_BYTES_MAX, Entry};
 use super::freshness::{self, Times};
 use super::groups;
@@ -282,7 +283,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     }
     let mut fields = for_clients(&head.fields, exchange.times.response_ms);
     fields.retain(|name, _| !is_withheld(name));
-    let entry = Entry {
+    let mut entry = Entry {
         key: lookup.key.text.clone(),
         seen: exchange.seen,
         received_ms: exchange.times.response_ms,
@@ -300,6 +301,8 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         choices: negotiation::choices(&names, &lookup.origin.fields),
         fields,
     };
+    let lifetime = entry.terms.lifetime;
+    entry.terms.lifetime = chance::shortened(lifetime, lookup.rule.ttl_jitter_percent, &entry);
     if entry.retention_seconds() == 0 {
         return Err(NotStored::Expired);
     }
