@@ -401,14 +401,15 @@ pub fn forward<B>(
     }
 }
 
-/// KV takes what will be fresh for a while and was not said to be checked each
+/// KV takes pages that will be fresh for a while and was not said to be checked each
 /// time; the Cache API takes everything that may be stored.
 pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
     let small = entry
         .length
         .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
-    let whole = entry.status != 206;
-    if lookup.rule.kv != Kv::Never && small && whole && entry.terms.lifetime > entry.initial_age {
+    // An error is soon gone, and KV would show it for a minute and more.
+    let page = entry.status < 400 && entry.status != 206;
+    if lookup.rule.kv != Kv::Never && small && page && entry.terms.lifetime > entry.initial_age {
         vec![Tier::CacheApi, Tier::Kv]
     } else {
         vec![Tier::CacheApi]
