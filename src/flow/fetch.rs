@@ -176,6 +176,9 @@ pub async fn fetch<H: Host>(
                 }
                 report.cache = "miss";
                 let places = places_for(exchange.lookup, &entry, taken);
+                if tells_of_the_page(lookup, None, &head) {
+                    outdate(host, lookup, old.take(), taken, &places);
+                }
                 let answer = store(host, lookup, *entry, body, places, client, report);
                 match head {
                     Ok(head) => with_withheld(answer, &head, received_ms),
@@ -192,8 +195,8 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
-                if tells_of_the_page(lookup, reason, &head) {
-                    outdate(host, lookup, old.take(), taken);
+                if tells_of_the_page(lookup, Some(reason), &head) {
+                    outdate(host, lookup, old.take(), taken, &[]);
                 }
                 forward(head, body, received_ms)
             }
@@ -248,14 +251,14 @@ fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64
     answer
 }
 
-/// Whether an answer that is not stored says that the page is another now:
-/// not if it is about this client, or only asks for patience.
+/// Whether an answer, which is not stored for this reason, says that the page
+/// is another now: not if it is about this client, or only asks for patience.
 fn tells_of_the_page(
     lookup: &Lookup,
-    reason: NotStored,
+    reason: Option<NotStored>,
     head: &Result<ResponseHead, OriginFailure>,
 ) -> bool {
-    let about_client = lookup.authorized || reason == NotStored::RequestNoStore;
+    let about_client = lookup.authorized || reason == Some(NotStored::RequestNoStore);
     let definite = |status| status < 500 && !matches!(status, 408 | 425 | 429);
     !about_client && head.as_ref().is_ok_and(|head| definite(head.status))
 }
@@ -355,10 +358,17 @@ pub fn serve_stale<B>(
     from_entry(&old.hit.entry, lookup, client, old.hit.age).with(old.hit.body)
 }
 
-/// The origin has another answer now that cannot take the place of the stored
-/// one, or HEAD has shown that there is another (RFC 9111 §4.3.5): the stored
-/// one may only be confirmed from now on, not served.
-fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>, taken: &Taken) {
+/// The origin has another answer now, which takes the place of the stored one
+/// in these tiers or in none, or HEAD has shown that there is another (RFC 9111
+/// §4.3.5): elsewhere the stored one may only be confirmed from now on, not
+/// served.
+fn outdate<H: Host>(
+    host: &H,
+    lookup: &Lookup,
+    old: Option<Old<H::Body>>,
+    taken: &Taken,
+    replaced: &[(Tier, Slot)],
+) {
     let Some(Old { hit, .. }) = old else {
         return;
     };
@@ -366,7 +376,11 @@ fn outdate<H: Host>(host: &H, lookup: &Lookup, old: Option<Old<H::Body>>, taken:
     if entry.age(host.now_ms()) >= windows::gone_at(&entry.terms) {
         return;
     }
-    let places = places_for(lookup, &entry, taken);
+    let mut places = places_for(lookup, &entry, taken);
+    places.retain(|place| !replaced.contains(place));
+    if places.is_empty() {
+        return;
+    }
     entry.terms = Terms::default();
     let keep = Keep {
         entry,

@@ -25,4 +25,6 @@ get /s/599 -> 599 a # hit
 get /s/204 -> 204 - # hit
 evict
 get /s/204 -> 204 - # hit detail=kv
-get /s/599 -> 599 a # hit detail=kv
+get /s/299 -> 299 a # hit detail=kv
+# Errors are not for KV.
+get /s/599 -> 599 a # miss stored
