@@ -155,7 +155,8 @@ fn an_answer_has_its_terms() {
         check(ttl(), &status.to_string(), Some((30, 0, DAY)));
     }
     for status in [302, 307, 400, 404, 410, 500, 503] {
-        check(ttl(), &status.to_string(), None);
+        let negative = matches!(status, 404 | 410).then_some((10, 0, 0));
+        check(ttl(), &status.to_string(), negative);
         check(
             ttl(),
             &format!("{status} | cache-control: max-age=60"),

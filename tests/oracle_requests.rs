@@ -236,6 +236,12 @@ fn has_no_lifetime(case: &Case) -> bool {
     case.is_guessed() && case.unchanged().is_none()
 }
 
+/// Our choice: an error that says nothing of its lifetime is kept for a few
+/// seconds, and never stale. The oracle guesses.
+fn is_an_error_that_says_nothing(case: &Case) -> bool {
+    case.is_guessed() && matches!(case.answer.status, 404 | 410)
+}
+
 /// RFC 9111 §4.2.4: no-cache, proxy-revalidate and s-maxage forbid a shared
 /// cache what is stale, whatever the client would take. The oracle minds
 /// must-revalidate alone.
@@ -288,9 +294,10 @@ fn has_a_limit_of_nothing(case: &Case) -> bool {
 
 type Predicate = fn(&Case) -> bool;
 
-const DIFFERENCES: [Predicate; 8] = [
+const DIFFERENCES: [Predicate; 9] = [
     is_guessed_for_more_than_a_day,
     has_no_lifetime,
+    is_an_error_that_says_nothing,
     takes_what_is_forbidden,
     has_proxy_revalidate,
     is_stale_to_the_second,

@@ -63,6 +63,16 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         let expires = head.fields.get("expires").filter(|_| !targeted)?;
         Some(expires_after(expires, head, times))
     });
+    if stated.is_none()
+        && !control.no_cache
+        && let Some(lifetime) = negative(rule, head.status)
+    {
+        // Short as it is, it has no windows beyond.
+        return Some(Terms {
+            lifetime,
+            ..Terms::default()
+        });
+    }
     let stated = stated.or_else(|| heuristic(head, rule, &control, times));
     let overriding = rule.edge_ttl.filter(|_| may_be_overridden(head.status));
     // RFC 9111 §3: without a lifetime only these may be stored.
@@ -123,6 +133,13 @@ fn expires_after(expires: &str, head: &ResponseHead, times: Times) -> u64 {
         .and_then(date::parse)
         .unwrap_or(times.response_ms / 1000);
     date::parse_at(expires, sent).map_or(0, |until| until.saturating_sub(sent))
+}
+
+/// For how long the rule has an error kept that says nothing of it.
+fn negative(rule: &Rule, status: u16) -> Option<u64> {
+    let named = rule.negative_ttl.iter().find(|(of, _)| *of == status);
+    let seconds = named.map(|(_, seconds)| (*seconds).min(SECONDS_MAX));
+    seconds.filter(|seconds| *seconds > 0)
 }
 
 /// A tenth of the time since the answer was last modified (RFC 9111 §4.2.2),

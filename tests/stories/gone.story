@@ -1,4 +1,5 @@
 # An answer that cannot be stored still ends the service of the old one.
+rule /a negative_ttl = {}
 origin /a 200 max-age=600, stale-while-revalidate=60, stale-if-error=60; Cache-Tag: gone-a | page
 get /a -> 200 page # miss stored
 wait 0.3

@@ -12,7 +12,9 @@ wait 0.3
 get /short/a -> 200 new # hit
 # An edge TTL is not for errors, and does not undo private.
 origin /short/err 404 | none
-get /short/err -> 404 none # !stored
+get /short/err -> 404 none # stored ttl=10
+origin /short/odd 403 | none
+get /short/odd -> 403 none # !stored detail=no-freshness
 origin /short/mine 200 private | mine
 get /short/mine -> 200 mine # !stored detail=private
 

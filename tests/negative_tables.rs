@@ -1,0 +1,122 @@
+//! Shows for how long errors are kept that say nothing of their lifetime, and
+//! which are not.
+
+mod given;
+
+use edgekeep::cache::answer::{Next, settle};
+use given::{exchange, head, lookup};
+use serde_json::{Value, json};
+
+/// Lifetime and windows of what is stored, or why it is not.
+#[track_caller]
+fn check(defaults: &Value, request: &str, answer: &str, expected: &str) {
+    let lookup = lookup(defaults, request);
+    let found = match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        Next::Store(entry) => {
+            let terms = entry.terms;
+            let windows = terms.stale_while_revalidate + terms.stale_if_error;
+            format!("{} {windows} {}", terms.lifetime, terms.stale_allowed)
+        }
+        Next::Forward(reason) => reason.word().to_owned(),
+        other => panic!("{answer}: {other:?}"),
+    };
+    assert_eq!(found, expected, "{defaults} {request} {answer}");
+}
+
+const SHORT: &str = "10 0 false";
+
+#[test]
+fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
+    let none = json!({});
+    let check = |answer: &str, expected: &str| check(&none, "GET", answer, expected);
+    check("404", SHORT);
+    check("410", SHORT);
+    for status in [400, 401, 403, 405, 408, 409, 414, 429, 451, 500, 501, 503] {
+        check(&status.to_string(), "no-freshness");
+    }
+    for status in [200, 203, 204, 300, 301, 302, 308] {
+        check(&status.to_string(), "no-freshness");
+    }
+    // What says nothing of its lifetime.
+    check("404 | etag: \"a\" | last-modified: $-1000", SHORT);
+    check("404 | cache-control: public", SHORT);
+    check("404 | cache-control: must-revalidate", SHORT);
+    check("404 | cache-control: stale-if-error=60, foo", SHORT);
+    check("404 | cdn-cache-control: public", SHORT);
+    check("404 | cdn-cache-control: public | expires: 0", SHORT);
+    check("404 | pragma: no-cache", SHORT);
+    // What does.
+    check("404 | cache-control: max-age=60", "60 86400 true");
+    check("404 | cache-control: s-maxage=5", "5 0 false");
+    check(
+        "404 | cache-control: max-age=0 | etag: \"a\"",
+        "0 86400 true",
+    );
+    check("404 | expires: $+5", "5 86400 true");
+    check("404 | expires: 0 | etag: \"a\"", "0 86400 true");
+    check("404 | cdn-cache-control: max-age=7", "7 86400 true");
+    check("404 | cache-control: no-cache", "expired");
+    check("404 | cache-control: no-cache | etag: \"a\"", "0 0 false");
+    // What is somebody's, or nobody's.
+    check("404 | cache-control: no-store", "no-store");
+    check("404 | cache-control: private", "private");
+    check("404 | set-cookie: a=1", "set-cookie");
+    check("404 | vary: *", "vary");
+    // What came too old.
+    check("404 | age: 10", "expired");
+    check("404 | age: 9", SHORT);
+}
+
+#[test]
+fn it_is_stored_as_any_answer_is() {
+    let none = json!({});
+    check(
+        &none,
+        "GET | Authorization: Basic x",
+        "404",
+        "authorization",
+    );
+    let public = "404 | cache-control: public";
+    check(&none, "GET | Authorization: Basic x", public, SHORT);
+    check(&none, "HEAD", "404", "head");
+    let heeded = json!({ "request_directives": true });
+    let wish = "GET | Cache-Control: no-store";
+    check(&heeded, wish, "404", "request-no-store");
+}
+
+#[test]
+fn a_rule_names_statuses_and_times() {
+    let by = |table: Value| json!({ "negative_ttl": table });
+    let check = |defaults: &Value, answer: &str, expected: &str| {
+        check(defaults, "GET", answer, expected);
+    };
+    check(&by(json!({})), "404", "no-freshness");
+    check(&by(json!({ "404": 0 })), "404", "no-freshness");
+    let several = by(json!({ "403": 30, "500": 1, "599": 2 }));
+    check(&several, "403", "30 0 false");
+    check(&several, "500", "1 0 false");
+    check(&several, "599", "2 0 false");
+    check(&several, "404", "no-freshness");
+    // A year at most, like any lifetime.
+    check(
+        &by(json!({ "404": 315_360_000 })),
+        "404",
+        "31536000 0 false",
+    );
+    // Other rules do not lengthen it.
+    for (field, value) in [
+        ("edge_ttl", json!(600)),
+        ("stale_if_error", json!(60)),
+        ("stale_while_revalidate", json!(60)),
+        ("heuristic_freshness", json!(true)),
+    ] {
+        check(
+            &json!({ field: value }),
+            "404 | last-modified: $-90000",
+            SHORT,
+        );
+    }
+    // Without it, a guess is what is left.
+    let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
+    check(&guess, "404 | last-modified: $-1000", "100 86400 true");
+}
