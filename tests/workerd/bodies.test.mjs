@@ -226,6 +226,93 @@ describe('broken bodies', LIMIT, () => {
   })
 })
 
+describe('bodies beside a stale copy', LIMIT, () => {
+  const ONCE = ['Cache-Control', 'max-age=1']
+  const client = [['Accept-Encoding', 'gzip']]
+  const detail = (answer) => answer.field('cache-status') ?? ''
+
+  /** A host with a page that has just expired. */
+  async function expired(fields = []) {
+    const host = newHost()
+    stand.origin.on(host, '/page', { status: 200, fields: [ONCE, ...fields], body: 'the old page' })
+    await stand.getHit(host, '/page', client)
+    await sleep(2_100)
+    return host
+  }
+
+  const faults = [
+    ['of known length', { cut: true }, TEXT, []],
+    ['chunked', { cut: true, chunked: true }, TEXT, []],
+    ['compressed', { cut: true }, gzipSync(noise(50_000)), [['Content-Encoding', 'gzip']]],
+  ]
+  for (const [name, plan, body, more] of faults) {
+    it(`broken, ${name}: the stale page is served`, async () => {
+      const host = await expired()
+      stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ...more], body, ...plan })
+      for (let round = 0; round < 3; round++) {
+        const answer = await stand.get(host, '/page', client)
+        assert.equal(answer.text, 'the old page', `${answer}\n${stand.about(host)}`)
+        assert.match(detail(answer), /fwd=stale; fwd-status=200;.*stale-if-error/)
+      }
+      const line = stand.log.findLast((line) => line.host === host && line.event === 'request')
+      assert.ok(line.notes.includes('origin: broke off its answer'), stand.about(host))
+    })
+  }
+
+  it('one that stops in the middle: the stale page is served after origin_timeout', async () => {
+    const host = await expired()
+    stand.origin.on(host, '/page', (_, response) => {
+      response.writeHead(200, [...FRESH, 'Content-Length', String(TEXT.length)])
+      response.write(TEXT.subarray(0, 1_000))
+    })
+    const answer = await stand.get(host, '/page', client)
+    assert.equal(answer.text, 'the old page', `${answer}\n${stand.about(host)}`)
+    assert.match(detail(answer), /fwd=stale; fwd-status=200;.*stale-if-error/)
+  })
+
+  const wholes = [
+    ['short', TEXT, {}],
+    ['short and chunked', TEXT, { chunked: true }],
+    ['empty', Buffer.alloc(0), {}],
+    ['empty and chunked', Buffer.alloc(0), { chunked: true }],
+    ['compressed', gzipSync(noise(50_000)), { more: [['Content-Encoding', 'gzip']] }],
+    ['as long as is waited for', noise(256 * 1024), { chunked: true }],
+    ['longer by a byte, and chunked', noise(256 * 1024 + 1), { chunked: true }],
+    ['long and chunked', noise(3_000_000), { chunked: true }],
+    ['long', noise(3_000_000), {}],
+  ]
+  for (const [name, body, { more = [], ...plan }] of wholes) {
+    it(`whole, ${name}: byte for byte`, async () => {
+      const host = await expired()
+      stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ...more], body, ...plan })
+      const answer = await stand.get(host, '/page', client)
+      sameBytes(answer, body, 'the first answer')
+      assert.match(detail(answer), /fwd=stale; fwd-status=200; stored/)
+      assert.equal(answer.field('content-length'), plan.chunked ? undefined : String(body.length))
+      sameBytes(await stand.getHit(host, '/page', client), body, 'cache-api')
+      await stand.evict(host)
+      sameBytes(await stand.get(host, '/page', client), body, 'kv')
+      assert.equal(stand.origin.requests(host).length, 2, stand.about(host))
+    })
+  }
+
+  it('a long one is not waited for', async () => {
+    const host = await expired()
+    const body = noise(400_000)
+    let goOn
+    const told = new Promise((resolve) => (goOn = resolve))
+    stand.origin.on(host, '/page', async (_, response) => {
+      response.writeHead(200, [...FRESH, 'Content-Length', String(body.length)])
+      response.write(body.subarray(0, 100_000))
+      await told
+      response.end(body.subarray(100_000))
+    })
+    const left = await stand.get(host, '/page', client, { leaveAfter: 1 })
+    assert.ok(!left.complete && left.body.length > 0, String(left))
+    goOn()
+  })
+})
+
 describe('heads', LIMIT, () => {
   it('POST bodies pass, both ways', async () => {
     const host = newHost()
