@@ -178,6 +178,23 @@ fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
         && (length.is_none() || length == stored.length)
 }
 
+/// Whether the answer to HEAD shows that there is another body by now than the
+/// one we hold: what it says of validators or length is not the same (RFC 9111
+/// §4.3.5). One that says nothing of either shows nothing.
+pub fn shows_another(stored: &Entry, head: &ResponseHead) -> bool {
+    let differs = |name| {
+        let value = head.fields.get(name);
+        value.is_some() && value != stored.fields.get(name)
+    };
+    let length = head.fields.get("content-length");
+    let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
+    let lengths = length.zip(stored.length);
+    head.status != stored.status
+        || differs("etag")
+        || differs("last-modified")
+        || lengths.is_some_and(|(told, held)| told != held)
+}
+
 /// RFC 9111 §4.3.4. The 304's fields replace the stored ones, except those
 /// that describe the body we hold (§3.2).
 fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next {

@@ -6,7 +6,9 @@ use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::{signpost, sync};
-use crate::cache::answer::{Exchange, Next, NotStored, OriginFailure, for_clients, settle};
+use crate::cache::answer::{
+    Exchange, Next, NotStored, OriginFailure, for_clients, settle, shows_another,
+};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::{Terms, Times};
 use crate::cache::key::Slot;
@@ -176,7 +178,7 @@ pub async fn fetch<H: Host>(
                 }
                 report.cache = "miss";
                 let places = places_for(exchange.lookup, &entry, taken);
-                if tells_of_the_page(lookup, None, &head) {
+                if tells_of_the_page(&exchange, None, &head) {
                     outdate(host, lookup, old.take(), taken, &places);
                 }
                 let answer = store(host, lookup, *entry, body, places, client, report);
@@ -195,7 +197,7 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
-                if tells_of_the_page(lookup, Some(reason), &head) {
+                if tells_of_the_page(&exchange, Some(reason), &head) {
                     outdate(host, lookup, old.take(), taken, &[]);
                 }
                 forward(head, body, received_ms)
@@ -252,15 +254,21 @@ fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64
 }
 
 /// Whether an answer, which is not stored for this reason, says that the page
-/// is another now: not if it is about this client, or only asks for patience.
+/// is another now: not if it is about this client, or only asks for patience,
+/// or is a head that would fit the page as well.
 fn tells_of_the_page(
-    lookup: &Lookup,
+    exchange: &Exchange<'_>,
     reason: Option<NotStored>,
     head: &Result<ResponseHead, OriginFailure>,
 ) -> bool {
-    let about_client = lookup.authorized || reason == Some(NotStored::RequestNoStore);
-    let definite = |status| status < 500 && !matches!(status, 408 | 425 | 429);
-    !about_client && head.as_ref().is_ok_and(|head| definite(head.status))
+    let Ok(head) = head else { return false };
+    let about_client = exchange.lookup.authorized || reason == Some(NotStored::RequestNoStore);
+    let definite = head.status < 500 && !matches!(head.status, 408 | 425 | 429);
+    let another = reason != Some(NotStored::Head)
+        || exchange
+            .stored
+            .is_none_or(|stored| shows_another(stored, head));
+    !about_client && definite && another
 }
 
 /// The request that goes out: with our own conditions, if we hold an answer.

@@ -26,3 +26,15 @@ origin /c 401 | who are you
 get /c Authorization: Bearer wrong -> 401 who are you # fwd=stale
 origin /c down
 get /c -> 200 page # detail=stale-if-error
+# So does HEAD, if it shows no other page: here it has nothing to tell them apart by.
+origin /d 200 max-age=1, stale-if-error=60 | page
+get /d -> 200 page # miss stored
+wait 2.2
+head /d -> 200 - # fwd=stale detail=head
+origin /d down
+get /d -> 200 page # detail=stale-if-error
+# One that tells of another body ends it.
+origin /d 200 max-age=1, stale-if-error=60 | a longer page
+head /d -> 200 - # fwd=stale detail=head
+origin /d down
+get /d -> 504
