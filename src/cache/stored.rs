@@ -115,14 +115,10 @@ fn by_age(
     if purged == Some(PurgeState::Alive) && wishes.max_stale.is_some_and(within) && suits {
         return Verdict::Fresh(Age { age, ttl });
     }
-    // A soft purge makes it stale as of now, however long it would have lived.
-    let shown = Age {
-        age,
-        ttl: ttl.min(0),
-    };
+    let (shown, fallback) = as_stale(entry, now_ms);
     // Fresh, but not to this client's mind: like a stale one.
     let stands = match stands {
-        Window::Fresh => window(terms, age, Some(PurgeState::Soft)),
+        Window::Fresh => fallback,
         stale => stale,
     };
     if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
@@ -133,6 +129,16 @@ fn by_age(
         age: shown,
         on_error,
     }
+}
+
+/// The age of an answer that is not fresh enough, and where it stands then,
+/// unless it was purged hard.
+pub fn as_stale(entry: &Entry, now_ms: u64) -> (Age, Window) {
+    let terms = &entry.terms;
+    let age = entry.age(now_ms);
+    // A soft purge makes it stale as of now, however long it would have lived.
+    let ttl = clamped(terms.lifetime).saturating_sub(clamped(age)).min(0);
+    (Age { age, ttl }, window(terms, age, Some(PurgeState::Soft)))
 }
 
 fn clamped(seconds: u64) -> i64 {

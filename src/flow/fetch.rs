@@ -16,8 +16,8 @@ use crate::cache::no_vary_search;
 use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::rules::Kv;
-use crate::cache::stored::Age;
-use crate::cache::windows;
+use crate::cache::stored::{Age, as_stale};
+use crate::cache::windows::{self, Window};
 use crate::http::cache_control::withheld;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
@@ -153,7 +153,7 @@ pub async fn fetch<H: Host>(
         let failed = head.as_ref().map_or(true, failed);
         let on_error = match &old {
             Some(old) if failed => {
-                old.on_error && is_alive(host, isolate, lookup, old, report).await
+                old.on_error && is_usable(host, isolate, lookup, old, report).await
             }
             _ => false,
         };
@@ -193,7 +193,7 @@ pub async fn fetch<H: Host>(
                 let keep = keep.then_some(places);
                 refreshed(host, lookup, *entry, old.take(), keep, client, report)
             }
-            Next::ServeStale => serve_stale(lookup, old.take(), head, client, report),
+            Next::ServeStale => serve_stale(host, lookup, old.take(), head, client, report),
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
@@ -204,7 +204,7 @@ pub async fn fetch<H: Host>(
             }
             // A 304 to a request without conditions tells nothing.
             Next::AskAgain if exchange.on_error => {
-                serve_stale(lookup, old.take(), head, client, report)
+                serve_stale(host, lookup, old.take(), head, client, report)
             }
             Next::AskAgain => {
                 report.cache = "error";
@@ -218,9 +218,9 @@ pub async fn fetch<H: Host>(
     }
 }
 
-/// Whether the old answer has not been purged while the origin was asked,
-/// which may take long.
-pub async fn is_alive<H: Host>(
+/// Whether the old answer may still be served: while the origin was asked,
+/// which may take long, it may have been purged, or its time may have run out.
+pub async fn is_usable<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
@@ -229,7 +229,8 @@ pub async fn is_alive<H: Host>(
 ) -> bool {
     let knowledge = sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
     report.set_knowledge(knowledge.word());
-    !is_gone(isolate, old)
+    let (_, stands) = as_stale(&old.hit.entry, host.now_ms());
+    stands != Window::Gone && !is_gone(isolate, old)
 }
 
 /// Whether the old answer is known to be purged hard.
@@ -345,25 +346,27 @@ fn refreshed<H: Host>(
 }
 
 /// The client gets the stale copy.
-pub fn serve_stale<B>(
+pub fn serve_stale<H: Host>(
+    host: &H,
     lookup: &Lookup,
-    old: Option<Old<B>>,
+    old: Option<Old<H::Body>>,
     head: Result<ResponseHead, OriginFailure>,
     client: Client,
     report: &mut Report,
-) -> Answer<B> {
+) -> Answer<H::Body> {
     let Some(old) = old else {
         return origin_failed(OriginFailure::Unreachable);
     };
     report.cache = "stale";
+    let (age, _) = as_stale(&old.hit.entry, host.now_ms());
     report.set_tier(old.hit.tier);
-    report.set_age(old.hit.age);
+    report.set_age(age);
     report.detail.push("stale-if-error");
     report.note(match head {
         Ok(head) => format!("origin: status {}", head.status),
         Err(failure) => format!("origin: {}", failure_text(failure)),
     });
-    from_entry(&old.hit.entry, lookup, client, old.hit.age).with(old.hit.body)
+    from_entry(&old.hit.entry, lookup, client, age).with(old.hit.body)
 }
 
 /// The origin has another answer now, which takes the place of the stored one

@@ -2,7 +2,7 @@
 
 use super::bypass::bypass;
 use super::collapse::{Turn, fill, take_turn};
-use super::fetch::{Old, error_page, fetch, is_alive, no_answer, note_stores, serve_stale};
+use super::fetch::{Old, error_page, fetch, is_usable, no_answer, note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
@@ -201,14 +201,14 @@ async fn after_failure<H: Host>(
     report: &mut Report,
 ) -> Result<Answer<H::Body>, Option<Old<H::Body>>> {
     let may_serve = match &old {
-        Some(old) => old.on_error && is_alive(host, isolate, lookup, old, report).await,
+        Some(old) => old.on_error && is_usable(host, isolate, lookup, old, report).await,
         None => false,
     };
     match (old, failure) {
         (Some(old), _) if may_serve => {
             let head = Err(failure.unwrap_or(OriginFailure::Unreachable));
             let waiting = Client::Waiting;
-            Ok(serve_stale(lookup, Some(old), head, waiting, report))
+            Ok(serve_stale(host, lookup, Some(old), head, waiting, report))
         }
         (old, None) => Err(old),
         (old, Some(failure)) => {

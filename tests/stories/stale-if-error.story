@@ -45,3 +45,16 @@ get /e -> 200 good # miss stored
 wait 2.2
 origin /e 522 | timed out
 get /e -> 200 good # fwd-status=522 detail=stale-if-error
+
+# The time that the origin took counts, for the age and for the window.
+origin /f 200 max-age=1, stale-if-error=60 | good
+get /f -> 200 good # miss stored
+wait 2.2
+origin /f hang
+get /f -> 200 good # detail=stale-if-error
+  has Age: 4
+origin /g 200 max-age=1, stale-if-error=2 | good
+get /g -> 200 good # miss stored
+wait 2.2
+origin /g hang
+get /g -> 504
