@@ -115,12 +115,7 @@ fn by_age(
     if purged == Some(PurgeState::Alive) && wishes.max_stale.is_some_and(within) && suits {
         return Verdict::Fresh(Age { age, ttl });
     }
-    let (shown, fallback) = as_stale(entry, now_ms);
-    // Fresh, but not to this client's mind: like a stale one.
-    let stands = match stands {
-        Window::Fresh => fallback,
-        stale => stale,
-    };
+    let (shown, stands) = as_stale(entry, purged, now_ms);
     if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
         return Verdict::WhileRevalidate(shown);
     }
@@ -131,14 +126,22 @@ fn by_age(
     }
 }
 
-/// The age of an answer that is not fresh enough, and where it stands then,
-/// unless it was purged hard.
-pub fn as_stale(entry: &Entry, now_ms: u64) -> (Age, Window) {
+/// The age of an answer that is not used without the origin, and where it
+/// stands then: one that is fresh, and only not to the client's mind, may be
+/// served at least if the origin fails.
+pub fn as_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> (Age, Window) {
     let terms = &entry.terms;
     let age = entry.age(now_ms);
     // A soft purge makes it stale as of now, however long it would have lived.
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age)).min(0);
-    (Age { age, ttl }, window(terms, age, Some(PurgeState::Soft)))
+    let stands = match window(terms, age, purged) {
+        Window::Fresh => match window(terms, age, Some(PurgeState::Soft)) {
+            Window::Gone => Window::OnError,
+            stale => stale,
+        },
+        stale => stale,
+    };
+    (Age { age, ttl }, stands)
 }
 
 fn clamped(seconds: u64) -> i64 {

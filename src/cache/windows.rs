@@ -31,6 +31,7 @@ pub fn window(terms: &Terms, age: u64, purged: Option<PurgeState>) -> Window {
         Some(PurgeState::Hard) => Window::Gone,
         // RFC 9111 §4.2: fresh while the lifetime is larger than the age.
         Some(PurgeState::Alive) if age < terms.lifetime => Window::Fresh,
+        None if age < terms.lifetime => Window::OnError,
         Some(_) if while_revalidate => Window::Revalidate,
         _ if while_revalidate || stale_for < terms.stale_if_error => Window::OnError,
         _ => Window::Gone,

@@ -229,15 +229,19 @@ pub async fn is_usable<H: Host>(
 ) -> bool {
     let knowledge = sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
     report.set_knowledge(knowledge.word());
-    let (_, stands) = as_stale(&old.hit.entry, host.now_ms());
-    stands != Window::Gone && !is_gone(isolate, old)
+    let state = purge_state(isolate, old);
+    let (_, stands) = as_stale(&old.hit.entry, Some(state), host.now_ms());
+    stands != Window::Gone
 }
 
 /// Whether the old answer is known to be purged hard.
 fn is_gone<B>(isolate: &Isolate, old: &Old<B>) -> bool {
+    purge_state(isolate, old) == PurgeState::Hard
+}
+
+fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
     let entry = &old.hit.entry;
-    let state = isolate.index.borrow().state(entry.seen, &entry.marks);
-    state == PurgeState::Hard
+    isolate.index.borrow().state(entry.seen, &entry.marks)
 }
 
 /// Gives the client that the answer was made for the fields that may not be
@@ -358,7 +362,7 @@ pub fn serve_stale<H: Host>(
         return origin_failed(OriginFailure::Unreachable);
     };
     report.cache = "stale";
-    let (age, _) = as_stale(&old.hit.entry, host.now_ms());
+    let (age, _) = as_stale(&old.hit.entry, None, host.now_ms());
     report.set_tier(old.hit.tier);
     report.set_age(age);
     report.detail.push("stale-if-error");
