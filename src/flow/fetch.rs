@@ -157,6 +157,9 @@ pub async fn fetch<H: Host>(
             }
             _ => false,
         };
+        // What the stored answer's isolate had seen before it asked was ordered
+        // before we asked, too, whether we know of it or not.
+        let seen = stored.map_or(seen, |stored| stored.seen.max(seen));
         let exchange = Exchange {
             lookup: by_answer.as_ref().unwrap_or(lookup),
             seen,
