@@ -140,10 +140,11 @@ fn bad_limits_of_origins_are_named_by_their_path() {
     check_path(json!({ "warm": { "sitemaps": ["x"] } }), "warm.sitemaps[0]");
     check_path(json!({ "warm": { "limit": 0 } }), "warm.limit");
     check_path(json!({ "warm": { "limit": 10_001 } }), "warm.limit");
-    check_path(
-        json!({ "warm": { "urls": vec!["http://a.test/"; 1001] } }),
-        "warm.urls",
-    );
+    for (list, most) in [("urls", 1000), ("sitemaps", 20)] {
+        let with = |count| json!({ "warm": { list: vec!["http://a.test/"; count] } });
+        rules(with(most));
+        check_path(with(most + 1), &format!("warm.{list}"));
+    }
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub mod request;
 pub mod rules;
 pub mod selector;
 pub mod settings;
+pub mod sitemap;
 pub mod stored;
+pub mod warm;
 pub mod windows;
 pub mod zone;

@@ -12,6 +12,7 @@ use super::rules::Rules;
 use super::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
 use crate::http::url::{self, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -146,18 +147,7 @@ struct Body {
 /// Reads an order's body. `with_headers`: files may be objects with `headers`,
 /// as Cloudflare's clients send them; here all variants go anyway.
 pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, NotOrder> {
-    let body: Body = serde_json::from_slice(bytes).map_err(|error| {
-        let problem = error.to_string();
-        match error.is_data() {
-            true => NotOrder::Shape(problem),
-            false => NotOrder::Json(problem),
-        }
-    })?;
-    // serde would take a list for our fields in their order.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        let problem = "the body must be a JSON object".to_owned();
-        return Err(NotOrder::Shape(problem));
-    }
+    let body: Body = read_object(bytes)?;
     let lists = [
         (Kind::Url, &body.files),
         (Kind::Tag, &body.tags),
@@ -187,6 +177,23 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, No
     }
     draft.require_soft_file();
     Ok(draft)
+}
+
+/// Reads a JSON object.
+pub(super) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotOrder> {
+    let body = serde_json::from_slice(bytes).map_err(|error| {
+        let problem = error.to_string();
+        match error.is_data() {
+            true => NotOrder::Shape(problem),
+            false => NotOrder::Json(problem),
+        }
+    })?;
+    // serde would take a list for our fields in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        let problem = "the body must be a JSON object".to_owned();
+        return Err(NotOrder::Shape(problem));
+    }
+    Ok(body)
 }
 
 /// A selector's text and its own `soft`, from a text or an object. An error

@@ -9,6 +9,7 @@ use super::protection::Protection;
 use super::settings::{
     Collapse, FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };
+use super::warm::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
 use super::zone::Pace;
 use crate::http::url::{self, Url};
 use serde_json::Value;
@@ -170,8 +171,6 @@ impl fmt::Display for RulesError {
 
 /// How many rules there may be: each costs a glob match a request.
 const RULES_MAX: usize = 500;
-/// How many pages and sitemaps the settings may name to be warmed.
-const WARM_MAX: usize = 1000;
 
 impl Rules {
     /// Reads settings from JSON text; errors name the field's path.
@@ -333,9 +332,9 @@ pub(super) fn within(
 }
 
 fn warm(settings: &WarmSettings) -> Result<Warm, RulesError> {
-    let read = |name: &str, list: &[String]| {
-        if list.len() > WARM_MAX {
-            return Err(wrong(name, format!("more than {WARM_MAX} URLs")));
+    let read = |name: &str, list: &[String], most: usize| {
+        if list.len() > most {
+            return Err(wrong(name, format!("more than {most} URLs")));
         }
         let url = |(at, text): (usize, &String)| {
             let path = format!("{name}[{at}]");
@@ -344,9 +343,15 @@ fn warm(settings: &WarmSettings) -> Result<Warm, RulesError> {
         list.iter().enumerate().map(url).collect()
     };
     Ok(Warm {
-        urls: read("warm.urls", &settings.urls)?,
-        sitemaps: read("warm.sitemaps", &settings.sitemaps)?,
-        limit: within("warm.limit", settings.limit, 1000, (1, 10_000), "pages")?,
+        urls: read("warm.urls", &settings.urls, URLS_MAX)?,
+        sitemaps: read("warm.sitemaps", &settings.sitemaps, SITEMAPS_MAX)?,
+        limit: within(
+            "warm.limit",
+            settings.limit,
+            1000,
+            (1, PAGES_MAX as u64),
+            "pages",
+        )?,
     })
 }
 

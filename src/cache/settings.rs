@@ -101,9 +101,9 @@ pub struct ProtectionSettings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmSettings {
-    /// Pages.
+    /// Pages: at most 1,000.
     pub urls: Vec<String>,
-    /// Sitemaps that name pages.
+    /// Sitemaps that name pages: at most 20.
     pub sitemaps: Vec<String>,
     /// How many pages at most, each time: 1 to 10,000, 1,000 if unset.
     pub limit: Option<u64>,

@@ -15,11 +15,12 @@ use crate::cache::rules::Rules;
 use crate::flow::isolate::Isolate;
 use crate::flow::keys::Keys;
 use crate::flow::serve::serve;
+use crate::flow::warm;
 use platform::Platform;
 use std::cell::OnceCell;
 use std::rc::Rc;
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::{Context, Env, console_error, event, web_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, web_sys};
 
 thread_local! {
     /// The isolate's state, or what is wrong with its settings.
@@ -52,7 +53,21 @@ async fn fetch(
     respond::response(answer).map_err(failed)
 }
 
-/// The isolate's state; made at its first request or alarm.
+/// A cron trigger.
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
+    match isolate(&env) {
+        Ok(isolate) => {
+            // Positive, and exact for 285,000 years.
+            let scheduled_ms = event.schedule() as u64;
+            let platform = Platform::of_cron(env, context);
+            warm::scheduled(&platform, &isolate, scheduled_ms).await;
+        }
+        Err(problem) => console_error!("{problem}"),
+    }
+}
+
+/// The isolate's state; made at its first request, cron run or alarm.
 fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
     ISOLATE.with(|cell| cell.get_or_init(|| configure(env)).clone())
 }

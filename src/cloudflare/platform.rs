@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
-use worker::{Context, Delay, Env, console_log};
+use worker::{Context, Delay, Env, ScheduleContext, console_log};
 
 /// The platform, as one request sees it, or one step of the ledger's work.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ struct Inner {
 enum Behind {
     /// A request's: the runtime lets it go on.
     Request(Context),
+    /// The cron trigger's, likewise.
+    Cron(ScheduleContext),
     /// The ledger's own, whose alarm ends when it is done.
     Ledger(Work),
 }
@@ -53,6 +55,12 @@ impl Platform {
     /// The platform of a request.
     pub fn new(env: Env, context: Context) -> Self {
         let behind = Behind::Request(context);
+        Self(Rc::new(Inner { env, behind }))
+    }
+
+    /// The platform of a run of the cron trigger.
+    pub fn of_cron(env: Env, context: ScheduleContext) -> Self {
+        let behind = Behind::Cron(context);
         Self(Rc::new(Inner { env, behind }))
     }
 
@@ -195,6 +203,7 @@ impl Host for Platform {
     fn later(&self, work: impl Future<Output = ()> + 'static) {
         match &self.0.behind {
             Behind::Request(context) => context.wait_until(work),
+            Behind::Cron(context) => context.wait_until(work),
             Behind::Ledger(step) => {
                 let promise = future_to_promise(async move {
                     work.await;
@@ -301,7 +310,7 @@ impl Host for Platform {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) => in_time(ledger::news(self.env(), after)).await,
+            Behind::Request(_) | Behind::Cron(_) => in_time(ledger::news(self.env(), after)).await,
             Behind::Ledger(work) => {
                 let text = work.book.news(after, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())

@@ -1,5 +1,5 @@
-//! Edgekeep's own addresses: `POST /.edgekeep/purge` takes orders, and
-//! `GET /.edgekeep/purges` tells of past ones.
+//! Edgekeep's own addresses: `POST /.edgekeep/purge` and `/.edgekeep/warm` take
+//! orders, and `GET /.edgekeep/purges` tells of past ones.
 
 use super::host::Host;
 use super::isolate::Isolate;
@@ -8,6 +8,7 @@ use super::proof::{self, Sender};
 use super::purge::{self, told_json};
 use super::reply::{Answer, Content};
 use super::report::{Report, log_problem};
+use super::warm;
 use crate::cache::key;
 use crate::cache::ledger::{HISTORY_MAX, Question, Told};
 use crate::cache::order;
@@ -50,6 +51,10 @@ async fn route<H: Host>(
             only(request, "POST", "orders are sent by POST")?;
             order(host, isolate, request, body, report).await
         }
+        "warm" => {
+            only(request, "POST", "orders are sent by POST")?;
+            warm::order(host, isolate, request, body, report).await
+        }
         "purges" => {
             only(request, "GET", "past orders are read by GET")?;
             list(host, isolate, request).await
@@ -62,7 +67,9 @@ async fn route<H: Host>(
             None => Err(Problem::new(
                 404,
                 "No such address",
-                format!("{path} is not an address of Edgekeep; orders go to POST /.edgekeep/purge"),
+                format!(
+                    "{path} is not an address of Edgekeep; orders go to POST /.edgekeep/purge or warm"
+                ),
             )),
         },
     }
@@ -149,7 +156,8 @@ fn may_read(sender: &Sender<'_>, told: &Told) -> bool {
     key.admin || told.receipt.key.as_deref() == Some(&key.name)
 }
 
-async fn ask<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
+/// Asks the ledger for past orders.
+pub async fn ask<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
     host.history(question).await.map_err(|problem| {
         log_problem(host, "ledger", &problem);
         let detail = "the purge ledger cannot be reached; ask again";

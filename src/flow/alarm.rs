@@ -6,11 +6,12 @@ use super::host::Host;
 use super::isolate::Isolate;
 use super::ledger::Sql;
 use super::refresh::refresh_url;
-use super::work::{REFRESH, Step, ZONE, bucket, put_bucket};
+use super::within::within;
+use super::work::{REFRESH, Step, WARM, ZONE, bucket, put_bucket};
 use crate::cache::zone::{self, Call, Outcome};
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -128,18 +129,23 @@ async fn refresh<S: Sql, H: Host>(
     host: &impl Fn() -> H,
 ) -> Result<bool, String> {
     let now_ms = host().now_ms();
-    let mut steps = REFRESH.due(sql, now_ms, REFRESHES_AT_ONCE)?;
-    for step in &mut steps {
-        REFRESH.begin(sql, step, now_ms)?;
+    let mut steps = Vec::new();
+    // What a purge has made stale goes first.
+    for kind in [&REFRESH, &WARM] {
+        let free = REFRESHES_AT_ONCE.saturating_sub(steps.len() as u64);
+        for mut step in kind.due(sql, now_ms, free)? {
+            kind.begin(sql, &mut step, now_ms)?;
+            steps.push((kind, step));
+        }
     }
     // Several orders may have named one URL; it is fetched for all of them.
-    let urls: BTreeSet<&String> = steps.iter().map(|step| &step.payload).collect();
+    let urls: BTreeSet<&String> = steps.iter().map(|(_, step)| &step.payload).collect();
     let work = urls.iter().map(|url| in_time(host(), isolate, url));
     let outcomes = all(work.collect()).await;
     let now_ms = host().now_ms();
     for (url, outcome) in urls.iter().zip(&outcomes) {
-        for step in steps.iter().filter(|step| step.payload == **url) {
-            REFRESH.end(sql, step, outcome, now_ms)?;
+        for (kind, step) in steps.iter().filter(|(_, step)| step.payload == **url) {
+            kind.end(sql, step, outcome, now_ms)?;
         }
     }
     Ok(!steps.is_empty())
@@ -147,16 +153,11 @@ async fn refresh<S: Sql, H: Host>(
 
 async fn in_time<H: Host>(host: H, isolate: &Rc<Isolate>, url: &str) -> Outcome {
     let most_ms = isolate.rules.origin_timeout_seconds * 1000 + COPY_MS_MAX;
-    let mut work = pin!(refresh_url(&host, isolate, url));
-    let mut timer = pin!(host.sleep(most_ms));
-    poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(outcome) => Poll::Ready(outcome),
-        Poll::Pending => timer.as_mut().poll(context).map(|()| Outcome::Again {
-            problem: format!("not done within {most_ms} ms"),
-            pause_seconds: None,
-        }),
+    let outcome = within(&host, most_ms, refresh_url(&host, isolate, url)).await;
+    outcome.unwrap_or_else(|| Outcome::Again {
+        problem: format!("not done within {most_ms} ms"),
+        pause_seconds: None,
     })
-    .await
 }
 
 /// What several futures give, side by side.

@@ -151,8 +151,8 @@ pub trait Host: Clone + 'static {
         timeout_ms: Option<u64>,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 
-    /// Reads a whole body of at most `limit` bytes. For orders only: bodies of
-    /// answers are never read.
+    /// Reads a whole body of at most `limit` bytes. For orders and sitemaps
+    /// only: bodies of pages are never read.
     async fn read(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
 
     /// Appends an order to the ledger. An error says what failed; the order

@@ -25,5 +25,7 @@ pub mod report;
 pub mod serve;
 pub mod signpost;
 pub mod sync;
+pub mod warm;
 pub mod webhook;
+pub mod within;
 pub mod work;

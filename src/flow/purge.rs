@@ -90,11 +90,20 @@ pub async fn take<H: Host>(
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
     };
-    match sync::append(host, isolate, &request.url.host, &order).await {
-        Ok(Ordered::Done(receipt, _)) => {
-            note(report, &receipt);
-            Ok(Outcome::Done(*receipt))
-        }
+    let receipt = append(host, isolate, &request.url.host, &order).await?;
+    note(report, &receipt);
+    Ok(Outcome::Done(receipt))
+}
+
+/// Has the ledger accept an order. `site` is the host name of the request.
+pub async fn append<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    site: &str,
+    order: &Order,
+) -> Result<Receipt, Problem> {
+    match sync::append(host, isolate, site, order).await {
+        Ok(Ordered::Done(receipt, _)) => Ok(*receipt),
         Ok(Ordered::Conflict) => Err(Problem::new(
             409,
             "Webhook id used before",
@@ -165,17 +174,14 @@ impl Outcome {
                 soft: &settled.soft,
                 cascade: &settled.cascade,
                 refresh: &settled.refresh,
-                refused: refused
-                    .iter()
-                    .map(|(path, detail)| Refused { path, detail })
-                    .collect(),
+                refused: Refused::all(refused),
             }),
         }
     }
 }
 
 /// Plain data always prints.
-fn print(value: &impl Serialize) -> String {
+pub fn print(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -234,8 +240,17 @@ struct Dry<'a> {
     refused: Vec<Refused<'a>>,
 }
 
+/// A part that is refused, as a dry run tells it.
 #[derive(Serialize)]
-struct Refused<'a> {
+pub struct Refused<'a> {
     path: &'a str,
     detail: &'a str,
+}
+
+impl<'a> Refused<'a> {
+    /// All of them.
+    pub fn all(refused: &'a [Refusal]) -> Vec<Self> {
+        let all = refused.iter();
+        all.map(|(path, detail)| Self { path, detail }).collect()
+    }
 }

@@ -9,11 +9,10 @@ use super::reply::Client;
 use super::report::Report;
 use super::serve::from_cache;
 use super::{collapse, signpost, sync};
-use crate::cache::request::{Lookup, Plan, classify};
-use crate::cache::rules::{Kv, Rules};
+use crate::cache::request::Lookup;
+use crate::cache::rules::Rules;
+use crate::cache::warm::visit;
 use crate::cache::zone::Outcome;
-use crate::http::fields::Fields;
-use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
 use std::rc::Rc;
 
@@ -102,9 +101,6 @@ async fn ask<H: Host>(
     report.log(host);
 }
 
-/// What browsers send over https: what most readers' keys are made of.
-const BROWSERS_ENCODINGS: &str = "gzip, deflate, br, zstd";
-
 /// Fetches a URL into the tiers as somebody's first visit would, unless KV
 /// has it fresh. It is done when KV holds it: the other tier is one data
 /// centre's.
@@ -142,19 +138,7 @@ fn again(problem: String) -> Outcome {
 
 fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
     let url = Url::parse(url).map_err(|error| format!("the URL {error}"))?;
-    let mut fields = Fields::new();
-    fields.add("accept-encoding", BROWSERS_ENCODINGS);
-    let request = RequestHead {
-        method: Method::Get,
-        url,
-        fields,
-    };
-    match classify(rules, &request) {
-        Plan::Lookup(lookup) if lookup.rule.kv != Kv::Never => Ok(*lookup),
-        Plan::Lookup(_) => Err("its rule says kv = false".to_owned()),
-        Plan::Bypass(reason, _) => Err(format!("it is not cached: {}", reason.word())),
-        Plan::Admin | Plan::Purge(_) => Err("it is an address of Edgekeep's own".to_owned()),
-    }
+    visit(rules, &url).map_err(|problem| problem.to_string())
 }
 
 /// What became of a refresh.

@@ -65,6 +65,14 @@ pub const REFRESH: Kind = Kind {
     waiting_max: 10_000,
 };
 
+/// A URL to be fetched by an order that purges nothing. These wait apart, and
+/// behind: 10,000 pages of a sitemap must not hold up for half an hour what a
+/// purge has made stale, nor push it out.
+pub const WARM: Kind = Kind {
+    name: "warm",
+    ..REFRESH
+};
+
 /// After this time a step is given up: the order has been in force for long,
 /// readers have fetched what they want, and a late purge of the zone would
 /// only empty it again.
@@ -96,7 +104,9 @@ pub fn enqueue<S: Sql>(
         _ => zone::calls(&order.hard),
     };
     let calls: Vec<String> = calls.iter().map(Call::body).collect();
-    for (kind, payloads) in [(&ZONE, &calls), (&REFRESH, &order.refresh)] {
+    let purges = !order.hard.is_empty() || !order.soft.is_empty();
+    let refresh = if purges { &REFRESH } else { &WARM };
+    for (kind, payloads) in [(&ZONE, &calls), (refresh, &order.refresh)] {
         if !payloads.is_empty() {
             add(sql, kind, receipt.sequence, payloads, now_ms)?;
         }
@@ -177,7 +187,12 @@ pub fn progress<S: Sql>(sql: &S, sequence: u64) -> Result<[Progress; 2], String>
             problem: cell(3).and_then(Value::text).map(str::to_owned),
         })
     };
-    Ok([of(&ZONE)?, of(&REFRESH)?])
+    // An order has steps of one of these kinds.
+    let refresh = match of(&REFRESH)? {
+        none if none == Progress::default() => of(&WARM)?,
+        refresh => refresh,
+    };
+    Ok([of(&ZONE)?, refresh])
 }
 
 /// When there is something to do next; `None` if nothing is left.
@@ -191,7 +206,8 @@ pub fn next_due<S: Sql>(sql: &S) -> Result<Option<u64>, String> {
         Some(due_ms) => Some(due_ms.max(bucket(sql)?.open_ms)),
         None => None,
     };
-    Ok(call.into_iter().chain(due(&REFRESH)?).min())
+    let pages = due(&REFRESH)?.into_iter().chain(due(&WARM)?);
+    Ok(call.into_iter().chain(pages).min())
 }
 
 /// A step to be tried.

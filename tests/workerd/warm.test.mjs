@@ -1,0 +1,156 @@
+// Warming in workerd: by a call and by the cron trigger, from lists and sitemaps, until KV holds the pages.
+
+import { after, before, it } from 'node:test'
+import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { token } from './secrets.mjs'
+import { SECRET, Stand, signed } from './stand.mjs'
+
+const LIMIT = { timeout: 60_000 }
+const BROWSER = [['Accept-Encoding', 'gzip, deflate, br, zstd']]
+const WARM_PATH = '/.edgekeep/warm'
+const MAX_BYTES = 8 * 1024 * 1024
+const page = (body, ...fields) => ({ status: 200, fields: [['Cache-Control', 'max-age=600'], ...fields], body })
+const xml = (body, more = {}) => ({ status: 200, fields: [['Content-Type', 'application/xml']], body, ...more })
+const urlset = (urls) => `<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">${urls.map((url) => `<url><loc>${url}</loc></url>`).join('')}</urlset>`
+
+let stand
+before(async () => {
+  const warm = { urls: ['http://cron.test/first'], sitemaps: ['http://cron.test/sitemap.xml', 'http://cron.test/gone.xml'], limit: 3 }
+  stand = await Stand.start({ workers: ['a', 'b'], rules: { warm }, secrets: `${SECRET} ${token('warm')}` })
+})
+after(() => stand?.stop())
+
+/** Orders pages as a site would, signed. */
+async function warm(host, order, id = stand.newId()) {
+  const text = JSON.stringify(order)
+  const answer = await stand.send({ host, method: 'POST', path: WARM_PATH, fields: signed(text, { id }), body: text })
+  return { id, answer, json: JSON.parse(answer.text) }
+}
+
+/** All is done; on a busy computer an origin may have been late at first, which `problem` tells. */
+function assertDone({ pending, done, failed }, pages) {
+  assert.deepEqual({ pending, done, failed }, { pending: 0, done: pages, failed: 0 })
+}
+
+/** The page as another data centre finds it: in KV, fresh, and without a word to the origin. */
+async function assertWarm(host, path, body) {
+  await stand.evict(host)
+  const asked = stand.origin.requests(host, path).length
+  const answer = await stand.get(host, path, BROWSER, { at: 'b' })
+  const message = `${answer}\n${stand.about(host)}`
+  assert.equal(answer.text, body, message)
+  assert.ok(answer.hit && answer.cache.get('detail') === 'kv' && Number(answer.cache.get('ttl')) > 0, message)
+  assert.equal(stand.origin.requests(host, path).length, asked, message)
+}
+
+it('puts the pages of a list and a sitemap into KV', LIMIT, async () => {
+  const host = 'list.test'
+  for (const path of ['/a', '/b', '/c']) stand.origin.on(host, path, page(`page ${path}`))
+  stand.origin.on(host, '/sitemap.xml', xml(urlset([`http://${host}/b`, `http://${host}/c`])))
+  const { id, answer, json } = await warm(host, { urls: [`http://${host}/a`], sitemaps: [`http://${host}/sitemap.xml`] })
+  assert.equal(answer.status, 200, String(answer))
+  assert.equal(json.id, id)
+  assert.equal(json.via, 'webhook')
+  assert.deepEqual(json.refresh, { pending: 3, done: 0, failed: 0 })
+  assertDone((await stand.worked(id)).refresh, 3)
+  for (const path of ['/a', '/b', '/c']) await assertWarm(host, path, `page ${path}`)
+  const [request] = stand.origin.requests(host, '/sitemap.xml')
+  assert.equal(request.field('accept-encoding'), 'identity')
+  assert.match(request.field('user-agent'), /^Edgekeep\//)
+  // Nothing is purged, and what is fresh is not fetched again.
+  const asked = stand.origin.requests(host, '/a').length
+  const again = await warm(host, { urls: [`http://${host}/a`] })
+  assert.equal((await stand.worked(again.id)).refresh.done, 1)
+  assert.equal(stand.origin.requests(host, '/a').length, asked)
+})
+
+it('does what the cron trigger names, once a run', LIMIT, async () => {
+  const host = 'cron.test'
+  stand.origin.on(host, '*', page('page'))
+  stand.origin.on(host, '/gone.xml', { status: 404, fields: [], body: '' })
+  stand.origin.on(host, '/sitemap.xml', xml(urlset(['/1', '/2', '/3', '/4'].map((path) => `http://${host}${path}`))))
+  const worker = await stand.worker.mf.getWorker('a')
+  const scheduledTime = new Date('2026-11-26T09:00:00Z')
+  const id = 'cron 2026-11-26T09:00:00Z'
+  assert.equal((await worker.scheduled({ scheduledTime, cron: '0 * * * *' })).outcome, 'ok')
+  const { receipt, refresh } = await stand.worked(id)
+  assert.deepEqual([receipt.key, receipt.via], ['cron trigger', 'cron'])
+  assertDone(refresh, 3)
+  for (const path of ['/first', '/1', '/2']) await assertWarm(host, path, 'page')
+  assert.equal(stand.origin.requests(host, '/3').length, 0)
+  const line = stand.log.find((line) => line.event === 'warm' && line.notes.some((note) => note.includes('(cron)')))
+  assert.equal(line.status, 200)
+  assert.ok(line.notes.includes('warm.sitemaps[1]: origin: status 404'), JSON.stringify(line))
+  // The same run again, in another isolate.
+  await (await stand.worker.mf.getWorker('b')).scheduled({ scheduledTime, cron: '0 * * * *' })
+  assert.equal(stand.origin.requests(host, '/sitemap.xml').length, 1)
+  assert.equal((await stand.told(id)).receipt.sequence, receipt.sequence)
+})
+
+it('refuses compressed sitemaps, however they come', LIMIT, async () => {
+  const host = 'gzip.test'
+  const bytes = gzipSync(urlset([`http://${host}/a`]))
+  stand.origin.on(host, '/coded.xml', xml(bytes, { fields: [['Content-Encoding', 'gzip']] }))
+  stand.origin.on(host, '/sitemap.xml.gz', xml(bytes))
+  const sitemaps = [`http://${host}/coded.xml`, `http://${host}/sitemap.xml.gz`]
+  const { answer, json } = await warm(host, { sitemaps })
+  assert.equal(answer.status, 502)
+  assert.match(json.errors[0].detail, /^the origin sends it as gzip /)
+  assert.match(json.errors[1].detail, /^it is compressed; /)
+})
+
+it('takes the calls of the README', LIMIT, async (t) => {
+  if (spawnSync('curl', ['--version']).error) return t.skip('curl is not installed')
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const [, code] = /### Warm\n[^]*?```sh\n([^]*?)```/.exec(readme)
+  const site = stand.worker.url()
+  const { host } = new URL(site)
+  stand.origin.on(host, '*', page('page'))
+  stand.origin.on(host, '/sitemap.xml', xml(urlset([`${site}/`, `${site}/a`])))
+  const filled = code.replaceAll('token_…', token('warm')).replaceAll('https://www.example.com', site)
+  const [names, dry, order, told] = filled.trim().split('\n')
+  const call = async (line) => JSON.parse(await shell(`${names}\n${line}`))
+  assert.deepEqual((await call(dry)).refresh, [`${site}/`, `${site}/a`])
+  const receipt = await call(order)
+  assert.equal(receipt.refresh.pending, 2)
+  await stand.worked(receipt.id)
+  assertDone((await call(told.replace('order-…', receipt.id))).refresh, 2)
+})
+
+// Last: what it orders keeps the ledger busy for half an hour.
+it('reads sitemaps as long as they may be, and no longer', LIMIT, async () => {
+  const host = 'long.test'
+  const entry = (n) => `<url><loc>http://${host}/${String(n).padStart(90, '0')}</loc><lastmod>2026-01-01</lastmod></url>`
+  const body = `<urlset>${Array.from({ length: 50_000 }, (_, n) => entry(n)).join('')}</urlset>`
+  assert.ok(body.length > 7_000_000 && body.length <= MAX_BYTES, `${body.length}`)
+  for (const chunked of [false, true]) {
+    stand.origin.on(host, '/whole.xml', xml(body, { chunked }))
+    const { answer, json } = await warm(host, { sitemaps: [`http://${host}/whole.xml`], limit: 7000, dry_run: true })
+    assert.equal(answer.status, 200, String(answer))
+    assert.deepEqual([json.pages, json.skipped.beyond_limit], [7000, 43_000])
+    stand.origin.on(host, '/longer.xml', xml(body.padEnd(MAX_BYTES + 1), { chunked }))
+    const longer = await warm(host, { sitemaps: [`http://${host}/longer.xml`] })
+    assert.equal(longer.answer.status, 502, String(longer.answer))
+    assert.equal(longer.json.errors[0].detail, `it has more than ${MAX_BYTES} bytes; split it`)
+  }
+  // As many as may wait reach the ledger in one order.
+  const { id, json } = await warm(host, { sitemaps: [`http://${host}/whole.xml`], limit: 10_000 })
+  assert.ok(json.refresh.pending > 8000, JSON.stringify(json))
+  assert.equal((await stand.told(id)).receipt.refresh, json.refresh.pending)
+  // What a purge makes stale does not wait behind it.
+  stand.origin.on(host, '/page', page('page'))
+  const purge = stand.newId()
+  await stand.purge(host, { files: [`http://${host}/page`], soft: true, refresh: true }, { id: purge })
+  assertDone((await stand.worked(purge)).refresh, 1)
+  assert.ok((await stand.told(id)).refresh.pending > 7000)
+})
+
+/** What a shell prints; the stand answers meanwhile. */
+function shell(script) {
+  return new Promise((resolve, reject) => {
+    execFile('sh', ['-c', script], (error, stdout, stderr) => (error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout)))
+  })
+}
