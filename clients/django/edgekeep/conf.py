@@ -56,8 +56,8 @@ def read(raw: object) -> tuple[Config, list[Fault]]:
     ]
     values: dict[str, Any] = {}
     for name, (fits, form) in _FORMS.items():
-        if name not in raw:
-            continue
+        if name not in raw or (name in _NEEDED and raw[name] in ("", None)):
+            continue  # an empty one, as from an environment that does not have it, is missing
         if fits(raw[name]):
             values[known[name]] = raw[name]
         else:

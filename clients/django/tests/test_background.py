@@ -94,12 +94,12 @@ def test_what_waits_is_sent_before_the_process_ends(edge: Receiver) -> None:
 
 
 def test_the_end_of_a_process_cuts_pauses_short(edge: Receiver) -> None:
-    edge.script = [503, 503, 503]
+    edge.script = [503] * 6  # uncut, the pauses after them take 15 seconds at least
     began = time.monotonic()
-    done = run_script(edge.url, "deliver('a')", EXIT_SECONDS=1)
+    done = run_script(edge.url, "deliver('a')", ATTEMPTS=8, EXIT_SECONDS=1)
     assert done.stderr == ""
     assert edge.tags == {"a"}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 12
 
 
 def test_what_cannot_be_sent_before_the_end_is_reported(edge: Receiver) -> None:

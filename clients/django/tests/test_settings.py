@@ -27,6 +27,7 @@ def told(raw: object, middleware: list[str] | None = None) -> list[tuple[str | N
     [
         GOOD,
         {"ENABLED": False},
+        {"ENABLED": False, "SITE": "", "SECRET": ""},  # os.environ.get("EDGEKEEP_SECRET", "") where there is no edge
         GOOD | {"BASES": ["https://a.example", "http://b.example:8000"], "TIMEOUT": 2, "ATTEMPTS": 1, "SOFT": True},
     ],
 )
@@ -42,6 +43,8 @@ def test_good_settings_pass(raw: dict[str, Any]) -> None:
         (GOOD | {"SITES": 1}, "E002", "no setting 'SITES'"),
         ({"SECRET": SECRET}, "E004", "['SITE'] is missing"),
         ({"SITE": "https://a.example"}, "E004", "['SECRET'] is missing"),
+        (GOOD | {"SECRET": ""}, "E004", "['SECRET'] is missing"),
+        (GOOD | {"SECRET": None}, "E004", "['SECRET'] is missing"),
         (GOOD | {"SITE": "www.example.com"}, "E003", "a URL without a path"),
         (GOOD | {"SITE": "https://a.example/path"}, "E003", "a URL without a path"),
         (GOOD | {"SITE": "https://user:word@a.example"}, "E003", "a URL without a path"),
