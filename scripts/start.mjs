@@ -53,16 +53,17 @@ async function startBoth(wanted, secret) {
   }
 }
 
-async function nextFreePort(wanted) {
+/** The wanted port of 127.0.0.1, or one of the fifty after it. */
+export async function nextFreePort(wanted, command = 'npm start') {
   const last = Math.min(wanted + 50, 65_535)
   for (let port = wanted; port <= last; port++) {
     if (await isPortFree(port)) return port
   }
-  throw new Problem(`The ports ${wanted} to ${last} of 127.0.0.1 are all in use.\nChoose another: npm start -- --port N`)
+  throw new Problem(`The ports ${wanted} to ${last} of 127.0.0.1 are all in use.\nChoose another: ${command} -- --port N`)
 }
 
 /** A short line for each request; whatever else the worker says is shown whole. */
-function showLog(line) {
+export function showLog(line) {
   const entry = parseEntry(line)
   if (!['request', 'refresh', 'purge'].includes(entry?.event)) return console.log(line)
   const { event, method = 'GET', path, status, cache, tier, problems = [], notes = [] } = entry
@@ -77,6 +78,19 @@ function parseEntry(line) {
     return undefined
   }
 }
+
+/** A shell function that sends a signed purge. */
+export const purgeFunction = (edge, secret) => `  edgekeep_purge() (
+    secret='${secret}'
+    id="msg_$(openssl rand -hex 12)"
+    now=$(date +%s)
+    key=$(printf %s "\${secret#whsec_}" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \\n')
+    signature=$(printf %s "$id.$now.$1" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | openssl base64 -A)
+    curl -sS '${edge}/.edgekeep/purge' -H 'content-type: application/json' \\
+      -H "webhook-id: $id" -H "webhook-timestamp: $now" -H "webhook-signature: v1,$signature" --data-raw "$1"
+    echo
+  )
+`
 
 function welcome(edge, origin, secret) {
   const show = (path) => `curl -so /dev/null -D - '${edge}${path}'`
@@ -101,17 +115,7 @@ function welcome(edge, origin, secret) {
 
 A signed purge: paste this into a shell as it is, whenever you like.
 
-  edgekeep_purge() (
-    secret='${secret}'
-    id="msg_$(openssl rand -hex 12)"
-    now=$(date +%s)
-    key=$(printf %s "\${secret#whsec_}" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \\n')
-    signature=$(printf %s "$id.$now.$1" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | openssl base64 -A)
-    curl -sS '${edge}/.edgekeep/purge' -H 'content-type: application/json' \\
-      -H "webhook-id: $id" -H "webhook-timestamp: $now" -H "webhook-signature: v1,$signature" --data-raw "$1"
-    echo
-  )
-  edgekeep_purge '{"tags":["front"]}'
+${purgeFunction(edge, secret)}  edgekeep_purge '{"tags":["front"]}'
 
 What to try, and what the field Cache-Status then says:
 

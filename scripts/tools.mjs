@@ -28,13 +28,13 @@ export async function main(url, body) {
 }
 
 /**
- * Runs a command in the project's folder with its output shown, and returns its exit code.
+ * Runs a command in the project's folder, or in `cwd`, with its output shown, and returns its exit code.
  * `quiet` sends its standard output to standard error.
  */
-export function run(command, args, { env = {}, quiet = false } = {}) {
+export function run(command, args, { env = {}, quiet = false, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: ROOT,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', quiet ? 2 : 'inherit', 'inherit'],
     })

@@ -1,0 +1,1 @@
+"""The views: pages for everybody, pages for one reader, and what machines read."""
