@@ -1,0 +1,221 @@
+// The example blog, a real Django under gunicorn, behind the built worker: what its readers see while it changes.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { LAG_SECONDS, Reader, Stand, formOf, sleep, tokenOf, until } from './stand.mjs'
+
+const HARBOUR = 'the-harbour-at-four-in-the-morning'
+const FLASHES = 'three-flashes-then-dark'
+const TITLES = encodeURIComponent('{articles(first:5){title}}')
+
+/** Pages that show the title of the harbour's article, and pages that do not. */
+const SHOWS = [
+  '/', `/articles/${HARBOUR}/`, '/tags/harbours/', '/tags/tides/', '/authors/ada-merriweather/', '/archive/2026/10/', '/feed/',
+  '/tags/harbours/feed/', '/api/articles/', `/api/articles/${HARBOUR}/`, `/graphql?query=${TITLES}`, '/search/?q=harbour',
+]
+const OTHERS = [
+  '/page/2/', '/page/3/', `/articles/${FLASHES}/`, '/articles/rye-and-the-long-friday/', '/archive/', '/archive/2026/8/', '/tags/',
+  '/tags/cheese/', '/tags/cheese/feed/', '/authors/ewan-sinclair/', '/about/', '/api/articles/?page=2', `/api/articles/${FLASHES}/`,
+  `/covers/${FLASHES}.svg`,
+]
+
+/** Changes the title in the editor's form, as a browser would. */
+async function retitle(editor, id, title) {
+  const page = await editor.get(`/write/${id}/`)
+  const { next, username, ...form } = { ...formOf(page), csrfmiddlewaretoken: tokenOf(page), title }
+  delete form.q
+  const answer = await editor.post(`/write/${id}/`, form)
+  assert.equal(answer.status, 302, `${answer}`)
+  return answer
+}
+
+describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
+  let stand
+  let editor
+  let id
+  before(async () => {
+    stand = await Stand.start({ workers: ['a', 'b', 'c'] })
+    editor = await new Reader(stand, { at: 'a' }).signIn('ada')
+    ;[, id] = (await editor.get('/write/')).text.match(/href="\/write\/(\d+)\/">The harbour at four/)
+  })
+  after(() => stand?.stop())
+
+  test('pages are stored and hit; files have hashed names and are kept for a year', async () => {
+    for (const path of [...SHOWS, ...OTHERS]) {
+      const first = await stand.get(path)
+      assert.equal(first.status, 200, `${path}\n${first}`)
+      assert.equal(first.all('set-cookie').length, 0, path)
+      assert.ok(first.cache.has('stored') || first.hit, `${path}\n${first}`)
+      const hit = await stand.getHit(path)
+      assert.equal(hit.text, first.text, path)
+    }
+    const [, css] = (await stand.get('/')).text.match(/href="(\/static\/blog\.[0-9a-f]{12}\.css)"/)
+    const file = await stand.getHit(css)
+    assert.equal(file.field('cache-control'), 'public, max-age=31536000, immutable')
+    const again = await stand.get(css, { fields: [['If-Modified-Since', file.field('last-modified')]] })
+    assert.equal(again.status, 304)
+  })
+
+  test('an edit is read at once on every page that shows it, and all others still hit', async () => {
+    for (const path of [...SHOWS, ...OTHERS]) {
+      for (const at of ['a', 'b']) await stand.getHit(path, { at })
+    }
+    const old = 'The harbour at four in the morning'
+    const title = 'The harbour, an hour later'
+    await retitle(editor, id, title)
+    const saved = Date.now()
+    for (const path of SHOWS) {
+      const answer = await stand.get(path, { at: 'a' })
+      assert.ok(answer.text.includes(title) && !answer.text.includes(old), `${path} is old\n${answer}`)
+      assert.match(answer.field('cache-status'), /purged/, path)
+    }
+    for (const path of OTHERS) assert.ok((await stand.get(path, { at: 'a' })).hit, `${path} should have stayed\n${stand.about()}`)
+    // Another isolate hears of it within the lag.
+    const heard = await until(async () => (await stand.get('/', { at: 'b' })).text.includes(title), LAG_SECONDS * 1000 + 500, 20)
+    assert.ok(heard, `isolate b had not heard of it after ${Date.now() - saved} ms`)
+    await sleep(Math.max(0, saved + LAG_SECONDS * 1000 - Date.now()))
+    for (const path of SHOWS) assert.ok((await stand.get(path, { at: 'b' })).text.includes(title), `${path} is old in b`)
+    for (const path of OTHERS) assert.ok((await stand.get(path, { at: 'b' })).hit, `${path} should have stayed in b`)
+    await retitle(editor, id, old)
+  })
+
+  test('an edit in the admin purges, too', async () => {
+    await stand.getHit('/about/')
+    await stand.getHit('/archive/')
+    const page = await editor.get('/admin/blog/author/1/change/')
+    const form = { ...formOf(page), csrfmiddlewaretoken: tokenOf(page), bio: 'Keeps bees, and has sold the boat.' }
+    const answer = await editor.post('/admin/blog/author/1/change/', form)
+    assert.equal(answer.status, 302, `${answer}`)
+    assert.match((await stand.get('/about/')).text, /has sold the boat/)
+    assert.ok((await stand.get('/archive/')).hit)
+  })
+
+  test('two readers who are signed in never see each other, nor does anybody else', async () => {
+    const [bram, carys] = await Promise.all([new Reader(stand, { at: 'a' }).signIn('bram'), new Reader(stand, { at: 'a' }).signIn('carys')])
+    const personal = ['/fragments/greeting/', '/accounts/profile/', `/comment/${FLASHES}/`, `/fragments/comment-form/${FLASHES}/`]
+    const tokens = { Bram: new Set(), Carys: new Set() }
+    for (let round = 0; round < 3; round++) {
+      for (const at of ['a', 'b']) {
+        for (const path of [...personal, '/', `/articles/${FLASHES}/`, '/accounts/login/']) {
+          const [his, hers, anybodys] = await Promise.all([bram.get(path, { at }), carys.get(path, { at }), stand.get(path, { at })])
+          assert.ok(!his.text.includes('Carys') || !personal.includes(path), `${path}: Bram got\n${his}`)
+          assert.ok(!hers.text.includes('Bram') || !personal.includes(path), `${path}: Carys got\n${hers}`)
+          if (!personal.includes(path)) continue
+          assert.ok(!/Bram|Carys/.test(anybodys.text), `${path}: anybody got\n${anybodys}`)
+          assert.match(his.text, /Bram/)
+          assert.match(hers.text, /Carys/)
+          for (const answer of [his, hers, anybodys]) {
+            assert.ok(!answer.hit && !answer.cache.has('stored'), `${path}\n${answer}`)
+            assert.match(answer.field('cache-control'), /private/)
+          }
+          for (const [name, answer] of [['Bram', his], ['Carys', hers]]) {
+            for (const [, token] of answer.text.matchAll(/csrfmiddlewaretoken" value="(\w+)"/g)) tokens[name].add(token)
+          }
+        }
+      }
+    }
+    assert.ok(tokens.Bram.size > 5 && tokens.Carys.size > 5)
+    assert.ok([...tokens.Bram].every((token) => !tokens.Carys.has(token)))
+    const stolen = await carys.post(`/comment/${FLASHES}/`, { name: 'Carys', text: 'x', csrfmiddlewaretoken: [...tokens.Bram][0] })
+    assert.equal(stolen.status, 403)
+  })
+
+  test('a comment is seen by its writer at once, everywhere, and by all after its purge', async () => {
+    const page = `/articles/${FLASHES}/`
+    // a takes Django's purge, b the comment; c hears of neither before the lag.
+    for (const at of ['a', 'b', 'c']) await stand.getHit(page, { at })
+    for (const at of ['a', 'b', 'c']) await stand.getHit('/', { at })
+    const writer = new Reader(stand, { at: 'b' })
+    const text = `I count along, ${Date.now()}.`
+    const refused = await writer.post(`/comment/${FLASHES}/`, { name: 'Ines', text })
+    assert.equal(refused.status, 403, 'without a token')
+    assert.ok((await stand.get(page, { at: 'a' })).hit, 'what was refused purges nothing')
+    const answer = await writer.post(`/comment/${FLASHES}/`, { name: 'Ines', text }, { from: `/fragments/comment-form/${FLASHES}/` })
+    assert.equal(answer.status, 303, `${answer}`)
+    const written = Date.now()
+    for (const at of ['c', 'b', 'a']) {
+      const own = await writer.get(page, { at })
+      assert.ok(own.text.includes(text), `its writer does not see it in ${at}\n${own}`)
+      assert.match(own.field('cache-status'), /fwd=bypass/)
+    }
+    assert.ok((await stand.get(page, { at: 'a' })).text.includes(text), 'in the isolate that took the purge, at once')
+    await sleep(Math.max(0, written + LAG_SECONDS * 1000 - Date.now()))
+    for (const at of ['b', 'c']) assert.ok((await stand.get(page, { at })).text.includes(text), `in ${at}, after the lag`)
+    for (const at of ['a', 'b', 'c']) assert.ok((await stand.get('/', { at })).hit, 'no list shows comments')
+    writer.forget('wrote')
+    assert.ok((await writer.get(page)).text.includes(text))
+  })
+
+  test('a rollback purges nothing, and the same change committed does', async () => {
+    const page = `/articles/${FLASHES}/`
+    const change = (end) => `
+from django.db import transaction
+from blog.models import Article
+try:
+    with transaction.atomic():
+        article = Article.objects.get(slug="${FLASHES}")
+        article.summary = "It was never so dark."
+        article.save()
+        ${end}
+except KeyError:
+    pass`
+    await stand.getHit(page)
+    await stand.getHit('/')
+    const purges = () => stand.log.filter((line) => line.event === 'purge').length
+    const before = purges()
+    await stand.python(change('raise KeyError'))
+    await sleep(300)
+    assert.equal(purges(), before)
+    for (const path of [page, '/']) assert.ok((await stand.get(path)).hit, path)
+    await stand.python(change('pass'))
+    assert.equal(purges(), before + 1)
+    for (const path of [page, '/']) assert.match((await stand.get(path)).text, /It was never so dark/, path)
+  })
+
+  test('an uploaded picture is shown, and kept under its digest', async () => {
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+    const page = await editor.get(`/write/${id}/`)
+    const form = { ...formOf(page), csrfmiddlewaretoken: tokenOf(page) }
+    const boundary = 'a-line-that-is-not-in-the-picture'
+    const parts = Object.entries(form).flatMap(([name, value]) => [value].flat().map((each) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${each}\r\n`))
+    const file = `--${boundary}\r\nContent-Disposition: form-data; name="cover"; filename="boat.png"\r\nContent-Type: image/png\r\n\r\n`
+    const body = Buffer.concat([Buffer.from(parts.join('') + file), png, Buffer.from(`\r\n--${boundary}--\r\n`)])
+    const answer = await editor.send(`/write/${id}/`, body, `multipart/form-data; boundary=${boundary}`)
+    assert.equal(answer.status, 302, `${answer}`)
+    const [cover] = (await stand.get('/')).text.match(/\/media\/covers\/[0-9a-f]{20}\.png/)
+    const shown = await stand.getHit(cover)
+    assert.deepEqual(shown.body, png)
+    assert.equal(shown.field('content-type'), 'image/png')
+    assert.match(shown.field('cache-control'), /immutable/)
+  })
+
+  test('the API and GraphQL answer conditional requests at the edge', async () => {
+    for (const path of [`/api/articles/${FLASHES}/`, `/graphql?query=${TITLES}`, '/feed/', '/']) {
+      const hit = await stand.getHit(path)
+      const asked = stand.requests().length
+      const again = await stand.get(path, { fields: [['If-None-Match', hit.field('etag')]] })
+      assert.equal(again.status, 304, `${path}\n${again}`)
+      assert.equal(again.body.length, 0)
+      assert.equal(stand.requests().length, asked, 'Django was not asked')
+    }
+  })
+
+  test('while Django is dead readers read on, and are told when it is back', async () => {
+    const pages = [...SHOWS, ...OTHERS]
+    for (const path of pages) await stand.getHit(path)
+    await stand.django.stop('SIGKILL')
+    try {
+      await stand.purge({ purge_everything: true, soft: true })
+      for (const path of pages) {
+        const answer = await stand.get(path)
+        assert.equal(answer.status, 200, `${path}\n${answer}`)
+        assert.match(answer.field('cache-status'), /stale-(while-revalidate|if-error)/, path)
+      }
+      assert.equal((await stand.get('/fragments/greeting/')).status, 502)
+    } finally {
+      await stand.startDjango()
+    }
+    await retitle(editor, id, 'The harbour, after the flood')
+    for (const path of SHOWS) assert.match((await stand.get(path)).text, /after the flood/, path)
+  })
+})

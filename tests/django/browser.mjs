@@ -1,0 +1,131 @@
+// A headless Chromium, spoken to by its DevTools protocol over a pipe: enough to go to pages, run scripts in them and take pictures.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sleep, until } from './stand.mjs'
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const FLAGS = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync', '--hide-scrollbars', '--force-color-profile=srgb', '--remote-debugging-pipe',
+]
+
+/** The Chromium of this computer, or undefined. CHROMIUM names another. */
+export function findChromium() {
+  const named = process.env.CHROMIUM ? [process.env.CHROMIUM] : NAMES
+  return named.find((name) => spawnSync(name, ['--version']).status === 0)
+}
+
+export class Browser {
+  /** What pages write to the console, and exceptions of their scripts. */
+  said = []
+  #next = 1
+  #waiting = new Map()
+
+  static async start(program) {
+    const browser = new Browser()
+    browser.folder = mkdtempSync(join(tmpdir(), 'edgekeep-chromium-'))
+    // It reads commands from its descriptor 3 and answers on 4, each message ended by a zero.
+    const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
+    browser.process = spawn(program, [...FLAGS, `--user-data-dir=${browser.folder}`, 'about:blank'], { stdio })
+    browser.process.stdio[3].on('error', () => {}) // it has ended; what waits is told below
+    browser.process.once('close', () => browser.#fail(new Error(`${program} has ended`)))
+    browser.#listen(browser.process.stdio[4])
+    try {
+      const { targetInfos } = await browser.call('Target.getTargets')
+      const { targetId } = targetInfos.find(({ type }) => type === 'page')
+      const { sessionId } = await browser.call('Target.attachToTarget', { targetId, flatten: true })
+      browser.session = sessionId
+      for (const domain of ['Page', 'Runtime']) await browser.call(`${domain}.enable`)
+    } catch (error) {
+      await browser.stop()
+      throw error
+    }
+    return browser
+  }
+
+  async stop() {
+    if (this.process.exitCode === null) {
+      const end = new Promise((resolve) => this.process.once('close', resolve))
+      this.process.kill()
+      await Promise.race([end, sleep(5_000)])
+    }
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  #listen(stream) {
+    let rest = ''
+    stream.setEncoding('utf8').on('data', (text) => {
+      const messages = `${rest}${text}`.split('\0')
+      rest = messages.pop()
+      for (const message of messages) this.#hear(JSON.parse(message))
+    })
+  }
+
+  #hear({ id, method, params, result, error }) {
+    if (method === 'Runtime.exceptionThrown') this.said.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text)
+    if (method === 'Runtime.consoleAPICalled') this.said.push(params.args.map(({ value }) => value).join(' '))
+    if (method === 'Page.loadEventFired') this.loaded = true
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (error) waiting?.reject(new Error(error.message))
+    else waiting?.resolve(result)
+  }
+
+  #fail(error) {
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+
+  call(method, params = {}) {
+    const id = this.#next++
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: this.session })}\0`)
+    })
+  }
+
+  async go(url) {
+    this.loaded = false
+    const { errorText } = await this.call('Page.navigate', { url })
+    if (errorText) throw new Error(`${url}: ${errorText}`)
+    await this.settled(url)
+  }
+
+  /** After what has started another page to load. */
+  async settled(what = 'the page') {
+    if (!(await until(() => this.loaded, 15_000, 20))) throw new Error(`${what} did not load`)
+  }
+
+  /** The value of an expression in the page; promises are awaited. */
+  async evaluate(expression) {
+    const { result, exceptionDetails } = await this.call('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
+    return result.value
+  }
+
+  /** Runs what leads to another page (a click), and waits for that. */
+  async follow(expression) {
+    this.loaded = false
+    await this.evaluate(expression)
+    await this.settled(expression)
+  }
+
+  async see(expression, milliseconds = 5_000) {
+    if (!(await until(() => this.evaluate(expression).catch(() => false), milliseconds, 50))) {
+      throw new Error(`it did not come to be: ${expression}\n${await this.evaluate('document.body.innerText')}`)
+    }
+  }
+
+  async picture({ width, height, scale = 1, dark = false, mobile = false }) {
+    await this.call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: scale, mobile })
+    await this.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] })
+    await this.evaluate(`document.querySelectorAll('img').forEach((img) => (img.loading = 'eager'))`)
+    await this.see('[...document.images].every((img) => img.complete && img.naturalWidth > 0)', 10_000)
+    await sleep(300) // transitions
+    const { data } = await this.call('Page.captureScreenshot', { format: 'png' })
+    return Buffer.from(data, 'base64')
+  }
+}

@@ -1,0 +1,79 @@
+// The blog in a real browser, through the worker: the pages look as they should, and what is a reader's own comes into
+// them by fragments. The picture of the README is taken here.
+
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { BLOG } from '../../scripts/django/venv.mjs'
+import { Browser, findChromium } from './browser.mjs'
+import { PASSWORD, Stand } from './stand.mjs'
+
+const PICTURE = join(BLOG, 'screenshot.png')
+const PICTURE_BYTES_MAX = 300_000
+
+const chromium = findChromium()
+const skip = chromium ? false : 'no Chromium is installed (Debian: apt install chromium); CHROMIUM may name one'
+
+describe('in a browser', { skip, timeout: 600_000 }, () => {
+  let stand
+  let browser
+  let site
+  before(async () => {
+    stand = await Stand.start()
+    site = `http://${stand.host}`
+    browser = await Browser.start(chromium)
+  })
+  after(async () => {
+    await browser?.stop()
+    await stand?.stop()
+  })
+
+  test('the front page is whole, and looks as in the README', async () => {
+    await browser.go(`${site}/`)
+    const png = await browser.picture({ width: 1200, height: 1030 })
+    assert.equal(await browser.evaluate('[...document.images].filter((img) => img.naturalWidth === 0).length'), 0)
+    assert.equal(await browser.evaluate('document.querySelectorAll(".card").length'), 12)
+    assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [1200, 1030])
+    assert.ok(png.length > 60_000 && png.length < PICTURE_BYTES_MAX, `${png.length} bytes`)
+    if (process.env.UPDATE_SCREENSHOT) writeFileSync(PICTURE, png)
+  })
+
+  test('it fits a narrow screen, and is dark where that is wanted', async () => {
+    for (const path of ['/', '/articles/three-flashes-then-dark/', '/archive/', '/tags/', '/search/?q=tide', '/accounts/login/']) {
+      await browser.go(`${site}${path}`)
+      await browser.picture({ width: 360, height: 800, dark: true, mobile: true })
+      const wide = await browser.evaluate('document.documentElement.scrollWidth')
+      assert.ok(wide <= 360, `${path} is ${wide} wide`)
+      const [red] = (await browser.evaluate('getComputedStyle(document.body).backgroundColor')).match(/\d+/)
+      assert.ok(Number(red) < 60, `${path} is not dark`)
+    }
+    await browser.call('Emulation.clearDeviceMetricsOverride')
+  })
+
+  test('who signs in is greeted on every page, comments from the page itself, and sees it', async () => {
+    const page = `${site}/articles/three-flashes-then-dark/`
+    await browser.go(page)
+    assert.equal(await browser.evaluate('document.querySelector(".reader").innerText'), 'Sign in')
+    const asked = stand.requests().length
+    await browser.go(page)
+    assert.equal(stand.requests().length, asked, 'a reader who is nobody costs Django nothing')
+
+    await browser.go(`${site}/accounts/login/`)
+    await browser.follow(`document.querySelector('#id_username').value = 'bram'; document.querySelector('#id_password').value = '${PASSWORD}'; document.querySelector('form[method=post]').submit()`)
+    await browser.go(page)
+    await browser.see('/Good \\w+, Bram/.test(document.querySelector(".reader").innerText)')
+
+    await browser.evaluate('document.querySelector("[data-form]").click()')
+    await browser.see('document.querySelector(".new-comment #id_name")?.value === "Bram"')
+    await browser.follow('document.querySelector("#id_text").value = "Seen from the pier."; document.querySelector(".new-comment form").submit()')
+    await browser.see('document.querySelector(".comment:target")?.innerText.includes("Seen from the pier.")')
+    assert.match((await stand.get('/articles/three-flashes-then-dark/')).text, /Seen from the pier/)
+
+    await browser.follow('document.querySelector(".reader form").submit()')
+    await browser.go(page)
+    assert.equal(await browser.evaluate('document.querySelector(".reader").innerText'), 'Sign in')
+    assert.equal(await browser.evaluate('document.body.innerText.includes("Seen from the pier.")'), true)
+    assert.deepEqual(browser.said, [])
+  })
+})
