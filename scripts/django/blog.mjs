@@ -55,6 +55,8 @@ export async function startBlog({ port, env, workers = 2, onLog = (line) => cons
   mkdirSync(env.BLOG_DATA, { recursive: true })
   const args = ['-m', 'gunicorn', 'config.wsgi', '--bind', `127.0.0.1:${port}`, '--workers', String(workers), '--threads', '4']
   args.push('--log-level', 'warning', '--graceful-timeout', '3', '--no-control-socket')
+  // Longer than whoever is before it keeps a connection: of two that close and ask at the same moment, the asker gets nothing.
+  args.push('--keep-alive', '75')
   // A group of its own: Ctrl-C reaches us alone, and what we end is gunicorn with its workers.
   const child = spawn(python, args, { cwd: BLOG, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const said = []

@@ -69,9 +69,10 @@ describe('a thousand requests', { timeout: 1_200_000 }, () => {
       const path = pages[rank]
       const start = performance.now()
       const fields = base ? [['X-Forwarded-Host', stand.host]] : []
-      const answer = base ? await send(base, { host: stand.host, path, fields }) : await stand.get(path)
+      const asking = base ? send(base, { host: stand.host, path, fields }) : stand.get(path)
+      const answer = await asking.catch((error) => assert.fail(`request ${number}: ${error.message}\n${stand.about()}`))
       times.push(performance.now() - start)
-      assert.equal(answer.status, 200, `${path}\n${answer}`)
+      assert.equal(answer.status, 200, `request ${number}: ${path}\n${answer}\n${stand.about()}`)
       hits += answer.hit
       if (compare && answer.hit) wrong += (await send(twin.url, { host: stand.host, path, fields: [['X-Forwarded-Host', stand.host]] })).text !== answer.text
       await between(number)
