@@ -13,7 +13,7 @@ use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify};
 use edgekeep::cache::rules::Rules;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
+use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
@@ -173,13 +173,13 @@ impl Host for Mirror {
         &self,
         request: &OriginRequest,
         _body: Option<Bytes>,
-        timeout_ms: Option<u64>,
+        patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (fate, slow_ms, cut) = {
             let random = &mut self.hostile.borrow_mut().random;
             (random.u8(0..12), random.u64(0..800), random.u8(0..12) == 0)
         };
-        match (fate, timeout_ms) {
+        match (fate, patience.head_ms) {
             (0, _) => return Err(OriginFailure::Unreachable),
             (1, Some(ms)) => {
                 self.sleep(ms).await;

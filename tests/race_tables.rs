@@ -92,7 +92,7 @@ fn what_is_known_to_be_purged_is_not_confirmed_in_an_outage_of_the_ledger() {
         .borrow_mut()
         .plans
         .insert("/a".to_owned(), Plan::Down);
-    assert_eq!(place.get("/a"), "502 old-purge-index/purged");
+    assert_eq!(place.get("/a"), "502 old-purge-index/purged/retried");
     origin(&world, "/a", "max-age=600", "new");
     assert_eq!(place.get("/a"), "new old-purge-index/purged");
 }

@@ -8,6 +8,7 @@
 //! 3. [`answer`]: may this answer be stored, and what does the client get?
 
 pub mod answer;
+pub mod breaker;
 pub mod cascade;
 pub mod chance;
 mod compile;
@@ -15,6 +16,7 @@ pub mod cookies;
 pub mod dialect;
 pub mod entry;
 pub mod freshness;
+pub mod gate;
 pub mod glob;
 pub mod groups;
 pub mod key;

@@ -111,6 +111,16 @@ pub struct OriginRequest {
     pub fields: Fields,
 }
 
+impl OriginRequest {
+    /// The same request to another origin, which is told for which host.
+    pub fn to(mut self, origin: &Origin, asked: &Url) -> Self {
+        let path = self.url.splitn(4, '/').nth(3).unwrap_or_default();
+        self.url = format!("{}://{}/{path}", origin.scheme, origin.host);
+        self.fields.set("x-forwarded-host", asked.host.as_str());
+        self
+    }
+}
+
 /// Paths that are Edgekeep's own, on every host.
 pub const ADMIN_PATH: &str = "/.edgekeep/";
 

@@ -15,6 +15,8 @@ pub struct Body(Option<Inner>);
 
 enum Inner {
     Stream(Stream),
+    /// A stream whose fetch is aborted after some time.
+    Timed(Stream),
     /// A stream from a tier.
     Stored(Stream),
     /// A 101 (Switching Protocols): the response itself carries the socket.
@@ -25,6 +27,11 @@ impl Body {
     /// A body of this stream.
     pub fn new(stream: Stream) -> Self {
         Self(Some(Inner::Stream(stream)))
+    }
+
+    /// A body of this stream, whose fetch is aborted after some time.
+    pub fn timed(stream: Stream) -> Self {
+        Self(Some(Inner::Timed(stream)))
     }
 
     /// A body that a tier held.
@@ -40,19 +47,23 @@ impl Body {
     /// The stream, to move it on.
     pub fn into_stream(mut self) -> Option<Stream> {
         match self.0.take() {
-            Some(Inner::Stream(stream) | Inner::Stored(stream)) => Some(stream),
+            Some(Inner::Stream(stream) | Inner::Timed(stream) | Inner::Stored(stream)) => {
+                Some(stream)
+            }
             _ => None,
         }
     }
 
     /// The stream, for a client that was told this length. A long stored body
     /// goes through a pipe that fails if it is shorter: better a broken
-    /// transfer than a wrong page.
+    /// transfer than a wrong page. So does one that is timed: what the runtime
+    /// passes on by itself outlives the request and its timers.
     pub fn into_response(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
         let long = length.is_some_and(|length| length > u64::from(WHOLE_BYTES_MAX));
         let stored = matches!(self.0, Some(Inner::Stored(_)));
+        let timed = matches!(self.0, Some(Inner::Timed(_)));
         match self.into_stream() {
-            Some(stream) if stored && long => {
+            Some(stream) if timed || (stored && long) => {
                 let pipe = Pipe::new(length)?;
                 js::let_go(stream.pipe_to(&pipe.writable));
                 Ok(Some(pipe.readable))
@@ -77,14 +88,14 @@ impl Body {
 
     /// Two of it, from the same place.
     pub fn twice(self) -> Result<(Self, Self), JsValue> {
-        let stored = matches!(self.0, Some(Inner::Stored(_)));
+        let same = match self.0 {
+            Some(Inner::Stored(_)) => Self::stored,
+            Some(Inner::Timed(_)) => Self::timed,
+            _ => Self::new,
+        };
         let stream = self.into_stream().ok_or("a body that cannot be copied")?;
         let (one, other) = tee(&stream)?;
-        Ok(if stored {
-            (Self::stored(one), Self::stored(other))
-        } else {
-            (Self::new(one), Self::new(other))
-        })
+        Ok((same(one), same(other)))
     }
 
     /// The response, if this is one that switches protocols.
@@ -98,7 +109,9 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let Some(Inner::Stream(stream) | Inner::Stored(stream)) = self.0.take() {
+        if let Some(Inner::Stream(stream) | Inner::Timed(stream) | Inner::Stored(stream)) =
+            self.0.take()
+        {
             js::let_go(stream.cancel());
         }
     }

@@ -1,7 +1,7 @@
 //! Raw handles of the runtime's objects. Only what `worker` has no word for,
 //! or wraps at a cost, is declared here.
 
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::prelude::*;
 use worker::wasm_bindgen::{self, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -107,6 +107,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn abort(this: &AbortController);
 
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
+
     #[wasm_bindgen(js_name = fetch, catch)]
     pub fn fetch_url(url: &str, init: &JsValue) -> Result<Promise, JsValue>;
 }
@@ -133,6 +136,13 @@ pub fn set(of: &Object, name: &str, value: &JsValue) {
 /// `caches.default`
 pub fn default_cache() -> Cache {
     get(&get(&js_sys::global(), "caches"), "default").unchecked_into()
+}
+
+/// Aborts after some time. No closure of ours is needed for it, which would
+/// leak when the request ends before.
+pub fn abort_after(controller: &AbortController, milliseconds: u64) {
+    let abort: Function = get(controller, "abort").unchecked_into();
+    set_timeout(&abort.bind0(controller), milliseconds as f64);
 }
 
 /// What an exception says, for logs.

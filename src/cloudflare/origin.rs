@@ -4,6 +4,7 @@ use super::body::Body;
 use super::{js, respond};
 use crate::cache::answer::OriginFailure;
 use crate::cache::request::OriginRequest;
+use crate::flow::host::Patience;
 use crate::http::head::ResponseHead;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,7 +19,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 pub async fn ask(
     request: &OriginRequest,
     body: Option<Body>,
-    timeout_ms: Option<u64>,
+    patience: Patience,
 ) -> Result<(ResponseHead, Option<Body>), (OriginFailure, String)> {
     let controller = js::AbortController::new();
     let init = js::object([
@@ -42,7 +43,7 @@ pub async fn ask(
     }
     let unreachable = |error: JsValue| (OriginFailure::Unreachable, js::message(&error));
     let promise = js::fetch_url(&request.url, &init).map_err(unreachable)?;
-    let response = match timeout_ms {
+    let response = match patience.head_ms {
         None => JsFuture::from(promise).await,
         Some(ms) => match within(JsFuture::from(promise), ms).await {
             Some(result) => result,
@@ -61,7 +62,16 @@ pub async fn ask(
     };
     match status {
         101 => Ok((head, Some(Body::upgrade(response)))),
-        200..=599 => Ok((head, response.body().map(Body::new))),
+        200..=599 => {
+            let body = match (response.body(), patience.body_ms) {
+                (Some(stream), Some(ms)) => {
+                    js::abort_after(&controller, ms);
+                    Some(Body::timed(stream))
+                }
+                (stream, _) => stream.map(Body::new),
+            };
+            Ok((head, body))
+        }
         // No Response can be made of these, and 1xx is no final answer.
         _ => {
             let text = format!("the origin sent the status {status}");

@@ -11,7 +11,7 @@ use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::cache::request::{ADMIN_PATH, OriginRequest};
 use crate::cache::zone::Answer;
-use crate::flow::host::{BodyError, Host, Keep, Ordered, Tier};
+use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use js_sys::Promise;
@@ -281,9 +281,9 @@ impl Host for Platform {
         &self,
         request: &OriginRequest,
         body: Option<Body>,
-        timeout_ms: Option<u64>,
+        patience: Patience,
     ) -> Result<(ResponseHead, Option<Body>), OriginFailure> {
-        match origin::ask(request, body, timeout_ms).await {
+        match origin::ask(request, body, patience).await {
             Ok(answer) => Ok(answer),
             Err((failure, text)) => {
                 log_problem(self, "origin", &text);

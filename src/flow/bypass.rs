@@ -1,15 +1,18 @@
 //! Requests that do not use the cache: they go through whole.
 
-use super::fetch::{forward, origin_failed};
+use super::failure::origin_failed;
+use super::fetch::forward;
 use super::handoff::Handoff;
 use super::host::Host;
 use super::invalidate::{after_write, is_unsafe};
 use super::isolate::Isolate;
 use super::reply::Answer;
 use super::report::Report;
-use crate::cache::answer::OriginFailure;
+use super::upstream::{Question, Said, ask};
+use crate::cache::key::canonical_path;
 use crate::cache::request::{Bypass, OriginRequest};
-use crate::http::head::{RequestHead, ResponseHead};
+use crate::cache::rules::Rule;
+use crate::http::head::RequestHead;
 use std::rc::Rc;
 
 /// Sends a request on and gives the answer back.
@@ -28,19 +31,20 @@ pub async fn bypass<H: Host>(
         _ => "bypass",
     });
     report.detail.push(reason.word());
-    report.origin += 1;
     // An upload may take its time before the origin says a word, and so may
     // another protocol.
     let waits = body.is_some() || reason == Bypass::Upgrade;
-    let timeout_ms = (!waits).then_some(isolate.rules.origin_timeout_seconds * 1000);
-    let (answer, note) = if is_unsafe(&request.method) {
-        write(host, isolate, request, to_origin, body, timeout_ms).await
+    let rule = isolate.rules.rule_for(&canonical_path(&request.url));
+    let said = if is_unsafe(&request.method) {
+        write(host, isolate, request, &rule, to_origin, body, report).await
     } else {
-        (host.ask_origin(to_origin, body, timeout_ms).await, None)
+        let question = question(request, &rule, waits);
+        let again = |_: &mut Report| to_origin.clone();
+        let asked = ask(host, isolate, question, body, again, report).await;
+        asked.said
     };
-    report.notes.extend(note);
-    report.fwd_status = answer.as_ref().ok().map(|(head, _)| head.status);
-    match answer {
+    report.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
+    match said {
         Ok((head, body)) => forward(Ok(head), body, host.now_ms()),
         Err(failure) => {
             report.cache = "error";
@@ -49,8 +53,15 @@ pub async fn bypass<H: Host>(
     }
 }
 
-/// What the origin says.
-type Said<B> = Result<(ResponseHead, Option<B>), OriginFailure>;
+/// What waits has no time limit, and what has a body cannot be sent twice.
+fn question<'a>(request: &'a RequestHead, rule: &'a Rule, waits: bool) -> Question<'a> {
+    Question {
+        url: &request.url,
+        rule,
+        safe: !waits && !is_unsafe(&request.method),
+        timed: !waits,
+    }
+}
 
 /// Sends a write on and invalidates what it changed, to the end even if the
 /// client leaves meanwhile: the origin may have done it by then.
@@ -58,20 +69,26 @@ async fn write<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     request: &RequestHead,
+    rule: &Rc<Rule>,
     to_origin: &OriginRequest,
     body: Option<H::Body>,
-    timeout_ms: Option<u64>,
-) -> (Said<H::Body>, Option<String>) {
+    report: &mut Report,
+) -> Said<H::Body> {
     let handoff = Handoff::default();
     let (there, host_then, isolate) = (handoff.clone(), host.clone(), Rc::clone(isolate));
-    let (request, to_origin) = (request.clone(), to_origin.clone());
+    let (request, rule, to_origin) = (request.clone(), Rc::clone(rule), to_origin.clone());
     host.later(async move {
-        let answer = host_then.ask_origin(&to_origin, body, timeout_ms).await;
-        let note = match &answer {
-            Ok((head, _)) => after_write(&host_then, &isolate, &request, head).await,
-            Err(_) => None,
-        };
-        there.put((answer, note));
+        let mut report = Report::default();
+        let question = question(&request, &rule, body.is_some());
+        let once = |_: &mut Report| to_origin.clone();
+        let asked = ask(&host_then, &isolate, question, body, once, &mut report).await;
+        if let Ok((head, _)) = &asked.said {
+            let note = after_write(&host_then, &isolate, &request, head).await;
+            report.notes.extend(note);
+        }
+        there.put((asked.said, report));
     });
-    handoff.take().await
+    let (said, asking) = handoff.take().await;
+    report.add_asking(asking);
+    said
 }

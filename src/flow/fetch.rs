@@ -1,10 +1,12 @@
 //! Asking the origin for an answer that may be stored.
 
+use super::failure::{no_answer, origin_failed};
 use super::find::{Hit, Taken};
 use super::host::{Host, Keep, Landed, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
+use super::upstream::{self, Question};
 use super::{signpost, sync};
 use crate::cache::answer::{
     Exchange, Next, NotStored, OriginFailure, for_clients, settle, shows_another,
@@ -19,7 +21,6 @@ use crate::cache::rules::Kv;
 use crate::cache::stored::{Age, as_stale};
 use crate::cache::windows::{self, Window};
 use crate::http::cache_control::withheld;
-use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
@@ -37,6 +38,8 @@ pub struct Ask<B> {
     pub seen: u64,
     /// When it happened.
     pub times: Times,
+    /// Whether the client's `Range` was sent on.
+    pub ranged: bool,
     /// What the origin said.
     pub head: Result<ResponseHead, OriginFailure>,
     /// The body, not yet read.
@@ -44,32 +47,32 @@ pub struct Ask<B> {
 }
 
 impl<B> Ask<B> {
-    /// Asks the origin.
+    /// Asks the origin, or its backup. `request` is made right before it
+    /// leaves, each time that one is asked.
     pub async fn the_origin<H: Host<Body = B>>(
         host: &H,
         isolate: &Rc<Isolate>,
-        request: &OriginRequest,
+        lookup: &Lookup,
+        request: impl FnMut(&mut Report) -> OriginRequest,
         report: &mut Report,
     ) -> Self {
-        // Noted before the origin is asked: a purge that is ordered while the
-        // answer is on its way has a larger number, and kills it.
-        let seen = isolate.seen();
-        let request_ms = host.now_ms();
-        let timeout_ms = isolate.rules.origin_timeout_seconds * 1000;
-        report.origin += 1;
-        let origin = host.ask_origin(request, None, Some(timeout_ms)).await;
-        let (head, body) = match origin {
+        let question = Question {
+            url: &lookup.key.url,
+            rule: &lookup.rule,
+            safe: true,
+            timed: true,
+        };
+        let asked = upstream::ask(host, isolate, question, None, request, report).await;
+        let (head, body) = match asked.said {
             Ok((head, body)) => (Ok(head), body),
             Err(failure) => (Err(failure), None),
         };
         report.fwd_status = head.as_ref().ok().map(|head| head.status);
         report.failure = head.as_ref().err().copied();
         Self {
-            seen,
-            times: Times {
-                request_ms,
-                response_ms: host.now_ms(),
-            },
+            seen: asked.seen,
+            times: asked.times,
+            ranged: asked.ranged,
             head,
             body,
         }
@@ -83,6 +86,7 @@ impl<B> Ask<B> {
         host: &H,
         isolate: &Rc<Isolate>,
         lookup: &Lookup,
+        report: &mut Report,
     ) -> Self {
         let Ok(head) = &self.head else {
             return self;
@@ -98,7 +102,10 @@ impl<B> Ask<B> {
             let seconds = seconds.unwrap_or(lookup.rule.origin_timeout_seconds);
             match host.whole(body, length, seconds.saturating_mul(1000)).await {
                 Ok(body) => self.body = Some(body),
-                Err(failure) => self.head = Err(failure),
+                Err(failure) => {
+                    report.note(format!("origin: {failure}"));
+                    self.head = Err(failure);
+                }
             }
         }
         self
@@ -121,23 +128,26 @@ pub async fn fetch<H: Host>(
     // Twice at most: again without conditions if a 304 was about another
     // answer than ours.
     loop {
-        // Finding it took time, in which it may have been purged: a 304 would
-        // bring it back to life. From here to the question nothing is awaited.
-        if old.as_ref().is_some_and(|old| is_gone(isolate, old)) {
-            old = None;
-            report.fwd = Some("uri-miss");
-            report.detail.push("purged");
+        let request = |report: &mut Report| {
+            // Finding it took time, and so may waiting for the origin. If it
+            // was purged meanwhile, a 304 would bring it back to life.
+            if old.as_ref().is_some_and(|old| is_gone(isolate, old)) {
+                old = None;
+                report.fwd = Some("uri-miss");
+                report.say("purged");
+            }
+            let stored = old.as_ref().map(|old| &old.hit.entry);
+            origin_request(lookup, stored.filter(|_| conditional))
+        };
+        let mut asked = Ask::the_origin(host, isolate, lookup, request, report).await;
+        if old.as_ref().is_some_and(|old| old.on_error) {
+            asked = asked.whole(host, isolate, lookup, report).await;
         }
         let stored = old.as_ref().map(|old| &old.hit.entry);
-        let request = origin_request(lookup, stored.filter(|_| conditional));
-        let ranged = request.fields.has("range");
-        let mut asked = Ask::the_origin(host, isolate, &request, report).await;
-        if old.as_ref().is_some_and(|old| old.on_error) {
-            asked = asked.whole(host, isolate, lookup).await;
-        }
         let Ask {
             seen,
             times,
+            ranged,
             head,
             body,
         } = asked;
@@ -196,7 +206,7 @@ pub async fn fetch<H: Host>(
                 let keep = keep.then_some(places);
                 refreshed(host, lookup, *entry, old.take(), keep, client, report)
             }
-            Next::ServeStale => serve_stale(host, lookup, old.take(), head, client, report),
+            Next::ServeStale => serve_stale(host, lookup, old.take(), client, report),
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
@@ -207,7 +217,8 @@ pub async fn fetch<H: Host>(
             }
             // A 304 to a request without conditions tells nothing.
             Next::AskAgain if exchange.on_error => {
-                serve_stale(host, lookup, old.take(), head, client, report)
+                report.note("origin: a 304 about another answer".to_owned());
+                serve_stale(host, lookup, old.take(), client, report)
             }
             Next::AskAgain => {
                 report.cache = "error";
@@ -357,7 +368,6 @@ pub fn serve_stale<H: Host>(
     host: &H,
     lookup: &Lookup,
     old: Option<Old<H::Body>>,
-    head: Result<ResponseHead, OriginFailure>,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -369,10 +379,6 @@ pub fn serve_stale<H: Host>(
     report.set_tier(old.hit.tier);
     report.set_age(age);
     report.detail.push("stale-if-error");
-    report.note(match head {
-        Ok(head) => format!("origin: status {}", head.status),
-        Err(failure) => format!("origin: {}", failure_text(failure)),
-    });
     from_entry(&old.hit.entry, lookup, client, age).with(old.hit.body)
 }
 
@@ -475,62 +481,5 @@ fn age_on_arrival(entry: &Entry) -> Age {
     Age {
         age: entry.initial_age,
         ttl: clamped(entry.terms.lifetime).saturating_sub(clamped(entry.initial_age)),
-    }
-}
-
-fn failure_text(failure: OriginFailure) -> &'static str {
-    match failure {
-        OriginFailure::Unreachable => "could not be reached",
-        OriginFailure::TimedOut => "did not answer in time",
-        OriginFailure::CutOff => "broke off its answer",
-    }
-}
-
-/// The page where the origin gives none; `held` tells whether something is
-/// stored that may not be used without it.
-pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
-    match held {
-        true => origin_silent(failure),
-        false => origin_failed(failure),
-    }
-}
-
-/// The page for a reader for whom nothing else is left.
-pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
-    let (status, title) = match failure {
-        OriginFailure::Unreachable | OriginFailure::CutOff => (502, "Bad gateway"),
-        OriginFailure::TimedOut => (504, "Gateway timeout"),
-    };
-    let why = "there is no stored copy of this page";
-    error_page(
-        status,
-        &format!(
-            "{title}: the origin server {}, and {why}.\n",
-            failure_text(failure)
-        ),
-    )
-}
-
-/// The same where something is stored, but may not be used without the origin
-/// (RFC 9111 §5.2.2.2).
-fn origin_silent<B>(failure: OriginFailure) -> Answer<B> {
-    let said = failure_text(failure);
-    let why = "the stored copy of this page may not be used without it";
-    error_page(
-        504,
-        &format!("Gateway timeout: the origin server {said}, and {why}.\n"),
-    )
-}
-
-/// A page of ours.
-pub fn error_page<B>(status: u16, text: &str) -> Answer<B> {
-    let mut fields = Fields::new();
-    fields.add("content-type", "text/plain; charset=utf-8");
-    fields.add("cache-control", "no-store");
-    Answer {
-        status,
-        fields,
-        content: Content::Text(text.to_owned()),
-        length: None,
     }
 }

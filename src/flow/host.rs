@@ -96,6 +96,15 @@ pub enum BodyError {
     Broken,
 }
 
+/// How long an origin may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Milliseconds until the response head must be there, if it must.
+    pub head_ms: Option<u64>,
+    /// Milliseconds from the head to the end of the body, if that must come.
+    pub body_ms: Option<u64>,
+}
+
 /// The verbs. Everything runs on one thread, and nothing here may be awaited
 /// by two requests: the runtime would cancel it or run it in the wrong
 /// context. Dropping a body ends its stream.
@@ -142,13 +151,12 @@ pub trait Host: Clone + 'static {
         timeout_ms: u64,
     ) -> Result<Self::Body, OriginFailure>;
 
-    /// Asks the origin; the response head must come within `timeout_ms`, if
-    /// that is given.
+    /// Asks the origin. A body that takes longer than it may breaks off.
     async fn ask_origin(
         &self,
         request: &OriginRequest,
         body: Option<Self::Body>,
-        timeout_ms: Option<u64>,
+        patience: Patience,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 
     /// Reads a whole body of at most `limit` bytes. For orders and sitemaps

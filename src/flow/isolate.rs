@@ -2,6 +2,7 @@
 
 use super::flights::Flights;
 use super::keys::Keys;
+use super::origins::Origins;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
@@ -34,6 +35,8 @@ pub struct Isolate {
     pub looked_ms: Cell<Option<u64>>,
     /// The answers that are being fetched.
     pub flights: Flights,
+    /// The origins it has asked.
+    pub origins: Origins,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -65,6 +68,7 @@ impl Isolate {
             marker: RefCell::default(),
             looked_ms: Cell::new(None),
             flights: Flights::default(),
+            origins: Origins::default(),
             parts: RefCell::default(),
         }
     }

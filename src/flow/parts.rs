@@ -60,7 +60,7 @@ pub async fn complete<H: Host>(
         request.fields.set("range", rest);
         request.fields.set("if-range", tie);
     }
-    let asked = Ask::the_origin(host, isolate, &request, report).await;
+    let asked = Ask::the_origin(host, isolate, lookup, |_| request.clone(), report).await;
     let Ok(head) = &asked.head else {
         let client = Client::Waiting;
         return fetch::fetch(host, isolate, lookup, None, &nothing, client, report).await;

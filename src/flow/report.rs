@@ -87,10 +87,25 @@ impl Report {
         self.ttl = Some(age.ttl);
     }
 
-    /// Notes what is wrong with the purge index, once.
+    /// Says a word in `detail`, once.
+    pub fn say(&mut self, word: &'static str) {
+        if !self.detail.contains(&word) {
+            self.detail.push(word);
+        }
+    }
+
+    /// Notes what is wrong with the purge index.
     pub fn set_knowledge(&mut self, word: Option<&'static str>) {
-        self.detail
-            .extend(word.filter(|word| !self.detail.contains(word)));
+        if let Some(word) = word {
+            self.say(word);
+        }
+    }
+
+    /// Takes over what was noted elsewhere about asking origins.
+    pub fn add_asking(&mut self, other: Self) {
+        self.origin = self.origin.saturating_add(other.origin);
+        self.detail.extend(other.detail);
+        self.notes.extend(other.notes);
     }
 
     /// Notes which tier's entry is used.

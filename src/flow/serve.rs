@@ -2,7 +2,8 @@
 
 use super::bypass::bypass;
 use super::collapse::{Turn, fill, take_turn};
-use super::fetch::{Old, error_page, fetch, is_usable, no_answer, note_stores, serve_stale};
+use super::failure::{error_page, no_answer};
+use super::fetch::{Old, fetch, is_usable, note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
@@ -206,9 +207,10 @@ async fn after_failure<H: Host>(
     };
     match (old, failure) {
         (Some(old), _) if may_serve => {
-            let head = Err(failure.unwrap_or(OriginFailure::Unreachable));
+            let failure = failure.unwrap_or(OriginFailure::Unreachable);
+            report.note(format!("origin: {failure}"));
             let waiting = Client::Waiting;
-            Ok(serve_stale(host, lookup, Some(old), head, waiting, report))
+            Ok(serve_stale(host, lookup, Some(old), waiting, report))
         }
         (old, None) => Err(old),
         (old, Some(failure)) => {

@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::proof;
 use super::purge::{Outcome, Refused, append, print, read_body};
 use super::report::Report;
+use super::upstream;
 use super::within::within;
 use crate::cache::key;
 use crate::cache::ledger::{Order, Question, Receipt};
@@ -240,9 +241,18 @@ impl Fetches {
 
 async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
     let request = question(&isolate.rules, url)?;
-    let timeout_ms = isolate.rules.origin_timeout_seconds * 1000;
-    let asked = host.ask_origin(&request, None, Some(timeout_ms)).await;
-    let (head, body) = asked.map_err(|_| "the origin gave no answer".to_owned())?;
+    let rule = isolate.rules.rule_for(&key::canonical_path(url));
+    let question = upstream::Question {
+        url,
+        rule: &rule,
+        safe: true,
+        timed: true,
+    };
+    let mut report = Report::default();
+    let request = |_: &mut Report| request.clone();
+    let asked = upstream::ask(host, isolate, question, None, request, &mut report).await;
+    let no_answer = |_| "the origin gave no answer".to_owned();
+    let (head, body) = asked.said.map_err(no_answer)?;
     if head.status != 200 {
         let to = head.fields.get("location");
         let to = to.map_or(String::new(), |to| format!(" to {to}"));

@@ -13,7 +13,7 @@ use edgekeep::cache::key::Slot;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier};
+use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use edgekeep::flow::reply::Answer;
 use edgekeep::http::head::ResponseHead;
 use std::cell::{Cell, RefCell};
@@ -319,14 +319,15 @@ impl Host for SimHost {
         &self,
         request: &OriginRequest,
         _body: Option<Bytes>,
-        timeout_ms: Option<u64>,
+        patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
         let began_ms = world.executor.now_ms();
         self.pass(world.up_to(30)).await;
         let travelled_ms = world.executor.now_ms() - began_ms;
         let said = world.origin.receive(world, request);
-        let left_ms = timeout_ms
+        let left_ms = patience
+            .head_ms
             .unwrap_or(NO_LIMIT_MS)
             .saturating_sub(travelled_ms);
         let in_time = said.after_ms < left_ms;

@@ -279,13 +279,16 @@ impl Excuse {
     }
 }
 
-/// Whether the origin has failed this request, or the one that asked for it.
+/// Whether the origin has failed this request, or the one that asked for it,
+/// or others of its isolate, which then leaves the origin alone.
 fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) -> bool {
     let collapsed = status_of(answer).contains("; collapsed");
+    let spared = answer.status == 503 && answer.fields.has("retry-after");
     exchange.origin_failed.get()
-        || collapsed
+        || (collapsed || spared)
             && world.exchanges.borrow().iter().any(|(other, at)| {
-                at.name == seat.name && other.page == exchange.page && other.origin_failed.get()
+                let same = spared || other.page == exchange.page;
+                at.name == seat.name && same && other.origin_failed.get()
             })
 }
 

@@ -22,6 +22,7 @@ const UNKNOWN = { status: 404, fields: [], body: 'no such page' }
 
 export class Origin {
   #plans = new Map()
+  #next = new Map()
   #requests = new Map()
   #server
   #timers = new Set()
@@ -45,6 +46,12 @@ export class Origin {
   /** From now on `target` of `host` is answered so; the target `*` stands for every other one. */
   on(host, target, plan) {
     this.#of(this.#plans, host, () => new Map()).set(target, plan)
+  }
+
+  /** Before that, the next `times` requests for `target` are answered so. */
+  next(host, target, plan, times) {
+    const turns = this.#of(this.#of(this.#next, host, () => new Map()), target, () => [])
+    turns.push(...Array(times).fill(plan))
   }
 
   /** What the origin was asked, in order: of one host, and of one target if given. */
@@ -75,14 +82,14 @@ export class Origin {
     const fields = pairs(message.rawHeaders)
     const field = (name) => fields.filter(([n]) => n.toLowerCase() === name.toLowerCase()).map(([, v]) => v).join(', ') || undefined
     const host = field('x-forwarded-host') ?? field('host')
-    const request = { method: message.method, target: message.url, host, fields, field, body: Buffer.alloc(0) }
+    const request = { method: message.method, target: message.url, host, fields, field, body: Buffer.alloc(0), at: performance.now() }
     this.#of(this.#requests, host, () => []).push(request)
     message.on('error', () => {})
     response.on('error', () => {})
     response.sendDate = false
 
     const plans = this.#plans.get(host)
-    const plan = plans?.get(request.target) ?? plans?.get('*') ?? UNKNOWN
+    const plan = this.#next.get(host)?.get(request.target)?.shift() ?? plans?.get(request.target) ?? plans?.get('*') ?? UNKNOWN
     if (plan.hang) return
     if (plan.down) return message.socket.destroy()
     const chunks = []

@@ -28,14 +28,16 @@ export class Stand {
    * @param {object} [options.vars]     see startWorker
    * @param {string} [options.persist]  see startWorker
    * @param {Origin} [options.origin]   an origin that outlives this stand
+   * @param {boolean} [options.backup]  whether there is a second origin for when that one fails
    */
-  static async start({ rules = {}, secrets = SECRET, workers = ['a'], vars, persist, origin } = {}) {
+  static async start({ rules = {}, secrets = SECRET, workers = ['a'], vars, persist, origin, backup } = {}) {
     const stand = new Stand()
     stand.#ownsOrigin = origin === undefined
     stand.origin = origin ?? await Origin.start()
+    if (backup) stand.backup = await Origin.start()
     try {
       stand.worker = await startWorker({
-        rules: { origin: stand.origin.url, max_purge_lag: LAG_SECONDS, origin_timeout: 2, ...rules },
+        rules: { origin: stand.origin.url, ...(backup && { backup_origin: stand.backup.url }), max_purge_lag: LAG_SECONDS, origin_timeout: 2, ...rules },
         secrets: secrets ?? undefined,
         workers,
         vars,
@@ -44,6 +46,7 @@ export class Stand {
       })
     } catch (error) {
       if (stand.#ownsOrigin) await stand.origin.stop()
+      await stand.backup?.stop()
       throw error
     }
     return stand
@@ -52,6 +55,7 @@ export class Stand {
   async stop() {
     await this.worker?.stop()
     if (this.#ownsOrigin) await this.origin?.stop()
+    await this.backup?.stop()
   }
 
   #read(line) {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { secretsOf, variable } from './secrets.mjs'
 import { Stand } from './stand.mjs'
-import { parseStory } from './story.mjs'
+import { merge, parseStory } from './story.mjs'
 import { runStory } from './story-run.mjs'
 
 const FOLDER = fileURLToPath(new URL('../stories', import.meta.url))
@@ -23,12 +23,16 @@ for (const name of readdirSync(FOLDER).filter((name) => name.endsWith('.story'))
 }
 
 const playable = stories.filter((story) => !story.onlyNative)
-const lonely = playable.filter((story) => reachesOthers(story, playable))
-const together = playable.filter((story) => !lonely.includes(story))
+// What a worker counts of an origin, and settings, are all its stories'.
+const hasBackup = (story) => story.steps.some((step) => step.at === 'backup')
+const alone = playable.filter((story) => Object.keys(story.settings).length > 0 || hasBackup(story))
+const lonely = playable.filter((story) => !alone.includes(story) && reachesOthers(story, playable))
+const together = playable.filter((story) => !alone.includes(story) && !lonely.includes(story))
 
 // More at a time make each other late, and stories are about seconds.
 play('stories', together, { concurrency: 12 })
 play('stories whose purges reach other hosts', lonely, { concurrency: false })
+for (const story of alone) play(`a worker of its own: ${story.name}`, [story], {})
 
 for (const story of stories.filter((story) => story.onlyNative)) it(story.name, { skip: 'only native' }, () => {})
 
@@ -40,8 +44,9 @@ function play(title, stories, options) {
       const of = (field) => stories.flatMap((story) => story[field])
       const names = ['default', ...of('keys').map((key) => key.name)]
       const vars = Object.fromEntries(names.map((name) => [variable(name), secretsOf(name)]))
-      const rules = { rules: of('rules'), keys: of('keys'), cascades: of('cascades') }
-      stand = await Stand.start({ rules, vars, workers: ['a', 'b'] })
+      const rules = { rules: of('rules'), keys: of('keys'), cascades: of('cascades'), protection: { breaker_failures: 0, retry_budget: 100 } }
+      for (const story of stories) merge(rules, story.settings)
+      stand = await Stand.start({ rules, vars, workers: ['a', 'b'], backup: stories.some(hasBackup) })
       for (const at of ['a', 'b']) await stand.get('start.test', '/', [], { at }) // an isolate's first request takes long
     })
     after(() => stand?.stop())

@@ -2,7 +2,7 @@
 
 import { it } from 'node:test'
 import assert from 'node:assert/strict'
-import { parseStory } from './story.mjs'
+import { merge, parseStory } from './story.mjs'
 
 const parse = (text) => parseStory(text, '/stories/trial.story')
 const one = (line) => parse(line).steps[0]
@@ -26,8 +26,20 @@ it('what the origin answers', () => {
     }],
     ['origin /a down', { down: true }],
     ['origin /a hang', { hang: true }],
+    ['origin /a next=2 down', { down: true }],
+    ['backup /a 200 | spare', { status: 200, slow: 0, cut: false, fields: [], body: 'spare' }],
   ]
   for (const [line, plan] of rows) assert.deepEqual(one(line).plan, plan, line)
+  const { next, at, plan } = one('backup /a next=3 slow=1 503 | sorry')
+  assert.deepEqual([next, at, plan.slow, plan.status], [3, 'backup', 1, 503])
+  assert.deepEqual([one('origin /a 200').next, one('origin /a 200').at], [undefined, undefined])
+  assert.deepEqual([one('asked /a 2').at, one('asked backup /a 2').at, one('asked backup /a 2').times], [undefined, 'backup', 2])
+})
+
+it('settings', () => {
+  const { settings } = parse('setting protection.max_requests = 2\nsetting protection.queue_timeout = 1\nsetting origin_deadline = 3')
+  assert.deepEqual(settings, { protection: { max_requests: 2, queue_timeout: 1 }, origin_deadline: 3 })
+  assert.deepEqual(merge({ a: { b: 1, c: 2 }, d: [1] }, { a: { c: 3 }, d: [2] }), { a: { b: 1, c: 3 }, d: [2] })
 })
 
 it('what an answer must be', () => {
@@ -80,7 +92,7 @@ it('indented lines belong to the answer above', () => {
 it('what is not understood is an error with file and line', () => {
   const lines = [
     'gett -> 200', 'get a -> 200', 'get /a', 'get /a -> ok', 'get /a X-A -> 200', 'get /a -> 200 # HIT', 'origin /a', 'origin a 200',
-    'origin /a soon 200', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',
+    'origin /a soon 200', 'origin /a next=0 down', 'origin /a next= down', 'backup a 200', 'asked spare /a 1', 'setting a', 'setting A = 1', 'setting a = [', 'wait 1\nsetting a = 1', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',
     'finish x', 'purge {} 200', 'purge {} -> 200 # old', 'ledger down', 'kv up', 'rule edge_ttl 5', 'rule edge_ttl = [', '  has ETag',
     'get /a -> 200\n  had ETag', 'get /a -> 200\n  lacks ETag: x', 'wait 1\nrule edge_ttl = 5', 'wait 1\nonly native', 'purge {} -> 200\n  sent X-A',
     'rule kv = true\nrule kv = false', 'key', 'key a may', 'key a may = [', 'cascade a ["b"]', 'wait 1\nkey a', 'get /a -> 200\n  json hard []',

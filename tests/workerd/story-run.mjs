@@ -58,12 +58,15 @@ class StoryRun {
 
   // ---- the origin ----
 
-  origin({ target, plan }) {
-    this.stand.origin.on(this.host, target, plan)
+  origin({ at, target, next, plan }) {
+    const origin = at === 'backup' ? this.stand.backup : this.stand.origin
+    if (next) origin.next(this.host, target, plan, next)
+    else origin.on(this.host, target, plan)
   }
 
   async asked(step) {
-    const times = () => this.stand.origin.requests(this.host, step.target).length
+    const origin = step.at === 'backup' ? this.stand.backup : this.stand.origin
+    const times = () => origin.requests(this.host, step.target).length
     if (!(await until(() => times() === step.times, 1_000))) {
       this.fail(step, `  expected: ${step.times} requests at the origin\n  got:      ${times()}; all: ${this.#seen()}`)
     }
@@ -71,7 +74,13 @@ class StoryRun {
   }
 
   #seen() {
-    return this.stand.origin.requests(this.host).map((r) => `${r.method} ${r.target}`).join(', ') || 'none'
+    return this.#requests().map((r) => `${r.method} ${r.target}`).join(', ') || 'none'
+  }
+
+  /** What the origin and its backup were asked, in order. */
+  #requests() {
+    const all = [this.stand.origin, this.stand.backup].flatMap((origin) => origin?.requests(this.host) ?? [])
+    return all.sort((one, other) => one.at - other.at)
   }
 
   // ---- requests ----
@@ -83,13 +92,13 @@ class StoryRun {
 
   async start(step) {
     if (this.#running.has(step.name)) this.fail(step, `  \`${step.name}\` is in flight already`)
-    const before = this.stand.origin.requests(this.host).length
+    const before = this.#requests().length
     let over = false
     const running = this.#send(step, step.request).finally(() => (over = true))
     running.catch(() => {}) // `finish` reports it
     this.#running.set(step.name, running)
     // The next instruction finds this request at the origin, or waiting for another one's answer.
-    await until(() => over || this.stand.origin.requests(this.host).length > before, 1_500)
+    await until(() => over || this.#requests().length > before, 1_500)
   }
 
   async finish(step) {
@@ -155,7 +164,7 @@ class StoryRun {
       if (matches(check, got)) return
       this.fail(check, `  got:      ${got === undefined ? 'no such field' : `${check.name}: ${got}`}`, answer)
     }
-    const request = this.stand.origin.requests(this.host).at(-1)
+    const request = this.#requests().at(-1)
     if (!request) this.fail(check, `  the origin was never asked`, answer)
     if (matches(check, request.field(check.name))) return
     const fields = request.fields.map(([name, value]) => `    ${name}: ${value}`).join('\n')
@@ -221,7 +230,7 @@ class StoryRun {
 
   async #settleRefreshes() {
     const counted = () => this.stand.log.filter((l) => l.host === this.host).reduce((sum, l) => sum + (l.origin ?? 0), 0)
-    await until(() => counted() >= this.stand.origin.requests(this.host).length, 300)
+    await until(() => counted() >= this.#requests().length, 300)
     const line = this.#log('refresh').at(-1)
     if (line?.stores?.includes('cache-api')) await this.#stored(line.entry)
   }

@@ -14,12 +14,12 @@ const NAME = /^[A-Za-z][\w-]*$/
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /**
- * @returns {{name: string, file: string, host: string, onlyNative: boolean, rules: object[], keys: object[], cascades: object[], steps: object[]}}
- *   rules, keys and cascades go into the settings; a step has `kind`, `line` (number) and `text`; steps that expect an answer have `checks`, the indented lines.
+ * @returns {{name: string, file: string, host: string, onlyNative: boolean, settings: object, rules: object[], keys: object[], cascades: object[], steps: object[]}}
+ *   settings, rules, keys and cascades go into the settings; a step has `kind`, `line` (number) and `text`; steps that expect an answer have `checks`, the indented lines.
  */
 export function parseStory(text, file) {
   const name = basename(file).replace(/\.story$/, '')
-  const story = { name, file, host: `${name}.test`, onlyNative: false, rules: [], keys: [], cascades: [], steps: [] }
+  const story = { name, file, host: `${name}.test`, onlyNative: false, settings: {}, rules: [], keys: [], cascades: [], steps: [] }
   let first = true
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.trim()
@@ -43,9 +43,9 @@ function addInstruction(story, text, line, first) {
     return
   }
   const [verb, rest] = cutAt(text, ' ')
-  const setting = { rule: addRule, key: addKey, cascade: addCascade }[verb]
+  const setting = { rule: addRule, key: addKey, cascade: addCascade, setting: addSetting }[verb]
   if (setting) {
-    if (story.steps.length > 0) throw new StoryError('rules, keys and cascades come before everything else')
+    if (story.steps.length > 0) throw new StoryError('settings, rules, keys and cascades come before everything else')
     return setting(story, rest)
   }
   if (FAULTS.test(text)) {
@@ -53,7 +53,7 @@ function addInstruction(story, text, line, first) {
     story.steps.push({ kind: 'fault', line, text })
     return
   }
-  const read = { origin, request, asked, start, finish, wait, evict, at, purge }[verb]
+  const read = { origin, backup, request, asked, start, finish, wait, evict, at, purge }[verb]
   const step = read ? read(rest) : method(verb, rest)
   story.steps.push({ ...step, line, text })
 }
@@ -99,6 +99,23 @@ function addCascade(story, rest) {
   story.cascades.push({ tag: match[1], ...tomlField('carries', match[2]) })
 }
 
+/** `NAME = TOML value`; the name may have parts: `protection.max_requests`. */
+function addSetting(story, rest) {
+  const match = /^([a-z_]+(?:\.[a-z_]+)*) = (.+)$/.exec(rest)
+  if (!match) throw new StoryError('expected `setting NAME = value`')
+  merge(story.settings, tomlField(match[1], match[2]))
+}
+
+/** Puts settings over others: tables are merged, all else is replaced. */
+export function merge(settings, given) {
+  const isTable = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+  for (const [name, value] of Object.entries(given)) {
+    if (isTable(value) && isTable(settings[name])) merge(settings[name], value)
+    else settings[name] = value
+  }
+  return settings
+}
+
 function tomlField(key, value) {
   try {
     return parseToml(`${key} = ${value}`)
@@ -114,19 +131,25 @@ function jsonCheck(verb, rest) {
   return { verb, pointer, value }
 }
 
-/** `PATH [slow=SECONDS] [cut] STATUS [SEGMENT; SEGMENT…] [| BODY]`, or `PATH down`, or `PATH hang`. */
+/** `PATH [next=N] [slow=SECONDS] [cut] STATUS [SEGMENT; SEGMENT…] [| BODY]`, or `PATH [next=N] down`, or `… hang`. */
 function origin(rest) {
-  const [target, plan] = cutAt(rest, ' ')
+  const [target, whole] = cutAt(rest, ' ')
   checkTarget(target)
-  if (plan === 'down' || plan === 'hang') return { kind: 'origin', target, plan: { [plan]: true } }
+  const [, count, plan] = /^(?:next=([1-9]\d*)\s+)?(.*)$/.exec(whole)
+  const next = count === undefined ? {} : { next: Number(count) }
+  if (plan === 'down' || plan === 'hang') return { kind: 'origin', target, ...next, plan: { [plan]: true } }
   const match = /^(?:slow=(\d+(?:\.\d+)?)\s+)?(?:(cut)\s+)?(\d{3})(?:\s+(.*))?$/.exec(plan)
-  if (!match) throw new StoryError('expected `origin PATH [slow=SECONDS] [cut] STATUS [SEGMENT; …] [| BODY]`, `down` or `hang`')
+  if (!match) throw new StoryError('expected `origin PATH [next=N] [slow=SECONDS] [cut] STATUS [SEGMENT; …] [| BODY]`, `down` or `hang`')
   const [head, body] = splitBody(match[4] ?? '')
   const fields = segments(head).map((segment) => {
     const [name, value] = splitField(segment)
     return value === undefined ? ['Cache-Control', segment] : [name, value]
   })
-  return { kind: 'origin', target, plan: { status: Number(match[3]), slow: Number(match[1] ?? 0), cut: Boolean(match[2]), fields, body } }
+  return { kind: 'origin', target, ...next, plan: { status: Number(match[3]), slow: Number(match[1] ?? 0), cut: Boolean(match[2]), fields, body } }
+}
+
+function backup(rest) {
+  return { ...origin(rest), at: 'backup' }
 }
 
 function splitBody(text) {
@@ -178,10 +201,10 @@ function expectation(text) {
 }
 
 function asked(rest) {
-  const match = /^(\S+)\s+(\d+)$/.exec(rest)
-  if (!match) throw new StoryError('expected `asked PATH N`')
-  checkTarget(match[1])
-  return { kind: 'asked', target: match[1], times: Number(match[2]) }
+  const match = /^(?:(backup)\s+)?(\S+)\s+(\d+)$/.exec(rest)
+  if (!match) throw new StoryError('expected `asked [backup] PATH N`')
+  checkTarget(match[2])
+  return { kind: 'asked', ...(match[1] && { at: match[1] }), target: match[2], times: Number(match[3]) }
 }
 
 function start(rest) {

@@ -14,7 +14,7 @@ use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::zone::Answer;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Tier, WHOLE_BYTES_MAX};
+use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, WHOLE_BYTES_MAX};
 use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
@@ -51,7 +51,10 @@ type Held = (String, Option<Bytes>, u64);
 /// Everything that outlives a request.
 #[derive(Default)]
 pub struct State {
+    /// What origins answer: by the path, at the backup by `backup PATH`.
     pub plans: HashMap<String, Plan>,
+    /// What they answer before that, in turn.
+    pub next_plans: HashMap<String, VecDeque<Plan>>,
     pub asked: Vec<OriginRequest>,
     pub cache_api: BTreeMap<String, Held>,
     pub kv: BTreeMap<String, Held>,
@@ -314,13 +317,17 @@ impl Host for World {
         &self,
         request: &OriginRequest,
         _body: Option<Bytes>,
-        timeout_ms: Option<u64>,
+        patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let path = request.url.splitn(4, '/').nth(3).unwrap_or_default();
+        let backup = request.url.starts_with("http://backup.test/");
+        let name = format!("{}/{path}", if backup { "backup " } else { "" });
         let plan = {
             let mut state = self.state.borrow_mut();
             state.asked.push(request.clone());
-            state.plans.get(&format!("/{path}")).cloned()
+            let next = state.next_plans.get_mut(&name);
+            let next = next.and_then(VecDeque::pop_front);
+            next.or_else(|| state.plans.get(&name).cloned())
         };
         let plan = plan.unwrap_or_else(|| Plan::Answer {
             slow_ms: 0,
@@ -334,7 +341,7 @@ impl Host for World {
             Plan::Hang => u64::MAX,
             Plan::Answer { slow_ms, .. } => *slow_ms,
         };
-        let timeout_ms = timeout_ms.unwrap_or(u64::MAX);
+        let timeout_ms = patience.head_ms.unwrap_or(u64::MAX);
         if delay >= timeout_ms {
             self.sleep(timeout_ms).await;
             return Err(OriginFailure::TimedOut);

@@ -60,7 +60,7 @@ pub fn play(path: &Path) -> Result<(), String> {
         let words = line.trim();
         if words.is_empty()
             || words.starts_with('#')
-            || ["rule ", "key ", "cascade "]
+            || ["rule ", "key ", "cascade ", "setting "]
                 .iter()
                 .any(|word| words.starts_with(word))
             || words == "only native"
@@ -102,11 +102,36 @@ fn rules(text: &str, name: &str) -> Result<String, String> {
             rule
         })
         .collect();
-    let settings = serde_json::json!({
+    let mut settings = serde_json::json!({
         "origin": "http://origin.test", "max_purge_lag": 1, "origin_timeout": 2, "rules": rules,
         "keys": keys(text, name)?, "cascades": cascades(text)?,
+        // In workerd stories share an origin; what one sees of its failures
+        // must not depend on the others.
+        "protection": { "breaker_failures": 0, "retry_budget": 100 },
     });
+    if text.lines().any(|line| line.starts_with("backup ")) {
+        settings["backup_origin"] = "http://backup.test".into();
+    }
+    for line in text
+        .lines()
+        .filter_map(|line| line.strip_prefix("setting "))
+    {
+        let given = serde_json::to_value(field(line)?).unwrap_or_default();
+        merge(&mut settings, given);
+    }
     Ok(settings.to_string())
+}
+
+/// Puts settings over others: tables are merged, all else is replaced.
+fn merge(settings: &mut serde_json::Value, given: serde_json::Value) {
+    match (settings, given) {
+        (serde_json::Value::Object(table), serde_json::Value::Object(given)) => {
+            for (name, value) in given {
+                merge(table.entry(name).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (place, given) => *place = given,
+    }
 }
 
 fn field(text: &str) -> Result<toml::Table, String> {
@@ -156,7 +181,8 @@ impl Player {
     fn step(&mut self, words: &str) -> Result<(), String> {
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         match verb {
-            "origin" => self.origin(rest),
+            "origin" => self.origin("", rest),
+            "backup" => self.origin("backup ", rest),
             "wait" => {
                 let seconds: f64 = rest.parse().map_err(|_| "wait SECONDS")?;
                 self.world.executor.advance((seconds * 1000.0) as u64);
@@ -183,8 +209,14 @@ impl Player {
         }
     }
 
-    fn origin(&mut self, rest: &str) -> Result<(), String> {
+    fn origin(&mut self, place: &str, rest: &str) -> Result<(), String> {
         let (path, mut rest) = rest.split_once(' ').ok_or("origin PATH …")?;
+        let path = format!("{place}{path}");
+        let mut times = 0;
+        if let Some((count, plan)) = rest.strip_prefix("next=").and_then(|r| r.split_once(' ')) {
+            times = count.parse().map_err(|_| "next=N")?;
+            rest = plan;
+        }
         let mut body = String::new();
         if let Some((head, text)) = rest.split_once('|') {
             (rest, body) = (head.trim(), text.trim().to_owned());
@@ -224,11 +256,13 @@ impl Player {
                 }
             }
         };
-        self.world
-            .state
-            .borrow_mut()
-            .plans
-            .insert(path.to_owned(), plan);
+        let mut state = self.world.state.borrow_mut();
+        if times == 0 {
+            state.plans.insert(path, plan);
+        } else {
+            let next = state.next_plans.entry(path).or_default();
+            next.extend(std::iter::repeat_n(plan, times));
+        }
         Ok(())
     }
 
@@ -249,9 +283,13 @@ impl Player {
 
     fn asked(&self, rest: &str) -> Result<(), String> {
         self.world.executor.settle();
+        let (place, rest) = match rest.strip_prefix("backup ") {
+            Some(rest) => ("backup", rest),
+            None => ("origin", rest),
+        };
         let (path, count) = rest.split_once(' ').ok_or("asked PATH N")?;
         let wanted: usize = count.parse().map_err(|_| "asked PATH N")?;
-        let found = self.requests_for(path);
+        let found = self.requests_for(place, path);
         if found == wanted {
             Ok(())
         } else {
@@ -259,8 +297,8 @@ impl Player {
         }
     }
 
-    fn requests_for(&self, path: &str) -> usize {
-        let url = format!("http://origin.test{path}");
+    fn requests_for(&self, place: &str, path: &str) -> usize {
+        let url = format!("http://{place}.test{path}");
         self.world
             .state
             .borrow()

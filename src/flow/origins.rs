@@ -1,0 +1,107 @@
+//! What an isolate remembers of each origin: its breaker, who is under way to
+//! it, and how many requests may be repeated. Plain values: a request that
+//! waits for its turn looks again by a timer of its own.
+
+use crate::cache::breaker::{Breaker, Verdict, Way};
+use crate::cache::gate::{Budget, Gate, Place};
+use crate::cache::protection::Protection;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// How many origins are remembered. In a routed zone each host name is one.
+/// Beyond it those that are at rest are forgotten, and if that does not help,
+/// all: their breakers are closed then.
+const ORIGINS_MAX: usize = 1000;
+
+/// The origins that an isolate has asked, by `scheme://host`.
+#[derive(Debug, Default)]
+pub struct Origins(RefCell<HashMap<String, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    breaker: Breaker,
+    gate: Gate,
+    budget: Budget,
+}
+
+/// What a request holds while it is under way to an origin.
+#[derive(Debug)]
+pub struct Pass {
+    way: Way,
+    place: Place,
+}
+
+/// Why a request may not go to an origin now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The breaker is open for so many milliseconds.
+    Open(u64),
+    /// All places are taken.
+    Full,
+}
+
+impl Origins {
+    fn with<T>(&self, origin: &str, use_it: impl FnOnce(&mut Known) -> T) -> T {
+        let mut table = self.0.borrow_mut();
+        if let Some(known) = table.get_mut(origin) {
+            return use_it(known);
+        }
+        if table.len() >= ORIGINS_MAX {
+            table.retain(|_, known| !known.breaker.is_closed() || !known.gate.is_empty());
+            if table.len() >= ORIGINS_MAX {
+                table.clear();
+            }
+        }
+        use_it(table.entry(origin.to_owned()).or_default())
+    }
+
+    /// Lets a request pass, which is over in `lasts_ms` at the latest.
+    pub fn enter(
+        &self,
+        origin: &str,
+        limits: &Protection,
+        now_ms: u64,
+        lasts_ms: u64,
+    ) -> Result<Pass, Refusal> {
+        self.with(origin, |known| {
+            if let Some(ms) = known.breaker.is_open(now_ms) {
+                return Err(Refusal::Open(ms));
+            }
+            // The place first: who gets none must not mark a trial.
+            let place = known.gate.enter(limits.max_requests, now_ms, lasts_ms);
+            let place = place.ok_or(Refusal::Full)?;
+            let way = known.breaker.enter(now_ms, lasts_ms);
+            let way = way.map_err(Refusal::Open)?;
+            Ok(Pass { way, place })
+        })
+    }
+
+    /// Takes note of how a request ended.
+    pub fn leave(
+        &self,
+        origin: &str,
+        pass: &Pass,
+        verdict: Verdict,
+        limits: &Protection,
+        now_ms: u64,
+    ) {
+        self.with(origin, |known| {
+            known.gate.leave(pass.place);
+            known.breaker.leave(pass.way, verdict, limits, now_ms);
+        });
+    }
+
+    /// A new request comes: it earns its share of the repetitions.
+    pub fn earn(&self, origin: &str, limits: &Protection) {
+        self.with(origin, |known| {
+            known.budget.earn(limits.retry_budget_percent);
+        });
+    }
+
+    /// Whether a request may be repeated; if so, that is paid for.
+    pub fn may_repeat(&self, origin: &str, limits: &Protection) -> bool {
+        self.with(origin, |known| {
+            known.breaker.is_closed() && known.budget.spend(limits.retry_budget_percent)
+        })
+    }
+}

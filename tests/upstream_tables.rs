@@ -1,0 +1,245 @@
+//! Shows in virtual time how origins are asked: until the deadline, after
+//! which pauses, in which order, and what becomes of marks that nobody takes
+//! back.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod world;
+
+use edgekeep::cache::breaker::Verdict;
+use edgekeep::cache::rules::Rules;
+use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
+use edgekeep::flow::origins::{Origins, Refusal};
+use edgekeep::flow::serve::serve;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+use std::rc::Rc;
+use world::place::{LAG_MS, Place, START_MS, Slot, origin};
+use world::{Bytes, Plan, World};
+
+fn place(world: &World, settings: &Value) -> Place {
+    let rules = Rules::read_json(&settings.to_string()).expect("settings");
+    Place {
+        world: world.with_clock(0),
+        isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
+    }
+}
+
+fn answers(status: u16, slow_ms: u64) -> Plan {
+    Plan::Answer {
+        slow_ms,
+        cut: false,
+        status,
+        fields: Fields::new(),
+        body: status.to_string(),
+    }
+}
+
+fn plan(world: &World, path: &str, plan: Plan) {
+    world.state.borrow_mut().plans.insert(path.to_owned(), plan);
+}
+
+/// Sends a POST with a body.
+fn upload(place: &Place, path: &str) -> Slot {
+    let head = RequestHead {
+        method: Method::named("POST"),
+        url: Url::parse(&format!("http://a.test{path}")).expect("a URL"),
+        fields: Fields::new(),
+    };
+    let slot = Slot::default();
+    let (place, filled) = (place.clone(), Rc::clone(&slot));
+    let body = Bytes {
+        text: "a=1".to_owned(),
+        broken: false,
+    };
+    place.clone().world.executor.spawn(async move {
+        let answer = serve(&place.world, &place.isolate, head, Some(body)).await;
+        *filled.borrow_mut() = Some(answer);
+    });
+    slot
+}
+
+/// What a request gets, and after how many milliseconds.
+fn timed(place: &Place, slot: &Slot) -> (String, u64) {
+    let began_ms = place.world.executor.now_ms();
+    let answer = place.finish(slot);
+    (answer, place.world.executor.now_ms() - began_ms)
+}
+
+fn asked(world: &World) -> Vec<String> {
+    let state = world.state.borrow();
+    state.asked.iter().map(|r| r.url.clone()).collect()
+}
+
+#[test]
+fn nothing_lasts_longer_than_the_deadline() {
+    let settings = |retries: u64| {
+        json!({
+            "origin": "http://origin.test", "backup_origin": "http://backup.test",
+            "origin_timeout": 10, "origin_deadline": 15, "defaults": { "retries": retries },
+        })
+    };
+    // Both hang: the second gets what the first has left.
+    let world = World::new(START_MS);
+    plan(&world, "/a", Plan::Hang);
+    plan(&world, "backup /a", Plan::Hang);
+    let here = place(&world, &settings(5));
+    let (answer, took_ms) = timed(&here, &here.start("/a"));
+    assert_eq!((answer.as_str(), took_ms), ("504 backup", 15_000));
+    assert_eq!(asked(&world).len(), 2);
+
+    // Nothing is left for the backup, nor for one more repetition; the last
+    // answer that came is what remains.
+    let world = World::new(START_MS);
+    plan(&world, "/a", answers(503, 7000));
+    plan(&world, "backup /a", answers(200, 0));
+    let here = place(&world, &settings(5));
+    let (answer, took_ms) = timed(&here, &here.start("/a"));
+    assert_eq!(
+        (answer.as_str(), took_ms),
+        ("503 retried/no-freshness", 15_000)
+    );
+    assert_eq!(asked(&world), vec!["http://origin.test/a"; 3]);
+
+    // What a write waits for has an end, too, but not an upload.
+    let world = World::new(START_MS);
+    plan(&world, "/a", answers(200, 100_000));
+    let here = place(&world, &settings(5));
+    let (answer, took_ms) = timed(&here, &upload(&here, "/a"));
+    assert_eq!((answer.as_str(), took_ms), ("200 method", 100_000));
+}
+
+#[test]
+fn a_rule_has_its_own_time() {
+    let world = World::new(START_MS);
+    plan(&world, "/a", Plan::Hang);
+    plan(&world, "/b", Plan::Hang);
+    let here = place(
+        &world,
+        &json!({
+            "origin": "http://origin.test", "origin_timeout": 10,
+            "rules": [{ "path": "/b", "origin_timeout": 3 }, { "path": "/c", "cache": false, "origin_timeout": 2 }],
+        }),
+    );
+    plan(&world, "/c", Plan::Hang);
+    for (path, expected_ms) in [("/a", 10_000), ("/b", 3000), ("/c", 2000)] {
+        let (answer, took_ms) = timed(&here, &here.start(path));
+        assert!(answer.starts_with("504"), "{path}: {answer}");
+        assert_eq!(took_ms, expected_ms, "{path}");
+    }
+}
+
+#[test]
+fn repetitions_come_after_growing_pauses() {
+    let world = World::new(START_MS);
+    plan(&world, "/a", Plan::Down);
+    let here = place(
+        &world,
+        &json!({
+            "origin": "http://origin.test", "defaults": { "retries": 5 },
+            "protection": { "retry_budget": 100, "breaker_failures": 0 },
+        }),
+    );
+    // The budget has three, and what the requests have earned.
+    for (n, repetitions, least_ms, most_ms) in [(1, 4, 750, 2250), (2, 1, 50, 150), (3, 1, 50, 150)]
+    {
+        let before = asked(&world).len();
+        let (answer, took_ms) = timed(&here, &here.start("/a"));
+        assert_eq!(answer, "502 retried", "{n}");
+        assert_eq!(asked(&world).len() - before, 1 + repetitions, "{n}");
+        assert!((least_ms..=most_ms).contains(&took_ms), "{n}: {took_ms}");
+    }
+}
+
+#[test]
+fn a_routed_zone_has_a_backup_too() {
+    let world = World::new(START_MS);
+    plan(&world, "/a?x=1", Plan::Down);
+    plan(&world, "backup /a?x=1", answers(200, 0));
+    let settings = json!({ "backup_origin": "http://backup.test", "defaults": { "retries": 0 } });
+    let here = place(&world, &settings);
+    assert_eq!(here.get("/a?x=1"), "200 backup/no-freshness");
+    let urls = ["http://a.test/a?x=1", "http://backup.test/a?x=1"];
+    assert_eq!(asked(&world), urls);
+    let state = world.state.borrow();
+    let hosts = |n: usize| state.asked[n].fields.get("x-forwarded-host");
+    assert_eq!((hosts(0), hosts(1)), (None, Some("a.test")));
+}
+
+#[test]
+fn what_is_purged_between_two_tries_is_not_confirmed_by_the_second() {
+    let world = World::new(START_MS);
+    origin(&world, "/a", "max-age=1", "old");
+    let here = place(&world, &json!({ "origin": "http://origin.test" }));
+    assert_eq!(here.get("/a"), "old -");
+    world.executor.advance(2000);
+    let failing = [answers(503, LAG_MS + 2000)].into();
+    world
+        .state
+        .borrow_mut()
+        .next_plans
+        .insert("/a".to_owned(), failing);
+    let reader = here.start("/a");
+    world.executor.advance(1000);
+    here.purge(&["url:a.test/a"], &[]);
+    // Its validator is still the same.
+    origin(&world, "/a", "max-age=600", "new");
+    assert_eq!(here.finish(&reader), "new retried/purged");
+    let state = world.state.borrow();
+    let conditions: Vec<bool> = state
+        .asked
+        .iter()
+        .map(|r| r.fields.has("if-none-match"))
+        .collect();
+    drop(state);
+    assert_eq!(conditions, [false, true, false]);
+    // It was asked for after the purge, so it lives.
+    assert_eq!(here.get("/a"), "new cache-api");
+}
+
+#[test]
+fn marks_of_requests_that_never_end_expire() {
+    let settings = json!({
+        "origin": "http://origin.test",
+        "protection": { "max_requests": 1, "queue_timeout": 60 }, "origin_deadline": 600,
+    });
+    // An upload holds its place for a minute and a second.
+    let world = World::new(START_MS);
+    plan(&world, "/up", Plan::Hang);
+    plan(&world, "/a", answers(200, 0));
+    let here = place(&world, &settings);
+    let _never = upload(&here, "/up");
+    world.executor.advance(2000);
+    let (answer, took_ms) = timed(&here, &here.start("/a"));
+    assert_eq!(answer, "200 queued/no-freshness");
+    assert!((59_000..59_100).contains(&took_ms), "{took_ms}");
+}
+
+#[test]
+fn few_origins_are_remembered_and_those_in_trouble_longest() {
+    let settings = json!({ "protection": { "breaker_failures": 1, "breaker_pause": 60 } });
+    let rules = Rules::read_json(&settings.to_string()).expect("settings");
+    let limits = &rules.protection;
+    let origins = Origins::default();
+    let ask = |name: &str, verdict| -> Result<(), Refusal> {
+        let pass = origins.enter(name, limits, START_MS, 1000)?;
+        origins.leave(name, &pass, verdict, limits, START_MS);
+        Ok(())
+    };
+    let fails = Verdict::Fails {
+        retry_after_ms: None,
+    };
+    assert_eq!(ask("http://bad.test", fails), Ok(()));
+    for n in 0..5000 {
+        assert_eq!(ask(&format!("http://{n}.test"), Verdict::Works), Ok(()));
+    }
+    let open = Err(Refusal::Open(60_000));
+    assert_eq!(ask("http://bad.test", Verdict::Works), open);
+    // A thousand in trouble are too many: all are forgotten.
+    for n in 0..1000 {
+        assert_eq!(ask(&format!("http://{n}.test"), fails), Ok(()));
+    }
+    assert_eq!(ask("http://bad.test", Verdict::Works), Ok(()));
+}
