@@ -1,4 +1,7 @@
 # Errors that say nothing of their lifetime are kept for a short time, in the Cache API alone.
+rule /s/* negative_ttl = { 503 = 1, 404 = 0 }
+rule /s/* stale_if_error = 60
+
 origin /a 404 | none
 get /a -> 404 none # miss stored ttl=10
 wait 0.3
@@ -30,8 +33,6 @@ put /b | made -> 200 made # fwd=method
 get /b -> 200 made # miss detail=purged
 
 # A rule names others and other times. They have no stale windows.
-rule /s/* negative_ttl = { 503 = 1, 404 = 0 }
-rule /s/* stale_if_error = 60
 origin /s/a 503 | sorry
 get /s/a -> 503 sorry # miss stored ttl=1
 get /s/a -> 503 sorry # hit

@@ -1,4 +1,6 @@
 # A page outlives its origin, whatever way that fails.
+rule /d/* error_statuses = [429]
+
 origin /a 200 max-age=1, stale-if-error=60 | good
 get /a -> 200 good # miss stored
 wait 2.2
@@ -31,7 +33,6 @@ origin /c 503 | sorry
 get /c -> 503 sorry # fwd=stale fwd-status=503
 
 # A rule says by which statuses the origin fails: 429, if it does.
-rule /d/* error_statuses = [429]
 origin /d/a 200 max-age=1 | good
 get /d/a -> 200 good # miss stored
 wait 2.2
