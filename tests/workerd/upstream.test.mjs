@@ -109,8 +109,8 @@ describe('a client that leaves', LIMIT, () => {
     assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     await sleep(1_200)
     // This one tries the origin, and is not waited for.
-    stand.origin.on(host, '/page', { hang: true })
-    await assert.rejects(stand.get(host, '/page', [], { timeout: 300 }), /no whole answer/)
+    stand.origin.on(host, '/slow', { hang: true })
+    await assert.rejects(stand.get(host, '/slow', [], { timeout: 300 }), /no whole answer/)
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: 'page' })
     assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     const back = await until(async () => (await stand.get(host, '/page')).text === 'page', 8_000, 100)
