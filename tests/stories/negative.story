@@ -1,7 +1,6 @@
 # Errors that say nothing of their lifetime are kept for a short time, in the Cache API alone.
 rule /s/* negative_ttl = { 503 = 1, 404 = 0 }
 rule /s/* stale_if_error = 60
-
 origin /a 404 | none
 get /a -> 404 none # miss stored ttl=10
 wait 0.3

@@ -1,6 +1,5 @@
 # A page outlives its origin, whatever way that fails.
 rule /d/* error_statuses = [429]
-
 origin /a 200 max-age=1, stale-if-error=60 | good
 get /a -> 200 good # miss stored
 wait 2.2

@@ -226,7 +226,8 @@ describe('broken bodies', LIMIT, () => {
   })
 })
 
-describe('bodies beside a stale copy', LIMIT, () => {
+// Each waits for its page to expire: some at a time.
+describe('bodies beside a stale copy', { timeout: 120_000, concurrency: 4 }, () => {
   const ONCE = ['Cache-Control', 'max-age=1']
   const client = [['Accept-Encoding', 'gzip']]
   const detail = (answer) => answer.field('cache-status') ?? ''
