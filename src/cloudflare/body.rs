@@ -204,6 +204,31 @@ pub async fn read_start(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsVal
         .unwrap_or_else(|_| Uint8Array::new_with_length(0)))
 }
 
+/// The same, as the bytes come. Of two copies of a stream the runtime gives
+/// either nothing before it has what the other one waits for: who reads a
+/// client's body so does not hold it up.
+async fn read_start_gently(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsValue> {
+    let reader = stream.get_reader(&js::object([("mode", "byob".into())]))?;
+    let mut rest = Uint8Array::new_with_length(bytes);
+    let mut got = 0;
+    loop {
+        let result = JsFuture::from(reader.read_at_least(1, &rest)?).await?;
+        // What is read lies in the same memory, which moves with each read.
+        let chunk: Option<Uint8Array> = js::get(&result, "value").dyn_into().ok();
+        let Some(chunk) = chunk else {
+            return Err("the body was cancelled".into());
+        };
+        let (memory, come) = (chunk.buffer(), chunk.length());
+        got += come;
+        let left = bytes.saturating_sub(got);
+        if come == 0 || left == 0 {
+            reader.release_lock()?;
+            return Ok(Uint8Array::new_with_byte_offset_and_length(&memory, 0, got));
+        }
+        rest = Uint8Array::new_with_byte_offset_and_length(&memory, got, left);
+    }
+}
+
 /// At least one byte of a stream and at most `most`, or an error at its end.
 async fn read_chunk(reader: &js::ByobReader, most: u64) -> Result<Uint8Array, JsValue> {
     // Large enough that a crossing costs little for each byte.
@@ -238,7 +263,7 @@ impl Copy {
         let expected = length.and_then(|length| u32::try_from(length).ok());
         let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
         // One byte more than expected tells whether that was all.
-        let start = read_start(&stream, most + 1).await?;
+        let start = read_start_gently(&stream, most + 1).await?;
         let got = start.length();
         if got > WHOLE_BYTES_MAX {
             let rest = Some(stream);

@@ -299,19 +299,32 @@ describe('bodies beside a stale copy', { timeout: 120_000, concurrency: 4 }, () 
 
   it('a long one is not waited for', async () => {
     const host = await expired()
-    const body = noise(400_000)
-    let goOn
-    const told = new Promise((resolve) => (goOn = resolve))
-    stand.origin.on(host, '/page', async (_, response) => {
-      response.writeHead(200, [...FRESH, 'Content-Length', String(body.length)])
-      response.write(body.subarray(0, 100_000))
-      await told
-      response.end(body.subarray(100_000))
-    })
-    const left = await stand.get(host, '/page', client, { leaveAfter: 1 })
-    assert.ok(!left.complete && left.body.length > 0, String(left))
-    goOn()
+    await beginsAtOnce(host, 400_000)
   })
+})
+
+/** A page of which the origin sends the rest only when the reader has the start. */
+async function beginsAtOnce(host, length) {
+  const body = noise(length)
+  let goOn
+  const told = new Promise((resolve) => (goOn = resolve))
+  stand.origin.on(host, '/page', async (_, response) => {
+    response.writeHead(200, [...FRESH, 'Content-Length', String(length)])
+    response.write(body.subarray(0, 1_000))
+    await told
+    response.end(body.subarray(1_000))
+  })
+  const left = await stand.get(host, '/page', [], { leaveAfter: 1 })
+  assert.ok(!left.complete && left.body.length > 0, String(left))
+  goOn()
+  // The reader has left; the page is kept all the same.
+  sameBytes(await stand.getHit(host, '/page'), body, 'hit')
+}
+
+describe('a miss streams', LIMIT, () => {
+  for (const length of [10_000, 400_000]) {
+    it(`${length} bytes begin before they have all come`, () => beginsAtOnce(newHost(), length))
+  }
 })
 
 describe('heads', LIMIT, () => {
