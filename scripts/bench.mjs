@@ -1,0 +1,249 @@
+// npm run bench: what Edgekeep costs, beside the usual recipe in JavaScript and beside Hono's middleware, in plain workerd
+// and in one run. Writes target/bench/report.json and a chart. `--exact` counts only what can be counted exactly, and
+// fails if that is more than was recorded (tests/bench/recorded.json).
+
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { build } from './build.mjs'
+import { ROOT, Problem, main, output, run, say } from './tools.mjs'
+
+const BENCH = join(ROOT, 'tests', 'bench')
+const OUT = join(ROOT, 'target', 'bench')
+const USAGE = `Usage: npm run bench [-- --exact | --quick] [--cpu] [--record] [--build FOLDER]
+
+  --exact         only calls, sizes and the instructions of pure functions; fails if they have grown
+  --quick         fewer windows: ratios within some percent
+  --cpu           CPU time instead of instructions
+  --record        writes what was counted exactly to tests/bench/recorded.json
+  --build FOLDER  another built worker than build/`
+
+async function bench(options) {
+  mkdirSync(OUT, { recursive: true })
+  const folder = options.build ?? join(ROOT, 'build')
+  if (options.build === undefined) await build()
+  const context = { ...(await import('../tests/bench/exact.mjs')), folder, compatibility: await compatibility(), rows: [] }
+  await countExactly(context, options)
+  if (!options.exact) await measure(context, options)
+  const text = table(context.rows)
+  console.log(text)
+  if (!options.exact) await report(context)
+  const { worse, better } = context
+  for (const line of better) say(`less than recorded; npm run bench -- --exact --record: ${line}`)
+  if (worse.length > 0) throw new Problem(`More than recorded in tests/bench/recorded.json:\n${worse.join('\n')}`)
+}
+
+/** Calls, sizes, instructions of pure functions. */
+async function countExactly(context, { record }) {
+  const { folder, compatibility, rows } = context
+  say('Counting the calls of a hit ...')
+  const hit = await context.hitCalls({ build: folder, compatibility })
+  const sizes = context.sizes(folder)
+  rows.push({ what: 'crossings between wasm and JS, a hit in the Cache API', value: hit.crossings, goal: 14 })
+  rows.push({ what: 'KV, ledger and origin calls, 50 warm hits', value: hit.kv + hit.ledger + hit.origin, goal: 0 })
+  rows.push({ what: 'wasm and JS, gzip', unit: 'KB', value: sizes.together / 1000, goal: 100 })
+  const counted = { crossings: { hit: hit.crossings }, bytes: sizes }
+  Object.assign(context, { hit })
+  say('Building and measuring the pure functions ...')
+  const program = context.pureProgram()
+  rows.push({ what: 'index of 100,000 purge selectors', unit: 'MB', value: context.indexBytes(program) / 1e6, goal: 8 })
+  rows.push({ what: 'an entry of 100 tags judged by it', unit: 'µs', value: context.pureMicroseconds(program, 'judge-100-tags'), goal: 20 })
+  if (context.hasValgrind()) {
+    counted.instructions = context.pureInstructions(program)
+    for (const [name, value] of Object.entries(counted.instructions)) rows.push({ what: `instructions: ${name}`, value })
+  } else say('valgrind is missing: the instructions of pure functions are not counted. Debian, Ubuntu: apt install valgrind')
+  if (record) writeRecord(context.recorded(), counted)
+  const found = Object.entries(counted).map(([kind, numbers]) => context.changes(kind, numbers))
+  context.worse = found.flatMap(({ worse }) => worse)
+  context.better = found.flatMap(({ better }) => better)
+}
+
+function writeRecord(before, counted) {
+  for (const [kind, numbers] of Object.entries(counted)) before[kind] = { margin: before[kind].margin, ...numbers }
+  writeFileSync(join(BENCH, 'recorded.json'), `${JSON.stringify(before, null, 2)}\n`)
+}
+
+/** All that is compared with the recipe. */
+async function measure(context, options) {
+  const measures = await import('../tests/bench/measure.mjs')
+  const { hasCpuTime } = await import('../tests/bench/rig.mjs')
+  if (!hasCpuTime()) throw new Problem('CPU times are read from /proc: this part of the bench needs Linux. npm run bench -- --exact does not.')
+  const hono = await bundleHono()
+  const counter = options.cpu ? undefined : await instructionCounter()
+  context.unit = counter ? 'instructions' : 'CPU time'
+  const { Backends } = await import('../tests/bench/backends.mjs')
+  const backends = await Backends.start()
+  try {
+    await compareRequests({ ...context, ...measures, backends, hono, counter }, options)
+    await compareFills({ ...context, ...measures, backends }, options)
+    await compareStartUps({ ...context, ...measures, backends }, options)
+  } finally {
+    await backends.stop()
+  }
+}
+
+async function starters(context, { hono, counter } = {}) {
+  const { Worker } = await import('../tests/bench/rig.mjs')
+  const { backends, compatibility, folder } = context
+  const js = (name, modules) => ({ name, start: () => Worker.start({ name, modules, ports: backends.ports, compatibility, counter }) })
+  const ours = async () => {
+    const more = { settings: context.policy(), secrets: context.TOKEN }
+    const modules = context.builtFiles(folder)
+    const worker = await Worker.start({ name: 'edgekeep', modules, ports: backends.ports, compatibility, counter, ...more })
+    return Object.assign(worker, { isOurs: true })
+  }
+  const file = context.workerFile
+  return {
+    constant: js('constant', [file('constant.js')]),
+    recipe: js('recipe', [file('recipe.js')]),
+    again: js('recipe again', [file('recipe.js')]),
+    tee: js('tee', [file('tee.js')]),
+    hono: js('hono', [hono]),
+    edgekeep: { name: 'edgekeep', start: ours },
+  }
+}
+
+async function compareRequests(context, { quick }) {
+  const { backends, rows, counter } = context
+  const { recipe, again, hono, edgekeep } = await starters(context, context)
+  say(`Hits and misses, by ${context.unit} ${counter ? 'under qemu, a few minutes' : ''} ...`)
+  const workers = []
+  try {
+    for (const { start } of [recipe, again, hono, edgekeep]) workers.push(await start())
+    for (const worker of workers) await context.prepare(worker, backends, context.TOKEN)
+    const plan = quick ? { warm: 1000, rounds: 4, size: 300 } : { warm: 3000, rounds: 10, size: 500 }
+    const hit = await context.hits(workers, backends, plan)
+    rows.push(ratios(context, 'hit in the Cache API', hit, 1.0))
+    const fewer = quick ? { warm: 300, rounds: 4, size: 100 } : { warm: 1000, rounds: 10, size: 200 }
+    const local = await context.misses(workers, backends, { ...fewer, path: (n) => `/blog/local/${n}?b=2&a=1&utm_source=x` })
+    rows.push(ratios(context, 'miss, kept in the Cache API', local, 1.15))
+    const both = await context.misses(workers, backends, { ...fewer, path: (n) => `/blog/both/${n}?b=2&a=1&utm_source=x` })
+    rows.push(ratios(context, 'miss, kept in the Cache API and in KV by us alone', both))
+  } finally {
+    for (const worker of workers) await worker.stop()
+  }
+}
+
+/** A row of ratios to the recipe. */
+function ratios({ compare, mean }, what, windows, goal) {
+  const of = (name) => compare(windows.get(name), windows.get('recipe'))
+  const { value, low, high } = of('edgekeep')
+  const each = Object.fromEntries([...windows].map(([name, numbers]) => [name, mean(numbers)]))
+  return { what, unit: '× recipe', value, low, high, goal, hono: of('hono').value, again: of('recipe again').value, each }
+}
+
+async function compareFills(context, { quick }) {
+  const { backends, rows, compare, median } = context
+  const { tee, edgekeep } = await starters(context)
+  say('Long bodies ...')
+  const workers = []
+  try {
+    for (const { start } of [tee, edgekeep]) workers.push(await start())
+    const { windows, memory } = await context.fills(workers, backends, { rounds: quick ? 5 : 15 })
+    const ratio = compare(windows.get('edgekeep'), windows.get('tee'), { of: median })
+    rows.push({ what: '20 MB to a client and both tiers, CPU time', unit: '× JS tee', ...ratio, goal: 1.2 })
+    const [ours, theirs] = ['edgekeep', 'tee'].map((name) => median(memory.get(name)) / 1e6)
+    rows.push({ what: '… growth of the process at its peak', unit: 'MB', value: ours, recipe: theirs })
+  } finally {
+    for (const worker of workers) await worker.stop()
+  }
+  const { folder: build, compatibility } = context
+  const growth = await context.wasmGrowth({ build, compatibility })
+  rows.push({ what: '… growth of wasm memory', unit: 'MB', value: growth / 1e6, goal: 2 })
+}
+
+async function compareStartUps(context, { quick }) {
+  const { rows, compare, median } = context
+  const { constant, edgekeep } = await starters(context)
+  say('Start-ups ...')
+  const milliseconds = (windows) => {
+    const by = (a, b) => (a - b) / 1e6
+    return compare(windows.get('edgekeep'), windows.get('constant'), { of: median, by })
+  }
+  const rounds = quick ? 6 : 15
+  const bypass = await context.startUps([constant, edgekeep], rounds, '/admin/')
+  rows.push({ what: 'start-up over a constant worker, CPU time', unit: 'ms', ...milliseconds(bypass), goal: 20 })
+  const miss = await context.startUps([constant, edgekeep], rounds, context.ARTICLE)
+  rows.push({ what: '… with a first miss, and the ledger’s own start', unit: 'ms', ...milliseconds(miss) })
+}
+
+/** Compiles the plugin that counts instructions; without it, CPU time is measured. */
+async function instructionCounter() {
+  const advice = 'Instructions cannot be counted, so CPU time is measured, which is less exact'
+  if (output('qemu-x86_64', ['--version']) === undefined || process.arch !== 'x64') {
+    return void say(`${advice}: qemu-x86_64 is missing. Debian, Ubuntu: apt install qemu-user`)
+  }
+  const [plugin, probe] = [join(OUT, 'count.so'), join(OUT, 'probe')]
+  const made = output(process.env.CC || 'cc', ['-O2', '-shared', '-fPIC', '-o', plugin, join(BENCH, 'count.c')])
+  if (made === undefined) return void say(`${advice}: tests/bench/count.c does not compile.`)
+  if (output('qemu-x86_64', ['-plugin', `${plugin},out=${probe}`, '/bin/true']) === undefined) {
+    return void say(`${advice}: this qemu does not take the plugin tests/bench/count.c.`)
+  }
+  return plugin
+}
+
+/** Hono comes from npm, into a folder of its own: nothing else needs it. */
+async function bundleHono() {
+  const folder = join(OUT, 'npm')
+  const [bundle, entry] = [join(OUT, 'hono.js'), join(folder, 'hono.js')]
+  mkdirSync(folder, { recursive: true })
+  for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(BENCH, 'npm', name), join(folder, name))
+  copyFileSync(join(BENCH, 'workers', 'hono.js'), entry)
+  if (!hasSameHono(folder) && (await run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund'], { quiet: true })) !== 0) {
+    throw new Problem('npm ci failed for Hono (its messages are above).\nCheck the connection to the npm registry and try again.')
+  }
+  const { build: bundled } = await import('esbuild')
+  await bundled({ entryPoints: [entry], bundle: true, format: 'esm', minify: true, outfile: bundle, logLevel: 'warning' })
+  return bundle
+}
+
+function hasSameHono(folder) {
+  try {
+    const read = (...path) => JSON.parse(readFileSync(join(folder, ...path), 'utf8'))
+    return read('node_modules', 'hono', 'package.json').version === read('package.json').dependencies.hono
+  } catch {
+    return false
+  }
+}
+
+/** The same as in the deployment. */
+async function compatibility() {
+  const { parse } = await import('smol-toml')
+  const { compatibility_date: date, compatibility_flags: flags = [] } = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))
+  return { date, flags }
+}
+
+function table(rows) {
+  const digits = (value) => (value === undefined ? '' : Number.isInteger(value) ? String(value) : value.toFixed(Math.abs(value) < 10 ? 2 : 1))
+  const lines = rows.map(({ what, unit = '', value, low, high, goal, hono, again, recipe }) => {
+    const spread = low === undefined ? '' : `${digits(low)}–${digits(high)}`
+    const verdict = goal === undefined ? '' : value <= goal ? 'yes' : 'no'
+    const beside = [hono && `Hono ${digits(hono)}`, again && `recipe again ${digits(again)}`, recipe && `JS tee ${digits(recipe)}`]
+    return [what, `${digits(value)} ${unit}`.trim(), spread, goal === undefined ? '' : `≤ ${goal}`, verdict, beside.filter(Boolean).join(', ')]
+  })
+  const all = [['what', 'Edgekeep', '95 % of draws', 'goal', 'met', 'beside it'], ...lines]
+  const widths = all[0].map((_, column) => Math.max(...all.map((line) => line[column].length)))
+  return all.map((line) => line.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd()).join('\n')
+}
+
+async function report({ rows, hit, unit }) {
+  const { chart } = await import('../tests/bench/chart.mjs')
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, workerd: output(join(ROOT, 'node_modules', '.bin', 'workerd'), ['--version']) }
+  const paths = ['report.json', 'chart.svg', 'chart.png'].map((name) => join(OUT, name))
+  writeFileSync(paths[0], `${JSON.stringify({ machine, requests_by: unit, rows, calls_of_a_hit: hit.calls }, null, 2)}\n`)
+  writeFileSync(paths[1], chart(rows, unit))
+  const png = output('rsvg-convert', ['--zoom', '2', '-o', paths[2], paths[1]]) !== undefined
+  say(`\nWritten: ${paths.slice(0, png ? 3 : 2).map((path) => path.slice(ROOT.length)).join(', ')}`)
+}
+
+await main(import.meta.url, (args) => {
+  const flag = { type: 'boolean' }
+  let options
+  try {
+    ;({ values: options } = parseArgs({ args, options: { exact: flag, quick: flag, cpu: flag, record: flag, help: flag, build: { type: 'string' } } }))
+  } catch (error) {
+    throw new Problem(`${error.message}\n\n${USAGE}`)
+  }
+  return options.help ? say(USAGE) : bench(options)
+})

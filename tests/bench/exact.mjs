@@ -1,0 +1,160 @@
+// What can be counted exactly, and so compared with what was recorded: calls between JavaScript and wasm, calls of KV,
+// ledger and origin, sizes, and the instructions of pure functions.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { output } from '../../scripts/tools.mjs'
+import { Backends } from './backends.mjs'
+import { ARTICLE, checksHit, prepare } from './measure.mjs'
+import { Worker } from './rig.mjs'
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+
+export const TOKEN = `token_${'b'.repeat(40)}`
+export const policy = () => JSON.parse(readFileSync(join(HERE, 'policy.json'), 'utf8'))
+export const workerFile = (name) => join(HERE, 'workers', name)
+export const builtFiles = (build) => ['index.js', 'index_bg.wasm'].map((name) => join(build, name))
+
+/** The numbers that must not grow, and by how much they may all the same. */
+export const recorded = () => JSON.parse(readFileSync(join(HERE, 'recorded.json'), 'utf8'))
+
+/** What is more than was recorded, and what is so much less that it should be recorded anew; in words. */
+export function changes(kind, now) {
+  const { margin, ...numbers } = recorded()[kind]
+  const worse = []
+  const better = []
+  for (const [name, value] of Object.entries(now)) {
+    const before = numbers[name]
+    if (before === undefined) worse.push(`${kind}: ${name} is ${value}, and not recorded`)
+    else if (value > before * (1 + margin)) worse.push(`${kind}: ${name} is ${value}; recorded are ${before}, margin ${margin * 100} %`)
+    else if (value < before * (1 - margin)) better.push(`${kind}: ${name} is ${value}; recorded are ${before}`)
+  }
+  for (const name of Object.keys(numbers)) if (!(name in now)) worse.push(`${kind}: ${name} is recorded, but was not measured`)
+  return { worse, better }
+}
+
+/** Bytes of the built worker as it is uploaded. */
+export function sizes(build) {
+  const [js, wasm] = builtFiles(build).map((path) => gzipSync(readFileSync(path)).length)
+  return { js, wasm, together: js + wasm }
+}
+
+/**
+ * The calls that one warm hit of the Cache API takes: between JavaScript and wasm in order (`<name`: wasm calls, `>name`:
+ * wasm is called), and of KV, the ledger and the origin.
+ */
+export async function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-api' }) {
+  const backends = await Backends.start()
+  const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
+  const settings = policy()
+  const worker = await Worker.start({ name: 'counted', modules, ports: backends.ports, compatibility, settings, secrets: TOKEN })
+  worker.isOurs = true
+  try {
+    await prepare(worker, backends, TOKEN)
+    const hit = async () => {
+      const answer = await worker.send(path)
+      const problem = checksHit(worker, tier)(answer)
+      if (problem) throw new Error(`${problem}\n${answer.head}\n${worker.log}`)
+    }
+    const counted = async () => JSON.parse((await worker.send('/.counted')).text())
+    for (let n = 0; n < 20; n++) await hit()
+    await counted()
+    const before = { kv: backends.of('kv', 'GET'), origin: backends.of('origin', 'GET') }
+    const orders = new Map()
+    let ledger = 0
+    for (let n = 0; n < ROUNDS; n++) {
+      await hit()
+      const noted = await counted()
+      ledger += noted.ledger
+      const order = noted.calls.map(withoutHash).join(' ')
+      orders.set(order, (orders.get(order) ?? 0) + 1)
+    }
+    // Now and then a hit looks behind its answer whether there is news of purges: the rule is what most hits do.
+    const [order, times] = [...orders].sort(([, a], [, b]) => b - a)[0]
+    if (times < ROUNDS * 0.9) throw new Error(`hits do not all take the same calls:\n${[...orders.keys()].join('\n')}`)
+    const calls = order.split(' ')
+    return {
+      calls,
+      crossings: calls.length,
+      kv: backends.of('kv', 'GET') - before.kv,
+      origin: backends.of('origin', 'GET') - before.origin,
+      ledger,
+    }
+  } finally {
+    await worker.stop()
+    await backends.stop()
+  }
+}
+
+const ROUNDS = 50
+const withoutHash = (name) => name.replace(/_[0-9a-f]{16}$/, '')
+
+/** How far wasm's own memory grows with a long body that goes to a client and two tiers. */
+export async function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
+  const backends = await Backends.start()
+  const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
+  const worker = await Worker.start({ name: 'counted', modules, ports: backends.ports, compatibility, settings: policy(), secrets: TOKEN })
+  worker.isOurs = true
+  try {
+    await prepare(worker, backends, TOKEN)
+    const counted = async () => JSON.parse((await worker.send('/.counted')).text()).memory_bytes
+    const before = await counted()
+    const kept = backends.of('kv', 'PUT')
+    await worker.send(`/big/${bytes}/1`)
+    while (backends.of('kv', 'PUT') === kept) await new Promise((resolve) => setTimeout(resolve, 10))
+    return (await counted()) - before
+  } finally {
+    await worker.stop()
+    await backends.stop()
+  }
+}
+
+/** The native program of pure functions, built if need be. */
+export function pureProgram() {
+  const args = ['bench', '--bench', 'pure', '--no-run', '--message-format=json']
+  const lines = output('cargo', args)?.split('\n') ?? []
+  const made = lines.map((line) => JSON.parse(line)).find(({ reason, target }) => reason === 'compiler-artifact' && target.name === 'pure')
+  if (!made?.executable) throw new Error('cargo bench --bench pure --no-run failed')
+  return made.executable
+}
+
+export const hasValgrind = () => output('valgrind', ['--version']) !== undefined
+
+/** Instructions of one call of each pure function: what 300 calls take more than 100, divided by 200. */
+export function pureInstructions(program) {
+  const names = output(program, []).split('\n')
+  return Object.fromEntries(
+    names.map((name) => {
+      const [few, many] = [100, 300].map((rounds) => instructions(program, [name, String(rounds)]))
+      return [name, Math.round((many - few) / 200)]
+    }),
+  )
+}
+
+function instructions(program, args) {
+  const counting = ['--tool=callgrind', '--callgrind-out-file=/dev/null']
+  const { status, stderr } = spawnSync('valgrind', [...counting, program, ...args], { encoding: 'utf8' })
+  const [, count] = stderr.match(/Collected : (\d+)/) ?? []
+  if (status !== 0 || count === undefined) throw new Error(`valgrind ${counting.join(' ')} ${program} ${args.join(' ')} failed:\n${stderr}`)
+  return Number(count)
+}
+
+/** Microseconds of a call, natively: the difference of two runs, the fastest of five. */
+export function pureMicroseconds(program, name, rounds = 200_000) {
+  const run = (count) => {
+    const began = process.hrtime.bigint()
+    const { status, stderr } = spawnSync(program, [name, String(count)])
+    if (status !== 0) throw new Error(`${program} ${name} failed:\n${stderr}`)
+    return Number(process.hrtime.bigint() - began) / 1000
+  }
+  const fastest = (count) => Math.min(...Array.from({ length: 5 }, () => run(count)))
+  return (fastest(rounds) - fastest(0)) / rounds
+}
+
+/** Bytes that an index of 100,000 purge selectors takes, natively. */
+export const indexBytes = (program) => Number(output(program, ['index-bytes']))
+
+export const hasBuild = (build) => builtFiles(build).every((path) => existsSync(path))
