@@ -90,7 +90,8 @@ export async function hitCalls({ build, compatibility, path = ARTICLE, tier = 'c
 }
 
 const ROUNDS = 50
-const withoutHash = (name) => name.replace(/_[0-9a-f]{16}$/, '')
+// wasm-bindgen numbers its casts, such as text to a string of JavaScript; all other names end in a digest.
+const withoutHash = (name) => name.replace(/_0{8}([0-9a-f]{8})$/, (_, number) => `_${Number.parseInt(number, 16)}`).replace(/_?h?[0-9a-f]{16}$/, '')
 
 /** How far wasm's own memory grows with a long body that goes to a client and two tiers. */
 export async function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {

@@ -43,9 +43,10 @@ export class Worker {
    * @param {object} options.compatibility  { date, flags }
    * @param {object} [options.settings] [vars.EDGEKEEP]; with it come the ledger and the other bindings
    * @param {string} [options.secrets]  PURGE_SECRETS
+   * @param {string[]} [options.v8Flags] for a profiler
    * @param {string} [options.counter]  the plugin for qemu: then instructions are counted
    */
-  static async start({ name, modules, ports, compatibility, settings, secrets, counter }) {
+  static async start({ name, modules, ports, compatibility, settings, secrets, counter, v8Flags = [] }) {
     const worker = new Worker()
     worker.name = name
     worker.#folder = mkdtempSync(join(tmpdir(), 'edgekeep-bench-'))
@@ -53,7 +54,7 @@ export class Worker {
     for (const path of modules) copyFileSync(path, join(worker.#folder, basename(path)))
     mkdirSync(join(worker.#folder, 'ledger'))
     worker.port = await freePort()
-    const config = configuration({ modules: modules.map((path) => basename(path)), port: worker.port, ports, compatibility, settings, secrets })
+    const config = configuration({ modules: modules.map((path) => basename(path)), port: worker.port, ports, compatibility, settings, secrets, v8Flags })
     writeFileSync(join(worker.#folder, 'config.capnp'), config)
     const command = [workerdPath(), 'serve', '--experimental', 'config.capnp']
     if (counter) command.unshift('qemu-x86_64', '-plugin', `${counter},out=${worker.#counterFile}`)
@@ -148,7 +149,7 @@ export function cpuTime(pid) {
 
 export const hasCpuTime = () => existsSync('/proc/self/schedstat')
 
-function configuration({ modules, port, ports, compatibility, settings, secrets }) {
+function configuration({ modules, port, ports, compatibility, settings, secrets, v8Flags }) {
   const embedded = modules.map((name) => `(name = "${name}", ${name.endsWith('.wasm') ? 'wasm' : 'esModule'} = embed "${name}")`)
   const text = (value) => JSON.stringify(value) // Cap'n Proto escapes as JSON does, where all is ASCII
   const bindings = ['(name = "EDGEKEEP_KV", kvNamespace = "kv")']
@@ -176,6 +177,7 @@ const config :Workerd.Config = (
     ${['cache', 'kv', 'origin'].map(outside).join(',\n    ')},
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+  v8Flags = [${v8Flags.map(text).join(', ')}],
 );
 `
 }
