@@ -10,6 +10,7 @@ export function chart(rows, unit) {
   const most = Math.max(...ratios.flatMap(({ value, high = 0, hono = 0, goal = 0 }) => [value, high, hono, goal, 1]))
   const scale = (value) => LEFT + (value / most) * (WIDTH - LEFT - RIGHT)
   const parts = []
+  const labels = [] // above the lines
   let y = 64
   for (const row of ratios) {
     const bars = [['Edgekeep', row.value, COLOURS.edgekeep], row.hono && ['Hono', row.hono, COLOURS.hono], [base(row), 1, COLOURS.recipe]]
@@ -18,7 +19,7 @@ export function chart(rows, unit) {
     for (const [name, value, colour] of bars.filter(Boolean)) {
       parts.push(text(LEFT - 8, y + 12, name, 'end'))
       parts.push(`<rect x="${LEFT}" y="${y}" width="${(scale(value) - LEFT).toFixed(1)}" height="16" fill="${colour}"/>`)
-      parts.push(text(scale(value) + (name === 'Edgekeep' && row.high ? scale(row.high) - scale(value) : 0) + 6, y + 12, value.toFixed(2), ''))
+      labels.push(text(scale(value) + (name === 'Edgekeep' && row.high ? scale(row.high) - scale(value) : 0) + 6, y + 12, value.toFixed(2), ''))
       if (name === 'Edgekeep' && row.low !== undefined) parts.push(spread(scale(row.low), scale(row.high), y + 8))
       y += 20
     }
@@ -30,7 +31,7 @@ ${text(20, 44, `Requests by ${unit}, long bodies by CPU time, in plain workerd; 
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="Helvetica, Arial, sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
 ${title}
-${parts.join('\n')}
+${parts.concat(labels).join('\n')}
 </svg>
 `
 }
@@ -41,7 +42,7 @@ function text(x, y, words, kind) {
   const style = { bold: 'font-weight="bold"', title: 'font-weight="bold" font-size="15"', end: 'text-anchor="end"', faint: '' }[kind] ?? ''
   const fill = kind === 'faint' || kind === 'end' ? COLOURS.faint : COLOURS.ink
   const escaped = words.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return `<text x="${x.toFixed?.(1) ?? x}" y="${y}" ${style} fill="${fill}">${escaped}</text>`
+  return `<text x="${x.toFixed?.(1) ?? x}" y="${y}" ${style} fill="${fill}" stroke="#fff" stroke-width="3" paint-order="stroke">${escaped}</text>`
 }
 
 function spread(low, high, y) {

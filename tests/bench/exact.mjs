@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { output } from '../../scripts/tools.mjs'
-import { Backends } from './backends.mjs'
 import { ARTICLE, checksHit, prepare } from './measure.mjs'
 import { Worker } from './rig.mjs'
 
@@ -47,13 +46,13 @@ export function sizes(build) {
  * wasm is called), and of KV, the ledger and the origin.
  */
 export async function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-api' }) {
-  const backends = await Backends.start()
   const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
   const settings = policy()
-  const worker = await Worker.start({ name: 'counted', modules, ports: backends.ports, compatibility, settings, secrets: TOKEN })
+  const worker = await Worker.start({ name: 'counted', modules, compatibility, settings, secrets: TOKEN })
   worker.isOurs = true
+  const { backends } = worker
   try {
-    await prepare(worker, backends, TOKEN)
+    await prepare(worker, TOKEN)
     const hit = async () => {
       const answer = await worker.send(path)
       const problem = checksHit(worker, tier)(answer)
@@ -85,7 +84,6 @@ export async function hitCalls({ build, compatibility, path = ARTICLE, tier = 'c
     }
   } finally {
     await worker.stop()
-    await backends.stop()
   }
 }
 
@@ -95,12 +93,12 @@ const withoutHash = (name) => name.replace(/_0{8}([0-9a-f]{8})$/, (_, number) =>
 
 /** How far wasm's own memory grows with a long body that goes to a client and two tiers. */
 export async function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
-  const backends = await Backends.start()
   const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
-  const worker = await Worker.start({ name: 'counted', modules, ports: backends.ports, compatibility, settings: policy(), secrets: TOKEN })
+  const worker = await Worker.start({ name: 'counted', modules, compatibility, settings: policy(), secrets: TOKEN })
   worker.isOurs = true
+  const { backends } = worker
   try {
-    await prepare(worker, backends, TOKEN)
+    await prepare(worker, TOKEN)
     const counted = async () => JSON.parse((await worker.send('/.counted')).text()).memory_bytes
     const before = await counted()
     const kept = backends.of('kv', 'PUT')
@@ -109,7 +107,6 @@ export async function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
     return (await counted()) - before
   } finally {
     await worker.stop()
-    await backends.stop()
   }
 }
 
@@ -144,7 +141,7 @@ function instructions(program, args) {
 }
 
 /** Microseconds of a call, natively: the difference of two runs, the fastest of five. */
-export function pureMicroseconds(program, name, rounds = 200_000) {
+export function pureMicroseconds(program, name, rounds = 50_000) {
   const run = (count) => {
     const began = process.hrtime.bigint()
     const { status, stderr } = spawnSync(program, [name, String(count)])

@@ -5,13 +5,20 @@
 export const ARTICLE = '/blog/2026/some-article-title?b=2&a=1&utm_source=x'
 const FILL_BYTES = 20_000_000
 
-/** Sends one request after the other, and sees that each is answered as it should be. */
+/** Requests that are on their way at once: on a busy machine, one after the other would mostly wait. */
+const LANES = 8
+
+/** Sends so many requests, and sees that each is answered as it should be. */
 async function burst(worker, count, path, check) {
-  for (let n = 0; n < count; n++) {
-    const answer = await worker.send(path(n))
-    const problem = check(answer)
-    if (problem) throw new Error(`${worker.name}: ${problem}\n${answer.head}\n${worker.log}`)
+  let next = 0
+  const lane = async () => {
+    while (next < count) {
+      const answer = await worker.send(path(next++))
+      const problem = check(answer)
+      if (problem) throw new Error(`${worker.name}: ${problem}\n${answer.head}\n${worker.log}`)
+    }
   }
+  await Promise.all(Array.from({ length: LANES }, lane))
 }
 
 async function until(condition, what) {
@@ -32,9 +39,10 @@ export function checksHit(worker, tier) {
 }
 
 /** Stores the article, and purges a thousand other things, so that the index has to be asked about it. */
-export async function prepare(worker, backends, token) {
+export async function prepare(worker, token) {
+  const { backends } = worker
   const puts = backends.of('cache', 'PUT')
-  const [first] = [await worker.send(ARTICLE)]
+  const first = await worker.send(ARTICLE)
   if (isPage(first)) throw new Error(`${worker.name}: the first request failed:\n${first.head}\n${first.text()}\n${worker.log}`)
   await until(() => backends.of('cache', 'PUT') > puts, `the copy of ${worker.name}`)
   await new Promise((resolve) => setTimeout(resolve, 200))
@@ -46,24 +54,27 @@ export async function prepare(worker, backends, token) {
 }
 
 /** Hits: what each of these workers uses for one, window by window. */
-export async function hits(workers, backends, { warm, rounds, size, tier = 'cache-api', path = ARTICLE }) {
+export async function hits(workers, { warm, rounds, size, tier = 'cache-api', path = ARTICLE }) {
   for (const worker of workers) await burst(worker, warm, () => path, checksHit(worker, tier))
-  const asked = backends.of('origin', 'GET')
+  const asked = workers.map(({ backends }) => backends.of('origin', 'GET'))
   const windows = await inTurn(workers, rounds, async (worker) => {
     const before = worker.used()
     await burst(worker, size, () => path, checksHit(worker, tier))
     return (worker.used() - before) / size
   })
-  if (backends.of('origin', 'GET') !== asked) throw new Error('the origin was asked: these were no hits')
+  for (const [n, { name, backends }] of workers.entries()) {
+    if (backends.of('origin', 'GET') !== asked[n]) throw new Error(`${name} asked the origin: these were no hits`)
+  }
   return windows
 }
 
 /** Misses: each of a page of its own, and with the copy that is put behind the answer. */
-export async function misses(workers, backends, { warm, rounds, size, path }) {
+export async function misses(workers, { warm, rounds, size, path }) {
   let next = 0
   const run = async (worker, count) => {
     const first = next
     next += count
+    const { backends } = worker
     const puts = backends.of('cache', 'PUT')
     const before = worker.used()
     await burst(worker, count, (n) => path(first + n), isPage)
@@ -75,10 +86,11 @@ export async function misses(workers, backends, { warm, rounds, size, path }) {
 }
 
 /** Long bodies on their way to a client and two tiers: CPU time, and how far memory grows meanwhile. */
-export async function fills(workers, backends, { rounds }) {
+export async function fills(workers, { rounds }) {
   let next = 0
   const memory = new Map(workers.map(({ name }) => [name, []]))
   const fill = async (worker) => {
+    const { backends } = worker
     backends.forget()
     const kept = () => backends.of('cache', 'PUT') + backends.of('kv', 'PUT')
     const before = { kept: kept(), used: worker.used(), kib: worker.memory('VmRSS') }
@@ -91,9 +103,7 @@ export async function fills(workers, backends, { rounds }) {
   }
   for (const worker of workers) for (let n = 0; n < 3; n++) await fill(worker)
   for (const sizes of memory.values()) sizes.length = 0
-  const windows = await inTurn(workers, rounds, fill)
-  backends.forget()
-  return { windows, memory }
+  return { windows: await inTurn(workers, rounds, fill), memory }
 }
 
 /** CPU time from the start of the process to the first answer, `rounds` processes each. */

@@ -1,4 +1,4 @@
-// One worker in plain workerd, on backends of our own, and what it costs: instructions, CPU time, memory.
+// One worker in plain workerd, on backends of its own, and what it costs: instructions, CPU time, memory.
 
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, readSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { Backends } from './backends.mjs'
 
 /** The fields of a request as a browser sends them. */
 const BROWSER = [
@@ -32,21 +33,20 @@ export function workerdPath() {
 export class Worker {
   #folder
   #process
-  #connection
+  #idle = []
   log = ''
 
   /**
    * @param {object} options
    * @param {string} options.name
    * @param {string[]} options.modules  files, the main one first
-   * @param {object} options.ports      of the backends
    * @param {object} options.compatibility  { date, flags }
    * @param {object} [options.settings] [vars.EDGEKEEP]; with it come the ledger and the other bindings
    * @param {string} [options.secrets]  PURGE_SECRETS
    * @param {string[]} [options.v8Flags] for a profiler
    * @param {string} [options.counter]  the plugin for qemu: then instructions are counted
    */
-  static async start({ name, modules, ports, compatibility, settings, secrets, counter, v8Flags = [] }) {
+  static async start({ name, modules, compatibility, settings, secrets, counter, v8Flags = [] }) {
     const worker = new Worker()
     worker.name = name
     worker.#folder = mkdtempSync(join(tmpdir(), 'edgekeep-bench-'))
@@ -54,6 +54,8 @@ export class Worker {
     for (const path of modules) copyFileSync(path, join(worker.#folder, basename(path)))
     mkdirSync(join(worker.#folder, 'ledger'))
     worker.port = await freePort()
+    worker.backends = await Backends.start()
+    const { ports } = worker.backends
     const config = configuration({ modules: modules.map((path) => basename(path)), port: worker.port, ports, compatibility, settings, secrets, v8Flags })
     writeFileSync(join(worker.#folder, 'config.capnp'), config)
     const command = [workerdPath(), 'serve', '--experimental', 'config.capnp']
@@ -75,10 +77,10 @@ export class Worker {
   }
 
   async #ready() {
-    const deadline = Date.now() + 60_000
+    const deadline = Date.now() + 180_000
     while (Date.now() < deadline && this.#process.exitCode === null) {
       try {
-        this.#connection = await Connection.to(this.port)
+        this.#idle.push(await Connection.to(this.port))
         return
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 5))
@@ -90,22 +92,37 @@ export class Worker {
   }
 
   async stop() {
-    this.#connection?.close()
+    for (const connection of this.#idle) connection.close()
     if (this.#process.exitCode === null) {
       const gone = new Promise((resolve) => this.#process.once('exit', resolve))
       this.#process.kill('SIGKILL')
       await gone
     }
+    await this.backends.stop()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
   /** Asks for a path, by GET if nothing else is said. */
-  send(path, { method = 'GET', fields = [], body = '' } = {}) {
+  async send(path, { method = 'GET', fields = [], body = '' } = {}) {
     const length = method === 'GET' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]
     const head = [`${method} ${path} HTTP/1.1`, ...BROWSER, ...fields, ...length, '', ''].join('\r\n')
-    return this.#connection.exchange(Buffer.from(head + body)).catch((error) => {
-      throw new Error(`${this.name}: ${error.message}\n${this.log}`)
-    })
+    for (let again = false; ; again = true) {
+      let connection = this.#idle.pop()
+      try {
+        // workerd closes a connection on which nothing has come for 5 seconds.
+        if (again || connection?.isOld() !== false) {
+          connection?.close()
+          connection = await Connection.to(this.port)
+        }
+        const answer = await connection.exchange(Buffer.from(head + body))
+        this.#idle.push(connection)
+        return answer
+      } catch (error) {
+        if (!again && method === 'GET' && error.isEarly) continue
+        const { exitCode, signalCode } = this.#process
+        throw new Error(`${this.name}: ${error.message} (exit ${exitCode ?? signalCode ?? 'not yet'})\n${this.log}`)
+      }
+    }
   }
 
   /** What the process has used up so far: instructions where they are counted, else nanoseconds of CPU time. */
@@ -199,6 +216,7 @@ class Connection {
   #chunks = []
   #bytes = 0
   #expected
+  #used = Date.now()
 
   static to(port) {
     return new Promise((resolve, reject) => {
@@ -214,9 +232,16 @@ class Connection {
   constructor(socket) {
     this.#socket = socket
     socket.on('data', (bytes) => this.#take(bytes))
-    const broken = () => this.#pending?.reject(new Error('the connection broke'))
+    const broken = () => {
+      const isEarly = this.#bytes === 0 // it was closed while the request was on its way
+      this.#pending?.reject(Object.assign(new Error('the connection broke'), { isEarly }))
+    }
     socket.on('error', broken)
     socket.on('close', broken)
+  }
+
+  isOld() {
+    return this.#socket.destroyed || Date.now() - this.#used > 2_000
   }
 
   close() {
@@ -230,7 +255,12 @@ class Connection {
     this.#bytes = 0
     this.#expected = undefined
     return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject }
+      const late = setTimeout(() => reject(new Error('no answer in 120 s')), 120_000)
+      const end = (settle) => (value) => {
+        clearTimeout(late)
+        settle(value)
+      }
+      this.#pending = { resolve: end(resolve), reject: end(reject) }
       this.#socket.write(request)
     })
   }
@@ -252,6 +282,7 @@ class Connection {
     const { resolve } = this.#pending
     const [chunks, size] = [this.#chunks, this.#bytes - start]
     this.#pending = undefined
+    this.#used = Date.now()
     resolve({
       status: Number(head.slice(9, 12)),
       head,
