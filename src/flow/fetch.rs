@@ -383,9 +383,10 @@ pub fn serve_stale<H: Host>(
 }
 
 /// The origin has another answer now, which takes the place of the stored one
-/// in these tiers or in none, or HEAD has shown that there is another (RFC 9111
-/// §4.3.5): elsewhere the stored one may only be confirmed from now on, not
-/// served.
+/// in these tiers or in none: elsewhere the stored one may only be confirmed
+/// from now on, not served. If HEAD has shown that there is another (RFC 9111
+/// §4.3.5), or was refused, the stored one is stale as of now, and still all
+/// that there is should the origin fail.
 fn outdate<H: Host>(
     host: &H,
     lookup: &Lookup,
@@ -397,7 +398,8 @@ fn outdate<H: Host>(
         return;
     };
     let mut entry = hit.entry;
-    if entry.age(host.now_ms()) >= windows::gone_at(&entry.terms) {
+    let age = entry.age(host.now_ms());
+    if age >= windows::gone_at(&entry.terms) {
         return;
     }
     let mut places = places_for(lookup, &entry, taken);
@@ -405,7 +407,14 @@ fn outdate<H: Host>(
     if places.is_empty() {
         return;
     }
-    entry.terms = Terms::default();
+    entry.terms = match lookup.head_only {
+        true => Terms {
+            lifetime: entry.terms.lifetime.min(age),
+            stale_if_error: entry.terms.stale_if_error,
+            ..Terms::default()
+        },
+        false => Terms::default(),
+    };
     let keep = Keep {
         entry,
         places,

@@ -17,3 +17,15 @@ wait 2.2
 origin /b 200 max-age=60; ETag: "2" | other
 head /b -> 200 - # fwd=stale !stored
 get /b -> 200 other # fwd=stale fwd-status=200
+# But it says nothing against the old page where there is no other: monitors ask by HEAD, and an origin may refuse that.
+origin /c 200 max-age=1, stale-if-error=600; ETag: "1" | one
+get /c -> 200 one # miss stored
+wait 2.2
+origin /c 200 max-age=1, stale-if-error=600; ETag: "2" | two
+head /c -> 200 - # fwd=stale !stored detail=head
+wait 0.3
+origin /c 405 no-store | not by HEAD
+head /c -> 405 - # fwd=stale !stored
+wait 0.3
+origin /c down
+get /c -> 200 one # fwd=stale detail=stale-if-error
