@@ -1,4 +1,4 @@
-// npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N]
+// npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
 //
 // Feeds an access log through the built worker in workerd, in front of an origin that answers as the log says, checks
 // every body, and prints what the cache did beside the most that any cache could do.
@@ -15,15 +15,17 @@ import { replay } from './replay/run.mjs'
 
 const SAMPLE = fileURLToPath(new URL('../tests/data/blog-access-sample.tsv', import.meta.url))
 const MAX_CONCURRENCY = 64
-const USAGE = `usage: npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N]
+const KV = { true: true, false: false, earned: 'earned' }
+const USAGE = `usage: npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
 
   FILE           a log with the columns of tests/data/blog-access-sample.tsv (which is the default)
   --limit        only the first ROWS rows
   --speed        so many seconds of the log in one second (default: as fast as it goes)
-  --concurrency  requests at a time, 1 to ${MAX_CONCURRENCY} (default 8); requests for one page keep their order`
+  --concurrency  requests at a time, 1 to ${MAX_CONCURRENCY} (default 8); requests for one page keep their order
+  --kv           the rule's \`kv\` (default: earned)`
 
 function settings() {
-  const options = { limit: { type: 'string' }, speed: { type: 'string' }, concurrency: { type: 'string' }, help: { type: 'boolean', short: 'h' } }
+  const options = { limit: { type: 'string' }, speed: { type: 'string' }, concurrency: { type: 'string' }, kv: { type: 'string', default: 'earned' }, help: { type: 'boolean', short: 'h' } }
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
   if (values.help) {
     console.log(USAGE)
@@ -35,7 +37,9 @@ function settings() {
     if (!(value > 0 && value <= most)) throw new Error(`--${name} takes a number above 0${most === Infinity ? '' : ` up to ${most}`}`)
     return value
   }
+  if (!(values.kv in KV)) throw new Error('--kv takes true, false or earned')
   return {
+    kv: KV[values.kv],
     file: positionals[0] ?? SAMPLE,
     limit: positive('limit', Infinity),
     speed: positive('speed', Infinity),
@@ -58,7 +62,7 @@ function progress(total) {
 }
 
 async function main() {
-  const { file, limit, speed, concurrency } = settings()
+  const { file, limit, speed, concurrency, kv } = settings()
   const rows = parseLog(readFileSync(file, 'utf8'), relative('.', file), limit)
   if (rows.length === 0) throw new Error(`${file} holds no rows`)
   console.log(`Replaying ${rows.length.toLocaleString('en')} rows of ${relative('.', file)}. How the log is read:`)
@@ -68,7 +72,7 @@ async function main() {
   const origin = await ReplayOrigin.start()
   let worker
   try {
-    worker = await startWorker({ rules: { origin: origin.url }, onLog: (line) => log.add(line) })
+    worker = await startWorker({ rules: { origin: origin.url, defaults: { kv } }, onLog: (line) => log.add(line) })
     const tally = await replay(rows, { url: worker.url(), origin, concurrency, speed, onProgress: progress(rows.length) })
     await waitForLog(log, tally.answers)
     return judge(tally, log, origin, bounds(rows))

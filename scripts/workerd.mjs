@@ -22,6 +22,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
  * @param {string[]} [options.workers] names of the isolates; the first owns the ledger
  * @param {string} [options.persist] folder to keep KV, cache and ledger in; without it they end with the process
  * @param {string} [options.build]   folder of the built worker
+ * @param {(options: object) => object} [options.adapt] changes Miniflare's options: tests put other things in a tier's place
  * @returns {Promise<{url: (name?: string) => string, names: string[], mf: import('miniflare').Miniflare, stop: () => Promise<void>}>}
  */
 export async function startWorker({
@@ -34,8 +35,9 @@ export async function startWorker({
   workers = ['edgekeep'],
   persist,
   build = join(ROOT, 'build'),
+  adapt = (options) => options,
 }) {
-  const { Log, LogLevel, Miniflare } = await import('miniflare')
+  const { Log, LogLevel, Miniflare, Response } = await import('miniflare')
   const modules = workerModules(build)
   const compatibility = await compatibilitySettings()
   const bindings = { EDGEKEEP: rules, ...(secrets ? { PURGE_SECRETS: secrets } : {}), ...vars }
@@ -45,7 +47,7 @@ export async function startWorker({
     ...(name === workers[0] ? {} : { scriptName: workers[0] }),
   })
 
-  const mf = new Miniflare({
+  const mf = new Miniflare(adapt({
     host: '127.0.0.1',
     port: 0, // Miniflare's own entry, which nobody uses
     cf: false, // otherwise Miniflare asks Cloudflare where this computer is
@@ -68,7 +70,7 @@ export async function startWorker({
       cache: true,
       unsafeDirectSockets: [{ host, port: index === 0 ? port : 0 }],
     })),
-  })
+  }))
 
   try {
     await mf.ready
@@ -80,6 +82,7 @@ export async function startWorker({
         return urls.get(name)
       },
       mf,
+      Response, // what Miniflare's caches take
       names: workers,
       stop: () => mf.dispose(),
     }

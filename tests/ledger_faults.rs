@@ -198,3 +198,27 @@ fn a_ledger_whose_opening_fails_opens_later() {
         }
     }
 }
+
+#[test]
+fn a_count_is_added_or_can_be_told_again() {
+    for how in [Fails::Before, Fails::After] {
+        for n in 0.. {
+            assert!(n < 100, "a question without end");
+            let database = Database::new();
+            let ledger = database.open(0);
+            two(&database, &ledger);
+            ledger.counted_news(0, 4, 0).expect("an answer");
+            database.fail_at(n, how);
+            let answer = ledger.counted_news(0, 3, 0);
+            database.heal();
+            if answer.is_ok() {
+                assert!(n > 5, "{n} statements only");
+                break;
+            }
+            // Told again, because nobody knows: never too few.
+            let again = ledger.counted_news(0, 3, 0).expect("an answer");
+            let total = News::decode(&again).expect("news").kv_writes;
+            assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");
+        }
+    }
+}

@@ -438,3 +438,37 @@ fn history_is_told_by_id_and_in_order() {
         assert_eq!(receipt(&ledger, id), None, "{id}");
     }
 }
+
+#[test]
+fn kv_writes_are_counted_by_days() {
+    let database = Database::new();
+    let ledger = database.open(0);
+    let tell = |ledger: &Ledger<Database>, writes, now_ms| {
+        let news = ledger.counted_news(0, writes, now_ms).expect("an answer");
+        let news = News::decode(&news).expect("news");
+        assert_eq!(news.at.ms, now_ms);
+        news.kv_writes
+    };
+    // Who does not count is told nothing of it.
+    assert_eq!(news(&ledger, 0).kv_writes, None);
+    assert_eq!(tell(&ledger, 0, 0), Some(0));
+    assert_eq!(tell(&ledger, 3, 1), Some(3));
+    assert_eq!(tell(&ledger, 4, 2), Some(7));
+    assert_eq!(tell(&ledger, 0, DAY_MS - 1), Some(7));
+    // It outlasts the object's life, not the day.
+    let ledger = database.open(5);
+    assert_eq!(tell(&ledger, 1, DAY_MS - 1), Some(8));
+    assert_eq!(tell(&ledger, 0, DAY_MS), Some(0));
+    assert_eq!(tell(&ledger, 2, DAY_MS), Some(2));
+    // A clock that goes back to the day before begins that day anew.
+    assert_eq!(tell(&ledger, 5, DAY_MS - 1), Some(5));
+    // What a broken caller says leaves the sums exact.
+    for told in [1_000_005, 2_000_005] {
+        assert_eq!(tell(&ledger, u64::MAX, DAY_MS - 1), Some(told));
+    }
+    // It is news like any other.
+    let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
+    let told = ledger.counted_news(0, 1, 0).expect("an answer");
+    let told = News::decode(&told).expect("news");
+    assert_eq!((told.sequence, told.marks.len()), (receipt.sequence, 1));
+}

@@ -43,6 +43,7 @@ fn example() -> News {
             run: 6,
             ms: 1_795_424_400_000,
         },
+        kv_writes: None,
         marks: vec![
             (0xf1, numbers(7, 0)),
             (u64::MAX, numbers(0, 8)),
@@ -82,6 +83,59 @@ fn news_reads_as_it_was_written() {
         ..example()
     };
     assert_eq!(News::decode(&parts), Ok(one));
+}
+
+#[test]
+fn the_count_of_kv_writes_is_another_version() {
+    let counted = News {
+        kv_writes: Some(12),
+        ..example()
+    };
+    let text = TEXT.replacen("N1", "N2", 1).replacen("\n", " 12\n", 1);
+    assert_eq!(counted.encode(), text);
+    assert_eq!(News::decode(&text), Ok(counted.clone()));
+    let none = News {
+        kv_writes: Some(0),
+        ..News::default()
+    };
+    assert_eq!(News::decode(&none.encode()), Ok(none));
+    let told = |first: &str| News::decode(&format!("{first}\n."));
+    for bad in [
+        "N2 0 0 0 0 0 0 0",
+        "N2 0 0 0 0 0 0 0 1 1",
+        "N2 0 0 0 0 0 0 0 ",
+        "N2 0 0 0 0 0 0 0 -1",
+        "N2 0 0 0 0 0 0 0 9007199254740992",
+        "N3 0 0 0 0 0 0 0 1",
+        "N1 0 0 0 0 0 0 0 1",
+        "N2",
+    ] {
+        assert_eq!(told(bad), Err(NotNews), "{bad}");
+    }
+    for end in 0..text.len() {
+        assert_eq!(News::decode(&text[..end]), Err(NotNews), "{end}");
+    }
+}
+
+#[test]
+fn the_last_count_of_a_day_holds_on() {
+    #[track_caller]
+    fn check(one: (u64, Option<u64>), other: (u64, Option<u64>), expected: Option<u64>) {
+        let told = |(ms, kv_writes)| News {
+            at: LedgerTime { run: 1, ms },
+            kv_writes,
+            ..news(3, 3, &[])
+        };
+        let joined = told(one).followed_by(&told(other)).expect("they connect");
+        assert_eq!(joined.kv_writes, expected, "{one:?} {other:?}");
+    }
+    const DAY_MS: u64 = 86_400_000;
+    check((5, None), (6, None), None);
+    check((5, Some(7)), (6, Some(9)), Some(9));
+    check((5, None), (6, Some(9)), Some(9));
+    // An order's news has none.
+    check((5, Some(7)), (DAY_MS - 1, None), Some(7));
+    check((5, Some(7)), (DAY_MS, None), None);
 }
 
 #[test]

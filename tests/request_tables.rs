@@ -527,3 +527,17 @@ fn a_bypassed_request_goes_through_whole() {
         "x-forwarded-proto: http",
     );
 }
+
+#[test]
+fn bad_settings_let_everything_pass() {
+    let rules = Rules::passing(r#"{ "max_purge_lag": 0 }"#).expect("rules");
+    #[track_caller]
+    fn check(rules: &Rules, request: &str, expected: &str) {
+        assert_eq!(plan(rules, request), expected, "{request}");
+    }
+    check(&rules, "GET", "misconfigured");
+    check(&rules, "HEAD", "misconfigured");
+    check(&rules, "GET | Cookie: sessionid=1", "misconfigured");
+    check(&rules, "POST", "method");
+    check(&rules, "POST http://b.test/.edgekeep/purge", "admin");
+}

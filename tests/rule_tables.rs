@@ -690,3 +690,42 @@ fn a_host_with_its_port_comes_before_the_host_alone() {
     assert_eq!(host("a.test:81"), Some("one.test"));
     assert_eq!(host("a.test:8080"), Some("two.test"));
 }
+
+#[test]
+fn bad_settings_let_requests_pass_where_it_is_certain_where_to() {
+    #[track_caller]
+    fn check(settings: &str, expected: Option<Option<&str>>) {
+        assert!(Rules::read_json(settings).is_err(), "{settings} is good");
+        let rules = Rules::passing(settings);
+        let origin = rules.as_ref().map(|rules| {
+            assert!(rules.misconfigured && !rule_for(rules, "http://a.test/").cache);
+            rules.origin_of("a.test").map(|origin| origin.host.as_str())
+        });
+        assert_eq!(origin, expected, "{settings}");
+    }
+    // A routed zone: each request goes on to its own host.
+    check(r#"{ "max_purge_lag": 0 }"#, Some(None));
+    check(r#"{ "rules": [{ "edge_ttl": "long" }] }"#, Some(None));
+    check(r#"{ "rules": 5, "defaults": { "kv": 7 } }"#, Some(None));
+    check(r#"{ "rules": [{ "orign": "x" }] }"#, Some(None));
+    let all = r#"{ "max_purge_lag": 0, "origin": "http://b.test:8000" }"#;
+    check(all, Some(Some("b.test:8000")));
+    let some = r#"{ "max_purge_lag": 0, "origins": { "a.test": "http://b.test", "c.test": "http://d.test" } }"#;
+    check(some, Some(Some("b.test")));
+    // Doubt where it is.
+    check(r#"{ "origin": "b.test" }"#, None);
+    check(
+        r#"{ "origin": "http://b.test", "origins": { "c.test": "d" } }"#,
+        None,
+    );
+    check(r#"{ "origin": "http://b.test", "orignis": {} }"#, None);
+    check(r#"{ "orign": "http://b.test" }"#, None);
+    check(r#"{ "origin": 5 }"#, None);
+    check(r#"{ "origins": [] }"#, None);
+    check(r#"["origin"]"#, None);
+    check(r#""origin""#, None);
+    check("null", None);
+    check("", None);
+    check("{", None);
+    assert!(!rules(json!({})).misconfigured);
+}

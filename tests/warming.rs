@@ -266,6 +266,43 @@ fn what_kv_will_not_hold_fails_with_the_reason() {
 }
 
 #[test]
+fn refreshes_keep_to_the_days_budget_and_count() {
+    let stage = Stage::with(false, json!({ "kv_writes_per_day": 5 }));
+    for n in 0..8 {
+        // Too short for `kv_min_ttl`: an order's word goes without.
+        stage.origin(&format!("/{n}"), 200, "max-age=30", &format!("page {n}"));
+    }
+    let counted = || {
+        let total = "SELECT writes FROM kv_day";
+        stage.world.database.number(total, &[]).expect("a number")
+    };
+    stage.warm(&urls(3));
+    stage.run_out();
+    // The last is told, too: nobody may ask later.
+    assert_eq!((stage.in_kv().len(), counted()), (3, 3));
+    let receipt = stage.warm(&urls(8)[3..]);
+    stage.run_out();
+    let problem = Some("not kept in KV: kv-budget-spent");
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 2, 3, problem));
+    assert_eq!((stage.in_kv().len(), counted()), (5, 5));
+}
+
+#[test]
+fn what_kv_has_no_quota_for_is_tried_again() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "page");
+    stage.origin("/1", 200, "max-age=60", "page");
+    stage.world.state.borrow_mut().down.push("kv-writes");
+    let receipt = stage.warm(&urls(2));
+    stage.run_out();
+    let told = stage.told(&receipt).refresh;
+    assert_eq!((told.done, told.failed), (0, 2));
+    assert_eq!(told.problem.as_deref(), Some("kv: kv-writes-paused"));
+    // The first found out; after that KV was left alone.
+    assert!(stage.world.state.borrow().kv_writes <= 2);
+}
+
+#[test]
 fn a_refresh_that_a_restart_breaks_off_is_made_again() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");

@@ -7,19 +7,23 @@
 //! 2. [`stored`]: may this stored response be used now?
 //! 3. [`answer`]: may this answer be stored, and what does the client get?
 
+pub mod admission;
 pub mod answer;
 pub mod breaker;
+pub mod budget;
 pub mod cascade;
 pub mod chance;
 mod compile;
 pub mod cookies;
 pub mod dialect;
 pub mod entry;
+mod fallback;
 pub mod freshness;
 pub mod gate;
 pub mod glob;
 pub mod groups;
 pub mod key;
+pub mod kv_health;
 pub mod ledger;
 pub mod negotiation;
 pub mod news;

@@ -10,6 +10,7 @@
 //! .
 //! ```
 
+use super::kv_health::DAY_MS;
 use super::ledger::{Receipt, numbers};
 use super::purge::Numbers;
 use super::selector::{EVERYTHING, mark_of};
@@ -45,6 +46,9 @@ pub struct News {
     pub floor: Numbers,
     /// When it was told.
     pub at: LedgerTime,
+    /// How many entries all isolates have written to KV on the day of `at`,
+    /// where somebody counts them (`cache::budget`).
+    pub kv_writes: Option<u64>,
     /// What was purged, and its largest numbers.
     pub marks: Vec<(u64, Numbers)>,
 }
@@ -59,8 +63,11 @@ impl std::fmt::Display for NotNews {
     }
 }
 
-/// Format version.
+/// Format versions: without the count of KV writes, and with it as one more
+/// number. The second goes only to those who ask for the count; where others
+/// find it, in the marker, it is no news to them.
 const VERSION: &str = "N1";
+const VERSION_WITH_KV: &str = "N2";
 
 /// The largest number that the ledger can give: JavaScript, through which it
 /// speaks to its database, counts exactly to 2^53 - 1. Numbers begin at the
@@ -89,7 +96,11 @@ impl News {
         let (Numbers { hard, soft }, LedgerTime { run, ms }) = (self.floor, self.at);
         let complete = u8::from(self.complete);
         let (after, sequence) = (self.after, self.sequence);
-        format!("{VERSION} {after} {sequence} {complete} {hard} {soft} {run} {ms}\n")
+        let numbers = format!("{after} {sequence} {complete} {hard} {soft} {run} {ms}");
+        match self.kv_writes {
+            None => format!("{VERSION} {numbers}\n"),
+            Some(writes) => format!("{VERSION_WITH_KV} {numbers} {writes}\n"),
+        }
     }
 
     /// Reads the text form.
@@ -111,19 +122,27 @@ impl News {
     /// far ahead would miss all purges up to it.
     fn is_sound(&self) -> bool {
         let largest = self.sequence.max(self.floor.newest());
+        let largest = largest.max(self.kv_writes.unwrap_or(0));
         self.after <= self.sequence && largest <= NUMBER_MAX
     }
 
     fn numbers(line: &str) -> Option<Self> {
-        let rest = line.strip_prefix(VERSION)?.strip_prefix(' ')?;
+        let (version, rest) = line.split_once(' ')?;
         let numbers: Option<Vec<u64>> = rest.split(' ').map(|n| n.parse().ok()).collect();
-        let [after, sequence, complete, hard, soft, run, ms] = numbers?.try_into().ok()?;
+        let mut numbers = numbers?;
+        let kv_writes = match version {
+            VERSION => None,
+            VERSION_WITH_KV => Some(numbers.pop()?),
+            _ => return None,
+        };
+        let [after, sequence, complete, hard, soft, run, ms] = numbers.try_into().ok()?;
         Some(Self {
             after,
             sequence,
             complete: complete == 1,
             floor: Numbers { hard, soft },
             at: LedgerTime { run, ms },
+            kv_writes,
             marks: Vec::new(),
         })
     }
@@ -160,9 +179,12 @@ impl News {
         }
         let mut floor = later.floor;
         floor.raise(self.floor);
+        // An order's news has no count; the last one holds on, for its day.
+        let same_day = self.at.ms / DAY_MS == later.at.ms / DAY_MS;
         Some(Self {
             after: self.after.min(later.after),
             floor,
+            kv_writes: later.kv_writes.or(self.kv_writes.filter(|_| same_day)),
             marks: marks.into_iter().collect(),
             ..*later
         })

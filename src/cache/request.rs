@@ -42,6 +42,8 @@ pub enum Bypass {
     Body,
     /// The URL is longer than [`URL_BYTES_MAX`].
     LongUrl,
+    /// The settings are bad.
+    Misconfigured,
 }
 
 impl Bypass {
@@ -55,6 +57,7 @@ impl Bypass {
             Self::Upgrade => "upgrade",
             Self::Body => "request-body",
             Self::LongUrl => "long-url",
+            Self::Misconfigured => "misconfigured",
         }
     }
 }
@@ -143,6 +146,10 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
     }
     let origin = rules.origin_of(&url.host);
     if let Some(reason) = bypass_reason(&rule, request) {
+        let reason = match reason {
+            Bypass::Rule if rules.misconfigured => Bypass::Misconfigured,
+            reason => reason,
+        };
         return Plan::Bypass(reason, whole(request, origin));
     }
     let url = key::canonical_query(url, &rule);

@@ -40,6 +40,9 @@ pub struct Rules {
     pub keys: Vec<KeyRule>,
     /// Which tags carry others.
     pub cascades: Cascades,
+    /// Whether the settings are bad, and requests only pass (see
+    /// [`Rules::passing`]).
+    pub misconfigured: bool,
     origin: Option<Origin>,
     backup: Option<Origin>,
     origins: Vec<(String, Origin, Option<Origin>)>,
@@ -233,6 +236,7 @@ impl Rules {
             warm: warm(&settings.warm)?,
             keys: permit::check(&settings.keys)?,
             cascades: Cascades::check(&settings.cascades)?,
+            misconfigured: false,
             origin: origin("origin", settings.origin.as_deref())?,
             backup: origin("backup_origin", settings.backup_origin.as_deref())?,
             origins: origins.map(origins_of).collect::<Result<_, _>>()?,

@@ -44,6 +44,11 @@ impl Body {
         Self(Some(Inner::Upgrade(response)))
     }
 
+    /// A body that a tier held, in one piece.
+    pub fn of_bytes(bytes: &Uint8Array) -> Result<Self, JsValue> {
+        stream_of(bytes).map(Self::stored)
+    }
+
     /// The stream, to move it on.
     pub fn into_stream(mut self) -> Option<Stream> {
         match self.0.take() {
@@ -362,10 +367,12 @@ pub async fn join(one: Body, other: Body) -> Result<Body, JsValue> {
     if one.rest.is_some() || other.rest.is_some() {
         return Err("a part is too long to be put together".into());
     }
-    let bytes = together(&one.start, &other.start);
-    let response = js::Response::new(&bytes, &JsValue::UNDEFINED)?;
-    let stream = response.body().ok_or("no body")?;
-    Ok(Body::new(stream))
+    Ok(Body::new(stream_of(&together(&one.start, &other.start))?))
+}
+
+fn stream_of(bytes: &Uint8Array) -> Result<Stream, JsValue> {
+    let response = js::Response::new(bytes, &JsValue::UNDEFINED)?;
+    response.body().ok_or_else(|| "no body".into())
 }
 
 fn together(one: &Uint8Array, other: &Uint8Array) -> Uint8Array {

@@ -49,6 +49,12 @@ pub async fn news(env: &Env, after: u64) -> Result<News> {
     read_news(&ask(env, &format!("news?after={after}"), None).await?)
 }
 
+/// The same, and tells it of KV writes.
+pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News> {
+    let question = format!("news?after={after}&kv={kv_writes}");
+    read_news(&ask(env, &question, None).await?)
+}
+
 /// Asks the ledger for past orders.
 pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>> {
     let body = serde_json::to_string(question)?;
@@ -127,11 +133,14 @@ impl DurableObject for Ledger {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let url = request.url()?;
         let body = request.text().await?;
-        let after = url.query_pairs().find(|(name, _)| name == "after");
-        let after = after.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+        let number = |wanted: &str| {
+            let pair = url.query_pairs().find(|(name, _)| name == wanted);
+            pair.and_then(|(_, value)| value.parse().ok())
+        };
+        let (after, kv_writes) = (number("after").unwrap_or(0), number("kv"));
         let answer = match &self.book {
             Ok(book) => {
-                let answer = answer(book, url.path(), after, &body);
+                let answer = answer(book, url.path(), after, kv_writes, &body);
                 // No wait lies between: the order and its alarm are kept
                 // together, or neither is.
                 if url.path() == "/append" || self.alarm.get().is_none() {
@@ -212,7 +221,13 @@ fn log(problem: &str) {
     console_error!("{line}");
 }
 
-fn answer(book: &Book, path: &str, after: u64, body: &str) -> std::result::Result<String, String> {
+fn answer(
+    book: &Book,
+    path: &str,
+    after: u64,
+    kv_writes: Option<u64>,
+    body: &str,
+) -> std::result::Result<String, String> {
     let unreadable = |error: serde_json::Error| error.to_string();
     match path {
         "/append" => {
@@ -224,7 +239,10 @@ fn answer(book: &Book, path: &str, after: u64, body: &str) -> std::result::Resul
             };
             serde_json::to_string(&reply).map_err(unreadable)
         }
-        "/news" => book.news(after, now_ms()),
+        "/news" => match kv_writes {
+            Some(writes) => book.counted_news(after, writes, now_ms()),
+            None => book.news(after, now_ms()),
+        },
         "/history" => {
             let question: Question = serde_json::from_str(body).map_err(unreadable)?;
             serde_json::to_string(&book.history(&question)?).map_err(unreadable)

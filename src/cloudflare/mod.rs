@@ -23,8 +23,18 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, web_sys};
 
 thread_local! {
-    /// The isolate's state, or what is wrong with its settings.
-    static ISOLATE: OnceCell<Result<Rc<Isolate>, String>> = const { OnceCell::new() };
+    /// The isolate's state.
+    static ISOLATE: OnceCell<Configured> = const { OnceCell::new() };
+}
+
+/// What the settings have come to.
+#[derive(Clone)]
+enum Configured {
+    /// All is well.
+    Well(Rc<Isolate>),
+    /// They are bad, which the log is to say. Requests pass; or they do not,
+    /// if it is not certain where to.
+    Badly(Option<Rc<Isolate>>, String),
 }
 
 #[event(start)]
@@ -38,12 +48,15 @@ async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    let isolate = match isolate(&env) {
-        Ok(isolate) => isolate,
-        Err(problem) => {
+    let isolate = match configured(&env) {
+        Configured::Well(isolate) => Some(isolate),
+        Configured::Badly(passing, problem) => {
             console_error!("{problem}");
-            return respond::misconfigured().map_err(failed);
+            passing
         }
+    };
+    let Some(isolate) = isolate else {
+        return respond::misconfigured().map_err(failed);
     };
     let platform = Platform::new(env, context);
     let Some((head, body)) = respond::read_request(&request) else {
@@ -68,30 +81,43 @@ async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
 }
 
 /// The isolate's state; made at its first request, cron run or alarm.
-fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
+fn configured(env: &Env) -> Configured {
     ISOLATE.with(|cell| cell.get_or_init(|| configure(env)).clone())
+}
+
+/// The isolate's state, or what is wrong with its settings.
+fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
+    match configured(env) {
+        Configured::Well(isolate) => Ok(isolate),
+        Configured::Badly(_, problem) => Err(problem),
+    }
 }
 
 fn failed(error: JsValue) -> worker::Error {
     worker::Error::RustError(js::message(&error))
 }
 
-/// Reads the settings, once an isolate. A bad rule stops everything: half a
+/// Reads the settings, once an isolate. A bad one stops all caching: half a
 /// configuration could show one visitor's page to another.
-fn configure(env: &Env) -> Result<Rc<Isolate>, String> {
-    let rules = Rules::read_json(&settings_json(env)).map_err(|error| {
-        let path = &error.path;
-        let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
-        serde_json::json!({ "event": "problem", "part": "settings", "path": path, "problem": problem })
-            .to_string()
-    })?;
+fn configure(env: &Env) -> Configured {
+    let json = settings_json(env);
+    let rules = match Rules::read_json(&json) {
+        Ok(rules) => rules,
+        Err(error) => {
+            let path = &error.path;
+            let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
+            let line = serde_json::json!({ "event": "problem", "part": "settings", "path": path, "problem": problem });
+            let isolate = |rules| Rc::new(Isolate::new(rules, Keys::of_default("")));
+            return Configured::Badly(Rules::passing(&json).map(isolate), line.to_string());
+        }
+    };
     // A bad secret stops purges by its key, but no page.
     let keys = Keys::read(&rules, |variable| js::get(env, variable).as_string());
     for problem in keys.problems() {
         let line = serde_json::json!({ "event": "problem", "part": "keys", "problem": problem });
         console_error!("{line}");
     }
-    Ok(Rc::new(Isolate::new(rules, keys)))
+    Configured::Well(Rc::new(Isolate::new(rules, keys)))
 }
 
 /// The variable EDGEKEEP as JSON. A table in wrangler.toml arrives as an

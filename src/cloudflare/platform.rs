@@ -7,6 +7,7 @@ use super::zone::Zone;
 use super::{crypto, origin, tiers};
 use crate::cache::answer::OriginFailure;
 use crate::cache::key::Slot;
+use crate::cache::kv_health::BODY_FAILED;
 use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::cache::request::{ADMIN_PATH, OriginRequest};
@@ -78,10 +79,19 @@ impl Platform {
         &self.0.env
     }
 
+    /// Logs that a body broke off, and with it all its copies.
+    fn lost_body(&self, keep: &Keep, problem: &str) {
+        let told = format!("{BODY_FAILED}{problem}");
+        for (tier, _) in &keep.places {
+            keep.landed.tell(*tier, Err(&told));
+        }
+        log_problem(self, "body", problem);
+        self.lost("body", problem);
+    }
+
     /// Notes that a copy for KV was lost. (That the Cache API of the ledger's
     /// own data centre fails matters to nobody.)
     fn lost(&self, part: &str, problem: &str) {
-        log_problem(self, part, problem);
         if let Behind::Ledger(work) = &self.0.behind {
             work.lost.set(Some(format!("{part}: {problem}")));
         }
@@ -120,11 +130,7 @@ impl Platform {
         let copies = match copies {
             Ok(copies) => copies,
             Err(error) => {
-                let problem = js::message(&error);
-                for (tier, _) in &keep.places {
-                    keep.landed.tell(*tier, Err(&problem));
-                }
-                return self.lost("body", &problem);
+                return self.lost_body(&keep, &js::message(&error));
             }
         };
         let keep = Rc::new(keep);
@@ -147,12 +153,23 @@ impl Platform {
             return keep.landed.tell(tier, Ok(()));
         };
         let problem = js::message(&error);
-        keep.landed.tell(tier, Err(&problem));
-        match tier {
-            Tier::Kv => self.lost(tier.word(), &problem),
-            Tier::CacheApi => log_problem(self, tier.word(), &problem),
+        // A long body that broke off fails the write: unless the tier says
+        // that it is full, it is not to blame.
+        let whole = body.rest.is_none();
+        match whole {
+            true => keep.landed.tell(tier, Err(&problem)),
+            false => keep
+                .landed
+                .tell(tier, Err(&format!("{BODY_FAILED}{problem}"))),
         }
-        if body.rest.is_none() {
+        if tier == Tier::Kv {
+            self.lost(tier.word(), &problem);
+        }
+        // What a short one says of KV has been logged where it was told.
+        if tier == Tier::CacheApi || !whole {
+            log_problem(self, tier.word(), &problem);
+        }
+        if whole {
             return;
         }
         // Local workerd stores what it got of a long body that broke off, and
@@ -242,11 +259,7 @@ impl Host for Platform {
                 client
             }
             Err(error) => {
-                let problem = js::message(&error);
-                for (tier, _) in &keep.places {
-                    keep.landed.tell(*tier, Err(&problem));
-                }
-                self.lost("body", &problem);
+                self.lost_body(&keep, &js::message(&error));
                 None
             }
         }
@@ -313,6 +326,18 @@ impl Host for Platform {
             Behind::Request(_) | Behind::Cron(_) => in_time(ledger::news(self.env(), after)).await,
             Behind::Ledger(work) => {
                 let text = work.book.news(after, self.now_ms())?;
+                News::decode(&text).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
+        match &self.0.behind {
+            Behind::Request(_) | Behind::Cron(_) => {
+                in_time(ledger::counted_news(self.env(), after, kv_writes)).await
+            }
+            Behind::Ledger(work) => {
+                let text = work.book.counted_news(after, kv_writes, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
             }
         }

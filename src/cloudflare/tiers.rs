@@ -4,7 +4,7 @@
 //! coded them. In the Cache API the text is a field of a wrapper response
 //! (status 200, no coding, no Vary: the Cache API has rules of its own for
 //! those); in KV it is the start of the value, and the metadata say how long
-//! it is, so that one operation reads or writes the whole.
+//! it is, and a short body, so that one operation reads or writes the whole.
 
 use super::body::{self, Body, Copy};
 use super::js::{self, Kv, Stream};
@@ -12,6 +12,7 @@ use super::respond;
 use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::zone::cache_tags;
+use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::http::fields::Fields;
 use js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -104,6 +105,17 @@ pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
     };
     let text = body::read_start(&value, text_bytes).await?.to_vec();
     let text = String::from_utf8(text).unwrap_or_default();
+    let body_bytes = whole_number(&js::get(&metadata, "body")).and_then(|n| u32::try_from(n).ok());
+    if let Some(expected) = body_bytes.filter(|n| *n <= WHOLE_BYTES_MAX) {
+        // A short one is looked at whole: the runtime would end the transfer
+        // of half a body as if it were all. One byte more tells of too many.
+        let bytes = body::read_start(&value, expected.saturating_add(1)).await?;
+        if bytes.length() != expected {
+            js::let_go(value.cancel());
+            return Ok(Some((String::new(), None)));
+        }
+        return Ok(Some((text, Some(Body::of_bytes(&bytes)?))));
+    }
     // A stream that was read from cannot be a response's body, but a copy of
     // its rest can. (A pipe's end could, too, but the runtime refuses to pipe
     // it on, which storing it again takes.)
@@ -116,6 +128,9 @@ pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
 pub async fn keep_in_kv(kv: &Kv, slot: &Slot, entry: &Entry, body: &Copy) -> Result<(), JsValue> {
     let text = entry.encode();
     let metadata = js::object([("text", js_number(text.len() as u64))]);
+    if let Some(length) = body.length() {
+        js::set(&metadata, "body", &js_number(length));
+    }
     let retention = entry.retention_seconds().max(KV_SECONDS_MIN);
     let options = js::object([
         ("metadata", metadata.into()),

@@ -38,6 +38,16 @@ pub async fn admin<H: Host>(
     }
 }
 
+/// The answer while the settings are bad: whose keys and what they may purge
+/// stands there.
+pub fn misconfigured<B>(report: &mut Report) -> Answer<B> {
+    let detail = "the cache's settings are bad (its log says where), so nothing is cached \
+        and no order taken; send it again when they are mended";
+    let problem = Problem::new(503, "Misconfigured", detail).with_field("retry-after", "60");
+    report.note(problem.note());
+    problem.answer()
+}
+
 async fn route<H: Host>(
     host: &H,
     isolate: &Isolate,

@@ -1,13 +1,13 @@
 //! Asking the origin for an answer that may be stored.
 
 use super::failure::{no_answer, origin_failed};
-use super::find::{Hit, Taken};
-use super::host::{Host, Keep, Landed, Tier, WHOLE_BYTES_MAX};
+use super::find::{Found, Hit, Taken, find_in_kv};
+use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::upstream::{self, Question};
-use super::{signpost, sync};
+use super::{kv, signpost, sync};
 use crate::cache::answer::{
     Exchange, Next, NotStored, OriginFailure, for_clients, settle, shows_another,
 };
@@ -161,6 +161,10 @@ pub async fn fetch<H: Host>(
         let errors = &lookup.rule.error_statuses;
         let failed = |head: &ResponseHead| errors.contains(&head.status) || head.status == 304;
         let failed = head.as_ref().map_or(true, failed);
+        if failed && head.as_ref().map_or(true, |head| head.status != 304) {
+            old = last_look(host, isolate, lookup, old, report).await;
+        }
+        let stored = old.as_ref().map(|old| &old.hit.entry);
         let on_error = match &old {
             Some(old) if failed => {
                 old.on_error && is_usable(host, isolate, lookup, old, report).await
@@ -170,8 +174,9 @@ pub async fn fetch<H: Host>(
         // What the stored answer's isolate had seen before it asked was ordered
         // before we asked, too, whether we know of it or not.
         let seen = stored.map_or(seen, |stored| stored.seen.max(seen));
+        let keyed = by_answer.as_ref().unwrap_or(lookup);
         let exchange = Exchange {
-            lookup: by_answer.as_ref().unwrap_or(lookup),
+            lookup: keyed,
             seen,
             times,
             stored,
@@ -187,14 +192,15 @@ pub async fn fetch<H: Host>(
             }
             Next::Store(entry) => {
                 if entry.status == 206 {
-                    isolate.remember_part(&exchange.lookup.key.part_slot().digest);
+                    isolate.remember_part(&keyed.key.part_slot().digest);
                 }
                 report.cache = "miss";
-                let places = places_for(exchange.lookup, &entry, taken);
+                let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
                 if tells_of_the_page(&exchange, None, &head) {
-                    outdate(host, lookup, old.take(), taken, &places);
+                    let places = &keep.places;
+                    outdate(host, isolate, lookup, old.take(), taken, places, report);
                 }
-                let answer = store(host, lookup, *entry, body, places, client, report);
+                let answer = store(host, isolate, lookup, keep, body, client, report);
                 match head {
                     Ok(head) => with_withheld(answer, &head, received_ms),
                     Err(_) => answer,
@@ -202,21 +208,30 @@ pub async fn fetch<H: Host>(
             }
             Next::Refresh { entry, keep } => {
                 report.cache = "revalidated";
-                let places = places_for(exchange.lookup, &entry, taken);
-                let keep = keep.then_some(places);
-                refreshed(host, lookup, *entry, old.take(), keep, client, report)
+                let Some(old) = old else {
+                    return origin_failed(OriginFailure::Unreachable);
+                };
+                report.set_tier(old.hit.tier);
+                if keep {
+                    let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
+                    let body = old.hit.body;
+                    return store(host, isolate, lookup, keep, body, client, report);
+                }
+                let age = age_on_arrival(&entry);
+                report.set_age(age);
+                from_entry(&entry, lookup, client, age).with(old.hit.body)
             }
             Next::ServeStale => serve_stale(host, lookup, old.take(), client, report),
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
                 if tells_of_the_page(&exchange, Some(reason), &head) {
-                    outdate(host, lookup, old.take(), taken, &[]);
+                    outdate(host, isolate, lookup, old.take(), taken, &[], report);
                 }
                 forward(head, body, received_ms)
             }
             // A 304 to a request without conditions tells nothing.
-            Next::AskAgain if exchange.on_error => {
+            Next::AskAgain if on_error => {
                 report.note("origin: a 304 about another answer".to_owned());
                 serve_stale(host, lookup, old.take(), client, report)
             }
@@ -230,6 +245,31 @@ pub async fn fetch<H: Host>(
             }
         };
     }
+}
+
+/// KV was too slow for the request, or was left alone; now that the origin
+/// fails, what it may have is better than nothing, or than an old answer that
+/// may not be served.
+pub async fn last_look<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    old: Option<Old<H::Body>>,
+    report: &mut Report,
+) -> Option<Old<H::Body>> {
+    if !report.kv_unread || old.as_ref().is_some_and(|old| old.on_error) {
+        return old;
+    }
+    report.last_look = true;
+    let search = find_in_kv(host, isolate, lookup, report).await;
+    report.last_look = false;
+    report.kv_unread = false;
+    let (hit, on_error) = match search.found {
+        Found::Fresh(hit) | Found::WhileRevalidate(hit) => (hit, true),
+        Found::Stale(hit, on_error) => (hit, on_error),
+        Found::Nothing(_) => return old,
+    };
+    Some(Old { hit, on_error })
 }
 
 /// Whether the old answer may still be served: while the origin was asked,
@@ -317,50 +357,25 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
 /// Stores an answer, and makes the client's.
 pub fn store<H: Host>(
     host: &H,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    entry: Entry,
+    keep: Keep,
     body: Option<H::Body>,
-    places: Vec<(Tier, Slot)>,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
-    report.set_age(age_on_arrival(&entry));
-    let mut answer_head = from_entry(&entry, lookup, client, age_on_arrival(&entry));
+    let entry = &keep.entry;
+    report.set_age(age_on_arrival(entry));
+    let mut answer_head = from_entry(entry, lookup, client, age_on_arrival(entry));
     if entry.initial_age == 0 {
         // Age says that an answer was not made or confirmed for this request
         // (RFC 9111 §5.1): this one was.
         answer_head.fields.remove("age");
     }
     let for_client = answer_head.wants_body;
-    signpost::put_up(host, lookup, &entry);
-    note_stores(report, &places);
-    let keep = Keep {
-        entry,
-        places,
-        landed: report.landed.clone(),
-    };
+    signpost::put_up(host, isolate, lookup, &keep);
+    note_stores(report, &keep.places);
     answer_head.with(host.keep(body, keep, for_client))
-}
-
-fn refreshed<H: Host>(
-    host: &H,
-    lookup: &Lookup,
-    entry: Entry,
-    old: Option<Old<H::Body>>,
-    keep: Option<Vec<(Tier, Slot)>>,
-    client: Client,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    let Some(old) = old else {
-        return origin_failed(OriginFailure::Unreachable);
-    };
-    report.set_tier(old.hit.tier);
-    if let Some(places) = keep {
-        return store(host, lookup, entry, old.hit.body, places, client, report);
-    }
-    let age = age_on_arrival(&entry);
-    report.set_age(age);
-    from_entry(&entry, lookup, client, age).with(old.hit.body)
 }
 
 /// The client gets the stale copy.
@@ -389,36 +404,33 @@ pub fn serve_stale<H: Host>(
 /// that there is should the origin fail.
 fn outdate<H: Host>(
     host: &H,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     old: Option<Old<H::Body>>,
     taken: &Taken,
     replaced: &[(Tier, Slot)],
+    report: &mut Report,
 ) {
     let Some(Old { hit, .. }) = old else {
         return;
     };
-    let mut entry = hit.entry;
+    let entry = hit.entry;
     let age = entry.age(host.now_ms());
     if age >= windows::gone_at(&entry.terms) {
         return;
     }
-    let mut places = places_for(lookup, &entry, taken);
-    places.retain(|place| !replaced.contains(place));
-    if places.is_empty() {
+    let mut keep = kv::copies_but(host, isolate, lookup, entry, taken, replaced, report);
+    if keep.places.is_empty() {
         return;
     }
-    entry.terms = match lookup.head_only {
+    let terms = keep.entry.terms;
+    keep.entry.terms = match lookup.head_only {
         true => Terms {
-            lifetime: entry.terms.lifetime.min(age),
-            stale_if_error: entry.terms.stale_if_error,
+            lifetime: terms.lifetime.min(age),
+            stale_if_error: terms.stale_if_error,
             ..Terms::default()
         },
         false => Terms::default(),
-    };
-    let keep = Keep {
-        entry,
-        places,
-        landed: Landed::default(),
     };
     host.keep(hit.body, keep, false);
 }
@@ -466,14 +478,6 @@ pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
 /// The longest body that KV gets: its values have at most 25 MiB, of which
 /// 64 KiB are left for the entry's text.
 pub const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
-
-/// Where an answer goes.
-pub fn places_for(lookup: &Lookup, entry: &Entry, taken: &Taken) -> Vec<(Tier, Slot)> {
-    let tiers = tiers_for(lookup, entry).into_iter();
-    tiers
-        .map(|tier| (tier, taken.slot_for(tier, lookup, entry)))
-        .collect()
-}
 
 /// Notes where a copy goes.
 pub fn note_stores(report: &mut Report, places: &[(Tier, Slot)]) {

@@ -3,7 +3,7 @@
 use super::host::{Host, Tier};
 use super::isolate::Isolate;
 use super::report::Report;
-use super::sync;
+use super::{kv, sync};
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::negotiation;
@@ -64,10 +64,16 @@ pub struct Search<B> {
     pub taken: Taken,
 }
 
-/// The tiers in which the key's own slot is taken by another variant, and the
-/// fields that chose that one.
+/// What looking tells about storing.
 #[derive(Debug, Default)]
-pub struct Taken(Vec<(Tier, Vec<String>)>);
+pub struct Taken {
+    /// The tiers in which the key's own slot is taken by another variant, and
+    /// the fields that chose that one.
+    others: Vec<(Tier, Vec<String>)>,
+    /// Whether there was an answer, stale or purged: it has been fetched
+    /// before (see `cache::admission`).
+    pub seen_before: bool,
+}
 
 impl Taken {
     /// Where an entry goes in a tier: beside another variant that the same
@@ -78,7 +84,7 @@ impl Taken {
             return lookup.key.part_slot();
         }
         let names = entry.choices.iter().map(|(name, _)| name);
-        let taken = self.0.iter().any(|(of, others)| {
+        let taken = self.others.iter().any(|(of, others)| {
             *of == tier && !others.is_empty() && names.clone().eq(others.iter())
         });
         if taken {
@@ -195,6 +201,7 @@ async fn find_in<H: Host>(
     for _ in 0..2 {
         let found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
         let Found::Nothing(Missing::Variant(names)) = found else {
+            taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
             return match found {
                 Found::Nothing(Missing::Uri) => Found::Nothing(missing),
                 found => found,
@@ -205,7 +212,7 @@ async fn find_in<H: Host>(
             .key
             .variant_slot(&negotiation::variant_text(&choices));
         if missing == Missing::Uri {
-            taken.0.push((tier, names.clone()));
+            taken.others.push((tier, names.clone()));
         }
         missing = Missing::Variant(names);
     }
@@ -221,7 +228,7 @@ pub async fn find_in_slot<H: Host>(
     slot: &Slot,
     report: &mut Report,
 ) -> Found<H::Body> {
-    let Some((entry, body)) = recall(host, tier, slot, report).await else {
+    let Some((entry, body)) = recall(host, isolate, tier, slot, report).await else {
         return Found::Nothing(Missing::Uri);
     };
     // Reading took time, in which a purge may have come in force.
@@ -256,12 +263,19 @@ pub async fn find_in_slot<H: Host>(
 /// doubt is a miss.
 async fn recall<H: Host>(
     host: &H,
+    isolate: &Isolate,
     tier: Tier,
     slot: &Slot,
     report: &mut Report,
 ) -> Option<(Entry, Option<H::Body>)> {
-    report.reads.push(tier.word());
-    match host.recall(tier, slot).await {
+    let held = match tier {
+        Tier::CacheApi => {
+            report.reads.push(tier.word());
+            host.recall(tier, slot).await
+        }
+        Tier::Kv => kv::recall(host, isolate, slot, report).await,
+    };
+    match held {
         Ok(None) => None,
         Ok(Some((text, body))) => match Entry::decode(&text) {
             Ok(entry) => Some((entry, body)),

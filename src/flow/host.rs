@@ -59,6 +59,18 @@ pub struct Landed(Option<Rc<Tell>>);
 type Tell = dyn Fn(Tier, Result<(), &str>);
 
 impl Landed {
+    /// Tells `other` after these.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => Self::new(move |tier, outcome| {
+                one(tier, outcome);
+                other(tier, outcome);
+            }),
+            (one, other) => Self(one.or(other)),
+        }
+    }
+
     /// Tells `tell`.
     pub fn new(tell: impl Fn(Tier, Result<(), &str>) + 'static) -> Self {
         Self(Some(Rc::new(tell)))
@@ -169,6 +181,14 @@ pub trait Host: Clone + 'static {
 
     /// What the ledger has had since number `after`.
     async fn news(&self, after: u64) -> Result<News, String>;
+
+    /// The same, where KV writes are counted: tells the ledger of `kv_writes`
+    /// more, and hears the day's total. A host without a budget need not tell
+    /// them.
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
+        let _ = kv_writes;
+        self.news(after).await
+    }
 
     /// What the ledger remembers of past orders.
     async fn history(&self, question: &Question) -> Result<Vec<Told>, String>;

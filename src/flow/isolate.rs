@@ -2,6 +2,7 @@
 
 use super::flights::Flights;
 use super::keys::Keys;
+use super::kv::KvState;
 use super::origins::Origins;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
@@ -37,6 +38,8 @@ pub struct Isolate {
     pub flights: Flights,
     /// The origins it has asked.
     pub origins: Origins,
+    /// What is known of KV.
+    pub kv: KvState,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -69,6 +72,7 @@ impl Isolate {
             looked_ms: Cell::new(None),
             flights: Flights::default(),
             origins: Origins::default(),
+            kv: KvState::default(),
             parts: RefCell::default(),
         }
     }

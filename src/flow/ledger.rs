@@ -7,6 +7,7 @@
 //! breaks it off, what was done names too much rather than too little,
 //! because the receipt is written last.
 
+use crate::cache::kv_health::DAY_MS;
 use crate::cache::ledger::{
     Decision, HISTORY_MAX, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, Question, RECORD_MS, Receipt,
     Record, Told, decide, made_id_number, numbers,
@@ -69,6 +70,10 @@ pub trait Sql {
     }
 }
 
+/// How many KV writes one question may tell of: a thousand times what a free
+/// plan has a day.
+const KV_WRITES_TOLD_MAX: u64 = 1_000_000;
+
 /// The ledger.
 pub struct Ledger<S> {
     sql: S,
@@ -87,7 +92,7 @@ pub struct Reply {
     pub news: String,
 }
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     // `run` numbers the lives of the object. `marks` is how many rows `live`
     // has at most.
     "CREATE TABLE IF NOT EXISTS state (
@@ -112,6 +117,11 @@ const TABLES: [&str; 5] = [
         received_ms INTEGER NOT NULL,
         record TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (received_ms)",
+    // How many entries were written to KV on a day, as isolates tell.
+    "CREATE TABLE IF NOT EXISTS kv_day (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        day INTEGER NOT NULL,
+        writes INTEGER NOT NULL)",
 ];
 
 impl<S: Sql> Ledger<S> {
@@ -295,6 +305,31 @@ impl<S: Sql> Ledger<S> {
     /// What has been purged under numbers above `after`, as [`News`] in text
     /// form.
     pub fn news(&self, after: u64, now_ms: u64) -> Result<String, String> {
+        self.news_with(after, None, now_ms)
+    }
+
+    /// The same, with how many entries were written to KV this day (UTC), to
+    /// which `writes` are added.
+    pub fn counted_news(&self, after: u64, writes: u64, now_ms: u64) -> Result<String, String> {
+        let day = now_ms / DAY_MS;
+        if writes > 0 {
+            // No isolate writes so many between two questions: what a broken
+            // caller says is bounded, so that sums stay exact.
+            let writes = writes.min(KV_WRITES_TOLD_MAX);
+            self.sql.run(
+                "INSERT INTO kv_day VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET
+                    writes = excluded.writes +
+                        CASE WHEN day = excluded.day THEN writes ELSE 0 END,
+                    day = excluded.day",
+                &[day.into(), writes.into()],
+            )?;
+        }
+        let total = "SELECT writes FROM kv_day WHERE day = ?";
+        let total = self.sql.number(total, &[day.into()])?;
+        self.news_with(after, Some(total), now_ms)
+    }
+
+    fn news_with(&self, after: u64, kv_writes: Option<u64>, now_ms: u64) -> Result<String, String> {
         self.heed(after)?;
         let cut = "SELECT last FROM live WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?";
         let most = NEWS_MARKS_MAX as u64;
@@ -316,6 +351,7 @@ impl<S: Sql> Ledger<S> {
                 run: self.run,
                 ms: now_ms,
             },
+            kv_writes,
             marks: Vec::new(),
         };
         // The lines are made where the marks lie: a row for each would cross

@@ -15,6 +15,7 @@ pub mod host;
 pub mod invalidate;
 pub mod isolate;
 pub mod keys;
+pub mod kv;
 pub mod ledger;
 pub mod origins;
 pub mod parts;

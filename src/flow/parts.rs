@@ -1,13 +1,13 @@
 //! Stored parts of bodies: found for ranges that they hold, and completed for
 //! requests that want everything.
 
-use super::fetch::{self, Ask, forward, places_for, store};
+use super::fetch::{self, Ask, forward, store};
 use super::find::{Found, Hit, Taken, find_in_slot};
 use super::host::{Host, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
 use super::report::Report;
-use super::signpost;
+use super::{kv, signpost};
 use crate::cache::answer::{Exchange, Next, settle};
 use crate::cache::part::{self, Part};
 use crate::cache::request::Lookup;
@@ -53,7 +53,8 @@ pub async fn complete<H: Host>(
     report: &mut Report,
 ) -> Answer<H::Body> {
     // A part is looked for where the key's own slot is free.
-    let nothing = Taken::default();
+    let mut nothing = Taken::default();
+    nothing.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
     let mut request = lookup.origin.clone();
     if let (Some(rest), Some(tie)) = (rest, range::strong_validator(&start.entry.fields)) {
@@ -92,8 +93,8 @@ pub async fn complete<H: Host>(
         Next::Store(mut entry) => {
             // What follows a part usually leaves its tags out.
             entry.add_tags(&start.entry.tags);
-            let places = places_for(lookup, &entry, &nothing);
-            store(host, lookup, *entry, body, places, Client::Waiting, report)
+            let keep = kv::copies_of(host, isolate, lookup, *entry, &nothing, report);
+            store(host, isolate, lookup, keep, body, Client::Waiting, report)
         }
         _ => forward(Ok(head), body, asked.times.response_ms),
     }

@@ -8,9 +8,9 @@ use super::isolate::Isolate;
 use super::reply::Client;
 use super::report::Report;
 use super::serve::from_cache;
-use super::{collapse, signpost, sync};
+use super::{collapse, kv, signpost, sync};
 use crate::cache::request::Lookup;
-use crate::cache::rules::Rules;
+use crate::cache::rules::{Kv, Rules};
 use crate::cache::warm::visit;
 use crate::cache::zone::Outcome;
 use crate::http::url::Url;
@@ -61,7 +61,7 @@ async fn refresh<H: Host>(
     match search.found {
         // Another isolate was faster; perhaps in another data centre.
         Found::Fresh(hit) if newer(&hit) => {
-            drop(from_cache(host, &lookup, hit, taken, &mut report))
+            drop(from_cache(host, isolate, &lookup, hit, taken, &mut report))
         }
         found => ask(host, isolate, &lookup, found, taken, &mut report).await,
     }
@@ -103,7 +103,8 @@ async fn ask<H: Host>(
 
 /// Fetches a URL into the tiers as somebody's first visit would, unless KV
 /// has it fresh. It is done when KV holds it: the other tier is one data
-/// centre's.
+/// centre's. To be in KV is its purpose, so it need not earn its place there;
+/// the day's budget holds for it like for others.
 pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) -> Outcome {
     let lookup = match lookup_of(&isolate.rules, url) {
         Ok(lookup) => lookup,
@@ -113,7 +114,7 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         return again(format!("ledger: {problem}"));
     }
     let mut report = report(host, &lookup);
-    let lookup = match signpost::follow(host, &lookup, &mut report).await {
+    let lookup = match signpost::follow(host, isolate, &lookup, &mut report).await {
         Some(led) => led,
         None => lookup,
     };
@@ -123,7 +124,12 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
     }
     let taken = &search.taken;
     ask(host, isolate, &lookup, search.found, taken, &mut report).await;
-    match host.settled().await {
+    let settled = host.settled().await;
+    if isolate.kv.budget.get().untold() > 0 {
+        // Nobody may ask for this isolate later. If it fails, the next does.
+        let _ = sync::learn_all(host, isolate).await;
+    }
+    match settled {
         Ok(()) => outcome(&report),
         Err(problem) => again(problem),
     }
@@ -138,13 +144,23 @@ fn again(problem: String) -> Outcome {
 
 fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
     let url = Url::parse(url).map_err(|error| format!("the URL {error}"))?;
-    visit(rules, &url).map_err(|problem| problem.to_string())
+    let mut lookup = visit(rules, &url).map_err(|problem| problem.to_string())?;
+    let mut rule = (*lookup.rule).clone();
+    rule.kv = Kv::Always;
+    lookup.rule = Rc::new(rule);
+    Ok(lookup)
 }
 
 /// What became of a refresh.
 fn outcome(report: &Report) -> Outcome {
     if report.stores.contains(&Tier::Kv.word()) {
         return Outcome::Done;
+    }
+    if report.detail.contains(&kv::PAUSED) {
+        return again(format!("kv: {}", kv::PAUSED));
+    }
+    if report.detail.contains(&kv::SPENT) {
+        return Outcome::Refused(format!("not kept in KV: {}", kv::SPENT));
     }
     match report.fwd_status {
         None => again("the origin gave no answer".to_owned()),

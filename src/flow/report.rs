@@ -70,6 +70,12 @@ pub struct Report {
     /// Words for RFC 9211 `detail`.
     #[serde(skip)]
     pub detail: Vec<&'static str>,
+    /// Whether KV was left unread: it failed, was slow, or is left alone.
+    #[serde(skip)]
+    pub kv_unread: bool,
+    /// Whether KV is asked because nothing else is left.
+    #[serde(skip)]
+    pub last_look: bool,
     /// When the request came, in milliseconds since 1970.
     #[serde(skip)]
     pub began_ms: u64,

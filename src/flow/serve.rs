@@ -3,7 +3,7 @@
 use super::bypass::bypass;
 use super::collapse::{Turn, fill, take_turn};
 use super::failure::{error_page, no_answer};
-use super::fetch::{Old, fetch, is_usable, note_stores, serve_stale};
+use super::fetch::{Old, fetch, is_usable, last_look, note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
@@ -11,7 +11,7 @@ use super::parts::{complete, find_part};
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
-use super::{admin, collapse, dialect, signpost, sync};
+use super::{admin, collapse, dialect, kv, signpost, sync};
 use crate::cache::answer::OriginFailure;
 use crate::cache::negotiation;
 use crate::cache::request::{Lookup, Plan, classify};
@@ -35,6 +35,11 @@ pub async fn serve<H: Host>(
         ..Report::default()
     };
     let mut answer = match classify(&isolate.rules, &request) {
+        Plan::Admin if isolate.rules.misconfigured => {
+            report.cache = "admin";
+            report.event = "purge";
+            admin::misconfigured(&mut report)
+        }
         Plan::Admin => {
             report.cache = "admin";
             admin::admin(host, isolate, &request, body, &mut report).await
@@ -75,7 +80,7 @@ async fn look_up<H: Host>(
     // Again when another request has fetched it.
     let mut round = 0;
     loop {
-        let lookup = match signpost::follow(host, &lookup, report).await {
+        let lookup = match signpost::follow(host, isolate, &lookup, report).await {
             Some(led) => Rc::new(led),
             None => Rc::clone(&lookup),
         };
@@ -92,12 +97,12 @@ async fn look_up<H: Host>(
                     refresh_later(host, isolate, &lookup, &hit);
                     report.detail.push("early-refresh");
                 }
-                return from_cache(host, &lookup, hit, &taken, report);
+                return from_cache(host, isolate, &lookup, hit, &taken, report);
             }
             Found::WhileRevalidate(hit) => {
                 refresh_later(host, isolate, &lookup, &hit);
                 report.detail.push("stale-while-revalidate");
-                return from_cache(host, &lookup, hit, &taken, report);
+                return from_cache(host, isolate, &lookup, hit, &taken, report);
             }
             Found::Stale(hit, on_error) => (Some(Old { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
@@ -106,7 +111,7 @@ async fn look_up<H: Host>(
             && let Some(part) = find_part(host, isolate, &lookup, report).await
         {
             if lookup.range.is_some() {
-                return from_cache(host, &lookup, part, &taken, report);
+                return from_cache(host, isolate, &lookup, part, &taken, report);
             }
             report.fwd = Some("partial");
             return complete(host, isolate, &lookup, part, report).await;
@@ -201,6 +206,7 @@ async fn after_failure<H: Host>(
     failure: Option<OriginFailure>,
     report: &mut Report,
 ) -> Result<Answer<H::Body>, Option<Old<H::Body>>> {
+    let old = last_look(host, isolate, lookup, old, report).await;
     let may_serve = match &old {
         Some(old) => old.on_error && is_usable(host, isolate, lookup, old, report).await,
         None => false,
@@ -232,6 +238,7 @@ fn not_cached<B>() -> Answer<B> {
 /// A hit. One found in KV is copied to the Cache API on its way.
 pub fn from_cache<H: Host>(
     host: &H,
+    isolate: &Rc<Isolate>,
     lookup: &Lookup,
     hit: Hit<H::Body>,
     taken: &Taken,
@@ -255,11 +262,10 @@ pub fn from_cache<H: Host>(
     let places = vec![(Tier::CacheApi, slot)];
     note_stores(report, &places);
     let for_client = head.wants_body;
-    let entry = hit.entry;
     let keep = Keep {
-        entry,
+        entry: hit.entry,
         places,
-        landed: report.landed.clone(),
+        landed: report.landed.clone().and(kv::doubt(isolate, &hit.slot)),
     };
     head.with(host.keep(hit.body, keep, for_client))
 }

@@ -4,8 +4,9 @@
 //!
 //! A signpost only leads: the entry it leads to is judged like any other.
 
-use super::fetch::tiers_for;
-use super::host::{Host, Keep, Landed, Tier};
+use super::host::{Host, Keep, Tier};
+use super::isolate::Isolate;
+use super::kv;
 use super::report::Report;
 use crate::cache::entry::Entry;
 use crate::cache::key::CacheKey;
@@ -13,9 +14,15 @@ use crate::cache::no_vary_search::{FIELD, Policy};
 use crate::cache::request::Lookup;
 use crate::cache::rules::Kv;
 use crate::http::fields::Fields;
+use std::rc::Rc;
 
 /// The lookup with what matters of its query, if there is a signpost.
-pub async fn follow<H: Host>(host: &H, lookup: &Lookup, report: &mut Report) -> Option<Lookup> {
+pub async fn follow<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Option<Lookup> {
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return None;
     }
@@ -25,10 +32,16 @@ pub async fn follow<H: Host>(host: &H, lookup: &Lookup, report: &mut Report) -> 
         if tier == Tier::Kv && lookup.rule.kv == Kv::Never {
             continue;
         }
-        report.reads.push(tier.word());
         // A tier that fails has no signpost: the answer is looked for by the
         // whole query.
-        let Ok(Some((text, _))) = host.recall(tier, &slot).await else {
+        let held = match tier {
+            Tier::CacheApi => {
+                report.reads.push(tier.word());
+                host.recall(tier, &slot).await
+            }
+            Tier::Kv => kv::recall(host, isolate, &slot, report).await,
+        };
+        let Ok(Some((text, _))) = held else {
             continue;
         };
         let entry = Entry::decode(&text).ok().filter(|entry| entry.is_of(&post));
@@ -57,12 +70,14 @@ pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     })
 }
 
-/// Puts up, or takes down, the signpost for an answer that is being stored.
-pub fn put_up<H: Host>(host: &H, lookup: &Lookup, entry: &Entry) {
+/// Puts up, or takes down, the signpost for an answer that is being stored, in
+/// the tiers that get the answer.
+pub fn put_up<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, keep: &Keep) {
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return;
     }
     let post = post_of(&lookup.asked);
+    let Keep { entry, places, .. } = keep;
     let policy = entry.fields.joined(FIELD).map(|value| (FIELD, value));
     let entry = Entry {
         key: post.text.clone(),
@@ -71,12 +86,17 @@ pub fn put_up<H: Host>(host: &H, lookup: &Lookup, entry: &Entry) {
         fields: policy.into_iter().collect(),
         ..entry.clone()
     };
-    let tiers = tiers_for(lookup, &entry).into_iter();
-    let places = tiers.map(|tier| (tier, post.slot())).collect();
+    let places: Vec<_> = places
+        .iter()
+        .map(|(tier, _)| (*tier, post.slot()))
+        .collect();
+    if places.iter().any(|(tier, _)| *tier == Tier::Kv) {
+        kv::count(isolate);
+    }
     let keep = Keep {
         entry,
         places,
-        landed: Landed::default(),
+        landed: kv::watch(host, isolate),
     };
     host.keep(None, keep, false);
 }

@@ -118,7 +118,8 @@ pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &s
     heed_clock(host, isolate);
     match age(host, isolate) {
         Some(age) if age < lag_ms => {
-            look_later(host, isolate, site, age >= turn_ms(isolate));
+            let in_turn = age >= turn_ms(isolate) || is_to_tell(host, isolate);
+            look_later(host, isolate, site, in_turn);
             return Knowledge::Young;
         }
         _ => {}
@@ -206,6 +207,10 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
 /// Makes the index younger than half of the lag: by the marker, else by the
 /// ledger, unless somebody else of this data centre is about to ask it.
 async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    if is_to_tell(host, isolate) {
+        ask_and_note(host, isolate, site).await;
+        return isolate.syncing.set(None);
+    }
     let others_ask = matches!(host.shared(site, ASKING).await, Ok(Some(_)));
     if !others_ask {
         // Before anything is waited for: others come right behind.
@@ -265,7 +270,7 @@ async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), Str
         starting = false;
         // The time before the question: the answer may be no younger.
         let asked_ms = host.now_ms();
-        let news = host.news(after).await?;
+        let news = news(host, isolate, after).await?;
         heard(isolate, &news, asked_ms);
         if news.complete {
             share_marker(host, isolate, site, &news);
@@ -281,13 +286,36 @@ async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), Str
 pub async fn learn_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
     for _ in 0..PAGES_MAX {
         let asked_ms = host.now_ms();
-        let news = host.news(isolate.seen()).await?;
+        let news = news(host, isolate, isolate.seen()).await?;
         heard(isolate, &news, asked_ms);
         if news.complete {
             return Ok(());
         }
     }
     Err("it goes on faster than its news can be read".to_owned())
+}
+
+/// Asks the ledger for a page; where KV writes have a budget, tells it of ours.
+async fn news<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<News, String> {
+    if isolate.rules.kv_writes_per_day.is_none() {
+        return host.news(after).await;
+    }
+    let writes = isolate.kv.budget.get().untold();
+    isolate.kv.told_ms.set(Some(host.now_ms()));
+    let news = host.counted_news(after, writes).await?;
+    let mut budget = isolate.kv.budget.get();
+    budget.told(writes);
+    isolate.kv.budget.set(budget);
+    Ok(news)
+}
+
+/// Whether there are KV writes of which the ledger should hear. Another
+/// isolate's marker does not tell it of ours, so it takes a question: at most
+/// one for each write, and one in half a lag.
+fn is_to_tell<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    let half_ms = isolate.rules.max_purge_lag_seconds * 1000 / 2;
+    let told = since(host, isolate.kv.told_ms.get());
+    isolate.kv.budget.get().untold() > 0 && told.is_none_or(|age| age >= half_ms)
 }
 
 fn page_name(after: u64) -> String {
@@ -333,6 +361,11 @@ pub fn heard(isolate: &Isolate, news: &News, asked_ms: u64) {
 /// Takes news in. If the index is complete by it, it is as old as the news:
 /// of `as_of_ms` by our own clock.
 fn learn(isolate: &Isolate, news: &News, as_of_ms: Option<u64>) {
+    if let Some(writes) = news.kv_writes {
+        let mut budget = isolate.kv.budget.get();
+        budget.heard(writes, news.at.ms);
+        isolate.kv.budget.set(budget);
+    }
     let complete = isolate.index.borrow_mut().learn(news);
     if let Some(as_of_ms) = as_of_ms.filter(|_| complete && news.complete) {
         let before = isolate.synced_ms.get();

@@ -112,6 +112,7 @@ fn entry(lookup: &Lookup, tags: usize) -> Entry {
         key: lookup.key.text.clone(),
         seen: START,
         received_ms: TIMES.response_ms,
+        cost_ms: 0,
         initial_age: initial_age(&head, TIMES),
         terms: terms(&head, &lookup.rule, TIMES).expect("a lifetime"),
         for_authorized: false,
@@ -145,6 +146,7 @@ fn full_index() -> PurgeIndex {
                 run: START,
                 ms: START,
             },
+            kv_writes: None,
             marks: (first + 1..=first + page).map(mark).collect(),
         };
         assert!(index.learn(&news));

@@ -34,6 +34,7 @@ fn pages() -> Vec<News> {
             run: START,
             ms: START,
         },
+        kv_writes: None,
         marks: (first + 1..=first + page)
             .map(|n| {
                 let (hard, soft) = if n % 2 == 0 {

@@ -4,6 +4,7 @@
 use super::switches::Switch;
 use edgekeep::http::url::Url;
 use fastrand::Rng;
+use serde_json::json;
 
 /// 2026-11-23, 09:00.
 pub const START_MS: u64 = 1_795_424_400_000;
@@ -251,12 +252,14 @@ impl Setup {
         };
         let serve = self.serve_in_outage || switch == Some(Switch::OutageAlwaysServes);
         let invalidate = switch != Some(Switch::WritesOrderNothing);
-        serde_json::json!({
+        json!({
             "max_purge_lag": lag,
             "on_ledger_outage": if serve { "serve" } else { "revalidate" },
             "origin_timeout": self.origin_timeout_seconds,
             "defaults": {
                 "invalidate_on_write": invalidate,
+                "kv": if self.earned() { json!("earned") } else { json!(true) },
+                "kv_min_ttl": 5,
                 "request_directives": self.directives,
             },
             "rules": [
@@ -265,6 +268,14 @@ impl Setup {
             ],
         })
         .to_string()
+    }
+}
+
+impl Setup {
+    /// Whether entries earn their place in KV here; in most worlds they all
+    /// have one.
+    fn earned(&self) -> bool {
+        self.origin_timeout_seconds.is_multiple_of(5)
     }
 }
 

@@ -3,6 +3,10 @@ key editor may = {hosts = ["$host"]}
 rule /a* purge_dialects = ["varnish"]
 rule /blog* purge_dialects = ["varnish"]
 rule /.** purge_dialects = ["varnish"]
+rule /a* kv = true
+rule /blog* kv = true
+rule /.** kv = true
+rule kv = true
 origin /a 200 max-age=600; Vary: Accept-Language | a
 origin /other 200 max-age=600 | other
 origin /blog/one 200 max-age=600 | one

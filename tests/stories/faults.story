@@ -1,5 +1,6 @@
 only native
 # Whatever breaks, readers get pages.
+rule kv = true
 origin /a 200 max-age=600; Cache-Tag: t | one
 get /a -> 200 one # miss stored
 cache-api down

@@ -1,4 +1,5 @@
 # A data centre that has forgotten a page finds it in KV, and keeps it again.
+rule kv = true
 origin /a 200 max-age=60; Content-Type: text/plain; X-Long: 0123456789 | from far away
 get /a -> 200 from far away # miss stored
 wait 0.5

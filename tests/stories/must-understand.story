@@ -1,4 +1,5 @@
 # must-understand (RFC 9111 §5.2.2.3) beside no-store, and every final status with a lifetime.
+rule kv = true
 origin /known 200 must-understand, no-store, max-age=60 | a
 get /known -> 200 a # miss stored
 origin /unknown 599 must-understand, no-store, max-age=60 | b

@@ -1,5 +1,7 @@
 # The origin says which parameters of a query do not matter, where a rule heeds it.
 rule /nvs/* no_vary_search = true
+rule /nvs/* kv = true
+rule kv = true
 origin /nvs/a?id=1&ref=x 200 max-age=600; No-Vary-Search: params=("ref" "from here") | one
 get /nvs/a?id=1&ref=x -> 200 one # miss stored
   has No-Vary-Search: params=("ref" "from here")

@@ -1,4 +1,5 @@
 # A fill that began before a purge is dead on arrival.
+rule kv = true
 origin /a slow=1 200 max-age=600; Cache-Tag: race | before the edit
 start reader get /a
 origin /a 200 max-age=600; Cache-Tag: race | after the edit

@@ -1,4 +1,5 @@
 # Each kind of selector takes what it names, and nothing else.
+rule kv = true
 origin /blog/one 200 max-age=600; Cache-Tag: hard-one, hard-all | one
 origin /blog/two 200 max-age=600; Surrogate-Key: hard-two hard-all | two
 origin /blog 200 max-age=600 | list

@@ -1,4 +1,5 @@
 # An expired page is confirmed by its ETag: the head is new, the body the old one.
+rule kv = true
 origin /a 200 max-age=1, stale-if-error=0; ETag: "v1"; X-Seen: first; Cache-Tag: t-$304 | body
 get /a -> 200 body # miss stored
   unsent If-None-Match

@@ -1,4 +1,5 @@
 # Vary: several answers under one key, each for its readers.
+rule kv = true
 origin /a 200 max-age=600; Vary: Accept-Language; Cache-Tag: var | hello
 get /a Accept-Language: en -> 200 hello # miss stored
 wait 0.3

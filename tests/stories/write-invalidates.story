@@ -1,5 +1,7 @@
 # A successful write invalidates what is stored of its target (RFC 9111 §4.4).
 rule /quiet/* invalidate_on_write = false
+rule /quiet/* kv = true
+rule kv = true
 origin /a 200 max-age=600; Vary: Accept-Language | one
 origin /b 200 max-age=600 | b
 get /a Accept-Language: en -> 200 one # miss stored

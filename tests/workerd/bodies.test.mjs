@@ -13,7 +13,7 @@ const LIMIT = { timeout: 60_000 }
 
 let stand
 let number = 0
-before(async () => { stand = await Stand.start() })
+before(async () => { stand = await Stand.start({ rules: { defaults: { kv: true } } }) })
 after(() => stand?.stop())
 
 /** A host of its own for each test. */

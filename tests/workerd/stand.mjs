@@ -27,10 +27,11 @@ export class Stand {
    * @param {string[]} [options.workers]
    * @param {object} [options.vars]     see startWorker
    * @param {string} [options.persist]  see startWorker
+   * @param {(options: object) => object} [options.adapt] see startWorker
    * @param {Origin} [options.origin]   an origin that outlives this stand
    * @param {boolean} [options.backup]  whether there is a second origin for when that one fails
    */
-  static async start({ rules = {}, secrets = SECRET, workers = ['a'], vars, persist, origin, backup } = {}) {
+  static async start({ rules = {}, secrets = SECRET, workers = ['a'], vars, persist, origin, backup, adapt } = {}) {
     const stand = new Stand()
     stand.#ownsOrigin = origin === undefined
     stand.origin = origin ?? await Origin.start()
@@ -42,6 +43,7 @@ export class Stand {
         workers,
         vars,
         persist,
+        adapt,
         onLog: (line) => stand.#read(line),
       })
     } catch (error) {
@@ -97,6 +99,53 @@ export class Stand {
     return entries.size
   }
 
+  /** What a tier holds of this host is an entry no longer: its text is `garbage`, of an `old-format`, or `cut`. */
+  async spoil(host, tier, how) {
+    await sleep(250) // stores behind the last answers, which would mend it otherwise
+    const spoilt = {
+      garbage: () => '%&/( no entry',
+      'old-format': (text) => text.replace(/^E\d+/, 'E1'),
+      cut: (text) => text.slice(0, text.length / 2),
+    }[how]
+    return tier === 'kv' ? this.#spoilKv(host, spoilt) : this.#spoilCache(host, spoilt)
+  }
+
+  async #spoilKv(host, spoilt) {
+    const entries = await this.inKv(host)
+    for (const { kv, key, text, body } of entries) {
+      const now = Buffer.from(spoilt(text))
+      await kv.put(key, bare(now, body), { metadata: { text: now.length } })
+    }
+    return entries.length
+  }
+
+  async #spoilCache(host, spoilt) {
+    const caches = await this.worker.mf.getCaches()
+    const urls = new Set(this.log.filter((line) => line.host === host && line.entry).map((line) => line.entry))
+    let count = 0
+    for (const url of urls) {
+      const held = await caches.default.match(url)
+      if (!held) continue
+      const headers = { 'Cache-Control': 'max-age=600', 'edgekeep-entry': spoilt(held.headers.get('edgekeep-entry')) }
+      await caches.default.put(url, new this.worker.Response(await held.arrayBuffer(), { headers }))
+      count += 1
+    }
+    return count
+  }
+
+  /** What KV holds of this host: `{ kv, key, text, body, metadata }`. */
+  async inKv(host) {
+    const kv = await this.worker.mf.getKVNamespace('EDGEKEEP_KV', this.worker.names[0])
+    const { keys } = await kv.list()
+    const held = await Promise.all(keys.map(async ({ name }) => {
+      const { value, metadata } = await kv.getWithMetadata(name, 'arrayBuffer')
+      const bytes = Buffer.from(value ?? [])
+      const length = metadata?.text ?? 0
+      return { kv, key: name, text: bytes.toString('latin1', 0, length), body: bytes.subarray(length), metadata }
+    }))
+    return held.filter(({ text }) => text.includes(`|http://${host}/`) || text.includes(`|https://${host}/`))
+  }
+
   /** Orders a purge as an origin would. `body` is text, or an object that becomes JSON. */
   purge(host, body, { secret = SECRET, id = this.newId(), at, time = new Date(), method = 'POST' } = {}) {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
@@ -131,6 +180,11 @@ export class Stand {
     const lines = this.log.filter((line) => line.host === host).slice(-count)
     return lines.length === 0 ? 'The log says nothing about it.' : `The log:\n${lines.map((line) => `  ${JSON.stringify(line)}`).join('\n')}`
   }
+}
+
+/** Bytes as Miniflare's KV takes them. */
+export function bare(...parts) {
+  return Uint8Array.from(Buffer.concat(parts)).buffer
 }
 
 /** The fields of a signed order, made by the public library. */

@@ -217,6 +217,12 @@ class StoryRun {
     this.#entries.clear()
   }
 
+  async spoil(step) {
+    const spoilt = await this.stand.spoil(this.host, step.tier, step.how)
+    if (spoilt === 0) this.fail(step, '  that tier holds no entry of this host yet, so there is nothing to spoil')
+    this.#entries.clear()
+  }
+
   // ---- what happens behind an answer ----
 
   /** A store happens behind the response; the next instruction must find it done. */

@@ -8,7 +8,7 @@ import { fullName, variable } from './secrets.mjs'
 /** A line that cannot be read. */
 export class StoryError extends Error {}
 
-const FAULTS = /^(ledger|kv|cache-api) (down|up)$/
+const FAULTS = /^((ledger|kv|cache-api) (down|up)|kv full|kv slow=\d+(\.\d+)?)$/
 const WORD = /^!?[a-z][a-z-]*(=\S+)?$/
 const NAME = /^[A-Za-z][\w-]*$/
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -53,7 +53,7 @@ function addInstruction(story, text, line, first) {
     story.steps.push({ kind: 'fault', line, text })
     return
   }
-  const read = { origin, backup, request, asked, start, finish, wait, evict, at, purge }[verb]
+  const read = { origin, backup, request, asked, start, finish, wait, evict, spoil, at, purge }[verb]
   const step = read ? read(rest) : method(verb, rest)
   story.steps.push({ ...step, line, text })
 }
@@ -227,6 +227,12 @@ function wait(rest) {
 function evict(rest) {
   if (rest !== '') throw new StoryError('`evict` stands alone')
   return { kind: 'evict' }
+}
+
+function spoil(rest) {
+  const match = /^(kv|cache-api) (garbage|old-format|cut)$/.exec(rest)
+  if (!match) throw new StoryError('expected `spoil kv|cache-api garbage|old-format|cut`')
+  return { kind: 'spoil', tier: match[1], how: match[2] }
 }
 
 function at(rest) {

@@ -74,6 +74,8 @@ pub struct State {
     pub slow: BTreeMap<&'static str, u64>,
     /// How far the ledger's clock is ahead.
     pub ledger_ahead_ms: i64,
+    /// How many writes to KV were tried.
+    pub kv_writes: usize,
     /// How often the ledger was asked for news.
     pub news_asked: usize,
 }
@@ -227,11 +229,21 @@ impl World {
             let fits = |length| length == body.text.len() as u64;
             !body.broken && entry.length.is_none_or(fits)
         });
-        if !whole || self.is_down(tier.word()) {
+        let full = tier == Tier::Kv && self.is_down("kv-writes");
+        let problem = match (whole, self.is_down(tier.word()), full) {
+            (false, _, _) => Some("body: it broke off"),
+            (_, true, _) => Some("down"),
+            (_, _, true) => Some("KV put() limit exceeded for the day."),
+            _ => None,
+        };
+        if tier == Tier::Kv {
+            self.state.borrow_mut().kv_writes += 1;
+        }
+        if let Some(problem) = problem {
             if tier == Tier::Kv {
                 self.state.borrow_mut().lost = Some("kv: lost".to_owned());
             }
-            return Err("lost");
+            return Err(problem);
         }
         let retention_ms = entry.retention_seconds() * 1000;
         let now_ms = self.executor.now_ms();
@@ -375,6 +387,12 @@ impl Host for World {
     async fn news(&self, after: u64) -> Result<News, String> {
         self.state.borrow_mut().news_asked += 1;
         let text = self.ask_ledger(|ledger, now_ms| ledger.news(after, now_ms));
+        News::decode(&text.await?).map_err(|error| error.to_string())
+    }
+
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
+        self.state.borrow_mut().news_asked += 1;
+        let text = self.ask_ledger(|ledger, now_ms| ledger.counted_news(after, kv_writes, now_ms));
         News::decode(&text.await?).map_err(|error| error.to_string())
     }
 

@@ -19,7 +19,7 @@ pub const START_MS: u64 = 1_795_424_400_000;
 pub const LAG_MS: u64 = 4000;
 pub const MINUTE_MS: i64 = 60_000;
 const SETTINGS: &str = r#"{ "origin": "http://origin.test", "max_purge_lag": 4,
-    "origin_timeout": 10, "on_ledger_outage": "OUTAGE" }"#;
+    "origin_timeout": 10, "on_ledger_outage": "OUTAGE", "defaults": { "kv": true, "retries": 0 } }"#;
 
 pub type Slot = Rc<RefCell<Option<Answer<Bytes>>>>;
 
@@ -36,7 +36,11 @@ impl Place {
     }
 
     pub fn with(world: &World, ahead_ms: i64, outage: &str) -> Self {
-        let rules = Rules::read_json(&SETTINGS.replace("OUTAGE", outage)).expect("settings");
+        Self::of(world, ahead_ms, &SETTINGS.replace("OUTAGE", outage))
+    }
+
+    pub fn of(world: &World, ahead_ms: i64, settings: &str) -> Self {
+        let rules = Rules::read_json(settings).expect("settings");
         Self {
             world: world.with_clock(ahead_ms),
             isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),

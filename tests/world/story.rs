@@ -201,6 +201,7 @@ impl Player {
             "finish" => self.finish(rest),
             "purge" => self.purge(rest),
             "ledger" | "kv" | "cache-api" => self.fault(verb, rest),
+            "spoil" => self.spoil(rest),
             "request" => {
                 let (method, rest) = rest.split_once(' ').ok_or("request METHOD PATH")?;
                 self.exchange(method, rest)
@@ -272,11 +273,46 @@ impl Player {
             .iter()
             .find(|name| **name == part)
             .ok_or("unknown part")?;
-        let down = &mut self.world.state.borrow_mut().down;
-        match state {
-            "down" => down.push(part),
-            "up" => down.retain(|name| *name != part),
-            _ => return Err("up or down".to_owned()),
+        let state_of_world = &mut *self.world.state.borrow_mut();
+        match (part, state.strip_prefix("slow="), state) {
+            (_, _, "down") => state_of_world.down.push(part),
+            (_, _, "up") => {
+                let full = |name: &str| part == "kv" && name == "kv-writes";
+                let of_part = |name: &str| name == part || full(name);
+                state_of_world.down.retain(|name| !of_part(name));
+                state_of_world.slow.remove(part);
+            }
+            ("kv", _, "full") => state_of_world.down.push("kv-writes"),
+            ("kv", Some(seconds), _) => {
+                let seconds: f64 = seconds.parse().map_err(|_| "slow=SECONDS")?;
+                let milliseconds = (seconds * 1000.0) as u64;
+                state_of_world.slow.insert(part, milliseconds);
+            }
+            _ => return Err("up, down, or for kv: full, slow=SECONDS".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// `spoil kv|cache-api garbage|old-format|cut`: what the tier holds is an
+    /// entry no longer.
+    fn spoil(&mut self, rest: &str) -> Result<(), String> {
+        let (tier, how) = rest.split_once(' ').ok_or("spoil TIER HOW")?;
+        let state = &mut *self.world.state.borrow_mut();
+        let held = match tier {
+            "kv" => &mut state.kv,
+            "cache-api" => &mut state.cache_api,
+            _ => return Err("no such tier".to_owned()),
+        };
+        if held.is_empty() {
+            return Err("it holds nothing".to_owned());
+        }
+        for (text, _, _) in held.values_mut() {
+            *text = match how {
+                "garbage" => "%&/( no entry".to_owned(),
+                "old-format" => text.replacen(|c: char| c.is_ascii_digit(), "1", 1),
+                "cut" => text[..text.len() / 2].to_owned(),
+                _ => return Err("garbage, old-format or cut".to_owned()),
+            };
         }
         Ok(())
     }

@@ -1,0 +1,274 @@
+//! KV behind the Cache API: which copies it gets, and when it is left alone.
+//! What an isolate knows of that, and the decisions of `cache::admission`,
+//! `cache::kv_health` and `cache::budget` on it.
+//!
+//! The Cache API has no such guard: it is in the same building, its hits are
+//! what everything is about, and a timer on each would cost more than a slow
+//! one ever will.
+
+use super::fetch::tiers_for;
+use super::find::Taken;
+use super::host::{Host, Keep, Landed, Tier};
+use super::isolate::Isolate;
+use super::report::{Report, log_problem};
+use super::within::within;
+use crate::cache::admission::{self, Doorkeeper};
+use crate::cache::budget::Budget;
+use crate::cache::entry::Entry;
+use crate::cache::key::Slot;
+use crate::cache::kv_health::{
+    BODY_FAILED, DAY_MS, LAST_READ_MS_MAX, READ_MS_MAX, Reads, WriteFault, Writes,
+};
+use crate::cache::request::Lookup;
+use crate::cache::rules::Kv;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::rc::Rc;
+
+/// What an isolate knows of KV.
+#[derive(Debug, Default)]
+pub struct KvState {
+    doorkeeper: RefCell<Doorkeeper>,
+    writes: Cell<Writes>,
+    reads: Cell<Reads>,
+    /// The day's writes; they are counted where there is a budget.
+    pub budget: Cell<Budget>,
+    /// When the ledger was last told of writes.
+    pub told_ms: Cell<Option<u64>>,
+    /// Slots whose bodies came short.
+    doubted: RefCell<HashSet<String>>,
+    /// The last day whose budget was seen to be spent.
+    spent_day: Cell<Option<u64>>,
+}
+
+/// Copies are not written, because KV refuses them.
+pub const PAUSED: &str = "kv-writes-paused";
+/// Copies are not written, because the day had its share.
+pub const SPENT: &str = "kv-budget-spent";
+
+/// The copies of an answer: where they go, and who wants to know if they have
+/// come there.
+pub fn copies_of<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    entry: Entry,
+    taken: &Taken,
+    report: &mut Report,
+) -> Keep {
+    let mut keep = copies_but(host, isolate, lookup, entry, taken, &[], report);
+    keep.landed = report.landed.clone().and(keep.landed);
+    keep
+}
+
+/// The same, but for the places that others have taken, and of no interest to
+/// those who wait for the answer.
+pub fn copies_but<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    entry: Entry,
+    taken: &Taken,
+    but: &[(Tier, Slot)],
+    report: &mut Report,
+) -> Keep {
+    let tiers = tiers_for(lookup, &entry).into_iter();
+    let places = tiers.map(|tier| (tier, taken.slot_for(tier, lookup, &entry)));
+    let mut places: Vec<_> = places.filter(|place| !but.contains(place)).collect();
+    let mut landed = Landed::default();
+    if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {
+        let doubted = isolate.kv.doubted.borrow_mut().remove(&slot.digest);
+        let seen_before = taken.seen_before || doubted;
+        if admits(host, isolate, lookup, &entry, seen_before, report) {
+            landed = watch(host, isolate);
+        } else {
+            places.retain(|(tier, _)| *tier != Tier::Kv);
+        }
+    }
+    Keep {
+        entry,
+        places,
+        landed,
+    }
+}
+
+/// Whether KV gets a copy of an answer that it may have. The answer counts as
+/// fetched, and the copy as written.
+fn admits<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    entry: &Entry,
+    seen_before: bool,
+    report: &mut Report,
+) -> bool {
+    if !admission::is_of_use(&lookup.rule, entry) {
+        return false;
+    }
+    let earned = match lookup.rule.kv {
+        Kv::Never => false,
+        Kv::Always => true,
+        Kv::Earned => {
+            let digest = admission::digest(&lookup.key, entry);
+            let known = isolate.kv.doorkeeper.borrow_mut().knew(digest);
+            known || seen_before
+        }
+    };
+    earned && may_write(host, isolate, report)
+}
+
+fn may_write<H: Host>(host: &H, isolate: &Isolate, report: &mut Report) -> bool {
+    let (kv, now_ms) = (&isolate.kv, host.now_ms());
+    if kv.writes.get().are_paused(now_ms) {
+        report.detail.push(PAUSED);
+        return false;
+    }
+    let Some(most) = isolate.rules.kv_writes_per_day else {
+        return true;
+    };
+    if !kv.budget.get().allows(most, now_ms) {
+        report.detail.push(SPENT);
+        let today = Some(now_ms / DAY_MS);
+        if kv.spent_day.replace(today) != today {
+            log_problem(
+                host,
+                "kv",
+                &format!("{SPENT}: this day has had {most} writes"),
+            );
+        }
+        return false;
+    }
+    count(isolate);
+    true
+}
+
+/// Counts a write, where there is a budget.
+pub fn count(isolate: &Isolate) {
+    if isolate.rules.kv_writes_per_day.is_some() {
+        let mut budget = isolate.kv.budget.get();
+        budget.count();
+        isolate.kv.budget.set(budget);
+    }
+}
+
+/// Learns what becomes of the copies for KV.
+pub fn watch<H: Host>(host: &H, isolate: &Rc<Isolate>) -> Landed {
+    let (host, isolate) = (host.clone(), Rc::clone(isolate));
+    Landed::new(move |tier, outcome| {
+        if tier == Tier::Kv {
+            landed(&host, &isolate.kv, outcome);
+        }
+    })
+}
+
+fn landed<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
+    let (mut writes, now_ms) = (kv.writes.get(), host.now_ms());
+    let Err(problem) = outcome else {
+        writes.worked(now_ms);
+        return kv.writes.set(writes);
+    };
+    // What was on its way when the pause began has nothing new to tell, and a
+    // body's failure has been logged as such.
+    let fault = WriteFault::of(problem);
+    let silent = writes.are_paused(now_ms) || fault == WriteFault::Body;
+    let pause_ms = writes.failed(fault, now_ms);
+    kv.writes.set(writes);
+    match pause_ms {
+        Some(ms) => log_problem(
+            host,
+            "kv",
+            &format!("{PAUSED} for {} s: {problem}", ms / 1000),
+        ),
+        None if silent => {}
+        None => log_problem(host, "kv", problem),
+    }
+}
+
+/// How many slots are remembered whose bodies came short. It is not supposed
+/// to happen.
+const DOUBTED_MAX: usize = 1_000;
+
+/// Learns whether the body of what was found in a slot of KV is whole, as it
+/// is copied to the Cache API. If not, the transfer to the client breaks, and
+/// the slot counts as empty until it is written again.
+pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> Landed {
+    let (isolate, digest) = (Rc::clone(isolate), slot.digest.clone());
+    Landed::new(move |_, outcome| {
+        if outcome.is_err_and(|problem| problem.starts_with(BODY_FAILED)) {
+            let mut doubted = isolate.kv.doubted.borrow_mut();
+            if doubted.len() >= DOUBTED_MAX {
+                doubted.clear();
+            }
+            doubted.insert(digest.clone());
+        }
+    })
+}
+
+/// An entry's text and body, if there is one.
+type Held<B> = Option<(String, Option<B>)>;
+
+/// Reads a slot of KV, unless it has been slow or failing of late. What takes
+/// longer than [`READ_MS_MAX`] counts as missing: the origin is asked instead.
+/// The report then knows that KV is unread, and where the origin fails too,
+/// `report.last_look` has more time.
+pub async fn recall<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    slot: &Slot,
+    report: &mut Report,
+) -> Result<Held<H::Body>, String> {
+    let kv = &isolate.kv;
+    if kv.doubted.borrow().contains(&slot.digest) {
+        return Ok(None);
+    }
+    if !report.last_look && kv.reads.get().are_paused(host.now_ms()) {
+        report.kv_unread = true;
+        return Err("left alone for a while".to_owned());
+    }
+    report.reads.push(Tier::Kv.word());
+    let most_ms = match report.last_look {
+        true => LAST_READ_MS_MAX,
+        false => READ_MS_MAX,
+    };
+    let (host_then, slot) = (host.clone(), slot.clone());
+    let mut read = Box::pin(async move { host_then.recall(Tier::Kv, &slot).await });
+    let held = match within(host, most_ms, &mut read).await {
+        Some(held) => held,
+        None => {
+            let_go(host, read);
+            Err(format!("no answer within {most_ms} ms"))
+        }
+    };
+    let (mut reads, now_ms) = (kv.reads.get(), host.now_ms());
+    let pause_ms = match &held {
+        Ok(_) => {
+            reads.worked(now_ms);
+            None
+        }
+        Err(problem) => {
+            report.kv_unread = true;
+            reads.failed(problem, now_ms)
+        }
+    };
+    kv.reads.set(reads);
+    if let (Some(ms), Err(problem)) = (pause_ms, &held) {
+        let text = format!("kv-reads-paused for {} s: {problem}", ms / 1000);
+        log_problem(host, "kv", &text);
+    }
+    held
+}
+
+/// How long a read that nobody waits for is kept, so that its body can be let
+/// go when it comes: a stream that nobody ends would hold its connection. Less
+/// than a refresh by the ledger has beyond the origin's time.
+const LINGER_MS_MAX: u64 = 20_000;
+
+fn let_go<H: Host>(host: &H, read: Pin<Box<impl Future + 'static>>) {
+    let clock = host.clone();
+    host.later(async move {
+        let mut read = read;
+        // Dropping the body ends its stream.
+        drop(within(&clock, LINGER_MS_MAX, &mut read).await);
+    });
+}

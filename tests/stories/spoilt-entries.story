@@ -1,0 +1,36 @@
+# What is no entry of this format in a tier is not there, and is replaced.
+rule kv = true
+origin /a 200 max-age=600 | one
+get /a -> 200 one # miss stored
+wait 0.5
+spoil cache-api garbage
+get /a -> 200 one # hit detail=kv
+wait 0.5
+spoil cache-api old-format
+get /a -> 200 one # hit detail=kv
+wait 0.5
+spoil cache-api cut
+get /a -> 200 one # hit detail=kv
+asked /a 1
+evict
+spoil kv garbage
+get /a -> 200 one # miss stored
+wait 0.5
+evict
+get /a -> 200 one # hit detail=kv
+evict
+spoil kv old-format
+get /a -> 200 one # miss stored
+wait 0.5
+evict
+spoil kv cut
+get /a -> 200 one # miss stored
+asked /a 4
+wait 0.5
+evict
+get /a -> 200 one # hit detail=kv
+# Both at once, and the origin away: then there is no page left.
+spoil kv garbage
+spoil cache-api garbage
+origin /a down
+get /a -> 502

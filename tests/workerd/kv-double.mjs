@@ -1,0 +1,52 @@
+// KV that fails on demand: a binding in its place, which hands on to real KV what it does not refuse or hold up.
+
+/** The binding itself, as Miniflare takes it. It runs in the worker's own isolate, so it may use the worker's streams. */
+const SCRIPT = `
+export default ({ KV, CONTROL }) => {
+  const say = (verb) => console.log(JSON.stringify({ event: 'kv-double', verb }))
+  const watched = (stream) => {
+    const { cancel, tee } = stream
+    stream.cancel = (reason) => { say('cancel'); return cancel.call(stream, reason) }
+    stream.tee = () => tee.call(stream).map(watched)
+    return stream
+  }
+  const act = async (verb) => {
+    say(verb)
+    const { [verb]: { throws, slow } = {} } = JSON.parse((await CONTROL.get('mode')) ?? '{}')
+    if (slow) await new Promise((resolve) => setTimeout(resolve, slow))
+    if (throws) throw new Error(throws)
+  }
+  return {
+    getWithMetadata: async (key, options) => {
+      await act('get')
+      const found = await KV.getWithMetadata(key, options)
+      return { value: found.value && watched(found.value), metadata: found.metadata }
+    },
+    put: async (key, value, options) => { await act('put'); return KV.put(key, value, options) },
+    delete: async (key) => { await act('delete'); return KV.delete(key) },
+  }
+}`
+
+/** Miniflare's options with the double in place of KV: see startWorker's `adapt`. */
+export function withKvDouble(options) {
+  const workers = options.workers.map((worker) => ({
+    ...worker,
+    kvNamespaces: { REAL_KV: 'edgekeep', CONTROL: 'control' },
+    wrappedBindings: { EDGEKEEP_KV: { scriptName: 'kv-double' } },
+  }))
+  const double = { name: 'kv-double', modules: true, script: SCRIPT, kvNamespaces: { KV: 'edgekeep', CONTROL: 'control' } }
+  return { ...options, workers: [...workers, double] }
+}
+
+/**
+ * From now on its verbs behave so.
+ * @param {import('./stand.mjs').Stand} stand
+ * @param {{get?: object, put?: object}} mode for each verb `throws`, a message, and `slow`, milliseconds
+ */
+export async function setKv(stand, mode) {
+  const control = await stand.worker.mf.getKVNamespace('CONTROL', stand.worker.names[0])
+  await control.put('mode', JSON.stringify(mode))
+}
+
+/** How often a verb was called. */
+export const calls = (stand, verb) => stand.log.filter((line) => line.event === 'kv-double' && line.verb === verb).length
