@@ -267,6 +267,8 @@ pub fn conclude<H: Host>(
     let useful = stored && report.ttl.is_some_and(|ttl| ttl > 0);
     let outcome = match report.fwd_status {
         _ if useful => return shared(host, isolate, site, &flight.key),
+        // After its head, or without one.
+        _ if report.failure.is_some() => Outcome::Failed(report.failure),
         None => Outcome::Failed(report.failure),
         Some(status) if status >= 500 && !stored => Outcome::Failed(None),
         Some(_) => Outcome::Unshared,

@@ -104,6 +104,7 @@ impl<B> Ask<B> {
                 Ok(body) => self.body = Some(body),
                 Err(failure) => {
                     report.note(format!("origin: {failure}"));
+                    report.failure = Some(failure);
                     self.head = Err(failure);
                 }
             }

@@ -29,3 +29,20 @@ finish first -> 200 one
 finish second -> 200 two # !collapsed
 finish third -> 200 two
 asked /c 2
+
+# A body that breaks off is a failure, too, where a stale copy stands by: those who wait get the copy at once, and the next
+# ones share a question again.
+origin /torn 200 max-age=1, stale-if-error=60 | good page
+get /torn -> 200 good page # miss stored
+wait 2.2
+origin /torn slow=0.6 cut 200 max-age=60 | abcdefghijklmnop
+start one get /torn
+wait 0.2
+get /torn -> 200 good page # detail=stale-if-error collapsed
+finish one -> 200 good page # detail=stale-if-error
+asked /torn 2
+start one get /torn
+wait 0.2
+get /torn -> 200 good page # detail=stale-if-error collapsed
+finish one -> 200 good page # detail=stale-if-error
+asked /torn 3
