@@ -196,8 +196,11 @@ pub async fn fetch<H: Host>(
                     isolate.remember_part(&keyed.key.part_slot().digest);
                 }
                 report.cache = "miss";
+                // A page that only came too late to be fresh has no place in
+                // KV, but the older copy there is none the worse for it.
+                let late = entry.status < 400 && entry.terms.lifetime > 0;
                 let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
-                if tells_of_the_page(&exchange, None, &head) {
+                if !late && tells_of_the_page(&exchange, None, &head) {
                     let places = &keep.places;
                     outdate(host, isolate, lookup, old.take(), taken, places, report);
                 }
