@@ -109,7 +109,10 @@ pub async fn take_turn<H: Host>(
         while flight.outcome().is_none() && !flight.is_dead(host.now_ms()) {
             let waited_ms = host.now_ms().saturating_sub(began_ms);
             if waited_ms >= bound_ms {
-                return Turn::Failed(Some(OriginFailure::TimedOut));
+                return match flight.answered.get() {
+                    true => Turn::Alone,
+                    false => Turn::Failed(Some(OriginFailure::TimedOut)),
+                };
             }
             let pause_ms = (waited_ms / 8).clamp(LOOK_MS_MIN, LOOK_MS_MAX);
             host.sleep(pause_ms).await;
@@ -266,7 +269,10 @@ pub fn conclude<H: Host>(
     let stored = report.stores.contains(&Tier::CacheApi.word());
     let useful = stored && report.ttl.is_some_and(|ttl| ttl > 0);
     let outcome = match report.fwd_status {
-        _ if useful => return shared(host, isolate, site, &flight.key),
+        _ if useful => {
+            flight.answered.set(true);
+            return shared(host, isolate, site, &flight.key);
+        }
         // After its head, or without one.
         _ if report.failure.is_some() => Outcome::Failed(report.failure),
         None => Outcome::Failed(report.failure),

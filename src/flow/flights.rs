@@ -20,6 +20,8 @@ pub struct Flight {
     pub key: String,
     /// Whether the other isolates of the data centre were told of it.
     pub noted: Cell<bool>,
+    /// Whether the origin has answered, and only the copy is waited for.
+    pub answered: Cell<bool>,
     beat_ms: Cell<u64>,
     outcome: Cell<Option<Outcome>>,
 }
@@ -65,6 +67,7 @@ impl Flight {
         Self {
             key: key.to_owned(),
             noted: Cell::new(false),
+            answered: Cell::new(false),
             beat_ms: Cell::new(now_ms),
             outcome: Cell::new(None),
         }
