@@ -4,9 +4,12 @@
 use super::executor::Life;
 use super::host::{Exchange, SimHost};
 use super::ledger::Reach;
+use super::page::{Name, Privacy, name_text};
 use super::promises::{Promise, status_of};
-use super::setup::SEARCH;
+use super::setup::{COOKIE, SEARCH};
+use super::storm::has_session;
 use super::switches::Switch;
+use super::waves::{self, Kind};
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::Order;
 use edgekeep::cache::selector::EVERYTHING;
@@ -29,6 +32,8 @@ pub struct Wish {
     pub control: Option<&'static str>,
     /// Whether the client holds the newest version, or so it believes.
     pub conditional: bool,
+    pub client: Name,
+    pub kind: Kind,
 }
 
 /// What clients say of caching.
@@ -48,10 +53,12 @@ impl Wish {
             range: None,
             control: None,
             conditional: false,
+            client: 0,
+            kind: Kind::Readers,
         }
     }
 
-    fn any(world: &World, page: usize) -> Self {
+    pub fn any(world: &World, page: usize) -> Self {
         let mut wish = Self::plain(page);
         if world.origin.pages[page].setup.varies {
             wish.language = world.pick(&[None, Some("de"), Some("en")]);
@@ -88,6 +95,13 @@ impl Wish {
                 fields.add(name, value);
             }
         }
+        if has_session(self.client) {
+            let name = name_text(self.client);
+            fields.add("cookie", format!("theme=dark; {COOKIE}={name}"));
+            if page.privacy == Some(Privacy::Authorized) {
+                fields.add("authorization", format!("Bearer {name}"));
+            }
+        }
         if self.conditional {
             let page = &world.origin.pages[self.page];
             let version = page.version.get() - world.below(2);
@@ -113,14 +127,16 @@ impl Exchange {
 
 /// Sends a request to an isolate; its answer is checked when it comes.
 pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
+    let site = world.origin.pages[wish.page].setup.host;
+    let session = has_session(wish.client).then_some(wish.client);
     let exchange = Rc::new(Exchange {
-        method: wish.method,
         page: wish.page,
-        site: world.origin.pages[wish.page].setup.host,
+        kind: wish.kind,
         language: wish.language,
         range: wish.range,
-        began_ms: world.executor.now_ms(),
-        ..Exchange::default()
+        control: wish.control,
+        names: RefCell::new(session.into_iter().collect()),
+        ..Exchange::new(world, wish.method, site)
     });
     seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
     let both = (Rc::clone(&exchange), Rc::clone(seat));
@@ -147,6 +163,8 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
             )
         });
         world.promises.check(world, seat, exchange, &answer);
+        let wait_ms = world.executor.now_ms() - exchange.began_ms;
+        world.sums(exchange.kind, |sums| sums.add_answer(&answer, wait_ms));
         *exchange.answer.borrow_mut() = Some(answer);
         world.count("answer");
     });
@@ -154,7 +172,7 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
 }
 
 /// As [`send`], and perhaps the client leaves before its answer comes.
-fn send_any(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) {
+pub fn send_any(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) {
     let exchange = send(world, seat, wish);
     if !world.chance(if wish.method == "POST" { 250 } else { 40 }) {
         return;
@@ -174,7 +192,14 @@ fn act<F: Future<Output = ()> + 'static>(world: &Rc<World>, work: impl FnOnce(Rc
 
 /// Brings everybody to life.
 pub fn begin(world: &Rc<World>) {
-    act(world, readers);
+    match &world.setup.storm {
+        Some(storm) => {
+            for number in 0..storm.waves.len() {
+                act(world, |world| waves::come(world, number));
+            }
+        }
+        None => act(world, readers),
+    }
     act(world, editors);
     if world.setup.chaos_pause_ms.is_some() {
         act(world, fate);
@@ -322,11 +347,8 @@ async fn post(world: &Rc<World>, order: &Order) -> Option<Ordered> {
     let seat = world.any_seat();
     let answer: Rc<RefCell<Option<Result<Ordered, String>>>> = Rc::default();
     let done = Rc::new(Cell::new(false));
-    let exchange = Rc::new(Exchange {
-        method: "purge",
-        site: world.pick(&world.sites()),
-        ..Exchange::default()
-    });
+    let site = world.pick(&world.sites());
+    let exchange = Rc::new(Exchange::new(world, "purge", site));
     seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
     let host = SimHost {
         world: Rc::clone(world),

@@ -73,6 +73,8 @@ pub struct Executor {
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     timers_set: Cell<u64>,
     polls: Cell<u64>,
+    /// Of the task that is polled.
+    current: RefCell<Life>,
 }
 
 impl Executor {
@@ -86,6 +88,11 @@ impl Executor {
     /// The true time.
     pub fn now_ms(&self) -> u64 {
         self.now_ms.get()
+    }
+
+    /// The life of the task that asks.
+    pub fn current_life(&self) -> Life {
+        self.current.borrow().clone()
     }
 
     pub fn spawn(&self, life: Life, work: impl Future<Output = ()> + 'static) {
@@ -154,6 +161,7 @@ impl Executor {
             if !task.life.is_over() {
                 self.polls.set(self.polls.get() + 1);
                 assert!(self.polls.get() < POLLS_MAX, "tasks never come to rest");
+                self.current.replace(task.life.clone());
                 let waker = task.waker.clone();
                 let mut context = Context::from_waker(&waker);
                 ended = task.work.as_mut().poll(&mut context).is_ready();

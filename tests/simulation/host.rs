@@ -1,14 +1,18 @@
 //! The platform as the flow sees it in the simulated world.
 
 use super::executor::Life;
+use super::flights;
 use super::ledger;
-use super::origin::{Bytes, STAMP};
+use super::page::{Bytes, Name, STAMP};
 use super::setup::START_MS;
 use super::switches::Switch;
 use super::tamper;
+use super::tiers::Copy;
+use super::waves::Kind;
 use super::world::{Seat, World};
 use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::entry::Entry;
+use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::key::Slot;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
@@ -20,19 +24,28 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// A request, and what its host has done for it.
-#[derive(Default)]
 pub struct Exchange {
     pub method: &'static str,
     pub page: usize,
     pub site: &'static str,
+    pub kind: Kind,
     pub language: Option<&'static str>,
     pub range: Option<&'static str>,
+    pub control: Option<&'static str>,
+    /// The client's session, and those that it was given.
+    pub names: RefCell<Vec<Name>>,
     pub began_ms: u64,
     /// The stamps of the answers that the origin gave to it.
     pub minted: RefCell<Vec<u64>>,
     /// Those of its answers that confirmed something: 304.
     pub confirmed: RefCell<Vec<u64>>,
     pub origin_failed: Cell<bool>,
+    /// Whether a tier failed at a question of its.
+    pub tier_failed: Cell<bool>,
+    /// Whether it has asked for what follows a part.
+    pub completes: Cell<bool>,
+    /// How often it has read the Cache API.
+    pub looks: Cell<u32>,
     /// The slot of KV in which something was found last.
     pub found_in_kv: RefCell<Option<Slot>>,
     /// Whether the origin did what a write wanted.
@@ -47,6 +60,37 @@ pub struct Exchange {
     pub later: RefCell<Vec<Life>>,
     pub answered: Cell<bool>,
     pub answer: RefCell<Option<Answer<Bytes>>>,
+}
+
+impl Exchange {
+    /// One that begins now, of this method and for this host.
+    pub fn new(world: &World, method: &'static str, site: &'static str) -> Self {
+        Self {
+            method,
+            site,
+            began_ms: world.executor.now_ms(),
+            page: 0,
+            kind: Kind::Readers,
+            language: None,
+            range: None,
+            control: None,
+            names: RefCell::default(),
+            minted: RefCell::default(),
+            confirmed: RefCell::default(),
+            origin_failed: Cell::default(),
+            tier_failed: Cell::default(),
+            completes: Cell::default(),
+            looks: Cell::default(),
+            found_in_kv: RefCell::default(),
+            written: Cell::default(),
+            ordered: Cell::default(),
+            stood_ms: Cell::default(),
+            life: Life::default(),
+            later: RefCell::default(),
+            answered: Cell::default(),
+            answer: RefCell::default(),
+        }
+    }
 }
 
 impl std::fmt::Display for Exchange {
@@ -76,9 +120,9 @@ pub struct SimHost {
 
 /// How long the tiers take at most when they are well.
 const CACHE_MS: u64 = 10;
-const KV_MS: u64 = 60;
+pub const KV_MS: u64 = 60;
 /// And when they are slow, in times of `max_purge_lag`.
-const SLOW_LAGS: u64 = 2;
+pub const SLOW_LAGS: u64 = 2;
 /// How long a note takes that is slow: with a question to the ledger that is
 /// not, less than others wait.
 const NOTE_SLOW_MS: u64 = 250;
@@ -86,6 +130,8 @@ const NOTE_SLOW_MS: u64 = 250;
 const KV_SECONDS_MIN: u64 = 60;
 /// How long a connection to the origin may hang that has no time limit.
 const NO_LIMIT_MS: u64 = 20_000;
+/// And one that nobody ends.
+const NO_END_MS: u64 = 600_000;
 
 impl SimHost {
     fn is_on(&self, switch: Switch) -> bool {
@@ -115,6 +161,7 @@ impl SimHost {
         let now_ms = world.executor.now_ms();
         let (held, takes_ms, fails) = match tier {
             Tier::CacheApi => {
+                self.exchange.looks.set(self.exchange.looks.get() + 1);
                 let held = world.centres[centre].borrow().get(&slot.entry_url, now_ms);
                 (held, world.up_to(CACHE_MS), faults.cache_fails)
             }
@@ -131,7 +178,11 @@ impl SimHost {
         };
         self.pass(takes_ms).await;
         if world.chance(world.faults(fails)) {
+            self.exchange.tier_failed.set(true);
             return Err("a fault".to_owned());
+        }
+        if tier == Tier::Kv && self.is_on(Switch::KvNeverFinds) {
+            return Ok(None);
         }
         if held.is_some() && tier == Tier::Kv {
             world.count("read from KV");
@@ -154,8 +205,10 @@ impl SimHost {
             takes_ms += world.up_to(SLOW_LAGS * world.setup.lag_ms);
         }
         self.pass(takes_ms + world.up_to(KV_MS)).await;
+        let withdrawn = entry.terms == Terms::default();
         tamper::entry_at_landing(&self, &mut entry);
-        let stamp = entry.fields.get(STAMP).unwrap_or("?");
+        let stamp = entry.fields.get(STAMP).and_then(|text| text.parse().ok());
+        let stamp = stamp.unwrap_or(0);
         world.trace(|| {
             let (name, seen) = (&self.seat.name, entry.seen);
             format!("{name}: stamp {stamp} lands in {tier:?}, seen {seen}")
@@ -168,20 +221,25 @@ impl SimHost {
             ..body
         });
         let held = (entry.encode(), body);
+        let copy = Copy {
+            // A part is no copy of the page.
+            stamp: if entry.status == 206 { 0 } else { stamp },
+            seen: entry.seen,
+            withdrawn,
+            since_ms: now_ms,
+        };
         match tier {
             Tier::CacheApi if world.chance(world.faults(faults.cache_loses)) => {}
             Tier::CacheApi => {
                 let mut cache = world.centres[self.seat.centre].borrow_mut();
-                cache.put(&slot.entry_url, held, now_ms + seconds * 1000);
+                cache.put(&slot.entry_url, held, copy, now_ms + seconds * 1000);
             }
             Tier::Kv if world.chance(world.faults(faults.kv_fails)) => return Err("a fault"),
             Tier::Kv => {
                 let until_ms = now_ms + seconds.max(KV_SECONDS_MIN) * 1000;
                 let seen_from_ms = self.kv_lags(now_ms);
-                world
-                    .kv
-                    .borrow_mut()
-                    .put(&slot.digest, held, until_ms, seen_from_ms);
+                let mut kv = world.kv.borrow_mut();
+                kv.put(&slot.digest, held, copy, until_ms, seen_from_ms);
             }
         }
         Ok(())
@@ -256,10 +314,11 @@ impl Host for SimHost {
             mut places,
             landed,
         } = keep;
-        let whole = body.as_ref().is_none_or(|body| {
-            let fits = |length| length == body.text.len() as u64;
-            !body.broken && entry.length.is_none_or(fits)
-        });
+        let whole = tamper::is_whole(self, &entry, body.as_ref());
+        if let Some(body) = body.as_ref().filter(|_| whole && entry.status != 206) {
+            // Known now even if the origin did not say.
+            entry.length = entry.length.or(Some(body.text.len() as u64));
+        }
         tamper::entry_at_once(self, &mut entry);
         tamper::places(self, &entry, &mut places);
         if whole {
@@ -323,24 +382,33 @@ impl Host for SimHost {
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
         let began_ms = world.executor.now_ms();
+        let over = flights::begin(self, request);
         self.pass(world.up_to(30)).await;
         let travelled_ms = world.executor.now_ms() - began_ms;
+        let request = &tamper::origin_request(self, request);
         let said = world.origin.receive(world, request);
-        let left_ms = patience
-            .head_ms
-            .unwrap_or(NO_LIMIT_MS)
-            .saturating_sub(travelled_ms);
+        let most_ms = match self.is_on(Switch::TimeLimitIgnored) {
+            true => NO_END_MS,
+            false => patience.head_ms.unwrap_or(NO_LIMIT_MS),
+        };
+        let left_ms = most_ms.saturating_sub(travelled_ms);
         let in_time = said.after_ms < left_ms;
         let success = in_time && said.answer.is_ok() && said.stamp.is_some();
         if success && request.method == "POST" {
             exchange.written.set(true);
         }
         self.pass(said.after_ms.min(left_ms)).await;
+        exchange.names.borrow_mut().extend(said.given);
         self.stand_still(Switch::IndexNotRenewedAfterOrigin, began_ms);
         let mut answer = match in_time {
             true => said.answer,
             false => Err(OriginFailure::TimedOut),
         };
+        flights::end(self, request, &over, &answer);
+        if let (Ok((_, Some(body))), Some(most_ms)) = (&mut answer, patience.body_ms) {
+            body.broken |= body.takes_ms > most_ms;
+            body.takes_ms = body.takes_ms.min(most_ms);
+        }
         world.trace(|| {
             let head = answer.as_ref().map(|(head, _)| head);
             format!("{}: origin: {} -> {head:?}", self.seat.name, request.url)

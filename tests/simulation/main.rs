@@ -2,26 +2,36 @@
 //! that the test can fail: where a defence is taken away, it finds the race.
 
 mod actors;
+mod ages;
 mod disk;
 mod executor;
+mod flights;
 mod host;
 mod ledger;
+mod numbers;
 mod origin;
+mod page;
 mod promises;
 mod quiet;
+mod regimes;
 mod runner;
 mod scenes;
 mod setup;
 #[path = "../world/sqlite.rs"]
 mod sqlite;
+mod storm;
 mod switches;
 mod tamper;
+mod terms;
 mod tiers;
+mod waves;
 mod world;
 
+use runner::Worlds;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use switches::Switch;
+use waves::Kind;
 
 /// How many worlds there are in this test: half a minute's on two cores.
 const SEEDS: u64 = 2500;
@@ -37,11 +47,21 @@ const SEEDS_TO_FAIL: u64 = 1500;
 const BACKED: [Switch; 2] = [Switch::LivesOfLedgerNotTold, Switch::LivesCountedFromOne];
 
 /// What must have happened in them, or they would show less than they say.
-const HAPPENINGS: [&str; 30] = [
+const HAPPENINGS: [&str; 43] = [
     "answer",
+    "asked in a burst of 429",
+    "asked in a burst of 5xx",
+    "asked while flapping",
+    "asked while hanging",
+    "asked while lying about length",
+    "asked while refusing",
+    "asked while slow",
+    "asked while truncating",
+    "body cut",
     "broken off beside a stale copy",
     "client left",
     "confirmed by 304",
+    "crowd of a thousand",
     "disk error",
     "error page",
     "excused by an outage",
@@ -51,8 +71,10 @@ const HAPPENINGS: [&str; 30] = [
     "ledger out of reach",
     "ledger outage",
     "ledger restarted",
+    "length lied about",
     "marks grown old",
     "news in pages",
+    "no place to ask the origin",
     "no-purge-index",
     "old-purge-index",
     "only the head",
@@ -60,6 +82,7 @@ const HAPPENINGS: [&str; 30] = [
     "order refused",
     "overflow",
     "page of news from a neighbour",
+    "page with a name",
     "part completed",
     "part of a body",
     "not modified",
@@ -72,7 +95,7 @@ const HAPPENINGS: [&str; 30] = [
 
 #[test]
 fn promises_hold_in_thousands_of_worlds() {
-    let summary = runner::run_many(0, SEEDS, None, runner::cores(), |_| {});
+    let summary = runner::run_many(Worlds::All, 0, SEEDS, None, runner::cores(), |_| {});
     if let Some((seed, broken)) = summary.broken {
         panic!("seed {seed}: {broken}\n{}", runner::again(seed, None));
     }
@@ -80,7 +103,13 @@ fn promises_hold_in_thousands_of_worlds() {
     let never = |what: &&&str| !summary.tally.contains_key(**what);
     let missing: Vec<_> = HAPPENINGS.iter().filter(never).collect();
     assert!(missing.is_empty(), "never happened: {missing:?}");
+    for kind in [Kind::Readers, Kind::Log, Kind::Zipf, Kind::Crowd] {
+        let sums = &summary.numbers[&kind];
+        assert!(sums.hits > 100 && sums.stale > 20, "{kind:?}: {sums:?}");
+        assert!(sums.hits < sums.answers, "{kind:?}: {sums:?}");
+    }
     println!("{} worlds: {:#?}", summary.seeds, summary.tally);
+    println!("{}", numbers::table(&summary.numbers));
 }
 
 #[test]
@@ -94,7 +123,9 @@ fn every_defence_is_needed() {
             } else {
                 SEEDS_TO_FAIL
             };
-            let summary = runner::run_many(0, seeds, Some(*switch), 1, |_| {});
+            let without = Some(*switch);
+            let worlds = Worlds::of(without);
+            let summary = runner::run_many(worlds, 0, seeds, without, 1, |_| {});
             let mut found = found.lock().expect("no panic");
             found.push((*switch, summary.broken.map(|(seed, _)| seed)));
         }

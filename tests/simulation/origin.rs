@@ -1,54 +1,23 @@
-//! The origin: a handful of pages, each with a version, and a mark on each
-//! answer that tells when its content was asked for.
+//! The origin: pages, each with a version, and a mark on each answer that
+//! tells when its content was asked for; and how it fails.
 
-use super::setup::{PageSetup, SEARCH};
+use super::page::{Asked, Bytes, Name, Page, Privacy, body, name_in, name_text};
+use super::regimes::{ERRORS, Regime, UNRULY};
+use super::setup::{COOKIE, PageSetup};
 use super::world::World;
 use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::request::OriginRequest;
-use edgekeep::cache::selector::EVERYTHING;
 use edgekeep::http::date;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
-use edgekeep::http::url::Url;
+use edgekeep::http::url::{Url, canonical_path};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// The field that holds the tick at which the origin received the request.
-pub const STAMP: &str = "x-stamp";
-const VERSION: &str = "x-version";
-const LANGUAGE: &str = "x-language";
-
-/// The one cache group (RFC 9875).
-const GROUP: &str = "all";
-
-/// A body is its version and language, written so often that each part of it
-/// tells which body it belongs to.
-pub const TOKEN_BYTES: usize = 8;
-const TOKENS: usize = 6;
-
-/// A body: its bytes, how long they take, and whether they break off.
-#[derive(Clone, Debug)]
-pub struct Bytes {
-    pub text: String,
-    pub broken: bool,
-    pub takes_ms: u64,
-}
-
-pub struct Page {
-    pub setup: PageSetup,
-    pub version: Cell<u64>,
-}
-
-/// What the origin was asked for at a tick.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    pub page: usize,
-    pub version: u64,
-    pub language: String,
-}
-
 pub struct Origin {
     pub pages: Vec<Page>,
+    /// By host and path.
+    places: BTreeMap<(String, String), usize>,
     pub asked: RefCell<BTreeMap<u64, Asked>>,
 }
 
@@ -56,94 +25,12 @@ pub struct Origin {
 pub struct Said {
     pub after_ms: u64,
     pub stamp: Option<u64>,
-    pub answer: Result<(ResponseHead, Option<Bytes>), OriginFailure>,
+    /// The session that a client without one was given.
+    pub given: Option<Name>,
+    pub answer: Answered,
 }
 
-impl Page {
-    fn place(&self) -> String {
-        format!("{}{}", self.setup.host, self.setup.path)
-    }
-
-    /// The selector of its URL, as an order names it.
-    pub fn url_name(&self) -> String {
-        match self.setup.path {
-            SEARCH => format!("path:{}", self.place()),
-            _ => format!("url:{}", self.place()),
-        }
-    }
-
-    /// Every selector that reaches it.
-    pub fn names(&self) -> Vec<String> {
-        let mut names = vec![self.url_name(), EVERYTHING.to_owned()];
-        let host = self.setup.host;
-        names.push(format!("host:{host}"));
-        let mut prefix = host.to_owned();
-        names.push(format!("prefix:{prefix}"));
-        for segment in self.setup.path.split('/').filter(|s| !s.is_empty()) {
-            prefix = format!("{prefix}/{segment}");
-            names.push(format!("prefix:{prefix}"));
-        }
-        names.extend(self.setup.tags.iter().map(|tag| format!("tag:{tag}")));
-        if self.setup.grouped {
-            names.push(format!("group:http://{host} {GROUP}"));
-        }
-        names
-    }
-
-    /// The tag of a version.
-    pub fn etag(&self, version: u64, language: &str) -> String {
-        format!("\"v{version}{language}\"")
-    }
-
-    fn head(&self, stamp: u64, language: &str, with_tags: bool) -> Fields {
-        let setup = &self.setup;
-        let mut fields = Fields::new();
-        fields.add("cache-control", setup.cache_control.as_str());
-        fields.add(STAMP, stamp.to_string());
-        fields.add(VERSION, self.version.get().to_string());
-        fields.add(LANGUAGE, language);
-        if setup.etag {
-            fields.add("etag", self.etag(self.version.get(), language));
-        }
-        if setup.varies {
-            fields.add("vary", "Accept-Language");
-        }
-        if setup.grouped {
-            fields.add("cache-groups", format!("\"{GROUP}\""));
-        }
-        if setup.path == SEARCH {
-            fields.add("no-vary-search", "params=(\"u\")");
-        }
-        if with_tags && !setup.tags.is_empty() {
-            fields.add("cache-tag", setup.tags.join(", "));
-        }
-        fields
-    }
-}
-
-/// One token of the body.
-fn token(version: u64, language: &str) -> String {
-    format!("{version:05}{language:>2} ")
-}
-
-fn body(version: u64, language: &str) -> String {
-    token(version, language).repeat(TOKENS)
-}
-
-/// What is wrong with what a client got, if anything: it must be of one
-/// version and language, and those that its head tells.
-pub fn check_body(asked: &Asked, fields: &Fields, text: &str) -> Result<(), String> {
-    if fields.get(VERSION) != Some(asked.version.to_string().as_str()) {
-        return Err(format!("the head tells another version than {asked:?}"));
-    }
-    let expected = token(asked.version, &asked.language);
-    let mut tokens = text.as_bytes().chunks(TOKEN_BYTES);
-    if tokens.all(|found| found == expected.as_bytes()) {
-        Ok(())
-    } else {
-        Err(format!("the body {text:?} is not of {asked:?}"))
-    }
-}
+type Answered = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
 
 impl Origin {
     pub fn new(pages: &[PageSetup]) -> Self {
@@ -151,7 +38,13 @@ impl Origin {
             setup: setup.clone(),
             version: Cell::new(1),
         };
+        let place = |page: &PageSetup| {
+            let path = canonical_path(&page.url().path);
+            (page.host.to_owned(), path)
+        };
+        let places = pages.iter().enumerate();
         Self {
+            places: places.map(|(at, page)| (place(page), at)).collect(),
             pages: pages.iter().map(page).collect(),
             asked: RefCell::default(),
         }
@@ -159,8 +52,7 @@ impl Origin {
 
     pub fn page_at(&self, url: &str) -> Option<usize> {
         let url = Url::parse(url).ok()?;
-        let here = |page: &Page| page.setup.host == url.host && page.setup.path == url.path;
-        self.pages.iter().position(here)
+        self.places.get(&(url.host, url.path)).copied()
     }
 
     /// Changes a page. What it was before is old from here on.
@@ -173,13 +65,16 @@ impl Origin {
     /// Receives a request, now.
     pub fn receive(&self, world: &World, request: &OriginRequest) -> Said {
         let Some(at) = self.page_at(&request.url) else {
-            return Said {
-                after_ms: 0,
-                stamp: None,
-                answer: Err(OriginFailure::Unreachable),
-            };
+            return Said::failed(0, Err(OriginFailure::Unreachable));
         };
         let page = &self.pages[at];
+        let regime = world.regime(page.setup.host);
+        if let Some(word) = regime.word() {
+            world.count(word);
+        }
+        if let Some(said) = failing(world, regime) {
+            return said;
+        }
         let write = request.method == "POST";
         if world.chance(world.faults(world.setup.origin_fails)) {
             return failure(world);
@@ -192,62 +87,115 @@ impl Origin {
             _ => "-".to_owned(),
         };
         let stamp = world.tick();
-        let asked = Asked {
+        let (owner, given) = page.owner(request, stamp);
+        let mut asked = Asked {
             page: at,
             version: page.version.get(),
-            language: language.clone(),
+            language,
+            head_only: request.method == "HEAD",
+            owner,
+            at_ms: world.executor.now_ms(),
+            age_seconds: world.up_to(page.setup.upstream_seconds),
+            terms: page.setup.terms.clone(),
+            unruly: false,
         };
+        let answer = page.answer(world, request, stamp, &mut asked, given, regime);
         self.asked.borrow_mut().insert(stamp, asked);
-        let (head, body) = page.answer(world, request, stamp, &language);
         let slow = !world.is_healed() && !write;
-        let head_ms = if slow { page.setup.head_ms } else { 100 };
+        let head_ms = match regime {
+            Regime::Slow => 1_500 * world.setup.origin_timeout_seconds,
+            _ if slow => page.setup.head_ms,
+            _ => 100,
+        };
         Said {
             after_ms: world.up_to(head_ms),
             stamp: Some(stamp),
-            answer: Ok((head, body)),
+            given,
+            answer: Ok(answer),
+        }
+    }
+}
+
+impl Said {
+    fn failed(after_ms: u64, answer: Answered) -> Self {
+        Self {
+            after_ms,
+            stamp: None,
+            given: None,
+            answer,
         }
     }
 }
 
 impl Page {
+    /// Who is named in the body, and the session that is given to who has
+    /// none.
+    fn owner(&self, request: &OriginRequest, stamp: u64) -> (Option<Name>, Option<Name>) {
+        let Some(privacy) = self.setup.privacy else {
+            return (None, None);
+        };
+        let sent = |name| request.fields.get(name).and_then(name_in);
+        match privacy {
+            Privacy::Authorized => (sent("authorization"), None),
+            Privacy::CookieApart => (None, Some(sent("cookie").unwrap_or(stamp))),
+            Privacy::SetCookie => {
+                let name = sent("cookie").unwrap_or(stamp);
+                (Some(name), Some(name))
+            }
+            _ => (sent("cookie"), None),
+        }
+    }
+
+    /// What keeps an answer from others, where the origin says so.
+    fn keep_apart(&self, fields: &mut Fields, owner: Option<Name>, given: Option<Name>) {
+        let control = fields.get("cache-control").unwrap_or_default().to_owned();
+        let word = match self.setup.privacy {
+            Some(Privacy::Private) if owner.is_some() => Some("private"),
+            Some(Privacy::NoStore) if owner.is_some() => Some("no-store"),
+            Some(Privacy::CookieApart) => Some("no-cache=\"set-cookie\""),
+            _ => None,
+        };
+        if let Some(word) = word {
+            fields.set("cache-control", format!("{control}, {word}"));
+        }
+        if let Some(name) = given {
+            fields.add("set-cookie", format!("{COOKIE}={}", name_text(name)));
+        }
+    }
+
     fn answer(
         &self,
         world: &World,
         request: &OriginRequest,
         stamp: u64,
-        language: &str,
+        asked: &mut Asked,
+        given: Option<Name>,
+        regime: Regime,
     ) -> (ResponseHead, Option<Bytes>) {
         let sent = |name: &str| request.fields.get(name).map(str::to_owned);
+        let language = asked.language.clone();
         if request.method == "POST" {
-            let fields = [("cache-control", "no-store")].into_iter().collect();
-            return (
-                ResponseHead {
-                    status: 200,
-                    fields,
-                },
-                None,
-            );
+            return (head_alone(200), None);
         }
         let etag = self
             .setup
             .etag
-            .then(|| self.etag(self.version.get(), language));
+            .then(|| self.etag(self.version.get(), &language));
         let confirmed = etag.is_some() && sent("if-none-match") == etag;
         let terse = confirmed && self.setup.terse_304;
-        let mut fields = self.head(stamp, language, !terse);
+        let mut fields = self.head(stamp, &language, !terse);
+        self.keep_apart(&mut fields, asked.owner, given);
+        if asked.age_seconds > 0 {
+            fields.add("age", asked.age_seconds.to_string());
+        }
         if self.setup.dated {
             fields.add("date", date::print(world.executor.now_ms() / 1000));
         }
         if confirmed {
-            return (
-                ResponseHead {
-                    status: 304,
-                    fields,
-                },
-                None,
-            );
+            let status = 304;
+            return (ResponseHead { status, fields }, None);
         }
-        let mut text = body(self.version.get(), language);
+        let mut text = body(asked);
         let mut status = 200;
         let tied = sent("if-range").is_none_or(|tie| Some(tie) == etag);
         let range = sent("range").as_deref().and_then(range);
@@ -262,21 +210,56 @@ impl Page {
             );
             text = text[first..=last].to_owned();
         }
-        fields.add("content-length", text.len().to_string());
+        if !self.setup.chunked {
+            fields.add("content-length", text.len().to_string());
+        }
         if request.method == "HEAD" {
             return (ResponseHead { status, fields }, None);
         }
-        let broken = world.chance(world.faults(20));
         let takes_ms = match world.is_healed() {
             true => 0,
             false => world.up_to(self.setup.body_ms),
         };
-        let body = Bytes {
+        let mut body = Bytes {
             text,
-            broken,
+            broken: world.chance(world.faults(20)),
             takes_ms,
         };
+        if status == 200 {
+            spoil(world, regime, &mut fields, &mut body);
+        }
+        let told = fields.get("content-length").and_then(|n| n.parse().ok());
+        asked.unruly = body.broken || told.is_some_and(|length: usize| length != body.text.len());
         (ResponseHead { status, fields }, Some(body))
+    }
+}
+
+/// What a regime does to a whole body.
+fn spoil(world: &World, regime: Regime, fields: &mut Fields, body: &mut Bytes) {
+    if !world.chance(UNRULY) {
+        return;
+    }
+    let length = body.text.len() as u64;
+    match regime {
+        Regime::Truncating => {
+            world.count("body cut");
+            body.text.truncate(world.below(length) as usize);
+            body.broken = true;
+        }
+        Regime::Lying => {
+            world.count("length lied about");
+            let other = 1 + world.below(length - 1);
+            let told = if world.chance(500) {
+                length + other
+            } else {
+                length - other
+            };
+            fields.set("content-length", told.to_string());
+            // A connection that is closed before the last byte is an error;
+            // what comes after the last one is none to all.
+            body.broken = told > length && world.chance(500);
+        }
+        _ => {}
     }
 }
 
@@ -286,21 +269,46 @@ fn range(text: &str) -> Option<(usize, usize)> {
     Some((first.parse().ok()?, last.parse().unwrap_or(usize::MAX)))
 }
 
-fn failure(world: &World) -> Said {
-    let page = |status| {
-        let fields = [("cache-control", "no-store")].into_iter().collect();
-        Ok((ResponseHead { status, fields }, None))
+fn head_alone(status: u16) -> ResponseHead {
+    let fields = [("cache-control", "no-store")].into_iter().collect();
+    ResponseHead { status, fields }
+}
+
+/// What a request meets in a spell in which the origin does not work at all.
+fn failing(world: &World, regime: Regime) -> Option<Said> {
+    let refused = |world: &World| {
+        let failure = Err(OriginFailure::Unreachable);
+        Some(Said::failed(world.up_to(50), failure))
     };
+    let page = |status, retry: bool| {
+        let mut head = head_alone(status);
+        if world.chance(500) {
+            head.fields.remove("cache-control");
+        }
+        if retry {
+            head.fields.add("retry-after", "5");
+        }
+        Some(Said::failed(world.up_to(1_000), Ok((head, None))))
+    };
+    match regime {
+        Regime::Hanging => Some(Said::failed(u64::MAX, Err(OriginFailure::TimedOut))),
+        Regime::Refusing => refused(world),
+        Regime::Flapping(every_ms) if (world.executor.now_ms() / every_ms) % 2 == 1 => {
+            refused(world)
+        }
+        Regime::Errors(status) if world.chance(ERRORS) => page(status, status == 503),
+        Regime::TooMany if world.chance(ERRORS) => page(429, true),
+        _ => None,
+    }
+}
+
+fn failure(world: &World) -> Said {
     let (after_ms, answer) = match world.below(4) {
         0 => (world.up_to(50), Err(OriginFailure::Unreachable)),
         1 => (world.up_to(5_000), Err(OriginFailure::Unreachable)),
         // Never, but for the time limit.
         2 => (u64::MAX, Err(OriginFailure::TimedOut)),
-        _ => (world.up_to(1_000), page(503)),
+        _ => (world.up_to(1_000), Ok((head_alone(503), None))),
     };
-    Said {
-        after_ms,
-        stamp: None,
-        answer,
-    }
+    Said::failed(after_ms, answer)
 }

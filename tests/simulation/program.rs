@@ -1,23 +1,32 @@
-//! `npm run simulate -- --seeds N [--first F] [--seed S] [--without DEFENCE]`:
-//! lives through so many simulated worlds, or through one with a trace.
+//! `npm run simulate -- --seeds N [--first F] [--seed S] [--only KIND]
+//! [--without DEFENCE]`: lives through so many simulated worlds, or through one with a trace.
 
 mod actors;
+mod ages;
 mod disk;
 mod executor;
+mod flights;
 mod host;
 mod ledger;
+mod numbers;
 mod origin;
+mod page;
 mod promises;
 mod quiet;
+mod regimes;
 mod runner;
 mod setup;
 #[path = "../world/sqlite.rs"]
 mod sqlite;
+mod storm;
 mod switches;
 mod tamper;
+mod terms;
 mod tiers;
+mod waves;
 mod world;
 
+use runner::Worlds;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -29,12 +38,15 @@ const SEEDS: u64 = 10_000;
 /// How often the progress is told.
 const PAUSE: Duration = Duration::from_secs(5);
 
-const USAGE: &str = "Usage: npm run simulate -- [--seeds N] [--first F] [--without DEFENCE]
+const USAGE: &str =
+    "Usage: npm run simulate -- [--seeds N] [--first F] [--only purges|storms] [--without DEFENCE]
        npm run simulate -- --seed S [--without DEFENCE]
 
   --seeds    how many worlds (10000 if left out), until a promise is broken
   --first    the seed of the first one (0)
   --seed     one world only, with a trace of what happens in it
+  --only     worlds with many purges, or storms: much traffic and an unruly
+             origin; of all seeds, every 50th is a storm
   --without  a defence that is taken away; then a promise should be broken";
 
 /// What was asked for.
@@ -44,6 +56,7 @@ struct Wanted {
     first: u64,
     seed: Option<u64>,
     without: Option<Switch>,
+    worlds: Option<Worlds>,
 }
 
 fn main() -> ExitCode {
@@ -90,6 +103,13 @@ fn read(words: &[String]) -> Result<Wanted, String> {
                 let found = found.ok_or_else(|| format!("there is no defence {value}"))?;
                 wanted.without = Some(*found);
             }
+            "--only" => {
+                wanted.worlds = Some(match value.as_str() {
+                    "purges" => Worlds::Purges,
+                    "storms" => Worlds::Storms,
+                    _ => return Err(format!("{option} takes purges or storms")),
+                });
+            }
             _ => return Err(format!("{option} is no option")),
         }
     }
@@ -124,7 +144,8 @@ fn many(wanted: &Wanted) -> bool {
         }
     };
     let cores = runner::cores();
-    let summary = runner::run_many(wanted.first, seeds, wanted.without, cores, progress);
+    let worlds = wanted.worlds.unwrap_or(Worlds::of(wanted.without));
+    let summary = runner::run_many(worlds, wanted.first, seeds, wanted.without, cores, progress);
     println!(
         "{} worlds, {:.0} a second",
         summary.seeds,
@@ -133,6 +154,7 @@ fn many(wanted: &Wanted) -> bool {
     for (what, times) in &summary.tally {
         println!("{times:>12}  {what}");
     }
+    println!("\n{}", numbers::table(&summary.numbers));
     if let Some((seed, broken)) = &summary.broken {
         println!("\nseed {seed} breaks a promise\n{broken}");
         println!("{}", runner::again(*seed, wanted.without));

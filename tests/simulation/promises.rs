@@ -1,9 +1,12 @@
 //! What is promised, checked after every answer by a model of its own: a list
 //! of all orders in the order in which the ledger took them.
 
-use super::host::Exchange;
+use super::ages;
+use super::flights;
+use super::host::{Exchange, KV_MS, SLOW_LAGS};
 use super::ledger::{LEDGER_MS_MAX, LONG_MS};
-use super::origin::{Bytes, STAMP, check_body};
+use super::page::{Asked, Bytes, STAMP, check_head, expected, names_in};
+use super::setup::Setup;
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::flow::reply::{Answer, Content, Piece};
@@ -28,10 +31,24 @@ pub enum Promise {
     Cost,
     /// Every request gets an answer, and no error while the origin works.
     Answer,
-    /// An answer is of one version and one language, and of the page asked for.
+    /// An answer is of one version and one language, and of the page asked for;
+    /// what was cut is never served as whole from a tier.
     Whole,
     /// An answer speaks of an outage only in one.
     Outage,
+    /// What bears a client's name reaches no other client.
+    Private,
+    /// An answer is no older than its lifetime and the window that applied.
+    Windows,
+    /// No 5xx while a copy was in sight that could be served stale.
+    Outlived,
+    /// An isolate has no more requests in flight to an origin than it may.
+    Load,
+    /// Every answer comes within a bound that follows from the settings.
+    Wait,
+    /// While an isolate asks the origin for an answer that others may have,
+    /// it asks no second time for it.
+    Collapsed,
 }
 
 #[derive(Clone, Debug)]
@@ -69,9 +86,38 @@ pub struct Promises {
 /// After a failure an isolate leaves the ledger alone for so long.
 const RETRY_MS: u64 = 1000;
 
-/// What an answer may take beside the origin, which is asked three times at
-/// most: slow tiers, and the ledger's time limit again and again.
-const SLOW_MS: u64 = 90_000;
+/// How often the origin is asked at most for an answer, each time until the
+/// deadline: for what follows a part, then with conditions, then without. A
+/// body that a stale copy stands by for is waited for, too.
+const ASKS_MAX: u64 = 3;
+/// How often a request waits for one that asks for all.
+const ROUNDS_MAX: u64 = 3;
+/// How much longer it waits for those of other isolates.
+const NEIGHBOUR_MS: u64 = 5_000;
+/// How often tiers are read each time that it looks: two of them, for a
+/// signpost, for the key's own slot and for a variant's; and for a part.
+const READS_MAX: u64 = 7;
+/// How often the ledger is waited for: at first, after reads of slots, and
+/// after each question to the origin. After a failure it is left alone for a
+/// while.
+const LEDGER_WAITS_MAX: u64 = 8;
+/// What comes on top: short ways.
+const MORE_MS: u64 = 1_000;
+
+/// How long an answer may take.
+fn bound_ms(setup: &Setup) -> u64 {
+    let read_ms = match setup.tiers.kv_slow {
+        0 => KV_MS,
+        _ => KV_MS.max(SLOW_LAGS * setup.lag_ms),
+    };
+    let others_ms = 1000 * setup.deadline_seconds() + NEIGHBOUR_MS;
+    let body_seconds = setup.origin_timeout_seconds;
+    ASKS_MAX * 1000 * (setup.deadline_seconds() + body_seconds)
+        + ROUNDS_MAX * others_ms
+        + (ROUNDS_MAX + 1) * READS_MAX * read_ms
+        + LEDGER_WAITS_MAX * LEDGER_MS_MAX
+        + MORE_MS
+}
 
 impl Promises {
     pub fn is_broken(&self) -> bool {
@@ -150,12 +196,22 @@ impl Promises {
         answer: &Answer<Bytes>,
     ) -> Result<(), (Promise, String)> {
         let took_ms = world.executor.now_ms() - exchange.began_ms;
-        if took_ms > 3 * world.setup.origin_timeout_seconds * 1000 + SLOW_MS {
-            return Err((Promise::Answer, format!("it took {took_ms} ms")));
+        let bound_ms = bound_ms(&world.setup);
+        if took_ms > bound_ms {
+            let text = format!("it took {took_ms} ms, of {bound_ms}");
+            return Err((Promise::Wait, text));
         }
+        let text = text_of(answer);
+        check_names(exchange, answer, &text).map_err(|t| (Promise::Private, t))?;
         let excuse = Excuse::of(world, seat, exchange, answer)?;
+        if answer.status >= 500 {
+            let copy = ages::usable_copy(world, seat, exchange);
+            let copy = copy.map(|copy| (Promise::Outlived, format!("there was {copy}")));
+            copy.map_or(Ok(()), Err)?;
+        }
         if answer.status >= 400 {
-            return if origin_failed(world, seat, exchange, answer) {
+            let failed = origin_failed(world, seat, exchange, answer);
+            return if failed || was_lied_to(world, exchange) {
                 world.count("error page");
                 Ok(())
             } else {
@@ -183,13 +239,17 @@ impl Promises {
         if asked.page != exchange.page || !exchange.takes(&asked.language, world) {
             return Err((Promise::Whole, format!("it is of {asked:?}")));
         }
-        check_body(&asked, &answer.fields, &text_of(answer)).map_err(|t| (Promise::Whole, t))?;
+        if asked.owner.is_some() {
+            world.count("page with a name");
+        }
         let stamp = stamp.unwrap_or_default();
+        check_body(exchange, stamp, &asked, answer, &text).map_err(|t| (Promise::Whole, t))?;
         if exchange.minted.borrow().contains(&stamp) {
             // It is of this very request, or confirmed for it.
             return Ok(());
         }
         world.count("from the cache");
+        ages::check_age(world, exchange, &asked, answer).map_err(|t| (Promise::Windows, t))?;
         self.check_purges(world, seat, exchange.page, stamp, answer, excuse)
     }
 
@@ -284,6 +344,10 @@ impl Excuse {
 fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) -> bool {
     let collapsed = status_of(answer).contains("; collapsed");
     let spared = answer.status == 503 && answer.fields.has("retry-after");
+    if spared && flights::was_full(world, seat) {
+        world.count("no place to ask the origin");
+        return true;
+    }
     exchange.origin_failed.get()
         || (collapsed || spared)
             && world.exchanges.borrow().iter().any(|(other, at)| {
@@ -292,8 +356,54 @@ fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answe
             })
 }
 
-fn origin_of(world: &World, stamp: Option<u64>) -> Option<super::origin::Asked> {
+fn origin_of(world: &World, stamp: Option<u64>) -> Option<Asked> {
     world.origin.asked.borrow().get(&stamp?).cloned()
+}
+
+/// Whether the origin gave it a body that was not what its head said: a range
+/// may lie beyond its end then.
+fn was_lied_to(world: &World, exchange: &Exchange) -> bool {
+    let all = world.origin.asked.borrow();
+    let minted = exchange.minted.borrow();
+    let mut asked = minted.iter().filter_map(|stamp| all.get(stamp));
+    asked.any(|asked| asked.unruly)
+}
+
+/// No name may stand in an answer but the client's own, and those that the
+/// origin gave to it.
+fn check_names(exchange: &Exchange, answer: &Answer<Bytes>, text: &str) -> Result<(), String> {
+    let own = exchange.names.borrow();
+    let fields = answer.fields.iter().map(|(_, value)| value);
+    let mut all = fields.chain([text]).flat_map(names_in);
+    match all.find(|name| !own.contains(name)) {
+        Some(name) => Err(format!("the name {name} reaches who has {own:?}")),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with the body that a client got, if anything.
+fn check_body(
+    exchange: &Exchange,
+    stamp: u64,
+    asked: &Asked,
+    answer: &Answer<Bytes>,
+    text: &str,
+) -> Result<(), String> {
+    check_head(asked, &answer.fields)?;
+    let at_first_hand =
+        exchange.minted.borrow().contains(&stamp) && !exchange.confirmed.borrow().contains(&stamp);
+    let bodiless = exchange.method == "HEAD" || answer.status == 304;
+    if bodiless || (at_first_hand && asked.unruly) {
+        return Ok(());
+    }
+    let expected = expected(asked, &answer.fields).ok_or("it is no part of that body")?;
+    if text != expected {
+        return Err(format!("the body {text:?} is not the one of {asked:?}"));
+    }
+    match answer.length {
+        Some(told) if told != text.len() as u64 => Err(format!("it tells the length {told}")),
+        _ => Ok(()),
+    }
 }
 
 /// The value of our `Cache-Status`.

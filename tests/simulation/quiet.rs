@@ -2,7 +2,7 @@
 
 use super::actors::{Wish, order, send};
 use super::host::Exchange;
-use super::origin::STAMP;
+use super::page::STAMP;
 use super::promises::{Promise, Violation, parameter, status_of};
 use super::world::{Seat, World};
 use edgekeep::cache::purge::{Numbers, PurgeState};
@@ -167,8 +167,13 @@ fn rank(state: PurgeState) -> u8 {
 /// How often a page is asked for until it must be a fresh hit again.
 const TRIES: u32 = 4;
 
+/// How many pages are asked for: a storm has hundreds.
+const PAGES_MAX: usize = 8;
+
 fn check_pages(world: &Rc<World>) -> Result<(), Violation> {
-    for page in 0..world.origin.pages.len() {
+    let for_all = |page: &usize| world.origin.pages[*page].setup.privacy.is_none();
+    let pages = (0..world.origin.pages.len()).filter(for_all);
+    for page in pages.take(PAGES_MAX) {
         for centre in 0..world.centres.len() {
             let seats = world.seats.borrow();
             let seat = seats.iter().find(|seat| seat.centre == centre).cloned();
@@ -208,14 +213,16 @@ fn is_back(world: &World, exchange: &Exchange) -> Result<(), String> {
             page.version.get()
         ));
     }
-    // With a Date by another clock it may come too old to be fresh.
+    // With a Date by another clock, or from another cache, it may come too
+    // old to be fresh.
     let setup = &page.setup;
     let dated_ms = if setup.dated {
         2 * world.setup.skew_ms
     } else {
         0
     };
-    if setup.lifetime_seconds * 1000 <= dated_ms {
+    let older_ms = dated_ms + 1000 * setup.upstream_seconds;
+    if setup.terms.lifetime() * 1000 <= older_ms {
         return Ok(());
     }
     let hit = status.split("; ").any(|parameter| parameter == "hit");

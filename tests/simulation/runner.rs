@@ -1,6 +1,7 @@
 //! Runs seeds, one or many, on both cores.
 
 use super::actors;
+use super::numbers::{self, Numbers};
 use super::promises::Violation;
 use super::quiet;
 use super::setup::Setup;
@@ -17,12 +18,59 @@ pub struct Outcome {
     /// The promise that was broken, or what panicked.
     pub broken: Option<String>,
     pub tally: Tally,
+    pub numbers: Numbers,
     pub trace: Vec<String>,
+}
+
+/// Every so many seeds there is a storm: it takes as long as many other
+/// worlds.
+pub const STORM_EVERY: u64 = 50;
+
+/// Which worlds are lived through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worlds {
+    All,
+    /// Those with many purges and little traffic.
+    Purges,
+    /// Those with much traffic, few purges and an unruly origin.
+    Storms,
+}
+
+impl Worlds {
+    /// Those in which a defence matters.
+    pub fn of(switch: Option<Switch>) -> Self {
+        match switch.map(Switch::of_storms) {
+            None => Self::All,
+            Some(true) => Self::Storms,
+            Some(false) => Self::Purges,
+        }
+    }
+
+    /// The seed of the n-th of them from `first` on.
+    fn seed(self, first: u64, n: u64) -> u64 {
+        // The last of each so many is a storm.
+        let storms_before = first / STORM_EVERY;
+        match self {
+            Self::All => first + n,
+            Self::Storms => (storms_before + n + 1) * STORM_EVERY - 1,
+            Self::Purges => {
+                let rank = first - storms_before + n;
+                rank + rank / (STORM_EVERY - 1)
+            }
+        }
+    }
+}
+
+fn is_storm(seed: u64) -> bool {
+    (seed + 1).is_multiple_of(STORM_EVERY)
 }
 
 /// Lives through the world of one seed.
 pub fn run(seed: u64, switch: Option<Switch>, traced: bool) -> Outcome {
-    let setup = Setup::of(seed, switch);
+    let setup = match is_storm(seed) {
+        true => Setup::storm(seed, switch),
+        false => Setup::of(seed, switch),
+    };
     let world = World::new(seed, setup, switch, traced);
     let lived = catch_unwind(AssertUnwindSafe(|| live(&world)));
     let broken = match lived {
@@ -34,6 +82,7 @@ pub fn run(seed: u64, switch: Option<Switch>, traced: bool) -> Outcome {
         seed,
         broken,
         tally: world.tally.take(),
+        numbers: world.numbers.take(),
         trace: world.take_trace(),
     }
 }
@@ -68,10 +117,12 @@ pub struct Summary {
     /// The first seed in which a promise was broken, and how.
     pub broken: Option<(u64, String)>,
     pub tally: Tally,
+    pub numbers: Numbers,
 }
 
 /// Runs so many seeds from `first` on, until a promise is broken.
 pub fn run_many(
+    worlds: Worlds,
     first: u64,
     seeds: u64,
     switch: Option<Switch>,
@@ -84,6 +135,7 @@ pub fn run_many(
         seeds: 0,
         broken: None,
         tally: Tally::new(),
+        numbers: Numbers::new(),
     });
     let work = || {
         while !stop.load(Ordering::Relaxed) {
@@ -91,12 +143,13 @@ pub fn run_many(
             if at >= seeds {
                 return;
             }
-            let outcome = run(first + at, switch, false);
+            let outcome = run(worlds.seed(first, at), switch, false);
             let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
             summary.seeds += 1;
             for (what, times) in outcome.tally {
                 *summary.tally.entry(what).or_default() += times;
             }
+            numbers::add(&mut summary.numbers, &outcome.numbers);
             if let Some(broken) = outcome.broken {
                 stop.store(true, Ordering::Relaxed);
                 let earlier = summary

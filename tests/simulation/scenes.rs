@@ -45,3 +45,33 @@ fn who_waits_waits_for_the_one_that_takes_over() {
         });
     }
 }
+
+/// Whoever waits for another request's copy asks for itself when that takes
+/// longer than it would wait for the origin: the origin has answered by then.
+#[test]
+fn who_waits_for_a_copy_too_long_asks_for_itself() {
+    let mut alone = 0;
+    for seed in 0..40 {
+        let mut setup = Setup::of(seed, None);
+        setup.calm_down();
+        setup.origin_timeout_seconds = 1;
+        let page = &mut setup.pages[0];
+        (page.head_ms, page.body_ms) = (100, 20_000);
+        (page.terms.max_age, page.varies, page.upstream_seconds) = (300, false, 0);
+        play(seed, setup, |world| {
+            let seat = world.any_seat();
+            let leader = send(world, &seat, Wish::plain(0));
+            world.run(500)?;
+            let follower = send(world, &seat, Wish::plain(0));
+            world.run(60_000)?;
+            for exchange in [leader, follower] {
+                let answer = exchange.answer.borrow();
+                let status = answer.as_ref().map(|answer| answer.status);
+                assert_eq!(status, Some(200), "seed {seed}: {answer:?}");
+                alone += exchange.minted.borrow().len();
+            }
+            Ok(())
+        });
+    }
+    assert!((42..80).contains(&alone), "{alone} asked the origin");
+}

@@ -1,7 +1,10 @@
 //! What the world of one seed is like: how many places it has, how far clocks
 //! are off, which faults come, and which pages the origin has.
 
+use super::page::Privacy;
+use super::storm::Storm;
 use super::switches::Switch;
+use super::terms::{Terms, Windows};
 use edgekeep::http::url::Url;
 use fastrand::Rng;
 use serde_json::json;
@@ -47,6 +50,10 @@ pub struct Setup {
     pub origin_ignores_if_range: bool,
     /// Whether webhooks are lost, repeated, and repeated with another body.
     pub unruly_webhooks: bool,
+    /// `stale_while_revalidate` and `stale_if_error` of the settings.
+    pub windows: Windows,
+    /// Much traffic, and an unruly origin.
+    pub storm: Option<Storm>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,10 +100,9 @@ pub struct Small {
 #[derive(Clone, Debug)]
 pub struct PageSetup {
     pub host: &'static str,
-    pub path: &'static str,
+    pub path: String,
     pub tags: Vec<&'static str>,
-    pub cache_control: String,
-    pub lifetime_seconds: u64,
+    pub terms: Terms,
     pub etag: bool,
     /// `Vary: Accept-Language`
     pub varies: bool,
@@ -112,12 +118,23 @@ pub struct PageSetup {
     pub head_ms: u64,
     /// How long its body takes, at most.
     pub body_ms: u64,
+    /// Whether it tells no length.
+    pub chunked: bool,
+    /// How old its answers are at most when the origin sends them, as one
+    /// behind another cache does.
+    pub upstream_seconds: u64,
+    /// Whether it knows its readers.
+    pub privacy: Option<Privacy>,
 }
 
 /// The path under which `no_vary_search` is on.
 pub const SEARCH: &str = "/search";
 /// The path under which `kv = false`.
 pub const NO_KV: &str = "/local/a";
+/// More requests than any world has in flight.
+const GUARD_OFF: usize = 10_000;
+/// The cookie that holds a session.
+pub const COOKIE: &str = "visitor";
 
 const PATHS: [(&str, &str); 7] = [
     ("one.test", "/"),
@@ -128,13 +145,13 @@ const PATHS: [(&str, &str); 7] = [
     ("two.test", "/"),
     ("two.test", "/blog/a"),
 ];
-const TAGS: [&str; 3] = ["front", "news", "shop"];
+pub const TAGS: [&str; 3] = ["front", "news", "shop"];
 
-fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+pub fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(..from.len())]
 }
 
-fn chance(rng: &mut Rng, per_mille: PerMille) -> bool {
+pub fn chance(rng: &mut Rng, per_mille: PerMille) -> bool {
     rng.u64(..1000) < per_mille
 }
 
@@ -175,6 +192,8 @@ impl Setup {
             origin_fails: pick(rng, &[0, 0, 30, 150]),
             origin_ignores_if_range: chance(rng, 200),
             unruly_webhooks: chance(rng, 700),
+            windows: Windows::default(),
+            storm: None,
         };
         if calm {
             setup.calm_down();
@@ -243,31 +262,60 @@ impl Setup {
         self.ledger = LedgerFaults::NONE;
     }
 
+    /// `origin_deadline`: with one repetition.
+    pub fn deadline_seconds(&self) -> u64 {
+        2 * self.origin_timeout_seconds
+    }
+
     /// The settings as the worker would get them, but for what a switch
     /// takes away.
     pub fn rules(&self, switch: Option<Switch>) -> String {
+        let folder = |privacy: Privacy| format!("{}/*", privacy.folder());
         let lag = match switch {
             Some(Switch::BoundNotKept) => 60,
             _ => self.lag_ms / 1000,
         };
         let serve = self.serve_in_outage || switch == Some(Switch::OutageAlwaysServes);
         let invalidate = switch != Some(Switch::WritesOrderNothing);
-        json!({
+        let mut rules = json!({
             "max_purge_lag": lag,
             "on_ledger_outage": if serve { "serve" } else { "revalidate" },
             "origin_timeout": self.origin_timeout_seconds,
+            "origin_deadline": self.deadline_seconds(),
             "defaults": {
                 "invalidate_on_write": invalidate,
                 "kv": if self.earned() { json!("earned") } else { json!(true) },
                 "kv_min_ttl": 5,
                 "request_directives": self.directives,
+                "stale_while_revalidate": self.windows.while_revalidate,
+                "stale_if_error": self.windows.if_error,
             },
             "rules": [
                 { "path": format!("{SEARCH}*"), "no_vary_search": true },
                 { "path": format!("{NO_KV}*"), "kv": false },
+                { "path": folder(Privacy::Private), "forward_headers": ["cookie"] },
+                { "path": folder(Privacy::Keyed), "key_cookies": [COOKIE] },
+                { "path": folder(Privacy::Bypassed), "bypass_cookies": [COOKIE] },
             ],
-        })
-        .to_string()
+        });
+        if switch == Some(Switch::NobodyWaits) {
+            rules["defaults"]["collapse"] = "off".into();
+        }
+        if let Some(storm) = &self.storm {
+            let guard = &storm.guard;
+            let most = match switch {
+                Some(Switch::LimitNotKept) => GUARD_OFF,
+                _ => guard.requests_max,
+            };
+            rules["protection"] = serde_json::json!({
+                "max_requests": most,
+                "queue_timeout": guard.queue_seconds,
+                "breaker_failures": guard.breaker_failures,
+                "breaker_pause": guard.breaker_seconds,
+            });
+            rules["origin_body_timeout"] = guard.body_seconds.into();
+        }
+        rules.to_string()
     }
 }
 
@@ -291,7 +339,7 @@ impl TierFaults {
         note_cut: 0,
     };
 
-    fn of(rng: &mut Rng, faulty: bool) -> Self {
+    pub fn of(rng: &mut Rng, faulty: bool) -> Self {
         let often = |rng: &mut Rng, most| if faulty { rng.u64(0..=most) } else { 0 };
         Self {
             kv_lag_ms: pick(rng, &[0, 1_000, 10_000, 60_000, 120_000]),
@@ -307,7 +355,7 @@ impl TierFaults {
 }
 
 impl LedgerFaults {
-    const NONE: Self = Self {
+    pub const NONE: Self = Self {
         way_ms: 20,
         reply_lost: 0,
         reply_late: 0,
@@ -343,17 +391,14 @@ impl PageSetup {
 
     fn of(rng: &mut Rng, place: (&'static str, &'static str), lag_ms: u64, long: bool) -> Self {
         let (host, path) = place;
-        let lifetime_seconds = pick(rng, &[0, 5, 20, 300, 3600]);
-        let etag = lifetime_seconds == 0 || chance(rng, 600);
-        let mut cache_control = format!("max-age={lifetime_seconds}");
-        for (name, seconds) in [
-            ("stale-while-revalidate", [0, 60, 600]),
-            ("stale-if-error", [0, 60, 86_400]),
-        ] {
-            if chance(rng, 500) {
-                cache_control += &format!(", {name}={}", pick(rng, &seconds));
-            }
-        }
+        let max_age = pick(rng, &[0, 5, 20, 300, 3600]);
+        let etag = max_age == 0 || chance(rng, 600);
+        let terms = Terms {
+            max_age,
+            while_revalidate: chance(rng, 500).then(|| pick(rng, &[0, 60, 600])),
+            if_error: chance(rng, 500).then(|| pick(rng, &[0, 60, 86_400])),
+            ..Terms::default()
+        };
         let mut tags: Vec<&str> = TAGS.to_vec();
         tags.retain(|_| rng.bool());
         let slow = rng.bool();
@@ -370,10 +415,9 @@ impl PageSetup {
         };
         Self {
             host,
-            path,
+            path: path.to_owned(),
             tags,
-            cache_control,
-            lifetime_seconds,
+            terms,
             etag,
             varies: chance(rng, 250),
             dated: chance(rng, 300),
@@ -382,6 +426,9 @@ impl PageSetup {
             played: chance(rng, 120),
             head_ms,
             body_ms,
+            chunked: false,
+            upstream_seconds: 0,
+            privacy: None,
         }
     }
 }

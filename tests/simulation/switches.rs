@@ -1,4 +1,4 @@
-//! The defences of the purge promise, and how the simulated world takes each
+//! The defences of the promises, and how the simulated world takes each
 //! away: always from outside, in what the host, the disk or the world does.
 
 use super::promises::Promise;
@@ -73,9 +73,32 @@ switches! {
     // Variants and parts.
     OneSlotForAllTiers, Return, "a variant lies beside another in all tiers if it does in one, and is copied to where it lay";
     PartsTiedByNothing, Whole, "parts of different bodies seem to be of one";
+    // Unruly origins: in storms.
+    LengthNotCompared, Whole, "a body is stored whatever length its head says";
+    BrokenBodiesKept, Whole, "what came of a body that broke off is stored";
+    StaleIfErrorIgnored, Outlived, "nothing is served stale because the origin fails";
+    KvNeverFinds, Outlived, "what only KV holds is not found";
+    MustRevalidateIgnored, Windows, "must-revalidate does not forbid stale answers";
+    CopiesAreNew, Windows, "a copy from KV to the Cache API is as young as if the origin had sent it";
+    OriginsTimeNotCounted, Windows, "the time that the origin took does not count, nor the Age that it tells";
+    UpstreamAgeIgnored, Windows, "the Age that the origin tells does not count";
+    TimeLimitIgnored, Wait, "origin_timeout is not kept";
+    LimitNotKept, Load, "an isolate may have as many requests in flight as there are";
+    NobodyWaits, Collapsed, "each request asks the origin for itself";
+    // Private pages: in storms.
+    PrivateStored, Private, "what is private is stored";
+    NoStoreStored, Private, "no-store is ignored";
+    CookiesStored, Private, "what sets a cookie is stored";
+    AuthorizedStored, Private, "answers to requests with Authorization are stored";
+    SessionSentUnkeyed, Private, "the origin sees a session that is not in the key";
 }
 
 impl Switch {
+    /// Whether it matters in storms.
+    pub fn of_storms(self) -> bool {
+        self as usize >= Self::LengthNotCompared as usize
+    }
+
     /// Whether the ledger must be lost sometimes for it to matter.
     pub fn wants_loss(self) -> bool {
         matches!(

@@ -2,7 +2,8 @@
 
 use super::executor::Life;
 use super::host::SimHost;
-use super::origin::STAMP;
+use super::page::{Bytes, STAMP, name_text};
+use super::setup::COOKIE;
 use super::switches::Switch;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::key::{CacheKey, Slot};
@@ -12,7 +13,9 @@ use edgekeep::cache::purge::Numbers;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::selector;
 use edgekeep::flow::host::{Host, Tier};
+use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
+use std::borrow::Cow;
 
 /// Name of the note with the youngest news (`flow::sync`).
 pub const MARKER: &str = "purges";
@@ -70,16 +73,71 @@ pub fn entry_at_landing(host: &SimHost, entry: &mut Entry) {
     if late {
         entry.seen = host.seat.isolate.seen();
     }
+    match host.world.switch {
+        Some(Switch::CopiesAreNew) if source == Source::Copy => entry.received_ms = host.now_ms(),
+        Some(Switch::OriginsTimeNotCounted) => entry.initial_age = 0,
+        Some(Switch::StaleIfErrorIgnored) => entry.terms.stale_if_error = 0,
+        _ => {}
+    }
+}
+
+/// Whether a body that is to be kept has come whole.
+pub fn is_whole(host: &SimHost, entry: &Entry, body: Option<&Bytes>) -> bool {
+    let switch = host.world.switch;
+    body.is_none_or(|body| {
+        let length = body.text.len() as u64;
+        let fits = entry.length.is_none_or(|told| told == length);
+        let broken = body.broken && switch != Some(Switch::BrokenBodiesKept);
+        let compared = switch != Some(Switch::LengthNotCompared);
+        !broken && (fits || !compared)
+    })
+}
+
+/// What the origin is asked.
+pub fn origin_request<'a>(host: &SimHost, request: &'a OriginRequest) -> Cow<'a, OriginRequest> {
+    if host.world.switch != Some(Switch::SessionSentUnkeyed) {
+        return Cow::Borrowed(request);
+    }
+    let mut request = request.clone();
+    if let Some(name) = host.exchange.names.borrow().first() {
+        let session = format!("{COOKIE}={}", name_text(*name));
+        request.fields.set("cookie", session);
+    }
+    Cow::Owned(request)
 }
 
 /// What the origin answers.
 pub fn origin_head(host: &SimHost, request: &OriginRequest, head: &mut ResponseHead) {
-    if host.world.switch == Some(Switch::PartsTiedByNothing)
-        && head.status == 206
-        && let Some(tie) = request.fields.get("if-range")
-    {
-        head.fields.set("etag", tie);
+    match host.world.switch {
+        Some(Switch::PartsTiedByNothing) if head.status == 206 => {
+            if let Some(tie) = request.fields.get("if-range") {
+                head.fields.set("etag", tie);
+            }
+        }
+        Some(Switch::CookiesStored) => {
+            head.fields.remove("set-cookie");
+        }
+        Some(Switch::PrivateStored) => without(&mut head.fields, ", private"),
+        Some(Switch::NoStoreStored) => without(&mut head.fields, ", no-store"),
+        Some(Switch::AuthorizedStored) if request.fields.has("authorization") => {
+            let control = head.fields.get("cache-control").unwrap_or_default();
+            let control = format!("{control}, public");
+            head.fields.set("cache-control", control);
+        }
+        Some(Switch::MustRevalidateIgnored) => without(&mut head.fields, ", must-revalidate"),
+        Some(Switch::UpstreamAgeIgnored) => {
+            head.fields.remove("age");
+            head.fields.remove("date");
+        }
+        _ => {}
     }
+}
+
+/// Takes a directive out of `Cache-Control`.
+fn without(fields: &mut Fields, directive: &str) {
+    let control = fields.get("cache-control").unwrap_or_default();
+    let control = control.replace(directive, "");
+    fields.set("cache-control", control);
 }
 
 /// An order on its way to the ledger.

@@ -1,7 +1,7 @@
 //! Where entries and notes lie: the Cache API of each data centre, and KV,
 //! which each data centre sees in its own time.
 
-use super::origin::Bytes;
+use super::page::Bytes;
 use std::collections::BTreeMap;
 
 /// What a slot holds: the entry's text, and its body.
@@ -10,8 +10,27 @@ pub type Held = (String, Option<Bytes>);
 /// The Cache API of a data centre.
 #[derive(Default)]
 pub struct CacheApi {
-    entries: BTreeMap<String, (Held, u64)>,
+    entries: BTreeMap<String, Stored>,
     notes: BTreeMap<String, Vec<Note>>,
+}
+
+struct Stored {
+    held: Held,
+    copy: Copy,
+    until_ms: u64,
+}
+
+/// What the model knows of a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Copy {
+    /// Of the answer that it was made of.
+    pub stamp: u64,
+    /// The purge number that it notes.
+    pub seen: u64,
+    /// Whether it may only be confirmed: the origin has told of another page.
+    pub withdrawn: bool,
+    /// Since when it is seen where it is looked for.
+    pub since_ms: u64,
 }
 
 struct Note {
@@ -24,13 +43,33 @@ struct Note {
 const VERSIONS_MAX: usize = 6;
 
 impl CacheApi {
-    pub fn put(&mut self, key: &str, held: Held, until_ms: u64) {
-        self.entries.insert(key.to_owned(), (held, until_ms));
+    pub fn put(&mut self, key: &str, held: Held, copy: Copy, until_ms: u64) {
+        let stored = Stored {
+            held,
+            copy,
+            until_ms,
+        };
+        self.entries.insert(key.to_owned(), stored);
     }
 
     pub fn get(&self, key: &str, now_ms: u64) -> Option<Held> {
-        let (held, until_ms) = self.entries.get(key)?;
-        (*until_ms > now_ms).then(|| held.clone())
+        let stored = self.entries.get(key)?;
+        (stored.until_ms > now_ms).then(|| stored.held.clone())
+    }
+
+    /// The copy that lies in a slot.
+    pub fn lying(&self, key: &str, now_ms: u64) -> Option<Copy> {
+        let stored = self.entries.get(key)?;
+        (stored.until_ms > now_ms).then_some(stored.copy)
+    }
+
+    /// All copies.
+    pub fn all(&self, now_ms: u64) -> impl Iterator<Item = Copy> {
+        let there = move |stored: &&Stored| stored.until_ms > now_ms;
+        self.entries
+            .values()
+            .filter(there)
+            .map(|stored| stored.copy)
     }
 
     /// Forgets the entries for which `gone` says so.
@@ -70,16 +109,34 @@ pub struct Kv(BTreeMap<String, Vec<Write>>);
 
 struct Write {
     held: Held,
+    copy: Copy,
     until_ms: u64,
     /// For each data centre.
     seen_from_ms: Vec<u64>,
 }
 
+impl Write {
+    fn copy(&self, centre: usize) -> Option<Copy> {
+        Some(Copy {
+            since_ms: *self.seen_from_ms.get(centre)?,
+            ..self.copy
+        })
+    }
+}
+
 impl Kv {
-    pub fn put(&mut self, key: &str, held: Held, until_ms: u64, seen_from_ms: Vec<u64>) {
+    pub fn put(
+        &mut self,
+        key: &str,
+        held: Held,
+        copy: Copy,
+        until_ms: u64,
+        seen_from_ms: Vec<u64>,
+    ) {
         let writes = self.0.entry(key.to_owned()).or_default();
         writes.push(Write {
             held,
+            copy,
             until_ms,
             seen_from_ms,
         });
@@ -88,9 +145,24 @@ impl Kv {
     }
 
     pub fn get(&self, key: &str, centre: usize, now_ms: u64) -> Option<Held> {
-        let mut newest_first = self.0.get(key)?.iter().rev();
-        let seen = |write: &&Write| write.seen_from_ms.get(centre).is_some_and(|t| *t <= now_ms);
-        let write = newest_first.find(seen)?;
-        (write.until_ms > now_ms).then(|| write.held.clone())
+        let write = seen(self.0.get(key)?, centre, now_ms)?;
+        Some(write.held.clone())
     }
+
+    /// The copy that a data centre sees in a slot.
+    pub fn lying(&self, key: &str, centre: usize, now_ms: u64) -> Option<Copy> {
+        seen(self.0.get(key)?, centre, now_ms)?.copy(centre)
+    }
+
+    /// All copies that a data centre sees.
+    pub fn all(&self, centre: usize, now_ms: u64) -> impl Iterator<Item = Copy> {
+        let writes = self.0.values();
+        writes.filter_map(move |writes| seen(writes, centre, now_ms)?.copy(centre))
+    }
+}
+
+fn seen(writes: &[Write], centre: usize, now_ms: u64) -> Option<&Write> {
+    let seen = |write: &&Write| write.seen_from_ms.get(centre).is_some_and(|t| *t <= now_ms);
+    let write = writes.iter().rev().find(seen)?;
+    (write.until_ms > now_ms).then_some(write)
 }

@@ -2,13 +2,17 @@
 //! ledger and the origin, and the true time.
 
 use super::executor::{Executor, Life};
+use super::flights::{Flight, Unshared};
 use super::host::Exchange;
 use super::ledger::LedgerSite;
+use super::numbers::{Numbers, Sums};
 use super::origin::Origin;
 use super::promises::{Promises, Violation};
+use super::regimes::{self, Regime};
 use super::setup::{PerMille, START_MS, Setup};
 use super::switches::Switch;
 use super::tiers::{CacheApi, Kv};
+use super::waves::Kind;
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
@@ -42,6 +46,10 @@ pub struct Seat {
     pub asking: RefCell<Vec<u64>>,
     /// The numbers of orders that it took and gave a receipt for.
     pub took: RefCell<Vec<u64>>,
+    /// Its requests to the origin.
+    pub flights: RefCell<Vec<Flight>>,
+    /// When it last had as many in flight to one origin as it may.
+    pub full_ms: Cell<Option<u64>>,
     /// Its requests, which end with it, or not.
     pub exchanges: RefCell<Vec<Rc<Exchange>>>,
 }
@@ -53,6 +61,8 @@ pub struct World {
     pub origin: Origin,
     pub centres: Vec<RefCell<CacheApi>>,
     pub kv: RefCell<Kv>,
+    /// Of each data centre: its isolates tell each other.
+    pub unshared: Vec<RefCell<Unshared>>,
     pub ledger: LedgerSite,
     /// The isolates that take requests now, one in each place.
     pub seats: RefCell<Vec<Rc<Seat>>>,
@@ -64,6 +74,7 @@ pub struct World {
     /// Webhooks without a receipt.
     pub pending: Cell<u64>,
     pub tally: RefCell<Tally>,
+    pub numbers: RefCell<Numbers>,
     trace: Option<RefCell<Vec<String>>>,
     rng: RefCell<Rng>,
     ticks: Cell<u64>,
@@ -82,6 +93,7 @@ impl World {
             origin: Origin::new(&setup.pages),
             centres: setup.centres.iter().map(|_| RefCell::default()).collect(),
             kv: RefCell::default(),
+            unshared: setup.centres.iter().map(|_| RefCell::default()).collect(),
             ledger,
             seats: RefCell::default(),
             promises: Promises::default(),
@@ -89,6 +101,7 @@ impl World {
             exchanges: RefCell::default(),
             pending: Cell::new(0),
             tally: RefCell::default(),
+            numbers: RefCell::default(),
             trace: traced.then(RefCell::default),
             rng: RefCell::new(rng),
             ticks: Cell::new(0),
@@ -121,6 +134,8 @@ impl World {
             trouble_ms: Cell::new(None),
             asking: RefCell::default(),
             took: RefCell::default(),
+            flights: RefCell::default(),
+            full_ms: Cell::new(None),
             exchanges: RefCell::default(),
         };
         if self.switch == Some(Switch::EmptyIndexTrusted) {
@@ -235,6 +250,25 @@ impl World {
 
     pub fn new_offset(&self) -> i64 {
         offset(&mut self.rng.borrow_mut(), self.setup.skew_ms)
+    }
+
+    /// How an origin fares now.
+    pub fn regime(&self, host: &str) -> Regime {
+        let storm = self.setup.storm.as_ref().filter(|_| !self.is_healed());
+        let spells = storm.and_then(|storm| storm.spells.iter().find(|(of, _)| *of == host));
+        let ms = self.executor.now_ms() - START_MS;
+        spells.map_or(Regime::Well, |(_, spells)| regimes::at(spells, ms))
+    }
+
+    /// Waits until so long after the start.
+    pub async fn until(&self, ms: u64) {
+        let now_ms = self.executor.now_ms() - START_MS;
+        self.executor.sleep(ms.saturating_sub(now_ms)).await;
+    }
+
+    /// Adds to the numbers of a kind of wave.
+    pub fn sums(&self, kind: Kind, add: impl FnOnce(&mut Sums)) {
+        add(self.numbers.borrow_mut().entry(kind).or_default());
     }
 
     pub fn count(&self, what: &'static str) {

@@ -1,0 +1,181 @@
+//! Requests to the origin that are in flight: how many, and for what.
+
+use super::executor::Life;
+use super::host::SimHost;
+use super::page::Bytes;
+use super::promises::Promise;
+use super::setup::{SEARCH, START_MS};
+use super::world::{Seat, World};
+use edgekeep::cache::answer::OriginFailure;
+use edgekeep::cache::request::OriginRequest;
+use edgekeep::http::head::ResponseHead;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Who has waited for another one in vain, or was told that its answer is not
+/// for all, asks within this time.
+const AFTER_MS: u64 = 1_000;
+/// For how long it is remembered that answers are not for all.
+const UNSHARED_MS: u64 = 60_000;
+/// A leader from which nothing was heard for so long is gone.
+const DEAD_MS: u64 = 3_000;
+/// How often a request looks into the Cache API: at first, and three times
+/// after another one has asked. Then it asks for itself.
+const LOOKS_MAX: u32 = 4;
+
+/// A request to the origin.
+pub struct Flight {
+    site: &'static str,
+    /// What it asks for, variant and all.
+    key: String,
+    began_ms: u64,
+    /// Whether others wait for it.
+    leads: bool,
+    /// The task that asks.
+    life: Life,
+    over: Rc<Cell<bool>>,
+}
+
+impl Flight {
+    fn is_up(&self) -> bool {
+        !self.over.get() && !self.life.is_over()
+    }
+}
+
+/// Answers to an isolate that were not for all: when the last one came, for
+/// each key; and until when that is remembered.
+pub type Unshared = BTreeMap<String, (u64, u64)>;
+
+/// Notes that a request goes to the origin. The cell is for [`end`].
+pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<bool>> {
+    let (world, exchange, seat) = (&host.world, &host.exchange, &host.seat);
+    let over = Rc::new(Cell::new(false));
+    let flight = Flight {
+        site: exchange.site,
+        key: key(request),
+        began_ms: world.executor.now_ms(),
+        leads: is_for_all(host, request) && !is_excused(host, request),
+        life: world.executor.current_life(),
+        over: Rc::clone(&over),
+    };
+    let mut flights = seat.flights.borrow_mut();
+    flights.retain(Flight::is_up);
+    let same = |other: &&Flight| other.leads && other.key == flight.key;
+    if flight.leads
+        && let Some(other) = flights.iter().find(same)
+    {
+        let (name, key, ms) = (&seat.name, &flight.key, other.began_ms - START_MS);
+        let text = format!("{name} asks for {key}, asked for at {ms} ms\n{exchange}");
+        world.promises.break_one(world, Promise::Collapsed, text);
+    }
+    flights.push(flight);
+    let here = |flight: &&Flight| flight.site == exchange.site;
+    let count = flights.iter().filter(here).count();
+    drop(flights);
+    world.sums(exchange.kind, |sums| {
+        sums.origin += 1;
+        sums.in_flight = sums.in_flight.max(count as u64);
+    });
+    let storm = world.setup.storm.as_ref();
+    let limit = storm.map_or(usize::MAX, |storm| storm.guard.requests_max);
+    if count >= limit {
+        seat.full_ms.set(Some(world.executor.now_ms()));
+    }
+    if count > limit {
+        let (name, site) = (&seat.name, exchange.site);
+        let text = format!("{name} has {count} requests in flight to {site}, of {limit}");
+        world.promises.break_one(world, Promise::Load, text);
+    }
+    over
+}
+
+/// Whether the answer to a request is meant for all who ask alike. Where a
+/// page has variants, who asks first cannot know yet whose answer it will be.
+fn is_for_all(host: &SimHost, request: &OriginRequest) -> bool {
+    let (world, exchange) = (&host.world, &host.exchange);
+    let page = &world.origin.pages[exchange.page].setup;
+    let wishes = exchange.control.is_some() && world.setup.directives;
+    let ranged = exchange.range.is_some() || request.fields.has("range");
+    // What follows a part is asked for by each, and then all of it, perhaps.
+    let completes = exchange.completes.get() || request.fields.has("range");
+    exchange.completes.set(completes);
+    let plain = request.method == "GET" && !ranged && !completes && !wishes;
+    plain && page.privacy.is_none() && !page.varies && page.path != SEARCH
+}
+
+/// Whether a request need not wait for others, or has done so in vain.
+fn is_excused(host: &SimHost, request: &OriginRequest) -> bool {
+    let now_ms = host.world.executor.now_ms();
+    let mut told = host.world.unshared[host.seat.centre].borrow_mut();
+    let told = told.get_mut(&key(request));
+    let unshared = told.is_some_and(|(at_ms, until_ms)| {
+        let remembered = now_ms < *until_ms;
+        if remembered {
+            // Who hears of it remembers it for as long again.
+            *until_ms = now_ms + UNSHARED_MS;
+        }
+        remembered || now_ms < *at_ms + AFTER_MS
+    });
+    unshared || host.exchange.looks.get() >= LOOKS_MAX
+}
+
+/// What came back.
+type Said = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
+
+/// Whether a 503 comes of the limit of requests under way: all places were
+/// taken a while ago, perhaps by requests that are gone without a word.
+pub fn was_full(world: &World, seat: &Seat) -> bool {
+    let Some(storm) = &world.setup.storm else {
+        return false;
+    };
+    let seconds = world.setup.origin_timeout_seconds + storm.guard.queue_seconds;
+    let while_ms = 1000 * seconds + 2 * AFTER_MS;
+    let now_ms = world.executor.now_ms();
+    seat.full_ms.get().is_some_and(|at| now_ms - at <= while_ms)
+}
+
+/// Whether a body is not what its head says.
+fn is_cut(head: &ResponseHead, body: Option<&Bytes>) -> bool {
+    let told = head.fields.get("content-length");
+    let told: Option<usize> = told.and_then(|length| length.parse().ok());
+    body.is_some_and(|body| body.broken || told.is_some_and(|told| told != body.text.len()))
+}
+
+/// Notes that there is an answer.
+pub fn end(host: &SimHost, request: &OriginRequest, over: &Cell<bool>, said: &Said) {
+    let world = &host.world;
+    over.set(true);
+    let now_ms = world.executor.now_ms();
+    let until_ms = match said {
+        // Those who wait hear that it failed.
+        Err(_) => now_ms,
+        Ok((head, _)) if head.status >= 500 => now_ms,
+        Ok((head, body)) => {
+            let page = &world.origin.pages[host.exchange.page].setup;
+            // What comes stale is for nobody else.
+            let older_ms = 1000 * page.upstream_seconds + 2 * world.setup.skew_ms + DEAD_MS;
+            let lives =
+                1000 * page.terms.lifetime() > older_ms + 1000 * world.setup.origin_timeout_seconds;
+            match lives && head.status < 400 {
+                true if is_cut(head, body.as_ref()) => now_ms,
+                true => return,
+                false => now_ms + UNSHARED_MS,
+            }
+        }
+    };
+    let mut unshared = world.unshared[host.seat.centre].borrow_mut();
+    let told = unshared.entry(key(request)).or_default();
+    *told = (now_ms, told.1.max(until_ms));
+}
+
+/// What a request asks for: what the origin sees but for conditions.
+fn key(request: &OriginRequest) -> String {
+    let mut key = format!("{} {}", request.method, request.url);
+    for name in ["accept-language", "cookie", "authorization"] {
+        if let Some(value) = request.fields.get(name) {
+            key += &format!(" {name}: {value}");
+        }
+    }
+    key
+}

@@ -1,0 +1,66 @@
+//! For how long a page may be used, and what that follows from: our own
+//! reading of README.md and the RFCs, apart from the code under test.
+
+/// What a page's `Cache-Control` says. Times are in seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    pub max_age: u64,
+    pub s_maxage: Option<u64>,
+    pub while_revalidate: Option<u64>,
+    pub if_error: Option<u64>,
+    pub must_revalidate: bool,
+}
+
+/// The windows that the settings give to pages which name none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Windows {
+    pub while_revalidate: Option<u64>,
+    pub if_error: Option<u64>,
+}
+
+/// README.md, `stale_if_error`: where neither page nor setting names one.
+const IF_ERROR_SECONDS: u64 = 86_400;
+
+impl Terms {
+    /// `Cache-Control` as the origin sends it.
+    pub fn cache_control(&self) -> String {
+        let mut text = format!("max-age={}", self.max_age);
+        for (name, seconds) in [
+            ("s-maxage", self.s_maxage),
+            ("stale-while-revalidate", self.while_revalidate),
+            ("stale-if-error", self.if_error),
+        ] {
+            if let Some(seconds) = seconds {
+                text += &format!(", {name}={seconds}");
+            }
+        }
+        if self.must_revalidate {
+            text += ", must-revalidate";
+        }
+        text
+    }
+
+    /// For how long it is fresh.
+    pub fn lifetime(&self) -> u64 {
+        self.s_maxage.unwrap_or(self.max_age)
+    }
+
+    /// For how long after that it may be served while it is refreshed.
+    pub fn while_revalidate_seconds(&self, settings: Windows) -> u64 {
+        let named = self.while_revalidate.or(settings.while_revalidate);
+        named.filter(|_| !self.must_revalidate).unwrap_or(0)
+    }
+
+    /// For how long after that it may be served if the origin fails.
+    pub fn if_error_seconds(&self, settings: Windows) -> u64 {
+        let default = match self.s_maxage {
+            Some(_) => 0,
+            None => IF_ERROR_SECONDS,
+        };
+        let named = self.if_error.or(settings.if_error);
+        match self.must_revalidate {
+            true => 0,
+            false => named.unwrap_or(default),
+        }
+    }
+}
