@@ -17,7 +17,6 @@ use crate::cache::key::Slot;
 use crate::cache::no_vary_search;
 use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
-use crate::cache::rules::Kv;
 use crate::cache::stored::{Age, as_stale};
 use crate::cache::windows::{self, Window};
 use crate::http::cache_control::withheld;
@@ -463,25 +462,6 @@ pub fn forward<B>(
         Err(failure) => origin_failed(failure),
     }
 }
-
-/// KV takes pages that will be fresh for a while and was not said to be checked each
-/// time; the Cache API takes everything that may be stored.
-pub fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
-    let small = entry
-        .length
-        .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
-    // An error is soon gone, and KV would show it for a minute and more.
-    let page = entry.status < 400 && entry.status != 206;
-    if lookup.rule.kv != Kv::Never && small && page && entry.terms.lifetime > entry.initial_age {
-        vec![Tier::CacheApi, Tier::Kv]
-    } else {
-        vec![Tier::CacheApi]
-    }
-}
-
-/// The longest body that KV gets: its values have at most 25 MiB, of which
-/// 64 KiB are left for the entry's text.
-pub const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
 
 /// Notes where a copy goes.
 pub fn note_stores(report: &mut Report, places: &[(Tier, Slot)]) {

@@ -6,7 +6,6 @@
 //! what everything is about, and a timer on each would cost more than a slow
 //! one ever will.
 
-use super::fetch::tiers_for;
 use super::find::Taken;
 use super::host::{Host, Keep, Landed, Tier};
 use super::isolate::Isolate;
@@ -92,6 +91,25 @@ pub fn copies_but<H: Host>(
         landed,
     }
 }
+
+/// KV may have pages that will be fresh for a while and need not be checked
+/// each time; the Cache API gets everything that may be stored.
+fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
+    let small = entry
+        .length
+        .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
+    // An error is soon gone, and KV would show it for a minute and more.
+    let page = entry.status < 400 && entry.status != 206;
+    if lookup.rule.kv != Kv::Never && small && page && entry.terms.lifetime > entry.initial_age {
+        vec![Tier::CacheApi, Tier::Kv]
+    } else {
+        vec![Tier::CacheApi]
+    }
+}
+
+/// The longest body that KV gets: its values have at most 25 MiB, of which
+/// 64 KiB are left for the entry's text.
+const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
 
 /// Whether KV gets a copy of an answer that it may have. The answer counts as
 /// fetched, and the copy as written.
