@@ -1,8 +1,10 @@
 # A rule keeps it to the isolate, or to each request.
 rule /own* collapse = "isolate"
+rule /own* origin_timeout = 15
+rule origin_timeout = 15
 
 # The isolates of a data centre tell each other what they are asking for.
-origin /a slow=1 200 max-age=60 | one
+origin /a slow=4 200 max-age=60 | one
 start here get /a
 wait 0.4
 at b
@@ -12,7 +14,7 @@ asked /a 1
 
 # And what cannot be shared.
 at a
-origin /b slow=1 200 private | yours
+origin /b slow=4 200 private | yours
 start here get /b
 wait 0.4
 at b
@@ -21,7 +23,7 @@ finish here -> 200 yours
 asked /b 2
 
 at a
-origin /own slow=1 200 max-age=60 | one
+origin /own slow=4 200 max-age=60 | one
 start here get /own
 wait 0.4
 at b

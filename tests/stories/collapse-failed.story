@@ -1,4 +1,5 @@
 # One request finds out for all that the origin does not answer.
+rule /c origin_timeout = 15
 origin /a hang
 start first get /a
 start second get /a
@@ -19,7 +20,7 @@ asked /b 2
 
 # A purge that comes meanwhile counts for who waited: the copy is dead on
 # arrival, and the next one of them asks.
-origin /c slow=1.2 200 max-age=60; Cache-Tag: t | one
+origin /c slow=4 200 max-age=60; Cache-Tag: t | one
 start first get /c
 start second get /c
 start third get /c

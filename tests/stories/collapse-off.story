@@ -1,6 +1,7 @@
 # A rule may want each request to ask for itself.
+rule origin_timeout = 15
 rule collapse = "off"
-origin /a slow=0.5 200 max-age=60 | one
+origin /a slow=3 200 max-age=60 | one
 start first get /a
 start second get /a
 finish first -> 200 one # miss !collapsed

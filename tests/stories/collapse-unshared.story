@@ -1,6 +1,7 @@
 # What is somebody's is nobody else's: who waited asks at once, and the next
 # ones do not wait.
-origin /a slow=0.5 200 private, max-age=60 | yours
+rule origin_timeout = 15
+origin /a slow=3 200 private, max-age=60 | yours
 start first get /a
 start second get /a
 finish first -> 200 yours # detail=private
@@ -16,7 +17,7 @@ asked /a 4
 origin /a 200 max-age=1 | ours
 get /a -> 200 ours # miss stored
 wait 2.2
-origin /a slow=0.5 200 max-age=60 | ours
+origin /a slow=3 200 max-age=60 | ours
 start first get /a
 start second get /a
 finish first -> 200 ours # !collapsed
@@ -26,7 +27,7 @@ asked /a 6
 # What must be confirmed each time is confirmed for each.
 origin /b 200 no-cache; ETag: "1" | one
 get /b -> 200 one # miss stored
-origin /b slow=0.3 200 no-cache; ETag: "1" | one
+origin /b slow=3 200 no-cache; ETag: "1" | one
 start first get /b
 start second get /b
 finish first -> 200 one # fwd-status=304

@@ -1,5 +1,6 @@
 # Many requests for one answer that is not there make one request to the origin.
-origin /a slow=0.5 200 max-age=60 | one
+rule origin_timeout = 15
+origin /a slow=3 200 max-age=60 | one
 start first get /a
 start second get /a
 start third get /a
@@ -13,7 +14,7 @@ get /a -> 200 one # hit !collapsed
 origin /b 200 max-age=1; ETag: "1" | one
 get /b -> 200 one # miss stored
 wait 2.2
-origin /b slow=0.5 200 max-age=60; ETag: "1" | one
+origin /b slow=3 200 max-age=60; ETag: "1" | one
 start first get /b
 start second get /b
 finish first -> 200 one # fwd=stale fwd-status=304
@@ -22,7 +23,7 @@ asked /b 2
 
 # Who is answered by another one's request gets an answer of its own: its
 # method's, its conditions', its range's.
-origin /c slow=0.5 200 max-age=60; ETag: "1" | 0123456789
+origin /c slow=3 200 max-age=60; ETag: "1" | 0123456789
 start first get /c
 start conditional get /c If-None-Match: "1"
 start part get /c Range: bytes=0-
@@ -32,7 +33,7 @@ finish part -> 206 0123456789 # collapsed
 asked /c 1
 
 # Variants are others' answers: each asks for its own.
-origin /d slow=0.5 200 max-age=60; Vary: Accept-Language | words
+origin /d slow=3 200 max-age=60; Vary: Accept-Language | words
 start english get /d Accept-Language: en
 start german get /d Accept-Language: de
 start again get /d Accept-Language: de
