@@ -3,7 +3,7 @@
 use super::executor::Life;
 use super::host::SimHost;
 use super::page::Bytes;
-use super::promises::Promise;
+use super::promises::{Promise, others_ms};
 use super::setup::{SEARCH, START_MS};
 use super::world::{Seat, World};
 use edgekeep::cache::answer::OriginFailure;
@@ -59,6 +59,15 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<bool>> {
         life: world.executor.current_life(),
         over: Rc::clone(&over),
     };
+    world.trace(|| {
+        let (name, key) = (&seat.name, &flight.key);
+        let whose = if flight.leads {
+            "for all"
+        } else {
+            "for itself"
+        };
+        format!("{name}: {exchange}, asks {whose}: {key}")
+    });
     let mut flights = seat.flights.borrow_mut();
     flights.retain(Flight::is_up);
     let same = |other: &&Flight| other.leads && other.key == flight.key;
@@ -117,7 +126,9 @@ fn is_excused(host: &SimHost, request: &OriginRequest) -> bool {
         }
         remembered || now_ms < *at_ms + AFTER_MS
     });
-    unshared || host.exchange.looks.get() >= LOOKS_MAX
+    let waited_ms = now_ms - host.exchange.began_ms;
+    let in_vain = host.exchange.looks.get() >= LOOKS_MAX;
+    unshared || in_vain || waited_ms >= others_ms(&host.world.setup)
 }
 
 /// What came back.

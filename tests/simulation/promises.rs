@@ -104,16 +104,20 @@ const LEDGER_WAITS_MAX: u64 = 8;
 /// What comes on top: short ways.
 const MORE_MS: u64 = 1_000;
 
+/// How long a request waits for one that asks for all.
+pub fn others_ms(setup: &Setup) -> u64 {
+    1000 * setup.deadline_seconds() + NEIGHBOUR_MS
+}
+
 /// How long an answer may take.
 fn bound_ms(setup: &Setup) -> u64 {
     let read_ms = match setup.tiers.kv_slow {
         0 => KV_MS,
         _ => KV_MS.max(SLOW_LAGS * setup.lag_ms),
     };
-    let others_ms = 1000 * setup.deadline_seconds() + NEIGHBOUR_MS;
     let body_seconds = setup.origin_timeout_seconds;
     ASKS_MAX * 1000 * (setup.deadline_seconds() + body_seconds)
-        + ROUNDS_MAX * others_ms
+        + ROUNDS_MAX * others_ms(setup)
         + (ROUNDS_MAX + 1) * READS_MAX * read_ms
         + LEDGER_WAITS_MAX * LEDGER_MS_MAX
         + MORE_MS
@@ -343,7 +347,13 @@ impl Excuse {
 /// or others of its isolate, which then leaves the origin alone.
 fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) -> bool {
     let collapsed = status_of(answer).contains("; collapsed");
-    let spared = answer.status == 503 && answer.fields.has("retry-after");
+    // It has waited for others for as long as it may.
+    let waited_ms = world.executor.now_ms() - exchange.began_ms;
+    if collapsed && answer.status == 504 && waited_ms >= others_ms(&world.setup) {
+        return true;
+    }
+    let told = says(answer, "circuit-open") || says(answer, "origin-busy");
+    let spared = told || answer.status == 503 && answer.fields.has("retry-after");
     if spared && flights::was_full(world, seat) {
         world.count("no place to ask the origin");
         return true;
