@@ -89,13 +89,19 @@ it('indented lines belong to the answer above', () => {
   assert.deepEqual(checks.map(({ verb, pointer, value }) => [verb, pointer, value]), [['json', '/hard', '["tag:$host"]'], ['nojson', '/soft', '']])
 })
 
+it('settings hold for the whole story, wherever they stand', () => {
+  const { rules, settings, steps } = parse('wait 1\nrule /a kv = false\nsetting origin_deadline = 3\nwait 2')
+  assert.deepEqual([rules, settings], [[{ host: 'trial.test', path: '/a', kv: false }], { origin_deadline: 3 }])
+  assert.deepEqual(steps.map(({ seconds }) => seconds), [1, 2])
+})
+
 it('what is not understood is an error with file and line', () => {
   const lines = [
     'gett -> 200', 'get a -> 200', 'get /a', 'get /a -> ok', 'get /a X-A -> 200', 'get /a -> 200 # HIT', 'origin /a', 'origin a 200',
-    'origin /a soon 200', 'origin /a next=0 down', 'origin /a next= down', 'backup a 200', 'asked spare /a 1', 'setting a', 'setting A = 1', 'setting a = [', 'wait 1\nsetting a = 1', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',
+    'origin /a soon 200', 'origin /a next=0 down', 'origin /a next= down', 'backup a 200', 'asked spare /a 1', 'setting a', 'setting A = 1', 'setting a = [', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',
     'finish x', 'purge {} 200', 'purge {} -> 200 # old', 'ledger down', 'kv up', 'kv full', 'only native\nkv empty', 'only native\nledger slow=1', 'spoil kv', 'spoil kv somehow', 'spoil ledger cut', 'rule edge_ttl 5', 'rule edge_ttl = [', '  has ETag',
-    'get /a -> 200\n  had ETag', 'get /a -> 200\n  lacks ETag: x', 'wait 1\nrule edge_ttl = 5', 'wait 1\nonly native', 'purge {} -> 200\n  sent X-A',
-    'rule kv = true\nrule kv = false', 'key', 'key a may', 'key a may = [', 'cascade a ["b"]', 'wait 1\nkey a', 'get /a -> 200\n  json hard []',
+    'get /a -> 200\n  had ETag', 'get /a -> 200\n  lacks ETag: x', 'wait 1\nonly native', 'purge {} -> 200\n  sent X-A',
+    'rule kv = true\nrule kv = false', 'key', 'key a may', 'key a may = [', 'cascade a ["b"]', 'get /a -> 200\n  json hard []',
     'get /a -> 200\n  json /hard', 'get /a -> 200\n  nojson /hard []', 'only natively', 'origin /a 200\n  has ETag',
   ]
   for (const line of lines) {

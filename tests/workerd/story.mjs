@@ -44,10 +44,7 @@ function addInstruction(story, text, line, first) {
   }
   const [verb, rest] = cutAt(text, ' ')
   const setting = { rule: addRule, key: addKey, cascade: addCascade, setting: addSetting }[verb]
-  if (setting) {
-    if (story.steps.length > 0) throw new StoryError('settings, rules, keys and cascades come before everything else')
-    return setting(story, rest)
-  }
+  if (setting) return setting(story, rest)
   if (FAULTS.test(text)) {
     if (!story.onlyNative) throw new StoryError('this fault needs `only native`')
     story.steps.push({ kind: 'fault', line, text })
