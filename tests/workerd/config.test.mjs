@@ -54,6 +54,7 @@ async function checkPassing(stand, field) {
   const order = await stand.purge(host, { hosts: [host] })
   assert.equal(order.status, 503, String(order))
   assert.match(order.field('content-type'), /^application\/problem\+json/)
+  assert.equal(JSON.parse(order.text).title, 'Misconfigured')
   assert.ok(!order.text.includes(field), `the client is not told about the configuration:\n${order}`)
 }
 

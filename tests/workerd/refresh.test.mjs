@@ -13,7 +13,7 @@ const page = (body, ...fields) => ({ status: 200, fields: [['Cache-Control', 'ma
 
 let stand
 before(async () => {
-  stand = await Stand.start({ workers: ['a', 'b'], rules: { defaults: { kv: true }, rules: [{ path: '/no-kv', kv: false }, { path: '/no-cache', cache: false }] } })
+  stand = await Stand.start({ workers: ['a', 'b'], rules: { defaults: { kv: true, retries: 0 }, rules: [{ path: '/no-kv', kv: false }, { path: '/no-cache', cache: false }] } })
 })
 after(() => stand?.stop())
 
