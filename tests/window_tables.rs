@@ -275,6 +275,8 @@ fn it_only_moves_on() {
                         stale_if_error,
                         stale_allowed: true,
                     };
+                    let at_once = window(&terms, 0, Some(Hard));
+                    assert_eq!(at_once, Window::Gone, "{terms:?}");
                     let ages = (0..12).chain([u64::MAX - 1, u64::MAX]);
                     let stands = ages.map(|age| (age, window(&terms, age, purged)));
                     let stands: Vec<_> = stands.collect();
