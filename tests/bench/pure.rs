@@ -5,6 +5,7 @@
 //! `pure` alone prints the names; `pure index-bytes` what 100,000 purge
 //! selectors take of memory.
 
+use edgekeep::cache::answer::{Exchange, Next, settle};
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::{Times, initial_age, terms};
 use edgekeep::cache::key::{self, CacheKey};
@@ -14,7 +15,7 @@ use edgekeep::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
 use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
 use edgekeep::cache::request::{Lookup, Plan, classify};
 use edgekeep::cache::rules::Rules;
-use edgekeep::cache::selector::{mark_of, marks};
+use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::stored::{Verdict, judge};
 use edgekeep::flow::keys::Secrets;
 use edgekeep::flow::reply::{Client, from_entry};
@@ -101,27 +102,22 @@ const TIMES: Times = Times {
     response_ms: START + 20,
 };
 
-/// The stored page, with so many tags.
+/// The page as it is stored, with so many tags of its origin.
 fn entry(lookup: &Lookup, tags: usize) -> Entry {
-    let head = answer();
+    let mut head = answer();
     let tags: Vec<String> = (0..tags).map(|n| format!("article-{n:05}")).collect();
-    let names = negotiation::choosing_fields(&head.fields).expect("no *");
-    let fields = head.fields.iter();
-    let fields = fields.filter(|(name, _)| !matches!(*name, "cache-tag" | "content-length"));
-    Entry {
-        key: lookup.key.text.clone(),
+    head.fields.set("cache-tag", tags.join(","));
+    let exchange = Exchange {
+        lookup,
         seen: START,
-        received_ms: TIMES.response_ms,
-        cost_ms: 0,
-        initial_age: initial_age(&head, TIMES),
-        terms: terms(&head, &lookup.rule, TIMES).expect("a lifetime"),
-        for_authorized: false,
-        status: 200,
-        length: Some(2048),
-        marks: marks(&lookup.key.url, &tags, &[]),
-        tags,
-        choices: negotiation::choices(&names, &lookup.origin.fields),
-        fields: fields.collect(),
+        times: TIMES,
+        stored: None,
+        on_error: false,
+        ranged: false,
+    };
+    match settle(&exchange, Ok(&head)) {
+        Next::Store(entry) => *entry,
+        next => panic!("{next:?}"),
     }
 }
 
@@ -146,7 +142,6 @@ fn full_index() -> PurgeIndex {
                 run: START,
                 ms: START,
             },
-            kv_writes: None,
             marks: (first + 1..=first + page).map(mark).collect(),
         };
         assert!(index.learn(&news));
