@@ -108,17 +108,23 @@ async function compareRequests(context, { quick }) {
     for (const worker of workers) await context.prepare(worker, context.TOKEN)
     const plan = quick ? { warm: 1500, rounds: 8, size: 160 } : { warm: 3000, rounds: 16, size: 400 }
     const hit = await context.hits(workers, plan)
-    rows.push(ratios(context, 'hit in the Cache API', hit, 1.0))
-    rows.push({ what: 'hit in isolate memory', goal: 0.75 }) // there is no such tier yet
+    note(rows, ratios(context, 'hit in the Cache API', hit, 1.0))
+    note(rows, { what: 'hit in isolate memory', goal: 0.75 }) // there is no such tier yet
     say('Misses ...')
     const fewer = quick ? { warm: 200, rounds: 6, size: 48 } : { warm: 1000, rounds: 12, size: 160 }
     const local = await context.misses(workers, { ...fewer, path: (n) => `/blog/local/${n}?b=2&a=1&utm_source=x` })
-    rows.push(ratios(context, 'miss, kept in the Cache API', local, 1.15))
+    note(rows, ratios(context, 'miss, kept in the Cache API', local, 1.15))
     const both = await context.misses(workers, { ...fewer, path: (n) => `/blog/both/${n}?b=2&a=1&utm_source=x` })
-    rows.push(ratios(context, 'miss, kept in KV too (by us alone)', both))
+    note(rows, ratios(context, 'miss, kept in KV too (by us alone)', both))
   } finally {
     for (const worker of workers) await worker.stop()
   }
+}
+
+/** Measuring takes minutes: what there is of it is shown at once. */
+function note(rows, row) {
+  rows.push(row)
+  if (row.value !== undefined) say(`  ${row.what}: ${row.value.toFixed(2)} ${row.unit}`)
 }
 
 /** A row of ratios to the recipe. */
@@ -138,15 +144,15 @@ async function compareFills(context, { quick }) {
     for (const { start } of [tee, edgekeep]) workers.push(await start())
     const { windows, memory } = await context.fills(workers, { rounds: quick ? 5 : 15 })
     const ratio = compare(windows.get('edgekeep'), windows.get('tee'), { of: median })
-    rows.push({ what: '20 MB to a client and both tiers', unit: '× JS tee', ...ratio, goal: 1.2 })
+    note(rows, { what: '20 MB to a client and both tiers', unit: '× JS tee', ...ratio, goal: 1.2 })
     const [ours, theirs] = ['edgekeep', 'tee'].map((name) => median(memory.get(name)) / 1e6)
-    rows.push({ what: '… growth of the process at its peak', unit: 'MB', value: ours, recipe: theirs, goal: 2 })
+    note(rows, { what: '… growth of the process at its peak', unit: 'MB', value: ours, recipe: theirs, goal: 2 })
   } finally {
     for (const worker of workers) await worker.stop()
   }
   const { folder: build, compatibility } = context
   const growth = await context.wasmGrowth({ build, compatibility })
-  rows.push({ what: '… growth of wasm memory', unit: 'MB', value: growth / 1e6, goal: 2 })
+  note(rows, { what: '… growth of wasm memory', unit: 'MB', value: growth / 1e6, goal: 2 })
 }
 
 async function compareStartUps(context, { quick }) {
@@ -159,9 +165,9 @@ async function compareStartUps(context, { quick }) {
   }
   const rounds = quick ? 6 : 15
   const bypass = await context.startUps([constant, edgekeep], rounds, '/admin/')
-  rows.push({ what: 'start-up over a constant worker, CPU time', unit: 'ms', ...milliseconds(bypass), goal: 20 })
+  note(rows, { what: 'start-up over a constant worker, CPU time', unit: 'ms', ...milliseconds(bypass), goal: 20 })
   const miss = await context.startUps([constant, edgekeep], rounds, context.ARTICLE)
-  rows.push({ what: '… with a first miss, and the ledger’s own start', unit: 'ms', ...milliseconds(miss) })
+  note(rows, { what: '… with a first miss, and the ledger’s own start', unit: 'ms', ...milliseconds(miss) })
 }
 
 /** Compiles the plugin that counts instructions; without it, CPU time is measured. */
