@@ -143,6 +143,7 @@ fn full_index() -> PurgeIndex {
                 ms: START,
             },
             marks: (first + 1..=first + page).map(mark).collect(),
+            kv_writes: None,
         };
         assert!(index.learn(&news));
     }
