@@ -6,7 +6,7 @@ use super::flights;
 use super::host::{Exchange, KV_MS, SLOW_LAGS};
 use super::ledger::{LEDGER_MS_MAX, LONG_MS};
 use super::page::{Asked, Bytes, STAMP, check_head, expected, names_in};
-use super::setup::Setup;
+use super::setup::{SEARCH, Setup};
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::flow::reply::{Answer, Content, Piece};
@@ -208,7 +208,9 @@ impl Promises {
         let text = text_of(answer);
         check_names(exchange, answer, &text).map_err(|t| (Promise::Private, t))?;
         let excuse = Excuse::of(world, seat, exchange, answer)?;
-        if answer.status >= 500 {
+        // A signpost that is late hides what it leads to.
+        let hidden = &*world.origin.pages[exchange.page].setup.path == SEARCH;
+        if answer.status >= 500 && !hidden {
             let copy = ages::usable_copy(world, seat, exchange);
             let copy = copy.map(|copy| (Promise::Outlived, format!("there was {copy}")));
             copy.map_or(Ok(()), Err)?;
