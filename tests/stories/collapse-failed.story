@@ -27,7 +27,7 @@ start third get /c
 purge {"tags": ["t"]} -> 200
 origin /c 200 max-age=60; Cache-Tag: t | two
 finish first -> 200 one
-finish second -> 200 two # !collapsed
+finish second -> 200 two
 finish third -> 200 two
 asked /c 2
 

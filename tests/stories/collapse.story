@@ -38,6 +38,6 @@ start english get /d Accept-Language: en
 start german get /d Accept-Language: de
 start again get /d Accept-Language: de
 finish english -> 200 words # miss !collapsed
-finish german -> 200 words # fwd=vary-miss !collapsed
-finish again -> 200 words # collapsed
+finish german -> 200 words # fwd=vary-miss
+finish again -> 200 words # fwd=vary-miss
 asked /d 2
