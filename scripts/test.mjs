@@ -1,11 +1,10 @@
-// npm test: all tests, native, in workerd, and with Django. Every part runs even if one before it failed; any failure fails the whole.
+// npm test: all tests, native and in workerd (those with Django: npm run test:django). Every part runs even if one before it
+// failed; any failure fails the whole.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from './build.mjs'
-import { findPython } from './django/venv.mjs'
 import { setup } from './setup.mjs'
-import { testDjango } from './test-django.mjs'
 import { ROOT, Problem, atLeast, main, run, say } from './tools.mjs'
 
 const FOLDER = join('tests', 'workerd')
@@ -19,21 +18,8 @@ async function test() {
   await build()
   say('Tests in workerd ...')
   if ((await run(process.execPath, ['--test', ...nodeOptions(), ...files])) !== 0) failed.push(`tests in workerd (${FOLDER})`)
-  const python = hasPython()
-  if (python) failed.push(...(await testDjango()))
   if (failed.length > 0) throw new Problem(`Failed: ${failed.join('; ')}.`)
-  say(`\nAll tests passed, native and in workerd${python ? ', and with Django' : '; those with Django were left out'}.`)
-}
-
-/** Python is wanted for nothing else: who has none is told, and the other tests count. */
-function hasPython() {
-  try {
-    return Boolean(findPython())
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error
-    say(`\nThe tests with Django are left out: ${error.message}`)
-    return false
-  }
+  say('\nAll tests passed, native and in workerd.')
 }
 
 /** Each file starts a workerd of its own: more than a few at a time only make each other slow. */
