@@ -1,5 +1,5 @@
-// npm run simulate -- --seeds N [--first F] [--seed S] [--without DEFENCE]: lives through simulated worlds, far more than
-// `cargo test` does (tests/simulation/README.md).
+// npm run simulate -- --seeds N [--first F] [--seed S] [--only purges|storms] [--without DEFENCE]: lives through simulated
+// worlds, far more than `cargo test` does (tests/simulation/README.md).
 
 import { checkRust } from './setup.mjs'
 import { main, run } from './tools.mjs'
