@@ -23,7 +23,8 @@ it('after a miss, under load', LIMIT, async () => {
     stand.origin.on(HOST, path, plan({ 'Cache-Control': 'max-age=60' }, 'x'.repeat(1 + round * 1_000)))
     await stand.get(HOST, path)
     const next = await stand.get(HOST, path)
-    assert.ok(next.hit, `round ${round}:\n${next}`)
+    // Or it came so early that the first was still on its way.
+    assert.ok(next.hit || next.cache.has('collapsed'), `round ${round}:\n${next}`)
     assert.equal(stand.origin.requests(HOST, path).length, 1)
   }
   await Promise.all(Array.from({ length: ROUNDS }, (_, index) => round(index)))
