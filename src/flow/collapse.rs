@@ -9,14 +9,13 @@ use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::within::within;
 use crate::cache::answer::OriginFailure;
 use crate::cache::request::Lookup;
 use crate::cache::settings::Collapse;
 use crate::http::cache_control::RequestControl;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 /// What a request does that has found nothing to serve.
 #[derive(Debug)]
@@ -226,12 +225,7 @@ pub async fn lead<H: Host, T>(
     let mut work = pin!(work);
     let mut pause_ms = if shared { NOTE_AFTER_MS } else { BEAT_MS };
     for beat in 0_u32.. {
-        let mut timer = pin!(host.sleep(pause_ms));
-        let done = poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
-        });
-        if let Some(done) = done.await {
+        if let Some(done) = within(host, pause_ms, work.as_mut()).await {
             return done;
         }
         flight.beat(host.now_ms());
