@@ -159,14 +159,14 @@ pub async fn fetch<H: Host>(
         });
         // The cases in which `settle` may fall back to it.
         let errors = &lookup.rule.error_statuses;
-        let failed = |head: &ResponseHead| errors.contains(&head.status) || head.status == 304;
-        let failed = head.as_ref().map_or(true, failed);
-        if failed && head.as_ref().map_or(true, |head| head.status != 304) {
+        let status = head.as_ref().ok().map(|head| head.status);
+        let failed = status.is_none_or(|status| errors.contains(&status));
+        if failed {
             old = last_look(host, isolate, lookup, old, report).await;
         }
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let on_error = match &old {
-            Some(old) if failed => {
+            Some(old) if failed || status == Some(304) => {
                 old.on_error && is_usable(host, isolate, lookup, old, report).await
             }
             _ => false,
