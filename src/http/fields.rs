@@ -1,9 +1,28 @@
 //! Header fields, in the order they came.
 
+use std::fmt;
+
 /// Header fields (RFC 9110 §5). Names are lower-case; a field may occur more
 /// than once, and order is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(String, String)>);
+///
+/// All lines lie in one text, one after the other, so that a copy is two
+/// copies of memory however many they are. The text is only ever added to: what
+/// is removed is no longer pointed at.
+#[derive(Clone, Default)]
+pub struct Fields {
+    text: String,
+    lines: Vec<Line>,
+}
+
+/// Where a line's name and its value lie in the text. Fields of more than
+/// 4 GiB do not exist: the platform takes 128 KB.
+#[derive(Clone, Copy)]
+struct Line {
+    name: u32,
+    name_end: u32,
+    value: u32,
+    end: u32,
+}
 
 impl Fields {
     /// No fields.
@@ -11,12 +30,77 @@ impl Fields {
         Self::default()
     }
 
+    /// Fields from a text in which names (lower-case) and values take turns,
+    /// each on a line of its own: no field can hold a line feed. A name
+    /// without a value is left out.
+    pub fn from_text(text: &str) -> Self {
+        let mut fields = Self {
+            text: text.to_owned(),
+            lines: Vec::with_capacity(32),
+        };
+        let mut ends = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| at)
+            .chain([text.len()]);
+        let mut name = 0;
+        while let (Some(name_end), Some(end)) = (ends.next(), ends.next()) {
+            fields.point(name, name_end, name_end.saturating_add(1), end);
+            name = end.saturating_add(1);
+        }
+        fields
+    }
+
+    /// The text that [`Fields::from_text`] reads.
+    pub fn to_text(&self) -> String {
+        let mut text = String::with_capacity(self.text.len().saturating_add(64));
+        for (name, value) in self.iter() {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(name);
+            text.push('\n');
+            text.push_str(value);
+        }
+        text
+    }
+
+    fn point(&mut self, name: usize, name_end: usize, value: usize, end: usize) {
+        let offsets = (
+            name.try_into(),
+            name_end.try_into(),
+            value.try_into(),
+            end.try_into(),
+        );
+        if let (Ok(name), Ok(name_end), Ok(value), Ok(end)) = offsets {
+            self.lines.push(Line {
+                name,
+                name_end,
+                value,
+                end,
+            });
+        }
+    }
+
+    fn piece(&self, start: u32, end: u32) -> &str {
+        self.text
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    fn name(&self, line: &Line) -> &str {
+        self.piece(line.name, line.name_end)
+    }
+
+    fn value(&self, line: &Line) -> &str {
+        self.piece(line.value, line.end)
+    }
+
     /// The first value of `name` (lower-case).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        let line = self.lines.iter().find(|line| self.name(line) == name)?;
+        Some(self.value(line))
     }
 
     /// Whether `name` (lower-case) occurs at all.
@@ -26,10 +110,10 @@ impl Fields {
 
     /// Every value of `name` (lower-case), in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
+        self.lines
             .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+            .filter(move |line| self.name(line) == name)
+            .map(|line| self.value(line))
     }
 
     /// All lines of `name` as one value, joined as RFC 9110 §5.3 allows for
@@ -45,43 +129,68 @@ impl Fields {
     }
 
     /// Adds a line. The name is made lower-case.
-    pub fn add(&mut self, name: &str, value: impl Into<String>) {
-        self.0.push((name.to_ascii_lowercase(), value.into()));
+    pub fn add(&mut self, name: &str, value: impl AsRef<str>) {
+        let start = self.text.len();
+        self.text.push_str(name);
+        if let Some(added) = self.text.get_mut(start..) {
+            added.make_ascii_lowercase();
+        }
+        let middle = self.text.len();
+        self.text.push_str(value.as_ref());
+        self.point(start, middle, middle, self.text.len());
     }
 
-    /// Replaces every line of `name` by one.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+    /// Replaces every line of `name` (lower-case) by one.
+    pub fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.remove(name);
         self.add(name, value);
     }
 
     /// Removes every line of `name` (lower-case).
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| n != name);
+        self.retain(|n, _| n != name);
     }
 
     /// Keeps the lines for which `keep(name, value)` holds.
     pub fn retain(&mut self, keep: impl Fn(&str, &str) -> bool) {
-        self.0.retain(|(n, v)| keep(n, v));
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain(|line| keep(self.name(line), self.value(line)));
+        self.lines = lines;
     }
 
     /// Lines as (name, value).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+        self.lines
+            .iter()
+            .map(|line| (self.name(line), self.value(line)))
     }
 
     /// How many lines there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.lines.len()
     }
 
     /// Whether there is no line.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lines.is_empty()
     }
 }
 
-impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Fields {
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
     fn from_iter<T: IntoIterator<Item = (N, V)>>(lines: T) -> Self {
         let mut fields = Self::new();
         for (name, value) in lines {
