@@ -1,15 +1,16 @@
-// Builds the worker into build/ with nothing but what setup installed: worker-build would otherwise download its helpers.
+// Builds the worker into build/: cargo, wasm-bindgen, wasm-opt and esbuild, one after the other. Nothing is downloaded.
 // wrangler runs this too (see wrangler.toml), so it must never call wrangler.
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { setup, toolPath } from './setup.mjs'
-import { ROOT, Problem, alone, main, run, say } from './tools.mjs'
+import { WASM_TARGET, setup, toolPath } from './setup.mjs'
+import { ROOT, Problem, alone, main, output, run, say } from './tools.mjs'
 
 const BUILD = join(ROOT, 'build')
 const STAMP = join(BUILD, '.stamp')
+const STAGE = join(BUILD, 'stage')
 const OUTPUTS = ['build/index.js', 'build/index_bg.wasm']
 const INPUTS = ['src', 'Cargo.toml', 'Cargo.lock', 'package-lock.json', 'scripts/build.mjs', 'scripts/setup.mjs']
 
@@ -21,27 +22,72 @@ export async function build({ force = false } = {}) {
     const inputs = digest(INPUTS)
     if (!force && isUpToDate(inputs)) return
     say('Building the worker (about two minutes the first time) ...')
-    const code = await run(toolPath('worker-build'), ['--release'], { env: helpers(), quiet: true })
-    if (code !== 0) throw new Problem('worker-build failed (its messages are above).')
-    dropFunctionNames(join(BUILD, 'index_bg.wasm'))
+    rmSync(STAGE, { recursive: true, force: true })
+    await bind(await compile())
+    await optimize()
+    await bundle()
+    rmSync(STAGE, { recursive: true, force: true })
     await checkThatItLoads()
     writeFileSync(STAMP, JSON.stringify({ inputs, outputs: digest(OUTPUTS) }))
     say(`The worker is built: ${sizes()}.`)
   })
 }
 
-/** worker-build takes these programs from here instead of downloading them. */
-function helpers() {
-  const bin = (name) => join(ROOT, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name)
-  const programs = {
-    WASM_BINDGEN_BIN: toolPath('wasm-bindgen'),
-    WASM_OPT_BIN: bin('wasm-opt'),
-    ESBUILD_BIN: bin('esbuild'),
-  }
-  for (const path of Object.values(programs)) {
-    if (!existsSync(path)) throw new Problem(`${path} is missing.\nRemove node_modules and run: npm run setup`)
-  }
-  return programs
+async function step(name, command, args, options) {
+  if ((await run(command, args, { quiet: true, ...options })) !== 0) throw new Problem(`${name} failed (its messages are above).`)
+}
+
+/** A program from npm. */
+function program(name) {
+  const path = join(ROOT, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name)
+  if (!existsSync(path)) throw new Problem(`${path} is missing.\nRemove node_modules and run: npm run setup`)
+  return path
+}
+
+/** Rust to wasm; gives back where that lies. */
+async function compile() {
+  // The macros of wasm-bindgen then take futures from js-sys, as those of worker expect.
+  const env = { WASM_BINDGEN_USE_JS_SYS: '1' }
+  await step('cargo build', 'cargo', ['build', '--release', '--lib', '--target', WASM_TARGET], { env })
+  const { target_directory: target } = JSON.parse(output('cargo', ['metadata', '--format-version=1', '--no-deps']))
+  return join(target, WASM_TARGET, 'release', 'edgekeep.wasm')
+}
+
+/** The JavaScript that goes with it, and a function that begins anew in a fresh instance (src/cloudflare/worker.js). */
+async function bind(wasm) {
+  const args = ['--target', 'module', '--experimental-reset-state-function', '--no-typescript', '--out-name', 'index', '--out-dir', STAGE, wasm]
+  await step('wasm-bindgen', toolPath('wasm-bindgen'), args)
+}
+
+async function optimize() {
+  const path = join(STAGE, 'index_bg.wasm')
+  // By name, so that nothing is used that the runtime does not know yet: what rustc and wasm-bindgen use.
+  const features = ['mutable-globals', 'sign-ext', 'nontrapping-float-to-int', 'bulk-memory', 'multivalue', 'reference-types', 'exception-handling']
+  // -O keeps no names: they are a fifth of what is uploaded and loaded, of use only to a debugger.
+  await step('wasm-opt', program('wasm-opt'), ['-O', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
+}
+
+/** One module of all JavaScript, whose entry is src/cloudflare/worker.js. */
+async function bundle() {
+  const generated = join(STAGE, 'index.js')
+  // `import source` is a word that neither esbuild nor every runtime knows; an import of a wasm file means the same here.
+  writeFileSync(generated, readFileSync(generated, 'utf8').replace('import source ', 'import '))
+  copyFileSync(join(ROOT, 'src', 'cloudflare', 'worker.js'), join(STAGE, 'worker.js'))
+  const [glue] = readdirSync(join(STAGE, 'snippets')).filter((name) => name.startsWith('edgekeep-'))
+  const args = [
+    './worker.js',
+    '--bundle',
+    '--format=esm',
+    '--minify',
+    '--alias:edgekeep-wasm=./index.js',
+    `--alias:edgekeep-glue=./snippets/${glue}/src/cloudflare/glue.js`,
+    '--external:./index_bg.wasm',
+    '--external:cloudflare:*',
+    `--outfile=${join(BUILD, 'index.js')}`,
+    '--allow-overwrite',
+    '--log-level=warning',
+  ]
+  await step('esbuild', program('esbuild'), args, { cwd: STAGE })
 }
 
 function isUpToDate(inputs) {
@@ -73,43 +119,10 @@ function filesIn(path) {
   }
 }
 
-/**
- * worker-build keeps the names of all functions in the wasm: a fifth of what is uploaded and loaded, of use only to a
- * debugger. They are one custom section, called "name"; this writes all others back.
- */
-function dropFunctionNames(path) {
-  const wasm = readFileSync(path)
-  const kept = [wasm.subarray(0, 8)]
-  for (let at = 8; at < wasm.length; ) {
-    const [length, body] = readNumber(wasm, at + 1)
-    const end = body + length
-    if (end > wasm.length) throw new Problem(`${path} is not a whole WebAssembly module.`)
-    if (!(wasm[at] === 0 && customName(wasm, body) === 'name')) kept.push(wasm.subarray(at, end))
-    at = end
-  }
-  writeFileSync(path, Buffer.concat(kept))
-}
-
-function customName(wasm, at) {
-  const [length, start] = readNumber(wasm, at)
-  return wasm.toString('utf8', start, start + length)
-}
-
-/** An unsigned LEB128 number, and where the next byte is. */
-function readNumber(bytes, at) {
-  let value = 0
-  for (let shift = 0; shift < 35; shift += 7) {
-    const byte = bytes[at++]
-    value += (byte & 0x7f) * 2 ** shift
-    if (byte < 0x80) return [value, at]
-  }
-  throw new Problem('The built WebAssembly module is damaged.')
-}
-
 /** A build that workerd cannot load should fail here, not at the first request or in the deployment. */
 async function checkThatItLoads() {
   const missing = OUTPUTS.filter((path) => !existsSync(join(ROOT, path)))
-  if (missing.length > 0) throw new Problem(`worker-build ended well, but did not make ${missing.join(' and ')}.`)
+  if (missing.length > 0) throw new Problem(`all steps ended well, but did not make ${missing.join(' and ')}.`)
   const { startWorker } = await import('./workerd.mjs')
   const log = []
   try {

@@ -7,14 +7,10 @@ import { join } from 'node:path'
 import { ROOT, Problem, alone, atLeast, main, output, run, say } from './tools.mjs'
 
 const NODE = '20.3.0'
-const WASM_TARGET = 'wasm32-unknown-unknown'
+export const WASM_TARGET = 'wasm32-unknown-unknown'
 
-/** Built from source by cargo, because these need no account, no GitHub and no trust in a stranger's binary. */
-const CARGO_TOOLS = [
-  // Not --locked: its lock file names a version that was withdrawn from the registry.
-  { program: 'wasm-bindgen', crate: 'wasm-bindgen-cli', version: '0.2.130', flags: [], minutes: 3 },
-  { program: 'worker-build', crate: 'worker-build', version: '0.8.7', flags: ['--locked'], minutes: 4 },
-]
+/** Built from source by cargo, because that needs no account, no GitHub and no trust in a stranger's binary. */
+const WASM_BINDGEN = '0.2.130'
 
 export const toolPath = (program) => join(ROOT, '.tools', 'bin', program)
 
@@ -26,7 +22,7 @@ export async function setup() {
   await alone('setup', 30, async () => {
     await installPackages()
     await addWasmTarget()
-    await installCargoTools()
+    await installWasmBindgen()
   })
 }
 
@@ -57,7 +53,7 @@ function checkWasmBindgenVersions() {
   const lock = join(ROOT, 'Cargo.lock')
   if (!existsSync(lock)) return
   const [, crate] = readFileSync(lock, 'utf8').match(/name = "wasm-bindgen"\nversion = "([^"]+)"/) ?? []
-  const tool = CARGO_TOOLS[0].version
+  const tool = WASM_BINDGEN
   if (crate === undefined || crate === tool) return
   throw new Problem(
     `Cargo.lock has wasm-bindgen ${crate}, but the project builds with wasm-bindgen-cli ${tool}; the two must be equal.\n` +
@@ -92,40 +88,19 @@ async function addWasmTarget() {
   }
 }
 
-async function installCargoTools() {
-  const missing = CARGO_TOOLS.filter((tool) => !isInstalled(tool))
-  if (missing.length === 0) return
-  if (missing.some((tool) => tool.program === 'worker-build')) checkOpenssl()
-  const total = missing.reduce((sum, tool) => sum + tool.minutes, 0)
-  say(`Compiling ${missing.map((tool) => tool.program).join(' and ')}: about ${total} minutes on two cores, the first time only.`)
+async function installWasmBindgen() {
+  if (output(toolPath('wasm-bindgen'), ['--version']) === `wasm-bindgen ${WASM_BINDGEN}`) return
+  say(`Compiling wasm-bindgen ${WASM_BINDGEN}: about 4 minutes on two cores, the first time only.`)
   const target = join('.tools', 'build')
-  for (const { program, crate, version, flags } of missing) {
-    say(`Compiling ${program} ${version} ...`)
-    const args = ['install', crate, '--version', version, ...flags, '--root', '.tools', '--target-dir', target, '--force']
-    if ((await run('cargo', args, { quiet: true })) !== 0) {
-      throw new Problem(
-        `cargo install ${crate} failed (its messages are above).\n` +
-          'If it asks for a newer Rust: rustup update stable. Otherwise check the connection to crates.io and try again.',
-      )
-    }
+  // Not --locked: its lock file names a version that was withdrawn from the registry.
+  const args = ['install', 'wasm-bindgen-cli', '--version', WASM_BINDGEN, '--root', '.tools', '--target-dir', target, '--force']
+  if ((await run('cargo', args, { quiet: true })) !== 0) {
+    throw new Problem(
+      'cargo install wasm-bindgen-cli failed (its messages are above).\n' +
+        'If it asks for a newer Rust: rustup update stable. Otherwise check the connection to crates.io and try again.',
+    )
   }
   rmSync(join(ROOT, target), { recursive: true, force: true }) // a gigabyte that nobody needs again
-}
-
-/** wasm-bindgen prints "wasm-bindgen 0.2.130", worker-build prints "0.8.7". */
-function isInstalled({ program, version }) {
-  return output(toolPath(program), ['--version'])?.split(' ').at(-1) === version
-}
-
-/** worker-build links OpenSSL on Linux; without its headers cargo fails only after minutes. */
-function checkOpenssl() {
-  if (process.platform !== 'linux' || process.env.OPENSSL_DIR || process.env.OPENSSL_LIB_DIR) return
-  if (output('pkg-config', ['--exists', 'openssl']) !== undefined) return
-  throw new Problem(
-    "pkg-config or OpenSSL's headers are missing: worker-build needs them to compile.\n" +
-      'Debian, Ubuntu: apt install pkg-config libssl-dev. Fedora: dnf install pkgconf openssl-devel.\n' +
-      'With OpenSSL in an unusual place, set OPENSSL_DIR to it.',
-  )
 }
 
 await main(import.meta.url, async () => {

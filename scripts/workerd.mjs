@@ -92,7 +92,7 @@ export async function startWorker({
   }
 }
 
-/** The two files worker-build makes, in the form Miniflare takes. */
+/** The two files of the built worker, in the form Miniflare takes. */
 export function workerModules(build) {
   const entry = join(build, 'index.js')
   const wasm = join(build, 'index_bg.wasm')

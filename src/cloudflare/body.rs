@@ -1,13 +1,13 @@
 //! Bodies: streams that are only moved.
 
 use super::js::{self, FixedLengthStream, IdentityTransformStream, Stream};
-use super::origin;
+use super::{origin, tasks};
 use crate::cache::answer::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
-use js_sys::{Promise, Uint8Array};
+use js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
+use worker::wasm_bindgen_futures::JsFuture;
 
 /// A body. Dropping it ends its stream, so that a copy which nobody reads is
 /// not kept in memory.
@@ -82,7 +82,7 @@ impl Body {
         let stream = self.into_stream().ok_or("a body that has no parts")?;
         let pipe = Pipe::new(Some(Piece::length_of(&pieces)))?;
         let readable = pipe.readable.clone();
-        spawn_local(async move {
+        tasks::start(async move {
             // If the stream ends too early, so does the pipe, and the client
             // sees the transfer break.
             let _ = pipe.fill_with_pieces(&stream, &pieces).await;
@@ -309,18 +309,18 @@ impl Copy {
     /// Hands it to `put` as a body, after `head`. A whole one goes as bytes; a
     /// longer one through a pipe, which fails if the body breaks off or is not
     /// of `length`.
-    pub async fn put(
+    pub async fn put<F: Future<Output = Result<(), JsValue>>>(
         &self,
         head: &Uint8Array,
         length: Option<u64>,
-        put: impl FnOnce(&JsValue) -> Result<Promise, JsValue>,
+        put: impl FnOnce(&JsValue) -> Result<F, JsValue>,
     ) -> Result<(), JsValue> {
         let Some(rest) = &self.rest else {
             let bytes = together(head, &self.start);
-            return JsFuture::from(put(&bytes)?).await.map(|_| ());
+            return put(&bytes)?.await;
         };
         let pipe = Pipe::new(length.map(|length| length.saturating_add(u64::from(head.length()))))?;
-        let stored = JsFuture::from(put(&pipe.readable)?);
+        let stored = put(&pipe.readable)?;
         let filled = pipe.fill(&[head, &self.start], rest).await;
         stored.await?;
         filled

@@ -1,10 +1,11 @@
 //! Raw handles of the runtime's objects. Only what `worker` has no word for,
 //! or wraps at a cost, is declared here.
 
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use super::tasks;
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::prelude::*;
 use worker::wasm_bindgen::{self, JsValue};
-use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
+use worker::wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
@@ -71,15 +72,9 @@ extern "C" {
     pub type Headers;
     #[wasm_bindgen(method)]
     pub fn get(this: &Headers, name: &str) -> Option<String>;
-    #[wasm_bindgen(method)]
-    pub fn entries(this: &Headers) -> JsValue;
 
     /// Cache
     pub type Cache;
-    #[wasm_bindgen(method, catch, js_name = match)]
-    pub fn match_url(this: &Cache, url: &str) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    pub fn put(this: &Cache, url: &str, response: &Response) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = delete)]
     pub fn remove(this: &Cache, url: &str) -> Result<Promise, JsValue>;
 
@@ -106,9 +101,6 @@ extern "C" {
     pub fn signal(this: &AbortController) -> JsValue;
     #[wasm_bindgen(method)]
     pub fn abort(this: &AbortController);
-
-    #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
 
     #[wasm_bindgen(js_name = fetch, catch)]
     pub fn fetch_url(url: &str, init: &JsValue) -> Result<Promise, JsValue>;
@@ -138,13 +130,6 @@ pub fn default_cache() -> Cache {
     get(&get(&js_sys::global(), "caches"), "default").unchecked_into()
 }
 
-/// Aborts after some time. No closure of ours is needed for it, which would
-/// leak when the request ends before.
-pub fn abort_after(controller: &AbortController, milliseconds: u64) {
-    let abort: Function = get(controller, "abort").unchecked_into();
-    set_timeout(&abort.bind0(controller), milliseconds as f64);
-}
-
 /// What an exception says, for logs.
 pub fn message(error: &JsValue) -> String {
     let text = get(error, "message").as_string();
@@ -156,6 +141,6 @@ pub fn message(error: &JsValue) -> String {
 /// unhandled.
 pub fn let_go(promise: Result<Promise, JsValue>) {
     if let Ok(promise) = promise {
-        spawn_local(async move { drop(JsFuture::from(promise).await) });
+        tasks::start(async move { drop(JsFuture::from(promise).await) });
     }
 }

@@ -3,11 +3,13 @@
 
 mod body;
 mod crypto;
+mod glue;
 mod js;
 mod ledger_object;
 mod origin;
 mod platform;
 mod respond;
+mod tasks;
 mod tiers;
 mod zone;
 
@@ -16,11 +18,15 @@ use crate::flow::isolate::Isolate;
 use crate::flow::keys::Keys;
 use crate::flow::serve::serve;
 use crate::flow::warm;
+use body::Body;
+use js_sys::Promise;
 use platform::Platform;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, web_sys};
+use worker::wasm_bindgen::prelude::*;
+use worker::wasm_bindgen::{self, JsCast, JsValue};
+use worker::worker_sys::Context as JsContext;
+use worker::{Context, Env, console_error};
 
 thread_local! {
     /// The isolate's state.
@@ -37,17 +43,15 @@ enum Configured {
     Badly(Option<Rc<Isolate>>, String),
 }
 
-#[event(start)]
+#[wasm_bindgen(start)]
 fn start() {
     console_error_panic_hook::set_once();
 }
 
-#[event(fetch)]
-async fn fetch(
-    request: web_sys::Request,
-    env: Env,
-    context: Context,
-) -> worker::Result<web_sys::Response> {
+/// Answers a request, by `glue::respond` under its number: before this returns
+/// if nothing has to be waited for.
+#[wasm_bindgen]
+pub fn begin(number: u32, head: &str, request: JsValue, env: Env, context: JsContext) {
     let isolate = match configured(&env) {
         Configured::Well(isolate) => Some(isolate),
         Configured::Badly(passing, problem) => {
@@ -56,28 +60,33 @@ async fn fetch(
         }
     };
     let Some(isolate) = isolate else {
-        return respond::misconfigured().map_err(failed);
+        return respond::give(number, respond::misconfigured());
     };
-    let platform = Platform::new(env, context);
-    let Some((head, body)) = respond::read_request(&request) else {
-        return respond::bad_url().map_err(failed);
+    let Some((head, has_body)) = respond::read_head(head) else {
+        return respond::give(number, respond::bad_url());
     };
-    let answer = serve(&platform, &isolate, head, body).await;
-    respond::response(answer).map_err(failed)
+    let body = has_body.then(|| Body::new(js::get(&request, "body").unchecked_into()));
+    let platform = Platform::new(env, Context::new(context));
+    tasks::start(async move {
+        let answer = serve(&platform, &isolate, head, body).await;
+        respond::give(number, answer);
+    });
 }
 
-/// A cron trigger.
-#[event(scheduled)]
-async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
-    match isolate(&env) {
-        Ok(isolate) => {
-            // Positive, and exact for 285,000 years.
-            let scheduled_ms = event.schedule() as u64;
-            let platform = Platform::of_cron(env, context);
-            warm::scheduled(&platform, &isolate, scheduled_ms).await;
+/// A run of the cron trigger that was due at `scheduled_ms`.
+#[wasm_bindgen]
+pub fn scheduled(scheduled_ms: f64, env: Env, context: JsContext) -> Promise {
+    tasks::promise(async move {
+        match isolate(&env) {
+            Ok(isolate) => {
+                // Positive, and exact for 285,000 years.
+                let scheduled_ms = scheduled_ms as u64;
+                let platform = Platform::new(env, Context::new(context));
+                warm::scheduled(&platform, &isolate, scheduled_ms).await;
+            }
+            Err(problem) => console_error!("{problem}"),
         }
-        Err(problem) => console_error!("{problem}"),
-    }
+    })
 }
 
 /// The isolate's state; made at its first request, cron run or alarm.
@@ -91,10 +100,6 @@ fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
         Configured::Well(isolate) => Ok(isolate),
         Configured::Badly(_, problem) => Err(problem),
     }
-}
-
-fn failed(error: JsValue) -> worker::Error {
-    worker::Error::RustError(js::message(&error))
 }
 
 /// Reads the settings, once an isolate. A bad one stops all caching: half a

@@ -4,7 +4,7 @@ use super::body::{self, Body, Copy, join, read_start};
 use super::js::{self, Kv};
 use super::ledger_object::{self as ledger, Book};
 use super::zone::Zone;
-use super::{crypto, origin, tiers};
+use super::{crypto, glue, origin, tasks, tiers};
 use crate::cache::answer::OriginFailure;
 use crate::cache::key::Slot;
 use crate::cache::kv_health::BODY_FAILED;
@@ -18,10 +18,9 @@ use crate::http::head::ResponseHead;
 use js_sys::Promise;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
-use worker::{Context, Delay, Env, ScheduleContext, console_log};
+use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Context, Env};
 
 /// The platform, as one request sees it, or one step of the ledger's work.
 #[derive(Clone)]
@@ -34,10 +33,8 @@ struct Inner {
 
 /// Whose time is spent on what no response waits for.
 enum Behind {
-    /// A request's: the runtime lets it go on.
+    /// A request's or the cron trigger's: the runtime lets it go on.
     Request(Context),
-    /// The cron trigger's, likewise.
-    Cron(ScheduleContext),
     /// The ledger's own, whose alarm ends when it is done.
     Ledger(Work),
 }
@@ -53,15 +50,9 @@ struct Work {
 }
 
 impl Platform {
-    /// The platform of a request.
+    /// The platform of a request, or of a run of the cron trigger.
     pub fn new(env: Env, context: Context) -> Self {
         let behind = Behind::Request(context);
-        Self(Rc::new(Inner { env, behind }))
-    }
-
-    /// The platform of a run of the cron trigger.
-    pub fn of_cron(env: Env, context: ScheduleContext) -> Self {
-        let behind = Behind::Cron(context);
         Self(Rc::new(Inner { env, behind }))
     }
 
@@ -209,30 +200,25 @@ impl Host for Platform {
     type Body = Body;
 
     fn now_ms(&self) -> u64 {
-        // Positive, and exact for 285,000 years.
-        js_sys::Date::now() as u64
+        tasks::now_ms()
     }
 
     async fn sleep(&self, milliseconds: u64) {
-        Delay::from(Duration::from_millis(milliseconds)).await;
+        // It cannot fail.
+        let _ = glue::pause(milliseconds).await;
     }
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
+        let promise = tasks::promise(work);
         match &self.0.behind {
-            Behind::Request(context) => context.wait_until(work),
-            Behind::Cron(context) => context.wait_until(work),
-            Behind::Ledger(step) => {
-                let promise = future_to_promise(async move {
-                    work.await;
-                    Ok(JsValue::UNDEFINED)
-                });
-                step.pending.borrow_mut().push(promise);
-            }
+            // It throws for what is no promise.
+            Behind::Request(context) => drop(context.as_ref().wait_until(&promise)),
+            Behind::Ledger(step) => step.pending.borrow_mut().push(promise),
         }
     }
 
     fn log(&self, line: &str) {
-        console_log!("{line}");
+        glue::log(line);
     }
 
     async fn recall(
@@ -323,7 +309,7 @@ impl Host for Platform {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) | Behind::Cron(_) => in_time(ledger::news(self.env(), after)).await,
+            Behind::Request(_) => in_time(ledger::news(self.env(), after)).await,
             Behind::Ledger(work) => {
                 let text = work.book.news(after, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
@@ -333,9 +319,7 @@ impl Host for Platform {
 
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) | Behind::Cron(_) => {
-                in_time(ledger::counted_news(self.env(), after, kv_writes)).await
-            }
+            Behind::Request(_) => in_time(ledger::counted_news(self.env(), after, kv_writes)).await,
             Behind::Ledger(work) => {
                 let text = work.book.counted_news(after, kv_writes, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())

@@ -7,8 +7,8 @@
 //! it is, and a short body, so that one operation reads or writes the whole.
 
 use super::body::{self, Body, Copy};
+use super::glue;
 use super::js::{self, Kv, Stream};
-use super::respond;
 use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::zone::cache_tags;
@@ -29,12 +29,11 @@ pub type Held = Option<(String, Option<Body>)>;
 
 /// Reads the Cache API.
 pub async fn recall_from_cache(slot: &Slot) -> Result<Held, JsValue> {
-    let found = JsFuture::from(js::default_cache().match_url(&slot.entry_url)?).await?;
+    let (found, text) = glue::look_up(&slot.entry_url).await?;
     if found.is_undefined() {
         return Ok(None);
     }
     let response: js::Response = found.unchecked_into();
-    let text = response.headers().get(ENTRY_FIELD).unwrap_or_default();
     Ok(Some((text, response.body().map(Body::stored))))
 }
 
@@ -46,11 +45,10 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
     fields.add("content-type", "application/octet-stream");
     fields.add(ENTRY_FIELD, entry.encode());
     fields.add("cache-tag", cache_tags(entry));
-    let init = js::object([("headers", respond::pairs(&fields).into())]);
     let nothing = Uint8Array::new_with_length(0);
     body.put(&nothing, entry.length, |body| {
-        let response = js::Response::new(body, &init)?;
-        js::default_cache().put(&slot.entry_url, &response)
+        let stored = glue::store(&slot.entry_url, &fields, body);
+        Ok(async { stored.await.map(|_| ()) })
     })
     .await
 }
@@ -63,7 +61,7 @@ pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
 
 /// Reads a note of ours from the Cache API.
 pub async fn read_note(url: &str) -> Result<Option<String>, JsValue> {
-    let found = JsFuture::from(js::default_cache().match_url(url)?).await?;
+    let (found, _) = glue::look_up(url).await?;
     if found.is_undefined() {
         return Ok(None);
     }
@@ -76,10 +74,7 @@ pub async fn write_note(url: &str, text: &str, seconds: u64) -> Result<(), JsVal
     let mut fields = Fields::new();
     fields.add("cache-control", format!("max-age={seconds}"));
     fields.add("content-type", "text/plain");
-    let init = js::object([("headers", respond::pairs(&fields).into())]);
-    let response = js::Response::new(&text.into(), &init)?;
-    let written = js::default_cache().put(url, &response)?;
-    JsFuture::from(written).await.map(|_| ())
+    glue::store(url, &fields, &text.into()).await.map(|_| ())
 }
 
 fn kv_key(slot: &Slot) -> String {
@@ -138,7 +133,8 @@ pub async fn keep_in_kv(kv: &Kv, slot: &Slot, entry: &Entry, body: &Copy) -> Res
     ]);
     let head = Uint8Array::from(text.as_bytes());
     body.put(&head, entry.length, |value| {
-        kv.put(&kv_key(slot), value, &options)
+        let stored = JsFuture::from(kv.put(&kv_key(slot), value, &options)?);
+        Ok(async { stored.await.map(|_| ()) })
     })
     .await
 }
