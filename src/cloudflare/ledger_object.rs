@@ -2,26 +2,31 @@
 //! `flow::alarm`, and how the isolates talk to it. There is one object a
 //! deployment.
 
+use super::durable::{Database, Named, State, set_alarm, wait};
 use super::platform::Platform;
 use super::zone::Zone;
+use super::{js, tasks};
 use crate::cache::ledger::{Order, Question, Receipt, Told};
 use crate::cache::news::News;
 use crate::flow::host::Ordered;
-use crate::flow::ledger::{Sql, Value};
 use crate::flow::{alarm, work};
+use js_sys::Promise;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
-use worker::durable::ScheduledTime;
-use worker::wasm_bindgen::JsValue;
-use worker::{
-    DurableObject, Env, Request, RequestInit, Response, Result, SqlStorage, SqlStorageValue, State,
-    console_error, durable_object,
-};
+use worker::Env;
+use worker::wasm_bindgen::prelude::*;
+use worker::wasm_bindgen::{self, JsValue};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn console_error(line: &str);
+}
 
 /// The ledger in its object.
-pub type Book = crate::flow::ledger::Ledger<Storage>;
+pub type Book = crate::flow::ledger::Ledger<Database>;
 
 const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
@@ -35,9 +40,10 @@ struct Reply {
 }
 
 /// Sends an order to the ledger.
-pub async fn append(env: &Env, order: &Order) -> Result<Ordered> {
-    let body = serde_json::to_string(order)?;
-    let reply: Reply = serde_json::from_str(&ask(env, "append", Some(&body)).await?)?;
+pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
+    let body = serde_json::to_string(order).map_err(unreadable)?;
+    let reply = ask(env, "append", Some(&body)).await?;
+    let reply: Reply = serde_json::from_str(&reply).map_err(unreadable)?;
     Ok(match reply.receipt {
         Some(receipt) => Ordered::Done(Box::new(receipt), read_news(&reply.news)?),
         None => Ordered::Conflict,
@@ -45,55 +51,84 @@ pub async fn append(env: &Env, order: &Order) -> Result<Ordered> {
 }
 
 /// Asks the ledger what it has had since number `after`.
-pub async fn news(env: &Env, after: u64) -> Result<News> {
+pub async fn news(env: &Env, after: u64) -> Result<News, String> {
     read_news(&ask(env, &format!("news?after={after}"), None).await?)
 }
 
 /// The same, and tells it of KV writes.
-pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News> {
+pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News, String> {
     let question = format!("news?after={after}&kv={kv_writes}");
     read_news(&ask(env, &question, None).await?)
 }
 
 /// Asks the ledger for past orders.
-pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>> {
-    let body = serde_json::to_string(question)?;
-    Ok(serde_json::from_str(
-        &ask(env, "history", Some(&body)).await?,
-    )?)
+pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
+    let body = serde_json::to_string(question).map_err(unreadable)?;
+    let answer = ask(env, "history", Some(&body)).await?;
+    serde_json::from_str(&answer).map_err(unreadable)
 }
 
 /// The object's id, which no other deployment has. It takes no request.
-pub fn id(env: &Env) -> Result<String> {
-    let namespace = env.durable_object(BINDING)?;
-    Ok(namespace.id_from_name(NAME)?.to_string())
+pub fn id(env: &Env) -> Result<String, String> {
+    Ok(Named::of(env, BINDING, NAME)?.id())
 }
 
-fn read_news(text: &str) -> Result<News> {
-    News::decode(text).map_err(|error| worker::Error::RustError(error.to_string()))
+fn read_news(text: &str) -> Result<News, String> {
+    News::decode(text).map_err(|error| error.to_string())
 }
 
-async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String> {
-    let mut init = RequestInit::new();
-    if let Some(body) = body {
-        init.with_method(worker::Method::Post)
-            .with_body(Some(JsValue::from_str(body)));
-    }
-    let url = format!("https://ledger/{question}");
-    let request = Request::new_with_init(&url, &init)?;
-    let stub = env.durable_object(BINDING)?.get_by_name(NAME)?;
-    let mut response = stub.fetch_with_request(request).await?;
-    let text = response.text().await?;
-    match response.status_code() {
-        200 => Ok(text),
-        _ => Err(worker::Error::RustError(text)),
-    }
+fn unreadable(error: serde_json::Error) -> String {
+    error.to_string()
 }
+
+async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
+    let ledger = Named::of(env, BINDING, NAME)?;
+    ledger.ask(&format!("{SITE}{question}"), body).await
+}
+
+/// Where questions go: the object hears them at any address.
+const SITE: &str = "https://ledger/";
 
 /// The Durable Object.
-#[durable_object]
-pub struct Ledger {
-    book: std::result::Result<Rc<Book>, String>,
+#[wasm_bindgen]
+pub struct Ledger(Rc<Object>);
+
+#[wasm_bindgen]
+impl Ledger {
+    /// Called by the runtime when the object starts.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: State, env: Env) -> Self {
+        let zone = Zone::of(&env).unwrap_or_else(|problem| {
+            log(&problem);
+            None
+        });
+        let book = Book::open(state.storage().sql(), now_ms(), zone.is_some());
+        Self(Rc::new(Object {
+            book: book.map(Rc::new),
+            state,
+            env,
+            alarm: Cell::new(None),
+        }))
+    }
+
+    /// Answers a request.
+    pub fn fetch(&self, request: JsValue) -> Promise {
+        let object = Rc::clone(&self.0);
+        tasks::promise(async move { object.fetch(&request).await })
+    }
+
+    /// Called by the runtime when the alarm goes off.
+    pub fn alarm(&self) -> Promise {
+        let object = Rc::clone(&self.0);
+        tasks::promise(async move {
+            object.alarm_goes_off().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+struct Object {
+    book: Result<Rc<Book>, String>,
     state: State,
     env: Env,
     /// When its alarm goes off, or [`NEVER`], as far as is known.
@@ -114,67 +149,55 @@ const OVERDUE_MS: u64 = 120_000;
 /// The pause while the settings are bad: they come right by a deployment.
 const MISCONFIGURED_MS: u64 = 300_000;
 
-impl DurableObject for Ledger {
-    fn new(state: State, env: Env) -> Self {
-        let storage = Storage(state.storage().sql());
-        let zone = Zone::of(&env).unwrap_or_else(|problem| {
-            log(&problem);
-            None
-        });
-        let book = Book::open(storage, now_ms(), zone.is_some());
-        Self {
-            book: book.map(Rc::new),
-            state,
-            env,
-            alarm: Cell::new(None),
-        }
-    }
-
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let url = request.url()?;
-        let body = request.text().await?;
+impl Object {
+    async fn fetch(&self, request: &JsValue) -> Result<JsValue, JsValue> {
+        let url = js::get(request, "url").as_string().unwrap_or_default();
+        let question = url.strip_prefix(SITE).unwrap_or_default();
+        let (question, numbers) = question.split_once('?').unwrap_or((question, ""));
         let number = |wanted: &str| {
-            let pair = url.query_pairs().find(|(name, _)| name == wanted);
-            pair.and_then(|(_, value)| value.parse().ok())
+            let mut pairs = numbers.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(name, _)| *name == wanted)?.1.parse().ok()
         };
         let (after, kv_writes) = (number("after").unwrap_or(0), number("kv"));
+        // A request is read as a response is.
+        let body = wait(request.unchecked_ref::<js::Response>().text()).await?;
+        let body = body.as_string().unwrap_or_default();
         let answer = match &self.book {
             Ok(book) => {
-                let answer = answer(book, url.path(), after, kv_writes, &body);
+                let answer = answer(book, question, after, kv_writes, &body);
                 // No wait lies between: the order and its alarm are kept
                 // together, or neither is.
-                if url.path() == "/append" || self.alarm.get().is_none() {
+                if question == "append" || self.alarm.get().is_none() {
                     self.wake(book).await;
                 }
                 answer
             }
             Err(problem) => Err(problem.clone()),
         };
-        match answer {
-            Ok(text) => Response::ok(text),
-            Err(problem) => Response::error(problem, 500),
-        }
+        let (status, text) = match answer {
+            Ok(text) => (200, text),
+            Err(problem) => (500, problem),
+        };
+        let init = js::object([("status", JsValue::from(status))]);
+        js::Response::new(&text.into(), &init).map(JsValue::from)
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    async fn alarm_goes_off(&self) {
         // It never fails: the runtime would try it again, but not for long.
         self.set_alarm(now_ms().saturating_add(RESUME_MS)).await;
         match self.work().await {
             Ok(due_ms) => self.set_alarm(due_ms).await,
             Err(problem) => log(&problem),
         }
-        Response::empty()
     }
-}
 
-impl Ledger {
     /// Does some of the work, and tells when to go on.
-    async fn work(&self) -> std::result::Result<u64, String> {
+    async fn work(&self) -> Result<u64, String> {
         let book = self.book.as_ref().map_err(Clone::clone)?;
         let isolate = match super::isolate(&self.env) {
             Ok(isolate) => isolate,
             Err(problem) => {
-                console_error!("{problem}");
+                console_error(&problem);
                 return Ok(now_ms().saturating_add(MISCONFIGURED_MS));
             }
         };
@@ -201,36 +224,29 @@ impl Ledger {
 
     /// Sets the alarm, or clears it.
     async fn set_alarm(&self, at_ms: u64) {
-        let storage = self.state.storage();
         self.alarm.set(Some(at_ms));
-        let set = if at_ms == NEVER {
-            storage.delete_alarm().await
-        } else {
-            let at = js_sys::Date::new(&JsValue::from_f64(at_ms as f64));
-            storage.set_alarm(ScheduledTime::new(at)).await
-        };
-        if let Err(error) = set {
+        let at = Some(at_ms).filter(|at_ms| *at_ms != NEVER);
+        if let Err(problem) = set_alarm(&self.state.storage(), at).await {
             self.alarm.set(None);
-            log(&error.to_string());
+            log(&problem);
         }
     }
 }
 
 fn log(problem: &str) {
     let line = json!({ "event": "problem", "part": "ledger", "problem": problem });
-    console_error!("{line}");
+    console_error(&line.to_string());
 }
 
 fn answer(
     book: &Book,
-    path: &str,
+    question: &str,
     after: u64,
     kv_writes: Option<u64>,
     body: &str,
-) -> std::result::Result<String, String> {
-    let unreadable = |error: serde_json::Error| error.to_string();
-    match path {
-        "/append" => {
+) -> Result<String, String> {
+    match question {
+        "append" => {
             let order: Order = serde_json::from_str(body).map_err(unreadable)?;
             let reply = book.append(&order, now_ms())?;
             let reply = Reply {
@@ -239,13 +255,13 @@ fn answer(
             };
             serde_json::to_string(&reply).map_err(unreadable)
         }
-        "/news" => match kv_writes {
+        "news" => match kv_writes {
             Some(writes) => book.counted_news(after, writes, now_ms()),
             None => book.news(after, now_ms()),
         },
-        "/history" => {
-            let question: Question = serde_json::from_str(body).map_err(unreadable)?;
-            serde_json::to_string(&book.history(&question)?).map_err(unreadable)
+        "history" => {
+            let asked: Question = serde_json::from_str(body).map_err(unreadable)?;
+            serde_json::to_string(&book.history(&asked)?).map_err(unreadable)
         }
         _ => Err("no such question".to_owned()),
     }
@@ -254,43 +270,4 @@ fn answer(
 fn now_ms() -> u64 {
     // Positive, and exact for 285,000 years.
     js_sys::Date::now() as u64
-}
-
-/// The object's own SQLite.
-pub struct Storage(SqlStorage);
-
-impl Sql for Storage {
-    fn run(
-        &self,
-        statement: &str,
-        values: &[Value],
-    ) -> std::result::Result<Vec<Vec<Value>>, String> {
-        let values = values.iter().map(|value| match value {
-            Value::Null => SqlStorageValue::Null,
-            Value::Integer(number) => SqlStorageValue::Integer(*number),
-            Value::Text(text) => SqlStorageValue::String(text.clone()),
-        });
-        let values: Vec<SqlStorageValue> = values.collect();
-        let cursor = self.0.exec(statement, Some(values));
-        let cursor = cursor.map_err(|error| error.to_string())?;
-        cursor
-            .raw()
-            .map(|row| {
-                let row = row.map_err(|error| error.to_string())?;
-                row.into_iter().map(cell).collect()
-            })
-            .collect()
-    }
-}
-
-fn cell(value: SqlStorageValue) -> std::result::Result<Value, String> {
-    Ok(match value {
-        SqlStorageValue::Null => Value::Null,
-        SqlStorageValue::Boolean(yes) => Value::Integer(i64::from(yes)),
-        SqlStorageValue::Integer(number) => Value::Integer(number),
-        // Numbers of SQLite come as JavaScript's: ours are whole and below 2^53.
-        SqlStorageValue::Float(number) => Value::Integer(number as i64),
-        SqlStorageValue::String(text) => Value::Text(text),
-        SqlStorageValue::Blob(_) => return Err("a blob where none is kept".to_owned()),
-    })
 }

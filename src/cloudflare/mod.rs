@@ -3,6 +3,7 @@
 
 mod body;
 mod crypto;
+mod durable;
 mod glue;
 mod js;
 mod ledger_object;
@@ -86,6 +87,7 @@ pub fn scheduled(scheduled_ms: f64, env: Env, context: JsContext) -> Promise {
             }
             Err(problem) => console_error!("{problem}"),
         }
+        Ok(JsValue::UNDEFINED)
     })
 }
 

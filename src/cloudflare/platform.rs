@@ -17,8 +17,9 @@ use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use js_sys::Promise;
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
-use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Context, Env};
 
@@ -99,7 +100,7 @@ impl Platform {
     /// Where a note of this deployment lies in the Cache API. Two deployments
     /// may serve one host; their ledgers have different ids.
     fn note_url(&self, site: &str, name: &str) -> Result<String, String> {
-        let id = ledger::id(self.env()).map_err(|error| error.to_string())?;
+        let id = ledger::id(self.env())?;
         Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
     }
 
@@ -189,9 +190,9 @@ impl Platform {
 /// The ledger is 10 to 300 ms away; beyond this it counts as out of reach.
 const LEDGER_MS_MAX: u64 = 5000;
 
-async fn in_time<T>(question: impl Future<Output = worker::Result<T>>) -> Result<T, String> {
+async fn in_time<T>(question: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     match origin::within(question, LEDGER_MS_MAX).await {
-        Some(answer) => answer.map_err(|error| error.to_string()),
+        Some(answer) => answer,
         None => Err(format!("no answer within {LEDGER_MS_MAX} ms")),
     }
 }
@@ -209,7 +210,12 @@ impl Host for Platform {
     }
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
-        let promise = tasks::promise(work);
+        // One machine for all kinds of work.
+        let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work);
+        let promise = tasks::promise(async move {
+            work.await;
+            Ok(JsValue::UNDEFINED)
+        });
         match &self.0.behind {
             // It throws for what is no promise.
             Behind::Request(context) => drop(context.as_ref().wait_until(&promise)),

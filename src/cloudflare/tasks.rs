@@ -151,15 +151,24 @@ fn begin(work: Work) {
     run(TASKS.with_borrow_mut(|tasks| tasks.add(work)));
 }
 
-/// The same, with a promise that is kept at its end.
-pub fn promise(work: impl Future<Output = ()> + 'static) -> Promise {
-    let mut work: Option<Work> = Some(Box::pin(work));
-    Promise::new(&mut |resolve, _| {
+/// The same, with a promise of what it comes to.
+pub fn promise(work: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    promise_of(Box::pin(work))
+}
+
+type Asked = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
+
+fn promise_of(work: Asked) -> Promise {
+    let mut work = Some(work);
+    Promise::new(&mut |resolve, reject| {
         if let Some(work) = work.take() {
             start(async move {
-                work.await;
-                // A resolver does not fail.
-                let _ = resolve.call1(&JsValue::UNDEFINED, &JsValue::UNDEFINED);
+                let (settle, value) = match work.await {
+                    Ok(value) => (resolve, value),
+                    Err(error) => (reject, error),
+                };
+                // This does not fail.
+                let _ = settle.call1(&JsValue::UNDEFINED, &value);
             });
         }
     })
