@@ -258,7 +258,7 @@ fn bad_cascades_are_named_by_their_path() {
     }
     check_path(json!({ "cascades": {} }), "cascades");
     check(json!(["a", ["b"]]), "");
-    check(json!({ "tag": "c" }), "");
+    check(json!({ "tag": "c" }), ".carries");
     check(json!({ "tag": "c", "carries": "d" }), ".carries");
     check(json!({ "tag": "c", "carries": [] }), ".carries");
     check(json!({ "tag": "c", "carries": vec!["d"; 21] }), ".carries");

@@ -141,7 +141,7 @@ pub(super) fn compile(
         purge_dialects: read.get(|r| &r.purge_dialects).unwrap_or_default(),
         tags: read.names("tags", |r| &r.tags, is_tag)?,
         kv: match read.get(|r| &r.kv) {
-            None | Some(KvSettings::Earned(_)) => Kv::Earned,
+            None | Some(KvSettings::Earned) => Kv::Earned,
             Some(KvSettings::Always(true)) => Kv::Always,
             Some(KvSettings::Always(false)) => Kv::Never,
         },
@@ -224,9 +224,9 @@ fn query(read: &Reader<'_>) -> Result<Query, RulesError> {
         Ok(list.iter().map(|n| url::canonical_parameter(n)).collect())
     };
     Ok(match read.get(|r| &r.query) {
-        None | Some(QuerySettings::All(_)) => Query::All,
-        Some(QuerySettings::Allow(list)) => Query::Allow(names(&list.allow)?),
-        Some(QuerySettings::Deny(list)) => Query::Deny(names(&list.deny)?),
+        None | Some(QuerySettings::All) => Query::All,
+        Some(QuerySettings::Allow(list)) => Query::Allow(names(&list)?),
+        Some(QuerySettings::Deny(list)) => Query::Deny(names(&list)?),
     })
 }
 

@@ -9,13 +9,11 @@ use super::order::{self, Draft, Kind, NotOrder};
 use super::rules::{Rule, Rules};
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
+use crate::http::json::Json;
 use crate::http::url::{Url, decoded};
-use serde::Deserialize;
-use serde_json::Value;
 
 /// Whose words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// `PURGE <url>`
     Varnish,
@@ -210,10 +208,9 @@ fn split_tags(text: &str) -> Vec<String> {
 
 /// `{"surrogate_keys": ["a", "b"]}`
 fn tags_of(body: &[u8]) -> Result<Vec<String>, NotOrder> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| NotOrder::Json(error.to_string()))?;
-    let keys = body.get("surrogate_keys").and_then(Value::as_array);
-    let keys = keys.map(|keys| keys.iter().map(|key| key.as_str().map(str::to_owned)));
+    let body = Json::read_bytes(body).map_err(NotOrder::Json)?;
+    let keys = body.get("surrogate_keys").and_then(Json::items);
+    let keys = keys.map(|keys| keys.iter().map(|key| key.text().map(str::to_owned)));
     keys.and_then(Iterator::collect).ok_or_else(|| {
         let problem = "name the tags in Surrogate-Key, or as a list \"surrogate_keys\"";
         NotOrder::Shape(problem.to_owned())

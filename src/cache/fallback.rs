@@ -6,7 +6,7 @@
 
 use super::rules::Rules;
 use super::settings::Settings;
-use serde_json::{Map, Value, json};
+use crate::http::json::Json;
 
 /// The fields that say where requests go.
 const ORIGINS: [&str; 2] = ["origin", "origins"];
@@ -17,30 +17,20 @@ impl Rules {
     /// that is: they are no table, or say it badly, or have a field of a name
     /// that is not known, which may have been meant to say it.
     pub fn passing(json: &str) -> Option<Self> {
-        let settings: Value = serde_json::from_str(json).ok()?;
-        let table = settings.as_object()?;
-        if !table.keys().all(|name| is_field(name)) {
+        let settings = Json::read(json).ok()?;
+        let members = settings.members()?;
+        let is_field = |name: &String| Settings::FIELDS.contains(&name.as_str());
+        if !members.iter().all(|(name, _)| is_field(name)) {
             return None;
         }
-        let mut kept = Map::new();
-        for name in ORIGINS {
-            if let Some(value) = table.get(name) {
-                kept.insert(name.to_owned(), value.clone());
-            }
-        }
-        kept.insert("defaults".to_owned(), json!({ "cache": false }));
-        let mut rules = Self::read_json(&Value::Object(kept).to_string()).ok()?;
+        let origins = members.iter().cloned();
+        let mut kept: Vec<_> = origins
+            .filter(|(name, _)| ORIGINS.contains(&name.as_str()))
+            .collect();
+        let defaults = Json::table([("cache", false.into())]);
+        kept.push(("defaults".to_owned(), defaults));
+        let mut rules = Self::read(&Json::Table(kept)).ok()?;
         rules.misconfigured = true;
         Some(rules)
     }
-}
-
-fn is_field(name: &str) -> bool {
-    let alone = Value::Object([(name.to_owned(), Value::Null)].into_iter().collect());
-    let read: Result<Settings, _> = serde_json::from_value(alone);
-    // Null is wrong for most, but a name that is not known is told first.
-    read.map_or_else(
-        |error| !error.to_string().contains("unknown field"),
-        |_| true,
-    )
 }

@@ -2,11 +2,10 @@
 //! repeat. `flow::ledger` keeps what they return.
 
 use super::purge::Numbers;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// An order as it goes to the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
     /// The webhook's id. An order without one gets one made of its number; a
     /// write that invalidates has none and leaves no receipt.
@@ -40,7 +39,7 @@ impl Order {
 }
 
 /// What the sender of an order gets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// The order's id.
     pub id: String,
@@ -67,7 +66,7 @@ pub struct Receipt {
 }
 
 /// What the ledger remembers of an accepted order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// See [`Order::body_digest`].
     pub body_digest: String,
@@ -76,7 +75,7 @@ pub struct Record {
 }
 
 /// What became of the work that an order leaves behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Steps still to do.
     pub pending: u64,
@@ -85,12 +84,11 @@ pub struct Progress {
     /// Steps given up.
     pub failed: u64,
     /// What the last failure said.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
 /// A receipt, and what has happened since.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The receipt.
     pub receipt: Receipt,
@@ -101,7 +99,7 @@ pub struct Told {
 }
 
 /// A question about past orders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The order of this id.
     Id(String),

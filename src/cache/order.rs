@@ -10,10 +10,10 @@ use super::key;
 use super::permit::Permit;
 use super::rules::Rules;
 use super::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
+use crate::http::from_json::FromJson;
+use crate::http::json::Json;
 use crate::http::url::{self, Url};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use crate::read_from_table;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
@@ -131,18 +131,27 @@ pub struct Settled {
 }
 
 /// The body. Items are read one by one, so that all bad ones can be named.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 struct Body {
-    files: Vec<Value>,
-    tags: Vec<Value>,
-    prefixes: Vec<Value>,
-    hosts: Vec<Value>,
+    files: Vec<Json>,
+    tags: Vec<Json>,
+    prefixes: Vec<Json>,
+    hosts: Vec<Json>,
     purge_everything: bool,
     soft: bool,
     refresh: bool,
     dry_run: bool,
 }
+
+read_from_table!(only Body {
+    files,
+    tags,
+    prefixes,
+    hosts,
+    purge_everything,
+    soft,
+    refresh,
+    dry_run
+});
 
 /// Reads an order's body. `with_headers`: files may be objects with `headers`,
 /// as Cloudflare's clients send them; here all variants go anyway.
@@ -180,50 +189,39 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, No
 }
 
 /// Reads a JSON object.
-pub(super) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotOrder> {
-    let body = serde_json::from_slice(bytes).map_err(|error| {
-        let problem = error.to_string();
-        match error.is_data() {
-            true => NotOrder::Shape(problem),
-            false => NotOrder::Json(problem),
-        }
-    })?;
-    // serde would take a list for our fields in their order.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
+pub(super) fn read_object<T: FromJson>(bytes: &[u8]) -> Result<T, NotOrder> {
+    let body = Json::read_bytes(bytes).map_err(NotOrder::Json)?;
+    if body.members().is_none() {
         let problem = "the body must be a JSON object".to_owned();
         return Err(NotOrder::Shape(problem));
     }
-    Ok(body)
+    T::from_json(&body).map_err(|wrong| NotOrder::Shape(wrong.to_string()))
 }
 
 /// A selector's text and its own `soft`, from a text or an object. An error
 /// has the path within the item.
-fn read_item(
-    kind: Kind,
-    item: &Value,
-    with_headers: bool,
-) -> Result<(&str, Option<bool>), Refusal> {
+fn read_item(kind: Kind, item: &Json, with_headers: bool) -> Result<(&str, Option<bool>), Refusal> {
     let member = kind.member();
     let wrong = |name: &str, problem: &str| Err((name.to_owned(), problem.to_owned()));
     let object = match item {
-        Value::String(text) => return Ok((text, None)),
-        Value::Object(object) => object,
+        Json::Text(text) => return Ok((text, None)),
+        Json::Table(members) => members,
         _ => return wrong("", "must be a text or an object"),
     };
-    for name in object.keys() {
+    for (name, _) in object {
         let headers = with_headers && kind == Kind::Url && name == "headers";
         if name != member && name != "soft" && !headers {
             let problem = format!("only \"{member}\" and \"soft\" are known here");
             return Err((format!(".{name}"), problem));
         }
     }
-    let soft = match object.get("soft") {
+    let soft = match item.get("soft") {
         None => None,
-        Some(Value::Bool(soft)) => Some(*soft),
+        Some(Json::Bool(soft)) => Some(*soft),
         Some(_) => return wrong(".soft", "must be true or false"),
     };
-    match object.get(member) {
-        Some(Value::String(text)) => Ok((text, soft)),
+    match item.get(member) {
+        Some(Json::Text(text)) => Ok((text, soft)),
         Some(_) => Err((format!(".{member}"), "must be a text".to_owned())),
         None => Err((String::new(), format!("has no \"{member}\""))),
     }

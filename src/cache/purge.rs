@@ -6,11 +6,10 @@
 //! therefore dead on arrival.
 
 use super::news::News;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// The largest numbers under which something was purged; 0 is never.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     /// Hard: the entry is gone.
     pub hard: u64,

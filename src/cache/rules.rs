@@ -11,8 +11,9 @@ use super::settings::{
 };
 use super::warm::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
 use super::zone::Pace;
+use crate::http::from_json::FromJson;
+use crate::http::json::Json;
 use crate::http::url::{self, Url};
-use serde_json::Value;
 use std::fmt;
 use std::rc::Rc;
 
@@ -178,14 +179,18 @@ const RULES_MAX: usize = 500;
 impl Rules {
     /// Reads settings from JSON text; errors name the field's path.
     pub fn read_json(json: &str) -> Result<Self, RulesError> {
-        let value: Value =
-            serde_json::from_str(json).map_err(|error| wrong("EDGEKEEP", error.to_string()))?;
-        tables_are_tables(&value)?;
-        let settings: Settings =
-            serde_path_to_error::deserialize(value).map_err(|error| RulesError {
-                path: error.path().to_string(),
-                problem: error.into_inner().to_string(),
-            })?;
+        let settings = Json::read(json).map_err(|problem| wrong("EDGEKEEP", problem))?;
+        Self::read(&settings)
+    }
+
+    pub(super) fn read(settings: &Json) -> Result<Self, RulesError> {
+        let settings = Settings::from_json(settings).map_err(|wrong| RulesError {
+            path: match wrong.path.is_empty() {
+                true => "EDGEKEEP".to_owned(),
+                false => wrong.path,
+            },
+            problem: wrong.problem,
+        })?;
         Self::check(settings)
     }
 
@@ -284,31 +289,6 @@ impl Rules {
         let of = |host: &str| self.origins.iter().find(|(wanted, _, _)| wanted == host);
         of(host).or_else(|| of(url::host_name(host)))
     }
-}
-
-/// serde would take a list for a table, its items in the order of our fields.
-fn tables_are_tables(settings: &Value) -> Result<(), RulesError> {
-    let table = |path: &str, value: &Value| match value {
-        Value::Object(_) => Ok(()),
-        _ => Err(wrong(path, "must be a table")),
-    };
-    table("EDGEKEEP", settings)?;
-    for name in ["defaults", "fast_lane", "protection", "warm"] {
-        if let Some(value) = settings.get(name) {
-            table(name, value)?;
-        }
-    }
-    for name in ["rules", "keys", "cascades"] {
-        let list = settings.get(name).and_then(Value::as_array);
-        for (at, item) in list.into_iter().flatten().enumerate() {
-            table(&format!("{name}[{at}]"), item)?;
-            // null is not given in TOML: it would be "anything" here.
-            if let Some(may) = item.get("may").filter(|_| name == "keys") {
-                table(&format!("keys[{at}].may"), may)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// An error at a path of the settings.

@@ -5,12 +5,10 @@
 //! ignored would be found out in production.
 
 use super::dialect::Dialect;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The whole table.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 pub struct Settings {
     /// A purge is in force everywhere within this time of its receipt: 1 to
     /// 60, 5 if unset.
@@ -56,11 +54,7 @@ pub struct Settings {
 }
 
 /// `"https://host"`, or `{ url = "https://host", backup = "https://other" }`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "must be \"http(s)://host[:port]\" or { url = \"…\", backup = \"…\" }"
-)]
+#[derive(Clone, Debug)]
 pub enum OriginSettings {
     /// One origin.
     One(String),
@@ -69,8 +63,7 @@ pub enum OriginSettings {
 }
 
 /// `{ url = "https://host", backup = "https://other" }`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct TwoOrigins {
     /// Where requests go.
     pub url: String,
@@ -79,8 +72,7 @@ pub struct TwoOrigins {
 }
 
 /// `[vars.EDGEKEEP.protection]`: counted by each isolate for each origin.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct ProtectionSettings {
     /// After how many failures in a row the origin is left alone: 1 to 1,000,
     /// 10 if unset; 0 for never.
@@ -98,8 +90,7 @@ pub struct ProtectionSettings {
 }
 
 /// `[vars.EDGEKEEP.warm]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct WarmSettings {
     /// Pages: at most 1,000.
     pub urls: Vec<String>,
@@ -110,8 +101,7 @@ pub struct WarmSettings {
 }
 
 /// A key that signs purge orders.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct KeySettings {
     /// Its name in receipts and logs.
     pub name: String,
@@ -120,13 +110,11 @@ pub struct KeySettings {
     /// What it may purge; anything if unset.
     pub may: Option<MaySettings>,
     /// Whether it may read everybody's orders; otherwise only its own.
-    #[serde(default)]
     pub admin: bool,
 }
 
 /// What a key may purge. What is not said it may not.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 pub struct MaySettings {
     /// Globs of host names, for URLs, prefixes and hosts.
     pub hosts: Vec<String>,
@@ -137,8 +125,7 @@ pub struct MaySettings {
 }
 
 /// A tag that carries others along.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct CascadeSettings {
     /// Glob of the tags that carry.
     pub tag: String,
@@ -147,8 +134,7 @@ pub struct CascadeSettings {
 }
 
 /// `[vars.EDGEKEEP.fast_lane]`: the purge limits of the account's plan.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct FastLaneSettings {
     /// Calls a minute in the long run: 1 to 3,000, 5 if unset.
     pub requests_per_minute: Option<u64>,
@@ -157,8 +143,7 @@ pub struct FastLaneSettings {
 }
 
 /// A rule, or the defaults.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct RuleSettings {
     /// Glob for the host name; every host if unset. Not in `defaults`.
     pub host: Option<String>,
@@ -230,8 +215,7 @@ pub struct RuleSettings {
 }
 
 /// `collapse`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collapse {
     /// Nobody's: each asks for itself.
     Off,
@@ -243,26 +227,16 @@ pub enum Collapse {
 }
 
 /// `kv = true`, `false` or `"earned"`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged, expecting = "must be true, false or \"earned\"")]
+#[derive(Clone, Copy, Debug)]
 pub enum KvSettings {
     /// Always or never.
     Always(bool),
     /// When it is worth its price.
-    Earned(Earned),
-}
-
-/// The word `earned`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Earned {
-    /// `earned`
     Earned,
 }
 
 /// `on_ledger_outage`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerOutage {
     /// What is stored is served, and the report says `old-purge-index`.
     Serve,
@@ -271,40 +245,12 @@ pub enum LedgerOutage {
 }
 
 /// `query = "all"`, `{ allow = [..] }` or `{ deny = [..] }`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "must be \"all\", { allow = [names] } or { deny = [names] }"
-)]
+#[derive(Clone, Debug)]
 pub enum QuerySettings {
     /// Every parameter.
-    All(All),
-    /// Only parameters of some names.
-    Allow(Allow),
-    /// Every parameter but those of some names.
-    Deny(Deny),
-}
-
-/// The word `all`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum All {
-    /// `all`
     All,
-}
-
-/// `{ allow = [..] }`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Allow {
-    /// Parameter names.
-    pub allow: Vec<String>,
-}
-
-/// `{ deny = [..] }`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Deny {
-    /// Parameter names.
-    pub deny: Vec<String>,
+    /// Only parameters of these names.
+    Allow(Vec<String>),
+    /// Every parameter but those of these names.
+    Deny(Vec<String>),
 }

@@ -10,9 +10,9 @@ use super::selector::Selector;
 use super::sitemap::Entry;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
+use crate::http::json::Json;
 use crate::http::url::Url;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use crate::read_from_table;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -93,14 +93,19 @@ pub struct Draft {
 }
 
 /// The body. URLs are read one by one, so that all bad ones can be named.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 struct Body {
-    urls: Vec<Value>,
-    sitemaps: Vec<Value>,
+    urls: Vec<Json>,
+    sitemaps: Vec<Json>,
     limit: Option<u64>,
     dry_run: bool,
 }
+
+read_from_table!(only Body {
+    urls,
+    sitemaps,
+    limit,
+    dry_run
+});
 
 /// Reads an order's body. One that names nothing means what the settings name.
 pub fn read(rules: &Rules, bytes: &[u8]) -> Result<Draft, NotOrder> {
@@ -145,7 +150,7 @@ impl Draft {
     }
 
     /// The URLs of a list; what is wrong with others goes to `refused`.
-    fn named(&mut self, list: &str, items: &[Value], most: usize) -> Vec<Named> {
+    fn named(&mut self, list: &str, items: &[Json], most: usize) -> Vec<Named> {
         if items.len() > most {
             let problem = format!("more than {most} URLs; split the order");
             self.refused.push((list.to_owned(), problem));
@@ -154,7 +159,7 @@ impl Draft {
         let mut named = Vec::new();
         for (at, item) in items.iter().enumerate() {
             let path = format!("{list}[{at}]");
-            let url = match item.as_str() {
+            let url = match item.text() {
                 Some(text) => Url::parse(text).map_err(|error| format!("the URL {error}")),
                 None => Err("must be a text".to_owned()),
             };
@@ -220,28 +225,34 @@ pub struct Choice {
 }
 
 /// How much is left out, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// Of another host than their sitemap, which a sitemap may not name
     /// (sitemaps.org, "Sitemap file location").
-    #[serde(skip_serializing_if = "is_zero")]
     pub other_host: usize,
     /// No http(s) URLs, or too long.
-    #[serde(skip_serializing_if = "is_zero")]
     pub not_a_url: usize,
     /// Pages that KV may not hold, by their rule.
-    #[serde(skip_serializing_if = "is_zero")]
     pub not_kept: usize,
     /// Pages beyond the limit; they were not looked at further.
-    #[serde(skip_serializing_if = "is_zero")]
     pub beyond_limit: usize,
     /// Sitemaps of an index that were not read, or could not be.
-    #[serde(skip_serializing_if = "is_zero")]
     pub sitemaps: usize,
 }
 
-fn is_zero(count: &usize) -> bool {
-    *count == 0
+impl Skipped {
+    /// As JSON, without what is none.
+    pub fn json(&self) -> Json {
+        let counts = [
+            ("other_host", self.other_host),
+            ("not_a_url", self.not_a_url),
+            ("not_kept", self.not_kept),
+            ("beyond_limit", self.beyond_limit),
+            ("sitemaps", self.sitemaps),
+        ];
+        let some = counts.into_iter().filter(|(_, count)| *count > 0);
+        Json::Table(some.map(|(name, n)| (name.to_owned(), n.into())).collect())
+    }
 }
 
 impl Choice {

@@ -13,8 +13,9 @@
 
 use super::entry::Entry;
 use super::selector::{EVERYTHING, Selector, mark_of};
-use serde::Deserialize;
-use serde_json::json;
+use crate::http::from_json::FromJson;
+use crate::http::json::Json;
+use crate::read_from_table;
 use std::collections::HashSet;
 
 /// How many names one call may have: "max operations per request", on every
@@ -33,28 +34,29 @@ pub enum Call {
     Tags(Vec<String>),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct CallBody {
-    #[serde(default)]
     tags: Vec<String>,
-    #[serde(default)]
     purge_everything: bool,
 }
+
+read_from_table!(only CallBody {
+    tags,
+    purge_everything
+});
 
 impl Call {
     /// The request's body.
     pub fn body(&self) -> String {
         match self {
-            Self::Everything => json!({ "purge_everything": true }),
-            Self::Tags(tags) => json!({ "tags": tags }),
+            Self::Everything => Json::table([("purge_everything", true.into())]),
+            Self::Tags(tags) => Json::table([("tags", tags.into())]),
         }
         .to_string()
     }
 
     /// Reads a body back.
     pub fn read(body: &str) -> Option<Self> {
-        let body: CallBody = serde_json::from_str(body).ok()?;
+        let body = CallBody::from_json(&Json::read(body).ok()?).ok()?;
         match (body.purge_everything, body.tags.is_empty()) {
             (true, true) => Some(Self::Everything),
             (false, false) => Some(Self::Tags(body.tags)),
@@ -234,8 +236,8 @@ pub fn outcome(said: &Result<Answer, String>) -> Outcome {
             };
         }
     };
-    let said: AnswerBody = serde_json::from_str(&answer.text).unwrap_or_default();
-    if (200..300).contains(&answer.status) && said.success {
+    let said = Json::read(&answer.text).unwrap_or(Json::Null);
+    if (200..300).contains(&answer.status) && said.get("success") == Some(&Json::Bool(true)) {
         return Outcome::Done;
     }
     let problem = problem(answer.status, &said);
@@ -250,25 +252,20 @@ pub fn outcome(said: &Result<Answer, String>) -> Outcome {
     }
 }
 
-/// The form of every answer of the API.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct AnswerBody {
-    success: bool,
-    errors: Vec<AnswerError>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct AnswerError {
-    code: u64,
-    message: String,
-}
-
-fn problem(status: u16, said: &AnswerBody) -> String {
-    let errors = said.errors.iter();
+/// What the errors of an answer say: `{"errors": [{"code": 1, "message": ""}]}`.
+fn problem(status: u16, said: &Json) -> String {
+    let errors = said.get("errors").and_then(Json::items).unwrap_or_default();
     let errors: Vec<String> = errors
-        .map(|e| format!("{} {}", e.code, e.message))
+        .iter()
+        .map(|error| {
+            let code = error.get("code").map(Json::to_string);
+            let message = error.get("message").and_then(Json::text);
+            format!(
+                "{} {}",
+                code.unwrap_or_default(),
+                message.unwrap_or_default()
+            )
+        })
         .collect();
     match errors.is_empty() {
         true => format!("status {status}"),

@@ -9,10 +9,11 @@ use super::{js, tasks};
 use crate::cache::ledger::{Order, Question, Receipt, Told};
 use crate::cache::news::News;
 use crate::flow::host::Ordered;
+use crate::flow::report::problem_line;
 use crate::flow::{alarm, work};
+use crate::http::from_json::{FromJson, Wrong};
+use crate::http::json::Json;
 use js_sys::Promise;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
 use worker::Env;
@@ -31,23 +32,18 @@ pub type Book = crate::flow::ledger::Ledger<Database>;
 const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
 
-/// What the object answers to an order.
-#[derive(Serialize, Deserialize)]
-struct Reply {
-    /// Absent when the id was used for another order.
-    receipt: Option<Receipt>,
-    news: String,
-}
-
 /// Sends an order to the ledger.
 pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
-    let body = serde_json::to_string(order).map_err(unreadable)?;
-    let reply = ask(env, "append", Some(&body)).await?;
-    let reply: Reply = serde_json::from_str(&reply).map_err(unreadable)?;
-    Ok(match reply.receipt {
-        Some(receipt) => Ordered::Done(Box::new(receipt), read_news(&reply.news)?),
-        None => Ordered::Conflict,
-    })
+    let body = Json::from(order).to_string();
+    let reply = Json::read(&ask(env, "append", Some(&body)).await?)?;
+    let receipt = reply.get("receipt").map(Option::<Receipt>::from_json);
+    let news = reply.get("news").and_then(Json::text);
+    match (receipt.transpose().map_err(unreadable)?, news) {
+        (Some(Some(receipt)), Some(news)) => Ok(Ordered::Done(Box::new(receipt), read_news(news)?)),
+        // There is none when the id was used for another order.
+        (Some(None), _) => Ok(Ordered::Conflict),
+        _ => Err("the ledger said neither yes nor no".to_owned()),
+    }
 }
 
 /// Asks the ledger what it has had since number `after`.
@@ -63,9 +59,9 @@ pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News,
 
 /// Asks the ledger for past orders.
 pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
-    let body = serde_json::to_string(question).map_err(unreadable)?;
-    let answer = ask(env, "history", Some(&body)).await?;
-    serde_json::from_str(&answer).map_err(unreadable)
+    let body = Json::from(question).to_string();
+    let answer = Json::read(&ask(env, "history", Some(&body)).await?)?;
+    Vec::from_json(&answer).map_err(unreadable)
 }
 
 /// The object's id, which no other deployment has. It takes no request.
@@ -77,8 +73,8 @@ fn read_news(text: &str) -> Result<News, String> {
     News::decode(text).map_err(|error| error.to_string())
 }
 
-fn unreadable(error: serde_json::Error) -> String {
-    error.to_string()
+fn unreadable(wrong: Wrong) -> String {
+    wrong.to_string()
 }
 
 async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
@@ -234,8 +230,7 @@ impl Object {
 }
 
 fn log(problem: &str) {
-    let line = json!({ "event": "problem", "part": "ledger", "problem": problem });
-    console_error(&line.to_string());
+    console_error(&problem_line("ledger", problem));
 }
 
 fn answer(
@@ -247,21 +242,21 @@ fn answer(
 ) -> Result<String, String> {
     match question {
         "append" => {
-            let order: Order = serde_json::from_str(body).map_err(unreadable)?;
+            let order = Order::from_json(&Json::read(body)?).map_err(unreadable)?;
             let reply = book.append(&order, now_ms())?;
-            let reply = Reply {
-                receipt: reply.receipt,
-                news: reply.news,
-            };
-            serde_json::to_string(&reply).map_err(unreadable)
+            let reply = Json::table([
+                ("receipt", reply.receipt.as_ref().into()),
+                ("news", (&reply.news).into()),
+            ]);
+            Ok(reply.to_string())
         }
         "news" => match kv_writes {
             Some(writes) => book.counted_news(after, writes, now_ms()),
             None => book.news(after, now_ms()),
         },
         "history" => {
-            let asked: Question = serde_json::from_str(body).map_err(unreadable)?;
-            serde_json::to_string(&book.history(&asked)?).map_err(unreadable)
+            let asked = Question::from_json(&Json::read(body)?).map_err(unreadable)?;
+            Ok(Json::list(&book.history(&asked)?).to_string())
         }
         _ => Err("no such question".to_owned()),
     }

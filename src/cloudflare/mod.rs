@@ -17,8 +17,10 @@ mod zone;
 use crate::cache::rules::Rules;
 use crate::flow::isolate::Isolate;
 use crate::flow::keys::Keys;
+use crate::flow::report::problem_line;
 use crate::flow::serve::serve;
 use crate::flow::warm;
+use crate::http::json::Json;
 use body::Body;
 use js_sys::Promise;
 use platform::Platform;
@@ -113,7 +115,12 @@ fn configure(env: &Env) -> Configured {
         Err(error) => {
             let path = &error.path;
             let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
-            let line = serde_json::json!({ "event": "problem", "part": "settings", "path": path, "problem": problem });
+            let line = Json::table([
+                ("event", "problem".into()),
+                ("part", "settings".into()),
+                ("path", path.into()),
+                ("problem", (&problem).into()),
+            ]);
             let isolate = |rules| Rc::new(Isolate::new(rules, Keys::of_default("")));
             return Configured::Badly(Rules::passing(&json).map(isolate), line.to_string());
         }
@@ -121,8 +128,7 @@ fn configure(env: &Env) -> Configured {
     // A bad secret stops purges by its key, but no page.
     let keys = Keys::read(&rules, |variable| js::get(env, variable).as_string());
     for problem in keys.problems() {
-        let line = serde_json::json!({ "event": "problem", "part": "keys", "problem": problem });
-        console_error!("{line}");
+        console_error!("{}", problem_line("keys", &problem));
     }
     Configured::Well(Rc::new(Isolate::new(rules, keys)))
 }

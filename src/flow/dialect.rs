@@ -12,6 +12,7 @@ use super::report::Report;
 use crate::cache::dialect::{Action, Call, Dialect};
 use crate::cache::key;
 use crate::http::head::RequestHead;
+use crate::http::json::Json;
 use std::collections::BTreeSet;
 
 /// Answers a call.
@@ -68,7 +69,7 @@ async fn act<H: Host>(
 
 /// A text as JSON has it.
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
+    Json::from(text).to_string()
 }
 
 /// Fastly names each tag's purge; here all of a call are one.

@@ -15,6 +15,8 @@ use crate::cache::ledger::{
 use crate::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
 use crate::cache::purge::Numbers;
 use crate::cache::selector::{EVERYTHING, mark_of};
+use crate::http::from_json::FromJson;
+use crate::http::json::Json;
 
 /// A value of SQLite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +203,7 @@ impl<S: Sql> Ledger<S> {
         let added = order.hard.len().saturating_add(order.soft.len());
         self.compact(added as u64, now_ms)?;
         if order.is_recorded() {
-            let text = serde_json::to_string(record).map_err(|error| error.to_string())?;
+            let text = Json::from(record).to_string();
             super::work::enqueue(&self.sql, order, &record.receipt, now_ms)?;
             self.sql.run(
                 "INSERT INTO receipts VALUES (?, ?, ?, ?)",
@@ -406,5 +408,6 @@ impl<S: Sql> Ledger<S> {
 }
 
 fn read_record(text: &str) -> Result<Record, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    let record = Json::read(text)?;
+    Record::from_json(&record).map_err(|wrong| wrong.to_string())
 }

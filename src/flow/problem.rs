@@ -3,7 +3,7 @@
 
 use super::reply::{Answer, Content};
 use crate::http::fields::Fields;
-use serde_json::json;
+use crate::http::json::Json;
 
 /// A problem with a request to Edgekeep itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,22 +59,16 @@ impl Problem {
 
     /// The answer that says so.
     pub fn answer<B>(&self) -> Answer<B> {
-        let mut body = json!({
-            "type": "about:blank",
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-        });
-        if !self.errors.is_empty()
-            && let Some(object) = body.as_object_mut()
-        {
-            let errors: Vec<_> = self
-                .errors
-                .iter()
-                .map(|(path, detail)| json!({ "path": path, "detail": detail }))
-                .collect();
-            object.insert("errors".to_owned(), errors.into());
+        let mut body = vec![
+            ("type".to_owned(), "about:blank".into()),
+            ("title".to_owned(), self.title.into()),
+            ("status".to_owned(), u64::from(self.status).into()),
+            ("detail".to_owned(), (&self.detail).into()),
+        ];
+        if !self.errors.is_empty() {
+            body.push(("errors".to_owned(), errors_json(&self.errors)));
         }
+        let body = Json::Table(body);
         let mut fields = Fields::new();
         fields.add("content-type", "application/problem+json");
         fields.add("cache-control", "no-store");
@@ -88,4 +82,13 @@ impl Problem {
             length: None,
         }
     }
+}
+
+/// Parts of an order that are wrong, as JSON.
+pub fn errors_json(errors: &[(String, String)]) -> Json {
+    Json::list(
+        errors
+            .iter()
+            .map(|(path, detail)| Json::table([("path", path.into()), ("detail", detail.into())])),
+    )
 }

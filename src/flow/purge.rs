@@ -5,7 +5,7 @@
 
 use super::host::{BodyError, Host, Ordered};
 use super::isolate::Isolate;
-use super::problem::Problem;
+use super::problem::{Problem, errors_json};
 use super::proof::{self, Sender};
 use super::report::{Report, log_problem};
 use super::sync;
@@ -13,8 +13,7 @@ use crate::cache::ledger::{Order, Progress, Receipt, Told};
 use crate::cache::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
 use crate::http::date;
 use crate::http::head::RequestHead;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use crate::http::json::Json;
 
 /// What an order has come to.
 #[derive(Debug)]
@@ -166,91 +165,54 @@ impl Outcome {
                     ..Progress::default()
                 };
                 let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
-                print(&Shown::of(receipt, &refresh, &fast_lane))
+                shown(receipt, &refresh, &fast_lane)
             }
-            Self::Dry(settled, refused) => print(&Dry {
-                dry_run: true,
-                hard: &settled.hard,
-                soft: &settled.soft,
-                cascade: &settled.cascade,
-                refresh: &settled.refresh,
-                refused: Refused::all(refused),
-            }),
+            Self::Dry(settled, refused) => Json::table([
+                ("dry_run", true.into()),
+                ("hard", (&settled.hard).into()),
+                ("soft", (&settled.soft).into()),
+                ("cascade", (&settled.cascade).into()),
+                ("refresh", (&settled.refresh).into()),
+                ("refused", errors_json(refused)),
+            ]),
         }
+        .to_string()
     }
-}
-
-/// Plain data always prints.
-pub fn print(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// A receipt with what has happened since, as JSON.
 pub fn told_json(told: &Told) -> String {
-    print(&Shown::of(&told.receipt, &told.refresh, &told.fast_lane))
+    shown(&told.receipt, &told.refresh, &told.fast_lane).to_string()
 }
 
 /// A receipt as its sender sees it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: &'a str,
-    sequence: u64,
-    received_at: String,
-    in_force_at: String,
-    key: Option<&'a str>,
-    via: &'a str,
-    hard: &'a [String],
-    soft: &'a [String],
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    cascade: &'a BTreeMap<String, Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh: Option<&'a Progress>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fast_lane: Option<&'a Progress>,
-}
-
-impl<'a> Shown<'a> {
-    fn of(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {
-        // Rounded up: at this time it is in force, not about to be.
-        let in_force_ms = receipt.in_force_ms.saturating_add(999);
-        Self {
-            id: &receipt.id,
-            sequence: receipt.sequence,
-            received_at: date::print_rfc3339(receipt.received_ms),
-            in_force_at: date::print_rfc3339(in_force_ms),
-            key: receipt.key.as_deref(),
-            via: &receipt.via,
-            hard: &receipt.hard,
-            soft: &receipt.soft,
-            cascade: &receipt.cascade,
-            refresh: (receipt.refresh > 0).then_some(refresh),
-            fast_lane: (receipt.fast_lane > 0).then_some(fast_lane),
-        }
+fn shown(receipt: &Receipt, refresh: &Progress, fast_lane: &Progress) -> Json {
+    // Rounded up: at this time it is in force, not about to be.
+    let in_force_ms = receipt.in_force_ms.saturating_add(999);
+    let received_at = date::print_rfc3339(receipt.received_ms);
+    let mut members: Vec<(&str, Json)> = vec![
+        ("id", (&receipt.id).into()),
+        ("sequence", receipt.sequence.into()),
+        ("received_at", (&received_at).into()),
+        ("in_force_at", (&date::print_rfc3339(in_force_ms)).into()),
+        ("key", receipt.key.as_deref().into()),
+        ("via", (&receipt.via).into()),
+        ("hard", (&receipt.hard).into()),
+        ("soft", (&receipt.soft).into()),
+    ];
+    if !receipt.cascade.is_empty() {
+        members.push(("cascade", (&receipt.cascade).into()));
     }
-}
-
-/// What a dry run found.
-#[derive(Serialize)]
-struct Dry<'a> {
-    dry_run: bool,
-    hard: &'a [String],
-    soft: &'a [String],
-    cascade: &'a BTreeMap<String, Vec<String>>,
-    refresh: &'a [String],
-    refused: Vec<Refused<'a>>,
-}
-
-/// A part that is refused, as a dry run tells it.
-#[derive(Serialize)]
-pub struct Refused<'a> {
-    path: &'a str,
-    detail: &'a str,
-}
-
-impl<'a> Refused<'a> {
-    /// All of them.
-    pub fn all(refused: &'a [Refusal]) -> Vec<Self> {
-        let all = refused.iter();
-        all.map(|(path, detail)| Self { path, detail }).collect()
+    if receipt.refresh > 0 {
+        members.push(("refresh", refresh.into()));
     }
+    if receipt.fast_lane > 0 {
+        members.push(("fast_lane", fast_lane.into()));
+    }
+    let members = members.into_iter();
+    Json::Table(
+        members
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }

@@ -4,11 +4,10 @@
 use super::host::{Host, Landed, Tier};
 use crate::cache::answer::OriginFailure;
 use crate::cache::stored::Age;
-use serde::Serialize;
-use serde_json::json;
+use crate::http::json::{Json, print_text};
 
 /// What happened to a request.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// `request`, `refresh` or `purge`.
     pub event: &'static str,
@@ -24,19 +23,14 @@ pub struct Report {
     /// `bypass`, `error`, `admin`.
     pub cache: &'static str,
     /// The tier whose entry was served.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<&'static str>,
     /// Age of what was served, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<u64>,
     /// Seconds of freshness left; negative when stale.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<i64>,
     /// Digest of the key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The Cache API's key of the entry that was served or stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// Tiers asked, in order; a varied answer may take two looks.
     pub reads: Vec<&'static str>,
@@ -50,34 +44,24 @@ pub struct Report {
     /// What failed, and why things are as they are.
     pub notes: Vec<String>,
     /// Whether the answer came from the cache without asking the origin.
-    #[serde(skip)]
     pub hit: bool,
     /// RFC 9211 `fwd`: why the origin was asked.
-    #[serde(skip)]
     pub fwd: Option<&'static str>,
     /// RFC 9211 `fwd-status`.
-    #[serde(skip)]
     pub fwd_status: Option<u16>,
     /// RFC 9211 `collapsed`: another request asked for this one, too.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub collapsed: bool,
     /// Why there was no answer of the origin.
-    #[serde(skip)]
     pub failure: Option<OriginFailure>,
     /// Who wants to know what becomes of the copies.
-    #[serde(skip)]
     pub landed: Landed,
     /// Words for RFC 9211 `detail`.
-    #[serde(skip)]
     pub detail: Vec<&'static str>,
     /// Whether KV was left unread: it failed, was slow, or is left alone.
-    #[serde(skip)]
     pub kv_unread: bool,
     /// Whether KV is asked because nothing else is left.
-    #[serde(skip)]
     pub last_look: bool,
     /// When the request came, in milliseconds since 1970.
-    #[serde(skip)]
     pub began_ms: u64,
 }
 
@@ -156,14 +140,89 @@ impl Report {
     /// Writes the log line.
     pub fn log<H: Host>(&mut self, host: &H) {
         self.ms = host.now_ms().saturating_sub(self.began_ms);
-        // A report is plain data: it always prints.
-        if let Ok(line) = serde_json::to_string(self) {
-            host.log(&line);
+        host.log(&self.line());
+    }
+
+    /// The log line: JSON, printed at once, for each request has one.
+    fn line(&self) -> String {
+        let mut line = Line(String::from("{"));
+        line.text("event", Some(self.event));
+        line.text("host", Some(&self.host));
+        line.text("method", Some(&self.method));
+        line.text("path", Some(&self.path));
+        line.bare("status", &self.status.to_string());
+        line.text("cache", Some(self.cache));
+        line.text("tier", self.tier);
+        if let Some(age) = self.age {
+            line.bare("age", &age.to_string());
         }
+        if let Some(ttl) = self.ttl {
+            line.bare("ttl", &ttl.to_string());
+        }
+        line.text("key", self.key.as_deref());
+        line.text("entry", self.entry.as_deref());
+        line.texts("reads", &mut self.reads.iter().copied());
+        line.texts("stores", &mut self.stores.iter().copied());
+        line.bare("origin", &self.origin.to_string());
+        line.bare("ms", &self.ms.to_string());
+        line.texts("notes", &mut self.notes.iter().map(String::as_str));
+        if self.collapsed {
+            line.bare("collapsed", "true");
+        }
+        line.0.push('}');
+        line.0
+    }
+}
+
+/// A JSON object on its way.
+struct Line(String);
+
+impl Line {
+    fn name(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    fn bare(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.0.push_str(value);
+    }
+
+    fn text(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.name(name);
+            print_text(text, &mut self.0);
+        }
+    }
+
+    fn texts(&mut self, name: &str, texts: &mut dyn Iterator<Item = &str>) {
+        self.name(name);
+        self.0.push('[');
+        for (at, text) in texts.enumerate() {
+            if at > 0 {
+                self.0.push(',');
+            }
+            print_text(text, &mut self.0);
+        }
+        self.0.push(']');
     }
 }
 
 /// Logs trouble that belongs to no answer.
 pub fn log_problem<H: Host>(host: &H, part: &str, problem: &str) {
-    host.log(&json!({ "event": "problem", "part": part, "problem": problem }).to_string());
+    host.log(&problem_line(part, problem));
+}
+
+/// The line that tells of trouble.
+pub fn problem_line(part: &str, problem: &str) -> String {
+    let line = [
+        ("event", "problem".into()),
+        ("part", part.into()),
+        ("problem", problem.into()),
+    ];
+    Json::table(line).to_string()
 }

@@ -9,6 +9,7 @@
 use super::ledger::{Sql, Value};
 use crate::cache::ledger::{Order, Progress, Receipt};
 use crate::cache::zone::{self, Bucket, Call, Outcome};
+use crate::http::json::Json;
 
 /// `work` holds the steps still to do; `progress` counts, for each order, what
 /// became of its steps; `lane` is the bucket of the zone's calls.
@@ -121,7 +122,7 @@ fn add<S: Sql>(
     payloads: &[String],
     now_ms: u64,
 ) -> Result<(), String> {
-    let list = serde_json::to_string(payloads).map_err(|error| error.to_string())?;
+    let list = Json::list(payloads).to_string();
     // One statement, however many they are.
     sql.run(
         "INSERT INTO work (sequence, kind, payload, since_ms, due_ms, tries)

@@ -1,0 +1,239 @@
+//! Reading structs from JSON, with the path of what is wrong.
+
+use super::json::Json;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What is wrong with a value, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The path, such as `rules[2].edge_ttl`; empty for the value itself.
+    pub path: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl Wrong {
+    /// About the value itself.
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self {
+            path: String::new(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The same of what this value is a member of.
+    fn under(mut self, name: &str) -> Self {
+        let join = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
+        self.path = format!("{name}{join}{}", self.path);
+        self
+    }
+
+    fn at(self, at: usize) -> Self {
+        self.under(&format!("[{at}]"))
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            return f.write_str(&self.problem);
+        }
+        write!(f, "{}: {}", self.path, self.problem)
+    }
+}
+
+/// What can be read from a value.
+pub trait FromJson: Sized {
+    /// Reads it.
+    fn from_json(json: &Json) -> Result<Self, Wrong>;
+
+    /// What stands for a member that is not there, if it need not be.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// The members of a table.
+pub struct Members<'a>(&'a [(String, Json)]);
+
+impl<'a> Members<'a> {
+    /// The members of a table.
+    pub fn of(json: &'a Json) -> Result<Self, Wrong> {
+        let members = json.members();
+        members
+            .map(Self)
+            .ok_or_else(|| Wrong::new("must be a table"))
+    }
+
+    /// The same, where each must have one of these names, and none of them
+    /// stand there twice.
+    pub fn only(json: &'a Json, names: &[&str]) -> Result<Self, Wrong> {
+        let members = Self::of(json)?;
+        for (at, (name, _)) in members.0.iter().enumerate() {
+            if !names.contains(&name.as_str()) {
+                let problem = format!("there is no such field here, only {}", names.join(", "));
+                return Err(Wrong::new(problem).under(name));
+            }
+            let mut earlier = members.0.iter().take(at);
+            if earlier.any(|(earlier, _)| earlier == name) {
+                return Err(Wrong::new("stands there twice").under(name));
+            }
+        }
+        Ok(members)
+    }
+
+    /// Reads a member.
+    pub fn get<T: FromJson>(&self, name: &str) -> Result<T, Wrong> {
+        match self.0.iter().find(|(n, _)| n == name) {
+            Some((_, value)) => T::from_json(value).map_err(|wrong| wrong.under(name)),
+            None => T::absent().ok_or_else(|| Wrong::new(format!("has no \"{name}\""))),
+        }
+    }
+
+    /// Reads a member that need not be there, but may not be `null`.
+    pub fn given<T: FromJson>(&self, name: &str) -> Result<Option<T>, Wrong> {
+        let there = self.0.iter().any(|(n, _)| n == name);
+        there.then(|| self.get(name)).transpose()
+    }
+}
+
+/// Reads a struct from a table whose members are its fields. `only`: and no
+/// others; `all`: the same, and where there is no table, it is the default;
+/// `some`: whatever else stands there.
+#[macro_export]
+macro_rules! read_from_table {
+    ($how:ident $type:ident { $($field:ident),* $(,)? }) => {
+        impl $type {
+            /// The names of its fields.
+            pub const FIELDS: &[&str] = &[$(stringify!($field)),*];
+        }
+
+        impl $crate::http::from_json::FromJson for $type {
+            fn from_json(
+                json: &$crate::http::json::Json,
+            ) -> Result<Self, $crate::http::from_json::Wrong> {
+                let members = read_from_table!($how json);
+                Ok(Self { $($field: members.get(stringify!($field))?),* })
+            }
+
+            read_from_table!($how);
+        }
+    };
+    (some $json:ident) => { $crate::http::from_json::Members::of($json)? };
+    ($how:ident $json:ident) => { $crate::http::from_json::Members::only($json, Self::FIELDS)? };
+    (all) => { fn absent() -> Option<Self> { Some(Self::default()) } };
+    ($how:ident) => {};
+}
+
+/// Which of these words a text is.
+pub fn word(json: &Json, words: &[&str]) -> Result<usize, Wrong> {
+    let text = json.text();
+    let at = text.and_then(|text| words.iter().position(|word| *word == text));
+    at.ok_or_else(|| {
+        let all: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        Wrong::new(format!("must be {}", all.join(" or ")))
+    })
+}
+
+impl FromJson for bool {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        match json {
+            Json::Bool(yes) => Ok(*yes),
+            _ => Err(Wrong::new("must be true or false")),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(false)
+    }
+}
+
+impl FromJson for u64 {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        match json {
+            Json::Number(number) => Ok(*number),
+            Json::OtherNumber(text) => Err(Wrong::new(format!(
+                "must be a whole number from 0 on, not {text}"
+            ))),
+            _ => Err(Wrong::new("must be a whole number")),
+        }
+    }
+}
+
+impl FromJson for usize {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        let number = u64::from_json(json)?;
+        Self::try_from(number).map_err(|_| Wrong::new("is too large"))
+    }
+}
+
+impl FromJson for u16 {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        let number = u64::from_json(json)?;
+        Self::try_from(number).map_err(|_| Wrong::new("is too large"))
+    }
+}
+
+impl FromJson for String {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        let text = json.text().map(str::to_owned);
+        text.ok_or_else(|| Wrong::new("must be a text"))
+    }
+}
+
+impl FromJson for Json {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        Ok(json.clone())
+    }
+}
+
+impl<T: FromJson> FromJson for Option<T> {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        match json {
+            Json::Null => Ok(None),
+            json => T::from_json(json).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        let items = json.items().ok_or_else(|| Wrong::new("must be a list"))?;
+        let mut list = Self::new();
+        for (at, item) in items.iter().enumerate() {
+            list.push(T::from_json(item).map_err(|wrong| wrong.at(at))?);
+        }
+        Ok(list)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+impl<T: FromJson> FromJson for BTreeMap<String, T> {
+    fn from_json(json: &Json) -> Result<Self, Wrong> {
+        let members = json
+            .members()
+            .ok_or_else(|| Wrong::new("must be a table"))?;
+        let mut table = Self::new();
+        for (name, value) in members {
+            let value = T::from_json(value).map_err(|wrong| wrong.under(name))?;
+            table.insert(name.clone(), value);
+        }
+        Ok(table)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
