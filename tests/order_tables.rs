@@ -444,7 +444,8 @@ fn tags_carry_others_along() {
             (hard.to_owned(), soft.to_owned()),
             "{order}"
         );
-        assert_eq!(json!(found.cascade), cascade, "{order}");
+        let found: std::collections::BTreeMap<_, _> = found.cascade.iter().cloned().collect();
+        assert_eq!(json!(found), cascade, "{order}");
     }
     check(&rules, json!({ "tags": ["other"] }), "other", "", json!({}));
     check(

@@ -9,7 +9,7 @@ use super::glob::Glob;
 use super::rules::{RulesError, wrong};
 use super::selector::is_tag;
 use super::settings::CascadeSettings;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// How many cascades there may be. Each costs a glob match for each tag of an
 /// order: 50 x 1,000 matches of some 50 ns are 3 ms.
@@ -25,6 +25,9 @@ pub const CASCADE_DEPTH_MAX: usize = 8;
 /// The longest list of what carried what, in bytes of its tags: as much again
 /// as half an order in each receipt.
 pub const CASCADE_BYTES_MAX: usize = 64 * 1024;
+
+/// Which tags have carried which others.
+pub type Carried = Vec<(String, Vec<String>)>;
 
 /// The cascades, in the order of the settings.
 #[derive(Debug, Default)]
@@ -133,16 +136,17 @@ impl Cascades {
     pub fn expand<'a>(
         &'a self,
         tags: impl Iterator<Item = &'a str>,
-        cascade: &mut BTreeMap<String, Vec<String>>,
+        cascade: &mut Carried,
     ) -> Option<Vec<String>> {
         let mut all = Vec::new();
         if self.0.is_empty() {
             return Some(all);
         }
-        let length = |(tag, carried): (&String, &Vec<String>)| {
+        let length = |tag: &str, carried: &[String]| {
             tag.len() + carried.iter().map(String::len).sum::<usize>()
         };
-        let mut bytes: usize = cascade.iter().map(length).sum();
+        let known = cascade.iter().map(|(tag, carried)| length(tag, carried));
+        let mut bytes: usize = known.sum();
         let mut seen: HashSet<&str> = HashSet::new();
         let mut next: Vec<&str> = tags.collect();
         while !next.is_empty() {
@@ -151,15 +155,15 @@ impl Cascades {
                 let mut once = HashSet::new();
                 let carried = self.carried_by(tag).filter(|tag| once.insert(*tag));
                 let carried: Vec<&str> = carried.collect();
-                if carried.is_empty() || cascade.contains_key(tag) {
+                if carried.is_empty() || cascade.iter().any(|(known, _)| known == tag) {
                     continue;
                 }
                 let names: Vec<String> = carried.iter().map(|tag| (*tag).to_owned()).collect();
-                bytes = bytes.saturating_add(length((&tag.to_owned(), &names)));
+                bytes = bytes.saturating_add(length(tag, &names));
                 if bytes > CASCADE_BYTES_MAX {
                     return None;
                 }
-                cascade.insert(tag.to_owned(), names);
+                cascade.push((tag.to_owned(), names));
                 found.extend(carried.into_iter().filter(|tag| seen.insert(tag)));
             }
             all.extend(found.iter().map(|tag| (*tag).to_owned()));

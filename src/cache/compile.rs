@@ -5,7 +5,6 @@ use super::glob::Glob;
 use super::rules::{Kv, Query, Rule, RulesError, within, wrong};
 use super::settings::{Collapse, KvSettings, QuerySettings, RuleSettings};
 use crate::http::url;
-use std::collections::BTreeMap;
 
 /// How many names a list may hold.
 const NAMES_MAX: usize = 200;
@@ -197,10 +196,7 @@ fn negative_ttl(read: &Reader<'_>) -> Result<Vec<(u16, u64)>, RulesError> {
     checked_lifetimes(&path, &table)
 }
 
-fn checked_lifetimes(
-    path: &str,
-    table: &BTreeMap<String, u64>,
-) -> Result<Vec<(u16, u64)>, RulesError> {
+fn checked_lifetimes(path: &str, table: &[(String, u64)]) -> Result<Vec<(u16, u64)>, RulesError> {
     let mut list = Vec::new();
     for (status, seconds) in table {
         let at = format!("{path}.{status}");

@@ -9,6 +9,7 @@ use super::negotiation::Choice;
 use super::selector::Selector;
 use super::windows;
 use crate::http::fields::Fields;
+use crate::http::sort::sort_texts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt::Write;
@@ -104,7 +105,7 @@ impl Entry {
                 self.marks.push(Selector::Tag(tag.clone()).mark());
             }
         }
-        self.tags.sort();
+        sort_texts(&mut self.tags);
     }
 
     /// Whether it was stored under this key.

@@ -2,13 +2,13 @@
 //! be repetitions.
 
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
 /// The requests under way to one origin, at most as many as the settings
 /// allow.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    places: BTreeSet<Place>,
+    /// Sorted.
+    places: Vec<Place>,
     next: u64,
 }
 
@@ -22,13 +22,9 @@ pub struct Place {
 impl Gate {
     /// Whether there is a place. Those that have expired are free again.
     pub fn has_room(&mut self, most: u64, now_ms: u64) -> bool {
-        while self
-            .places
-            .first()
-            .is_some_and(|place| place.expires_ms <= now_ms)
-        {
-            self.places.pop_first();
-        }
+        let expired = |place: &Place| place.expires_ms <= now_ms;
+        let free = self.places.partition_point(expired);
+        self.places.drain(..free);
         (self.places.len() as u64) < most
     }
 
@@ -43,13 +39,16 @@ impl Gate {
             number: self.next,
         };
         self.next = self.next.wrapping_add(1);
-        self.places.insert(place);
+        let at = self.places.partition_point(|other| *other < place);
+        self.places.insert(at, place);
         Some(place)
     }
 
     /// Gives a place back. One that has expired is gone already.
     pub fn leave(&mut self, place: Place) {
-        self.places.remove(&place);
+        if let Ok(at) = self.places.binary_search(&place) {
+            self.places.remove(at);
+        }
     }
 
     /// Whether nobody is under way, as far as is known.

@@ -1,6 +1,7 @@
 //! Cache keys: what a request asks for, in one spelling.
 
 use super::rules::{Query, Rule};
+use crate::http::sort::sort_by;
 use crate::http::url::{self, Url};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -155,7 +156,7 @@ pub fn canonical_query(url: Url, rule: &Rule) -> Url {
         .filter(|(name, _)| is_kept(name, rule))
         .collect();
     if rule.sort_query {
-        parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sort_by(&mut parameters, |(a, _), (b, _)| a.cmp(b));
     }
     let parameters: Vec<String> = parameters.into_iter().map(|(_, text)| text).collect();
     Url {

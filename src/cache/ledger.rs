@@ -1,8 +1,8 @@
 //! The ledger's decisions: which number an order gets, and whether it is a
 //! repeat. `flow::ledger` keeps what they return.
 
+use super::cascade::Carried;
 use super::purge::Numbers;
-use std::collections::BTreeMap;
 
 /// An order as it goes to the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Order {
     /// What is stale, as selectors' texts, cascade included.
     pub soft: Vec<String>,
     /// Which tags carried which others along.
-    pub cascade: BTreeMap<String, Vec<String>>,
+    pub cascade: Carried,
     /// URLs to be fetched again at once.
     pub refresh: Vec<String>,
     /// Within how many seconds it is in force everywhere.
@@ -58,7 +58,7 @@ pub struct Receipt {
     /// What is stale.
     pub soft: Vec<String>,
     /// See [`Order::cascade`].
-    pub cascade: BTreeMap<String, Vec<String>>,
+    pub cascade: Carried,
     /// How many URLs are to be fetched again.
     pub refresh: usize,
     /// In how many calls it goes on to the zone's own purge.

@@ -4,6 +4,7 @@
 //! Edgekeep drops or sets therefore never splits entries, whatever `Vary` says.
 
 use crate::http::fields::Fields;
+use crate::http::sort::sort_texts;
 use crate::http::{accept, list};
 
 /// A request field that chose an answer, and the value it had (`None`: absent).
@@ -28,8 +29,7 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     if response.has("content-encoding") {
         names.push("accept-encoding".to_owned());
     }
-    names.sort();
-    names.dedup();
+    sort_texts(&mut names);
     if names.iter().any(|name| name == "*") || names.len() > VARY_MAX {
         return Err(VariesOnAnything);
     }

@@ -14,7 +14,7 @@ use super::kv_health::DAY_MS;
 use super::ledger::{Receipt, numbers};
 use super::purge::Numbers;
 use super::selector::{EVERYTHING, mark_of};
-use std::collections::BTreeMap;
+use crate::http::sort::sort_by;
 use std::fmt::Write;
 
 /// When the ledger said something, by its own clock.
@@ -173,9 +173,14 @@ impl News {
         if later.after > self.sequence || later.sequence < self.sequence {
             return None;
         }
-        let mut marks: BTreeMap<u64, Numbers> = BTreeMap::new();
-        for (mark, numbers) in self.marks.iter().chain(&later.marks) {
-            marks.entry(*mark).or_default().raise(*numbers);
+        let mut all = [self.marks.as_slice(), later.marks.as_slice()].concat();
+        sort_by(&mut all, |(a, _), (b, _)| a.cmp(b));
+        let mut marks: Vec<(u64, Numbers)> = Vec::new();
+        for (mark, numbers) in all {
+            match marks.last_mut() {
+                Some((last, known)) if *last == mark => known.raise(numbers),
+                _ => marks.push((mark, numbers)),
+            }
         }
         let mut floor = later.floor;
         floor.raise(self.floor);
@@ -185,7 +190,7 @@ impl News {
             after: self.after.min(later.after),
             floor,
             kv_writes: later.kv_writes.or(self.kv_writes.filter(|_| same_day)),
-            marks: marks.into_iter().collect(),
+            marks,
             ..*later
         })
     }

@@ -2,6 +2,7 @@
 //! (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
 
 use crate::http::fields::Fields;
+use crate::http::sort::sort_by;
 use crate::http::url::Url;
 use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
 
@@ -74,7 +75,7 @@ impl Policy {
             })
             .collect();
         if !self.order_matters {
-            parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+            sort_by(&mut parameters, |(a, _), (b, _)| a.cmp(b));
         }
         let kept: Vec<&str> = parameters.into_iter().map(|(_, text)| text).collect();
         Url {

@@ -5,7 +5,7 @@
 //! item may be an object with its own `soft`, so that one order may hold both
 //! kinds.
 
-use super::cascade::Cascades;
+use super::cascade::{Carried, Cascades};
 use super::key;
 use super::permit::Permit;
 use super::rules::Rules;
@@ -14,7 +14,7 @@ use crate::http::from_json::FromJson;
 use crate::http::json::Json;
 use crate::http::url::{self, Url};
 use crate::read_from_table;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 
 /// The longest order. 1,000 items have 131 bytes each: `{"url":"…","soft":true},`
@@ -125,7 +125,7 @@ pub struct Settled {
     /// What is stale, likewise. Nothing that is also gone.
     pub soft: Vec<String>,
     /// Which tags carried which others.
-    pub cascade: BTreeMap<String, Vec<String>>,
+    pub cascade: Carried,
     /// URLs to be fetched again.
     pub refresh: Vec<String>,
 }

@@ -360,7 +360,7 @@ fn pace(settings: &FastLaneSettings) -> Result<Pace, RulesError> {
 }
 
 fn origins_of(
-    (host, settings): (&String, &OriginSettings),
+    (host, settings): &(String, OriginSettings),
 ) -> Result<(String, Origin, Option<Origin>), RulesError> {
     let path = format!("origins.{host}");
     let name = Url::parse(&format!("http://{host}"));

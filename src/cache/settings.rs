@@ -5,7 +5,6 @@
 //! ignored would be found out in production.
 
 use super::dialect::Dialect;
-use std::collections::BTreeMap;
 
 /// The whole table.
 #[derive(Debug, Default)]
@@ -33,7 +32,7 @@ pub struct Settings {
     pub backup_origin: Option<String>,
     /// Where requests of a host go: host name -> `http(s)://host[:port]`, or
     /// that and a backup.
-    pub origins: BTreeMap<String, OriginSettings>,
+    pub origins: Vec<(String, OriginSettings)>,
     /// What keeps origins from being asked too much.
     pub protection: ProtectionSettings,
     /// What rules inherit, and what holds where no rule matches.
@@ -166,7 +165,7 @@ pub struct RuleSettings {
     pub error_statuses: Option<Vec<u16>>,
     /// How long an error is kept that says nothing of its lifetime: status ->
     /// seconds, 0 for not at all.
-    pub negative_ttl: Option<BTreeMap<String, u64>>,
+    pub negative_ttl: Option<Vec<(String, u64)>>,
     /// By how many percent at most lifetimes are shortened, each by its own
     /// share: 0 to 50.
     pub ttl_jitter: Option<u64>,

@@ -11,6 +11,7 @@ use super::sitemap::Entry;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::json::Json;
+use crate::http::sort::sort_by;
 use crate::http::url::Url;
 use crate::read_from_table;
 use std::collections::HashSet;
@@ -311,7 +312,7 @@ impl Choice {
     /// Sorts, and drops what is beyond the limit: what comes later cannot
     /// bring it back.
     fn cut(&mut self) {
-        self.pages.sort_by(|(_, a), (_, b)| b.cmp(a));
+        sort_by(&mut self.pages, |(_, a), (_, b)| b.cmp(a));
         let mut bytes = 0_usize;
         let fits = self.pages.iter().take(self.limit).take_while(|(url, _)| {
             bytes = bytes.saturating_add(url.len());
@@ -346,8 +347,8 @@ impl Choice {
     }
 }
 
-fn newest_first(entries: &mut [Entry]) {
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.changed));
+fn newest_first(entries: &mut Vec<Entry>) {
+    sort_by(entries, |a, b| b.changed.cmp(&a.changed));
 }
 
 /// Why a sitemap may not name a URL.

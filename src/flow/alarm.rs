@@ -9,7 +9,7 @@ use super::refresh::refresh_url;
 use super::within::within;
 use super::work::{REFRESH, Step, WARM, ZONE, bucket, put_bucket};
 use crate::cache::zone::{self, Call, Outcome};
-use std::collections::BTreeSet;
+use crate::http::sort::sort_texts;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -139,12 +139,13 @@ async fn refresh<S: Sql, H: Host>(
         }
     }
     // Several orders may have named one URL; it is fetched for all of them.
-    let urls: BTreeSet<&String> = steps.iter().map(|(_, step)| &step.payload).collect();
+    let mut urls: Vec<String> = steps.iter().map(|(_, step)| step.payload.clone()).collect();
+    sort_texts(&mut urls);
     let work = urls.iter().map(|url| in_time(host(), isolate, url));
     let outcomes = all(work.collect()).await;
     let now_ms = host().now_ms();
     for (url, outcome) in urls.iter().zip(&outcomes) {
-        for (kind, step) in steps.iter().filter(|(_, step)| step.payload == **url) {
+        for (kind, step) in steps.iter().filter(|(_, step)| step.payload == *url) {
             kind.end(sql, step, outcome, now_ms)?;
         }
     }

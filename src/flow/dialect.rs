@@ -13,7 +13,7 @@ use crate::cache::dialect::{Action, Call, Dialect};
 use crate::cache::key;
 use crate::http::head::RequestHead;
 use crate::http::json::Json;
-use std::collections::BTreeSet;
+use crate::http::sort::sort_texts;
 
 /// Answers a call.
 pub async fn answer<H: Host>(
@@ -80,7 +80,8 @@ fn fastly(call: &Call, tags: &[String], outcome: &Outcome) -> String {
     };
     match &call.action {
         Action::Tags(_) => {
-            let ids: BTreeSet<String> = tags.iter().map(|tag| quoted(tag)).collect();
+            let mut ids: Vec<String> = tags.iter().map(|tag| quoted(tag)).collect();
+            sort_texts(&mut ids);
             let ids: Vec<String> = ids.iter().map(|tag| format!("{tag}:{id}")).collect();
             format!("{{{}}}", ids.join(","))
         }

@@ -2,6 +2,7 @@
 //! share an entry.
 
 use super::list;
+use super::sort::sort_by;
 
 /// The content codings that Edgekeep passes on, in the order it prints them.
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
@@ -58,8 +59,7 @@ pub fn ranked(value: &str) -> String {
             (!name.is_empty()).then_some((thousandths, name))
         })
         .collect();
-    members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
-    members.dedup();
+    by_weight(&mut members);
     let (mut rank, mut last) = (0_u32, None);
     for (weight, _) in &mut members {
         if last.is_some_and(|last| last != *weight) {
@@ -71,8 +71,7 @@ pub fn ranked(value: &str) -> String {
             *weight = 10 - rank;
         }
     }
-    members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
-    members.dedup();
+    by_weight(&mut members);
     let ranked: Vec<String> = members
         .into_iter()
         .map(|(rank, name)| match rank {
@@ -82,6 +81,11 @@ pub fn ranked(value: &str) -> String {
         })
         .collect();
     ranked.join(", ")
+}
+
+fn by_weight(members: &mut Vec<(u32, String)>) {
+    sort_by(members, |(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
+    members.dedup();
 }
 
 /// The weight of a `q=` piece in thousandths.

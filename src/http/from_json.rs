@@ -1,7 +1,6 @@
 //! Reading structs from JSON, with the path of what is wrong.
 
 use super::json::Json;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// What is wrong with a value, and where in it.
@@ -220,15 +219,17 @@ impl<T: FromJson> FromJson for Vec<T> {
     }
 }
 
-impl<T: FromJson> FromJson for BTreeMap<String, T> {
+/// A table of any names, each once.
+impl<T: FromJson> FromJson for Vec<(String, T)> {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
-        let members = json
-            .members()
-            .ok_or_else(|| Wrong::new("must be a table"))?;
+        let Members(members) = Members::of(json)?;
         let mut table = Self::new();
         for (name, value) in members {
             let value = T::from_json(value).map_err(|wrong| wrong.under(name))?;
-            table.insert(name.clone(), value);
+            if table.iter().any(|(earlier, _)| earlier == name) {
+                return Err(Wrong::new("stands there twice").under(name));
+            }
+            table.push((name.clone(), value));
         }
         Ok(table)
     }

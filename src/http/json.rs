@@ -3,7 +3,6 @@
 //! Numbers are whole and not negative here, or kept as they are written:
 //! nothing of ours has a fraction, and the machinery for them is 30 KB.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// How deep lists and tables may lie in each other: each level is a call.
@@ -220,8 +219,8 @@ impl<T: Into<Self>> From<Option<T>> for Json {
     }
 }
 
-impl From<&BTreeMap<String, Vec<String>>> for Json {
-    fn from(table: &BTreeMap<String, Vec<String>>) -> Self {
+impl From<&Vec<(String, Vec<String>)>> for Json {
+    fn from(table: &Vec<(String, Vec<String>)>) -> Self {
         let members = table.iter();
         Self::Table(
             members

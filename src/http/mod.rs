@@ -12,4 +12,5 @@ pub mod head;
 pub mod json;
 pub mod list;
 pub mod range;
+pub mod sort;
 pub mod url;
