@@ -66,7 +66,7 @@ pub struct Receipt {
 }
 
 /// What the ledger remembers of an accepted order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// See [`Order::body_digest`].
     pub body_digest: String,
@@ -88,7 +88,7 @@ pub struct Progress {
 }
 
 /// A receipt, and what has happened since.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// The receipt.
     pub receipt: Receipt,

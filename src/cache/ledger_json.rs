@@ -54,14 +54,16 @@ read_from_table!(some Told {
 
 impl FromJson for Question {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
-        let members = Members::of(json)?;
-        if let Some(id) = members.given("id")? {
-            return Ok(Self::Id(id));
+        let mut members = Members::of(json);
+        if members.find("id").is_some() {
+            let mut id = String::new();
+            members.fill("id", &mut id);
+            return members.end(Self::Id(id));
         }
-        Ok(Self::After {
-            after: members.get("after")?,
-            limit: members.get("limit")?,
-        })
+        let (mut after, mut limit) = (0, 0);
+        members.fill("after", &mut after);
+        members.fill("limit", &mut limit);
+        members.end(Self::After { after, limit })
     }
 }
 

@@ -131,6 +131,7 @@ pub struct Settled {
 }
 
 /// The body. Items are read one by one, so that all bad ones can be named.
+#[derive(Default)]
 struct Body {
     files: Vec<Json>,
     tags: Vec<Json>,

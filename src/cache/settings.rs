@@ -62,7 +62,7 @@ pub enum OriginSettings {
 }
 
 /// `{ url = "https://host", backup = "https://other" }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TwoOrigins {
     /// Where requests go.
     pub url: String,
@@ -100,7 +100,7 @@ pub struct WarmSettings {
 }
 
 /// A key that signs purge orders.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct KeySettings {
     /// Its name in receipts and logs.
     pub name: String,
@@ -124,7 +124,7 @@ pub struct MaySettings {
 }
 
 /// A tag that carries others along.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CascadeSettings {
     /// Glob of the tags that carry.
     pub tag: String,

@@ -98,14 +98,18 @@ read_from_table!(all RuleSettings {
 
 impl FromJson for KeySettings {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
-        let members = Members::only(json, &["name", "secret", "may", "admin"])?;
-        Ok(Self {
-            name: members.get("name")?,
-            secret: members.get("secret")?,
-            // null is not given in TOML: it would be "anything" here.
-            may: members.given("may")?,
-            admin: members.get("admin")?,
-        })
+        let mut members = Members::only(json, &["name", "secret", "may", "admin"]);
+        let mut key = Self::default();
+        members.fill("name", &mut key.name);
+        members.fill("secret", &mut key.secret);
+        members.fill("admin", &mut key.admin);
+        // null is not given in TOML: it would be "anything" here.
+        if members.find("may").is_some() {
+            let mut may = MaySettings::default();
+            members.fill("may", &mut may);
+            key.may = Some(may);
+        }
+        members.end(key)
     }
 }
 

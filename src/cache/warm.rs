@@ -94,6 +94,7 @@ pub struct Draft {
 }
 
 /// The body. URLs are read one by one, so that all bad ones can be named.
+#[derive(Default)]
 struct Body {
     urls: Vec<Json>,
     sitemaps: Vec<Json>,

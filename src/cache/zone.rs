@@ -34,6 +34,7 @@ pub enum Call {
     Tags(Vec<String>),
 }
 
+#[derive(Default)]
 struct CallBody {
     tags: Vec<String>,
     purge_everything: bool,

@@ -57,47 +57,67 @@ pub trait FromJson: Sized {
     }
 }
 
-/// The members of a table.
-pub struct Members<'a>(&'a [(String, Json)]);
+/// The members of a table, which are read one by one into fields.
+///
+/// What is wrong is kept until the end: so a field takes one call, and no
+/// branch of its own.
+pub struct Members<'a> {
+    members: &'a [(String, Json)],
+    wrong: Option<Wrong>,
+}
 
 impl<'a> Members<'a> {
     /// The members of a table.
-    pub fn of(json: &'a Json) -> Result<Self, Wrong> {
+    pub fn of(json: &'a Json) -> Self {
         let members = json.members();
-        members
-            .map(Self)
-            .ok_or_else(|| Wrong::new("must be a table"))
+        let wrong = members.is_none().then(|| Wrong::new("must be a table"));
+        Self {
+            members: members.unwrap_or_default(),
+            wrong,
+        }
     }
 
     /// The same, where each must have one of these names, and none of them
     /// stand there twice.
-    pub fn only(json: &'a Json, names: &[&str]) -> Result<Self, Wrong> {
-        let members = Self::of(json)?;
-        for (at, (name, _)) in members.0.iter().enumerate() {
+    pub fn only(json: &'a Json, names: &[&str]) -> Self {
+        let mut members = Self::of(json);
+        for (at, (name, _)) in members.members.iter().enumerate() {
             if !names.contains(&name.as_str()) {
                 let problem = format!("there is no such field here, only {}", names.join(", "));
-                return Err(Wrong::new(problem).under(name));
+                members.wrong = Some(Wrong::new(problem).under(name));
+                break;
             }
-            let mut earlier = members.0.iter().take(at);
+            let mut earlier = members.members.iter().take(at);
             if earlier.any(|(earlier, _)| earlier == name) {
-                return Err(Wrong::new("stands there twice").under(name));
+                members.wrong = Some(Wrong::new("stands there twice").under(name));
+                break;
             }
         }
-        Ok(members)
+        members
     }
 
-    /// Reads a member.
-    pub fn get<T: FromJson>(&self, name: &str) -> Result<T, Wrong> {
-        match self.0.iter().find(|(n, _)| n == name) {
-            Some((_, value)) => T::from_json(value).map_err(|wrong| wrong.under(name)),
+    /// The member of this name.
+    pub fn find(&self, name: &str) -> Option<&'a Json> {
+        let mut members = self.members.iter();
+        members.find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    /// Reads a member into a field.
+    pub fn fill<T: FromJson>(&mut self, name: &str, field: &mut T) {
+        let read = match self.find(name) {
+            _ if self.wrong.is_some() => return,
+            Some(value) => T::from_json(value).map_err(|wrong| wrong.under(name)),
             None => T::absent().ok_or_else(|| Wrong::new(format!("has no \"{name}\""))),
+        };
+        match read {
+            Ok(value) => *field = value,
+            Err(wrong) => self.wrong = Some(wrong),
         }
     }
 
-    /// Reads a member that need not be there, but may not be `null`.
-    pub fn given<T: FromJson>(&self, name: &str) -> Result<Option<T>, Wrong> {
-        let there = self.0.iter().any(|(n, _)| n == name);
-        there.then(|| self.get(name)).transpose()
+    /// What the fields were filled of, if nothing was wrong.
+    pub fn end<T>(self, filled: T) -> Result<T, Wrong> {
+        self.wrong.map_or(Ok(filled), Err)
     }
 }
 
@@ -116,15 +136,17 @@ macro_rules! read_from_table {
             fn from_json(
                 json: &$crate::http::json::Json,
             ) -> Result<Self, $crate::http::from_json::Wrong> {
-                let members = read_from_table!($how json);
-                Ok(Self { $($field: members.get(stringify!($field))?),* })
+                let mut members = read_from_table!($how json);
+                let mut filled = Self::default();
+                $(members.fill(stringify!($field), &mut filled.$field);)*
+                members.end(filled)
             }
 
             read_from_table!($how);
         }
     };
-    (some $json:ident) => { $crate::http::from_json::Members::of($json)? };
-    ($how:ident $json:ident) => { $crate::http::from_json::Members::only($json, Self::FIELDS)? };
+    (some $json:ident) => { $crate::http::from_json::Members::of($json) };
+    ($how:ident $json:ident) => { $crate::http::from_json::Members::only($json, Self::FIELDS) };
     (all) => { fn absent() -> Option<Self> { Some(Self::default()) } };
     ($how:ident) => {};
 }
@@ -222,7 +244,9 @@ impl<T: FromJson> FromJson for Vec<T> {
 /// A table of any names, each once.
 impl<T: FromJson> FromJson for Vec<(String, T)> {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
-        let Members(members) = Members::of(json)?;
+        let members = json
+            .members()
+            .ok_or_else(|| Wrong::new("must be a table"))?;
         let mut table = Self::new();
         for (name, value) in members {
             let value = T::from_json(value).map_err(|wrong| wrong.under(name))?;
