@@ -65,7 +65,7 @@ impl std::fmt::Display for EntryError {
 }
 
 /// Format version; another one is a miss.
-const VERSION: &str = "E3";
+const VERSION: &str = "E4";
 
 /// The longest text of an entry. Cloudflare allows 128 KB for all fields of a
 /// response; a quarter leaves room for what the platform adds.
@@ -165,15 +165,12 @@ impl Entry {
 
     /// Reads the text form.
     pub fn decode(text: &str) -> Result<Self, EntryError> {
-        let mut reader = Reader(text.split('|'));
-        if reader.0.next() != Some(VERSION) {
+        let (version, rest) = text.split_once('|').unwrap_or((text, ""));
+        if version != VERSION {
             return Err(EntryError::Version);
         }
-        let entry = reader.entry().ok_or(EntryError::Garbled)?;
-        match (reader.0.next(), reader.0.next()) {
-            (Some("."), None) => Ok(entry),
-            _ => Err(EntryError::Garbled),
-        }
+        let entry = rest.strip_suffix('.').and_then(|rest| Reader(rest).entry());
+        entry.ok_or(EntryError::Garbled)
     }
 }
 
@@ -216,9 +213,10 @@ fn unescape(piece: &str) -> Option<String> {
     }
 }
 
-struct Reader<'a>(std::str::Split<'a, char>);
+/// What is left of a text, each piece of which ends with a `|`.
+struct Reader<'a>(&'a str);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn entry(&mut self) -> Option<Entry> {
         let seen = self.number()?;
         let received_ms = self.number()?;
@@ -232,7 +230,7 @@ impl Reader<'_> {
         let for_authorized = self.number()? == 1;
         let status = u16::try_from(self.number()?).ok()?;
         let cost_ms = self.number()?;
-        let length = match self.0.next()? {
+        let length = match self.next()? {
             "" => None,
             digits => Some(digits.parse().ok()?),
         };
@@ -244,7 +242,7 @@ impl Reader<'_> {
             let value = reader.piece()?;
             Some((name, value.strip_prefix('=').map(str::to_owned)))
         })?;
-        let lines = self.several(|reader| Some((reader.piece()?, reader.piece()?)))?;
+        let fields = self.fields()?;
         Some(Entry {
             key,
             seen,
@@ -258,23 +256,53 @@ impl Reader<'_> {
             tags,
             marks,
             choices,
-            fields: lines.into_iter().collect(),
+            fields,
         })
     }
 
+    fn next(&mut self) -> Option<&'a str> {
+        let (piece, rest) = self.0.split_once('|')?;
+        self.0 = rest;
+        Some(piece)
+    }
+
     fn number(&mut self) -> Option<u64> {
-        self.0.next()?.parse().ok()
+        self.next()?.parse().ok()
+    }
+
+    /// The fields, which are all that is left.
+    fn fields(&mut self) -> Option<Fields> {
+        let count = self.number()?;
+        let text = self.0.strip_suffix('|').unwrap_or_default();
+        let fields = match text.contains('\\') {
+            _ if text.is_empty() => Fields::new(),
+            false => Fields::read(text, b'|'),
+            true => {
+                let mut fields = Fields::new();
+                let mut pieces = text.split('|').map(unescape);
+                while let (Some(name), Some(value)) = (pieces.next(), pieces.next()) {
+                    fields.add(&name?, value?);
+                }
+                fields
+            }
+        };
+        let pieces = match text.is_empty() {
+            true => 0,
+            false => text.bytes().filter(|byte| *byte == b'|').count() as u64 + 1,
+        };
+        let whole = fields.len() as u64 == count && count.checked_mul(2) == Some(pieces);
+        whole.then_some(fields)
     }
 
     fn marks(&mut self) -> Option<Vec<u64>> {
-        let bytes = URL_SAFE_NO_PAD.decode(self.0.next()?).ok()?;
+        let bytes = URL_SAFE_NO_PAD.decode(self.next()?).ok()?;
         let (marks, rest) = bytes.as_chunks::<8>();
         rest.is_empty()
             .then(|| marks.iter().map(|mark| u64::from_be_bytes(*mark)).collect())
     }
 
     fn piece(&mut self) -> Option<String> {
-        unescape(self.0.next()?)
+        unescape(self.next()?)
     }
 
     /// A count and as many items. The count is not trusted with memory: the

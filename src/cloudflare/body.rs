@@ -19,6 +19,8 @@ enum Inner {
     Timed(Stream),
     /// A stream from a tier.
     Stored(Stream),
+    /// A response of the Cache API, not yet looked into.
+    Cached(js::Response),
     /// A 101 (Switching Protocols): the response itself carries the socket.
     Upgrade(js::Response),
 }
@@ -39,6 +41,21 @@ impl Body {
         Self(Some(Inner::Stored(stream)))
     }
 
+    /// The body of a response of the Cache API.
+    pub fn cached(response: js::Response) -> Self {
+        Self(Some(Inner::Cached(response)))
+    }
+
+    /// The response of the Cache API whose body this is, to be given on; not
+    /// if it is so long that the transfer should break where the body is cut
+    /// (see [`Body::into_response`]).
+    pub fn into_cached(mut self, length: Option<u64>) -> Result<js::Response, Self> {
+        match self.0.take() {
+            Some(Inner::Cached(response)) if !is_long(length) => Ok(response),
+            other => Err(Self(other)),
+        }
+    }
+
     /// A response that switches protocols.
     pub fn upgrade(response: js::Response) -> Self {
         Self(Some(Inner::Upgrade(response)))
@@ -51,10 +68,15 @@ impl Body {
 
     /// The stream, to move it on.
     pub fn into_stream(mut self) -> Option<Stream> {
+        self.take_stream()
+    }
+
+    fn take_stream(&mut self) -> Option<Stream> {
         match self.0.take() {
             Some(Inner::Stream(stream) | Inner::Timed(stream) | Inner::Stored(stream)) => {
                 Some(stream)
             }
+            Some(Inner::Cached(response)) => response.body(),
             _ => None,
         }
     }
@@ -64,11 +86,10 @@ impl Body {
     /// transfer than a wrong page. So does one that is timed: what the runtime
     /// passes on by itself outlives the request and its timers.
     pub fn into_response(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
-        let long = length.is_some_and(|length| length > u64::from(WHOLE_BYTES_MAX));
-        let stored = matches!(self.0, Some(Inner::Stored(_)));
+        let stored = matches!(self.0, Some(Inner::Stored(_) | Inner::Cached(_)));
         let timed = matches!(self.0, Some(Inner::Timed(_)));
         match self.into_stream() {
-            Some(stream) if timed || (stored && long) => {
+            Some(stream) if timed || (stored && is_long(length)) => {
                 let pipe = Pipe::new(length)?;
                 js::let_go(stream.pipe_to(&pipe.writable));
                 Ok(Some(pipe.readable))
@@ -94,7 +115,7 @@ impl Body {
     /// Two of it, from the same place.
     pub fn twice(self) -> Result<(Self, Self), JsValue> {
         let same = match self.0 {
-            Some(Inner::Stored(_)) => Self::stored,
+            Some(Inner::Stored(_) | Inner::Cached(_)) => Self::stored,
             Some(Inner::Timed(_)) => Self::timed,
             _ => Self::new,
         };
@@ -114,12 +135,15 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let Some(Inner::Stream(stream) | Inner::Timed(stream) | Inner::Stored(stream)) =
-            self.0.take()
-        {
+        if let Some(stream) = self.take_stream() {
             js::let_go(stream.cancel());
         }
     }
+}
+
+/// Whether a stored body of this length goes to a client through a pipe.
+fn is_long(length: Option<u64>) -> bool {
+    length.is_some_and(|length| length > u64::from(WHOLE_BYTES_MAX))
 }
 
 /// A native pipe: what is written to one end comes out at the other.

@@ -89,7 +89,7 @@ export function respondFrom(id, status, changes, cached) {
   const lines = changes.split('\n')
   for (let n = 0; n + 1 < lines.length; n += 2) {
     if (lines[n + 1] === '\0') fields.delete(lines[n])
-    else fields.set(lines[n], lines[n + 1])
+    else fields.append(lines[n], lines[n + 1])
   }
   deliver(id, response)
 }

@@ -1,7 +1,7 @@
 //! Between the runtime's requests and responses and our heads.
 
 use super::body::Body;
-use super::{glue, js};
+use super::{glue, js, tiers};
 use crate::flow::reply::{Answer, Content};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
@@ -49,12 +49,22 @@ fn respond(request: u32, answer: Answer<Body>) -> Result<(), JsValue> {
     // The runtime refuses a body with these (Fetch, "null body status").
     let bodiless = matches!(status, 101 | 204 | 205 | 304);
     let mut fields = answer.fields;
+    let content = match answer.content {
+        Content::Body(body) if !bodiless => match body.into_cached(answer.length) {
+            Ok(cached) => match fields.changes(tiers::is_on_wrapper) {
+                Some(changes) => return glue::respond_from(request, status, &changes, &cached),
+                None => Content::Body(Body::cached(cached)),
+            },
+            Err(body) => Content::Body(body),
+        },
+        content => content,
+    };
     if let Some(length) = answer.length
-        && !matches!(answer.content, Content::Text(_))
+        && !matches!(content, Content::Text(_))
     {
         fields.set("content-length", length.to_string());
     }
-    let body = match answer.content {
+    let body = match content {
         _ if bodiless => JsValue::NULL,
         Content::Empty => JsValue::NULL,
         Content::Text(text) => text.into(),

@@ -2,8 +2,9 @@
 //!
 //! Both hold the entry's text and, beside it, the body's bytes as the origin
 //! coded them. In the Cache API the text is a field of a wrapper response
-//! (status 200, no coding, no Vary: the Cache API has rules of its own for
-//! those); in KV it is the start of the value, and the metadata say how long
+//! (status 200, no coding: the Cache API has rules of its own for those),
+//! which also has the answer's own fields where they are harmless: of such a
+//! response the client's is made by changing some; in KV it is the start of the value, and the metadata say how long
 //! it is, and a short body, so that one operation reads or writes the whole.
 
 use super::body::{self, Body, Copy};
@@ -33,8 +34,24 @@ pub async fn recall_from_cache(slot: &Slot) -> Result<Held, JsValue> {
     if found.is_undefined() {
         return Ok(None);
     }
-    let response: js::Response = found.unchecked_into();
-    Ok(Some((text, response.body().map(Body::stored))))
+    Ok(Some((text, Some(Body::cached(found.unchecked_into())))))
+}
+
+/// Whether an answer's field is a field of its wrapper, too. The others would
+/// mean something to the Cache API, or to the zone, and stand in the entry's
+/// text alone, as those do that the wrapper has for itself.
+pub fn is_on_wrapper(name: &str, value: &str) -> bool {
+    let has_meaning = match name {
+        "age" | "cache-control" | "cache-tag" | "content-encoding" | "content-length"
+        | "content-range" | "date" | "expires" | "pragma" | "set-cookie" => true,
+        "vary" => value.contains('*'),
+        _ => {
+            let starts = ["cf-", "cdn-", "cloudflare-", "surrogate-", "edgekeep-"];
+            starts.iter().any(|start| name.starts_with(start))
+        }
+    };
+    // Of other bytes it is not certain that they come back as they went.
+    !has_meaning && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Writes the Cache API.
@@ -42,8 +59,12 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
     let mut fields = Fields::new();
     let retention = entry.retention_seconds();
     fields.add("cache-control", format!("max-age={retention}"));
-    fields.add("content-type", "application/octet-stream");
     fields.add(ENTRY_FIELD, entry.encode());
+    for (name, value) in entry.fields.iter() {
+        if is_on_wrapper(name, value) {
+            fields.add(name, value);
+        }
+    }
     fields.add("cache-tag", cache_tags(entry));
     let nothing = Uint8Array::new_with_length(0);
     body.put(&nothing, entry.length, |body| {

@@ -12,6 +12,10 @@ use std::fmt;
 pub struct Fields {
     text: String,
     lines: Vec<Line>,
+    /// How much of the text was there when they were read.
+    read: u32,
+    /// Lines of these that were removed since.
+    removed: Vec<Line>,
 }
 
 /// Where a line's name and its value lie in the text. Fields of more than
@@ -34,34 +38,62 @@ impl Fields {
     /// each on a line of its own: no field can hold a line feed. A name
     /// without a value is left out.
     pub fn from_text(text: &str) -> Self {
+        Self::read(text, b'\n')
+    }
+
+    /// The same, with another byte (of ASCII) between the pieces.
+    pub fn read(text: &str, between: u8) -> Self {
         let mut fields = Self {
             text: text.to_owned(),
-            lines: Vec::with_capacity(32),
+            lines: Vec::with_capacity(24),
+            read: text.len().try_into().unwrap_or(0),
+            removed: Vec::new(),
         };
-        let mut ends = text
+        let mut start = 0;
+        let mut name = None;
+        let ends = text
             .bytes()
             .enumerate()
-            .filter(|(_, byte)| *byte == b'\n')
-            .map(|(at, _)| at)
-            .chain([text.len()]);
-        let mut name = 0;
-        while let (Some(name_end), Some(end)) = (ends.next(), ends.next()) {
-            fields.point(name, name_end, name_end.saturating_add(1), end);
-            name = end.saturating_add(1);
+            .filter(|(_, byte)| *byte == between);
+        for end in ends.map(|(at, _)| at).chain([text.len()]) {
+            match name.take() {
+                None => name = Some((start, end)),
+                Some((name, name_end)) => fields.point(name, name_end, start, end),
+            }
+            start = end.saturating_add(1);
         }
         fields
+    }
+
+    /// What has changed since these were read, as [`Fields::from_text`] reads
+    /// it: names to be removed, with the value [`GONE`], and lines to be added
+    /// then. Of the lines as they were read, only those count for which
+    /// `has_it` says that the other side has them. `None` if these were not
+    /// read from a text.
+    pub fn changes(&self, has_it: impl Fn(&str, &str) -> bool) -> Option<String> {
+        if self.read == 0 {
+            return None;
+        }
+        let mut text = String::with_capacity(256);
+        for line in &self.removed {
+            if has_it(self.name(line), self.value(line)) {
+                put_line(&mut text, self.name(line), GONE);
+            }
+        }
+        for line in &self.lines {
+            let (name, value) = (self.name(line), self.value(line));
+            if line.end > self.read || !has_it(name, value) {
+                put_line(&mut text, name, value);
+            }
+        }
+        Some(text)
     }
 
     /// The text that [`Fields::from_text`] reads.
     pub fn to_text(&self) -> String {
         let mut text = String::with_capacity(self.text.len().saturating_add(64));
         for (name, value) in self.iter() {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(name);
-            text.push('\n');
-            text.push_str(value);
+            put_line(&mut text, name, value);
         }
         text
     }
@@ -154,8 +186,16 @@ impl Fields {
     /// Keeps the lines for which `keep(name, value)` holds.
     pub fn retain(&mut self, keep: impl Fn(&str, &str) -> bool) {
         let mut lines = std::mem::take(&mut self.lines);
-        lines.retain(|line| keep(self.name(line), self.value(line)));
+        let mut removed = std::mem::take(&mut self.removed);
+        lines.retain(|line| {
+            let keeps = keep(self.name(line), self.value(line));
+            if !keeps && line.end <= self.read {
+                removed.push(*line);
+            }
+            keeps
+        });
         self.lines = lines;
+        self.removed = removed;
     }
 
     /// Lines as (name, value).
@@ -174,6 +214,18 @@ impl Fields {
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
+}
+
+/// A value that no field can have: the field is gone.
+pub const GONE: &str = "\0";
+
+fn put_line(text: &mut String, name: &str, value: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(name);
+    text.push('\n');
+    text.push_str(value);
 }
 
 impl PartialEq for Fields {
