@@ -41,9 +41,11 @@ async function countExactly(context, { record }) {
   const hit = await context.hitCalls({ build: folder, compatibility })
   const sizes = context.sizes(folder)
   rows.push({ what: 'crossings between wasm and JS, a hit in the Cache API', value: hit.crossings, goal: 14 })
+  const inMemory = await context.hitCalls({ build: folder, compatibility, tier: 'memory' })
+  rows.push({ what: 'crossings, a hit in isolate memory', value: inMemory.crossings })
   rows.push({ what: 'KV, ledger and origin calls, 50 warm hits', value: hit.kv + hit.ledger + hit.origin, goal: 0 })
   rows.push({ what: 'wasm and JS, gzip', unit: 'KB', value: sizes.together / 1000, goal: 100 })
-  const counted = { crossings: { hit: hit.crossings }, bytes: sizes }
+  const counted = { crossings: { hit: hit.crossings, memory: inMemory.crossings }, bytes: sizes }
   Object.assign(context, { hit })
   say('Building and measuring the pure functions ...')
   const program = context.pureProgram()
@@ -81,8 +83,8 @@ async function starters(context, { hono, counter } = {}) {
   const { Worker } = await import('../tests/bench/rig.mjs')
   const { compatibility, folder } = context
   const js = (name, modules) => ({ name, start: () => Worker.start({ name, modules, compatibility, counter }) })
-  const ours = async () => {
-    const more = { settings: context.policy(), secrets: context.TOKEN }
+  const ours = (tier) => async () => {
+    const more = { settings: context.policy(tier), secrets: context.TOKEN }
     const modules = context.builtFiles(folder)
     const worker = await Worker.start({ name: 'edgekeep', modules, compatibility, counter, ...more })
     return Object.assign(worker, { isOurs: true })
@@ -94,13 +96,14 @@ async function starters(context, { hono, counter } = {}) {
     again: js('recipe again', [file('recipe.js')]),
     tee: js('tee', [file('tee.js')]),
     hono: js('hono', [hono]),
-    edgekeep: { name: 'edgekeep', start: ours },
+    edgekeep: { name: 'edgekeep', start: ours('cache-api') },
+    inMemory: { name: 'edgekeep', start: ours('memory') },
   }
 }
 
 async function compareRequests(context, { quick }) {
   const { rows, counter } = context
-  const { recipe, again, hono, edgekeep } = await starters(context, context)
+  const { recipe, again, hono, edgekeep, inMemory } = await starters(context, context)
   say(`Hits, by ${context.unit} ${counter ? '(under qemu: some minutes) ' : ''}...`)
   const workers = []
   try {
@@ -109,7 +112,14 @@ async function compareRequests(context, { quick }) {
     const plan = quick ? { warm: 1500, rounds: 8, size: 160 } : { warm: 3000, rounds: 16, size: 400 }
     const hit = await context.hits(workers, plan)
     note(rows, ratios(context, 'hit in the Cache API', hit, 1.0))
-    note(rows, { what: 'hit in isolate memory', goal: 0.75 }) // there is no such tier yet
+    const quicker = await inMemory.start()
+    workers.push(quicker)
+    await context.prepare(quicker, context.TOKEN)
+    const others = workers.filter((worker) => worker.name !== 'edgekeep')
+    const remembered = await context.hits([...others, quicker], { ...plan, tier: 'memory' })
+    note(rows, ratios(context, 'hit in isolate memory', remembered, 0.75))
+    workers.pop()
+    await quicker.stop()
     say('Misses ...')
     const fewer = quick ? { warm: 200, rounds: 6, size: 48 } : { warm: 1000, rounds: 12, size: 160 }
     const local = await context.misses(workers, { ...fewer, path: (n) => `/blog/local/${n}?b=2&a=1&utm_source=x` })

@@ -105,6 +105,8 @@ fn bad_limits_of_origins_are_named_by_their_path() {
         json!({ "origin_body_timeout": 3601 }),
         "origin_body_timeout",
     );
+    check_path(json!({ "memory_bytes": 64_000_001 }), "memory_bytes");
+    check_path(json!({ "memory_bytes": -1 }), "memory_bytes");
     check_path(json!({ "kv_writes_per_day": -1 }), "kv_writes_per_day");
     check_path(json!({ "backup_origin": "a.test" }), "backup_origin");
     let origins = |value: Value| json!({ "origins": { "b.test": value } });
@@ -387,6 +389,7 @@ fn bad_fields_of_rules_are_named_by_their_path() {
         check(field, json!("1"), field);
     }
     check("origin_timeout", json!(0), "origin_timeout");
+    check("memory", json!(1), "memory");
     check("early_refresh", json!(1), "early_refresh");
     check("collapse", json!(true), "collapse");
     check("collapse", json!("datacentre"), "collapse");

@@ -116,6 +116,7 @@ pub(super) fn compile(
         negative_ttl: negative_ttl(&read)?,
         ttl_jitter_percent: read.number("ttl_jitter", |r| &r.ttl_jitter, 0, (0, 50), "percent")?,
         early_refresh: yes(|r| &r.early_refresh, true),
+        memory: yes(|r| &r.memory, true),
         collapse: read.get(|r| &r.collapse).unwrap_or(Collapse::DataCentre),
         origin_timeout_seconds: read.number(
             "origin_timeout",

@@ -26,6 +26,7 @@ pub mod key;
 pub mod kv_health;
 pub mod ledger;
 mod ledger_json;
+pub mod memory;
 pub mod negotiation;
 pub mod news;
 pub mod no_vary_search;

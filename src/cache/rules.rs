@@ -4,6 +4,7 @@ use super::cascade::Cascades;
 use super::compile::compile;
 use super::dialect::Dialect;
 use super::glob::Glob;
+use super::memory::{MEMORY_BYTES, MEMORY_BYTES_MAX};
 use super::permit::{self, KeyRule};
 use super::protection::Protection;
 use super::settings::{
@@ -33,6 +34,8 @@ pub struct Rules {
     pub origin_body_timeout_seconds: Option<u64>,
     /// What keeps origins from being asked too much.
     pub protection: Protection,
+    /// See [`Settings::memory_bytes`].
+    pub memory_bytes: u64,
     /// See [`Settings::kv_writes_per_day`].
     pub kv_writes_per_day: Option<u64>,
     /// What the cron trigger fetches.
@@ -83,6 +86,8 @@ pub struct Rule {
     pub negative_ttl: Vec<(u16, u64)>,
     /// See [`RuleSettings::ttl_jitter`].
     pub ttl_jitter_percent: u64,
+    /// See [`RuleSettings::memory`].
+    pub memory: bool,
     /// See [`RuleSettings::early_refresh`].
     pub early_refresh: bool,
     /// See [`RuleSettings::collapse`].
@@ -237,6 +242,7 @@ impl Rules {
                 None => None,
             },
             protection: Protection::check(&settings.protection)?,
+            memory_bytes: memory_bytes(settings.memory_bytes)?,
             kv_writes_per_day: settings.kv_writes_per_day,
             warm: warm(&settings.warm)?,
             keys: permit::check(&settings.keys)?,
@@ -337,6 +343,18 @@ fn warm(settings: &WarmSettings) -> Result<Warm, RulesError> {
             "pages",
         )?,
     })
+}
+
+fn memory_bytes(setting: Option<u64>) -> Result<u64, RulesError> {
+    match setting {
+        Some(bytes) if bytes > MEMORY_BYTES_MAX => Err(wrong(
+            "memory_bytes",
+            format!(
+                "must be at most {MEMORY_BYTES_MAX}, not {bytes}: an isolate has 128 MB for all"
+            ),
+        )),
+        bytes => Ok(bytes.unwrap_or(MEMORY_BYTES)),
+    }
 }
 
 fn pace(settings: &FastLaneSettings) -> Result<Pace, RulesError> {

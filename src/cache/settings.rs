@@ -48,6 +48,9 @@ pub struct Settings {
     /// How many entries may be written to KV a day (UTC), by all isolates
     /// together; without end if unset.
     pub kv_writes_per_day: Option<u64>,
+    /// How many bytes of small answers each isolate keeps in its own memory: 0
+    /// to 64,000,000, 16,000,000 if unset; 0 is none.
+    pub memory_bytes: Option<u64>,
     /// What the cron trigger fetches into KV.
     pub warm: WarmSettings,
 }
@@ -171,6 +174,9 @@ pub struct RuleSettings {
     pub ttl_jitter: Option<u64>,
     /// Whether what is asked for often is refreshed shortly before it expires.
     pub early_refresh: Option<bool>,
+    /// Whether small answers that are asked for often are also kept in the
+    /// isolate's own memory; `true` if unset.
+    pub memory: Option<bool>,
     /// Whose requests for one answer share one question to the origin.
     pub collapse: Option<Collapse>,
     /// See [`Settings::origin_timeout`].

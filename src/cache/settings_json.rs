@@ -26,6 +26,7 @@ read_from_table!(all Settings {
     cascades,
     fast_lane,
     kv_writes_per_day,
+    memory_bytes,
     warm
 });
 
@@ -76,6 +77,7 @@ read_from_table!(all RuleSettings {
     negative_ttl,
     ttl_jitter,
     early_refresh,
+    memory,
     collapse,
     origin_timeout,
     retries,

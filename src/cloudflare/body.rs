@@ -1,7 +1,7 @@
 //! Bodies: streams that are only moved.
 
 use super::js::{self, FixedLengthStream, IdentityTransformStream, Stream};
-use super::{origin, tasks};
+use super::{glue, origin, tasks};
 use crate::cache::answer::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
@@ -21,6 +21,8 @@ enum Inner {
     Stored(Stream),
     /// A response of the Cache API, not yet looked into.
     Cached(js::Response),
+    /// What is held in memory (see `glue::hold`).
+    Held(JsValue),
     /// A 101 (Switching Protocols): the response itself carries the socket.
     Upgrade(js::Response),
 }
@@ -46,12 +48,26 @@ impl Body {
         Self(Some(Inner::Cached(response)))
     }
 
-    /// The response of the Cache API whose body this is, to be given on; not
-    /// if it is so long that the transfer should break where the body is cut
-    /// (see [`Body::into_response`]).
-    pub fn into_cached(mut self, length: Option<u64>) -> Result<js::Response, Self> {
+    /// A body that is held in memory.
+    pub fn held(held: JsValue) -> Self {
+        Self(Some(Inner::Held(held)))
+    }
+
+    /// The response of the Cache API whose body this is, unread.
+    pub fn as_cached(&self) -> Option<&JsValue> {
+        match &self.0 {
+            Some(Inner::Cached(response)) => Some(response),
+            _ => None,
+        }
+    }
+
+    /// What can be given on with its fields: the response of the Cache API, or
+    /// what is held of one. Not if it is so long that the transfer should
+    /// break where the body is cut (see [`Body::into_response`]).
+    pub fn into_cached(mut self, length: Option<u64>) -> Result<JsValue, Self> {
         match self.0.take() {
-            Some(Inner::Cached(response)) if !is_long(length) => Ok(response),
+            Some(Inner::Cached(response)) if !is_long(length) => Ok(response.into()),
+            Some(Inner::Held(held)) => Ok(held),
             other => Err(Self(other)),
         }
     }
@@ -77,6 +93,7 @@ impl Body {
                 Some(stream)
             }
             Some(Inner::Cached(response)) => response.body(),
+            Some(Inner::Held(held)) => Some(glue::stream_of(&held)),
             _ => None,
         }
     }
@@ -135,6 +152,9 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if let Some(Inner::Held(_)) = self.0 {
+            return;
+        }
         if let Some(stream) = self.take_stream() {
             js::let_go(stream.cancel());
         }

@@ -94,8 +94,21 @@ export function respondFrom(id, status, changes, cached) {
   deliver(id, response)
 }
 
-/** Fields of an entry's wrapper that are none of the answer's, and what the Cache API adds. */
-const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 'age']
+/**
+ * Copies the body of a response of the Cache API into memory: what is then given to respondFrom any number of times. A
+ * Headers and an ArrayBuffer belong to no request.
+ */
+export function hold(op, cached) {
+  const fields = new Headers(cached.headers)
+  for (const name of OWN) fields.delete(name)
+  land(op, cached.clone().arrayBuffer(), (body) => landed(op, { body, headers: fields }, String(body.byteLength)))
+}
+
+/** The body of what is held, as a stream. */
+export const streamOf = (held) => new Response(held.body).body
+
+/** Fields of an entry's wrapper that are none of the answer's, and what the Cache API may add. */
+const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 'age', 'date', 'expires']
 
 // ---- Work that takes time: it lands in wasm under the number of its operation ----
 

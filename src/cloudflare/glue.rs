@@ -5,6 +5,7 @@
 //! An operation that takes time has a number, under which JavaScript says what
 //! came of it: one call, where a promise takes two closures and five calls.
 
+use super::js::Stream;
 use crate::http::fields::Fields;
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -19,6 +20,13 @@ extern "C" {
 
     #[wasm_bindgen(js_name = match)]
     fn match_url(op: u32, url: &str);
+
+    #[wasm_bindgen(js_name = hold)]
+    fn begin_to_hold(op: u32, cached: &JsValue);
+
+    /// The body of what is held, as a stream.
+    #[wasm_bindgen(js_name = streamOf)]
+    pub fn stream_of(held: &JsValue) -> Stream;
 
     #[wasm_bindgen(catch)]
     fn put(op: u32, url: &str, head: &str, body: &JsValue) -> Result<(), JsValue>;
@@ -61,6 +69,15 @@ extern "C" {
 pub fn look_up(url: &str) -> Operation {
     Operation::begin(|op| {
         match_url(op, url);
+        Ok(())
+    })
+}
+
+/// Copies a response of the Cache API into memory: gives what can be answered
+/// from any number of times, and how many bytes its body has.
+pub fn hold(cached: &JsValue) -> Operation {
+    Operation::begin(|op| {
+        begin_to_hold(op, cached);
         Ok(())
     })
 }

@@ -16,6 +16,7 @@ use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use js_sys::Promise;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -255,6 +256,25 @@ impl Host for Platform {
                 None
             }
         }
+    }
+
+    fn hold(&self, body: &Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+        let Some(cached) = body.as_cached() else {
+            return;
+        };
+        let copied = glue::hold(cached);
+        self.later(async move {
+            // If it breaks off, there is none.
+            if let Ok((held, bytes)) = copied.await
+                && let Ok(bytes) = bytes.parse()
+            {
+                done(Rc::new(held), bytes);
+            }
+        });
+    }
+
+    fn give(&self, held: &Rc<dyn Any>) -> Option<Body> {
+        held.downcast_ref::<JsValue>().cloned().map(Body::held)
     }
 
     async fn join(&self, one: Body, other: Body) -> Option<Body> {

@@ -53,7 +53,7 @@ fn respond(request: u32, answer: Answer<Body>) -> Result<(), JsValue> {
         Content::Body(body) if !bodiless => match body.into_cached(answer.length) {
             Ok(cached) => match fields.changes(tiers::is_on_wrapper) {
                 Some(changes) => return glue::respond_from(request, status, &changes, &cached),
-                None => Content::Body(Body::cached(cached)),
+                None => Content::Body(Body::stored(glue::stream_of(&cached))),
             },
             Err(body) => Content::Body(body),
         },

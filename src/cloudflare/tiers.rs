@@ -43,7 +43,7 @@ pub async fn recall_from_cache(slot: &Slot) -> Result<Held, JsValue> {
 pub fn is_on_wrapper(name: &str, value: &str) -> bool {
     let has_meaning = match name {
         "age" | "cache-control" | "cache-tag" | "content-encoding" | "content-length"
-        | "content-range" | "date" | "expires" | "pragma" | "set-cookie" => true,
+        | "content-range" | "date" | "expires" | "pragma" | "set-cookie" | "warning" => true,
         "vary" => value.contains('*'),
         _ => {
             let starts = ["cf-", "cdn-", "cloudflare-", "surrogate-", "edgekeep-"];

@@ -7,7 +7,7 @@ use super::isolate::Isolate;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::upstream::{self, Question};
-use super::{kv, signpost, sync};
+use super::{kv, memory, signpost, sync};
 use crate::cache::answer::{
     Exchange, Next, NotStored, OriginFailure, for_clients, settle, shows_another,
 };
@@ -378,6 +378,7 @@ pub fn store<H: Host>(
     let for_client = answer_head.wants_body;
     signpost::put_up(host, isolate, lookup, &keep);
     note_stores(report, &keep.places);
+    memory::outdate(isolate, &keep.entry);
     answer_head.with(host.keep(body, keep, for_client))
 }
 
@@ -435,6 +436,7 @@ fn outdate<H: Host>(
         },
         false => Terms::default(),
     };
+    memory::outdate(isolate, &keep.entry);
     host.keep(hit.body, keep, false);
 }
 

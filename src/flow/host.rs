@@ -11,6 +11,7 @@ use crate::cache::news::News;
 use crate::cache::request::OriginRequest;
 use crate::cache::zone::Answer;
 use crate::http::head::ResponseHead;
+use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 
@@ -148,6 +149,20 @@ pub trait Host: Clone + 'static {
     /// body breaks off, nothing stays stored. Gives back the body for the
     /// client if `for_client`.
     fn keep(&self, body: Option<Self::Body>, keep: Keep, for_client: bool) -> Option<Self::Body>;
+
+    /// Copies a body that is to be given to a client, for use any number of
+    /// times, and behind the response tells `done` of the copy and how many
+    /// bytes it has; or nothing, if it breaks off. A host that has no memory
+    /// does nothing.
+    fn hold(&self, body: &Self::Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+        let _ = (body, done);
+    }
+
+    /// A body of a copy that this host held.
+    fn give(&self, held: &Rc<dyn Any>) -> Option<Self::Body> {
+        let _ = held;
+        None
+    }
 
     /// One body after the other, both short; `None` if either breaks off.
     async fn join(&self, one: Self::Body, other: Self::Body) -> Option<Self::Body>;

@@ -4,6 +4,7 @@ use super::flights::Flights;
 use super::keys::Keys;
 use super::kv::KvState;
 use super::origins::Origins;
+use crate::cache::memory::Memory;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
@@ -34,6 +35,8 @@ pub struct Isolate {
     pub marker: RefCell<Option<News>>,
     /// When the shared news was last looked at.
     pub looked_ms: Cell<Option<u64>>,
+    /// What it keeps in its own memory.
+    pub memory: RefCell<Memory>,
     /// The answers that are being fetched.
     pub flights: Flights,
     /// The origins it has asked.
@@ -59,7 +62,9 @@ const PARTS_MAX: usize = 10_000;
 impl Isolate {
     /// A new isolate, which has seen no purge yet.
     pub fn new(rules: Rules, keys: Keys) -> Self {
+        let memory = Memory::new(rules.memory_bytes);
         Self {
+            memory: RefCell::new(memory),
             rules,
             keys,
             index: RefCell::default(),

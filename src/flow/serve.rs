@@ -11,7 +11,7 @@ use super::parts::{complete, find_part};
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
-use super::{admin, collapse, dialect, kv, signpost, sync};
+use super::{admin, collapse, dialect, kv, memory, signpost, sync};
 use crate::cache::answer::OriginFailure;
 use crate::cache::negotiation;
 use crate::cache::request::{Lookup, Plan, classify};
@@ -73,10 +73,15 @@ async fn look_up<H: Host>(
     lookup: Rc<Lookup>,
     report: &mut Report,
 ) -> Answer<H::Body> {
-    report.key = Some(lookup.key.slot().digest);
     let site = &lookup.key.url.host;
     let knowledge = sync::bring_up_to_date(host, isolate, site).await;
     report.set_knowledge(knowledge.word());
+    if knowledge.counts(isolate)
+        && let Some(answer) = memory::answer(host, isolate, &lookup, report)
+    {
+        return answer;
+    }
+    report.key = Some(lookup.key.slot().digest);
     // Again when another request has fetched it.
     let mut round = 0;
     loop {
@@ -256,6 +261,9 @@ pub fn from_cache<H: Host>(
     report.entry = Some(hit.slot.entry_url.clone());
     let head = from_entry(&hit.entry, lookup, Client::Waiting, hit.age);
     if hit.tier == Tier::CacheApi {
+        if head.wants_body {
+            memory::consider(host, isolate, lookup, &hit);
+        }
         return head.with(hit.body);
     }
     let slot = taken.slot_for(Tier::CacheApi, lookup, &hit.entry);

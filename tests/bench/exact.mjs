@@ -7,13 +7,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { output } from '../../scripts/tools.mjs'
-import { ARTICLE, checksHit, prepare } from './measure.mjs'
+import { ARTICLE, checksHit, prepare, remember } from './measure.mjs'
 import { Worker } from './rig.mjs'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 
 export const TOKEN = `token_${'b'.repeat(40)}`
-export const policy = () => JSON.parse(readFileSync(join(HERE, 'policy.json'), 'utf8'))
+/** The settings of the bench. What is measured by them comes from the Cache API, if not from `tier` memory. */
+export function policy(tier = 'cache-api') {
+  const settings = JSON.parse(readFileSync(join(HERE, 'policy.json'), 'utf8'))
+  settings.defaults.memory = tier === 'memory'
+  return settings
+}
 export const workerFile = (name) => join(HERE, 'workers', name)
 export const builtFiles = (build) => ['index.js', 'index_bg.wasm'].map((name) => join(build, name))
 
@@ -47,12 +52,13 @@ export function sizes(build) {
  */
 export async function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-api' }) {
   const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
-  const settings = policy()
+  const settings = policy(tier)
   const worker = await Worker.start({ name: 'counted', modules, compatibility, settings, secrets: TOKEN })
   worker.isOurs = true
   const { backends } = worker
   try {
     await prepare(worker, TOKEN)
+    await remember(worker, path, tier)
     const hit = async () => {
       const answer = await worker.send(path)
       const problem = checksHit(worker, tier)(answer)

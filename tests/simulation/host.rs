@@ -20,6 +20,7 @@ use edgekeep::cache::request::OriginRequest;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use edgekeep::flow::reply::Answer;
 use edgekeep::http::head::ResponseHead;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -337,6 +338,16 @@ impl Host for SimHost {
             }
         }
         body.filter(|_| for_client)
+    }
+
+    fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+        if !body.broken {
+            done(Rc::new(body.clone()), body.text.len() as u64);
+        }
+    }
+
+    fn give(&self, held: &Rc<dyn Any>) -> Option<Bytes> {
+        held.downcast_ref::<Bytes>().cloned()
     }
 
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {

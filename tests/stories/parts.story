@@ -1,4 +1,6 @@
 # A stored part answers the ranges that it holds, and is completed where lengths and validators agree.
+# The tiers behind it are looked at here.
+rule memory = false
 rule kv = true
 origin /a 206 max-age=600; ETag: "v1"; Content-Range: bytes 0-4/10 | 01234
 get /a Range: bytes=0-4 -> 206 01234 # miss stored

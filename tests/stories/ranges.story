@@ -1,4 +1,6 @@
 # A stored page gives its parts (RFC 9110 §14).
+# The tiers behind it are looked at here.
+rule memory = false
 rule kv = true
 origin /a 200 max-age=600; ETag: "v1"; Last-Modified: Mon, 23 Nov 2015 00:00:00 GMT; Content-Type: text/plain | 0123456789
 get /a -> 200 0123456789 # miss stored

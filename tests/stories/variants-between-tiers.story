@@ -1,5 +1,7 @@
 only native
 # Which variant lies under the key's own name, and which beside it, may differ between the tiers.
+# The tiers behind it are looked at here.
+rule memory = false
 rule kv = true
 origin /a 200 max-age=600, stale-while-revalidate=600; Vary: Accept-Language; Cache-Tag: between | hello
 get /a Accept-Language: en -> 200 hello # miss stored

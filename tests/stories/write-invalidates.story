@@ -2,6 +2,8 @@
 rule /quiet/* invalidate_on_write = false
 rule /quiet/* kv = true
 rule kv = true
+# The tiers behind memory are looked at here.
+rule memory = false
 origin /a 200 max-age=600; Vary: Accept-Language | one
 origin /b 200 max-age=600 | b
 get /a Accept-Language: en -> 200 one # miss stored

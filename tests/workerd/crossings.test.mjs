@@ -12,15 +12,20 @@ import { ROOT } from '../../scripts/tools.mjs'
 const build = join(ROOT, 'build')
 const { compatibility_date: date, compatibility_flags: flags = [] } = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))
 
-test('a hit in the Cache API takes no more calls than recorded', async () => {
+test('a hit in the Cache API or in memory takes no more calls than recorded', async () => {
   const hit = await hitCalls({ build, compatibility: { date, flags } })
-  assert.deepEqual({ kv: hit.kv, ledger: hit.ledger, origin: hit.origin }, { kv: 0, ledger: 0, origin: 0 })
-  const { worse, better } = changes('crossings', { hit: hit.crossings })
-  assert.deepEqual(worse, [], `The calls in order (< from wasm, > into it):\n${hit.calls.join('\n')}`)
+  const memory = await hitCalls({ build, compatibility: { date, flags }, tier: 'memory' })
+  for (const { kv, ledger, origin } of [hit, memory]) assert.deepEqual({ kv, ledger, origin }, { kv: 0, ledger: 0, origin: 0 })
+  const { worse, better } = changes('crossings', { hit: hit.crossings, memory: memory.crossings })
+  assert.deepEqual(worse, [], `The calls in order (< from wasm, > into it):\n${[...hit.calls, '', ...memory.calls].join('\n')}`)
   assert.deepEqual(better, [], 'Fewer than recorded: npm run bench -- --exact --record keeps it so.')
   // The counting itself sees something: wasm is entered, and calls out.
-  assert.equal(hit.calls[0], '>fetch')
-  assert.ok(hit.calls.some((name) => name.startsWith('<')))
+  for (const { calls } of [hit, memory]) {
+    assert.ok(calls.includes('>begin'))
+    assert.ok(calls.some((name) => name.startsWith('<')))
+  }
+  // In memory nothing is waited for.
+  assert.ok(!memory.calls.includes('>landed'))
 })
 
 test('the worker is no larger than recorded', () => {

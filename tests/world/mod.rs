@@ -20,6 +20,7 @@ use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;
 use sqlite::Sqlite;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
@@ -302,6 +303,16 @@ impl Host for World {
             keep.landed.tell(*tier, outcome);
         }
         body.filter(|_| for_client)
+    }
+
+    fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+        if !body.broken {
+            done(Rc::new(body.clone()), body.text.len() as u64);
+        }
+    }
+
+    fn give(&self, held: &Rc<dyn Any>) -> Option<Bytes> {
+        held.downcast_ref::<Bytes>().cloned()
     }
 
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {

@@ -1,0 +1,95 @@
+//! Answers from the isolate's own memory: nothing is waited for.
+
+use super::find::Hit;
+use super::host::Host;
+use super::isolate::Isolate;
+use super::reply::{Answer, Client, from_entry};
+use super::report::Report;
+use crate::cache::entry::Entry;
+use crate::cache::memory::{Kept, MEMORY_MS_MAX};
+use crate::cache::request::Lookup;
+use crate::cache::stored::{Unusable, Verdict, judge};
+use std::rc::Rc;
+
+/// A word for logs and `Cache-Status`.
+const WORD: &str = "memory";
+
+/// The answer from memory, if a copy there is fresh. Everything else is for
+/// the tiers, which may have a newer one. The index of purges must count.
+pub fn answer<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Option<Answer<H::Body>> {
+    if !lookup.rule.memory {
+        return None;
+    }
+    let now_ms = host.now_ms();
+    let found = {
+        let (memory, index) = (isolate.memory.borrow(), isolate.index.borrow());
+        let copies = memory.find(&lookup.key.text).iter();
+        copies
+            .map(|copy| (copy, judge(&copy.entry, lookup, Some(&index), now_ms)))
+            .find(|(_, verdict)| !matches!(verdict, Verdict::OtherVariant(_)))
+            .map(|(copy, verdict)| (Rc::clone(copy), verdict))
+    };
+    let (copy, verdict) = found?;
+    let age = match verdict {
+        Verdict::Fresh(age) if now_ms < copy.until_ms => age,
+        Verdict::Fresh(_) | Verdict::Unusable(Unusable::Purged) => {
+            outdate(isolate, &copy.entry);
+            return None;
+        }
+        _ => return None,
+    };
+    let head = from_entry(&copy.entry, lookup, Client::Waiting, age);
+    let body = match head.wants_body {
+        true => Some(host.give(&copy.body)?),
+        false => None,
+    };
+    report.hit = true;
+    report.cache = "hit";
+    report.tier = Some(WORD);
+    report.detail.insert(0, WORD);
+    report.set_age(age);
+    report.key = Some(copy.digest.clone());
+    report.entry = Some(copy.entry_url.clone());
+    Some(head.with(body))
+}
+
+/// Drops what is older than an entry that is being stored.
+pub fn outdate(isolate: &Isolate, entry: &Entry) {
+    isolate.memory.borrow_mut().drop_key(&entry.key);
+}
+
+/// Takes a copy of a fresh hit of the Cache API into memory, behind the
+/// response, if it is asked for often enough.
+pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: &Hit<H::Body>) {
+    let fresh = lookup.rule.memory && hit.age.ttl > 0;
+    let Some(body) = hit.body.as_ref().filter(|_| fresh) else {
+        return;
+    };
+    if !isolate.memory.borrow_mut().lets_in(&hit.entry) {
+        return;
+    }
+    let entry = Rc::new(hit.entry.clone());
+    let (digest, entry_url) = (hit.slot.digest.clone(), hit.slot.entry_url.clone());
+    let until_ms = host.now_ms().saturating_add(MEMORY_MS_MAX);
+    let (isolate, length) = (Rc::clone(isolate), hit.entry.length);
+    host.hold(
+        body,
+        Box::new(move |body, bytes| {
+            // Of another length, it was cut.
+            if length == Some(bytes) {
+                isolate.memory.borrow_mut().keep(Kept {
+                    entry,
+                    body,
+                    digest,
+                    entry_url,
+                    until_ms,
+                });
+            }
+        }),
+    );
+}
