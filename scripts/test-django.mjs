@@ -1,5 +1,6 @@
 // npm run test:django: the app for Django, the example blog, and the two of them behind the built worker in workerd.
-// Every part runs even if one before it failed; any failure fails the whole.
+// Every part runs even if one before it failed; any failure fails the whole. What cannot run, for want of a browser, is said
+// at the end; with REQUIRE_BROWSER=1 it fails, too.
 
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,13 +8,19 @@ import { join } from 'node:path'
 import { build } from './build.mjs'
 import { BLOG, CLIENT, prepareVenv, python } from './django/venv.mjs'
 import { ROOT, Problem, main, run, say } from './tools.mjs'
+import { findChromium } from '../tests/django/chromium.mjs'
 
 const FOLDER = join('tests', 'django')
 
-/** What failed, by name; empty is good. */
+/**
+ * Runs them all.
+ *
+ * @returns {Promise<{ failed: string[], omitted: string[] }>} what failed, and what could not run, by name
+ */
 export async function testDjango() {
   await prepareVenv({ tests: true })
   await build()
+  const { missing } = await findChromium()
   const failed = []
   const part = async (name, command, args, options) => {
     say(`${name} ...`)
@@ -30,12 +37,13 @@ export async function testDjango() {
   const files = readdirSync(join(ROOT, FOLDER)).filter((name) => name.endsWith('.test.mjs')).sort()
   // One after the other: each has a Django and a workerd of its own, and times are measured.
   for (const file of files) await part(`Tests of the blog behind the worker (${file})`, process.execPath, ['--test', '--test-reporter=spec', join(FOLDER, file)])
-  return failed
+  return { failed, omitted: missing ? [`the blog in a browser (${missing})`] : [] }
 }
 
 await main(import.meta.url, async (args) => {
   if (args.length > 0) throw new Problem(`npm run test:django takes no options; to run one file: node --test ${FOLDER}/NAME.test.mjs`)
-  const failed = await testDjango()
-  if (failed.length > 0) throw new Problem(`Failed: ${failed.join('; ')}.`)
-  say('\nAll tests of Django passed.')
+  const { failed, omitted } = await testDjango()
+  const rest = omitted.length > 0 ? `\nNot run: ${omitted.join('; ')}` : ''
+  if (failed.length > 0) throw new Problem(`Failed: ${failed.join('; ')}.${rest}`)
+  say(`\nAll tests with Django passed.${rest}`)
 })

@@ -1,16 +1,20 @@
-// npm test: all tests, native and in workerd (those with Django: npm run test:django). Every part runs even if one before it
-// failed; any failure fails the whole.
+// npm test: all tests, native, in workerd, and with Django. Every part runs even if one before it failed; any failure fails
+// the whole. `npm test -- --without-django` leaves the last part out, for who has no Python.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from './build.mjs'
+import { checkPython } from './django/venv.mjs'
 import { setup } from './setup.mjs'
+import { testDjango } from './test-django.mjs'
 import { ROOT, Problem, atLeast, main, run, say } from './tools.mjs'
 
 const FOLDER = join('tests', 'workerd')
+const WITHOUT_DJANGO = '--without-django'
 
-async function test() {
+async function test({ django }) {
   const files = testFiles()
+  if (django) checkPython(`To leave these tests out: npm test -- ${WITHOUT_DJANGO}`) // now, rather than in a quarter of an hour
   await setup()
   const failed = []
   say('Native tests ...')
@@ -18,8 +22,11 @@ async function test() {
   await build()
   say('Tests in workerd ...')
   if ((await run(process.execPath, ['--test', ...nodeOptions(), ...files])) !== 0) failed.push(`tests in workerd (${FOLDER})`)
-  if (failed.length > 0) throw new Problem(`Failed: ${failed.join('; ')}.`)
-  say('\nAll tests passed, native and in workerd.')
+  const { failed: ofDjango, omitted } = django ? await testDjango() : { failed: [], omitted: ['those with Django, as you said'] }
+  failed.push(...ofDjango)
+  const rest = omitted.length > 0 ? `\nNot run: ${omitted.join('; ')}.` : ''
+  if (failed.length > 0) throw new Problem(`Failed: ${failed.join('; ')}.${rest}`)
+  say(`\nAll tests passed, native, in workerd${django ? ' and with Django' : ''}.${rest}`)
 }
 
 /** Each file starts a workerd of its own: more than a few at a time only make each other slow. */
@@ -35,6 +42,7 @@ function testFiles() {
 }
 
 await main(import.meta.url, (args) => {
-  if (args.length > 0) throw new Problem(`npm test takes no options; to run one file: node --test ${FOLDER}/NAME.test.mjs`)
-  return test()
+  const unknown = args.find((word) => word !== WITHOUT_DJANGO)
+  if (unknown) throw new Problem(`${unknown}: npm test takes no option but ${WITHOUT_DJANGO}; to run one file: node --test ${FOLDER}/NAME.test.mjs`)
+  return test({ django: args.length === 0 })
 })

@@ -38,6 +38,18 @@ export async function prepareVenv({ tests = false } = {}) {
   })
 }
 
+/** Fails at once if the environment could not be made: `advice` says what else one may do. */
+export function checkPython(advice) {
+  try {
+    const version = findPython()
+    // Debian packs these apart, and says so only when the environment is half made.
+    if (existsSync(python) || output('python3', ['-c', 'import venv, ensurepip']) !== undefined) return
+    throw new Problem(`Python ${version} cannot make virtual environments here.\nDebian, Ubuntu: apt install python3-venv.`)
+  } catch (error) {
+    throw error instanceof Problem ? new Problem(`The tests with Django: ${error.message}\n${advice}`) : error
+  }
+}
+
 /** The system's Python, if it is new enough. */
 export function findPython() {
   if (process.platform === 'win32') throw new Problem('The blog needs gunicorn, which does not run on Windows itself.\nUse WSL: https://learn.microsoft.com/windows/wsl')

@@ -2,6 +2,7 @@
 //! get? (RFC 9111 §3 and §4.3.3, RFC 5861 §4)
 
 use super::chance;
+use super::cookies;
 use super::entry::{ENTRY_BYTES_MAX, Entry};
 use super::freshness::{self, Times};
 use super::groups;
@@ -82,6 +83,8 @@ pub enum NotStored {
     RequestNoStore,
     /// `private`
     Private,
+    /// It sets a cookie against forged requests: its body may carry the token.
+    CsrfToken,
     /// It sets a cookie: it is somebody's.
     SetCookie,
     /// The request was authorized, and the answer does not say that it may be
@@ -112,6 +115,7 @@ impl NotStored {
             Self::NotUnderstood => "not-understood",
             Self::RequestNoStore => "request-no-store",
             Self::Private => "private",
+            Self::CsrfToken => "csrf-token",
             Self::SetCookie => "set-cookie",
             Self::Authorization => "authorization",
             Self::Vary => "vary",
@@ -122,6 +126,14 @@ impl NotStored {
             Self::TooManyTags => "too-many-tags",
             Self::LargeHead => "large-head",
         }
+    }
+
+    /// What the log says besides, where a word does not tell what to do.
+    pub fn advice(self) -> Option<&'static str> {
+        (self == Self::CsrfToken).then_some(
+            "csrf-token: the answer sets a CSRF cookie, so a token of this reader is in its body; \
+             it is never stored. Give the form an address of its own, with a rule cache = false",
+        )
     }
 }
 
@@ -301,6 +313,12 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         (!may_be_kept(exchange, head), NotStored::Status),
         (!understood, NotStored::NotUnderstood),
         (lookup.wishes.no_store, NotStored::RequestNoStore),
+        // Also where `no-cache="set-cookie"` would withhold that field and
+        // have the rest stored: the token is in the rest.
+        (
+            cookies::sets(&head.fields, &lookup.rule.csrf_cookies),
+            NotStored::CsrfToken,
+        ),
         (no_store, NotStored::NoStore),
         (control.private, NotStored::Private),
         (sets_cookie, NotStored::SetCookie),

@@ -2,7 +2,9 @@
 
 use super::cookies::SESSION_COOKIES;
 use super::glob::Glob;
+use super::layers::Source;
 use super::rules::{Kv, Query, Rule, RulesError, within, wrong};
+use super::scope::Scope;
 use super::settings::{Collapse, KvSettings, QuerySettings, RuleSettings};
 use crate::http::url;
 
@@ -27,11 +29,10 @@ const NEGATIVE_TTL: [(u16, u64); 2] = [(404, 10), (410, 10)];
 /// shows what was written only after a minute or so.
 const KV_MIN_TTL: u64 = 60;
 
-/// A rule's settings, and those that it inherits.
+/// A rule's settings, and under them those that it inherits.
 struct Reader<'a> {
     at: &'a str,
-    rule: &'a RuleSettings,
-    base: &'a RuleSettings,
+    layers: &'a [&'a RuleSettings],
 }
 
 impl Reader<'_> {
@@ -39,15 +40,14 @@ impl Reader<'_> {
         format!("{}.{field}", self.at)
     }
 
-    fn get<T: Clone>(&self, of: impl Fn(&RuleSettings) -> &Option<T>) -> Option<T> {
-        let own = of(self.rule).as_ref();
-        own.or(of(self.base).as_ref()).cloned()
+    fn get<T: Clone>(&self, of: fn(&RuleSettings) -> &Option<T>) -> Option<T> {
+        self.layers.iter().find_map(|layer| of(layer).clone())
     }
 
     fn seconds(
         &self,
         field: &str,
-        of: impl Fn(&RuleSettings) -> &Option<u64>,
+        of: fn(&RuleSettings) -> &Option<u64>,
     ) -> Result<Option<u64>, RulesError> {
         match self.get(of) {
             Some(value) if value > SECONDS_MAX => Err(wrong(
@@ -61,7 +61,7 @@ impl Reader<'_> {
     fn number(
         &self,
         field: &str,
-        of: impl Fn(&RuleSettings) -> &Option<u64>,
+        of: fn(&RuleSettings) -> &Option<u64>,
         default: u64,
         (least, most): (u64, u64),
         unit: &str,
@@ -78,7 +78,7 @@ impl Reader<'_> {
     fn names(
         &self,
         field: &str,
-        of: impl Fn(&RuleSettings) -> &Option<Vec<String>>,
+        of: fn(&RuleSettings) -> &Option<Vec<String>>,
         check: NameCheck,
     ) -> Result<Vec<String>, RulesError> {
         let list = self.get(of).unwrap_or_default();
@@ -86,29 +86,27 @@ impl Reader<'_> {
     }
 }
 
-/// Compiles a rule that inherits from `base`. `origin_timeout_seconds` holds
-/// where neither says one.
+/// Compiles the rule for `scope`: of `layers`, the first that says something
+/// of a field decides. `origin_timeout_seconds` holds where none says one.
 pub(super) fn compile(
     at: &str,
-    rule: &RuleSettings,
-    base: &RuleSettings,
+    scope: Scope,
+    layers: &[&RuleSettings],
     origin_timeout_seconds: u64,
 ) -> Result<Rule, RulesError> {
-    let read = Reader { at, rule, base };
-    let is_path = |path: &String| path.starts_with(['/', '*']);
-    if rule.path.as_ref().is_some_and(|path| !is_path(path)) {
-        return Err(wrong(&read.path("path"), "must begin with / or *"));
-    }
+    let read = Reader { at, layers };
+    let csrf_cookies = globs(&read, "csrf_cookies", |r| &r.csrf_cookies)?;
+    let mut drop_cookies = globs(&read, "drop_cookies", |r| &r.drop_cookies)?;
+    drop_cookies.extend_from_slice(&csrf_cookies);
     let forward = read.names("forward_headers", |r| &r.forward_headers, is_token)?;
     let yes = |of: fn(&RuleSettings) -> &Option<bool>, default| read.get(of).unwrap_or(default);
     Ok(Rule {
-        host: Glob::new(&rule.host.as_deref().unwrap_or("*").to_ascii_lowercase()),
-        path: Glob::new(&url::canonical_path_pattern(
-            rule.path.as_deref().unwrap_or("*"),
-        )),
+        scope,
+        source: Source::default(),
         cache: yes(|r| &r.cache, true),
         edge_ttl: read.seconds("edge_ttl", |r| &r.edge_ttl)?,
         browser_ttl: read.seconds("browser_ttl", |r| &r.browser_ttl)?,
+        immutable: yes(|r| &r.immutable, false),
         stale_while_revalidate: read
             .seconds("stale_while_revalidate", |r| &r.stale_while_revalidate)?,
         stale_if_error: read.seconds("stale_if_error", |r| &r.stale_if_error)?,
@@ -130,8 +128,10 @@ pub(super) fn compile(
         drop_tracking: yes(|r| &r.drop_tracking, true),
         sort_query: yes(|r| &r.sort_query, true),
         key_headers: key_headers(&read)?,
-        key_cookies: read.names("key_cookies", |r| &r.key_cookies, is_token)?,
+        key_cookies: key_cookies(&read, &csrf_cookies)?,
         bypass_cookies: bypass_cookies(&read)?,
+        drop_cookies,
+        csrf_cookies,
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(&forward),
         no_vary_search: yes(|r| &r.no_vary_search, false),
@@ -162,6 +162,25 @@ fn key_headers(read: &Reader<'_>) -> Result<Vec<String>, RulesError> {
         return Err(wrong(&read.path("key_headers"), problem));
     }
     Ok(lower(&names))
+}
+
+fn key_cookies(read: &Reader<'_>, csrf: &[Glob]) -> Result<Vec<String>, RulesError> {
+    let names = read.names("key_cookies", |r| &r.key_cookies, is_token)?;
+    let is_csrf = |name: &&String| csrf.iter().any(|glob| glob.matches(name));
+    if let Some(name) = names.iter().find(is_csrf) {
+        let problem = format!("{name} cannot be in the key: it is one of csrf_cookies");
+        return Err(wrong(&read.path("key_cookies"), problem));
+    }
+    Ok(names)
+}
+
+fn globs(
+    read: &Reader<'_>,
+    field: &str,
+    of: fn(&RuleSettings) -> &Option<Vec<String>>,
+) -> Result<Vec<Glob>, RulesError> {
+    let names = read.names(field, of, is_token)?;
+    Ok(names.iter().map(|name| Glob::new(name)).collect())
 }
 
 fn bypass_cookies(read: &Reader<'_>) -> Result<Vec<Glob>, RulesError> {

@@ -1,5 +1,6 @@
 //! Request cookies: which exist, and which belong to a session.
 
+use super::glob::Glob;
 use crate::http::fields::Fields;
 use crate::http::list;
 
@@ -29,6 +30,40 @@ pub const SESSION_COOKIES: [&str; 22] = [
     "SESS*",                 // Drupal
     "SSESS*",                // Drupal over TLS
 ];
+
+/// Takes cookies out of a request that fit one of `names` and are not of
+/// `kept`.
+pub fn drop(fields: &mut Fields, names: &[Glob], kept: &[String]) {
+    let fits = |name: &str| {
+        names.iter().any(|glob| glob.matches(name)) && !kept.iter().any(|other| other == name)
+    };
+    if !pairs(fields).any(|(name, _)| fits(name)) {
+        return;
+    }
+    let mut left = String::new();
+    for (name, value) in pairs(fields).filter(|(name, _)| !fits(name)) {
+        if !left.is_empty() {
+            left.push_str("; ");
+        }
+        if !name.is_empty() {
+            left.push_str(name);
+            left.push('=');
+        }
+        left.push_str(value);
+    }
+    fields.remove("cookie");
+    if !left.is_empty() {
+        fields.add("cookie", left);
+    }
+}
+
+/// Whether an answer sets a cookie that fits one of `names`.
+pub fn sets(fields: &Fields, names: &[Glob]) -> bool {
+    fields.all("set-cookie").any(|line| {
+        let name = list::trim(line.split(['=', ';']).next().unwrap_or_default());
+        names.iter().any(|glob| glob.matches(name))
+    })
+}
 
 /// The cookies of a request as (name, value), in order (RFC 6265 §4.2.1).
 pub fn pairs(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {

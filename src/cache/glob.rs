@@ -11,6 +11,17 @@ impl Glob {
         Self(pattern.to_owned())
     }
 
+    /// Whether there may be a text that fits both; `false` is certain.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        match (self.0.split_once('*'), other.0.split_once('*')) {
+            (None, _) => other.matches(&self.0),
+            (_, None) => self.matches(&other.0),
+            (Some((ours, _)), Some((theirs, _))) => {
+                ours.starts_with(theirs) || theirs.starts_with(ours)
+            }
+        }
+    }
+
     /// Whether the whole of `text` fits. Case counts.
     pub fn matches(&self, text: &str) -> bool {
         let (pattern, text) = (self.0.as_bytes(), text.as_bytes());

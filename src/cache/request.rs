@@ -219,6 +219,7 @@ fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (Ca
     client.retain(|name, _| !is_ours(name));
     let client = &client;
     let mut sent = forwarded(rule, client);
+    cookies::drop(&mut sent, &rule.drop_cookies, &rule.key_cookies);
     let mut key = CacheKey::of_url(url);
     // CORS answers depend on Origin, so it goes on, and into the key.
     if let Some(value) = client.joined("origin") {

@@ -1,12 +1,13 @@
 //! The rules that hold for a request: settings, checked and compiled once.
 
 use super::cascade::Cascades;
-use super::compile::compile;
 use super::dialect::Dialect;
 use super::glob::Glob;
+use super::layers::{Source, compile_all};
 use super::memory::{MEMORY_BYTES, MEMORY_BYTES_MAX};
 use super::permit::{self, KeyRule};
 use super::protection::Protection;
+use super::scope::Scope;
 use super::settings::{
     Collapse, FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };
@@ -50,8 +51,10 @@ pub struct Rules {
     origin: Option<Origin>,
     backup: Option<Origin>,
     origins: Vec<(String, Origin, Option<Origin>)>,
+    /// The user's, divided by those of their profile, and then the profile's.
     rules: Vec<Rc<Rule>>,
     fallback: Rc<Rule>,
+    own_rules: usize,
     /// See [`Settings::fast_lane`].
     pub fast_lane: Pace,
 }
@@ -68,14 +71,18 @@ pub struct Origin {
 /// One rule, with everything it inherits filled in.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    pub(super) host: Glob,
-    pub(super) path: Glob,
+    /// Which URLs it is for.
+    pub(super) scope: Scope,
+    /// Where in the settings it stands.
+    pub source: Source,
     /// Whether requests may use the cache at all.
     pub cache: bool,
     /// See [`RuleSettings::edge_ttl`].
     pub edge_ttl: Option<u64>,
     /// See [`RuleSettings::browser_ttl`].
     pub browser_ttl: Option<u64>,
+    /// See [`RuleSettings::immutable`].
+    pub immutable: bool,
     /// See [`RuleSettings::stale_while_revalidate`].
     pub stale_while_revalidate: Option<u64>,
     /// See [`RuleSettings::stale_if_error`].
@@ -108,6 +115,10 @@ pub struct Rule {
     pub key_cookies: Vec<String>,
     /// Cookies that keep a request from the cache.
     pub bypass_cookies: Vec<Glob>,
+    /// See [`RuleSettings::drop_cookies`]; with those of `csrf_cookies`.
+    pub drop_cookies: Vec<Glob>,
+    /// See [`RuleSettings::csrf_cookies`].
+    pub csrf_cookies: Vec<Glob>,
     /// Lower-case field names.
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
@@ -189,14 +200,7 @@ impl Rules {
     }
 
     pub(super) fn read(settings: &Json) -> Result<Self, RulesError> {
-        let settings = Settings::from_json(settings).map_err(|wrong| RulesError {
-            path: match wrong.path.is_empty() {
-                true => "EDGEKEEP".to_owned(),
-                false => wrong.path,
-            },
-            problem: wrong.problem,
-        })?;
-        Self::check(settings)
+        Self::check(settings_of(settings)?)
     }
 
     /// Checks settings and compiles them.
@@ -212,26 +216,8 @@ impl Rules {
         if settings.rules.len() > RULES_MAX {
             return Err(wrong("rules", format!("more than {RULES_MAX} rules")));
         }
-        for (field, value) in [
-            ("defaults.host", &settings.defaults.host),
-            ("defaults.path", &settings.defaults.path),
-        ] {
-            if value.is_some() {
-                return Err(wrong(field, "the defaults hold everywhere; use a rule"));
-            }
-        }
-        let fallback = compile(
-            "defaults",
-            &settings.defaults,
-            &RuleSettings::default(),
-            origin_timeout_seconds,
-        )?;
-        let mut rules = Vec::new();
-        for (at, rule) in settings.rules.iter().enumerate() {
-            let at = format!("rules[{at}]");
-            let rule = compile(&at, rule, &settings.defaults, origin_timeout_seconds)?;
-            rules.push(Rc::new(rule));
-        }
+        not_in_defaults(&settings.defaults)?;
+        let (rules, fallback) = compile_all(&settings, origin_timeout_seconds)?;
         Ok(Self {
             max_purge_lag_seconds: seconds("max_purge_lag", settings.max_purge_lag, 5, (1, 60))?,
             serve_in_ledger_outage: settings.on_ledger_outage != Some(LedgerOutage::Revalidate),
@@ -252,26 +238,25 @@ impl Rules {
             backup: origin("backup_origin", settings.backup_origin.as_deref())?,
             origins: origins.map(origins_of).collect::<Result<_, _>>()?,
             rules,
-            fallback: Rc::new(fallback),
+            fallback,
+            own_rules: settings.rules.len(),
             fast_lane: pace(&settings.fast_lane)?,
         })
     }
 
-    /// How many rules there are, beside the defaults.
+    /// How many rules the settings have, beside defaults and profiles.
     pub fn len(&self) -> usize {
-        self.rules.len()
+        self.own_rules
     }
 
-    /// Whether the defaults are all there is.
+    /// Whether the settings have no rule.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.own_rules == 0
     }
 
-    /// The rule for a URL: the first that matches host name and path, else
-    /// the defaults.
+    /// The rule for a URL: the first that matches it, else the defaults.
     pub fn rule_for(&self, url: &Url) -> Rc<Rule> {
-        let fits =
-            |rule: &&Rc<Rule>| rule.host.matches(url.host_name()) && rule.path.matches(&url.path);
+        let fits = |rule: &&Rc<Rule>| rule.scope.holds(url);
         Rc::clone(self.rules.iter().find(fits).unwrap_or(&self.fallback))
     }
 
@@ -294,6 +279,38 @@ impl Rules {
     fn named(&self, host: &str) -> Option<&(String, Origin, Option<Origin>)> {
         let of = |host: &str| self.origins.iter().find(|(wanted, _, _)| wanted == host);
         of(host).or_else(|| of(url::host_name(host)))
+    }
+}
+
+/// Settings as they were read, not checked yet but for their form.
+pub(super) fn settings_of(json: &Json) -> Result<Settings, RulesError> {
+    Settings::from_json(json).map_err(|wrong| RulesError {
+        path: match wrong.path.is_empty() {
+            true => "EDGEKEEP".to_owned(),
+            false => wrong.path,
+        },
+        problem: wrong.problem,
+    })
+}
+
+/// What says which URLs a rule is for has no place in the defaults.
+fn not_in_defaults(defaults: &RuleSettings) -> Result<(), RulesError> {
+    let everywhere = "the defaults hold everywhere; use a rule";
+    let found = [
+        ("defaults.host", defaults.host.is_some(), everywhere),
+        ("defaults.path", defaults.path.is_some(), everywhere),
+        ("defaults.hashed", defaults.hashed.is_some(), everywhere),
+        (
+            "defaults.profile",
+            defaults.profile.is_some(),
+            "stands at the top, beside the defaults, or in a rule",
+        ),
+    ]
+    .into_iter()
+    .find(|(_, said, _)| *said);
+    match found {
+        Some((path, _, problem)) => Err(wrong(path, problem)),
+        None => Ok(()),
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Settings {
     /// Where requests of a host go: host name -> `http(s)://host[:port]`, or
     /// that and a backup.
     pub origins: Vec<(String, OriginSettings)>,
+    /// The rules that lie beneath these: a name of
+    /// [`PROFILES`](super::profile::PROFILES).
+    pub profile: Option<String>,
     /// What keeps origins from being asked too much.
     pub protection: ProtectionSettings,
     /// What rules inherit, and what holds where no rule matches.
@@ -151,6 +154,11 @@ pub struct RuleSettings {
     pub host: Option<String>,
     /// Glob for the path; every path if unset. Not in `defaults`.
     pub path: Option<String>,
+    /// Whether only files are meant whose names carry a digest of their bytes,
+    /// such as `blog.55e7cbb9ba48.css`. Not in `defaults`.
+    pub hashed: Option<bool>,
+    /// See [`Settings::profile`], for the URLs of this rule. Not in `defaults`.
+    pub profile: Option<String>,
     /// `false` lets requests through whole and stores nothing.
     pub cache: Option<bool>,
     /// Freshness lifetime here, instead of what the origin says, for
@@ -158,6 +166,9 @@ pub struct RuleSettings {
     pub edge_ttl: Option<u64>,
     /// Freshness lifetime in browsers, instead of what the origin says.
     pub browser_ttl: Option<u64>,
+    /// Whether `browser_ttl` tells browsers not even to ask when a page is
+    /// reloaded (RFC 8246).
+    pub immutable: Option<bool>,
     /// Window after expiry in which a stale answer is served while it is
     /// refreshed, where the origin names none.
     pub stale_while_revalidate: Option<u64>,
@@ -195,6 +206,13 @@ pub struct RuleSettings {
     pub key_cookies: Option<Vec<String>>,
     /// Globs of cookie names; a request with such a cookie is not cached.
     pub bypass_cookies: Option<Vec<String>>,
+    /// Globs of cookies that never reach the origin where the cache may be
+    /// used, not even where `forward_headers` lets `Cookie` through.
+    pub drop_cookies: Option<Vec<String>>,
+    /// Globs of cookies that hold a secret against forged requests (CSRF): an
+    /// answer that sets one is never stored, and none is in the key or reaches
+    /// the origin where the cache may be used.
+    pub csrf_cookies: Option<Vec<String>>,
     /// Request fields that reach the origin without being in the key; `["*"]`
     /// for all.
     pub forward_headers: Option<Vec<String>>,

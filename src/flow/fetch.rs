@@ -228,6 +228,7 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
+                report.notes.extend(reason.advice().map(str::to_owned));
                 if tells_of_the_page(&exchange, Some(reason), &head) {
                     outdate(host, isolate, lookup, old.take(), taken, &[], report);
                 }

@@ -111,7 +111,12 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
         // Browsers subtract Age: what is added here leaves them the whole TTL.
         let max_age = seconds.saturating_add(age.age);
         fields.remove("expires");
-        fields.set("cache-control", format!("max-age={max_age}"));
+        let immutable = if lookup.rule.immutable {
+            ", immutable"
+        } else {
+            ""
+        };
+        fields.set("cache-control", format!("max-age={max_age}{immutable}"));
     }
     fields.set("age", age.age.to_string());
     // RFC 9110 §13.2.1: conditions count where the answer would be a success.

@@ -1,22 +1,15 @@
 // A headless Chromium, spoken to by its DevTools protocol over a pipe: enough to go to pages, run scripts in them and take pictures.
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, until } from './stand.mjs'
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--hide-scrollbars', '--force-color-profile=srgb', '--remote-debugging-pipe',
 ]
-
-/** The Chromium of this computer, or undefined. CHROMIUM names another. */
-export function findChromium() {
-  const named = process.env.CHROMIUM ? [process.env.CHROMIUM] : NAMES
-  return named.find((name) => spawnSync(name, ['--version']).status === 0)
-}
 
 export class Browser {
   /** What pages write to the console, and exceptions of their scripts. */
@@ -24,12 +17,12 @@ export class Browser {
   #next = 1
   #waiting = new Map()
 
-  static async start(program) {
+  static async start({ program, env }) {
     const browser = new Browser()
     browser.folder = mkdtempSync(join(tmpdir(), 'edgekeep-chromium-'))
     // It reads commands from its descriptor 3 and answers on 4, each message ended by a zero.
     const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
-    browser.process = spawn(program, [...FLAGS, `--user-data-dir=${browser.folder}`, 'about:blank'], { stdio })
+    browser.process = spawn(program, [...FLAGS, `--user-data-dir=${browser.folder}`, 'about:blank'], { stdio, env: { ...process.env, ...env } })
     browser.process.stdio[3].on('error', () => {}) // it has ended; what waits is told below
     browser.process.once('close', () => browser.#fail(new Error(`${program} has ended`)))
     browser.#listen(browser.process.stdio[4])

@@ -6,14 +6,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { BLOG } from '../../scripts/django/venv.mjs'
-import { Browser, findChromium } from './browser.mjs'
+import { Browser } from './browser.mjs'
+import { findChromium } from './chromium.mjs'
 import { PASSWORD, Stand } from './stand.mjs'
 
 const PICTURE = join(BLOG, 'screenshot.png')
 const PICTURE_BYTES_MAX = 300_000
 
-const chromium = findChromium()
-const skip = chromium ? false : 'no Chromium is installed (Debian: apt install chromium); CHROMIUM may name one'
+const chromium = await findChromium()
+const skip = chromium.missing ?? false
+assert.ok(!skip || !process.env.REQUIRE_BROWSER, skip)
 
 describe('in a browser', { skip, timeout: 600_000 }, () => {
   let stand

@@ -29,8 +29,9 @@ export class Stand {
    * @param {object} [options.rules]     beside those of edgekeep.toml
    * @param {string[]} [options.workers] names of isolates
    * @param {number} [options.processes] of gunicorn
+   * @param {object} [options.env]       beside what `environment` tells Django
    */
-  static async start({ rules = {}, workers = ['a'], processes = 2 } = {}) {
+  static async start({ rules = {}, workers = ['a'], processes = 2, env = {} } = {}) {
     const stand = new Stand()
     await prepareVenv()
     stand.data = mkdtempSync(join(tmpdir(), 'edgekeep-blog-'))
@@ -40,22 +41,33 @@ export class Stand {
     stand.processes = processes
     stand.requestLog = join(stand.data, 'requests.log')
     stand.env = environment({ data: stand.data, edge: `http://${stand.host}`, secret: SECRET, requestLog: stand.requestLog, countQueries: true })
+    Object.assign(stand.env, env)
     try {
       await prepareBlog({ ...stand.env, EDGEKEEP_SECRET: '', BLOG_REQUEST_LOG: '' })
       await stand.startDjango()
-      const own = await readRules(join(BLOG, 'edgekeep.toml'))
-      stand.worker = await startWorker({
-        rules: { ...own, origin: `http://127.0.0.1:${stand.port}`, max_purge_lag: LAG_SECONDS, ...rules },
-        secrets: SECRET,
-        workers,
-        port: stand.edgePort,
-        onLog: (line) => stand.#read(line),
-      })
+      stand.worker = await stand.#startWorker({ rules, workers, port: stand.edgePort })
     } catch (error) {
       await stand.stop()
       throw error
     }
     return stand
+  }
+
+  async #startWorker({ rules, ...more }) {
+    const own = await readRules(join(BLOG, 'edgekeep.toml'))
+    return startWorker({
+      rules: { ...own, origin: `http://127.0.0.1:${this.port}`, max_purge_lag: LAG_SECONDS, ...rules },
+      secrets: SECRET,
+      onLog: (line) => this.#read(line),
+      ...more,
+    })
+  }
+
+  /** The same Django behind a worker of its own with these rules. `stop` ends that worker alone. */
+  async another(rules) {
+    const other = Object.assign(new Stand(), { host: this.host, port: this.port })
+    other.worker = await other.#startWorker({ rules, workers: ['other'] })
+    return other
   }
 
   async startDjango() {
@@ -65,7 +77,7 @@ export class Stand {
   async stop() {
     await this.worker?.stop()
     await this.django?.stop()
-    rmSync(this.data, { recursive: true, force: true })
+    if (this.data) rmSync(this.data, { recursive: true, force: true })
   }
 
   #read(line) {
