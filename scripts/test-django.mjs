@@ -12,6 +12,19 @@ import { findChromium } from '../tests/django/chromium.mjs'
 
 const FOLDER = join('tests', 'django')
 
+/** Builds the wheel, and imports the app from it. */
+const PACKAGE = `
+import pathlib, subprocess, sys
+wheel_of = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "-w", sys.argv[1], "."]
+subprocess.run(wheel_of, check=True)
+[wheel] = map(str, pathlib.Path(sys.argv[1]).glob("edgekeep-*.whl"))
+sys.path.insert(0, wheel)
+import edgekeep, importlib.resources
+assert edgekeep.__file__.startswith(wheel), edgekeep.__file__
+assert importlib.resources.files("edgekeep").joinpath("py.typed").is_file()
+print("edgekeep", edgekeep.__version__, "from", pathlib.Path(wheel).name)
+`
+
 /**
  * Runs them all.
  *
@@ -27,8 +40,10 @@ export async function testDjango() {
     if ((await run(command, args, options)) !== 0) failed.push(name)
   }
   await part('Tests of clients/django', python, ['-m', 'pytest'], { cwd: CLIENT })
+  await part('Types of clients/django (mypy, strict)', python, ['-m', 'mypy'], { cwd: CLIENT })
   const data = mkdtempSync(join(tmpdir(), 'edgekeep-blog-'))
   try {
+    await part('The package of clients/django', python, ['-c', PACKAGE, data], { cwd: CLIENT })
     const env = { BLOG_DATA: data, BLOG_DEBUG: '1', EDGEKEEP_SECRET: '', BLOG_REQUEST_LOG: '', BLOG_COUNT_QUERIES: '' }
     await part('Tests of the blog itself', python, [join(BLOG, 'manage.py'), 'test'], { cwd: BLOG, env })
   } finally {

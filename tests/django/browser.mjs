@@ -89,7 +89,7 @@ export class Browser {
 
   /** After what has started another page to load. */
   async settled(what = 'the page') {
-    if (!(await until(() => this.loaded, 15_000, 20))) throw new Error(`${what} did not load`)
+    if (!(await until(() => this.loaded, 30_000, 20))) throw new Error(`${what} did not load`)
   }
 
   /** The value of an expression in the page; promises are awaited. */
@@ -106,7 +106,7 @@ export class Browser {
     await this.settled(expression)
   }
 
-  async see(expression, milliseconds = 5_000) {
+  async see(expression, milliseconds = 15_000) {
     if (!(await until(() => this.evaluate(expression).catch(() => false), milliseconds, 50))) {
       throw new Error(`it did not come to be: ${expression}\n${await this.evaluate('document.body.innerText')}`)
     }
@@ -116,7 +116,7 @@ export class Browser {
     await this.call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: scale, mobile })
     await this.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] })
     await this.evaluate(`document.querySelectorAll('img').forEach((img) => (img.loading = 'eager'))`)
-    await this.see('[...document.images].every((img) => img.complete && img.naturalWidth > 0)', 10_000)
+    await this.see('[...document.images].every((img) => img.complete && img.naturalWidth > 0)', 30_000)
     await sleep(300) // transitions
     const { data } = await this.call('Page.captureScreenshot', { format: 'png' })
     return Buffer.from(data, 'base64')
