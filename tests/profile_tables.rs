@@ -468,3 +468,24 @@ fn a_confirmed_page_that_now_sets_a_token_is_kept_no_longer() {
         " | set-cookie: csrftoken=x | cache-control: max-age=60, no-cache=\"set-cookie\""
     ));
 }
+
+#[test]
+fn as_many_rules_as_there_may_be() {
+    // Each meets every rule of the profile: 500 rules become 5,009.
+    let many: Vec<Value> = (0..500)
+        .map(|n| json!({ "path": "*", "host": format!("h{n}.test"), "edge_ttl": n }))
+        .collect();
+    let many = rules(&json!({ "profile": "django", "rules": many }));
+    assert_eq!(many.len(), 500);
+    for n in [0, 250, 499] {
+        let at = |path: &str| {
+            let url = Url::parse(&format!("http://h{n}.test{path}")).expect(path);
+            let rule = many.rule_for(&url);
+            (rule.edge_ttl, rule.cache, rule.tags.clone())
+        };
+        assert_eq!(at("/"), (Some(n), true, vec![]));
+        assert_eq!(at("/admin/"), (Some(n), false, vec![]));
+        assert_eq!(at("/media/a"), (Some(n), true, vec!["media".to_owned()]));
+    }
+    check_rule_of(&many, "/api/", "key=accept");
+}
