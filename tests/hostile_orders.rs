@@ -338,10 +338,7 @@ fn whatever_is_sent_nothing_unproven_is_done() {
         };
         let text = hostile.text(&ORDERS);
         let shown = format!("{head:?} {text}");
-        let body = (head.method != Method::Get).then_some(Bytes {
-            text,
-            broken: false,
-        });
+        let body = (head.method != Method::Get).then_some(Bytes::new(text, false));
         let before = last;
         let slot = Rc::new(RefCell::new(None));
         let (host, isolate, filled) = (world.clone(), Rc::clone(&isolate), Rc::clone(&slot));

@@ -25,6 +25,7 @@ use random::Hostile;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use world::filler::Filler;
 use world::{Bytes, World};
 
 const SECRET: &str = "whsec_c3Rvcmllcy1hcmUtc2lnbmVkLXdpdGgtdGhpcy1rZXk=";
@@ -127,6 +128,7 @@ impl Mirror {
 
 impl Host for Mirror {
     type Body = Bytes;
+    type Pipe = Filler;
 
     fn now_ms(&self) -> u64 {
         self.world.now_ms()
@@ -154,6 +156,10 @@ impl Host for Mirror {
 
     fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
         self.world.keep(body, keep, for_client)
+    }
+
+    fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
+        self.world.pipe(body)
     }
 
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
@@ -193,10 +199,7 @@ impl Host for Mirror {
         let body = request.method != "HEAD" && !matches!(head.status, 204 | 304);
         let whole = text.chars().count();
         let kept = if cut { whole / 2 } else { whole };
-        let bytes = Bytes {
-            text: text.chars().take(kept).collect(),
-            broken: cut,
-        };
+        let bytes = Bytes::new(text.chars().take(kept).collect(), cut);
         Ok((head, body.then_some(bytes)))
     }
 
@@ -313,10 +316,7 @@ fn order(hostile: &mut Hostile, now_ms: u64) -> (RequestHead, Bytes) {
         url: Url::parse("http://a.test/.edgekeep/purge").expect("a URL"),
         fields: fields.into_iter().collect(),
     };
-    let bytes = Bytes {
-        text: body,
-        broken: hostile.random.u8(0..20) == 0,
-    };
+    let bytes = Bytes::new(body, hostile.random.u8(0..20) == 0);
     (head, bytes)
 }
 

@@ -64,10 +64,7 @@ impl Stand {
                 .map(|line| line.split_once(": ").expect("Name: value"))
                 .collect(),
         };
-        let body = body.map(|text| Bytes {
-            text,
-            broken: false,
-        });
+        let body = body.map(|text| Bytes::new(text, false));
         let slot: Rc<RefCell<Option<Answer<Bytes>>>> = Rc::default();
         let (world, isolate, filled) = (
             self.world.clone(),

@@ -50,10 +50,7 @@ fn upload(place: &Place, path: &str) -> Slot {
     };
     let slot = Slot::default();
     let (place, filled) = (place.clone(), Rc::clone(&slot));
-    let body = Bytes {
-        text: "a=1".to_owned(),
-        broken: false,
-    };
+    let body = Bytes::new("a=1".to_owned(), false);
     place.clone().world.executor.spawn(async move {
         let answer = serve(&place.world, &place.isolate, head, Some(body)).await;
         *filled.borrow_mut() = Some(answer);

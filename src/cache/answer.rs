@@ -4,6 +4,7 @@
 use super::chance;
 use super::cookies;
 use super::entry::{ENTRY_BYTES_MAX, Entry};
+use super::esi::{self, Coding};
 use super::freshness::{self, Times};
 use super::groups;
 use super::negotiation;
@@ -105,6 +106,8 @@ pub enum NotStored {
     TooManyTags,
     /// The head is larger than [`ENTRY_BYTES_MAX`].
     LargeHead,
+    /// It is to be made of fragments, and coded so that we cannot read it.
+    Coded,
 }
 
 impl NotStored {
@@ -125,6 +128,7 @@ impl NotStored {
             Self::Head => "head",
             Self::TooManyTags => "too-many-tags",
             Self::LargeHead => "large-head",
+            Self::Coded => "coded",
         }
     }
 
@@ -309,7 +313,10 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
     // RFC 9111 §5.2.2.3: who understands the status ignores the no-store that
     // stands beside must-understand for those who do not.
     let no_store = control.no_store && !control.must_understand;
+    let made_of_fragments = lookup.rule.esi && esi::is_marked(&head.fields);
+    let unreadable = made_of_fragments && Coding::of(&head.fields) == Coding::Other;
     let refused = [
+        (unreadable, NotStored::Coded),
         (!may_be_kept(exchange, head), NotStored::Status),
         (!understood, NotStored::NotUnderstood),
         (lookup.wishes.no_store, NotStored::RequestNoStore),

@@ -134,6 +134,7 @@ pub(super) fn compile(
         csrf_cookies,
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(&forward),
+        esi: yes(|r| &r.esi, false),
         no_vary_search: yes(|r| &r.no_vary_search, false),
         invalidate_on_write: yes(|r| &r.invalidate_on_write, true),
         request_directives: yes(|r| &r.request_directives, false),

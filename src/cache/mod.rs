@@ -17,6 +17,7 @@ mod compile;
 pub mod cookies;
 pub mod dialect;
 pub mod entry;
+pub mod esi;
 mod fallback;
 pub mod freshness;
 pub mod gate;

@@ -2,6 +2,7 @@
 
 use super::cookies;
 use super::dialect::{self, Call};
+use super::esi;
 use super::key::{self, CacheKey, URL_BYTES_MAX};
 use super::rules::{Origin, Rule, Rules};
 use crate::http::accept;
@@ -99,7 +100,7 @@ impl Lookup {
     pub fn range_to_send(&self, holds_nothing: bool) -> Option<&str> {
         self.range
             .as_deref()
-            .filter(|range| holds_nothing && range::asks_for_part(range))
+            .filter(|range| holds_nothing && !self.rule.esi && range::asks_for_part(range))
     }
 }
 
@@ -150,7 +151,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
             Bypass::Rule if rules.misconfigured => Bypass::Misconfigured,
             reason => reason,
         };
-        return Plan::Bypass(reason, whole(request, origin));
+        return Plan::Bypass(reason, whole(&rule, request, origin));
     }
     let url = key::canonical_query(url, &rule);
     let (key, fields) = keyed(&rule, url, &request.fields, origin);
@@ -247,16 +248,19 @@ fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (Ca
     if !sent.has("user-agent") {
         sent.add("user-agent", USER_AGENT);
     }
+    ask_for_template(rule, &mut sent);
     set_forwarding(&mut sent, &key.url, origin);
     (key, sent)
 }
+
+/// Fields by which a client refers to what it holds.
+const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
 
 /// Fields that choose among variants of an answer.
 const NEGOTIATION: [&str; 3] = ["accept", "accept-language", "accept-encoding"];
 
 /// The client's fields that may reach the origin without being in the key.
 fn forwarded(rule: &Rule, client: &Fields) -> Fields {
-    const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
     let mut sent = Fields::new();
     if rule.forward_all {
         sent = client.clone();
@@ -309,7 +313,7 @@ fn negotiated(name: &str, client: &Fields) -> Option<String> {
 }
 
 /// A request that goes through whole, but for what belongs to the connection.
-fn whole(request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
+fn whole(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
     let mut fields = request.fields.clone();
     let upgrade = fields.joined("upgrade");
     strip_hop_by_hop(&mut fields);
@@ -321,12 +325,25 @@ fn whole(request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
     if let Some(protocol) = upgrade {
         fields.add("upgrade", protocol);
     }
+    ask_for_template(rule, &mut fields);
     set_forwarding(&mut fields, &request.url, origin);
     OriginRequest {
         method: request.method.name().to_owned(),
         url: target(&request.url, origin),
         fields,
     }
+}
+
+/// Where a rule has pages made of fragments, the origin is told so, and asked
+/// for bodies that can be read, as they are now and in one piece: a client has
+/// no validator of a page made of fragments, nor can it have parts of one.
+fn ask_for_template(rule: &Rule, fields: &mut Fields) {
+    if !rule.esi {
+        return;
+    }
+    fields.retain(|name, _| !CONDITIONS.contains(&name));
+    fields.set("accept-encoding", "identity");
+    fields.set(esi::CAPABILITY_FIELD, esi::CAPABILITY);
 }
 
 /// Tells the origin which scheme and, where it is asked under a name of its
@@ -372,7 +389,8 @@ pub fn is_forwarding_field(name: &str) -> bool {
 }
 
 /// Fields that the runtime or Edgekeep sets: `Host` follows from the URL; a
-/// Worker's origin request must not wait for a 100 (Continue).
+/// Worker's origin request must not wait for a 100 (Continue); what we can do
+/// no client says.
 fn is_ours(name: &str) -> bool {
-    matches!(name, "host" | "expect")
+    matches!(name, "host" | "expect" | esi::CAPABILITY_FIELD)
 }

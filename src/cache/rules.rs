@@ -123,6 +123,8 @@ pub struct Rule {
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
     pub forward_all: bool,
+    /// See [`RuleSettings::esi`].
+    pub esi: bool,
     /// See [`RuleSettings::no_vary_search`].
     pub no_vary_search: bool,
     /// See [`RuleSettings::invalidate_on_write`].

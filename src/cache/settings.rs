@@ -213,6 +213,8 @@ pub struct RuleSettings {
     /// answer that sets one is never stored, and none is in the key or reaches
     /// the origin where the cache may be used.
     pub csrf_cookies: Option<Vec<String>>,
+    /// Whether marked pages are made of fragments (see `cache::esi`).
+    pub esi: Option<bool>,
     /// Request fields that reach the origin without being in the key; `["*"]`
     /// for all.
     pub forward_headers: Option<Vec<String>>,

@@ -93,6 +93,7 @@ read_from_table!(all RuleSettings {
     bypass_cookies,
     drop_cookies,
     csrf_cookies,
+    esi,
     forward_headers,
     request_directives,
     heuristic_freshness,

@@ -8,6 +8,7 @@ mod glue;
 mod js;
 mod ledger_object;
 mod origin;
+mod pipe;
 mod platform;
 mod respond;
 mod tasks;

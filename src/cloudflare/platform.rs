@@ -3,6 +3,7 @@
 use super::body::{self, Body, Copy, join, read_start};
 use super::js::{self, Kv};
 use super::ledger_object::{self as ledger, Book};
+use super::pipe::{self, Pipe};
 use super::zone::Zone;
 use super::{crypto, glue, origin, tasks, tiers};
 use crate::cache::answer::OriginFailure;
@@ -200,6 +201,7 @@ async fn in_time<T>(question: impl Future<Output = Result<T, String>>) -> Result
 
 impl Host for Platform {
     type Body = Body;
+    type Pipe = Pipe;
 
     fn now_ms(&self) -> u64 {
         tasks::now_ms()
@@ -327,6 +329,14 @@ impl Host for Platform {
             return Err(BodyError::TooLong);
         }
         Ok(bytes.to_vec())
+    }
+
+    fn pipe(&self, body: Body) -> Option<(Pipe, Body)> {
+        Pipe::of(body).ok()
+    }
+
+    fn decompressed(&self, body: Body) -> Option<Body> {
+        pipe::decompressed(body).ok()
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {

@@ -118,6 +118,42 @@ pub struct Patience {
     pub body_ms: Option<u64>,
 }
 
+/// The reader of a body that is being made is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// A body that is read, and another one that is written meanwhile. Dropping it
+/// breaks the other one off.
+#[allow(async_fn_in_trait, reason = "one thread: no future need be Send")]
+pub trait Pipe: 'static {
+    /// The next bytes of the one, as they come; `None` at its end.
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError>;
+
+    /// Writes bytes to the other, as fast as they are taken.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone>;
+
+    /// Ends the other.
+    async fn close(self);
+}
+
+/// No pipe, of a host that has none.
+#[derive(Debug)]
+pub enum NoPipe {}
+
+impl Pipe for NoPipe {
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+        match *self {}
+    }
+
+    async fn write(&mut self, _: &[u8]) -> Result<(), Gone> {
+        match *self {}
+    }
+
+    async fn close(self) {
+        match self {}
+    }
+}
+
 /// The verbs. Everything runs on one thread, and nothing here may be awaited
 /// by two requests: the runtime would cancel it or run it in the wrong
 /// context. Dropping a body ends its stream.
@@ -125,6 +161,9 @@ pub struct Patience {
 pub trait Host: Clone + 'static {
     /// A stream of bytes, which the flow only moves.
     type Body: 'static;
+
+    /// See [`Host::pipe`].
+    type Pipe: Pipe;
 
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
@@ -186,9 +225,22 @@ pub trait Host: Clone + 'static {
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 
-    /// Reads a whole body of at most `limit` bytes. For orders and sitemaps
-    /// only: bodies of pages are never read.
+    /// Reads a whole body of at most `limit` bytes. For orders, sitemaps and
+    /// fragments only: other bodies are never read.
     async fn read(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
+
+    /// A body that is made of this one by whoever holds the pipe: behind the
+    /// response. `None` if that cannot be.
+    fn pipe(&self, body: Self::Body) -> Option<(Self::Pipe, Self::Body)> {
+        drop(body);
+        None
+    }
+
+    /// A body without its gzip coding; `None` if that cannot be.
+    fn decompressed(&self, body: Self::Body) -> Option<Self::Body> {
+        drop(body);
+        None
+    }
 
     /// Appends an order to the ledger. An error says what failed; the order
     /// may or may not have been kept, and can be sent again.

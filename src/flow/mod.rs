@@ -6,6 +6,7 @@ pub mod alarm;
 pub mod bypass;
 pub mod collapse;
 pub mod dialect;
+pub mod esi;
 pub mod failure;
 pub mod fetch;
 pub mod find;

@@ -1,6 +1,7 @@
 //! What clients get: an answer's parts, and how a stored entry becomes one.
 
 use crate::cache::entry::Entry;
+use crate::cache::esi;
 use crate::cache::part::Part;
 use crate::cache::request::Lookup;
 use crate::cache::stored::Age;
@@ -119,10 +120,13 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
         fields.set("cache-control", format!("max-age={max_age}{immutable}"));
     }
     fields.set("age", age.age.to_string());
+    // A client has no validator of a page made of fragments, nor parts of it.
+    let template = lookup.rule.esi && esi::is_marked(&entry.fields);
     // RFC 9110 §13.2.1: conditions count where the answer would be a success.
     let success = (200..300).contains(&entry.status);
     if client == Client::Waiting
         && success
+        && !template
         && conditional::not_modified(&lookup.client, &entry.fields)
     {
         return Head {
@@ -140,7 +144,10 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
         pieces: None,
         wants_body: client == Client::Waiting && !lookup.head_only,
     };
-    in_part(head, entry, lookup)
+    match template {
+        true => head,
+        false => in_part(head, entry, lookup),
+    }
 }
 
 /// The part of an answer that `Range` asks for (RFC 9110 §14.2), if it does

@@ -9,7 +9,7 @@ use crate::http::json::{Json, print_text};
 /// What happened to a request.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// `request`, `refresh` or `purge`.
+    /// `request`, `fragment`, `refresh` or `purge`.
     pub event: &'static str,
     /// Host of the request.
     pub host: String,
@@ -38,6 +38,8 @@ pub struct Report {
     pub stores: Vec<&'static str>,
     /// Requests to the origin.
     pub origin: u32,
+    /// Of how many fragments the page was made.
+    pub fragments: Option<u32>,
     /// Milliseconds until the response head; I/O only, as clocks stand still
     /// between.
     pub ms: u64,
@@ -164,6 +166,9 @@ impl Report {
         line.texts("reads", &mut self.reads.iter().copied());
         line.texts("stores", &mut self.stores.iter().copied());
         line.bare("origin", &self.origin.to_string());
+        if let Some(fragments) = self.fragments {
+            line.bare("fragments", &fragments.to_string());
+        }
         line.bare("ms", &self.ms.to_string());
         line.texts("notes", &mut self.notes.iter().map(String::as_str));
         if self.collapsed {

@@ -11,7 +11,7 @@ use super::parts::{complete, find_part};
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
-use super::{admin, collapse, dialect, kv, memory, signpost, sync};
+use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync};
 use crate::cache::answer::OriginFailure;
 use crate::cache::negotiation;
 use crate::cache::request::{Lookup, Plan, classify};
@@ -34,32 +34,50 @@ pub async fn serve<H: Host>(
         began_ms: host.now_ms(),
         ..Report::default()
     };
-    let mut answer = match classify(&isolate.rules, &request) {
-        Plan::Admin if isolate.rules.misconfigured => {
-            report.cache = "admin";
-            report.event = "purge";
-            admin::misconfigured(&mut report)
-        }
-        Plan::Admin => {
-            report.cache = "admin";
-            admin::admin(host, isolate, &request, body, &mut report).await
-        }
-        Plan::Purge(call) => {
-            report.cache = "admin";
-            dialect::answer(host, isolate, &call, &request, body, &mut report).await
-        }
-        Plan::Bypass(reason, origin) => {
-            bypass(host, isolate, reason, &request, &origin, body, &mut report).await
-        }
-        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), &mut report).await,
-    };
+    let plan = classify(&isolate.rules, &request);
+    let mut answer = follow(host, isolate, plan, &request, body, &mut report).await;
+    let pipe = esi::begin(host, &isolate.rules, &request, &mut answer, &mut report);
     answer.fields.add("cache-status", report.cache_status());
     report.status = answer.status;
-    report.log(host);
+    match pipe {
+        None => report.log(host),
+        Some(pipe) => esi::make(host, isolate, request, pipe, report),
+    }
     answer
 }
 
-fn path_and_query(request: &RequestHead) -> String {
+/// Does what is planned for a request.
+pub async fn follow<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    plan: Plan,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    match plan {
+        Plan::Admin if isolate.rules.misconfigured => {
+            report.cache = "admin";
+            report.event = "purge";
+            admin::misconfigured(report)
+        }
+        Plan::Admin => {
+            report.cache = "admin";
+            admin::admin(host, isolate, request, body, report).await
+        }
+        Plan::Purge(call) => {
+            report.cache = "admin";
+            dialect::answer(host, isolate, &call, request, body, report).await
+        }
+        Plan::Bypass(reason, origin) => {
+            bypass(host, isolate, reason, request, &origin, body, report).await
+        }
+        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), report).await,
+    }
+}
+
+/// Path and query, as asked for.
+pub fn path_and_query(request: &RequestHead) -> String {
     let path = &request.url.path;
     match &request.url.query {
         Some(query) => format!("{path}?{query}"),

@@ -17,7 +17,7 @@ use edgekeep::cache::key::Slot;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
+use edgekeep::flow::host::{BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier};
 use edgekeep::flow::reply::Answer;
 use edgekeep::http::head::ResponseHead;
 use std::any::Any;
@@ -278,6 +278,7 @@ impl SimHost {
 
 impl Host for SimHost {
     type Body = Bytes;
+    type Pipe = NoPipe;
 
     fn now_ms(&self) -> u64 {
         let now_ms = self.world.clock(self.seat.offset_ms);

@@ -2,6 +2,7 @@
 //! faults on request. It implements the same `Host` as the platform does.
 
 pub mod executor;
+pub mod filler;
 pub mod place;
 pub mod secrets;
 pub mod sqlite;
@@ -19,6 +20,7 @@ use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;
+use filler::{Filler, Made};
 use sqlite::Sqlite;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -30,6 +32,15 @@ use std::rc::Rc;
 pub struct Bytes {
     pub text: String,
     pub broken: bool,
+    /// What is written in its stead, if it is made meanwhile.
+    pub made: Option<Made>,
+}
+
+impl Bytes {
+    pub fn new(text: String, broken: bool) -> Self {
+        let made = None;
+        Self { text, broken, made }
+    }
 }
 
 /// What the origin answers for a path.
@@ -199,7 +210,7 @@ impl World {
         } else {
             body.clone()
         };
-        (head, Some(Bytes { text, broken: *cut }))
+        (head, Some(Bytes::new(text, *cut)))
     }
 
     fn held(&self, tier: Tier, slot: &Slot) -> Option<(String, Option<Bytes>)> {
@@ -264,6 +275,7 @@ impl World {
 
 impl Host for World {
     type Body = Bytes;
+    type Pipe = Filler;
 
     fn now_ms(&self) -> u64 {
         self.executor
@@ -315,10 +327,16 @@ impl Host for World {
         held.downcast_ref::<Bytes>().cloned()
     }
 
+    fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
+        let filler = Filler::new(&body);
+        let made = Some(filler.made.clone());
+        Some((filler, Bytes { made, ..body }))
+    }
+
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
         let text = one.text + &other.text;
         let broken = one.broken || other.broken;
-        (!broken).then_some(Bytes { text, broken })
+        (!broken).then_some(Bytes::new(text, broken))
     }
 
     async fn whole(

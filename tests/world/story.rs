@@ -1,5 +1,6 @@
 //! Reads and plays stories (`tests/stories/README.md`) in the simulated world.
 
+use super::filler::End;
 use super::secrets;
 pub use super::secrets::sign;
 use super::{Bytes, Plan, World};
@@ -395,10 +396,7 @@ impl Player {
         };
         let slot: Slot = Rc::default();
         let (world, isolate, filled) = (self.world.clone(), self.isolate()?, Rc::clone(&slot));
-        let body = body.map(|text| Bytes {
-            text,
-            broken: false,
-        });
+        let body = body.map(|text| Bytes::new(text, false));
         self.world.executor.spawn(async move {
             let answer = serve(&world, &isolate, head, body).await;
             *filled.borrow_mut() = Some(answer);
@@ -410,6 +408,14 @@ impl Player {
         self.world.executor.run_until(|| slot.borrow().is_some());
         self.world.executor.settle();
         let mut answer = slot.borrow_mut().take().ok_or("no answer")?;
+        if let Content::Body(Bytes {
+            made: Some(made), ..
+        }) = &answer.content
+        {
+            let ended = || made.borrow().1 != End::NotYet;
+            self.world.executor.run_until(ended);
+            self.world.executor.settle();
+        }
         // As the platform does: the length is a field once the answer leaves.
         if let Some(length) = answer.length {
             answer.fields.set("content-length", length.to_string());
@@ -627,7 +633,10 @@ fn text_of(answer: &Answer<Bytes>) -> String {
     match &answer.content {
         Content::Empty => String::new(),
         Content::Text(text) => text.clone(),
-        Content::Body(bytes) => bytes.text.clone(),
+        Content::Body(bytes) => match &bytes.made {
+            Some(made) => String::from_utf8_lossy(&made.borrow().0).into_owned(),
+            None => bytes.text.clone(),
+        },
         Content::Parts(bytes, pieces) => pieces.iter().map(|piece| part(bytes, piece)).collect(),
     }
 }

@@ -1,0 +1,461 @@
+//! Edge Side Includes: which bodies are marked for us (W3C Edge Architecture),
+//! and where the tags stand in them (W3C ESI Language 1.0, a part of it).
+//!
+//! | in a marked body | what becomes of it |
+//! |---|---|
+//! | `<esi:include src="…" alt="…" onerror="continue"/>` | the fragment |
+//! | `<esi:remove>…</esi:remove>` | nothing |
+//! | `<esi:comment text="…"/>` | nothing |
+//! | `<!--esi …-->` | what stands in it, processed |
+//! | `<!-- … -->` | stays, with whatever stands in it |
+//! | all else, malformed tags too | stays |
+//!
+//! The parser takes the body as it comes, in pieces of any size, and what it
+//! gives does not depend on where they were cut.
+
+use crate::http::cache_control::CacheControl;
+use crate::http::fields::Fields;
+use crate::http::list;
+
+/// The response field that marks a body. A mark is for us and never goes
+/// further; without one, and without a rule that has us look for it, the field
+/// is as good as any (RFC 9111 §3.1).
+pub const CONTROL_FIELD: &str = "surrogate-control";
+
+/// The request field that tells an origin what we can do.
+pub const CAPABILITY_FIELD: &str = "surrogate-capability";
+
+/// Its value, under rules with `esi`.
+pub const CAPABILITY: &str = "edgekeep=\"ESI/1.0\"";
+
+/// The name by which an origin speaks to us alone.
+const OUR_NAME: &str = "edgekeep";
+
+/// The longest tag: two URLs of 2,000 bytes, which is as long as browsers and
+/// servers agree on. All that a parser holds back.
+pub const TAG_BYTES_MAX: usize = 4096;
+
+/// How deep fragments may lie in fragments.
+pub const DEPTH_MAX: u32 = 3;
+
+/// How many includes a page may try, those in its fragments and `alt` too. The
+/// free plan has 50 requests to origins and 50 calls of the Cache API for each
+/// request. With the page itself 33 of the former are used, if no fragment is
+/// stored and none is asked for twice; 33 of the latter, if all are.
+pub const INCLUDES_MAX: u32 = 32;
+
+/// Whether a body is marked: HTML, and there is a mark. What is not quite so is
+/// not marked.
+pub fn is_marked(fields: &Fields) -> bool {
+    let kind = fields.get("content-type").unwrap_or_default();
+    let kind = list::trim(kind.split(';').next().unwrap_or_default());
+    let html = ["text/html", "application/xhtml+xml"];
+    html.iter().any(|html| kind.eq_ignore_ascii_case(html)) && has_mark(fields)
+}
+
+/// Whether `Surrogate-Control` says `content="ESI/1.0"` to everybody or to us.
+pub fn has_mark(fields: &Fields) -> bool {
+    let Some(control) = fields.joined(CONTROL_FIELD) else {
+        return false;
+    };
+    let (mut to_all, mut to_us) = (None, None);
+    for member in list::members(&control) {
+        let mut pieces = list::split_outside_quotes(member, b';').map(list::trim);
+        let directive = pieces.next().unwrap_or_default();
+        let Some((name, value)) = directive.split_once('=') else {
+            continue;
+        };
+        if !name.eq_ignore_ascii_case("content") {
+            continue;
+        }
+        let told = match (pieces.next(), pieces.next()) {
+            (None, _) => &mut to_all,
+            (Some(name), None) if name == OUR_NAME => &mut to_us,
+            // Another one is spoken to, or several, or nobody that we know.
+            _ => continue,
+        };
+        let text = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+        let named = text.is_some_and(|text| text.split(' ').any(|word| word == "ESI/1.0"));
+        *told = Some(named && told.is_none());
+    }
+    to_us.or(to_all) == Some(true)
+}
+
+/// How the content of a marked body can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// Once it is decompressed.
+    Gzip,
+    /// Not at all.
+    Other,
+}
+
+impl Coding {
+    /// A word for logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Other => "unknown",
+        }
+    }
+
+    /// That of a response. It should be `Identity`, which is asked for.
+    pub fn of(fields: &Fields) -> Self {
+        match fields.joined("content-encoding").as_deref() {
+            None => Self::Identity,
+            Some(name) if name.eq_ignore_ascii_case("identity") => Self::Identity,
+            Some(name) if name.eq_ignore_ascii_case("gzip") => Self::Gzip,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// Makes the head of a stored page that of one made of it and its fragments.
+///
+/// What describes the stored body does not hold for the whole: its validators,
+/// digests and age. Nor does its lifetime, because a fragment may be somebody's:
+/// browsers ask each time, or keep it for `browser_ttl` where a rule says so and
+/// the page itself does not forbid it, and nobody else keeps it at all. If the
+/// page says `no-store`, that stands; what its fragments say comes too late.
+pub fn for_whole(fields: &mut Fields, browser_ttl: Option<u64>) {
+    const OF_THE_BODY: [&str; 12] = [
+        CONTROL_FIELD,
+        "etag",
+        "last-modified",
+        "accept-ranges",
+        "content-length",
+        "content-encoding",
+        "content-md5",
+        "content-digest",
+        "repr-digest",
+        "digest",
+        "age",
+        "expires",
+    ];
+    let own = CacheControl::of(fields);
+    let open = !own.private && !own.no_cache;
+    // CDN-Cache-Control and its like speak to other caches before us.
+    fields.retain(|name, _| !OF_THE_BODY.contains(&name) && !name.ends_with("cache-control"));
+    let control = match browser_ttl.filter(|_| open) {
+        _ if own.no_store => "private, no-store".to_owned(),
+        None => "private, no-cache".to_owned(),
+        Some(seconds) => format!("private, max-age={seconds}"),
+    };
+    fields.add("cache-control", control);
+}
+
+/// A piece of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes that stay as they are.
+    Text(Vec<u8>),
+    /// A place for a fragment.
+    Include(Include),
+}
+
+/// `<esi:include>`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Include {
+    /// Where the fragment is; empty if the tag does not say.
+    pub src: String,
+    /// Where another one is, should that fail.
+    pub alt: Option<String>,
+    /// `onerror="continue"`: it may be missing.
+    pub may_fail: bool,
+}
+
+/// The parser.
+#[derive(Debug, Default)]
+pub struct Parser {
+    state: State,
+    /// What may be, or become, a tag.
+    held: Vec<u8>,
+    /// Whether `<!--esi` stands open.
+    open: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Text,
+    /// The start of a tag or comment.
+    Opening,
+    /// Within `<esi:…` or `</esi:…`, perhaps within quotes.
+    Tag(Option<u8>),
+    /// Within a comment, after so many hyphens in a row, at most two.
+    Comment(u8),
+    /// Hyphens within `<!--esi`, which may be its end.
+    Hyphens,
+    /// Within `<esi:remove>`, of whose end so many bytes have come.
+    Remove(usize),
+}
+
+const TAGS: [&[u8]; 2] = [b"<esi:", b"</esi:"];
+const COMMENT: &[u8] = b"<!--";
+const ESI_COMMENT: &[u8] = b"<!--esi";
+const REMOVE_END: &[u8] = b"</esi:remove";
+
+impl Parser {
+    /// Takes the next bytes of the body.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
+        let mut out = Out::default();
+        let mut rest = bytes;
+        while let Some(first) = rest.first() {
+            let taken = match self.state {
+                State::Text => self.text(rest, &mut out),
+                State::Opening => self.opening(*first, &mut out),
+                State::Tag(quote) => self.tag(*first, quote, &mut out),
+                State::Comment(hyphens) => self.comment(rest, hyphens, &mut out),
+                State::Hyphens => self.hyphens(*first, &mut out),
+                State::Remove(matched) => self.remove(rest, matched),
+            };
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        out.0
+    }
+
+    /// The body has ended: what was held back was no tag.
+    pub fn finish(&mut self) -> Vec<Piece> {
+        let mut out = Out::default();
+        self.give_up(&mut out);
+        out.0
+    }
+
+    /// Whether `<esi:remove>` or `<!--esi` stands open.
+    pub fn is_unclosed(&self) -> bool {
+        self.open || matches!(self.state, State::Remove(_))
+    }
+
+    /// Up to the next byte that may begin something.
+    fn text(&mut self, rest: &[u8], out: &mut Out) -> usize {
+        let begins = |byte: &u8| *byte == b'<' || (*byte == b'-' && self.open);
+        let end = rest.iter().position(begins).unwrap_or(rest.len());
+        let (text, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        out.text(text);
+        let Some(byte) = after.first() else {
+            return end;
+        };
+        self.held.push(*byte);
+        self.state = match byte {
+            b'<' => State::Opening,
+            _ => State::Hyphens,
+        };
+        end.saturating_add(1)
+    }
+
+    fn opening(&mut self, byte: u8, out: &mut Out) -> usize {
+        if self.held == ESI_COMMENT && (byte == b'<' || byte.is_ascii_whitespace()) {
+            self.held.clear();
+            self.open = true;
+            self.state = State::Text;
+            return 0;
+        }
+        self.held.push(byte);
+        if TAGS.iter().any(|tag| *tag == self.held) {
+            self.state = State::Tag(None);
+            return 1;
+        }
+        // Comments do not lie in one another: where `<!--esi` stands open, the
+        // next end is its end.
+        let comment = ESI_COMMENT.starts_with(&self.held) && !self.open;
+        if comment || TAGS.iter().any(|tag| tag.starts_with(&self.held)) {
+            return 1;
+        }
+        self.held.pop();
+        if self.held.starts_with(COMMENT) && !self.open {
+            // `<!-->` is a whole comment (HTML §13.2.5.43).
+            let hyphens = if self.held == COMMENT { 2 } else { 0 };
+            self.give_up(out);
+            self.state = State::Comment(hyphens);
+        } else {
+            self.give_up(out);
+        }
+        0
+    }
+
+    fn tag(&mut self, byte: u8, quote: Option<u8>, out: &mut Out) -> usize {
+        // No tag holds a `<`, in quotes neither (XML 1.0 §3.1).
+        if byte == b'<' || self.held.len() >= TAG_BYTES_MAX {
+            self.give_up(out);
+            return 0;
+        }
+        self.held.push(byte);
+        self.state = State::Tag(match (quote, byte) {
+            (None, b'"' | b'\'') => Some(byte),
+            (Some(open), _) if open == byte => None,
+            _ => quote,
+        });
+        if byte == b'>' && quote.is_none() {
+            self.whole_tag(out);
+        }
+        1
+    }
+
+    fn whole_tag(&mut self, out: &mut Out) {
+        self.state = State::Text;
+        match std::str::from_utf8(&self.held).map_or(Tag::Unknown, read_tag) {
+            Tag::Include(include) => out.0.push(Piece::Include(include)),
+            Tag::Remove => self.state = State::Remove(0),
+            Tag::Nothing => {}
+            Tag::Unknown => out.text(&self.held),
+        }
+        self.held.clear();
+    }
+
+    /// Up to the end of a comment, all of which stays.
+    fn comment(&mut self, rest: &[u8], hyphens: u8, out: &mut Out) -> usize {
+        let mut hyphens = hyphens;
+        let end = rest.iter().position(|byte| {
+            let ends = *byte == b'>' && hyphens == 2;
+            hyphens = match byte {
+                b'-' => hyphens.saturating_add(1).min(2),
+                _ => 0,
+            };
+            ends
+        });
+        let taken = end.map_or(rest.len(), |end| end.saturating_add(1));
+        out.text(rest.get(..taken).unwrap_or_default());
+        self.state = match end {
+            Some(_) => State::Text,
+            None => State::Comment(hyphens),
+        };
+        taken
+    }
+
+    fn hyphens(&mut self, byte: u8, out: &mut Out) -> usize {
+        match (self.held.len(), byte) {
+            (1, b'-') => self.held.push(byte),
+            // Of three or more the last two count.
+            (_, b'-') => out.text(b"-"),
+            (2, b'>') => {
+                self.held.clear();
+                self.open = false;
+                self.state = State::Text;
+            }
+            _ => {
+                self.give_up(out);
+                return 0;
+            }
+        }
+        1
+    }
+
+    /// Up to `</esi:remove>`, none of which stays.
+    fn remove(&mut self, rest: &[u8], matched: usize) -> usize {
+        let mut matched = matched;
+        for (at, byte) in rest.iter().enumerate() {
+            matched = match REMOVE_END.get(matched) {
+                Some(wanted) if wanted == byte => matched.saturating_add(1),
+                None if *byte == b'>' => {
+                    self.state = State::Text;
+                    return at.saturating_add(1);
+                }
+                None if byte.is_ascii_whitespace() => matched,
+                // Only its first byte is a `<`.
+                _ => usize::from(*byte == b'<'),
+            };
+        }
+        self.state = State::Remove(matched);
+        rest.len()
+    }
+
+    /// What was held back is text.
+    fn give_up(&mut self, out: &mut Out) {
+        out.text(&self.held);
+        self.held.clear();
+        if !matches!(self.state, State::Remove(_)) {
+            self.state = State::Text;
+        }
+    }
+}
+
+/// Pieces, in which no text follows a text.
+#[derive(Default)]
+struct Out(Vec<Piece>);
+
+impl Out {
+    fn text(&mut self, bytes: &[u8]) {
+        match self.0.last_mut() {
+            _ if bytes.is_empty() => {}
+            Some(Piece::Text(text)) => text.extend_from_slice(bytes),
+            _ => self.0.push(Piece::Text(bytes.to_vec())),
+        }
+    }
+}
+
+enum Tag {
+    Include(Include),
+    Remove,
+    /// One that leaves nothing.
+    Nothing,
+    /// None that we know.
+    Unknown,
+}
+
+/// Reads `<esi:…>` or `</esi:…>`.
+fn read_tag(tag: &str) -> Tag {
+    let inner = tag.strip_prefix('<').and_then(|tag| tag.strip_suffix('>'));
+    let inner = inner.unwrap_or_default();
+    let (closed, inner) = match inner.strip_suffix('/') {
+        Some(inner) => (true, inner),
+        None => (false, inner),
+    };
+    let (name, attributes) = inner
+        .split_once(|c: char| c.is_ascii_whitespace())
+        .unwrap_or((inner, ""));
+    match name {
+        "esi:include" => Tag::Include(read_include(attributes)),
+        "esi:remove" if !closed => Tag::Remove,
+        "esi:remove" | "esi:comment" | "/esi:include" | "/esi:remove" | "/esi:comment" => {
+            Tag::Nothing
+        }
+        _ => Tag::Unknown,
+    }
+}
+
+/// Reads attributes (XML 1.0 §3.1); the first of a name counts.
+fn read_include(attributes: &str) -> Include {
+    let (mut src, mut alt, mut onerror) = (None, None, None);
+    let mut rest = attributes;
+    while let Some((name, after)) = rest.split_once('=') {
+        let after = after.trim_start();
+        let Some(quote) = after.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            break;
+        };
+        let Some((value, next)) = after.get(1..).and_then(|text| text.split_once(quote)) else {
+            break;
+        };
+        let place = match name.trim() {
+            "src" => &mut src,
+            "alt" => &mut alt,
+            "onerror" => &mut onerror,
+            _ => &mut None,
+        };
+        place.get_or_insert_with(|| plain(value));
+        rest = next;
+    }
+    Include {
+        src: src.unwrap_or_default(),
+        alt,
+        may_fail: onerror.as_deref() == Some("continue"),
+    }
+}
+
+/// A value without the references that templates write into it (XML 1.0 §4.6).
+fn plain(value: &str) -> String {
+    const REFERENCES: [(&str, &str); 7] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        // The last: what it makes begins no other.
+        ("&amp;", "&"),
+    ];
+    let fold = |text: String, (name, meant): &(&str, &str)| text.replace(name, meant);
+    REFERENCES.iter().fold(value.trim().to_owned(), fold)
+}

@@ -1,0 +1,181 @@
+// Pages made of fragments, where streams matter: what stands before a fragment is there before the fragment, and what breaks, is long, coded or
+// never comes. Everything else is in tests/stories/esi.story.
+
+import assert from 'node:assert/strict'
+import http from 'node:http'
+import { after, before, describe, it } from 'node:test'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { Stand } from './stand.mjs'
+import { sleep, until } from './wire.mjs'
+
+const LIMIT = { timeout: 60_000 }
+const HTML = [['Cache-Control', 'max-age=600'], ['Content-Type', 'text/html']]
+const MARKED = [...HTML, ['Surrogate-Control', 'content="ESI/1.0"']]
+
+let stand
+let number = 0
+before(async () => { stand = await Stand.start({ rules: { defaults: { esi: true, kv: true } } }) })
+after(() => stand?.stop())
+
+const newHost = () => `esi-${(number += 1)}.test`
+const page = (body, more = {}) => ({ status: 200, fields: MARKED, body, ...more })
+const text = (body, more = {}) => ({ status: 200, fields: HTML, body, ...more })
+const lines = (host, event) => stand.log.filter((line) => line.host === host && line.event === event)
+
+/** A fragment that comes when `go` is called. */
+function gate() {
+  let go
+  const open = new Promise((resolve) => { go = resolve })
+  return { go, plan: async (request, response) => { await open; if (!response.destroyed) response.writeHead(200, HTML.flat()).end('late') } }
+}
+
+/** A request whose body can be looked at while it comes. */
+function open(host, path) {
+  const { hostname, port } = new URL(stand.worker.url())
+  const got = { text: '', ended: false, broken: false }
+  const request = http.get({ hostname, port, path, headers: { Host: host }, agent: false }, (response) => {
+    got.response = response
+    response.setEncoding('utf8').on('data', (text) => { got.text += text })
+    response.on('end', () => { got.ended = true }).on('error', () => { got.broken = true })
+  })
+  request.on('error', () => { got.broken = true })
+  return Object.assign(got, { leave: () => request.destroy() })
+}
+
+describe('a page is sent while its fragments are fetched', LIMIT, () => {
+  it('what stands before a fragment is there before it has come, on a miss and on a hit', async () => {
+    const host = newHost()
+    for (const [path, hit] of [['/page', false], ['/page', true]]) {
+      const { go, plan } = gate()
+      stand.origin.on(host, '/page', page('<p>before</p><esi:include src="/slow"/><p>after</p>'))
+      stand.origin.on(host, '/slow', plan)
+      await stand.purge(host, { files: [`http://${host}/slow`] })
+      const got = open(host, path)
+      assert.ok(await until(() => got.text === '<p>before</p>', 3_000), `${JSON.stringify(got.text)}\n${stand.about(host)}`)
+      assert.equal(/edgekeep; hit/.test(got.response.headers['cache-status']), hit)
+      await sleep(300)
+      assert.equal(got.text, '<p>before</p>')
+      go()
+      assert.ok(await until(() => got.ended, 3_000), stand.about(host))
+      assert.equal(got.text, '<p>before</p>late<p>after</p>')
+      await sleep(300)
+    }
+    assert.equal(stand.origin.requests(host, '/page').length, 1)
+  })
+
+  it('so it is with fragments in fragments', async () => {
+    const host = newHost()
+    const { go, plan } = gate()
+    stand.origin.on(host, '/page', page('1<esi:include src="/a"/>5'))
+    stand.origin.on(host, '/a', page('2<esi:include src="/slow"/>4'))
+    stand.origin.on(host, '/slow', plan)
+    const got = open(host, '/page')
+    assert.ok(await until(() => got.text === '12', 3_000), got.text)
+    go()
+    assert.ok(await until(() => got.text === '12late45', 3_000), got.text)
+  })
+
+  it('a client that leaves ends the work, and disturbs nobody', async () => {
+    const host = newHost()
+    const { go, plan } = gate()
+    stand.origin.on(host, '/page', page(`before<esi:include src="/slow"/>${'x'.repeat(3_000_000)}<esi:include src="/never"/>`))
+    stand.origin.on(host, '/slow', plan)
+    stand.origin.on(host, '/never', text('never'))
+    const leaver = open(host, '/page')
+    assert.ok(await until(() => leaver.text === 'before', 3_000), leaver.text)
+    leaver.leave()
+    await sleep(200)
+    const stayer = open(host, '/page')
+    assert.ok(await until(() => stayer.text === 'before', 3_000), stayer.text)
+    go()
+    assert.ok(await until(() => stayer.ended, 10_000), stand.about(host))
+    assert.ok(stayer.text.startsWith('beforelate') && stayer.text.endsWith('never'))
+    assert.ok(await until(() => lines(host, 'request').length === 2, 5_000), `a line for each\n${stand.about(host)}`)
+    const notes = lines(host, 'request').map((line) => line.notes)
+    assert.deepEqual(notes.filter((list) => list.includes('the client left')).length, 1, JSON.stringify(notes))
+  })
+})
+
+describe('what goes wrong', LIMIT, () => {
+  it('a page that breaks off breaks off, and is not kept', async () => {
+    const host = newHost()
+    stand.origin.on(host, '/one', text('1'))
+    stand.origin.on(host, '/page', page(`<esi:include src="/one"/>${'x'.repeat(50_000)}`, { cut: true }))
+    const answer = await stand.get(host, '/page')
+    // Local workerd ends a chunked transfer in good order, even if its stream has failed.
+    assert.ok(answer.text.startsWith('1x') && answer.body.length < 50_000, `${answer.body.length} bytes`)
+    stand.origin.on(host, '/page', page('<esi:include src="/one"/>.'))
+    await sleep(300)
+    assert.equal((await stand.get(host, '/page')).text, '1.')
+    assert.ok(lines(host, 'request').some((line) => line.notes.includes('the page broke off')), stand.about(host))
+  })
+
+  it('a fragment goes in whole or not at all', async () => {
+    const host = newHost()
+    const large = Buffer.alloc(256 * 1024, 'l')
+    stand.origin.on(host, '/large', text(large))
+    stand.origin.on(host, '/larger', text(Buffer.alloc(256 * 1024 + 1, 'm')))
+    stand.origin.on(host, '/largest', text(Buffer.alloc(3_000_000, 'n'), { chunked: true }))
+    stand.origin.on(host, '/torn', text('t'.repeat(20_000), { cut: true }))
+    stand.origin.on(host, '/stuck', (request, response) => { response.writeHead(200, HTML.flat()); response.write('stuck') })
+    stand.origin.on(host, '/one', text('1'))
+    const body = '<esi:include src="/large"/>,<esi:include src="/larger"/>,<esi:include src="/largest" alt="/one"/>,<esi:include src="/torn"/>,<esi:include src="/stuck" alt="/one"/>.'
+    stand.origin.on(host, '/page', page(body))
+    for (let round = 0; round < 2; round++) {
+      const answer = await stand.get(host, '/page')
+      assert.ok(answer.complete)
+      assert.equal(answer.text, `${large},,1,,1.`, stand.about(host))
+      await sleep(300)
+    }
+    assert.ok(await until(() => lines(host, 'request').length === 2, 3_000))
+    const [line] = lines(host, 'request')
+    assert.equal(line.fragments, 3)
+    assert.equal(line.notes.filter((note) => /^fragment \/(larger|largest|torn|stuck): /.test(note)).length, 4, JSON.stringify(line.notes))
+    assert.deepEqual(lines(host, 'fragment').slice(0, 2).map(({ path, status, cache }) => [path, status, cache]), [['/large', 200, 'miss'], ['/larger', 200, 'miss']])
+  })
+
+  it('a page in gzip is read all the same; one in a coding that we cannot read is none', async () => {
+    const host = newHost()
+    const body = 'a<esi:include src="/one"/>b'
+    const coded = (name, bytes) => ({ status: 200, fields: [...MARKED, ['Content-Encoding', name]], body: bytes })
+    stand.origin.on(host, '/one', { status: 200, fields: [...HTML, ['Content-Encoding', 'gzip']], body: gzipSync('1') })
+    stand.origin.on(host, '/gzip', coded('gzip', gzipSync(body)))
+    stand.origin.on(host, '/br', coded('br', brotliCompressSync(body)))
+    stand.origin.on(host, '/lie', coded('gzip', body))
+    stand.origin.on(host, '/odd', page('<esi:include src="/br" alt="/one"/><esi:include src="/lie"/>.'))
+    for (const hit of [false, true]) {
+      const answer = await stand.get(host, '/gzip', [['Accept-Encoding', 'gzip, br']])
+      assert.equal(answer.text, 'a1b', `${answer}\n${stand.about(host)}`)
+      assert.equal(answer.hit, hit)
+      assert.equal(answer.field('content-encoding'), undefined)
+      await sleep(300)
+      const broken = await stand.get(host, '/br')
+      assert.equal(broken.status, 502)
+      assert.ok(!broken.text.includes('esi:'))
+    }
+    assert.equal((await stand.get(host, '/lie')).text, '', 'what is no gzip breaks off')
+    assert.equal((await stand.get(host, '/odd')).text, '1.')
+  })
+})
+
+describe('bytes', LIMIT, () => {
+  it('a long page of many bytes and tags is right, from each tier', async () => {
+    const host = newHost()
+    const part = (n) => Buffer.from(`${n}\u{e9}${'<p>\u{1f600} < & --></p>'.repeat(900 + n * 7)}`)
+    const plain = Buffer.concat(Array.from({ length: 30 }, (_, n) => Buffer.concat([part(n), Buffer.from('one')])))
+    const tags = Buffer.concat(Array.from({ length: 30 }, (_, n) => Buffer.concat([part(n), Buffer.from('<esi:include src="/one"/>')])))
+    stand.origin.on(host, '/one', text('one'))
+    stand.origin.on(host, '/page', page(tags))
+    for (const tier of ['miss', 'cache-api', 'kv']) {
+      if (tier === 'kv') await stand.evict(host)
+      const answer = await stand.get(host, '/page')
+      assert.ok(answer.complete, tier)
+      assert.ok(answer.body.equals(plain), `${tier}: ${answer.body.length} bytes, not ${plain.length}`)
+      if (tier !== 'miss') assert.match(answer.field('cache-status'), new RegExp(`hit.*${tier}`))
+      await sleep(400)
+    }
+    assert.equal(stand.origin.requests(host, '/page').length, 1)
+    const { fragments, notes } = lines(host, 'request').at(-1)
+    assert.deepEqual({ fragments, notes }, { fragments: 30, notes: [] })
+  })
+})
