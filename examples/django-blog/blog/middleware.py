@@ -11,12 +11,12 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
+from .fragments import are_put_in_here
+
 logger = logging.getLogger("blog")
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
-#: Read by the page's script, which asks for the greeting only if it is there. Says nothing but that somebody signed in.
-MEMBER_COOKIE = "member"
 #: For as long as a purge may take to be in force everywhere, who wrote is answered by Django itself: edgekeep.toml.
 WROTE_COOKIE = "wrote"
 WROTE_SECONDS = 10
@@ -35,26 +35,15 @@ def cache_policy(get_response: Answer) -> Answer:
             response["Cache-Control"] = "private, no-store"
         personal = bool(response.cookies) or "cookie" in response.get("Vary", "").lower()
         if personal and "public" in response["Cache-Control"]:
-            logger.error(
-                "%s is public, but its view looked at a cookie or set one: it is not to be stored", request.path
-            )
+            if not are_put_in_here(request):
+                logger.error(
+                    "%s is public, but its view looked at a cookie or set one: it is not to be stored", request.path
+                )
             response["Cache-Control"] = "private, no-store"
             del response["CDN-Cache-Control"]
-        _mark_member(response)
         return response
 
     return middleware
-
-
-def _mark_member(response: HttpResponse) -> None:
-    """A mark that scripts can read goes along with the session cookie, which they cannot."""
-    session = response.cookies.get(settings.SESSION_COOKIE_NAME)
-    if session is None:
-        return
-    if session.value:
-        response.set_cookie(MEMBER_COOKIE, "1", max_age=settings.SESSION_COOKIE_AGE, samesite="Lax")
-    else:
-        response.delete_cookie(MEMBER_COOKIE, samesite="Lax")
 
 
 def after_writes(get_response: Answer) -> Answer:

@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "blog.middleware.after_writes",
     "edgekeep.middleware.cache_tags",
     "blog.middleware.cache_policy",  # outside of all that sets cookies or Vary
+    "blog.fragments.mark_fragments",
     "django.middleware.http.ConditionalGetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,17 +1,9 @@
-// The two things of a page that are one reader's own come from fragments, which are never stored: the greeting, and the
-// comment form with its token. Without scripts, both are pages one can go to.
+// The comment form, with its reader's token, comes from a fragment that is never stored, when somebody wants it. Without scripts it is a page
+// one can go to. (The greeting in the corner is put into the page before it gets here.)
 
 const fragment = async (address) => {
   const answer = await fetch(address, { credentials: 'same-origin' })
   return answer.ok ? answer.text() : undefined
-}
-
-// Nobody signed in: nothing to ask for.
-if (/(^|; )member=1/.test(document.cookie)) {
-  const reader = document.querySelector('[data-fragment]')
-  fragment(reader.dataset.fragment).then((html) => {
-    if (html !== undefined) reader.innerHTML = html
-  })
 }
 
 for (const link of document.querySelectorAll('[data-form]')) {

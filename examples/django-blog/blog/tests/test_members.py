@@ -67,12 +67,11 @@ class Accounts(BlogTest):
         }
         answer = self.client.post("/accounts/signup/", words)
         self.assertRedirects(answer, "/accounts/profile/")
-        self.assertEqual(answer.cookies["member"].value, "1")
         self.assertContains(self.client.get("/fragments/greeting/"), ">Ines</a>")
 
     def test_who_signs_out_is_not(self) -> None:
         self.sign_in("bram")
-        self.assertEqual(self.client.post("/accounts/logout/").cookies["member"].value, "")
+        self.client.post("/accounts/logout/")
         self.assertNotContains(self.client.get("/fragments/greeting/"), "Bram")
 
 

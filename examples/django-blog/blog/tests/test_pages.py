@@ -39,6 +39,9 @@ PRIVATE = [
 ]
 
 
+AT_THE_EDGE = {"Surrogate-Capability": 'edgekeep="ESI/1.0"'}
+
+
 @public()
 def careless(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"Good morning, {request.user}")
@@ -68,7 +71,7 @@ class Pages(BlogTest):
             reader.force_login(self.sign_in(name))
         for address in [*PUBLIC, "/covers/x.svg", "/nothing-here/"]:
             with self.subTest(address):
-                answers = [reader.get(address) for reader in readers]
+                answers = [reader.get(address, headers=AT_THE_EDGE) for reader in readers]
                 self.assertEqual(len({answer.content for answer in answers}), 1)
                 for answer in answers:
                     self.assertFalse(answer.cookies)
@@ -83,6 +86,40 @@ class Pages(BlogTest):
                 self.assertIn(answer.status_code, (200, 302))
                 self.assertIn("private", answer["Cache-Control"])
                 self.assertNotIn("CDN-Cache-Control", answer)
+
+    def test_at_the_edge_a_page_names_the_greeting_and_is_marked(self) -> None:
+        self.sign_in("bram")
+        answer = self.client.get("/about/", headers=AT_THE_EDGE)
+        self.assertContains(
+            answer, '<div class="reader"><esi:include src="/fragments/greeting/" onerror="continue"/></div>'
+        )
+        self.assertEqual(answer["Surrogate-Control"], 'content="ESI/1.0"')
+        self.assertIn("Surrogate-Capability", answer["Vary"])
+        self.assertIn("public", answer["Cache-Control"])
+        again = self.client.get("/about/", headers=AT_THE_EDGE | {"If-None-Match": answer["ETag"]})
+        self.assertEqual(again.status_code, 304)
+        self.assertEqual(again["Surrogate-Control"], 'content="ESI/1.0"')
+        for address in ("/feed/", "/api/articles/", "/fragments/greeting/"):
+            self.assertNotIn("Surrogate-Control", self.client.get(address, headers=AT_THE_EDGE))
+
+    def test_elsewhere_django_puts_the_greeting_in(self) -> None:
+        stranger = self.client.get("/about/")
+        self.assertContains(stranger, '<div class="reader"><a href="/accounts/profile/">Sign in</a></div>')
+        self.assertIn("public", stranger["Cache-Control"])
+        self.assertNotIn("Surrogate-Control", stranger)
+        self.assertIn("Surrogate-Capability", stranger["Vary"])
+        self.sign_in("bram")
+        with self.assertNoLogs("blog", "ERROR"):
+            member = self.client.get("/about/")
+        self.assertContains(member, ">Bram</a>")
+        self.assertEqual(member["Cache-Control"], "private, no-store")
+
+    def test_strangers_share_a_greeting(self) -> None:
+        answer = self.client.get("/fragments/greeting/")
+        self.assertIn("public", answer["Cache-Control"])
+        self.assertNotIn("Cookie", answer.get("Vary", ""))
+        page = self.client.get("/about/").content
+        self.assertIn(b'<div class="reader">' + answer.content + b"</div>", page)
 
     @override_settings(ROOT_URLCONF=__name__)
     def test_a_public_view_that_looks_at_the_session_is_kept_private(self) -> None:

@@ -7,18 +7,38 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
 from ..forms import ArticleForm, CommentForm, SignUpForm
+from ..fragments import has_session
 from ..models import Article, Author, Comment
+from ..public import public
 
 
 @require_safe
 def greeting(request: HttpRequest) -> HttpResponse:
-    """The reader's corner of every page, as a fragment with an address of its own."""
+    """The reader's corner of every page, as a fragment. Those without a session share one, which may be stored."""
+    return greeting_of_a_member(request) if has_session(request) else greeting_of_a_stranger(request)
+
+
+def greeting_of_a_member(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(greeting_of(request))
+
+
+@public()
+def greeting_of_a_stranger(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(greeting_of(request))
+
+
+def greeting_of(request: HttpRequest) -> SafeString:
+    """The corner itself. A look at the user would make it one reader's own, so without a session there is none."""
+    if not has_session(request):
+        return render_to_string("fragments/sign_in.html")
     hour = datetime.now(timezone.utc).hour
     part = "morning" if 5 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening"
-    return render(request, "fragments/greeting.html", {"part": part, "writer": writer_of(request)})
+    return render_to_string("fragments/greeting.html", {"part": part, "writer": writer_of(request)}, request)
 
 
 @require_safe
