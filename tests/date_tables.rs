@@ -240,3 +240,54 @@ fn a_lifetime_in_cache_control_comes_before_expires() {
     check_lifetime("200 | expires: $+9 | cache-control: foo=60", Some(9));
     check_lifetime("200 | expires: $+9 | cdn-cache-control: max-age=7", Some(7));
 }
+
+/// The crate `httpdate` as a second opinion. It knows the case of the RFC only.
+#[test]
+fn another_reader_takes_and_means_the_same() {
+    use std::time::{Duration, UNIX_EPOCH};
+    let mut random = fastrand::Rng::with_seed(9110);
+    let pieces = "SunMonTueWedThuFriSat,  JanFebDec0123456789:-GMT";
+    let mut good = 0;
+    for _ in 0..100_000 {
+        let seconds = random.u64(0..253_402_300_800);
+        let time = UNIX_EPOCH + Duration::from_secs(seconds);
+        let printed = date::print(seconds);
+        assert_eq!(printed, httpdate::fmt_http_date(time));
+        assert_eq!(date::parse(&printed), Some(seconds));
+        let mut text = printed;
+        if random.bool() {
+            let words: Vec<&str> = text.split([' ', ',']).collect();
+            let [day, _, date, month, year, clock, _] = words[..] else {
+                panic!("{text}");
+            };
+            let date = date
+                .strip_prefix('0')
+                .map_or(date.to_owned(), |d| format!(" {d}"));
+            text = format!("{day} {month} {date} {clock} {year}");
+        }
+        if random.bool() {
+            let at = random.usize(..text.len());
+            let from = random.usize(..pieces.len());
+            text.replace_range(at..=at, &pieces[from..=from]);
+        }
+        // Ours reads any case.
+        let mut inside = false;
+        let cased: String = text
+            .chars()
+            .map(|c| {
+                let first = !inside;
+                inside = c.is_ascii_alphabetic();
+                match first {
+                    true => c.to_ascii_uppercase(),
+                    false => c.to_ascii_lowercase(),
+                }
+            })
+            .collect();
+        let theirs = httpdate::parse_http_date(&cased.replace("Gmt", "GMT")).ok();
+        let theirs = theirs.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let theirs = theirs.map(|time| time.as_secs());
+        good += usize::from(theirs.is_some());
+        assert_eq!(date::parse(&text), theirs, "{text}");
+    }
+    assert!(good > 50_000, "{good}");
+}

@@ -8,10 +8,9 @@ use super::key::CacheKey;
 use super::negotiation::Choice;
 use super::selector::Selector;
 use super::windows;
+use crate::http::base64;
 use crate::http::fields::Fields;
 use crate::http::sort::sort_texts;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt::Write;
 
 /// What is stored of an answer beside its body.
@@ -143,7 +142,7 @@ impl Entry {
         }
         text.push('|');
         let marks: Vec<u8> = self.marks.iter().flat_map(|m| m.to_be_bytes()).collect();
-        URL_SAFE_NO_PAD.encode_string(marks, &mut text);
+        base64::encode_url(&marks, &mut text);
         put_number(&mut text, self.choices.len() as u64);
         for (name, value) in &self.choices {
             put(&mut text, name);
@@ -295,7 +294,7 @@ impl<'a> Reader<'a> {
     }
 
     fn marks(&mut self) -> Option<Vec<u64>> {
-        let bytes = URL_SAFE_NO_PAD.decode(self.next()?).ok()?;
+        let bytes = base64::decode_url(self.next()?)?;
         let (marks, rest) = bytes.as_chunks::<8>();
         rest.is_empty()
             .then(|| marks.iter().map(|mark| u64::from_be_bytes(*mark)).collect())

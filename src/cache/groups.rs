@@ -2,8 +2,8 @@
 //! answers, from the answer to a write.
 
 use crate::http::fields::Fields;
+use crate::http::structured::{self, Item, Member};
 use crate::http::url::Url;
-use sfv::{BareItem, List, ListEntry, Parser};
 
 /// How many groups an answer may have to be stored, and how long each may be
 /// to count. RFC 9875 §2 asks for at least 32 of 32 characters.
@@ -16,19 +16,13 @@ pub fn named(fields: &Fields, field: &str) -> Vec<String> {
     let Some(value) = fields.joined(field) else {
         return Vec::new();
     };
-    let list: Option<List> = Parser::new(&value).parse().ok();
-    let names: Option<Vec<String>> = list
-        .unwrap_or_default()
-        .iter()
-        .map(|member| match member {
-            ListEntry::Item(item) => match &item.bare_item {
-                BareItem::String(name) => Some(name.as_str().to_owned()),
-                _ => None,
-            },
-            ListEntry::InnerList(_) => None,
-        })
-        .collect();
-    let mut names = names.unwrap_or_default();
+    let mut names = Vec::new();
+    for member in structured::list(&value).unwrap_or_default() {
+        match member {
+            Member::Item(Item::Text(name)) => names.push(name),
+            _ => return Vec::new(),
+        }
+    }
     names.retain(|name| name.len() <= GROUP_BYTES_MAX);
     names
 }

@@ -3,8 +3,8 @@
 
 use crate::http::fields::Fields;
 use crate::http::sort::sort_by;
+use crate::http::structured::{self, Item, Member};
 use crate::http::url::Url;
-use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
 
 /// The response field.
 pub const FIELD: &str = "no-vary-search";
@@ -33,10 +33,10 @@ impl Policy {
     }
 
     fn parse(value: &str) -> Option<Self> {
-        let dictionary: Dictionary = Parser::new(value).parse().ok()?;
+        let dictionary = structured::dictionary(value)?;
         let get = |name: &str| {
-            let found = dictionary.iter().find(|(key, _)| key.as_str() == name);
-            found.map(|(_, entry)| entry)
+            let found = dictionary.iter().find(|(key, _)| key == name);
+            found.map(|(_, member)| member)
         };
         let order_matters = match get("key-order") {
             None => true,
@@ -44,12 +44,12 @@ impl Policy {
         };
         let parameters = match (get("params"), get("except")) {
             (None, None) => Parameters::AllBut(Vec::new()),
-            (Some(ListEntry::InnerList(names)), None) => Parameters::AllBut(strings(names)?),
+            (Some(Member::List(names)), None) => Parameters::AllBut(strings(names)?),
             (Some(entry), None) => match boolean(entry)? {
                 true => Parameters::Only(Vec::new()),
                 false => Parameters::AllBut(Vec::new()),
             },
-            (Some(entry), Some(ListEntry::InnerList(names))) if boolean(entry)? => {
+            (Some(entry), Some(Member::List(names))) if boolean(entry)? => {
                 Parameters::Only(strings(names)?)
             }
             _ => return None,
@@ -85,22 +85,19 @@ impl Policy {
     }
 }
 
-fn boolean(entry: &ListEntry) -> Option<bool> {
-    match entry {
-        ListEntry::Item(item) => match &item.bare_item {
-            BareItem::Boolean(value) => Some(*value),
-            _ => None,
-        },
-        ListEntry::InnerList(_) => None,
+fn boolean(member: &Member) -> Option<bool> {
+    match member {
+        Member::Item(Item::Boolean(value)) => Some(*value),
+        _ => None,
     }
 }
 
-fn strings(list: &InnerList) -> Option<Vec<String>> {
-    let string = |item: &sfv::Item| match &item.bare_item {
-        BareItem::String(text) => Some(decoded(text.as_str())),
+fn strings(items: &[Item]) -> Option<Vec<String>> {
+    let string = |item: &Item| match item {
+        Item::Text(text) => Some(decoded(text)),
         _ => None,
     };
-    list.items.iter().map(string).collect()
+    items.iter().map(string).collect()
 }
 
 /// A parameter's name as forms write it: `+` is a blank, escapes are undone.

@@ -12,8 +12,7 @@
 
 use crate::cache::permit::{DEFAULT_KEY, KeyRule};
 use crate::cache::rules::Rules;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::http::base64;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
@@ -105,12 +104,12 @@ impl Secrets {
 
     fn add(&mut self, text: &str) -> Option<()> {
         if let Some(encoded) = text.strip_prefix("whsec_") {
-            let bytes = STANDARD.decode(encoded).ok()?;
+            let bytes = base64::decode(encoded)?;
             // The lengths that the specification gives.
             let text = (24..=64).contains(&bytes.len()).then(|| text.to_owned())?;
             self.hmac.push(HmacKey { bytes, text });
         } else if let Some(encoded) = text.strip_prefix("whpk_") {
-            let bytes = STANDARD.decode(encoded).ok()?;
+            let bytes = base64::decode(encoded)?;
             self.ed25519.push(Some(bytes).filter(|b| b.len() == 32)?);
         } else {
             let rest = text.strip_prefix("token_")?;

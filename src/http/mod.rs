@@ -3,6 +3,7 @@
 //! Nothing here knows of Edgekeep, reads a clock or panics on any input.
 
 pub mod accept;
+pub mod base64;
 pub mod cache_control;
 pub mod conditional;
 pub mod date;
@@ -13,4 +14,5 @@ pub mod json;
 pub mod list;
 pub mod range;
 pub mod sort;
+pub mod structured;
 pub mod url;
