@@ -46,9 +46,7 @@ function program(name) {
 
 /** Rust to wasm; gives back where that lies. */
 async function compile() {
-  // The macros of wasm-bindgen then take futures from js-sys, as those of worker expect.
-  const env = { WASM_BINDGEN_USE_JS_SYS: '1' }
-  await step('cargo build', 'cargo', ['build', '--release', '--lib', '--target', WASM_TARGET], { env })
+  await step('cargo build', 'cargo', ['build', '--release', '--lib', '--target', WASM_TARGET])
   const { target_directory: target } = JSON.parse(output('cargo', ['metadata', '--format-version=1', '--no-deps']))
   return join(target, WASM_TARGET, 'release', 'edgekeep.wasm')
 }
@@ -63,8 +61,9 @@ async function optimize() {
   const path = join(STAGE, 'index_bg.wasm')
   // By name, so that nothing is used that the runtime does not know yet: what rustc and wasm-bindgen use.
   const features = ['mutable-globals', 'sign-ext', 'nontrapping-float-to-int', 'bulk-memory', 'multivalue', 'reference-types', 'exception-handling']
-  // -O keeps no names: they are a fifth of what is uploaded and loaded, of use only to a debugger.
-  await step('wasm-opt', program('wasm-opt'), ['-O', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
+  // Names are not kept: they are a fifth of what is uploaded and loaded, of use only to a debugger. Below 1024 lies the far
+  // end of the stack, where no pointer leads: so offsets can be folded into loads.
+  await step('wasm-opt', program('wasm-opt'), ['-Oz', '--low-memory-unused', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
 }
 
 /** One module of all JavaScript, whose entry is src/cloudflare/worker.js. */

@@ -12,7 +12,7 @@
 //!
 //! To follow a request, read [`flow::serve::serve`] from top to bottom.
 
-// The macros of `worker` and `wasm-bindgen` write unsafe code of their own.
+// The macros of `wasm-bindgen` write unsafe code of their own.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 #![warn(missing_docs)]
 

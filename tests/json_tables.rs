@@ -240,3 +240,22 @@ fn two_readers_take_and_mean_the_same() {
     }
     assert!(good > 5_000 && bad > 50_000, "{good} good, {bad} bad");
 }
+
+#[test]
+fn what_the_ledger_is_asked_is_read_back() {
+    use edgekeep::cache::ledger::Question;
+    let id = Question::Id("a\"b".to_owned());
+    let page = Question::After {
+        after: 7,
+        limit: 20,
+    };
+    for (question, text) in [
+        (id, r#"{"Id":"a\"b"}"#),
+        (page, r#"{"After":{"after":7,"limit":20}}"#),
+    ] {
+        let json = Json::from(&question);
+        assert_eq!(json.to_string(), text);
+        assert_eq!(Question::from_json(&json), Ok(question));
+    }
+    assert!(Question::from_json(&Json::table([])).is_err());
+}

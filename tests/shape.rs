@@ -207,6 +207,42 @@ fn nothing_is_indexed() {
     check("get, not [..]", offences("", indexed));
 }
 
+/// Each of these is tens of kilobytes in the wasm, and none is needed there:
+/// the runtime has its own, or a page of ours does the part that is used.
+#[test]
+fn what_is_large_is_not_in_the_wasm() {
+    const LARGE: [&str; 9] = [
+        "url",
+        "idna",
+        "http",
+        "regex",
+        "chrono",
+        "serde",
+        "serde_json",
+        "worker",
+        "indexmap",
+    ];
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--edges=normal",
+            "--prefix=none",
+        ])
+        .args(["--format={p}", "--target=wasm32-unknown-unknown"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo tree");
+    let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = tree.lines().map(name).collect();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    assert!(has("wasm-bindgen") && has("sha2"), "{tree}");
+    let found: Vec<&&str> = LARGE.iter().filter(|name| has(name)).collect();
+    assert!(found.is_empty(), "{found:?} in the wasm:\n{tree}");
+}
+
 #[test]
 fn the_checks_above_see_what_they_look_for() {
     let seen = [

@@ -55,11 +55,12 @@ read_from_table!(some Told {
 impl FromJson for Question {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
         let mut members = Members::of(json);
-        if members.find("id").is_some() {
+        if members.find("Id").is_some() {
             let mut id = String::new();
-            members.fill("id", &mut id);
+            members.fill("Id", &mut id);
             return members.end(Self::Id(id));
         }
+        let mut members = Members::of(json.get("After").unwrap_or(json));
         let (mut after, mut limit) = (0, 0);
         members.fill("after", &mut after);
         members.fill("limit", &mut limit);
@@ -70,9 +71,10 @@ impl FromJson for Question {
 impl From<&Question> for Json {
     fn from(question: &Question) -> Self {
         match question {
-            Question::Id(id) => Self::table([("id", id.into())]),
+            Question::Id(id) => Self::table([("Id", id.into())]),
             Question::After { after, limit } => {
-                Self::table([("after", (*after).into()), ("limit", (*limit).into())])
+                let page = [("after", (*after).into()), ("limit", (*limit).into())];
+                Self::table([("After", Self::table(page))])
             }
         }
     }

@@ -6,8 +6,8 @@ use crate::cache::answer::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
 use js_sys::Uint8Array;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use js_sys::futures::JsFuture;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// A body. Dropping it ends its stream, so that a copy which nobody reads is
 /// not kept in memory.

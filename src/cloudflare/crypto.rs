@@ -1,9 +1,9 @@
 //! The runtime's own cryptography, where ours would be large.
 
 use super::js;
+use js_sys::futures::JsFuture;
 use js_sys::{Array, Function, Promise, Uint8Array};
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// Whether `signature` is the ed25519 signature of `message` under a raw
 /// public key of 32 bytes. An error says that the key is none.

@@ -6,10 +6,10 @@
 
 use super::js;
 use crate::flow::ledger::{Sql, Value};
+use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise};
-use worker::wasm_bindgen::prelude::*;
-use worker::wasm_bindgen::{self, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {

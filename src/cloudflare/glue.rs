@@ -10,8 +10,8 @@ use crate::http::fields::Fields;
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use worker::wasm_bindgen::prelude::*;
-use worker::wasm_bindgen::{self, JsValue};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/cloudflare/glue.js")]
 extern "C" {

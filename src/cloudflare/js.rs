@@ -1,14 +1,19 @@
-//! Raw handles of the runtime's objects. Only what `worker` has no word for,
-//! or wraps at a cost, is declared here.
+//! Raw handles of the runtime's objects: what is called of them, and no more.
+//! The `worker` crate would wrap them at a cost in time, and in size: what it
+//! exports alone is 16 KB, whether it is used or not.
 
 use super::tasks;
+use js_sys::futures::JsFuture;
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
-use worker::wasm_bindgen::prelude::*;
-use worker::wasm_bindgen::{self, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
+    /// Writes a line to the log, as an error.
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    pub fn log_error(line: &str);
+
     /// ReadableStream
     #[derive(Clone)]
     pub type Stream;
@@ -92,6 +97,11 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = delete)]
     pub fn remove(this: &Kv, key: &str) -> Result<Promise, JsValue>;
+
+    /// ExecutionContext
+    pub type Context;
+    #[wasm_bindgen(method, catch, js_name = waitUntil)]
+    pub fn wait_until(this: &Context, promise: &Promise) -> Result<(), JsValue>;
 
     /// AbortController
     pub type AbortController;

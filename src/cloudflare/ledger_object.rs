@@ -16,15 +16,8 @@ use crate::http::json::Json;
 use js_sys::Promise;
 use std::cell::Cell;
 use std::rc::Rc;
-use worker::Env;
-use worker::wasm_bindgen::prelude::*;
-use worker::wasm_bindgen::{self, JsValue};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    fn console_error(line: &str);
-}
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
 /// The ledger in its object.
 pub type Book = crate::flow::ledger::Ledger<Database>;
@@ -33,7 +26,7 @@ const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
 
 /// Sends an order to the ledger.
-pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
+pub async fn append(env: &JsValue, order: &Order) -> Result<Ordered, String> {
     let body = Json::from(order).to_string();
     let reply = Json::read(&ask(env, "append", Some(&body)).await?)?;
     let receipt = reply.get("receipt").map(Option::<Receipt>::from_json);
@@ -47,25 +40,25 @@ pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
 }
 
 /// Asks the ledger what it has had since number `after`.
-pub async fn news(env: &Env, after: u64) -> Result<News, String> {
+pub async fn news(env: &JsValue, after: u64) -> Result<News, String> {
     read_news(&ask(env, &format!("news?after={after}"), None).await?)
 }
 
 /// The same, and tells it of KV writes.
-pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News, String> {
+pub async fn counted_news(env: &JsValue, after: u64, kv_writes: u64) -> Result<News, String> {
     let question = format!("news?after={after}&kv={kv_writes}");
     read_news(&ask(env, &question, None).await?)
 }
 
 /// Asks the ledger for past orders.
-pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
+pub async fn history(env: &JsValue, question: &Question) -> Result<Vec<Told>, String> {
     let body = Json::from(question).to_string();
     let answer = Json::read(&ask(env, "history", Some(&body)).await?)?;
     Vec::from_json(&answer).map_err(unreadable)
 }
 
 /// The object's id, which no other deployment has. It takes no request.
-pub fn id(env: &Env) -> Result<String, String> {
+pub fn id(env: &JsValue) -> Result<String, String> {
     Ok(Named::of(env, BINDING, NAME)?.id())
 }
 
@@ -77,7 +70,7 @@ fn unreadable(wrong: Wrong) -> String {
     wrong.to_string()
 }
 
-async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
+async fn ask(env: &JsValue, question: &str, body: Option<&str>) -> Result<String, String> {
     let ledger = Named::of(env, BINDING, NAME)?;
     ledger.ask(&format!("{SITE}{question}"), body).await
 }
@@ -93,7 +86,7 @@ pub struct Ledger(Rc<Object>);
 impl Ledger {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: State, env: Env) -> Self {
+    pub fn new(state: State, env: JsValue) -> Self {
         let zone = Zone::of(&env).unwrap_or_else(|problem| {
             log(&problem);
             None
@@ -126,7 +119,7 @@ impl Ledger {
 struct Object {
     book: Result<Rc<Book>, String>,
     state: State,
-    env: Env,
+    env: JsValue,
     /// When its alarm goes off, or [`NEVER`], as far as is known.
     alarm: Cell<Option<u64>>,
 }
@@ -193,7 +186,7 @@ impl Object {
         let isolate = match super::isolate(&self.env) {
             Ok(isolate) => isolate,
             Err(problem) => {
-                console_error(&problem);
+                js::log_error(&problem);
                 return Ok(now_ms().saturating_add(MISCONFIGURED_MS));
             }
         };
@@ -230,7 +223,7 @@ impl Object {
 }
 
 fn log(problem: &str) {
-    console_error(&problem_line("ledger", problem));
+    js::log_error(&problem_line("ledger", problem));
 }
 
 fn answer(

@@ -27,10 +27,8 @@ use js_sys::Promise;
 use platform::Platform;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use worker::wasm_bindgen::prelude::*;
-use worker::wasm_bindgen::{self, JsCast, JsValue};
-use worker::worker_sys::Context as JsContext;
-use worker::{Context, Env, console_error};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
 
 thread_local! {
     /// The isolate's state.
@@ -55,11 +53,11 @@ fn start() {
 /// Answers a request, by `glue::respond` under its number: before this returns
 /// if nothing has to be waited for.
 #[wasm_bindgen]
-pub fn begin(number: u32, head: &str, request: JsValue, env: Env, context: JsContext) {
+pub fn begin(number: u32, head: &str, request: JsValue, env: JsValue, context: js::Context) {
     let isolate = match configured(&env) {
         Configured::Well(isolate) => Some(isolate),
         Configured::Badly(passing, problem) => {
-            console_error!("{problem}");
+            js::log_error(&problem);
             passing
         }
     };
@@ -70,7 +68,7 @@ pub fn begin(number: u32, head: &str, request: JsValue, env: Env, context: JsCon
         return respond::give(number, respond::bad_url());
     };
     let body = has_body.then(|| Body::new(js::get(&request, "body").unchecked_into()));
-    let platform = Platform::new(env, Context::new(context));
+    let platform = Platform::new(env, context);
     tasks::start(async move {
         let answer = serve(&platform, &isolate, head, body).await;
         respond::give(number, answer);
@@ -79,28 +77,28 @@ pub fn begin(number: u32, head: &str, request: JsValue, env: Env, context: JsCon
 
 /// A run of the cron trigger that was due at `scheduled_ms`.
 #[wasm_bindgen]
-pub fn scheduled(scheduled_ms: f64, env: Env, context: JsContext) -> Promise {
+pub fn scheduled(scheduled_ms: f64, env: JsValue, context: js::Context) -> Promise {
     tasks::promise(async move {
         match isolate(&env) {
             Ok(isolate) => {
                 // Positive, and exact for 285,000 years.
                 let scheduled_ms = scheduled_ms as u64;
-                let platform = Platform::new(env, Context::new(context));
+                let platform = Platform::new(env, context);
                 warm::scheduled(&platform, &isolate, scheduled_ms).await;
             }
-            Err(problem) => console_error!("{problem}"),
+            Err(problem) => js::log_error(&problem),
         }
         Ok(JsValue::UNDEFINED)
     })
 }
 
 /// The isolate's state; made at its first request, cron run or alarm.
-fn configured(env: &Env) -> Configured {
+fn configured(env: &JsValue) -> Configured {
     ISOLATE.with(|cell| cell.get_or_init(|| configure(env)).clone())
 }
 
 /// The isolate's state, or what is wrong with its settings.
-fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
+fn isolate(env: &JsValue) -> Result<Rc<Isolate>, String> {
     match configured(env) {
         Configured::Well(isolate) => Ok(isolate),
         Configured::Badly(_, problem) => Err(problem),
@@ -109,7 +107,7 @@ fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
 
 /// Reads the settings, once an isolate. A bad one stops all caching: half a
 /// configuration could show one visitor's page to another.
-fn configure(env: &Env) -> Configured {
+fn configure(env: &JsValue) -> Configured {
     let json = settings_json(env);
     let rules = match Rules::read_json(&json) {
         Ok(rules) => rules,
@@ -129,14 +127,14 @@ fn configure(env: &Env) -> Configured {
     // A bad secret stops purges by its key, but no page.
     let keys = Keys::read(&rules, |variable| js::get(env, variable).as_string());
     for problem in keys.problems() {
-        console_error!("{}", problem_line("keys", &problem));
+        js::log_error(&problem_line("keys", problem));
     }
     Configured::Well(Rc::new(Isolate::new(rules, keys)))
 }
 
 /// The variable EDGEKEEP as JSON. A table in wrangler.toml arrives as an
 /// object; a text that holds JSON is taken too.
-fn settings_json(env: &Env) -> String {
+fn settings_json(env: &JsValue) -> String {
     let value = js::get(env, "EDGEKEEP");
     if value.is_undefined() {
         return "{}".to_owned();

@@ -11,7 +11,7 @@ use crate::http::head::ResponseHead;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use worker::wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue};
 
 /// Sends a request and waits for the response head. The text beside a failure
 /// is for the log.

@@ -17,27 +17,26 @@ use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use js_sys::Promise;
+use js_sys::futures::JsFuture;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Context, Env};
+use wasm_bindgen::{JsCast, JsValue};
 
 /// The platform, as one request sees it, or one step of the ledger's work.
 #[derive(Clone)]
 pub struct Platform(Rc<Inner>);
 
 struct Inner {
-    env: Env,
+    env: JsValue,
     behind: Behind,
 }
 
 /// Whose time is spent on what no response waits for.
 enum Behind {
     /// A request's or the cron trigger's: the runtime lets it go on.
-    Request(Context),
+    Request(js::Context),
     /// The ledger's own, whose alarm ends when it is done.
     Ledger(Work),
 }
@@ -54,13 +53,13 @@ struct Work {
 
 impl Platform {
     /// The platform of a request, or of a run of the cron trigger.
-    pub fn new(env: Env, context: Context) -> Self {
+    pub fn new(env: JsValue, context: js::Context) -> Self {
         let behind = Behind::Request(context);
         Self(Rc::new(Inner { env, behind }))
     }
 
     /// The platform of a step of the ledger's work.
-    pub fn of_ledger(env: Env, book: Rc<Book>) -> Self {
+    pub fn of_ledger(env: JsValue, book: Rc<Book>) -> Self {
         let behind = Behind::Ledger(Work {
             book,
             pending: RefCell::default(),
@@ -69,7 +68,7 @@ impl Platform {
         Self(Rc::new(Inner { env, behind }))
     }
 
-    fn env(&self) -> &Env {
+    fn env(&self) -> &JsValue {
         &self.0.env
     }
 
@@ -221,7 +220,7 @@ impl Host for Platform {
         });
         match &self.0.behind {
             // It throws for what is no promise.
-            Behind::Request(context) => drop(context.as_ref().wait_until(&promise)),
+            Behind::Request(context) => drop(context.wait_until(&promise)),
             Behind::Ledger(step) => step.pending.borrow_mut().push(promise),
         }
     }

@@ -6,8 +6,7 @@ use crate::flow::reply::{Answer, Content};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
-use worker::console_error;
-use worker::wasm_bindgen::JsValue;
+use wasm_bindgen::JsValue;
 
 /// The head of a request, and whether a body comes with it; `None` if its URL
 /// is no valid one. The text is that of `requestHead` in `glue.js`.
@@ -31,7 +30,7 @@ pub fn give(request: u32, answer: Answer<Body>) {
     if let Err(error) = respond(request, answer) {
         // Nothing that the runtime takes can be made of it, such as a field
         // that it does not allow.
-        console_error!("no response: {}", js::message(&error));
+        js::log_error(&format!("no response: {}", js::message(&error)));
         let plain = plain(500, "no-response", "Internal error\n");
         // Nothing in this one can be refused.
         let _ = respond(request, plain);

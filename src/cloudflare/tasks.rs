@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use worker::wasm_bindgen::JsValue;
+use wasm_bindgen::JsValue;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 

@@ -16,8 +16,8 @@ use crate::cache::zone::cache_tags;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::http::fields::Fields;
 use js_sys::Uint8Array;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use js_sys::futures::JsFuture;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// The wrapper's field with the entry's text.
 const ENTRY_FIELD: &str = "edgekeep-entry";

@@ -6,15 +6,13 @@ import * as wasm from 'edgekeep-wasm'
 import * as glue from 'edgekeep-glue'
 
 Error.stackTraceLimit = 100
-const state = wasm.__worker_init_state()
 
 /** Runs a call of wasm; in a new instance, if the one before has panicked. */
 function run(call) {
-  if (glue.isBroken() || state.criticalError) {
+  if (glue.isBroken()) {
     console.error('Edgekeep has panicked, and begins anew.')
     wasm.__wbg_reset_state()
     glue.renew()
-    state.criticalError = false
   }
   try {
     return call()

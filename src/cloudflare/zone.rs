@@ -3,9 +3,8 @@
 use super::body::read_start;
 use super::{js, origin};
 use crate::cache::zone::Answer;
-use worker::Env;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use js_sys::futures::JsFuture;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// Where Cloudflare's API is, unless `CLOUDFLARE_API_URL` says otherwise.
 const API: &str = "https://api.cloudflare.com";
@@ -26,7 +25,7 @@ pub struct Zone {
 impl Zone {
     /// The zone of this deployment, if it has one and may purge it; or what is
     /// wrong with it.
-    pub fn of(env: &Env) -> Result<Option<Self>, String> {
+    pub fn of(env: &JsValue) -> Result<Option<Self>, String> {
         let set = |name: &str| {
             let value = js::get(env, name).as_string();
             value
