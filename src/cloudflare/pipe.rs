@@ -4,9 +4,9 @@ use super::body::Body;
 use super::js::{self, ByobReader, IdentityTransformStream, Stream, Writer};
 use crate::flow::host::{self, BodyError, Gone};
 use js_sys::{Function, Uint8Array};
-use worker::wasm_bindgen::prelude::*;
-use worker::wasm_bindgen::{self, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::prelude::*;
+
+use js_sys::futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {

@@ -1,6 +1,6 @@
 // The Worker's entry: hands requests, cron runs and the ledger's calls to wasm. Where each crossing between JavaScript and
 // wasm stands is glue.js; this adds only what wasm cannot do for itself: begin anew after a panic, which leaves its memory
-// in no known state. (worker-build's own entry does that with two proxies a request, 3 to 4 % of a hit's CPU time.)
+// in no known state.
 
 import * as wasm from 'edgekeep-wasm'
 import * as glue from 'edgekeep-glue'
