@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// How often tasks are polled in one run: far beyond what a world needs, and
-/// an end for one that never would.
+/// How often tasks are polled at one moment of time: far beyond what a world
+/// needs, and an end for one that never would.
 const POLLS_MAX: u64 = 5_000_000;
 
 type Ready = Arc<Mutex<VecDeque<usize>>>;
@@ -138,7 +138,10 @@ impl Executor {
             let next = self.timers.borrow_mut().pop_first();
             match next {
                 Some(((at, _), waker)) if at <= end_ms => {
-                    self.now_ms.set(at.max(self.now_ms()));
+                    if at > self.now_ms() {
+                        self.polls.set(0);
+                        self.now_ms.set(at);
+                    }
                     waker.wake();
                 }
                 later => {

@@ -3,6 +3,7 @@
 use super::executor::Life;
 use super::flights;
 use super::ledger;
+use super::meter::{Call, Meter};
 use super::page::{Bytes, Name, STAMP};
 use super::setup::START_MS;
 use super::switches::Switch;
@@ -55,6 +56,8 @@ pub struct Exchange {
     pub ordered: Cell<bool>,
     /// How long the clock has stood still, where a switch stops it.
     pub stood_ms: Cell<u64>,
+    /// Where its calls are counted, if they are.
+    pub meter: Option<Rc<Meter>>,
     /// The request itself.
     pub life: Life,
     /// Work behind the response.
@@ -86,6 +89,7 @@ impl Exchange {
             written: Cell::default(),
             ordered: Cell::default(),
             stood_ms: Cell::default(),
+            meter: None,
             life: Life::default(),
             later: RefCell::default(),
             answered: Cell::default(),
@@ -139,6 +143,12 @@ impl SimHost {
         self.world.switch == Some(switch)
     }
 
+    fn meter(&self, call: Call) {
+        if let Some(meter) = &self.exchange.meter {
+            meter.count(call);
+        }
+    }
+
     async fn pass(&self, milliseconds: u64) {
         self.world.executor.sleep(milliseconds).await;
     }
@@ -162,11 +172,13 @@ impl SimHost {
         let now_ms = world.executor.now_ms();
         let (held, takes_ms, fails) = match tier {
             Tier::CacheApi => {
+                self.meter(Call::CacheRead);
                 self.exchange.looks.set(self.exchange.looks.get() + 1);
                 let held = world.centres[centre].borrow().get(&slot.entry_url, now_ms);
                 (held, world.up_to(CACHE_MS), faults.cache_fails)
             }
             Tier::Kv => {
+                self.meter(Call::KvRead);
                 let held = world.kv.borrow().get(&slot.digest, centre, now_ms);
                 let slow = world.chance(world.faults(faults.kv_slow));
                 let most = if slow {
@@ -187,6 +199,7 @@ impl SimHost {
         }
         if held.is_some() && tier == Tier::Kv {
             world.count("read from KV");
+            self.meter(Call::KvFound);
             *self.exchange.found_in_kv.borrow_mut() = Some(slot.clone());
         }
         Ok(held)
@@ -201,6 +214,10 @@ impl SimHost {
         body: Option<Bytes>,
     ) -> Result<(), &'static str> {
         let world = &self.world;
+        self.meter(match tier {
+            Tier::CacheApi => Call::CacheWrite,
+            Tier::Kv => Call::KvWrite,
+        });
         let mut takes_ms = body.as_ref().map_or(0, |body| body.takes_ms);
         if world.chance(world.faults(world.setup.tiers.put_slow)) {
             takes_ms += world.up_to(SLOW_LAGS * world.setup.lag_ms);
@@ -274,6 +291,11 @@ impl SimHost {
     fn note_key(&self, site: &str, name: &str) -> String {
         format!("{site} {name}")
     }
+}
+
+/// Whether a note is about purges (`flow::sync`); the others are about fetches.
+fn is_news(name: &str) -> bool {
+    name.starts_with("purges")
 }
 
 impl Host for SimHost {
@@ -393,6 +415,7 @@ impl Host for SimHost {
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
+        self.meter(Call::Origin);
         let began_ms = world.executor.now_ms();
         let over = flights::begin(self, request);
         self.pass(world.up_to(30)).await;
@@ -449,6 +472,7 @@ impl Host for SimHost {
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
         self.exchange.ordered.set(true);
+        self.meter(Call::Ledger);
         let mut order = order.clone();
         tamper::order(self, &mut order);
         let began_ms = self.world.executor.now_ms();
@@ -462,6 +486,7 @@ impl Host for SimHost {
     }
 
     async fn news(&self, after: u64) -> Result<News, String> {
+        self.meter(Call::Ledger);
         let began_ms = self.world.executor.now_ms();
         let mut answer = ledger::news(&self.world, &self.seat, after).await;
         self.note_ask(&answer, began_ms);
@@ -477,6 +502,10 @@ impl Host for SimHost {
     }
 
     async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+        self.meter(match is_news(name) {
+            true => Call::NewsRead,
+            false => Call::CacheRead,
+        });
         let world = &self.world;
         let faults = &world.setup.tiers;
         let old_ms = world.up_to(world.faults(faults.note_old_ms));
@@ -508,6 +537,10 @@ impl Host for SimHost {
         if !tamper::note_shared(self, name, &mut text) {
             return;
         }
+        self.meter(match is_news(name) {
+            true => Call::NewsWrite,
+            false => Call::CacheWrite,
+        });
         let (host, key) = (self.clone(), self.note_key(site, name));
         self.later(async move {
             let world = &host.world;

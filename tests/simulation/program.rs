@@ -8,6 +8,7 @@ mod executor;
 mod flights;
 mod host;
 mod ledger;
+mod meter;
 mod numbers;
 mod origin;
 mod page;

@@ -5,9 +5,10 @@ use super::page::Privacy;
 use super::storm::Storm;
 use super::switches::Switch;
 use super::terms::{Terms, Windows};
+use edgekeep::cache::rules::Kv;
 use edgekeep::http::url::Url;
 use fastrand::Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// 2026-11-23, 09:00.
 pub const START_MS: u64 = 1_795_424_400_000;
@@ -54,6 +55,20 @@ pub struct Setup {
     pub windows: Windows,
     /// Much traffic, and an unruly origin.
     pub storm: Option<Storm>,
+    /// No faults at all, and settings that cost more or less.
+    pub steady: Option<Steady>,
+}
+
+/// A world that is lived through for what it costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Steady {
+    pub kv: Kv,
+    /// `kv_min_ttl`
+    pub kv_min_ttl: u64,
+    /// `early_refresh`
+    pub early_refresh: bool,
+    /// `collapse`: among the isolates of a data centre, or not at all.
+    pub collapse: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -194,6 +209,7 @@ impl Setup {
             unruly_webhooks: chance(rng, 700),
             windows: Windows::default(),
             storm: None,
+            steady: None,
         };
         if calm {
             setup.calm_down();
@@ -301,6 +317,9 @@ impl Setup {
         if switch == Some(Switch::NobodyWaits) {
             rules["defaults"]["collapse"] = "off".into();
         }
+        if let Some(steady) = &self.steady {
+            steady.settle(&mut rules["defaults"]);
+        }
         if let Some(storm) = &self.storm {
             let guard = &storm.guard;
             let most = match switch {
@@ -319,6 +338,20 @@ impl Setup {
     }
 }
 
+impl Steady {
+    /// Puts its settings among the defaults.
+    fn settle(&self, defaults: &mut Value) {
+        defaults["kv"] = match self.kv {
+            Kv::Never => json!(false),
+            Kv::Earned => json!("earned"),
+            Kv::Always => json!(true),
+        };
+        defaults["kv_min_ttl"] = self.kv_min_ttl.into();
+        defaults["early_refresh"] = self.early_refresh.into();
+        defaults["collapse"] = if self.collapse { "data-centre" } else { "off" }.into();
+    }
+}
+
 impl Setup {
     /// Whether entries earn their place in KV here; in most worlds they all
     /// have one.
@@ -328,7 +361,7 @@ impl Setup {
 }
 
 impl TierFaults {
-    const NONE: Self = Self {
+    pub const NONE: Self = Self {
         kv_lag_ms: 0,
         kv_fails: 0,
         kv_slow: 0,

@@ -71,6 +71,7 @@ impl Setup {
                 while_revalidate: chance(rng, 200).then(|| pick(rng, &[2, 20])),
                 if_error: chance(rng, 300).then(|| pick(rng, &[0, 10, 600])),
             },
+            steady: None,
             storm: Some(Storm {
                 spells: HOSTS
                     .map(|host| (host, regimes::draw(rng, busy_ms)))

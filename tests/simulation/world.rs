@@ -235,7 +235,10 @@ impl World {
 
     /// How likely a fault is: not at all once everything is healed.
     pub fn faults(&self, per_mille: PerMille) -> PerMille {
-        if self.is_healed() { 0 } else { per_mille }
+        match self.is_healed() || self.setup.steady.is_some() {
+            true => 0,
+            false => per_mille,
+        }
     }
 
     pub fn is_healed(&self) -> bool {
