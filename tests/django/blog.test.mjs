@@ -262,7 +262,7 @@ except KeyError:
     } finally {
       await stand.startDjango()
     }
-    const back = await until(async () => (await stand.get('/fragments/greeting/')).status === 200, 60_000, 500)
+    const back = await until(async () => (await stand.get(`/comment/${FLASHES}/`)).status === 200, 60_000, 500)
     assert.ok(back, `the breaker's pause has no end\n${stand.about()}`)
     await retitle(editor, id, 'The harbour, after the flood')
     for (const path of SHOWS) assert.match((await stand.get(path)).text, /after the flood/, path)
