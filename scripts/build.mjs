@@ -85,6 +85,8 @@ async function bundle() {
     `--outfile=${join(BUILD, 'index.js')}`,
     '--allow-overwrite',
     '--log-level=warning',
+    // wasm-bindgen names one module twice.
+    '--log-override:duplicate-object-key=silent',
   ]
   await step('esbuild', program('esbuild'), args, { cwd: STAGE })
 }

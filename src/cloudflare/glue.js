@@ -4,7 +4,7 @@
 //
 // A head is a text of lines: a name, its value, the next name, its value. No field can hold a line feed.
 
-import { landed, failed } from 'edgekeep-wasm'
+import { failed, landed, linear, room } from 'edgekeep-wasm'
 
 /** Which instance of the wasm this is: what an earlier one had begun must not land in a later one. */
 let number = 0
@@ -14,6 +14,27 @@ export const isBroken = () => broken
 export function renew() {
   number++
   broken = false
+  inbox = new Uint8Array(0)
+}
+
+// ---- Texts into wasm ----
+
+const encoder = new TextEncoder()
+let inbox = new Uint8Array(0)
+
+/**
+ * Puts a text where wasm finds it, and gives back how many bytes it has there. (Generated code allocates memory for each
+ * text, and writes it letter by letter.)
+ */
+export function send(text) {
+  // A unit of UTF-16 becomes 3 bytes at most. When wasm's memory grows, the old view of it has no bytes any more.
+  const most = text.length * 3
+  if (inbox.byteLength < most) {
+    const bytes = Math.max(most, 16_384)
+    const at = room(bytes)
+    inbox = new Uint8Array(linear().buffer, at, bytes)
+  }
+  return encoder.encodeInto(text, inbox).written
 }
 
 /** A panic traps, by which it is told from an exception of another kind. What it held up will never be answered. */
@@ -101,7 +122,7 @@ export function respondFrom(id, status, changes, cached) {
 export function hold(op, cached) {
   const fields = new Headers(cached.headers)
   for (const name of OWN) fields.delete(name)
-  land(op, cached.clone().arrayBuffer(), (body) => landed(op, { body, headers: fields }, String(body.byteLength)))
+  land(op, cached.clone().arrayBuffer(), (body) => landed(op, { body, headers: fields }, send(String(body.byteLength))))
 }
 
 /** The body of what is held, as a stream. */
@@ -134,13 +155,13 @@ function land(op, promise, tell) {
 }
 
 export function match(op, url) {
-  land(op, caches.default.match(url), (response) => landed(op, response, response?.headers.get('edgekeep-entry') ?? ''))
+  land(op, caches.default.match(url), (response) => landed(op, response, send(response?.headers.get('edgekeep-entry') ?? '')))
 }
 
 /** Stores a response. */
 export function put(op, url, head, body) {
   const response = new Response(body, { headers: headers(head) })
-  land(op, caches.default.put(url, response), () => landed(op, undefined, ''))
+  land(op, caches.default.put(url, response), () => landed(op, undefined, 0))
 }
 
 /**
@@ -166,7 +187,7 @@ export function ask(op, method, url, head, body, headMs, bodyMs) {
     let text = String(response.status)
     for (const [name, value] of response.headers) text += `\n${name}\n${value}`
     if (bodyMs > 0 && response.body !== null) setTimeout(() => controller.abort(), bodyMs)
-    landed(op, response, text)
+    landed(op, response, send(text))
   })
 }
 
@@ -176,7 +197,7 @@ const LATE = 'edgekeep: late'
 /** Lands after some time, unless it is called off before. */
 export function sleep(op, milliseconds) {
   return setTimeout(
-    call(() => landed(op, undefined, '')),
+    call(() => landed(op, undefined, 0)),
     milliseconds,
   )
 }

@@ -272,9 +272,41 @@ fn end(number: usize, outcome: Outcome) {
     }
 }
 
-/// JavaScript says what came of an operation.
+thread_local! {
+    /// Where JavaScript puts texts.
+    static INBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where JavaScript can put so many bytes.
 #[wasm_bindgen]
-pub fn landed(number: u32, value: JsValue, text: String) {
+pub fn room(bytes: u32) -> *const u8 {
+    INBOX.with_borrow_mut(|inbox| {
+        let bytes = bytes as usize;
+        if inbox.len() < bytes {
+            inbox.resize(bytes, 0);
+        }
+        inbox.as_ptr()
+    })
+}
+
+/// The memory of wasm. (The name `memory` is taken by the memory itself.)
+#[wasm_bindgen]
+pub fn linear() -> JsValue {
+    wasm_bindgen::memory()
+}
+
+/// The text that JavaScript has put there, of so many bytes.
+pub fn received(bytes: u32) -> String {
+    INBOX.with_borrow(|inbox| {
+        let text = inbox.get(..bytes as usize).unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    })
+}
+
+/// JavaScript says what came of an operation, with a text of so many bytes.
+#[wasm_bindgen]
+pub fn landed(number: u32, value: JsValue, text_bytes: u32) {
+    let text = received(text_bytes);
     end(number as usize, Ok((value, text)));
 }
 

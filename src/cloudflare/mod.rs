@@ -53,7 +53,7 @@ fn start() {
 /// Answers a request, by `glue::respond` under its number: before this returns
 /// if nothing has to be waited for.
 #[wasm_bindgen]
-pub fn begin(number: u32, head: &str, request: JsValue, env: JsValue, context: js::Context) {
+pub fn begin(number: u32, head_bytes: u32, request: JsValue, env: JsValue, context: js::Context) {
     let isolate = match configured(&env) {
         Configured::Well(isolate) => Some(isolate),
         Configured::Badly(passing, problem) => {
@@ -64,7 +64,7 @@ pub fn begin(number: u32, head: &str, request: JsValue, env: JsValue, context: j
     let Some(isolate) = isolate else {
         return respond::give(number, respond::misconfigured());
     };
-    let Some((head, has_body)) = respond::read_head(head) else {
+    let Some((head, has_body)) = respond::read_head(&glue::received(head_bytes)) else {
         return respond::give(number, respond::bad_url());
     };
     let body = has_body.then(|| Body::new(js::get(&request, "body").unchecked_into()));

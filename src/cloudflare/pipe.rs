@@ -3,10 +3,9 @@
 use super::body::Body;
 use super::js::{self, ByobReader, IdentityTransformStream, Stream, Writer};
 use crate::flow::host::{self, BodyError, Gone};
+use js_sys::futures::JsFuture;
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
-
-use js_sys::futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
