@@ -346,6 +346,8 @@ impl Steady {
             Kv::Earned => json!("earned"),
             Kv::Always => json!(true),
         };
+        // Calls of the Cache API are counted as if there were no memory before it: they cost nothing.
+        defaults["memory"] = false.into();
         defaults["kv_min_ttl"] = self.kv_min_ttl.into();
         defaults["early_refresh"] = self.early_refresh.into();
         defaults["collapse"] = if self.collapse { "data-centre" } else { "off" }.into();
