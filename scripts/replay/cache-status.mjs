@@ -15,7 +15,7 @@ export function cacheStatus(field, cache = 'edgekeep') {
 /** The tier that answered: the first part of `detail` (`cache-api/stale-if-error` -> `cache-api`). */
 export function tierOf(status) {
   const tier = details(status)[0]
-  return tier === 'cache-api' || tier === 'kv' ? tier : undefined
+  return ['memory', 'cache-api', 'kv'].includes(tier) ? tier : undefined
 }
 
 /** The parts of `detail`, which Edgekeep separates by `/`. */

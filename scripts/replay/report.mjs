@@ -8,7 +8,7 @@ export class LogTally {
   kvWrites = 0
   cacheWrites = 0
   refreshes = 0
-  hits = { 'cache-api': 0, kv: 0 }
+  hits = { memory: 0, 'cache-api': 0, kv: 0 }
   problems = []
 
   add(line) {
@@ -40,9 +40,10 @@ export class LogTally {
 export function contradictions(tally, log, origin) {
   const pairs = [
     ['requests: answered / in the log', tally.answers, log.requests],
+    ['hits in memory: by Cache-Status / in the log', tally.byTier.memory, log.hits.memory],
     ['hits in the Cache API: by Cache-Status / in the log', tally.byTier['cache-api'], log.hits['cache-api']],
     ['hits in KV: by Cache-Status / in the log', tally.byTier.kv, log.hits.kv],
-    ['hits: all / with a tier', tally.hits, tally.byTier['cache-api'] + tally.byTier.kv],
+    ['hits: all / with a tier', tally.hits, tally.byTier.memory + tally.byTier['cache-api'] + tally.byTier.kv],
     ['origin requests: by the origin / in the log', origin.requests, log.originRequests],
     ['origin requests: by the origin / misses, passed and refreshed', origin.requests, tally.misses + tally.passed + log.refreshes],
   ]
@@ -54,6 +55,7 @@ export function report(tally, log, origin, bound) {
   const lines = [
     ['requests', `${number(tally.answers)} in ${tally.seconds.toFixed(1)} s, ${number(tally.reads)} GET and HEAD, ${number(tally.passed)} passed through`],
     ['hits', `${number(tally.hits)} of ${number(bound.reads)} = ${share(tally.hits)}`],
+    ['  in memory', number(tally.byTier.memory)],
     ['  in the Cache API', number(tally.byTier['cache-api'])],
     ['  in KV', number(tally.byTier.kv)],
     ['bound, raw targets', `${number(bound.raw)} of ${number(bound.reads)} = ${share(bound.raw)}  (unlimited time)`],

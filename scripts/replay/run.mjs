@@ -49,7 +49,7 @@ export async function replay(rows, { url, origin, concurrency, speed, onProgress
 
 function newTally() {
   return {
-    answers: 0, reads: 0, passed: 0, hits: 0, byTier: { 'cache-api': 0, kv: 0 }, stale: 0, misses: 0, unstored: 0,
+    answers: 0, reads: 0, passed: 0, hits: 0, byTier: { memory: 0, 'cache-api': 0, kv: 0 }, stale: 0, misses: 0, unstored: 0,
     bodyBytes: 0, savedBytes: 0, otherStatus: 0, olderVersion: 0, wrong: [], wrongCount: 0,
   }
 }

@@ -43,9 +43,11 @@ export class Browser {
     if (this.process.exitCode === null) {
       const end = new Promise((resolve) => this.process.once('close', resolve))
       this.process.kill()
-      await Promise.race([end, sleep(5_000)])
+      await Promise.race([end, sleep(10_000)])
+      this.process.kill('SIGKILL')
     }
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+    // Its helpers may write there for a moment after it.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 })
   }
 
   #listen(stream) {
