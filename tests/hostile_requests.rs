@@ -326,7 +326,7 @@ fn check(lookup: &Lookup, answer: &Answer<Bytes>, wild: bool) {
     let Content::Body(bytes) = &answer.content else {
         return;
     };
-    let (found, asked) = (bytes.text.as_str(), target(&lookup.origin));
+    let (found, asked) = (bytes.text.as_str(), target(lookup.origin()));
     let line = |text: &str, at: usize| text.lines().nth(at).map(str::to_owned);
     // A body that broke off broke off for everybody.
     if bytes.broken {

@@ -291,7 +291,7 @@ fn lookup(rules: &Rules, path: &str, cookies: &str) -> Lookup {
 #[track_caller]
 fn check_cookies(rules: &Rules, cookies: &str, sent: Option<&str>, keyed: &str) {
     let lookup = lookup(rules, "/a/", cookies);
-    assert_eq!(lookup.origin.fields.get("cookie"), sent, "{cookies}");
+    assert_eq!(lookup.origin().fields.get("cookie"), sent, "{cookies}");
     let key = lookup
         .key
         .text

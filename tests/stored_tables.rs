@@ -3,7 +3,7 @@
 
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::negotiation::{choices, choosing_fields, fits, variant_text};
+use edgekeep::cache::negotiation::{choices, choosing_fields, fits, value, variant_text};
 use edgekeep::cache::news::News;
 use edgekeep::cache::purge::{Numbers, PurgeIndex};
 use edgekeep::cache::request::{Lookup, Plan, classify};
@@ -241,13 +241,13 @@ fn a_variant_is_for_those_who_ask_alike() {
     #[track_caller]
     fn check(vary: &str, stored: &[(&str, &str)], asked: &[(&str, &str)], expected: bool) {
         let names = choosing_fields(&fields(&[("vary", vary)])).expect(vary);
-        let made = choices(&names, &fields(stored));
+        let made = choices(&names, &|name| value(name, &fields(stored)));
         assert_eq!(
-            fits(&made, &fields(asked)),
+            fits(&made, &|name| value(name, &fields(asked))),
             expected,
             "{vary} {stored:?} {asked:?}"
         );
-        let asks = choices(&names, &fields(asked));
+        let asks = choices(&names, &|name| value(name, &fields(asked)));
         let same = variant_text(&made) == variant_text(&asks);
         assert_eq!(same, expected, "{vary} {stored:?} {asked:?}");
     }

@@ -5,7 +5,7 @@
 mod given;
 
 use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::negotiation::{choices, choosing_fields, fits, variant_text};
+use edgekeep::cache::negotiation::{choices, choosing_fields, fits, value, variant_text};
 use edgekeep::http::accept;
 use edgekeep::http::fields::Fields;
 use given::{exchange, head, lookup};
@@ -160,10 +160,10 @@ fn vary_names_fields_in_any_form() {
 #[track_caller]
 fn check_fit(vary: &str, stored: &str, asked: &str, expected: bool) {
     let names = choosing_fields(&fields(vary)).expect(vary);
-    let made = choices(&names, &fields(stored));
-    let fit = fits(&made, &fields(asked));
+    let made = choices(&names, &|name| value(name, &fields(stored)));
+    let fit = fits(&made, &|name| value(name, &fields(asked)));
     assert_eq!(fit, expected, "{vary}: {stored} for {asked}");
-    let asks = choices(&names, &fields(asked));
+    let asks = choices(&names, &|name| value(name, &fields(asked)));
     let same = variant_text(&made) == variant_text(&asks);
     assert_eq!(same, expected, "{vary}: {stored} for {asked}");
 }

@@ -361,7 +361,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
             .and_then(|n| n.trim().parse().ok()),
         marks: selector::marks(&lookup.key.url, &tags, &groups),
         tags,
-        choices: negotiation::choices(&names, &lookup.origin.fields),
+        choices: lookup.choices(&names),
         fields,
     };
     let lifetime = entry.terms.lifetime;

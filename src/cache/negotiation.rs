@@ -36,19 +36,18 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     Ok(names)
 }
 
-/// The choices that a request to the origin makes for these fields.
-pub fn choices(names: &[String], request: &Fields) -> Vec<Choice> {
+/// The choices that a request makes for these fields, of which `value` tells
+/// what the origin sees.
+pub fn choices(names: &[String], value: &dyn Fn(&str) -> Option<String>) -> Vec<Choice> {
     names
         .iter()
-        .map(|name| (name.clone(), value(name, request)))
+        .map(|name| (name.clone(), value(name)))
         .collect()
 }
 
-/// Whether a request to the origin makes these very choices.
-pub fn fits(choices: &[Choice], request: &Fields) -> bool {
-    choices
-        .iter()
-        .all(|(name, wanted)| value(name, request) == *wanted)
+/// Whether it makes these very choices.
+pub fn fits(choices: &[Choice], value: &dyn Fn(&str) -> Option<String>) -> bool {
+    choices.iter().all(|(name, wanted)| value(name) == *wanted)
 }
 
 /// The choices as text that distinguishes variants of one key.
@@ -65,7 +64,8 @@ pub fn variant_text(choices: &[Choice]) -> String {
     text
 }
 
-fn value(name: &str, request: &Fields) -> Option<String> {
+/// The value of a field by which it chooses, in one spelling.
+pub fn value(name: &str, request: &Fields) -> Option<String> {
     let value = request.joined(name)?;
     Some(match name {
         "accept-encoding" => accept::encoding(Some(&value)),

@@ -4,13 +4,15 @@ use super::cookies;
 use super::dialect::{self, Call};
 use super::esi;
 use super::key::{self, CacheKey, URL_BYTES_MAX};
+use super::negotiation::{self, Choice};
 use super::rules::{Origin, Rule, Rules};
 use crate::http::accept;
 use crate::http::cache_control::RequestControl;
-use crate::http::fields::{Fields, strip_hop_by_hop};
+use crate::http::fields::{Fields, is_hop_by_hop, strip_hop_by_hop};
 use crate::http::head::{Method, RequestHead};
 use crate::http::range;
 use crate::http::url::Url;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// What is to be done with a request.
@@ -73,8 +75,10 @@ pub struct Lookup {
     /// What was asked for: the same, unless the origin said which parameters
     /// of a query matter (see `flow::signpost`).
     pub asked: CacheKey,
-    /// The request that a miss sends to the origin, as a GET.
-    pub origin: OriginRequest,
+    /// Where the origin is, if the settings say so.
+    pub to: Option<Origin>,
+    /// What [`Lookup::origin`] has made.
+    pub made: OnceCell<OriginRequest>,
     /// Whether the client wants the head only.
     pub head_only: bool,
     /// Whether the request carries `Authorization` (RFC 9111 §3.5).
@@ -88,6 +92,46 @@ pub struct Lookup {
 }
 
 impl Lookup {
+    /// The request that a miss sends to the origin, as a GET. It is made when
+    /// it is first looked at: most hits need none.
+    pub fn origin(&self) -> &OriginRequest {
+        self.made.get_or_init(|| {
+            let (url, origin) = (&self.asked.url, self.to.as_ref());
+            OriginRequest {
+                method: "GET".to_owned(),
+                url: target(url, origin),
+                fields: sent(&self.rule, url, &self.client, origin),
+            }
+        })
+    }
+
+    /// The value by which a request field chooses among variants: that which
+    /// the origin sees.
+    pub fn choice(&self, name: &str) -> Option<String> {
+        let rule = &self.rule;
+        let is_plain = NEGOTIATION.contains(&name)
+            && !rule.forward_all
+            && !rule.esi
+            && !rule.key_headers.iter().any(|keyed| keyed == name)
+            && names_nothing(&self.client);
+        match is_plain {
+            // Just what `sent` would make of it, and normalising that again
+            // changes nothing.
+            true => negotiated(name, &self.client),
+            false => negotiation::value(name, &self.origin().fields),
+        }
+    }
+
+    /// The choices that this request makes for these fields.
+    pub fn choices(&self, names: &[String]) -> Vec<Choice> {
+        negotiation::choices(names, &|name| self.choice(name))
+    }
+
+    /// Whether it makes these very choices.
+    pub fn fits(&self, choices: &[Choice]) -> bool {
+        negotiation::fits(choices, &|name| self.choice(name))
+    }
+
     /// Whether this request may refresh what is fresh still: one with wishes of
     /// its own is not one of many.
     pub fn early_refresh(&self) -> bool {
@@ -153,17 +197,12 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         };
         return Plan::Bypass(reason, whole(&rule, request, origin));
     }
-    let url = key::canonical_query(url, &rule);
-    let (key, fields) = keyed(&rule, url, &request.fields, origin);
-    let origin = OriginRequest {
-        method: "GET".to_owned(),
-        url: target(&key.url, origin),
-        fields,
-    };
+    let key = keyed(&rule, key::canonical_query(url, &rule), &request.fields);
     Plan::Lookup(Box::new(Lookup {
         asked: key.clone(),
         key,
-        origin,
+        to: origin.cloned(),
+        made: OnceCell::new(),
         head_only: request.method == Method::Head,
         authorized: request.fields.has("authorization"),
         range: request
@@ -212,36 +251,56 @@ fn has_cookie(rule: &Rule, fields: &Fields) -> bool {
         .any(|(name, _)| rule.bypass_cookies.iter().any(|glob| glob.matches(name)))
 }
 
-/// The key of a cacheable request, and the fields that the origin sees: the
-/// invariant "what the origin sees is what is keyed" is kept here.
-fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (CacheKey, Fields) {
-    let mut client = client.clone();
-    strip_hop_by_hop(&mut client);
-    client.retain(|name, _| !is_ours(name));
-    let client = &client;
-    let mut sent = forwarded(rule, client);
-    cookies::drop(&mut sent, &rule.drop_cookies, &rule.key_cookies);
+/// The key of a cacheable request. What it does not hold does not reach the
+/// origin (see [`sent`]).
+fn keyed(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
+    let stripped;
+    let client = match names_nothing(client) {
+        true => client,
+        false => {
+            stripped = travelling(client);
+            &stripped
+        }
+    };
+    let travels = |name: &str| !is_hop_by_hop(name) && !is_ours(name);
     let mut key = CacheKey::of_url(url);
     // CORS answers depend on Origin, so it goes on, and into the key.
     if let Some(value) = client.joined("origin") {
         key.add("field", "origin", Some(&value));
+    }
+    for name in &rule.key_headers {
+        let value = negotiated(name, client).filter(|_| travels(name));
+        key.add("field", name, value.as_deref());
+    }
+    for name in &rule.key_cookies {
+        key.add("cookie", name, cookie(name, client));
+    }
+    key
+}
+
+fn cookie<'a>(name: &'a str, client: &'a Fields) -> Option<&'a str> {
+    let mut found = cookies::pairs(client).filter(|(n, _)| *n == name);
+    found.next().map(|(_, value)| value)
+}
+
+/// The fields that the origin sees of a cacheable request: of the client's own
+/// nothing but what is in the key ([`keyed`]) or what the rule lets through.
+/// The invariant "what the origin sees is what is keyed" is kept by these two.
+fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fields {
+    let client = &travelling(client);
+    let mut sent = forwarded(rule, client);
+    cookies::drop(&mut sent, &rule.drop_cookies, &rule.key_cookies);
+    if let Some(value) = client.joined("origin") {
         sent.set("origin", value);
     }
     for name in &rule.key_headers {
-        let value = negotiated(name, client);
-        key.add("field", name, value.as_deref());
         sent.remove(name);
-        if let Some(value) = value {
+        if let Some(value) = negotiated(name, client) {
             sent.add(name, value);
         }
     }
-    let mut crumbs = Vec::new();
-    for name in &rule.key_cookies {
-        let mut found = cookies::pairs(client).filter(|(n, _)| n == name);
-        let value = found.next().map(|(_, value)| value);
-        key.add("cookie", name, value);
-        crumbs.extend(value.map(|value| format!("{name}={value}")));
-    }
+    let crumb = |name: &String| Some(format!("{name}={}", cookie(name, client)?));
+    let crumbs: Vec<String> = rule.key_cookies.iter().filter_map(crumb).collect();
     if !crumbs.is_empty() && !sent.has("cookie") {
         sent.add("cookie", crumbs.join("; "));
     }
@@ -249,8 +308,22 @@ fn keyed(rule: &Rule, url: Url, client: &Fields, origin: Option<&Origin>) -> (Ca
         sent.add("user-agent", USER_AGENT);
     }
     ask_for_template(rule, &mut sent);
-    set_forwarding(&mut sent, &key.url, origin);
-    (key, sent)
+    set_forwarding(&mut sent, url, origin);
+    sent
+}
+
+/// A client's fields without those of its connection and those that are ours.
+fn travelling(client: &Fields) -> Fields {
+    let mut client = client.clone();
+    strip_hop_by_hop(&mut client);
+    client.retain(|name, _| !is_ours(name));
+    client
+}
+
+/// Whether `Connection` names no field that would travel otherwise.
+fn names_nothing(client: &Fields) -> bool {
+    let plain = |value: &str| value.eq_ignore_ascii_case("keep-alive") || value == "close";
+    client.all("connection").all(plain)
 }
 
 /// Fields by which a client refers to what it holds.

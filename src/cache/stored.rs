@@ -2,7 +2,6 @@
 
 use super::chance;
 use super::entry::Entry;
-use super::negotiation;
 use super::no_vary_search::Policy;
 use super::purge::{PurgeIndex, PurgeState};
 use super::request::Lookup;
@@ -65,7 +64,7 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
     if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) || entry.marks.is_empty() {
         return Verdict::Unusable(Unusable::OtherKey);
     }
-    if !negotiation::fits(&entry.choices, &lookup.origin.fields) {
+    if !lookup.fits(&entry.choices) {
         let names = entry.choices.iter().map(|(name, _)| name.clone());
         return Verdict::OtherVariant(names.collect());
     }

@@ -336,7 +336,7 @@ fn tells_of_the_page(
 
 /// The request that goes out: with our own conditions, if we hold an answer.
 fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
-    let mut request = lookup.origin.clone();
+    let mut request = lookup.origin().clone();
     if lookup.head_only {
         request.method = "HEAD".to_owned();
     }

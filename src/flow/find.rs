@@ -207,7 +207,7 @@ async fn find_in<H: Host>(
                 found => found,
             };
         };
-        let choices = negotiation::choices(&names, &lookup.origin.fields);
+        let choices = lookup.choices(&names);
         slot = lookup
             .key
             .variant_slot(&negotiation::variant_text(&choices));

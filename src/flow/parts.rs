@@ -56,7 +56,7 @@ pub async fn complete<H: Host>(
     let mut nothing = Taken::default();
     nothing.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
-    let mut request = lookup.origin.clone();
+    let mut request = lookup.origin().clone();
     if let (Some(rest), Some(tie)) = (rest, range::strong_validator(&start.entry.fields)) {
         request.fields.set("range", rest);
         request.fields.set("if-range", tie);

@@ -192,7 +192,7 @@ fn where_it_will_lie<B>(
     match (old, missing) {
         (Some(old), _) => old.hit.slot.digest.clone(),
         (_, Some(Missing::Variant(names))) => {
-            let choices = negotiation::choices(names, &lookup.origin.fields);
+            let choices = lookup.choices(names);
             let variant = negotiation::variant_text(&choices);
             lookup.key.variant_slot(&variant).digest
         }

@@ -292,7 +292,7 @@ fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
         fields,
     };
     match classify(rules, &request) {
-        Plan::Lookup(lookup) => Ok(lookup.origin),
+        Plan::Lookup(lookup) => Ok(lookup.origin().clone()),
         Plan::Bypass(_, origin) => Ok(origin),
         Plan::Admin | Plan::Purge(_) => Err("it is an address of Edgekeep's own".to_owned()),
     }

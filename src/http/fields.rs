@@ -261,7 +261,7 @@ pub fn is_unreadable(value: &str) -> bool {
 
 /// Fields that belong to one connection and never travel on
 /// (RFC 9110 §7.6.1, RFC 9111 §3.1 for the `proxy-` ones).
-fn is_hop_by_hop(name: &str) -> bool {
+pub fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade"

@@ -10,7 +10,6 @@ use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::{Times, initial_age, terms};
 use edgekeep::cache::key::{self, CacheKey};
 use edgekeep::cache::ledger::MARKS_MAX;
-use edgekeep::cache::negotiation;
 use edgekeep::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
 use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
 use edgekeep::cache::request::{Lookup, Plan, classify};
@@ -183,10 +182,7 @@ fn function(name: &str) -> Option<Box<dyn FnMut()>> {
         "vary" => {
             let entry = entry(&lookup, 3);
             Box::new(move || {
-                assert!(negotiation::fits(
-                    black_box(&entry.choices),
-                    &lookup.origin.fields
-                ));
+                assert!(lookup.fits(black_box(&entry.choices)));
             })
         }
         "freshness" => {
