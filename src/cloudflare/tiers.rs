@@ -50,8 +50,14 @@ pub fn is_on_wrapper(name: &str, value: &str) -> bool {
             starts.iter().any(|start| name.starts_with(start))
         }
     };
-    // Of other bytes it is not certain that they come back as they went.
-    !has_meaning && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    !has_meaning
+}
+
+/// Whether it is certain that a value comes back as it went. (Fields that hold
+/// another are not read back as they lie in the entry's text, so none of them
+/// is looked for on the wrapper: see `Fields::changes`.)
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Writes the Cache API.
@@ -61,7 +67,7 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
     fields.add("cache-control", format!("max-age={retention}"));
     fields.add(ENTRY_FIELD, entry.encode());
     for (name, value) in entry.fields.iter() {
-        if is_on_wrapper(name, value) {
+        if is_on_wrapper(name, value) && is_plain(value) {
             fields.add(name, value);
         }
     }
