@@ -38,11 +38,6 @@ fn stored() -> (World, Place) {
     (world, place)
 }
 
-/// The page and where it came from: memory and the Cache API are one here.
-fn near(place: &Place) -> String {
-    place.get("/a").replace("memory", "cache-api")
-}
-
 fn asked(world: &World) -> usize {
     world.state.borrow().asked.len()
 }
@@ -51,7 +46,7 @@ fn asked(world: &World) -> usize {
 /// a refresh. Each does at more than nine moments of ten.
 fn until_early(world: &World, place: &Place) {
     for _ in 0..50 {
-        match near(place).as_str() {
+        match place.get("/a").as_str() {
             "old cache-api" => world.executor.advance(1),
             "old cache-api/early-refresh" => return,
             other => panic!("{other}"),
@@ -66,7 +61,7 @@ fn a_page_is_refreshed_before_it_expires() {
     // Far from its end, nobody does it: the chance is e^(-50) at a time.
     for _ in 0..200 {
         world.executor.advance(50);
-        assert_eq!(near(&place), "old cache-api");
+        assert_eq!(place.get("/a"), "old cache-api");
     }
     assert_eq!(asked(&world), 1);
     world.executor.advance(MINUTE_MS - 10_000 - 100);
@@ -75,14 +70,14 @@ fn a_page_is_refreshed_before_it_expires() {
     // While that lasts, nobody else asks.
     for _ in 0..40 {
         world.executor.advance(1);
-        assert!(near(&place).starts_with("old cache-api"));
+        assert!(place.get("/a").starts_with("old cache-api"));
     }
     assert_eq!(asked(&world), 2);
     let sent = world.state.borrow().asked[1].fields.clone();
     assert_eq!(sent.get("if-none-match"), Some("\"old\""));
     world.executor.advance(COST_MS);
     // The old one would have expired; nobody waited for the new one.
-    assert_eq!(near(&place), "new cache-api");
+    assert_eq!(place.get("/a"), "new cache-api");
     assert_eq!(asked(&world), 2);
 }
 
@@ -93,7 +88,7 @@ fn a_page_that_is_confirmed_lives_on() {
     until_early(&world, &place);
     world.executor.advance(COST_MS);
     world.executor.advance(MINUTE_MS / 2);
-    assert_eq!(near(&place), "old cache-api");
+    assert_eq!(place.get("/a"), "old cache-api");
     assert_eq!(asked(&world), 2);
 }
 
@@ -105,9 +100,9 @@ fn an_origin_that_fails_shortens_no_life() {
     state.plans.insert("/a".to_owned(), Plan::Down);
     drop(state);
     until_early(&world, &place);
-    assert!(near(&place).starts_with("old cache-api"));
+    assert!(place.get("/a").starts_with("old cache-api"));
     world.executor.advance(100);
-    assert_eq!(near(&place), "old cache-api/stale-if-error");
+    assert_eq!(place.get("/a"), "old cache-api/stale-if-error");
 }
 
 #[test]
@@ -119,11 +114,11 @@ fn a_newer_page_of_another_data_centre_is_taken_instead() {
     // Elsewhere it is fetched later.
     world.executor.advance(MINUTE_MS / 2);
     origin(&world, 0, "max-age=60", "new");
-    assert_eq!(near(&place), "new -");
+    assert_eq!(place.get("/a"), "new -");
     world.state.borrow_mut().cache_api = here;
     world.executor.advance(MINUTE_MS / 2 - 100);
     until_early(&world, &place);
-    assert_eq!(near(&place), "new cache-api");
+    assert_eq!(place.get("/a"), "new cache-api");
     assert_eq!(asked(&world), 2);
 }
 
@@ -132,12 +127,12 @@ fn an_older_page_of_another_tier_is_not() {
     let world = World::new(START_MS);
     origin(&world, COST_MS, "max-age=600", "older");
     let place = Place::new(&world, 0);
-    assert_eq!(near(&place), "older -");
+    assert_eq!(place.get("/a"), "older -");
     let shared = world.state.borrow().kv.clone();
     world.state.borrow_mut().cache_api.clear();
     world.state.borrow_mut().kv.clear();
     origin(&world, COST_MS, "max-age=60", "old");
-    assert_eq!(near(&place), "old -");
+    assert_eq!(place.get("/a"), "old -");
     world.state.borrow_mut().kv = shared;
     origin(&world, 0, "max-age=60", "new");
     world.executor.advance(MINUTE_MS - 100);
@@ -145,5 +140,5 @@ fn an_older_page_of_another_tier_is_not() {
     // The one of which the origin is asked is the newer one.
     let sent = world.state.borrow().asked[2].fields.clone();
     assert_eq!(sent.get("if-none-match"), Some("\"old\""));
-    assert_eq!(near(&place), "new cache-api");
+    assert_eq!(place.get("/a"), "new cache-api");
 }

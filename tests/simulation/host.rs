@@ -15,6 +15,7 @@ use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::key::Slot;
+use edgekeep::cache::kv_health::LAST_READ_MS_MAX;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
@@ -189,6 +190,10 @@ impl SimHost {
                 (held, world.up_to(most), faults.kv_fails)
             }
         };
+        if takes_ms > LAST_READ_MS_MAX {
+            // Not even the last look waits for so long.
+            self.exchange.tier_failed.set(true);
+        }
         self.pass(takes_ms).await;
         if world.chance(world.faults(fails)) {
             self.exchange.tier_failed.set(true);

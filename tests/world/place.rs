@@ -18,8 +18,9 @@ use std::rc::Rc;
 pub const START_MS: u64 = 1_795_424_400_000;
 pub const LAG_MS: u64 = 4000;
 pub const MINUTE_MS: i64 = 60_000;
+/// Without memory, so that what an answer says is of the tiers behind it.
 const SETTINGS: &str = r#"{ "origin": "http://origin.test", "max_purge_lag": 4,
-    "origin_timeout": 10, "on_ledger_outage": "OUTAGE", "defaults": { "kv": true, "retries": 0 } }"#;
+    "origin_timeout": 10, "on_ledger_outage": "OUTAGE", "defaults": { "kv": true, "memory": false, "retries": 0 } }"#;
 
 pub type Slot = Rc<RefCell<Option<Answer<Bytes>>>>;
 
