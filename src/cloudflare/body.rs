@@ -23,6 +23,8 @@ enum Inner {
     Cached(js::Response),
     /// What is held in memory (see `glue::hold`).
     Held(JsValue),
+    /// All of it. Nobody writes to these bytes.
+    Bytes(Uint8Array),
     /// A 101 (Switching Protocols): the response itself carries the socket.
     Upgrade(js::Response),
 }
@@ -77,9 +79,9 @@ impl Body {
         Self(Some(Inner::Upgrade(response)))
     }
 
-    /// A body that a tier held, in one piece.
-    pub fn of_bytes(bytes: &Uint8Array) -> Result<Self, JsValue> {
-        stream_of(bytes).map(Self::stored)
+    /// A body that has come whole.
+    pub fn of_bytes(bytes: Uint8Array) -> Self {
+        Self(Some(Inner::Bytes(bytes)))
     }
 
     /// The stream, to move it on.
@@ -94,15 +96,34 @@ impl Body {
             }
             Some(Inner::Cached(response)) => response.body(),
             Some(Inner::Held(held)) => Some(glue::stream_of(&held)),
+            Some(Inner::Bytes(bytes)) => stream_of(&bytes).ok(),
             _ => None,
         }
     }
 
-    /// The stream, for a client that was told this length. A long stored body
+    /// What a response is made of, for a client that was told this length: the
+    /// bytes, a stream, or nothing. A long stored body
     /// goes through a pipe that fails if it is shorter: better a broken
     /// transfer than a wrong page. So does one that is timed: what the runtime
     /// passes on by itself outlives the request and its timers.
-    pub fn into_response(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
+    pub fn into_response(self, length: Option<u64>) -> Result<JsValue, JsValue> {
+        let body = match self.into_bytes() {
+            Ok(bytes) => return Ok(bytes.into()),
+            Err(body) => body,
+        };
+        let stream = body.into_long_stream(length)?;
+        Ok(stream.map_or(JsValue::NULL, Into::into))
+    }
+
+    /// The bytes, of one that has come whole.
+    fn into_bytes(mut self) -> Result<Uint8Array, Self> {
+        match self.0.take() {
+            Some(Inner::Bytes(bytes)) => Ok(bytes),
+            other => Err(Self(other)),
+        }
+    }
+
+    fn into_long_stream(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
         let stored = matches!(self.0, Some(Inner::Stored(_) | Inner::Cached(_)));
         let timed = matches!(self.0, Some(Inner::Timed(_)));
         match self.into_stream() {
@@ -131,12 +152,16 @@ impl Body {
 
     /// Two of it, from the same place.
     pub fn twice(self) -> Result<(Self, Self), JsValue> {
-        let same = match self.0 {
+        let body = match self.into_bytes() {
+            Ok(bytes) => return Ok((Self::of_bytes(bytes.clone()), Self::of_bytes(bytes))),
+            Err(body) => body,
+        };
+        let same = match body.0 {
             Some(Inner::Stored(_) | Inner::Cached(_)) => Self::stored,
             Some(Inner::Timed(_)) => Self::timed,
             _ => Self::new,
         };
-        let stream = self.into_stream().ok_or("a body that cannot be copied")?;
+        let stream = body.into_stream().ok_or("a body that cannot be copied")?;
         let (one, other) = tee(&stream)?;
         Ok((same(one), same(other)))
     }
@@ -152,7 +177,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let Some(Inner::Held(_)) = self.0 {
+        if let Some(Inner::Held(_) | Inner::Bytes(_)) = self.0 {
             return;
         }
         if let Some(stream) = self.take_stream() {
@@ -304,11 +329,12 @@ pub struct Copy {
 impl Copy {
     /// Reads the body, or its start. Fails if it breaks off, or is not as long
     /// as it should be.
-    pub async fn of(body: Option<Body>, length: Option<u64>) -> Result<Self, JsValue> {
-        let Some(stream) = body.and_then(Body::into_stream) else {
-            let start = Uint8Array::new_with_length(0);
-            return Ok(Self { start, rest: None });
+    pub async fn of(body: Body, length: Option<u64>) -> Result<Self, JsValue> {
+        let body = match Self::at_once(Some(body), length) {
+            Ok(copy) => return copy,
+            Err(body) => body,
         };
+        let stream = body.into_stream().ok_or("a body that cannot be read")?;
         let expected = length.and_then(|length| u32::try_from(length).ok());
         let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
         // One byte more than expected tells whether that was all.
@@ -323,6 +349,18 @@ impl Copy {
             return Err(OTHER_LENGTH.into());
         }
         Ok(Self { start, rest: None })
+    }
+
+    /// The same for a body that has come, or for none; else gives it back.
+    pub fn at_once(body: Option<Body>, length: Option<u64>) -> Result<Result<Self, JsValue>, Body> {
+        let Some(body) = body else {
+            let start = Uint8Array::new_with_length(0);
+            return Ok(Ok(Self { start, rest: None }));
+        };
+        let start = body.into_bytes()?;
+        let fits = length.is_none_or(|length| length == u64::from(start.length()));
+        let copy = Self { start, rest: None };
+        Ok(fits.then_some(copy).ok_or_else(|| OTHER_LENGTH.into()))
     }
 
     /// How long the body is, if it is whole.
@@ -381,6 +419,10 @@ pub async fn whole(
     let broken = |error: JsValue| (OriginFailure::CutOff, js::message(&error));
     // One branch is read to see if it ends as it should; the other holds what
     // was read, and passes on.
+    let body = match body.into_bytes() {
+        Ok(bytes) => return Ok(Body::of_bytes(bytes)),
+        Err(body) => body,
+    };
     let (read, given) = body.twice().map_err(broken)?;
     let stream = read.into_stream().ok_or_else(|| broken("no body".into()))?;
     let reader = stream.get_reader(&js::object([("mode", "byob".into())]));
@@ -406,12 +448,12 @@ pub async fn whole(
 
 /// One short body after the other, as a new one.
 pub async fn join(one: Body, other: Body) -> Result<Body, JsValue> {
-    let one = Copy::of(Some(one), None).await?;
-    let other = Copy::of(Some(other), None).await?;
+    let one = Copy::of(one, None).await?;
+    let other = Copy::of(other, None).await?;
     if one.rest.is_some() || other.rest.is_some() {
         return Err("a part is too long to be put together".into());
     }
-    Ok(Body::new(stream_of(&together(&one.start, &other.start))?))
+    Ok(Body::of_bytes(together(&one.start, &other.start)))
 }
 
 fn stream_of(bytes: &Uint8Array) -> Result<Stream, JsValue> {

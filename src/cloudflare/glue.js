@@ -43,6 +43,8 @@ export function note(error) {
   broken = true
   for (const { reject } of waiting.values()) reject(error)
   waiting.clear()
+  for (const close of open.values()) close()
+  open.clear()
 }
 
 // ---- Requests and their answers ----
@@ -81,6 +83,20 @@ export function deliver(id, response) {
   }
 }
 
+/** What keeps requests open behind their responses: how each of them ends. */
+const open = new Map()
+
+export function keepOpen(context) {
+  const number = ++last
+  context.waitUntil(new Promise((resolve) => open.set(number, resolve)))
+  return number
+}
+
+export function letClose(number) {
+  open.get(number)?.()
+  open.delete(number)
+}
+
 function headers(head) {
   const fields = new Headers()
   if (head !== '') {
@@ -100,18 +116,22 @@ export function respond(id, status, head, body) {
 }
 
 /**
- * A response from one of the Cache API: its body, and its fields but for the changes. Copying fields costs nearly nothing
- * where the runtime does it, and setting them one by one is half of what a hit costs.
+ * A response from one of the Cache API, or from what is held of one: its body, and its fields but for the changes. Copying
+ * fields costs nearly nothing where the runtime does it, and setting them one by one is half of what a hit costs.
  */
-export function respondFrom(id, status, changes, cached) {
-  const response = new Response(cached.body, { status, headers: cached.headers, encodeBody: changes.includes('content-encoding\n') ? 'manual' : 'automatic' })
+export function respondFrom(id, status, changes, from) {
+  const response = new Response(from.body, { status, headers: from.headers, encodeBody: changes.includes('content-encoding\n') ? 'manual' : 'automatic' })
   const fields = response.headers
-  for (const name of OWN) fields.delete(name)
   const lines = changes.split('\n')
+  // What is held has none of its wrapper's fields any more. Of others, those are deleted that are not set anyway.
+  const left = from instanceof Response ? new Set(OWN) : undefined
   for (let n = 0; n + 1 < lines.length; n += 2) {
-    if (lines[n + 1] === '\0') fields.delete(lines[n])
-    else fields.append(lines[n], lines[n + 1])
+    const [name, value] = [lines[n], lines[n + 1]]
+    if (value === '\0') fields.delete(name)
+    else if (left?.delete(name)) fields.set(name, value)
+    else fields.append(name, value)
   }
+  left?.forEach((name) => fields.delete(name))
   deliver(id, response)
 }
 
@@ -166,10 +186,12 @@ export function put(op, url, head, body) {
 
 /**
  * Asks an origin: for a head within `headMs` and a body within `bodyMs` more, if these are not 0. Lands with the response
- * and its head, before which its status stands on a line.
+ * and a text: its status, what body there is, and its fields. A body whose length is told, and not more than `shortBytes`,
+ * is waited for: where it is (`1`), it lands instead of the response.
  */
-export function ask(op, method, url, head, body, headMs, bodyMs) {
+export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
   const controller = new AbortController()
+  const late = (milliseconds) => (milliseconds > 0 ? setTimeout(() => controller.abort(LATE), milliseconds) : undefined)
   const init = {
     method,
     headers: headers(head),
@@ -181,18 +203,36 @@ export function ask(op, method, url, head, body, headMs, bodyMs) {
   // Not through the zone's own cache, which our purges do not reach.
   if (method === 'GET' || method === 'HEAD') init.cache = 'no-store'
   if (body !== undefined) init.body = body
-  const timer = headMs > 0 ? setTimeout(() => controller.abort(LATE), headMs) : undefined
-  const response = fetch(url, init).finally(() => clearTimeout(timer))
-  land(op, response, (response) => {
-    let text = String(response.status)
+  const timers = [late(headMs)]
+  let text
+  const asked = async () => {
+    const response = await fetch(url, init)
+    text = ''
     for (const [name, value] of response.headers) text += `\n${name}\n${value}`
-    if (bodyMs > 0 && response.body !== null) setTimeout(() => controller.abort(), bodyMs)
-    landed(op, response, send(text))
-  })
+    const length = response.body !== null && shortBytes > 0 ? Number(response.headers.get('content-length') ?? NaN) : NaN
+    if (!(length <= shortBytes)) {
+      text = `${response.status}\n${text}`
+      if (bodyMs > 0 && response.body !== null) setTimeout(() => controller.abort(), bodyMs)
+      return response
+    }
+    timers.push(late(bodyMs))
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    if (bytes.byteLength !== length) throw CUT
+    text = `${response.status}\n1${text}`
+    return bytes
+  }
+  const failed = (error) => {
+    // What breaks off after its head is another failure than one that never came.
+    if (text === undefined) throw error
+    throw controller.signal.aborted ? LATE : CUT
+  }
+  const answer = asked().catch(failed).finally(() => timers.forEach((timer) => clearTimeout(timer)))
+  land(op, answer, (answer) => landed(op, answer, send(text)))
 }
 
-/** What an abort for lateness is known by. */
+/** What an abort for lateness is known by, and a short body that did not come whole. */
 const LATE = 'edgekeep: late'
+const CUT = 'edgekeep: cut'
 
 /** Lands after some time, unless it is called off before. */
 export function sleep(op, milliseconds) {

@@ -5,7 +5,7 @@
 //! An operation that takes time has a number, under which JavaScript says what
 //! came of it: one call, where a promise takes two closures and five calls.
 
-use super::js::Stream;
+use super::js::{self, Stream};
 use crate::http::fields::Fields;
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -41,7 +41,15 @@ extern "C" {
         body: &JsValue,
         head_ms: f64,
         body_ms: f64,
+        short_bytes: u32,
     ) -> Result<(), JsValue>;
+
+    /// Keeps a request open (`waitUntil`) until it may close.
+    #[wasm_bindgen(js_name = keepOpen)]
+    pub fn keep_open(context: &js::Context) -> u32;
+
+    #[wasm_bindgen(js_name = letClose)]
+    pub fn let_close(number: u32);
 
     fn sleep(op: u32, milliseconds: f64) -> JsValue;
 
@@ -101,10 +109,15 @@ pub struct Question<'a> {
     pub head_ms: u64,
     /// And its body after that.
     pub body_ms: u64,
+    /// Up to how many bytes a body, of which the length is told, is waited
+    /// for within `head_ms`; 0: none is.
+    pub short_bytes: u32,
 }
 
-/// Asks an origin: gives the response, and a text of its status and fields,
-/// each piece on a line. An answer that takes too long fails with [`LATE`].
+/// Asks an origin: gives the response, and a text of its status, of `1` if a
+/// short body is given instead, and of its fields, each piece on a line. An
+/// answer that takes too long fails with [`LATE`], and one whose short body
+/// did not come whole with [`CUT`].
 pub fn fetch(question: &Question<'_>) -> Operation {
     Operation::begin(|op| {
         ask(
@@ -116,6 +129,7 @@ pub fn fetch(question: &Question<'_>) -> Operation {
             // Exact: minutes.
             question.head_ms as f64,
             question.body_ms as f64,
+            question.short_bytes,
         )
     })
 }
@@ -134,6 +148,9 @@ pub fn pause(milliseconds: u64) -> Operation {
 
 /// What the failure says of an answer that came too late.
 pub const LATE: &str = "edgekeep: late";
+
+/// What the failure says of a short body that did not come whole.
+pub const CUT: &str = "edgekeep: cut";
 
 /// What an operation came to: a value and a text, or an exception.
 type Outcome = Result<(JsValue, String), JsValue>;
@@ -299,7 +316,8 @@ pub fn linear() -> JsValue {
 pub fn received(bytes: u32) -> String {
     INBOX.with_borrow(|inbox| {
         let text = inbox.get(..bytes as usize).unwrap_or_default();
-        String::from_utf8_lossy(text).into_owned()
+        // `encodeInto` writes nothing that is not UTF-8.
+        String::from_utf8(text.to_vec()).unwrap_or_default()
     })
 }
 

@@ -100,8 +100,6 @@ extern "C" {
 
     /// ExecutionContext
     pub type Context;
-    #[wasm_bindgen(method, catch, js_name = waitUntil)]
-    pub fn wait_until(this: &Context, promise: &Promise) -> Result<(), JsValue>;
 
     /// AbortController
     pub type AbortController;

@@ -14,7 +14,7 @@ use crate::flow::{alarm, work};
 use crate::http::from_json::{FromJson, Wrong};
 use crate::http::json::Json;
 use js_sys::Promise;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::*;
@@ -57,9 +57,18 @@ pub async fn history(env: &JsValue, question: &Question) -> Result<Vec<Told>, St
     Vec::from_json(&answer).map_err(unreadable)
 }
 
-/// The object's id, which no other deployment has. It takes no request.
+thread_local! {
+    static ID: OnceCell<String> = const { OnceCell::new() };
+}
+
+/// The object's id, which no other deployment has. It takes no request, and
+/// is worked out once.
 pub fn id(env: &JsValue) -> Result<String, String> {
-    Ok(Named::of(env, BINDING, NAME)?.id())
+    if let Some(id) = ID.with(|id| id.get().cloned()) {
+        return Ok(id);
+    }
+    let id = Named::of(env, BINDING, NAME)?.id();
+    Ok(ID.with(|kept| kept.get_or_init(|| id).clone()))
 }
 
 fn read_news(text: &str) -> Result<News, String> {

@@ -1,11 +1,11 @@
 //! Asking the origin.
 
 use super::body::Body;
-use super::glue::{self, LATE, Question};
+use super::glue::{self, CUT, LATE, Question};
 use super::js;
 use crate::cache::answer::OriginFailure;
 use crate::cache::request::OriginRequest;
-use crate::flow::host::Patience;
+use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use std::future::{Future, poll_fn};
@@ -31,28 +31,37 @@ pub async fn ask(
         body: body.map_or(JsValue::UNDEFINED, Into::into),
         head_ms: patience.head_ms.unwrap_or(0),
         body_ms: patience.body_ms.unwrap_or(0),
+        short_bytes: match patience.at_once {
+            true => AT_ONCE_BYTES_MAX,
+            false => 0,
+        },
     };
-    let (response, head) = glue::fetch(&question).await.map_err(|error| {
+    let (answer, text) = glue::fetch(&question).await.map_err(|error| {
         let text = error.as_string().unwrap_or_else(|| js::message(&error));
         match patience.head_ms {
             Some(ms) if text == LATE => {
-                let text = format!("no response head within {ms} ms");
+                let text = format!("no response within {ms} ms");
                 (OriginFailure::TimedOut, text)
             }
+            _ if text == CUT => (OriginFailure::CutOff, "the body broke off".to_owned()),
             _ => (OriginFailure::Unreachable, text),
         }
     })?;
-    let response: js::Response = response.unchecked_into();
-    let (status, fields) = head.split_once('\n').unwrap_or((&head, ""));
+    let (status, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let (at_once, fields) = rest.split_once('\n').unwrap_or((rest, ""));
     let status = status.parse().unwrap_or(0);
     let head = ResponseHead {
         status,
         fields: Fields::from_text(fields),
     };
+    let response = |answer: JsValue| answer.unchecked_into::<js::Response>();
     match status {
-        101 => Ok((head, Some(Body::upgrade(response)))),
+        101 => Ok((head, Some(Body::upgrade(response(answer))))),
+        200..=599 if !at_once.is_empty() => {
+            Ok((head, Some(Body::of_bytes(answer.unchecked_into()))))
+        }
         200..=599 => {
-            let body = response.body();
+            let body = response(answer).body();
             let body = match patience.body_ms {
                 Some(_) => body.map(Body::timed),
                 None => body.map(Body::new),

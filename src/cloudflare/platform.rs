@@ -36,9 +36,34 @@ struct Inner {
 /// Whose time is spent on what no response waits for.
 enum Behind {
     /// A request's or the cron trigger's: the runtime lets it go on.
-    Request(js::Context),
+    Request(Open),
     /// The ledger's own, whose alarm ends when it is done.
     Ledger(Work),
+}
+
+/// What keeps a request open while work of its goes on behind the response.
+struct Open {
+    context: js::Context,
+    /// How many pieces of work go on.
+    going_on: Cell<u32>,
+    /// The number under which it is kept open, while there are any.
+    number: Cell<u32>,
+}
+
+impl Open {
+    fn begin(&self) {
+        if self.going_on.get() == 0 {
+            self.number.set(glue::keep_open(&self.context));
+        }
+        self.going_on.set(self.going_on.get().saturating_add(1));
+    }
+
+    fn end(&self) {
+        self.going_on.set(self.going_on.get().saturating_sub(1));
+        if self.going_on.get() == 0 {
+            glue::let_close(self.number.get());
+        }
+    }
 }
 
 /// A step of the ledger's work, in the ledger's object.
@@ -54,7 +79,11 @@ struct Work {
 impl Platform {
     /// The platform of a request, or of a run of the cron trigger.
     pub fn new(env: JsValue, context: js::Context) -> Self {
-        let behind = Behind::Request(context);
+        let behind = Behind::Request(Open {
+            context,
+            going_on: Cell::default(),
+            number: Cell::default(),
+        });
         Self(Rc::new(Inner { env, behind }))
     }
 
@@ -105,9 +134,8 @@ impl Platform {
         Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
     }
 
-    /// Writes an entry to its tiers, once its body has come.
-    async fn store(&self, mut keep: Keep, body: Option<Body>) {
-        let copy = Copy::of(body, keep.entry.length).await;
+    /// Writes an entry to its tiers.
+    fn store(&self, mut keep: Keep, copy: Result<Copy, JsValue>) {
         if let Ok(copy) = &copy {
             // Known now even if the origin did not say: later answers can.
             // A status that has no body has no length either (RFC 9110 §8.6).
@@ -214,14 +242,24 @@ impl Host for Platform {
     fn later(&self, work: impl Future<Output = ()> + 'static) {
         // One machine for all kinds of work.
         let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work);
-        let promise = tasks::promise(async move {
-            work.await;
-            Ok(JsValue::UNDEFINED)
-        });
         match &self.0.behind {
-            // It throws for what is no promise.
-            Behind::Request(context) => drop(context.wait_until(&promise)),
-            Behind::Ledger(step) => step.pending.borrow_mut().push(promise),
+            Behind::Request(open) => {
+                let host = self.clone();
+                open.begin();
+                tasks::start(async move {
+                    work.await;
+                    if let Behind::Request(open) = &host.0.behind {
+                        open.end();
+                    }
+                });
+            }
+            Behind::Ledger(step) => {
+                let promise = tasks::promise(async move {
+                    work.await;
+                    Ok(JsValue::UNDEFINED)
+                });
+                step.pending.borrow_mut().push(promise);
+            }
         }
     }
 
@@ -248,8 +286,17 @@ impl Host for Platform {
         };
         match split {
             Ok((copy, client)) => {
-                let host = self.clone();
-                self.later(async move { host.store(keep, copy).await });
+                let length = keep.entry.length;
+                match Copy::at_once(copy, length) {
+                    Ok(copy) => self.store(keep, copy),
+                    Err(body) => {
+                        let host = self.clone();
+                        self.later(async move {
+                            let copy = Copy::of(body, length).await;
+                            host.store(keep, copy);
+                        });
+                    }
+                }
                 client
             }
             Err(error) => {

@@ -67,9 +67,7 @@ fn respond(request: u32, answer: Answer<Body>) -> Result<(), JsValue> {
         _ if bodiless => JsValue::NULL,
         Content::Empty => JsValue::NULL,
         Content::Text(text) => text.into(),
-        Content::Body(body) => body
-            .into_response(answer.length)?
-            .map_or(JsValue::NULL, Into::into),
+        Content::Body(body) => body.into_response(answer.length)?,
         Content::Parts(body, pieces) => body.into_pieces(pieces)?.into(),
     };
     glue::respond(request, status, &fields.to_text(), &body)

@@ -136,7 +136,7 @@ pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
             js::let_go(value.cancel());
             return Ok(Some((String::new(), None)));
         }
-        return Ok(Some((text, Some(Body::of_bytes(&bytes)?))));
+        return Ok(Some((text, Some(Body::of_bytes(bytes)))));
     }
     // A stream that was read from cannot be a response's body, but a copy of
     // its rest can. (A pipe's end could, too, but the runtime refuses to pipe

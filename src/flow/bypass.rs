@@ -60,6 +60,7 @@ fn question<'a>(request: &'a RequestHead, rule: &'a Rule, waits: bool) -> Questi
         rule,
         safe: !waits && !is_unsafe(&request.method),
         timed: !waits,
+        at_once: false,
     }
 }
 

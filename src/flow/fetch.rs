@@ -60,6 +60,7 @@ impl<B> Ask<B> {
             rule: &lookup.rule,
             safe: true,
             timed: true,
+            at_once: true,
         };
         let asked = upstream::ask(host, isolate, question, None, request, report).await;
         let (head, body) = match asked.said {

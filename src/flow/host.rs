@@ -20,6 +20,11 @@ use std::rc::Rc;
 /// time take a fifth of an isolate's 128 MB. Parts are put together up to it.
 pub const WHOLE_BYTES_MAX: u32 = 256 * 1024;
 
+/// Bodies up to this length come with their heads, if the length is told: an
+/// origin sends so much at once (ten segments of 1,460 bytes, RFC 6928), so
+/// nobody waits, and one that breaks off has failed before anybody hears of it.
+pub const AT_ONCE_BYTES_MAX: u32 = 14_600;
+
 /// Where entries are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
@@ -116,6 +121,9 @@ pub struct Patience {
     pub head_ms: Option<u64>,
     /// Milliseconds from the head to the end of the body, if that must come.
     pub body_ms: Option<u64>,
+    /// Whether a body of at most [`AT_ONCE_BYTES_MAX`], if its length is told,
+    /// must come whole within `head_ms`.
+    pub at_once: bool,
 }
 
 /// The reader of a body that is being made is gone.
@@ -217,7 +225,8 @@ pub trait Host: Clone + 'static {
         timeout_ms: u64,
     ) -> Result<Self::Body, OriginFailure>;
 
-    /// Asks the origin. A body that takes longer than it may breaks off.
+    /// Asks the origin. A body that takes longer than it may breaks off; one
+    /// that is to come with its head fails as a whole.
     async fn ask_origin(
         &self,
         request: &OriginRequest,

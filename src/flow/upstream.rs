@@ -4,6 +4,7 @@
 //! | it failed by | asked again | the backup is asked |
 //! |---|---|---|
 //! | no connection, a status of `error_statuses` but 500 | yes, after a pause | yes |
+//! | a short body that breaks off | yes, after a pause | yes |
 //! | such a status with `Retry-After` | no: it asked for rest | yes |
 //! | no head in time | no: it would take as long again | yes |
 //! | 500 | no: the page is broken | no |
@@ -48,6 +49,8 @@ pub struct Question<'a> {
     pub safe: bool,
     /// Whether the head must come in time.
     pub timed: bool,
+    /// Whether a short body must come with it ([`Patience::at_once`]).
+    pub at_once: bool,
 }
 
 /// What an origin says.
@@ -191,6 +194,7 @@ impl<H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'_, H, R> {
             body_ms: body_seconds
                 .filter(|_| self.question.timed)
                 .map(|seconds| seconds.saturating_mul(1000)),
+            at_once: self.question.at_once,
         };
         let said = self
             .host

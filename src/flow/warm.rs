@@ -247,6 +247,7 @@ async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8
         rule: &rule,
         safe: true,
         timed: true,
+        at_once: false,
     };
     let mut report = Report::default();
     let request = |_: &mut Report| request.clone();

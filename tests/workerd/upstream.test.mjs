@@ -27,7 +27,8 @@ describe('a body has so long to come', LIMIT, () => {
     // name, fields of the request, fields of the answer, start of the body
     ['passed by', [COOKIE], ['Content-Length', '10'], 'half-'],
     ['passed by, of no known length', [COOKIE], [], 'half-'],
-    ['on its way to the tiers', [], ['Content-Length', '10'], 'half-'],
+    ['short', [], ['Content-Length', '10'], 'half-'],
+    ['on its way to the tiers', [], ['Content-Length', '15005'], 'x'.repeat(15_000)],
     ['on its way to the tiers, of no known length', [], [], 'half-'],
     ['long', [], ['Content-Length', '400005'], 'x'.repeat(400_000)],
   ]
@@ -38,10 +39,11 @@ describe('a body has so long to come', LIMIT, () => {
       const began = performance.now()
       const answer = await stand.get(host, '/page', fields)
       const took = performance.now() - began
-      assert.equal(answer.status, 200)
+      // A short one comes with its head, or there is no answer.
+      assert.equal(answer.status, name === 'short' ? 504 : 200)
       // Local workerd ends a chunked answer properly when its source breaks (see bodies.test.mjs).
-      if (head.length > 0) assert.ok(!answer.complete, `the transfer did not break: ${answer}`)
-      assert.ok(answer.body.length <= start.length, `${answer}`)
+      if (head.length > 0 && name !== 'short') assert.ok(!answer.complete, `the transfer did not break: ${answer}`)
+      if (name !== 'short') assert.ok(answer.body.length <= start.length, `${answer}`)
       assert.ok(took > 900 && took < 4_000, `it broke after ${took} ms`)
       // Nothing of it was kept, and the origin is asked anew.
       stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: 'new' })

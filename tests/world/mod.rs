@@ -15,7 +15,9 @@ use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::zone::Answer;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, WHOLE_BYTES_MAX};
+use edgekeep::flow::host::{
+    AT_ONCE_BYTES_MAX, BodyError, Host, Keep, Ordered, Patience, Tier, WHOLE_BYTES_MAX,
+};
 use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
@@ -390,7 +392,16 @@ impl Host for World {
         if delay > 0 {
             self.sleep(delay).await;
         }
-        Ok(Self::answer(&plan, request))
+        let (head, body) = Self::answer(&plan, request);
+        let told: Option<u32> = head
+            .fields
+            .get("content-length")
+            .and_then(|n| n.parse().ok());
+        let short = told.is_some_and(|length| length <= AT_ONCE_BYTES_MAX);
+        if patience.at_once && short && body.as_ref().is_some_and(|body| body.broken) {
+            return Err(OriginFailure::CutOff);
+        }
+        Ok((head, body))
     }
 
     async fn read(&self, body: Bytes, limit: usize) -> Result<Vec<u8>, BodyError> {
