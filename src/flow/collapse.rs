@@ -199,14 +199,15 @@ pub async fn fill<H: Host>(
     let mut told = std::mem::take(report);
     host.later(async move {
         let (host, site) = (&host_then, &lookup.key.url.host);
-        told.landed = landed(host, &isolate, &flight, site);
+        let landing = Handoff::default();
+        told.landed = landed(host, &isolate, &flight, site, &landing);
         let client = Client::Waiting;
         let work = fetch(host, &isolate, &lookup, old, &taken, client, &mut told);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
         let answer = lead(host, &flight, site, shared, work).await;
         conclude(host, &isolate, &flight, site, &told);
         there.put((answer, told));
-        until_landed(host, &isolate, &flight).await;
+        until_landed(host, &isolate, &flight, &landing).await;
     });
     let (answer, told) = handoff.take().await;
     *report = told;
@@ -240,13 +241,21 @@ pub async fn lead<H: Host, T>(
     work.await
 }
 
-/// Ends a flight when the copy of its answer is there.
-pub fn landed<H: Host>(host: &H, isolate: &Rc<Isolate>, flight: &Rc<Flight>, site: &str) -> Landed {
+/// Ends a flight when the copy of its answer is there, and says so to the
+/// request that waits for that, which is the one that stores it.
+pub fn landed<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    flight: &Rc<Flight>,
+    site: &str,
+    landing: &Handoff<()>,
+) -> Landed {
     let (host, isolate, flight) = (host.clone(), Rc::clone(isolate), Rc::clone(flight));
-    let site = site.to_owned();
+    let (site, landing) = (site.to_owned(), landing.clone());
     Landed::new(move |tier, _| {
         if tier == Tier::CacheApi {
             end(&host, &isolate, &flight, &site, Outcome::Landed);
+            landing.put(());
         }
     })
 }
@@ -283,7 +292,12 @@ pub fn conclude<H: Host>(
 
 /// Waits until the copy of a flight's answer is there, with signs of life; not
 /// for ever.
-pub async fn until_landed<H: Host>(host: &H, isolate: &Rc<Isolate>, flight: &Rc<Flight>) {
+pub async fn until_landed<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    flight: &Rc<Flight>,
+    landing: &Handoff<()>,
+) {
     let began_ms = host.now_ms();
     let mut pause_ms = LANDING_LOOK_MS;
     while flight.outcome().is_none() {
@@ -291,9 +305,10 @@ pub async fn until_landed<H: Host>(host: &H, isolate: &Rc<Isolate>, flight: &Rc<
             // Lost or not: they look, and then ask for themselves.
             return isolate.flights.end(flight, Outcome::Landed, host.now_ms());
         }
-        host.sleep(pause_ms).await;
-        flight.beat(host.now_ms());
-        pause_ms = BEAT_MS;
+        if within(host, pause_ms, landing.take()).await.is_none() {
+            flight.beat(host.now_ms());
+            pause_ms = BEAT_MS;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::fetch::{Old, fetch};
 use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
+use super::handoff::Handoff;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
@@ -31,11 +32,12 @@ pub fn refresh_later<H: Host>(
     let after_ms = hit.early.then_some(hit.entry.received_ms);
     host.later(async move {
         let (host, site) = (&host_then, &lookup.key.url.host);
-        let landed = collapse::landed(host, &isolate, &flight, site);
+        let landing = Handoff::default();
+        let landed = collapse::landed(host, &isolate, &flight, site, &landing);
         let work = refresh(host, &isolate, &lookup, after_ms, landed);
         let report = collapse::lead(host, &flight, site, false, work).await;
         collapse::conclude(host, &isolate, &flight, site, &report);
-        collapse::until_landed(host, &isolate, &flight).await;
+        collapse::until_landed(host, &isolate, &flight, &landing).await;
     });
 }
 
