@@ -27,7 +27,7 @@ fn key(rules: &Rules, request: &str) -> CacheKey {
         fields,
     };
     match classify(rules, &head) {
-        Plan::Lookup(lookup) => lookup.key,
+        Plan::Lookup(lookup) => (*lookup.key).clone(),
         other => panic!("{request}: {other:?}"),
     }
 }

@@ -4,7 +4,6 @@ use super::rules::{Query, Rule};
 use crate::http::sort::sort_by;
 use crate::http::url::{self, Url};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// Query parameters that tell where a visitor came from and change no page.
 /// Names; a trailing `*` stands for any ending.
@@ -72,7 +71,7 @@ pub struct Slot {
 impl CacheKey {
     /// The key of a canonical URL alone.
     pub fn of_url(url: Url) -> Self {
-        let text = url.to_string();
+        let text = url.to_text();
         Self { url, text }
     }
 
@@ -80,16 +79,18 @@ impl CacheKey {
     /// cookies apart; a missing one is told from an empty one.
     pub fn add(&mut self, kind: &str, name: &str, value: Option<&str>) {
         // Values of fields hold no line feed, so lines cannot be forged.
-        let line = match value {
-            Some(value) => format!("\n{kind}:{name}={value}"),
-            None => format!("\n{kind}:{name}"),
-        };
-        self.text.push_str(&line);
+        for piece in ["\n", kind, ":", name] {
+            self.text.push_str(piece);
+        }
+        if let Some(value) = value {
+            self.text.push('=');
+            self.text.push_str(value);
+        }
     }
 
     /// The key of another URL, with the same fields and cookies.
     pub fn with_url(&self, url: Url) -> Self {
-        let mut text = url.to_string();
+        let mut text = url.to_text();
         if let Some((_, rest)) = self.text.split_once('\n') {
             text.push('\n');
             text.push_str(rest);
@@ -115,7 +116,7 @@ impl CacheKey {
     fn slot_of(&self, text: &str) -> Slot {
         let digest = digest(text);
         let (scheme, host, path) = (self.url.scheme, &self.url.host, &self.url.path);
-        let entry_url = format!("{scheme}://{host}{path}?edgekeep={digest}");
+        let entry_url = [scheme, "://", host, path, "?edgekeep=", &digest].concat();
         Slot { digest, entry_url }
     }
 }
@@ -123,20 +124,19 @@ impl CacheKey {
 /// 128 bits of SHA-256 as 32 hexadecimal digits.
 pub fn digest(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
-    let mut hex = String::with_capacity(32);
-    for byte in hash.iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    let nibbles = hash.iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]);
+    let digit = |nibble| char::from_digit(u32::from(nibble), 16);
+    nibbles.filter_map(digit).collect()
 }
 
 /// The URL in its normal form, before any rule: path canonical, query as it
 /// came. Rules are matched against this, so that no spelling evades them.
 pub fn canonical_path(url: &Url) -> Url {
     Url {
+        scheme: url.scheme,
+        host: url.host.clone(),
         path: url::canonical_path(&url.path),
-        ..url.clone()
+        query: url.query.clone(),
     }
 }
 
@@ -145,24 +145,25 @@ pub fn canonical_path(url: &Url) -> Url {
 /// rather than an empty one.
 pub fn canonical_query(url: Url, rule: &Rule) -> Url {
     let query = url.query.as_deref().unwrap_or_default();
-    let mut parameters: Vec<(String, String)> = query
+    let mut parameters: Vec<String> = query
         .split('&')
         .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| {
-            let parameter = url::canonical_parameter(parameter);
-            let name = parameter.split('=').next().unwrap_or_default().to_owned();
-            (name, parameter)
-        })
-        .filter(|(name, _)| is_kept(name, rule))
+        .map(url::canonical_parameter)
+        .filter(|parameter| is_kept(name_of(parameter), rule))
         .collect();
     if rule.sort_query {
-        sort_by(&mut parameters, |(a, _), (b, _)| a.cmp(b));
+        sort_by(&mut parameters, |one, other| {
+            name_of(one).cmp(name_of(other))
+        });
     }
-    let parameters: Vec<String> = parameters.into_iter().map(|(_, text)| text).collect();
     Url {
         query: (!parameters.is_empty()).then(|| parameters.join("&")),
         ..url
     }
+}
+
+fn name_of(parameter: &str) -> &str {
+    parameter.split('=').next().unwrap_or_default()
 }
 
 fn is_kept(name: &str, rule: &Rule) -> bool {

@@ -71,10 +71,10 @@ pub struct Lookup {
     /// The rule that holds.
     pub rule: Rc<Rule>,
     /// What is looked for.
-    pub key: CacheKey,
+    pub key: Rc<CacheKey>,
     /// What was asked for: the same, unless the origin said which parameters
     /// of a query matter (see `flow::signpost`).
-    pub asked: CacheKey,
+    pub asked: Rc<CacheKey>,
     /// Where the origin is, if the settings say so.
     pub to: Option<Origin>,
     /// What [`Lookup::origin`] has made.
@@ -198,8 +198,9 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         return Plan::Bypass(reason, whole(&rule, request, origin));
     }
     let key = keyed(&rule, key::canonical_query(url, &rule), &request.fields);
+    let key = Rc::new(key);
     Plan::Lookup(Box::new(Lookup {
-        asked: key.clone(),
+        asked: Rc::clone(&key),
         key,
         to: origin.cloned(),
         made: OnceCell::new(),

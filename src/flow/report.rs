@@ -110,31 +110,32 @@ impl Report {
     /// nothing from outside can break its syntax.
     pub fn cache_status(&self) -> String {
         let mut text = String::from("edgekeep");
-        let mut add = |parameter: String| {
-            text.push_str("; ");
-            text.push_str(&parameter);
+        let mut add = |name: &str, value: &str| {
+            for piece in ["; ", name, value] {
+                text.push_str(piece);
+            }
         };
         if self.hit {
-            add("hit".to_owned());
+            add("hit", "");
         }
         if let Some(reason) = self.fwd {
-            add(format!("fwd={reason}"));
+            add("fwd=", reason);
         }
         if let Some(status) = self.fwd_status {
-            add(format!("fwd-status={status}"));
+            add("fwd-status=", &status.to_string());
         }
         if !self.stores.is_empty() && self.fwd.is_some() {
-            add("stored".to_owned());
+            add("stored", "");
         }
         if self.collapsed {
-            add("collapsed".to_owned());
+            add("collapsed", "");
         }
         if let Some(ttl) = self.ttl {
-            add(format!("ttl={ttl}"));
+            add("ttl=", &ttl.to_string());
         }
         if !self.detail.is_empty() {
             // A token may hold `/` (RFC 8941 §3.3.4).
-            add(format!("detail={}", self.detail.join("/")));
+            add("detail=", &self.detail.join("/"));
         }
         text
     }

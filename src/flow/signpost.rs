@@ -47,7 +47,7 @@ pub async fn follow<H: Host>(
         let entry = Entry::decode(&text).ok().filter(|entry| entry.is_of(&post));
         let policy = entry.and_then(|entry| Policy::of(&entry.fields));
         return policy.map(|policy| Lookup {
-            key: lookup.asked.with_url(policy.reduce(&lookup.asked.url)),
+            key: Rc::new(lookup.asked.with_url(policy.reduce(&lookup.asked.url))),
             ..lookup.clone()
         });
     }
@@ -60,8 +60,8 @@ pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
         let policy = Policy::of(fields);
         let asked = &lookup.asked;
         let key = match policy {
-            Some(policy) => asked.with_url(policy.reduce(&asked.url)),
-            None => asked.clone(),
+            Some(policy) => Rc::new(asked.with_url(policy.reduce(&asked.url))),
+            None => Rc::clone(asked),
         };
         Lookup {
             key,

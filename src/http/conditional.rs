@@ -17,8 +17,10 @@ pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
             .flat_map(list::members)
             .any(|wanted| wanted == "*" || Some(opaque(wanted)) == etag);
     }
-    let since = request.joined("if-modified-since");
-    let since = since.as_deref().and_then(date::parse);
+    let Some(since) = request.joined("if-modified-since") else {
+        return false;
+    };
+    let since = date::parse(&since);
     // §4.3.2: without Last-Modified, the Date of the response stands in.
     let modified = stored
         .get("last-modified")

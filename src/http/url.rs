@@ -97,6 +97,16 @@ impl Url {
         })
     }
 
+    /// The URL as text, as `to_string` makes it, by the shortest way.
+    pub fn to_text(&self) -> String {
+        let mut text = [self.scheme, "://", &self.host, &self.path].concat();
+        if let Some(query) = &self.query {
+            text.push('?');
+            text.push_str(query);
+        }
+        text
+    }
+
     /// Whether both have one scheme, host and port (RFC 6454 §5).
     pub fn same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.host == other.host
@@ -110,11 +120,7 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.host, self.path)?;
-        match &self.query {
-            Some(query) => write!(f, "?{query}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.to_text())
     }
 }
 
@@ -177,7 +183,7 @@ pub fn is_host_name(name: &str) -> bool {
 /// `%5C`, `;` and an incomplete escape (`%zz`) are left as they are.
 pub fn canonical_path(path: &str) -> String {
     let escaped = canonical_piece(path, |b| is_unreserved(b) || is_path_reserved(b));
-    remove_dot_segments(&escaped)
+    remove_dot_segments(escaped)
 }
 
 /// A path pattern with `*` in the spelling of [`canonical_path`].
@@ -194,6 +200,10 @@ pub fn canonical_parameter(text: &str) -> String {
 /// (RFC 3986 §6.2.2.1 and .2); bytes that may not stand in a URI escaped.
 fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    // Nearly all are in their normal form as they come.
+    if text.bytes().all(|byte| byte != b'%' && may_stand(byte)) {
+        return text.to_owned();
+    }
     let hex = |nibble: u8| char::from(HEX[usize::from(nibble & 15)]);
     let mut canonical = String::with_capacity(text.len());
     let mut bytes = text.as_bytes();
@@ -294,7 +304,10 @@ fn is_query_reserved(byte: u8) -> bool {
 }
 
 /// RFC 3986 §5.2.4, for a path that begins with `/`.
-fn remove_dot_segments(path: &str) -> String {
+fn remove_dot_segments(path: String) -> String {
+    if path.starts_with('/') && !path.contains("/.") {
+        return path;
+    }
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
