@@ -107,6 +107,7 @@ fn bad_limits_of_origins_are_named_by_their_path() {
     );
     check_path(json!({ "memory_bytes": 64_000_001 }), "memory_bytes");
     check_path(json!({ "memory_bytes": -1 }), "memory_bytes");
+    check_path(json!({ "log_hits": "no" }), "log_hits");
     check_path(json!({ "kv_writes_per_day": -1 }), "kv_writes_per_day");
     check_path(json!({ "backup_origin": "a.test" }), "backup_origin");
     let origins = |value: Value| json!({ "origins": { "b.test": value } });

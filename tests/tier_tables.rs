@@ -364,3 +364,25 @@ fn without_a_budget_nothing_is_counted() {
     fetch(&place, 0, 8);
     assert_eq!((world.state.borrow().kv_writes, counted(&world)), (8, 0));
 }
+
+#[test]
+fn hits_have_a_log_line_unless_the_settings_say_no() {
+    #[track_caller]
+    fn check(settings: &str, hits: usize) {
+        let world = World::new(START_MS);
+        let place = Place::of(&world, 0, settings);
+        origin(&world, "/a", "max-age=60", "page");
+        for _ in 0..4 {
+            place.get("/a");
+        }
+        let state = world.state.borrow();
+        let lines = |word: &str| {
+            let word = format!("\"cache\":\"{word}\"");
+            state.log.iter().filter(|line| line.contains(&word)).count()
+        };
+        assert_eq!((lines("miss"), lines("hit")), (1, hits), "{:?}", state.log);
+    }
+    check("{}", 3);
+    check(r#"{ "log_hits": true }"#, 3);
+    check(r#"{ "log_hits": false }"#, 0);
+}

@@ -35,6 +35,8 @@ pub struct Rules {
     pub origin_body_timeout_seconds: Option<u64>,
     /// What keeps origins from being asked too much.
     pub protection: Protection,
+    /// See [`Settings::log_hits`].
+    pub log_hits: bool,
     /// See [`Settings::memory_bytes`].
     pub memory_bytes: u64,
     /// See [`Settings::kv_writes_per_day`].
@@ -230,6 +232,7 @@ impl Rules {
                 None => None,
             },
             protection: Protection::check(&settings.protection)?,
+            log_hits: settings.log_hits != Some(false),
             memory_bytes: memory_bytes(settings.memory_bytes)?,
             kv_writes_per_day: settings.kv_writes_per_day,
             warm: warm(&settings.warm)?,

@@ -54,6 +54,9 @@ pub struct Settings {
     /// How many bytes of small answers each isolate keeps in its own memory: 0
     /// to 64,000,000, 16,000,000 if unset; 0 is none.
     pub memory_bytes: Option<u64>,
+    /// Whether a hit that nothing is to be said of has a line in the log;
+    /// `true` if unset.
+    pub log_hits: Option<bool>,
     /// What the cron trigger fetches into KV.
     pub warm: WarmSettings,
 }

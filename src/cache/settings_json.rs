@@ -28,6 +28,7 @@ read_from_table!(all Settings {
     fast_lane,
     kv_writes_per_day,
     memory_bytes,
+    log_hits,
     warm
 });
 

@@ -39,7 +39,11 @@ pub async fn serve<H: Host>(
     let pipe = esi::begin(host, &isolate.rules, &request, &mut answer, &mut report);
     answer.fields.add("cache-status", report.cache_status());
     report.status = answer.status;
+    // Its tier is the one word that every hit has.
+    let is_plain = report.cache == "hit" && report.notes.is_empty() && report.detail.len() <= 1;
+    let is_quiet = is_plain && !isolate.rules.log_hits;
     match pipe {
+        None if is_quiet => {}
         None => report.log(host),
         Some(pipe) => esi::make(host, isolate, request, pipe, report),
     }
