@@ -214,6 +214,7 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
     });
     let failure = match status {
         "late" => OriginFailure::TimedOut,
+        "cut" => OriginFailure::CutOff,
         _ => OriginFailure::Unreachable,
     };
     let found = match judge(&rule, head.as_ref().ok_or(failure), NOW_MS) {
@@ -240,6 +241,8 @@ fn what_counts_as_a_failure_of_the_origin() {
     }
     check_verdict("{}", "down", "fails");
     check_verdict("{}", "late", "fails");
+    // The fault of one page, as a 500 is.
+    check_verdict("{}", "cut", "works");
     // A rule may say otherwise, but 500 is always one page's.
     check_verdict(r#"{"error_statuses":[500,429]}"#, "429", "fails");
     check_verdict(r#"{"error_statuses":[500,429]}"#, "500", "works");

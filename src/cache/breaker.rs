@@ -34,11 +34,13 @@ pub enum Verdict {
 /// the backup is asked, and what the breaker counts.
 ///
 /// 500 does not count: it is the fault of one page, which a repetition brings
-/// forth again, and for which a site is not closed. It is a failure for
-/// `stale-if-error` all the same. 429 is about us or about one visitor: it
+/// forth again, and for which a site is not closed. Neither does a body that
+/// breaks off after its head, as one does whose length is a lie. Both are
+/// failures for `stale-if-error` all the same. 429 is about us or about one visitor: it
 /// counts only where a rule names it among its `error_statuses`.
 pub fn judge(rule: &Rule, origin: Result<&ResponseHead, OriginFailure>, now_ms: u64) -> Verdict {
     match origin {
+        Err(OriginFailure::CutOff) => Verdict::Works,
         Err(_) => Verdict::Fails {
             retry_after_ms: None,
         },

@@ -206,7 +206,7 @@ pub async fn fetch<H: Host>(
                 }
                 let answer = store(host, isolate, lookup, keep, body, client, report);
                 match head {
-                    Ok(head) => with_withheld(answer, &head, received_ms),
+                    Ok(head) => with_withheld(made_now(answer, &head), &head, received_ms),
                     Err(_) => answer,
                 }
             }
@@ -219,7 +219,11 @@ pub async fn fetch<H: Host>(
                 if keep {
                     let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
                     let body = old.hit.body;
-                    return store(host, isolate, lookup, keep, body, client, report);
+                    let answer = store(host, isolate, lookup, keep, body, client, report);
+                    return match head {
+                        Ok(head) => made_now(answer, &head),
+                        Err(_) => answer,
+                    };
                 }
                 let age = age_on_arrival(&entry);
                 report.set_age(age);
@@ -303,6 +307,16 @@ fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
     isolate.index.borrow().state(entry.seen, &entry.marks)
 }
 
+/// An answer that the origin has made or confirmed for this request: Age would
+/// say that it has not (RFC 9111 §5.1), unless a cache before it says so, too.
+/// (However long it took: that counts for who is answered later.)
+fn made_now<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
+    if !head.fields.has("age") {
+        answer.fields.remove("age");
+    }
+    answer
+}
+
 /// Gives the client that the answer was made for the fields that may not be
 /// stored.
 fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
@@ -371,12 +385,7 @@ pub fn store<H: Host>(
 ) -> Answer<H::Body> {
     let entry = &keep.entry;
     report.set_age(age_on_arrival(entry));
-    let mut answer_head = from_entry(entry, lookup, client, age_on_arrival(entry));
-    if entry.initial_age == 0 {
-        // Age says that an answer was not made or confirmed for this request
-        // (RFC 9111 §5.1): this one was.
-        answer_head.fields.remove("age");
-    }
+    let answer_head = from_entry(entry, lookup, client, age_on_arrival(entry));
     let for_client = answer_head.wants_body;
     signpost::put_up(host, isolate, lookup, &keep);
     note_stores(report, &keep.places);

@@ -4,10 +4,9 @@
 //! | it failed by | asked again | the backup is asked |
 //! |---|---|---|
 //! | no connection, a status of `error_statuses` but 500 | yes, after a pause | yes |
-//! | a short body that breaks off | yes, after a pause | yes |
 //! | such a status with `Retry-After` | no: it asked for rest | yes |
 //! | no head in time | no: it would take as long again | yes |
-//! | 500 | no: the page is broken | no |
+//! | 500, a short body that breaks off | no: the page is broken | no |
 //! | the breaker is open, all places are taken | no | yes |
 //!
 //! Only what is safe, and has no body, is asked for twice, at whichever origin;

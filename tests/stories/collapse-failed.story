@@ -33,7 +33,6 @@ asked /c 2
 
 # A body that breaks off is a failure, too, where a stale copy stands by: those who wait get the copy at once, and the next
 # ones share a question again.
-rule /torn retries = 0
 origin /torn 200 max-age=1, stale-if-error=60 | good page
 get /torn -> 200 good page # miss stored
 wait 2.2

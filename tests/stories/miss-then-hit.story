@@ -18,3 +18,9 @@ get /a If-None-Match: "v1" -> 304 - # hit
   has ETag: "v1"
 get /a If-None-Match: "other" -> 200 one # hit
 asked /a 1
+# However long the origin takes: what it has made for this request has no Age. What others get later has.
+origin /slow slow=1.3 200 max-age=60 | slow
+get /slow -> 200 slow # miss stored
+  lacks Age
+get /slow -> 200 slow # hit
+  has Age
