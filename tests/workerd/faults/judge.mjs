@@ -144,6 +144,8 @@ export class Judge {
 
   #remember({ page, who, gzip, began, answer }) {
     if (who !== NOBODY || !answer.complete || answer.status !== page.status) return // a part is no copy
+    // What is on its way to a tier may find its place taken: of two variants that come at once, one stays.
+    if (!fromCache(answer)) return
     const age = Number(answer.field('age') ?? NaN)
     const seconds = page.lifetime + Math.max(page.revalidate, page.error) - age - 1
     if (!(page.revalidate || page.error) || Number.isNaN(seconds)) return
