@@ -32,7 +32,8 @@ const REFUSALS = new Set([502, 503, 504])
  * @property {import('../wire.mjs').Answer} [answer]
  * @property {Error} [error]    instead of an answer
  *
- * @typedef {{verdict: 'right'|'stale'|'refused'|'cut'|'wrong', why?: string}} Verdict
+ * @typedef {{verdict: 'right'|'stale'|'refused'|'cut'|'wrong', why?: string, unseen?: boolean}} Verdict `unseen`: a copy was there that
+ *   should have been served
  */
 
 export class Judge {
@@ -73,7 +74,7 @@ export class Judge {
     }
     if (!this.#inTrouble(began, ended)) return wrong('an error, and nothing was wrong with the origin')
     const until = who === NOBODY ? this.#known.get(nameOf(page, gzip)) : undefined
-    if (until > ended) return wrong(`an error, and a copy is known that was good for ${until - ended} ms more`)
+    if (until > ended) return { ...wrong(`an error, and a copy is known that was good for ${until - ended} ms more`), unseen: true }
     return { verdict: 'refused' }
   }
 
@@ -144,8 +145,6 @@ export class Judge {
 
   #remember({ page, who, gzip, began, answer }) {
     if (who !== NOBODY || !answer.complete || answer.status !== page.status) return // a part is no copy
-    // What is on its way to a tier may find its place taken: of two variants that come at once, one stays.
-    if (!fromCache(answer)) return
     const age = Number(answer.field('age') ?? NaN)
     const seconds = page.lifetime + Math.max(page.revalidate, page.error) - age - 1
     if (!(page.revalidate || page.error) || Number.isNaN(seconds)) return

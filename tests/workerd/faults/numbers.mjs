@@ -13,6 +13,8 @@ export class Numbers {
   refused = 0
   cut = 0
   wrong = 0
+  /** Of these, errors where a copy was known. */
+  unseen = 0
   /** Requests that the origin got. */
   origin = 0
   /** The longest wait for a whole answer, in milliseconds. */
@@ -25,8 +27,9 @@ export class Numbers {
   examples = []
 
   /** @param {import('./judge.mjs').Exchange} exchange @param {import('./judge.mjs').Verdict} verdict */
-  add(exchange, { verdict, why }) {
+  add(exchange, { verdict, why, unseen }) {
     this.requests += 1
+    if (unseen) this.unseen += 1
     this[verdict] += 1
     this.worst = Math.max(this.worst, exchange.ended - exchange.began)
     for (const word of exchange.answer ? details(exchange.answer.cache) : []) this.words.set(word, (this.words.get(word) ?? 0) + 1)
