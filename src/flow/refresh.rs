@@ -10,6 +10,7 @@ use super::reply::Client;
 use super::report::Report;
 use super::serve::from_cache;
 use super::{collapse, kv, signpost, sync};
+use crate::cache::answer::OriginFailure;
 use crate::cache::request::Lookup;
 use crate::cache::rules::{Kv, Rules};
 use crate::cache::warm::visit;
@@ -165,7 +166,10 @@ fn outcome(report: &Report) -> Outcome {
         return Outcome::Refused(format!("not kept in KV: {}", kv::SPENT));
     }
     match report.fwd_status {
-        None => again("the origin gave no answer".to_owned()),
+        None => again(match report.failure {
+            Some(failure @ OriginFailure::CutOff) => format!("origin: it {failure}"),
+            _ => "the origin gave no answer".to_owned(),
+        }),
         // Trouble that may pass.
         Some(status @ (304 | 408 | 425 | 429 | 500..)) => again(format!("origin: status {status}")),
         Some(status) => Outcome::Refused(format!(
