@@ -36,8 +36,8 @@ pub enum Verdict {
 /// 500 does not count: it is the fault of one page, which a repetition brings
 /// forth again, and for which a site is not closed. Neither does a body that
 /// breaks off after its head, as one does whose length is a lie. Both are
-/// failures for `stale-if-error` all the same. 429 is about us or about one visitor: it
-/// counts only where a rule names it among its `error_statuses`.
+/// failures for `stale-if-error` all the same. 429 is about us or about one
+/// visitor: it counts only where a rule names it among its `error_statuses`.
 pub fn judge(rule: &Rule, origin: Result<&ResponseHead, OriginFailure>, now_ms: u64) -> Verdict {
     match origin {
         Err(OriginFailure::CutOff) => Verdict::Works,

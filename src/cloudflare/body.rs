@@ -65,7 +65,7 @@ impl Body {
 
     /// What can be given on with its fields: the response of the Cache API, or
     /// what is held of one. Not if it is so long that the transfer should
-    /// break where the body is cut (see [`Body::into_response`]).
+    /// break where the body is cut (see [`Body::into_sound_stream`]).
     pub fn into_cached(mut self, length: Option<u64>) -> Result<JsValue, Self> {
         match self.0.take() {
             Some(Inner::Cached(response)) if !is_long(length) => Ok(response.into()),
@@ -102,16 +102,13 @@ impl Body {
     }
 
     /// What a response is made of, for a client that was told this length: the
-    /// bytes, a stream, or nothing. A long stored body
-    /// goes through a pipe that fails if it is shorter: better a broken
-    /// transfer than a wrong page. So does one that is timed: what the runtime
-    /// passes on by itself outlives the request and its timers.
+    /// bytes, a stream, or nothing.
     pub fn into_response(self, length: Option<u64>) -> Result<JsValue, JsValue> {
         let body = match self.into_bytes() {
             Ok(bytes) => return Ok(bytes.into()),
             Err(body) => body,
         };
-        let stream = body.into_long_stream(length)?;
+        let stream = body.into_sound_stream(length)?;
         Ok(stream.map_or(JsValue::NULL, Into::into))
     }
 
@@ -123,7 +120,11 @@ impl Body {
         }
     }
 
-    fn into_long_stream(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
+    /// The stream. A long stored body goes through a pipe that fails if it is
+    /// shorter: better a broken transfer than a wrong page. So does one that
+    /// is timed: what the runtime passes on by itself outlives the request and
+    /// its timers.
+    fn into_sound_stream(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
         let stored = matches!(self.0, Some(Inner::Stored(_) | Inner::Cached(_)));
         let timed = matches!(self.0, Some(Inner::Timed(_)));
         match self.into_stream() {
@@ -417,12 +418,12 @@ pub async fn whole(
     timeout_ms: u64,
 ) -> Result<Body, (OriginFailure, String)> {
     let broken = |error: JsValue| (OriginFailure::CutOff, js::message(&error));
-    // One branch is read to see if it ends as it should; the other holds what
-    // was read, and passes on.
     let body = match body.into_bytes() {
         Ok(bytes) => return Ok(Body::of_bytes(bytes)),
         Err(body) => body,
     };
+    // One branch is read to see if it ends as it should; the other holds what
+    // was read, and passes on.
     let (read, given) = body.twice().map_err(broken)?;
     let stream = read.into_stream().ok_or_else(|| broken("no body".into()))?;
     let reader = stream.get_reader(&js::object([("mode", "byob".into())]));

@@ -38,12 +38,12 @@ pub async fn ask(
     };
     let (answer, text) = glue::fetch(&question).await.map_err(|error| {
         let text = error.as_string().unwrap_or_else(|| js::message(&error));
-        match patience.head_ms {
-            Some(ms) if text == LATE => {
-                let text = format!("no response within {ms} ms");
+        match text.as_str() {
+            LATE => {
+                let text = "the response did not come in time".to_owned();
                 (OriginFailure::TimedOut, text)
             }
-            _ if text == CUT => (OriginFailure::CutOff, "the body broke off".to_owned()),
+            CUT => (OriginFailure::CutOff, "the body broke off".to_owned()),
             _ => (OriginFailure::Unreachable, text),
         }
     })?;

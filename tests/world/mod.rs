@@ -489,20 +489,6 @@ impl Host for World {
     }
 
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        verify_ed25519(key, message, signature)
-    }
-}
-
-/// By the crate of reference; on the platform it is the runtime's own.
-pub fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    use ed25519_dalek::{Signature, Verifier, VerifyingKey};
-    let key = key
-        .try_into()
-        .ok()
-        .and_then(|key| VerifyingKey::from_bytes(key).ok());
-    let signature = Signature::from_slice(signature).ok();
-    match (key, signature) {
-        (Some(key), Some(signature)) => key.verify(message, &signature).is_ok(),
-        _ => false,
+        secrets::verify_ed25519(key, message, signature)
     }
 }

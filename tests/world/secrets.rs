@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -83,4 +83,17 @@ pub fn hub_sign(secret: &str, body: &str) -> String {
     let digits = hmac.finalize().into_bytes();
     let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256={digits}")
+}
+
+/// By the crate of reference; on the platform it is the runtime's own.
+pub fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = key
+        .try_into()
+        .ok()
+        .and_then(|key| VerifyingKey::from_bytes(key).ok());
+    let signature = Signature::from_slice(signature).ok();
+    match (key, signature) {
+        (Some(key), Some(signature)) => key.verify(message, &signature).is_ok(),
+        _ => false,
+    }
 }
