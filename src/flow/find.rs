@@ -1,5 +1,6 @@
 //! Looking an answer up: tier by tier, and within a tier by variant.
 
+use super::aside::aside;
 use super::host::{Host, Tier};
 use super::isolate::Isolate;
 use super::report::Report;
@@ -273,7 +274,7 @@ async fn recall<H: Host>(
             report.reads.push(tier.word());
             host.recall(tier, slot).await
         }
-        Tier::Kv => kv::recall(host, isolate, slot, report).await,
+        Tier::Kv => aside(kv::recall(host, isolate, slot, report)).await,
     };
     match held {
         Ok(None) => None,

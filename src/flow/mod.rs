@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod alarm;
+mod aside;
 pub mod bypass;
 pub mod collapse;
 pub mod dialect;

@@ -1,10 +1,11 @@
 //! The life of a request, from top to bottom.
 
+use super::aside::aside;
 use super::bypass::bypass;
 use super::collapse::{Turn, fill, take_turn};
 use super::failure::{error_page, no_answer};
 use super::fetch::{Old, fetch, is_usable, last_look, note_stores, serve_stale};
-use super::find::{Found, Hit, Missing, Taken, find};
+use super::find::{Found, Hit, Missing, Search, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::parts::{complete, find_part};
@@ -67,14 +68,16 @@ pub async fn follow<H: Host>(
         }
         Plan::Admin => {
             report.cache = "admin";
-            admin::admin(host, isolate, request, body, report).await
+            aside(admin::admin(host, isolate, request, body, report)).await
         }
         Plan::Purge(call) => {
             report.cache = "admin";
-            dialect::answer(host, isolate, &call, request, body, report).await
+            let answer = dialect::answer(host, isolate, &call, request, body, report);
+            aside(answer).await
         }
         Plan::Bypass(reason, origin) => {
-            bypass(host, isolate, reason, request, &origin, body, report).await
+            let answer = bypass(host, isolate, reason, request, &origin, body, report);
+            aside(answer).await
         }
         Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), report).await,
     }
@@ -111,9 +114,8 @@ async fn look_up<H: Host>(
             Some(led) => Rc::new(led),
             None => Rc::clone(&lookup),
         };
-        let search = find(host, isolate, &lookup, report).await;
-        let taken = search.taken;
-        let (old, missing) = match search.found {
+        let Search { found, taken } = find(host, isolate, &lookup, report).await;
+        let (old, missing) = match found {
             Found::Stale(..) | Found::Nothing(_) if lookup.wishes.only_if_cached => {
                 report.cache = "error";
                 report.detail.push("only-if-cached");
@@ -134,31 +136,66 @@ async fn look_up<H: Host>(
             Found::Stale(hit, on_error) => (Some(Old { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
-        if missing == Some(Missing::Uri)
-            && let Some(part) = find_part(host, isolate, &lookup, report).await
-        {
-            if lookup.range.is_some() {
-                return from_cache(host, isolate, &lookup, part, &taken, report);
-            }
-            report.fwd = Some("partial");
-            return complete(host, isolate, &lookup, part, report).await;
-        }
-        say_why(host, &lookup, old.as_ref(), missing.as_ref(), report);
-        let digest = where_it_will_lie(&lookup, old.as_ref(), missing.as_ref());
-        match take_turn(host, isolate, &lookup, &digest, round, report).await {
-            Turn::LookAgain => round += 1,
-            Turn::Lead(flight) => {
-                return fill(host, isolate, &lookup, old, taken, flight, report).await;
-            }
-            Turn::Alone => return ask(host, isolate, &lookup, old, &taken, report).await,
-            Turn::Failed(failure) => {
-                return match after_failure(host, isolate, &lookup, old, failure, report).await {
-                    Ok(answer) => answer,
-                    Err(old) => ask(host, isolate, &lookup, old, &taken, report).await,
-                };
-            }
+        let miss = Miss {
+            old,
+            missing,
+            taken,
+            round,
+        };
+        match aside(obtain(host, isolate, &lookup, miss, report)).await {
+            Some(answer) => return answer,
+            None => round += 1,
         }
     }
+}
+
+/// What a look came to that found nothing to serve.
+struct Miss<B> {
+    old: Option<Old<B>>,
+    missing: Option<Missing>,
+    taken: Taken,
+    /// How often another request has asked for this one.
+    round: u32,
+}
+
+/// The answer to a request for which there is nothing to serve; `None` if it is
+/// to look again, because another one has asked.
+async fn obtain<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Rc<Lookup>,
+    miss: Miss<H::Body>,
+    report: &mut Report,
+) -> Option<Answer<H::Body>> {
+    let Miss {
+        old,
+        missing,
+        taken,
+        round,
+    } = miss;
+    if missing == Some(Missing::Uri)
+        && let Some(part) = find_part(host, isolate, lookup, report).await
+    {
+        if lookup.range.is_some() {
+            return Some(from_cache(host, isolate, lookup, part, &taken, report));
+        }
+        report.fwd = Some("partial");
+        return Some(complete(host, isolate, lookup, part, report).await);
+    }
+    say_why(host, lookup, old.as_ref(), missing.as_ref(), report);
+    let digest = where_it_will_lie(lookup, old.as_ref(), missing.as_ref());
+    let answer = match take_turn(host, isolate, lookup, &digest, round, report).await {
+        Turn::LookAgain => return None,
+        Turn::Lead(flight) => fill(host, isolate, lookup, old, taken, flight, report).await,
+        Turn::Alone => ask(host, isolate, lookup, old, &taken, report).await,
+        Turn::Failed(failure) => {
+            match after_failure(host, isolate, lookup, old, failure, report).await {
+                Ok(answer) => answer,
+                Err(old) => ask(host, isolate, lookup, old, &taken, report).await,
+            }
+        }
+    };
+    Some(answer)
 }
 
 /// Says why the origin is asked (RFC 9211 §2.2).

@@ -4,6 +4,7 @@
 //!
 //! A signpost only leads: the entry it leads to is judged like any other.
 
+use super::aside::aside;
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::kv;
@@ -26,6 +27,15 @@ pub async fn follow<H: Host>(
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return None;
     }
+    aside(read(host, isolate, lookup, report)).await
+}
+
+async fn read<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Option<Lookup> {
     let post = post_of(&lookup.asked);
     let slot = post.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
@@ -88,7 +98,7 @@ pub fn put_up<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, keep: &
     };
     let places: Vec<_> = places
         .iter()
-        .map(|(tier, _)| (*tier, post.slot()))
+        .map(|(tier, _)| (*tier, post.slot().clone()))
         .collect();
     if places.iter().any(|(tier, _)| *tier == Tier::Kv) {
         kv::count(isolate);

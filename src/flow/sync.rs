@@ -15,6 +15,7 @@
 //! All of them find the marker half old at the same moment. So whoever is
 //! about to ask says so in the Cache API, and the others give it a second.
 
+use super::aside::aside;
 use super::host::{Host, Ordered};
 use super::isolate::{Isolate, LedgerClock};
 use super::report::log_problem;
@@ -124,6 +125,12 @@ pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &s
         }
         _ => {}
     }
+    aside(wait_for_news(host, isolate, site)).await
+}
+
+/// Renews the index, or waits for whoever does.
+async fn wait_for_news<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Knowledge {
+    let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
     for _ in 0..WAIT_STEPS {
         if !is_old() {
