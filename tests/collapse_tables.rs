@@ -124,7 +124,7 @@ fn slow_origin(world: &World, slow_ms: u64) {
 
 fn digest() -> String {
     let url = Url::parse(&format!("http://a.test{PAGE}")).expect("a URL");
-    key::CacheKey::of_url(url).slot().digest
+    key::CacheKey::of_url(url).slot().digest.clone()
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn what_differs_is_never_merged() {
             "{request} is merged: {:?}",
             key.text
         );
-        assert!(slots.insert(key.slot().digest), "{request}");
+        assert!(slots.insert(key.slot().digest.clone()), "{request}");
     }
 }
 
@@ -327,6 +327,9 @@ fn a_slot_lies_where_zone_purges_reach_it() {
     );
     let (one, other) = (key.variant_slot("a=1\n"), key.variant_slot("a=2\n"));
     assert_ne!(one, other);
-    assert_ne!(one, slot);
-    assert_ne!(key.variant_slot(""), slot);
+    assert_ne!(&one, slot);
+    assert_ne!(&key.variant_slot(""), slot);
+    let mut longer = key.clone();
+    longer.add("header", "x", Some("1"));
+    assert_ne!(longer.slot(), slot);
 }

@@ -4,6 +4,7 @@ use super::rules::{Query, Rule};
 use crate::http::sort::sort_by;
 use crate::http::url::{self, Url};
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 
 /// Query parameters that tell where a visitor came from and change no page.
 /// Names; a trailing `*` stands for any ending.
@@ -49,12 +50,14 @@ pub const URL_BYTES_MAX: usize = 8192;
 
 /// What a request asks for. Two requests with equal keys may share an entry,
 /// as far as `Vary` allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct CacheKey {
     /// The canonical URL, which the origin is asked for.
     pub url: Url,
     /// The URL as text, and a line for each field and cookie in the key.
     pub text: String,
+    /// Where the answer lies, once somebody has asked.
+    slot: OnceCell<Slot>,
 }
 
 /// Where an entry lies in the tiers.
@@ -72,12 +75,18 @@ impl CacheKey {
     /// The key of a canonical URL alone.
     pub fn of_url(url: Url) -> Self {
         let text = url.to_text();
-        Self { url, text }
+        Self::new(url, text)
+    }
+
+    fn new(url: Url, text: String) -> Self {
+        let slot = OnceCell::new();
+        Self { url, text, slot }
     }
 
     /// Adds a request field or cookie to the key. `kind` keeps fields and
     /// cookies apart; a missing one is told from an empty one.
     pub fn add(&mut self, kind: &str, name: &str, value: Option<&str>) {
+        self.slot.take();
         // Values of fields hold no line feed, so lines cannot be forged.
         for piece in ["\n", kind, ":", name] {
             self.text.push_str(piece);
@@ -95,12 +104,12 @@ impl CacheKey {
             text.push('\n');
             text.push_str(rest);
         }
-        Self { url, text }
+        Self::new(url, text)
     }
 
     /// Where the answer without regard to `Vary` lies.
-    pub fn slot(&self) -> Slot {
-        self.slot_of(&self.text)
+    pub fn slot(&self) -> &Slot {
+        self.slot.get_or_init(|| self.slot_of(&self.text))
     }
 
     /// Where the variant of this text lies (see `negotiation`).

@@ -87,7 +87,7 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
 /// parameters which were asked for beyond its key do not matter.
 fn leads_here(entry: &Entry, lookup: &Lookup) -> bool {
     let (key, asked) = (&lookup.key, &lookup.asked);
-    key == asked
+    key.text == asked.text
         || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&asked.url) == key.url)
 }
 

@@ -92,7 +92,7 @@ impl Taken {
             let variant = negotiation::variant_text(&entry.choices);
             lookup.key.variant_slot(&variant)
         } else {
-            lookup.key.slot()
+            lookup.key.slot().clone()
         }
     }
 }
@@ -195,7 +195,7 @@ async fn find_in<H: Host>(
     taken: &mut Taken,
     report: &mut Report,
 ) -> Found<H::Body> {
-    let mut slot = lookup.key.slot();
+    let mut slot = lookup.key.slot().clone();
     let mut missing = Missing::Uri;
     // The key's own slot holds the answer, or one variant of it, which tells
     // the fields that lead to the slot of another.

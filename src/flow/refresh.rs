@@ -77,7 +77,7 @@ fn report<H: Host>(host: &H, lookup: &Lookup) -> Report {
         host: lookup.key.url.host.clone(),
         method: "GET".to_owned(),
         path: lookup.key.url.path.clone(),
-        key: Some(lookup.key.slot().digest),
+        key: Some(lookup.key.slot().digest.clone()),
         began_ms: host.now_ms(),
         ..Report::default()
     }

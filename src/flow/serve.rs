@@ -106,7 +106,7 @@ async fn look_up<H: Host>(
     {
         return answer;
     }
-    report.key = Some(lookup.key.slot().digest);
+    report.key = Some(lookup.key.slot().digest.clone());
     // Again when another request has fetched it.
     let mut round = 0;
     loop {
@@ -237,7 +237,7 @@ fn where_it_will_lie<B>(
             let variant = negotiation::variant_text(&choices);
             lookup.key.variant_slot(&variant).digest
         }
-        _ => lookup.key.slot().digest,
+        _ => lookup.key.slot().digest.clone(),
     }
 }
 
@@ -253,8 +253,8 @@ async fn ask<H: Host>(
     report.collapsed = false;
     let answer = fetch(host, isolate, lookup, old, taken, Client::Waiting, report).await;
     if !report.stores.is_empty() && report.ttl.is_some_and(|ttl| ttl > 0) {
-        let digest = lookup.key.slot().digest;
-        collapse::shared(host, isolate, &lookup.key.url.host, &digest);
+        let digest = &lookup.key.slot().digest;
+        collapse::shared(host, isolate, &lookup.key.url.host, digest);
     }
     answer
 }

@@ -47,9 +47,9 @@ async fn read<H: Host>(
         let held = match tier {
             Tier::CacheApi => {
                 report.reads.push(tier.word());
-                host.recall(tier, &slot).await
+                host.recall(tier, slot).await
             }
-            Tier::Kv => kv::recall(host, isolate, &slot, report).await,
+            Tier::Kv => kv::recall(host, isolate, slot, report).await,
         };
         let Ok(Some((text, _))) = held else {
             continue;

@@ -447,7 +447,7 @@ impl Track {
         };
         let (from_ms, until_ms) = span(subject);
         Self {
-            slot: lookup.key.slot(),
+            slot: lookup.key.slot().clone(),
             subject: subject.clone(),
             head,
             meter: Rc::default(),

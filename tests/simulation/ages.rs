@@ -73,7 +73,7 @@ pub fn usable_copy(world: &World, seat: &Seat, exchange: &Exchange) -> Option<St
     if !exact || write || page.privacy.is_some() || exchange.tier_failed.get() {
         return None;
     }
-    let own = CacheKey::of_url(page.url()).slot();
+    let own = CacheKey::of_url(page.url()).slot().clone();
     let now_ms = world.executor.now_ms();
     let cache = world.centres[seat.centre].borrow();
     let kv = world.kv.borrow();

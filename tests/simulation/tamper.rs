@@ -169,7 +169,7 @@ pub fn places(host: &SimHost, entry: &Entry, places: &mut [(Tier, Slot)]) {
         }
         [(_, one), (_, other)] if one != other => {
             let page = &host.world.origin.pages[host.exchange.page].setup;
-            let own = CacheKey::of_url(page.url()).slot();
+            let own = CacheKey::of_url(page.url()).slot().clone();
             if *one == own {
                 *one = other.clone();
             } else {
