@@ -389,22 +389,26 @@ impl Copy {
         ))
     }
 
-    /// Hands it to `put` as a body, after `head`. A whole one goes as bytes; a
-    /// longer one through a pipe, which fails if the body breaks off or is not
-    /// of `length`.
+    /// Hands it to `put` as a body, after `head`, if there is one. A whole one
+    /// goes as bytes; a longer one through a pipe, which fails if the body
+    /// breaks off or is not of `length`.
     pub async fn put<F: Future<Output = Result<(), JsValue>>>(
         &self,
-        head: &Uint8Array,
+        head: Option<&Uint8Array>,
         length: Option<u64>,
         put: impl FnOnce(&JsValue) -> Result<F, JsValue>,
     ) -> Result<(), JsValue> {
         let Some(rest) = &self.rest else {
-            let bytes = together(head, &self.start);
-            return put(&bytes)?.await;
+            return match head {
+                Some(head) => put(&together(head, &self.start))?.await,
+                None => put(&self.start)?.await,
+            };
         };
-        let pipe = Pipe::new(length.map(|length| length.saturating_add(u64::from(head.length()))))?;
+        let head_length = head.map_or(0, |head| u64::from(head.length()));
+        let pipe = Pipe::new(length.map(|length| length.saturating_add(head_length)))?;
         let stored = put(&pipe.readable)?;
-        let filled = pipe.fill(&[head, &self.start], rest).await;
+        let chunks: Vec<_> = head.into_iter().chain([&self.start]).collect();
+        let filled = pipe.fill(&chunks, rest).await;
         stored.await?;
         filled
     }

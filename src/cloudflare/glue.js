@@ -58,7 +58,8 @@ export const expect = () => ++last
 /** The method, the URL, whether there is a body (`1`), and the fields of a request. */
 export function requestHead(request) {
   let text = `${request.method}\n${request.url}\n${request.body === null ? '' : '1'}`
-  for (const [name, value] of request.headers) text += `\n${name}\n${value}`
+  // A loop by `for … of` would make an array of each field: 17 µs more of a hit's 340.
+  request.headers.forEach((value, name) => (text += `\n${name}\n${value}`))
   return text
 }
 
@@ -224,11 +225,11 @@ export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
   land(op, answer, (answer) => {
     const isWhole = answer !== response
     let text = `${response.status}\n${isWhole ? '1' : ''}`
-    for (const [name, value] of response.headers) {
+    response.headers.forEach((value, name) => {
       // The runtime fails a body that is cut; one of another length all the same was changed on its way.
-      if (isWhole && name === 'content-length' && Number(value) !== answer.byteLength) continue
+      if (isWhole && name === 'content-length' && Number(value) !== answer.byteLength) return
       text += `\n${name}\n${value}`
-    }
+    })
     landed(op, answer, send(text))
   })
 }

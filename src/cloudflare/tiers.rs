@@ -72,8 +72,7 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
         }
     }
     fields.add("cache-tag", cache_tags(entry));
-    let nothing = Uint8Array::new_with_length(0);
-    body.put(&nothing, entry.length, |body| {
+    body.put(None, entry.length, |body| {
         let stored = glue::store(&slot.entry_url, &fields, body);
         Ok(async { stored.await.map(|_| ()) })
     })
@@ -159,7 +158,7 @@ pub async fn keep_in_kv(kv: &Kv, slot: &Slot, entry: &Entry, body: &Copy) -> Res
         ("expirationTtl", js_number(retention)),
     ]);
     let head = Uint8Array::from(text.as_bytes());
-    body.put(&head, entry.length, |value| {
+    body.put(Some(&head), entry.length, |value| {
         let stored = JsFuture::from(kv.put(&kv_key(slot), value, &options)?);
         Ok(async { stored.await.map(|_| ()) })
     })
