@@ -181,6 +181,9 @@ impl Drop for Body {
         if let Some(Inner::Held(_) | Inner::Bytes(_)) = self.0 {
             return;
         }
+        if tasks::is_giving_up() {
+            return;
+        }
         if let Some(stream) = self.take_stream() {
             js::let_go(stream.cancel());
         }

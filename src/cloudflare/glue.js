@@ -98,6 +98,12 @@ export function letClose(number) {
   open.delete(number)
 }
 
+/** There is no request of this number any more. */
+export function forget(number) {
+  waiting.delete(number)
+  open.delete(number)
+}
+
 function headers(head) {
   const fields = new Headers()
   if (head !== '') {

@@ -6,6 +6,7 @@
 //! came of it: one call, where a promise takes two closures and five calls.
 
 use super::js::{self, Stream};
+use super::tasks;
 use crate::http::fields::Fields;
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -71,6 +72,10 @@ extern "C" {
 
     /// Answers a request by a response that is made already.
     pub fn deliver(request: u32, response: &JsValue);
+
+    /// Forgets the waiting for a response, or what keeps a request open: there
+    /// is no such request any more.
+    pub fn forget(number: u32);
 }
 
 /// Looks into the Cache API: gives the response and the text of its entry.
@@ -270,7 +275,9 @@ impl Drop for Operation {
         let Some(number) = self.number else {
             return;
         };
-        if let Some(timer) = &self.timer {
+        if let Some(timer) = &self.timer
+            && !tasks::is_giving_up()
+        {
             call_off(timer);
         }
         let over = self.timer.is_some();

@@ -25,6 +25,7 @@ use crate::http::json::Json;
 use body::Body;
 use js_sys::Promise;
 use platform::Platform;
+use respond::Waiting;
 use std::cell::OnceCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -61,17 +62,18 @@ pub fn begin(number: u32, head_bytes: u32, request: JsValue, env: JsValue, conte
             passing
         }
     };
+    let waiting = Waiting(number);
     let Some(isolate) = isolate else {
-        return respond::give(number, respond::misconfigured());
+        return respond::give(waiting, respond::misconfigured());
     };
     let Some((head, has_body)) = respond::read_head(&glue::received(head_bytes)) else {
-        return respond::give(number, respond::bad_url());
+        return respond::give(waiting, respond::bad_url());
     };
     let body = has_body.then(|| Body::new(js::get(&request, "body").unchecked_into()));
     let platform = Platform::new(env, context);
     tasks::start(async move {
         let answer = serve(&platform, &isolate, head, body).await;
-        respond::give(number, answer);
+        respond::give(waiting, answer);
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::js::{self, ByobReader, IdentityTransformStream, Stream, Writer};
+use super::tasks;
 use crate::flow::host::{self, BodyError, Gone};
 use js_sys::futures::JsFuture;
 use js_sys::{Function, Uint8Array};
@@ -80,6 +81,9 @@ impl host::Pipe for Pipe {
 
 impl Drop for Pipe {
     fn drop(&mut self) {
+        if tasks::is_giving_up() {
+            return;
+        }
         js::let_go(self.reader.cancel());
         if self.open {
             // The client's transfer is to break; local workerd ends one whose

@@ -66,6 +66,14 @@ impl Open {
     }
 }
 
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.going_on.get() > 0 {
+            glue::forget(self.number.get());
+        }
+    }
+}
+
 /// A step of the ledger's work, in the ledger's object.
 struct Work {
     /// The ledger itself: its object must not call itself.

@@ -25,8 +25,21 @@ pub fn read_head(text: &str) -> Option<(RequestHead, bool)> {
     Some((head, !has_body.is_empty()))
 }
 
+/// A request that waits for its response, by its number. Dropping it says that
+/// the request is no more.
+pub struct Waiting(pub u32);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        glue::forget(self.0);
+    }
+}
+
 /// Gives a request its response.
-pub fn give(request: u32, answer: Answer<Body>) {
+pub fn give(waiting: Waiting, answer: Answer<Body>) {
+    let request = waiting.0;
+    // JavaScript forgets it when it has its response.
+    std::mem::forget(waiting);
     if let Err(error) = respond(request, answer) {
         // Nothing that the runtime takes can be made of it, such as a field
         // that it does not allow.

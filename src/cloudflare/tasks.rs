@@ -17,12 +17,21 @@ use wasm_bindgen::JsValue;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Where a future lies while it waits. (The runtime never ends one whose
-/// request it has given up: such a one stays here, as it would anywhere.)
+/// The runtime never ends a future whose request it has given up, because the
+/// client has gone, say: one that has not gone on for so long is let go. No
+/// setting lets a request wait as long for one thing: for a body 3,600 s, for a
+/// head 600.
+const GIVEN_UP_MS: u64 = 4_500_000;
+/// How often such are looked for.
+const LOOK_MS: u64 = 60_000;
+
+/// Where a future lies while it waits.
 struct Place {
     /// Which future this is: no two have the same.
     number: u64,
     waker: Waker,
+    /// When it went on last; as late as can be if it has yet to begin.
+    polled_ms: u64,
     /// It is not here while it is polled.
     work: Option<Work>,
 }
@@ -33,6 +42,7 @@ struct Tasks {
     places: Vec<Option<Place>>,
     free: Vec<usize>,
     last: u64,
+    looked_ms: u64,
 }
 
 thread_local! {
@@ -42,6 +52,8 @@ thread_local! {
     /// What was woken meanwhile. It is of the same request: nothing of ours
     /// wakes another one's.
     static WOKEN: RefCell<VecDeque<Signal>> = const { RefCell::new(VecDeque::new()) };
+    /// Whether futures are being let go whose requests are given up.
+    static GIVING_UP: Cell<bool> = const { Cell::new(false) };
     /// The clock stands still between two waits.
     static NOW_MS: Cell<Option<u64>> = const { Cell::new(None) };
 }
@@ -73,6 +85,7 @@ impl Tasks {
         let added = Some(Place {
             number,
             waker: Waker::from(Arc::new(signal)),
+            polled_ms: u64::MAX,
             work: Some(work),
         });
         match self.places.get_mut(place) {
@@ -93,6 +106,42 @@ impl Tasks {
             self.free.push(signal.place);
         }
     }
+
+    /// Takes out the futures whose requests are given up.
+    fn given_up(&mut self, now_ms: u64) -> Vec<Place> {
+        let is_given_up = |place: &mut Place| {
+            place.work.is_some() && now_ms.saturating_sub(place.polled_ms) > GIVEN_UP_MS
+        };
+        let mut given_up = Vec::new();
+        for (number, place) in self.places.iter_mut().enumerate() {
+            if let Some(place) = place.take_if(is_given_up) {
+                given_up.push(place);
+                self.free.push(number);
+            }
+        }
+        given_up
+    }
+}
+
+/// Lets go what requests held that are given up, now and then.
+fn let_go_given_up(now_ms: u64) {
+    let given_up = TASKS.with_borrow_mut(|tasks| {
+        if now_ms.saturating_sub(tasks.looked_ms) < LOOK_MS {
+            return Vec::new();
+        }
+        tasks.looked_ms = now_ms;
+        tasks.given_up(now_ms)
+    });
+    GIVING_UP.set(true);
+    drop(given_up);
+    GIVING_UP.set(false);
+}
+
+/// Whether what is dropped now is of a request that the runtime has given up.
+/// Its streams and timers have gone with it, and other requests may not touch
+/// them.
+pub fn is_giving_up() -> bool {
+    GIVING_UP.get()
 }
 
 fn run(signal: Signal) {
@@ -101,6 +150,7 @@ fn run(signal: Signal) {
         return WOKEN.with_borrow_mut(|woken| woken.push_back(signal));
     }
     NOW_MS.set(None);
+    let_go_given_up(now_ms());
     let mut next = Some(signal);
     while let Some(signal) = next {
         poll(signal);
@@ -112,6 +162,7 @@ fn run(signal: Signal) {
 fn poll(signal: Signal) {
     let taken = TASKS.with_borrow_mut(|tasks| {
         let place = tasks.place(signal)?;
+        place.polled_ms = now_ms();
         Some((place.work.take()?, place.waker.clone()))
     });
     let Some((mut work, waker)) = taken else {
