@@ -1,9 +1,11 @@
 //! Asking the origin for an answer that may be stored.
 
+use super::aside::aside;
 use super::failure::{no_answer, origin_failed};
-use super::find::{Found, Hit, Taken, find_in_kv};
+use super::find::{Hit, Taken};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
+use super::last_look::last_look;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::upstream::{self, Question};
@@ -162,8 +164,8 @@ pub async fn fetch<H: Host>(
         let errors = &lookup.rule.error_statuses;
         let status = head.as_ref().ok().map(|head| head.status);
         let failed = status.is_none_or(|status| errors.contains(&status));
-        if failed {
-            old = last_look(host, isolate, lookup, old, report).await;
+        if failed && client == Client::Waiting {
+            old = aside(last_look(host, isolate, lookup, old, report)).await;
         }
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let on_error = match &old {
@@ -254,31 +256,6 @@ pub async fn fetch<H: Host>(
             }
         };
     }
-}
-
-/// KV was too slow for the request, or was left alone; now that the origin
-/// fails, what it may have is better than nothing, or than an old answer that
-/// may not be served.
-pub async fn last_look<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    old: Option<Old<H::Body>>,
-    report: &mut Report,
-) -> Option<Old<H::Body>> {
-    if !report.kv_unread || old.as_ref().is_some_and(|old| old.on_error) {
-        return old;
-    }
-    report.last_look = true;
-    let search = find_in_kv(host, isolate, lookup, report).await;
-    report.last_look = false;
-    report.kv_unread = false;
-    let (hit, on_error) = match search.found {
-        Found::Fresh(hit) | Found::WhileRevalidate(hit) => (hit, true),
-        Found::Stale(hit, on_error) => (hit, on_error),
-        Found::Nothing(_) => return old,
-    };
-    Some(Old { hit, on_error })
 }
 
 /// Whether the old answer may still be served: while the origin was asked,
@@ -393,7 +370,7 @@ pub fn store<H: Host>(
     answer_head.with(host.keep(body, keep, for_client))
 }
 
-/// The client gets the stale copy.
+/// The client gets the stale copy; or a fresh one, if the last look found that.
 pub fn serve_stale<H: Host>(
     host: &H,
     lookup: &Lookup,
@@ -404,11 +381,17 @@ pub fn serve_stale<H: Host>(
     let Some(old) = old else {
         return origin_failed(OriginFailure::Unreachable);
     };
-    report.cache = "stale";
-    let (age, _) = as_stale(&old.hit.entry, None, host.now_ms());
     report.set_tier(old.hit.tier);
+    let mut age = old.hit.age;
+    if age.ttl > 0 {
+        report.cache = "hit";
+    } else {
+        report.cache = "stale";
+        report.detail.push("stale-if-error");
+        // It has grown older while the origin was asked.
+        (age, _) = as_stale(&old.hit.entry, None, host.now_ms());
+    }
     report.set_age(age);
-    report.detail.push("stale-if-error");
     from_entry(&old.hit.entry, lookup, client, age).with(old.hit.body)
 }
 

@@ -107,7 +107,7 @@ pub async fn find<H: Host>(
     report: &mut Report,
 ) -> Search<H::Body> {
     let enough = |found: &Found<_>| matches!(found, Found::Fresh(_) | Found::WhileRevalidate(_));
-    search(host, isolate, lookup, enough, report).await
+    search(host, isolate, lookup, tiers_of(lookup), enough, report).await
 }
 
 /// As [`find`], but looks on until something is fresh, and came after
@@ -122,7 +122,31 @@ pub async fn find_fresh<H: Host>(
 ) -> Search<H::Body> {
     let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);
     let enough = |found: &Found<_>| matches!(found, Found::Fresh(hit) if newer(hit));
-    search(host, isolate, lookup, enough, report).await
+    search(host, isolate, lookup, tiers_of(lookup), enough, report).await
+}
+
+/// As [`find`], once more and where there may be something by now: in the
+/// Cache API if time has passed since that look, in KV if that was left unread.
+/// Whatever may be served is enough.
+pub async fn find_at_last<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Found<H::Body> {
+    let has_waited = host.now_ms() > report.looked_ms;
+    let tiers: &[Tier] = match (has_waited, report.kv_unread) {
+        (true, true) => &[Tier::CacheApi, Tier::Kv],
+        (true, false) => &[Tier::CacheApi],
+        (false, true) => &[Tier::Kv],
+        (false, false) => &[],
+    };
+    let enough = |found: &Found<_>| !matches!(found, Found::Stale(_, false) | Found::Nothing(_));
+    report.last_look = true;
+    let search = search(host, isolate, lookup, tiers, enough, report).await;
+    report.last_look = false;
+    report.kv_unread = false;
+    search.found
 }
 
 /// Looks in KV alone: what all data centres share.
@@ -141,17 +165,13 @@ async fn search<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
+    tiers: &[Tier],
     enough: impl Fn(&Found<H::Body>) -> bool,
     report: &mut Report,
 ) -> Search<H::Body> {
     let mut search = Search {
         found: Found::Nothing(Missing::Uri),
         taken: Taken::default(),
-    };
-    let tiers: &[Tier] = if lookup.rule.kv != Kv::Never {
-        &[Tier::CacheApi, Tier::Kv]
-    } else {
-        &[Tier::CacheApi]
     };
     for tier in tiers {
         let found = find_in(host, isolate, lookup, *tier, &mut search.taken, report).await;
@@ -160,7 +180,15 @@ async fn search<H: Host>(
             break;
         }
     }
+    report.looked_ms = host.now_ms();
     search
+}
+
+fn tiers_of(lookup: &Lookup) -> &'static [Tier] {
+    match lookup.rule.kv {
+        Kv::Never => &[Tier::CacheApi],
+        Kv::Earned | Kv::Always => &[Tier::CacheApi, Tier::Kv],
+    }
 }
 
 fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {

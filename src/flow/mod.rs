@@ -18,6 +18,7 @@ pub mod invalidate;
 pub mod isolate;
 pub mod keys;
 pub mod kv;
+mod last_look;
 pub mod ledger;
 pub mod memory;
 pub mod origins;

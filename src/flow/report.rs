@@ -63,6 +63,8 @@ pub struct Report {
     pub kv_unread: bool,
     /// Whether KV is asked because nothing else is left.
     pub last_look: bool,
+    /// When the tiers were looked into last, in milliseconds since 1970.
+    pub looked_ms: u64,
     /// When the request came, in milliseconds since 1970.
     pub began_ms: u64,
 }

@@ -4,10 +4,11 @@ use super::aside::aside;
 use super::bypass::bypass;
 use super::collapse::{Turn, fill, take_turn};
 use super::failure::{error_page, no_answer};
-use super::fetch::{Old, fetch, is_usable, last_look, note_stores, serve_stale};
+use super::fetch::{Old, fetch, is_usable, note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Search, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
+use super::last_look::last_look;
 use super::parts::{complete, find_part};
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
@@ -270,7 +271,7 @@ async fn after_failure<H: Host>(
     failure: Option<OriginFailure>,
     report: &mut Report,
 ) -> Result<Answer<H::Body>, Option<Old<H::Body>>> {
-    let old = last_look(host, isolate, lookup, old, report).await;
+    let old = aside(last_look(host, isolate, lookup, old, report)).await;
     let may_serve = match &old {
         Some(old) => old.on_error && is_usable(host, isolate, lookup, old, report).await,
         None => false,

@@ -10,12 +10,12 @@ asked /a 2
 evict
 # Where the origin fails, there is time for a longer look.
 origin /a 503 | broken
-get /a -> 200 one # detail=kv detail=stale-if-error
+get /a -> 200 one # detail=kv !detail=stale-if-error
 evict
 origin /a down
-get /a -> 200 one # detail=kv detail=stale-if-error
+get /a -> 200 one # detail=kv !detail=stale-if-error
 evict
-get /a -> 200 one # detail=kv detail=stale-if-error
+get /a -> 200 one # detail=kv !detail=stale-if-error
 # KV throws: the Cache API and the origin serve.
 kv up
 kv down

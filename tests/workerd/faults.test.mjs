@@ -15,10 +15,11 @@ import { sleep } from './wire.mjs'
 const BOUND_MS = 20_000
 
 /**
- * Not explained yet: in one run of fourteen, one answer of a scene was an error where a copy was known (a range of a page with
- * variants, while lengths were lies). More than one is a failure; a `stale-if-error` that does not work makes dozens.
+ * How many answers of a scene may be errors because another variant has taken the place of theirs: it goes into the key's own
+ * slot if its request has found that empty, whatever lies there by then. One in each of two of sixteen runs was such an error; a
+ * `stale-if-error` that does not work makes dozens, of all pages.
  */
-const UNSEEN_MAX = 1
+const REPLACED_MAX = 1
 
 /** A breaker as impatient as these scenes are short. */
 const RULES = { defaults: { stale_if_error: RULE_STALE_IF_ERROR }, protection: { breaker_pause: 1 } }
@@ -50,8 +51,8 @@ describe('real faults of the origin', { timeout: 240_000 }, () => {
     const { refused, cut } = numbers
     await load.sweep({ coded })
     numbers.origin = origin.requests().length - before
-    assert.ok(numbers.unseen <= UNSEEN_MAX, String(numbers))
-    assert.equal(numbers.wrong - numbers.unseen, 0, String(numbers))
+    assert.ok(numbers.replaced <= REPLACED_MAX, String(numbers))
+    assert.equal(numbers.wrong - numbers.replaced, 0, String(numbers))
     assert.equal(numbers.refused - refused, 0, 'refused after the fault')
     assert.equal(numbers.cut - cut, 0, 'cut after the fault')
     if (!calm) assert.ok(refused + cut + (numbers.words.get('stale-if-error') ?? 0) > 0, 'nobody felt the fault')

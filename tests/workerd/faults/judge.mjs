@@ -32,8 +32,8 @@ const REFUSALS = new Set([502, 503, 504])
  * @property {import('../wire.mjs').Answer} [answer]
  * @property {Error} [error]    instead of an answer
  *
- * @typedef {{verdict: 'right'|'stale'|'refused'|'cut'|'wrong', why?: string, unseen?: boolean}} Verdict `unseen`: a copy was there that
- *   should have been served
+ * @typedef {{verdict: 'right'|'stale'|'refused'|'cut'|'wrong', why?: string, replaced?: boolean}} Verdict `replaced`: a copy
+ *   was there that should have been served, but another variant lies in its place
  */
 
 export class Judge {
@@ -74,7 +74,10 @@ export class Judge {
     }
     if (!this.#inTrouble(began, ended)) return wrong('an error, and nothing was wrong with the origin')
     const until = who === NOBODY ? this.#known.get(nameOf(page, gzip)) : undefined
-    if (until > ended) return { ...wrong(`an error, and a copy is known that was good for ${until - ended} ms more`), unseen: true }
+    if (until > ended) {
+      const replaced = answer.cache.get('fwd') === 'vary-miss'
+      return { ...wrong(`an error, and a copy is known that was good for ${until - ended} ms more`), replaced }
+    }
     return { verdict: 'refused' }
   }
 

@@ -13,8 +13,8 @@ export class Numbers {
   refused = 0
   cut = 0
   wrong = 0
-  /** Of these, errors where a copy was known. */
-  unseen = 0
+  /** Of these, errors because another variant had taken the place of a copy. */
+  replaced = 0
   /** Requests that the origin got. */
   origin = 0
   /** The longest wait for a whole answer, in milliseconds. */
@@ -27,9 +27,9 @@ export class Numbers {
   examples = []
 
   /** @param {import('./judge.mjs').Exchange} exchange @param {import('./judge.mjs').Verdict} verdict */
-  add(exchange, { verdict, why, unseen }) {
+  add(exchange, { verdict, why, replaced }) {
     this.requests += 1
-    if (unseen) this.unseen += 1
+    if (replaced) this.replaced += 1
     this[verdict] += 1
     this.worst = Math.max(this.worst, exchange.ended - exchange.began)
     for (const word of exchange.answer ? details(exchange.answer.cache) : []) this.words.set(word, (this.words.get(word) ?? 0) + 1)
