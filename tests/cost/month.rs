@@ -138,6 +138,7 @@ fn setup(scene: &Scene, subjects: &[Subject]) -> Setup {
         played: false,
         head_ms: 150,
         body_ms: 50,
+        long: false,
         chunked: false,
         upstream_seconds: 0,
         privacy: None,

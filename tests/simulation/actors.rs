@@ -152,7 +152,11 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
         let mut answer = serve::serve(&host, &seat.isolate, head, None).await;
         exchange.answered.set(true);
         if world.switch == Some(Switch::OutageNotTold) {
-            answer.fields.remove("cache-status");
+            let mut told = status_of(&answer).to_owned();
+            for word in ["old-purge-index", "no-purge-index"] {
+                told = told.replace(word, "-");
+            }
+            answer.fields.set("cache-status", told);
         }
         world.trace(|| {
             let (name, status) = (&seat.name, status_of(&answer));

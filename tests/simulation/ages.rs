@@ -79,9 +79,16 @@ pub fn usable_copy(world: &World, seat: &Seat, exchange: &Exchange) -> Option<St
     let kv = world.kv.borrow();
     let in_cache = cache.lying(&own.entry_url, now_ms);
     let in_kv = kv.lying(&own.digest, seat.centre, now_ms);
-    // Where the first variant is, the others are found by it.
-    let beside_in_cache = in_cache.filter(|_| page.varies).map(|_| cache.all(now_ms));
-    let beside_in_kv = in_kv.filter(|_| page.varies);
+    // Where the first variant is, the others are found by it; but a purged one
+    // of the variant that is looked for leads no further.
+    let leads = |copy: &Copy| {
+        let asked = world.origin.asked.borrow();
+        let asked = asked.get(&copy.stamp);
+        let of_ours = asked.is_some_and(|asked| exchange.takes(&asked.language, world));
+        page.varies && !(of_ours && is_purged(world, exchange, *copy, false))
+    };
+    let beside_in_cache = in_cache.filter(leads).map(|_| cache.all(now_ms));
+    let beside_in_kv = in_kv.filter(leads);
     let beside_in_kv = beside_in_kv.map(|_| kv.all(seat.centre, now_ms));
     let all = (in_cache.into_iter().chain(in_kv))
         .chain(beside_in_cache.into_iter().flatten())
@@ -125,13 +132,18 @@ fn is_usable(world: &World, exchange: &Exchange, copy: Copy, asked: &Asked) -> b
             return false;
         }
     }
-    let names = page.names();
+    // A purge on its way counts as well: then an error may be the answer.
+    !is_purged(world, exchange, copy, if_error == 0)
+}
+
+/// Whether a copy is purged, hard or, if `soft`, in any way.
+fn is_purged(world: &World, exchange: &Exchange, copy: Copy, soft: bool) -> bool {
+    let names = world.origin.pages[exchange.page].names();
     let covers = |list: &[String]| list.iter().any(|name| names.contains(name));
     let orders = world.promises.orders.borrow();
-    // One on its way counts as well: then an error may be the answer.
-    !orders.iter().any(|order| {
+    orders.iter().any(|order| {
         // Who filled it may not have known the order, though it came first.
         let later = order.tick > copy.stamp || order.sequence > copy.seen;
-        later && (covers(&order.hard) || (if_error == 0 && covers(&order.soft)))
+        later && (covers(&order.hard) || (soft && covers(&order.soft)))
     })
 }

@@ -4,6 +4,7 @@ use super::executor::Life;
 use super::flights;
 use super::ledger;
 use super::meter::{Call, Meter};
+use super::origin::Answered;
 use super::page::{Bytes, Name, STAMP};
 use super::setup::START_MS;
 use super::switches::Switch;
@@ -293,6 +294,33 @@ impl SimHost {
         asks.pages += u64::from(answer.as_ref().is_ok_and(|news| !news.complete));
     }
 
+    /// Whether the body is a short one, whose length is told.
+    fn comes_at_once(&self, request: &OriginRequest, answer: &Answered) -> bool {
+        let page = self.world.origin.page_at(&request.url);
+        let page = page.and_then(|at| self.world.origin.pages.get(at));
+        let head = answer.as_ref().map(|(head, _)| head);
+        let told = head.is_ok_and(|head| head.fields.has("content-length"));
+        told && page.is_some_and(|page| !page.setup.long)
+    }
+
+    /// The answer when its body has come, too.
+    async fn with_body(&self, answer: Answered, left_ms: u64) -> Answered {
+        let Ok((head, Some(body))) = answer else {
+            return answer;
+        };
+        let late = body.takes_ms >= left_ms;
+        self.pass(body.takes_ms.min(left_ms)).await;
+        if late || body.broken {
+            self.world.count("broken off with its head");
+            return Err(match late {
+                true => OriginFailure::TimedOut,
+                false => OriginFailure::CutOff,
+            });
+        }
+        let takes_ms = 0;
+        Ok((head, Some(Bytes { takes_ms, ..body })))
+    }
+
     fn note_key(&self, site: &str, name: &str) -> String {
         format!("{site} {name}")
     }
@@ -444,6 +472,12 @@ impl Host for SimHost {
             true => said.answer,
             false => Err(OriginFailure::TimedOut),
         };
+        if patience.at_once && self.comes_at_once(request, &answer) {
+            let left_ms = left_ms.saturating_sub(said.after_ms);
+            let left_ms = left_ms.min(patience.body_ms.unwrap_or(u64::MAX));
+            answer = self.with_body(answer, left_ms).await;
+        }
+        let success = success && answer.is_ok();
         flights::end(self, request, &over, &answer);
         if let (Ok((_, Some(body))), Some(most_ms)) = (&mut answer, patience.body_ms) {
             body.broken |= body.takes_ms > most_ms;

@@ -53,7 +53,7 @@ const BACKED: [Switch; 3] = [
 ];
 
 /// What must have happened in them, or they would show less than they say.
-const HAPPENINGS: [&str; 43] = [
+const HAPPENINGS: [&str; 44] = [
     "answer",
     "asked in a burst of 429",
     "asked in a burst of 5xx",
@@ -65,6 +65,7 @@ const HAPPENINGS: [&str; 43] = [
     "asked while truncating",
     "body cut",
     "broken off beside a stale copy",
+    "broken off with its head",
     "client left",
     "confirmed by 304",
     "crowd of a thousand",

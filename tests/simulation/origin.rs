@@ -30,7 +30,7 @@ pub struct Said {
     pub answer: Answered,
 }
 
-type Answered = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
+pub type Answered = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
 
 impl Origin {
     pub fn new(pages: &[PageSetup]) -> Self {

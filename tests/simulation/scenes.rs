@@ -58,6 +58,7 @@ fn who_waits_for_a_copy_too_long_asks_for_itself() {
         let page = &mut setup.pages[0];
         (page.head_ms, page.body_ms) = (100, 20_000);
         (page.terms.max_age, page.varies, page.upstream_seconds) = (300, false, 0);
+        page.long = true;
         play(seed, setup, |world| {
             let seat = world.any_seat();
             let leader = send(world, &seat, Wish::plain(0));

@@ -133,6 +133,8 @@ pub struct PageSetup {
     pub head_ms: u64,
     /// How long its body takes, at most.
     pub body_ms: u64,
+    /// Whether its body is longer than what comes with a head.
+    pub long: bool,
     /// Whether it tells no length.
     pub chunked: bool,
     /// How old its answers are at most when the origin sends them, as one
@@ -461,6 +463,7 @@ impl PageSetup {
             played: chance(rng, 120),
             head_ms,
             body_ms,
+            long: body_ms > 50,
             chunked: false,
             upstream_seconds: 0,
             privacy: None,

@@ -156,6 +156,7 @@ pub fn add_page(
         played: role == Role::Usual && chance(rng, 40),
         head_ms: if chance(rng, 100) { 1_500 } else { 150 },
         body_ms: if chance(rng, 100) { 3_000 } else { 50 },
+        long: chance(rng, 300),
         chunked: chance(rng, 200),
         upstream_seconds: if chance(rng, 150) { rng.u64(2..=15) } else { 0 },
         privacy,
