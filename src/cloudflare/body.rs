@@ -113,7 +113,7 @@ impl Body {
     }
 
     /// The bytes, of one that has come whole.
-    fn into_bytes(mut self) -> Result<Uint8Array, Self> {
+    pub fn into_bytes(mut self) -> Result<Uint8Array, Self> {
         match self.0.take() {
             Some(Inner::Bytes(bytes)) => Ok(bytes),
             other => Err(Self(other)),
@@ -334,8 +334,8 @@ impl Copy {
     /// Reads the body, or its start. Fails if it breaks off, or is not as long
     /// as it should be.
     pub async fn of(body: Body, length: Option<u64>) -> Result<Self, JsValue> {
-        let body = match Self::at_once(Some(body), length) {
-            Ok(copy) => return copy,
+        let body = match body.into_bytes() {
+            Ok(bytes) => return Self::of_bytes(Some(bytes), length),
             Err(body) => body,
         };
         let stream = body.into_stream().ok_or("a body that cannot be read")?;
@@ -355,16 +355,16 @@ impl Copy {
         Ok(Self { start, rest: None })
     }
 
-    /// The same for a body that has come, or for none; else gives it back.
-    pub fn at_once(body: Option<Body>, length: Option<u64>) -> Result<Result<Self, JsValue>, Body> {
-        let Some(body) = body else {
+    /// The same for a body that has come, or for none.
+    pub fn of_bytes(bytes: Option<Uint8Array>, length: Option<u64>) -> Result<Self, JsValue> {
+        let Some(start) = bytes else {
             let start = Uint8Array::new_with_length(0);
-            return Ok(Ok(Self { start, rest: None }));
+            return Ok(Self { start, rest: None });
         };
-        let start = body.into_bytes()?;
-        let fits = length.is_none_or(|length| length == u64::from(start.length()));
-        let copy = Self { start, rest: None };
-        Ok(fits.then_some(copy).ok_or_else(|| OTHER_LENGTH.into()))
+        if length.is_some_and(|length| length != u64::from(start.length())) {
+            return Err(OTHER_LENGTH.into());
+        }
+        Ok(Self { start, rest: None })
     }
 
     /// How long the body is, if it is whole.

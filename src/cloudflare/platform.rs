@@ -295,8 +295,8 @@ impl Host for Platform {
         match split {
             Ok((copy, client)) => {
                 let length = keep.entry.length;
-                match Copy::at_once(copy, length) {
-                    Ok(copy) => self.store(keep, copy),
+                match copy.map(Body::into_bytes).transpose() {
+                    Ok(bytes) => self.store(keep, Copy::of_bytes(bytes, length)),
                     Err(body) => {
                         let host = self.clone();
                         self.later(async move {
