@@ -14,15 +14,24 @@ use world::place::{Place, START_MS, origin};
 use world::{Plan, World};
 
 fn role(flights: &Flights, key: &str, now_ms: u64) -> &'static str {
-    match flights.join(key, now_ms) {
+    role_since(flights, key, u64::MAX, now_ms)
+}
+
+fn role_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> &'static str {
+    match flights.join(key, looked_ms, now_ms) {
         Role::Alone => "alone",
         Role::Lead(_) => "lead",
         Role::Follow(_) => "follow",
+        Role::LookAgain => "look again",
     }
 }
 
 fn lead(flights: &Flights, key: &str, now_ms: u64) -> Rc<Flight> {
-    match flights.join(key, now_ms) {
+    lead_since(flights, key, u64::MAX, now_ms)
+}
+
+fn lead_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> Rc<Flight> {
+    match flights.join(key, looked_ms, now_ms) {
         Role::Lead(flight) => flight,
         other => panic!("{other:?}"),
     }
@@ -42,6 +51,34 @@ fn the_first_leads_and_the_others_follow() {
     flights.end(&flight, Outcome::Landed, 60_000);
     assert_eq!(flight.outcome(), Some(Outcome::Landed));
     assert_eq!(role(&flights, "a", 60_000), "lead");
+}
+
+#[test]
+fn who_was_looking_when_a_copy_landed_looks_again() {
+    let flights = Flights::default();
+    let flight = lead(&flights, "a", 0);
+    flights.end(&flight, Outcome::Landed, 1_000);
+    for looked_ms in [0, 999, 1_000] {
+        assert_eq!(role_since(&flights, "a", looked_ms, 1_010), "look again");
+    }
+    assert_eq!(role_since(&flights, "b", 0, 1_010), "lead");
+    // Nor if the clock was set back,
+    assert_eq!(role_since(&flights, "a", 900, 999), "lead");
+    // if the copy was there to be seen, or if there is none.
+    for outcome in [
+        Outcome::Landed,
+        Outcome::Failed(None),
+        Outcome::Failed(Some(OriginFailure::TimedOut)),
+    ] {
+        let flight = lead(&flights, "c", 2_000);
+        flights.end(&flight, outcome, 3_000);
+        let looked_ms = match outcome {
+            Outcome::Landed => 3_001,
+            _ => 2_500,
+        };
+        let again = lead_since(&flights, "c", looked_ms, 3_010);
+        flights.end(&again, Outcome::Failed(None), 3_020);
+    }
 }
 
 #[test]

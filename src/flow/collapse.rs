@@ -74,16 +74,17 @@ fn may_share(lookup: &Lookup) -> bool {
 }
 
 /// Decides who asks the origin for the answer that will lie in the slot of
-/// digest `key`, and waits if that is another one.
+/// digest `key`, and waits if that is another one. The request has begun to
+/// look for it at `looked_ms`, after so many `rounds`.
 pub async fn take_turn<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     key: &str,
-    round: u32,
+    (looked_ms, rounds): (u64, u32),
     report: &mut Report,
 ) -> Turn {
-    if !may_share(lookup) || round >= ROUNDS_MAX {
+    if !may_share(lookup) || rounds >= ROUNDS_MAX {
         return Turn::Alone;
     }
     let began_ms = host.now_ms();
@@ -96,8 +97,12 @@ pub async fn take_turn<H: Host>(
         .saturating_mul(1000)
         .saturating_add(NEIGHBOUR_MS_MAX);
     loop {
-        let flight = match isolate.flights.join(key, host.now_ms()) {
+        let flight = match isolate.flights.join(key, looked_ms, host.now_ms()) {
             Role::Alone => return Turn::Alone,
+            Role::LookAgain => {
+                report.collapsed = true;
+                return Turn::LookAgain;
+            }
             Role::Lead(flight) => {
                 report.collapsed = false;
                 return lead_or_wait(host, isolate, lookup, flight, report).await;

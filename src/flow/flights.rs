@@ -22,6 +22,7 @@ pub struct Flight {
     pub noted: Cell<bool>,
     /// Whether the origin has answered, and only the copy is waited for.
     pub answered: Cell<bool>,
+    /// The last sign of life; its end.
     beat_ms: Cell<u64>,
     outcome: Cell<Option<Outcome>>,
 }
@@ -46,6 +47,8 @@ pub enum Role {
     Lead(Rc<Flight>),
     /// Another one asks.
     Follow(Rc<Flight>),
+    /// Another one has asked since it looked: its copy is there.
+    LookAgain,
 }
 
 /// A leader from which nothing was heard for so long is gone: three of its
@@ -58,8 +61,9 @@ pub const BEAT_MS: u64 = 900;
 /// (hit-for-miss).
 pub const UNSHARED_MS: u64 = 60_000;
 
-/// How many flights there may be, and how many keys whose answers cannot be
-/// shared: some 100 bytes each. Beyond it, requests ask for themselves.
+/// How many flights there may be, with those that have landed, and how many
+/// keys whose answers cannot be shared: some 100 bytes each. Beyond it, requests
+/// ask for themselves.
 const FLIGHTS_MAX: usize = 10_000;
 
 impl Flight {
@@ -88,29 +92,45 @@ impl Flight {
         // A clock that was set back makes it look young; it moves on.
         now_ms.saturating_sub(self.beat_ms.get()) >= DEAD_MS
     }
+
+    fn is_under_way(&self, now_ms: u64) -> bool {
+        self.outcome().is_none() && !self.is_dead(now_ms)
+    }
+
+    /// Whether it has landed at that time or later; not ahead of the clock,
+    /// which may have been set back.
+    fn has_landed_since(&self, looked_ms: u64, now_ms: u64) -> bool {
+        self.outcome() == Some(Outcome::Landed)
+            && (looked_ms..=now_ms).contains(&self.beat_ms.get())
+    }
 }
 
 /// The flights of an isolate.
 #[derive(Debug, Default)]
 pub struct Flights {
-    under_way: RefCell<HashMap<String, Rc<Flight>>>,
+    /// Those under way, and the last of each key if it has landed: who was
+    /// still looking then need not ask.
+    known: RefCell<HashMap<String, Rc<Flight>>>,
     /// Until when the answers of these keys count as not to be shared.
     unshared: RefCell<HashMap<String, u64>>,
 }
 
 impl Flights {
-    /// What a request has to do that wants this answer.
-    pub fn join(&self, key: &str, now_ms: u64) -> Role {
+    /// What a request has to do that wants this answer, and began to look for
+    /// it in vain at `looked_ms`.
+    pub fn join(&self, key: &str, looked_ms: u64, now_ms: u64) -> Role {
         let until = self.unshared.borrow().get(key).copied();
         if until.is_some_and(|until| until > now_ms) {
             return Role::Alone;
         }
-        let mut flights = self.under_way.borrow_mut();
-        if let Some(flight) = flights.get(key).filter(|flight| !flight.is_dead(now_ms)) {
-            return Role::Follow(Rc::clone(flight));
+        let mut flights = self.known.borrow_mut();
+        match flights.get(key) {
+            Some(flight) if flight.is_under_way(now_ms) => return Role::Follow(Rc::clone(flight)),
+            Some(flight) if flight.has_landed_since(looked_ms, now_ms) => return Role::LookAgain,
+            _ => {}
         }
         if flights.len() >= FLIGHTS_MAX {
-            flights.retain(|_, flight| !flight.is_dead(now_ms));
+            flights.retain(|_, flight| flight.is_under_way(now_ms));
             if flights.len() >= FLIGHTS_MAX {
                 return Role::Alone;
             }
@@ -124,9 +144,10 @@ impl Flights {
     /// cannot be shared is refreshed once at a time all the same.
     pub fn begin(&self, key: &str, now_ms: u64) -> Option<Rc<Flight>> {
         self.unshared.borrow_mut().remove(key);
-        match self.join(key, now_ms) {
+        // Whatever has landed: it is seen to before a refresh asks the origin.
+        match self.join(key, u64::MAX, now_ms) {
             Role::Lead(flight) => Some(flight),
-            Role::Follow(_) | Role::Alone => None,
+            Role::Follow(_) | Role::LookAgain | Role::Alone => None,
         }
     }
 
@@ -136,14 +157,16 @@ impl Flights {
             return;
         }
         flight.outcome.set(Some(outcome));
-        let mut flights = self.under_way.borrow_mut();
-        if flights
-            .get(&flight.key)
-            .is_some_and(|f| Rc::ptr_eq(f, flight))
-        {
-            flights.remove(&flight.key);
+        flight.beat(now_ms);
+        if outcome != Outcome::Landed {
+            let mut flights = self.known.borrow_mut();
+            if flights
+                .get(&flight.key)
+                .is_some_and(|known| Rc::ptr_eq(known, flight))
+            {
+                flights.remove(&flight.key);
+            }
         }
-        drop(flights);
         if outcome == Outcome::Unshared {
             self.remember_unshared(&flight.key, now_ms);
         }

@@ -109,12 +109,13 @@ async fn look_up<H: Host>(
     }
     report.key = Some(lookup.key.slot().digest.clone());
     // Again when another request has fetched it.
-    let mut round = 0;
+    let mut rounds = 0;
     loop {
         let lookup = match signpost::follow(host, isolate, &lookup, report).await {
             Some(led) => Rc::new(led),
             None => Rc::clone(&lookup),
         };
+        let looked_ms = host.now_ms();
         let Search { found, taken } = find(host, isolate, &lookup, report).await;
         let (old, missing) = match found {
             Found::Stale(..) | Found::Nothing(_) if lookup.wishes.only_if_cached => {
@@ -141,11 +142,12 @@ async fn look_up<H: Host>(
             old,
             missing,
             taken,
-            round,
+            looked_ms,
+            rounds,
         };
         match aside(obtain(host, isolate, &lookup, miss, report)).await {
             Some(answer) => return answer,
-            None => round += 1,
+            None => rounds += 1,
         }
     }
 }
@@ -155,8 +157,10 @@ struct Miss<B> {
     old: Option<Old<B>>,
     missing: Option<Missing>,
     taken: Taken,
-    /// How often another request has asked for this one.
-    round: u32,
+    /// When it began.
+    looked_ms: u64,
+    /// How often another request has asked for this one before.
+    rounds: u32,
 }
 
 /// The answer to a request for which there is nothing to serve; `None` if it is
@@ -172,7 +176,8 @@ async fn obtain<H: Host>(
         old,
         missing,
         taken,
-        round,
+        looked_ms,
+        rounds,
     } = miss;
     if missing == Some(Missing::Uri)
         && let Some(part) = find_part(host, isolate, lookup, report).await
@@ -185,7 +190,8 @@ async fn obtain<H: Host>(
     }
     say_why(host, lookup, old.as_ref(), missing.as_ref(), report);
     let digest = where_it_will_lie(lookup, old.as_ref(), missing.as_ref());
-    let answer = match take_turn(host, isolate, lookup, &digest, round, report).await {
+    let since = (looked_ms, rounds);
+    let answer = match take_turn(host, isolate, lookup, &digest, since, report).await {
         Turn::LookAgain => return None,
         Turn::Lead(flight) => fill(host, isolate, lookup, old, taken, flight, report).await,
         Turn::Alone => ask(host, isolate, lookup, old, &taken, report).await,
