@@ -46,8 +46,18 @@ export class Browser {
       await Promise.race([end, sleep(10_000)])
       this.process.kill('SIGKILL')
     }
-    // Its helpers may write there for a moment after it.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 })
+    await this.#clear(20)
+  }
+
+  /** Its helpers may write there for a moment after it. (`maxRetries` does not see what is new in a folder.) */
+  async #clear(tries) {
+    try {
+      rmSync(this.folder, { recursive: true, force: true })
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY' || tries === 0) throw error
+      await sleep(250)
+      await this.#clear(tries - 1)
+    }
   }
 
   #listen(stream) {
