@@ -20,7 +20,8 @@ type Work = Pin<Box<dyn Future<Output = ()>>>;
 /// The runtime never ends a future whose request it has given up, because the
 /// client has gone, say: one that has not gone on for so long is let go. No
 /// setting lets a request wait as long for one thing: for a body 3,600 s, for a
-/// head 600.
+/// head 600. (Of a body without a limit that flows for longer, nobody notes the
+/// end.)
 const GIVEN_UP_MS: u64 = 4_500_000;
 /// How often such are looked for.
 const LOOK_MS: u64 = 60_000;
