@@ -16,7 +16,7 @@ const BOUND_MS = 20_000
 
 /**
  * How many answers of a scene may be errors because another variant has taken the place of theirs: it goes into the key's own
- * slot if its request has found that empty, whatever lies there by then. One in each of two of sixteen runs was such an error; a
+ * slot if its request has found that empty, whatever lies there by then. In two of twenty-three runs there was one such error; a
  * `stale-if-error` that does not work makes dozens, of all pages.
  */
 const REPLACED_MAX = 1
