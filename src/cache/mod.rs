@@ -38,6 +38,7 @@ pub mod permit;
 pub mod profile;
 pub mod protection;
 pub mod purge;
+pub mod reads;
 pub mod request;
 pub mod rules;
 pub mod scope;

@@ -328,10 +328,11 @@ fn names_nothing(client: &Fields) -> bool {
 }
 
 /// Fields by which a client refers to what it holds.
-const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
+pub(super) const CONDITIONS: [&str; 4] =
+    ["if-none-match", "if-modified-since", "range", "if-range"];
 
 /// Fields that choose among variants of an answer.
-const NEGOTIATION: [&str; 3] = ["accept", "accept-language", "accept-encoding"];
+pub(super) const NEGOTIATION: [&str; 3] = ["accept", "accept-language", "accept-encoding"];
 
 /// The client's fields that may reach the origin without being in the key.
 fn forwarded(rule: &Rule, client: &Fields) -> Fields {

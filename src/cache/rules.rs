@@ -259,6 +259,11 @@ impl Rules {
         self.own_rules == 0
     }
 
+    /// Every rule that may hold for some URL.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain([&self.fallback]).map(Rc::as_ref)
+    }
+
     /// The rule for a URL: the first that matches it, else the defaults.
     pub fn rule_for(&self, url: &Url) -> Rc<Rule> {
         let fits = |rule: &&Rc<Rule>| rule.scope.holds(url);

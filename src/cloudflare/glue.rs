@@ -19,6 +19,14 @@ extern "C" {
     /// Writes a line to the log.
     pub fn log(line: &str);
 
+    /// Says of which fields (lower-case, each on a line) requests that are
+    /// looked up are read.
+    #[wasm_bindgen(js_name = readOnly)]
+    pub fn read_only(names: &str);
+
+    #[wasm_bindgen(js_name = sendWhole)]
+    fn send_whole(request: &JsValue) -> u32;
+
     #[wasm_bindgen(js_name = match)]
     fn match_url(op: u32, url: &str);
 
@@ -76,6 +84,11 @@ extern "C" {
     /// Forgets the waiting for a response, or what keeps a request open: there
     /// is no such request any more.
     pub fn forget(number: u32);
+}
+
+/// The head of a request with all its fields, as text.
+pub fn whole_head(request: &JsValue) -> String {
+    received(send_whole(request))
 }
 
 /// Looks into the Cache API: gives the response and the text of its entry.

@@ -15,11 +15,13 @@ mod tasks;
 mod tiers;
 mod zone;
 
+use crate::cache::reads::fields_read;
+use crate::cache::request::{Plan, classify};
 use crate::cache::rules::Rules;
 use crate::flow::isolate::Isolate;
 use crate::flow::keys::Keys;
 use crate::flow::report::problem_line;
-use crate::flow::serve::serve;
+use crate::flow::serve::serve_as;
 use crate::flow::warm;
 use crate::http::json::Json;
 use body::Body;
@@ -66,13 +68,24 @@ pub fn begin(number: u32, head_bytes: u32, request: JsValue, env: JsValue, conte
     let Some(isolate) = isolate else {
         return respond::give(waiting, respond::misconfigured());
     };
-    let Some((head, has_body)) = respond::read_head(&glue::received(head_bytes)) else {
+    let Some(told) = respond::read_head(&glue::received(head_bytes)) else {
         return respond::give(waiting, respond::bad_url());
     };
-    let body = has_body.then(|| Body::new(js::get(&request, "body").unchecked_into()));
+    let body = told
+        .has_body
+        .then(|| Body::new(js::get(&request, "body").unchecked_into()));
+    let mut head = told.head;
+    let mut plan = classify(&isolate.rules, &head);
+    if told.has_more && !matches!(plan, Plan::Lookup(_)) {
+        let Some(whole) = respond::read_head(&glue::whole_head(&request)) else {
+            return respond::give(waiting, respond::bad_url());
+        };
+        head = whole.head;
+        plan = classify(&isolate.rules, &head);
+    }
     let platform = Platform::new(env, context);
     tasks::start(async move {
-        let answer = serve(&platform, &isolate, head, body).await;
+        let answer = serve_as(&platform, &isolate, plan, head, body).await;
         respond::give(waiting, answer);
     });
 }
@@ -130,6 +143,9 @@ fn configure(env: &JsValue) -> Configured {
     let keys = Keys::read(&rules, |variable| js::get(env, variable).as_string());
     for problem in keys.problems() {
         js::log_error(&problem_line("keys", problem));
+    }
+    if let Some(names) = fields_read(&rules) {
+        glue::read_only(&names.join("\n"));
     }
     Configured::Well(Rc::new(Isolate::new(rules, keys)))
 }

@@ -8,21 +8,34 @@ use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
 use wasm_bindgen::JsValue;
 
-/// The head of a request, and whether a body comes with it; `None` if its URL
-/// is no valid one. The text is that of `requestHead` in `glue.js`.
+/// The head of a request, as JavaScript tells it.
+pub struct Told {
+    /// The head.
+    pub head: RequestHead,
+    /// Whether a body comes with it.
+    pub has_body: bool,
+    /// Whether there may be more fields than these.
+    pub has_more: bool,
+}
+
+/// What the text of `requestHead` in `glue.js` tells; `None` if the URL is no
+/// valid one.
 ///
 /// The method is read as text: the `worker` crate's own type maps what it does
 /// not know to GET.
-pub fn read_head(text: &str) -> Option<(RequestHead, bool)> {
+pub fn read_head(text: &str) -> Option<Told> {
     let (method, rest) = text.split_once('\n')?;
     let (url, rest) = rest.split_once('\n')?;
-    let (has_body, fields) = rest.split_once('\n').unwrap_or((rest, ""));
-    let head = RequestHead {
-        method: Method::named(method),
-        url: Url::parse(url).ok()?,
-        fields: Fields::from_text(fields),
-    };
-    Some((head, !has_body.is_empty()))
+    let (marks, fields) = rest.split_once('\n').unwrap_or((rest, ""));
+    Some(Told {
+        head: RequestHead {
+            method: Method::named(method),
+            url: Url::parse(url).ok()?,
+            fields: Fields::from_text(fields),
+        },
+        has_body: marks.contains('b'),
+        has_more: marks.contains('m'),
+    })
 }
 
 /// A request that waits for its response, by its number. Dropping it says that

@@ -29,7 +29,7 @@ export default {
   fetch: (request, env, context) =>
     run(() => {
       const id = glue.expect()
-      wasm.begin(id, glue.send(glue.requestHead(request)), request, env, context)
+      wasm.begin(id, glue.send(glue.requestHead(request, false)), request, env, context)
       return glue.answer(id)
     }),
   scheduled: (event, env, context) => run(() => wasm.scheduled(event.scheduledTime, env, context)),

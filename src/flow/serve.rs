@@ -21,10 +21,23 @@ use crate::http::cache_control::RequestControl;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
 
-/// Serves a request.
+/// Serves a request of which all fields are known.
 pub async fn serve<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
+    request: RequestHead,
+    body: Option<H::Body>,
+) -> Answer<H::Body> {
+    let plan = classify(&isolate.rules, &request);
+    serve_as(host, isolate, plan, request, body).await
+}
+
+/// Serves a request as planned. For a lookup, of its fields those are enough
+/// that are read (`cache::reads`).
+pub async fn serve_as<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    plan: Plan,
     request: RequestHead,
     body: Option<H::Body>,
 ) -> Answer<H::Body> {
@@ -36,7 +49,6 @@ pub async fn serve<H: Host>(
         began_ms: host.now_ms(),
         ..Report::default()
     };
-    let plan = classify(&isolate.rules, &request);
     let mut answer = follow(host, isolate, plan, &request, body, &mut report).await;
     let pipe = esi::begin(host, &isolate.rules, &request, &mut answer, &mut report);
     answer.fields.add("cache-status", report.cache_status());
