@@ -31,6 +31,8 @@ impl Glob {
         let mut retry: Option<(usize, usize)> = None;
         loop {
             match (pattern.get(p), text.get(t)) {
+                // Most patterns end so.
+                (Some(b'*'), _) if p + 1 == pattern.len() => return true,
                 (Some(b'*'), _) => {
                     retry = Some((p + 1, t));
                     p += 1;

@@ -42,9 +42,9 @@ impl Scope {
 
     /// Whether a URL of canonical path is one of them.
     pub fn holds(&self, url: &Url) -> bool {
-        self.host.matches(url.host_name())
-            && self.path.matches(&url.path)
+        self.path.matches(&url.path)
             && self.within.as_ref().is_none_or(|p| p.matches(&url.path))
+            && self.host.matches(url.host_name())
             && (!self.hashed || is_hashed(&url.path))
     }
 }
