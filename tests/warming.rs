@@ -139,6 +139,27 @@ fn an_origin_that_fails_at_first_is_asked_again() {
     }
 }
 
+#[test]
+fn a_second_origin_has_its_time_too() {
+    let settings = json!({
+        "origin_timeout": 40, "origin_deadline": 100, "backup_origin": "http://backup.test",
+    });
+    let stage = Stage::with(false, settings);
+    stage.plan("/0", Plan::Hang);
+    let page = Plan::Answer {
+        slow_ms: 35_000,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", "max-age=60")].into_iter().collect(),
+        body: "page".to_owned(),
+    };
+    stage.plan("backup /0", page);
+    let receipt = stage.warm(&urls(1));
+    assert!(stage.run());
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, None));
+    assert_eq!(stage.in_kv(), ["page"]);
+}
+
 fn status(status: u16) -> Plan {
     Plan::Answer {
         slow_ms: 0,

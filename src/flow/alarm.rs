@@ -28,10 +28,13 @@ const ROUND_MS: u64 = 800;
 /// invocation. The alarm runs again at once.
 const ROUNDS_A_RUN: u32 = 2;
 
-/// What a refresh may take beyond the wait for the origin's response head: for
-/// its body and the copies. With `origin_timeout` at its largest, two rounds
-/// take 11 of an alarm's 15 minutes.
+/// What a refresh may take for its body and the copies, beyond the wait for a
+/// response head.
 const COPY_MS_MAX: u64 = 30_000;
+
+/// And for that: as long as a request of a client would wait for its origins
+/// and all repetitions, but so that two rounds take 13 of an alarm's 15 minutes.
+const HEAD_MS_MAX: u64 = 360_000;
 
 /// Does some of what is due; `work::next_due` tells when to go on. `host` makes
 /// a host for each step, which tells what became of that step's copies.
@@ -153,7 +156,11 @@ async fn refresh<S: Sql, H: Host>(
 }
 
 async fn in_time<H: Host>(host: H, isolate: &Rc<Isolate>, url: &str) -> Outcome {
-    let most_ms = isolate.rules.origin_timeout_seconds * 1000 + COPY_MS_MAX;
+    let rules = &isolate.rules;
+    let longest = rules
+        .origin_timeout_seconds
+        .max(rules.origin_deadline_seconds);
+    let most_ms = (longest * 1000).min(HEAD_MS_MAX) + COPY_MS_MAX;
     let outcome = within(&host, most_ms, refresh_url(&host, isolate, url)).await;
     outcome.unwrap_or_else(|| Outcome::Again {
         problem: format!("not done within {most_ms} ms"),

@@ -31,7 +31,9 @@ impl Stage {
     pub fn with(fast_lane: bool, settings: Value) -> Self {
         let mut settings = settings;
         settings["origin"] = "http://origin.test".into();
-        settings["origin_timeout"] = 2.into();
+        if settings.get("origin_timeout").is_none() {
+            settings["origin_timeout"] = 2.into();
+        }
         let rules = Rules::read_json(&settings.to_string()).expect("good settings");
         Self {
             world: World::with_fast_lane(START_MS, fast_lane),
