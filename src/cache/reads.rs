@@ -7,8 +7,7 @@
 //! only of requests that go to the origin whole.
 
 use super::request::{CONDITIONS, NEGOTIATION};
-use super::rules::{Rule, Rules};
-use crate::http::sort::sort_texts;
+use super::rules::Rules;
 
 /// What keeps a request from the cache, belongs to its connection, or is
 /// heeded under every rule, beside [`CONDITIONS`] and [`NEGOTIATION`].
@@ -30,27 +29,30 @@ const NAMES_MAX: usize = 50;
 /// The names (lower-case) of the fields by which `classify` tells whether a
 /// request is a lookup, and on which all depends that becomes of it then; each
 /// of them once. `None` if that may be any field, or very many.
-pub fn fields_read(rules: &Rules) -> Option<Vec<String>> {
-    if rules.each().any(|rule| rule.forward_all || rule.esi) {
-        return None;
+pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
+    let mut names = [&ALWAYS[..], &CONDITIONS, &NEGOTIATION].concat();
+    for rule in rules.each() {
+        if rule.forward_all || rule.esi {
+            return None;
+        }
+        let keyed = rule.key_headers.iter().chain(&rule.forward_headers);
+        keyed.for_each(|name| add(&mut names, name));
+        if !rule.key_cookies.is_empty() || !rule.bypass_cookies.is_empty() {
+            add(&mut names, "cookie");
+        }
+        if rule.request_directives {
+            add(&mut names, "cache-control");
+            add(&mut names, "pragma");
+        }
+        if names.len() > NAMES_MAX {
+            return None;
+        }
     }
-    let always = ALWAYS.into_iter().chain(CONDITIONS).chain(NEGOTIATION);
-    let names = always.chain(rules.each().flat_map(of_rule));
-    let mut names: Vec<String> = names.map(str::to_owned).collect();
-    sort_texts(&mut names);
-    (names.len() <= NAMES_MAX).then_some(names)
+    Some(names)
 }
 
-fn of_rule(rule: &Rule) -> impl Iterator<Item = &str> {
-    let cookies = !rule.key_cookies.is_empty() || !rule.bypass_cookies.is_empty();
-    let wishes = rule.request_directives;
-    let keyed = rule.key_headers.iter().chain(&rule.forward_headers);
-    keyed
-        .map(String::as_str)
-        .chain(cookies.then_some("cookie"))
-        .chain(
-            ["cache-control", "pragma"]
-                .into_iter()
-                .filter(move |_| wishes),
-        )
+fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
 }
