@@ -3,8 +3,9 @@
 
 use super::sample::{GUARD_SECONDS, MONTH_SECONDS};
 use super::simulation::actors;
+use super::simulation::exchange::Exchange;
 use super::simulation::executor::Life;
-use super::simulation::host::{Exchange, SimHost};
+use super::simulation::host::SimHost;
 use super::simulation::meter::{CALLS, Call, Meter};
 use super::simulation::setup::{LedgerFaults, PageSetup, START_MS, Setup, Steady, TierFaults};
 use super::simulation::terms::{Terms, Windows};

@@ -1,8 +1,9 @@
 //! Who acts in the world: readers, writers, editors with their webhooks, and
 //! fate.
 
+use super::exchange::Exchange;
 use super::executor::Life;
-use super::host::{Exchange, SimHost};
+use super::host::SimHost;
 use super::ledger::Reach;
 use super::page::{Name, Privacy, name_text};
 use super::promises::{Promise, status_of};

@@ -1,7 +1,7 @@
 //! How old an answer may be, and when there was an old one to give instead of
 //! an error: judged by the true time, and by what the origin said.
 
-use super::host::Exchange;
+use super::exchange::Exchange;
 use super::page::{Asked, Bytes};
 use super::promises::{parameter, says};
 use super::tiers::Copy;

@@ -1,121 +1,25 @@
 //! The platform as the flow sees it in the simulated world.
 
+use super::exchange::Exchange;
 use super::executor::Life;
 use super::flights;
 use super::ledger;
-use super::meter::{Call, Meter};
+use super::meter::Call;
 use super::origin::Answered;
-use super::page::{Bytes, Name, STAMP};
-use super::setup::START_MS;
+use super::page::Bytes;
+use super::storage::CACHE_MS;
 use super::switches::Switch;
 use super::tamper;
-use super::tiers::Copy;
-use super::waves::Kind;
 use super::world::{Seat, World};
 use edgekeep::cache::answer::OriginFailure;
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::key::Slot;
-use edgekeep::cache::kv_health::LAST_READ_MS_MAX;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::flow::host::{BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier};
-use edgekeep::flow::reply::Answer;
 use edgekeep::http::head::ResponseHead;
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-
-/// A request, and what its host has done for it.
-pub struct Exchange {
-    pub method: &'static str,
-    pub page: usize,
-    pub site: &'static str,
-    pub kind: Kind,
-    pub language: Option<&'static str>,
-    pub range: Option<&'static str>,
-    pub control: Option<&'static str>,
-    /// The client's session, and those that it was given.
-    pub names: RefCell<Vec<Name>>,
-    pub began_ms: u64,
-    /// The stamps of the answers that the origin gave to it.
-    pub minted: RefCell<Vec<u64>>,
-    /// Those of its answers that confirmed something: 304.
-    pub confirmed: RefCell<Vec<u64>>,
-    pub origin_failed: Cell<bool>,
-    /// Whether a tier failed at a question of its.
-    pub tier_failed: Cell<bool>,
-    /// Whether it has asked for what follows a part.
-    pub completes: Cell<bool>,
-    /// How often it has read the Cache API.
-    pub looks: Cell<u32>,
-    /// The slot of KV in which something was found last.
-    pub found_in_kv: RefCell<Option<Slot>>,
-    /// Whether the origin did what a write wanted.
-    pub written: Cell<bool>,
-    /// Whether an order was sent to the ledger.
-    pub ordered: Cell<bool>,
-    /// How long the clock has stood still, where a switch stops it.
-    pub stood_ms: Cell<u64>,
-    /// Where its calls are counted, if they are.
-    pub meter: Option<Rc<Meter>>,
-    /// The request itself.
-    pub life: Life,
-    /// Work behind the response.
-    pub later: RefCell<Vec<Life>>,
-    pub answered: Cell<bool>,
-    pub answer: RefCell<Option<Answer<Bytes>>>,
-}
-
-impl Exchange {
-    /// One that begins now, of this method and for this host.
-    pub fn new(world: &World, method: &'static str, site: &'static str) -> Self {
-        Self {
-            method,
-            site,
-            began_ms: world.executor.now_ms(),
-            page: 0,
-            kind: Kind::Readers,
-            language: None,
-            range: None,
-            control: None,
-            names: RefCell::default(),
-            minted: RefCell::default(),
-            confirmed: RefCell::default(),
-            origin_failed: Cell::default(),
-            tier_failed: Cell::default(),
-            completes: Cell::default(),
-            looks: Cell::default(),
-            found_in_kv: RefCell::default(),
-            written: Cell::default(),
-            ordered: Cell::default(),
-            stood_ms: Cell::default(),
-            meter: None,
-            life: Life::default(),
-            later: RefCell::default(),
-            answered: Cell::default(),
-            answer: RefCell::default(),
-        }
-    }
-}
-
-impl std::fmt::Display for Exchange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (language, range) = (self.language.unwrap_or("-"), self.range.unwrap_or("-"));
-        let began_ms = self.began_ms.saturating_sub(START_MS);
-        let (method, page) = (self.method, self.page);
-        write!(
-            f,
-            "{method} page {page}, language {language}, range {range}, "
-        )?;
-        write!(f, "begun at {began_ms} ms")?;
-        if self.origin_failed.get() {
-            f.write_str(", the origin failed")?;
-        }
-        Ok(())
-    }
-}
 
 /// The host of one request.
 #[derive(Clone)]
@@ -125,33 +29,26 @@ pub struct SimHost {
     pub exchange: Rc<Exchange>,
 }
 
-/// How long the tiers take at most when they are well.
-const CACHE_MS: u64 = 10;
-pub const KV_MS: u64 = 60;
-/// And when they are slow, in times of `max_purge_lag`.
-pub const SLOW_LAGS: u64 = 2;
 /// How long a note takes that is slow: with a question to the ledger that is
 /// not, less than others wait.
 const NOTE_SLOW_MS: u64 = 250;
-/// KV keeps nothing for less than a minute.
-const KV_SECONDS_MIN: u64 = 60;
 /// How long a connection to the origin may hang that has no time limit.
 const NO_LIMIT_MS: u64 = 20_000;
 /// And one that nobody ends.
 const NO_END_MS: u64 = 600_000;
 
 impl SimHost {
-    fn is_on(&self, switch: Switch) -> bool {
+    pub fn is_on(&self, switch: Switch) -> bool {
         self.world.switch == Some(switch)
     }
 
-    fn meter(&self, call: Call) {
+    pub fn meter(&self, call: Call) {
         if let Some(meter) = &self.exchange.meter {
             meter.count(call);
         }
     }
 
-    async fn pass(&self, milliseconds: u64) {
+    pub async fn pass(&self, milliseconds: u64) {
         self.world.executor.sleep(milliseconds).await;
     }
 
@@ -162,126 +59,6 @@ impl SimHost {
             let stood_ms = &self.exchange.stood_ms;
             stood_ms.set(stood_ms.get() + passed_ms);
         }
-    }
-
-    async fn read_tier(
-        &self,
-        tier: Tier,
-        slot: &Slot,
-    ) -> Result<Option<(String, Option<Bytes>)>, String> {
-        let (world, centre) = (&self.world, self.seat.centre);
-        let faults = &world.setup.tiers;
-        let now_ms = world.executor.now_ms();
-        let (held, takes_ms, fails) = match tier {
-            Tier::CacheApi => {
-                self.meter(Call::CacheRead);
-                self.exchange.looks.set(self.exchange.looks.get() + 1);
-                let held = world.centres[centre].borrow().get(&slot.entry_url, now_ms);
-                (held, world.up_to(CACHE_MS), faults.cache_fails)
-            }
-            Tier::Kv => {
-                self.meter(Call::KvRead);
-                let held = world.kv.borrow().get(&slot.digest, centre, now_ms);
-                let slow = world.chance(world.faults(faults.kv_slow));
-                let most = if slow {
-                    SLOW_LAGS * world.setup.lag_ms
-                } else {
-                    KV_MS
-                };
-                (held, world.up_to(most), faults.kv_fails)
-            }
-        };
-        if takes_ms > LAST_READ_MS_MAX {
-            // Not even the last look waits for so long.
-            self.exchange.tier_failed.set(true);
-        }
-        self.pass(takes_ms).await;
-        if world.chance(world.faults(fails)) {
-            self.exchange.tier_failed.set(true);
-            return Err("a fault".to_owned());
-        }
-        if tier == Tier::Kv && self.is_on(Switch::KvNeverFinds) {
-            return Ok(None);
-        }
-        if held.is_some() && tier == Tier::Kv {
-            world.count("read from KV");
-            self.meter(Call::KvFound);
-            *self.exchange.found_in_kv.borrow_mut() = Some(slot.clone());
-        }
-        Ok(held)
-    }
-
-    /// Writes an entry to one tier, when its body has come.
-    async fn write(
-        self,
-        tier: Tier,
-        slot: Slot,
-        mut entry: Entry,
-        body: Option<Bytes>,
-    ) -> Result<(), &'static str> {
-        let world = &self.world;
-        self.meter(match tier {
-            Tier::CacheApi => Call::CacheWrite,
-            Tier::Kv => Call::KvWrite,
-        });
-        let mut takes_ms = body.as_ref().map_or(0, |body| body.takes_ms);
-        if world.chance(world.faults(world.setup.tiers.put_slow)) {
-            takes_ms += world.up_to(SLOW_LAGS * world.setup.lag_ms);
-        }
-        self.pass(takes_ms + world.up_to(KV_MS)).await;
-        let withdrawn = entry.terms == Terms::default();
-        tamper::entry_at_landing(&self, &mut entry);
-        let stamp = entry.fields.get(STAMP).and_then(|text| text.parse().ok());
-        let stamp = stamp.unwrap_or(0);
-        world.trace(|| {
-            let (name, seen) = (&self.seat.name, entry.seen);
-            format!("{name}: stamp {stamp} lands in {tier:?}, seen {seen}")
-        });
-        let faults = &world.setup.tiers;
-        let seconds = entry.retention_seconds();
-        let now_ms = world.executor.now_ms();
-        let body = body.map(|body| Bytes {
-            takes_ms: 0,
-            ..body
-        });
-        let held = (entry.encode(), body);
-        let copy = Copy {
-            // A part is no copy of the page.
-            stamp: if entry.status == 206 { 0 } else { stamp },
-            seen: entry.seen,
-            withdrawn,
-            since_ms: now_ms,
-        };
-        match tier {
-            Tier::CacheApi if world.chance(world.faults(faults.cache_loses)) => {}
-            Tier::CacheApi => {
-                let mut cache = world.centres[self.seat.centre].borrow_mut();
-                cache.put(&slot.entry_url, held, copy, now_ms + seconds * 1000);
-            }
-            Tier::Kv if world.chance(world.faults(faults.kv_fails)) => return Err("a fault"),
-            Tier::Kv => {
-                let until_ms = now_ms + seconds.max(KV_SECONDS_MIN) * 1000;
-                let seen_from_ms = self.kv_lags(now_ms);
-                let mut kv = world.kv.borrow_mut();
-                kv.put(&slot.digest, held, copy, until_ms, seen_from_ms);
-            }
-        }
-        Ok(())
-    }
-
-    /// When each data centre sees what is written to KV now.
-    fn kv_lags(&self, now_ms: u64) -> Vec<u64> {
-        let world = &self.world;
-        let most = if world.is_healed() {
-            0
-        } else {
-            world.setup.tiers.kv_lag_ms
-        };
-        let lag = |_| match world.chance(300) {
-            true => now_ms,
-            false => now_ms + world.up_to(most),
-        };
-        (0..world.centres.len()).map(lag).collect()
     }
 
     fn note_ask(&self, answer: &Result<News, String>, began_ms: u64) {

@@ -4,6 +4,7 @@
 pub mod actors;
 pub mod ages;
 pub mod disk;
+pub mod exchange;
 pub mod executor;
 pub mod flights;
 pub mod host;
@@ -17,6 +18,7 @@ pub mod regimes;
 pub mod setup;
 #[path = "../world/sqlite.rs"]
 pub mod sqlite;
+pub mod storage;
 pub mod storm;
 pub mod switches;
 pub mod tamper;

@@ -4,6 +4,7 @@
 mod actors;
 mod ages;
 mod disk;
+mod exchange;
 mod executor;
 mod flights;
 mod host;
@@ -19,6 +20,7 @@ mod runner;
 mod setup;
 #[path = "../world/sqlite.rs"]
 mod sqlite;
+mod storage;
 mod storm;
 mod switches;
 mod tamper;

@@ -2,11 +2,12 @@
 //! of all orders in the order in which the ledger took them.
 
 use super::ages;
+use super::exchange::Exchange;
 use super::flights;
-use super::host::{Exchange, KV_MS, SLOW_LAGS};
 use super::ledger::{LEDGER_MS_MAX, LONG_MS};
 use super::page::{Asked, Bytes, STAMP, check_head, expected, names_in};
 use super::setup::{SEARCH, Setup};
+use super::storage::{KV_MS, SLOW_LAGS};
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::flow::reply::{Answer, Content, Piece};

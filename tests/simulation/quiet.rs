@@ -1,7 +1,7 @@
 //! What must hold when all faults are over and everybody has come to rest.
 
 use super::actors::{Wish, order, send};
-use super::host::Exchange;
+use super::exchange::Exchange;
 use super::page::STAMP;
 use super::promises::{Promise, Violation, parameter, status_of};
 use super::world::{Seat, World};

@@ -1,9 +1,9 @@
 //! The world of one seed: its data centres and isolates, the tiers, the
 //! ledger and the origin, and the true time.
 
+use super::exchange::Exchange;
 use super::executor::{Executor, Life};
 use super::flights::{Flight, Unshared};
-use super::host::Exchange;
 use super::ledger::LedgerSite;
 use super::numbers::{Numbers, Sums};
 use super::origin::Origin;

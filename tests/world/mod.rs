@@ -4,6 +4,7 @@
 pub mod executor;
 pub mod filler;
 pub mod place;
+pub mod scene;
 pub mod secrets;
 pub mod sqlite;
 pub mod story;

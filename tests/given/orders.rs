@@ -1,0 +1,18 @@
+//! Purge orders as they are read, and what they come to.
+
+use edgekeep::cache::order::{Draft, NotOrder, Settled, read};
+use edgekeep::cache::rules::Rules;
+use serde_json::Value;
+
+pub fn draft(rules: &Rules, order: &Value) -> Result<Draft, NotOrder> {
+    read(rules, order.to_string().as_bytes(), false)
+}
+
+/// What a good order comes to.
+#[track_caller]
+pub fn settled(rules: &Rules, order: &Value) -> Settled {
+    let draft = draft(rules, order).expect("an order");
+    assert_eq!(draft.refused, [], "{order}");
+    draft.check_size().expect("of good size");
+    draft.settle(&rules.cascades).expect("not too much")
+}

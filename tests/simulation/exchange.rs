@@ -1,0 +1,102 @@
+//! A request in the simulated world, and what its host has done for it.
+
+use super::executor::Life;
+use super::meter::Meter;
+use super::page::{Bytes, Name};
+use super::setup::START_MS;
+use super::waves::Kind;
+use super::world::World;
+use edgekeep::cache::key::Slot;
+use edgekeep::flow::reply::Answer;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A request, and what its host has done for it.
+pub struct Exchange {
+    pub method: &'static str,
+    pub page: usize,
+    pub site: &'static str,
+    pub kind: Kind,
+    pub language: Option<&'static str>,
+    pub range: Option<&'static str>,
+    pub control: Option<&'static str>,
+    /// The client's session, and those that it was given.
+    pub names: RefCell<Vec<Name>>,
+    pub began_ms: u64,
+    /// The stamps of the answers that the origin gave to it.
+    pub minted: RefCell<Vec<u64>>,
+    /// Those of its answers that confirmed something: 304.
+    pub confirmed: RefCell<Vec<u64>>,
+    pub origin_failed: Cell<bool>,
+    /// Whether a tier failed at a question of its.
+    pub tier_failed: Cell<bool>,
+    /// Whether it has asked for what follows a part.
+    pub completes: Cell<bool>,
+    /// How often it has read the Cache API.
+    pub looks: Cell<u32>,
+    /// The slot of KV in which something was found last.
+    pub found_in_kv: RefCell<Option<Slot>>,
+    /// Whether the origin did what a write wanted.
+    pub written: Cell<bool>,
+    /// Whether an order was sent to the ledger.
+    pub ordered: Cell<bool>,
+    /// How long the clock has stood still, where a switch stops it.
+    pub stood_ms: Cell<u64>,
+    /// Where its calls are counted, if they are.
+    pub meter: Option<Rc<Meter>>,
+    /// The request itself.
+    pub life: Life,
+    /// Work behind the response.
+    pub later: RefCell<Vec<Life>>,
+    pub answered: Cell<bool>,
+    pub answer: RefCell<Option<Answer<Bytes>>>,
+}
+
+impl Exchange {
+    /// One that begins now, of this method and for this host.
+    pub fn new(world: &World, method: &'static str, site: &'static str) -> Self {
+        Self {
+            method,
+            site,
+            began_ms: world.executor.now_ms(),
+            page: 0,
+            kind: Kind::Readers,
+            language: None,
+            range: None,
+            control: None,
+            names: RefCell::default(),
+            minted: RefCell::default(),
+            confirmed: RefCell::default(),
+            origin_failed: Cell::default(),
+            tier_failed: Cell::default(),
+            completes: Cell::default(),
+            looks: Cell::default(),
+            found_in_kv: RefCell::default(),
+            written: Cell::default(),
+            ordered: Cell::default(),
+            stood_ms: Cell::default(),
+            meter: None,
+            life: Life::default(),
+            later: RefCell::default(),
+            answered: Cell::default(),
+            answer: RefCell::default(),
+        }
+    }
+}
+
+impl std::fmt::Display for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (language, range) = (self.language.unwrap_or("-"), self.range.unwrap_or("-"));
+        let began_ms = self.began_ms.saturating_sub(START_MS);
+        let (method, page) = (self.method, self.page);
+        write!(
+            f,
+            "{method} page {page}, language {language}, range {range}, "
+        )?;
+        write!(f, "begun at {began_ms} ms")?;
+        if self.origin_failed.get() {
+            f.write_str(", the origin failed")?;
+        }
+        Ok(())
+    }
+}
