@@ -30,7 +30,8 @@ const NAMES_MAX: usize = 50;
 /// request is a lookup, and on which all depends that becomes of it then; each
 /// of them once. `None` if that may be any field, or very many.
 pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
-    let mut names = [&ALWAYS[..], &CONDITIONS, &NEGOTIATION].concat();
+    let mut names = ALWAYS.to_vec();
+    names.extend(CONDITIONS.into_iter().chain(NEGOTIATION));
     for rule in rules.each() {
         if rule.forward_all || rule.esi {
             return None;
