@@ -156,7 +156,7 @@ fn the_origin_sees_what_is_keyed() {
 
 #[test]
 fn no_setting_lets_fields_of_the_connection_through() {
-    // RFC 9110 §7.6.1; PLATFORM.md on Expect.
+    // RFC 9110 §7.6.1. `Expect` a Worker must not wait for (`request::is_ours`).
     let request = "GET | Connection: close, x-a, accept-language, origin | Keep-Alive: 1 | TE: b | Trailer: c \
                    | Proxy-Authorization: d | Proxy-Connection: e | Expect: f | Host: g \
                    | X-A: h | Accept-Language: de | Origin: i";

@@ -4,6 +4,8 @@
 
 #[path = "given/random.rs"]
 mod random;
+#[path = "given/settings.rs"]
+mod settings;
 
 use edgekeep::cache::order::NotOrder;
 use edgekeep::cache::rules::Rules;
@@ -12,11 +14,8 @@ use edgekeep::cache::warm::{self, CHILDREN_MAX, Choice, Draft, Skipped, read};
 use edgekeep::http::url::Url;
 use random::Hostile;
 use serde_json::{Value, json};
+use settings::rules;
 use std::collections::HashSet;
-
-fn rules(settings: Value) -> Rules {
-    Rules::read_json(&settings.to_string()).expect("good settings")
-}
 
 fn settings() -> Value {
     json!({

@@ -2,11 +2,11 @@
 //! all requests for one answer that is not there a single one asks the origin
 //! (RFC 9111 §4: "collapse requests").
 //!
-//! Requests of one isolate must not await each other (PLATFORM: the runtime
-//! would run them in the wrong context), so a flight is a plain value. Who
-//! leads it says now and then that it is alive; who follows looks at it by a
-//! timer of its own, and at the end looks the answer up by itself. So a purge
-//! that came meanwhile counts for each of them.
+//! Requests of one isolate must not await each other (the runtime would run
+//! them in the wrong context), so a flight is a plain value. Who leads it says
+//! now and then that it is alive; who follows looks at it by a timer of its own,
+//! and at the end looks the answer up by itself. So a purge that came meanwhile
+//! counts for each of them.
 
 use crate::cache::answer::OriginFailure;
 use std::cell::{Cell, RefCell};

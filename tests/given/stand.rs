@@ -33,7 +33,7 @@ impl Stand {
         }
     }
 
-    /// With the keys `default` and `editor`, and all dialects.
+    /// With the default key and that of `t-editor`, and all dialects.
     pub fn usual() -> Self {
         let settings = json!({
             "origin": "http://origin.test",
