@@ -76,6 +76,7 @@ pub fn begin(number: u32, head_bytes: u32, request: JsValue, env: JsValue, conte
         .then(|| Body::new(js::get(&request, "body").unchecked_into()));
     let mut head = told.head;
     let mut plan = classify(&isolate.rules, &head);
+    // What is not looked up goes on as it came, or is ours to read.
     if told.has_more && !matches!(plan, Plan::Lookup(_)) {
         let Some(whole) = respond::read_head(&glue::whole_head(&request)) else {
             return respond::give(waiting, respond::bad_url());
