@@ -1,28 +1,21 @@
 //! Shows how other caches' purge calls are understood: which requests are
 //! calls, and what they purge.
 
+#[path = "given/requests.rs"]
+mod given;
+
 use edgekeep::cache::dialect::{Action, Call, Dialect, call};
 use edgekeep::cache::key;
 use edgekeep::cache::rules::Rules;
-use edgekeep::http::head::{Method, RequestHead};
-use edgekeep::http::url::{Url, decoded};
+use edgekeep::http::head::RequestHead;
+use edgekeep::http::url::decoded;
 use serde_json::json;
 
 /// A request from `METHOD URL[ | Name: value]…`, and its body after ` << `.
 #[track_caller]
 fn head(request: &str) -> (RequestHead, &[u8]) {
     let (request, body) = request.split_once(" << ").unwrap_or((request, ""));
-    let mut parts = request.split(" | ");
-    let first = parts.next().unwrap_or_default();
-    let (method, url) = first.split_once(' ').expect("METHOD URL");
-    let head = RequestHead {
-        method: Method::named(method),
-        url: Url::parse(url).expect(request),
-        fields: parts
-            .map(|line| line.split_once(": ").expect("Name: value"))
-            .collect(),
-    };
-    (head, body.as_bytes())
+    (given::head(request), body.as_bytes())
 }
 
 /// The call that a request is where all of `dialects` are spoken.

@@ -86,16 +86,11 @@ fn request(hostile: &mut Hostile) -> RequestHead {
     let mut fields = Fields::new();
     for _ in 0..hostile.random.usize(0..5) {
         let (name, value) = hostile.one_of(&FIELDS);
-        let plain = hostile.random.u8(0..8) > 0;
-        let odd = |hostile: &mut Hostile| hostile.value(&[value]);
-        fields.add(
-            name,
-            if plain {
-                value.to_owned()
-            } else {
-                odd(hostile)
-            },
-        );
+        if hostile.random.u8(0..8) > 0 {
+            fields.add(name, value);
+        } else {
+            fields.add(name, hostile.value(&[value]));
+        }
     }
     RequestHead {
         method: Method::named(hostile.one_of(&["GET", "GET", "GET", "HEAD"])),

@@ -1,14 +1,15 @@
 //! Edgekeep with keys and all dialects in the simulated world, and requests to
 //! it in a line.
 
+#[path = "requests.rs"]
+mod requests;
+
 use crate::world::{Bytes, World, secrets};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
 use edgekeep::flow::serve::serve;
-use edgekeep::http::head::{Method, RequestHead};
-use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -52,16 +53,7 @@ impl Stand {
             Some((request, body)) => (request, Some(body.to_owned())),
             None => (request, None),
         };
-        let mut parts = request.split(" | ");
-        let first = parts.next().unwrap_or_default();
-        let (method, url) = first.split_once(' ').expect("METHOD URL");
-        let head = RequestHead {
-            method: Method::named(method),
-            url: Url::parse(url).expect(request),
-            fields: parts
-                .map(|line| line.split_once(": ").expect("Name: value"))
-                .collect(),
-        };
+        let head = requests::head(request);
         let body = body.map(|text| Bytes::new(text, false));
         let slot: Rc<RefCell<Option<Answer<Bytes>>>> = Rc::default();
         let (world, isolate, filled) = (
