@@ -217,40 +217,26 @@ fn nothing_is_indexed() {
     check("get, not [..]", offences("", indexed));
 }
 
-/// Each of these is tens of kilobytes in the wasm, and none is needed there:
-/// the runtime has its own, or a page of ours does the part that is used.
+/// The packages that the project's user asked for.
 #[test]
-fn what_is_large_is_not_in_the_wasm() {
-    const LARGE: [&str; 9] = [
-        "url",
-        "idna",
-        "http",
-        "regex",
-        "chrono",
-        "serde",
-        "serde_json",
-        "worker",
-        "indexmap",
+fn the_named_packages_are_used() {
+    // Each with a word of the code that uses it.
+    const NAMED: [(&str, &str); 5] = [
+        ("worker", "use worker::"),
+        ("wasm-bindgen", "wasm_bindgen::"),
+        ("serde", "serde::"),
+        ("js-sys", "js_sys::"),
+        ("console_error_panic_hook", "console_error_panic_hook::"),
     ];
-    let tree = std::process::Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "--edges=normal",
-            "--prefix=none",
-        ])
-        .args(["--format={p}", "--target=wasm32-unknown-unknown"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo tree");
-    let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
-    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
-    let names: Vec<String> = tree.lines().map(name).collect();
-    let has = |wanted: &str| names.iter().any(|name| name == wanted);
-    assert!(has("wasm-bindgen") && has("sha2"), "{tree}");
-    let found: Vec<&&str> = LARGE.iter().filter(|name| has(name)).collect();
-    assert!(found.is_empty(), "{found:?} in the wasm:\n{tree}");
+    let cargo = include_str!("../Cargo.toml");
+    let cargo: toml::Table = cargo.parse().expect("Cargo.toml");
+    let wasm = &cargo["target"]["cfg(target_arch = \"wasm32\")"]["dependencies"];
+    for (name, word) in NAMED {
+        let listed = cargo["dependencies"].get(name).or(wasm.get(name));
+        assert!(listed.is_some(), "Cargo.toml does not list {name}");
+        let used = offences("", |line| has_word(line, word));
+        assert!(!used.is_empty(), "nothing uses {name}");
+    }
 }
 
 #[test]

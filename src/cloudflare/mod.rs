@@ -32,6 +32,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
+use worker::event;
 
 thread_local! {
     /// The isolate's state.
@@ -48,7 +49,7 @@ enum Configured {
     Badly(Option<Rc<Isolate>>, String),
 }
 
-#[wasm_bindgen(start)]
+#[event(start)]
 fn start() {
     console_error_panic_hook::set_once();
 }

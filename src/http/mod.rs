@@ -11,6 +11,7 @@ pub mod fields;
 pub mod from_json;
 pub mod head;
 pub mod json;
+pub mod json_object;
 pub mod list;
 pub mod range;
 pub mod sort;

@@ -1,0 +1,149 @@
+//! JSON texts (RFC 8259), read into structs and printed from them by `serde`.
+//!
+//! A derived struct would also be read from a JSON array, its fields in their
+//! order. Nothing that Edgekeep reads may be written so: [`json_object!`]
+//! makes a struct refuse everything but an object.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A text that is not the JSON that it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}{problem}", .path, if .path.is_empty() { "" } else { ": " })]
+pub struct JsonError {
+    /// Where in the text, such as `rules[2].edge_ttl`; empty for the whole of
+    /// it.
+    pub path: String,
+    /// What is wrong there. Names a line and a column if the text is not JSON.
+    pub problem: String,
+    /// Whether the text is not JSON at all.
+    pub is_syntax: bool,
+}
+
+/// Reads a whole JSON text.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    match serde_path_to_error::deserialize(&mut reader) {
+        Ok(value) => match reader.end() {
+            Ok(()) => Ok(value),
+            Err(error) => Err(json_error(String::new(), &error)),
+        },
+        Err(error) => {
+            let path = error.path().to_string();
+            Err(json_error(path, error.inner()))
+        }
+    }
+}
+
+/// Reads a whole JSON text of bytes, which must be UTF-8.
+pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    match str::from_utf8(bytes) {
+        Ok(text) => read(text),
+        Err(error) => Err(JsonError {
+            path: String::new(),
+            problem: format!("invalid UTF-8 at byte {}", error.valid_up_to()),
+            is_syntax: true,
+        }),
+    }
+}
+
+/// Prints a value as JSON, without white space.
+///
+/// Only for types that always have a JSON form: their maps have strings as
+/// keys. Of another one nothing is printed.
+pub fn print(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn json_error(path: String, error: &serde_json::Error) -> JsonError {
+    let is_syntax = !error.is_data();
+    let mut problem = error.to_string();
+    // The path says it better, and settings were written in TOML: their JSON
+    // has one line.
+    if !is_syntax && let Some(end) = problem.rfind(" at line ") {
+        problem.truncate(end);
+    }
+    let path = match path.as_str() {
+        // What `serde_path_to_error` prints for the whole, and for a place
+        // that it cannot name.
+        "." | "?" => String::new(),
+        _ => path,
+    };
+    JsonError {
+        path,
+        problem,
+        is_syntax,
+    }
+}
+
+/// Implements `Deserialize` for structs that derive it with
+/// `#[serde(remote = "Self")]`, so that they are read from a JSON object only.
+#[macro_export]
+macro_rules! json_object {
+    ($($type:ty),* $(,)?) => { $(
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                struct Object;
+                impl<'de> serde::de::Visitor<'de> for Object {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("a table")
+                    }
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        // The derived function, not the one of this trait.
+                        <$type>::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+                    }
+                }
+                from.deserialize_map(Object)
+            }
+        }
+    )* };
+}
+
+/// A list of pairs as a JSON object, in its order. For
+/// `#[serde(with = "json_object::pairs")]`; a name that stands there twice is
+/// refused.
+pub mod pairs {
+    use serde::de::{Error, MapAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    /// Prints the pairs.
+    pub fn serialize<T: Serialize, S: Serializer>(
+        pairs: &[(String, T)],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_map(pairs.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// Reads the pairs.
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<(String, T)>, D::Error> {
+        struct Pairs<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Pairs<T> {
+            type Value = Vec<(String, T)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs: Self::Value = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let value = map.next_value()?;
+                    if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                    }
+                    pairs.push((name, value));
+                }
+                Ok(pairs)
+            }
+        }
+        from.deserialize_map(Pairs(PhantomData))
+    }
+}
