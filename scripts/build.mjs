@@ -54,7 +54,7 @@ async function compile() {
   return join(target, WASM_TARGET, 'release', 'edgekeep.wasm')
 }
 
-/** The JavaScript that goes with it, and a function that begins anew in a fresh instance (src/cloudflare/worker.js). */
+/** The JavaScript that goes with it, and a function that begins anew in a fresh instance (src/cloudflare/js/worker.js). */
 async function bind(wasm) {
   const args = ['--target', 'module', '--experimental-reset-state-function', '--no-typescript', '--out-name', 'index', '--out-dir', STAGE, wasm]
   await step('wasm-bindgen', toolPath('wasm-bindgen'), args)
@@ -69,12 +69,12 @@ async function optimize() {
   await step('wasm-opt', program('wasm-opt'), ['-Oz', '--low-memory-unused', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
 }
 
-/** One module of all JavaScript, whose entry is src/cloudflare/worker.js. */
+/** One module of all JavaScript, whose entry is src/cloudflare/js/worker.js. */
 async function bundle() {
   const generated = join(STAGE, 'index.js')
   // `import source` is a word that neither esbuild nor every runtime knows; an import of a wasm file means the same here.
   writeFileSync(generated, readFileSync(generated, 'utf8').replace('import source ', 'import '))
-  copyFileSync(join(ROOT, 'src', 'cloudflare', 'worker.js'), join(STAGE, 'worker.js'))
+  copyFileSync(join(ROOT, 'src', 'cloudflare', 'js', 'worker.js'), join(STAGE, 'worker.js'))
   const [glue] = readdirSync(join(STAGE, 'snippets')).filter((name) => name.startsWith('edgekeep-'))
   const args = [
     './worker.js',
@@ -82,7 +82,7 @@ async function bundle() {
     '--format=esm',
     '--minify',
     '--alias:edgekeep-wasm=./index.js',
-    `--alias:edgekeep-glue=./snippets/${glue}/src/cloudflare/glue.js`,
+    `--alias:edgekeep-glue=./snippets/${glue}/src/cloudflare/js/glue.js`,
     '--external:./index_bg.wasm',
     '--external:cloudflare:*',
     `--outfile=${join(BUILD, 'index.js')}`,

@@ -174,6 +174,23 @@ fn only_the_floor_of_the_platform_knows_the_platform() {
     }
 }
 
+/// See `src/cloudflare/js/README.md`.
+#[test]
+fn only_the_hand_made_part_calls_javascript_by_name() {
+    const CALLS: [&str; 6] = [
+        "extern \"C\"",
+        "Reflect",
+        "Function",
+        "Closure",
+        "call0",
+        "js_name",
+    ];
+    let mut found = offences("cloudflare/", |line| any_word(line, &CALLS));
+    found.retain(|offence| !offence.starts_with("src/cloudflare/js/"));
+    check("JavaScript is called from cloudflare/js alone", found);
+    assert!(!offences("cloudflare/js/", |line| any_word(line, &CALLS)).is_empty());
+}
+
 #[test]
 fn async_code_stands_in_flow_and_cloudflare_only() {
     for floor in ["http/", "cache/", "lib.rs"] {

@@ -1,12 +1,15 @@
 //! Bodies: streams that are only moved.
 
-use super::js::{self, FixedLengthStream, IdentityTransformStream, Stream};
-use super::{glue, origin, tasks};
+use super::js::glue::stream_of;
+use super::js::message;
+use super::js::streams::{Pipe, Reader, Stream};
+use super::{guard, origin};
 use crate::cache::answer::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
+use futures_util::future;
 use js_sys::Uint8Array;
-use js_sys::futures::JsFuture;
+use js_sys::futures::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A body. Dropping it ends its stream, so that a copy which nobody reads is
@@ -20,13 +23,13 @@ enum Inner {
     /// A stream from a tier.
     Stored(Stream),
     /// A response of the Cache API, not yet looked into.
-    Cached(js::Response),
+    Cached(web_sys::Response),
     /// What is held in memory (see `glue::hold`).
     Held(JsValue),
     /// All of it. Nobody writes to these bytes.
     Bytes(Uint8Array),
     /// A 101 (Switching Protocols): the response itself carries the socket.
-    Upgrade(js::Response),
+    Upgrade(web_sys::Response),
 }
 
 impl Body {
@@ -46,7 +49,7 @@ impl Body {
     }
 
     /// The body of a response of the Cache API.
-    pub fn cached(response: js::Response) -> Self {
+    pub fn cached(response: web_sys::Response) -> Self {
         Self(Some(Inner::Cached(response)))
     }
 
@@ -75,7 +78,7 @@ impl Body {
     }
 
     /// A response that switches protocols.
-    pub fn upgrade(response: js::Response) -> Self {
+    pub fn upgrade(response: web_sys::Response) -> Self {
         Self(Some(Inner::Upgrade(response)))
     }
 
@@ -94,9 +97,9 @@ impl Body {
             Some(Inner::Stream(stream) | Inner::Timed(stream) | Inner::Stored(stream)) => {
                 Some(stream)
             }
-            Some(Inner::Cached(response)) => response.body(),
-            Some(Inner::Held(held)) => Some(glue::stream_of(&held)),
-            Some(Inner::Bytes(bytes)) => stream_of(&bytes).ok(),
+            Some(Inner::Cached(response)) => response.body().map(JsCast::unchecked_into),
+            Some(Inner::Held(held)) => Some(stream_of(&held)),
+            Some(Inner::Bytes(bytes)) => Some(stream_of(&bytes)),
             _ => None,
         }
     }
@@ -130,7 +133,7 @@ impl Body {
         match self.into_stream() {
             Some(stream) if timed || (stored && is_long(length)) => {
                 let pipe = Pipe::new(length)?;
-                js::let_go(stream.pipe_to(&pipe.writable));
+                pipe.take_all(&stream);
                 Ok(Some(pipe.readable))
             }
             stream => Ok(stream),
@@ -142,12 +145,13 @@ impl Body {
         let stream = self.into_stream().ok_or("a body that has no parts")?;
         let pipe = Pipe::new(Some(Piece::length_of(&pieces)))?;
         let readable = pipe.readable.clone();
-        tasks::start(async move {
+        let filled = guard::until_expiry(async move {
             // If the stream ends too early, so does the pipe, and the client
             // sees the transfer break.
-            let _ = pipe.fill_with_pieces(&stream, &pieces).await;
-            js::let_go(stream.cancel());
+            let _ = fill_with_pieces(&pipe, &stream, &pieces).await;
+            stream.cancel();
         });
+        spawn_local(async { filled.await.unwrap_or_default() });
         Ok(readable)
     }
 
@@ -163,14 +167,14 @@ impl Body {
             _ => Self::new,
         };
         let stream = body.into_stream().ok_or("a body that cannot be copied")?;
-        let (one, other) = tee(&stream)?;
+        let (one, other) = stream.tee()?;
         Ok((same(one), same(other)))
     }
 
     /// The response, if this is one that switches protocols.
-    pub fn as_upgrade(&self) -> Option<js::Response> {
+    pub fn as_upgrade(&self) -> Option<web_sys::Response> {
         match &self.0 {
-            Some(Inner::Upgrade(response)) => Some(response.clone()),
+            Some(Inner::Upgrade(response)) => Some(Clone::clone(response)),
             _ => None,
         }
     }
@@ -181,11 +185,11 @@ impl Drop for Body {
         if let Some(Inner::Held(_) | Inner::Bytes(_)) = self.0 {
             return;
         }
-        if tasks::is_giving_up() {
+        if guard::is_sweeping() {
             return;
         }
         if let Some(stream) = self.take_stream() {
-            js::let_go(stream.cancel());
+            stream.cancel();
         }
     }
 }
@@ -195,112 +199,75 @@ fn is_long(length: Option<u64>) -> bool {
     length.is_some_and(|length| length > u64::from(WHOLE_BYTES_MAX))
 }
 
-/// A native pipe: what is written to one end comes out at the other.
-struct Pipe {
-    readable: Stream,
-    writable: JsValue,
+/// Writes chunks into a pipe, then lets a stream flow into it to its end.
+async fn fill(pipe: &Pipe, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), JsValue> {
+    let writer = pipe.writer()?;
+    for chunk in chunks.iter().filter(|chunk| chunk.length() > 0) {
+        writer.write(chunk).await?;
+    }
+    writer.release()?;
+    pipe.take_rest(rest).await
 }
 
-impl Pipe {
-    /// Writes chunks, then lets a stream flow to its end.
-    async fn fill(&self, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), JsValue> {
-        let writer = self.writer()?;
-        for chunk in chunks.iter().filter(|chunk| chunk.length() > 0) {
-            JsFuture::from(writer.write(chunk)?).await?;
-        }
-        writer.release_lock()?;
-        JsFuture::from(rest.pipe_to(&self.writable)?)
-            .await
-            .map(|_| ())
-    }
-
-    async fn fill_with_pieces(&self, stream: &Stream, pieces: &[Piece]) -> Result<(), JsValue> {
-        let writer = self.writer()?;
-        let reader = stream.get_reader(&js::object([("mode", "byob".into())]))?;
-        let mut position = 0;
-        for piece in pieces {
-            let range = match piece {
-                Piece::Text(text) => {
-                    let bytes = Uint8Array::from(text.as_bytes());
-                    JsFuture::from(writer.write(&bytes)?).await?;
-                    continue;
-                }
-                Piece::Bytes(range) => range,
+async fn fill_with_pieces(pipe: &Pipe, stream: &Stream, pieces: &[Piece]) -> Result<(), JsValue> {
+    let writer = pipe.writer()?;
+    let reader = stream.reader()?;
+    let mut position = 0;
+    for piece in pieces {
+        let range = match piece {
+            Piece::Text(text) => {
+                writer.write(&Uint8Array::from(text.as_bytes())).await?;
+                continue;
+            }
+            Piece::Bytes(range) => range,
+        };
+        while position <= range.last {
+            // What lies before the range is read too, and dropped.
+            let wanted = position >= range.first;
+            let end = match wanted {
+                true => range.last.saturating_add(1),
+                false => range.first,
             };
-            while position <= range.last {
-                // What lies before the range is read too, and dropped.
-                let wanted = position >= range.first;
-                let end = match wanted {
-                    true => range.last.saturating_add(1),
-                    false => range.first,
-                };
-                let chunk = read_chunk(&reader, end.saturating_sub(position)).await?;
-                position += u64::from(chunk.length());
-                if wanted {
-                    JsFuture::from(writer.write(&chunk)?).await?;
-                }
+            let chunk = read_chunk(&reader, end.saturating_sub(position)).await?;
+            position += u64::from(chunk.length());
+            if wanted {
+                writer.write(&chunk).await?;
             }
         }
-        reader.release_lock()?;
-        JsFuture::from(writer.close()?).await.map(|_| ())
     }
-
-    fn writer(&self) -> Result<js::Writer, JsValue> {
-        let get_writer: js_sys::Function = js::get(&self.writable, "getWriter").unchecked_into();
-        Ok(get_writer.call0(&self.writable)?.unchecked_into())
-    }
-
-    /// A pipe for so many bytes, if that is known.
-    fn new(length: Option<u64>) -> Result<Self, JsValue> {
-        let pipe: JsValue = match length {
-            // Exact up to 2^53 bytes.
-            Some(length) => FixedLengthStream::new(length as f64)?.into(),
-            None => IdentityTransformStream::new()?.into(),
-        };
-        Ok(Self {
-            readable: js::get(&pipe, "readable").unchecked_into(),
-            writable: js::get(&pipe, "writable"),
-        })
-    }
-}
-
-/// Two streams of the same bytes.
-pub fn tee(stream: &Stream) -> Result<(Stream, Stream), JsValue> {
-    let pair = stream.tee()?;
-    Ok((pair.get(0).unchecked_into(), pair.get(1).unchecked_into()))
+    reader.release()?;
+    writer.close().await
 }
 
 /// Reads `bytes` bytes, or fewer if the stream ends before, and leaves the
 /// rest in the stream. The bytes stay in JavaScript's memory.
 pub async fn read_start(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsValue> {
-    let reader = stream.get_reader(&js::object([("mode", "byob".into())]))?;
+    let reader = stream.reader()?;
     let buffer = Uint8Array::new_with_length(bytes);
-    let result = JsFuture::from(reader.read_at_least(bytes, &buffer)?).await?;
-    reader.release_lock()?;
-    Ok(js::get(&result, "value")
-        .dyn_into()
-        .unwrap_or_else(|_| Uint8Array::new_with_length(0)))
+    let chunk = reader.read(bytes, &buffer).await?;
+    reader.release()?;
+    Ok(chunk
+        .bytes
+        .unwrap_or_else(|| Uint8Array::new_with_length(0)))
 }
 
 /// The same, as the bytes come. Of two copies of a stream the runtime gives
-/// either nothing before it has what the other one waits for: who reads a
-/// client's body so does not hold it up.
+/// either nothing before it has what the other one waits for: reading a copy
+/// of a client's body this way does not hold the client up.
 async fn read_start_gently(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsValue> {
-    let reader = stream.get_reader(&js::object([("mode", "byob".into())]))?;
+    let reader = stream.reader()?;
     let mut rest = Uint8Array::new_with_length(bytes);
     let mut got = 0;
     loop {
-        let result = JsFuture::from(reader.read_at_least(1, &rest)?).await?;
         // What is read lies in the same memory, which moves with each read.
-        let chunk: Option<Uint8Array> = js::get(&result, "value").dyn_into().ok();
-        let Some(chunk) = chunk else {
+        let Some(chunk) = reader.read(1, &rest).await?.bytes else {
             return Err("the body was cancelled".into());
         };
         let (memory, come) = (chunk.buffer(), chunk.length());
         got += come;
         let left = bytes.saturating_sub(got);
         if come == 0 || left == 0 {
-            reader.release_lock()?;
+            reader.release()?;
             return Ok(Uint8Array::new_with_byte_offset_and_length(&memory, 0, got));
         }
         rest = Uint8Array::new_with_byte_offset_and_length(&memory, got, left);
@@ -308,15 +275,14 @@ async fn read_start_gently(stream: &Stream, bytes: u32) -> Result<Uint8Array, Js
 }
 
 /// At least one byte of a stream and at most `most`, or an error at its end.
-async fn read_chunk(reader: &js::ByobReader, most: u64) -> Result<Uint8Array, JsValue> {
+async fn read_chunk(reader: &Reader, most: u64) -> Result<Uint8Array, JsValue> {
     // Large enough that a crossing costs little for each byte.
     const CHUNK_BYTES: u32 = 128 * 1024;
     let size = u32::try_from(most).map_or(CHUNK_BYTES, |most| most.min(CHUNK_BYTES));
-    let buffer = Uint8Array::new_with_length(size);
-    let result = JsFuture::from(reader.read_at_least(1, &buffer)?).await?;
-    let chunk: Option<Uint8Array> = js::get(&result, "value").dyn_into().ok();
+    let chunk = reader.read(1, &Uint8Array::new_with_length(size)).await?;
     chunk
-        .filter(|chunk| chunk.length() > 0)
+        .bytes
+        .filter(|bytes| bytes.length() > 0)
         .ok_or_else(|| "the body ended early".into())
 }
 
@@ -349,7 +315,7 @@ impl Copy {
             return Ok(Self { start, rest });
         }
         if length.is_some_and(|length| length != u64::from(got)) {
-            js::let_go(stream.cancel());
+            stream.cancel();
             return Err(OTHER_LENGTH.into());
         }
         Ok(Self { start, rest: None })
@@ -378,7 +344,7 @@ impl Copy {
         let (one, other) = match &self.rest {
             None => (None, None),
             Some(rest) => {
-                let (one, other) = tee(rest)?;
+                let (one, other) = rest.tee()?;
                 (Some(one), Some(other))
             }
         };
@@ -411,8 +377,9 @@ impl Copy {
         let pipe = Pipe::new(length.map(|length| length.saturating_add(head_length)))?;
         let stored = put(&pipe.readable)?;
         let chunks: Vec<_> = head.into_iter().chain([&self.start]).collect();
-        let filled = pipe.fill(&chunks, rest).await;
-        stored.await?;
+        // The store begins when it is first polled, so both are polled.
+        let (stored, filled) = future::join(stored, fill(&pipe, &chunks, rest)).await;
+        stored?;
         filled
     }
 }
@@ -424,7 +391,7 @@ pub async fn whole(
     length: Option<u64>,
     timeout_ms: u64,
 ) -> Result<Body, (OriginFailure, String)> {
-    let broken = |error: JsValue| (OriginFailure::CutOff, js::message(&error));
+    let broken = |error: JsValue| (OriginFailure::CutOff, message(&error));
     let body = match body.into_bytes() {
         Ok(bytes) => return Ok(Body::of_bytes(bytes)),
         Err(body) => body,
@@ -433,21 +400,21 @@ pub async fn whole(
     // was read, and passes on.
     let (read, given) = body.twice().map_err(broken)?;
     let stream = read.into_stream().ok_or_else(|| broken("no body".into()))?;
-    let reader = stream.get_reader(&js::object([("mode", "byob".into())]));
-    let reader = reader.map_err(broken)?;
+    let reader = stream.reader().map_err(broken)?;
     let expected = length.and_then(|length| u32::try_from(length).ok());
     let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
     // One byte more than expected tells whether that was all.
     let buffer = Uint8Array::new_with_length(most + 1);
-    let start = reader.read_at_least(most + 1, &buffer).map_err(broken)?;
-    let start = origin::within(JsFuture::from(start), timeout_ms).await;
-    js::let_go(reader.cancel());
+    let start = origin::within(reader.read(most + 1, &buffer), timeout_ms).await;
+    reader.cancel();
     let Some(start) = start else {
         let text = format!("the body has not come within {timeout_ms} ms");
         return Err((OriginFailure::TimedOut, text));
     };
-    let start: Option<Uint8Array> = js::get(&start.map_err(broken)?, "value").dyn_into().ok();
-    let got = start.map_or(0, |start| start.length());
+    let got = start
+        .map_err(broken)?
+        .bytes
+        .map_or(0, |start| start.length());
     if got <= WHOLE_BYTES_MAX && length.is_some_and(|length| length != u64::from(got)) {
         return Err(broken(OTHER_LENGTH.into()));
     }
@@ -462,11 +429,6 @@ pub async fn join(one: Body, other: Body) -> Result<Body, JsValue> {
         return Err("a part is too long to be put together".into());
     }
     Ok(Body::of_bytes(together(&one.start, &other.start)))
-}
-
-fn stream_of(bytes: &Uint8Array) -> Result<Stream, JsValue> {
-    let response = js::Response::new(bytes, &JsValue::UNDEFINED)?;
-    response.body().ok_or_else(|| "no body".into())
 }
 
 fn together(one: &Uint8Array, other: &Uint8Array) -> Uint8Array {

@@ -1,41 +1,24 @@
 //! The runtime's own cryptography, where ours would be large.
 
-use super::js;
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Function, Promise, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CryptoKey, WorkerGlobalScope};
+
+/// The name of the algorithm in Web Crypto.
+const ED25519: &str = "Ed25519";
 
 /// Whether `signature` is the ed25519 signature of `message` under a raw
-/// public key of 32 bytes. An error says that the key is none.
+/// public key of 32 bytes. An error means that the key is not one.
 pub async fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
-    let algorithm = js::object([("name", "Ed25519".into())]);
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let subtle = scope.crypto()?.subtle();
     let usages = Array::of1(&"verify".into());
     let key = Uint8Array::from(key);
-    let key = call(
-        "importKey",
-        &[
-            "raw".into(),
-            key.into(),
-            algorithm.clone().into(),
-            false.into(),
-            usages.into(),
-        ],
-    )
-    .await?;
+    let key = subtle.import_key_with_str("raw", &key, ED25519, false, &usages)?;
+    let key: CryptoKey = JsFuture::from(key).await?.unchecked_into();
     let (signature, message) = (Uint8Array::from(signature), Uint8Array::from(message));
-    let verified = call(
-        "verify",
-        &[algorithm.into(), key, signature.into(), message.into()],
-    )
-    .await?;
-    Ok(verified.is_truthy())
-}
-
-/// Calls a method of `crypto.subtle`.
-async fn call(method: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
-    let subtle = js::get(&js::get(&js_sys::global(), "crypto"), "subtle");
-    let method: Function = js::get(&subtle, method).dyn_into()?;
-    let arguments: Array = arguments.iter().collect();
-    let promise: Promise = method.apply(&subtle, &arguments)?.dyn_into()?;
-    JsFuture::from(promise).await
+    let verified =
+        subtle.verify_with_str_and_js_u8_array_and_js_u8_array(ED25519, &key, &signature, &message);
+    Ok(JsFuture::from(verified?).await?.is_truthy())
 }

@@ -2,10 +2,12 @@
 //! `flow::alarm`, and how the isolates talk to it. There is one object a
 //! deployment.
 
-use super::durable::{Database, Named, State, set_alarm, wait};
+use super::guard;
+use super::js::{glue, worker_message};
 use super::platform::Platform;
+use super::settings;
+use super::sql::{Database, set_alarm};
 use super::zone::Zone;
-use super::{js, tasks};
 use crate::cache::ledger::{Order, Question, Receipt, Told};
 use crate::cache::news::News;
 use crate::flow::host::Ordered;
@@ -13,11 +15,9 @@ use crate::flow::report::problem_line;
 use crate::flow::{alarm, work};
 use crate::http::from_json::{FromJson, Wrong};
 use crate::http::json::Json;
-use js_sys::Promise;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::*;
+use worker::{DurableObject, Env, Method, Request, RequestInit, Response, State, durable_object};
 
 /// The ledger in its object.
 pub type Book = crate::flow::ledger::Ledger<Database>;
@@ -26,7 +26,7 @@ const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
 
 /// Sends an order to the ledger.
-pub async fn append(env: &JsValue, order: &Order) -> Result<Ordered, String> {
+pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
     let body = Json::from(order).to_string();
     let reply = Json::read(&ask(env, "append", Some(&body)).await?)?;
     let receipt = reply.get("receipt").map(Option::<Receipt>::from_json);
@@ -40,18 +40,18 @@ pub async fn append(env: &JsValue, order: &Order) -> Result<Ordered, String> {
 }
 
 /// Asks the ledger what it has had since number `after`.
-pub async fn news(env: &JsValue, after: u64) -> Result<News, String> {
+pub async fn news(env: &Env, after: u64) -> Result<News, String> {
     read_news(&ask(env, &format!("news?after={after}"), None).await?)
 }
 
 /// The same, and tells it of KV writes.
-pub async fn counted_news(env: &JsValue, after: u64, kv_writes: u64) -> Result<News, String> {
+pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News, String> {
     let question = format!("news?after={after}&kv={kv_writes}");
     read_news(&ask(env, &question, None).await?)
 }
 
 /// Asks the ledger for past orders.
-pub async fn history(env: &JsValue, question: &Question) -> Result<Vec<Told>, String> {
+pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
     let body = Json::from(question).to_string();
     let answer = Json::read(&ask(env, "history", Some(&body)).await?)?;
     Vec::from_json(&answer).map_err(unreadable)
@@ -63,11 +63,13 @@ thread_local! {
 
 /// The object's id, which no other deployment has. It takes no request, and
 /// is worked out once.
-pub fn id(env: &JsValue) -> Result<String, String> {
+pub fn id(env: &Env) -> Result<String, String> {
     if let Some(id) = ID.with(|id| id.get().cloned()) {
         return Ok(id);
     }
-    let id = Named::of(env, BINDING, NAME)?.id();
+    let namespace = env.durable_object(BINDING).map_err(worker_message)?;
+    let id = namespace.id_from_name(NAME).map_err(worker_message)?;
+    let id = id.to_string();
     Ok(ID.with(|kept| kept.get_or_init(|| id).clone()))
 }
 
@@ -79,28 +81,45 @@ fn unreadable(wrong: Wrong) -> String {
     wrong.to_string()
 }
 
-async fn ask(env: &JsValue, question: &str, body: Option<&str>) -> Result<String, String> {
-    let ledger = Named::of(env, BINDING, NAME)?;
-    ledger.ask(&format!("{SITE}{question}"), body).await
+/// Sends the object a GET, or a POST if there is a body. An answer of another
+/// status than 200 is an error, with its text.
+async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
+    let (status, text) = exchange(env, question, body)
+        .await
+        .map_err(worker_message)?;
+    match status {
+        200 => Ok(text),
+        _ => Err(text),
+    }
 }
 
-/// Where questions go: the object hears them at any address.
+async fn exchange(env: &Env, question: &str, body: Option<&str>) -> worker::Result<(u16, String)> {
+    let ledger = env.durable_object(BINDING)?.get_by_name(NAME)?;
+    let mut init = RequestInit::new();
+    if let Some(body) = body {
+        init.with_method(Method::Post).with_body(Some(body.into()));
+    }
+    let request = Request::new_with_init(&format!("{SITE}{question}"), &init)?;
+    let mut response = ledger.fetch_with_request(request).await?;
+    let text = response.text().await?;
+    Ok((response.status_code(), text))
+}
+
+/// Where questions go: the object answers at any address.
 const SITE: &str = "https://ledger/";
 
 /// The Durable Object.
-#[wasm_bindgen]
+#[durable_object(alarm)]
 pub struct Ledger(Rc<Object>);
 
-#[wasm_bindgen]
-impl Ledger {
-    /// Called by the runtime when the object starts.
-    #[wasm_bindgen(constructor)]
-    pub fn new(state: State, env: JsValue) -> Self {
+impl DurableObject for Ledger {
+    fn new(state: State, env: Env) -> Self {
         let zone = Zone::of(&env).unwrap_or_else(|problem| {
             log(&problem);
             None
         });
-        let book = Book::open(state.storage().sql(), now_ms(), zone.is_some());
+        let sql = Database(state.storage().sql());
+        let book = Book::open(sql, guard::now_ms(), zone.is_some());
         Self(Rc::new(Object {
             book: book.map(Rc::new),
             state,
@@ -109,26 +128,26 @@ impl Ledger {
         }))
     }
 
-    /// Answers a request.
-    pub fn fetch(&self, request: JsValue) -> Promise {
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
         let object = Rc::clone(&self.0);
-        tasks::promise(async move { object.fetch(&request).await })
+        let answer = guard::until_expiry(async move { object.fetch(request).await });
+        answer.await.unwrap_or_else(|| Err(EXPIRED.into()))
     }
 
-    /// Called by the runtime when the alarm goes off.
-    pub fn alarm(&self) -> Promise {
+    async fn alarm(&self) -> worker::Result<Response> {
         let object = Rc::clone(&self.0);
-        tasks::promise(async move {
-            object.alarm_goes_off().await;
-            Ok(JsValue::UNDEFINED)
-        })
+        guard::until_expiry(async move { object.run_alarm().await }).await;
+        Response::empty()
     }
 }
+
+/// What a call of the object says that was dropped because it took too long.
+const EXPIRED: &str = "the ledger took too long";
 
 struct Object {
     book: Result<Rc<Book>, String>,
     state: State,
-    env: JsValue,
+    env: Env,
     /// When its alarm goes off, or [`NEVER`], as far as is known.
     alarm: Cell<Option<u64>>,
 }
@@ -148,8 +167,8 @@ const OVERDUE_MS: u64 = 120_000;
 const MISCONFIGURED_MS: u64 = 300_000;
 
 impl Object {
-    async fn fetch(&self, request: &JsValue) -> Result<JsValue, JsValue> {
-        let url = js::get(request, "url").as_string().unwrap_or_default();
+    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        let url = request.inner().url();
         let question = url.strip_prefix(SITE).unwrap_or_default();
         let (question, numbers) = question.split_once('?').unwrap_or((question, ""));
         let number = |wanted: &str| {
@@ -157,9 +176,7 @@ impl Object {
             pairs.find(|(name, _)| *name == wanted)?.1.parse().ok()
         };
         let (after, kv_writes) = (number("after").unwrap_or(0), number("kv"));
-        // A request is read as a response is.
-        let body = wait(request.unchecked_ref::<js::Response>().text()).await?;
-        let body = body.as_string().unwrap_or_default();
+        let body = request.text().await?;
         let answer = match &self.book {
             Ok(book) => {
                 let answer = answer(book, question, after, kv_writes, &body);
@@ -172,17 +189,16 @@ impl Object {
             }
             Err(problem) => Err(problem.clone()),
         };
-        let (status, text) = match answer {
-            Ok(text) => (200, text),
-            Err(problem) => (500, problem),
-        };
-        let init = js::object([("status", JsValue::from(status))]);
-        js::Response::new(&text.into(), &init).map(JsValue::from)
+        match answer {
+            Ok(text) => Response::ok(text),
+            Err(problem) => Response::error(problem, 500),
+        }
     }
 
-    async fn alarm_goes_off(&self) {
+    async fn run_alarm(&self) {
         // It never fails: the runtime would try it again, but not for long.
-        self.set_alarm(now_ms().saturating_add(RESUME_MS)).await;
+        self.set_alarm(guard::now_ms().saturating_add(RESUME_MS))
+            .await;
         match self.work().await {
             Ok(due_ms) => self.set_alarm(due_ms).await,
             Err(problem) => log(&problem),
@@ -192,11 +208,11 @@ impl Object {
     /// Does some of the work, and tells when to go on.
     async fn work(&self) -> Result<u64, String> {
         let book = self.book.as_ref().map_err(Clone::clone)?;
-        let isolate = match super::isolate(&self.env) {
+        let isolate = match settings::isolate(&self.env) {
             Ok(isolate) => isolate,
             Err(problem) => {
-                js::log_error(&problem);
-                return Ok(now_ms().saturating_add(MISCONFIGURED_MS));
+                glue::log_error(&problem);
+                return Ok(guard::now_ms().saturating_add(MISCONFIGURED_MS));
             }
         };
         let host = || Platform::of_ledger(self.env.clone(), Rc::clone(book));
@@ -210,7 +226,7 @@ impl Object {
             Ok(due_ms) => due_ms.unwrap_or(NEVER),
             Err(problem) => return log(&problem),
         };
-        let now_ms = now_ms();
+        let now_ms = guard::now_ms();
         let in_time = |at: u64| at <= due_ms.max(now_ms);
         let overdue = |at: u64| at.saturating_add(OVERDUE_MS) < now_ms;
         match self.alarm.get() {
@@ -232,7 +248,7 @@ impl Object {
 }
 
 fn log(problem: &str) {
-    js::log_error(&problem_line("ledger", problem));
+    glue::log_error(&problem_line("ledger", problem));
 }
 
 fn answer(
@@ -245,7 +261,7 @@ fn answer(
     match question {
         "append" => {
             let order = Order::from_json(&Json::read(body)?).map_err(unreadable)?;
-            let reply = book.append(&order, now_ms())?;
+            let reply = book.append(&order, guard::now_ms())?;
             let reply = Json::table([
                 ("receipt", reply.receipt.as_ref().into()),
                 ("news", (&reply.news).into()),
@@ -253,8 +269,8 @@ fn answer(
             Ok(reply.to_string())
         }
         "news" => match kv_writes {
-            Some(writes) => book.counted_news(after, writes, now_ms()),
-            None => book.news(after, now_ms()),
+            Some(writes) => book.counted_news(after, writes, guard::now_ms()),
+            None => book.news(after, guard::now_ms()),
         },
         "history" => {
             let asked = Question::from_json(&Json::read(body)?).map_err(unreadable)?;
@@ -262,9 +278,4 @@ fn answer(
         }
         _ => Err("no such question".to_owned()),
     }
-}
-
-fn now_ms() -> u64 {
-    // Positive, and exact for 285,000 years.
-    js_sys::Date::now() as u64
 }

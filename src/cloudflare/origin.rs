@@ -1,16 +1,15 @@
 //! Asking the origin.
 
 use super::body::Body;
-use super::glue::{self, CUT, LATE, Question};
-use super::js;
+use super::js::glue::{self, CUT, LATE, OriginCall};
+use super::js::message;
 use crate::cache::answer::OriginFailure;
 use crate::cache::request::OriginRequest;
 use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
-use std::future::{Future, poll_fn};
+use futures_util::future::{Either, select};
 use std::pin::pin;
-use std::task::Poll;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Sends a request and waits for the response head. The text beside a failure
@@ -24,7 +23,7 @@ pub async fn ask(
     // §9.3.1).
     let body = body.filter(|_| !matches!(request.method.as_str(), "GET" | "HEAD"));
     let body = body.and_then(Body::into_stream);
-    let question = Question {
+    let call = OriginCall {
         method: &request.method,
         url: &request.url,
         fields: &request.fields,
@@ -36,8 +35,8 @@ pub async fn ask(
             false => 0,
         },
     };
-    let (answer, text) = glue::fetch(&question).await.map_err(|error| {
-        let text = error.as_string().unwrap_or_else(|| js::message(&error));
+    let (answer, text) = glue::fetch(&call).await.map_err(|error| {
+        let text = message(&error);
         match text.as_str() {
             LATE => {
                 let text = "the response did not come in time".to_owned();
@@ -54,14 +53,14 @@ pub async fn ask(
         status,
         fields: Fields::from_text(fields),
     };
-    let response = |answer: JsValue| answer.unchecked_into::<js::Response>();
+    let response = |answer: JsValue| answer.unchecked_into::<web_sys::Response>();
     match status {
         101 => Ok((head, Some(Body::upgrade(response(answer))))),
         200..=599 if !at_once.is_empty() => {
             Ok((head, Some(Body::of_bytes(answer.unchecked_into()))))
         }
         200..=599 => {
-            let body = response(answer).body();
+            let body = response(answer).body().map(JsCast::unchecked_into);
             let body = match patience.body_ms {
                 Some(_) => body.map(Body::timed),
                 None => body.map(Body::new),
@@ -76,16 +75,10 @@ pub async fn ask(
     }
 }
 
-/// What a future gives within some time. The timer is dropped, and so
-/// cleared, with this call.
+/// The output of a future within some time. The timer is cleared with it.
 pub async fn within<F: Future>(work: F, milliseconds: u64) -> Option<F::Output> {
-    let mut work = pin!(work);
-    let mut timer = pin!(glue::pause(milliseconds));
-    poll_fn(|context| {
-        if let Poll::Ready(output) = work.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        timer.as_mut().poll(context).map(|_| None)
-    })
-    .await
+    match select(pin!(work), glue::pause(milliseconds)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
 }

@@ -1,11 +1,11 @@
 //! The real [`Host`].
 
 use super::body::{self, Body, Copy, join, read_start};
-use super::js::{self, Kv};
+use super::js::{BODY_WAIT_MS, glue, message};
 use super::ledger_object::{self as ledger, Book};
 use super::pipe::{self, Pipe};
 use super::zone::Zone;
-use super::{crypto, glue, origin, tasks, tiers};
+use super::{crypto, guard, origin, tiers};
 use crate::cache::answer::OriginFailure;
 use crate::cache::key::Slot;
 use crate::cache::kv_health::BODY_FAILED;
@@ -17,87 +17,59 @@ use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use js_sys::Promise;
-use js_sys::futures::JsFuture;
+use js_sys::futures::{JsFuture, future_to_promise};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
+use worker::kv::KvStore;
+use worker::{Context, Env, ScheduleContext};
 
 /// The platform, as one request sees it, or one step of the ledger's work.
 #[derive(Clone)]
 pub struct Platform(Rc<Inner>);
 
 struct Inner {
-    env: JsValue,
+    env: Env,
     behind: Behind,
 }
 
-/// Whose time is spent on what no response waits for.
+/// Where work goes that no response waits for.
 enum Behind {
-    /// A request's or the cron trigger's: the runtime lets it go on.
-    Request(Open),
-    /// The ledger's own, whose alarm ends when it is done.
-    Ledger(Work),
-}
-
-/// What keeps a request open while work of its goes on behind the response.
-struct Open {
-    context: js::Context,
-    /// How many pieces of work go on.
-    going_on: Cell<u32>,
-    /// The number under which it is kept open, while there are any.
-    number: Cell<u32>,
-}
-
-impl Open {
-    fn begin(&self) {
-        if self.going_on.get() == 0 {
-            self.number.set(glue::keep_open(&self.context));
-        }
-        self.going_on.set(self.going_on.get().saturating_add(1));
-    }
-
-    fn end(&self) {
-        self.going_on.set(self.going_on.get().saturating_sub(1));
-        if self.going_on.get() == 0 {
-            glue::let_close(self.number.get());
-        }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        if self.going_on.get() > 0 {
-            glue::forget(self.number.get());
-        }
-    }
+    /// A request: the runtime lets it go on behind the response.
+    Request(Context),
+    /// A run of the cron trigger.
+    Cron(ScheduleContext),
+    /// A step of the ledger's work, which waits for it before it ends.
+    Ledger(Step),
 }
 
 /// A step of the ledger's work, in the ledger's object.
-struct Work {
+struct Step {
     /// The ledger itself: its object must not call itself.
     book: Rc<Book>,
-    /// What is not done yet.
+    /// What [`Host::settled`] waits for.
     pending: RefCell<Vec<Promise>>,
-    /// What copy for KV was lost last.
+    /// The last failure of a write to KV.
     lost: Cell<Option<String>>,
 }
 
 impl Platform {
-    /// The platform of a request, or of a run of the cron trigger.
-    pub fn new(env: JsValue, context: js::Context) -> Self {
-        let behind = Behind::Request(Open {
-            context,
-            going_on: Cell::default(),
-            number: Cell::default(),
-        });
+    /// The platform of a request.
+    pub fn of_request(env: Env, context: Context) -> Self {
+        let behind = Behind::Request(context);
+        Self(Rc::new(Inner { env, behind }))
+    }
+
+    /// The platform of a run of the cron trigger.
+    pub fn of_cron(env: Env, context: ScheduleContext) -> Self {
+        let behind = Behind::Cron(context);
         Self(Rc::new(Inner { env, behind }))
     }
 
     /// The platform of a step of the ledger's work.
-    pub fn of_ledger(env: JsValue, book: Rc<Book>) -> Self {
-        let behind = Behind::Ledger(Work {
+    pub fn of_ledger(env: Env, book: Rc<Book>) -> Self {
+        let behind = Behind::Ledger(Step {
             book,
             pending: RefCell::default(),
             lost: Cell::default(),
@@ -105,7 +77,7 @@ impl Platform {
         Self(Rc::new(Inner { env, behind }))
     }
 
-    fn env(&self) -> &JsValue {
+    fn env(&self) -> &Env {
         &self.0.env
     }
 
@@ -122,17 +94,14 @@ impl Platform {
     /// Notes that a copy for KV was lost. (That the Cache API of the ledger's
     /// own data centre fails matters to nobody.)
     fn lost(&self, part: &str, problem: &str) {
-        if let Behind::Ledger(work) = &self.0.behind {
-            work.lost.set(Some(format!("{part}: {problem}")));
+        if let Behind::Ledger(step) = &self.0.behind {
+            step.lost.set(Some(format!("{part}: {problem}")));
         }
     }
 
-    fn kv(&self) -> Result<Kv, String> {
-        let binding = js::get(self.env(), "EDGEKEEP_KV");
-        if binding.is_undefined() {
-            return Err("there is no KV binding EDGEKEEP_KV".to_owned());
-        }
-        Ok(binding.unchecked_into())
+    fn kv(&self) -> Result<KvStore, String> {
+        let kv = self.env().kv("EDGEKEEP_KV");
+        kv.map_err(|_| "there is no KV binding EDGEKEEP_KV".to_owned())
     }
 
     /// Where a note of this deployment lies in the Cache API. Two deployments
@@ -159,7 +128,7 @@ impl Platform {
         let copies = match copies {
             Ok(copies) => copies,
             Err(error) => {
-                return self.lost_body(&keep, &js::message(&error));
+                return self.lost_body(&keep, &message(&error));
             }
         };
         let keep = Rc::new(keep);
@@ -181,7 +150,7 @@ impl Platform {
         let Err(error) = written else {
             return keep.landed.tell(tier, Ok(()));
         };
-        let problem = js::message(&error);
+        let problem = message(&error);
         // A long body that broke off fails the write: unless the tier says
         // that it is full, it is not to blame.
         let whole = body.rest.is_none();
@@ -220,7 +189,7 @@ impl Platform {
             Tier::CacheApi => tiers::forget_in_cache(slot).await,
             Tier::Kv => tiers::forget_in_kv(&self.kv()?, slot).await,
         };
-        forgotten.map_err(|error| js::message(&error))
+        forgotten.map_err(|error| message(&error))
     }
 }
 
@@ -239,7 +208,7 @@ impl Host for Platform {
     type Pipe = Pipe;
 
     fn now_ms(&self) -> u64 {
-        tasks::now_ms()
+        guard::now_ms()
     }
 
     async fn sleep(&self, milliseconds: u64) {
@@ -248,21 +217,13 @@ impl Host for Platform {
     }
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
-        // One machine for all kinds of work.
-        let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work);
+        let work = guard::until_expiry(work);
+        let work = async { work.await.unwrap_or_default() };
         match &self.0.behind {
-            Behind::Request(open) => {
-                let host = self.clone();
-                open.begin();
-                tasks::start(async move {
-                    work.await;
-                    if let Behind::Request(open) = &host.0.behind {
-                        open.end();
-                    }
-                });
-            }
+            Behind::Request(context) => context.wait_until(work),
+            Behind::Cron(context) => context.wait_until(work),
             Behind::Ledger(step) => {
-                let promise = tasks::promise(async move {
+                let promise = future_to_promise(async {
                     work.await;
                     Ok(JsValue::UNDEFINED)
                 });
@@ -284,7 +245,7 @@ impl Host for Platform {
             Tier::CacheApi => tiers::recall_from_cache(slot).await,
             Tier::Kv => tiers::recall_from_kv(&self.kv()?, slot).await,
         };
-        held.map_err(|error| js::message(&error))
+        held.map_err(|error| message(&error))
     }
 
     fn keep(&self, body: Option<Body>, keep: Keep, for_client: bool) -> Option<Body> {
@@ -308,7 +269,7 @@ impl Host for Platform {
                 client
             }
             Err(error) => {
-                self.lost_body(&keep, &js::message(&error));
+                self.lost_body(&keep, &message(&error));
                 None
             }
         }
@@ -337,7 +298,7 @@ impl Host for Platform {
         match join(one, other).await {
             Ok(body) => Some(body),
             Err(error) => {
-                log_problem(self, "body", &js::message(&error));
+                log_problem(self, "body", &message(&error));
                 None
             }
         }
@@ -379,7 +340,7 @@ impl Host for Platform {
         let bytes = read_start(&stream, most).await;
         let bytes = bytes.map_err(|_| BodyError::Broken)?;
         if bytes.length() == most {
-            js::let_go(stream.cancel());
+            stream.cancel();
             return Err(BodyError::TooLong);
         }
         Ok(bytes.to_vec())
@@ -399,9 +360,9 @@ impl Host for Platform {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) => in_time(ledger::news(self.env(), after)).await,
-            Behind::Ledger(work) => {
-                let text = work.book.news(after, self.now_ms())?;
+            Behind::Request(_) | Behind::Cron(_) => in_time(ledger::news(self.env(), after)).await,
+            Behind::Ledger(step) => {
+                let text = step.book.news(after, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
             }
         }
@@ -409,9 +370,11 @@ impl Host for Platform {
 
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) => in_time(ledger::counted_news(self.env(), after, kv_writes)).await,
-            Behind::Ledger(work) => {
-                let text = work.book.counted_news(after, kv_writes, self.now_ms())?;
+            Behind::Request(_) | Behind::Cron(_) => {
+                in_time(ledger::counted_news(self.env(), after, kv_writes)).await
+            }
+            Behind::Ledger(step) => {
+                let text = step.book.counted_news(after, kv_writes, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
             }
         }
@@ -425,7 +388,7 @@ impl Host for Platform {
         let url = self.note_url(site, name)?;
         tiers::read_note(&url)
             .await
-            .map_err(|error| js::message(&error))
+            .map_err(|error| message(&error))
     }
 
     fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
@@ -436,7 +399,7 @@ impl Host for Platform {
                 Err(problem) => Err(problem.into()),
             };
             if let Err(error) = written {
-                log_problem(&host, "cache-api", &js::message(&error));
+                log_problem(&host, "cache-api", &message(&error));
             }
         });
     }
@@ -449,21 +412,21 @@ impl Host for Platform {
     }
 
     async fn settled(&self) -> Result<(), String> {
-        let Behind::Ledger(work) = &self.0.behind else {
+        let Behind::Ledger(step) = &self.0.behind else {
             return Ok(());
         };
         loop {
             // What is done puts more behind it, so look again.
-            let pending = work.pending.take();
+            let pending = step.pending.take();
             if pending.is_empty() {
                 break;
             }
             for promise in pending {
                 // It cannot fail: failures are noted as they happen.
-                let _ = JsFuture::from(promise).await;
+                let _ = guard::may_take(BODY_WAIT_MS, JsFuture::from(promise)).await;
             }
         }
-        work.lost.take().map_or(Ok(()), Err)
+        step.lost.take().map_or(Ok(()), Err)
     }
 
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {

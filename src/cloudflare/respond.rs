@@ -1,15 +1,16 @@
 //! Between the runtime's requests and responses and our heads.
 
 use super::body::Body;
-use super::{glue, js, tiers};
+use super::js::{glue, message};
+use super::tiers;
 use crate::flow::reply::{Answer, Content};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
 use wasm_bindgen::JsValue;
 
-/// The head of a request, as JavaScript tells it.
-pub struct Told {
+/// The head of a request, as `requestHead` in `glue.js` sends it.
+pub struct SentHead {
     /// The head.
     pub head: RequestHead,
     /// Whether a body comes with it.
@@ -18,16 +19,15 @@ pub struct Told {
     pub has_more: bool,
 }
 
-/// What the text of `requestHead` in `glue.js` tells; `None` if the URL is no
-/// valid one.
+/// Reads the text of a head; `None` if the URL is not valid.
 ///
-/// The method is read as text: the `worker` crate's own type maps what it does
+/// The method is read as text: the `worker` crate maps a method that it does
 /// not know to GET.
-pub fn read_head(text: &str) -> Option<Told> {
+pub fn read_head(text: &str) -> Option<SentHead> {
     let (method, rest) = text.split_once('\n')?;
     let (url, rest) = rest.split_once('\n')?;
     let (marks, fields) = rest.split_once('\n').unwrap_or((rest, ""));
-    Some(Told {
+    Some(SentHead {
         head: RequestHead {
             method: Method::named(method),
             url: Url::parse(url).ok()?,
@@ -38,37 +38,20 @@ pub fn read_head(text: &str) -> Option<Told> {
     })
 }
 
-/// A request that waits for its response, by its number. Dropping it says that
-/// the request is no more.
-pub struct Waiting(pub u32);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        glue::forget(self.0);
-    }
+/// The runtime's response for an answer.
+pub fn response(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
+    respond(answer).or_else(|error| {
+        // The runtime refuses something in it, such as a field's value.
+        glue::log_error(&format!("no response: {}", message(&error)));
+        respond(plain(500, "no-response", "Internal error\n"))
+    })
 }
 
-/// Gives a request its response.
-pub fn give(waiting: Waiting, answer: Answer<Body>) {
-    let request = waiting.0;
-    // JavaScript forgets it when it has its response.
-    std::mem::forget(waiting);
-    if let Err(error) = respond(request, answer) {
-        // Nothing that the runtime takes can be made of it, such as a field
-        // that it does not allow.
-        js::log_error(&format!("no response: {}", js::message(&error)));
-        let plain = plain(500, "no-response", "Internal error\n");
-        // Nothing in this one can be refused.
-        let _ = respond(request, plain);
-    }
-}
-
-fn respond(request: u32, answer: Answer<Body>) -> Result<(), JsValue> {
+fn respond(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
     if let Content::Body(body) = &answer.content
         && let Some(upgrade) = body.as_upgrade()
     {
-        glue::deliver(request, &upgrade);
-        return Ok(());
+        return Ok(upgrade);
     }
     let status = answer.status;
     // The runtime refuses a body with these (Fetch, "null body status").
@@ -77,7 +60,7 @@ fn respond(request: u32, answer: Answer<Body>) -> Result<(), JsValue> {
     let content = match answer.content {
         Content::Body(body) if !bodiless => match body.into_cached(answer.length) {
             Ok(cached) => match fields.changes(tiers::is_on_wrapper) {
-                Some(changes) => return glue::respond_from(request, status, &changes, &cached),
+                Some(changes) => return glue::respond_from(status, &changes, &cached),
                 None => Content::Body(Body::stored(glue::stream_of(&cached))),
             },
             Err(body) => Content::Body(body),
@@ -96,11 +79,12 @@ fn respond(request: u32, answer: Answer<Body>) -> Result<(), JsValue> {
         Content::Body(body) => body.into_response(answer.length)?,
         Content::Parts(body, pieces) => body.into_pieces(pieces)?.into(),
     };
-    glue::respond(request, status, &fields.to_text(), &body)
+    glue::respond(status, &fields.to_text(), &body)
 }
 
-/// What everybody gets while the settings are wrong. What is wrong stands in
-/// the log, and is nobody else's business.
+/// The response to every request while the settings are wrong and it is not
+/// certain where to send requests. The log says what is wrong; clients are not
+/// told.
 pub fn misconfigured() -> Answer<Body> {
     plain(
         500,
@@ -109,9 +93,14 @@ pub fn misconfigured() -> Answer<Body> {
     )
 }
 
-/// What a request gets whose URL is none that a page could have.
+/// The response to an invalid URL.
 pub fn bad_url() -> Answer<Body> {
     plain(400, "bad-url", "Bad request: the address is not valid.\n")
+}
+
+/// The response to a request whose client has gone, which nobody receives.
+pub fn client_gone() -> Answer<Body> {
+    plain(499, "client-gone", "The client has gone\n")
 }
 
 fn plain(status: u16, detail: &str, text: &str) -> Answer<Body> {

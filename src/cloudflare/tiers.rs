@@ -8,8 +8,9 @@
 //! it is, and a short body, so that one operation reads or writes the whole.
 
 use super::body::{self, Body, Copy};
-use super::glue;
-use super::js::{self, Kv, Stream};
+use super::guard;
+use super::js::streams::Stream;
+use super::js::{BODY_WAIT_MS, glue};
 use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::zone::cache_tags;
@@ -17,7 +18,11 @@ use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::http::fields::Fields;
 use js_sys::Uint8Array;
 use js_sys::futures::JsFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
+use worker::Cache;
+use worker::kv::{KvError, KvStore, ToRawKvValue};
 
 /// The wrapper's field with the entry's text.
 const ENTRY_FIELD: &str = "edgekeep-entry";
@@ -81,8 +86,8 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
 
 /// Forgets a slot of the Cache API.
 pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
-    let removed = js::default_cache().remove(&slot.entry_url)?;
-    JsFuture::from(removed).await.map(|_| ())
+    let deleted = Cache::default().delete(&slot.entry_url, true).await;
+    deleted.map(drop).map_err(JsValue::from)
 }
 
 /// Reads a note of ours from the Cache API.
@@ -91,8 +96,9 @@ pub async fn read_note(url: &str) -> Result<Option<String>, JsValue> {
     if found.is_undefined() {
         return Ok(None);
     }
-    let response: js::Response = found.unchecked_into();
-    Ok(JsFuture::from(response.text()?).await?.as_string())
+    let response: web_sys::Response = found.unchecked_into();
+    let text = JsFuture::from(response.text()?).await?;
+    Ok(text.as_string())
 }
 
 /// Writes a note of ours to the Cache API.
@@ -108,31 +114,31 @@ fn kv_key(slot: &Slot) -> String {
 }
 
 /// Reads KV.
-pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
-    let options = js::object([("type", "stream".into())]);
-    let found = JsFuture::from(kv.get_with_metadata(&kv_key(slot), &options)?).await?;
-    let value = js::get(&found, "value");
-    if value.is_null() || value.is_undefined() {
+pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> {
+    let found = kv.get(&kv_key(slot)).stream_with_metadata();
+    let (value, metadata): (_, Option<Value>) = found.await.map_err(JsValue::from)?;
+    let Some(value) = value else {
         return Ok(None);
-    }
+    };
     let value: Stream = value.unchecked_into();
-    let metadata = js::get(&found, "metadata");
-    let Some(text_bytes) = whole_number(&js::get(&metadata, "text"))
-        .and_then(|n| u32::try_from(n).ok())
+    // Metadata of another writer make an entry unreadable, not KV.
+    let metadata = metadata.and_then(|metadata| serde_json::from_value(metadata).ok());
+    let metadata: Lengths = metadata.unwrap_or_default();
+    let Some(text_bytes) = metadata
+        .text
         .filter(|n| usize::try_from(*n).is_ok_and(|n| n <= ENTRY_BYTES_MAX))
     else {
-        js::let_go(value.cancel());
+        value.cancel();
         return Ok(Some((String::new(), None)));
     };
     let text = body::read_start(&value, text_bytes).await?.to_vec();
     let text = String::from_utf8(text).unwrap_or_default();
-    let body_bytes = whole_number(&js::get(&metadata, "body")).and_then(|n| u32::try_from(n).ok());
-    if let Some(expected) = body_bytes.filter(|n| *n <= WHOLE_BYTES_MAX) {
+    if let Some(expected) = metadata.body.filter(|n| *n <= WHOLE_BYTES_MAX) {
         // A short one is looked at whole: the runtime would end the transfer
         // of half a body as if it were all. One byte more tells of too many.
         let bytes = body::read_start(&value, expected.saturating_add(1)).await?;
         if bytes.length() != expected {
-            js::let_go(value.cancel());
+            value.cancel();
             return Ok(Some((String::new(), None)));
         }
         return Ok(Some((text, Some(Body::of_bytes(bytes)))));
@@ -140,44 +146,53 @@ pub async fn recall_from_kv(kv: &Kv, slot: &Slot) -> Result<Held, JsValue> {
     // A stream that was read from cannot be a response's body, but a copy of
     // its rest can. (A pipe's end could, too, but the runtime refuses to pipe
     // it on, which storing it again takes.)
-    let (rest, unused) = body::tee(&value)?;
-    js::let_go(unused.cancel());
+    let (rest, unused) = value.tee()?;
+    unused.cancel();
     Ok(Some((text, Some(Body::stored(rest)))))
 }
 
 /// Writes KV.
-pub async fn keep_in_kv(kv: &Kv, slot: &Slot, entry: &Entry, body: &Copy) -> Result<(), JsValue> {
+pub async fn keep_in_kv(
+    kv: &KvStore,
+    slot: &Slot,
+    entry: &Entry,
+    body: &Copy,
+) -> Result<(), JsValue> {
     let text = entry.encode();
-    let metadata = js::object([("text", js_number(text.len() as u64))]);
-    if let Some(length) = body.length() {
-        js::set(&metadata, "body", &js_number(length));
-    }
+    let metadata = Lengths {
+        text: u32::try_from(text.len()).ok(),
+        body: body.length().and_then(|length| u32::try_from(length).ok()),
+    };
     let retention = entry.retention_seconds().max(KV_SECONDS_MIN);
-    let options = js::object([
-        ("metadata", metadata.into()),
-        ("expirationTtl", js_number(retention)),
-    ]);
     let head = Uint8Array::from(text.as_bytes());
     body.put(Some(&head), entry.length, |value| {
-        let stored = JsFuture::from(kv.put(&kv_key(slot), value, &options)?);
-        Ok(async { stored.await.map(|_| ()) })
+        let put = kv.put(&kv_key(slot), Raw(value.clone()))?;
+        let put = put.expiration_ttl(retention).metadata(&metadata)?;
+        let stored = guard::may_take(BODY_WAIT_MS, put.execute());
+        Ok(async { stored.await.map_err(JsValue::from) })
     })
     .await
 }
 
 /// Forgets a slot of KV.
-pub async fn forget_in_kv(kv: &Kv, slot: &Slot) -> Result<(), JsValue> {
-    JsFuture::from(kv.remove(&kv_key(slot))?).await.map(|_| ())
+pub async fn forget_in_kv(kv: &KvStore, slot: &Slot) -> Result<(), JsValue> {
+    kv.delete(&kv_key(slot)).await.map_err(JsValue::from)
 }
 
-/// A whole number of at most 2^53, as JavaScript has them.
-fn whole_number(value: &JsValue) -> Option<u64> {
-    let number = value.as_f64()?;
-    (number >= 0.0 && number.fract() == 0.0 && number <= 9_007_199_254_740_992.0)
-        .then_some(number as u64)
+/// The metadata of an entry in KV: the length of its text, and of its body if
+/// that is whole, in bytes.
+#[derive(Default, Deserialize, Serialize)]
+struct Lengths {
+    text: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<u32>,
 }
 
-fn js_number(number: u64) -> JsValue {
-    // Exact up to 2^53: these are lengths and seconds.
-    JsValue::from_f64(number as f64)
+/// A value for KV that stays in JavaScript's memory.
+struct Raw(JsValue);
+
+impl ToRawKvValue for Raw {
+    fn raw_kv_value(&self) -> Result<JsValue, KvError> {
+        Ok(self.0.clone())
+    }
 }

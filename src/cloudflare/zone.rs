@@ -1,10 +1,15 @@
 //! Calling the zone's own purge: `POST /zones/{zone}/purge_cache`.
 
 use super::body::read_start;
-use super::{js, origin};
+use super::js::streams::Stream;
+use super::js::worker_message;
+use super::origin;
 use crate::cache::zone::Answer;
-use js_sys::futures::JsFuture;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
+use worker::{
+    AbortController, AbortSignal, Env, Fetch, Headers, Method, Request, RequestInit,
+    RequestRedirect, ResponseBody,
+};
 
 /// Where Cloudflare's API is, unless `CLOUDFLARE_API_URL` says otherwise.
 const API: &str = "https://api.cloudflare.com";
@@ -25,9 +30,9 @@ pub struct Zone {
 impl Zone {
     /// The zone of this deployment, if it has one and may purge it; or what is
     /// wrong with it.
-    pub fn of(env: &JsValue) -> Result<Option<Self>, String> {
+    pub fn of(env: &Env) -> Result<Option<Self>, String> {
         let set = |name: &str| {
-            let value = js::get(env, name).as_string();
+            let value = env.var(name).ok().map(|value| value.to_string());
             value
                 .map(|text| text.trim().to_owned())
                 .filter(|text| !text.is_empty())
@@ -50,10 +55,10 @@ impl Zone {
 
     /// Sends a call.
     pub async fn purge(&self, body: &str) -> Result<Answer, String> {
-        let controller = js::AbortController::new();
+        let controller = AbortController::default();
         let call = self.call(body, controller.signal());
         match origin::within(call, CALL_MS_MAX).await {
-            Some(answer) => answer.map_err(|error| js::message(&error)),
+            Some(answer) => answer.map_err(worker_message),
             None => {
                 controller.abort();
                 Err(format!("none within {CALL_MS_MAX} ms"))
@@ -61,29 +66,27 @@ impl Zone {
         }
     }
 
-    async fn call(&self, body: &str, signal: JsValue) -> Result<Answer, JsValue> {
-        let headers = js::object([
-            ("authorization", format!("Bearer {}", self.token).into()),
-            ("content-type", "application/json".into()),
-        ]);
-        let init = js::object([
-            ("method", "POST".into()),
-            ("headers", headers.into()),
-            ("body", body.into()),
-            ("redirect", "manual".into()),
-            ("signal", signal),
-        ]);
-        let response = JsFuture::from(js::fetch_url(&self.url, &init)?).await?;
-        let response: js::Response = response.unchecked_into();
-        let retry_after = response.headers().get("retry-after");
+    async fn call(&self, body: &str, signal: AbortSignal) -> worker::Result<Answer> {
+        let headers = Headers::new();
+        headers.set("authorization", &format!("Bearer {}", self.token))?;
+        headers.set("content-type", "application/json")?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post)
+            .with_headers(headers)
+            .with_body(Some(body.into()))
+            .with_redirect(RequestRedirect::Manual);
+        let request = Request::new_with_init(&self.url, &init)?;
+        let response = Fetch::Request(request).send_with_signal(&signal).await?;
+        let retry_after = response.headers().get("retry-after")?;
         let mut text = String::new();
-        if let Some(stream) = response.body() {
-            let start = read_start(&stream, ANSWER_BYTES_MAX).await?;
+        if let ResponseBody::Stream(stream) = response.body() {
+            let stream: &Stream = stream.unchecked_ref();
+            let start = read_start(stream, ANSWER_BYTES_MAX).await?;
             text = String::from_utf8_lossy(&start.to_vec()).into_owned();
-            js::let_go(stream.cancel());
+            stream.cancel();
         }
         Ok(Answer {
-            status: response.status(),
+            status: response.status_code(),
             retry_after_seconds: retry_after.and_then(|seconds| seconds.trim().parse().ok()),
             text,
         })

@@ -21,7 +21,7 @@ test('a hit in the Cache API or in memory takes no more calls than recorded', as
   assert.deepEqual(better, [], 'Fewer than recorded: npm run bench -- --exact --record keeps it so.')
   // The counting itself sees something: wasm is entered, and calls out.
   for (const { calls } of [hit, memory]) {
-    assert.ok(calls.includes('>begin'))
+    assert.ok(calls.includes('>fetch'))
     assert.ok(calls.some((name) => name.startsWith('<')))
   }
   // In memory nothing is waited for.

@@ -1,12 +1,13 @@
-// What wasm asks of JavaScript. A call between the two costs about as much as reading a header field, and each text that
-// goes with it again; so a head travels as one text, and one call does what a promise with its two closures, or a list
-// of pairs, would take a dozen for. `src/cloudflare/glue.rs` is the other side.
+// What wasm asks of JavaScript beyond `worker` and `wasm-bindgen`. README.md beside this file says why each piece exists.
+// `glue.rs` is the other side.
 //
 // A head is a text of lines: a name, its value, the next name, its value. No field can hold a line feed.
 
-import { failed, landed, linear, room } from 'edgekeep-wasm'
+import { disconnected, failed, landed, linear, room } from 'edgekeep-wasm'
 
-/** Which instance of the wasm this is: what an earlier one had begun must not land in a later one. */
+// ---- Instances ----
+
+/** Counts instances of the wasm: what an earlier one began must not land in a later one. */
 let number = 0
 let broken = false
 export const instance = () => number
@@ -18,15 +19,52 @@ export function renew() {
   read = undefined
 }
 
+/** How to reject each call of wasm that has not settled. */
+const unsettled = new Set()
+
+/** A promise of wasm, which is rejected when the instance traps: nothing would ever settle it then. */
+export function untilTrap(promise) {
+  return new Promise((resolve, reject) => {
+    const settle = (by) => (value) => {
+      unsettled.delete(reject)
+      by(value)
+    }
+    unsettled.add(reject)
+    promise.then(settle(resolve), settle(reject))
+  })
+}
+
+/** Notes an exception that wasm threw, if the instance cannot go on after it. */
+export function noteTrap(error) {
+  // A panic ends in a trap, as memory that runs out does. A stack overflow is a RangeError, of which only the message tells.
+  const isTrap = error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes('call stack'))
+  if (!isTrap || broken) return
+  broken = true
+  console.error(`Edgekeep's wasm has trapped: ${error.stack ?? error}`)
+  for (const reject of unsettled) reject(error)
+  unsettled.clear()
+}
+
+/** A function that JavaScript calls later: not if wasm has a new instance since, and a trap in it is noted. */
+function later(call) {
+  const began = number
+  return (value) => {
+    if (began !== number || broken) return
+    try {
+      call(value)
+    } catch (error) {
+      noteTrap(error)
+      throw error
+    }
+  }
+}
+
 // ---- Texts into wasm ----
 
 const encoder = new TextEncoder()
 let inbox = new Uint8Array(0)
 
-/**
- * Puts a text where wasm finds it, and gives back how many bytes it has there. (Generated code allocates memory for each
- * text, and writes it letter by letter.)
- */
+/** Puts a text where wasm finds it, and returns its length there in bytes. */
 export function send(text) {
   // A unit of UTF-16 becomes 3 bytes at most. When wasm's memory grows, the old view of it has no bytes any more.
   const most = text.length * 3
@@ -38,34 +76,18 @@ export function send(text) {
   return encoder.encodeInto(text, inbox).written
 }
 
-/** A panic traps, by which it is told from an exception of another kind. What it held up will never be answered. */
-export function note(error) {
-  if (!(error instanceof WebAssembly.RuntimeError)) return
-  broken = true
-  for (const { reject } of waiting.values()) reject(error)
-  waiting.clear()
-  for (const close of open.values()) close()
-  open.clear()
-}
+// ---- Requests and their responses ----
 
-// ---- Requests and their answers ----
-
-const waiting = new Map()
-let last = 0
-let ready
-
-export const expect = () => ++last
-
-/** The fields that wasm reads of a request which it looks up; until it has said so, all. */
+/** The fields that wasm reads of a request which it looks up; all of them until wasm has named them. */
 let read
 
 export const readOnly = (names) => (read = names.split('\n'))
 
 /**
  * The method, the URL, whether there is a body (`b`) and whether there may be more fields (`m`), and the fields of a
- * request: if it may be looked up and `whole` is not said, those that wasm reads.
+ * request: if it may be looked up and `whole` is false, those that wasm reads.
  */
-export function requestHead(request, whole) {
+function requestHead(request, whole) {
   const { method, headers } = request
   const names = whole || (method !== 'GET' && method !== 'HEAD') ? undefined : read
   let text = `${method}\n${request.url}\n${request.body === null ? '' : 'b'}${names === undefined ? '' : 'm'}`
@@ -81,48 +103,11 @@ export function requestHead(request, whole) {
   return text
 }
 
-/** Sends the head of a request with all its fields. */
-export const sendWhole = (request) => send(requestHead(request, true))
+export const sendHead = (request, whole) => send(requestHead(request, whole))
 
-/** The response to a request, or a promise of it if wasm waits for something. */
-export function answer(id) {
-  if (ready !== undefined && ready.id === id) {
-    const { response } = ready
-    ready = undefined
-    return response
-  }
-  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
-}
-
-/** Gives a request its response. */
-export function deliver(id, response) {
-  const waiter = waiting.get(id)
-  if (waiter === undefined) {
-    ready = { id, response }
-  } else {
-    waiting.delete(id)
-    waiter.resolve(response)
-  }
-}
-
-/** What keeps requests open behind their responses: how each of them ends. */
-const open = new Map()
-
-export function keepOpen(context) {
-  const number = ++last
-  context.waitUntil(new Promise((resolve) => open.set(number, resolve)))
-  return number
-}
-
-export function letClose(number) {
-  open.get(number)?.()
-  open.delete(number)
-}
-
-/** There is no request of this number any more. */
-export function forget(number) {
-  waiting.delete(number)
-  open.delete(number)
+/** Tells wasm when the client of a request has gone. Without `enable_request_signal` there is no signal. */
+export function watch(request, id) {
+  request.signal?.addEventListener('abort', later(() => disconnected(id)))
 }
 
 function headers(head) {
@@ -138,16 +123,13 @@ function headers(head) {
 const coded = (fields) => (fields.has('content-encoding') ? 'manual' : 'automatic')
 
 /** A response of these parts. */
-export function respond(id, status, head, body) {
+export function respond(status, head, body) {
   const fields = headers(head)
-  deliver(id, new Response(body, { status, headers: fields, encodeBody: coded(fields) }))
+  return new Response(body, { status, headers: fields, encodeBody: coded(fields) })
 }
 
-/**
- * A response from one of the Cache API, or from what is held of one: its body, and its fields but for the changes. Copying
- * fields costs nearly nothing where the runtime does it, and setting them one by one is half of what a hit costs.
- */
-export function respondFrom(id, status, changes, from) {
+/** A response made from one of the Cache API, or from what is held of one: its body, and its fields with the changes. */
+export function respondFrom(status, changes, from) {
   const response = new Response(from.body, { status, headers: from.headers, encodeBody: changes.includes('content-encoding\n') ? 'manual' : 'automatic' })
   const fields = response.headers
   const lines = changes.split('\n')
@@ -160,7 +142,7 @@ export function respondFrom(id, status, changes, from) {
     else fields.append(name, value)
   }
   left?.forEach((name) => fields.delete(name))
-  deliver(id, response)
+  return response
 }
 
 /**
@@ -173,32 +155,18 @@ export function hold(op, cached) {
   land(op, cached.clone().arrayBuffer(), (body) => landed(op, { body, headers: fields }, send(String(body.byteLength))))
 }
 
-/** The body of what is held, as a stream. */
-export const streamOf = (held) => new Response(held.body).body
+/** The body of what is held, or bytes, as a stream. */
+export const streamOf = (bytes) => new Response(bytes.body ?? bytes).body
 
-/** Fields of an entry's wrapper that are none of the answer's, and what the Cache API may add. */
+/** Fields of an entry's wrapper that are not the stored response's, and what the Cache API may add. */
 const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 'age', 'date', 'expires']
 
 // ---- Work that takes time: it lands in wasm under the number of its operation ----
 
-/** What calls wasm later: not if that has begun anew since, and a panic of it is noted. */
-function call(tell) {
-  const began = number
-  return (value) => {
-    if (began !== number || broken) return
-    try {
-      tell(value)
-    } catch (error) {
-      note(error)
-      throw error
-    }
-  }
-}
-
 function land(op, promise, tell) {
   promise.then(
-    call(tell),
-    call((error) => failed(op, error)),
+    later(tell),
+    later((error) => failed(op, error)),
   )
 }
 
@@ -213,42 +181,42 @@ export function put(op, url, head, body) {
 }
 
 /**
- * Asks an origin: for a head within `headMs` and a body within `bodyMs` more, if these are not 0. Lands with the response
- * and a text: its status, what body there is, and its fields. A body whose length is told, and not more than `shortBytes`,
- * is waited for: where it is (`1`), it lands instead of the response.
+ * Sends a request to an origin: for a head within `headMs` and a body within `bodyMs` more, if these are not 0. Lands with
+ * the response and a text: its status, what body there is, and its fields. A body with a Content-Length of at most
+ * `shortBytes` is waited for: it lands instead of the response, marked by `1`.
  */
 export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
   const controller = new AbortController()
-  const late = (milliseconds) => (milliseconds > 0 ? setTimeout(() => controller.abort(LATE), milliseconds) : undefined)
+  const abortAfter = (milliseconds) => (milliseconds > 0 ? setTimeout(() => controller.abort(LATE), milliseconds) : undefined)
   const init = {
     method,
     headers: headers(head),
     redirect: 'manual',
-    // Bodies stay as the origin coded them, so that they can be stored and given on byte for byte.
+    // Bodies stay as the origin coded them, so that they can be stored and passed on byte for byte.
     encodeResponseBody: 'manual',
     signal: controller.signal,
   }
   // Not through the zone's own cache, which our purges do not reach.
   if (method === 'GET' || method === 'HEAD') init.cache = 'no-store'
   if (body !== undefined) init.body = body
-  const timers = [late(headMs)]
+  const timers = [abortAfter(headMs)]
   let response
-  const asked = async () => {
+  const exchange = async () => {
     response = await fetch(url, init)
     const length = response.body !== null && shortBytes > 0 ? Number(response.headers.get('content-length') ?? NaN) : NaN
     if (!(length <= shortBytes)) {
       if (bodyMs > 0 && response.body !== null) setTimeout(() => controller.abort(), bodyMs)
       return response
     }
-    timers.push(late(bodyMs))
+    timers.push(abortAfter(bodyMs))
     return new Uint8Array(await response.arrayBuffer())
   }
   const failed = (error) => {
-    // What breaks off after its head is another failure than one that never came.
+    // A body that breaks off is another failure than a head that never came.
     if (response === undefined) throw error
     throw controller.signal.aborted ? LATE : CUT
   }
-  const answer = asked().catch(failed).finally(() => timers.forEach((timer) => clearTimeout(timer)))
+  const answer = exchange().catch(failed).finally(() => timers.forEach((timer) => clearTimeout(timer)))
   land(op, answer, (answer) => {
     const isWhole = answer !== response
     let text = `${response.status}\n${isWhole ? '1' : ''}`
@@ -259,20 +227,31 @@ export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
     })
     landed(op, answer, send(text))
   })
+  return controller
 }
 
-/** What an abort for lateness is known by, and a short body that did not come whole. */
+/** The reason of an abort for lateness, and of a short body that did not come whole. */
 const LATE = 'edgekeep: late'
 const CUT = 'edgekeep: cut'
 
-/** Lands after some time, unless it is called off before. */
+/** Lands after some time, unless it is cancelled before: then it never lands. */
 export function sleep(op, milliseconds) {
   return setTimeout(
-    call(() => landed(op, undefined, 0)),
+    later(() => landed(op, undefined, 0)),
     milliseconds,
   )
 }
 
-export const callOff = (timer) => clearTimeout(timer)
+/** Ends what `ask` or `sleep` began. */
+export function cancel(handle) {
+  if (handle instanceof AbortController) handle.abort()
+  else clearTimeout(handle)
+}
+
+/** Handles the failure of a promise that nobody waits for: the runtime would report it. */
+export function ignore(promise) {
+  promise.catch(() => {})
+}
 
 export const log = (line) => console.log(line)
+export const logError = (line) => console.error(line)

@@ -1,31 +1,43 @@
-//! The other side of `glue.js`: calls that do the work of many, because each
-//! crossing between wasm and JavaScript costs about as much as reading a
-//! header field does.
+//! The other side of `glue.js`: calls that do the work of several, because
+//! each crossing between wasm and JavaScript costs about as much as reading a
+//! header field.
 //!
-//! An operation that takes time has a number, under which JavaScript says what
-//! came of it: one call, where a promise takes two closures and five calls.
+//! An operation that takes time has a number, under which JavaScript reports
+//! its outcome: one call, where a promise takes two closures and five calls.
 
-use super::js::{self, Stream};
-use super::tasks;
+use super::BODY_WAIT_MS;
+use super::streams::Stream;
+use crate::cloudflare::guard;
 use crate::http::fields::Fields;
+use js_sys::Promise;
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/cloudflare/glue.js")]
+#[wasm_bindgen(module = "/src/cloudflare/js/glue.js")]
 extern "C" {
     /// Writes a line to the log.
     pub fn log(line: &str);
 
-    /// Says of which fields (lower-case, each on a line) requests that are
-    /// looked up are read.
+    /// Writes a line to the log, as an error.
+    #[wasm_bindgen(js_name = logError)]
+    pub fn log_error(line: &str);
+
+    /// Names the fields (lower-case, one a line) that are read of requests
+    /// which are looked up.
     #[wasm_bindgen(js_name = readOnly)]
     pub fn read_only(names: &str);
 
-    #[wasm_bindgen(js_name = sendWhole)]
-    fn send_whole(request: &JsValue) -> u32;
+    #[wasm_bindgen(js_name = sendHead)]
+    fn send_head(request: &web_sys::Request, whole: bool) -> u32;
+
+    /// Calls [`guard::disconnected`] when the client of a request has gone.
+    pub fn watch(request: &web_sys::Request, id: u32);
+
+    /// Handles the failure of a promise that nobody waits for.
+    pub fn ignore(promise: &Promise);
 
     #[wasm_bindgen(js_name = match)]
     fn match_url(op: u32, url: &str);
@@ -33,9 +45,9 @@ extern "C" {
     #[wasm_bindgen(js_name = hold)]
     fn begin_to_hold(op: u32, cached: &JsValue);
 
-    /// The body of what is held, as a stream.
+    /// The body of what is held, or bytes, as a stream.
     #[wasm_bindgen(js_name = streamOf)]
-    pub fn stream_of(held: &JsValue) -> Stream;
+    pub fn stream_of(bytes: &JsValue) -> Stream;
 
     #[wasm_bindgen(catch)]
     fn put(op: u32, url: &str, head: &str, body: &JsValue) -> Result<(), JsValue>;
@@ -51,70 +63,64 @@ extern "C" {
         head_ms: f64,
         body_ms: f64,
         short_bytes: u32,
-    ) -> Result<(), JsValue>;
-
-    /// Keeps a request open (`waitUntil`) until it may close.
-    #[wasm_bindgen(js_name = keepOpen)]
-    pub fn keep_open(context: &js::Context) -> u32;
-
-    #[wasm_bindgen(js_name = letClose)]
-    pub fn let_close(number: u32);
+    ) -> Result<JsValue, JsValue>;
 
     fn sleep(op: u32, milliseconds: f64) -> JsValue;
 
-    #[wasm_bindgen(js_name = callOff)]
-    fn call_off(timer: &JsValue);
+    /// Ends what `ask` or `sleep` began.
+    fn cancel(handle: &JsValue);
 
-    /// Answers a request.
+    /// A response.
     #[wasm_bindgen(catch)]
-    pub fn respond(request: u32, status: u16, head: &str, body: &JsValue) -> Result<(), JsValue>;
+    pub fn respond(status: u16, head: &str, body: &JsValue) -> Result<web_sys::Response, JsValue>;
 
-    /// Answers a request by a response of the Cache API, changed.
+    /// A response of the Cache API, changed.
     #[wasm_bindgen(catch, js_name = respondFrom)]
     pub fn respond_from(
-        request: u32,
         status: u16,
         changes: &str,
         cached: &JsValue,
-    ) -> Result<(), JsValue>;
+    ) -> Result<web_sys::Response, JsValue>;
+}
 
-    /// Answers a request by a response that is made already.
-    pub fn deliver(request: u32, response: &JsValue);
-
-    /// Forgets the waiting for a response, or what keeps a request open: there
-    /// is no such request any more.
-    pub fn forget(number: u32);
+/// The head of a request as text: with the fields that [`read_only`] names if
+/// it may be looked up, otherwise with all.
+pub fn head(request: &web_sys::Request) -> String {
+    received(send_head(request, false))
 }
 
 /// The head of a request with all its fields, as text.
-pub fn whole_head(request: &JsValue) -> String {
-    received(send_whole(request))
+pub fn whole_head(request: &web_sys::Request) -> String {
+    received(send_head(request, true))
 }
 
 /// Looks into the Cache API: gives the response and the text of its entry.
 pub fn look_up(url: &str) -> Operation {
-    Operation::begin(|op| {
+    Operation::begin(0, |op| {
         match_url(op, url);
-        Ok(())
+        Ok(Handle::None)
     })
 }
 
 /// Copies a response of the Cache API into memory: gives what can be answered
 /// from any number of times, and how many bytes its body has.
 pub fn hold(cached: &JsValue) -> Operation {
-    Operation::begin(|op| {
+    Operation::begin(BODY_WAIT_MS, |op| {
         begin_to_hold(op, cached);
-        Ok(())
+        Ok(Handle::None)
     })
 }
 
 /// Stores a body in the Cache API, with these fields.
 pub fn store(url: &str, fields: &Fields, body: &JsValue) -> Operation {
-    Operation::begin(|op| put(op, url, &fields.to_text(), body))
+    Operation::begin(BODY_WAIT_MS, |op| {
+        put(op, url, &fields.to_text(), body)?;
+        Ok(Handle::None)
+    })
 }
 
 /// A request to an origin.
-pub struct Question<'a> {
+pub struct OriginCall<'a> {
     /// Its method.
     pub method: &'a str,
     /// Its URL.
@@ -132,54 +138,55 @@ pub struct Question<'a> {
     pub short_bytes: u32,
 }
 
-/// Asks an origin: gives the response, and a text of its status, of `1` if a
-/// short body is given instead, and of its fields, each piece on a line. An
-/// answer that takes too long fails with [`LATE`], and one whose short body
-/// did not come whole with [`CUT`].
-pub fn fetch(question: &Question<'_>) -> Operation {
-    Operation::begin(|op| {
+/// Sends a request to an origin: gives the response, and a text of its status,
+/// of `1` if a short body is given instead, and of its fields, each piece on a
+/// line. An answer that takes too long fails with [`LATE`], and one whose short
+/// body did not come whole with [`CUT`]. Dropping it ends the request.
+pub fn fetch(call: &OriginCall<'_>) -> Operation {
+    let bound_ms = match call.head_ms {
+        0 => BODY_WAIT_MS,
+        head_ms => head_ms.saturating_add(call.body_ms),
+    };
+    Operation::begin(bound_ms, |op| {
         ask(
             op,
-            question.method,
-            question.url,
-            &question.fields.to_text(),
-            &question.body,
+            call.method,
+            call.url,
+            &call.fields.to_text(),
+            &call.body,
             // Exact: minutes.
-            question.head_ms as f64,
-            question.body_ms as f64,
-            question.short_bytes,
+            call.head_ms as f64,
+            call.body_ms as f64,
+            call.short_bytes,
         )
+        .map(Handle::Abort)
     })
 }
 
-/// Waits. Dropping it calls its timer off.
+/// Waits. Dropping it clears its timer.
 pub fn pause(milliseconds: u64) -> Operation {
-    let mut timer = None;
-    let mut operation = Operation::begin(|op| {
-        // Exact: minutes.
-        timer = Some(sleep(op, milliseconds as f64));
-        Ok(())
-    });
-    operation.timer = timer;
-    operation
+    // Exact: minutes.
+    Operation::begin(milliseconds, |op| {
+        Ok(Handle::Timer(sleep(op, milliseconds as f64)))
+    })
 }
 
-/// What the failure says of an answer that came too late.
+/// The failure of an answer that came too late.
 pub const LATE: &str = "edgekeep: late";
 
-/// What the failure says of a short body that did not come whole.
+/// The failure of a short body that did not come whole.
 pub const CUT: &str = "edgekeep: cut";
 
-/// What an operation came to: a value and a text, or an exception.
+/// A value and a text, or an exception.
 type Outcome = Result<(JsValue, String), JsValue>;
 
 enum State {
-    /// It has begun; its future waits.
-    Begun(Option<Waker>),
-    /// Nobody waits for it any more.
-    Left,
-    /// It is over.
-    Over(Outcome),
+    /// It runs; its future waits.
+    Running(Option<Waker>),
+    /// It runs; its future was dropped.
+    Abandoned,
+    /// It has ended.
+    Ended(Outcome),
 }
 
 #[derive(Default)]
@@ -197,10 +204,10 @@ thread_local! {
 impl Operations {
     fn add(&mut self) -> usize {
         let number = self.free.pop().unwrap_or(self.states.len());
-        let begun = Some(State::Begun(None));
+        let running = Some(State::Running(None));
         match self.states.get_mut(number) {
-            Some(state) => *state = begun,
-            None => self.states.push(begun),
+            Some(state) => *state = running,
+            None => self.states.push(running),
         }
         number
     }
@@ -217,41 +224,55 @@ impl Operations {
         state
     }
 
-    /// Notes what came of an operation; gives back whom to wake.
+    /// Records the outcome of an operation; returns what to wake.
     fn end(&mut self, number: usize, outcome: Outcome) -> Option<Waker> {
         match self.state(number)? {
-            State::Begun(waker) => {
+            State::Running(waker) => {
                 let waker = waker.take();
-                *self.state(number)? = State::Over(outcome);
+                *self.state(number)? = State::Ended(outcome);
                 waker
             }
-            State::Left => {
+            State::Abandoned => {
                 self.free(number);
                 None
             }
-            State::Over(_) => None,
+            State::Ended(_) => None,
         }
     }
 }
 
-/// Work of JavaScript that takes time. Dropping it lets the work go on unseen.
+/// What ends an operation before its time.
+enum Handle {
+    /// Nothing does.
+    None,
+    /// A timer: cancelled, it never lands.
+    Timer(JsValue),
+    /// An AbortController: what it aborts lands as a failure.
+    Abort(JsValue),
+}
+
+/// Work of JavaScript that takes time. Dropping it cancels what can be
+/// cancelled; the rest goes on unobserved.
 pub struct Operation {
-    /// `None` when it has given what came of it.
+    /// `None` when it has given its outcome.
     number: Option<usize>,
-    /// What can be called off.
-    timer: Option<JsValue>,
+    handle: Handle,
+    /// How long it may take; 0 for no longer than [`guard`] expects anyway.
+    bound_ms: u64,
 }
 
 impl Operation {
-    fn begin(begin: impl FnOnce(u32) -> Result<(), JsValue>) -> Self {
+    fn begin(bound_ms: u64, begin: impl FnOnce(u32) -> Result<Handle, JsValue>) -> Self {
         let number = OPERATIONS.with_borrow_mut(Operations::add);
         // There are never 2^32 at a time: memory ends before.
-        if let Err(error) = begin(number as u32) {
+        let handle = begin(number as u32).unwrap_or_else(|error| {
             end(number, Err(error));
-        }
+            Handle::None
+        });
         Self {
             number: Some(number),
-            timer: None,
+            handle,
+            bound_ms,
         }
     }
 }
@@ -264,12 +285,12 @@ impl Future for Operation {
             return Poll::Pending;
         };
         let outcome = OPERATIONS.with_borrow_mut(|all| match all.state(number)? {
-            State::Over(_) => match all.free(number)? {
-                State::Over(outcome) => Some(outcome),
+            State::Ended(_) => match all.free(number)? {
+                State::Ended(outcome) => Some(outcome),
                 _ => None,
             },
             state => {
-                *state = State::Begun(Some(context.waker().clone()));
+                *state = State::Running(Some(context.waker().clone()));
                 None
             }
         });
@@ -278,7 +299,10 @@ impl Future for Operation {
                 self.number = None;
                 Poll::Ready(outcome)
             }
-            None => Poll::Pending,
+            None => {
+                guard::allow_wait(self.bound_ms);
+                Poll::Pending
+            }
         }
     }
 }
@@ -288,17 +312,19 @@ impl Drop for Operation {
         let Some(number) = self.number else {
             return;
         };
-        if let Some(timer) = &self.timer
-            && !tasks::is_giving_up()
-        {
-            call_off(timer);
-        }
-        let over = self.timer.is_some();
+        let is_timer = matches!(self.handle, Handle::Timer(_));
         // Its waker goes after the borrow.
         let _state = OPERATIONS.with_borrow_mut(|all| match all.state(number)? {
-            state @ State::Begun(_) if !over => Some(std::mem::replace(state, State::Left)),
+            state @ State::Running(_) if !is_timer => {
+                Some(std::mem::replace(state, State::Abandoned))
+            }
             _ => all.free(number),
         });
+        if let Handle::Timer(handle) | Handle::Abort(handle) = &self.handle
+            && !guard::is_sweeping()
+        {
+            cancel(handle);
+        }
     }
 }
 
@@ -310,11 +336,11 @@ fn end(number: usize, outcome: Outcome) {
 }
 
 thread_local! {
-    /// Where JavaScript puts texts.
+    /// Where JavaScript writes texts.
     static INBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Where JavaScript can put so many bytes.
+/// Where JavaScript can write so many bytes.
 #[wasm_bindgen]
 pub fn room(bytes: u32) -> *const u8 {
     INBOX.with_borrow_mut(|inbox| {
@@ -332,8 +358,8 @@ pub fn linear() -> JsValue {
     wasm_bindgen::memory()
 }
 
-/// The text that JavaScript has put there, of so many bytes.
-pub fn received(bytes: u32) -> String {
+/// The text that JavaScript has written there, of so many bytes.
+fn received(bytes: u32) -> String {
     INBOX.with_borrow(|inbox| {
         let text = inbox.get(..bytes as usize).unwrap_or_default();
         // `encodeInto` writes nothing that is not UTF-8.
@@ -341,14 +367,15 @@ pub fn received(bytes: u32) -> String {
     })
 }
 
-/// JavaScript says what came of an operation, with a text of so many bytes.
+/// Called by JavaScript with the outcome of an operation, and a text of so many
+/// bytes.
 #[wasm_bindgen]
 pub fn landed(number: u32, value: JsValue, text_bytes: u32) {
     let text = received(text_bytes);
     end(number as usize, Ok((value, text)));
 }
 
-/// JavaScript says that an operation failed.
+/// Called by JavaScript when an operation has failed.
 #[wasm_bindgen]
 pub fn failed(number: u32, error: JsValue) {
     end(number as usize, Err(error));

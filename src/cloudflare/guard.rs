@@ -1,0 +1,260 @@
+//! Futures that are dropped when nobody can receive their result any more.
+//!
+//! The runtime cancels a request whose client has disconnected: it does not
+//! run its callbacks again. Nothing drops the future that waited for them, so
+//! all that it holds (fields, a permit at the origin, the mark of a collapsed
+//! request) would stay in the isolate. A [`Guarded`] future is dropped
+//!
+//! - when the request's `signal` says that the client has gone (compatibility
+//!   flag `enable_request_signal`). workerd fires it in the request's own
+//!   context, where streams may be cancelled and timers cleared;
+//! - by a sweep, when it has waited for longer than any of its waits allows:
+//!   a runtime without the flag, work behind a response that ran out of its
+//!   30 seconds, an invocation that ran out of CPU time.
+//!
+//! What must be done whether the client waits or not is a guarded future of
+//! its own under `wait_until`, without a signal.
+
+use super::js::glue;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use wasm_bindgen::prelude::*;
+
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a wait may take that announces no bound of its own by [`allow_wait`]:
+/// calls of KV, of the Cache API and of the ledger.
+const WAIT_MS: u64 = 30_000;
+
+/// How much longer than its bound a future waits before it is swept: timers
+/// and callbacks may be late.
+const GRACE_MS: u64 = 15_000;
+
+/// How often the sweep looks.
+const SWEEP_MS: u64 = 10_000;
+
+/// A future between two polls.
+struct Suspended {
+    /// `None` while it is polled.
+    work: Option<Work>,
+    /// Wakes the [`Guarded`] future that owns it.
+    waker: Option<Waker>,
+    /// When its waits have taken longer than they may.
+    expires_ms: u64,
+}
+
+#[derive(Default)]
+struct Registry {
+    suspended: BTreeMap<u32, Suspended>,
+    last_id: u32,
+    swept_ms: u64,
+}
+
+thread_local! {
+    static REGISTRY: RefCell<Registry> = RefCell::default();
+    /// The time of the poll that runs now. The clock stands still meanwhile.
+    static POLL_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    /// The longest wait that the future which is polled now has announced.
+    static LONGEST_WAIT_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Whether futures of other requests are being dropped.
+    static SWEEPING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Milliseconds since 1970; read from JavaScript once a poll.
+pub fn now_ms() -> u64 {
+    // Positive, and exact for 285,000 years.
+    POLL_MS.get().unwrap_or_else(|| js_sys::Date::now() as u64)
+}
+
+/// Announces, from the poll of a future that has to wait, how long that may
+/// take; 0 for a lookup in the Cache API, which takes milliseconds.
+pub fn allow_wait(milliseconds: u64) {
+    LONGEST_WAIT_MS.set(LONGEST_WAIT_MS.get().max(Some(milliseconds)));
+}
+
+/// A future of the `worker` crate or of JavaScript, which may take so long.
+pub async fn may_take<F: Future>(milliseconds: u64, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        allow_wait(milliseconds);
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Whether what is dropped now belongs to another request: its streams and
+/// timers must not be touched, and have ended with it.
+pub fn is_sweeping() -> bool {
+    SWEEPING.get()
+}
+
+/// Work that is dropped when its time is over, or when the client of `request`
+/// has gone.
+pub fn until_disconnect<T: 'static>(
+    request: web_sys::Request,
+    work: impl Future<Output = T> + 'static,
+) -> Guarded<T> {
+    guarded(Some(request), work)
+}
+
+/// Work that is dropped when its time is over.
+pub fn until_expiry<T: 'static>(work: impl Future<Output = T> + 'static) -> Guarded<T> {
+    guarded(None, work)
+}
+
+fn guarded<T: 'static>(
+    request: Option<web_sys::Request>,
+    work: impl Future<Output = T> + 'static,
+) -> Guarded<T> {
+    let output = Rc::new(Cell::new(None));
+    let result = Rc::clone(&output);
+    let work: Work = Box::pin(async move { result.set(Some(work.await)) });
+    Guarded {
+        id: register(work),
+        output,
+        request,
+        is_watched: false,
+    }
+}
+
+fn register(work: Work) -> u32 {
+    REGISTRY.with_borrow_mut(|registry| {
+        let mut id = registry.last_id.wrapping_add(1);
+        while registry.suspended.contains_key(&id) {
+            id = id.wrapping_add(1);
+        }
+        registry.last_id = id;
+        let suspended = Suspended {
+            work: Some(work),
+            waker: None,
+            expires_ms: u64::MAX,
+        };
+        registry.suspended.insert(id, suspended);
+        id
+    })
+}
+
+/// A future that can be dropped from outside. It is then `None`.
+pub struct Guarded<T> {
+    id: u32,
+    output: Rc<Cell<Option<T>>>,
+    request: Option<web_sys::Request>,
+    /// Whether [`disconnected`] will be called for it.
+    is_watched: bool,
+}
+
+impl<T> Future for Guarded<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let id = self.id;
+        let Some((mut work, is_first)) = take(id) else {
+            return Poll::Ready(None);
+        };
+        let now_ms = js_sys::Date::now() as u64;
+        POLL_MS.set(Some(now_ms));
+        LONGEST_WAIT_MS.set(None);
+        sweep(now_ms);
+        let polled = work.as_mut().poll(context);
+        POLL_MS.set(None);
+        if polled.is_ready() {
+            remove(id);
+            // After the borrow: bodies end their streams.
+            drop(work);
+            return Poll::Ready(self.output.take());
+        }
+        let wait_ms = LONGEST_WAIT_MS.get();
+        let expires_ms = now_ms
+            .saturating_add(wait_ms.map_or(WAIT_MS, |ms| ms.max(WAIT_MS)))
+            .saturating_add(GRACE_MS);
+        put_back(id, work, context.waker(), expires_ms);
+        // A hit waits once, for its lookup: the sweep will do for it.
+        let is_lookup = is_first && wait_ms == Some(0);
+        if !is_lookup
+            && !self.is_watched
+            && let Some(request) = &self.request
+        {
+            glue::watch(request, id);
+            self.is_watched = true;
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        drop(remove(self.id));
+    }
+}
+
+/// Takes a future out to poll it, and tells whether that is the first time.
+fn take(id: u32) -> Option<(Work, bool)> {
+    REGISTRY.with_borrow_mut(|registry| {
+        let suspended = registry.suspended.get_mut(&id)?;
+        Some((suspended.work.take()?, suspended.waker.is_none()))
+    })
+}
+
+fn put_back(id: u32, work: Work, waker: &Waker, expires_ms: u64) {
+    let rejected = REGISTRY.with_borrow_mut(|registry| {
+        let Some(suspended) = registry.suspended.get_mut(&id) else {
+            return Some(work);
+        };
+        suspended.work = Some(work);
+        suspended.expires_ms = expires_ms;
+        match &mut suspended.waker {
+            Some(kept) => kept.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        None
+    });
+    drop(rejected);
+}
+
+fn remove(id: u32) -> Option<Suspended> {
+    REGISTRY.with_borrow_mut(|registry| registry.suspended.remove(&id))
+}
+
+/// Called by JavaScript when the client of a guarded request has gone.
+#[wasm_bindgen]
+pub fn disconnected(id: u32) {
+    if let Some(suspended) = remove(id) {
+        end(suspended);
+    }
+}
+
+/// Drops a future, and lets its owner end too: the executor's task holds
+/// itself until then.
+fn end(suspended: Suspended) {
+    drop(suspended.work);
+    if let Some(waker) = suspended.waker {
+        waker.wake();
+    }
+}
+
+/// Drops the futures whose time is over, every [`SWEEP_MS`].
+fn sweep(now_ms: u64) {
+    let expired: Vec<Suspended> = REGISTRY.with_borrow_mut(|registry| {
+        if now_ms.saturating_sub(registry.swept_ms) < SWEEP_MS {
+            return Vec::new();
+        }
+        registry.swept_ms = now_ms;
+        let is_expired =
+            |suspended: &Suspended| suspended.work.is_some() && suspended.expires_ms < now_ms;
+        let ids: Vec<u32> = registry
+            .suspended
+            .iter()
+            .filter(|(_, suspended)| is_expired(suspended))
+            .map(|(id, _)| *id)
+            .collect();
+        let suspended = &mut registry.suspended;
+        ids.iter().filter_map(|id| suspended.remove(id)).collect()
+    });
+    SWEEPING.set(true);
+    expired.into_iter().for_each(end);
+    SWEEPING.set(false);
+}

@@ -1,0 +1,225 @@
+//! Streams of bytes, as workerd has them.
+//!
+//! `web_sys` has types for most of them, but declares their methods as never
+//! throwing. They throw on a stream that is locked or broken, and an exception
+//! that passes through wasm leaves its memory in no known state. It lacks
+//! `readAtLeast`, `FixedLengthStream` and `IdentityTransformStream`, which are
+//! workerd's own.
+
+use super::glue::ignore;
+use super::{BODY_WAIT_MS, wait};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+
+#[wasm_bindgen]
+extern "C" {
+    /// ReadableStream
+    #[derive(Clone)]
+    pub type Stream;
+    #[wasm_bindgen(method, catch, js_name = tee)]
+    fn tee_raw(this: &Stream) -> Result<Array, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = pipeTo)]
+    fn pipe_to_raw(this: &Stream, writable: &Writable) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = cancel)]
+    fn cancel_raw(this: &Stream) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getReader)]
+    fn get_reader(this: &Stream, options: &JsValue) -> Result<ByobReader, JsValue>;
+
+    /// ReadableStreamBYOBReader
+    type ByobReader;
+    #[wasm_bindgen(method, catch, js_name = readAtLeast)]
+    fn read_at_least(
+        this: &ByobReader,
+        bytes: u32,
+        buffer: &Uint8Array,
+    ) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = releaseLock)]
+    fn release_lock(this: &ByobReader) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = cancel)]
+    fn cancel_raw(this: &ByobReader) -> Result<Promise, JsValue>;
+
+    /// What a read gives.
+    type ReadResult;
+    #[wasm_bindgen(method, getter)]
+    fn value(this: &ReadResult) -> Option<Uint8Array>;
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &ReadResult) -> bool;
+
+    /// Any of the runtime's transform streams.
+    type Transform;
+    #[wasm_bindgen(method, getter)]
+    fn readable(this: &Transform) -> Stream;
+    #[wasm_bindgen(method, getter)]
+    fn writable(this: &Transform) -> Writable;
+
+    #[wasm_bindgen(extends = Transform)]
+    type IdentityTransformStream;
+    #[wasm_bindgen(constructor, catch)]
+    fn new() -> Result<IdentityTransformStream, JsValue>;
+
+    #[wasm_bindgen(extends = Transform)]
+    type FixedLengthStream;
+    #[wasm_bindgen(constructor, catch)]
+    fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
+
+    #[wasm_bindgen(extends = Transform)]
+    type DecompressionStream;
+    #[wasm_bindgen(constructor, catch)]
+    fn new(format: &str) -> Result<DecompressionStream, JsValue>;
+
+    /// WritableStream
+    type Writable;
+    #[wasm_bindgen(method, catch, js_name = getWriter)]
+    fn get_writer(this: &Writable) -> Result<RawWriter, JsValue>;
+
+    /// WritableStreamDefaultWriter
+    type RawWriter;
+    #[wasm_bindgen(method, catch)]
+    fn write(this: &RawWriter, chunk: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = releaseLock)]
+    fn release_lock(this: &RawWriter) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn close(this: &RawWriter) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn abort(this: &RawWriter, reason: &JsValue) -> Result<Promise, JsValue>;
+}
+
+impl Stream {
+    /// Two streams of the same bytes.
+    pub fn tee(&self) -> Result<(Self, Self), JsValue> {
+        let pair = self.tee_raw()?;
+        Ok((pair.get(0).unchecked_into(), pair.get(1).unchecked_into()))
+    }
+
+    /// Ends the stream, unread.
+    pub fn cancel(&self) {
+        ignore_failure(self.cancel_raw());
+    }
+
+    /// A reader that takes the bytes as they come. It locks the stream.
+    pub fn reader(&self) -> Result<Reader, JsValue> {
+        let options = Object::new();
+        // This cannot fail: the object is ours.
+        Reflect::set(&options, &"mode".into(), &"byob".into())?;
+        Ok(Reader(self.get_reader(&options)?))
+    }
+
+    /// The stream without its gzip coding. If it breaks off, or is not gzip,
+    /// so does what comes out.
+    pub fn decompressed(&self) -> Result<Self, JsValue> {
+        let through = DecompressionStream::new("gzip")?;
+        ignore_failure(self.pipe_to_raw(&through.writable()));
+        Ok(through.readable())
+    }
+}
+
+/// Reads a stream. Dropping it leaves the stream locked.
+pub struct Reader(ByobReader);
+
+/// Bytes of a stream.
+pub struct Chunk {
+    /// The bytes, which stay in JavaScript's memory; none if the stream was
+    /// cancelled.
+    pub bytes: Option<Uint8Array>,
+    /// Whether the stream has ended.
+    pub is_last: bool,
+}
+
+impl Reader {
+    /// Reads at least so many bytes into `buffer`, and as many as it holds and
+    /// have come; fewer at the stream's end. The buffer moves: what was read
+    /// is in the chunk.
+    pub async fn read(&self, at_least: u32, buffer: &Uint8Array) -> Result<Chunk, JsValue> {
+        let reading = self.0.read_at_least(at_least, buffer)?;
+        let result: ReadResult = wait(reading, BODY_WAIT_MS).await?.unchecked_into();
+        Ok(Chunk {
+            bytes: result.value(),
+            is_last: result.done(),
+        })
+    }
+
+    /// Unlocks the stream, whose rest can be read by others.
+    pub fn release(self) -> Result<(), JsValue> {
+        self.0.release_lock()
+    }
+
+    /// Ends the stream.
+    pub fn cancel(&self) {
+        ignore_failure(self.0.cancel_raw());
+    }
+}
+
+/// A native pipe: what is written to one end comes out at the other.
+pub struct Pipe {
+    /// The end to read from.
+    pub readable: Stream,
+    writable: Writable,
+}
+
+impl Pipe {
+    /// A pipe for so many bytes, if that is known: what is written to its end
+    /// is that long, or the pipe fails.
+    pub fn new(length: Option<u64>) -> Result<Self, JsValue> {
+        let pipe: Transform = match length {
+            // Exact up to 2^53 bytes.
+            Some(length) => FixedLengthStream::new(length as f64)?.into(),
+            None => IdentityTransformStream::new()?.into(),
+        };
+        Ok(Self {
+            readable: pipe.readable(),
+            writable: pipe.writable(),
+        })
+    }
+
+    /// A writer, which locks the writable end.
+    pub fn writer(&self) -> Result<Writer, JsValue> {
+        Ok(Writer(self.writable.get_writer()?))
+    }
+
+    /// Lets a stream flow into the pipe, and waits for its end.
+    pub async fn take_rest(&self, stream: &Stream) -> Result<(), JsValue> {
+        let piped = stream.pipe_to_raw(&self.writable)?;
+        wait(piped, BODY_WAIT_MS).await.map(drop)
+    }
+
+    /// Lets a stream flow into the pipe. A failure shows at the readable end.
+    pub fn take_all(&self, stream: &Stream) {
+        ignore_failure(stream.pipe_to_raw(&self.writable));
+    }
+}
+
+/// Writes to a pipe.
+pub struct Writer(RawWriter);
+
+impl Writer {
+    /// Writes bytes, and waits until the pipe has taken them.
+    pub async fn write(&self, bytes: &Uint8Array) -> Result<(), JsValue> {
+        let written = self.0.write(bytes)?;
+        wait(written, BODY_WAIT_MS).await.map(drop)
+    }
+
+    /// Unlocks the pipe.
+    pub fn release(self) -> Result<(), JsValue> {
+        self.0.release_lock()
+    }
+
+    /// Ends the pipe, and waits until what was written has been read.
+    pub async fn close(&self) -> Result<(), JsValue> {
+        let closed = self.0.close()?;
+        wait(closed, BODY_WAIT_MS).await.map(drop)
+    }
+
+    /// Breaks the pipe off.
+    pub fn abort(&self, reason: &str) {
+        ignore_failure(self.0.abort(&js_sys::Error::new(reason)));
+    }
+}
+
+/// Starts what nobody waits for. Its failure would be reported as unhandled
+/// otherwise.
+fn ignore_failure(started: Result<Promise, JsValue>) {
+    if let Ok(promise) = started {
+        ignore(&promise);
+    }
+}

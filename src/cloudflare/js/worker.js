@@ -1,0 +1,73 @@
+// The Worker's entry: hands requests, cron runs and the calls of the ledger's object to wasm, and starts wasm anew after a
+// trap (a panic, a stack overflow, memory running out), which leaves its memory in no known state.
+
+import * as wasm from 'edgekeep-wasm'
+import * as glue from 'edgekeep-glue'
+
+Error.stackTraceLimit = 100
+
+/** Calls wasm; in a new instance, if the one before has trapped. */
+function run(call) {
+  if (glue.isBroken()) {
+    console.error('Edgekeep starts a new instance of its wasm.')
+    wasm.__wbg_reset_state()
+    glue.renew()
+  }
+  try {
+    return call()
+  } catch (error) {
+    glue.noteTrap(error)
+    throw error
+  }
+}
+
+// wasm-bindgen polls futures in microtasks, whose exceptions arrive here.
+addEventListener('error', ({ error }) => glue.noteTrap(error))
+addEventListener('unhandledrejection', ({ reason }) => glue.noteTrap(reason))
+
+/** The client's response when the instance that worked on its request has trapped. */
+const internalError = () =>
+  new Response('Internal error\n', {
+    status: 500,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', 'cache-status': 'edgekeep; detail=internal-error' },
+  })
+
+export default {
+  async fetch(request, env, context) {
+    try {
+      return await glue.untilTrap(run(() => wasm.fetch(request, env, context)))
+    } catch {
+      return internalError()
+    }
+  },
+  scheduled: (event, env, context) => run(() => glue.untilTrap(wasm.scheduled(event, env, context))),
+}
+
+/** The ledger's Durable Object. An object of an instance that has trapped is made again from its storage. */
+export class Ledger {
+  #made
+  #instance
+
+  constructor(state, env) {
+    this.state = state
+    this.env = env
+  }
+
+  #call(name, argument) {
+    return run(() => {
+      if (this.#instance !== glue.instance()) {
+        this.#made = new wasm.Ledger(this.state, this.env)
+        this.#instance = glue.instance()
+      }
+      return glue.untilTrap(this.#made[name](argument))
+    })
+  }
+
+  fetch(request) {
+    return this.#call('fetch', request)
+  }
+
+  alarm() {
+    return this.#call('alarm')
+  }
+}

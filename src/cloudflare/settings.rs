@@ -1,0 +1,72 @@
+//! The deployment's settings and secrets, read once an isolate.
+
+use super::js::{glue, json_variable};
+use crate::cache::reads::fields_read;
+use crate::cache::rules::Rules;
+use crate::flow::isolate::Isolate;
+use crate::flow::keys::Keys;
+use crate::flow::report::problem_line;
+use crate::http::json::Json;
+use std::cell::OnceCell;
+use std::rc::Rc;
+use worker::Env;
+
+thread_local! {
+    /// The isolate's state.
+    static ISOLATE: OnceCell<Configured> = const { OnceCell::new() };
+}
+
+/// The isolate by its settings.
+#[derive(Clone)]
+pub enum Configured {
+    /// The settings are good.
+    Well(Rc<Isolate>),
+    /// The settings are bad: the line for the log, and an isolate that lets
+    /// every request pass, if it is certain where to.
+    Badly(Option<Rc<Isolate>>, String),
+}
+
+/// The isolate's state; made at its first request, cron run or alarm.
+pub fn configured(env: &Env) -> Configured {
+    ISOLATE.with(|cell| cell.get_or_init(|| configure(env)).clone())
+}
+
+/// The isolate's state, or what is wrong with its settings.
+pub fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
+    match configured(env) {
+        Configured::Well(isolate) => Ok(isolate),
+        Configured::Badly(_, problem) => Err(problem),
+    }
+}
+
+/// Reads the settings, once an isolate. A bad one stops all caching: half a
+/// configuration could show one visitor's page to another.
+fn configure(env: &Env) -> Configured {
+    let json = json_variable(env, "EDGEKEEP").unwrap_or_else(|| "{}".to_owned());
+    let rules = match Rules::read_json(&json) {
+        Ok(rules) => rules,
+        Err(error) => {
+            let path = &error.path;
+            let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
+            let line = Json::table([
+                ("event", "problem".into()),
+                ("part", "settings".into()),
+                ("path", path.into()),
+                ("problem", (&problem).into()),
+            ]);
+            let isolate = |rules| Rc::new(Isolate::new(rules, Keys::of_default("")));
+            return Configured::Badly(Rules::passing(&json).map(isolate), line.to_string());
+        }
+    };
+    // A bad secret stops purges by its key, but no page.
+    let keys = Keys::read(&rules, |variable| {
+        env.var(variable).ok().map(|value| value.to_string())
+    });
+    for problem in keys.problems() {
+        glue::log_error(&problem_line("keys", problem));
+    }
+    if let Some(names) = fields_read(&rules) {
+        glue::read_only(&names.join("\n"));
+    }
+    Configured::Well(Rc::new(Isolate::new(rules, keys)))
+}
