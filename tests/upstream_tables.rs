@@ -222,7 +222,7 @@ fn few_origins_are_remembered_and_those_in_trouble_longest() {
     let origins = Origins::default();
     let ask = |name: &str, verdict| -> Result<(), Refusal> {
         let pass = origins.enter(name, limits, START_MS, 1000)?;
-        origins.leave(name, &pass, verdict, limits, START_MS);
+        pass.leave(verdict, limits, START_MS);
         Ok(())
     };
     let fails = Verdict::Fails {

@@ -24,11 +24,30 @@ struct Known {
     budget: Budget,
 }
 
-/// What a request holds while it is under way to an origin.
+/// What a request holds while it is under way to an origin. Dropping it frees
+/// the place: the client has gone, and the origin's answer counts for nothing.
 #[derive(Debug)]
-pub struct Pass {
+pub struct Pass<'a> {
+    origins: &'a Origins,
+    origin: String,
     way: Way,
     place: Place,
+}
+
+impl Pass<'_> {
+    /// Records how the request ended.
+    pub fn leave(self, verdict: Verdict, limits: &Protection, now_ms: u64) {
+        self.origins.with(&self.origin, |known| {
+            known.breaker.leave(self.way, verdict, limits, now_ms);
+        });
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.origins
+            .with(&self.origin, |known| known.gate.leave(self.place));
+    }
 }
 
 /// Why a request may not go to an origin now.
@@ -62,8 +81,8 @@ impl Origins {
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
-    ) -> Result<Pass, Refusal> {
-        self.with(origin, |known| {
+    ) -> Result<Pass<'_>, Refusal> {
+        let (way, place) = self.with(origin, |known| {
             if let Some(ms) = known.breaker.is_open(now_ms) {
                 return Err(Refusal::Open(ms));
             }
@@ -72,23 +91,14 @@ impl Origins {
             let place = place.ok_or(Refusal::Full)?;
             let way = known.breaker.enter(now_ms, lasts_ms);
             let way = way.map_err(Refusal::Open)?;
-            Ok(Pass { way, place })
+            Ok((way, place))
+        })?;
+        Ok(Pass {
+            origins: self,
+            origin: origin.to_owned(),
+            way,
+            place,
         })
-    }
-
-    /// Takes note of how a request ended.
-    pub fn leave(
-        &self,
-        origin: &str,
-        pass: &Pass,
-        verdict: Verdict,
-        limits: &Protection,
-        now_ms: u64,
-    ) {
-        self.with(origin, |known| {
-            known.gate.leave(pass.place);
-            known.breaker.leave(pass.way, verdict, limits, now_ms);
-        });
     }
 
     /// A new request comes: it earns its share of the repetitions.

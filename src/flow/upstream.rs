@@ -132,7 +132,7 @@ struct Asking<'a, H: Host, R> {
     report: &'a mut Report,
 }
 
-impl<H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'_, H, R> {
+impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
     /// Asks one origin, and again so often at most.
     async fn one(
         &mut self,
@@ -211,9 +211,7 @@ impl<H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'_, H, R> {
         let verdict = self.judge(&asked);
         let limits = &self.isolate.rules.protection;
         let then_ms = asked.times.response_ms;
-        self.isolate
-            .origins
-            .leave(name, &pass, verdict, limits, then_ms);
+        pass.leave(verdict, limits, then_ms);
         match &asked.said {
             Ok((head, _)) if head.status >= 500 || verdict != Verdict::Works => {
                 self.note(name, format_args!("status {}", head.status));
@@ -227,7 +225,7 @@ impl<H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'_, H, R> {
     /// Waits for this request's turn. There is no queue: who looks first after
     /// a place is free takes it, because a cancelled request at the head of a
     /// queue would hold up all others.
-    async fn enter(&mut self, name: &str) -> Result<Pass, OriginFailure> {
+    async fn enter(&mut self, name: &str) -> Result<Pass<'a>, OriginFailure> {
         let limits = &self.isolate.rules.protection;
         let lasts_ms = self.head_ms().unwrap_or(UNTIMED_MS);
         let lasts_ms = lasts_ms.saturating_add(MARK_MORE_MS);
