@@ -1,4 +1,4 @@
-// The built worker, whose next request panics after GET /.trap.
+// The built worker, whose wasm traps in the import ?where=NAME when that is called next after GET /.trap, in the way ?how=.
 
 import { trap } from './trapping.js'
 import built from './index.js'
@@ -7,8 +7,9 @@ export { Ledger } from './index.js'
 
 export default {
   fetch(request, env, context) {
-    if (new URL(request.url).pathname !== '/.trap') return built.fetch(request, env, context)
-    trap.next = true
-    return Response.json({ instances: trap.instances })
+    const { pathname, searchParams } = new URL(request.url)
+    if (pathname !== '/.trap') return built.fetch(request, env, context)
+    if (searchParams.has('how')) Object.assign(trap, { where: searchParams.get('where'), how: searchParams.get('how') })
+    return Response.json({ instances: trap.instances, armed: trap.where !== undefined })
   },
 }
