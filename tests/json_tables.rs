@@ -1,7 +1,6 @@
 //! Shows that JSON is read and printed as RFC 8259 has it: by tables, and
 //! beside `serde_json` on texts that mean something and on broken ones.
 
-use edgekeep::http::from_json::FromJson;
 use edgekeep::http::json::Json;
 use serde_json::Value;
 
@@ -108,33 +107,6 @@ fn only_so_much_is_read_in_each_other() {
     assert!(Json::read(&"{\"a\":".repeat(200_000)).is_err());
 }
 
-#[test]
-fn what_is_read_into_fields_names_what_is_wrong() {
-    use edgekeep::cache::ledger::Receipt;
-    let receipt = |more: &str| {
-        let text = format!(
-            r#"{{"id":"a","sequence":1,"received_ms":2,"in_force_ms":3,"via":"webhook","refresh":0,"fast_lane":0{more}}}"#
-        );
-        Receipt::from_json(&Json::read(&text).expect("JSON")).map_err(|wrong| wrong.to_string())
-    };
-    let plain = receipt("").expect("a receipt");
-    assert_eq!((plain.key, plain.hard.len()), (None, 0));
-    let newer = receipt(r#","key":null,"hard":["a"],"of_a_newer_version":{}"#);
-    assert_eq!(newer.expect("a receipt").hard, ["a"]);
-    let wrong = |more: &str| receipt(more).expect_err(more);
-    assert_eq!(wrong(r#","hard":"a""#), "hard: must be a list");
-    assert_eq!(wrong(r#","hard":["a",1]"#), "hard[1]: must be a text");
-    assert_eq!(
-        wrong(r#","cascade":{"a":[1]}"#),
-        "cascade.a[0]: must be a text"
-    );
-    assert_eq!(wrong(r#","key":7"#), "key: must be a text");
-    let none = Receipt::from_json(&Json::table([])).map_err(|wrong| wrong.to_string());
-    assert_eq!(none, Err("has no \"id\"".to_owned()));
-    let list = Receipt::from_json(&Json::List(Vec::new())).map_err(|wrong| wrong.to_string());
-    assert_eq!(list, Err("must be a table".to_owned()));
-}
-
 /// What another reader makes of the same text, if it has no number that ours
 /// keeps as it is.
 fn told(value: &Value) -> Option<Json> {
@@ -239,23 +211,4 @@ fn two_readers_take_and_mean_the_same() {
         }
     }
     assert!(good > 5_000 && bad > 50_000, "{good} good, {bad} bad");
-}
-
-#[test]
-fn what_the_ledger_is_asked_is_read_back() {
-    use edgekeep::cache::ledger::Question;
-    let id = Question::Id("a\"b".to_owned());
-    let page = Question::After {
-        after: 7,
-        limit: 20,
-    };
-    for (question, text) in [
-        (id, r#"{"Id":"a\"b"}"#),
-        (page, r#"{"After":{"after":7,"limit":20}}"#),
-    ] {
-        let json = Json::from(&question);
-        assert_eq!(json.to_string(), text);
-        assert_eq!(Question::from_json(&json), Ok(question));
-    }
-    assert!(Question::from_json(&Json::table([])).is_err());
 }

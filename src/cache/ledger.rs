@@ -1,11 +1,19 @@
 //! The ledger's decisions: which number an order gets, and whether it is a
 //! repeat. `flow::ledger` keeps what they return.
+//!
+//! The ledger stores these structs as JSON, and isolates exchange them with it.
+//! Another version may have written them: unknown fields are ignored, and fields
+//! keep their names.
 
 use super::cascade::Carried;
 use super::purge::Numbers;
+use crate::http::json_object::pairs;
+use crate::json_object;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An order as it goes to the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
 pub struct Order {
     /// The webhook's id. An order without one gets one made of its number; a
     /// write that invalidates has none and leaves no receipt.
@@ -17,12 +25,16 @@ pub struct Order {
     /// How it came: `webhook`, or the name of a dialect.
     pub via: String,
     /// What is gone, as selectors' texts, cascade included.
+    #[serde(default)]
     pub hard: Vec<String>,
     /// What is stale, as selectors' texts, cascade included.
+    #[serde(default)]
     pub soft: Vec<String>,
     /// Which tags carried which others along.
+    #[serde(default, with = "pairs")]
     pub cascade: Carried,
     /// URLs to be fetched again at once.
+    #[serde(default)]
     pub refresh: Vec<String>,
     /// Within how many seconds it is in force everywhere.
     pub lag_seconds: u64,
@@ -39,7 +51,8 @@ impl Order {
 }
 
 /// What the sender of an order gets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
 pub struct Receipt {
     /// The order's id.
     pub id: String,
@@ -54,10 +67,13 @@ pub struct Receipt {
     /// See [`Order::via`].
     pub via: String,
     /// What is gone.
+    #[serde(default)]
     pub hard: Vec<String>,
     /// What is stale.
+    #[serde(default)]
     pub soft: Vec<String>,
     /// See [`Order::cascade`].
+    #[serde(default, with = "pairs")]
     pub cascade: Carried,
     /// How many URLs are to be fetched again.
     pub refresh: usize,
@@ -66,7 +82,8 @@ pub struct Receipt {
 }
 
 /// What the ledger remembers of an accepted order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
 pub struct Record {
     /// See [`Order::body_digest`].
     pub body_digest: String,
@@ -75,7 +92,8 @@ pub struct Record {
 }
 
 /// What became of the work that an order leaves behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
 pub struct Progress {
     /// Steps still to do.
     pub pending: u64,
@@ -84,11 +102,13 @@ pub struct Progress {
     /// Steps given up.
     pub failed: u64,
     /// What the last failure said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
 /// A receipt, and what has happened since.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
 pub struct Told {
     /// The receipt.
     pub receipt: Receipt,
@@ -98,18 +118,33 @@ pub struct Told {
     pub refresh: Progress,
 }
 
+json_object!(Serialize for Order, Receipt, Record, Progress, Told);
+
 /// A question about past orders.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Question {
     /// The order of this id.
     Id(String),
     /// Orders with larger numbers than `after`, the oldest first.
+    #[serde(deserialize_with = "read_after")]
     After {
         /// The number.
         after: u64,
         /// How many, at most [`HISTORY_MAX`].
         limit: u64,
     },
+}
+
+/// Reads the fields of [`Question::After`] from a JSON object only.
+fn read_after<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(remote = "Self")]
+    struct After {
+        after: u64,
+        limit: u64,
+    }
+    json_object!(After);
+    <After as Deserialize>::deserialize(from).map(|page| (page.after, page.limit))
 }
 
 /// How many receipts one answer lists. 100 of 192 KiB each (an order, and what

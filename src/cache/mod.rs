@@ -27,7 +27,6 @@ pub mod key;
 pub mod kv_health;
 pub mod layers;
 pub mod ledger;
-mod ledger_json;
 pub mod memory;
 pub mod negotiation;
 pub mod news;

@@ -8,13 +8,13 @@ use super::platform::Platform;
 use super::settings;
 use super::sql::{Database, set_alarm};
 use super::zone::Zone;
-use crate::cache::ledger::{Order, Question, Receipt, Told};
+use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::flow::host::Ordered;
+use crate::flow::ledger::Reply;
 use crate::flow::report::problem_line;
 use crate::flow::{alarm, work};
-use crate::http::from_json::{FromJson, Wrong};
-use crate::http::json::Json;
+use crate::http::json_object::{JsonError, print, read};
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use worker::{DurableObject, Env, Method, Request, RequestInit, Response, State, durable_object};
@@ -27,15 +27,12 @@ const NAME: &str = "ledger";
 
 /// Sends an order to the ledger.
 pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
-    let body = Json::from(order).to_string();
-    let reply = Json::read(&ask(env, "append", Some(&body)).await?)?;
-    let receipt = reply.get("receipt").map(Option::<Receipt>::from_json);
-    let news = reply.get("news").and_then(Json::text);
-    match (receipt.transpose().map_err(unreadable)?, news) {
-        (Some(Some(receipt)), Some(news)) => Ok(Ordered::Done(Box::new(receipt), read_news(news)?)),
+    let answer = ask(env, "append", Some(&print(order))).await?;
+    let reply: Reply = read(&answer).map_err(unreadable)?;
+    match reply.receipt {
+        Some(receipt) => Ok(Ordered::Done(Box::new(receipt), read_news(&reply.news)?)),
         // There is none when the id was used for another order.
-        (Some(None), _) => Ok(Ordered::Conflict),
-        _ => Err("the ledger said neither yes nor no".to_owned()),
+        None => Ok(Ordered::Conflict),
     }
 }
 
@@ -52,9 +49,8 @@ pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News,
 
 /// Asks the ledger for past orders.
 pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
-    let body = Json::from(question).to_string();
-    let answer = Json::read(&ask(env, "history", Some(&body)).await?)?;
-    Vec::from_json(&answer).map_err(unreadable)
+    let answer = ask(env, "history", Some(&print(question))).await?;
+    read(&answer).map_err(unreadable)
 }
 
 thread_local! {
@@ -77,8 +73,8 @@ fn read_news(text: &str) -> Result<News, String> {
     News::decode(text).map_err(|error| error.to_string())
 }
 
-fn unreadable(wrong: Wrong) -> String {
-    wrong.to_string()
+fn unreadable(error: JsonError) -> String {
+    error.to_string()
 }
 
 /// Sends the object a GET, or a POST if there is a body. An answer of another
@@ -260,21 +256,16 @@ fn answer(
 ) -> Result<String, String> {
     match question {
         "append" => {
-            let order = Order::from_json(&Json::read(body)?).map_err(unreadable)?;
-            let reply = book.append(&order, guard::now_ms())?;
-            let reply = Json::table([
-                ("receipt", reply.receipt.as_ref().into()),
-                ("news", (&reply.news).into()),
-            ]);
-            Ok(reply.to_string())
+            let order: Order = read(body).map_err(unreadable)?;
+            Ok(print(&book.append(&order, now_ms())?))
         }
         "news" => match kv_writes {
             Some(writes) => book.counted_news(after, writes, guard::now_ms()),
             None => book.news(after, guard::now_ms()),
         },
         "history" => {
-            let asked = Question::from_json(&Json::read(body)?).map_err(unreadable)?;
-            Ok(Json::list(&book.history(&asked)?).to_string())
+            let asked: Question = read(body).map_err(unreadable)?;
+            Ok(print(&book.history(&asked)?))
         }
         _ => Err("no such question".to_owned()),
     }

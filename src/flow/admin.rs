@@ -5,7 +5,7 @@ use super::host::Host;
 use super::isolate::Isolate;
 use super::problem::Problem;
 use super::proof::{self, Sender};
-use super::purge::{self, told_json};
+use super::purge::{self, ReceiptView};
 use super::reply::{Answer, Content};
 use super::report::{Report, log_problem};
 use super::warm;
@@ -14,7 +14,9 @@ use crate::cache::ledger::{HISTORY_MAX, Question, Told};
 use crate::cache::order;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
+use crate::http::json_object::print;
 use crate::http::url::decoded;
+use serde::Serialize;
 
 /// How many orders an answer lists where the question does not say.
 const LIMIT: u64 = 20;
@@ -117,7 +119,8 @@ async fn one<H: Host>(
     let id = decoded(id).unwrap_or_default();
     let told = ask(host, &Question::Id(id)).await?;
     let own = told.iter().find(|told| may_read(&sender, told));
-    own.map(told_json).ok_or_else(|| {
+    let own = own.map(|told| print(&ReceiptView::of(told)));
+    own.ok_or_else(|| {
         let detail = "this key has no order of that id, or none in the last 30 days";
         Problem::new(404, "No such order", detail)
     })
@@ -136,11 +139,18 @@ async fn list<H: Host>(
     let last = told.last().map(|told| told.receipt.sequence);
     let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit);
     let purges = told.iter().filter(|told| may_read(&sender, told));
-    let purges: Vec<String> = purges.map(told_json).collect();
-    let next = last.filter(|_| full);
-    let next = next.map_or("null".to_owned(), |number| number.to_string());
-    let purges = purges.join(",");
-    Ok(format!("{{\"purges\":[{purges}],\"next\":{next}}}"))
+    Ok(print(&History {
+        purges: purges.map(ReceiptView::of).collect(),
+        next: last.filter(|_| full),
+    }))
+}
+
+/// A page of the history.
+#[derive(Serialize)]
+struct History<'a> {
+    purges: Vec<ReceiptView<'a>>,
+    /// What to ask for `after`, if there may be more.
+    next: Option<u64>,
 }
 
 /// `after` and `limit` of a query.

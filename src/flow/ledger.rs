@@ -15,8 +15,9 @@ use crate::cache::ledger::{
 use crate::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
 use crate::cache::purge::Numbers;
 use crate::cache::selector::{EVERYTHING, mark_of};
-use crate::http::from_json::FromJson;
-use crate::http::json::Json;
+use crate::http::json_object::{self, print};
+use crate::json_object;
+use serde::{Deserialize, Serialize};
 
 /// A value of SQLite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +87,18 @@ pub struct Ledger<S> {
 }
 
 /// What the ledger says of an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
 pub struct Reply {
-    /// Absent if the id was used for another order.
+    /// `None`, and `null` in JSON, if the id was used for another order.
+    // A reply without the field is unreadable, not a conflict.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub receipt: Option<Receipt>,
     /// The news since [`Order::after`].
     pub news: String,
 }
+
+json_object!(Serialize for Reply);
 
 const TABLES: [&str; 6] = [
     // `run` numbers the lives of the object. `marks` is how many rows `live`
@@ -203,7 +209,7 @@ impl<S: Sql> Ledger<S> {
         let added = order.hard.len().saturating_add(order.soft.len());
         self.compact(added as u64, now_ms)?;
         if order.is_recorded() {
-            let text = Json::from(record).to_string();
+            let text = print(record);
             super::work::enqueue(&self.sql, order, &record.receipt, now_ms)?;
             self.sql.run(
                 "INSERT INTO receipts VALUES (?, ?, ?, ?)",
@@ -408,6 +414,5 @@ impl<S: Sql> Ledger<S> {
 }
 
 fn read_record(text: &str) -> Result<Record, String> {
-    let record = Json::read(text)?;
-    Record::from_json(&record).map_err(|wrong| wrong.to_string())
+    json_object::read(text).map_err(|error| error.to_string())
 }

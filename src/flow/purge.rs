@@ -14,6 +14,8 @@ use crate::cache::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
 use crate::http::date;
 use crate::http::head::RequestHead;
 use crate::http::json::Json;
+use crate::http::json_object::{pairs, print};
+use serde::Serialize;
 
 /// What an order has come to.
 #[derive(Debug)]
@@ -165,7 +167,7 @@ impl Outcome {
                     ..Progress::default()
                 };
                 let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
-                shown(receipt, &refresh, &fast_lane)
+                print(&ReceiptView::new(receipt, &refresh, &fast_lane))
             }
             Self::Dry(settled, refused) => Json::table([
                 ("dry_run", true.into()),
@@ -174,45 +176,57 @@ impl Outcome {
                 ("cascade", (&settled.cascade).into()),
                 ("refresh", (&settled.refresh).into()),
                 ("refused", errors_json(refused)),
-            ]),
+            ])
+            .to_string(),
         }
-        .to_string()
     }
-}
-
-/// A receipt with what has happened since, as JSON.
-pub fn told_json(told: &Told) -> String {
-    shown(&told.receipt, &told.refresh, &told.fast_lane).to_string()
 }
 
 /// A receipt as its sender sees it.
-fn shown(receipt: &Receipt, refresh: &Progress, fast_lane: &Progress) -> Json {
-    // Rounded up: at this time it is in force, not about to be.
-    let in_force_ms = receipt.in_force_ms.saturating_add(999);
-    let received_at = date::print_rfc3339(receipt.received_ms);
-    let mut members: Vec<(&str, Json)> = vec![
-        ("id", (&receipt.id).into()),
-        ("sequence", receipt.sequence.into()),
-        ("received_at", (&received_at).into()),
-        ("in_force_at", (&date::print_rfc3339(in_force_ms)).into()),
-        ("key", receipt.key.as_deref().into()),
-        ("via", (&receipt.via).into()),
-        ("hard", (&receipt.hard).into()),
-        ("soft", (&receipt.soft).into()),
-    ];
-    if !receipt.cascade.is_empty() {
-        members.push(("cascade", (&receipt.cascade).into()));
+#[derive(Serialize)]
+pub struct ReceiptView<'a> {
+    id: &'a str,
+    sequence: u64,
+    received_at: String,
+    in_force_at: String,
+    key: Option<&'a str>,
+    via: &'a str,
+    hard: &'a [String],
+    soft: &'a [String],
+    #[serde(
+        serialize_with = "pairs::serialize",
+        skip_serializing_if = "<[_]>::is_empty"
+    )]
+    cascade: &'a [(String, Vec<String>)],
+    /// Present if the order has URLs fetched again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'a Progress>,
+    /// Present if the order goes to the zone's own purge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast_lane: Option<&'a Progress>,
+}
+
+impl<'a> ReceiptView<'a> {
+    /// A receipt, and what has happened since.
+    pub fn of(told: &'a Told) -> Self {
+        Self::new(&told.receipt, &told.refresh, &told.fast_lane)
     }
-    if receipt.refresh > 0 {
-        members.push(("refresh", refresh.into()));
+
+    fn new(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {
+        // Rounded up: at this time it is in force, not about to be.
+        let in_force_ms = receipt.in_force_ms.saturating_add(999);
+        Self {
+            id: &receipt.id,
+            sequence: receipt.sequence,
+            received_at: date::print_rfc3339(receipt.received_ms),
+            in_force_at: date::print_rfc3339(in_force_ms),
+            key: receipt.key.as_deref(),
+            via: &receipt.via,
+            hard: &receipt.hard,
+            soft: &receipt.soft,
+            cascade: &receipt.cascade,
+            refresh: Some(refresh).filter(|_| receipt.refresh > 0),
+            fast_lane: Some(fast_lane).filter(|_| receipt.fast_lane > 0),
+        }
     }
-    if receipt.fast_lane > 0 {
-        members.push(("fast_lane", fast_lane.into()));
-    }
-    let members = members.into_iter();
-    Json::Table(
-        members
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
 }

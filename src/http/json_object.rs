@@ -78,8 +78,20 @@ fn json_error(path: String, error: &serde_json::Error) -> JsonError {
 
 /// Implements `Deserialize` for structs that derive it with
 /// `#[serde(remote = "Self")]`, so that they are read from a JSON object only.
+/// With `Serialize for` before the names, also `Serialize`, as it is derived.
 #[macro_export]
 macro_rules! json_object {
+    (Serialize for $($type:ty),* $(,)?) => {
+        $crate::json_object!($($type),*);
+        $(
+            impl serde::Serialize for $type {
+                fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                    // The derived function, not the one of this trait.
+                    <$type>::serialize(self, to)
+                }
+            }
+        )*
+    };
     ($($type:ty),* $(,)?) => { $(
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

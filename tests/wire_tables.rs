@@ -1,0 +1,237 @@
+//! JSON from outside and from other versions: which texts the readers take,
+//! what they refuse, and the exact shape of what the ledger stores and sends.
+
+#[path = "given/ledger.rs"]
+mod given;
+
+use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Record, Told};
+use edgekeep::flow::ledger::{Reply, Sql};
+use edgekeep::http::json_object::{print, read};
+use given::{Database, append, order};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+fn names(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        id: "i".to_owned(),
+        sequence: 1,
+        received_ms: 2,
+        in_force_ms: 3,
+        key: None,
+        via: "v".to_owned(),
+        hard: Vec::new(),
+        soft: names(&["tag:\u{1f}\u{7f}é"]),
+        cascade: vec![("b".to_owned(), names(&["c"])), ("a".to_owned(), vec![])],
+        refresh: 4,
+        fast_lane: 5,
+    }
+}
+
+const RECEIPT: &str = r#"{"id":"i","sequence":1,"received_ms":2,"in_force_ms":3,"key":null,"via":"v","hard":[],"soft":["tag:\u001fDELé"],"cascade":{"b":["c"],"a":[]},"refresh":4,"fast_lane":5}"#;
+
+/// Ledgers have stored these texts, and during a deployment isolates of one
+/// version talk to a ledger of another: names and order of fields stay.
+#[test]
+fn ledger_messages_keep_their_shape() {
+    #[track_caller]
+    fn check<T>(message: T, text: &str)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + Debug,
+    {
+        let text = text.replace("RECEIPT", RECEIPT).replace("DEL", "\u{7f}");
+        assert_eq!(print(&message), text);
+        assert_eq!(read::<T>(&text), Ok(message), "{text}");
+    }
+    check(receipt(), RECEIPT);
+    let record = Record {
+        body_digest: "d".to_owned(),
+        receipt: receipt(),
+    };
+    check(record, r#"{"body_digest":"d","receipt":RECEIPT}"#);
+    let order = Order {
+        id: None,
+        body_digest: "d".to_owned(),
+        key: Some("k".to_owned()),
+        via: "webhook".to_owned(),
+        hard: names(&["tag:a"]),
+        soft: Vec::new(),
+        cascade: receipt().cascade,
+        refresh: names(&["u"]),
+        lag_seconds: 5,
+        after: u64::MAX,
+    };
+    check(
+        order,
+        r#"{"id":null,"body_digest":"d","key":"k","via":"webhook","hard":["tag:a"],"soft":[],"cascade":{"b":["c"],"a":[]},"refresh":["u"],"lag_seconds":5,"after":18446744073709551615}"#,
+    );
+    check(
+        Order::default(),
+        r#"{"id":null,"body_digest":"","key":null,"via":"","hard":[],"soft":[],"cascade":{},"refresh":[],"lag_seconds":0,"after":0}"#,
+    );
+    let told = Told {
+        receipt: receipt(),
+        fast_lane: Progress {
+            pending: 1,
+            done: 2,
+            failed: 3,
+            problem: Some("p".to_owned()),
+        },
+        refresh: Progress::default(),
+    };
+    check(
+        vec![told],
+        r#"[{"receipt":RECEIPT,"fast_lane":{"pending":1,"done":2,"failed":3,"problem":"p"},"refresh":{"pending":0,"done":0,"failed":0}}]"#,
+    );
+    let reply = |receipt| Reply {
+        receipt,
+        news: "n\n".to_owned(),
+    };
+    check(
+        reply(Some(receipt())),
+        r#"{"receipt":RECEIPT,"news":"n\n"}"#,
+    );
+    check(reply(None), r#"{"receipt":null,"news":"n\n"}"#);
+    check(Question::Id("a\"b".to_owned()), r#"{"Id":"a\"b"}"#);
+    check(
+        Question::After {
+            after: 7,
+            limit: 20,
+        },
+        r#"{"After":{"after":7,"limit":20}}"#,
+    );
+}
+
+#[test]
+fn ledger_messages_of_other_versions() {
+    let receipt = |more: &str| {
+        let text = format!(
+            r#"{{"id":"a","sequence":1,"received_ms":2,"in_force_ms":3,"via":"webhook","refresh":0,"fast_lane":0{more}}}"#
+        );
+        read::<Receipt>(&text).map_err(|error| error.to_string())
+    };
+    let plain = receipt("").expect("a receipt");
+    assert_eq!((plain.key, plain.hard.len()), (None, 0));
+    let newer = receipt(r#","key":null,"hard":["a"],"of_a_newer_version":{"a":[1.5]}"#);
+    assert_eq!(newer.expect("a receipt").hard, ["a"]);
+    let wrong = |more: &str| receipt(more).expect_err(more);
+    for (more, path) in [
+        (r#","hard":"a""#, "hard: "),
+        (r#","hard":null"#, "hard: "),
+        (r#","hard":["a",1]"#, "hard[1]: "),
+        (r#","cascade":{"a":[1]}"#, "cascade.a[0]: "),
+        (r#","cascade":[["a",[]]]"#, "cascade: "),
+        (
+            r#","cascade":{"a":[],"a":[]}"#,
+            "cascade: duplicate field `a`",
+        ),
+        (r#","key":7"#, "key: "),
+        (r#","id":"b""#, "duplicate field `id`"),
+    ] {
+        let problem = wrong(more);
+        assert!(problem.starts_with(path), "{more}: {problem}");
+    }
+    let problem = read::<Receipt>("{}").map_err(|error| error.to_string());
+    assert_eq!(problem, Err("missing field `id`".to_owned()));
+}
+
+#[test]
+fn ledger_messages_are_objects() {
+    #[track_caller]
+    fn refused<T: DeserializeOwned + Debug>(text: &str) {
+        let text = text.replace("RECEIPT", RECEIPT);
+        let problem = read::<T>(&text).expect_err(&text);
+        assert!(!problem.is_syntax, "{text}: {problem}");
+    }
+    let list = r#"["i",1,2,3,null,"v",[],[],{},4,5]"#;
+    refused::<Receipt>(list);
+    refused::<Receipt>("null");
+    refused::<Record>(&format!(r#"{{"body_digest":"d","receipt":{list}}}"#));
+    refused::<Record>(r#"{"body_digest":"d","receipt":null}"#);
+    refused::<Record>(r#"["d",RECEIPT]"#);
+    refused::<Order>(r#"[null,"d",null,"v",[],[],{},[],5,0]"#);
+    refused::<Reply>(r#"[RECEIPT,"n"]"#);
+    // Neither yes nor no.
+    refused::<Reply>(r#"{"news":"n"}"#);
+    refused::<Reply>(r#"{"receipt":RECEIPT}"#);
+    refused::<Vec<Told>>(r#"[[RECEIPT,{},{}]]"#);
+    refused::<Vec<Told>>(r#"[{"receipt":RECEIPT,"fast_lane":[0,0,0],"refresh":[0,0,0]}]"#);
+    for question in [
+        "{}",
+        "null",
+        "[]",
+        r#""Id""#,
+        r#"{"Id":null}"#,
+        r#"{"After":[7,20]}"#,
+        r#"{"After":null}"#,
+        r#"{"After":{"after":7}}"#,
+        r#"{"After":{"after":-7,"limit":1}}"#,
+        r#"{"After":{"after":7,"after":8,"limit":1}}"#,
+        r#"{"Of":{}}"#,
+    ] {
+        assert!(read::<Question>(question).is_err(), "{question}");
+    }
+}
+
+/// What a broken database or a hostile version might hold.
+#[test]
+fn unreadable_records_are_errors() {
+    let ledger = Database::new().open(0);
+    append(&ledger, &order("one", &["tag:a"], &[]), 0);
+    let good = format!(r#"{{"body_digest":"d","receipt":{RECEIPT}}}"#);
+    let put = |text: &str| {
+        let statement = "UPDATE receipts SET record = ?";
+        ledger.sql().run(statement, &[text.into()]).expect("done");
+        let told = ledger.history(&Question::Id("one".to_owned()));
+        let again = ledger.append(&order("one", &["tag:a"], &[]), 0);
+        assert_eq!(told.is_ok(), again.is_ok(), "{text:.80}");
+        told.is_ok()
+    };
+    assert!(put(&good));
+    assert!(put(&good.replace("\"v\"", r#""\ud83d\ude00\u0000""#)));
+    // Ignored at any depth, without a call for each level.
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(put(&good.replacen('{', &format!("{{\"newer\":{deep},"), 1)));
+    for text in broken(&good, "\"v\"") {
+        assert!(!put(&text), "{text:.80}");
+    }
+    for number in ["1e999", "18446744073709551616", "-1", "1.5", "1.0", "\"1\""] {
+        let text = good.replace("\"sequence\":1", &format!("\"sequence\":{number}"));
+        assert!(!put(&text), "{number}");
+    }
+}
+
+/// Texts that are not JSON, made of one that is; `string` is a string in it.
+fn broken(good: &str, string: &str) -> Vec<String> {
+    let mut texts: Vec<String> = [
+        r"\ud800",
+        r"\udc00",
+        r"\ud800\u0041",
+        r"\ud800a",
+        r"\x",
+        r"\u12",
+        "\n",
+        "\0",
+    ]
+    .into_iter()
+    .map(|escape| good.replacen(string, &format!("\"{escape}\""), 1))
+    .collect();
+    for more in [" x", "{}", ",", "]", "}", "\0", "/**/", "\u{feff}"] {
+        texts.push(format!("{good}{more}"));
+    }
+    for before in ["\u{feff}", "\0", "/**/", "[", "{"] {
+        texts.push(format!("{before}{good}"));
+    }
+    for bomb in ["[", "{\"a\":", "[{\"a\":"] {
+        texts.push(bomb.repeat(100_000));
+    }
+    texts.push(good.replace('"', "'"));
+    texts.push(String::new());
+    let starts = (1..good.len()).filter_map(|at| good.get(..at));
+    texts.extend(starts.map(str::to_owned));
+    texts
+}
