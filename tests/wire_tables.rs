@@ -4,13 +4,22 @@
 #[path = "given/ledger.rs"]
 mod given;
 
+use edgekeep::cache::dialect::{Action, Call, Dialect};
 use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Record, Told};
+use edgekeep::cache::order::{self, NotOrder};
+use edgekeep::cache::rules::Rules;
+use edgekeep::cache::warm;
 use edgekeep::flow::ledger::{Reply, Sql};
+use edgekeep::http::fields::Fields;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+
+fn rules() -> Rules {
+    Rules::read_json("{}").expect("settings")
+}
 
 fn names(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
@@ -202,6 +211,179 @@ fn unreadable_records_are_errors() {
     for number in ["1e999", "18446744073709551616", "-1", "1.5", "1.0", "\"1\""] {
         let text = good.replace("\"sequence\":1", &format!("\"sequence\":{number}"));
         assert!(!put(&text), "{number}");
+    }
+}
+
+/// Reads a body with one of the readers of what callers send.
+type Reader = fn(&Rules, &[u8]) -> Result<bool, NotOrder>;
+
+/// Whether a purge order is read, and nothing of it refused.
+fn purge_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
+    order::read(rules, body, true).map(|draft| draft.refused.is_empty())
+}
+
+/// The same of an order to warm.
+fn warm_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
+    warm::read(rules, body).map(|draft| draft.refused.is_empty())
+}
+
+/// The same of Fastly's call with tags in its body.
+fn fastly_call(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
+    let call = Call {
+        dialect: Dialect::Fastly,
+        action: Action::Tags(None),
+    };
+    let draft = call.draft(rules, &Fields::new(), body)?;
+    Ok(draft.refused.is_empty())
+}
+
+const BODIES: [(Reader, &str); 3] = [
+    (
+        purge_order,
+        r#"{"tags":["a",{"tag":"b","soft":true}],"files":[{"url":"https://a.test/","headers":{}}],"soft":false}"#,
+    ),
+    (
+        warm_order,
+        r#"{"urls":["https://a.test/a"],"sitemaps":["https://a.test/s"],"limit":3,"dry_run":true}"#,
+    ),
+    (fastly_call, r#"{"surrogate_keys":["a"],"other":[]}"#),
+];
+
+#[test]
+fn bodies_that_are_not_json_are_refused_as_such() {
+    let rules = rules();
+    for (reader, good) in BODIES {
+        assert_eq!(reader(&rules, good.as_bytes()), Ok(true), "{good}");
+        let spaced = format!(" \t\r\n{}\n", good.replace(':', " : "));
+        let spaced = spaced.replace("https : ", "https:");
+        assert_eq!(reader(&rules, spaced.as_bytes()), Ok(true), "{spaced}");
+        let string = "\"a\"";
+        let string = if good.contains(string) {
+            string
+        } else {
+            "\"https://a.test/a\""
+        };
+        for text in broken(good, string) {
+            let found = reader(&rules, text.as_bytes());
+            // Reading stops at the first error: a list is not an order.
+            let is_list = text.starts_with('[');
+            let expected = match &found {
+                Err(NotOrder::Json(_)) => true,
+                Err(NotOrder::Shape(_)) => is_list || text.starts_with("{\"a\":{"),
+                _ => false,
+            };
+            assert!(expected, "{text:.80}: {found:?}");
+        }
+        for at in [0, 2, good.len()] {
+            let mut bytes = good.as_bytes().to_vec();
+            bytes.insert(at, 0xff);
+            let found = reader(&rules, &bytes);
+            assert!(matches!(found, Err(NotOrder::Json(_))), "{at}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn bodies_of_another_shape_are_refused() {
+    #[track_caller]
+    fn refused(reader: Reader, body: &str) {
+        let found = reader(&rules(), body.as_bytes());
+        assert!(
+            matches!(found, Err(NotOrder::Shape(_))),
+            "{body:.80}: {found:?}"
+        );
+    }
+    for (reader, _) in BODIES {
+        for body in ["null", "true", "7", "\"tags\"", "[]", "[{}]", "[[\"a\"]]"] {
+            refused(reader, body);
+        }
+    }
+    // Fields in their order, which a derived struct would take.
+    refused(purge_order, "[[\"a\"],[],[],[],true]");
+    refused(purge_order, "[[],[],[],[],true,false,false,false]");
+    refused(warm_order, "[[\"https://a.test/\"],[],1,false]");
+    refused(fastly_call, "[[\"a\"]]");
+    for (reader, fields) in [
+        (
+            purge_order as Reader,
+            r#""tags":[] "files":[] "prefixes":[] "hosts":[] "purge_everything":true "soft":true "refresh":true "dry_run":true"#,
+        ),
+        (
+            warm_order,
+            r#""urls":[] "sitemaps":[] "limit":1 "dry_run":true"#,
+        ),
+        (fastly_call, r#""surrogate_keys":[]"#),
+    ] {
+        for field in fields.split(' ') {
+            refused(reader, &format!("{{{field},{field}}}"));
+            let (name, _) = field.split_once(':').expect("a field");
+            for value in ["{}", "\"true\"", "[[", "-1", "1.5"] {
+                let body = format!("{{{name}:{value}}}");
+                // A list of anything is checked item by item.
+                if value != "[[" {
+                    refused(reader, &body);
+                }
+            }
+            if name != "\"limit\"" {
+                refused(reader, &format!("{{{name}:null}}"));
+            }
+        }
+    }
+    for limit in ["18446744073709551616", "1e2", "1.0", "-0", "\"1\"", "[1]"] {
+        refused(warm_order, &format!("{{\"limit\":{limit}}}"));
+    }
+}
+
+/// Of an item's faults none is taken for a selector, and the rest of the order
+/// is checked all the same.
+#[test]
+fn items_of_another_shape_are_named() {
+    #[track_caller]
+    fn check(item: &str, path: &str) {
+        let body = format!("{{\"tags\":[\"a\",{item},\"\"]}}");
+        let draft = order::read(&rules(), body.as_bytes(), true).expect("an order");
+        let paths: Vec<&str> = draft
+            .refused
+            .iter()
+            .map(|(path, _)| path.as_str())
+            .collect();
+        assert_eq!(paths, [path, "tags[2]"], "{body:.80}");
+        assert_eq!(draft.tags(), ["a"], "{body:.80}");
+    }
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    for item in [
+        "null",
+        "true",
+        "7",
+        "18446744073709551616",
+        "1e300",
+        "[\"b\"]",
+        "[\"b\",true]",
+        "{}",
+        r#"{"soft":true}"#,
+        r#"{"tag":"b","tag":"c"}"#,
+        r#"{"tag":"b","soft":true,"soft":false}"#,
+        &nested(100),
+    ] {
+        check(item, "tags[1]");
+    }
+    check(r#"{"tag":["b"]}"#, "tags[1].tag");
+    check(r#"{"tag":null}"#, "tags[1].tag");
+    check(r#"{"tag":"b","soft":null}"#, "tags[1].soft");
+    check(r#"{"tag":"b","soft":[true]}"#, "tags[1].soft");
+    check(r#"{"tag":"b","x":1}"#, "tags[1].x");
+    check(r#""\u0000""#, "tags[1]");
+    check(r#""\ud83d\ude00""#, "tags[1]");
+    // serde_json reads 128 levels, and numbers that a float can hold.
+    for item in [nested(127), nested(50_000), "1e999".to_owned()] {
+        for (reader, list) in [(purge_order as Reader, "tags"), (warm_order, "urls")] {
+            let body = format!("{{\"{list}\":[{item}]}}");
+            let found = reader(&rules(), body.as_bytes());
+            assert!(
+                matches!(found, Err(NotOrder::Json(_))),
+                "{body:.80}: {found:?}"
+            );
+        }
     }
 }
 

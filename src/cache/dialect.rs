@@ -9,8 +9,10 @@ use super::order::{self, Draft, Kind, NotOrder};
 use super::rules::{Rule, Rules};
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
-use crate::http::json::Json;
+use crate::http::json_object::read_bytes;
 use crate::http::url::{Url, decoded};
+use crate::json_object;
+use serde::Deserialize;
 
 /// Whose words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,13 +208,22 @@ fn split_tags(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// `{"surrogate_keys": ["a", "b"]}`
+/// Fastly's body.
+#[derive(Deserialize)]
+#[serde(remote = "Self")]
+struct FastlyBody {
+    surrogate_keys: Vec<String>,
+}
+
+json_object!(FastlyBody);
+
 fn tags_of(body: &[u8]) -> Result<Vec<String>, NotOrder> {
-    let body = Json::read_bytes(body).map_err(NotOrder::Json)?;
-    let keys = body.get("surrogate_keys").and_then(Json::items);
-    let keys = keys.map(|keys| keys.iter().map(|key| key.text().map(str::to_owned)));
-    keys.and_then(Iterator::collect).ok_or_else(|| {
-        let problem = "name the tags in Surrogate-Key, or as a list \"surrogate_keys\"";
-        NotOrder::Shape(problem.to_owned())
-    })
+    match read_bytes::<FastlyBody>(body) {
+        Ok(body) => Ok(body.surrogate_keys),
+        Err(error) if error.is_syntax => Err(error.into()),
+        Err(_) => {
+            let problem = "name the tags in Surrogate-Key, or as a list \"surrogate_keys\"";
+            Err(NotOrder::Shape(problem.to_owned()))
+        }
+    }
 }

@@ -10,12 +10,13 @@ use super::key;
 use super::permit::Permit;
 use super::rules::Rules;
 use super::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
-use crate::http::from_json::FromJson;
-use crate::http::json::Json;
+use crate::http::json_object::{JsonError, pairs, read_bytes};
 use crate::http::url::{self, Url};
-use crate::read_from_table;
+use crate::json_object;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 use std::collections::HashSet;
-use std::fmt;
 
 /// The longest order. 1,000 items have 131 bytes each: `{"url":"…","soft":true},`
 /// takes 26, and leaves 105 for a URL, which 95 of 100 URLs of a blog do not
@@ -60,33 +61,31 @@ impl Kind {
     }
 }
 
-/// Why a body is no order at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a body is not an order at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOrder {
     /// It is not JSON.
+    #[error("{0}")]
     Json(String),
     /// It is JSON of another shape.
+    #[error("{0}")]
     Shape(String),
     /// It names nothing.
+    #[error("name files, tags, prefixes, hosts or purge_everything")]
     Empty,
     /// It names more than [`SELECTORS_MAX`].
+    #[error("an order has at most {SELECTORS_MAX} selectors; split it")]
     TooMany,
     /// It carries more along than a receipt may list.
+    #[error("its tags carry too many others for one receipt; split it")]
     TooMuchCarried,
 }
 
-impl fmt::Display for NotOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Json(problem) | Self::Shape(problem) => f.write_str(problem),
-            Self::Empty => f.write_str("name files, tags, prefixes, hosts or purge_everything"),
-            Self::TooMany => write!(
-                f,
-                "an order has at most {SELECTORS_MAX} selectors; split it"
-            ),
-            Self::TooMuchCarried => {
-                f.write_str("its tags carry too many others for one receipt; split it")
-            }
+impl From<JsonError> for NotOrder {
+    fn from(error: JsonError) -> Self {
+        match error.is_syntax {
+            true => Self::Json(error.to_string()),
+            false => Self::Shape(error.to_string()),
         }
     }
 }
@@ -130,34 +129,36 @@ pub struct Settled {
     pub refresh: Vec<String>,
 }
 
-/// The body. Items are read one by one, so that all bad ones can be named.
-#[derive(Default)]
-struct Body {
-    files: Vec<Json>,
-    tags: Vec<Json>,
-    prefixes: Vec<Json>,
-    hosts: Vec<Json>,
+/// The body. Items are checked one by one, so that an error can list all bad
+/// ones.
+#[derive(Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
+struct OrderBody {
+    files: Vec<ListItem>,
+    tags: Vec<ListItem>,
+    prefixes: Vec<ListItem>,
+    hosts: Vec<ListItem>,
     purge_everything: bool,
     soft: bool,
     refresh: bool,
     dry_run: bool,
 }
 
-read_from_table!(only Body {
-    files,
-    tags,
-    prefixes,
-    hosts,
-    purge_everything,
-    soft,
-    refresh,
-    dry_run
-});
+json_object!(OrderBody);
+
+/// An item of a list, of any shape.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListItem {
+    Text(String),
+    Object(#[serde(with = "pairs")] Vec<(String, Value)>),
+    Other(IgnoredAny),
+}
 
 /// Reads an order's body. `with_headers`: files may be objects with `headers`,
 /// as Cloudflare's clients send them; here all variants go anyway.
 pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, NotOrder> {
-    let body: Body = read_object(bytes)?;
+    let body: OrderBody = read_bytes(bytes)?;
     let lists = [
         (Kind::Url, &body.files),
         (Kind::Tag, &body.tags),
@@ -189,25 +190,21 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, No
     Ok(draft)
 }
 
-/// Reads a JSON object.
-pub(super) fn read_object<T: FromJson>(bytes: &[u8]) -> Result<T, NotOrder> {
-    let body = Json::read_bytes(bytes).map_err(NotOrder::Json)?;
-    if body.members().is_none() {
-        let problem = "the body must be a JSON object".to_owned();
-        return Err(NotOrder::Shape(problem));
-    }
-    T::from_json(&body).map_err(|wrong| NotOrder::Shape(wrong.to_string()))
-}
-
 /// A selector's text and its own `soft`, from a text or an object. An error
 /// has the path within the item.
-fn read_item(kind: Kind, item: &Json, with_headers: bool) -> Result<(&str, Option<bool>), Refusal> {
+fn read_item(
+    kind: Kind,
+    item: &ListItem,
+    with_headers: bool,
+) -> Result<(&str, Option<bool>), Refusal> {
     let member = kind.member();
     let wrong = |name: &str, problem: &str| Err((name.to_owned(), problem.to_owned()));
     let object = match item {
-        Json::Text(text) => return Ok((text, None)),
-        Json::Table(members) => members,
-        _ => return wrong("", "must be a text or an object"),
+        ListItem::Text(text) => return Ok((text, None)),
+        ListItem::Object(members) => members,
+        ListItem::Other(_) => {
+            return wrong("", "must be a text, or an object without repeated names");
+        }
     };
     for (name, _) in object {
         let headers = with_headers && kind == Kind::Url && name == "headers";
@@ -216,13 +213,14 @@ fn read_item(kind: Kind, item: &Json, with_headers: bool) -> Result<(&str, Optio
             return Err((format!(".{name}"), problem));
         }
     }
-    let soft = match item.get("soft") {
+    let find = |wanted: &str| object.iter().find(|(name, _)| name == wanted);
+    let soft = match find("soft") {
         None => None,
-        Some(Json::Bool(soft)) => Some(*soft),
+        Some((_, Value::Bool(soft))) => Some(*soft),
         Some(_) => return wrong(".soft", "must be true or false"),
     };
-    match item.get(member) {
-        Some(Json::Text(text)) => Ok((text, soft)),
+    match find(member) {
+        Some((_, Value::String(text))) => Ok((text, soft)),
         Some(_) => Err((format!(".{member}"), "must be a text".to_owned())),
         None => Err((String::new(), format!("has no \"{member}\""))),
     }

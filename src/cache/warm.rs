@@ -2,7 +2,7 @@
 //! order, or the settings, name URLs and sitemaps.
 
 use super::key::URL_BYTES_MAX;
-use super::order::{NotOrder, Refusal, read_object};
+use super::order::{NotOrder, Refusal};
 use super::permit::Permit;
 use super::request::{Bypass, Lookup, Plan, classify};
 use super::rules::{Kv, Rules};
@@ -10,12 +10,13 @@ use super::selector::Selector;
 use super::sitemap::Entry;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
-use crate::http::json::Json;
+use crate::http::json_object::read_bytes;
 use crate::http::sort::sort_by;
 use crate::http::url::Url;
-use crate::read_from_table;
+use crate::json_object;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashSet;
-use std::fmt;
 
 /// How many pages an order may have fetched: as many as may wait at all, 33
 /// minutes' work.
@@ -38,24 +39,17 @@ pub const CHILDREN_MAX: usize = 20;
 const BROWSERS_ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// Why a page cannot be kept in KV.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
     /// Its rule says so.
+    #[error("its rule says kv = false")]
     Kv,
     /// It does not use the cache.
+    #[error("it is not cached: {}", .0.word())]
     Cache(Bypass),
     /// It is no page.
+    #[error("it is an address of Edgekeep's own")]
     Own,
-}
-
-impl fmt::Display for NotKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kv => f.write_str("its rule says kv = false"),
-            Self::Cache(reason) => write!(f, "it is not cached: {}", reason.word()),
-            Self::Own => f.write_str("it is an address of Edgekeep's own"),
-        }
-    }
 }
 
 /// A browser's first visit to a URL, if KV may hold the page.
@@ -93,25 +87,22 @@ pub struct Draft {
     pub refused: Vec<Refusal>,
 }
 
-/// The body. URLs are read one by one, so that all bad ones can be named.
-#[derive(Default)]
-struct Body {
-    urls: Vec<Json>,
-    sitemaps: Vec<Json>,
+/// The body. URLs are checked one by one, so that an error can list all bad
+/// ones.
+#[derive(Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
+struct WarmBody {
+    urls: Vec<Value>,
+    sitemaps: Vec<Value>,
     limit: Option<u64>,
     dry_run: bool,
 }
 
-read_from_table!(only Body {
-    urls,
-    sitemaps,
-    limit,
-    dry_run
-});
+json_object!(WarmBody);
 
 /// Reads an order's body. One that names nothing means what the settings name.
 pub fn read(rules: &Rules, bytes: &[u8]) -> Result<Draft, NotOrder> {
-    let body: Body = read_object(bytes)?;
+    let body: WarmBody = read_bytes(bytes)?;
     let mut draft = if body.urls.is_empty() && body.sitemaps.is_empty() {
         Draft::of_settings(rules)
     } else {
@@ -152,7 +143,7 @@ impl Draft {
     }
 
     /// The URLs of a list; what is wrong with others goes to `refused`.
-    fn named(&mut self, list: &str, items: &[Json], most: usize) -> Vec<Named> {
+    fn named(&mut self, list: &str, items: &[Value], most: usize) -> Vec<Named> {
         if items.len() > most {
             let problem = format!("more than {most} URLs; split the order");
             self.refused.push((list.to_owned(), problem));
@@ -161,7 +152,7 @@ impl Draft {
         let mut named = Vec::new();
         for (at, item) in items.iter().enumerate() {
             let path = format!("{list}[{at}]");
-            let url = match item.text() {
+            let url = match item.as_str() {
                 Some(text) => Url::parse(text).map_err(|error| format!("the URL {error}")),
                 None => Err("must be a text".to_owned()),
             };
@@ -226,35 +217,29 @@ pub struct Choice {
     pub skipped: Skipped,
 }
 
-/// How much is left out, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much is left out, and why. Its JSON leaves out zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     /// Of another host than their sitemap, which a sitemap may not name
     /// (sitemaps.org, "Sitemap file location").
+    #[serde(skip_serializing_if = "is_zero")]
     pub other_host: usize,
     /// No http(s) URLs, or too long.
+    #[serde(skip_serializing_if = "is_zero")]
     pub not_a_url: usize,
     /// Pages that KV may not hold, by their rule.
+    #[serde(skip_serializing_if = "is_zero")]
     pub not_kept: usize,
     /// Pages beyond the limit; they were not looked at further.
+    #[serde(skip_serializing_if = "is_zero")]
     pub beyond_limit: usize,
     /// Sitemaps of an index that were not read, or could not be.
+    #[serde(skip_serializing_if = "is_zero")]
     pub sitemaps: usize,
 }
 
-impl Skipped {
-    /// As JSON, without what is none.
-    pub fn json(&self) -> Json {
-        let counts = [
-            ("other_host", self.other_host),
-            ("not_a_url", self.not_a_url),
-            ("not_kept", self.not_kept),
-            ("beyond_limit", self.beyond_limit),
-            ("sitemaps", self.sitemaps),
-        ];
-        let some = counts.into_iter().filter(|(_, count)| *count > 0);
-        Json::Table(some.map(|(name, n)| (name.to_owned(), n.into())).collect())
-    }
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Choice {

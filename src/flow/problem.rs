@@ -2,8 +2,10 @@
 //! (RFC 9457).
 
 use super::reply::{Answer, Content};
+use crate::cache::order::Refusal;
 use crate::http::fields::Fields;
-use crate::http::json::Json;
+use crate::http::json_object::print;
+use serde::{Serialize, Serializer};
 
 /// A problem with a request to Edgekeep itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct Problem {
     /// What is wrong this time, and what to do.
     pub detail: String,
     /// For 422 and 403: which parts of the order are wrong, each with its path.
-    pub errors: Vec<(String, String)>,
+    pub errors: Vec<Refusal>,
     /// `Allow` for 405, `Retry-After` for 503.
     pub field: Option<(&'static str, &'static str)>,
 }
@@ -59,16 +61,13 @@ impl Problem {
 
     /// The answer that says so.
     pub fn answer<B>(&self) -> Answer<B> {
-        let mut body = vec![
-            ("type".to_owned(), "about:blank".into()),
-            ("title".to_owned(), self.title.into()),
-            ("status".to_owned(), u64::from(self.status).into()),
-            ("detail".to_owned(), (&self.detail).into()),
-        ];
-        if !self.errors.is_empty() {
-            body.push(("errors".to_owned(), errors_json(&self.errors)));
-        }
-        let body = Json::Table(body);
+        let body = ProblemBody {
+            r#type: "about:blank",
+            title: self.title,
+            status: self.status,
+            detail: &self.detail,
+            errors: PartErrors(&self.errors),
+        };
         let mut fields = Fields::new();
         fields.add("content-type", "application/problem+json");
         fields.add("cache-control", "no-store");
@@ -78,17 +77,41 @@ impl Problem {
         Answer {
             status: self.status,
             fields,
-            content: Content::Text(format!("{body}\n")),
+            content: Content::Text(print(&body) + "\n"),
             length: None,
         }
     }
 }
 
-/// Parts of an order that are wrong, as JSON.
-pub fn errors_json(errors: &[(String, String)]) -> Json {
-    Json::list(
-        errors
-            .iter()
-            .map(|(path, detail)| Json::table([("path", path.into()), ("detail", detail.into())])),
-    )
+/// The members of RFC 9457 §3.1, and `errors` as an extension (§3.2).
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "PartErrors::is_empty")]
+    errors: PartErrors<'a>,
+}
+
+/// The parts of an order that are wrong, as a JSON list of objects with `path`
+/// and `detail`.
+pub struct PartErrors<'a>(pub &'a [Refusal]);
+
+impl PartErrors<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for PartErrors<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct PartError<'a> {
+            path: &'a str,
+            detail: &'a str,
+        }
+        let errors = self.0.iter();
+        to.collect_seq(errors.map(|(path, detail)| PartError { path, detail }))
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::host::{BodyError, Host, Ordered};
 use super::isolate::Isolate;
-use super::problem::{Problem, errors_json};
+use super::problem::{PartErrors, Problem};
 use super::proof::{self, Sender};
 use super::report::{Report, log_problem};
 use super::sync;
@@ -13,7 +13,6 @@ use crate::cache::ledger::{Order, Progress, Receipt, Told};
 use crate::cache::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
 use crate::http::date;
 use crate::http::head::RequestHead;
-use crate::http::json::Json;
 use crate::http::json_object::{pairs, print};
 use serde::Serialize;
 
@@ -169,17 +168,28 @@ impl Outcome {
                 let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
                 print(&ReceiptView::new(receipt, &refresh, &fast_lane))
             }
-            Self::Dry(settled, refused) => Json::table([
-                ("dry_run", true.into()),
-                ("hard", (&settled.hard).into()),
-                ("soft", (&settled.soft).into()),
-                ("cascade", (&settled.cascade).into()),
-                ("refresh", (&settled.refresh).into()),
-                ("refused", errors_json(refused)),
-            ])
-            .to_string(),
+            Self::Dry(settled, refused) => print(&PurgeDryRun {
+                dry_run: true,
+                hard: &settled.hard,
+                soft: &settled.soft,
+                cascade: &settled.cascade,
+                refresh: &settled.refresh,
+                refused: PartErrors(refused),
+            }),
         }
     }
+}
+
+/// What an order would do.
+#[derive(Serialize)]
+struct PurgeDryRun<'a> {
+    dry_run: bool,
+    hard: &'a [String],
+    soft: &'a [String],
+    #[serde(serialize_with = "pairs::serialize")]
+    cascade: &'a [(String, Vec<String>)],
+    refresh: &'a [String],
+    refused: PartErrors<'a>,
 }
 
 /// A receipt as its sender sees it.

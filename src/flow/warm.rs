@@ -8,7 +8,7 @@
 use super::admin;
 use super::host::{BodyError, Host};
 use super::isolate::Isolate;
-use super::problem::{Problem, errors_json};
+use super::problem::{PartErrors, Problem};
 use super::proof;
 use super::purge::{Outcome, append, read_body};
 use super::report::Report;
@@ -24,8 +24,9 @@ use crate::cache::warm::{self, Choice, Draft, Named, Skipped};
 use crate::http::date;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
-use crate::http::json::Json;
+use crate::http::json_object::print;
 use crate::http::url::Url;
+use serde::Serialize;
 
 /// The longest sitemap. The protocol allows 50 MB, which an isolate of 128 MB
 /// cannot bear: a file lies in JavaScript's memory and in ours, and its URLs
@@ -322,7 +323,7 @@ fn not_order(error: NotOrder) -> Problem {
 fn nothing(skipped: &Skipped, errors: Vec<Refusal>) -> Problem {
     let detail = format!(
         "the sitemaps name no page that can be kept in KV; skipped: {}",
-        skipped.json()
+        print(skipped)
     );
     Problem {
         errors,
@@ -339,21 +340,30 @@ fn note(report: &mut Report, receipt: &Receipt) {
 /// For the log: the receipt counts only what is fetched.
 fn note_unread(report: &mut Report, skipped: &Skipped, unread: &[Refusal]) {
     if *skipped != Skipped::default() {
-        report.note(format!("skipped: {}", skipped.json()));
+        report.note(format!("skipped: {}", print(skipped)));
     }
     for (path, problem) in unread.iter().take(SHOWN_MAX) {
         report.note(format!("{path}: {problem}"));
     }
 }
 
-/// What a dry run found; of the pages, the first.
+/// What a dry run found.
+#[derive(Serialize)]
+struct WarmDryRun<'a> {
+    dry_run: bool,
+    pages: usize,
+    /// The first pages.
+    refresh: Vec<&'a str>,
+    skipped: Skipped,
+    refused: PartErrors<'a>,
+}
+
 fn dry(choice: &Choice, refused: &[Refusal]) -> String {
-    Json::table([
-        ("dry_run", true.into()),
-        ("pages", choice.len().into()),
-        ("refresh", Json::list(choice.first(SHOWN_MAX))),
-        ("skipped", choice.skipped.json()),
-        ("refused", errors_json(refused)),
-    ])
-    .to_string()
+    print(&WarmDryRun {
+        dry_run: true,
+        pages: choice.len(),
+        refresh: choice.first(SHOWN_MAX),
+        skipped: choice.skipped,
+        refused: PartErrors(refused),
+    })
 }
