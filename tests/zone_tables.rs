@@ -79,7 +79,21 @@ fn calls_are_kept_as_their_bodies() {
             assert_eq!(Call::read(&call.body()), Some(call));
         }
     }
-    for text in ["", "{}", "[]", "{\"tags\":[1]}", "{\"purge_everything\":1}"] {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "{\"tags\":[1]}",
+        "{\"tags\":[]}",
+        "{\"purge_everything\":1}",
+        "{\"purge_everything\":false}",
+        "{\"purge_everything\":true,\"tags\":[\"a\"]}",
+        "{\"tags\":[\"a\"],\"tags\":[\"b\"]}",
+        "{\"tags\":[\"a\"],\"hosts\":[\"b\"]}",
+        "{\"tags\":[\"a\"]} x",
+        "[[\"a\"],false]",
+        "[[],true]",
+    ] {
         assert_eq!(Call::read(text), None, "{text}");
     }
 }
@@ -309,6 +323,16 @@ fn answers_mean_something() {
     again(answer(408, None, ""), None, "408");
     // Not for ever.
     again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
+    // Cut off, or with success in another shape.
+    again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
+    again(answer(200, None, "[true]"), None, "200");
+    again(answer(200, None, r#"{"success":1}"#), None, "200");
+    // Odd errors are told as far as they can be read.
+    let odd =
+        r#"{"success":false,"errors":[7,{"code":"x"},{"message":1},{"code":1.5,"message":"m"}]}"#;
+    again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
+    let odd = r#"{"success":true,"errors":null}"#;
+    assert_eq!(outcome(&answer(200, None, odd)), Outcome::Done);
     // It says 200, but not that it did it.
     again(answer(200, None, BAD), None, "10000 Authentication error");
     again(answer(200, None, "<html>"), None, "200");

@@ -13,10 +13,12 @@
 
 use super::entry::Entry;
 use super::selector::{EVERYTHING, Selector, mark_of};
-use crate::http::from_json::FromJson;
-use crate::http::json::Json;
-use crate::read_from_table;
+use crate::http::json_object::{print, read};
+use crate::json_object;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashSet;
+use std::ops::Not;
 
 /// How many names one call may have: "max operations per request", on every
 /// plan.
@@ -34,30 +36,35 @@ pub enum Call {
     Tags(Vec<String>),
 }
 
-#[derive(Default)]
+/// A call's body, with one field set. The ledger stores waiting calls in this
+/// form, too.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 struct CallBody {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    #[serde(skip_serializing_if = "Not::not")]
     purge_everything: bool,
 }
 
-read_from_table!(only CallBody {
-    tags,
-    purge_everything
-});
+json_object!(Serialize for CallBody);
 
 impl Call {
     /// The request's body.
     pub fn body(&self) -> String {
-        match self {
-            Self::Everything => Json::table([("purge_everything", true.into())]),
-            Self::Tags(tags) => Json::table([("tags", tags.into())]),
-        }
-        .to_string()
+        let (tags, purge_everything) = match self {
+            Self::Everything => (Vec::new(), true),
+            Self::Tags(tags) => (tags.clone(), false),
+        };
+        print(&CallBody {
+            tags,
+            purge_everything,
+        })
     }
 
     /// Reads a body back.
     pub fn read(body: &str) -> Option<Self> {
-        let body = CallBody::from_json(&Json::read(body).ok()?).ok()?;
+        let body: CallBody = read(body).ok()?;
         match (body.purge_everything, body.tags.is_empty()) {
             (true, true) => Some(Self::Everything),
             (false, false) => Some(Self::Tags(body.tags)),
@@ -237,8 +244,8 @@ pub fn outcome(said: &Result<Answer, String>) -> Outcome {
             };
         }
     };
-    let said = Json::read(&answer.text).unwrap_or(Json::Null);
-    if (200..300).contains(&answer.status) && said.get("success") == Some(&Json::Bool(true)) {
+    let said: Value = read(&answer.text).unwrap_or_default();
+    if (200..300).contains(&answer.status) && said.get("success") == Some(&Value::Bool(true)) {
         return Outcome::Done;
     }
     let problem = problem(answer.status, &said);
@@ -254,13 +261,14 @@ pub fn outcome(said: &Result<Answer, String>) -> Outcome {
 }
 
 /// What the errors of an answer say: `{"errors": [{"code": 1, "message": ""}]}`.
-fn problem(status: u16, said: &Json) -> String {
-    let errors = said.get("errors").and_then(Json::items).unwrap_or_default();
+fn problem(status: u16, said: &Value) -> String {
+    let errors = said.get("errors").and_then(Value::as_array);
     let errors: Vec<String> = errors
-        .iter()
+        .into_iter()
+        .flatten()
         .map(|error| {
-            let code = error.get("code").map(Json::to_string);
-            let message = error.get("message").and_then(Json::text);
+            let code = error.get("code").map(Value::to_string);
+            let message = error.get("message").and_then(Value::as_str);
             format!(
                 "{} {}",
                 code.unwrap_or_default(),

@@ -9,7 +9,7 @@
 use super::ledger::{Sql, Value};
 use crate::cache::ledger::{Order, Progress, Receipt};
 use crate::cache::zone::{self, Bucket, Call, Outcome};
-use crate::http::json::Json;
+use crate::http::json_object::print;
 
 /// `work` holds the steps still to do; `progress` counts, for each order, what
 /// became of its steps; `lane` is the bucket of the zone's calls.
@@ -122,7 +122,7 @@ fn add<S: Sql>(
     payloads: &[String],
     now_ms: u64,
 ) -> Result<(), String> {
-    let list = Json::list(payloads).to_string();
+    let list = print(payloads);
     // One statement, however many they are.
     sql.run(
         "INSERT INTO work (sequence, kind, payload, since_ms, due_ms, tries)
