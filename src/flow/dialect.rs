@@ -6,14 +6,15 @@ use super::host::Host;
 use super::isolate::Isolate;
 use super::problem::Problem;
 use super::proof;
-use super::purge::{self, Outcome};
+use super::purge::{self, Outcome, PurgeDryRun};
 use super::reply::{Answer, Content};
 use super::report::Report;
 use crate::cache::dialect::{Action, Call, Dialect};
 use crate::cache::key;
 use crate::http::head::RequestHead;
-use crate::http::json::Json;
-use crate::http::sort::sort_texts;
+use crate::http::json_object::print;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Answers a call.
 pub async fn answer<H: Host>(
@@ -60,52 +61,134 @@ async fn act<H: Host>(
     Ok(match call.dialect {
         Dialect::Varnish | Dialect::Github => outcome.json(),
         Dialect::Fastly => fastly(call, &tags, &outcome),
-        Dialect::Cloudflare => cloudflare(&match &outcome {
-            Outcome::Done(receipt) => format!("{{\"id\":{}}}", quoted(&receipt.id)),
-            Outcome::Dry(..) => outcome.json(),
-        }),
+        Dialect::Cloudflare => match &outcome {
+            Outcome::Done(receipt) => success(PurgeId { id: &receipt.id }),
+            Outcome::Dry(settled, refused) => success(PurgeDryRun::of(settled, refused)),
+        },
     })
 }
 
-/// A text as JSON has it.
-fn quoted(text: &str) -> String {
-    Json::from(text).to_string()
-}
-
-/// Fastly names each tag's purge; here all of a call are one.
+/// Fastly gives each tag's purge an id; here all tags of a call are one order.
 fn fastly(call: &Call, tags: &[String], outcome: &Outcome) -> String {
     let id = match outcome {
-        Outcome::Done(receipt) => quoted(&receipt.id),
-        Outcome::Dry(..) => quoted(""),
+        Outcome::Done(receipt) => receipt.id.as_str(),
+        Outcome::Dry(..) => "",
     };
     match &call.action {
         Action::Tags(_) => {
-            let mut ids: Vec<String> = tags.iter().map(|tag| quoted(tag)).collect();
-            sort_texts(&mut ids);
-            let ids: Vec<String> = ids.iter().map(|tag| format!("{tag}:{id}")).collect();
-            format!("{{{}}}", ids.join(","))
+            let ids: BTreeMap<&str, &str> = tags.iter().map(|tag| (tag.as_str(), id)).collect();
+            print(&ids)
         }
-        _ => format!("{{\"status\":\"ok\",\"id\":{id}}}"),
+        _ => print(&FastlyPurge { status: "ok", id }),
     }
 }
 
-/// Cloudflare's envelope.
-fn cloudflare(result: &str) -> String {
-    format!("{{\"success\":true,\"errors\":[],\"messages\":[],\"result\":{result}}}")
+/// Fastly's answer to a purge of one thing.
+#[derive(Serialize)]
+struct FastlyPurge<'a> {
+    status: &'static str,
+    id: &'a str,
+}
+
+/// A problem in Fastly's form.
+#[derive(Serialize)]
+struct FastlyProblem<'a> {
+    msg: &'static str,
+    detail: &'a str,
+}
+
+/// Cloudflare's envelope of all answers.
+#[derive(Serialize)]
+struct Envelope<T> {
+    success: bool,
+    errors: Vec<EnvelopeError>,
+    messages: [&'static str; 0],
+    /// `null` if there are errors.
+    result: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_info: Option<ResultInfo>,
+}
+
+/// An error in Cloudflare's envelope.
+#[derive(Serialize)]
+struct EnvelopeError {
+    code: u16,
+    message: String,
+}
+
+/// Which page of Cloudflare's list this is.
+#[derive(Serialize)]
+struct ResultInfo {
+    page: u32,
+    per_page: u32,
+    count: u32,
+    total_count: u32,
+    total_pages: u32,
+}
+
+/// Cloudflare's result of a purge.
+#[derive(Serialize)]
+struct PurgeId<'a> {
+    id: &'a str,
+}
+
+/// A zone in Cloudflare's list of zones.
+#[derive(Serialize)]
+struct ZoneView<'a> {
+    id: String,
+    name: &'a str,
+    status: &'static str,
+}
+
+/// Cloudflare's result of a token's verification.
+#[derive(Serialize)]
+struct TokenView {
+    id: String,
+    status: &'static str,
+}
+
+impl<T> Envelope<T> {
+    /// A success with this result.
+    fn of(result: T) -> Self {
+        Self {
+            success: true,
+            errors: Vec::new(),
+            messages: [],
+            result: Some(result),
+            result_info: None,
+        }
+    }
+}
+
+fn success(result: impl Serialize) -> String {
+    print(&Envelope::of(result))
 }
 
 /// The list of zones with one: clients look for its id by its name, and put it
 /// into the next call's path, where it does not matter.
 fn zones(name: &str) -> String {
-    let (id, name) = (key::digest(name), quoted(name));
-    let counts = "\"page\":1,\"per_page\":20,\"count\":1,\"total_count\":1,\"total_pages\":1";
-    let zones = format!("[{{\"id\":\"{id}\",\"name\":{name},\"status\":\"active\"}}]");
-    cloudflare(&format!("{zones},\"result_info\":{{{counts}}}"))
+    let zone = ZoneView {
+        id: key::digest(name),
+        name,
+        status: "active",
+    };
+    print(&Envelope {
+        result_info: Some(ResultInfo {
+            page: 1,
+            per_page: 20,
+            count: 1,
+            total_count: 1,
+            total_pages: 1,
+        }),
+        ..Envelope::of([zone])
+    })
 }
 
 fn verified(name: &str) -> String {
-    let id = key::digest(name);
-    cloudflare(&format!("{{\"id\":\"{id}\",\"status\":\"active\"}}"))
+    success(TokenView {
+        id: key::digest(name),
+        status: "active",
+    })
 }
 
 /// A problem in a dialect's own form; `None` where it has none.
@@ -113,18 +196,20 @@ fn problem_json(dialect: Dialect, problem: &Problem) -> Option<String> {
     let parts = problem.parts();
     match dialect {
         Dialect::Varnish | Dialect::Github => None,
-        Dialect::Fastly => {
-            let (title, parts) = (quoted(problem.title), quoted(&parts.join("; ")));
-            Some(format!("{{\"msg\":{title},\"detail\":{parts}}}"))
-        }
+        Dialect::Fastly => Some(print(&FastlyProblem {
+            msg: problem.title,
+            detail: &parts.join("; "),
+        })),
         Dialect::Cloudflare => {
             let code = code(problem.status);
-            let error = |part: &String| format!("{{\"code\":{code},\"message\":{}}}", quoted(part));
-            let errors: Vec<String> = parts.iter().map(error).collect();
-            let errors = errors.join(",");
-            Some(format!(
-                "{{\"success\":false,\"errors\":[{errors}],\"messages\":[],\"result\":null}}"
-            ))
+            let error = |message| EnvelopeError { code, message };
+            Some(print(&Envelope::<()> {
+                success: false,
+                errors: parts.into_iter().map(error).collect(),
+                messages: [],
+                result: None,
+                result_info: None,
+            }))
         }
     }
 }

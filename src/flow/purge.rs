@@ -168,21 +168,14 @@ impl Outcome {
                 let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
                 print(&ReceiptView::new(receipt, &refresh, &fast_lane))
             }
-            Self::Dry(settled, refused) => print(&PurgeDryRun {
-                dry_run: true,
-                hard: &settled.hard,
-                soft: &settled.soft,
-                cascade: &settled.cascade,
-                refresh: &settled.refresh,
-                refused: PartErrors(refused),
-            }),
+            Self::Dry(settled, refused) => print(&PurgeDryRun::of(settled, refused)),
         }
     }
 }
 
 /// What an order would do.
 #[derive(Serialize)]
-struct PurgeDryRun<'a> {
+pub struct PurgeDryRun<'a> {
     dry_run: bool,
     hard: &'a [String],
     soft: &'a [String],
@@ -190,6 +183,20 @@ struct PurgeDryRun<'a> {
     cascade: &'a [(String, Vec<String>)],
     refresh: &'a [String],
     refused: PartErrors<'a>,
+}
+
+impl<'a> PurgeDryRun<'a> {
+    /// What it would do, and what of it is refused.
+    pub fn of(settled: &'a Settled, refused: &'a [Refusal]) -> Self {
+        Self {
+            dry_run: true,
+            hard: &settled.hard,
+            soft: &settled.soft,
+            cascade: &settled.cascade,
+            refresh: &settled.refresh,
+            refused: PartErrors(refused),
+        }
+    }
 }
 
 /// A receipt as its sender sees it.
