@@ -10,6 +10,7 @@ use edgekeep::cache::order::{self, NotOrder};
 use edgekeep::cache::rules::Rules;
 use edgekeep::cache::warm;
 use edgekeep::flow::ledger::{Reply, Sql};
+use edgekeep::flow::report::{Report, problem_line, setting_problem_line};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
@@ -42,6 +43,45 @@ fn receipt() -> Receipt {
 }
 
 const RECEIPT: &str = r#"{"id":"i","sequence":1,"received_ms":2,"in_force_ms":3,"key":null,"via":"v","hard":[],"soft":["tag:\u001fDELé"],"cascade":{"b":["c"],"a":[]},"refresh":4,"fast_lane":5}"#;
+
+/// Log queries of users rely on names and on which fields are left out.
+#[test]
+fn log_lines() {
+    let hit = Report {
+        event: "request",
+        host: "a.test".to_owned(),
+        method: "GET".to_owned(),
+        path: "/\"\\\u{1}\u{7f}é".to_owned(),
+        status: 200,
+        cache: "hit",
+        tier: Some("cache-api"),
+        age: Some(1),
+        ttl: Some(-2),
+        key: Some("k".to_owned()),
+        entry: Some("e".to_owned()),
+        reads: vec!["cache-api"],
+        fragments: Some(3),
+        collapsed: true,
+        hit: true,
+        detail: vec!["cache-api"],
+        began_ms: 5,
+        ..Report::default()
+    };
+    let expected = r#"{"event":"request","host":"a.test","method":"GET","path":"/\"\\\u0001DELé","status":200,"cache":"hit","tier":"cache-api","age":1,"ttl":-2,"key":"k","entry":"e","reads":["cache-api"],"stores":[],"origin":0,"fragments":3,"ms":0,"notes":[],"collapsed":true}"#;
+    assert_eq!(print(&hit), expected.replace("DEL", "\u{7f}"));
+    assert_eq!(
+        print(&Report::default()),
+        r#"{"event":"","host":"","method":"","path":"","status":0,"cache":"","reads":[],"stores":[],"origin":0,"ms":0,"notes":[]}"#
+    );
+    assert_eq!(
+        problem_line("kv", "\"\n"),
+        r#"{"event":"problem","part":"kv","problem":"\"\n"}"#
+    );
+    assert_eq!(
+        setting_problem_line("rules[2].ttl", "no"),
+        r#"{"event":"problem","part":"settings","path":"rules[2].ttl","problem":"no"}"#
+    );
+}
 
 /// Ledgers have stored these texts, and during a deployment isolates of one
 /// version talk to a ledger of another: names and order of fields stay.

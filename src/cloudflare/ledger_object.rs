@@ -257,7 +257,7 @@ fn answer(
     match question {
         "append" => {
             let order: Order = read(body).map_err(unreadable)?;
-            Ok(print(&book.append(&order, now_ms())?))
+            Ok(print(&book.append(&order, guard::now_ms())?))
         }
         "news" => match kv_writes {
             Some(writes) => book.counted_news(after, writes, guard::now_ms()),

@@ -5,8 +5,7 @@ use crate::cache::reads::fields_read;
 use crate::cache::rules::Rules;
 use crate::flow::isolate::Isolate;
 use crate::flow::keys::Keys;
-use crate::flow::report::problem_line;
-use crate::http::json::Json;
+use crate::flow::report::{problem_line, setting_problem_line};
 use std::cell::OnceCell;
 use std::rc::Rc;
 use worker::Env;
@@ -48,14 +47,9 @@ fn configure(env: &Env) -> Configured {
         Err(error) => {
             let path = &error.path;
             let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
-            let line = Json::table([
-                ("event", "problem".into()),
-                ("part", "settings".into()),
-                ("path", path.into()),
-                ("problem", (&problem).into()),
-            ]);
+            let line = setting_problem_line(path, &problem);
             let isolate = |rules| Rc::new(Isolate::new(rules, Keys::of_default("")));
-            return Configured::Badly(Rules::passing(&json).map(isolate), line.to_string());
+            return Configured::Badly(Rules::passing(&json).map(isolate), line);
         }
     };
     // A bad secret stops purges by its key, but no page.

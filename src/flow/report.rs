@@ -4,10 +4,13 @@
 use super::host::{Host, Landed, Tier};
 use crate::cache::answer::OriginFailure;
 use crate::cache::stored::Age;
-use crate::http::json::{Json, print_text};
+use crate::http::json_object::print;
+use serde::Serialize;
+use std::ops::Not;
 
-/// What happened to a request.
-#[derive(Debug, Default)]
+/// What happened to a request. Its JSON is the request's log line, without the
+/// fields that are skipped.
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// `request`, `fragment`, `refresh` or `purge`.
     pub event: &'static str,
@@ -23,14 +26,19 @@ pub struct Report {
     /// `bypass`, `error`, `admin`.
     pub cache: &'static str,
     /// The tier whose entry was served.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<&'static str>,
     /// Age of what was served, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<u64>,
     /// Seconds of freshness left; negative when stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<i64>,
     /// Digest of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The Cache API's key of the entry that was served or stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// Tiers asked, in order; a varied answer may take two looks.
     pub reads: Vec<&'static str>,
@@ -39,6 +47,7 @@ pub struct Report {
     /// Requests to the origin.
     pub origin: u32,
     /// Of how many fragments the page was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fragments: Option<u32>,
     /// Milliseconds until the response head; I/O only, as clocks stand still
     /// between.
@@ -46,26 +55,37 @@ pub struct Report {
     /// What failed, and why things are as they are.
     pub notes: Vec<String>,
     /// Whether the answer came from the cache without asking the origin.
+    #[serde(skip)]
     pub hit: bool,
     /// RFC 9211 `fwd`: why the origin was asked.
+    #[serde(skip)]
     pub fwd: Option<&'static str>,
     /// RFC 9211 `fwd-status`.
+    #[serde(skip)]
     pub fwd_status: Option<u16>,
     /// RFC 9211 `collapsed`: another request asked for this one, too.
+    #[serde(skip_serializing_if = "Not::not")]
     pub collapsed: bool,
     /// Why there was no answer of the origin.
+    #[serde(skip)]
     pub failure: Option<OriginFailure>,
     /// Who wants to know what becomes of the copies.
+    #[serde(skip)]
     pub landed: Landed,
     /// Words for RFC 9211 `detail`.
+    #[serde(skip)]
     pub detail: Vec<&'static str>,
     /// Whether KV was left unread: it failed, was slow, or is left alone.
+    #[serde(skip)]
     pub kv_unread: bool,
     /// Whether KV is asked because nothing else is left.
+    #[serde(skip)]
     pub last_look: bool,
     /// When the tiers were looked into last, in milliseconds since 1970.
+    #[serde(skip)]
     pub looked_ms: u64,
     /// When the request came, in milliseconds since 1970.
+    #[serde(skip)]
     pub began_ms: u64,
 }
 
@@ -145,78 +165,7 @@ impl Report {
     /// Writes the log line.
     pub fn log<H: Host>(&mut self, host: &H) {
         self.ms = host.now_ms().saturating_sub(self.began_ms);
-        host.log(&self.line());
-    }
-
-    /// The log line: JSON, printed at once, for each request has one.
-    fn line(&self) -> String {
-        let mut line = Line(String::from("{"));
-        line.text("event", Some(self.event));
-        line.text("host", Some(&self.host));
-        line.text("method", Some(&self.method));
-        line.text("path", Some(&self.path));
-        line.bare("status", &self.status.to_string());
-        line.text("cache", Some(self.cache));
-        line.text("tier", self.tier);
-        if let Some(age) = self.age {
-            line.bare("age", &age.to_string());
-        }
-        if let Some(ttl) = self.ttl {
-            line.bare("ttl", &ttl.to_string());
-        }
-        line.text("key", self.key.as_deref());
-        line.text("entry", self.entry.as_deref());
-        line.texts("reads", &mut self.reads.iter().copied());
-        line.texts("stores", &mut self.stores.iter().copied());
-        line.bare("origin", &self.origin.to_string());
-        if let Some(fragments) = self.fragments {
-            line.bare("fragments", &fragments.to_string());
-        }
-        line.bare("ms", &self.ms.to_string());
-        line.texts("notes", &mut self.notes.iter().map(String::as_str));
-        if self.collapsed {
-            line.bare("collapsed", "true");
-        }
-        line.0.push('}');
-        line.0
-    }
-}
-
-/// A JSON object on its way.
-struct Line(String);
-
-impl Line {
-    fn name(&mut self, name: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
-    }
-
-    fn bare(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.0.push_str(value);
-    }
-
-    fn text(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.name(name);
-            print_text(text, &mut self.0);
-        }
-    }
-
-    fn texts(&mut self, name: &str, texts: &mut dyn Iterator<Item = &str>) {
-        self.name(name);
-        self.0.push('[');
-        for (at, text) in texts.enumerate() {
-            if at > 0 {
-                self.0.push(',');
-            }
-            print_text(text, &mut self.0);
-        }
-        self.0.push(']');
+        host.log(&print(self));
     }
 }
 
@@ -227,10 +176,29 @@ pub fn log_problem<H: Host>(host: &H, part: &str, problem: &str) {
 
 /// The line that tells of trouble.
 pub fn problem_line(part: &str, problem: &str) -> String {
-    let line = [
-        ("event", "problem".into()),
-        ("part", part.into()),
-        ("problem", problem.into()),
-    ];
-    Json::table(line).to_string()
+    print(&ProblemLine {
+        event: "problem",
+        part,
+        path: None,
+        problem,
+    })
+}
+
+/// The same about a setting, with its path.
+pub fn setting_problem_line(path: &str, problem: &str) -> String {
+    print(&ProblemLine {
+        event: "problem",
+        part: "settings",
+        path: Some(path),
+        problem,
+    })
+}
+
+#[derive(Serialize)]
+struct ProblemLine<'a> {
+    event: &'static str,
+    part: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    problem: &'a str,
 }
