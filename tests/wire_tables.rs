@@ -6,7 +6,7 @@ mod given;
 
 use edgekeep::cache::dialect::{Action, Call, Dialect};
 use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Record, Told};
-use edgekeep::cache::order::{self, NotOrder};
+use edgekeep::cache::order::{self, NotOrder, ORDER_BYTES_MAX};
 use edgekeep::cache::rules::Rules;
 use edgekeep::cache::warm;
 use edgekeep::flow::ledger::{Reply, Sql};
@@ -308,7 +308,7 @@ fn bodies_that_are_not_json_are_refused_as_such() {
             // Reading stops at the first error: a list is not an order.
             let is_list = text.starts_with('[');
             let expected = match &found {
-                Err(NotOrder::Json(_)) => true,
+                Err(NotOrder::Json(problem)) => problem.contains(" at line "),
                 Err(NotOrder::Shape(_)) => is_list || text.starts_with("{\"a\":{"),
                 _ => false,
             };
@@ -369,6 +369,17 @@ fn bodies_of_another_shape_are_refused() {
             }
         }
     }
+    // What is wrong is quoted, but not in full length.
+    let long = "x".repeat(ORDER_BYTES_MAX);
+    for body in [
+        format!("{{\"soft\":\"{long}\"}}"),
+        format!("{{\"{long}\":1}}"),
+    ] {
+        match order::read(&rules(), body.as_bytes(), false) {
+            Err(NotOrder::Shape(problem)) => assert_eq!(problem.len(), 500),
+            found => panic!("{found:?}"),
+        }
+    }
     for limit in ["18446744073709551616", "1e2", "1.0", "-0", "\"1\"", "[1]"] {
         refused(warm_order, &format!("{{\"limit\":{limit}}}"));
     }
@@ -403,7 +414,7 @@ fn items_of_another_shape_are_named() {
         r#"{"soft":true}"#,
         r#"{"tag":"b","tag":"c"}"#,
         r#"{"tag":"b","soft":true,"soft":false}"#,
-        &nested(100),
+        &nested(125),
     ] {
         check(item, "tags[1]");
     }
@@ -414,8 +425,12 @@ fn items_of_another_shape_are_named() {
     check(r#"{"tag":"b","x":1}"#, "tags[1].x");
     check(r#""\u0000""#, "tags[1]");
     check(r#""\ud83d\ude00""#, "tags[1]");
-    // serde_json reads 128 levels, and numbers that a float can hold.
-    for item in [nested(127), nested(50_000), "1e999".to_owned()] {
+    // The last is beyond what a float can hold.
+    const NOT_JSON: &str = r#"01 | +1 | .5 | 1. | 1e | - | 1.e2 | --1 | NaN | Infinity | 'a' | True |
+        nul | nulls | [} | {] | {"a"} | {1:2} | {"a":1,} | [1,] | [1 2] | "\u+123" | /**/1 | 1e999"#;
+    // serde_json reads 127 levels, of which the body has two.
+    let deep = [nested(126), nested(50_000)];
+    for item in NOT_JSON.split('|').chain(deep.iter().map(String::as_str)) {
         for (reader, list) in [(purge_order as Reader, "tags"), (warm_order, "urls")] {
             let body = format!("{{\"{list}\":[{item}]}}");
             let found = reader(&rules(), body.as_bytes());

@@ -81,11 +81,15 @@ pub enum NotOrder {
     TooMuchCarried,
 }
 
+/// How much of an error's text is kept, in characters: it quotes the body.
+const PROBLEM_CHARS_MAX: usize = 500;
+
 impl From<JsonError> for NotOrder {
     fn from(error: JsonError) -> Self {
+        let problem = error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
         match error.is_syntax {
-            true => Self::Json(error.to_string()),
-            false => Self::Shape(error.to_string()),
+            true => Self::Json(problem),
+            false => Self::Shape(problem),
         }
     }
 }
@@ -146,7 +150,8 @@ struct OrderBody {
 
 json_object!(OrderBody);
 
-/// An item of a list, of any shape.
+/// An item of a list. Of another shape it is `Other` instead of an error, which
+/// would end the reading.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ListItem {
