@@ -122,8 +122,7 @@ impl<'a> Members<'a> {
 }
 
 /// Reads a struct from a table whose members are its fields. `only`: and no
-/// others; `all`: the same, and where there is no table, it is the default;
-/// `some`: whatever else stands there.
+/// others; `all`: the same, and where there is no table, it is the default.
 #[macro_export]
 macro_rules! read_from_table {
     ($how:ident $type:ident { $($field:ident),* $(,)? }) => {
@@ -145,7 +144,6 @@ macro_rules! read_from_table {
             read_from_table!($how);
         }
     };
-    (some $json:ident) => { $crate::http::from_json::Members::of($json) };
     ($how:ident $json:ident) => { $crate::http::from_json::Members::only($json, Self::FIELDS) };
     (all) => { fn absent() -> Option<Self> { Some(Self::default()) } };
     ($how:ident) => {};
@@ -186,13 +184,6 @@ impl FromJson for u64 {
     }
 }
 
-impl FromJson for usize {
-    fn from_json(json: &Json) -> Result<Self, Wrong> {
-        let number = u64::from_json(json)?;
-        Self::try_from(number).map_err(|_| Wrong::new("is too large"))
-    }
-}
-
 impl FromJson for u16 {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
         let number = u64::from_json(json)?;
@@ -204,12 +195,6 @@ impl FromJson for String {
     fn from_json(json: &Json) -> Result<Self, Wrong> {
         let text = json.text().map(str::to_owned);
         text.ok_or_else(|| Wrong::new("must be a text"))
-    }
-}
-
-impl FromJson for Json {
-    fn from_json(json: &Json) -> Result<Self, Wrong> {
-        Ok(json.clone())
     }
 }
 

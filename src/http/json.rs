@@ -1,9 +1,7 @@
-//! JSON (RFC 8259): reading and printing values.
+//! JSON (RFC 8259): reading values.
 //!
 //! Numbers are whole and not negative here, or kept as they are written:
 //! nothing of ours has a fraction, and the machinery for them is 30 KB.
-
-use std::fmt;
 
 /// How deep lists and tables may lie in each other: each level is a call.
 const DEPTH_MAX: usize = 100;
@@ -47,14 +45,6 @@ impl Json {
         })
     }
 
-    /// Reads bytes, which must be UTF-8.
-    pub fn read_bytes(bytes: &[u8]) -> Result<Self, String> {
-        match str::from_utf8(bytes) {
-            Ok(text) => Self::read(text),
-            Err(error) => Err(format!("no UTF-8 at byte {}", error.valid_up_to())),
-        }
-    }
-
     /// A table of these members.
     pub fn table<const N: usize>(members: [(&str, Self); N]) -> Self {
         let members = members.into_iter();
@@ -63,20 +53,6 @@ impl Json {
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
         )
-    }
-
-    /// A list of what these become.
-    pub fn list<T: Into<Self>>(items: impl IntoIterator<Item = T>) -> Self {
-        Self::List(items.into_iter().map(T::into).collect())
-    }
-
-    /// The member of this name; the last, if there are several.
-    pub fn get(&self, name: &str) -> Option<&Self> {
-        let members = self.members()?.iter();
-        members
-            .rev()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value)
     }
 
     /// The members of a table.
@@ -102,131 +78,11 @@ impl Json {
             _ => None,
         }
     }
-
-    fn print(&self, to: &mut String) {
-        match self {
-            Self::Null => to.push_str("null"),
-            Self::Bool(true) => to.push_str("true"),
-            Self::Bool(false) => to.push_str("false"),
-            Self::Number(number) => to.push_str(&number.to_string()),
-            Self::OtherNumber(text) => to.push_str(text),
-            Self::Text(text) => print_text(text, to),
-            Self::List(items) => {
-                to.push('[');
-                for (at, item) in items.iter().enumerate() {
-                    if at > 0 {
-                        to.push(',');
-                    }
-                    item.print(to);
-                }
-                to.push(']');
-            }
-            Self::Table(members) => {
-                to.push('{');
-                for (at, (name, value)) in members.iter().enumerate() {
-                    if at > 0 {
-                        to.push(',');
-                    }
-                    print_text(name, to);
-                    to.push(':');
-                    value.print(to);
-                }
-                to.push('}');
-            }
-        }
-    }
-}
-
-impl fmt::Display for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.print(&mut text);
-        f.write_str(&text)
-    }
-}
-
-/// Prints a string, with its quotes.
-pub fn print_text(text: &str, to: &mut String) {
-    const HEX: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    to.push('"');
-    for c in text.chars() {
-        let escape = match c {
-            '"' | '\\' => c,
-            '\n' => 'n',
-            '\r' => 'r',
-            '\t' => 't',
-            '\u{8}' => 'b',
-            '\u{c}' => 'f',
-            '\0'..='\u{1f}' => {
-                to.push_str("\\u00");
-                to.push(if c < '\u{10}' { '0' } else { '1' });
-                let nibble = c as u8;
-                to.push(HEX[usize::from(nibble & 15)]);
-                continue;
-            }
-            _ => {
-                to.push(c);
-                continue;
-            }
-        };
-        to.push('\\');
-        to.push(escape);
-    }
-    to.push('"');
 }
 
 impl From<bool> for Json {
     fn from(yes: bool) -> Self {
         Self::Bool(yes)
-    }
-}
-
-impl From<u64> for Json {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<usize> for Json {
-    fn from(number: usize) -> Self {
-        Self::Number(number as u64)
-    }
-}
-
-impl From<&str> for Json {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<&String> for Json {
-    fn from(text: &String) -> Self {
-        Self::Text(text.clone())
-    }
-}
-
-impl From<&Vec<String>> for Json {
-    fn from(texts: &Vec<String>) -> Self {
-        Self::list(texts)
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for Json {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, T::into)
-    }
-}
-
-impl From<&Vec<(String, Vec<String>)>> for Json {
-    fn from(table: &Vec<(String, Vec<String>)>) -> Self {
-        let members = table.iter();
-        Self::Table(
-            members
-                .map(|(name, texts)| (name.clone(), texts.into()))
-                .collect(),
-        )
     }
 }
 
