@@ -2,11 +2,15 @@
 //
 // Only Node's own modules here: the first step is the one that installs the others.
 
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT, Problem, alone, atLeast, main, output, run, say } from './tools.mjs'
+import { ROOT, Problem, alone, atLeast, main, output, run, say, untilStopped } from './tools.mjs'
 
+/** The oldest Node.js that this script runs on. */
 const NODE = '20.3.0'
+/** The oldest that wrangler and Miniflare run on. npm installs a newer one into node_modules. */
+const NODE_OF_TOOLS = '22.12.0'
 export const WASM_TARGET = 'wasm32-unknown-unknown'
 
 /** Built from source by cargo, because that needs no account, no GitHub and no trust in a stranger's binary. */
@@ -24,6 +28,7 @@ export async function setup() {
     await addWasmTarget()
     await installWasmBindgen()
   })
+  if (!atLeast(process.versions.node, NODE_OF_TOOLS)) await handOver()
 }
 
 /** Enough for native Rust code: the offline check of rules needs no more. */
@@ -48,6 +53,32 @@ function checkNode() {
   throw new Problem(`Node.js ${NODE} or newer is needed; this is ${process.versions.node}.\nGet one from https://nodejs.org.`)
 }
 
+/**
+ * Starts the running script again with the Node.js that npm installed, and exits with its exit code. npm scripts and `npx`
+ * find that Node.js first, so this happens only before it is installed, or without npm.
+ */
+async function handOver() {
+  const node = installedNode()
+  if (node === undefined) {
+    throw new Problem(
+      `wrangler and Miniflare need Node.js ${NODE_OF_TOOLS} or newer; this is ${process.versions.node}, and npm has none for ` +
+        `${process.platform} on ${process.arch}.\nGet one from https://nodejs.org.`,
+    )
+  }
+  const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], { stdio: 'inherit' })
+  const ended = new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code ?? 1)))
+  untilStopped().then(() => child.kill())
+  process.exit(await ended)
+}
+
+/** The Node.js of package.json's `optionalDependencies`: npm installs the one for this platform. */
+function installedNode() {
+  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const program = process.platform === 'win32' ? 'node.exe' : 'node'
+  const paths = Object.keys(optionalDependencies).map((name) => join(ROOT, 'node_modules', name, 'bin', program))
+  return paths.find((path) => existsSync(path))
+}
+
 /** wasm-bindgen refuses code that was compiled against another version of itself. */
 function checkWasmBindgenVersions() {
   const lock = join(ROOT, 'Cargo.lock')
@@ -68,8 +99,10 @@ async function installPackages() {
   if (existsSync(installed) && statSync(wanted).mtimeMs <= statSync(installed).mtimeMs) return
   say('Installing npm packages (about a minute the first time) ...')
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  // --include=dev: NODE_ENV=production would otherwise leave out all of them.
-  const code = await run(npm, ['ci', '--include=dev', '--no-audit', '--no-fund'], { quiet: true })
+  // --include: NODE_ENV=production, or a setting of npm, would otherwise leave them out. --loglevel: npm warns that some
+  // packages need a newer Node.js than its own, which does not run them.
+  const args = ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--loglevel=error', '--no-audit', '--no-fund']
+  const code = await run(npm, args, { quiet: true })
   if (code !== 0) throw new Problem('npm ci failed (its messages are above).\nCheck the connection to the npm registry and try again.')
 }
 

@@ -3,7 +3,6 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -38,37 +37,36 @@ export async function startWorker({
   adapt = (options) => options,
 }) {
   const { Log, LogLevel, Miniflare, Response } = await import('miniflare')
-  const modules = workerModules(build)
-  const compatibility = await compatibilitySettings()
-  const bindings = { EDGEKEEP: rules, ...(secrets ? { PURGE_SECRETS: secrets } : {}), ...vars }
-  const ledgerOf = (name) => ({
-    className: 'Ledger',
-    useSQLite: true,
-    ...(name === workers[0] ? {} : { scriptName: workers[0] }),
-  })
+  const { compatibilityDate, compatibilityFlags } = await compatibilitySettings()
+  const secretVars = secrets ? { PURGE_SECRETS: secrets } : {}
+  const env = {
+    ...variables({ EDGEKEEP: rules, ...secretVars, ...vars }),
+    EDGEKEEP_KV: { type: 'kv', id: 'edgekeep' },
+    EDGEKEEP_LEDGER: { type: 'durable-object', worker: workers[0], exportName: 'Ledger' },
+  }
 
   const mf = new Miniflare(adapt({
     host: '127.0.0.1',
     port: 0, // Miniflare's own entry, which nobody uses
     cf: false, // otherwise Miniflare asks Cloudflare where this computer is
     telemetry: { enabled: false },
+    enableDevRegistry: false, // otherwise other Miniflare processes of this user find these workers
     log: new Log(LogLevel.ERROR),
-    structuredWorkerdLogs: true,
-    handleRuntimeStdio: (stdout, stderr) => {
-      forwardLog(stdout, onLog)
-      forwardLog(stderr, onLog)
-    },
-    ...(persist ? { defaultPersistRoot: persist, kvPersist: true, cachePersist: true, durableObjectsPersist: true } : {}),
+    handleStructuredLogs: ({ message, level }) => onLog(message, level),
+    ...(persist ? { resourcePersistencePath: persist } : {}),
     workers: workers.map((name, index) => ({
-      name,
-      ...compatibility,
-      modules,
-      modulesRoot: build,
-      bindings,
-      kvNamespaces: { EDGEKEEP_KV: 'edgekeep' },
-      durableObjects: { EDGEKEEP_LEDGER: ledgerOf(name) },
-      cache: true,
-      unsafeDirectSockets: [{ host, port: index === 0 ? port : 0 }],
+      config: {
+        name,
+        compatibilityDate,
+        compatibilityFlags,
+        manifest: workerManifest(build),
+        env,
+        exports: index === 0 ? { Ledger: { type: 'durable-object', storage: 'sqlite' } } : {},
+      },
+      dev: {
+        cacheAPI: true,
+        unsafeDirectSockets: [{ host, port: index === 0 ? port : 0 }],
+      },
     })),
   }))
 
@@ -92,17 +90,25 @@ export async function startWorker({
   }
 }
 
-/** The two files of the built worker, in the form Miniflare takes. */
-export function workerModules(build) {
-  const entry = join(build, 'index.js')
-  const wasm = join(build, 'index_bg.wasm')
-  for (const path of [entry, wasm]) {
+/** The two files of the built worker, in the form that Miniflare takes. */
+export function workerManifest(build) {
+  const module = (name, type) => {
+    const path = join(build, name)
     if (!existsSync(path)) throw new Error(`${path} is missing: build the worker first (npm run build)`)
+    const bytes = readFileSync(path)
+    return { [name]: { type, contents: type === 'wasm' ? new Uint8Array(bytes) : bytes.toString() } }
   }
-  return [
-    { type: 'ESModule', path: entry },
-    { type: 'CompiledWasm', path: wasm },
-  ]
+  return {
+    mainModule: 'index.js',
+    modulesRoot: build,
+    modules: { ...module('index.js', 'esm'), ...module('index_bg.wasm', 'wasm') },
+  }
+}
+
+/** Variables as bindings: text stays text, anything else arrives as a JavaScript value. */
+function variables(values) {
+  const binding = (value) => (typeof value === 'string' ? { type: 'text', value } : { type: 'json', value })
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, binding(value)]))
 }
 
 /** The same compatibility date and flags as in the deployment, read from wrangler.toml. */
@@ -113,20 +119,4 @@ async function compatibilitySettings() {
     compatibilityDate: wrangler.compatibility_date,
     compatibilityFlags: wrangler.compatibility_flags ?? [],
   }
-}
-
-/** workerd writes one JSON object a message, so that long messages and those of several lines arrive whole. */
-function forwardLog(stream, onLog) {
-  stream.setEncoding('utf8')
-  createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => {
-    if (line === '') return
-    let entry
-    try {
-      entry = JSON.parse(line)
-    } catch {
-      // Not a message in workerd's form, for example a crash report.
-    }
-    if (typeof entry?.message !== 'string') return onLog(line, 'runtime')
-    onLog(entry.message, entry.level)
-  })
 }

@@ -177,10 +177,12 @@ describe('tiers that hold nonsense', { concurrency: false }, () => {
 })
 
 describe('tiers that are not there', { concurrency: 2 }, () => {
-  const without = (change) => (options) => ({ ...options, workers: options.workers.map((worker) => ({ ...worker, ...change })) })
+  const withoutBinding = (name) => ({ config, dev }) => ({ dev, config: { ...config, env: Object.fromEntries(Object.entries(config.env).filter(([key]) => key !== name)) } })
+  const withoutCacheApi = ({ config, dev }) => ({ config, dev: { ...dev, cacheAPI: false } })
 
   async function twice(change, check) {
-    const stand = await Stand.start({ rules: ALWAYS, adapt: without(change) })
+    const adapt = (options) => ({ ...options, workers: options.workers.map(change) })
+    const stand = await Stand.start({ rules: ALWAYS, adapt })
     try {
       await fetchPages(stand, 'away.test', ['/a'])
       await sleep(300)
@@ -192,12 +194,12 @@ describe('tiers that are not there', { concurrency: 2 }, () => {
     }
   }
 
-  it('KV', LIMIT, () => twice({ kvNamespaces: {} }, (answer, stand) => {
+  it('KV', LIMIT, () => twice(withoutBinding('EDGEKEEP_KV'), (answer, stand) => {
     assert.equal(answer.cache.get('detail'), 'cache-api', String(answer))
     assert.ok(problems(stand, 'kv').some((text) => text.includes('no KV binding')), stand.raw.join('\n'))
   }))
-  it('the Cache API', LIMIT, () => twice({ cache: false }, (answer) => assert.equal(answer.cache.get('detail'), 'kv', String(answer))))
-  it('the ledger', LIMIT, () => twice({ durableObjects: {} }, (answer) => assert.ok(details(answer).includes('no-purge-index'), String(answer))))
+  it('the Cache API', LIMIT, () => twice(withoutCacheApi, (answer) => assert.equal(answer.cache.get('detail'), 'kv', String(answer))))
+  it('the ledger', LIMIT, () => twice(withoutBinding('EDGEKEEP_LEDGER'), (answer) => assert.ok(details(answer).includes('no-purge-index'), String(answer))))
 })
 
 it('isolates share a budget of KV writes', LIMIT, async () => {

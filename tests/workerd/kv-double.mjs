@@ -1,8 +1,10 @@
 // KV that fails on demand: a binding in its place, which hands on to real KV what it does not refuse or hold up.
 
-/** The binding itself, as Miniflare takes it. It runs in the worker's own isolate, so it may use the worker's streams. */
+/** The worker with the double in KV's place. It runs in the worker's own isolate, so it may use the worker's streams. */
 const SCRIPT = `
-export default ({ KV, CONTROL }) => {
+import worker, * as exported from './index.js'
+
+const double = ({ EDGEKEEP_KV: KV, CONTROL }) => {
   const say = (verb) => console.log(JSON.stringify({ event: 'kv-double', verb }))
   const watched = (stream) => {
     const { cancel, tee } = stream
@@ -25,17 +27,29 @@ export default ({ KV, CONTROL }) => {
     put: async (key, value, options) => { await act('put'); return KV.put(key, value, options) },
     delete: async (key) => { await act('delete'); return KV.delete(key) },
   }
+}
+
+const changed = (env) => ({ ...env, EDGEKEEP_KV: double(env) })
+
+export default {
+  fetch: (request, env, context) => worker.fetch(request, changed(env), context),
+  scheduled: (event, env, context) => worker.scheduled(event, changed(env), context),
+}
+
+export class Ledger extends exported.Ledger {
+  constructor(state, env) {
+    super(state, changed(env))
+  }
 }`
 
 /** Miniflare's options with the double in place of KV: see startWorker's `adapt`. */
 export function withKvDouble(options) {
-  const workers = options.workers.map((worker) => ({
-    ...worker,
-    kvNamespaces: { REAL_KV: 'edgekeep', CONTROL: 'control' },
-    wrappedBindings: { EDGEKEEP_KV: { scriptName: 'kv-double' } },
-  }))
-  const double = { name: 'kv-double', modules: true, script: SCRIPT, kvNamespaces: { KV: 'edgekeep', CONTROL: 'control' } }
-  return { ...options, workers: [...workers, double] }
+  const workers = options.workers.map(({ config, ...rest }) => {
+    const { modules } = config.manifest
+    const manifest = { ...config.manifest, mainModule: 'kv-double.js', modules: { ...modules, 'kv-double.js': { type: 'esm', contents: SCRIPT } } }
+    return { ...rest, config: { ...config, manifest, env: { ...config.env, CONTROL: { type: 'kv', id: 'control' } } } }
+  })
+  return { ...options, workers }
 }
 
 /**
