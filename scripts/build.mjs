@@ -73,7 +73,8 @@ async function optimize() {
 async function bundle() {
   const generated = join(STAGE, 'index.js')
   // `import source` is a word that neither esbuild nor every runtime knows; an import of a wasm file means the same here.
-  writeFileSync(generated, readFileSync(generated, 'utf8').replace('import source ', 'import '))
+  const script = readFileSync(generated, 'utf8').replace('import source ', 'import ')
+  writeFileSync(generated, withoutRepeatedModules(script))
   copyFileSync(join(ROOT, 'src', 'cloudflare', 'js', 'worker.js'), join(STAGE, 'worker.js'))
   const [glue] = readdirSync(join(STAGE, 'snippets')).filter((name) => name.startsWith('edgekeep-'))
   const args = [
@@ -88,10 +89,21 @@ async function bundle() {
     `--outfile=${join(BUILD, 'index.js')}`,
     '--allow-overwrite',
     '--log-level=warning',
-    // wasm-bindgen names one module twice.
-    '--log-override:duplicate-object-key=silent',
   ]
   await step('esbuild', program('esbuild'), args, { cwd: STAGE })
+}
+
+/**
+ * The script without repeated keys in the object of imported modules. wasm-bindgen writes the same key once for each import
+ * statement of a module; esbuild and wrangler warn about that.
+ */
+function withoutRepeatedModules(script) {
+  const seen = new Set()
+  return script.replace(/^\s*("[^"\n]+"): import\d+,\n/gm, (line, name) => {
+    if (seen.has(name)) return ''
+    seen.add(name)
+    return line
+  })
 }
 
 function isUpToDate(inputs) {

@@ -29,7 +29,9 @@ it('wrangler deploy --dry-run bundles the worker', { timeout: 600_000 }, async (
     }
     const out = join(folder, 'out')
     const run = promisify(execFile)(process.execPath, [WRANGLER, 'deploy', '--dry-run', '--outdir', out], { cwd: ROOT, env })
-    const { stdout } = await run.catch((error) => assert.fail(`${error.message}\n${error.stdout}\n${error.stderr}`))
+    const { stdout, stderr } = await run.catch((error) => assert.fail(`${error.message}\n${error.stdout}\n${error.stderr}`))
+    // wrangler writes warnings to standard error; the build's progress goes there, too.
+    assert.doesNotMatch(stdout + stderr, /warning|▲/i, 'the dry run prints a warning')
     for (const binding of ['EDGEKEEP_KV', 'EDGEKEEP_LEDGER']) assert.ok(stdout.includes(binding), `no binding ${binding}:\n${stdout}`)
 
     const files = readdirSync(out).filter((name) => /\.(js|wasm)$/.test(name))
