@@ -49,7 +49,7 @@ fn a_name_that_is_none_is_refused_with_all_there_are() {
         let settings = json!({ "rules": [{ "path": "/a" }, { "profile": name }] });
         check_error(settings, "rules[1].profile", "none, django");
     }
-    check_error(json!({ "profile": true }), "profile", "text");
+    check_error(json!({ "profile": true }), "profile", "string");
     let within = json!({ "defaults": { "profile": "django" } });
     check_error(within, "defaults.profile", "at the top");
     let within = json!({ "defaults": { "hashed": true } });

@@ -5,7 +5,7 @@ use super::glob::Glob;
 use super::layers::Source;
 use super::rules::{Kv, Query, Rule, RulesError, within, wrong};
 use super::scope::Scope;
-use super::settings::{Collapse, KvSettings, QuerySettings, RuleSettings};
+use super::settings::{Collapse, KvSettings, NegativeTtl, QuerySettings, RuleSettings};
 use crate::http::url;
 
 /// How many names a list may hold.
@@ -208,7 +208,7 @@ fn error_statuses(read: &Reader<'_>) -> Result<Vec<u16>, RulesError> {
 
 fn negative_ttl(read: &Reader<'_>) -> Result<Vec<(u16, u64)>, RulesError> {
     let path = read.path("negative_ttl");
-    let Some(table) = read.get(|r| &r.negative_ttl) else {
+    let Some(NegativeTtl(table)) = read.get(|r| &r.negative_ttl) else {
         return Ok(NEGATIVE_TTL.to_vec());
     };
     if table.len() > NAMES_MAX {
@@ -242,8 +242,8 @@ fn query(read: &Reader<'_>) -> Result<Query, RulesError> {
     };
     Ok(match read.get(|r| &r.query) {
         None | Some(QuerySettings::All) => Query::All,
-        Some(QuerySettings::Allow(list)) => Query::Allow(names(&list)?),
-        Some(QuerySettings::Deny(list)) => Query::Deny(names(&list)?),
+        Some(QuerySettings::Allow { allow }) => Query::Allow(names(&allow)?),
+        Some(QuerySettings::Deny { deny }) => Query::Deny(names(&deny)?),
     })
 }
 

@@ -5,11 +5,46 @@
 //! get their pages from the origin, whole, if it is certain which that is.
 
 use super::rules::Rules;
-use super::settings::Settings;
-use crate::http::json::Json;
+use super::settings::{OriginSettings, RuleSettings, Settings};
+use crate::http::json_object::{self, pairs};
+use crate::json_object;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 
-/// The fields that say where requests go.
-const ORIGINS: [&str; 2] = ["origin", "origins"];
+/// The fields of [`Settings`]. A test compares them with the struct.
+const FIELDS: [&str; 19] = [
+    "max_purge_lag",
+    "on_ledger_outage",
+    "origin_timeout",
+    "origin_deadline",
+    "origin_body_timeout",
+    "origin",
+    "backup_origin",
+    "origins",
+    "profile",
+    "protection",
+    "defaults",
+    "rules",
+    "keys",
+    "cascades",
+    "fast_lane",
+    "kv_writes_per_day",
+    "memory_bytes",
+    "log_hits",
+    "warm",
+];
+
+/// The fields that say where requests go. The others are not read.
+#[derive(Default, Deserialize)]
+#[serde(remote = "Self", default)]
+struct OriginFields {
+    origin: Option<String>,
+    #[serde(with = "pairs")]
+    origins: Vec<(String, OriginSettings)>,
+}
+
+json_object!(OriginFields);
 
 impl Rules {
     /// Rules by which every request passes to its origin, made of settings
@@ -17,19 +52,21 @@ impl Rules {
     /// that is: they are no table, or say it badly, or have a field of a name
     /// that is not known, which may have been meant to say it.
     pub fn passing(json: &str) -> Option<Self> {
-        let settings = Json::read(json).ok()?;
-        let members = settings.members()?;
-        let is_field = |name: &String| Settings::FIELDS.contains(&name.as_str());
-        if !members.iter().all(|(name, _)| is_field(name)) {
+        let members: BTreeMap<String, IgnoredAny> = json_object::read(json).ok()?;
+        if !members.keys().all(|name| FIELDS.contains(&name.as_str())) {
             return None;
         }
-        let origins = members.iter().cloned();
-        let mut kept: Vec<_> = origins
-            .filter(|(name, _)| ORIGINS.contains(&name.as_str()))
-            .collect();
-        let defaults = Json::table([("cache", false.into())]);
-        kept.push(("defaults".to_owned(), defaults));
-        let mut rules = Self::read(&Json::Table(kept)).ok()?;
+        let OriginFields { origin, origins } = json_object::read(json).ok()?;
+        let mut rules = Self::check(Settings {
+            origin,
+            origins,
+            defaults: RuleSettings {
+                cache: Some(false),
+                ..RuleSettings::default()
+            },
+            ..Settings::default()
+        })
+        .ok()?;
         rules.misconfigured = true;
         Some(rules)
     }

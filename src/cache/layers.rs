@@ -5,10 +5,10 @@
 
 use super::compile::compile;
 use super::profile::{PROFILES, Profile};
-use super::rules::{Rule, RulesError, settings_of, wrong};
+use super::read_settings::read_settings;
+use super::rules::{Rule, RulesError, wrong};
 use super::scope::Scope;
 use super::settings::{RuleSettings, Settings};
-use crate::http::json::Json;
 use std::rc::Rc;
 
 /// Where a rule comes from.
@@ -124,7 +124,7 @@ impl Shelf {
         };
         let Settings {
             defaults, rules, ..
-        } = settings_of(&Json::read(profile.json).map_err(|problem| wrong(path, problem))?)?;
+        } = read_settings(profile.json)?;
         self.0.push(Loaded {
             profile,
             defaults,

@@ -7,16 +7,14 @@ use super::layers::{Source, compile_all};
 use super::memory::{MEMORY_BYTES, MEMORY_BYTES_MAX};
 use super::permit::{self, KeyRule};
 use super::protection::Protection;
+use super::read_settings::read_settings;
 use super::scope::Scope;
 use super::settings::{
     Collapse, FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };
 use super::warm::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
 use super::zone::Pace;
-use crate::http::from_json::FromJson;
-use crate::http::json::Json;
 use crate::http::url::{self, Url};
-use std::fmt;
 use std::rc::Rc;
 
 /// Checked settings.
@@ -179,18 +177,13 @@ pub enum Query {
 }
 
 /// What is wrong with the settings, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
 pub struct RulesError {
     /// Path of the field, such as `rules[2].edge_ttl`.
     pub path: String,
     /// What is wrong there, and what would be right.
     pub problem: String,
-}
-
-impl fmt::Display for RulesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.problem)
-    }
 }
 
 /// How many rules there may be: each costs a glob match a request.
@@ -199,12 +192,7 @@ const RULES_MAX: usize = 500;
 impl Rules {
     /// Reads settings from JSON text; errors name the field's path.
     pub fn read_json(json: &str) -> Result<Self, RulesError> {
-        let settings = Json::read(json).map_err(|problem| wrong("EDGEKEEP", problem))?;
-        Self::read(&settings)
-    }
-
-    pub(super) fn read(settings: &Json) -> Result<Self, RulesError> {
-        Self::check(settings_of(settings)?)
+        Self::check(read_settings(json)?)
     }
 
     /// Checks settings and compiles them.
@@ -290,17 +278,6 @@ impl Rules {
         let of = |host: &str| self.origins.iter().find(|(wanted, _, _)| wanted == host);
         of(host).or_else(|| of(url::host_name(host)))
     }
-}
-
-/// Settings as they were read, not checked yet but for their form.
-pub(super) fn settings_of(json: &Json) -> Result<Settings, RulesError> {
-    Settings::from_json(json).map_err(|wrong| RulesError {
-        path: match wrong.path.is_empty() {
-            true => "EDGEKEEP".to_owned(),
-            false => wrong.path,
-        },
-        problem: wrong.problem,
-    })
 }
 
 /// What says which URLs a rule is for has no place in the defaults.

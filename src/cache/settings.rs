@@ -1,284 +1,408 @@
-//! The settings as they are written in `wrangler.toml` under
-//! `[vars.EDGEKEEP]`. All times are in seconds.
+//! The settings under `[vars.EDGEKEEP]` in `wrangler.toml`: the meaning, unit,
+//! range and default of each field. All times are in seconds.
 //!
-//! Fields that are not known are refused: a misspelt setting that is silently
-//! ignored would be found out in production.
+//! `read_settings` reads them from JSON and refuses unknown fields: a misspelt
+//! setting that is ignored would be noticed in production only. `Rules::check`
+//! checks the ranges.
+//!
+//! The tables of `docs/settings.md` and `docs/rules.md` are made of these
+//! comments, by `UPDATE_DOCS=1 cargo test --test settings_reference`. The last
+//! sentence of a field's comment is `Default: ….` or `Required.`; a comment
+//! `// Title` above fields begins a table of its own.
 
 use super::dialect::Dialect;
+use super::read_settings::{all_word, earned_word, not_null};
+use crate::http::json_object::pairs;
+use serde::Deserialize;
 
-/// The whole table.
-#[derive(Debug, Default)]
+/// `[vars.EDGEKEEP]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Settings {
-    /// A purge is in force everywhere within this time of its receipt: 1 to
-    /// 60, 5 if unset.
+    /// A purge is in force everywhere within this time; 1 to 60 seconds.
+    /// Isolates in use query the ledger about twice as often. Default: 5.
     pub max_purge_lag: Option<u64>,
-    /// What happens while the ledger cannot be reached and the index of purges
-    /// is past `max_purge_lag`: `serve` on (and say so), if unset, or
-    /// `revalidate` every entry with the origin.
+    /// What to do while the ledger cannot be reached and the purge index is
+    /// older than `max_purge_lag`: serve stored responses and report
+    /// `old-purge-index`, or revalidate each with the origin first.
+    /// Default: `"serve"`.
     pub on_ledger_outage: Option<LedgerOutage>,
-    /// How long the origin may take to send its response head, each time it is
-    /// asked: 1 to 300, 30 if unset. A rule may have its own.
+    /// Limit for the origin's response head, for each request to it,
+    /// connecting included; 1 to 300 seconds. A body of up to 14,600 bytes with
+    /// a known length must arrive whole in that time. A rule can set its own.
+    /// Uploads and WebSockets have no limit. Default: 30.
     pub origin_timeout: Option<u64>,
-    /// What a request may wait for a response head in all, however often
-    /// origins are asked: 1 to 600, 60 if unset.
+    /// Limit for the response head in all, with queueing, retries and the
+    /// backup origin; 1 to 600 seconds. Default: 60.
     pub origin_deadline: Option<u64>,
-    /// How long a body may take once its head is there: 1 to 3,600, without
-    /// end if unset.
+    /// Limit for a body after its head; 1 to 3,600 seconds. A body that takes
+    /// longer is cut off and not stored. Unset, there is no limit, because slow
+    /// readers make long transfers; then only a body of up to 14,600 bytes, or
+    /// of up to 256 KiB that a stale response can replace, must arrive within
+    /// `origin_timeout`. Default: none.
     pub origin_body_timeout: Option<u64>,
-    /// Where requests of all hosts go that `origins` does not name; unset in
-    /// a routed zone, where each request goes on to its own host.
+    /// The origin of all hosts that `origins` does not name. Leave it unset in
+    /// a routed zone: each request then goes to its own host. Default: none.
     pub origin: Option<String>,
-    /// Where requests go that the origin of all hosts fails to answer.
+    /// The origin for requests that `origin` fails to answer, with the same
+    /// path, query and cache key; `X-Forwarded-Host` carries the visitor's
+    /// host. Default: none.
     pub backup_origin: Option<String>,
-    /// Where requests of a host go: host name -> `http(s)://host[:port]`, or
-    /// that and a backup.
+    /// The origins of single hosts, by host name. Default: none.
+    #[serde(with = "pairs")]
     pub origins: Vec<(String, OriginSettings)>,
-    /// The rules that lie beneath these: a name of
-    /// [`PROFILES`](super::profile::PROFILES).
+    /// The profile beneath your rules: `"django"` or `"none"`. A rule can set
+    /// its own. Default: `"none"`.
     pub profile: Option<String>,
-    /// What keeps origins from being asked too much.
+    /// Limits that protect origins, counted by each isolate for each origin.
+    /// Default: the defaults of its fields.
     pub protection: ProtectionSettings,
-    /// What rules inherit, and what holds where no rule matches.
+    /// The fields of a rule that the rules inherit, and that hold where no rule
+    /// matches: all but `host`, `path`, `hashed` and `profile`. Default: none.
     pub defaults: RuleSettings,
-    /// The first rule whose `host` and `path` match a request decides.
+    /// At most 500. The first rule that matches a request decides. Default:
+    /// none.
     pub rules: Vec<RuleSettings>,
-    /// Keys that sign purge orders, beside the one in `PURGE_SECRETS`.
+    /// Keys that sign purge orders, beside the one in `PURGE_SECRETS`; at most
+    /// 20. Default: none.
     pub keys: Vec<KeySettings>,
-    /// Tags that carry others along when they are purged.
+    /// Tags whose purge also purges other tags; at most 50. Default: none.
     pub cascades: Vec<CascadeSettings>,
-    /// How fast the zone's own purge call may be used.
+    /// The rate limit for calls of the zone's own purge API. Default: the
+    /// defaults of its fields.
     pub fast_lane: FastLaneSettings,
-    /// How many entries may be written to KV a day (UTC), by all isolates
-    /// together; without end if unset.
+    /// How many entries all isolates together may write to KV a day (UTC).
+    /// Default: no limit.
     pub kv_writes_per_day: Option<u64>,
-    /// How many bytes of small answers each isolate keeps in its own memory: 0
-    /// to 64,000,000, 16,000,000 if unset; 0 is none.
+    /// How many bytes of small responses each isolate keeps in its own memory;
+    /// 0 to 64,000,000, and 0 keeps none. Default: 16,000,000.
     pub memory_bytes: Option<u64>,
-    /// Whether a hit that nothing is to be said of has a line in the log;
-    /// `true` if unset.
+    /// Whether a hit without notes gets a log line. A line is some 6 % of what
+    /// a hit from memory costs, and logs have their price. Default: `true`.
     pub log_hits: Option<bool>,
-    /// What the cron trigger fetches into KV.
+    /// What the cron trigger, and an order to warm that names nothing, fetch
+    /// into KV. Default: nothing.
     pub warm: WarmSettings,
 }
 
-/// `"https://host"`, or `{ url = "https://host", backup = "https://other" }`.
+/// `"https://backend.example.net"`, or `{ url = "https://backend.example.net",
+/// backup = "https://spare.example.net" }`
 #[derive(Clone, Debug)]
 pub enum OriginSettings {
     /// One origin.
     One(String),
-    /// One, and another for when it fails.
+    /// An origin, and another for when it fails.
     Two(TwoOrigins),
 }
 
 /// `{ url = "https://host", backup = "https://other" }`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct TwoOrigins {
-    /// Where requests go.
+    /// The origin, `http(s)://host[:port]`. Required.
     pub url: String,
-    /// Where they go if that fails.
+    /// The origin for requests that it fails to answer. Required.
     pub backup: String,
 }
 
-/// `[vars.EDGEKEEP.protection]`: counted by each isolate for each origin.
-#[derive(Clone, Debug, Default)]
+/// `[vars.EDGEKEEP.protection]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct ProtectionSettings {
-    /// After how many failures in a row the origin is left alone: 1 to 1,000,
-    /// 10 if unset; 0 for never.
+    /// The circuit breaker opens after this many failures in a row; 0 to 1,000,
+    /// and 0 is never. Default: 10.
     pub breaker_failures: Option<u64>,
-    /// For how many seconds, if the origin names no time itself: 1 to 3,600,
-    /// 10 if unset.
+    /// How long it stays open, unless the origin's `Retry-After` names a time;
+    /// 1 to 3,600 seconds. Then one request tries the origin. Default: 10.
     pub breaker_pause: Option<u64>,
-    /// How many requests to it may be under way: 1 to 10,000, 100 if unset.
+    /// How many requests to the origin may be in flight; 1 to 10,000.
+    /// Default: 100.
     pub max_requests: Option<u64>,
-    /// How many seconds a request waits for its turn: 0 to 60, 5 if unset.
+    /// How long a request may queue for one of these places; 0 to 60 seconds.
+    /// Default: 5.
     pub queue_timeout: Option<u64>,
-    /// How many percent of the requests may be repeated: 0 to 100, 10 if
-    /// unset.
+    /// Retries, in percent of the requests, beside three at the start; 0 to
+    /// 100. Default: 10.
     pub retry_budget: Option<u64>,
 }
 
 /// `[vars.EDGEKEEP.warm]`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct WarmSettings {
-    /// Pages: at most 1,000.
+    /// URLs of pages; at most 1,000. Default: `[]`.
     pub urls: Vec<String>,
-    /// Sitemaps that name pages: at most 20.
+    /// URLs of sitemaps; at most 20. Default: `[]`.
     pub sitemaps: Vec<String>,
-    /// How many pages at most, each time: 1 to 10,000, 1,000 if unset.
+    /// How many pages a run fetches at most; 1 to 10,000. Default: 1,000.
     pub limit: Option<u64>,
 }
 
-/// A key that signs purge orders.
-#[derive(Debug, Default)]
+/// `[[vars.EDGEKEEP.keys]]`
+#[derive(Debug, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct KeySettings {
-    /// Its name in receipts and logs.
+    /// The key's name in receipts and logs: 1 to 64 of `a-z`, `0-9`, `-` and
+    /// `_`. Required.
     pub name: String,
-    /// The name of the variable (a Worker's secret) that holds its secrets.
+    /// The name of the Worker's secret that holds the key's secrets. Not a
+    /// secret itself. Required.
     pub secret: String,
-    /// What it may purge; anything if unset.
+    /// What the key may purge. Default: anything.
+    // `null` would mean the same as no field: anything.
+    #[serde(default, deserialize_with = "not_null")]
     pub may: Option<MaySettings>,
-    /// Whether it may read everybody's orders; otherwise only its own.
+    /// Whether the key may read the receipts of all keys. Default: `false`.
+    #[serde(default)]
     pub admin: bool,
 }
 
-/// What a key may purge. What is not said it may not.
-#[derive(Debug, Default)]
+/// `may` of a key
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct MaySettings {
-    /// Globs of host names, for URLs, prefixes and hosts.
+    /// Patterns of host names, for URLs, prefixes and hosts; at most 50.
+    /// Default: `[]`.
     pub hosts: Vec<String>,
-    /// Globs of tags.
+    /// Patterns of tags; at most 50. Default: `[]`.
     pub tags: Vec<String>,
-    /// Whether `purge_everything`.
+    /// Whether the key may purge everything at once. Default: `false`.
     pub everything: bool,
 }
 
-/// A tag that carries others along.
-#[derive(Debug, Default)]
+/// `[[vars.EDGEKEEP.cascades]]`
+#[derive(Debug, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct CascadeSettings {
-    /// Glob of the tags that carry.
+    /// Pattern of the tags whose purge purges the others. Required.
     pub tag: String,
-    /// The tags that are carried.
+    /// The tags that are purged, too; 1 to 20. Required.
+    // An empty list is refused where its path is known.
+    #[serde(default)]
     pub carries: Vec<String>,
 }
 
-/// `[vars.EDGEKEEP.fast_lane]`: the purge limits of the account's plan.
-#[derive(Clone, Debug, Default)]
+/// `[vars.EDGEKEEP.fast_lane]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct FastLaneSettings {
-    /// Calls a minute in the long run: 1 to 3,000, 5 if unset.
+    /// Calls a minute in the long run; 1 to 3,000. Default: 5, as in
+    /// Cloudflare's free plan.
     pub requests_per_minute: Option<u64>,
-    /// Calls at once after a rest: 1 to 500, 25 if unset.
+    /// Calls at once after a pause; 1 to 500. Default: 25.
     pub bucket: Option<u64>,
 }
 
-/// A rule, or the defaults.
-#[derive(Clone, Debug, Default)]
+/// `[[vars.EDGEKEEP.rules]]` and `[vars.EDGEKEEP.defaults]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct RuleSettings {
-    /// Glob for the host name; every host if unset. Not in `defaults`.
+    // Which requests
+    /// Pattern of the host name. Not in `defaults`. Default: `"*"`.
     pub host: Option<String>,
-    /// Glob for the path; every path if unset. Not in `defaults`.
+    /// Pattern of the path in its normal form; begins with `/` or `*`. Not in
+    /// `defaults`. Default: `"*"`.
     pub path: Option<String>,
-    /// Whether only files are meant whose names carry a digest of their bytes,
-    /// such as `blog.55e7cbb9ba48.css`. Not in `defaults`.
+    /// `true`: only files whose names carry a digest of 8 to 64 hexadecimal
+    /// digits between dots, such as `blog.55e7cbb9ba48.css`. Not in `defaults`.
+    /// Default: `false`.
     pub hashed: Option<bool>,
-    /// See [`Settings::profile`], for the URLs of this rule. Not in `defaults`.
+    /// The profile beneath this rule; `"none"` for none. Not in `defaults`.
+    /// Default: the setting `profile`.
     pub profile: Option<String>,
-    /// `false` lets requests through whole and stores nothing.
+
+    // Lifetimes
+    /// `false`: requests pass whole; nothing is looked up or stored. Default:
+    /// `true`.
     pub cache: Option<bool>,
-    /// Freshness lifetime here, instead of what the origin says, for
-    /// successful answers and redirects that may be stored at all.
+    /// Freshness lifetime at the edge instead of the origin's, for 200, 203,
+    /// 204, 300, 301 and 308. It never makes a response storable that is
+    /// `private` or `no-store`, sets a cookie or varies on `*`, and leaves
+    /// `no-cache` at 0. At most 315,360,000 seconds (10 years), as all times of
+    /// a rule. Default: the origin's.
     pub edge_ttl: Option<u64>,
-    /// Freshness lifetime in browsers, instead of what the origin says.
+    /// Freshness lifetime in browsers instead of the origin's: replaces
+    /// `Cache-Control` and `Expires` of responses that may be stored. Default:
+    /// the origin's.
     pub browser_ttl: Option<u64>,
-    /// Whether `browser_ttl` tells browsers not even to ask when a page is
-    /// reloaded (RFC 8246).
+    /// With `browser_ttl`: browsers do not revalidate even when the page is
+    /// reloaded (RFC 8246). Default: `false`.
     pub immutable: Option<bool>,
-    /// Window after expiry in which a stale answer is served while it is
-    /// refreshed, where the origin names none.
+    /// Window after expiry in which a stale response is served while it is
+    /// refreshed. The origin's own directive takes precedence. Default: 0.
     pub stale_while_revalidate: Option<u64>,
-    /// Window after expiry in which a stale answer is served when the origin
-    /// fails, where the origin names none.
+    /// Window after expiry in which a stale response is served if the origin
+    /// cannot be reached, times out, breaks off or answers one of
+    /// `error_statuses`. The origin's own directive takes precedence; over the
+    /// default, `s-maxage` does too. Default: 86,400.
     pub stale_if_error: Option<u64>,
-    /// The statuses by which an origin fails: 429 and 500 to 599.
-    pub error_statuses: Option<Vec<u16>>,
-    /// How long an error is kept that says nothing of its lifetime: status ->
-    /// seconds, 0 for not at all.
-    pub negative_ttl: Option<Vec<(String, u64)>>,
-    /// By how many percent at most lifetimes are shortened, each by its own
-    /// share: 0 to 50.
+    /// How long errors are stored that name no lifetime, in the Cache API only;
+    /// `{}` stores none. Default: `{ 404 = 10, 410 = 10 }`.
+    pub negative_ttl: Option<NegativeTtl>,
+    /// Shortens lifetimes by up to this many percent, each by a share of its
+    /// own, so that responses fetched together do not expire together; 0 to 50.
+    /// Default: 0.
     pub ttl_jitter: Option<u64>,
-    /// Whether what is asked for often is refreshed shortly before it expires.
+    /// Refreshes frequently requested responses shortly before they expire. The
+    /// likelihood grows with the cost of the fetch and towards expiry. Default:
+    /// `true`.
     pub early_refresh: Option<bool>,
-    /// Whether small answers that are asked for often are also kept in the
-    /// isolate's own memory; `true` if unset.
-    pub memory: Option<bool>,
-    /// Whose requests for one answer share one question to the origin.
-    pub collapse: Option<Collapse>,
-    /// See [`Settings::origin_timeout`].
-    pub origin_timeout: Option<u64>,
-    /// How often a safe request is repeated that failed: 0 to 5.
-    pub retries: Option<u64>,
-    /// Which query parameters belong to the key.
-    pub query: Option<QuerySettings>,
-    /// Whether the built-in list of tracking parameters is dropped.
-    pub drop_tracking: Option<bool>,
-    /// Whether parameters are sorted by name.
-    pub sort_query: Option<bool>,
-    /// Request fields that belong to the key (and reach the origin).
-    pub key_headers: Option<Vec<String>>,
-    /// Cookies that belong to the key (and reach the origin).
-    pub key_cookies: Option<Vec<String>>,
-    /// Globs of cookie names; a request with such a cookie is not cached.
-    pub bypass_cookies: Option<Vec<String>>,
-    /// Globs of cookies that never reach the origin where the cache may be
-    /// used, not even where `forward_headers` lets `Cookie` through.
-    pub drop_cookies: Option<Vec<String>>,
-    /// Globs of cookies that hold a secret against forged requests (CSRF): an
-    /// answer that sets one is never stored, and none is in the key or reaches
-    /// the origin where the cache may be used.
-    pub csrf_cookies: Option<Vec<String>>,
-    /// Whether marked pages are made of fragments (see `cache::esi`).
-    pub esi: Option<bool>,
-    /// Request fields that reach the origin without being in the key; `["*"]`
-    /// for all.
-    pub forward_headers: Option<Vec<String>>,
-    /// Whether the client's own `Cache-Control` is heeded.
-    pub request_directives: Option<bool>,
-    /// Whether an answer that says nothing of its lifetime gets one by its
-    /// `Last-Modified`.
+    /// Gives a response without a lifetime a tenth of the time since its
+    /// `Last-Modified`, at most a day, where RFC 9111 §4.2.2 allows it.
+    /// Default: `false`.
     pub heuristic_freshness: Option<bool>,
-    /// Whether the origin's `No-Vary-Search` is heeded.
+    /// Obeys the client's own `Cache-Control` (`no-cache`, `no-store`,
+    /// `max-age`, `min-fresh`, `max-stale`, `only-if-cached`) and `Pragma`. Off
+    /// by default, because each reload in a browser would cost the origin a
+    /// request. Default: `false`.
+    pub request_directives: Option<bool>,
+
+    // Cache key
+    /// The query parameters in the key. Default: `"all"`.
+    pub query: Option<QuerySettings>,
+    /// Drops `utm_*`, `gclid`, `fbclid`, `msclkid`, `mc_cid`, `_ga` and some 25
+    /// more tracking parameters. Names in an `allow` list stay. Default:
+    /// `true`.
+    pub drop_tracking: Option<bool>,
+    /// Sorts parameters by name; the order of equal names stays. Default:
+    /// `true`.
+    pub sort_query: Option<bool>,
+    /// Obeys the origin's `No-Vary-Search`: URLs share an entry if they differ
+    /// only in query parameters that it names. A purge of a URL then covers all
+    /// queries of its path. Default: `false`.
     pub no_vary_search: Option<bool>,
-    /// Whether a successful write (POST, PUT, DELETE, …) invalidates what is
-    /// stored of its target.
-    pub invalidate_on_write: Option<bool>,
-    /// Other caches' purge calls that are taken here.
-    pub purge_dialects: Option<Vec<Dialect>>,
-    /// Tags added to what is stored.
-    pub tags: Option<Vec<String>>,
-    /// Whether answers are kept in KV too.
+    /// Request fields that are in the key and reach the origin; at most 200
+    /// names, as in each list of a rule. Default: `[]`.
+    pub key_headers: Option<Vec<String>>,
+    /// Cookies that are in the key and reach the origin. Default: `[]`.
+    pub key_cookies: Option<Vec<String>>,
+
+    // Cookies and request fields
+    /// Patterns of cookie names; a request with such a cookie passes whole. The
+    /// list replaces the default. Default: the session cookies of Django, PHP,
+    /// Rails, Laravel, Express, Flask, ASP.NET, Java, WordPress, WooCommerce,
+    /// Drupal and NextAuth.
+    pub bypass_cookies: Option<Vec<String>>,
+    /// Patterns of cookies that never reach the origin where the cache may be
+    /// used, not even by `forward_headers = ["cookie"]`. Those of `key_cookies`
+    /// stay. Default: `[]`.
+    pub drop_cookies: Option<Vec<String>>,
+    /// Patterns of cookies that come with a CSRF token in the page. A response
+    /// that sets one is never stored (`csrf-token`), even where
+    /// `no-cache="set-cookie"` would allow the rest to be stored. They are
+    /// dropped like `drop_cookies`, and `key_cookies` must not name them.
+    /// Default: `[]`.
+    pub csrf_cookies: Option<Vec<String>>,
+    /// Request fields that reach the origin without being in the key; `["*"]`
+    /// for all but those that claim another client, host, path or method.
+    /// Default: `[]`.
+    pub forward_headers: Option<Vec<String>>,
+
+    // Origin
+    /// Limit for the origin's response head; 1 to 300 seconds. Default: the
+    /// setting `origin_timeout`.
+    pub origin_timeout: Option<u64>,
+    /// How often a failed safe request is repeated, at first after 50 to 150
+    /// ms; 0 to 5. Default: 1.
+    pub retries: Option<u64>,
+    /// The statuses that count as a failure of the origin; 429 and 500 to 599.
+    /// 520 and more are Cloudflare's, for an origin that it cannot reach.
+    /// Default: 500, 502 to 504, 520 to 527, 530.
+    pub error_statuses: Option<Vec<u16>>,
+    /// Request collapsing: requests for one missing response share one request
+    /// to the origin, within an isolate, within its data centre too, or not at
+    /// all. Default: `"data-centre"`.
+    pub collapse: Option<Collapse>,
+
+    // Storage
+    /// Keeps small, frequently requested responses in the isolate's own memory,
+    /// too. Default: `true`.
+    pub memory: Option<bool>,
+    /// Whether responses are stored in KV, too, where a write costs as much as
+    /// ten reads. `"earned"`: at the second fetch in their data centre, if they
+    /// stay fresh for `kv_min_ttl`; a response that an order refreshes need not
+    /// earn it. Default: `"earned"`.
     pub kv: Option<KvSettings>,
-    /// The least time, in seconds, for which an answer must be of use so that
-    /// it can earn its place in KV.
+    /// How long a response must stay fresh to earn its place in KV, in seconds.
+    /// Stale windows do not count: this bounds how often each data centre
+    /// writes a page in demand. Default: 60.
     pub kv_min_ttl: Option<u64>,
+
+    // Purges
+    /// Tags that are added to stored responses. Default: `[]`.
+    pub tags: Option<Vec<String>>,
+    /// A successful POST, PUT, DELETE or other unsafe request purges its
+    /// target, the URLs of the same origin in `Location` and
+    /// `Content-Location`, and the groups of `Cache-Group-Invalidation`. Each
+    /// costs a request to the ledger. Default: `true`.
+    pub invalidate_on_write: Option<bool>,
+    /// The purge calls of other caches that are accepted: `"varnish"`,
+    /// `"fastly"`, `"cloudflare"`, `"github"`. Default: `[]`.
+    pub purge_dialects: Option<Vec<Dialect>>,
+
+    // Fragments
+    /// Assembles pages that the origin has marked from fragments (ESI). Set it
+    /// for pages only: they are fetched uncompressed and never in ranges.
+    /// Default: `false`.
+    pub esi: Option<bool>,
 }
 
-/// `collapse`
+/// `{ 404 = 10, 503 = 1 }`: status, 400 to 599, and seconds
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct NegativeTtl(#[serde(with = "pairs")] pub Vec<(String, u64)>);
+
+/// `"off"`, `"isolate"` or `"data-centre"`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collapse {
-    /// Nobody's: each asks for itself.
+    /// Each request fetches for itself.
     Off,
-    /// Those of an isolate.
+    /// Requests in one isolate share a fetch.
     Isolate,
-    /// Those of an isolate, and those of other isolates of its data centre as
-    /// far as a note in the Cache API tells them.
+    /// So do those of other isolates of its data centre that find its note in
+    /// the Cache API.
     DataCentre,
 }
 
-/// `kv = true`, `false` or `"earned"`.
-#[derive(Clone, Copy, Debug)]
+/// `true`, `false` or `"earned"`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, expecting = "must be true, false or \"earned\"")]
 pub enum KvSettings {
     /// Always or never.
     Always(bool),
     /// When it is worth its price.
+    #[serde(deserialize_with = "earned_word")]
     Earned,
 }
 
-/// `on_ledger_outage`
+/// `"serve"` or `"revalidate"`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerOutage {
-    /// What is stored is served, and the report says `old-purge-index`.
+    /// Serve stored responses; the report says `old-purge-index`.
     Serve,
-    /// The origin is asked first.
+    /// Revalidate with the origin first.
     Revalidate,
 }
 
-/// `query = "all"`, `{ allow = [..] }` or `{ deny = [..] }`.
-#[derive(Clone, Debug)]
+/// `"all"`, `{ allow = ["q", "page"] }` or `{ deny = ["ref"] }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "must be \"all\", { allow = [names] } or { deny = [names] }"
+)]
 pub enum QuerySettings {
     /// Every parameter.
+    #[serde(deserialize_with = "all_word")]
     All,
     /// Only parameters of these names.
-    Allow(Vec<String>),
+    Allow {
+        /// The names.
+        allow: Vec<String>,
+    },
     /// Every parameter but those of these names.
-    Deny(Vec<String>),
+    Deny {
+        /// The names.
+        deny: Vec<String>,
+    },
 }
