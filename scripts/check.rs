@@ -84,7 +84,7 @@ fn explain(settings: &Value, rules: &Rules, url: &Url) -> String {
             }
         }
     }
-    text + "  all else: the defaults of the README\n"
+    text + "  all else: the defaults of docs/rules.md\n"
 }
 
 /// The tables in which a rule's fields are looked for, in order, and what to

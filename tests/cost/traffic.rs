@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Pages are fresh for so long by default, and assets for a day.
 pub const PAGE_SECONDS: u64 = 300;
 const ASSET_SECONDS: u64 = 86_400;
-/// The window in which pages are served while they are refreshed, as README.md
+/// The window in which pages are served while they are refreshed, as docs/rules.md
 /// suggests it.
 const WHILE_REVALIDATE_SECONDS: u64 = 600;
 

@@ -18,7 +18,7 @@ pub struct Windows {
     pub if_error: Option<u64>,
 }
 
-/// README.md, `stale_if_error`: where neither page nor setting names one.
+/// docs/rules.md, `stale_if_error`: where neither page nor setting names one.
 const IF_ERROR_SECONDS: u64 = 86_400;
 
 impl Terms {

@@ -10,7 +10,7 @@ import { play } from './conformance/play.mjs'
 const AT_ONCE = 20
 const FOLDER = new URL('conformance/', import.meta.url)
 
-/** Full transparency as the README describes it, and nothing else. */
+/** Full transparency as docs/rules.md describes it, and nothing else. */
 // kv: what is stored for a second or two is otherwise in the Cache API alone, which here forgets it at once when it expires.
 const RULES = { defaults: { forward_headers: ['*'], request_directives: true, heuristic_freshness: true, kv: true } }
 
