@@ -13,7 +13,6 @@ use edgekeep::cache::negotiation;
 use edgekeep::cache::rules::Rules;
 use edgekeep::http::cache_control::{self, CacheControl};
 use edgekeep::http::fields::{Fields, strip_hop_by_hop};
-use edgekeep::http::sort::{sort_by, sort_texts};
 use edgekeep::http::url::{Url, canonical_parameter, canonical_path};
 use edgekeep::http::{accept, base64 as ours, conditional, date, list};
 use random::Hostile;
@@ -332,24 +331,6 @@ fn globs() {
         fitted += usize::from(expected);
     }
     assert!(fitted > TEXTS / 20, "{fitted}");
-}
-
-#[test]
-fn sorting_is_stable_and_as_the_standard_librarys() {
-    let mut hostile = Hostile::new();
-    for _ in 0..TEXTS {
-        let length = hostile.random.usize(0..40);
-        let mut items: Vec<(u8, usize)> = (0..length)
-            .map(|at| (hostile.random.u8(0..8), at))
-            .collect();
-        let mut expected = items.clone();
-        expected.sort_by_key(|(key, _)| *key);
-        sort_by(&mut items, |(a, _), (b, _)| a.cmp(b));
-        assert_eq!(items, expected);
-    }
-    let mut texts = ["b", "a", "", "b", "ab", "a"].map(str::to_owned).to_vec();
-    sort_texts(&mut texts);
-    assert_eq!(texts, ["", "a", "ab", "b"]);
 }
 
 /// The crate `base64` as a second opinion.

@@ -13,7 +13,6 @@ use super::request::{Lookup, VIA};
 use super::selector::{self, TAGS_MAX, is_tag};
 use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
-use crate::http::sort::sort_texts;
 use crate::http::{cache_control, date, list, range};
 use std::fmt;
 
@@ -404,7 +403,8 @@ fn tags(fields: &Fields, of_rule: &[String]) -> Vec<String> {
             );
         }
     }
-    sort_texts(&mut tags);
+    tags.sort();
+    tags.dedup();
     tags
 }
 

@@ -10,7 +10,6 @@ use super::selector::Selector;
 use super::windows;
 use crate::http::base64;
 use crate::http::fields::Fields;
-use crate::http::sort::sort_texts;
 use std::fmt::Write;
 
 /// What is stored of an answer beside its body.
@@ -104,7 +103,8 @@ impl Entry {
                 self.marks.push(Selector::Tag(tag.clone()).mark());
             }
         }
-        sort_texts(&mut self.tags);
+        self.tags.sort();
+        self.tags.dedup();
     }
 
     /// Whether it was stored under this key.

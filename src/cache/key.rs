@@ -1,7 +1,6 @@
 //! Cache keys: what a request asks for, in one spelling.
 
 use super::rules::{Query, Rule};
-use crate::http::sort::sort_by;
 use crate::http::url::{self, Url};
 use sha2::{Digest, Sha256};
 use std::cell::OnceCell;
@@ -161,9 +160,7 @@ pub fn canonical_query(url: Url, rule: &Rule) -> Url {
         .filter(|parameter| is_kept(name_of(parameter), rule))
         .collect();
     if rule.sort_query {
-        sort_by(&mut parameters, |one, other| {
-            name_of(one).cmp(name_of(other))
-        });
+        parameters.sort_by(|one, other| name_of(one).cmp(name_of(other)));
     }
     Url {
         query: (!parameters.is_empty()).then(|| parameters.join("&")),

@@ -4,7 +4,6 @@
 //! Edgekeep drops or sets therefore never splits entries, whatever `Vary` says.
 
 use crate::http::fields::Fields;
-use crate::http::sort::sort_texts;
 use crate::http::{accept, list};
 
 /// A request field that chose an answer, and the value it had (`None`: absent).
@@ -29,7 +28,8 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     if response.has("content-encoding") {
         names.push("accept-encoding".to_owned());
     }
-    sort_texts(&mut names);
+    names.sort();
+    names.dedup();
     if names.iter().any(|name| name == "*") || names.len() > VARY_MAX {
         return Err(VariesOnAnything);
     }

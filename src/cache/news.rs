@@ -14,7 +14,6 @@ use super::kv_health::DAY_MS;
 use super::ledger::{Receipt, numbers};
 use super::purge::Numbers;
 use super::selector::{EVERYTHING, mark_of};
-use crate::http::sort::sort_by;
 use std::fmt::Write;
 
 /// When the ledger said something, by its own clock.
@@ -174,7 +173,7 @@ impl News {
             return None;
         }
         let mut all = [self.marks.as_slice(), later.marks.as_slice()].concat();
-        sort_by(&mut all, |(a, _), (b, _)| a.cmp(b));
+        all.sort_unstable_by_key(|(mark, _)| *mark);
         let mut marks: Vec<(u64, Numbers)> = Vec::new();
         for (mark, numbers) in all {
             match marks.last_mut() {

@@ -2,7 +2,6 @@
 //! (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
 
 use crate::http::fields::Fields;
-use crate::http::sort::sort_by;
 use crate::http::structured::{self, Item, Member};
 use crate::http::url::Url;
 
@@ -75,7 +74,7 @@ impl Policy {
             })
             .collect();
         if !self.order_matters {
-            sort_by(&mut parameters, |(a, _), (b, _)| a.cmp(b));
+            parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
         let kept: Vec<&str> = parameters.into_iter().map(|(_, text)| text).collect();
         Url {

@@ -11,11 +11,11 @@ use super::sitemap::Entry;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::json_object::read_bytes;
-use crate::http::sort::sort_by;
 use crate::http::url::Url;
 use crate::json_object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 /// How many pages an order may have fetched: as many as may wait at all, 33
@@ -298,7 +298,7 @@ impl Choice {
     /// Sorts, and drops what is beyond the limit: what comes later cannot
     /// bring it back.
     fn cut(&mut self) {
-        sort_by(&mut self.pages, |(_, a), (_, b)| b.cmp(a));
+        self.pages.sort_by(|(_, a), (_, b)| b.cmp(a));
         let mut bytes = 0_usize;
         let fits = self.pages.iter().take(self.limit).take_while(|(url, _)| {
             bytes = bytes.saturating_add(url.len());
@@ -333,8 +333,8 @@ impl Choice {
     }
 }
 
-fn newest_first(entries: &mut Vec<Entry>) {
-    sort_by(entries, |a, b| b.changed.cmp(&a.changed));
+fn newest_first(entries: &mut [Entry]) {
+    entries.sort_by_key(|entry| Reverse(entry.changed));
 }
 
 /// Why a sitemap may not name a URL.

@@ -9,7 +9,6 @@ use super::refresh::refresh_url;
 use super::within::within;
 use super::work::{REFRESH, Step, WARM, ZONE, bucket, put_bucket};
 use crate::cache::zone::{self, Call, Outcome};
-use crate::http::sort::sort_texts;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -143,7 +142,8 @@ async fn refresh<S: Sql, H: Host>(
     }
     // Several orders may have named one URL; it is fetched for all of them.
     let mut urls: Vec<String> = steps.iter().map(|(_, step)| step.payload.clone()).collect();
-    sort_texts(&mut urls);
+    urls.sort();
+    urls.dedup();
     let work = urls.iter().map(|url| in_time(host(), isolate, url));
     let outcomes = all(work.collect()).await;
     let now_ms = host().now_ms();

@@ -2,7 +2,6 @@
 //! share an entry.
 
 use super::list;
-use super::sort::sort_by;
 
 /// The content codings that Edgekeep passes on, in the order it prints them.
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
@@ -84,7 +83,7 @@ pub fn ranked(value: &str) -> String {
 }
 
 fn by_weight(members: &mut Vec<(u32, String)>) {
-    sort_by(members, |(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
+    members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
     members.dedup();
 }
 

@@ -14,6 +14,5 @@ pub mod json;
 pub mod json_object;
 pub mod list;
 pub mod range;
-pub mod sort;
 pub mod structured;
 pub mod url;
