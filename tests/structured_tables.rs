@@ -1,120 +1,167 @@
-//! Shows that structured fields are read as RFC 9651 has them: by a table, and
-//! beside the crate `sfv` on whole and broken ones.
+//! Shows what the structured fields mean that Edgekeep reads (RFC 9651): the
+//! cache groups, `No-Vary-Search` and `CDN-Cache-Control`. A field with any
+//! error is ignored as a whole; parameters do not matter.
 
-#[path = "given/random.rs"]
-mod random;
+use edgekeep::cache::groups;
+use edgekeep::cache::no_vary_search::{FIELD, Policy};
+use edgekeep::http::cache_control::CacheControl;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::url::Url;
 
-use edgekeep::http::structured::{self, Item, Member};
-use random::Hostile;
-use sfv::{BareItem, Dictionary, List, ListEntry, Parser};
-
-fn item(item: &sfv::Item) -> Item {
-    match &item.bare_item {
-        BareItem::Boolean(yes) => Item::Boolean(*yes),
-        BareItem::Integer(number) => Item::Integer(i64::from(*number)),
-        BareItem::String(text) => Item::Text(text.as_str().to_owned()),
-        _ => Item::Other,
-    }
+fn one(name: &str, value: &str) -> Fields {
+    [(name, value)].into_iter().collect()
 }
 
-fn member(entry: &ListEntry) -> Member {
-    match entry {
-        ListEntry::Item(one) => Member::Item(item(one)),
-        ListEntry::InnerList(list) => Member::List(list.items.iter().map(item).collect()),
-    }
+#[track_caller]
+fn check_groups(value: &str, expected: &[&str]) {
+    let found = groups::named(&one("cache-groups", value), "cache-groups");
+    assert_eq!(found, expected, "{value:?}");
 }
 
-/// Both readers on a text; whether it is a list, and whether a dictionary.
-fn both(text: &str) -> (bool, bool) {
-    let list: Option<List> = Parser::new(text).parse().ok();
-    let list = list.map(|list| list.iter().map(member).collect::<Vec<_>>());
-    assert_eq!(structured::list(text), list, "{text:?}");
-    let dictionary: Option<Dictionary> = Parser::new(text).parse().ok();
-    let sorted = |mut members: Vec<(String, Member)>| {
-        members.sort_by(|(a, _), (b, _)| a.cmp(b));
-        members
-    };
-    let dictionary = dictionary.map(|found| {
-        let members = found.iter();
-        sorted(
-            members
-                .map(|(key, entry)| (key.as_str().to_owned(), member(entry)))
-                .collect(),
-        )
-    });
-    let ours = structured::dictionary(text).map(sorted);
-    assert_eq!(ours, dictionary, "{text:?}");
-    (list.is_some(), dictionary.is_some())
+/// What of a query matters; `None` if the field means nothing.
+#[track_caller]
+fn check_query(value: &str, expected: Option<&str>) {
+    let url = Url::parse("https://a.test/?b%20=1&c=2&a=3").expect("a URL");
+    let policy = Policy::of(&one(FIELD, value));
+    let query = policy.map(|policy| policy.reduce(&url).query.unwrap_or_default());
+    assert_eq!(query.as_deref(), expected, "{value:?}");
+}
+
+/// `max-age`, `no-store` and `private`; `None` if the field means nothing.
+#[track_caller]
+fn check_targeted(value: &str, expected: Option<(Option<u64>, bool, bool)>) {
+    let found = CacheControl::targeted(&one("cdn-cache-control", value));
+    let found = found.map(|control| (control.max_age, control.no_store, control.private));
+    assert_eq!(found, expected, "{value:?}");
 }
 
 #[test]
-fn fields_are_read() {
-    let text = |text: &str| Member::Item(Item::Text(text.to_owned()));
-    assert_eq!(
-        structured::list(r#"  "a" ,	"b\"\\";c;d=1 ,7, ("x" ?1);e, tok/en "#),
-        Some(vec![
-            text("a"),
-            text("b\"\\"),
-            Member::Item(Item::Integer(7)),
-            Member::List(vec![Item::Text("x".to_owned()), Item::Boolean(true)]),
-            Member::Item(Item::Other),
-        ])
-    );
-    let found = structured::dictionary("a=1, b;x=?0, a=-2, c=()");
-    let members = found.expect("a dictionary");
-    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["a", "b", "c"]);
-    assert_eq!(members[0].1, Member::Item(Item::Integer(-2)));
-    assert_eq!(members[1].1, Member::Item(Item::Boolean(true)));
-    assert_eq!(structured::list(""), Some(Vec::new()));
+fn lists_of_strings_are_groups() {
+    check_groups("  \"a\" ,\t\"b\\\"\\\\\";c;d=1 ", &["a", "b\"\\"]);
+    check_groups("\"a\", \"a\"", &["a", "a"]);
+    check_groups("", &[]);
+    for (member, valid) in MEMBERS {
+        // A member of another type than a string makes it no list of groups.
+        let strings = valid && member.starts_with('"');
+        let fields = one("cache-groups", &format!("\"g\", {member}"));
+        let found = groups::named(&fields, "cache-groups");
+        assert_eq!(found.len(), if strings { 2 } else { 0 }, "{member:?}");
+    }
 }
 
-const EXAMPLES: [&str; 28] = [
-    "",
-    " ",
-    "a",
-    "a=1, b=2",
-    "max-age=60, stale-if-error=10;x",
-    "\"a\", \"b c\", \"\\\"\\\\\"",
-    "key-order, params=(\"a\" \"b%20\"), except=()",
-    "(\"a\" 1 ?0);q=0.5, (), ( a  b )",
-    "?1, ?0, ?2",
-    "999999999999999, -999999999999999, 1000000000000000",
-    "1.5, -0.123, 123456789012.123, 1234567890123.1, 1., .5, 1.2345",
-    ":aGVsbG8=:, :aGVsbG8:, ::, :YQ==:, :Y=:, :a:",
-    "@1659578233, @-1, @1.5",
-    "%\"f%c3%bc\", %\"\", %\"%C3\", %\"%c3\"",
-    "*tok:en/1, T!#$%&'*+-.^_`|~",
-    "a;b;c=1;  d=\"x\"",
-    "a,b,",
-    "a ,\tb",
-    "a\t",
-    "a;=1",
-    "A=1",
-    "*a=1, a*_-.0=2",
-    "a=b=c",
-    "a=1 b=2",
-    "\"a",
-    "\"a\u{7f}\"",
-    "\"\u{e9}\"",
-    "(a b",
+/// Members of a list or dictionary, and whether RFC 9651 has them.
+const MEMBERS: [(&str, bool); 47] = [
+    ("a", true),
+    ("*tok:en/1", true),
+    ("T!#$%&'*+-.^_`|~", true),
+    ("\"a\"", true),
+    ("\"\\\"\\\\\"", true),
+    ("\"a\";b;c=1;  d=\"x\"", true),
+    ("?1", true),
+    ("?0", true),
+    ("999999999999999", true),
+    ("-999999999999999", true),
+    ("1.5", true),
+    ("-0.123", true),
+    ("123456789012.123", true),
+    (":aGVsbG8=:", true),
+    (":aGVsbG8:", true),
+    ("::", true),
+    ("@1659578233", true),
+    ("@-1", true),
+    ("%\"f%c3%bc\"", true),
+    ("%\"\"", true),
+    ("()", true),
+    ("( a  b )", true),
+    ("(\"a\" 1 ?0);q=0.5", true),
+    ("?2", false),
+    ("?", false),
+    ("-", false),
+    ("1000000000000000", false),
+    ("1.", false),
+    (".5", false),
+    ("1.2345", false),
+    ("1234567890123.1", false),
+    (":a:", false),
+    (":YQ==", false),
+    ("@1.5", false),
+    ("%\"%C3\"", false),
+    ("%\"%c3\"", false),
+    ("%\"a", false),
+    ("\"a", false),
+    ("\"a\\b\"", false),
+    ("\"a\u{7f}\"", false),
+    ("\"\u{e9}\"", false),
+    ("(a b", false),
+    ("(a,b)", false),
+    ("a;=1", false),
+    ("a;B", false),
+    ("a b", false),
+    ("a=b", false),
 ];
 
 #[test]
-fn two_readers_take_and_mean_the_same() {
-    let mut hostile = Hostile::new();
-    let (mut lists, mut dictionaries, mut bad) = (0, 0, 0);
-    for text in EXAMPLES.iter().flat_map(|text| text.split(", ")) {
-        both(text);
+fn any_error_makes_a_dictionary_nothing() {
+    for (member, valid) in MEMBERS {
+        let expected = valid.then_some((Some(60), false, false));
+        check_targeted(&format!("max-age=60, x={member}"), expected);
+        check_query(
+            &format!("x={member}, params=(\"c\")"),
+            valid.then_some("b%20=1&a=3"),
+        );
     }
-    for _ in 0..200_000 {
-        let (list, dictionary) = both(&hostile.text(&EXAMPLES));
-        lists += usize::from(list);
-        dictionaries += usize::from(dictionary);
-        bad += usize::from(!list && !dictionary);
+    for broken in ["max-age=60,", "max-age=60 a", "Max-Age=60", "=1", "a=1,,b"] {
+        check_targeted(broken, None);
     }
-    assert!(
-        lists > 10_000 && dictionaries > 10_000 && bad > 10_000,
-        "{lists} {dictionaries} {bad}"
+}
+
+#[test]
+fn targeted_directives() {
+    let private = Some((None, false, true));
+    check_targeted("", None);
+    check_targeted("max-age=60;x=1, no-store", Some((Some(60), true, false)));
+    check_targeted("max-age=60, max-age=5", Some((Some(5), false, false)));
+    check_targeted("max-age=60, max-age", Some((Some(0), false, false)));
+    check_targeted("max-age=-1", Some((Some(0), false, false)));
+    check_targeted("max-age=1.5", Some((Some(0), false, false)));
+    check_targeted("max-age=\"60\"", Some((Some(0), false, false)));
+    check_targeted("max-age=(60)", Some((None, false, false)));
+    check_targeted(
+        "max-age=999999999999999",
+        Some((Some(1 << 31), false, false)),
     );
+    check_targeted("private", private);
+    check_targeted("private=\"set-cookie\"", private);
+    check_targeted("private=?0", Some((None, false, false)));
+    check_targeted("private, private=?0", Some((None, false, false)));
+}
+
+#[test]
+fn parts_of_a_query_that_matter() {
+    check_query("params", Some(""));
+    check_query("params=?0", None);
+    check_query("params=()", None);
+    check_query("params=(\"b+\" \"%61\")", Some("c=2"));
+    check_query("params=(\"b%20\");x, key-order;y", Some("a=3&c=2"));
+    check_query("params, except=(\"c\")", Some("c=2"));
+    check_query("key-order", Some("a=3&b%20=1&c=2"));
+    check_query("key-order=?0", None);
+    // Of several members of one key the last counts.
+    check_query("params=(\"a\"), params=(\"c\")", Some("b%20=1&a=3"));
+    check_query("params=1, params=(\"c\")", Some("b%20=1&a=3"));
+    // What has another type than the draft asks.
+    for other in [
+        "params=1",
+        "params=\"a\"",
+        "params=(a)",
+        "params=(1)",
+        "key-order=1",
+        "key-order=()",
+        "except=(\"a\")",
+        "params=(\"a\"), except=(\"a\")",
+        "params, except",
+        "params, except=(a)",
+    ] {
+        check_query(other, None);
+    }
 }

@@ -2,8 +2,8 @@
 //! answers, from the answer to a write.
 
 use crate::http::fields::Fields;
-use crate::http::structured::{self, Item, Member};
 use crate::http::url::Url;
+use sfv::{BareItem, Item, List, ListEntry, Parser};
 
 /// How many groups an answer may have to be stored, and how long each may be
 /// to count. RFC 9875 §2 asks for at least 32 of 32 characters.
@@ -16,13 +16,16 @@ pub fn named(fields: &Fields, field: &str) -> Vec<String> {
     let Some(value) = fields.joined(field) else {
         return Vec::new();
     };
-    let mut names = Vec::new();
-    for member in structured::list(&value).unwrap_or_default() {
-        match member {
-            Member::Item(Item::Text(name)) => names.push(name),
-            _ => return Vec::new(),
-        }
-    }
+    let list: List = Parser::new(&value).parse().unwrap_or_default();
+    let names = list.into_iter().map(|member| match member {
+        ListEntry::Item(Item {
+            bare_item: BareItem::String(name),
+            ..
+        }) => Some(String::from(name)),
+        _ => None,
+    });
+    let names: Option<Vec<String>> = names.collect();
+    let mut names = names.unwrap_or_default();
     names.retain(|name| name.len() <= GROUP_BYTES_MAX);
     names
 }

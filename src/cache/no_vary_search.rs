@@ -2,8 +2,8 @@
 //! (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
 
 use crate::http::fields::Fields;
-use crate::http::structured::{self, Item, Member};
 use crate::http::url::Url;
+use sfv::{Dictionary, InnerList, ListEntry, Parser};
 
 /// The response field.
 pub const FIELD: &str = "no-vary-search";
@@ -32,23 +32,19 @@ impl Policy {
     }
 
     fn parse(value: &str) -> Option<Self> {
-        let dictionary = structured::dictionary(value)?;
-        let get = |name: &str| {
-            let found = dictionary.iter().find(|(key, _)| key == name);
-            found.map(|(_, member)| member)
-        };
-        let order_matters = match get("key-order") {
+        let dictionary: Dictionary = Parser::new(value).parse().ok()?;
+        let order_matters = match dictionary.get("key-order") {
             None => true,
             Some(entry) => !boolean(entry)?,
         };
-        let parameters = match (get("params"), get("except")) {
+        let parameters = match (dictionary.get("params"), dictionary.get("except")) {
             (None, None) => Parameters::AllBut(Vec::new()),
-            (Some(Member::List(names)), None) => Parameters::AllBut(strings(names)?),
+            (Some(ListEntry::InnerList(names)), None) => Parameters::AllBut(strings(names)?),
             (Some(entry), None) => match boolean(entry)? {
                 true => Parameters::Only(Vec::new()),
                 false => Parameters::AllBut(Vec::new()),
             },
-            (Some(entry), Some(Member::List(names))) if boolean(entry)? => {
+            (Some(entry), Some(ListEntry::InnerList(names))) if boolean(entry)? => {
                 Parameters::Only(strings(names)?)
             }
             _ => return None,
@@ -84,19 +80,18 @@ impl Policy {
     }
 }
 
-fn boolean(member: &Member) -> Option<bool> {
+fn boolean(member: &ListEntry) -> Option<bool> {
     match member {
-        Member::Item(Item::Boolean(value)) => Some(*value),
-        _ => None,
+        ListEntry::Item(item) => item.bare_item.as_boolean(),
+        ListEntry::InnerList(_) => None,
     }
 }
 
-fn strings(items: &[Item]) -> Option<Vec<String>> {
-    let string = |item: &Item| match item {
-        Item::Text(text) => Some(decoded(text)),
-        _ => None,
-    };
-    items.iter().map(string).collect()
+fn strings(names: &InnerList) -> Option<Vec<String>> {
+    let strings = names.items.iter().map(|item| item.bare_item.as_string());
+    strings
+        .map(|text| text.map(|text| decoded(text.as_str())))
+        .collect()
 }
 
 /// A parameter's name as forms write it: `+` is a blank, escapes are undone.

@@ -3,7 +3,7 @@
 
 use super::fields::Fields;
 use super::list;
-use super::structured::{self, Item, Member};
+use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 
 /// What the response directives say. Times are in seconds.
 ///
@@ -113,21 +113,24 @@ impl CacheControl {
     /// ignored.
     pub fn targeted(fields: &Fields) -> Option<Self> {
         let value = fields.joined("cdn-cache-control")?;
-        let dictionary = structured::dictionary(&value)?;
+        let dictionary: Dictionary = Parser::new(&value).parse().ok()?;
         if dictionary.is_empty() {
             return None;
         }
         let mut control = Self::default();
         for (key, member) in &dictionary {
-            match member {
-                Member::List(_) | Member::Item(Item::Boolean(false)) => {}
-                Member::Item(Item::Boolean(true)) => control.note(key, None),
-                Member::Item(Item::Integer(seconds)) => {
-                    let seconds = u64::try_from(*seconds).unwrap_or(0);
-                    control.note(key, Some(seconds.min(DELTA_SECONDS_MAX)));
+            let ListEntry::Item(Item { bare_item, .. }) = member else {
+                continue;
+            };
+            match bare_item {
+                BareItem::Boolean(false) => {}
+                BareItem::Boolean(true) => control.note(key.as_str(), None),
+                BareItem::Integer(seconds) => {
+                    let seconds = u64::try_from(i64::from(*seconds)).unwrap_or(0);
+                    control.note(key.as_str(), Some(seconds.min(DELTA_SECONDS_MAX)));
                 }
                 // `private="field"` and its like: stricter than RFC 9213 asks.
-                Member::Item(_) => control.note(key, Some(0)),
+                _ => control.note(key.as_str(), Some(0)),
             }
         }
         Some(control)

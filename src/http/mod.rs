@@ -14,5 +14,4 @@ pub mod json;
 pub mod json_object;
 pub mod list;
 pub mod range;
-pub mod structured;
 pub mod url;
