@@ -241,6 +241,11 @@ fn a_malformed_webhook_is_told_which_field() {
         "v1,é",
         "v1,a",
         "v1,====",
+        // Without padding, with too little, with stray bits, of the URL alphabet.
+        "v1,YQ",
+        "v1,YQ=",
+        "v1,YR==",
+        "v1,-_8=",
         "v1,g0hM9SsE*OTP",
         "v1,AAAA v1,A",
     ] {
@@ -468,6 +473,9 @@ fn secrets_are_read() {
     check(&SECRET.replace("whsec_", ""), 1);
     check(&SECRET.replace("whsec_", "WHSEC_"), 1);
     check("whsec_***", 1);
+    check(whsec(25).trim_end_matches('='), 1);
+    check(&whsec(25).replace("w==", "x=="), 1);
+    check(&format!("whsec_{}", "-_".repeat(16)), 1);
     check(&whsec(23), 1);
     check(&whsec(65), 1);
     check("whpk_", 1);

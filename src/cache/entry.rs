@@ -8,8 +8,9 @@ use super::key::CacheKey;
 use super::negotiation::Choice;
 use super::selector::Selector;
 use super::windows;
-use crate::http::base64;
 use crate::http::fields::Fields;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt::Write;
 
 /// What is stored of an answer beside its body.
@@ -142,7 +143,7 @@ impl Entry {
         }
         text.push('|');
         let marks: Vec<u8> = self.marks.iter().flat_map(|m| m.to_be_bytes()).collect();
-        base64::encode_url(&marks, &mut text);
+        URL_SAFE_NO_PAD.encode_string(&marks, &mut text);
         put_number(&mut text, self.choices.len() as u64);
         for (name, value) in &self.choices {
             put(&mut text, name);
@@ -294,7 +295,7 @@ impl<'a> Reader<'a> {
     }
 
     fn marks(&mut self) -> Option<Vec<u64>> {
-        let bytes = base64::decode_url(self.next()?)?;
+        let bytes = URL_SAFE_NO_PAD.decode(self.next()?).ok()?;
         let (marks, rest) = bytes.as_chunks::<8>();
         rest.is_empty()
             .then(|| marks.iter().map(|mark| u64::from_be_bytes(*mark)).collect())

@@ -12,7 +12,8 @@
 
 use crate::cache::permit::{DEFAULT_KEY, KeyRule};
 use crate::cache::rules::Rules;
-use crate::http::base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
@@ -104,12 +105,12 @@ impl Secrets {
 
     fn add(&mut self, text: &str) -> Option<()> {
         if let Some(encoded) = text.strip_prefix("whsec_") {
-            let bytes = base64::decode(encoded)?;
+            let bytes = STANDARD.decode(encoded).ok()?;
             // The lengths that the specification gives.
             let text = (24..=64).contains(&bytes.len()).then(|| text.to_owned())?;
             self.hmac.push(HmacKey { bytes, text });
         } else if let Some(encoded) = text.strip_prefix("whpk_") {
-            let bytes = base64::decode(encoded)?;
+            let bytes = STANDARD.decode(encoded).ok()?;
             self.ed25519.push(Some(bytes).filter(|b| b.len() == 32)?);
         } else {
             let rest = text.strip_prefix("token_")?;

@@ -16,9 +16,10 @@ use super::webhook::{self, Refused, Signed};
 use crate::cache::dialect::{Dialect, PURGE_METHOD};
 use crate::cache::key;
 use crate::cache::selector::url_text;
-use crate::http::base64;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// Who sends a request, proven.
 #[derive(Debug)]
@@ -143,7 +144,7 @@ fn token(fields: &Fields, dialect: Option<Dialect>) -> Option<String> {
     // Only with PURGE: a browser that has learnt a password sends it along with
     // whatever another site makes it send, but no such method.
     if dialect == Some(Dialect::Varnish) && scheme.eq_ignore_ascii_case("basic") {
-        let decoded = String::from_utf8(base64::decode(credentials)?).ok()?;
+        let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
         return Some(decoded.split_once(':')?.1.to_owned());
     }
     None

@@ -11,9 +11,10 @@
 
 use super::host::Host;
 use super::keys::Secrets;
-use crate::http::base64;
 use crate::http::fields::Fields;
 use crate::http::list;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -83,8 +84,8 @@ impl<'a> Signed<'a> {
                 Some(("v1a", encoded)) => (&mut v1a, encoded),
                 _ => continue,
             };
-            let bytes = base64::decode(encoded);
-            list.push(bytes.ok_or(Refused::Form("webhook-signature"))?);
+            let bytes = STANDARD.decode(encoded);
+            list.push(bytes.map_err(|_| Refused::Form("webhook-signature"))?);
         }
         v1a.truncate(ED25519_SIGNATURES_MAX);
         Ok(Self {

@@ -3,7 +3,6 @@
 //! Nothing here knows of Edgekeep, reads a clock or panics on any input.
 
 pub mod accept;
-pub mod base64;
 pub mod cache_control;
 pub mod conditional;
 pub mod date;
