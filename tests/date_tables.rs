@@ -241,18 +241,16 @@ fn a_lifetime_in_cache_control_comes_before_expires() {
     check_lifetime("200 | expires: $+9 | cdn-cache-control: max-age=7", Some(7));
 }
 
-/// The crate `httpdate` as a second opinion. It knows the case of the RFC only.
+/// Dates in any case mean what `httpdate` reads in the case of the RFC.
 #[test]
-fn another_reader_takes_and_means_the_same() {
-    use std::time::{Duration, UNIX_EPOCH};
+fn dates_in_any_case_mean_the_same() {
+    use std::time::UNIX_EPOCH;
     let mut random = fastrand::Rng::with_seed(9110);
     let pieces = "SunMonTueWedThuFriSat,  JanFebDec0123456789:-GMT";
     let mut good = 0;
     for _ in 0..100_000 {
         let seconds = random.u64(0..253_402_300_800);
-        let time = UNIX_EPOCH + Duration::from_secs(seconds);
         let printed = date::print(seconds);
-        assert_eq!(printed, httpdate::fmt_http_date(time));
         assert_eq!(date::parse(&printed), Some(seconds));
         let mut text = printed;
         if random.bool() {
