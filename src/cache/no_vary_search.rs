@@ -3,6 +3,7 @@
 
 use crate::http::fields::Fields;
 use crate::http::url::Url;
+use percent_encoding::percent_decode_str;
 use sfv::{Dictionary, InnerList, ListEntry, Parser};
 
 /// The response field.
@@ -100,28 +101,7 @@ fn name(parameter: &str) -> String {
 }
 
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let escaped = match (first, after) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match (escaped, first) {
-            (Some((high, low)), _) => {
-                bytes.push(high << 4 | low);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            (None, b'+') => bytes.push(b' '),
-            (None, byte) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|d| u8::try_from(d).ok())
+    let blanks = text.replace('+', " ");
+    let name = percent_decode_str(&blanks).decode_utf8_lossy();
+    name.into_owned()
 }

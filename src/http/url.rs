@@ -1,5 +1,6 @@
 //! Absolute http(s) URLs and their normal form (RFC 3986 §6.2.2).
 
+use percent_encoding::percent_decode_str;
 use std::fmt;
 
 /// An absolute `http` or `https` URL. Scheme and host are lower-case, a
@@ -239,17 +240,8 @@ fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
 /// A piece with its escapes undone; `None` if that is no UTF-8. A stray `%`
 /// stays one.
 pub fn decoded(text: &str) -> Option<String> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut bytes = text.as_bytes();
-    while let [first, rest @ ..] = bytes {
-        let meant = escaped_byte(rest).filter(|_| *first == b'%');
-        bytes = match meant {
-            Some(_) => rest.get(2..).unwrap_or_default(),
-            None => rest,
-        };
-        plain.push(meant.unwrap_or(*first));
-    }
-    String::from_utf8(plain).ok()
+    let plain = percent_decode_str(text).decode_utf8().ok()?;
+    Some(plain.into_owned())
 }
 
 /// Whether a hexadecimal digit put after this text would make a new escape of
