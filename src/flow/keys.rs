@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use subtle::{Choice, ConstantTimeEq};
 
 /// How many secrets a key may have: two of each kind while they change, and
 /// some room.
@@ -134,10 +135,11 @@ impl Secrets {
     /// Whether a token's digest is one of these, in a time that does not
     /// depend on where they differ.
     fn has_token(&self, digest: &[u8; 32]) -> bool {
-        self.tokens.iter().fold(false, |found, token| {
-            let difference = token.iter().zip(digest).fold(0, |d, (a, b)| d | (a ^ b));
-            found | (difference == 0)
-        })
+        let found = self
+            .tokens
+            .iter()
+            .fold(Choice::from(0), |found, token| found | token.ct_eq(digest));
+        found.into()
     }
 }
 
