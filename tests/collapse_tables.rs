@@ -212,6 +212,19 @@ fn nobody_waits_for_ever() {
 }
 
 #[test]
+fn dropped_work_is_answered_with_an_error() {
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    slow_origin(&world, 0);
+    world.state.borrow_mut().drops_later = true;
+    assert_eq!(place.get(PAGE), "502 -");
+    assert_eq!(world.now_ms(), START_MS);
+    world.state.borrow_mut().drops_later = false;
+    // Its flight is without signs of life, and the next takes over.
+    assert_eq!(place.get(PAGE), "one -");
+}
+
+#[test]
 fn notes_of_others_are_only_hints() {
     #[track_caller]
     fn check(note: &str, longest_ms: u64) {

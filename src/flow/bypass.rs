@@ -2,17 +2,18 @@
 
 use super::failure::origin_failed;
 use super::fetch::forward;
-use super::handoff::Handoff;
 use super::host::Host;
 use super::invalidate::{after_write, is_unsafe};
 use super::isolate::Isolate;
 use super::reply::Answer;
 use super::report::Report;
 use super::upstream::{Question, Said, ask};
+use crate::cache::answer::OriginFailure;
 use crate::cache::key::canonical_path;
 use crate::cache::request::{Bypass, OriginRequest};
 use crate::cache::rules::Rule;
 use crate::http::head::RequestHead;
+use futures_channel::oneshot;
 use std::rc::Rc;
 
 /// Sends a request on and gives the answer back.
@@ -75,8 +76,8 @@ async fn write<H: Host>(
     body: Option<H::Body>,
     report: &mut Report,
 ) -> Said<H::Body> {
-    let handoff = Handoff::default();
-    let (there, host_then, isolate) = (handoff.clone(), host.clone(), Rc::clone(isolate));
+    let (sender, receiver) = oneshot::channel();
+    let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
     let (request, rule, to_origin) = (request.clone(), Rc::clone(rule), to_origin.clone());
     host.later(async move {
         let mut report = Report::default();
@@ -87,9 +88,13 @@ async fn write<H: Host>(
             let note = after_write(&host_then, &isolate, &request, head).await;
             report.notes.extend(note);
         }
-        there.put((asked.said, report));
+        // If the client has left, nobody receives it.
+        drop(sender.send((asked.said, report)));
     });
-    let (said, asking) = handoff.take().await;
+    let Ok((said, asking)) = receiver.await else {
+        // The work was dropped; the origin may have done the write.
+        return Err(OriginFailure::Unreachable);
+    };
     report.add_asking(asking);
     said
 }

@@ -1,10 +1,10 @@
 //! Asking the origin for all who want the same answer: who asks, who waits,
 //! and what each gets (`flow::flights`).
 
+use super::failure::origin_failed;
 use super::fetch::{Old, fetch};
 use super::find::Taken;
 use super::flights::{BEAT_MS, Flight, Outcome, Role};
-use super::handoff::Handoff;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
@@ -14,6 +14,9 @@ use crate::cache::answer::OriginFailure;
 use crate::cache::request::Lookup;
 use crate::cache::settings::Collapse;
 use crate::http::cache_control::RequestControl;
+use futures_channel::oneshot;
+use futures_util::FutureExt;
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -198,23 +201,30 @@ pub async fn fill<H: Host>(
     flight: Rc<Flight>,
     report: &mut Report,
 ) -> Answer<H::Body> {
-    let handoff = Handoff::default();
-    let (there, host_then, isolate) = (handoff.clone(), host.clone(), Rc::clone(isolate));
+    let (sender, receiver) = oneshot::channel();
+    let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
     let lookup = Rc::clone(lookup);
     let mut told = std::mem::take(report);
     host.later(async move {
         let (host, site) = (&host_then, &lookup.key.url.host);
-        let landing = Handoff::default();
-        told.landed = landed(host, &isolate, &flight, site, &landing);
+        let (landing_sender, landing) = oneshot::channel();
+        told.landed = landed(host, &isolate, &flight, site, landing_sender);
         let client = Client::Waiting;
         let work = fetch(host, &isolate, &lookup, old, &taken, client, &mut told);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
         let answer = lead(host, &flight, site, shared, work).await;
         conclude(host, &isolate, &flight, site, &told);
-        there.put((answer, told));
-        until_landed(host, &isolate, &flight, &landing).await;
+        // If the client has left, its body is held until the copy is there.
+        let unread = sender.send((answer, told));
+        until_landed(host, &isolate, &flight, landing).await;
+        drop(unread);
     });
-    let (answer, told) = handoff.take().await;
+    let Ok((answer, told)) = receiver.await else {
+        // The work was dropped, and the rest of the report with it.
+        report.cache = "error";
+        report.failure = Some(OriginFailure::Unreachable);
+        return origin_failed(OriginFailure::Unreachable);
+    };
     *report = told;
     answer
 }
@@ -253,14 +263,17 @@ pub fn landed<H: Host>(
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,
     site: &str,
-    landing: &Handoff<()>,
+    landing: oneshot::Sender<()>,
 ) -> Landed {
     let (host, isolate, flight) = (host.clone(), Rc::clone(isolate), Rc::clone(flight));
-    let (site, landing) = (site.to_owned(), landing.clone());
+    let (site, landing) = (site.to_owned(), Cell::new(Some(landing)));
     Landed::new(move |tier, _| {
         if tier == Tier::CacheApi {
             end(&host, &isolate, &flight, &site, Outcome::Landed);
-            landing.put(());
+            if let Some(landing) = landing.take() {
+                // Who waits may have given up.
+                let _ = landing.send(());
+            }
         }
     })
 }
@@ -301,8 +314,10 @@ pub async fn until_landed<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,
-    landing: &Handoff<()>,
+    landing: oneshot::Receiver<()>,
 ) {
+    // Pending for ever once it has come, or can come no more.
+    let mut landing = landing.fuse();
     let began_ms = host.now_ms();
     let mut pause_ms = LANDING_LOOK_MS;
     while flight.outcome().is_none() {
@@ -310,7 +325,7 @@ pub async fn until_landed<H: Host>(
             // Lost or not: they look, and then ask for themselves.
             return isolate.flights.end(flight, Outcome::Landed, host.now_ms());
         }
-        if within(host, pause_ms, landing.take()).await.is_none() {
+        if within(host, pause_ms, &mut landing).await.is_none() {
             flight.beat(host.now_ms());
             pause_ms = BEAT_MS;
         }

@@ -12,7 +12,6 @@ pub mod failure;
 pub mod fetch;
 pub mod find;
 pub mod flights;
-pub mod handoff;
 pub mod host;
 pub mod invalidate;
 pub mod isolate;

@@ -3,7 +3,6 @@
 
 use super::fetch::{Old, fetch};
 use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
-use super::handoff::Handoff;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
@@ -16,6 +15,7 @@ use crate::cache::rules::{Kv, Rules};
 use crate::cache::warm::visit;
 use crate::cache::zone::Outcome;
 use crate::http::url::Url;
+use futures_channel::oneshot;
 use std::rc::Rc;
 
 /// Refreshes an entry behind the response, once at a time for each slot.
@@ -33,12 +33,12 @@ pub fn refresh_later<H: Host>(
     let after_ms = hit.early.then_some(hit.entry.received_ms);
     host.later(async move {
         let (host, site) = (&host_then, &lookup.key.url.host);
-        let landing = Handoff::default();
-        let landed = collapse::landed(host, &isolate, &flight, site, &landing);
+        let (sender, landing) = oneshot::channel();
+        let landed = collapse::landed(host, &isolate, &flight, site, sender);
         let work = refresh(host, &isolate, &lookup, after_ms, landed);
         let report = collapse::lead(host, &flight, site, false, work).await;
         collapse::conclude(host, &isolate, &flight, site, &report);
-        collapse::until_landed(host, &isolate, &flight, &landing).await;
+        collapse::until_landed(host, &isolate, &flight, landing).await;
     });
 }
 
