@@ -2,15 +2,15 @@
 //! "Sitemaps XML format"): `<urlset>`, `<sitemapindex>`, and texts with a URL
 //! a line.
 //!
-//! Why isn't there an XML crate? A sitemap needs little of XML: elements whose
-//! attributes do not matter, five entities, character references, CDATA and
-//! comments. That is this file. What is not read makes the Worker no larger,
-//! and cannot harm: no entity is expanded but those five.
-//!
-//! It reads bytes, once from front to back. What is broken ends it, and what
-//! was read until then counts.
+//! XML is read by the crate `quick-xml`, once from front to back, and without
+//! demanding that end tags match. Parsing stops at the first error; earlier
+//! entries are kept. No entity is expanded but the five of XML and character
+//! references.
 
-use std::fmt;
+use quick_xml::Reader as XmlReader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
+use thiserror::Error;
 
 /// How many pages or sitemaps of one file count: the protocol's own limit.
 pub const ENTRIES_MAX: usize = 50_000;
@@ -36,24 +36,17 @@ pub struct Entry {
 }
 
 /// Why a file is no sitemap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotSitemap {
     /// It is compressed.
+    #[error("it is compressed; name one that is served plain")]
     Compressed,
     /// It begins with another element.
+    #[error("it is no sitemap: it begins with <{0}>")]
     Element(String),
     /// It is neither XML nor a list of URLs.
+    #[error("it is no sitemap: neither XML nor a URL a line")]
     Unknown,
-}
-
-impl fmt::Display for NotSitemap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Compressed => f.write_str("it is compressed; name one that is served plain"),
-            Self::Element(name) => write!(f, "it is no sitemap: it begins with <{name}>"),
-            Self::Unknown => f.write_str("it is no sitemap: neither XML nor a URL a line"),
-        }
-    }
 }
 
 /// Reads a file.
@@ -65,7 +58,7 @@ pub fn read(bytes: &[u8]) -> Result<Sitemap, NotSitemap> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let bytes = bytes.trim_ascii_start();
     match bytes.first() {
-        Some(b'<') => read_xml(bytes),
+        Some(b'<') => read_xml(&String::from_utf8_lossy(bytes)),
         _ => read_text(bytes),
     }
 }
@@ -86,35 +79,39 @@ fn read_text(bytes: &[u8]) -> Result<Sitemap, NotSitemap> {
     Ok(Sitemap::Pages(all.take(ENTRIES_MAX).map(entry).collect()))
 }
 
-fn read_xml(bytes: &[u8]) -> Result<Sitemap, NotSitemap> {
-    let mut pieces = Pieces(bytes);
-    let root = pieces.find_map(|piece| match piece {
-        Piece::Start(name, _) => Some(name),
-        _ => None,
-    });
-    let root = root.ok_or(NotSitemap::Unknown)?;
+fn read_xml(text: &str) -> Result<Sitemap, NotSitemap> {
+    let mut xml = XmlReader::from_str(text);
+    let config = xml.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.allow_dangling_amp = true;
+    let root = loop {
+        match xml.read_event() {
+            Ok(Event::Start(root) | Event::Empty(root)) => break root,
+            Ok(Event::Eof) | Err(_) => return Err(NotSitemap::Unknown),
+            Ok(_) => {}
+        }
+    };
+    let name = root.name();
     // The sitemap's own elements have the root's prefix; others may stand
     // between them (`<image:loc>`).
-    let colon = root.iter().position(|byte| *byte == b':');
-    let (prefix, local) = root.split_at(colon.map_or(0, |at| at.saturating_add(1)));
+    let local = name.local_name().into_inner();
+    let prefix = name.into_inner().strip_suffix(local).unwrap_or_default();
     let mut reader = Reader {
         prefix,
-        item: b"url",
+        item: "url",
         ..Reader::default()
     };
     match local {
-        b"urlset" => Ok(Sitemap::Pages(reader.read(pieces))),
-        b"sitemapindex" => {
-            reader.item = b"sitemap";
-            Ok(Sitemap::Index(reader.read(pieces)))
+        "urlset" => Ok(Sitemap::Pages(reader.read(xml))),
+        "sitemapindex" => {
+            reader.item = "sitemap";
+            Ok(Sitemap::Index(reader.read(xml)))
         }
-        _ => {
-            // Enough to be known by.
-            let start = root.get(..40).unwrap_or(root);
-            Err(NotSitemap::Element(
-                String::from_utf8_lossy(start).into_owned(),
-            ))
-        }
+        // Enough to be known by.
+        _ => Err(NotSitemap::Element(
+            name.into_inner().chars().take(40).collect(),
+        )),
     }
 }
 
@@ -128,64 +125,73 @@ enum Field {
 /// What has been read so far.
 #[derive(Default)]
 struct Reader<'a> {
-    prefix: &'a [u8],
-    item: &'a [u8],
+    prefix: &'a str,
+    item: &'a str,
     entries: Vec<Entry>,
     /// The field that the text belongs to.
     field: Option<Field>,
-    text: Vec<u8>,
+    text: String,
     url: Option<String>,
     changed: u64,
 }
 
-impl<'a> Reader<'a> {
-    fn read(mut self, pieces: Pieces<'a>) -> Vec<Entry> {
-        for piece in pieces {
-            match piece {
-                Piece::Start(name, false) => self.start(name),
-                Piece::Start(..) => self.field = None,
-                Piece::End(name) => self.end(name),
-                Piece::Text(text) if self.field.is_some() => decode(text, &mut self.text),
-                Piece::Raw(text) if self.field.is_some() => self.text.extend_from_slice(text),
-                Piece::Text(_) | Piece::Raw(_) => {}
-            }
-            if self.entries.len() >= ENTRIES_MAX {
-                return self.entries;
+impl Reader<'_> {
+    fn read(mut self, mut xml: XmlReader<&[u8]>) -> Vec<Entry> {
+        while self.entries.len() < ENTRIES_MAX {
+            match xml.read_event() {
+                Ok(Event::Start(tag)) => self.start(tag.name().into_inner()),
+                Ok(Event::Empty(_)) => self.field = None,
+                Ok(Event::End(tag)) => self.end(tag.name().into_inner()),
+                Ok(Event::Text(text)) if self.field.is_some() => self.text.push_str(&text),
+                Ok(Event::CData(text)) if self.field.is_some() => self.text.push_str(&text),
+                Ok(Event::GeneralRef(name)) if self.field.is_some() => self.refer(&name),
+                Ok(Event::Eof) | Err(_) => {
+                    self.flush();
+                    break;
+                }
+                Ok(_) => {}
             }
         }
-        self.flush();
         self.entries
     }
 
-    fn start(&mut self, name: &[u8]) {
+    fn start(&mut self, name: &str) {
         self.field = None;
         let Some(name) = name.strip_prefix(self.prefix) else {
             return;
         };
         self.text.clear();
         match name {
-            b"loc" => {
+            "loc" => {
                 if self.url.is_some() {
                     // Somebody left out what stands around it.
                     self.flush();
                 }
                 self.field = Some(Field::Loc);
             }
-            b"lastmod" => self.field = Some(Field::Changed),
+            "lastmod" => self.field = Some(Field::Changed),
             name if name == self.item => self.flush(),
             _ => {}
         }
     }
 
-    fn end(&mut self, name: &[u8]) {
+    fn end(&mut self, name: &str) {
         match (self.field.take(), name.strip_prefix(self.prefix)) {
-            (Some(Field::Loc), Some(b"loc")) => {
-                let url = String::from_utf8_lossy(self.text.trim_ascii());
-                self.url = Some(url.into_owned());
+            (Some(Field::Loc), Some("loc")) => {
+                self.url = Some(self.text.trim_ascii().to_owned());
             }
-            (Some(Field::Changed), Some(b"lastmod")) => self.changed = time(&self.text),
+            (Some(Field::Changed), Some("lastmod")) => self.changed = time(self.text.as_bytes()),
             (_, Some(name)) if name == self.item => self.flush(),
             _ => {}
+        }
+    }
+
+    /// Adds what an entity or character reference means. Unknown ones stay.
+    fn refer(&mut self, reference: &BytesRef<'_>) {
+        match (reference.resolve_char_ref(), resolve_xml_entity(reference)) {
+            (Ok(Some(character)), _) => self.text.push(character),
+            (_, Some(meaning)) => self.text.push_str(meaning),
+            _ => self.text.extend(["&", reference, ";"]),
         }
     }
 
@@ -195,123 +201,6 @@ impl<'a> Reader<'a> {
             self.entries.push(Entry { url, changed });
         }
     }
-}
-
-/// A piece of XML.
-enum Piece<'a> {
-    /// `<name …>`, and whether it ends itself: `<name/>`.
-    Start(&'a [u8], bool),
-    /// `</name>`
-    End(&'a [u8]),
-    /// Text with entities.
-    Text(&'a [u8]),
-    /// CDATA.
-    Raw(&'a [u8]),
-}
-
-/// The pieces of a text, without comments, declarations and instructions.
-struct Pieces<'a>(&'a [u8]);
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Piece<'a>;
-
-    fn next(&mut self) -> Option<Piece<'a>> {
-        loop {
-            let all = self.0;
-            let Some(tag) = all.strip_prefix(b"<") else {
-                let end = all.iter().position(|byte| *byte == b'<');
-                let (text, rest) = all.split_at(end.unwrap_or(all.len()));
-                self.0 = rest;
-                return (!text.is_empty()).then_some(Piece::Text(text));
-            };
-            if let Some(comment) = tag.strip_prefix(b"!--") {
-                self.0 = cut(comment, b"-->")?.1;
-            } else if let Some(raw) = tag.strip_prefix(b"![CDATA[") {
-                let (raw, rest) = cut(raw, b"]]>")?;
-                self.0 = rest;
-                return Some(Piece::Raw(raw));
-            } else if let Some(instruction) = tag.strip_prefix(b"?") {
-                self.0 = cut(instruction, b"?>")?.1;
-            } else if let Some(declaration) = tag.strip_prefix(b"!") {
-                // What stands in `<!DOCTYPE x [ … ]>` is skipped one by one.
-                self.0 = cut(declaration, b">")?.1;
-            } else if let Some(end) = tag.strip_prefix(b"/") {
-                let (name, rest) = cut(end, b">")?;
-                self.0 = rest;
-                return Some(Piece::End(name.trim_ascii()));
-            } else {
-                let (inside, rest) = tag.split_at(tag_end(tag)?);
-                self.0 = rest.get(1..)?;
-                let end = inside.iter().position(|b| b.is_ascii_whitespace());
-                let name = inside.get(..end.unwrap_or(inside.len()))?;
-                let name = name.strip_suffix(b"/").unwrap_or(name);
-                return Some(Piece::Start(name, inside.ends_with(b"/")));
-            }
-        }
-    }
-}
-
-/// Where a start tag ends: at a `>` that stands in no attribute's value.
-fn tag_end(tag: &[u8]) -> Option<usize> {
-    let mut quote = None;
-    tag.iter().position(|byte| {
-        match (quote, byte) {
-            (None, b'"' | b'\'') => quote = Some(*byte),
-            (Some(open), byte) if open == *byte => quote = None,
-            _ => {}
-        }
-        quote.is_none() && *byte == b'>'
-    })
-}
-
-/// What stands before a mark, and behind it.
-fn cut<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = text.windows(mark.len()).position(|part| part == mark)?;
-    let (before, rest) = text.split_at_checked(at)?;
-    Some((before, rest.get(mark.len()..)?))
-}
-
-/// Adds a text whose entities and character references are resolved. Others
-/// stay, and so does an `&` that somebody forgot to escape.
-fn decode(text: &[u8], to: &mut Vec<u8>) {
-    let mut parts = text.split(|byte| *byte == b'&');
-    to.extend_from_slice(parts.next().unwrap_or_default());
-    for part in parts {
-        let end = part.iter().position(|byte| *byte == b';');
-        let meant = end.and_then(|end| {
-            let meant = character(part.get(..end)?)?;
-            Some((meant, part.get(end.saturating_add(1)..)?))
-        });
-        match meant {
-            Some((meant, rest)) => {
-                to.extend_from_slice(meant.encode_utf8(&mut [0; 4]).as_bytes());
-                to.extend_from_slice(rest);
-            }
-            None => {
-                to.push(b'&');
-                to.extend_from_slice(part);
-            }
-        }
-    }
-}
-
-fn character(reference: &[u8]) -> Option<char> {
-    let number = match reference {
-        b"amp" => return Some('&'),
-        b"lt" => return Some('<'),
-        b"gt" => return Some('>'),
-        b"quot" => return Some('"'),
-        b"apos" => return Some('\''),
-        [b'#', b'x', digits @ ..] => (digits, 16),
-        [b'#', digits @ ..] => (digits, 10),
-        _ => return None,
-    };
-    let (digits, base) = number;
-    if digits.first() == Some(&b'+') {
-        return None;
-    }
-    let digits = std::str::from_utf8(digits).ok()?;
-    char::from_u32(u32::from_str_radix(digits, base).ok()?)
 }
 
 /// A W3C date (`YYYY`, `YYYY-MM`, … `YYYY-MM-DDThh:mm:ss.sTZD`) as
