@@ -14,7 +14,6 @@ use super::selector::{self, TAGS_MAX, is_tag};
 use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
 use crate::http::{cache_control, date, list, range};
-use std::fmt;
 
 /// What happens after the origin answered, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,35 +40,28 @@ pub enum Next {
 }
 
 /// Why there is no answer of the origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum OriginFailure {
     /// No connection, or it broke before a response head came.
+    #[error("could not be reached")]
     Unreachable,
     /// No response head came in time, or, where a stale copy stands by, not
     /// the whole of a short body.
+    #[error("did not answer in time")]
     TimedOut,
     /// The body broke off, or was of another length than its head said, while
     /// a stale copy stood by.
+    #[error("broke off its answer")]
     CutOff,
     /// It has failed too often, and is left alone for so many seconds.
+    #[error("has failed too often and is left alone for a while")]
     CircuitOpen {
         /// Seconds.
         seconds: u64,
     },
     /// Too many requests to it were under way all the time.
+    #[error("has too many requests to answer")]
     TooBusy,
-}
-
-impl fmt::Display for OriginFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreachable => "could not be reached",
-            Self::TimedOut => "did not answer in time",
-            Self::CutOff => "broke off its answer",
-            Self::CircuitOpen { .. } => "has failed too often and is left alone for a while",
-            Self::TooBusy => "has too many requests to answer",
-        })
-    }
 }
 
 /// Why an answer is not stored.

@@ -46,21 +46,14 @@ pub struct Entry {
 }
 
 /// Why a text is no entry. In every case the entry counts as missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EntryError {
     /// It is of another format version, or something else altogether.
+    #[error("entry of another format")]
     Version,
     /// It ends too early, goes on too long, or holds what it must not.
+    #[error("garbled entry")]
     Garbled,
-}
-
-impl std::fmt::Display for EntryError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Version => "entry of another format",
-            Self::Garbled => "garbled entry",
-        })
-    }
 }
 
 /// Format version; another one is a miss.

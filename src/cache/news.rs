@@ -53,14 +53,9 @@ pub struct News {
 }
 
 /// The text is not that of news, or cut off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not the ledger's news, or cut off")]
 pub struct NotNews;
-
-impl std::fmt::Display for NotNews {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not the ledger's news, or cut off")
-    }
-}
 
 /// Format versions: without the count of KV writes, and with it as one more
 /// number. The second goes only to those who ask for the count; where others

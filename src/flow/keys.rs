@@ -70,25 +70,17 @@ impl std::fmt::Debug for Secrets {
 
 /// Why a list of secrets cannot be used. The secrets themselves are never
 /// named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadSecrets {
     /// The one of this number, counted from 1, is none.
+    #[error(
+        "secret number {0} must be whsec_ and the base64 of 24 to 64 bytes, whpk_ and the base64 \
+         of 32 bytes, or token_ and 32 to 256 characters"
+    )]
     Form(usize),
     /// There are more than eight.
+    #[error("has more than {SECRETS_MAX} secrets")]
     TooMany,
-}
-
-impl std::fmt::Display for BadSecrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Form(number) => write!(
-                f,
-                "secret number {number} must be whsec_ and the base64 of 24 to 64 bytes, whpk_ \
-                 and the base64 of 32 bytes, or token_ and 32 to 256 characters"
-            ),
-            Self::TooMany => write!(f, "has more than {SECRETS_MAX} secrets"),
-        }
-    }
 }
 
 impl Secrets {

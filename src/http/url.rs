@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use std::fmt;
+use thiserror::Error;
 
 /// An absolute `http` or `https` URL. Scheme and host are lower-case, a
 /// default port is dropped; path and query are as they came until
@@ -19,27 +20,20 @@ pub struct Url {
 }
 
 /// Why a text is not a URL that Edgekeep can use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// It does not begin with `http://` or `https://`.
+    #[error("must begin with http:// or https://")]
     Scheme,
     /// The host is missing, or holds characters that no host has.
+    #[error("has no valid host name")]
     Host,
     /// The port is not a number from 1 to 65535.
+    #[error("has an invalid port")]
     Port,
     /// It holds a user name or password, which no cache key may.
+    #[error("must not hold a user name")]
     UserInfo,
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scheme => "must begin with http:// or https://",
-            Self::Host => "has no valid host name",
-            Self::Port => "has an invalid port",
-            Self::UserInfo => "must not hold a user name",
-        })
-    }
 }
 
 impl Url {
