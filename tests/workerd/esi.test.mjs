@@ -153,7 +153,8 @@ describe('what goes wrong', LIMIT, () => {
       assert.equal(broken.status, 502)
       assert.ok(!broken.text.includes('esi:'))
     }
-    assert.equal((await stand.get(host, '/lie')).text, '', 'what is no gzip breaks off')
+    // workerd closes the connection before the head when a body fails before its first byte.
+    await assert.rejects(stand.get(host, '/lie'), /socket hang up/, 'what is no gzip breaks off')
     assert.equal((await stand.get(host, '/odd')).text, '1.')
   })
 })

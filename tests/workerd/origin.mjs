@@ -87,6 +87,9 @@ export class Origin {
     message.on('error', () => {})
     response.on('error', () => {})
     response.sendDate = false
+    // A connection for each request: workerd sends a request without a body again by itself when a reused one breaks, and
+    // tests count what the worker sends (docs/runtime.md).
+    response.shouldKeepAlive = false
 
     const plans = this.#plans.get(host)
     const plan = this.#next.get(host)?.get(request.target)?.shift() ?? plans?.get(request.target) ?? plans?.get('*') ?? UNKNOWN
