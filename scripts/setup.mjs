@@ -13,7 +13,6 @@ const NODE = '20.3.0'
 const NODE_OF_TOOLS = '22.12.0'
 export const WASM_TARGET = 'wasm32-unknown-unknown'
 
-/** Built from source by cargo, because that needs no account, no GitHub and no trust in a stranger's binary. */
 const WASM_BINDGEN = '0.2.130'
 
 export const toolPath = (program) => join(ROOT, '.tools', 'bin', program)
@@ -121,19 +120,35 @@ async function addWasmTarget() {
   }
 }
 
-async function installWasmBindgen() {
-  if (output(toolPath('wasm-bindgen'), ['--version']) === `wasm-bindgen ${WASM_BINDGEN}`) return
-  say(`Compiling wasm-bindgen ${WASM_BINDGEN}: about 4 minutes on two cores, the first time only.`)
-  const target = join('.tools', 'build')
-  // Not --locked: its lock file names a version that was withdrawn from the registry.
-  const args = ['install', 'wasm-bindgen-cli', '--version', WASM_BINDGEN, '--root', '.tools', '--target-dir', target, '--force']
-  if ((await run('cargo', args, { quiet: true })) !== 0) {
+/** Only the program that the build uses: the test runner's HTTP client and TLS are half of the code. */
+const installWasmBindgen = () =>
+  installProgram({
+    program: 'wasm-bindgen',
+    version: WASM_BINDGEN,
+    crate: 'wasm-bindgen-cli',
+    duration: '2 minutes',
+    // Not --locked: its lock file names a version that was withdrawn from the registry.
+    args: ['--no-default-features', '--bin', 'wasm-bindgen'],
+  })
+
+/**
+ * Compiles a program from crates.io into .tools unless it is there. From source, because that needs no account, no GitHub
+ * and no trust in a stranger's binary; with few optimizations, because it runs for seconds.
+ */
+export async function installProgram({ program, version, crate = program, duration, args = [] }) {
+  if (output(toolPath(program), ['--version']) === `${program} ${version}`) return
+  say(`Compiling ${crate} ${version}: about ${duration} on two cores, the first time only.`)
+  const target = join('.tools', `build-${program}`)
+  const profile = { OPT_LEVEL: '0', LTO: 'off', CODEGEN_UNITS: '16' }
+  const env = Object.fromEntries(Object.entries(profile).map(([name, value]) => [`CARGO_PROFILE_RELEASE_${name}`, value]))
+  const command = ['install', crate, '--version', version, ...args, '--root', '.tools', '--target-dir', target, '--force']
+  if ((await run('cargo', command, { quiet: true, env })) !== 0) {
     throw new Problem(
-      'cargo install wasm-bindgen-cli failed (its messages are above).\n' +
+      `cargo install ${crate} failed (its messages are above).\n` +
         'If it asks for a newer Rust: rustup update stable. Otherwise check the connection to crates.io and try again.',
     )
   }
-  rmSync(join(ROOT, target), { recursive: true, force: true }) // a gigabyte that nobody needs again
+  rmSync(join(ROOT, target), { recursive: true, force: true }) // up to a gigabyte that nobody needs again
 }
 
 await main(import.meta.url, async () => {
