@@ -9,7 +9,6 @@ use super::order::{self, Draft, Kind, NotOrder};
 use super::rules::{Rule, Rules};
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
-use crate::http::json_object::read_bytes;
 use crate::http::url::{Url, decoded};
 use crate::json_object;
 use serde::Deserialize;
@@ -218,12 +217,12 @@ struct FastlyBody {
 json_object!(FastlyBody);
 
 fn tags_of(body: &[u8]) -> Result<Vec<String>, NotOrder> {
-    match read_bytes::<FastlyBody>(body) {
-        Ok(body) => Ok(body.surrogate_keys),
-        Err(error) if error.is_syntax => Err(error.into()),
-        Err(_) => {
+    let read = order::read_body(body).map_err(|error| match error {
+        NotOrder::Shape(_) => {
             let problem = "name the tags in Surrogate-Key, or as a list \"surrogate_keys\"";
-            Err(NotOrder::Shape(problem.to_owned()))
+            NotOrder::Shape(problem.to_owned())
         }
-    }
+        other => other,
+    });
+    read.map(|body: FastlyBody| body.surrogate_keys)
 }

@@ -14,7 +14,7 @@ use crate::http::json_object::{JsonError, pairs, read_bytes};
 use crate::http::url::{self, Url};
 use crate::json_object;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -84,14 +84,14 @@ pub enum NotOrder {
 /// How much of an error's text is kept, in characters: it quotes the body.
 const PROBLEM_CHARS_MAX: usize = 500;
 
-impl From<JsonError> for NotOrder {
-    fn from(error: JsonError) -> Self {
-        let problem = error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
-        match error.is_syntax {
-            true => Self::Json(problem),
-            false => Self::Shape(problem),
-        }
-    }
+/// Reads a JSON body.
+pub(super) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotOrder> {
+    let text = |error: JsonError| error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
+    // Reading stops at the first error of shape. The rest must be JSON, too.
+    read_bytes(bytes).map_err(|error| match read_bytes::<Value>(bytes) {
+        Err(syntax) => NotOrder::Json(text(syntax)),
+        Ok(_) => NotOrder::Shape(text(error)),
+    })
 }
 
 /// What is wrong with a part of an order: its path, such as `files[2]`, and
@@ -163,7 +163,7 @@ enum ListItem {
 /// Reads an order's body. `with_headers`: files may be objects with `headers`,
 /// as Cloudflare's clients send them; here all variants go anyway.
 pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, NotOrder> {
-    let body: OrderBody = read_bytes(bytes)?;
+    let body: OrderBody = read_body(bytes)?;
     let lists = [
         (Kind::Url, &body.files),
         (Kind::Tag, &body.tags),

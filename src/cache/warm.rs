@@ -2,7 +2,7 @@
 //! order, or the settings, name URLs and sitemaps.
 
 use super::key::URL_BYTES_MAX;
-use super::order::{NotOrder, Refusal};
+use super::order::{NotOrder, Refusal, read_body};
 use super::permit::Permit;
 use super::request::{Bypass, Lookup, Plan, classify};
 use super::rules::{Kv, Rules};
@@ -10,7 +10,6 @@ use super::selector::Selector;
 use super::sitemap::Entry;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
-use crate::http::json_object::read_bytes;
 use crate::http::url::Url;
 use crate::json_object;
 use serde::{Deserialize, Serialize};
@@ -102,7 +101,7 @@ json_object!(WarmBody);
 
 /// Reads an order's body. One that names nothing means what the settings name.
 pub fn read(rules: &Rules, bytes: &[u8]) -> Result<Draft, NotOrder> {
-    let body: WarmBody = read_bytes(bytes)?;
+    let body: WarmBody = read_body(bytes)?;
     let mut draft = if body.urls.is_empty() && body.sitemaps.is_empty() {
         Draft::of_settings(rules)
     } else {
