@@ -9,10 +9,12 @@ use super::BODY_WAIT_MS;
 use super::streams::Stream;
 use crate::cloudflare::guard;
 use crate::http::fields::Fields;
+use futures_channel::oneshot;
 use js_sys::Promise;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::*;
 
@@ -159,7 +161,7 @@ pub fn fetch(call: &OriginCall<'_>) -> Operation {
             call.body_ms as f64,
             call.short_bytes,
         )
-        .map(Handle::Abort)
+        .map(Handle::Cancel)
     })
 }
 
@@ -167,7 +169,7 @@ pub fn fetch(call: &OriginCall<'_>) -> Operation {
 pub fn pause(milliseconds: u64) -> Operation {
     // Exact: minutes.
     Operation::begin(milliseconds, |op| {
-        Ok(Handle::Timer(sleep(op, milliseconds as f64)))
+        Ok(Handle::Cancel(sleep(op, milliseconds as f64)))
     })
 }
 
@@ -180,21 +182,12 @@ pub const CUT: &str = "edgekeep: cut";
 /// A value and a text, or an exception.
 type Outcome = Result<(JsValue, String), JsValue>;
 
-enum State {
-    /// It runs; its future waits.
-    Running(Option<Waker>),
-    /// It runs; its future was dropped.
-    Abandoned,
-    /// It has ended.
-    Ended(Outcome),
-}
-
+/// The operations that have not landed, by number. Their receivers are of the
+/// same request, so no other one's future is woken.
 #[derive(Default)]
 struct Operations {
-    /// By number. A number is used again only after JavaScript has used it,
-    /// which it does once.
-    states: Vec<Option<State>>,
-    free: Vec<usize>,
+    running: BTreeMap<u32, oneshot::Sender<Outcome>>,
+    last: u32,
 }
 
 thread_local! {
@@ -202,42 +195,12 @@ thread_local! {
 }
 
 impl Operations {
-    fn add(&mut self) -> usize {
-        let number = self.free.pop().unwrap_or(self.states.len());
-        let running = Some(State::Running(None));
-        match self.states.get_mut(number) {
-            Some(state) => *state = running,
-            None => self.states.push(running),
-        }
-        number
-    }
-
-    fn state(&mut self, number: usize) -> Option<&mut State> {
-        self.states.get_mut(number)?.as_mut()
-    }
-
-    fn free(&mut self, number: usize) -> Option<State> {
-        let state = self.states.get_mut(number)?.take();
-        if state.is_some() {
-            self.free.push(number);
-        }
-        state
-    }
-
-    /// Records the outcome of an operation; returns what to wake.
-    fn end(&mut self, number: usize, outcome: Outcome) -> Option<Waker> {
-        match self.state(number)? {
-            State::Running(waker) => {
-                let waker = waker.take();
-                *self.state(number)? = State::Ended(outcome);
-                waker
-            }
-            State::Abandoned => {
-                self.free(number);
-                None
-            }
-            State::Ended(_) => None,
-        }
+    fn add(&mut self, sender: oneshot::Sender<Outcome>) -> u32 {
+        // Numbers come round after 2^32; by then an operation has landed, or
+        // it never will.
+        self.last = self.last.wrapping_add(1);
+        self.running.insert(self.last, sender);
+        self.last
     }
 }
 
@@ -245,17 +208,15 @@ impl Operations {
 enum Handle {
     /// Nothing does.
     None,
-    /// A timer: cancelled, it never lands.
-    Timer(JsValue),
-    /// An AbortController: what it aborts lands as a failure.
-    Abort(JsValue),
+    /// A timer, or an AbortController.
+    Cancel(JsValue),
 }
 
 /// Work of JavaScript that takes time. Dropping it cancels what can be
 /// cancelled; the rest goes on unobserved.
 pub struct Operation {
-    /// `None` when it has given its outcome.
-    number: Option<usize>,
+    number: u32,
+    outcome: oneshot::Receiver<Outcome>,
     handle: Handle,
     /// How long it may take; 0 for no longer than [`guard`] expects anyway.
     bound_ms: u64,
@@ -263,14 +224,15 @@ pub struct Operation {
 
 impl Operation {
     fn begin(bound_ms: u64, begin: impl FnOnce(u32) -> Result<Handle, JsValue>) -> Self {
-        let number = OPERATIONS.with_borrow_mut(Operations::add);
-        // There are never 2^32 at a time: memory ends before.
-        let handle = begin(number as u32).unwrap_or_else(|error| {
-            end(number, Err(error));
+        let (sender, outcome) = oneshot::channel();
+        let number = OPERATIONS.with_borrow_mut(|all| all.add(sender));
+        let handle = begin(number).unwrap_or_else(|error| {
+            land(number, Err(error));
             Handle::None
         });
         Self {
-            number: Some(number),
+            number,
+            outcome,
             handle,
             bound_ms,
         }
@@ -281,46 +243,19 @@ impl Future for Operation {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let Some(number) = self.number else {
+        let Poll::Ready(landed) = Pin::new(&mut self.outcome).poll(context) else {
+            guard::allow_wait(self.bound_ms);
             return Poll::Pending;
         };
-        let outcome = OPERATIONS.with_borrow_mut(|all| match all.state(number)? {
-            State::Ended(_) => match all.free(number)? {
-                State::Ended(outcome) => Some(outcome),
-                _ => None,
-            },
-            state => {
-                *state = State::Running(Some(context.waker().clone()));
-                None
-            }
-        });
-        match outcome {
-            Some(outcome) => {
-                self.number = None;
-                Poll::Ready(outcome)
-            }
-            None => {
-                guard::allow_wait(self.bound_ms);
-                Poll::Pending
-            }
-        }
+        // The sender is dropped only by `Operation::drop`.
+        Poll::Ready(landed.unwrap_or_else(|_| Err(JsValue::from_str("cancelled"))))
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        let Some(number) = self.number else {
-            return;
-        };
-        let is_timer = matches!(self.handle, Handle::Timer(_));
-        // Its waker goes after the borrow.
-        let _state = OPERATIONS.with_borrow_mut(|all| match all.state(number)? {
-            state @ State::Running(_) if !is_timer => {
-                Some(std::mem::replace(state, State::Abandoned))
-            }
-            _ => all.free(number),
-        });
-        if let Handle::Timer(handle) | Handle::Abort(handle) = &self.handle
+        let running = OPERATIONS.with_borrow_mut(|all| all.running.remove(&self.number));
+        if let (Some(_), Handle::Cancel(handle)) = (running, &self.handle)
             && !guard::is_sweeping()
         {
             cancel(handle);
@@ -328,10 +263,11 @@ impl Drop for Operation {
     }
 }
 
-fn end(number: usize, outcome: Outcome) {
-    let waker = OPERATIONS.with_borrow_mut(|all| all.end(number, outcome));
-    if let Some(waker) = waker {
-        waker.wake();
+/// Passes an outcome on, if its future is still there.
+fn land(number: u32, outcome: Outcome) {
+    if let Some(sender) = OPERATIONS.with_borrow_mut(|all| all.running.remove(&number)) {
+        // The receiver is there: dropping it takes the sender out.
+        let _ = sender.send(outcome);
     }
 }
 
@@ -372,11 +308,11 @@ fn received(bytes: u32) -> String {
 #[wasm_bindgen]
 pub fn landed(number: u32, value: JsValue, text_bytes: u32) {
     let text = received(text_bytes);
-    end(number as usize, Ok((value, text)));
+    land(number, Ok((value, text)));
 }
 
 /// Called by JavaScript when an operation has failed.
 #[wasm_bindgen]
 pub fn failed(number: u32, error: JsValue) {
-    end(number as usize, Err(error));
+    land(number, Err(error));
 }
