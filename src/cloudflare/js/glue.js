@@ -19,18 +19,29 @@ export function renew() {
   read = undefined
 }
 
-/** How to reject each call of wasm that has not settled. */
+/** How to end each call of wasm that has not settled. */
 const unsettled = new Set()
 
-/** A promise of wasm, which is rejected when the instance traps: nothing would ever settle it then. */
-export function untilTrap(promise) {
+/**
+ * The result of a call of wasm that returns a promise. If it throws, or the instance traps before it has settled (nothing
+ * would settle it then), the result is what `instead` makes, or else the error.
+ */
+export function untilTrap(call, instead) {
   return new Promise((resolve, reject) => {
-    const settle = (by) => (value) => {
-      unsettled.delete(reject)
-      by(value)
+    const fail = (error) => {
+      unsettled.delete(fail)
+      if (instead === undefined) reject(error)
+      else resolve(instead())
     }
-    unsettled.add(reject)
-    promise.then(settle(resolve), settle(reject))
+    unsettled.add(fail)
+    try {
+      call().then((value) => {
+        unsettled.delete(fail)
+        resolve(value)
+      }, fail)
+    } catch (error) {
+      fail(error)
+    }
   })
 }
 
@@ -41,8 +52,7 @@ export function noteTrap(error) {
   if (!isTrap || broken) return
   broken = true
   console.error(`Edgekeep's wasm has trapped: ${error.stack ?? error}`)
-  for (const reject of unsettled) reject(error)
-  unsettled.clear()
+  for (const fail of unsettled) fail(error)
 }
 
 /** A function that JavaScript calls later: not if wasm has a new instance since, and a trap in it is noted. */

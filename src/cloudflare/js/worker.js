@@ -33,14 +33,8 @@ const internalError = () =>
   })
 
 export default {
-  async fetch(request, env, context) {
-    try {
-      return await glue.untilTrap(run(() => wasm.fetch(request, env, context)))
-    } catch {
-      return internalError()
-    }
-  },
-  scheduled: (event, env, context) => run(() => glue.untilTrap(wasm.scheduled(event, env, context))),
+  fetch: (request, env, context) => glue.untilTrap(() => run(() => wasm.fetch(request, env, context)), internalError),
+  scheduled: (event, env, context) => glue.untilTrap(() => run(() => wasm.scheduled(event, env, context))),
 }
 
 /** The ledger's Durable Object. An object of an instance that has trapped is made again from its storage. */
@@ -54,13 +48,14 @@ export class Ledger {
   }
 
   #call(name, argument) {
-    return run(() => {
+    const made = () => {
       if (this.#instance !== glue.instance()) {
         this.#made = new wasm.Ledger(this.state, this.env)
         this.#instance = glue.instance()
       }
-      return glue.untilTrap(this.#made[name](argument))
-    })
+      return this.#made
+    }
+    return glue.untilTrap(() => run(() => made()[name](argument)))
   }
 
   fetch(request) {
