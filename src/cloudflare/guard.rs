@@ -200,19 +200,19 @@ fn take(id: u32) -> Option<(Work, bool)> {
 }
 
 fn put_back(id: u32, work: Work, waker: &Waker, expires_ms: u64) {
-    let rejected = REGISTRY.with_borrow_mut(|registry| {
+    // What is replaced is dropped after the borrow.
+    let _replaced = REGISTRY.with_borrow_mut(|registry| {
         let Some(suspended) = registry.suspended.get_mut(&id) else {
-            return Some(work);
+            return (Some(work), None);
         };
         suspended.work = Some(work);
         suspended.expires_ms = expires_ms;
-        match &mut suspended.waker {
-            Some(kept) => kept.clone_from(waker),
-            none => *none = Some(waker.clone()),
+        let kept = suspended.waker.as_ref();
+        match kept.is_some_and(|kept| kept.will_wake(waker)) {
+            true => (None, None),
+            false => (None, suspended.waker.replace(waker.clone())),
         }
-        None
     });
-    drop(rejected);
 }
 
 fn remove(id: u32) -> Option<Suspended> {

@@ -16,6 +16,7 @@ use crate::cache::zone::Answer;
 use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
+use futures_channel::oneshot;
 use js_sys::Promise;
 use js_sys::futures::{JsFuture, future_to_promise};
 use std::any::Any;
@@ -230,6 +231,11 @@ impl Host for Platform {
                 step.pending.borrow_mut().push(promise);
             }
         }
+    }
+
+    async fn receive<T: 'static>(&self, from: oneshot::Receiver<T>) -> Option<T> {
+        // The work has bounds of its own, and dropping it ends this wait.
+        guard::may_take(BODY_WAIT_MS, from).await.ok()
     }
 
     fn log(&self, line: &str) {

@@ -91,7 +91,7 @@ async fn write<H: Host>(
         // If the client has left, nobody receives it.
         drop(sender.send((asked.said, report)));
     });
-    let Ok((said, asking)) = receiver.await else {
+    let Some((said, asking)) = host.receive(receiver).await else {
         // The work was dropped; the origin may have done the write.
         return Err(OriginFailure::Unreachable);
     };

@@ -219,7 +219,7 @@ pub async fn fill<H: Host>(
         until_landed(host, &isolate, &flight, landing).await;
         drop(unread);
     });
-    let Ok((answer, told)) = receiver.await else {
+    let Some((answer, told)) = host.receive(receiver).await else {
         // The work was dropped, and the rest of the report with it.
         report.cache = "error";
         report.failure = Some(OriginFailure::Unreachable);

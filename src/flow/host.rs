@@ -11,6 +11,7 @@ use crate::cache::news::News;
 use crate::cache::request::OriginRequest;
 use crate::cache::zone::Answer;
 use crate::http::head::ResponseHead;
+use futures_channel::oneshot;
 use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
@@ -181,6 +182,12 @@ pub trait Host: Clone + 'static {
 
     /// Does something behind the response, whether the client waits or not.
     fn later(&self, work: impl Future<Output = ()> + 'static);
+
+    /// The value that work given to [`Host::later`] sends, however long that
+    /// takes; `None` if the work was dropped.
+    async fn receive<T: 'static>(&self, from: oneshot::Receiver<T>) -> Option<T> {
+        from.await.ok()
+    }
 
     /// Writes a line to the log.
     fn log(&self, line: &str);

@@ -50,9 +50,14 @@ export class Backends {
       const reader = new Reader((request) => {
         counts.set(request.method, (counts.get(request.method) ?? 0) + 1)
         const pieces = answer(request)
-        socket.cork()
-        for (const piece of pieces) socket.write(piece)
-        socket.uncork()
+        const write = () => {
+          socket.cork()
+          for (const piece of pieces) socket.write(piece)
+          socket.uncork()
+        }
+        const slow = Number(request.target.match(/^\/slow\/(\d+)\//)?.[1] ?? 0)
+        if (name === 'origin' && slow > 0) setTimeout(write, slow)
+        else write()
       })
       socket.on('data', (bytes) => reader.take(bytes))
     })
@@ -85,7 +90,10 @@ export class Backends {
   }
 }
 
-/** An article of a blog with all that goes with it; below /big/N/ so many bytes; below /admin/never/ no answer. */
+/**
+ * An article of a blog with all that goes with it; below /big/N/ so many bytes; below /slow/MS/ after so many milliseconds;
+ * below /admin/never/ no answer.
+ */
 function answerOrigin({ target }) {
   if (target.startsWith('/admin/never/')) return []
   const size = Number(target.match(/^\/big\/(\d+)\//)?.[1] ?? 0)

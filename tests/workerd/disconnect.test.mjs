@@ -35,7 +35,7 @@ describe('memory', () => {
 
   before(async () => {
     const modules = [file('worker.js'), file('watching.js'), ...builtFiles(join(ROOT, 'build'))]
-    worker = await Worker.start({ name: 'disconnect', modules, compatibility: { date, flags }, settings: policy(), secrets: TOKEN })
+    worker = await Worker.start({ name: 'disconnect', modules, compatibility: { date, flags }, settings: { ...policy(), origin_timeout: 300, origin_deadline: 600 }, secrets: TOKEN })
     assert.equal((await worker.send(ARTICLE)).status, 200)
   })
   after(() => worker?.stop())
@@ -59,6 +59,19 @@ describe('memory', () => {
     await growth() // once, what the allocator keeps
     const more = await growth()
     assert.ok(more < 200_000, `${CLIENTS} requests that ended left ${more} bytes`)
+  })
+
+  test('is not taken from a client that still waits', async () => {
+    for (const method of ['GET', 'POST']) {
+      const asked = worker.backends.of('origin', method)
+      const slow = worker.send('/slow/1500/page', { method, body: method === 'POST' ? 'x' : '' })
+      assert.ok(await until(() => worker.backends.of('origin', method) > asked, 5_000, 2))
+      // Longer than any tier may take, and shorter than the origin may.
+      await memory('later=200000')
+      assert.equal((await worker.send(ARTICLE)).status, 200) // the sweep runs with any request
+      const answer = await slow
+      assert.equal(answer.status, 200, `${answer.head}\n${worker.log}`)
+    }
   })
 
   test('is swept where the runtime sends no signal', async () => {
