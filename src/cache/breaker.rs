@@ -122,8 +122,8 @@ impl Breaker {
     }
 
     /// Lets a request pass, or says in how many milliseconds to come again.
-    /// The mark of a trial expires after `lasts_ms`: a cancelled request never
-    /// says how it ended.
+    /// The mark of a trial expires after `lasts_ms`: a request that the runtime
+    /// cancels without a signal never says how it ended.
     pub fn enter(&mut self, now_ms: u64, lasts_ms: u64) -> Result<Way, u64> {
         if let Some(ms) = self.is_open(now_ms) {
             return Err(ms);
@@ -134,6 +134,14 @@ impl Breaker {
                 *trial_ms = now_ms.saturating_add(lasts_ms);
                 Ok(Way::Trial)
             }
+        }
+    }
+
+    /// Ends a trial of which nothing is known, because its client has gone: the
+    /// next request may try.
+    pub fn abandon(&mut self, way: Way) {
+        if let (State::Open { trial_ms, .. }, Way::Trial) = (&mut self.0, way) {
+            *trial_ms = 0;
         }
     }
 

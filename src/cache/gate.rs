@@ -28,8 +28,8 @@ impl Gate {
         (self.places.len() as u64) < most
     }
 
-    /// Takes a place, if there is one. It expires after `lasts_ms`: a
-    /// cancelled request never gives it back.
+    /// Takes a place, if there is one. It expires after `lasts_ms`: a request
+    /// that the runtime cancels without a signal gives it back late.
     pub fn enter(&mut self, most: u64, now_ms: u64, lasts_ms: u64) -> Option<Place> {
         if !self.has_room(most, now_ms) {
             return None;

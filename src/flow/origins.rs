@@ -32,11 +32,14 @@ pub struct Pass<'a> {
     origin: String,
     way: Way,
     place: Place,
+    /// Whether it is known how the request ended.
+    has_ended: bool,
 }
 
 impl Pass<'_> {
     /// Records how the request ended.
-    pub fn leave(self, verdict: Verdict, limits: &Protection, now_ms: u64) {
+    pub fn leave(mut self, verdict: Verdict, limits: &Protection, now_ms: u64) {
+        self.has_ended = true;
         self.origins.with(&self.origin, |known| {
             known.breaker.leave(self.way, verdict, limits, now_ms);
         });
@@ -45,8 +48,12 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.origins
-            .with(&self.origin, |known| known.gate.leave(self.place));
+        self.origins.with(&self.origin, |known| {
+            known.gate.leave(self.place);
+            if !self.has_ended {
+                known.breaker.abandon(self.way);
+            }
+        });
     }
 }
 
@@ -98,6 +105,7 @@ impl Origins {
             origin: origin.to_owned(),
             way,
             place,
+            has_ended: false,
         })
     }
 
