@@ -185,6 +185,7 @@ fn check_lifetime(answer: &str, expected: Option<u64>) {
 fn expires_is_read_in_every_form() {
     check_lifetime("200 | expires: Mon, 23 Nov 2026 10:00:00 GMT", Some(3600));
     check_lifetime("200 | expires: Monday, 23-Nov-26 10:00:00 GMT", Some(3600));
+    check_lifetime("200 | expires: Mon, 23-Nov-26 10:00:00 GMT", Some(3600));
     check_lifetime("200 | expires: Mon Nov 23 10:00:00 2026", Some(3600));
     check_lifetime("200 | expires: Mon, 23 Nov 2026 09:00:00 GMT", Some(0));
     check_lifetime("200 | expires: Mon, 23 Nov 2026 08:00:00 GMT", Some(0));

@@ -61,7 +61,8 @@ fn usual_case(text: &str) -> String {
     cased.collect::<String>().replace("Gmt", "GMT")
 }
 
-/// A date in the RFC 850 form: `Sunday, 06-Nov-94 08:49:37 GMT`.
+/// A date in the RFC 850 form: `Sunday, 06-Nov-94 08:49:37 GMT`, also with the
+/// weekday's first three letters, as some origins send it.
 struct Rfc850<'a> {
     weekday: &'a str,
     day: &'a str,
@@ -76,9 +77,11 @@ impl<'a> Rfc850<'a> {
         let (date, time) = rest.split_once(' ')?;
         let (day, rest) = date.split_once('-')?;
         let (month, year) = rest.split_once('-')?;
-        let weekday = WEEKDAYS.contains(&weekday).then(|| weekday.get(..3))??;
+        let short = weekday.get(..3)?;
+        let is_weekday = |day: &str| weekday == day || day.get(..3) == Some(weekday);
+        WEEKDAYS.into_iter().find(|day| is_weekday(day))?;
         Some(Self {
-            weekday,
+            weekday: short,
             day,
             month,
             year,
