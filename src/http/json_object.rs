@@ -121,6 +121,7 @@ macro_rules! json_object {
 pub mod pairs {
     use serde::de::{Error, MapAccess, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::HashSet;
     use std::fmt;
     use std::marker::PhantomData;
 
@@ -146,9 +147,10 @@ pub mod pairs {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs: Self::Value = Vec::new();
+                let mut names = HashSet::new();
                 while let Some(name) = map.next_key::<String>()? {
                     let value = map.next_value()?;
-                    if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                    if !names.insert(name.clone()) {
                         return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
                     }
                     pairs.push((name, value));
