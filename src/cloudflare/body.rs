@@ -140,12 +140,17 @@ impl Body {
         }
     }
 
-    /// A stream of pieces of it.
-    pub fn into_pieces(self, pieces: Vec<Piece>) -> Result<Stream, JsValue> {
+    /// A stream of pieces of it, for the client of this request.
+    pub fn into_pieces(
+        self,
+        pieces: Vec<Piece>,
+        request: &web_sys::Request,
+    ) -> Result<Stream, JsValue> {
         let stream = self.into_stream().ok_or("a body that has no parts")?;
         let pipe = Pipe::new(Some(Piece::length_of(&pieces)))?;
         let readable = pipe.readable.clone();
-        let filled = guard::until_expiry(async move {
+        let request = Clone::clone(request);
+        let filled = guard::until_disconnect(request, async move {
             // If the stream ends too early, so does the pipe, and the client
             // sees the transfer break.
             let _ = fill_with_pieces(&pipe, &stream, &pieces).await;

@@ -17,7 +17,7 @@
 
 use super::js::glue;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -41,6 +41,11 @@ const SWEEP_MS: u64 = 10_000;
 struct Suspended {
     /// `None` while it is polled.
     work: Option<Work>,
+    /// The id of the request's first future: what runs behind a response
+    /// belongs to the group of the future that began it.
+    group: u32,
+    /// The request, of its first future.
+    request: Option<web_sys::Request>,
     /// Wakes the [`Guarded`] future that owns it.
     waker: Option<Waker>,
     /// When its waits have taken longer than they may.
@@ -60,6 +65,8 @@ thread_local! {
     static POLL_MS: Cell<Option<u64>> = const { Cell::new(None) };
     /// The longest wait that the future which is polled now has announced.
     static LONGEST_WAIT_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    /// The group of the future that is polled now.
+    static POLLED_GROUP: Cell<Option<u32>> = const { Cell::new(None) };
     /// Whether futures of other requests are being dropped.
     static SWEEPING: Cell<bool> = const { Cell::new(false) };
 }
@@ -76,8 +83,8 @@ pub fn allow_wait(milliseconds: u64) {
     LONGEST_WAIT_MS.set(LONGEST_WAIT_MS.get().max(Some(milliseconds)));
 }
 
-/// A future of the `worker` crate or of JavaScript, which may take so long.
-pub async fn may_take<F: Future>(milliseconds: u64, future: F) -> F::Output {
+/// The output of a future that may take so many milliseconds.
+pub async fn with_bound<F: Future>(milliseconds: u64, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
         allow_wait(milliseconds);
@@ -114,14 +121,13 @@ fn guarded<T: 'static>(
     let result = Rc::clone(&output);
     let work: Work = Box::pin(async move { result.set(Some(work.await)) });
     Guarded {
-        id: register(work),
+        id: register(work, request),
         output,
-        request,
         is_watched: false,
     }
 }
 
-fn register(work: Work) -> u32 {
+fn register(work: Work, request: Option<web_sys::Request>) -> u32 {
     REGISTRY.with_borrow_mut(|registry| {
         let mut id = registry.last_id.wrapping_add(1);
         while registry.suspended.contains_key(&id) {
@@ -130,6 +136,8 @@ fn register(work: Work) -> u32 {
         registry.last_id = id;
         let suspended = Suspended {
             work: Some(work),
+            group: POLLED_GROUP.get().unwrap_or(id),
+            request,
             waker: None,
             expires_ms: u64::MAX,
         };
@@ -142,7 +150,6 @@ fn register(work: Work) -> u32 {
 pub struct Guarded<T> {
     id: u32,
     output: Rc<Cell<Option<T>>>,
-    request: Option<web_sys::Request>,
     /// Whether [`disconnected`] will be called for it.
     is_watched: bool,
 }
@@ -152,19 +159,20 @@ impl<T> Future for Guarded<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let id = self.id;
-        let Some((mut work, is_first)) = take(id) else {
+        let Some((mut work, group, is_first)) = take(id) else {
             return Poll::Ready(None);
         };
         let now_ms = js_sys::Date::now() as u64;
         POLL_MS.set(Some(now_ms));
         LONGEST_WAIT_MS.set(None);
         sweep(now_ms);
+        POLLED_GROUP.set(Some(group));
         let polled = work.as_mut().poll(context);
+        POLLED_GROUP.set(None);
         POLL_MS.set(None);
         if polled.is_ready() {
-            remove(id);
             // After the borrow: bodies end their streams.
-            drop(work);
+            drop((remove(id), work));
             return Poll::Ready(self.output.take());
         }
         let wait_ms = LONGEST_WAIT_MS.get();
@@ -174,11 +182,8 @@ impl<T> Future for Guarded<T> {
         put_back(id, work, context.waker(), expires_ms);
         // A hit waits once, for its lookup: the sweep will do for it.
         let is_lookup = is_first && wait_ms == Some(0);
-        if !is_lookup
-            && !self.is_watched
-            && let Some(request) = &self.request
-        {
-            glue::watch(request, id);
+        if !is_lookup && !self.is_watched {
+            watch(id);
             self.is_watched = true;
         }
         Poll::Pending
@@ -191,12 +196,25 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
-/// Takes a future out to poll it, and tells whether that is the first time.
-fn take(id: u32) -> Option<(Work, bool)> {
+/// Takes a future out to poll it, with its group, and tells whether that is the
+/// first time.
+fn take(id: u32) -> Option<(Work, u32, bool)> {
     REGISTRY.with_borrow_mut(|registry| {
         let suspended = registry.suspended.get_mut(&id)?;
-        Some((suspended.work.take()?, suspended.waker.is_none()))
+        let work = suspended.work.take()?;
+        Some((work, suspended.group, suspended.waker.is_none()))
     })
+}
+
+/// Has [`disconnected`] called when the client has gone, if there is one.
+fn watch(id: u32) {
+    REGISTRY.with_borrow(|registry| {
+        let suspended = registry.suspended.get(&id);
+        if let Some(request) = suspended.and_then(|suspended| suspended.request.as_ref()) {
+            // This calls nothing of ours before it returns.
+            glue::watch(request, id);
+        }
+    });
 }
 
 fn put_back(id: u32, work: Work, waker: &Waker, expires_ms: u64) {
@@ -231,28 +249,40 @@ pub fn disconnected(id: u32) {
 /// itself until then.
 fn end(suspended: Suspended) {
     drop(suspended.work);
+    if let Some(request) = &suspended.request {
+        glue::forget(request);
+    }
     if let Some(waker) = suspended.waker {
         waker.wake();
     }
 }
 
-/// Drops the futures whose time is over, every [`SWEEP_MS`].
+/// Drops the futures whose time is over, every [`SWEEP_MS`], and with them all
+/// of their group: what they wake must not run in the context of the request
+/// that sweeps.
 fn sweep(now_ms: u64) {
     let expired: Vec<Suspended> = REGISTRY.with_borrow_mut(|registry| {
         if now_ms.saturating_sub(registry.swept_ms) < SWEEP_MS {
             return Vec::new();
         }
         registry.swept_ms = now_ms;
-        let is_expired =
-            |suspended: &Suspended| suspended.work.is_some() && suspended.expires_ms < now_ms;
-        let ids: Vec<u32> = registry
-            .suspended
-            .iter()
-            .filter(|(_, suspended)| is_expired(suspended))
-            .map(|(id, _)| *id)
+        let waiting = |suspended: &&Suspended| suspended.work.is_some();
+        let expired = registry.suspended.values().filter(waiting);
+        let groups: BTreeSet<u32> = expired
+            .filter(|suspended| suspended.expires_ms < now_ms)
+            .map(|suspended| suspended.group)
             .collect();
-        let suspended = &mut registry.suspended;
-        ids.iter().filter_map(|id| suspended.remove(id)).collect()
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let ended = |_: &u32, suspended: &mut Suspended| {
+            suspended.work.is_some() && groups.contains(&suspended.group)
+        };
+        registry
+            .suspended
+            .extract_if(.., ended)
+            .map(|(_, suspended)| suspended)
+            .collect()
     });
     SWEEPING.set(true);
     expired.into_iter().for_each(end);

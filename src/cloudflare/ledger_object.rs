@@ -137,7 +137,7 @@ impl DurableObject for Ledger {
     }
 }
 
-/// What a call of the object says that was dropped because it took too long.
+/// The error of a call that the sweep has dropped.
 const EXPIRED: &str = "the ledger took too long";
 
 struct Object {

@@ -48,12 +48,11 @@ async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    // Not `request.clone()`: that would copy its body.
+    // `request.clone()` would copy the body; this copies the handle.
     let work = answer(Clone::clone(&request), env, context);
-    let answer = guard::until_disconnect(request, work).await;
-    Ok(respond::response(
-        answer.unwrap_or_else(respond::client_gone),
-    )?)
+    let answer = guard::until_disconnect(Clone::clone(&request), work).await;
+    let answer = answer.unwrap_or_else(respond::client_gone);
+    Ok(respond::response(answer, &request)?)
 }
 
 async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer<Body> {

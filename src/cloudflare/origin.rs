@@ -28,7 +28,8 @@ pub async fn ask(
         url: &request.url,
         fields: &request.fields,
         body: body.map_or(JsValue::UNDEFINED, Into::into),
-        head_ms: patience.head_ms.unwrap_or(0),
+        // 0 is no limit; a request at its deadline has none left to wait.
+        head_ms: patience.head_ms.map_or(0, |ms| ms.max(1)),
         body_ms: patience.body_ms.unwrap_or(0),
         short_bytes: match patience.at_once {
             true => AT_ONCE_BYTES_MAX,

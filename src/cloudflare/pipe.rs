@@ -58,7 +58,7 @@ impl host::Pipe for Pipe {
 
     async fn close(mut self) {
         self.open = false;
-        // Fails if the client has left, which is nobody's loss.
+        // Fails if the client has gone; nothing is lost then.
         let _ = self.writer.close().await;
     }
 }

@@ -235,7 +235,7 @@ impl Host for Platform {
 
     async fn receive<T: 'static>(&self, from: oneshot::Receiver<T>) -> Option<T> {
         // The work has bounds of its own, and dropping it ends this wait.
-        guard::may_take(BODY_WAIT_MS, from).await.ok()
+        guard::with_bound(BODY_WAIT_MS, from).await.ok()
     }
 
     fn log(&self, line: &str) {
@@ -429,7 +429,7 @@ impl Host for Platform {
             }
             for promise in pending {
                 // It cannot fail: failures are noted as they happen.
-                let _ = guard::may_take(BODY_WAIT_MS, JsFuture::from(promise)).await;
+                let _ = guard::with_bound(BODY_WAIT_MS, JsFuture::from(promise)).await;
             }
         }
         step.lost.take().map_or(Ok(()), Err)

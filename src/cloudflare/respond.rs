@@ -38,16 +38,19 @@ pub fn read_head(text: &str) -> Option<SentHead> {
     })
 }
 
-/// The runtime's response for an answer.
-pub fn response(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
-    respond(answer).or_else(|error| {
+/// The runtime's response to a request, by our answer.
+pub fn response(
+    answer: Answer<Body>,
+    request: &web_sys::Request,
+) -> Result<web_sys::Response, JsValue> {
+    respond(answer, request).or_else(|error| {
         // The runtime refuses something in it, such as a field's value.
         glue::log_error(&format!("no response: {}", message(&error)));
-        respond(plain(500, "no-response", "Internal error\n"))
+        respond(plain(500, "no-response", "Internal error\n"), request)
     })
 }
 
-fn respond(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
+fn respond(answer: Answer<Body>, request: &web_sys::Request) -> Result<web_sys::Response, JsValue> {
     if let Content::Body(body) = &answer.content
         && let Some(upgrade) = body.as_upgrade()
     {
@@ -77,7 +80,7 @@ fn respond(answer: Answer<Body>) -> Result<web_sys::Response, JsValue> {
         Content::Empty => JsValue::NULL,
         Content::Text(text) => text.into(),
         Content::Body(body) => body.into_response(answer.length)?,
-        Content::Parts(body, pieces) => body.into_pieces(pieces)?.into(),
+        Content::Parts(body, pieces) => body.into_pieces(pieces, request)?.into(),
     };
     glue::respond(status, &fields.to_text(), &body)
 }

@@ -168,7 +168,7 @@ pub async fn keep_in_kv(
     body.put(Some(&head), entry.length, |value| {
         let put = kv.put(&kv_key(slot), Raw(value.clone()))?;
         let put = put.expiration_ttl(retention).metadata(&metadata)?;
-        let stored = guard::may_take(BODY_WAIT_MS, put.execute());
+        let stored = guard::with_bound(BODY_WAIT_MS, put.execute());
         Ok(async { stored.await.map_err(JsValue::from) })
     })
     .await

@@ -19,24 +19,24 @@ export function renew() {
   read = undefined
 }
 
-/** How to end each call of wasm that has not settled. */
-const unsettled = new Set()
+/** How to end each call of wasm that has not settled, by the request or event that it is about. */
+const unsettled = new Map()
 
 /**
  * The result of a call of wasm that returns a promise. If it throws, or the instance traps before it has settled (nothing
  * would settle it then), the result is what `instead` makes, or else the error.
  */
-export function untilTrap(call, instead) {
+export function untilTrap(event, call, instead) {
   return new Promise((resolve, reject) => {
     const fail = (error) => {
-      unsettled.delete(fail)
+      unsettled.delete(event)
       if (instead === undefined) reject(error)
       else resolve(instead())
     }
-    unsettled.add(fail)
+    unsettled.set(event, fail)
     try {
       call().then((value) => {
-        unsettled.delete(fail)
+        unsettled.delete(event)
         resolve(value)
       }, fail)
     } catch (error) {
@@ -45,14 +45,18 @@ export function untilTrap(call, instead) {
   })
 }
 
-/** Notes an exception that wasm threw, if the instance cannot go on after it. */
+/** Forgets a request that has ended: the runtime runs none of its callbacks any more. */
+export const forget = (request) => unsettled.delete(request)
+
+/**
+ * Notes an exception that came out of wasm: a trap (a panic ends in one, as memory that runs out does), a stack overflow, or
+ * what an import threw. Wasm's frames were left without cleaning up, so the instance cannot go on.
+ */
 export function noteTrap(error) {
-  // A panic ends in a trap, as memory that runs out does. A stack overflow is a RangeError, of which only the message tells.
-  const isTrap = error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes('call stack'))
-  if (!isTrap || broken) return
+  if (broken) return
   broken = true
   console.error(`Edgekeep's wasm has trapped: ${error.stack ?? error}`)
-  for (const fail of unsettled) fail(error)
+  for (const fail of unsettled.values()) fail(error)
 }
 
 /** A function that JavaScript calls later: not if wasm has a new instance since, and a trap in it is noted. */
@@ -115,9 +119,12 @@ function requestHead(request, whole) {
 
 export const sendHead = (request, whole) => send(requestHead(request, whole))
 
-/** Tells wasm when the client of a request has gone. Without `enable_request_signal` there is no signal. */
+/** Calls wasm when the client of a request has gone. Without `enable_request_signal` the signal never fires. */
 export function watch(request, id) {
-  request.signal?.addEventListener('abort', later(() => disconnected(id)))
+  const gone = later(() => disconnected(id))
+  // A listener that comes too late is not called.
+  if (request.signal.aborted) queueMicrotask(gone)
+  else request.signal.addEventListener('abort', gone)
 }
 
 function headers(head) {
@@ -162,11 +169,12 @@ export function respondFrom(status, changes, from) {
 export function hold(op, cached) {
   const fields = new Headers(cached.headers)
   for (const name of OWN) fields.delete(name)
-  land(op, cached.clone().arrayBuffer(), (body) => landed(op, { body, headers: fields }, send(String(body.byteLength))))
+  const read = async () => cached.clone().arrayBuffer()
+  land(op, read(), (body) => landed(op, { body, headers: fields }, send(String(body.byteLength))))
 }
 
 /** The body of what is held, or bytes, as a stream. */
-export const streamOf = (bytes) => new Response(bytes.body ?? bytes).body
+export const streamOf = (bytes) => new Response('body' in bytes ? bytes.body : bytes).body
 
 /** Fields of an entry's wrapper that are not the stored response's, and what the Cache API may add. */
 const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 'age', 'date', 'expires']

@@ -38,6 +38,9 @@ extern "C" {
     /// Calls [`guard::disconnected`] when the client of a request has gone.
     pub fn watch(request: &web_sys::Request, id: u32);
 
+    /// Forgets a request that has ended without a response.
+    pub fn forget(request: &web_sys::Request);
+
     /// Handles the failure of a promise that nobody waits for.
     pub fn ignore(promise: &Promise);
 
@@ -182,8 +185,8 @@ pub const CUT: &str = "edgekeep: cut";
 /// A value and a text, or an exception.
 type Outcome = Result<(JsValue, String), JsValue>;
 
-/// The operations that have not landed, by number. Their receivers are of the
-/// same request, so no other one's future is woken.
+/// The operations that have not landed, by number. An operation lands in the
+/// context of the request that began it, and wakes that request's future.
 #[derive(Default)]
 struct Operations {
     running: BTreeMap<u32, oneshot::Sender<Outcome>>,
@@ -216,7 +219,8 @@ enum Handle {
 /// cancelled; the rest goes on unobserved.
 pub struct Operation {
     number: u32,
-    outcome: oneshot::Receiver<Outcome>,
+    /// `None` once it is dropped.
+    outcome: Option<oneshot::Receiver<Outcome>>,
     handle: Handle,
     /// How long it may take; 0 for no longer than [`guard`] expects anyway.
     bound_ms: u64,
@@ -232,7 +236,7 @@ impl Operation {
         });
         Self {
             number,
-            outcome,
+            outcome: Some(outcome),
             handle,
             bound_ms,
         }
@@ -243,7 +247,10 @@ impl Future for Operation {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let Poll::Ready(landed) = Pin::new(&mut self.outcome).poll(context) else {
+        let Some(outcome) = &mut self.outcome else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(landed) = Pin::new(outcome).poll(context) else {
             guard::allow_wait(self.bound_ms);
             return Poll::Pending;
         };
@@ -254,6 +261,8 @@ impl Future for Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
+        // Before its sender, which would wake the future that drops it.
+        self.outcome = None;
         let running = OPERATIONS.with_borrow_mut(|all| all.running.remove(&self.number));
         if let (Some(_), Handle::Cancel(handle)) = (running, &self.handle)
             && !guard::is_sweeping()

@@ -46,7 +46,8 @@ pub fn json_variable(env: &Env, name: &str) -> Option<String> {
     Some(value.as_string().or_else(as_json).unwrap_or_default())
 }
 
-/// Waits for a promise, which may take so long (see [`guard::may_take`]).
+/// Waits for a promise, for which `bound_ms` is allowed (see
+/// [`guard::with_bound`]).
 async fn wait(promise: Promise, bound_ms: u64) -> Result<JsValue, JsValue> {
-    guard::may_take(bound_ms, JsFuture::from(promise)).await
+    guard::with_bound(bound_ms, JsFuture::from(promise)).await
 }

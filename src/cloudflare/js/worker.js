@@ -23,7 +23,9 @@ function run(call) {
 
 // wasm-bindgen polls futures in microtasks, whose exceptions arrive here.
 addEventListener('error', ({ error }) => glue.noteTrap(error))
-addEventListener('unhandledrejection', ({ reason }) => glue.noteTrap(reason))
+addEventListener('unhandledrejection', ({ reason }) => {
+  if (reason instanceof WebAssembly.RuntimeError) glue.noteTrap(reason)
+})
 
 /** The client's response when the instance that worked on its request has trapped. */
 const internalError = () =>
@@ -33,8 +35,8 @@ const internalError = () =>
   })
 
 export default {
-  fetch: (request, env, context) => glue.untilTrap(() => run(() => wasm.fetch(request, env, context)), internalError),
-  scheduled: (event, env, context) => glue.untilTrap(() => run(() => wasm.scheduled(event, env, context))),
+  fetch: (request, env, context) => glue.untilTrap(request, () => run(() => wasm.fetch(request, env, context)), internalError),
+  scheduled: (event, env, context) => glue.untilTrap(event, () => run(() => wasm.scheduled(event, env, context))),
 }
 
 /** The ledger's Durable Object. An object of an instance that has trapped is made again from its storage. */
@@ -55,7 +57,7 @@ export class Ledger {
       }
       return this.#made
     }
-    return glue.untilTrap(() => run(() => made()[name](argument)))
+    return glue.untilTrap(argument ?? {}, () => run(() => made()[name](argument)))
   }
 
   fetch(request) {
