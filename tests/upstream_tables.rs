@@ -240,3 +240,35 @@ fn few_origins_are_remembered_and_those_in_trouble_longest() {
     }
     assert_eq!(ask("http://bad.test", Verdict::Works), Ok(()));
 }
+
+#[test]
+fn a_pass_that_is_dropped_is_free_for_the_next_request() {
+    let settings = json!({
+        "protection": { "breaker_failures": 1, "breaker_pause": 60, "max_requests": 1 },
+    });
+    let rules = Rules::read_json(&settings.to_string()).expect("settings");
+    let limits = &rules.protection;
+    let origins = Origins::default();
+    let enter = |now_ms| origins.enter("http://a.test", limits, now_ms, 300_000);
+    // The place.
+    let pass = enter(START_MS).expect("a place");
+    assert_eq!(enter(START_MS).err(), Some(Refusal::Full));
+    drop(pass);
+    let pass = enter(START_MS).expect("the place again");
+    let fails = Verdict::Fails {
+        retry_after_ms: None,
+    };
+    pass.leave(fails, limits, START_MS);
+    // The trial of the half-open breaker.
+    let half_open_ms = START_MS + 60_000;
+    let trial = enter(half_open_ms).expect("a trial");
+    assert_eq!(
+        enter(half_open_ms).err(),
+        Some(Refusal::Open(300_000)),
+        "one trial at a time"
+    );
+    drop(trial);
+    let trial = enter(half_open_ms).expect("the next trial");
+    trial.leave(Verdict::Works, limits, half_open_ms);
+    assert!(enter(half_open_ms).is_ok());
+}
