@@ -143,10 +143,12 @@ impl Platform {
     /// nothing of it may stay there.
     async fn write(&self, tier: Tier, slot: &Slot, keep: &Keep, body: &Copy) {
         let entry = &keep.entry;
-        let written = match (tier, self.kv()) {
-            (Tier::CacheApi, _) => tiers::keep_in_cache(slot, entry, body).await,
-            (Tier::Kv, Ok(kv)) => tiers::keep_in_kv(&kv, slot, entry, body).await,
-            (Tier::Kv, Err(problem)) => Err(problem.into()),
+        let written = match tier {
+            Tier::CacheApi => tiers::keep_in_cache(slot, entry, body).await,
+            Tier::Kv => match self.kv() {
+                Ok(kv) => tiers::keep_in_kv(&kv, slot, entry, body).await,
+                Err(problem) => Err(problem.into()),
+            },
         };
         let Err(error) = written else {
             return keep.landed.tell(tier, Ok(()));
