@@ -9,8 +9,9 @@
 //!   flag `enable_request_signal`). workerd fires it in the request's own
 //!   context, where streams may be cancelled and timers cleared;
 //! - by a sweep, when it has waited for longer than any of its waits allows:
-//!   a runtime without the flag, work behind a response that ran out of its
-//!   30 seconds, an invocation that ran out of CPU time.
+//!   a runtime without the flag, or work behind a response that ran out of
+//!   its 30 seconds. (A future that the runtime stops in the middle of a poll,
+//!   for its CPU time, is not swept.)
 //!
 //! What must be done whether the client waits or not is a guarded future of
 //! its own under `wait_until`, without a signal.
