@@ -495,3 +495,19 @@ fn changes_tell_how_fields_differ_from_what_was_read() {
     let made: Fields = [("etag", "\"1\"")].into_iter().collect();
     assert_eq!(made.changes(|_, _| true), None);
 }
+
+#[test]
+fn copies_share_the_text_that_was_read() {
+    let read = Fields::from_text("cookie\na=1\nvia\na");
+    let mut copy = read.clone();
+    copy.add("via", "edgekeep");
+    copy.remove("missing");
+    copy.set("x-forwarded-proto", "https");
+    let at = |fields: &Fields| fields.get("cookie").map(str::as_ptr);
+    assert_eq!(at(&copy), at(&read));
+    assert_eq!(
+        copy.to_text(),
+        "cookie\na=1\nvia\na\nvia\nedgekeep\nx-forwarded-proto\nhttps"
+    );
+    assert_eq!(read.to_text(), "cookie\na=1\nvia\na");
+}

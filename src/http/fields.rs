@@ -1,25 +1,30 @@
 //! Header fields, in the order they came.
 
 use std::fmt;
+use std::rc::Rc;
 
 /// Header fields (RFC 9110 §5). Names are lower-case; a field may occur more
 /// than once, and order is kept.
 ///
-/// All lines lie in one text, one after the other, so that a copy is two
-/// copies of memory however many they are. The text is only ever added to: what
-/// is removed is no longer pointed at.
+/// The names and values that were read lie in one text, which all copies of
+/// these fields share: a request that waits for its origin holds the fields of
+/// its client once, however often they were copied. What is added lies in a
+/// second text. Both are only ever added to: what is removed is no longer
+/// pointed at.
 #[derive(Clone, Default)]
 pub struct Fields {
-    text: String,
+    /// The text as it was read.
+    read: Rc<str>,
+    /// What was added since.
+    added: String,
     lines: Vec<Line>,
-    /// How much of the text was there when they were read.
-    read: u32,
-    /// Lines of these that were removed since.
+    /// Lines of `read` that were removed since.
     removed: Vec<Line>,
 }
 
-/// Where a line's name and its value lie in the text. Fields of more than
-/// 4 GiB do not exist: the platform takes 128 KB.
+/// Where a line's name and its value lie: offsets into `read`, and beyond its
+/// end into `added`. Fields of more than 4 GiB do not exist: the platform takes
+/// 128 KB.
 #[derive(Clone, Copy)]
 struct Line {
     name: u32,
@@ -44,9 +49,9 @@ impl Fields {
     /// The same, with another byte (of ASCII) between the pieces.
     pub fn read(text: &str, between: u8) -> Self {
         let mut fields = Self {
-            text: text.to_owned(),
+            read: Rc::from(text),
+            added: String::new(),
             lines: Vec::with_capacity(24),
-            read: text.len().try_into().unwrap_or(0),
             removed: Vec::new(),
         };
         let mut start = 0;
@@ -71,7 +76,7 @@ impl Fields {
     /// `has_it` says that the other side has them. `None` if these were not
     /// read from a text.
     pub fn changes(&self, has_it: impl Fn(&str, &str) -> bool) -> Option<String> {
-        if self.read == 0 {
+        if self.read.is_empty() {
             return None;
         }
         let mut text = String::with_capacity(256);
@@ -82,7 +87,7 @@ impl Fields {
         }
         for line in &self.lines {
             let (name, value) = (self.name(line), self.value(line));
-            if line.end > self.read || !has_it(name, value) {
+            if !self.was_read(line) || !has_it(name, value) {
                 put_line(&mut text, name, value);
             }
         }
@@ -91,7 +96,12 @@ impl Fields {
 
     /// The text that [`Fields::from_text`] reads.
     pub fn to_text(&self) -> String {
-        let mut text = String::with_capacity(self.text.len().saturating_add(64));
+        let mut text = String::with_capacity(
+            self.read
+                .len()
+                .saturating_add(self.added.len())
+                .saturating_add(64),
+        );
         for (name, value) in self.iter() {
             put_line(&mut text, name, value);
         }
@@ -116,9 +126,17 @@ impl Fields {
     }
 
     fn piece(&self, start: u32, end: u32) -> &str {
-        self.text
-            .get(start as usize..end as usize)
-            .unwrap_or_default()
+        let (start, end) = (start as usize, end as usize);
+        let read_bytes = self.read.len();
+        let piece = match start.checked_sub(read_bytes) {
+            Some(start) => self.added.get(start..end.saturating_sub(read_bytes)),
+            None => self.read.get(start..end),
+        };
+        piece.unwrap_or_default()
+    }
+
+    fn was_read(&self, line: &Line) -> bool {
+        line.end as usize <= self.read.len()
     }
 
     fn name(&self, line: &Line) -> &str {
@@ -162,14 +180,17 @@ impl Fields {
 
     /// Adds a line. The name is made lower-case.
     pub fn add(&mut self, name: &str, value: impl AsRef<str>) {
-        let start = self.text.len();
-        self.text.push_str(name);
-        if let Some(added) = self.text.get_mut(start..) {
+        let read_bytes = self.read.len();
+        let start = self.added.len();
+        self.added.push_str(name);
+        if let Some(added) = self.added.get_mut(start..) {
             added.make_ascii_lowercase();
         }
-        let middle = self.text.len();
-        self.text.push_str(value.as_ref());
-        self.point(start, middle, middle, self.text.len());
+        let middle = self.added.len();
+        self.added.push_str(value.as_ref());
+        let at = |offset: usize| read_bytes.saturating_add(offset);
+        let end = self.added.len();
+        self.point(at(start), at(middle), at(middle), at(end));
     }
 
     /// Replaces every line of `name` (lower-case) by one.
@@ -189,7 +210,7 @@ impl Fields {
         let mut removed = std::mem::take(&mut self.removed);
         lines.retain(|line| {
             let keeps = keep(self.name(line), self.value(line));
-            if !keeps && line.end <= self.read {
+            if !keeps && self.was_read(line) {
                 removed.push(*line);
             }
             keeps
@@ -208,6 +229,11 @@ impl Fields {
     /// How many lines there are.
     pub fn len(&self) -> usize {
         self.lines.len()
+    }
+
+    /// How many bytes their texts take in memory.
+    pub fn bytes(&self) -> usize {
+        self.read.len().saturating_add(self.added.len())
     }
 
     /// Whether there is no line.
