@@ -5,6 +5,7 @@
 //! It stands on the `worker` crate. What is made by hand beside that, and
 //! why, is in [`js`].
 
+mod background;
 mod body;
 mod crypto;
 mod guard;

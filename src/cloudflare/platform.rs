@@ -1,5 +1,6 @@
 //! The real [`Host`].
 
+use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
 use super::js::{BODY_WAIT_MS, glue, message};
 use super::ledger_object::{self as ledger, Book};
@@ -38,9 +39,9 @@ struct Inner {
 /// Where work goes that no response waits for.
 enum Behind {
     /// A request: the runtime lets it go on behind the response.
-    Request(Context),
+    Request(Context, Background),
     /// A run of the cron trigger.
-    Cron(ScheduleContext),
+    Cron(ScheduleContext, Background),
     /// A step of the ledger's work, which waits for it before it ends.
     Ledger(Step),
 }
@@ -58,13 +59,13 @@ struct Step {
 impl Platform {
     /// The platform of a request.
     pub fn of_request(env: Env, context: Context) -> Self {
-        let behind = Behind::Request(context);
+        let behind = Behind::Request(context, Background::default());
         Self(Rc::new(Inner { env, behind }))
     }
 
     /// The platform of a run of the cron trigger.
     pub fn of_cron(env: Env, context: ScheduleContext) -> Self {
-        let behind = Behind::Cron(context);
+        let behind = Behind::Cron(context, Background::default());
         Self(Rc::new(Inner { env, behind }))
     }
 
@@ -220,14 +221,21 @@ impl Host for Platform {
     }
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
-        let work = guard::until_expiry(work);
-        let work = async { work.await.unwrap_or_default() };
         match &self.0.behind {
-            Behind::Request(context) => context.wait_until(work),
-            Behind::Cron(context) => context.wait_until(work),
+            Behind::Request(context, background) => {
+                if let Some(all) = background.add(work) {
+                    context.wait_until(all);
+                }
+            }
+            Behind::Cron(context, background) => {
+                if let Some(all) = background.add(work) {
+                    context.wait_until(all);
+                }
+            }
             Behind::Ledger(step) => {
+                let work = guard::until_expiry(work);
                 let promise = future_to_promise(async {
-                    work.await;
+                    work.await.unwrap_or_default();
                     Ok(JsValue::UNDEFINED)
                 });
                 step.pending.borrow_mut().push(promise);
@@ -368,7 +376,9 @@ impl Host for Platform {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) | Behind::Cron(_) => in_time(ledger::news(self.env(), after)).await,
+            Behind::Request(..) | Behind::Cron(..) => {
+                in_time(ledger::news(self.env(), after)).await
+            }
             Behind::Ledger(step) => {
                 let text = step.book.news(after, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
@@ -378,7 +388,7 @@ impl Host for Platform {
 
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(_) | Behind::Cron(_) => {
+            Behind::Request(..) | Behind::Cron(..) => {
                 in_time(ledger::counted_news(self.env(), after, kv_writes)).await
             }
             Behind::Ledger(step) => {
