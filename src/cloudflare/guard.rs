@@ -15,6 +15,10 @@
 //!
 //! What must be done whether the client waits or not is a guarded future of
 //! its own under `wait_until`, without a signal.
+//!
+//! All clients' requests that wait may hold [`WAITING_BYTES_MAX`] together:
+//! whoever would exceed it is refused. A hit waits for one lookup only and is
+//! never refused.
 
 use super::js::glue;
 use std::cell::{Cell, RefCell};
@@ -38,6 +42,25 @@ const GRACE_MS: u64 = 15_000;
 /// How often the sweep looks.
 const SWEEP_MS: u64 = 10_000;
 
+/// How many bytes all requests that wait may hold: what an isolate has (128 MB)
+/// beside the memory tier (64 MB at most), the purge index (5 MB) and the
+/// runtime with the compiled worker (20 MB), and some to spare.
+const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What a request that waits holds besides its fields and its body: futures in
+/// wasm (6 KB measured), and the objects of JavaScript. 2,700 such requests may
+/// wait.
+const WAITING_BYTES_EACH: usize = 12 * 1024;
+
+/// Why a guarded future has no output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its client has gone, or its waits took longer than they may.
+    Dropped,
+    /// The requests that wait hold [`WAITING_BYTES_MAX`] already.
+    NoRoom,
+}
+
 /// A future between two polls.
 struct Suspended {
     /// `None` while it is polled.
@@ -51,6 +74,8 @@ struct Suspended {
     waker: Option<Waker>,
     /// When its waits have taken longer than they may.
     expires_ms: u64,
+    /// How many bytes it holds while it waits; 0 until it does.
+    held_bytes: usize,
 }
 
 #[derive(Default)]
@@ -66,6 +91,8 @@ thread_local! {
     static POLL_MS: Cell<Option<u64>> = const { Cell::new(None) };
     /// The longest wait that the future which is polled now has announced.
     static LONGEST_WAIT_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    /// How many bytes the future that is polled now holds, as it announces.
+    static HELD_BYTES: Cell<usize> = const { Cell::new(0) };
     /// The group of the future that is polled now.
     static POLLED_GROUP: Cell<Option<u32>> = const { Cell::new(None) };
     /// Whether futures of other requests are being dropped.
@@ -82,6 +109,12 @@ pub fn now_ms() -> u64 {
 /// take; 0 for a lookup in the Cache API, which takes milliseconds.
 pub fn allow_wait(milliseconds: u64) {
     LONGEST_WAIT_MS.set(LONGEST_WAIT_MS.get().max(Some(milliseconds)));
+}
+
+/// Announces, from the first poll of a client's request, how many bytes of it
+/// stay in memory while it waits: its fields and the body that is read whole.
+pub fn hold_bytes(bytes: usize) {
+    HELD_BYTES.set(bytes);
 }
 
 /// The output of a future that may take so many milliseconds.
@@ -124,7 +157,8 @@ fn guarded<T: 'static>(
     Guarded {
         id: register(work, request),
         output,
-        is_watched: false,
+        bytes: 0,
+        is_waiting: false,
     }
 }
 
@@ -141,40 +175,46 @@ fn register(work: Work, request: Option<web_sys::Request>) -> u32 {
             request,
             waker: None,
             expires_ms: u64::MAX,
+            held_bytes: 0,
         };
         registry.suspended.insert(id, suspended);
         id
     })
 }
 
-/// A future that can be dropped from outside. It is then `None`.
+/// A future that can be dropped from outside.
 pub struct Guarded<T> {
     id: u32,
     output: Rc<Cell<Option<T>>>,
-    /// Whether [`disconnected`] will be called for it.
-    is_watched: bool,
+    /// What it holds, by its own announcement ([`hold_bytes`]).
+    bytes: usize,
+    /// Whether it waits for more than its first lookup: then it was given room,
+    /// and [`disconnected`] will be called for it.
+    is_waiting: bool,
 }
 
 impl<T> Future for Guarded<T> {
-    type Output = Option<T>;
+    type Output = Result<T, Ended>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let id = self.id;
         let Some((mut work, group, is_first)) = take(id) else {
-            return Poll::Ready(None);
+            return Poll::Ready(Err(Ended::Dropped));
         };
         let now_ms = js_sys::Date::now() as u64;
         POLL_MS.set(Some(now_ms));
         LONGEST_WAIT_MS.set(None);
+        HELD_BYTES.set(self.bytes);
         sweep(now_ms);
         POLLED_GROUP.set(Some(group));
         let polled = work.as_mut().poll(context);
         POLLED_GROUP.set(None);
         POLL_MS.set(None);
+        self.bytes = HELD_BYTES.get();
         if polled.is_ready() {
             // After the borrow: bodies end their streams.
             drop((remove(id), work));
-            return Poll::Ready(self.output.take());
+            return Poll::Ready(self.output.take().ok_or(Ended::Dropped));
         }
         let wait_ms = LONGEST_WAIT_MS.get();
         let expires_ms = now_ms
@@ -183,9 +223,13 @@ impl<T> Future for Guarded<T> {
         put_back(id, work, context.waker(), expires_ms);
         // A hit waits once, for its lookup: the sweep will do for it.
         let is_lookup = is_first && wait_ms == Some(0);
-        if !is_lookup && !self.is_watched {
-            watch(id);
-            self.is_watched = true;
+        if !is_lookup && !self.is_waiting {
+            self.is_waiting = true;
+            if !begin_to_wait(id, self.bytes) {
+                // After the borrow, as above.
+                drop(remove(id));
+                return Poll::Ready(Err(Ended::NoRoom));
+            }
         }
         Poll::Pending
     }
@@ -207,15 +251,28 @@ fn take(id: u32) -> Option<(Work, u32, bool)> {
     })
 }
 
-/// Has [`disconnected`] called when the client has gone, if there is one.
-fn watch(id: u32) {
-    REGISTRY.with_borrow(|registry| {
-        let suspended = registry.suspended.get(&id);
-        if let Some(request) = suspended.and_then(|suspended| suspended.request.as_ref()) {
-            // This calls nothing of ours before it returns.
-            glue::watch(request, id);
+/// Gives a client's request room to wait in, if there is any, and has
+/// [`disconnected`] called when the client has gone. Other work needs no room
+/// of its own: a request began it.
+fn begin_to_wait(id: u32, bytes: usize) -> bool {
+    REGISTRY.with_borrow_mut(|registry| {
+        let all = registry.suspended.values();
+        let held = all.fold(0, |sum: usize, one| sum.saturating_add(one.held_bytes));
+        let Some(suspended) = registry.suspended.get_mut(&id) else {
+            return true;
+        };
+        let Some(request) = &suspended.request else {
+            return true;
+        };
+        let bytes = bytes.saturating_add(WAITING_BYTES_EACH);
+        if held.saturating_add(bytes) > WAITING_BYTES_MAX {
+            return false;
         }
-    });
+        // This calls nothing of ours before it returns.
+        glue::watch(request, id);
+        suspended.held_bytes = bytes;
+        true
+    })
 }
 
 fn put_back(id: u32, work: Work, waker: &Waker, expires_ms: u64) {

@@ -127,12 +127,13 @@ impl DurableObject for Ledger {
     async fn fetch(&self, request: Request) -> worker::Result<Response> {
         let object = Rc::clone(&self.0);
         let answer = guard::until_expiry(async move { object.fetch(request).await });
-        answer.await.unwrap_or_else(|| Err(EXPIRED.into()))
+        answer.await.unwrap_or_else(|_| Err(EXPIRED.into()))
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
         let object = Rc::clone(&self.0);
-        guard::until_expiry(async move { object.run_alarm().await }).await;
+        let run = guard::until_expiry(async move { object.run_alarm().await });
+        run.await.unwrap_or_default();
         Response::empty()
     }
 }

@@ -20,11 +20,13 @@ mod sql;
 mod tiers;
 mod zone;
 
+use crate::cache::order::ORDER_BYTES_MAX;
 use crate::cache::request::{Plan, classify};
 use crate::flow::reply::Answer;
 use crate::flow::serve::serve_as;
 use crate::flow::warm;
 use body::Body;
+use guard::Ended;
 use js::glue;
 use platform::Platform;
 use settings::Configured;
@@ -52,7 +54,13 @@ async fn fetch(
     // `request.clone()` would copy the body; this copies the handle.
     let work = answer(Clone::clone(&request), env, context);
     let answer = guard::until_disconnect(Clone::clone(&request), work).await;
-    let answer = answer.unwrap_or_else(respond::client_gone);
+    let answer = answer.unwrap_or_else(|ended| match ended {
+        Ended::Dropped => respond::client_gone(),
+        Ended::NoRoom => {
+            glue::log_error("a request was refused: those that wait hold all the memory they may");
+            respond::overloaded()
+        }
+    });
     Ok(respond::response(answer, &request)?)
 }
 
@@ -85,6 +93,13 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
         false => None,
     };
     let body = body.map(|body| Body::new(body.unchecked_into()));
+    // An order is read whole, into a buffer of the largest size.
+    let is_order = matches!(plan, Plan::Admin | Plan::Purge(_));
+    let body_bytes = match &body {
+        Some(_) if is_order => ORDER_BYTES_MAX,
+        _ => 0,
+    };
+    guard::hold_bytes(head.fields.bytes().saturating_add(body_bytes));
     let platform = Platform::of_request(env, context);
     serve_as(&platform, &isolate, plan, head, body).await
 }
@@ -103,5 +118,6 @@ async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
             Err(problem) => glue::log_error(&problem),
         }
     };
-    guard::until_expiry(run).await;
+    // It is dropped at its bound: nobody waits for it.
+    let _ = guard::until_expiry(run).await;
 }

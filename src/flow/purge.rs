@@ -9,6 +9,7 @@ use super::problem::{PartErrors, Problem};
 use super::proof::{self, Sender};
 use super::report::{Report, log_problem};
 use super::sync;
+use super::within::within;
 use crate::cache::ledger::{Order, Progress, Receipt, Told};
 use crate::cache::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
 use crate::http::date;
@@ -24,6 +25,11 @@ pub enum Outcome {
     /// It was not to be done: what it would do, and what of it is refused.
     Dry(Settled, Vec<Refusal>),
 }
+
+/// How long the body of an order may take: 128 KiB within it are 13 KB a
+/// second. Its sender is not yet known to be one, and the memory for the body
+/// is.
+const BODY_MS_MAX: u64 = 10_000;
 
 /// Reads the body of an order.
 pub async fn read_body<H: Host>(
@@ -41,7 +47,10 @@ pub async fn read_body<H: Host>(
     let Some(body) = body else {
         return Ok(Vec::new());
     };
-    let read = host.read(body, ORDER_BYTES_MAX).await;
+    let Some(read) = within(host, BODY_MS_MAX, host.read(body, ORDER_BYTES_MAX)).await else {
+        let detail = "the order's body did not come within 10 seconds";
+        return Err(Problem::new(408, "Request timeout", detail));
+    };
     read.map_err(|error| match error {
         BodyError::TooLong => too_large(),
         BodyError::Broken => Problem::new(400, "Body broke off", "send the order again"),

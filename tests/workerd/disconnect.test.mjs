@@ -18,12 +18,26 @@ import { sleep, until } from './wire.mjs'
 const { compatibility_date: date, compatibility_flags: flags = [] } = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))
 const file = (name) => fileURLToPath(new URL(`./disconnect/${name}`, import.meta.url))
 
-/** Sends a request, and resets the connection when `arrived` says that it is under way. */
-async function sendAndReset(port, head, arrived) {
+/** A connection on which these bytes were sent, and nothing has been read. */
+async function sent(port, bytes) {
   const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
   socket.on('error', () => {})
   await new Promise((resolve) => socket.once('connect', resolve))
-  socket.write(head)
+  socket.write(bytes)
+  return socket
+}
+
+/** The first line of the response on a connection, within so many milliseconds. */
+async function statusLine(socket, milliseconds) {
+  let text = ''
+  socket.on('data', (bytes) => (text += bytes))
+  await until(() => text.includes('\r\n'), milliseconds, 2)
+  return text.split('\r\n', 1)[0]
+}
+
+/** Sends a request, and resets the connection when `arrived` says that it is under way. */
+async function sendAndReset(port, head, arrived) {
+  const socket = await sent(port, head)
   assert.ok(await until(arrived, 5_000, 2), `the request did not reach the origin:\n${head.slice(0, 200)}`)
   socket.resetAndDestroy()
 }
@@ -77,6 +91,7 @@ describe('memory', () => {
   test('is swept where the runtime sends no signal', async () => {
     await memory('deaf=1')
     const held = await growth()
+    assert.ok(held < 2 * CLIENTS * FIELD_BYTES, `the fields of ${CLIENTS} requests are held more than once: ${held} bytes`)
     assert.ok(held > CLIENTS * FIELD_BYTES, `without signals ${CLIENTS} requests held only ${held} bytes, which shows nothing`)
     for (let round = 0; round < 2; round++) {
       await memory('later=600000')
@@ -84,6 +99,48 @@ describe('memory', () => {
       const more = await growth()
       assert.ok(more < held / 10, `${more} bytes more are held after the sweep, ${held} before it`)
     }
+  })
+})
+
+describe('requests that wait', () => {
+  // Each may hold 128 KiB of a body, and all together 32 MiB: nobody knows yet who sends them.
+  const SLOW = 'POST /.edgekeep/purge HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 100\r\n\r\n{'
+  const ENOUGH = 260
+  let worker
+
+  before(async () => {
+    worker = await Worker.start({ name: 'waiting', modules: builtFiles(join(ROOT, 'build')), compatibility: { date, flags }, settings: policy(), secrets: TOKEN })
+    assert.equal((await worker.send(ARTICLE)).status, 200)
+    await until(() => worker.backends.of('cache', 'PUT') > 0, 5_000, 2)
+  })
+  after(() => worker?.stop())
+
+  test('are refused when they fill the memory, but hits are served, and all is well when they have gone', async () => {
+    const sockets = []
+    for (let n = 0; n < ENOUGH; n++) sockets.push(await sent(worker.port, SLOW))
+    // What is left is too little for an order, and goes to requests that wait for the origin.
+    for (let n = 0; n < 20; n++) sockets.push(await sent(worker.port, `GET /admin/never/${n} HTTP/1.1\r\nHost: www.example.com\r\n\r\n`))
+    const last = await sent(worker.port, SLOW)
+    assert.equal(await statusLine(last, 2_000), 'HTTP/1.1 503 Service Unavailable')
+    const miss = await worker.send('/blog/2026/miss-meanwhile')
+    assert.equal(miss.status, 503)
+    assert.match(miss.field('cache-status'), /detail=overloaded/)
+    assert.equal(miss.field('retry-after'), '1')
+    const hit = await worker.send(ARTICLE)
+    assert.equal(hit.status, 200, worker.log)
+    assert.match(hit.field('cache-status'), /^edgekeep; hit/)
+    for (const socket of sockets) socket.resetAndDestroy()
+    last.destroy()
+    let after
+    assert.ok(await until(async () => (after = await worker.send('/blog/2026/miss-afterwards')).status === 200, 5_000, 50), `${after?.head}\n${worker.log}`)
+  })
+
+  test('have 10 seconds for the body of an order', async () => {
+    const began = performance.now()
+    const socket = await sent(worker.port, SLOW)
+    assert.equal(await statusLine(socket, 15_000), 'HTTP/1.1 408 Request Timeout')
+    assert.ok(performance.now() - began > 9_000)
+    socket.destroy()
   })
 })
 
