@@ -37,15 +37,17 @@ async function bench(options) {
 /** Calls, sizes, instructions of pure functions. */
 async function countExactly(context, { record }) {
   const { folder, compatibility, rows } = context
-  say('Counting the calls of a hit ...')
+  say('Counting the calls of a hit and a miss ...')
   const hit = await context.hitCalls({ build: folder, compatibility })
   const sizes = context.sizes(folder)
   rows.push({ what: 'crossings between wasm and JS, a hit in the Cache API', value: hit.crossings })
   const inMemory = await context.hitCalls({ build: folder, compatibility, tier: 'memory' })
   rows.push({ what: 'crossings, a hit in isolate memory', value: inMemory.crossings })
+  const miss = await context.missCalls({ build: folder, compatibility })
+  rows.push({ what: 'crossings, a miss and its copy in the Cache API', value: miss.crossings })
   rows.push({ what: 'KV, ledger and origin calls, 50 warm hits', value: hit.kv + hit.ledger + hit.origin, goal: 0 })
   rows.push({ what: 'wasm and JS, gzip', unit: 'KB', value: sizes.together / 1000, goal: 600 })
-  const counted = { crossings: { hit: hit.crossings, memory: inMemory.crossings }, bytes: sizes }
+  const counted = { crossings: { hit: hit.crossings, memory: inMemory.crossings, miss: miss.crossings }, bytes: sizes }
   Object.assign(context, { hit })
   say('Building and measuring the pure functions ...')
   const program = context.pureProgram()

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { output } from '../../scripts/tools.mjs'
-import { ARTICLE, checksHit, prepare, remember } from './measure.mjs'
+import { ARTICLE, checksHit, prepare, remember, until } from './measure.mjs'
 import { Worker } from './rig.mjs'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
@@ -47,50 +47,85 @@ export function sizes(build) {
 }
 
 /**
- * The calls that one warm hit of the Cache API takes: between JavaScript and wasm in order (`<name`: wasm calls, `>name`:
- * wasm is called), and of KV, the ledger and the origin.
+ * The calls that one warm hit of a tier takes: between JavaScript and wasm in order (`<name`: wasm calls, `>name`: wasm is
+ * called), and of KV, the ledger and the origin.
  */
-export async function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-api' }) {
-  const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
-  const settings = policy(tier)
-  const worker = await Worker.start({ name: 'counted', modules, compatibility, settings, secrets: TOKEN })
-  worker.isOurs = true
-  const { backends } = worker
-  try {
-    await prepare(worker, TOKEN)
+export function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-api' }) {
+  return counting({ build, compatibility, tier }, async (worker, counted) => {
     await remember(worker, path, tier)
     const hit = async () => {
       const answer = await worker.send(path)
       const problem = checksHit(worker, tier)(answer)
       if (problem) throw new Error(`${problem}\n${answer.head}\n${worker.log}`)
     }
-    const counted = async () => JSON.parse((await worker.send('/.counted')).text())
     for (let n = 0; n < 20; n++) await hit()
     await counted()
+    const { backends } = worker
     const before = { kv: backends.of('kv', 'GET'), origin: backends.of('origin', 'GET') }
-    const orders = new Map()
-    let ledger = 0
+    const noted = []
     for (let n = 0; n < ROUNDS; n++) {
       await hit()
-      const noted = await counted()
-      ledger += noted.ledger
-      const order = noted.calls.map(withoutHash).join(' ')
-      orders.set(order, (orders.get(order) ?? 0) + 1)
+      noted.push(await counted())
     }
-    // Now and then a hit looks behind its answer whether there is news of purges: the rule is what most hits do.
-    const [order, times] = [...orders].sort(([, a], [, b]) => b - a)[0]
-    if (times < ROUNDS * 0.9) throw new Error(`hits do not all take the same calls:\n${[...orders.keys()].join('\n')}`)
-    const calls = order.split(' ')
+    const calls = usualCalls(noted)
     return {
       calls,
       crossings: calls.length,
       kv: backends.of('kv', 'GET') - before.kv,
       origin: backends.of('origin', 'GET') - before.origin,
-      ledger,
+      ledger: noted.reduce((sum, { ledger }) => sum + ledger, 0),
     }
+  })
+}
+
+/** The calls between JavaScript and wasm that one miss takes whose copy is put into the Cache API behind the response. */
+export function missCalls({ build, compatibility }) {
+  return counting({ build, compatibility }, async (worker, counted) => {
+    const { backends } = worker
+    let next = 0
+    const miss = async () => {
+      const puts = backends.of('cache', 'PUT')
+      const { status, head } = await worker.send(`/blog/local/${next++}?b=2&a=1&utm_source=x`)
+      if (status !== 200) throw new Error(`a miss failed:\n${head}\n${worker.log}`)
+      await until(() => backends.of('cache', 'PUT') > puts, 'the copy')
+      // What follows the write of the copy.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    for (let n = 0; n < 20; n++) await miss()
+    await counted()
+    const noted = []
+    for (let n = 0; n < ROUNDS; n++) {
+      await miss()
+      noted.push(await counted())
+    }
+    const calls = usualCalls(noted)
+    return { calls, crossings: calls.length }
+  })
+}
+
+/** Runs `measure` with a worker that counts its calls, and what gives and resets the counts. */
+async function counting({ build, compatibility, tier = 'cache-api' }, measure) {
+  const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
+  const worker = await Worker.start({ name: 'counted', modules, compatibility, settings: policy(tier), secrets: TOKEN })
+  worker.isOurs = true
+  try {
+    await prepare(worker, TOKEN)
+    return await measure(worker, async () => JSON.parse((await worker.send('/.counted')).text()))
   } finally {
     await worker.stop()
   }
+}
+
+/** The calls of most requests: now and then one refreshes the purge index behind its response. */
+function usualCalls(noted) {
+  const orders = new Map()
+  for (const { calls } of noted) {
+    const order = calls.map(withoutHash).join(' ')
+    orders.set(order, (orders.get(order) ?? 0) + 1)
+  }
+  const [order, times] = [...orders].sort(([, a], [, b]) => b - a)[0]
+  if (times < noted.length * 0.9) throw new Error(`requests do not all take the same calls:\n${[...orders.keys()].join('\n')}`)
+  return order.split(' ')
 }
 
 const ROUNDS = 50
@@ -98,22 +133,15 @@ const ROUNDS = 50
 const withoutHash = (name) => name.replace(/_0{8}([0-9a-f]{8})$/, (_, number) => `_${Number.parseInt(number, 16)}`).replace(/_?h?[0-9a-f]{16}$/, '')
 
 /** How far wasm's own memory grows with a long body that goes to a client and two tiers. */
-export async function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
-  const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
-  const worker = await Worker.start({ name: 'counted', modules, compatibility, settings: policy(), secrets: TOKEN })
-  worker.isOurs = true
-  const { backends } = worker
-  try {
-    await prepare(worker, TOKEN)
-    const counted = async () => JSON.parse((await worker.send('/.counted')).text()).memory_bytes
-    const before = await counted()
+export function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
+  return counting({ build, compatibility }, async (worker, counted) => {
+    const { backends } = worker
+    const before = (await counted()).memory_bytes
     const kept = backends.of('kv', 'PUT')
     await worker.send(`/big/${bytes}/1`)
-    while (backends.of('kv', 'PUT') === kept) await new Promise((resolve) => setTimeout(resolve, 10))
-    return (await counted()) - before
-  } finally {
-    await worker.stop()
-  }
+    await until(() => backends.of('kv', 'PUT') > kept, 'the copy in KV')
+    return (await counted()).memory_bytes - before
+  })
 }
 
 /** The native program of pure functions, built if need be. */

@@ -21,7 +21,7 @@ async function burst(worker, count, path, check) {
   await Promise.all(Array.from({ length: LANES }, lane))
 }
 
-async function until(condition, what) {
+export async function until(condition, what) {
   const deadline = Date.now() + 30_000
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`${what} did not come in 30 s`)

@@ -1,12 +1,12 @@
-// A warm hit takes so many calls between JavaScript and wasm and no more, none of KV, the ledger or the origin; and the
-// worker is so large. The numbers, and by how much each may grow, stand in tests/bench/recorded.json.
+// A warm hit takes so many calls between JavaScript and wasm and no more, none of KV, the ledger or the origin; so does a
+// miss; and the worker is so large. The numbers, and by how much each may grow, stand in tests/bench/recorded.json.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'smol-toml'
-import { changes, hitCalls, sizes } from '../bench/exact.mjs'
+import { changes, hitCalls, missCalls, recorded, sizes } from '../bench/exact.mjs'
 import { ROOT } from '../../scripts/tools.mjs'
 
 const build = join(ROOT, 'build')
@@ -16,7 +16,8 @@ test('a hit in the Cache API or in memory takes no more calls than recorded', as
   const hit = await hitCalls({ build, compatibility: { date, flags } })
   const memory = await hitCalls({ build, compatibility: { date, flags }, tier: 'memory' })
   for (const { kv, ledger, origin } of [hit, memory]) assert.deepEqual({ kv, ledger, origin }, { kv: 0, ledger: 0, origin: 0 })
-  const { worse, better } = changes('crossings', { hit: hit.crossings, memory: memory.crossings })
+  const { miss } = recorded().crossings
+  const { worse, better } = changes('crossings', { hit: hit.crossings, memory: memory.crossings, miss })
   assert.deepEqual(worse, [], `The calls in order (< from wasm, > into it):\n${[...hit.calls, '', ...memory.calls].join('\n')}`)
   assert.deepEqual(better, [], 'Fewer than recorded: npm run bench -- --exact --record keeps it so.')
   // The counting itself sees something: wasm is entered, and calls out.
@@ -26,6 +27,14 @@ test('a hit in the Cache API or in memory takes no more calls than recorded', as
   }
   // In memory nothing is waited for.
   assert.ok(!memory.calls.includes('>landed'))
+})
+
+test('a miss whose copy goes to the Cache API takes no more calls than recorded', async () => {
+  const miss = await missCalls({ build, compatibility: { date, flags } })
+  const { hit, memory } = recorded().crossings
+  const { worse, better } = changes('crossings', { hit, memory, miss: miss.crossings })
+  assert.deepEqual(worse, [], `The calls in order (< from wasm, > into it):\n${miss.calls.join('\n')}`)
+  assert.deepEqual(better, [], 'Fewer than recorded: npm run bench -- --exact --record keeps it so.')
 })
 
 test('the worker is no larger than recorded', () => {
