@@ -11,9 +11,10 @@ import { ROOT, Problem, main, output, run, say } from './tools.mjs'
 
 const BENCH = join(ROOT, 'tests', 'bench')
 const OUT = join(ROOT, 'target', 'bench')
-const USAGE = `Usage: npm run bench [-- --exact | --quick] [--cpu] [--record] [--build FOLDER]
+const USAGE = `Usage: npm run bench [-- --exact | --quick | --aborts] [--cpu] [--record] [--build FOLDER]
 
   --exact         only calls, sizes and the instructions of pure functions; fails if they have grown
+  --aborts        only what readers who leave cost those who stay (two minutes)
   --quick         fewer windows: ratios within some percent
   --cpu           CPU time instead of instructions
   --record        writes what was counted exactly to tests/bench/recorded.json
@@ -24,6 +25,7 @@ async function bench(options) {
   const folder = options.build ?? join(ROOT, 'build')
   if (options.build === undefined) await build()
   const context = { ...(await import('../tests/bench/exact.mjs')), folder, compatibility: await compatibility(), rows: [] }
+  if (options.aborts) return compareAborts(context)
   await countExactly(context, options)
   if (!options.exact) await measure(context, options)
   const text = table(context.rows)
@@ -32,6 +34,24 @@ async function bench(options) {
   const { worse, better } = context
   for (const line of better) say(`less than recorded; npm run bench -- --exact --record: ${line}`)
   if (worse.length > 0) throw new Problem(`More than recorded in tests/bench/recorded.json:\n${worse.join('\n')}`)
+}
+
+/** Readers beside a load of requests that are reset. */
+async function compareAborts({ folder, compatibility }) {
+  say('Readers, beside 200 requests a second that are reset (two minutes) ...')
+  const { aborts } = await import('../tests/bench/aborts.mjs')
+  const found = await aborts({ build: folder, compatibility })
+  const rows = [
+    { what: 'requests that were reset', unit: 'a second', value: found.resets_a_second },
+    { what: 'readers, 99th percentile before', unit: 'ms', value: found.p99_before_ms },
+    { what: '… and meanwhile', unit: 'ms', value: found.p99_during_ms },
+    { what: '… ratio', unit: '×', value: found.p99_during_ms / found.p99_before_ms, goal: 2 },
+    { what: 'readers, median before', unit: 'ms', value: found.median_before_ms },
+    { what: '… and meanwhile', unit: 'ms', value: found.median_during_ms },
+    { what: 'growth of wasm memory in 50 seconds', unit: 'MB', value: found.wasm_growth_bytes / 1e6, goal: 0.1 },
+    { what: 'growth of the process in 50 seconds', unit: 'MB', value: found.process_growth_bytes / 1e6 },
+  ]
+  console.log(table(rows))
 }
 
 /** Calls, sizes, instructions of pure functions. */
@@ -256,7 +276,7 @@ await main(import.meta.url, (args) => {
   const flag = { type: 'boolean' }
   let options
   try {
-    ;({ values: options } = parseArgs({ args, options: { exact: flag, quick: flag, cpu: flag, record: flag, help: flag, build: { type: 'string' } } }))
+    ;({ values: options } = parseArgs({ args, options: { exact: flag, quick: flag, aborts: flag, cpu: flag, record: flag, help: flag, build: { type: 'string' } } }))
   } catch (error) {
     throw new Problem(`${error.message}\n\n${USAGE}`)
   }

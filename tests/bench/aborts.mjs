@@ -1,0 +1,105 @@
+// What readers who leave cost those who stay: the times of readers before and during a load of requests that are reset while
+// the origin works on them, and how far memory grows.
+
+import { createConnection } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { Worker as Thread, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { TOKEN, builtFiles, policy } from './exact.mjs'
+import { ARTICLE, prepare } from './measure.mjs'
+import { Worker } from './rig.mjs'
+
+const READERS_A_SECOND = 100
+/** After a request is sent, so that the worker has it and the origin may have. */
+const RESET_AFTER_MS = 20
+const MEMORY_WORKER = ['worker.js', 'watching.js'].map((name) => fileURLToPath(new URL(`../workerd/disconnect/${name}`, import.meta.url)))
+
+/** A miss, a bypass with a session, a HEAD, and an upload that stops: each asks an origin that never answers. */
+const HEADS = [
+  (n) => `GET /blog/never/${n} HTTP/1.1\r\nHost: www.example.com\r\n\r\n`,
+  (n) => `GET /never/${n} HTTP/1.1\r\nHost: www.example.com\r\nCookie: sessionid=${n}\r\nX-Long: ${'x'.repeat(8000)}\r\n\r\n`,
+  (n) => `HEAD /never/${n} HTTP/1.1\r\nHost: www.example.com\r\n\r\n`,
+  (n) => `PUT /never/${n} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 9\r\n\r\nhalf`,
+]
+
+/** Measures readers for `calm` seconds, then for `seconds` during which `rate` requests a second are reset. */
+export async function aborts({ build, compatibility, calm = 20, seconds = 60, rate = 200 }) {
+  const modules = [...MEMORY_WORKER, ...builtFiles(build)]
+  const worker = await Worker.start({ name: 'aborts', modules, compatibility, settings: policy(), secrets: TOKEN })
+  const memory = async () => ({ wasm: Number((await worker.send('/.memory')).text()), process: worker.memory('VmRSS') * 1024 })
+  try {
+    await prepare(worker, TOKEN)
+    await readers(worker, 10)
+    const before = await readers(worker, calm)
+    const thread = new Thread(new URL(import.meta.url), { workerData: { port: worker.port, rate } })
+    const sent = new Promise((resolve) => thread.once('message', resolve))
+    // What the allocators keep once and for all is there after a sixth.
+    const warm = await readers(worker, seconds / 6)
+    const start = await memory()
+    const during = await readers(worker, (seconds * 5) / 6)
+    const end = await memory()
+    thread.postMessage('stop')
+    const resets = await sent
+    await thread.terminate()
+    const all = [...warm, ...during]
+    return {
+      resets_a_second: resets / seconds,
+      p99_before_ms: percentile(before, 0.99),
+      p99_during_ms: percentile(all, 0.99),
+      median_before_ms: percentile(before, 0.5),
+      median_during_ms: percentile(all, 0.5),
+      wasm_growth_bytes: end.wasm - start.wasm,
+      process_growth_bytes: end.process - start.process,
+    }
+  } finally {
+    await worker.stop()
+  }
+}
+
+let misses = 0
+
+/** The times of readers, nine hits and a miss in ten, in milliseconds. */
+async function readers(worker, seconds) {
+  const times = []
+  const one = async (path) => {
+    const began = performance.now()
+    const { status, head } = await worker.send(path)
+    if (status !== 200) throw new Error(`a reader got ${head}\n${worker.log}`)
+    times.push(performance.now() - began)
+  }
+  const under_way = []
+  const end = performance.now() + seconds * 1000
+  for (let n = 0; performance.now() < end; n++) {
+    under_way.push(one(n % 10 === 0 ? `/blog/local/reader-${misses++}` : ARTICLE))
+    await new Promise((resolve) => setTimeout(resolve, 1000 / READERS_A_SECOND))
+  }
+  await Promise.all(under_way)
+  return times
+}
+
+function percentile(numbers, share) {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
+}
+
+/** Runs in a thread of its own, so that it does not hold up the readers that are measured. */
+function reset({ port, rate }) {
+  let sent = 0
+  const began = performance.now()
+  const timer = setInterval(() => {
+    while (sent < ((performance.now() - began) / 1000) * rate) {
+      const n = sent++
+      const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+      socket.on('error', () => {})
+      socket.once('connect', () => {
+        socket.write(HEADS[n % HEADS.length](n))
+        setTimeout(() => socket.resetAndDestroy(), RESET_AFTER_MS)
+      })
+    }
+  }, 5)
+  parentPort.once('message', () => {
+    clearInterval(timer)
+    parentPort.postMessage(sent)
+  })
+}
+
+if (!isMainThread && workerData?.rate) reset(workerData)
