@@ -9,6 +9,8 @@ const ARTICLE = Buffer.from('<p>lorem ipsum dolor</p>\n'.repeat(82)).subarray(0,
 /** The three, and how often each was asked: `counts.cache`, `counts.kv`, `counts.origin`. */
 export class Backends {
   counts = {}
+  /** By how much the Cache API answers later. */
+  cacheDelayMs = 0
   #servers = []
   #sockets = new Set()
   #cache = new Map()
@@ -56,7 +58,8 @@ export class Backends {
           socket.uncork()
         }
         const slow = Number(request.target.match(/^\/slow\/(\d+)\//)?.[1] ?? 0)
-        if (name === 'origin' && slow > 0) setTimeout(write, slow)
+        const delay = name === 'origin' ? slow : name === 'cache' ? this.cacheDelayMs : 0
+        if (delay > 0) setTimeout(write, delay)
         else write()
       })
       socket.on('data', (bytes) => reader.take(bytes))

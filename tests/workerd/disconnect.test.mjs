@@ -100,6 +100,29 @@ describe('memory', () => {
       assert.ok(more < held / 10, `${more} bytes more are held after the sweep, ${held} before it`)
     }
   })
+
+  test('is swept if the clients go while the Cache API is asked', async () => {
+    const { backends } = worker
+    const round = async (name) => {
+      const held = await memory()
+      backends.cacheDelayMs = 150
+      for (let n = 0; n < CLIENTS; n++) {
+        const asked = backends.of('cache', 'GET')
+        // All cookies are read of a request that is looked up.
+        const head = `GET /never/${name}-${n} HTTP/1.1\r\nHost: www.example.com\r\nCookie: long=${'x'.repeat(FIELD_BYTES)}\r\n\r\n`
+        await sendAndReset(worker.port, head, () => backends.of('cache', 'GET') > asked)
+      }
+      await sleep(400)
+      backends.cacheDelayMs = 0
+      return (await memory()) - held
+    }
+    for (let n = 0; n < 4; n++) {
+      const more = await round(n)
+      if (n > 0) assert.ok(more < 200_000, `${CLIENTS} requests that ended in their lookup left ${more} bytes`)
+      await memory('later=60000')
+      assert.equal((await worker.send(ARTICLE)).status, 200) // the sweep runs with any request
+    }
+  })
 })
 
 describe('requests that wait', () => {
