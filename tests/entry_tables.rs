@@ -21,6 +21,7 @@ fn entry() -> Entry {
             stale_allowed: true,
         },
         for_authorized: true,
+        by_credentials: false,
         status: 200,
         length: Some(11),
         tags: vec!["t1".to_owned(), "t2".to_owned()],
@@ -50,6 +51,8 @@ fn an_entry_reads_as_it_was_written() {
     check(|e| e.length = None);
     check(|e| e.length = Some(0));
     check(|e| e.for_authorized = false);
+    check(|e| e.by_credentials = true);
+    check(|e| (e.for_authorized, e.by_credentials) = (false, true));
     check(|e| e.terms.stale_allowed = false);
     check(|e| e.marks.clear());
     check(|e| e.tags.clear());

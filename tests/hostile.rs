@@ -212,6 +212,7 @@ fn random_entry(hostile: &mut Hostile) -> Entry {
             stale_allowed: hostile.random.bool(),
         },
         for_authorized: hostile.random.bool(),
+        by_credentials: hostile.random.bool(),
         status: hostile.random.u16(..),
         length: hostile.random.bool().then(|| number(hostile)),
         tags: (0..count(hostile)).map(|_| hostile.text(&TEXTS)).collect(),

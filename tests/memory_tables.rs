@@ -21,6 +21,7 @@ fn entry(key: &str, bytes: u64) -> Entry {
             stale_allowed: true,
         },
         for_authorized: false,
+        by_credentials: false,
         status: 200,
         length: Some(bytes),
         tags: Vec::new(),

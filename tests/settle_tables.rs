@@ -250,10 +250,18 @@ fn a_rule_names_the_statuses_by_which_an_origin_fails() {
             for status in statuses {
                 let answer = format!("{status} | cache-control: max-age=9");
                 let found = next_by(&defaults, Some(&old), true, &answer);
-                let word = found.split(' ').next();
-                assert_eq!(word, Some(expected), "{defaults} {status}");
+                // 429 blames the request, whose lifetime says nothing.
+                let stored = match status {
+                    429 => "forward request-error".to_owned(),
+                    _ => format!("store {status}"),
+                };
+                let word = match expected {
+                    "store" => stored.clone(),
+                    _ => expected.to_owned(),
+                };
+                assert_eq!(found, word, "{defaults} {status}");
                 let nothing = next_by(&defaults, Some(&old), false, &answer);
-                assert_eq!(nothing, format!("store {status}"), "{defaults} {status}");
+                assert_eq!(nothing, stored, "{defaults} {status}");
             }
         }
     };
@@ -272,4 +280,73 @@ fn a_rule_names_the_statuses_by_which_an_origin_fails() {
     // A connection that fails is none of them.
     let none = json!({ "error_statuses": [] });
     assert_eq!(next_by(&none, Some(&old), true, "down"), "stale");
+}
+
+#[test]
+fn an_error_that_blames_the_request_takes_no_page_s_place() {
+    let page = stored(KEPT);
+    let named = json!({ "negative_ttl": { "406": 30, "404": 30, "428": 30 } });
+    for on_error in [true, false] {
+        for status in [406, 428] {
+            let answer = format!("{status} | cache-control: max-age=9");
+            let found = next_by(&named, Some(&page), on_error, &answer);
+            assert_eq!(found, "forward request-error");
+            // What is such an error itself gives way.
+            let error = Entry {
+                status: 431,
+                ..page.clone()
+            };
+            let found = next_by(&named, Some(&error), on_error, &answer);
+            assert_eq!(found, format!("store {status}"));
+        }
+        // It says something of the page.
+        assert_eq!(next_by(&named, Some(&page), on_error, "404"), "store 404");
+    }
+    assert_eq!(next_by(&named, None, false, "406"), "store 406");
+}
+
+#[test]
+fn what_was_made_by_credentials_is_known_by_its_tag_alone() {
+    let control = "cache-control: s-maxage=0";
+    let dated = stored(&format!("200 | {control} | last-modified: $-5"));
+    let tagged = stored(&format!(
+        "200 | {control} | last-modified: $-5 | etag: \"a\""
+    ));
+    let by_credentials = |entry: &Entry| Entry {
+        by_credentials: true,
+        ..entry.clone()
+    };
+    let date = "304 | cache-control: s-maxage=0 | last-modified: $-5";
+    assert_eq!(next(Some(&dated), false, date), "refresh true");
+    assert_eq!(next(Some(&by_credentials(&dated)), false, date), "again");
+    assert_eq!(next(Some(&by_credentials(&dated)), false, "304"), "again");
+    let tag = "304 | cache-control: s-maxage=0 | etag: \"a\"";
+    assert_eq!(
+        next(Some(&by_credentials(&tagged)), false, tag),
+        "refresh true"
+    );
+    // It stays what it was, whoever asks, unless the origin says otherwise.
+    let rule = json!({ "edge_ttl": 600, "stale_if_error": 60, "request_directives": true });
+    for (request, answer, expected) in [
+        ("GET", tag, Some((0, 0, true))),
+        ("GET | Authorization: Digest b", tag, Some((0, 0, true))),
+        (
+            "GET",
+            "304 | cache-control: s-maxage=0, public",
+            Some((600, 60, false)),
+        ),
+        ("GET", "304 | cache-control: max-age=60", None),
+    ] {
+        let lookup = lookup(&rule, request);
+        let old = by_credentials(&tagged);
+        let found = match settle(&exchange(&lookup, Some(&old), false), Ok(&head(answer))) {
+            Next::Refresh { entry, keep: true } => {
+                let terms = entry.terms;
+                Some((terms.lifetime, terms.stale_if_error, entry.by_credentials))
+            }
+            Next::Refresh { keep: false, .. } => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, expected, "{request} {answer}");
+    }
 }

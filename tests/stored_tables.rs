@@ -51,6 +51,7 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
             stale_allowed: true,
         },
         for_authorized: false,
+        by_credentials: false,
         status: 200,
         length: None,
         marks: marks(&Url::parse(URL).expect(URL), &tags, &[]),

@@ -32,6 +32,7 @@ fn entry(lifetime: u64, initial_age: u64, stale: u64) -> Entry {
             stale_allowed: true,
         },
         for_authorized: false,
+        by_credentials: false,
         status: 200,
         length: None,
         tags: Vec::new(),

@@ -128,6 +128,7 @@ fn entry(url: &str, tags: &[String], groups: &[String]) -> Entry {
         cost_ms: 0,
         terms: Terms::default(),
         for_authorized: false,
+        by_credentials: false,
         status: 200,
         length: None,
         tags: tags.to_vec(),

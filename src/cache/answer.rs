@@ -82,6 +82,12 @@ pub enum NotStored {
     /// The request was authorized, and the answer does not say that it may be
     /// stored all the same (§3.5).
     Authorization,
+    /// It is about the client's credentials: 401, 407, or any 4xx to a request
+    /// with `Authorization`.
+    Credentials,
+    /// It blames the request ([`freshness::blames_request`]), and no
+    /// `negative_ttl` has it kept; or there is a page that it would replace.
+    RequestError,
     /// `Vary: *`, or too many fields in it.
     Vary,
     /// Neither origin nor rule says for how long it is fresh.
@@ -112,6 +118,8 @@ impl NotStored {
             Self::CsrfToken => "csrf-token",
             Self::SetCookie => "set-cookie",
             Self::Authorization => "authorization",
+            Self::Credentials => "credentials",
+            Self::RequestError => "request-error",
             Self::Vary => "vary",
             Self::NoFreshness => "no-freshness",
             Self::Expired => "expired",
@@ -169,7 +177,7 @@ pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailu
             refresh(exchange, stored, head)
         }
         _ if exchange.lookup.head_only => Next::Forward(NotStored::Head),
-        _ => match entry(exchange, head) {
+        _ => match entry(exchange, head, false) {
             Ok(entry) => Next::Store(Box::new(entry)),
             Err(reason) => Next::Forward(reason),
         },
@@ -179,6 +187,9 @@ pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailu
 /// Whether a 304 is about the stored answer: its validator, the ETag before
 /// the date, must be one that the stored answer has (RFC 9111 §4.3.4).
 fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
+    if !is_tied(stored) {
+        return false;
+    }
     let opaque = |fields: &Fields| {
         let etag = fields.get("etag")?;
         Some(etag.trim().trim_start_matches("W/").to_owned())
@@ -188,6 +199,13 @@ fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
     }
     let modified = head.fields.get("last-modified");
     modified.is_none() || modified == stored.fields.get("last-modified")
+}
+
+/// Whether another request can tell that the stored answer is its own: two
+/// users' pages may have one date, so what was made by credentials is known by
+/// its ETag alone.
+pub fn is_tied(stored: &Entry) -> bool {
+    !stored.by_credentials || stored.fields.has("etag")
 }
 
 /// Whether the answer to HEAD tells of the very body we hold, so that it can
@@ -201,6 +219,7 @@ fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
     let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
     head.status == stored.status
         && stored.has_validator()
+        && is_tied(stored)
         && same("etag")
         && same("last-modified")
         && (length.is_none() || length == stored.length)
@@ -243,7 +262,7 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
         status: stored.status,
         fields,
     };
-    let refreshed = entry(exchange, &merged).and_then(|mut entry| {
+    let refreshed = entry(exchange, &merged, stored.by_credentials).and_then(|mut entry| {
         entry.length = stored.length;
         // Tag fields were taken out when the entry was made, and a 304 may
         // omit some: too many tags are better than too few.
@@ -288,11 +307,41 @@ fn has_strong_validator(head: &ResponseHead, exchange: &Exchange<'_>) -> bool {
     range::strong_validator(&fields).is_some()
 }
 
+/// Why an error is for this request alone, if it is: because it is about
+/// credentials, and wrong for everybody who has others, or none; because it
+/// blames the request, and no rule has it kept; or because it would take the
+/// place of what is no such error, which others can still be given.
+fn for_one_alone(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStored> {
+    let (lookup, status) = (exchange.lookup, head.status);
+    let by_authorized = lookup.authorized && (400..500).contains(&status);
+    let kept = freshness::is_kept_by_rule(&lookup.rule, status);
+    let is_page = |stored: &Entry| !freshness::blames_request(stored.status);
+    let reason = if matches!(status, 401 | 407) || by_authorized {
+        NotStored::Credentials
+    } else if freshness::blames_request(status) && (!kept || exchange.stored.is_some_and(is_page)) {
+        NotStored::RequestError
+    } else {
+        return None;
+    };
+    // Most such errors say nothing of a lifetime, and are not stored anyway.
+    match kept || freshness::is_stated(head, exchange.times) {
+        true => Some(reason),
+        false => Some(NotStored::NoFreshness),
+    }
+}
+
 /// The entry that an answer makes, if it may be stored at all (§3).
-fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStored> {
+/// `by_credentials`: what is confirmed was made so.
+fn entry(
+    exchange: &Exchange<'_>,
+    head: &ResponseHead,
+    by_credentials: bool,
+) -> Result<Entry, NotStored> {
     let lookup = exchange.lookup;
     let (control, targeted) = freshness::directives(head);
     let authorized_too = control.public || control.must_revalidate || control.s_maxage.is_some();
+    let authorized = lookup.authorized || by_credentials;
+    let by_credentials = authorized && !control.public;
     // Fields that may not be stored; a targeted field replaces what names them.
     let withheld = match targeted {
         true => Vec::new(),
@@ -320,16 +369,18 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         (no_store, NotStored::NoStore),
         (control.private, NotStored::Private),
         (sets_cookie, NotStored::SetCookie),
-        (
-            lookup.authorized && !authorized_too,
-            NotStored::Authorization,
-        ),
+        (authorized && !authorized_too, NotStored::Authorization),
     ];
-    if let Some((_, reason)) = refused.into_iter().find(|(refused, _)| *refused) {
+    let one_alone = for_one_alone(exchange, head).map(|reason| (true, reason));
+    let mut refused = refused.into_iter().chain(one_alone);
+    if let Some((_, reason)) = refused.find(|(refused, _)| *refused) {
         return Err(reason);
     }
     let names = negotiation::choosing_fields(&head.fields).map_err(|_| NotStored::Vary)?;
-    let terms = freshness::terms(head, &lookup.rule, exchange.times);
+    let terms = match by_credentials {
+        true => freshness::terms_by_credentials(head, exchange.times),
+        false => freshness::terms(head, &lookup.rule, exchange.times),
+    };
     let tags = tags(&head.fields, &lookup.rule.tags);
     let groups = groups::named(&head.fields, "cache-groups");
     if tags.len() > TAGS_MAX || groups.len() > groups::GROUPS_MAX {
@@ -345,6 +396,7 @@ fn entry(exchange: &Exchange<'_>, head: &ResponseHead) -> Result<Entry, NotStore
         cost_ms: exchange.times.took_ms(),
         terms: terms.ok_or(NotStored::NoFreshness)?,
         for_authorized: authorized_too,
+        by_credentials,
         status: head.status,
         length: head
             .fields

@@ -31,6 +31,10 @@ pub struct Entry {
     pub terms: Terms,
     /// Whether requests with `Authorization` may be answered by it (§3.5).
     pub for_authorized: bool,
+    /// Whether it was made for a request with `Authorization`, and the origin
+    /// did not call it `public`: no rule lengthens its life, and only its ETag
+    /// tells that it is another request's answer, too.
+    pub by_credentials: bool,
     /// The origin's status code.
     pub status: u16,
     /// Length of the body in bytes, where the origin said so.
@@ -119,7 +123,7 @@ impl Entry {
             terms.stale_while_revalidate,
             terms.stale_if_error,
             u64::from(terms.stale_allowed),
-            u64::from(self.for_authorized),
+            u64::from(self.for_authorized) | u64::from(self.by_credentials) << 1,
             u64::from(self.status),
             self.cost_ms,
         ] {
@@ -220,7 +224,10 @@ impl<'a> Reader<'a> {
             stale_if_error: self.number()?,
             stale_allowed: self.number()? == 1,
         };
-        let for_authorized = self.number()? == 1;
+        let authorization = self.number()?;
+        if authorization > 3 {
+            return None;
+        }
         let status = u16::try_from(self.number()?).ok()?;
         let cost_ms = self.number()?;
         let length = match self.next()? {
@@ -243,7 +250,8 @@ impl<'a> Reader<'a> {
             initial_age,
             cost_ms,
             terms,
-            for_authorized,
+            for_authorized: authorization & 1 == 1,
+            by_credentials: authorization & 2 == 2,
             status,
             length,
             tags,

@@ -59,10 +59,17 @@ pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
 /// The terms of an answer, or `None` if nothing says for how long it is fresh.
 pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
     let (control, targeted) = directives(head);
-    let stated = control.s_maxage.or(control.max_age).or_else(|| {
-        let expires = head.fields.get("expires").filter(|_| !targeted)?;
-        Some(expires_after(expires, head, times))
-    });
+    let stated = stated(head, &control, targeted, times);
+    if blames_request(head.status) {
+        // The rule says whether and for how long at most; its lifetime alone
+        // says nothing, because the next request may well be another.
+        let most = negative(rule, head.status)?;
+        let lifetime = stated.unwrap_or(most).min(most);
+        return Some(Terms {
+            lifetime: if control.no_cache { 0 } else { lifetime },
+            ..Terms::default()
+        });
+    }
     if stated.is_none()
         && !control.no_cache
         && let Some(lifetime) = negative(rule, head.status)
@@ -110,6 +117,57 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         stale_if_error: window(control.stale_if_error, rule.stale_if_error, default),
         stale_allowed: control.s_maxage.is_none(),
     })
+}
+
+/// The terms of an answer to a request with `Authorization` that the origin
+/// did not call `public`: its own lifetime, and nothing that a rule or a default
+/// adds. RFC 9111 §3.5 allows to store it *to be revalidated*
+/// (`must-revalidate`, `s-maxage`), so that it is never used stale.
+pub fn terms_by_credentials(head: &ResponseHead, times: Times) -> Option<Terms> {
+    let (control, targeted) = directives(head);
+    let stated = stated(head, &control, targeted, times);
+    let lifetime = match control.no_cache {
+        true => 0,
+        false => stated?.min(SECONDS_MAX),
+    };
+    Some(Terms {
+        lifetime,
+        ..Terms::default()
+    })
+}
+
+/// The lifetime that the origin states (RFC 9111 §4.2.1).
+fn stated(
+    head: &ResponseHead,
+    control: &CacheControl,
+    targeted: bool,
+    times: Times,
+) -> Option<u64> {
+    control.s_maxage.or(control.max_age).or_else(|| {
+        let expires = head.fields.get("expires").filter(|_| !targeted)?;
+        Some(expires_after(expires, head, times))
+    })
+}
+
+/// Whether a status says that something is wrong with the request, not with
+/// the page (RFC 9110 §15.5, RFC 6585, RFC 8470): the origin may have seen what
+/// is not in the key, such as an odd `Accept`, and has a page for the others.
+pub fn blames_request(status: u16) -> bool {
+    matches!(
+        status,
+        400 | 405 | 406 | 408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
+    )
+}
+
+/// Whether the rule has errors of this status kept.
+pub fn is_kept_by_rule(rule: &Rule, status: u16) -> bool {
+    negative(rule, status).is_some()
+}
+
+/// Whether the origin says for how long an answer is fresh.
+pub fn is_stated(head: &ResponseHead, times: Times) -> bool {
+    let (control, targeted) = directives(head);
+    stated(head, &control, targeted, times).is_some()
 }
 
 /// The current age on arrival: corrected_initial_age of RFC 9111 §4.2.3.

@@ -218,8 +218,10 @@ pub struct RuleSettings {
     /// Freshness lifetime at the edge instead of the origin's, for 200, 203,
     /// 204, 300, 301 and 308. It never makes a response storable that is
     /// `private` or `no-store`, sets a cookie or varies on `*`, and leaves
-    /// `no-cache` at 0. At most 315,360,000 seconds (10 years), as all times of
-    /// a rule. Default: the origin's.
+    /// `no-cache` at 0. A response to `Authorization` that is not `public` keeps
+    /// the origin's own lifetime, whatever a rule says, and is never served
+    /// stale. At most 315,360,000 seconds (10 years), as all times of a rule.
+    /// Default: the origin's.
     pub edge_ttl: Option<u64>,
     /// Freshness lifetime in browsers instead of the origin's: replaces
     /// `Cache-Control` and `Expires` of responses that may be stored. Default:
@@ -237,7 +239,11 @@ pub struct RuleSettings {
     /// default, `s-maxage` does too. Default: 86,400.
     pub stale_if_error: Option<u64>,
     /// How long errors are stored that name no lifetime, in the Cache API only;
-    /// `{}` stores none. Default: `{ 404 = 10, 410 = 10 }`.
+    /// `{}` stores none. Statuses that blame the request (400, 405, 406, 408,
+    /// 411 to 417, 421, 422, 425, 426, 428, 429, 431) are stored only if they are
+    /// named here, for at most so long, and never in place of a page; everybody
+    /// is given what one request provoked. 401, 407, and any 4xx to a request
+    /// with `Authorization` are never stored. Default: `{ 404 = 10, 410 = 10 }`.
     pub negative_ttl: Option<NegativeTtl>,
     /// Shortens lifetimes by up to this many percent, each by a share of its
     /// own, so that responses fetched together do not expire together; 0 to 50.

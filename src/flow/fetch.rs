@@ -11,10 +11,10 @@ use super::report::Report;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost, sync};
 use crate::cache::answer::{
-    Exchange, Next, NotStored, OriginFailure, for_clients, settle, shows_another,
+    Exchange, Next, NotStored, OriginFailure, for_clients, is_tied, settle, shows_another,
 };
 use crate::cache::entry::Entry;
-use crate::cache::freshness::{Terms, Times};
+use crate::cache::freshness::{Terms, Times, blames_request};
 use crate::cache::key::Slot;
 use crate::cache::no_vary_search;
 use crate::cache::purge::PurgeState;
@@ -193,6 +193,12 @@ pub async fn fetch<H: Host>(
                 conditional = false;
                 continue;
             }
+            // It would take the place of what other requests are given.
+            Next::Store(entry) if blames_request(entry.status) && taken.is_of_variants() => {
+                report.cache = "miss";
+                report.detail.push(NotStored::RequestError.word());
+                forward(head, body, received_ms)
+            }
             Next::Store(entry) => {
                 if entry.status == 206 {
                     isolate.remember_part(&keyed.key.part_slot().digest);
@@ -309,8 +315,8 @@ fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64
 }
 
 /// Whether an answer, which is not stored for this reason, says that the page
-/// is another now: not if it is about this client, or only asks for patience,
-/// or is a head that would fit the page as well.
+/// is another now: not if it is about this client or its request, or is a head
+/// that would fit the page as well.
 fn tells_of_the_page(
     exchange: &Exchange<'_>,
     reason: Option<NotStored>,
@@ -318,7 +324,7 @@ fn tells_of_the_page(
 ) -> bool {
     let Ok(head) = head else { return false };
     let about_client = exchange.lookup.authorized || reason == Some(NotStored::RequestNoStore);
-    let definite = head.status < 500 && !matches!(head.status, 408 | 425 | 429);
+    let definite = head.status < 500 && !blames_request(head.status);
     let another = reason != Some(NotStored::Head)
         || exchange
             .stored
@@ -342,8 +348,13 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
         ("etag", "if-none-match"),
         ("last-modified", "if-modified-since"),
     ];
+    let tied = stored.filter(|entry| is_tied(entry));
+    let by_tag_alone = tied.is_some_and(|entry| entry.by_credentials);
     for (validator, condition) in conditions {
-        if let Some(value) = stored.and_then(|entry| entry.fields.get(validator)) {
+        if by_tag_alone && validator != "etag" {
+            continue;
+        }
+        if let Some(value) = tied.and_then(|entry| entry.fields.get(validator)) {
             request.fields.set(condition, value);
         }
     }

@@ -77,6 +77,11 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Whether there are variants for other requests.
+    pub fn is_of_variants(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Where an entry goes in a tier: beside another variant that the same
     /// fields choose; else into the key's own slot, where it is looked for
     /// first.

@@ -37,7 +37,11 @@ pub async fn find_part<H: Host>(
             part.answers(wanted).is_some()
                 && range::if_range_holds(&lookup.client, &hit.entry.fields)
         }
-        None => part.rest().is_some() && part.total <= u64::from(WHOLE_BYTES_MAX),
+        None => {
+            !hit.entry.by_credentials
+                && part.rest().is_some()
+                && part.total <= u64::from(WHOLE_BYTES_MAX)
+        }
     };
     useful.then_some(hit)
 }

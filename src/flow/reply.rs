@@ -108,7 +108,8 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
     let control = CacheControl::of(&fields);
     let shared = !control.private && !control.no_store && !fields.has("set-cookie");
     let browser_ttl = lookup.rule.browser_ttl;
-    if let Some(seconds) = browser_ttl.filter(|_| shared && entry.status < 400) {
+    let may_differ = shared && !entry.by_credentials && entry.status < 400;
+    if let Some(seconds) = browser_ttl.filter(|_| may_differ) {
         // Browsers subtract Age: what is added here leaves them the whole TTL.
         let max_age = seconds.saturating_add(age.age);
         fields.remove("expires");

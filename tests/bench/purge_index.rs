@@ -80,6 +80,7 @@ fn entry() -> Entry {
             stale_allowed: true,
         },
         for_authorized: false,
+        by_credentials: false,
         status: 200,
         length: Some(20_000),
         marks: marks(&url, &tags, &[]),
