@@ -314,3 +314,78 @@ fn a_bypassed_request_goes_through_whole() {
         "x-forwarded-proto: http",
     );
 }
+
+/// A list of so many members and bytes.
+fn long_list(members: usize, bytes: usize) -> String {
+    let mut list = "x, ".repeat(members - 1);
+    list.push_str(&"y".repeat(bytes - list.len()));
+    list
+}
+
+#[test]
+fn what_a_client_prefers_is_heard_within_bounds() {
+    let within = [long_list(1, 1024), long_list(20, 1024), long_list(20, 100)];
+    let beyond = [
+        long_list(1, 1025),
+        long_list(21, 100),
+        long_list(400, 12_000),
+        ", ".repeat(600),
+    ];
+    let named = |name: &str| json!({ "forward_headers": [name] });
+    for name in ["accept", "accept-language", "accept-encoding", "origin"] {
+        for defaults in [
+            json!({}),
+            named(name),
+            json!({ "forward_headers": ["*"] }),
+            json!({ "key_headers": [name] }),
+        ] {
+            let rules = rules(json!({ "defaults": defaults }));
+            let lookup = |value: Option<&str>| {
+                let mut request = head("GET");
+                if let Some(value) = value {
+                    request.fields.add(name, value);
+                }
+                match classify(&rules, &request) {
+                    Plan::Lookup(lookup) => lookup,
+                    other => panic!("{other:?}"),
+                }
+            };
+            let none = lookup(None);
+            for value in &within {
+                let seen = lookup(Some(value)).origin().fields.get(name).map(str::len);
+                // Codings that nobody has are left out in any case.
+                let coding = name == "accept-encoding";
+                assert!(
+                    coding || seen > Some(2),
+                    "{defaults} {name} {}",
+                    value.len()
+                );
+            }
+            for value in &beyond {
+                let other = lookup(Some(value));
+                assert_eq!(other.origin(), none.origin(), "{defaults} {name}");
+                assert_eq!(other.key.text, none.key.text, "{defaults} {name}");
+                let choice = [name.to_owned()];
+                assert_eq!(other.choices(&choice), none.choices(&choice), "{name}");
+            }
+        }
+    }
+    // Gzip at the end of a list that nobody sends.
+    let codings = format!("{}, gzip", long_list(20, 100));
+    check_seen(&json!({}), &format!("GET | Accept-Encoding: {codings}"), "");
+    let codings = format!("{}, gzip", long_list(19, 100));
+    let request = format!("GET | Accept-Encoding: {codings}");
+    check_seen(&json!({}), &request, "accept-encoding: gzip");
+    // Several lines are one list.
+    let lines = "GET | Accept: a | Accept: b";
+    check_seen(&json!({}), lines, "accept: a, b");
+    let lines = format!("GET{}", " | Accept-Language: de".repeat(21));
+    check_seen(&json!({}), &lines, "");
+    // What passes whole passes whole.
+    let mut request = head("POST");
+    request.fields.add("accept", long_list(21, 5000));
+    let Plan::Bypass(_, origin) = classify(&rules(json!({})), &request) else {
+        panic!("no bypass");
+    };
+    assert_eq!(origin.fields.get("accept").map(str::len), Some(5000));
+}

@@ -230,6 +230,11 @@ fn what_differs_is_never_merged() {
         "http://a.test/ | Cookie: d=1",
         "http://a.test/ | Cookie: c=1; d=1",
         "http://a.test/ | Cookie: c=1 d=1",
+        "http://a.test/ | Cookie: c=1, d=1",
+        "http://a.test/ | Cookie: c=1,d=1",
+        "http://a.test/ | Cookie: c=1, x=1",
+        "http://a.test/ | Cookie: c=1, x=2",
+        "http://a.test/ | Cookie: c=1,2",
         "http://a.test/?field:x-a=1",
         "http://a.test/ | X-A: x-a=1",
     ];
@@ -301,7 +306,15 @@ fn what_means_the_same_is_merged() {
             .collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
     }
-    let cookies = ["c=1", "c=1; theme=x", "theme=x;c=1", "c=1; c=2", " c = 1 "];
+    let cookies = [
+        "c=1",
+        "c=1; theme=x",
+        "theme=x;c=1",
+        "c=1; c=2",
+        " c = 1 ",
+        "theme=x, c=1",
+        "theme=x,y,c=1; c=2",
+    ];
     let texts: HashSet<String> = cookies
         .iter()
         .map(|c| key(&recipe, &format!("http://a.test/ | Cookie: {c}")).text)

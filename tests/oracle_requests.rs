@@ -242,6 +242,12 @@ fn is_an_error_that_says_nothing(case: &Case) -> bool {
     case.is_guessed() && matches!(case.answer.status, 404 | 410)
 }
 
+/// Our choice: an error that blames the request is for that one alone,
+/// whatever lifetime it has (RFC 9111 §3 would allow to store it).
+fn blames_the_request(case: &Case) -> bool {
+    matches!(case.answer.status, 405 | 414)
+}
+
 /// RFC 9111 §4.2.4: no-cache, proxy-revalidate and s-maxage forbid a shared
 /// cache what is stale, whatever the client would take. The oracle minds
 /// must-revalidate alone.
@@ -294,7 +300,8 @@ fn has_a_limit_of_nothing(case: &Case) -> bool {
 
 type Predicate = fn(&Case) -> bool;
 
-const DIFFERENCES: [Predicate; 9] = [
+const DIFFERENCES: [Predicate; 10] = [
+    blames_the_request,
     is_guessed_for_more_than_a_day,
     has_no_lifetime,
     is_an_error_that_says_nothing,

@@ -190,6 +190,12 @@ fn a_session_cookie_passes_the_cache_by() {
         check(&plain, &format!("{name}=x"), "cookie");
         check(&plain, &format!("theme=dark; {name}="), "cookie");
         check(&plain, &format!("theme=dark;{name} = x;"), "cookie");
+        // The runtime joins lines by commas.
+        check(&plain, &format!("theme=dark, {name}=x"), "cookie");
+        check(&plain, &format!("{name}=x, theme=dark"), "cookie");
+        check(&plain, &format!("a=b; c=d,e,{name}=; f=g"), "cookie");
+        check(&plain, &format!("a, b, {name} = x"), "cookie");
+        check(&plain, &format!("theme=\"dark, {name}=\""), "cookie");
     }
     for name in [
         "theme",
@@ -201,6 +207,7 @@ fn a_session_cookie_passes_the_cache_by() {
         "lang",
     ] {
         check(&plain, &format!("{name}=sessionid"), "lookup");
+        check(&plain, &format!("a=b, {name}=sessionid, c"), "lookup");
     }
     check(&plain, "", "lookup");
     check(&plain, "; ;", "lookup");

@@ -31,26 +31,20 @@ pub const SESSION_COOKIES: [&str; 22] = [
     "SSESS*",                // Drupal over TLS
 ];
 
-/// Takes cookies out of a request that fit one of `names` and are not of
-/// `kept`.
-pub fn drop(fields: &mut Fields, names: &[Glob], kept: &[String]) {
-    let fits = |name: &str| {
-        names.iter().any(|glob| glob.matches(name)) && !kept.iter().any(|other| other == name)
-    };
+/// Takes cookies out of a request whose name `fits`: each up to the next `;`,
+/// with what stands behind a comma in it.
+pub fn drop(fields: &mut Fields, fits: impl Fn(&str) -> bool) {
     if !pairs(fields).any(|(name, _)| fits(name)) {
         return;
     }
-    let mut left = String::new();
-    for (name, value) in pairs(fields).filter(|(name, _)| !fits(name)) {
-        if !left.is_empty() {
-            left.push_str("; ");
-        }
-        if !name.is_empty() {
-            left.push_str(name);
-            left.push('=');
-        }
-        left.push_str(value);
+    let mut left: Vec<&str> = Vec::new();
+    for text in fields.all("cookie").flat_map(|line| line.split(';')) {
+        let cut = cookies_of(text).find(|(_, name, _)| fits(name));
+        let kept = cut.map_or(text, |(at, _, _)| text.get(..at).unwrap_or_default());
+        left.push(kept.trim_matches([' ', '\t', ',']));
     }
+    left.retain(|text| !text.is_empty());
+    let left = left.join("; ");
     fields.remove("cookie");
     if !left.is_empty() {
         fields.add("cookie", left);
@@ -66,13 +60,39 @@ pub fn sets(fields: &Fields, names: &[Glob]) -> bool {
 }
 
 /// The cookies of a request as (name, value), in order (RFC 6265 §4.2.1).
+///
+/// The runtime joins several lines of a request by `, `, which a value may hold
+/// as well. So a name is looked for behind `;` and behind `,`, and a value goes
+/// on to the next `;`: no cookie hides behind another one, and no two values
+/// look alike that differ.
 pub fn pairs(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
     fields
         .all("cookie")
         .flat_map(|line| line.split(';'))
-        .filter_map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
-            let (name, value) = (list::trim(name), list::trim(value));
-            (!name.is_empty() || !value.is_empty()).then_some((name, value))
-        })
+        .flat_map(cookies_of)
+        .map(|(_, name, value)| (name, value))
+        .filter(|(name, value)| !name.is_empty() || !value.is_empty())
+}
+
+/// What a text without `;` may hold: at its start a name and a value, or a value
+/// alone; and whatever has a name behind a comma. With the offset of each.
+fn cookies_of(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
+    let mut at = 0;
+    text.split(',').filter_map(move |part| {
+        let start = at;
+        at += part.len() + 1;
+        let first = start == 0;
+        let rest = text.get(start..).unwrap_or_default();
+        let named = match first {
+            true => rest.split_once('='),
+            false => part.find('=').and_then(|end| {
+                let value = rest.get(end + 1..)?;
+                Some((part.get(..end)?, value))
+            }),
+        };
+        match named {
+            Some((name, value)) => Some((start, list::trim(name), list::trim(value))),
+            None => first.then(|| (start, "", list::trim(rest))),
+        }
+    })
 }

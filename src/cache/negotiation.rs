@@ -12,6 +12,21 @@ pub type Choice = (String, Option<String>);
 /// How many fields `Vary` may name; a longer list is no sensible answer.
 const VARY_MAX: usize = 16;
 
+/// How long the list of a client's preferences may be, in bytes and members:
+/// several times what browsers send (Chrome's `Accept` has 8 members in 135
+/// bytes). With more an origin may refuse the request, and with it the page
+/// that others wait for.
+const PREFERENCE_BYTES_MAX: usize = 1024;
+const PREFERENCE_MEMBERS_MAX: usize = 20;
+
+/// The value of a field by which a client says what it prefers, or who it is
+/// (`Origin`). One beyond the bounds counts as absent.
+pub fn bounded(name: &str, client: &Fields) -> Option<String> {
+    let value = client.joined(name)?;
+    let few = list::members(&value).nth(PREFERENCE_MEMBERS_MAX).is_none();
+    (few && value.len() <= PREFERENCE_BYTES_MAX).then_some(value)
+}
+
 /// Why an answer cannot be stored by its `Vary`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariesOnAnything;

@@ -266,7 +266,7 @@ fn keyed(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     let travels = |name: &str| !is_hop_by_hop(name) && !is_ours(name);
     let mut key = CacheKey::of_url(url);
     // CORS answers depend on Origin, so it goes on, and into the key.
-    if let Some(value) = client.joined("origin") {
+    if let Some(value) = negotiated("origin", client) {
         key.add("field", "origin", Some(&value));
     }
     for name in &rule.key_headers {
@@ -290,9 +290,12 @@ fn cookie<'a>(name: &'a str, client: &'a Fields) -> Option<&'a str> {
 fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fields {
     let client = &travelling(client);
     let mut sent = forwarded(rule, client);
-    cookies::drop(&mut sent, &rule.drop_cookies, &rule.key_cookies);
-    if let Some(value) = client.joined("origin") {
-        sent.set("origin", value);
+    let is_keyed = |name: &str| rule.key_cookies.iter().any(|keyed| keyed == name);
+    let drops = |name: &str| rule.drop_cookies.iter().any(|glob| glob.matches(name));
+    cookies::drop(&mut sent, |name| is_keyed(name) || drops(name));
+    match negotiated("origin", client) {
+        Some(value) => sent.set("origin", value),
+        None => sent.remove("origin"),
     }
     for name in &rule.key_headers {
         sent.remove(name);
@@ -301,9 +304,11 @@ fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fie
         }
     }
     let crumb = |name: &String| Some(format!("{name}={}", cookie(name, client)?));
-    let crumbs: Vec<String> = rule.key_cookies.iter().filter_map(crumb).collect();
-    if !crumbs.is_empty() && !sent.has("cookie") {
-        sent.add("cookie", crumbs.join("; "));
+    let others = sent.joined("cookie");
+    let keyed = rule.key_cookies.iter().filter_map(crumb);
+    let crumbs: Vec<String> = others.into_iter().chain(keyed).collect();
+    if !crumbs.is_empty() {
+        sent.set("cookie", crumbs.join("; "));
     }
     if !sent.has("user-agent") {
         sent.add("user-agent", USER_AGENT);
@@ -350,8 +355,9 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
         // In the spelling by which variants are chosen: what the origin sees
         // must be what chooses.
         for name in NEGOTIATION {
-            if let Some(value) = client.joined(name) {
-                sent.set(name, negotiated(name, client).unwrap_or(value));
+            match negotiation::bounded(name, client) {
+                Some(value) => sent.set(name, negotiated(name, client).unwrap_or(value)),
+                None => sent.remove(name),
             }
         }
         return sent;
@@ -365,8 +371,11 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
         sent.add("authorization", value);
     }
     for name in &rule.forward_headers {
-        let allowed =
-            !is_forwarding_field(name) && !is_ours(name) && !CONDITIONS.contains(&name.as_str());
+        let seen_to = CONDITIONS
+            .iter()
+            .chain(&NEGOTIATION)
+            .any(|seen| seen == name);
+        let allowed = !is_forwarding_field(name) && !is_ours(name) && !seen_to;
         if allowed && !sent.has(name) {
             for value in client.all(name) {
                 sent.add(name, value);
@@ -377,9 +386,14 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
 }
 
 /// A field's value as the origin gets it: negotiation fields in one spelling,
-/// others joined.
+/// others joined. Of the former and `Origin` nothing beyond their bounds.
 fn negotiated(name: &str, client: &Fields) -> Option<String> {
-    let value = client.joined(name);
+    let value = match name {
+        "accept" | "accept-language" | "accept-encoding" | "origin" => {
+            negotiation::bounded(name, client)
+        }
+        _ => client.joined(name),
+    };
     match name {
         "accept-encoding" => Some(accept::encoding(value.as_deref())),
         "accept" | "accept-language" => value.map(|value| accept::ranked(&value)),

@@ -284,7 +284,8 @@ pub struct RuleSettings {
     pub key_cookies: Option<Vec<String>>,
 
     // Cookies and request fields
-    /// Patterns of cookie names; a request with such a cookie passes whole. The
+    /// Patterns of cookie names; a request with such a cookie passes whole, also
+    /// if the name stands behind a comma, by which the runtime joins lines. The
     /// list replaces the default. Default: the session cookies of Django, PHP,
     /// Rails, Laravel, Express, Flask, ASP.NET, Java, WordPress, WooCommerce,
     /// Drupal and NextAuth.

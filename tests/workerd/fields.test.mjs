@@ -40,6 +40,7 @@ describe('the fields of a request', () => {
     ['a path that is not cached', 'GET', '/off/a', []],
     ['its head', 'HEAD', '/off/b', []],
     ['a session cookie', 'GET', '/c', [['Cookie', 'sessionid=1']]],
+    ['a session cookie in a second line', 'GET', '/c2', [['Cookie', 'theme=dark'], ['Cookie', 'PHPSESSID=1']]],
     ['a condition that is not for caches', 'GET', '/d', [['If-Match', '"x"']]],
     ['a method that is not cached', 'POST', '/e', []],
   ]
