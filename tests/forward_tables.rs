@@ -389,3 +389,36 @@ fn what_a_client_prefers_is_heard_within_bounds() {
     };
     assert_eq!(origin.fields.get("accept").map(str::len), Some(5000));
 }
+
+#[test]
+fn no_cookie_hides_behind_a_comma() {
+    // The runtime joins lines by commas, which values may hold, too.
+    let all = json!({
+        "forward_headers": ["cookie"], "drop_cookies": ["csrf*"], "key_cookies": ["lang"],
+    });
+    let check = |cookies: &str, expected: &str| {
+        check_seen(&all, &format!("GET | Cookie: {cookies}"), expected);
+    };
+    check("a=1, b=2", "cookie: a=1, b=2");
+    check("a=1, csrftoken=t", "cookie: a=1");
+    check("a=1,2, csrftoken=t, b=3; c=4", "cookie: a=1,2; c=4");
+    check("csrftoken=t, b=3", "");
+    // Whatever form what is keyed had, the origin sees it in one, and once.
+    for cookies in [
+        "lang=de; a=1",
+        "a=1; lang=de; lang=fr",
+        "a=1, lang=de",
+        "a=1,lang = de; lang=fr",
+        "a=1; csrftoken=t, lang=de; lang=fr",
+    ] {
+        check(cookies, "cookie: a=1; lang=de");
+    }
+    check("lang=de, a=1", "cookie: lang=de, a=1");
+    let keyed = json!({ "key_cookies": ["lang"] });
+    check_seen(&keyed, "GET | Cookie: a=1, lang=de; b=2", "cookie: lang=de");
+    check_seen(
+        &keyed,
+        "GET | Cookie: a=1 | Cookie: lang=de",
+        "cookie: lang=de",
+    );
+}

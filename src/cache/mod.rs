@@ -26,6 +26,7 @@ pub mod groups;
 pub mod key;
 pub mod kv_health;
 pub mod layers;
+pub mod leaders;
 pub mod ledger;
 pub mod memory;
 pub mod negotiation;

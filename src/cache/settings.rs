@@ -318,7 +318,9 @@ pub struct RuleSettings {
     pub error_statuses: Option<Vec<u16>>,
     /// Request collapsing: requests for one missing response share one request
     /// to the origin, within an isolate, within its data centre too, or not at
-    /// all. Default: `"data-centre"`.
+    /// all. Where that takes longer than a second (five if there was a response
+    /// before), three more ask, and four more each second. Default:
+    /// `"data-centre"`.
     pub collapse: Option<Collapse>,
 
     // Storage

@@ -1,48 +1,27 @@
 //! Asking the origin for all who want the same answer: who asks, who waits,
 //! and what each gets (`flow::flights`).
 
+use super::aside::aside;
 use super::failure::origin_failed;
 use super::fetch::{Old, fetch};
-use super::find::Taken;
-use super::flights::{BEAT_MS, Flight, Outcome, Role};
+use super::find::{Hit, Taken};
+use super::flights::{BEAT_MS, Flight, Outcome};
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
+use super::parts::complete;
 use super::reply::{Answer, Client};
 use super::report::Report;
 use super::within::within;
 use crate::cache::answer::OriginFailure;
+use crate::cache::freshness::blames_request;
+use crate::cache::leaders::{key_of_kind, kind_of, may_share};
 use crate::cache::request::Lookup;
 use crate::cache::settings::Collapse;
-use crate::http::cache_control::RequestControl;
 use futures_channel::oneshot;
 use futures_util::FutureExt;
 use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
-
-/// What a request does that has found nothing to serve.
-#[derive(Debug)]
-pub enum Turn {
-    /// It asks the origin for itself.
-    Alone,
-    /// It asks for all.
-    Lead(Rc<Flight>),
-    /// Another one has asked: look again.
-    LookAgain,
-    /// Another one has asked, and the origin failed.
-    Failed(Option<OriginFailure>),
-}
-
-/// How often a request lets another one go first. It looks again in vain if
-/// a purge came meanwhile, if the copy was lost, or if the answer turned out
-/// to have variants.
-const ROUNDS_MAX: u32 = 3;
-
-/// A follower looks at a flight after an eighth of the time that it has waited
-/// already, within these: what waiting adds to an answer is small beside it,
-/// and so is the work.
-const LOOK_MS_MIN: u64 = 4;
-const LOOK_MS_MAX: u64 = 200;
 
 /// A fill that takes longer is noted in the Cache API for the other isolates
 /// of the data centre. A faster one would be over before they see the note.
@@ -50,136 +29,32 @@ const NOTE_AFTER_MS: u64 = 20;
 /// How long such a note holds; it is renewed at every third sign of life.
 const NOTE_SECONDS: u64 = 5;
 const BEATS_A_NOTE: u32 = 3;
-/// How long an isolate waits for another one's fill: longer fills are few, and
-/// a request more for each isolate is borne.
-const NEIGHBOUR_MS_MAX: u64 = 5_000;
-const NEIGHBOUR_LOOK_MS: u64 = 50;
-
 /// How long followers wait for the copy once the head has come. A body that
 /// takes longer is fetched by each of them.
 const LANDING_MS_MAX: u64 = 10_000;
 /// Most copies are there after so long.
 const LANDING_LOOK_MS: u64 = 50;
 
-const ASKING: &str = "asking";
-const LANDED: &str = "landed";
-const UNSHARED: &str = "unshared";
+/// A note's word.
+pub const ASKING: &str = "asking";
+/// A note's word.
+pub const LANDED: &str = "landed";
+/// A note's word.
+pub const UNSHARED: &str = "unshared";
 const FAILED: &str = "failed";
 
-/// Whether others may be answered by what this request fetches, and it by what
-/// they do.
-fn may_share(lookup: &Lookup) -> bool {
-    lookup.rule.collapse != Collapse::Off
-        && !lookup.head_only
-        && !lookup.authorized
-        && lookup.range_to_send(true).is_none()
-        && lookup.wishes == RequestControl::default()
+/// What a request asks the origin with.
+pub struct Held<B> {
+    /// The stored answer that is to be confirmed or replaced.
+    pub old: Option<Old<B>>,
+    /// The stored start that is to be completed.
+    pub part: Option<Hit<B>>,
+    /// See [`super::find::Search`].
+    pub taken: Taken,
 }
 
-/// Decides who asks the origin for the answer that will lie in the slot of
-/// digest `key`, and waits if that is another one. The request has begun to
-/// look for it at `looked_ms`, after so many `rounds`.
-pub async fn take_turn<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    key: &str,
-    (looked_ms, rounds): (u64, u32),
-    report: &mut Report,
-) -> Turn {
-    if !may_share(lookup) || rounds >= ROUNDS_MAX {
-        return Turn::Alone;
-    }
-    let began_ms = host.now_ms();
-    // As long as it would wait for an origin that it asked itself.
-    let rules = &isolate.rules;
-    let longest = rules
-        .origin_deadline_seconds
-        .max(lookup.rule.origin_timeout_seconds);
-    let bound_ms = longest
-        .saturating_mul(1000)
-        .saturating_add(NEIGHBOUR_MS_MAX);
-    loop {
-        let flight = match isolate.flights.join(key, looked_ms, host.now_ms()) {
-            Role::Alone => return Turn::Alone,
-            Role::LookAgain => {
-                report.collapsed = true;
-                return Turn::LookAgain;
-            }
-            Role::Lead(flight) => {
-                report.collapsed = false;
-                return lead_or_wait(host, isolate, lookup, flight, report).await;
-            }
-            Role::Follow(flight) => flight,
-        };
-        report.collapsed = true;
-        while flight.outcome().is_none() && !flight.is_dead(host.now_ms()) {
-            let waited_ms = host.now_ms().saturating_sub(began_ms);
-            if waited_ms >= bound_ms {
-                return match flight.answered.get() {
-                    true => Turn::Alone,
-                    false => Turn::Failed(Some(OriginFailure::TimedOut)),
-                };
-            }
-            let pause_ms = (waited_ms / 8).clamp(LOOK_MS_MIN, LOOK_MS_MAX);
-            host.sleep(pause_ms).await;
-        }
-        match flight.outcome() {
-            Some(Outcome::Landed) => return Turn::LookAgain,
-            Some(Outcome::Failed(failure)) => return Turn::Failed(failure),
-            Some(Outcome::Unshared) => {
-                report.collapsed = false;
-                return Turn::Alone;
-            }
-            // Its leader is gone without a word: another one leads.
-            None => report.collapsed = false,
-        }
-    }
-}
-
-/// Leads, unless another isolate of the data centre is at it.
-async fn lead_or_wait<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    flight: Rc<Flight>,
-    report: &mut Report,
-) -> Turn {
-    if lookup.rule.collapse != Collapse::DataCentre {
-        return Turn::Lead(flight);
-    }
-    let (site, name) = (&lookup.key.url.host, note_name(&flight.key));
-    let began_ms = host.now_ms();
-    let end = |outcome| isolate.flights.end(&flight, outcome, host.now_ms());
-    // What an older fill left behind is not waited for.
-    let mut waits = false;
-    loop {
-        // A Cache API that fails tells of nobody.
-        let note = host.shared(site, &name).await.ok().flatten();
-        match note.as_deref() {
-            Some(UNSHARED) => {
-                end(Outcome::Unshared);
-                return Turn::Alone;
-            }
-            Some(LANDED) if waits => {
-                end(Outcome::Landed);
-                report.collapsed = true;
-                return Turn::LookAgain;
-            }
-            Some(ASKING) => waits = true,
-            _ => return Turn::Lead(flight),
-        }
-        let waited_ms = host.now_ms().saturating_sub(began_ms);
-        if waited_ms >= NEIGHBOUR_MS_MAX {
-            return Turn::Lead(flight);
-        }
-        let pause_ms = (waited_ms / 8).clamp(NEIGHBOUR_LOOK_MS, LOOK_MS_MAX);
-        host.sleep(pause_ms).await;
-        flight.beat(host.now_ms());
-    }
-}
-
-fn note_name(key: &str) -> String {
+/// The name of the note about a flight.
+pub fn note_name(key: &str) -> String {
     format!("fill-{key}")
 }
 
@@ -190,14 +65,65 @@ pub fn shared<H: Host>(host: &H, isolate: &Isolate, site: &str, key: &str) {
     }
 }
 
+/// Asks the origin for one request alone, with what it holds.
+pub async fn ask<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    held: Held<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    let Held { old, part, taken } = held;
+    match part {
+        Some(part) => {
+            report.fwd = Some("partial");
+            aside(complete(host, isolate, lookup, part, report)).await
+        }
+        None => fetch(host, isolate, lookup, old, &taken, Client::Waiting, report).await,
+    }
+}
+
+/// How often a request that asks beside others looks if they were faster.
+const FASTER_LOOK_MS: u64 = 200;
+
+/// Asks the origin beside others who have taken long. `None` if they have a copy
+/// for all before there is an answer.
+pub async fn fill_too<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Rc<Lookup>,
+    held: Held<H::Body>,
+    flight: Rc<Flight>,
+    report: &mut Report,
+) -> Option<Answer<H::Body>> {
+    let mut told = report.clone();
+    let leads = Rc::clone(&flight);
+    let work = async move {
+        let answer = fill(host, isolate, lookup, held, leads, &mut told).await;
+        (answer, told)
+    };
+    let mut work = pin!(work);
+    loop {
+        if let Some((answer, told)) = within(host, FASTER_LOOK_MS, work.as_mut()).await {
+            *report = told;
+            return Some(answer);
+        }
+        if flight.outcome() == Some(Outcome::Landed) {
+            // The work goes on, and its answer is dropped.
+            report.collapsed = true;
+            report.note("collapse: the copy of another request came first".to_owned());
+            return None;
+        }
+    }
+}
+
 /// Asks the origin for all. The work goes on if the client leaves meanwhile:
 /// others wait for it.
 pub async fn fill<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Rc<Lookup>,
-    old: Option<Old<H::Body>>,
-    taken: Taken,
+    held: Held<H::Body>,
     flight: Rc<Flight>,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -209,14 +135,16 @@ pub async fn fill<H: Host>(
         let (host, site) = (&host_then, &lookup.key.url.host);
         let (landing_sender, landing) = oneshot::channel();
         told.landed = landed(host, &isolate, &flight, site, landing_sender);
-        let client = Client::Waiting;
-        let work = fetch(host, &isolate, &lookup, old, &taken, client, &mut told);
+        told.leads = Some(Rc::clone(&flight));
+        let work = ask(host, &isolate, &lookup, held, &mut told);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
         let answer = lead(host, &flight, site, shared, work).await;
-        conclude(host, &isolate, &flight, site, &told);
+        let lands = conclude(host, &isolate, &flight, &lookup, &told);
         // If the client has left, its body is held until the copy is there.
         let unread = sender.send((answer, told));
-        until_landed(host, &isolate, &flight, landing).await;
+        if lands {
+            until_landed(host, &isolate, &flight, landing).await;
+        }
         drop(unread);
     });
     let Some((answer, told)) = host.receive(receiver).await else {
@@ -279,33 +207,60 @@ pub fn landed<H: Host>(
 }
 
 /// Ends a flight whose answer is not on its way to the Cache API, or is of no
-/// use to others there.
+/// use to others there, unless another request still may have one that is.
+/// Whether a copy is on its way.
 pub fn conclude<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,
-    site: &str,
+    lookup: &Lookup,
     report: &Report,
-) {
+) -> bool {
+    let (site, now_ms) = (&lookup.key.url.host, host.now_ms());
     let stored = report.stores.contains(&Tier::CacheApi.word());
     let useful = stored && report.ttl.is_some_and(|ttl| ttl > 0);
     let outcome = match report.fwd_status {
         _ if useful => {
-            flight.answered.set(true);
-            return shared(host, isolate, site, &flight.key);
+            flight.answers(now_ms);
+            shared(host, isolate, site, &flight.key);
+            return true;
         }
         // After its head, or without one.
         _ if report.failure.is_some() => Outcome::Failed(report.failure),
         None => Outcome::Failed(report.failure),
         Some(status) if status >= 500 && !stored => Outcome::Failed(None),
+        Some(status) if report.for_its_kind || blames_request(status) => Outcome::ForItsKind,
         Some(_) => Outcome::Unshared,
     };
-    if outcome == Outcome::Unshared {
+    match outcome {
         // Also if the copy, which is only to be confirmed, has landed before.
-        let now_ms = host.now_ms();
-        isolate.flights.remember_unshared(&flight.key, now_ms);
+        Outcome::Unshared => isolate.flights.remember_unshared(&flight.key, now_ms),
+        Outcome::ForItsKind => {
+            let key = key_of_kind(&flight.key, kind_of(lookup));
+            isolate.flights.remember_unshared(&key, now_ms);
+        }
+        Outcome::Landed | Outcome::Failed(_) => {}
     }
-    end(host, isolate, flight, site, outcome);
+    if flight.gives_nothing() || outcome == Outcome::Unshared {
+        end(host, isolate, flight, site, outcome);
+    }
+    false
+}
+
+/// Remembers for longer that answers of this key are for who asks: one more
+/// was.
+pub fn remember<H: Host>(host: &H, isolate: &Isolate, lookup: &Lookup, key: &str, report: &Report) {
+    let (flights, now_ms) = (&isolate.flights, host.now_ms());
+    let answered = report.failure.is_none() && report.fwd_status.is_some_and(|status| status < 500);
+    let shared = report.ttl.is_some_and(|ttl| ttl > 0);
+    if !answered || shared || !may_share(lookup) {
+        return;
+    }
+    for key in [key.to_owned(), key_of_kind(key, kind_of(lookup))] {
+        if flights.is_unshared(&key, now_ms) {
+            flights.remember_unshared(&key, now_ms);
+        }
+    }
 }
 
 /// Waits until the copy of a flight's answer is there, with signs of life; not
@@ -342,7 +297,7 @@ fn end<H: Host>(
     if flight.outcome().is_none() && flight.noted.get() {
         let (word, seconds) = match outcome {
             Outcome::Landed => (LANDED, NOTE_SECONDS),
-            Outcome::Failed(_) => (FAILED, NOTE_SECONDS),
+            Outcome::Failed(_) | Outcome::ForItsKind => (FAILED, NOTE_SECONDS),
             Outcome::Unshared => (UNSHARED, super::flights::UNSHARED_MS / 1000),
         };
         host.share(site, &note_name(&flight.key), word.to_owned(), seconds);

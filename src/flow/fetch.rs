@@ -16,6 +16,7 @@ use crate::cache::answer::{
 use crate::cache::entry::Entry;
 use crate::cache::freshness::{Terms, Times, blames_request};
 use crate::cache::key::Slot;
+use crate::cache::leaders::is_for_its_kind;
 use crate::cache::no_vary_search;
 use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
@@ -140,6 +141,7 @@ pub async fn fetch<H: Host>(
                 report.say("purged");
             }
             let stored = old.as_ref().map(|old| &old.hit.entry);
+            report.note_asking(host.now_ms());
             origin_request(lookup, stored.filter(|_| conditional))
         };
         let mut asked = Ask::the_origin(host, isolate, lookup, request, report).await;
@@ -197,6 +199,7 @@ pub async fn fetch<H: Host>(
             Next::Store(entry) if blames_request(entry.status) && taken.is_of_variants() => {
                 report.cache = "miss";
                 report.detail.push(NotStored::RequestError.word());
+                report.for_its_kind = true;
                 forward(head, body, received_ms)
             }
             Next::Store(entry) => {
@@ -241,6 +244,10 @@ pub async fn fetch<H: Host>(
             Next::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
+                report.for_its_kind = ranged
+                    || head
+                        .as_ref()
+                        .is_ok_and(|head| is_for_its_kind(lookup, head));
                 report.notes.extend(reason.advice().map(str::to_owned));
                 if tells_of_the_page(&exchange, Some(reason), &head) {
                     outdate(host, isolate, lookup, old.take(), taken, &[], report);

@@ -9,6 +9,7 @@
 //! counts for each of them.
 
 use crate::cache::answer::OriginFailure;
+use crate::cache::leaders::{self, ALONE_MS};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,11 +21,29 @@ pub struct Flight {
     pub key: String,
     /// Whether the other isolates of the data centre were told of it.
     pub noted: Cell<bool>,
-    /// Whether the origin has answered, and only the copy is waited for.
-    pub answered: Cell<bool>,
+    /// What the request of its leader is to the origin ([`Flight::is_of`]).
+    kind: Cell<Option<u64>>,
+    /// Since when others wait for what they wait for now.
+    since: Cell<Since>,
+    /// How many have asked the origin, and how many of them still may have an
+    /// answer for all.
+    led: Cell<u64>,
+    leading: Cell<u64>,
     /// The last sign of life; its end.
     beat_ms: Cell<u64>,
     outcome: Cell<Option<Outcome>>,
+}
+
+/// How far a flight has come, and when, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// The origin has not been asked: its leader waits for its turn.
+    Start,
+    /// The origin was asked.
+    Asked(u64),
+    /// A head came whose answer is for all, when so many had asked: only the
+    /// copy is waited for.
+    Answered(u64, u64),
 }
 
 /// What became of a flight.
@@ -34,6 +53,9 @@ pub enum Outcome {
     Landed,
     /// The answer is for the one who asked.
     Unshared,
+    /// The same, because of what it asked with, as an odd `Accept`: a request
+    /// that is another one to the origin may have one that is for all.
+    ForItsKind,
     /// The origin failed, without an answer or by an error status.
     Failed(Option<OriginFailure>),
 }
@@ -71,7 +93,10 @@ impl Flight {
         Self {
             key: key.to_owned(),
             noted: Cell::new(false),
-            answered: Cell::new(false),
+            kind: Cell::new(None),
+            since: Cell::new(Since::Start),
+            led: Cell::new(1),
+            leading: Cell::new(1),
             beat_ms: Cell::new(now_ms),
             outcome: Cell::new(None),
         }
@@ -80,6 +105,66 @@ impl Flight {
     /// A sign of life.
     pub fn beat(&self, now_ms: u64) {
         self.beat_ms.set(now_ms);
+    }
+
+    /// Notes what the leader's request is to the origin.
+    pub fn set_kind(&self, kind: u64) {
+        self.kind.set(Some(kind));
+    }
+
+    /// Whether a request of this kind is to the origin what the leader's is, so
+    /// that it would be answered alike; or those of several kinds were.
+    pub fn is_of(&self, kind: u64) -> bool {
+        self.kind.get().is_none_or(|leader| leader == kind)
+    }
+
+    /// The origin is being asked.
+    pub fn asks(&self, now_ms: u64) {
+        if self.since.get() == Since::Start {
+            self.since.set(Since::Asked(now_ms));
+        }
+    }
+
+    /// The origin has answered, and a copy for all is on its way.
+    pub fn answers(&self, now_ms: u64) {
+        if !self.is_answered() {
+            self.since.set(Since::Answered(now_ms, self.led.get()));
+        }
+    }
+
+    /// Whether it has.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.since.get(), Since::Answered(..))
+    }
+
+    /// Whether one more request may ask the origin, because those before it
+    /// take long (`cache::leaders`). The first is alone for `alone_ms`.
+    pub fn may_ask_too(&self, alone_ms: u64, now_ms: u64) -> bool {
+        let waited = |since_ms| now_ms.saturating_sub(since_ms);
+        let most = match self.since.get() {
+            Since::Start => return false,
+            Since::Asked(since_ms) => leaders::most(waited(since_ms), alone_ms),
+            Since::Answered(since_ms, led) => {
+                let beside = leaders::most(waited(since_ms), ALONE_MS).saturating_sub(1);
+                led.saturating_add(beside)
+            }
+        };
+        self.led.get() < most
+    }
+
+    /// One more request asks the origin.
+    pub fn ask_too(&self, kind: u64) {
+        self.led.set(self.led.get().saturating_add(1));
+        self.leading.set(self.leading.get().saturating_add(1));
+        if !self.is_of(kind) {
+            self.kind.set(None);
+        }
+    }
+
+    /// One that has asked has nothing for the others. Whether all have.
+    pub fn gives_nothing(&self) -> bool {
+        self.leading.set(self.leading.get().saturating_sub(1));
+        self.leading.get() == 0
     }
 
     /// What became of it, if it has ended.
@@ -119,8 +204,7 @@ impl Flights {
     /// What a request has to do that wants this answer, and began to look for
     /// it in vain at `looked_ms`.
     pub fn join(&self, key: &str, looked_ms: u64, now_ms: u64) -> Role {
-        let until = self.unshared.borrow().get(key).copied();
-        if until.is_some_and(|until| until > now_ms) {
+        if self.is_unshared(key, now_ms) {
             return Role::Alone;
         }
         let mut flights = self.known.borrow_mut();
@@ -138,6 +222,20 @@ impl Flights {
         let flight = Rc::new(Flight::new(key, now_ms));
         flights.insert(key.to_owned(), Rc::clone(&flight));
         Role::Lead(flight)
+    }
+
+    /// Whether this answer is being fetched.
+    pub fn is_under_way(&self, key: &str, now_ms: u64) -> bool {
+        let flights = self.known.borrow();
+        flights
+            .get(key)
+            .is_some_and(|flight| flight.is_under_way(now_ms))
+    }
+
+    /// Whether answers of this key are known not to be shared.
+    pub fn is_unshared(&self, key: &str, now_ms: u64) -> bool {
+        let until = self.unshared.borrow().get(key).copied();
+        until.is_some_and(|until| until > now_ms)
     }
 
     /// A flight for a refresh behind a response; `None` if there is one. What

@@ -31,6 +31,7 @@ pub mod report;
 pub mod serve;
 pub mod signpost;
 pub mod sync;
+pub mod turn;
 pub mod upstream;
 pub mod warm;
 pub mod webhook;

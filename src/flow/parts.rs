@@ -65,7 +65,11 @@ pub async fn complete<H: Host>(
         request.fields.set("range", rest);
         request.fields.set("if-range", tie);
     }
-    let asked = Ask::the_origin(host, isolate, lookup, |_| request.clone(), report).await;
+    let request = |report: &mut Report| {
+        report.note_asking(host.now_ms());
+        request.clone()
+    };
+    let asked = Ask::the_origin(host, isolate, lookup, request, report).await;
     let Ok(head) = &asked.head else {
         let client = Client::Waiting;
         return fetch::fetch(host, isolate, lookup, None, &nothing, client, report).await;

@@ -3,6 +3,7 @@
 
 use super::fetch::{Old, fetch};
 use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
+use super::flights::Flight;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
@@ -35,10 +36,11 @@ pub fn refresh_later<H: Host>(
         let (host, site) = (&host_then, &lookup.key.url.host);
         let (sender, landing) = oneshot::channel();
         let landed = collapse::landed(host, &isolate, &flight, site, sender);
-        let work = refresh(host, &isolate, &lookup, after_ms, landed);
+        let work = refresh(host, &isolate, &lookup, after_ms, landed, &flight);
         let report = collapse::lead(host, &flight, site, false, work).await;
-        collapse::conclude(host, &isolate, &flight, site, &report);
-        collapse::until_landed(host, &isolate, &flight, landing).await;
+        if collapse::conclude(host, &isolate, &flight, &lookup, &report) {
+            collapse::until_landed(host, &isolate, &flight, landing).await;
+        }
     });
 }
 
@@ -48,6 +50,7 @@ async fn refresh<H: Host>(
     lookup: &Lookup,
     after_ms: Option<u64>,
     landed: Landed,
+    flight: &Rc<Flight>,
 ) -> Report {
     // The body in hand goes to the client; what a 304 confirms is read anew.
     // A HEAD request's refresh is a GET, and a part's of everything.
@@ -58,6 +61,7 @@ async fn refresh<H: Host>(
     };
     let mut report = report(host, &lookup);
     report.landed = landed;
+    report.leads = Some(Rc::clone(flight));
     let search = find_fresh(host, isolate, &lookup, after_ms, &mut report).await;
     let taken = &search.taken;
     let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);

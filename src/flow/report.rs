@@ -1,16 +1,18 @@
 //! Saying why: `Cache-Status` (RFC 9211) on every answer, and one structured
 //! log line a request.
 
+use super::flights::Flight;
 use super::host::{Host, Landed, Tier};
 use crate::cache::answer::OriginFailure;
 use crate::cache::stored::Age;
 use crate::http::json_object::print;
 use serde::Serialize;
 use std::ops::Not;
+use std::rc::Rc;
 
 /// What happened to a request. Its JSON is the request's log line, without the
 /// fields that are skipped.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// `request`, `fragment`, `refresh` or `purge`.
     pub event: &'static str,
@@ -72,6 +74,13 @@ pub struct Report {
     /// Who wants to know what becomes of the copies.
     #[serde(skip)]
     pub landed: Landed,
+    /// The flight that this request leads.
+    #[serde(skip)]
+    pub leads: Option<Rc<Flight>>,
+    /// Whether the origin's answer depends on what the request asked with, so
+    /// that it tells nothing of what others would get.
+    #[serde(skip)]
+    pub for_its_kind: bool,
     /// Words for RFC 9211 `detail`.
     #[serde(skip)]
     pub detail: Vec<&'static str>,
@@ -112,6 +121,13 @@ impl Report {
     pub fn set_knowledge(&mut self, word: Option<&'static str>) {
         if let Some(word) = word {
             self.say(word);
+        }
+    }
+
+    /// Notes that the origin is being asked for all who wait.
+    pub fn note_asking(&self, now_ms: u64) {
+        if let Some(flight) = &self.leads {
+            flight.asks(now_ms);
         }
     }
 

@@ -2,17 +2,18 @@
 
 use super::aside::aside;
 use super::bypass::bypass;
-use super::collapse::{Turn, fill, take_turn};
+use super::collapse::{Held, ask, fill, fill_too};
 use super::failure::{error_page, no_answer};
-use super::fetch::{Old, fetch, is_usable, note_stores, serve_stale};
+use super::fetch::{Old, is_usable, note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Search, Taken, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::last_look::last_look;
-use super::parts::{complete, find_part};
+use super::parts::find_part;
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
+use super::turn::{Turn, Wanted, take_turn};
 use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync};
 use crate::cache::answer::OriginFailure;
 use crate::cache::negotiation;
@@ -191,26 +192,38 @@ async fn obtain<H: Host>(
         looked_ms,
         rounds,
     } = miss;
-    if missing == Some(Missing::Uri)
-        && let Some(part) = find_part(host, isolate, lookup, report).await
-    {
-        if lookup.range.is_some() {
+    let part = match missing {
+        Some(Missing::Uri) => find_part(host, isolate, lookup, report).await,
+        _ => None,
+    };
+    let part = match part {
+        Some(part) if lookup.range.is_some() => {
             return Some(from_cache(host, isolate, lookup, part, &taken, report));
         }
-        report.fwd = Some("partial");
-        return Some(complete(host, isolate, lookup, part, report).await);
-    }
+        part => part,
+    };
     say_why(host, lookup, old.as_ref(), missing.as_ref(), report);
     let digest = where_it_will_lie(lookup, old.as_ref(), missing.as_ref());
-    let since = (looked_ms, rounds);
-    let answer = match take_turn(host, isolate, lookup, &digest, since, report).await {
+    let wanted = Wanted {
+        key: &digest,
+        known: part.is_some() || missing != Some(Missing::Uri),
+        range: lookup.range_to_send(old.is_none()),
+        looked_ms,
+        rounds,
+    };
+    let turn = take_turn(host, isolate, lookup, wanted, report).await;
+    let held = Held { old, part, taken };
+    let answer = match turn {
         Turn::LookAgain => return None,
-        Turn::Lead(flight) => fill(host, isolate, lookup, old, taken, flight, report).await,
-        Turn::Alone => ask(host, isolate, lookup, old, &taken, report).await,
+        Turn::Lead(flight) => fill(host, isolate, lookup, held, flight, report).await,
+        Turn::LeadToo(flight) => {
+            return fill_too(host, isolate, lookup, held, flight, report).await;
+        }
+        Turn::Alone => ask_alone(host, isolate, lookup, held, &digest, report).await,
         Turn::Failed(failure) => {
-            match after_failure(host, isolate, lookup, old, failure, report).await {
+            match after_failure(host, isolate, lookup, held, failure, report).await {
                 Ok(answer) => answer,
-                Err(old) => ask(host, isolate, lookup, old, &taken, report).await,
+                Err(held) => ask_alone(host, isolate, lookup, held, &digest, report).await,
             }
         }
     };
@@ -260,21 +273,23 @@ fn where_it_will_lie<B>(
     }
 }
 
-/// Asks the origin for this request alone.
-async fn ask<H: Host>(
+/// Asks the origin for this request alone. Its answer will lie in the slot of
+/// this digest, if at all.
+async fn ask_alone<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    old: Option<Old<H::Body>>,
-    taken: &Taken,
+    held: Held<H::Body>,
+    digest: &str,
     report: &mut Report,
 ) -> Answer<H::Body> {
     report.collapsed = false;
-    let answer = fetch(host, isolate, lookup, old, taken, Client::Waiting, report).await;
+    let answer = ask(host, isolate, lookup, held, report).await;
     if !report.stores.is_empty() && report.ttl.is_some_and(|ttl| ttl > 0) {
         let digest = &lookup.key.slot().digest;
         collapse::shared(host, isolate, &lookup.key.url.host, digest);
     }
+    collapse::remember(host, isolate, lookup, digest, report);
     answer
 }
 
@@ -285,10 +300,11 @@ async fn after_failure<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    old: Option<Old<H::Body>>,
+    held: Held<H::Body>,
     failure: Option<OriginFailure>,
     report: &mut Report,
-) -> Result<Answer<H::Body>, Option<Old<H::Body>>> {
+) -> Result<Answer<H::Body>, Held<H::Body>> {
+    let Held { old, part, taken } = held;
     let old = aside(last_look(host, isolate, lookup, old, report)).await;
     let may_serve = match &old {
         Some(old) => old.on_error && is_usable(host, isolate, lookup, old, report).await,
@@ -301,7 +317,7 @@ async fn after_failure<H: Host>(
             let waiting = Client::Waiting;
             Ok(serve_stale(host, lookup, Some(old), waiting, report))
         }
-        (old, None) => Err(old),
+        (old, None) => Err(Held { old, part, taken }),
         (old, Some(failure)) => {
             report.cache = "error";
             Ok(no_answer(failure, old.is_some()))

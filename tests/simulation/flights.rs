@@ -16,6 +16,11 @@ use std::rc::Rc;
 /// Who has waited for another one in vain, or was told that its answer is not
 /// for all, asks within this time.
 const AFTER_MS: u64 = 1_000;
+/// After so long without a head, or without a copy after that, some more may
+/// ask beside the first one: how many, `collapse_bounds` shows.
+const ALONE_MS: u64 = 1_000;
+/// For so long after its head a copy is waited for.
+const LANDING_MS: u64 = 11_000;
 /// For how long it is remembered that answers are not for all.
 const UNSHARED_MS: u64 = 60_000;
 /// A leader from which nothing was heard for so long is gone.
@@ -34,12 +39,25 @@ pub struct Flight {
     leads: bool,
     /// The task that asks.
     life: Life,
-    over: Rc<Cell<bool>>,
+    /// When there was an answer.
+    over: Rc<Cell<Option<u64>>>,
 }
 
 impl Flight {
     fn is_up(&self) -> bool {
-        !self.over.get() && !self.life.is_over()
+        self.over.get().is_none() && !self.life.is_over()
+    }
+
+    /// Whether others wait for its copy.
+    fn lands(&self, now_ms: u64) -> bool {
+        self.over
+            .get()
+            .is_some_and(|at_ms| now_ms < at_ms + LANDING_MS)
+    }
+
+    /// Whether they may have waited for long.
+    fn lasts(&self, now_ms: u64) -> bool {
+        now_ms >= self.began_ms + ALONE_MS
     }
 }
 
@@ -48,14 +66,21 @@ impl Flight {
 pub type Unshared = BTreeMap<String, (u64, u64)>;
 
 /// Notes that a request goes to the origin. The cell is for [`end`].
-pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<bool>> {
+pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
     let (world, exchange, seat) = (&host.world, &host.exchange, &host.seat);
-    let over = Rc::new(Cell::new(false));
+    let over = Rc::new(Cell::new(None));
+    let now_ms = world.executor.now_ms();
+    let key = key(request);
+    let mut flights = seat.flights.borrow_mut();
+    flights.retain(|flight| flight.is_up() || flight.lands(now_ms));
+    let beside = flights
+        .iter()
+        .any(|other| other.key == key && other.lasts(now_ms));
     let flight = Flight {
         site: exchange.site,
-        key: key(request),
-        began_ms: world.executor.now_ms(),
-        leads: is_for_all(host, request) && !is_excused(host, request),
+        key,
+        began_ms: now_ms,
+        leads: is_for_all(host, request) && !is_excused(host, request) && !beside,
         life: world.executor.current_life(),
         over: Rc::clone(&over),
     };
@@ -68,9 +93,7 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<bool>> {
         };
         format!("{name}: {exchange}, asks {whose}: {key}")
     });
-    let mut flights = seat.flights.borrow_mut();
-    flights.retain(Flight::is_up);
-    let same = |other: &&Flight| other.leads && other.key == flight.key;
+    let same = |other: &&Flight| other.leads && other.is_up() && other.key == flight.key;
     if flight.leads
         && let Some(other) = flights.iter().find(same)
     {
@@ -79,7 +102,7 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<bool>> {
         world.promises.break_one(world, Promise::Collapsed, text);
     }
     flights.push(flight);
-    let here = |flight: &&Flight| flight.site == exchange.site;
+    let here = |flight: &&Flight| flight.site == exchange.site && flight.is_up();
     let count = flights.iter().filter(here).count();
     drop(flights);
     world.sums(exchange.kind, |sums| {
@@ -154,10 +177,10 @@ fn is_cut(head: &ResponseHead, body: Option<&Bytes>) -> bool {
 }
 
 /// Notes that there is an answer.
-pub fn end(host: &SimHost, request: &OriginRequest, over: &Cell<bool>, said: &Said) {
+pub fn end(host: &SimHost, request: &OriginRequest, over: &Cell<Option<u64>>, said: &Said) {
     let world = &host.world;
-    over.set(true);
     let now_ms = world.executor.now_ms();
+    over.set(Some(now_ms));
     let until_ms = match said {
         // Those who wait hear that it failed.
         Err(_) => now_ms,

@@ -4,7 +4,7 @@ rule /own* origin_timeout = 15
 rule origin_timeout = 15
 
 # The isolates of a data centre tell each other what they are asking for.
-origin /a slow=4 200 max-age=60 | one
+origin /a slow=0.9 200 max-age=60 | one
 start here get /a
 wait 0.4
 at b
@@ -14,7 +14,7 @@ asked /a 1
 
 # And what cannot be shared.
 at a
-origin /b slow=4 200 private | yours
+origin /b slow=0.9 200 private | yours
 start here get /b
 wait 0.4
 at b

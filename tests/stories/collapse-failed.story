@@ -1,11 +1,15 @@
 # One request finds out for all that the origin does not answer.
 rule /c origin_timeout = 15
+origin /a 200 max-age=60 | page
+get /a -> 200 page # miss stored
+wait 0.3
+purge {"files": ["http://$host/a"]} -> 200
 origin /a hang
 start first get /a
 start second get /a
 finish first -> 504
 finish second -> 504 # collapsed
-asked /a 1
+asked /a 2
 
 # Whoever has an old copy gets that.
 origin /b 200 max-age=1, stale-if-error=60 | old
@@ -20,7 +24,7 @@ asked /b 2
 
 # A purge that comes meanwhile counts for who waited: the copy is dead on
 # arrival, and the next one of them asks.
-origin /c slow=4 200 max-age=60; Cache-Tag: t | one
+origin /c slow=0.7 200 max-age=60; Cache-Tag: t | one
 start first get /c
 start second get /c
 start third get /c

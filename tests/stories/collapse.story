@@ -1,6 +1,6 @@
 # Many requests for one answer that is not there make one request to the origin.
 rule origin_timeout = 15
-origin /a slow=3 200 max-age=60 | one
+origin /a slow=0.5 200 max-age=60 | one
 start first get /a
 start second get /a
 start third get /a
@@ -23,7 +23,7 @@ asked /b 2
 
 # Who is answered by another one's request gets an answer of its own: its
 # method's, its conditions', its range's.
-origin /c slow=3 200 max-age=60; ETag: "1" | 0123456789
+origin /c slow=0.5 200 max-age=60; ETag: "1" | 0123456789
 start first get /c
 start conditional get /c If-None-Match: "1"
 start part get /c Range: bytes=0-
@@ -33,7 +33,7 @@ finish part -> 206 0123456789 # collapsed
 asked /c 1
 
 # Variants are others' answers: each asks for its own.
-origin /d slow=3 200 max-age=60; Vary: Accept-Language | words
+origin /d slow=0.5 200 max-age=60; Vary: Accept-Language | words
 start english get /d Accept-Language: en
 start german get /d Accept-Language: de
 start again get /d Accept-Language: de

@@ -1,5 +1,5 @@
 # While a request waits for the origin, a neighbour may put a copy into the Cache API. If the origin then fails, the copy
-# is served: as fresh as it is. (Where isolates wait for each other, it is rarer, but comes about for ranges and after five seconds.)
+# is served: as fresh as it is. (Where isolates wait for each other, it is rarer, but comes about for ranges and after a second.)
 rule /g negative_ttl = { 503 = 10 }
 rule /g collapse = "isolate"
 rule /g retries = 0
@@ -29,7 +29,12 @@ get /b Accept-Language: en -> 200 0123456789 # fwd=vary-miss stored
 finish r -> 206 234 # fwd=vary-miss detail=cache-api
   has Content-Range: bytes 2-4/10
 
-# Who waits for a request that fails looks, too.
+# Who waits for a request that fails looks, too. (Where there was a page before, for longer than the timeout.)
+origin /c 200 max-age=60 | two
+get /c -> 200 two # miss stored
+wait 0.3
+purge {"files": ["http://$host/c"]} -> 200
+wait 1.5
 origin /c next=1 hang
 origin /c 200 max-age=60 | three
 start one get /c
@@ -40,7 +45,7 @@ get /c -> 200 three # miss stored
 at a
 finish one -> 200 three # miss detail=cache-api !collapsed
 finish two -> 200 three # miss detail=cache-api collapsed
-asked /c 2
+asked /c 3
 
 # By then it may be stale again, and forbid to be served so.
 origin /h next=1 hang

@@ -69,7 +69,8 @@ describe('many at once on one cold key', LIMIT, () => {
     allRight(answers, body)
     const requests = asked(t, '/cold', answers)
     assert.ok(requests >= 1 && requests <= MANY)
-    if (COLLAPSES) assert.equal(requests, 1)
+    // A thousand keep a computer busy for seconds: where the page has not come after one, three more ask, and four each second.
+    if (COLLAPSES) assert.ok(requests <= 40)
     await stand.getHit(HOST, '/cold')
   })
 

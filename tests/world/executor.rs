@@ -54,6 +54,18 @@ impl Executor {
         .await;
     }
 
+    /// Does something later, or now.
+    pub fn after(&self, milliseconds: u64, work: impl FnOnce() + 'static) {
+        if milliseconds == 0 {
+            return work();
+        }
+        let executor = self.clone();
+        self.spawn(async move {
+            executor.sleep(milliseconds).await;
+            work();
+        });
+    }
+
     /// Polls every task until none moves without time passing.
     pub fn settle(&self) {
         let mut context = Context::from_waker(Waker::noop());

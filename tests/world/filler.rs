@@ -1,9 +1,24 @@
 //! Bodies of the simulated world that are made while they are read.
 
-use super::Bytes;
 use edgekeep::flow::host::{BodyError, Gone, Pipe};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+/// A body: its bytes, and whether it breaks off after them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    pub text: String,
+    pub broken: bool,
+    /// What is written in its stead, if it is made meanwhile.
+    pub made: Option<Made>,
+}
+
+impl Bytes {
+    pub fn new(text: String, broken: bool) -> Self {
+        let made = None;
+        Self { text, broken, made }
+    }
+}
 
 /// A body that is being made: its bytes so far, and how it ended.
 pub type Made = Rc<RefCell<(Vec<u8>, End)>>;

@@ -23,28 +23,13 @@ use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;
-use filler::{Filler, Made};
+pub use filler::Bytes;
+use filler::Filler;
 use sqlite::Sqlite;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
-
-/// A body: its bytes, and whether it breaks off after them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bytes {
-    pub text: String,
-    pub broken: bool,
-    /// What is written in its stead, if it is made meanwhile.
-    pub made: Option<Made>,
-}
-
-impl Bytes {
-    pub fn new(text: String, broken: bool) -> Self {
-        let made = None;
-        Self { text, broken, made }
-    }
-}
 
 /// What the origin answers for a path.
 #[derive(Clone, Debug)]
@@ -317,10 +302,16 @@ impl Host for World {
     }
 
     fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
-        for (tier, slot) in &keep.places {
-            let outcome = self.write(*tier, slot, &keep.entry, body.clone());
-            keep.landed.tell(*tier, outcome);
-        }
+        let (world, copy) = (self.clone(), body.clone());
+        let land = move || {
+            for (tier, slot) in &keep.places {
+                let outcome = world.write(*tier, slot, &keep.entry, copy.clone());
+                keep.landed.tell(*tier, outcome);
+            }
+        };
+        // A copy comes as slowly as its reader reads.
+        let slow_ms = self.state.borrow().slow.get("landing").copied();
+        self.executor.after(slow_ms.unwrap_or(0), land);
         body.filter(|_| for_client)
     }
 
