@@ -117,6 +117,25 @@ fn an_answer_is_stored_or_not() {
 }
 
 #[test]
+fn an_answer_has_the_tags_that_its_fields_name() {
+    #[track_caller]
+    fn check(fields: &str, expected: &[&str]) {
+        let lookup = lookup(&json!({}), "GET");
+        let answer = head(&format!("200 | cache-control: max-age=60 | {fields}"));
+        let Next::Store(entry) = settle(&exchange(&lookup, None, false), Ok(&answer)) else {
+            panic!("{fields} is not stored");
+        };
+        assert_eq!(entry.tags, expected, "{fields}");
+    }
+    check("cache-tag: b,a, b", &["a", "b"]);
+    check("surrogate-key: a b | xkey: c", &["a", "b", "c"]);
+    // Reserved ones are nobody's.
+    check("cache-tag: edgekeep-0123456789abcdef,a", &["a"]);
+    check("surrogate-key: EDGEKEEP-x a edgekeep-", &["a"]);
+    check("xkey: edgekeep edgekeeper", &["edgekeep", "edgekeeper"]);
+}
+
+#[test]
 fn an_answer_that_is_not_final_is_not_stored() {
     // RFC 9111 §3: the status code is final.
     for status in [100, 101, 103, 199] {

@@ -216,6 +216,11 @@ fn null_means_unset_where_a_value_is_optional_and_is_refused_elsewhere() {
         (r#"{"warm":null}"#, "warm"),
         (r#"{"warm":{"urls":null}}"#, "warm.urls"),
         (r#"{"rules":[{"tags":[null]}]}"#, "rules[0].tags[0]"),
+        (r#"{"rules":[{"tags":["Edgekeep-a"]}]}"#, "rules[0].tags[0]"),
+        (
+            r#"{"cascades":[{"tag":"a","carries":["b","edgekeep-a"]}]}"#,
+            "cascades[0].carries[1]",
+        ),
         (r#"{"rules":[{"query":{"allow":null}}]}"#, "rules[0].query"),
         (
             r#"{"rules":[{"negative_ttl":{"404":null}}]}"#,

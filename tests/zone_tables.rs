@@ -99,6 +99,25 @@ fn calls_are_kept_as_their_bodies() {
 }
 
 #[test]
+fn an_order_reaches_no_other_name_through_a_tag() {
+    // What an entry's URL is stored under, as an origin of another host, or a
+    // rule of an earlier version, might say.
+    let [Call::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
+        panic!("not one call by tags");
+    };
+    let loud = of_victim[0].to_ascii_uppercase();
+    let tags = names(&[&of_victim[0], &loud, "edgekeeper", "news"]);
+    let stored = cache_tags(&entry("https://a.test/", &tags, &[]));
+    let stored: Vec<&str> = stored.split(',').collect();
+    assert!(
+        stored
+            .iter()
+            .all(|tag| !of_victim[0].eq_ignore_ascii_case(tag))
+    );
+    assert!(stored.contains(&"edgekeeper") && stored.contains(&"news"));
+}
+
+#[test]
 fn small_calls_go_together() {
     let tags = |range: std::ops::Range<u32>| Call::Tags(range.map(|n| n.to_string()).collect());
     #[track_caller]

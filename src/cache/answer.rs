@@ -10,7 +10,7 @@ use super::groups;
 use super::negotiation;
 use super::part::Part;
 use super::request::{Lookup, VIA};
-use super::selector::{self, TAGS_MAX, is_tag};
+use super::selector::{self, TAGS_MAX, is_reserved_tag, is_tag};
 use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
 use crate::http::{cache_control, date, list, range};
@@ -433,7 +433,8 @@ const TAG_FIELDS: [(&str, bool); 3] = [
 ];
 
 /// The tags of an answer: those of its fields and of the rule, sorted, once
-/// each. What is no tag by [`is_tag`] could never be purged and is left out.
+/// each. What is no tag by [`is_tag`] could never be purged and is left out, and
+/// so are reserved ones: an order must not reach a page by them.
 fn tags(fields: &Fields, of_rule: &[String]) -> Vec<String> {
     let mut tags = of_rule.to_vec();
     for (name, commas) in TAG_FIELDS {
@@ -442,7 +443,7 @@ fn tags(fields: &Fields, of_rule: &[String]) -> Vec<String> {
             tags.extend(
                 found
                     .map(list::trim)
-                    .filter(|t| is_tag(t))
+                    .filter(|t| is_tag(t) && !is_reserved_tag(t))
                     .map(str::to_owned),
             );
         }

@@ -7,7 +7,7 @@
 
 use super::glob::Glob;
 use super::rules::{RulesError, wrong};
-use super::selector::is_tag;
+use super::selector::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
 use super::settings::CascadeSettings;
 use std::collections::{HashMap, HashSet};
 
@@ -56,6 +56,11 @@ impl Cascades {
                 let path = path(&format!("carries[{number}]"));
                 if !is_tag(tag) {
                     return Err(wrong(&path, TAG));
+                }
+                if is_reserved_tag(tag) {
+                    let problem =
+                        format!("tags that begin with {RESERVED_TAG_PREFIX} are reserved");
+                    return Err(wrong(&path, problem));
                 }
                 if tag.contains('*') {
                     return Err(wrong(&path, "what is carried is a tag, not a pattern"));

@@ -271,7 +271,9 @@ fn is_token(name: &str) -> Result<(), &'static str> {
 }
 
 fn is_tag(tag: &str) -> Result<(), &'static str> {
-    if super::selector::is_tag(tag) {
+    if super::selector::is_reserved_tag(tag) {
+        Err("tags that begin with edgekeep- are reserved")
+    } else if super::selector::is_tag(tag) {
         Ok(())
     } else {
         Err("a tag is 1 to 1024 printable characters without spaces and commas")

@@ -9,7 +9,9 @@ use super::cascade::{Carried, Cascades};
 use super::key;
 use super::permit::Permit;
 use super::rules::Rules;
-use super::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, url_selector};
+use super::selector::{
+    PREFIX_DEPTH_MAX, RESERVED_TAG_PREFIX, Selector, is_reserved_tag, is_tag, url_selector,
+};
 use crate::http::json_object::{JsonError, pairs, read_bytes};
 use crate::http::url::{self, Url};
 use crate::json_object;
@@ -364,7 +366,11 @@ fn file(rules: &Rules, text: &str) -> Result<(Selector, Url), String> {
 }
 
 fn tag(text: &str) -> Result<Selector, String> {
-    if is_tag(text) {
+    if is_reserved_tag(text) {
+        Err(format!(
+            "tags that begin with {RESERVED_TAG_PREFIX} are reserved"
+        ))
+    } else if is_tag(text) {
         Ok(Selector::Tag(text.to_owned()))
     } else {
         Err("a tag is 1 to 1024 printable ASCII characters without spaces and commas".to_owned())

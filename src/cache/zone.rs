@@ -12,7 +12,7 @@
 //! cache" (limits) and "Purge cache by cache-tags".
 
 use super::entry::Entry;
-use super::selector::{EVERYTHING, Selector, mark_of};
+use super::selector::{EVERYTHING, RESERVED_TAG_PREFIX, Selector, is_reserved_tag, mark_of};
 use crate::http::json_object::{print, read};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ fn tag_of(name: &str) -> String {
 }
 
 fn own_tag(mark: u64) -> String {
-    format!("edgekeep-{mark:016x}")
+    format!("{RESERVED_TAG_PREFIX}{mark:016x}")
 }
 
 /// The field `Cache-Tag` that an entry is stored with: its names other than
@@ -129,7 +129,9 @@ pub fn cache_tags(entry: &Entry) -> String {
     let own = entry.marks.iter().filter(|mark| !of_tags.contains(mark));
     let own = own.map(|mark| own_tag(*mark));
     let mut field = String::new();
-    for tag in own.chain(entry.tags.iter().cloned()) {
+    // Entries of earlier versions may have reserved tags.
+    let tags = entry.tags.iter().filter(|tag| !is_reserved_tag(tag));
+    for tag in own.chain(tags.cloned()) {
         let room = CACHE_TAG_BYTES_MAX.saturating_sub(field.len());
         if tag.len() >= room {
             continue;
