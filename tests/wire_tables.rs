@@ -131,7 +131,16 @@ fn ledger_messages_keep_their_shape() {
             problem: Some("p".to_owned()),
         },
         refresh: Progress::default(),
+        more: false,
     };
+    let more = Told {
+        more: true,
+        ..told.clone()
+    };
+    check(
+        more,
+        r#"{"receipt":RECEIPT,"fast_lane":{"pending":1,"done":2,"failed":3,"problem":"p"},"refresh":{"pending":0,"done":0,"failed":0},"more":true}"#,
+    );
     check(
         vec![told],
         r#"[{"receipt":RECEIPT,"fast_lane":{"pending":1,"done":2,"failed":3,"problem":"p"},"refresh":{"pending":0,"done":0,"failed":0}}]"#,

@@ -10,13 +10,15 @@ use super::purge::Numbers;
 use crate::http::json_object::pairs;
 use crate::json_object;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::ops::Not;
 
 /// An order as it goes to the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct Order {
-    /// The webhook's id. An order without one gets one made of its number; a
-    /// write that invalidates has none and leaves no receipt.
+    /// The webhook's id, unique for its key: two keys may use the same. An
+    /// order without one gets one made of its number; a write that invalidates
+    /// has none and leaves no receipt.
     pub id: Option<String>,
     /// Digest of what was sent: a used id with another one is refused.
     pub body_digest: String,
@@ -116,6 +118,10 @@ pub struct Told {
     pub fast_lane: Progress,
     /// URLs fetched again.
     pub refresh: Progress,
+    /// Whether a page of the history ends with this one because the next is
+    /// too large for it.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub more: bool,
 }
 
 json_object!(Serialize for Order, Receipt, Record, Progress, Told);
@@ -123,7 +129,7 @@ json_object!(Serialize for Order, Receipt, Record, Progress, Told);
 /// A question about past orders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Question {
-    /// The order of this id.
+    /// The orders of this id: one of each key that has used it.
     Id(String),
     /// Orders with larger numbers than `after`, the oldest first.
     #[serde(deserialize_with = "read_after")]
@@ -147,9 +153,14 @@ fn read_after<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error
     <After as Deserialize>::deserialize(from).map(|page| (page.after, page.limit))
 }
 
-/// How many receipts one answer lists. 100 of 192 KiB each (an order, and what
-/// its tags carry) are 20 MB at worst.
+/// How many receipts one answer lists, as far as [`HISTORY_BYTES_MAX`] allows.
 pub const HISTORY_MAX: u64 = 100;
+
+/// How many bytes of records one page of the history holds: five of the
+/// largest (192 KiB each: an order, and what its tags carry). An isolate reads
+/// and prints a page as a whole, some four copies of it. A larger record than
+/// this would be a page of its own.
+pub const HISTORY_BYTES_MAX: u64 = 1_000_000;
 
 /// What becomes of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +175,7 @@ pub enum Decision {
 }
 
 /// Decides on an order at `now_ms`. `last` is the last number given; `earlier`
-/// the record under the order's id.
+/// the record under the order's key and id.
 pub fn decide(
     last: u64,
     earlier: Option<&Record>,

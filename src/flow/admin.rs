@@ -108,7 +108,8 @@ async fn order<H: Host>(
     Ok(outcome.json())
 }
 
-/// `GET /.edgekeep/purges/<id>`
+/// `GET /.edgekeep/purges/<id>`, and `?key=NAME` where keys have used one id: a
+/// key's own order goes first, then the oldest that it may read.
 async fn one<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -116,14 +117,31 @@ async fn one<H: Host>(
     id: &str,
 ) -> Result<String, Problem> {
     let sender = proof::prove(host, isolate, request, b"", None).await?;
+    let wanted = key_of(request.url.query.as_deref().unwrap_or_default())?;
     let id = decoded(id).unwrap_or_default();
-    let told = ask(host, &Question::Id(id)).await?;
-    let own = told.iter().find(|told| may_read(&sender, told));
-    let own = own.map(|told| print(&ReceiptView::of(told)));
-    own.ok_or_else(|| {
+    let mut told = ask(host, &Question::Id(id)).await?;
+    told.sort_by_key(|told| (!is_own(&sender, told), told.receipt.sequence));
+    let fits = |told: &&Told| wanted.is_none_or(|key| told.receipt.key.as_deref() == Some(key));
+    let readable = told.iter().filter(|told| may_read(&sender, told));
+    let own = readable
+        .filter(fits)
+        .map(|told| print(&ReceiptView::of(told)));
+    own.into_iter().next().ok_or_else(|| {
         let detail = "this key has no order of that id, or none in the last 30 days";
         Problem::new(404, "No such order", detail)
     })
+}
+
+/// `key` of a query.
+fn key_of(query: &str) -> Result<Option<&str>, Problem> {
+    match query.split_once('=') {
+        None if query.is_empty() => Ok(None),
+        Some(("key", name)) => Ok(Some(name)),
+        _ => {
+            let detail = "ask for an id, and for key=NAME where several keys have used it";
+            Err(Problem::new(400, "Question not understood", detail))
+        }
+    }
 }
 
 /// `GET /.edgekeep/purges?after=N&limit=M`
@@ -137,7 +155,8 @@ async fn list<H: Host>(
     let told = ask(host, &Question::After { after, limit }).await?;
     // A full page may not be the last, whoever ordered what is on it.
     let last = told.last().map(|told| told.receipt.sequence);
-    let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit);
+    let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit)
+        || told.last().is_some_and(|told| told.more);
     let purges = told.iter().filter(|told| may_read(&sender, told));
     Ok(print(&History {
         purges: purges.map(ReceiptView::of).collect(),
@@ -172,8 +191,11 @@ fn page(query: &str) -> Result<(u64, u64), Problem> {
 }
 
 fn may_read(sender: &Sender<'_>, told: &Told) -> bool {
-    let key = &sender.key.rule;
-    key.admin || told.receipt.key.as_deref() == Some(&key.name)
+    sender.key.rule.admin || is_own(sender, told)
+}
+
+fn is_own(sender: &Sender<'_>, told: &Told) -> bool {
+    told.receipt.key.as_deref() == Some(&sender.key.rule.name)
 }
 
 /// Asks the ledger for past orders.

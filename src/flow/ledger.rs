@@ -9,8 +9,8 @@
 
 use crate::cache::kv_health::DAY_MS;
 use crate::cache::ledger::{
-    Decision, HISTORY_MAX, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, Question, RECORD_MS, Receipt,
-    Record, Told, decide, made_id_number, numbers,
+    Decision, HISTORY_BYTES_MAX, HISTORY_MAX, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, Question,
+    RECORD_MS, Receipt, Record, Told, decide, made_id_number, numbers,
 };
 use crate::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
 use crate::cache::purge::Numbers;
@@ -100,7 +100,7 @@ pub struct Reply {
 
 json_object!(Serialize for Reply);
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
     // `run` numbers the lives of the object. `marks` is how many rows `live`
     // has at most.
     "CREATE TABLE IF NOT EXISTS state (
@@ -117,14 +117,21 @@ const TABLES: [&str; 6] = [
         last INTEGER NOT NULL,
         raised_ms INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS live_by_last ON live (last)",
-    // `id` as the sender gave it; what is made of the number stands nowhere,
-    // so that it cannot take the place of another.
+    // `id`: see [`unique_id`]; what is made of the number stands nowhere, so
+    // that it cannot take the place of another.
     "CREATE TABLE IF NOT EXISTS receipts (
         sequence INTEGER PRIMARY KEY,
         id TEXT UNIQUE,
         received_ms INTEGER NOT NULL,
         record TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (received_ms)",
+    // Earlier versions kept ids without keys. Theirs were unique, so these are.
+    "UPDATE receipts SET id = CASE WHEN json_valid(record)
+            THEN COALESCE(json_extract(record, '$.receipt.key'), '') ELSE '' END
+            || char(10) || id
+        WHERE instr(id, char(10)) = 0",
+    "CREATE INDEX IF NOT EXISTS receipts_by_id
+        ON receipts (substr(id, instr(id, char(10)) + 1))",
     // How many entries were written to KV on a day, as isolates tell.
     "CREATE TABLE IF NOT EXISTS kv_day (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -167,8 +174,8 @@ impl<S: Sql> Ledger<S> {
     pub fn append(&self, order: &Order, now_ms: u64) -> Result<Reply, String> {
         // First what may set the numbers right.
         self.heed(order.after)?;
-        let earlier = match &order.id {
-            Some(id) => self.record_of(id)?,
+        let earlier = match unique_id(order) {
+            Some(id) => self.record_of(&id)?,
             None => None,
         };
         let last = self.last()?;
@@ -215,7 +222,7 @@ impl<S: Sql> Ledger<S> {
                 "INSERT INTO receipts VALUES (?, ?, ?, ?)",
                 &[
                     sequence.into(),
-                    order.id.as_deref().map_or(Value::Null, Value::from),
+                    unique_id(order).map_or(Value::Null, Value::Text),
                     now_ms.into(),
                     text.as_str().into(),
                 ],
@@ -380,23 +387,59 @@ impl<S: Sql> Ledger<S> {
         self.sql.number("SELECT last FROM state", &[])
     }
 
-    /// What is remembered of past orders.
+    /// What is remembered of past orders: of an id, one for each key at most;
+    /// of a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least one.
     pub fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
-        let rows = match question {
-            Question::Id(id) => {
-                let made = made_id_number(id).map_or(Value::Null, Value::from);
-                let statement = "SELECT record FROM receipts
-                    WHERE id = ? OR (id IS NULL AND sequence = ?)
-                    ORDER BY id IS NULL LIMIT 1";
-                self.sql.run(statement, &[id.as_str().into(), made])?
+        match question {
+            Question::Id(id) => self.of_id(id),
+            Question::After { after, limit } => self.page(*after, (*limit).min(HISTORY_MAX)),
+        }
+    }
+
+    fn of_id(&self, id: &str) -> Result<Vec<Told>, String> {
+        let made = made_id_number(id).map_or(Value::Null, Value::from);
+        let rows = self.sql.run(
+            "SELECT record FROM receipts WHERE substr(id, instr(id, char(10)) + 1) = ?
+                UNION ALL SELECT record FROM receipts WHERE id IS NULL AND sequence = ?",
+            &[id.into(), made],
+        )?;
+        let mut found: Vec<Told> = Vec::new();
+        for told in self.all_told(&rows)? {
+            // The id that a key gave goes before one that was made.
+            let known = |other: &Told| other.receipt.key == told.receipt.key;
+            if !found.iter().any(known) {
+                found.push(told);
             }
-            Question::After { after, limit } => {
-                let limit = (*limit).min(HISTORY_MAX);
-                let statement =
-                    "SELECT record FROM receipts WHERE sequence > ? ORDER BY sequence LIMIT ?";
-                self.sql.run(statement, &[(*after).into(), limit.into()])?
-            }
-        };
+        }
+        Ok(found)
+    }
+
+    fn page(&self, after: u64, limit: u64) -> Result<Vec<Told>, String> {
+        let rows = self.sql.run(
+            "SELECT record, total > ? FROM (
+                SELECT record, sequence, bytes, SUM(bytes) OVER (ORDER BY sequence) AS total FROM (
+                    SELECT record, sequence, length(CAST(record AS BLOB)) AS bytes FROM receipts
+                        WHERE sequence > ? ORDER BY sequence LIMIT ?))
+                WHERE total - bytes <= ? ORDER BY sequence",
+            &[
+                HISTORY_BYTES_MAX.into(),
+                after.into(),
+                limit.into(),
+                HISTORY_BYTES_MAX.into(),
+            ],
+        )?;
+        // The last row may be the one that is too much.
+        let is_over = |row: &Vec<Value>| row.get(1).and_then(Value::number) == Some(1);
+        let over = rows.last().is_some_and(is_over);
+        let kept = rows.len().saturating_sub(usize::from(over)).max(1);
+        let mut page = self.all_told(rows.get(..kept).unwrap_or_default())?;
+        if let Some(last) = page.last_mut() {
+            last.more = over;
+        }
+        Ok(page)
+    }
+
+    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<Told>, String> {
         let texts = rows.iter().filter_map(|row| row.first()?.text());
         texts
             .map(|text| self.told(read_record(text)?.receipt))
@@ -409,8 +452,17 @@ impl<S: Sql> Ledger<S> {
             receipt,
             fast_lane,
             refresh,
+            more: false,
         })
     }
+}
+
+/// What a receipt is unique by: the key's name, a line feed (which stands in no
+/// name and no id) and the id. `None` if the order has no id.
+fn unique_id(order: &Order) -> Option<String> {
+    let id = order.id.as_ref()?;
+    let key = order.key.as_deref().unwrap_or_default();
+    Some(format!("{key}\n{id}"))
 }
 
 fn read_record(text: &str) -> Result<Record, String> {

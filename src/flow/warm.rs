@@ -156,15 +156,14 @@ async fn scheduled_order<H: Host>(
     Ok(())
 }
 
-/// Whether the ledger has an order of this id. Then it decides whether this is
-/// the same one.
+/// Whether the ledger has an order of this key and id. Then it decides whether
+/// this is the same one.
 async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
-    match &order.id {
-        Some(id) => Ok(!admin::ask(host, &Question::Id(id.clone()))
-            .await?
-            .is_empty()),
-        None => Ok(false),
-    }
+    let Some(id) = &order.id else {
+        return Ok(false);
+    };
+    let told = admin::ask(host, &Question::Id(id.clone())).await?;
+    Ok(told.iter().any(|told| told.receipt.key == order.key))
 }
 
 /// Reads an order's sitemaps, and chooses among their pages. One that cannot

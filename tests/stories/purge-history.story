@@ -16,6 +16,21 @@ get /.edgekeep/purges/$id:second Authorization: Bearer $token:editor -> 404
   has Content-Type: application/problem+json
 get /.edgekeep/purges/$id:second Authorization: Bearer $token:reader -> 200
   json /key "default"
+# An id belongs to its key: another key's order of that id is another order.
+purge id=shared by=editor {"tags": ["history-a"]} -> 200
+purge id=shared {"tags": ["history-a"]} -> 200 # new
+purge id=shared {"tags": ["history-a"]} -> 200 # same
+purge id=shared {"tags": ["history-b"]} -> 409
+get /.edgekeep/purges/$id:shared Authorization: Bearer $token:editor -> 200
+  json /key "purge-history-editor"
+get /.edgekeep/purges/$id:shared Authorization: Bearer $token -> 200
+  json /key "default"
+get /.edgekeep/purges/$id:shared?key=purge-history-editor Authorization: Bearer $token -> 200
+  json /key "purge-history-editor"
+get /.edgekeep/purges/$id:shared?key=default Authorization: Bearer $token:editor -> 404
+get /.edgekeep/purges/$id:shared Authorization: Bearer $token:reader -> 200
+  json /key "purge-history-editor"
+get /.edgekeep/purges/$id:shared?by=editor Authorization: Bearer $token -> 400
 get /.edgekeep/purges/none Authorization: Bearer $token -> 404
 get /.edgekeep/purges?after=$before:first&limit=100 Authorization: Bearer $token:editor -> 200
   json /purges/0/id "$id:first"
