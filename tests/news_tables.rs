@@ -49,6 +49,7 @@ fn example() -> News {
             (u64::MAX, numbers(0, 8)),
             (0, numbers(9, 5)),
         ],
+        ..News::default()
     }
 }
 
@@ -245,6 +246,7 @@ fn hostile_news_is_refused_or_reads_as_itself() {
 fn a_receipt_is_news_of_its_order_alone() {
     let receipt = |sequence, hard: &[&str], soft: &[&str]| Receipt {
         sequence,
+        key: Some("k".to_owned()),
         hard: hard.iter().map(|&name| name.to_owned()).collect(),
         soft: soft.iter().map(|&name| name.to_owned()).collect(),
         ..Receipt::default()
@@ -261,6 +263,15 @@ fn a_receipt_is_news_of_its_order_alone() {
     assert_eq!(
         (told.floor, told.marks.as_slice()),
         (numbers(0, 0), &expected[..])
+    );
+    // A write's is apart.
+    let of_write = News::of_receipt(&Receipt {
+        key: None,
+        ..receipt(7, &["tag:a", "url:a.test/"], &["tag:b"])
+    });
+    assert_eq!(
+        (of_write.marks, of_write.writes),
+        (vec![], told.marks.clone())
     );
     // It is not the ledger's whole word: not complete, and of no time.
     assert_eq!((told.complete, told.at), (false, LedgerTime::default()));

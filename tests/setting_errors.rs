@@ -2,6 +2,7 @@
 
 use edgekeep::cache::permit::Permit;
 use edgekeep::cache::rules::{Query, Rules};
+use edgekeep::cache::wide::KeyScope;
 use edgekeep::http::url::Url;
 
 #[track_caller]
@@ -250,15 +251,10 @@ fn a_key_without_may_purges_anything_and_one_with_an_empty_may_nothing() {
         rules.keys.last().expect("a key").permit.clone()
     };
     assert!(matches!(permit(""), Permit::Anything));
-    let Permit::Only {
-        hosts,
-        tags,
-        everything,
-    } = permit(r#","may":{}"#)
-    else {
+    let Permit::Only { scope, everything } = permit(r#","may":{}"#) else {
         panic!("an empty may permits anything");
     };
-    assert!(hosts.is_empty() && tags.is_empty() && !everything);
+    assert!(scope == KeyScope::default() && !everything);
 }
 
 #[test]

@@ -113,6 +113,7 @@ fn ledger_messages_keep_their_shape() {
         refresh: names(&["u"]),
         lag_seconds: 5,
         after: u64::MAX,
+        scope: None,
     };
     check(
         order,
@@ -133,14 +134,6 @@ fn ledger_messages_keep_their_shape() {
         refresh: Progress::default(),
         more: false,
     };
-    let more = Told {
-        more: true,
-        ..told.clone()
-    };
-    check(
-        more,
-        r#"{"receipt":RECEIPT,"fast_lane":{"pending":1,"done":2,"failed":3,"problem":"p"},"refresh":{"pending":0,"done":0,"failed":0},"more":true}"#,
-    );
     check(
         vec![told],
         r#"[{"receipt":RECEIPT,"fast_lane":{"pending":1,"done":2,"failed":3,"problem":"p"},"refresh":{"pending":0,"done":0,"failed":0}}]"#,

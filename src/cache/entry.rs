@@ -6,6 +6,7 @@
 use super::freshness::Terms;
 use super::key::CacheKey;
 use super::negotiation::Choice;
+use super::purge::Purgeable;
 use super::selector::Selector;
 use super::windows;
 use crate::http::fields::Fields;
@@ -103,6 +104,18 @@ impl Entry {
         }
         self.tags.sort();
         self.tags.dedup();
+    }
+
+    /// What a purge may reach it by.
+    pub fn purgeable(&self) -> Purgeable<'_> {
+        // A key begins with its URL (`cache::key`).
+        let (_, place) = self.key.split_once("://").unwrap_or_default();
+        Purgeable {
+            seen: self.seen,
+            marks: &self.marks,
+            host: place.split(['/', '?', '\n']).next().unwrap_or_default(),
+            tags: &self.tags,
+        }
     }
 
     /// Whether it was stored under this key.

@@ -11,6 +11,11 @@ impl Glob {
         Self(pattern.to_owned())
     }
 
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether there may be a text that fits both; `false` is certain.
     pub fn may_meet(&self, other: &Self) -> bool {
         match (self.0.split_once('*'), other.0.split_once('*')) {

@@ -42,6 +42,10 @@ pub struct Order {
     pub lag_seconds: u64,
     /// The sender's own number: the answer tells the news after it.
     pub after: u64,
+    /// What its marks widen to where the key has too many: the text of all
+    /// that the key may purge (`cache::wide`). `None` is everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 impl Order {
@@ -49,6 +53,20 @@ impl Order {
     /// may send.
     pub fn is_recorded(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// The host of a write, which all that it names is of.
+    pub fn host_of_write(&self) -> Option<&str> {
+        let names = self.hard.iter().chain(&self.soft);
+        names.filter(|_| !self.is_recorded()).find_map(|name| {
+            let (kind, place) = name.split_once(':')?;
+            match kind {
+                "url" | "path" | "host" => place.split(['/', '?']).next(),
+                // `SCHEME://HOST NAME`
+                "group" => place.split_once("://")?.1.split(' ').next(),
+                _ => None,
+            }
+        })
     }
 }
 
@@ -237,19 +255,55 @@ pub fn numbers(sequence: u64, soft: bool) -> Numbers {
     }
 }
 
-/// How many marks the ledger holds. When there are more, the oldest
-/// [`MARKS_DROPPED`] go and the floor rises to them: what was filled before
-/// is fetched again, and nothing is served that should not be. 100,000 marks
-/// are 4.6 MB of news for an isolate that starts.
+/// How many marks the ledger holds of keys that may purge everything. When
+/// there are more, the oldest [`MARKS_DROPPED`] go and the floor rises to them:
+/// what was filled before is fetched again, and nothing is served that should
+/// not be. 100,000 marks are 4.6 MB of news for an isolate that starts. With
+/// 20 other keys and all writes there are 175,000: 8.1 MB of news in nine
+/// pages, and 6.6 MB of an isolate's 128.
 pub const MARKS_MAX: u64 = 100_000;
 
 /// How many of the oldest marks go at once: an eighth, so that the floor
 /// rises seldom.
 pub const MARKS_DROPPED: u64 = MARKS_MAX / 8;
 
-/// How long a mark is kept. Beyond it the floor rises to it: what has been
-/// stored for so long without being looked at by the origin is fetched again
-/// once.
+/// How many marks the ledger holds of one scope: of a key that may not purge
+/// everything. An order has 1,000, and as many again that its tags carry. Where
+/// there are more, the oldest eighth widens to all that the key may purge.
+pub const SCOPE_MARKS_MAX: u64 = 2_500;
+
+/// How many scopes have marks, or have been widened to, at the same time: those
+/// of all 20 keys, and of some settings before. Beyond it, what is oldest
+/// widens to everything; only changed settings bring that about.
+pub const SCOPES_MAX: u64 = 32;
+
+/// How many marks of writes the ledger holds for one host: distinct pages that
+/// were written to. Where there are more, the oldest eighth widens to a soft
+/// purge of the host.
+pub const HOST_WRITES_MAX: u64 = 1_000;
+
+/// How many marks of writes it holds for all hosts. Beyond it, the hosts with
+/// the most give first; [`WRITES_MAX`] / [`HOSTS_MAX`] = 25 stay for each.
+pub const WRITES_MAX: u64 = 25_000;
+
+/// How many hosts have marks of writes of their own. In a zone with a wildcard
+/// in its DNS a client chooses names of hosts. Those beyond it share buckets
+/// (`cache::wide`), which are purged softly, all hosts of one together.
+pub const HOSTS_MAX: u64 = 1_000;
+
+/// A host that nobody has written to for so long makes room for another: its
+/// bucket is softly purged up to its last write, an hour ago.
+pub const HOST_IDLE_MS: u64 = 3_600_000;
+
+/// How often writes purge a host softly, or a bucket: what was written to
+/// meanwhile counts at the end of it. So a client that writes to many URLs has
+/// each page of that host asked for twice a minute at most, and nobody's write
+/// waits longer than this, and `max_purge_lag`.
+pub const WIDEN_MS: u64 = 30_000;
+
+/// How long a mark is kept. Beyond it the floor rises to it (or what else it
+/// widens to): what has been stored for so long without being looked at by the
+/// origin is fetched again once.
 pub const MARK_MS: u64 = 30 * 86_400_000;
 
 /// How long receipts and ids are remembered: 30 days.

@@ -2,18 +2,25 @@
 //!
 //! The text travels from the ledger to isolates, and lies in the Cache API,
 //! from where the isolates of a data centre tell each other. The first line
-//! has the numbers, each further line a mark, and a full stop ends it:
+//! has the numbers, each further line a mark, and a full stop ends it. A mark
+//! of a write begins with `w`; wide ones have a text (`cache::wide`):
 //!
 //! ```text
-//! N1 0 7 1 0 0 3 1795424400000
+//! N1 0 9 1 0 0 3 1795424400000
 //! 00c3…f1 7 0
+//! w18d0…07 8 0
+//! scope:h=*.a.test,t=a-* 9 0
 //! .
 //! ```
+//!
+//! Versions before the last two kinds of lines refuse them: the ledger tells
+//! these versions [`News::plain`].
 
 use super::kv_health::DAY_MS;
 use super::ledger::{Receipt, numbers};
 use super::purge::Numbers;
 use super::selector::{EVERYTHING, mark_of};
+use super::wide::Wide;
 use std::fmt::Write;
 
 /// When the ledger said something, by its own clock.
@@ -48,8 +55,12 @@ pub struct News {
     /// How many entries all isolates have written to KV on the day of `at`,
     /// where somebody counts them (`cache::budget`).
     pub kv_writes: Option<u64>,
-    /// What was purged, and its largest numbers.
+    /// What orders have purged, and its largest numbers.
     pub marks: Vec<(u64, Numbers)>,
+    /// What writes have purged, and its largest numbers.
+    pub writes: Vec<(u64, Numbers)>,
+    /// What purges have widened to, and its largest numbers.
+    pub wide: Vec<(Wide, Numbers)>,
 }
 
 /// The text is not that of news, or cut off.
@@ -81,6 +92,12 @@ impl News {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{mark:016x} {} {}", numbers.hard, numbers.soft);
         }
+        for (mark, numbers) in &self.writes {
+            let _ = writeln!(text, "w{mark:016x} {} {}", numbers.hard, numbers.soft);
+        }
+        for (wide, numbers) in &self.wide {
+            let _ = writeln!(text, "{wide} {} {}", numbers.hard, numbers.soft);
+        }
         text.push('.');
         text
     }
@@ -106,8 +123,12 @@ impl News {
             if line == "." {
                 return lines.next().map_or(Ok(news), |_| Err(NotNews));
             }
-            let told = mark_line(line).filter(|(_, told)| told.newest() <= news.sequence);
-            news.marks.push(told.ok_or(NotNews)?);
+            let told = read_line(line).filter(|(_, told)| told.newest() <= news.sequence);
+            match told.ok_or(NotNews)? {
+                (Line::Mark(mark), numbers) => news.marks.push((mark, numbers)),
+                (Line::Write(mark), numbers) => news.writes.push((mark, numbers)),
+                (Line::Wide(wide), numbers) => news.wide.push((wide, numbers)),
+            }
         }
         Err(NotNews)
     }
@@ -137,8 +158,42 @@ impl News {
             floor: Numbers { hard, soft },
             at: LedgerTime { run, ms },
             kv_writes,
-            marks: Vec::new(),
+            ..Self::default()
         })
+    }
+
+    /// How many lines it has beyond the first.
+    pub fn len(&self) -> usize {
+        let marks = self.marks.len().saturating_add(self.writes.len());
+        marks.saturating_add(self.wide.len())
+    }
+
+    /// Whether it tells no mark; there may still be a floor.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers alone: what was told up to here is not told again.
+    #[must_use]
+    pub fn without_marks(&self) -> Self {
+        Self {
+            after: self.sequence,
+            marks: Vec::new(),
+            writes: Vec::new(),
+            wide: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// The same for versions that do not tell marks of writes apart, and know
+    /// no wide ones: these become a floor, which is too much, never too little.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.marks.append(&mut self.writes);
+        for (_, numbers) in self.wide.drain(..) {
+            self.floor.raise(numbers);
+        }
+        self
     }
 
     /// What one order has purged, and nothing of those before it. So it makes
@@ -146,6 +201,7 @@ impl News {
     /// and the ledger tells both with the later number.
     pub fn of_receipt(receipt: &Receipt) -> Self {
         let sequence = receipt.sequence;
+        let of_write = receipt.key.is_none();
         let mut news = Self {
             after: sequence,
             sequence,
@@ -153,9 +209,11 @@ impl News {
         };
         for (names, soft) in [(&receipt.hard, false), (&receipt.soft, true)] {
             for name in names {
+                let raised = numbers(sequence, soft);
                 match name.as_str() {
-                    EVERYTHING => news.floor.raise(numbers(sequence, soft)),
-                    name => news.marks.push((mark_of(name), numbers(sequence, soft))),
+                    EVERYTHING => news.floor.raise(raised),
+                    name if of_write => news.writes.push((mark_of(name), raised)),
+                    name => news.marks.push((mark_of(name), raised)),
                 }
             }
         }
@@ -167,15 +225,6 @@ impl News {
         if later.after > self.sequence || later.sequence < self.sequence {
             return None;
         }
-        let mut all = [self.marks.as_slice(), later.marks.as_slice()].concat();
-        all.sort_unstable_by_key(|(mark, _)| *mark);
-        let mut marks: Vec<(u64, Numbers)> = Vec::new();
-        for (mark, numbers) in all {
-            match marks.last_mut() {
-                Some((last, known)) if *last == mark => known.raise(numbers),
-                _ => marks.push((mark, numbers)),
-            }
-        }
         let mut floor = later.floor;
         floor.raise(self.floor);
         // An order's news has no count; the last one holds on, for its day.
@@ -184,20 +233,62 @@ impl News {
             after: self.after.min(later.after),
             floor,
             kv_writes: later.kv_writes.or(self.kv_writes.filter(|_| same_day)),
-            marks,
+            marks: joined(&self.marks, &later.marks),
+            writes: joined(&self.writes, &later.writes),
+            wide: joined_wide(&self.wide, &later.wide),
             ..*later
         })
     }
 }
 
-fn mark_line(line: &str) -> Option<(u64, Numbers)> {
+/// The marks of both, each once, with its largest numbers.
+fn joined(one: &[(u64, Numbers)], other: &[(u64, Numbers)]) -> Vec<(u64, Numbers)> {
+    let mut all = [one, other].concat();
+    all.sort_unstable_by_key(|(mark, _)| *mark);
+    let mut marks: Vec<(u64, Numbers)> = Vec::new();
+    for (mark, numbers) in all {
+        match marks.last_mut() {
+            Some((last, known)) if *last == mark => known.raise(numbers),
+            _ => marks.push((mark, numbers)),
+        }
+    }
+    marks
+}
+
+fn joined_wide(one: &[(Wide, Numbers)], other: &[(Wide, Numbers)]) -> Vec<(Wide, Numbers)> {
+    let mut all = one.to_vec();
+    for (wide, numbers) in other {
+        match all.iter_mut().find(|(known, _)| known == wide) {
+            Some((_, known)) => known.raise(*numbers),
+            None => all.push((wide.clone(), *numbers)),
+        }
+    }
+    all
+}
+
+/// What a line tells of.
+enum Line {
+    Mark(u64),
+    Write(u64),
+    Wide(Wide),
+}
+
+fn read_line(line: &str) -> Option<(Line, Numbers)> {
     let mut words = line.split(' ');
-    let mark = words.next().filter(|digits| digits.len() == 16)?;
-    let mark = u64::from_str_radix(mark, 16).ok()?;
+    let name = words.next()?;
     let hard = words.next()?.parse().ok()?;
     let soft = words.next()?.parse().ok()?;
-    words
-        .next()
-        .is_none()
-        .then_some((mark, Numbers { hard, soft }))
+    if words.next().is_some() {
+        return None;
+    }
+    let mark = |digits: &str| {
+        let whole = digits.len() == 16;
+        whole.then(|| u64::from_str_radix(digits, 16).ok())?
+    };
+    let line = match name.strip_prefix('w') {
+        Some(digits) => Line::Write(mark(digits)?),
+        None if name.contains(':') => Line::Wide(Wide::read(name)?),
+        None => Line::Mark(mark(name)?),
+    };
+    Some((line, Numbers { hard, soft }))
 }

@@ -2,10 +2,10 @@
 //! each may purge, and where its secrets lie. The secrets themselves are
 //! `flow::keys`' business.
 
-use super::glob::Glob;
 use super::rules::{RulesError, wrong};
 use super::selector::{Selector, is_tag};
 use super::settings::{KeySettings, MaySettings};
+use super::wide::{KeyScope, SCOPE_BYTES_MAX};
 use crate::http::url;
 
 /// How many keys there may be, beside the default one. An order is checked
@@ -42,10 +42,8 @@ pub enum Permit {
     Anything,
     /// What fits one of these.
     Only {
-        /// Host names; URLs, prefixes and hosts are judged by them.
-        hosts: Vec<Glob>,
-        /// Tags.
-        tags: Vec<Glob>,
+        /// Host names, by which URLs, prefixes and hosts are judged, and tags.
+        scope: KeyScope,
         /// Whether everything at once.
         everything: bool,
     },
@@ -66,27 +64,22 @@ impl KeyRule {
 impl Permit {
     /// Whether an order may name this.
     pub fn allows(&self, selector: &Selector) -> bool {
-        let Self::Only {
-            hosts,
-            tags,
-            everything,
-        } = self
-        else {
-            return true;
-        };
-        let any = |globs: &[Glob], text: &str| globs.iter().any(|glob| glob.matches(text));
-        match selector {
-            Selector::Everything => *everything,
-            Selector::Tag(tag) => any(tags, tag),
-            Selector::Url(text)
-            | Selector::Path(text)
-            | Selector::Prefix(text)
-            | Selector::Host(text) => {
-                let host = text.split('/').next().unwrap_or_default();
-                any(hosts, url::host_name(host))
-            }
-            // No order names one.
-            Selector::Group { .. } => false,
+        match self {
+            Self::Anything => true,
+            Self::Only { everything, .. } if *selector == Selector::Everything => *everything,
+            Self::Only { scope, .. } => scope.holds(&selector.to_string()),
+        }
+    }
+
+    /// What the marks of an order widen to where there are too many of them;
+    /// `None` is everything.
+    pub fn scope(&self) -> Option<&KeyScope> {
+        match self {
+            Self::Anything
+            | Self::Only {
+                everything: true, ..
+            } => None,
+            Self::Only { scope, .. } => Some(scope),
         }
     }
 }
@@ -133,33 +126,36 @@ fn permit(path: &str, may: Option<&MaySettings>) -> Result<Permit, RulesError> {
     let Some(may) = may else {
         return Ok(Permit::Anything);
     };
-    let globs = |name: &str, list: &[String], is_pattern: fn(&str) -> bool, problem: &str| {
+    let check = |name: &str, list: &[String], is_pattern: fn(&str) -> bool, problem: &str| {
         if list.len() > PATTERNS_MAX {
             let problem = format!("more than {PATTERNS_MAX} patterns");
             return Err(wrong(&format!("{path}.{name}"), problem));
         }
         match list.iter().position(|pattern| !is_pattern(pattern)) {
             Some(at) => Err(wrong(&format!("{path}.{name}[{at}]"), problem)),
-            None => Ok(list
-                .iter()
-                .map(|pattern| Glob::new(pattern))
-                .collect::<Vec<_>>()),
+            None => Ok(()),
         }
     };
     let hosts: Vec<String> = may.hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
+    check(
+        "hosts",
+        &hosts,
+        is_host_pattern,
+        "is not a pattern of host names, such as *.example.com",
+    )?;
+    check(
+        "tags",
+        &may.tags,
+        is_tag,
+        "is not a pattern of tags: printable, without spaces and commas",
+    )?;
+    let scope = KeyScope::new(&hosts, &may.tags);
+    if scope.to_string().len() > SCOPE_BYTES_MAX {
+        let problem = format!("its patterns are longer than {SCOPE_BYTES_MAX} bytes in all");
+        return Err(wrong(path, problem));
+    }
     Ok(Permit::Only {
-        hosts: globs(
-            "hosts",
-            &hosts,
-            is_host_pattern,
-            "is not a pattern of host names, such as *.example.com",
-        )?,
-        tags: globs(
-            "tags",
-            &may.tags,
-            is_tag,
-            "is not a pattern of tags: printable, without spaces and commas",
-        )?,
+        scope,
         everything: may.everything,
     })
 }

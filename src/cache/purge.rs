@@ -6,6 +6,7 @@
 //! therefore dead on arrival.
 
 use super::news::News;
+use super::wide::{HostBucket, KeyScope, Wide};
 use std::collections::HashMap;
 
 /// The largest numbers under which something was purged; 0 is never.
@@ -29,6 +30,17 @@ impl Numbers {
         self.hard.max(self.soft)
     }
 
+    /// What they say of an entry whose fill had seen the number `seen`.
+    fn state(self, seen: u64) -> PurgeState {
+        if self.hard > seen {
+            PurgeState::Hard
+        } else if self.soft > seen {
+            PurgeState::Soft
+        } else {
+            PurgeState::Alive
+        }
+    }
+
     /// Whether these say no more than a floor does.
     fn lies_below(self, floor: Self) -> bool {
         self.hard <= floor.hard && self.soft <= floor.newest()
@@ -46,16 +58,35 @@ pub enum PurgeState {
     Hard,
 }
 
+/// What the index must know of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Purgeable<'a> {
+    /// The number that its fill had seen.
+    pub seen: u64,
+    /// The marks of its names (`selector::marks`).
+    pub marks: &'a [u64],
+    /// Its host.
+    pub host: &'a str,
+    /// Its tags.
+    pub tags: &'a [String],
+}
+
 /// The purges an isolate has seen: complete up to [`PurgeIndex::sequence`],
 /// and perhaps some beyond it.
 ///
-/// 100,000 marks take about 3.3 MB (2^17 places of 25 bytes).
+/// 100,000 marks take about 3.3 MB (2^17 places of 25 bytes); all that the
+/// ledger may hold (`cache::ledger`), twice as much.
 #[derive(Debug, Default)]
 pub struct PurgeIndex {
     sequence: u64,
     newest: u64,
     floor: Numbers,
+    /// By orders.
     marks: HashMap<u64, Numbers>,
+    /// By writes.
+    writes: HashMap<u64, Numbers>,
+    scopes: Vec<(KeyScope, Numbers)>,
+    buckets: HashMap<HostBucket, Numbers>,
 }
 
 impl PurgeIndex {
@@ -66,12 +97,12 @@ impl PurgeIndex {
 
     /// How many marks it holds.
     pub fn len(&self) -> usize {
-        self.marks.len()
+        self.marks.len().saturating_add(self.writes.len())
     }
 
     /// Whether it holds no mark; there may still be a floor.
     pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
+        self.len() == 0
     }
 
     /// Takes in what the ledger told, now or at some time. It may come in any
@@ -86,40 +117,101 @@ impl PurgeIndex {
         let floor_rises = !news.floor.lies_below(self.floor);
         self.floor.raise(news.floor);
         self.newest = self.newest.max(self.floor.newest());
-        for (mark, numbers) in &news.marks {
+        let floor = self.floor;
+        for (news, marks) in [
+            (&news.marks, &mut self.marks),
+            (&news.writes, &mut self.writes),
+        ] {
+            for (mark, numbers) in news {
+                self.newest = self.newest.max(numbers.newest());
+                if !numbers.lies_below(floor) {
+                    marks.entry(*mark).or_default().raise(*numbers);
+                }
+            }
+        }
+        for (wide, numbers) in &news.wide {
             self.newest = self.newest.max(numbers.newest());
-            if !numbers.lies_below(self.floor) {
-                self.marks.entry(*mark).or_default().raise(*numbers);
+            match wide {
+                Wide::Bucket(bucket) => self.buckets.entry(*bucket).or_default().raise(*numbers),
+                Wide::Scope(scope) => {
+                    let known = self.scopes.iter_mut().find(|(known, _)| known == scope);
+                    match known {
+                        Some((_, known)) => known.raise(*numbers),
+                        None => self.scopes.push((scope.clone(), *numbers)),
+                    }
+                }
             }
         }
         if floor_rises {
-            let floor = self.floor;
-            self.marks.retain(|_, numbers| !numbers.lies_below(floor));
+            let stays = |numbers: &Numbers| !numbers.lies_below(floor);
+            self.marks.retain(|_, numbers| stays(numbers));
+            self.writes.retain(|_, numbers| stays(numbers));
+            self.buckets.retain(|_, numbers| stays(numbers));
+            self.scopes.retain(|(_, numbers)| stays(numbers));
         }
         connects
     }
 
-    /// What became of an entry with these marks whose fill had seen the
-    /// number `seen`.
-    pub fn state(&self, seen: u64, marks: &[u64]) -> PurgeState {
+    /// What became of an entry.
+    pub fn state_of(&self, entry: Purgeable<'_>) -> PurgeState {
         // The usual case: nothing was purged since.
-        if seen >= self.newest {
+        if entry.seen >= self.newest {
             return PurgeState::Alive;
         }
-        let mut found = self.floor;
-        if !self.marks.is_empty() {
-            for mark in marks {
-                if let Some(numbers) = self.marks.get(mark) {
-                    found.raise(*numbers);
-                }
+        let mut found = self.by_orders(entry);
+        found.raise(self.by_writes(entry));
+        found.state(entry.seen)
+    }
+
+    /// What became of an entry of which only its marks are known, and which no
+    /// wide purge reaches.
+    pub fn state(&self, seen: u64, marks: &[u64]) -> PurgeState {
+        self.state_of(Purgeable {
+            seen,
+            marks,
+            host: "",
+            tags: &[],
+        })
+    }
+
+    /// Whether a write has purged an entry, and no order.
+    pub fn is_of_write(&self, entry: Purgeable<'_>) -> bool {
+        let state = |numbers: Numbers| numbers.state(entry.seen);
+        state(self.by_orders(entry)) == PurgeState::Alive
+            && state(self.by_writes(entry)) != PurgeState::Alive
+    }
+
+    fn by_orders(&self, entry: Purgeable<'_>) -> Numbers {
+        let mut found = raised(&self.marks, entry.marks, self.floor);
+        for (scope, numbers) in &self.scopes {
+            if numbers.newest() > entry.seen && scope.reaches(entry.host, entry.tags) {
+                found.raise(*numbers);
             }
         }
-        if found.hard > seen {
-            PurgeState::Hard
-        } else if found.soft > seen {
-            PurgeState::Soft
-        } else {
-            PurgeState::Alive
+        found
+    }
+
+    fn by_writes(&self, entry: Purgeable<'_>) -> Numbers {
+        let mut found = raised(&self.writes, entry.marks, Numbers::default());
+        // Few ledgers have one, and which it is takes a digest.
+        if !self.buckets.is_empty()
+            && let Some(numbers) = self.buckets.get(&HostBucket::of_host(entry.host))
+        {
+            found.raise(*numbers);
+        }
+        found
+    }
+}
+
+/// The numbers of an entry's marks, from `floor` on.
+fn raised(all: &HashMap<u64, Numbers>, marks: &[u64], floor: Numbers) -> Numbers {
+    let mut found = floor;
+    if !all.is_empty() {
+        for mark in marks {
+            if let Some(numbers) = all.get(mark) {
+                found.raise(*numbers);
+            }
         }
     }
+    found
 }

@@ -27,7 +27,7 @@ const NAME: &str = "ledger";
 
 /// Sends an order to the ledger.
 pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
-    let answer = ask(env, "append", Some(&print(order))).await?;
+    let answer = ask(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
     let reply: Reply = read(&answer).map_err(unreadable)?;
     match reply.receipt {
         Some(receipt) => Ok(Ordered::Done(Box::new(receipt), read_news(&reply.news)?)),
@@ -38,12 +38,12 @@ pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
 
 /// Asks the ledger what it has had since number `after`.
 pub async fn news(env: &Env, after: u64) -> Result<News, String> {
-    read_news(&ask(env, &format!("news?after={after}"), None).await?)
+    read_news(&ask(env, &format!("news?after={after}&{WIDE}"), None).await?)
 }
 
 /// The same, and tells it of KV writes.
 pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News, String> {
-    let question = format!("news?after={after}&kv={kv_writes}");
+    let question = format!("news?after={after}&kv={kv_writes}&{WIDE}");
     read_news(&ask(env, &question, None).await?)
 }
 
@@ -52,6 +52,11 @@ pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String
     let answer = ask(env, "history", Some(&print(question))).await?;
     read(&answer).map_err(unreadable)
 }
+
+/// What says that the asker reads all lines of news. Earlier versions do not
+/// say so, and get [`News::plain`]: during a deployment they talk to an object
+/// of this one.
+const WIDE: &str = "wide=1";
 
 thread_local! {
     static ID: OnceCell<String> = const { OnceCell::new() };
@@ -172,11 +177,15 @@ impl Object {
             let mut pairs = numbers.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find(|(name, _)| *name == wanted)?.1.parse().ok()
         };
-        let (after, kv_writes) = (number("after").unwrap_or(0), number("kv"));
+        let asked = Asked {
+            after: number("after").unwrap_or(0),
+            kv_writes: number("kv"),
+            wide: number("wide") == Some(1),
+        };
         let body = request.text().await?;
         let answer = match &self.book {
             Ok(book) => {
-                let answer = answer(book, question, after, kv_writes, &body);
+                let answer = answer(book, question, &asked, &body);
                 // No wait lies between: the order and its alarm are kept
                 // together, or neither is.
                 if question == "append" || self.alarm.get().is_none() {
@@ -248,25 +257,42 @@ fn log(problem: &str) {
     glue::log_error(&problem_line("ledger", problem));
 }
 
-fn answer(
-    book: &Book,
-    question: &str,
+/// What a question says beside its name.
+struct Asked {
     after: u64,
     kv_writes: Option<u64>,
-    body: &str,
-) -> Result<String, String> {
+    /// See [`WIDE`].
+    wide: bool,
+}
+
+impl Asked {
+    /// News as the asker reads them.
+    fn readable(&self, news: String) -> Result<String, String> {
+        match self.wide {
+            true => Ok(news),
+            false => Ok(read_news(&news)?.plain().encode()),
+        }
+    }
+}
+
+fn answer(book: &Book, question: &str, asked: &Asked, body: &str) -> Result<String, String> {
     match question {
         "append" => {
             let order: Order = read(body).map_err(unreadable)?;
-            Ok(print(&book.append(&order, guard::now_ms())?))
+            let reply = book.append(&order, guard::now_ms())?;
+            let news = asked.readable(reply.news)?;
+            Ok(print(&Reply { news, ..reply }))
         }
-        "news" => match kv_writes {
-            Some(writes) => book.counted_news(after, writes, guard::now_ms()),
-            None => book.news(after, guard::now_ms()),
-        },
+        "news" => {
+            let news = match asked.kv_writes {
+                Some(writes) => book.counted_news(asked.after, writes, guard::now_ms()),
+                None => book.news(asked.after, guard::now_ms()),
+            };
+            asked.readable(news?)
+        }
         "history" => {
-            let asked: Question = read(body).map_err(unreadable)?;
-            Ok(print(&book.history(&asked)?))
+            let question: Question = read(body).map_err(unreadable)?;
+            Ok(print(&book.history(&question)?))
         }
         _ => Err("no such question".to_owned()),
     }

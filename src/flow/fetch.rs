@@ -293,8 +293,7 @@ fn is_gone<B>(isolate: &Isolate, old: &Old<B>) -> bool {
 }
 
 fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
-    let entry = &old.hit.entry;
-    isolate.index.borrow().state(entry.seen, &entry.marks)
+    isolate.index.borrow().state_of(old.hit.entry.purgeable())
 }
 
 /// An answer that the origin has made or confirmed for this request: Age would

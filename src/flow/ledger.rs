@@ -7,14 +7,15 @@
 //! breaks it off, what was done names too much rather than too little,
 //! because the receipt is written last.
 
+use super::apart::{self, Apart};
 use crate::cache::kv_health::DAY_MS;
 use crate::cache::ledger::{
-    Decision, HISTORY_BYTES_MAX, HISTORY_MAX, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, Question,
-    RECORD_MS, Receipt, Record, Told, decide, made_id_number, numbers,
+    Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
 };
 use crate::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
 use crate::cache::purge::Numbers;
 use crate::cache::selector::{EVERYTHING, mark_of};
+use crate::cache::wide::KeyScope;
 use crate::http::json_object::{self, print};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
@@ -146,7 +147,8 @@ impl<S: Sql> Ledger<S> {
     /// still stored would outrank them. So it starts at the time, far above
     /// the numbers of an earlier one, and with everything older dead.
     pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
-        for statement in TABLES.iter().chain(&super::work::TABLES) {
+        let tables = TABLES.iter().chain(&apart::TABLES);
+        for statement in tables.chain(&super::work::TABLES) {
             sql.run(statement, &[])?;
         }
         let start = Value::from(now_ms);
@@ -203,18 +205,12 @@ impl<S: Sql> Ledger<S> {
         let sequence = record.receipt.sequence;
         self.sql
             .run("UPDATE state SET last = ?", &[sequence.into()])?;
-        for (names, soft) in [(&order.hard, false), (&order.soft, true)] {
-            let raised = numbers(sequence, soft);
-            for name in names {
-                if name == EVERYTHING {
-                    self.raise_floor(raised)?;
-                } else {
-                    self.raise_mark(name, raised, now_ms)?;
-                }
-            }
+        match (order.is_recorded(), order.host_of_write()) {
+            (true, _) => self.raise_names(order, sequence, now_ms)?,
+            (false, Some(host)) => self.apart(now_ms).raise_write(host, order, sequence)?,
+            // Nothing to purge.
+            (false, None) => {}
         }
-        let added = order.hard.len().saturating_add(order.soft.len());
-        self.compact(added as u64, now_ms)?;
         if order.is_recorded() {
             let text = print(record);
             super::work::enqueue(&self.sql, order, &record.receipt, now_ms)?;
@@ -232,6 +228,42 @@ impl<S: Sql> Ledger<S> {
         self.sql
             .run("DELETE FROM receipts WHERE received_ms < ?", &[old])
             .map(drop)
+    }
+
+    /// Raises what a key's order names: within the key's scope, as far as that
+    /// goes. What its tags carry along may lie beyond; the settings name it,
+    /// 1,000 tags at most.
+    fn raise_names(&self, order: &Order, sequence: u64, now_ms: u64) -> Result<(), String> {
+        let scope = order.scope.as_deref().map(|text| {
+            let scope = KeyScope::read(text);
+            scope.ok_or_else(|| format!("not a scope: {text:.100}"))
+        });
+        let scope = scope.transpose()?;
+        let (mut within, mut added) = (Vec::new(), 0_u64);
+        for (names, soft) in [(&order.hard, false), (&order.soft, true)] {
+            let raised = numbers(sequence, soft);
+            for name in names {
+                if scope.as_ref().is_some_and(|scope| scope.holds(name)) {
+                    within.push((name.as_str(), raised));
+                } else if name == EVERYTHING {
+                    self.raise_floor(raised)?;
+                } else {
+                    self.raise_mark(name, raised, now_ms)?;
+                    added = added.saturating_add(1);
+                }
+            }
+        }
+        if let Some(scope) = scope.filter(|_| !within.is_empty()) {
+            self.apart(now_ms).raise_scope(&scope, &within, sequence)?;
+        }
+        self.compact(added, now_ms)
+    }
+
+    fn apart(&self, now_ms: u64) -> Apart<'_, S> {
+        Apart {
+            sql: &self.sql,
+            now_ms,
+        }
     }
 
     fn raise_mark(&self, name: &str, to: Numbers, now_ms: u64) -> Result<(), String> {
@@ -259,13 +291,12 @@ impl<S: Sql> Ledger<S> {
             "UPDATE state SET hard = MAX(hard, ?), soft = MAX(soft, ?)",
             &[to.hard.into(), to.soft.into()],
         )?;
-        self.sql
-            .run(
-                "DELETE FROM live WHERE hard <= (SELECT hard FROM state)
-                    AND soft <= (SELECT MAX(hard, soft) FROM state)",
-                &[],
-            )
-            .map(drop)
+        self.sql.run(
+            "DELETE FROM live WHERE hard <= (SELECT hard FROM state)
+                AND soft <= (SELECT MAX(hard, soft) FROM state)",
+            &[],
+        )?;
+        apart::heed_floor(&self.sql)
     }
 
     /// Lets the oldest marks go if they are too many or too old. The floor
@@ -346,9 +377,14 @@ impl<S: Sql> Ledger<S> {
 
     fn news_with(&self, after: u64, kv_writes: Option<u64>, now_ms: u64) -> Result<String, String> {
         self.heed(after)?;
-        let cut = "SELECT last FROM live WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?";
+        let next = self.last()?.saturating_add(1);
+        self.apart(now_ms).widen(next)?;
+        let cut = "SELECT last FROM live WHERE last > ? UNION ALL
+            SELECT last FROM apart WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?";
         let most = NEWS_MARKS_MAX as u64;
-        let cut = self.sql.number(cut, &[after.into(), most.into()])?;
+        let cut = self
+            .sql
+            .number(cut, &[after.into(), after.into(), most.into()])?;
         let complete = cut == 0;
         let sequence = if complete { self.last()? } else { cut };
         let statement = "SELECT hard, soft FROM state";
@@ -367,15 +403,16 @@ impl<S: Sql> Ledger<S> {
                 ms: now_ms,
             },
             kv_writes,
-            marks: Vec::new(),
+            ..News::default()
         };
         // The lines are made where the marks lie: a row for each would cross
         // into wasm one by one.
         let lines = self.sql.run(
-            "SELECT group_concat(line, '') FROM (
-                SELECT mark || ' ' || hard || ' ' || soft || char(10) AS line
-                FROM live WHERE last > ? AND last <= ? ORDER BY last)",
-            &[after.into(), sequence.into()],
+            "SELECT group_concat(mark || ' ' || hard || ' ' || soft || char(10), '') FROM (
+                SELECT mark, hard, soft, last FROM live WHERE last > ? AND last <= ? UNION ALL
+                SELECT mark, hard, soft, last FROM apart WHERE last > ? AND last <= ?
+                ORDER BY last)",
+            &[after.into(), sequence.into(), after.into(), sequence.into()],
         )?;
         let lines = lines.first().and_then(|row| row.first()?.text());
         let first = news.first_line();
@@ -385,75 +422,6 @@ impl<S: Sql> Ledger<S> {
     /// The last number given.
     pub fn last(&self) -> Result<u64, String> {
         self.sql.number("SELECT last FROM state", &[])
-    }
-
-    /// What is remembered of past orders: of an id, one for each key at most;
-    /// of a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least one.
-    pub fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
-        match question {
-            Question::Id(id) => self.of_id(id),
-            Question::After { after, limit } => self.page(*after, (*limit).min(HISTORY_MAX)),
-        }
-    }
-
-    fn of_id(&self, id: &str) -> Result<Vec<Told>, String> {
-        let made = made_id_number(id).map_or(Value::Null, Value::from);
-        let rows = self.sql.run(
-            "SELECT record FROM receipts WHERE substr(id, instr(id, char(10)) + 1) = ?
-                UNION ALL SELECT record FROM receipts WHERE id IS NULL AND sequence = ?",
-            &[id.into(), made],
-        )?;
-        let mut found: Vec<Told> = Vec::new();
-        for told in self.all_told(&rows)? {
-            // The id that a key gave goes before one that was made.
-            let known = |other: &Told| other.receipt.key == told.receipt.key;
-            if !found.iter().any(known) {
-                found.push(told);
-            }
-        }
-        Ok(found)
-    }
-
-    fn page(&self, after: u64, limit: u64) -> Result<Vec<Told>, String> {
-        let rows = self.sql.run(
-            "SELECT record, total > ? FROM (
-                SELECT record, sequence, bytes, SUM(bytes) OVER (ORDER BY sequence) AS total FROM (
-                    SELECT record, sequence, length(CAST(record AS BLOB)) AS bytes FROM receipts
-                        WHERE sequence > ? ORDER BY sequence LIMIT ?))
-                WHERE total - bytes <= ? ORDER BY sequence",
-            &[
-                HISTORY_BYTES_MAX.into(),
-                after.into(),
-                limit.into(),
-                HISTORY_BYTES_MAX.into(),
-            ],
-        )?;
-        // The last row may be the one that is too much.
-        let is_over = |row: &Vec<Value>| row.get(1).and_then(Value::number) == Some(1);
-        let over = rows.last().is_some_and(is_over);
-        let kept = rows.len().saturating_sub(usize::from(over)).max(1);
-        let mut page = self.all_told(rows.get(..kept).unwrap_or_default())?;
-        if let Some(last) = page.last_mut() {
-            last.more = over;
-        }
-        Ok(page)
-    }
-
-    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<Told>, String> {
-        let texts = rows.iter().filter_map(|row| row.first()?.text());
-        texts
-            .map(|text| self.told(read_record(text)?.receipt))
-            .collect()
-    }
-
-    fn told(&self, receipt: Receipt) -> Result<Told, String> {
-        let [fast_lane, refresh] = super::work::progress(&self.sql, receipt.sequence)?;
-        Ok(Told {
-            receipt,
-            fast_lane,
-            refresh,
-            more: false,
-        })
     }
 }
 
@@ -465,6 +433,6 @@ fn unique_id(order: &Order) -> Option<String> {
     Some(format!("{key}\n{id}"))
 }
 
-fn read_record(text: &str) -> Result<Record, String> {
+pub(super) fn read_record(text: &str) -> Result<Record, String> {
     json_object::read(text).map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod alarm;
+mod apart;
 mod aside;
 pub mod bypass;
 pub mod collapse;
@@ -12,6 +13,7 @@ pub mod failure;
 pub mod fetch;
 pub mod find;
 pub mod flights;
+mod history;
 pub mod host;
 pub mod invalidate;
 pub mod isolate;
@@ -37,3 +39,4 @@ pub mod warm;
 pub mod webhook;
 pub mod within;
 pub mod work;
+mod writes;

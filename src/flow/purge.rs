@@ -98,6 +98,7 @@ pub async fn take<H: Host>(
         refresh: settled.refresh,
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
+        scope: key.permit.scope().map(ToString::to_string),
     };
     let receipt = append(host, isolate, &request.url.host, &order).await?;
     note(report, &receipt);

@@ -385,15 +385,11 @@ fn learn(isolate: &Isolate, news: &News, as_of_ms: Option<u64>) {
 fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, news: &News) {
     let mut marker = isolate.marker.borrow_mut();
     let joined = marker.as_ref().and_then(|old| old.followed_by(news));
-    let fits = |news: &News| news.marks.len() <= MARKER_MARKS_MAX;
+    let fits = |news: &News| news.len() <= MARKER_MARKS_MAX;
     let new = joined
         .filter(fits)
         .or_else(|| Some(news.clone()).filter(fits));
-    let new = new.unwrap_or_else(|| News {
-        after: news.sequence,
-        marks: Vec::new(),
-        ..news.clone()
-    });
+    let new = new.unwrap_or_else(|| news.without_marks());
     // It is worth something for so long, and whatever clocks say, nobody takes
     // an older one for young.
     let seconds = isolate.rules.max_purge_lag_seconds;

@@ -7,7 +7,10 @@ mod sqlite;
 
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::cache::news::News;
+use edgekeep::cache::purge::{PurgeIndex, PurgeState, Purgeable};
+use edgekeep::cache::selector::marks;
 use edgekeep::flow::ledger::{Ledger, Sql, Value};
+use edgekeep::http::url::Url;
 use sqlite::Sqlite;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -118,4 +121,44 @@ pub fn pages<S: Sql>(ledger: &Ledger<S>, after: u64) -> Vec<News> {
         pages.push(news(ledger, last.sequence));
     }
     pages
+}
+
+/// What became of an entry of this URL and these tags, whose fill had seen the
+/// number `seen`.
+#[track_caller]
+pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState {
+    let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
+    let url = Url::parse(url).expect(url);
+    let marks = marks(&url, &tags, &[]);
+    index.state_of(Purgeable {
+        seen,
+        marks: &marks,
+        host: &url.host,
+        tags: &tags,
+    })
+}
+
+/// What an isolate knows that starts at this time.
+#[track_caller]
+pub fn started<S: Sql>(ledger: &Ledger<S>, now_ms: u64) -> PurgeIndex {
+    let mut index = PurgeIndex::default();
+    loop {
+        let news = ledger.news(index.sequence(), now_ms).expect("an answer");
+        let news = News::decode(&news).expect("news");
+        assert!(index.learn(&news));
+        if news.complete {
+            return index;
+        }
+    }
+}
+
+/// A write to these URLs.
+#[track_caller]
+pub fn write<S: Sql>(ledger: &Ledger<S>, names: &[&str], now_ms: u64) -> (u64, News) {
+    let order = Order {
+        after: ledger.last().expect("a number"),
+        ..order("", names, &[])
+    };
+    let (receipt, news) = append(ledger, &order, now_ms);
+    (receipt.sequence, news)
 }

@@ -119,9 +119,9 @@ impl Disk {
                 let cut_ms = values.first().and_then(Value::number).unwrap_or(0);
                 run(&[(cut_ms + earlier_ms).into()])
             }
-            "SELECT last FROM live WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?" => {
+            page if page.starts_with("SELECT last FROM live WHERE last > ?") => {
                 let after = values.first().cloned().unwrap_or(Value::Null);
-                let rows = run(&[after, small.page.into()])?;
+                let rows = run(&[after.clone(), after, small.page.into()])?;
                 if !rows.is_empty() {
                     self.saw(NEWS_IN_PAGES);
                 }
