@@ -7,6 +7,7 @@ mod world;
 
 use edgekeep::cache::groups;
 use edgekeep::cache::rules::Rules;
+use edgekeep::cache::write_rate::WRITES_BURST;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::serve::serve;
@@ -142,42 +143,54 @@ fn a_write_invalidates_its_target() {
 }
 
 #[test]
-fn a_write_invalidates_what_its_answer_names() {
+fn a_write_invalidates_what_its_answer_has_created() {
     #[track_caller]
-    fn check(answer: &str, expected: bool) {
-        let found = gone(
-            PLAIN,
-            "http://a.test/d/p",
-            "POST http://a.test/d/form",
-            answer,
-        );
-        assert_eq!(found, expected, "{answer}");
+    fn check(target: &str, answer: &str, expected: bool) {
+        let write = format!("POST http://a.test{target}");
+        let found = gone(PLAIN, "http://a.test/d/p", &write, answer);
+        assert_eq!(found, expected, "{write}: {answer}");
     }
     // RFC 9111 §4.4: URIs of the same origin in Location, Content-Location.
     for name in ["location", "content-location", "Location"] {
-        check(&format!("303 | {name}: http://a.test/d/p"), true);
-        check(&format!("201 | {name}: http://A.TEST:80/d/p#top"), true);
-        check(&format!("201 | {name}: //a.test/d/p"), true);
-        check(&format!("201 | {name}: /d/p"), true);
-        check(&format!("201 | {name}: p"), true);
-        check(&format!("201 | {name}: ./x/../p"), true);
-        check(&format!("201 | {name}: /d/p?utm_source=x"), true);
-        check(&format!("201 | {name}: /d/q"), false);
-        check(&format!("201 | {name}: /d/p?q"), false);
-        check(&format!("201 | {name}: ../p"), false);
+        check("/d", &format!("201 | {name}: http://a.test/d/p"), true);
+        check(
+            "/d",
+            &format!("201 | {name}: http://A.TEST:80/d/p#top"),
+            true,
+        );
+        check("/d", &format!("201 | {name}: //a.test/d/p"), true);
+        check("/d", &format!("201 | {name}: /d/p"), true);
+        check("/d", &format!("201 | {name}: d/p"), true);
+        check("/d/", &format!("201 | {name}: p"), true);
+        check("/d/", &format!("201 | {name}: ./x/../p"), true);
+        check("/d?x", &format!("201 | {name}: /d/p?utm_source=x"), true);
+        check("/d/p?x", &format!("201 | {name}: /d/p"), true);
+        check("/", &format!("201 | {name}: /d/p"), true);
+        check("/d", &format!("201 | {name}: /d/q"), false);
+        check("/d", &format!("201 | {name}: /d/p?q"), false);
+        // Beside the target, or above it.
+        check("/d/form", &format!("201 | {name}: /d/p"), false);
+        check("/d/p/form", &format!("201 | {name}: /d/p"), false);
+        check("/d/pp", &format!("201 | {name}: /d/p"), false);
+        check("/d/x/..%2fp", &format!("201 | {name}: /d/p"), false);
         // Another origin.
-        check(&format!("201 | {name}: https://a.test/d/p"), false);
-        check(&format!("201 | {name}: http://a.test:8080/d/p"), false);
-        check(&format!("201 | {name}: http://b.test/d/p"), false);
-        check(&format!("201 | {name}: //b.test/d/p"), false);
-        check(&format!("201 | {name}: mailto:a@a.test"), false);
-        // A failure.
-        check(&format!("400 | {name}: /d/p"), false);
-        check(&format!("500 | {name}: /d/p"), false);
+        check("/d", &format!("201 | {name}: https://a.test/d/p"), false);
+        check(
+            "/d",
+            &format!("201 | {name}: http://a.test:8080/d/p"),
+            false,
+        );
+        check("/d", &format!("201 | {name}: http://b.test/d/p"), false);
+        check("/d", &format!("201 | {name}: //b.test/d/p"), false);
+        check("/d", &format!("201 | {name}: mailto:a@a.test"), false);
+        // Nothing was created: where it leads, the client may have chosen.
+        for status in [200, 202, 204, 301, 302, 303, 307, 308, 399, 400, 500] {
+            check("/d", &format!("{status} | {name}: /d/p"), false);
+        }
     }
-    check("201 | location: /x | content-location: /d/p", true);
-    check("201 | location: /d/p | content-location: /x", true);
-    check("201 | link: </d/p>", false);
+    check("/d", "201 | location: /x | content-location: /d/p", true);
+    check("/d", "201 | location: /d/p | content-location: /x", true);
+    check("/d", "201 | link: </d/p>", false);
 }
 
 #[test]
@@ -221,7 +234,7 @@ fn a_rule_may_leave_writes_alone() {
     assert!(gone(
         quiet,
         "http://a.test/quiet/x",
-        "POST http://a.test/loud",
+        "POST http://a.test/quiet",
         loud
     ));
 }
@@ -356,4 +369,36 @@ fn as_many_groups_count_as_the_rfc_asks_for() {
     assert_eq!(named(65, 32), 65);
     assert_eq!(groups::GROUPS_MAX, 64);
     assert_eq!(named(3, 257), 0);
+}
+
+#[test]
+fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
+    let site = Site::new(PLAIN);
+    let page = |n: u64| format!("http://a.test/p{n}");
+    let write = |n: u64| {
+        site.plan(&format!("/p{n}"), "204");
+        assert_eq!(site.send("POST", &page(n), Fields::new()).0, 204);
+        site.plan(&format!("/p{n}"), "200 | cache-control: max-age=600");
+    };
+    let all = WRITES_BURST + 40;
+    for n in 0..all {
+        site.plan(&format!("/p{n}"), "200 | cache-control: max-age=600");
+        site.get(&page(n));
+    }
+    let ledger = || site.world.ledger.borrow().last().expect("a number");
+    let before = ledger();
+    for n in 0..all {
+        write(n);
+    }
+    // Those that asked at once count at once.
+    for n in (0..WRITES_BURST).step_by(7) {
+        assert!(site.get(&page(n)), "{n}");
+    }
+    // The others within a lag, with their host.
+    site.world.executor.advance(10_500);
+    for n in 0..all {
+        assert!(site.get(&page(n)) || n < WRITES_BURST, "{n}");
+    }
+    let asked = ledger() - before;
+    assert!(asked < all - 20, "{asked} questions");
 }

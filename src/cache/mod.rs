@@ -51,4 +51,5 @@ pub mod stored;
 pub mod warm;
 pub mod wide;
 pub mod windows;
+pub mod write_rate;
 pub mod zone;

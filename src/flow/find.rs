@@ -52,6 +52,8 @@ pub enum Missing {
     Variant(Vec<String>),
     /// A purged one.
     Purged,
+    /// One that would be fresh, had not a write purged it.
+    Written,
     /// One that authorized requests may not have.
     Unauthorized,
 }
@@ -74,6 +76,9 @@ pub struct Taken {
     /// Whether there was an answer, stale or purged: it has been fetched
     /// before (see `cache::admission`).
     pub seen_before: bool,
+    /// Whether there was an answer that a write alone has made unusable: who
+    /// writes and reads in turn has it fetched as often as they like.
+    pub written: bool,
 }
 
 impl Taken {
@@ -236,6 +241,13 @@ async fn find_in<H: Host>(
         let found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
         let Found::Nothing(Missing::Variant(names)) = found else {
             taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
+            taken.written |= match &found {
+                Found::Nothing(missing) => *missing == Missing::Written,
+                Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
+                    is_written(isolate, &hit.entry, host.now_ms())
+                }
+                Found::Fresh(_) => false,
+            };
             return match found {
                 Found::Nothing(Missing::Uri) => Found::Nothing(missing),
                 found => found,
@@ -274,6 +286,11 @@ pub async fn find_in_slot<H: Host>(
         judge(&entry, lookup, index, host.now_ms())
     };
     let early = matches!(verdict, Verdict::Early(_));
+    let is_purged = verdict == Verdict::Unusable(Unusable::Purged);
+    let purged = match is_purged && is_written(isolate, &entry, host.now_ms()) {
+        true => Missing::Written,
+        false => Missing::Purged,
+    };
     let hit = |age| Hit {
         entry,
         body,
@@ -288,9 +305,16 @@ pub async fn find_in_slot<H: Host>(
         Verdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
         Verdict::OtherVariant(names) => Found::Nothing(Missing::Variant(names)),
         Verdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
-        Verdict::Unusable(Unusable::Purged) => Found::Nothing(Missing::Purged),
+        Verdict::Unusable(Unusable::Purged) => Found::Nothing(purged),
         Verdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
     }
+}
+
+/// Whether an entry is not used because of a write alone: it is young enough,
+/// and no order has purged it.
+fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
+    let young = entry.age(now_ms) < entry.terms.lifetime;
+    young && isolate.index.borrow().is_of_write(entry.purgeable())
 }
 
 /// Reads a slot. A tier that fails, or holds what is no entry, has nothing:

@@ -4,23 +4,30 @@
 //!
 //! It is an order to the ledger like any other, so that it reaches all
 //! variants, both tiers and every isolate, and cannot lose a race. It is done
-//! before the client gets its answer: who posts a comment then sees it.
+//! before the client gets its answer: who posts a comment then sees it. Where
+//! a host has very many (`cache::write_rate`), they go together, some seconds
+//! later.
 
 use super::host::{Host, Ordered};
 use super::isolate::Isolate;
+use super::report::log_problem;
 use super::sync;
 use crate::cache::groups;
 use crate::cache::key;
 use crate::cache::ledger::Order;
+use crate::cache::news::News;
 use crate::cache::rules::Rules;
 use crate::cache::selector::{Selector, url_selector};
+use crate::cache::write_rate::{Names, Turn};
 use crate::http::head::{Method, RequestHead, ResponseHead};
+use crate::http::url::Url;
+use std::rc::Rc;
 
 /// Invalidates what a request's success made old, if it was one of those.
 /// Returns a note for the log.
 pub async fn after_write<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     request: &RequestHead,
     answer: &ResponseHead,
 ) -> Option<String> {
@@ -28,17 +35,64 @@ pub async fn after_write<H: Host>(
     if selectors.is_empty() {
         return None;
     }
+    let names = Names::new(selectors.iter().map(Selector::to_string).collect());
+    let site = &request.url.host;
+    let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
+    let mut writes = isolate.writes.borrow_mut();
+    let turn = writes.take(site, names, lag_ms, host.now_ms());
+    drop(writes);
+    match turn {
+        Turn::Now(names) => Some(match order(host, isolate, site, names).await {
+            Ok(note) => note,
+            Err(problem) => format!("ledger: {problem}; nothing was invalidated"),
+        }),
+        Turn::Begins(pause_ms) => {
+            let (host_then, isolate, site) = (host.clone(), Rc::clone(isolate), site.clone());
+            host.later(async move {
+                host_then.sleep(pause_ms).await;
+                let names = isolate.writes.borrow_mut().gathered(&site);
+                if !names.is_empty()
+                    && let Err(problem) = order(&host_then, &isolate, &site, names).await
+                {
+                    let problem = format!("{problem}; some writes have invalidated nothing");
+                    log_problem(&host_then, "ledger", &problem);
+                }
+            });
+            Some(format!("many writes: invalidates in {pause_ms} ms"))
+        }
+        Turn::Joins => Some("many writes: invalidates with others".to_owned()),
+    }
+}
+
+/// Has the ledger invalidate names of a host, and obeys at once here: the
+/// ledger may tell the others somewhat later.
+async fn order<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    site: &str,
+    names: Names,
+) -> Result<String, String> {
+    let whole_host = names
+        .whole_host
+        .then(|| Selector::Host(site.to_owned()).to_string());
     let order = Order {
         via: "write".to_owned(),
-        hard: selectors.iter().map(Selector::to_string).collect(),
+        hard: names.hard,
+        soft: whole_host.into_iter().collect(),
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
         ..Order::default()
     };
-    match sync::append(host, isolate, &request.url.host, &order).await {
-        Ok(Ordered::Done(receipt, _)) => Some(format!("invalidated {:?}", receipt.hard)),
-        Ok(Ordered::Conflict) => None,
-        Err(problem) => Some(format!("ledger: {problem}; nothing was invalidated")),
+    match sync::append(host, isolate, site, &order).await? {
+        Ordered::Done(receipt, _) => {
+            let own = News::of_receipt(&receipt);
+            isolate.index.borrow_mut().learn(&own);
+            Ok(format!(
+                "invalidated {:?}",
+                [receipt.hard, receipt.soft].concat()
+            ))
+        }
+        Ordered::Conflict => Ok("invalidated nothing".to_owned()),
     }
 }
 
@@ -68,8 +122,7 @@ fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec
             .fields
             .get(name)
             .and_then(|value| request.url.join(value));
-        // §4.4: of another origin, it could be used to empty its cache.
-        urls.extend(named.filter(|url| url.same_origin(&request.url)));
+        urls.extend(named.filter(|url| answer.status == 201 && lies_below(url, &request.url)));
     }
     let mut selectors: Vec<Selector> = urls
         .into_iter()
@@ -88,4 +141,18 @@ fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec
     }));
     selectors.dedup();
     selectors
+}
+
+/// Whether a URL that an answer names may be invalidated by a write to
+/// `target`: of the same origin (§4.4: else it could be used to empty another's
+/// cache), and at the target's path or below it. (§4.4 makes such URLs
+/// candidates, no more: where a redirect leads, the client often chooses, and
+/// what it has created lies below the collection that it was sent to.)
+fn lies_below(url: &Url, target: &Url) -> bool {
+    let (path, target_path) = (
+        key::canonical_path(url).path,
+        key::canonical_path(target).path,
+    );
+    let rest = path.strip_prefix(target_path.trim_end_matches('/'));
+    url.same_origin(target) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

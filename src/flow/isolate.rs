@@ -8,6 +8,7 @@ use crate::cache::memory::Memory;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
+use crate::cache::write_rate::WriteRate;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
@@ -43,6 +44,8 @@ pub struct Isolate {
     pub origins: Origins,
     /// What is known of KV.
     pub kv: KvState,
+    /// How often writes of each host ask the ledger.
+    pub writes: RefCell<WriteRate>,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -78,6 +81,7 @@ impl Isolate {
             flights: Flights::default(),
             origins: Origins::default(),
             kv: KvState::default(),
+            writes: RefCell::default(),
             parts: RefCell::default(),
         }
     }

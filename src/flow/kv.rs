@@ -78,8 +78,12 @@ pub fn copies_but<H: Host>(
     let mut landed = Landed::default();
     if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {
         let doubted = isolate.kv.doubted.borrow_mut().remove(&slot.digest);
-        let seen_before = taken.seen_before || doubted;
-        if admits(host, isolate, lookup, &entry, seen_before, report) {
+        let proof = match (doubted || taken.seen_before, taken.written) {
+            (_, true) => Proof::Write,
+            (true, false) => Proof::Found,
+            (false, false) => Proof::None,
+        };
+        if admits(host, isolate, lookup, &entry, proof, report) {
             landed = watch(host, isolate);
         } else {
             places.retain(|(tier, _)| *tier != Tier::Kv);
@@ -111,6 +115,17 @@ fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
 /// 64 KiB are left for the entry's text.
 const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
 
+/// What the look for an answer tells of how often it is fetched.
+enum Proof {
+    /// Nothing.
+    None,
+    /// It has been fetched before.
+    Found,
+    /// It is fetched again because of a write: that earns nothing, or who
+    /// writes and reads in turn would have KV written each time.
+    Write,
+}
+
 /// Whether KV gets a copy of an answer that it may have. The answer counts as
 /// fetched, and the copy as written.
 fn admits<H: Host>(
@@ -118,7 +133,7 @@ fn admits<H: Host>(
     isolate: &Isolate,
     lookup: &Lookup,
     entry: &Entry,
-    seen_before: bool,
+    proof: Proof,
     report: &mut Report,
 ) -> bool {
     if !admission::is_of_use(&lookup.rule, entry) {
@@ -127,10 +142,11 @@ fn admits<H: Host>(
     let earned = match lookup.rule.kv {
         Kv::Never => false,
         Kv::Always => true,
+        Kv::Earned if matches!(proof, Proof::Write) => false,
         Kv::Earned => {
             let digest = admission::digest(&lookup.key, entry);
             let known = isolate.kv.doorkeeper.borrow_mut().knew(digest);
-            known || seen_before
+            known || matches!(proof, Proof::Found)
         }
     };
     earned && may_write(host, isolate, report)

@@ -251,7 +251,8 @@ fn say_why<H: Host>(
         (_, Some(Missing::Unauthorized)) => "request",
         _ => "uri-miss",
     });
-    if missing == Some(&Missing::Purged) && !report.detail.contains(&"purged") {
+    let purged = matches!(missing, Some(Missing::Purged | Missing::Written));
+    if purged && !report.detail.contains(&"purged") {
         report.detail.push("purged");
     }
 }

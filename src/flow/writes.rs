@@ -65,7 +65,8 @@ impl<S: Sql> Apart<'_, S> {
             return Ok(false);
         }
         let next = Value::from(next);
-        self.sql.run("UPDATE state SET last = ?", &[next.clone()])?;
+        self.sql
+            .run("UPDATE state SET last = ?", std::slice::from_ref(&next))?;
         self.sql.run(
             &format!(
                 "INSERT INTO apart SELECT {NOBODY}, wide, 0, ?, ?, ? FROM owners WHERE {DUE}

@@ -35,18 +35,30 @@ get /a Accept-Language: en -> 200 one # hit
 origin /a 500 | broken
 post /a -> 500
 get /a Accept-Language: en -> 200 one # hit
-# What Location and Content-Location name is invalidated too, of the same origin.
-origin /form 303 Location: /b | see
-post /form -> 303
-get /b -> 200 b # miss
+# What a 201 says that it has created, at the target's path or below, is invalidated too.
+origin /list/b 200 max-age=600 | item
+get /list/b -> 200 item # miss
 wait 0.3
-origin /form 201 Content-Location: b | made
-post /form -> 201
-get /b -> 200 b # miss
+origin /list 201 Location: /list/b | made
+post /list -> 201
+get /list/b -> 200 item # miss
 wait 0.3
-origin /form 303 Location: http://elsewhere.test/b | see
-post /form -> 303
+origin /list 201 Content-Location: list/b | made
+post /list -> 201
+get /list/b -> 200 item # miss
+wait 0.3
+# Not what it names elsewhere, nor where a redirect leads: that a client may choose.
+origin /list 201 Location: /b | made
+post /list -> 201
 get /b -> 200 b # hit
+origin /list 201 Location: http://elsewhere.test/list/b | made
+post /list -> 201
+get /list/b -> 200 item # hit
+origin /list?next=/list/b 303 Location: /list/b | see
+post /list?next=/list/b -> 303
+get /list/b -> 200 item # hit
+post /b -> 200
+get /b -> 200 b # miss
 # Off by rule.
 origin /quiet/a 200 max-age=600 | q
 get /quiet/a -> 200 q # miss
