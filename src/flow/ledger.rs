@@ -147,10 +147,10 @@ impl<S: Sql> Ledger<S> {
     /// still stored would outrank them. So it starts at the time, far above
     /// the numbers of an earlier one, and with everything older dead.
     pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
-        let tables = TABLES.iter().chain(&apart::TABLES);
-        for statement in tables.chain(&super::work::TABLES) {
+        for statement in TABLES.iter().chain(&apart::TABLES) {
             sql.run(statement, &[])?;
         }
+        super::work::open(&sql)?;
         let start = Value::from(now_ms);
         sql.run(
             "INSERT OR IGNORE INTO state VALUES (1, ?, ?, 0, 0, 0)",

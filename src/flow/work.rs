@@ -2,18 +2,24 @@
 //! purge call, and fetching URLs again. The ledger keeps it; `flow::alarm` does
 //! it.
 //!
+//! The keys that have ordered steps are served in turn, and where too many
+//! wait, those of the key with the most are given up first: so no key's orders
+//! hold up another's for long, nor push them out.
+//!
 //! A step is noted together with its order, and done at least once: before
 //! each try it is put off, so that one which a restart breaks off is tried
 //! again, and one that brings the object down does not do so for ever.
 
 use super::ledger::{Sql, Value};
 use crate::cache::ledger::{Order, Progress, Receipt};
+use crate::cache::quota::fair_share;
 use crate::cache::zone::{self, Bucket, Call, Outcome};
 use crate::http::json_object::print;
 
 /// `work` holds the steps still to do; `progress` counts, for each order, what
-/// became of its steps; `lane` is the bucket of the zone's calls.
-pub const TABLES: [&str; 4] = [
+/// became of its steps; `lane` is the bucket of the zone's calls; `turns` when
+/// a key was last served, by counting.
+const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS work (
         number INTEGER PRIMARY KEY,
         sequence INTEGER NOT NULL,
@@ -35,7 +41,27 @@ pub const TABLES: [&str; 4] = [
         one INTEGER PRIMARY KEY CHECK (one = 1),
         full_ms INTEGER NOT NULL,
         open_ms INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS turns (
+        kind TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        served INTEGER NOT NULL,
+        PRIMARY KEY (kind, owner)) WITHOUT ROWID",
 ];
+
+/// Makes the tables, or brings those of an earlier version up to date: its
+/// steps belong to nobody, as one more key.
+pub fn open<S: Sql>(sql: &S) -> Result<(), String> {
+    for statement in TABLES {
+        sql.run(statement, &[])?;
+    }
+    let known = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'work' AND sql LIKE '%owner%'";
+    if sql.number(known, &[])? == 0 {
+        let owner = "ALTER TABLE work ADD COLUMN owner TEXT NOT NULL DEFAULT ''";
+        sql.run(owner, &[])?;
+    }
+    let index = "CREATE INDEX IF NOT EXISTS work_by_owner ON work (kind, owner, number)";
+    sql.run(index, &[]).map(drop)
+}
 
 /// A kind of steps.
 #[derive(Debug)]
@@ -45,7 +71,8 @@ pub struct Kind {
     tries: u64,
     /// The pause after the first try; each further one is twice as long.
     pause_ms: u64,
-    /// How many steps may wait. Beyond it the oldest are given up.
+    /// How many steps may wait. Beyond it the oldest of the key with the most
+    /// are given up.
     waiting_max: u64,
 }
 
@@ -109,7 +136,8 @@ pub fn enqueue<S: Sql>(
     let refresh = if purges { &REFRESH } else { &WARM };
     for (kind, payloads) in [(&ZONE, &calls), (refresh, &order.refresh)] {
         if !payloads.is_empty() {
-            add(sql, kind, receipt.sequence, payloads, now_ms)?;
+            let owner = order.key.as_deref().unwrap_or_default();
+            add(sql, kind, (owner, receipt.sequence), payloads, now_ms)?;
         }
     }
     Ok(())
@@ -118,20 +146,21 @@ pub fn enqueue<S: Sql>(
 fn add<S: Sql>(
     sql: &S,
     kind: &Kind,
-    sequence: u64,
+    (owner, sequence): (&str, u64),
     payloads: &[String],
     now_ms: u64,
 ) -> Result<(), String> {
     let list = print(payloads);
     // One statement, however many they are.
     sql.run(
-        "INSERT INTO work (sequence, kind, payload, since_ms, due_ms, tries)
-            SELECT ?, ?, value, ?, ?, 0 FROM json_each(?) ORDER BY key",
+        "INSERT INTO work (sequence, kind, payload, since_ms, due_ms, tries, owner)
+            SELECT ?, ?, value, ?, ?, 0, ? FROM json_each(?) ORDER BY key",
         &[
             sequence.into(),
             kind.name.into(),
             now_ms.into(),
             now_ms.into(),
+            owner.into(),
             list.as_str().into(),
         ],
     )?;
@@ -143,17 +172,46 @@ fn add<S: Sql>(
             (payloads.len() as u64).into(),
         ],
     )?;
-    let most = kind.waiting_max;
-    let cut = "SELECT number FROM work WHERE kind = ? ORDER BY number DESC LIMIT 1 OFFSET ?";
-    let cut = sql.number(cut, &[kind.name.into(), most.into()])?;
-    give_up(sql, kind, cut, &format!("more than {most} were waiting"))
+    bound(sql, kind)
 }
 
-/// Gives up all steps of a kind up to a number.
-fn give_up<S: Sql>(sql: &S, kind: &Kind, up_to: u64, problem: &str) -> Result<(), String> {
-    let these = [kind.name.into(), up_to.into()];
+/// Gives up what is too much: the oldest steps of the keys with the most.
+fn bound<S: Sql>(sql: &S, kind: &Kind) -> Result<(), String> {
+    let waiting = "SELECT owner, COUNT(*) FROM work WHERE kind = ? GROUP BY owner";
+    let rows = sql.run(waiting, &[kind.name.into()])?;
+    let counts = rows.iter().filter_map(|row| {
+        let [owner, count] = row.as_slice() else {
+            return None;
+        };
+        Some((owner.text()?, count.number()?))
+    });
+    let (owners, counts): (Vec<&str>, Vec<u64>) = counts.unzip();
+    let most = kind.waiting_max;
+    let share = fair_share(&counts, most);
+    for (owner, count) in owners.into_iter().zip(counts) {
+        if count > share {
+            let cut = "SELECT number FROM work WHERE kind = ? AND owner = ?
+                ORDER BY number DESC LIMIT 1 OFFSET ?";
+            let cut = sql.number(cut, &[kind.name.into(), owner.into(), share.into()])?;
+            let problem = format!("more than {most} were waiting");
+            give_up(sql, kind, Some(owner), cut, &problem)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives up all steps of a kind up to a number: of a key, or of all.
+fn give_up<S: Sql>(
+    sql: &S,
+    kind: &Kind,
+    owner: Option<&str>,
+    up_to: u64,
+    problem: &str,
+) -> Result<(), String> {
+    let owner = owner.map_or(Value::Null, Value::from);
+    let these = [kind.name.into(), up_to.into(), owner];
     let statement = "SELECT sequence, COUNT(*) FROM work
-        WHERE kind = ? AND number <= ? GROUP BY sequence";
+        WHERE kind = ? AND number <= ? AND owner = COALESCE(?, owner) GROUP BY sequence";
     for row in sql.run(statement, &these)? {
         if let [sequence, count] = row.as_slice() {
             sql.run(
@@ -168,8 +226,11 @@ fn give_up<S: Sql>(sql: &S, kind: &Kind, up_to: u64, problem: &str) -> Result<()
             )?;
         }
     }
-    sql.run("DELETE FROM work WHERE kind = ? AND number <= ?", &these)
-        .map(drop)
+    sql.run(
+        "DELETE FROM work WHERE kind = ? AND number <= ? AND owner = COALESCE(?, owner)",
+        &these,
+    )
+    .map(drop)
 }
 
 /// How far the work of an order is: the zone's calls, and the refreshes.
@@ -222,21 +283,28 @@ pub struct Step {
     pub payload: String,
     /// How often that was begun.
     pub tries: u64,
+    /// The key that has ordered it.
+    owner: String,
 }
 
 impl Kind {
-    /// At most so many of the steps that are due, the earliest first. What has
-    /// waited too long, or brought the object down each time, is given up.
+    /// At most so many of the steps that are due, of each key in turn the
+    /// earliest first. (Of 10,000 waiting ones, the most there are, each is
+    /// read.) What has waited too long, or brought the object down each time, is given up.
     pub fn due<S: Sql>(&self, sql: &S, now_ms: u64, most: u64) -> Result<Vec<Step>, String> {
         let old = now_ms.saturating_sub(LATE_MS);
         let late = "SELECT MAX(number) FROM work WHERE kind = ? AND since_ms < ?";
         let late = sql.number(late, &[self.name.into(), old.into()])?;
         if late > 0 {
-            give_up(sql, self, late, "not done within an hour")?;
+            give_up(sql, self, None, late, "not done within an hour")?;
         }
         let rows = sql.run(
-            "SELECT number, sequence, tries, payload FROM work WHERE kind = ? AND due_ms <= ?
-                ORDER BY due_ms, number LIMIT ?",
+            "SELECT number, sequence, tries, payload, owner FROM (
+                SELECT number, sequence, tries, payload, owner, due_ms, kind,
+                    ROW_NUMBER() OVER (PARTITION BY owner ORDER BY due_ms, number) AS place
+                FROM work WHERE kind = ? AND due_ms <= ?)
+                LEFT JOIN turns USING (kind, owner)
+                ORDER BY place, COALESCE(served, 0), due_ms, number LIMIT ?",
             &[self.name.into(), now_ms.into(), most.into()],
         )?;
         let mut steps = Vec::new();
@@ -256,6 +324,15 @@ impl Kind {
         let factor = 2_u64.saturating_pow(doublings);
         let due_ms = now_ms.saturating_add(self.pause_ms.saturating_mul(factor));
         step.tries = step.tries.saturating_add(1);
+        sql.run(
+            "INSERT OR REPLACE INTO turns
+                SELECT ?, ?, COALESCE(MAX(served), 0) + 1 FROM turns WHERE kind = ?",
+            &[
+                self.name.into(),
+                step.owner.as_str().into(),
+                self.name.into(),
+            ],
+        )?;
         sql.run(
             "UPDATE work SET tries = ?, due_ms = ? WHERE number = ?",
             &[step.tries.into(), due_ms.into(), step.number.into()],
@@ -323,7 +400,7 @@ impl Kind {
 }
 
 fn read_step(row: &[Value]) -> Option<Step> {
-    let [number, sequence, tries, payload] = row else {
+    let [number, sequence, tries, payload, owner] = row else {
         return None;
     };
     Some(Step {
@@ -331,6 +408,7 @@ fn read_step(row: &[Value]) -> Option<Step> {
         sequence: sequence.number()?,
         tries: tries.number()?,
         payload: payload.text()?.to_owned(),
+        owner: owner.text()?.to_owned(),
     })
 }
 

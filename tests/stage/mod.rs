@@ -46,7 +46,7 @@ impl Stage {
         self.orders.set(self.orders.get() + 1);
         let order = Order {
             id: Some(format!("order-{}", self.orders.get())),
-            key: Some("test".to_owned()),
+            key: Some(order.key.clone().unwrap_or_else(|| "test".to_owned())),
             ..order
         };
         let reply = self
