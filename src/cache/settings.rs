@@ -148,7 +148,8 @@ pub struct KeySettings {
     /// The name of the Worker's secret that holds the key's secrets. Not a
     /// secret itself. Required.
     pub secret: String,
-    /// What the key may purge. Default: anything.
+    /// What the key may purge; at most 16 KiB of patterns. With more than 2,500
+    /// live selectors, its oldest widen to all of this. Default: anything.
     // `null` would mean the same as no field: anything.
     #[serde(default, deserialize_with = "not_null")]
     pub may: Option<MaySettings>,
@@ -329,8 +330,9 @@ pub struct RuleSettings {
     pub memory: Option<bool>,
     /// Whether responses are stored in KV, too, where a write costs as much as
     /// ten reads. `"earned"`: at the second fetch in their data centre, if they
-    /// stay fresh for `kv_min_ttl`; a response that an order refreshes need not
-    /// earn it. Default: `"earned"`.
+    /// stay fresh for `kv_min_ttl`; a fetch that only a write has made necessary
+    /// does not count, and a response that an order refreshes need not earn it.
+    /// Default: `"earned"`.
     pub kv: Option<KvSettings>,
     /// How long a response must stay fresh to earn its place in KV, in seconds.
     /// Stale windows do not count: this bounds how often each data centre
@@ -338,12 +340,14 @@ pub struct RuleSettings {
     pub kv_min_ttl: Option<u64>,
 
     // Purges
-    /// Tags that are added to stored responses. Default: `[]`.
+    /// Tags that are added to stored responses; none that begins with
+    /// `edgekeep-`. Default: `[]`.
     pub tags: Option<Vec<String>>,
     /// A successful POST, PUT, DELETE or other unsafe request purges its
-    /// target, the URLs of the same origin in `Location` and
-    /// `Content-Location`, and the groups of `Cache-Group-Invalidation`. Each
-    /// costs a request to the ledger. Default: `true`.
+    /// target, the groups of `Cache-Group-Invalidation`, and the URLs that
+    /// `Location` and `Content-Location` of a 201 name at the target's path or
+    /// below. Each costs a request to the ledger, up to 50 at once for a host
+    /// and 5 a second in an isolate; more go together. Default: `true`.
     pub invalidate_on_write: Option<bool>,
     /// The purge calls of other caches that are accepted: `"varnish"`,
     /// `"fastly"`, `"cloudflare"`, `"github"`. Default: `[]`.
