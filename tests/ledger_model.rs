@@ -10,7 +10,7 @@ mod random;
 
 use edgekeep::cache::ledger::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
+use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState, Purgeable};
 use edgekeep::cache::selector::mark_of;
 use edgekeep::flow::ledger::{Ledger, Sql};
 use given::{DAY_MS, Database, Fails, append, news, order, pages};
@@ -76,6 +76,16 @@ fn rank(state: PurgeState) -> u8 {
 
 fn marks(tags: &[u32]) -> Vec<u64> {
     tags.iter().map(|n| mark_of(&format!("tag:{n}"))).collect()
+}
+
+fn state_of(index: &PurgeIndex, seen: u64, tags: &[u32]) -> PurgeState {
+    let names: Vec<String> = tags.iter().map(u32::to_string).collect();
+    index.state_of(Purgeable {
+        seen,
+        marks: &marks(tags),
+        host: "a.test",
+        tags: &names,
+    })
 }
 
 fn names(tags: Range<u32>) -> Vec<String> {
@@ -144,9 +154,15 @@ impl Life {
         self.orders += 1;
         let (hard, soft) = (self.tags(), self.tags());
         let everything = self.hostile.random.u8(0..20);
+        // Of some keys, which may purge some of the tags or all of them; what
+        // lies beyond is carried along.
+        let scope = self
+            .hostile
+            .one_of(&[None, Some("scope:t=*"), Some("scope:t=1,t=5,h=x")]);
         let mut order = Order {
             hard: names(hard.clone()),
             soft: names(soft.clone()),
+            scope: scope.map(str::to_owned),
             after: self.hostile.one_of(&[0, self.warm.sequence()]),
             ..order(&format!("o{}", self.orders), &[], &[])
         };
@@ -222,7 +238,7 @@ impl Life {
                 .collect();
             let expected = self.model.state(seen, &tags);
             for index in [&cold, &self.warm, &self.nosy] {
-                let found = index.state(seen, &marks(&tags));
+                let found = state_of(index, seen, &tags);
                 let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
                 match fate {
                     Fate::Calm => assert_eq!(found, expected, "{}", problem()),

@@ -103,14 +103,14 @@ impl<S: Sql> Apart<'_, S> {
                 self.add_owner(&name, &name)?
             }
         };
-        let mut new: u64 = 0;
         for (name, to) in names {
             let mark = format!("{:016x}", mark_of(name));
-            new = new.saturating_add(self.raise(owner.id, &mark, *to, to.newest())?);
+            self.raise(owner.id, &mark, *to, to.newest())?;
         }
-        self.count(&owner, new, sequence)?;
+        let added = names.len() as u64;
+        self.count(&owner, added, sequence)?;
         self.drop_old(&owner)?;
-        let mut held = owner.marks.saturating_add(new);
+        let mut held = owner.marks.saturating_add(added);
         if held > SCOPE_MARKS_MAX {
             // Counting reads every row: only where there may be too many.
             held = self.recount(owner.id)?;
@@ -169,52 +169,29 @@ impl<S: Sql> Apart<'_, S> {
         Ok(())
     }
 
-    /// Raises a mark that is there. Whether it is.
-    pub(super) fn raise_known(
-        &self,
-        owner: u64,
-        mark: &str,
-        to: Numbers,
-        last: u64,
-    ) -> Result<bool, String> {
-        let rows = self.sql.run(
-            "UPDATE apart SET hard = MAX(hard, ?), soft = MAX(soft, ?), last = MAX(last, ?),
-                raised_ms = ? WHERE owner = ? AND mark = ? RETURNING owner",
-            &[
-                to.hard.into(),
-                to.soft.into(),
-                last.into(),
-                self.now_ms.into(),
-                owner.into(),
-                mark.into(),
-            ],
-        )?;
-        Ok(!rows.is_empty())
-    }
-
-    /// Raises a mark, or adds it: how many it has added.
+    /// Raises a mark, or adds it.
     pub(super) fn raise(
         &self,
         owner: u64,
         mark: &str,
         to: Numbers,
         last: u64,
-    ) -> Result<u64, String> {
-        if self.raise_known(owner, mark, to, last)? {
-            return Ok(0);
-        }
-        self.sql.run(
-            "INSERT INTO apart VALUES (?, ?, ?, ?, ?, ?)",
-            &[
-                owner.into(),
-                mark.into(),
-                to.hard.into(),
-                to.soft.into(),
-                last.into(),
-                self.now_ms.into(),
-            ],
-        )?;
-        Ok(1)
+    ) -> Result<(), String> {
+        self.sql
+            .run(
+                "INSERT INTO apart VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (owner, mark) DO UPDATE
+                    SET hard = MAX(hard, excluded.hard), soft = MAX(soft, excluded.soft),
+                    last = MAX(last, excluded.last), raised_ms = excluded.raised_ms",
+                &[
+                    owner.into(),
+                    mark.into(),
+                    to.hard.into(),
+                    to.soft.into(),
+                    last.into(),
+                    self.now_ms.into(),
+                ],
+            )
+            .map(drop)
     }
 
     /// Notes what an owner has got.

@@ -64,8 +64,9 @@ pub async fn after_write<H: Host>(
     }
 }
 
-/// Has the ledger invalidate names of a host, and obeys at once here: the
-/// ledger may tell the others somewhat later.
+/// Has the ledger invalidate names of a host, and obeys at once here: where the
+/// host has too many, the ledger tells the others somewhat later. (Not of the
+/// whole host: it would be purged here each time.)
 async fn order<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -85,8 +86,10 @@ async fn order<H: Host>(
     };
     match sync::append(host, isolate, site, &order).await? {
         Ordered::Done(receipt, _) => {
-            let own = News::of_receipt(&receipt);
-            isolate.index.borrow_mut().learn(&own);
+            if receipt.soft.is_empty() {
+                let own = News::of_receipt(&receipt);
+                isolate.index.borrow_mut().learn(&own);
+            }
             Ok(format!(
                 "invalidated {:?}",
                 [receipt.hard, receipt.soft].concat()

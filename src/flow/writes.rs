@@ -33,7 +33,7 @@ impl<S: Sql> Apart<'_, S> {
             self.drop_old(&owner)?;
             for name in &order.hard {
                 let mark = write_mark(name);
-                if !self.raise_known(owner.id, &mark, numbers(sequence, false), sequence)? {
+                if !self.raise_known(owner.id, &mark, sequence)? {
                     new.push(mark);
                 }
             }
@@ -138,6 +138,22 @@ impl<S: Sql> Apart<'_, S> {
         self.sql
             .run("DELETE FROM owners WHERE id = ?", &[owner.id.into()])?;
         Ok(true)
+    }
+
+    /// Raises the mark of a write that is there. Whether it is.
+    fn raise_known(&self, owner: u64, mark: &str, sequence: u64) -> Result<bool, String> {
+        let rows = self.sql.run(
+            "UPDATE apart SET hard = ?, last = ?, raised_ms = ? WHERE owner = ? AND mark = ?
+                RETURNING owner",
+            &[
+                sequence.into(),
+                sequence.into(),
+                self.now_ms.into(),
+                owner.into(),
+                mark.into(),
+            ],
+        )?;
+        Ok(!rows.is_empty())
     }
 
     /// Whether `added` marks of a write have room, once older ones have
