@@ -38,9 +38,10 @@ pub async fn after_write<H: Host>(
     let names = Names::new(selectors.iter().map(Selector::to_string).collect());
     let site = &request.url.host;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
-    let mut writes = isolate.writes.borrow_mut();
-    let turn = writes.take(site, names, lag_ms, host.now_ms());
-    drop(writes);
+    let turn = {
+        let mut writes = isolate.writes.borrow_mut();
+        writes.take(site, names, lag_ms, host.now_ms())
+    };
     match turn {
         Turn::Now(names) => Some(match order(host, isolate, site, names).await {
             Ok(note) => note,

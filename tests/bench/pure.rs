@@ -143,6 +143,7 @@ fn full_index() -> PurgeIndex {
             },
             marks: (first + 1..=first + page).map(mark).collect(),
             kv_writes: None,
+            ..News::default()
         };
         assert!(index.learn(&news));
     }

@@ -45,6 +45,7 @@ fn pages() -> Vec<News> {
                 (mark_of(&format!("tag:purged-{n}")), Numbers { hard, soft })
             })
             .collect(),
+        ..News::default()
     });
     told.collect()
 }

@@ -3,6 +3,7 @@
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { PURGE_PATH, SECRET, Stand } from './stand.mjs'
 
@@ -49,7 +50,7 @@ describe('keys', () => {
     return [['webhook-id', id], ['webhook-timestamp', stamp()], ['webhook-signature', new Webhook(secret).sign(id, time, payload)]]
   }
 
-  before(async () => { stand = await Stand.start({ rules, vars }) })
+  before(async () => { stand = await Stand.start({ rules, vars, workers: ['a', 'b'] }) })
   after(() => stand?.stop())
 
   it('prove orders by HMAC, ed25519 and token', async () => {
@@ -161,6 +162,39 @@ describe('keys', () => {
       ],
     })
     assert.equal(json(await post('{"tags":["keys-c"]}', [bearer(TOKEN)])).sequence, before + 1)
+  })
+
+  it('have ids of their own', async () => {
+    const body = JSON.stringify({ tags: ['keys-d'] })
+    const id = stand.newId()
+    const weak = json(await post(body, byHmac(body, { id })))
+    const strong = json(await post(body, byHmac(body, { id, secret: SECRET })))
+    assert.deepEqual([weak.key, strong.key], ['editor', 'default'])
+    assert.ok(strong.sequence > weak.sequence)
+    assert.deepEqual(json(await post(body, byHmac(body, { id }))), weak)
+    const one = (query, token) => stand.get(host, `/.edgekeep/purges/${id}${query}`, [bearer(token)])
+    assert.deepEqual(json(await one('', TOKEN)), weak)
+    assert.deepEqual(json(await one('', vars.READER_SECRETS)), weak)
+    assert.deepEqual(json(await one('?key=default', vars.READER_SECRETS)), strong)
+    assert.equal((await one('?key=default', TOKEN)).status, 404)
+  })
+
+  it('may not name what the zone finds pages by', async () => {
+    const answer = await post(JSON.stringify({ tags: ['keys-a', 'Edgekeep-0123456789abcdef'] }), [bearer(TOKEN)])
+    assert.deepEqual(json(answer, 422).errors.map((error) => error.path), ['tags[1]'])
+  })
+
+  it('widen to what they may purge, and not beyond', { timeout: 60_000 }, async () => {
+    const others = 'beside.test'
+    stand.origin.on(others, '/theirs', { status: 200, fields: [['Cache-Control', 'max-age=600'], ['Cache-Tag', 'news']], body: 'news' })
+    await stand.getHit(others, '/theirs')
+    for (let n = 0; n < 4; n++) {
+      const tags = Array.from({ length: 1000 }, (_, i) => `keys-${n}-${i}`)
+      json(await post(JSON.stringify({ tags }), [bearer(TOKEN)]))
+    }
+    await sleep(1500)
+    assert.ok((await stand.get(others, '/theirs', [], { at: 'b' })).hit, 'the isolate that starts')
+    assert.ok((await stand.get(others, '/theirs')).hit)
   })
 
   it('take an order of a thousand', { timeout: 30_000 }, async () => {
