@@ -1,9 +1,14 @@
-//! Shows when the circuit breaker of an origin opens, for how long, and how it
-//! closes again; and what counts as a failure of the origin.
+//! Shows when the circuit breaker of an origin opens, for how long, what passes
+//! meanwhile, and how it closes again; and what counts as a failure of the
+//! origin. A reader is a client's IP address.
 
 use edgekeep::cache::answer::OriginFailure;
-use edgekeep::cache::breaker::{Breaker, Verdict, Way, judge};
+use edgekeep::cache::breaker::{Breaker, TRIALS, Verdict, Way, judge};
+use edgekeep::cache::outcomes::{
+    OUTCOMES_MAX, OUTCOMES_OF_ONE_MAX, Outcomes, Share, Source, WINDOW_MS, digest, reader_of,
+};
 use edgekeep::cache::protection::Protection;
+use edgekeep::cache::rests::{RESTS_MAX, RESTS_OF_READER_MAX, Rests, SHARED_REST_MS_MAX};
 use edgekeep::cache::rules::Rules;
 use edgekeep::http::head::ResponseHead;
 use edgekeep::http::url::Url;
@@ -11,6 +16,10 @@ use serde_json::json;
 
 /// 2026-11-23, 09:00.
 const NOW_MS: u64 = 1_795_424_400_000;
+
+const FAILS: Verdict = Verdict::Fails {
+    retry_after_ms: None,
+};
 
 fn limits(failures: u64, pause_seconds: u64) -> Protection {
     let settings = json!({
@@ -20,11 +29,21 @@ fn limits(failures: u64, pause_seconds: u64) -> Protection {
     rules.protection
 }
 
+/// `PATH` or `PATH@READER`; without one, the reader is the path's own.
+fn source(text: &str) -> Source {
+    let (path, reader) = text.split_once('@').unwrap_or((text, text));
+    Source {
+        path: digest(path),
+        reader: digest(reader),
+    }
+}
+
 /// Plays events, at milliseconds from the start, with 3 failures and a pause
-/// of 10 seconds. `ok`, `bad`, `bad=N` (with a `Retry-After` of N seconds):
-/// a request that comes and ends so at once. `begin`: one that comes and does
-/// not end (`end-ok`, `end-bad`: the last of them does). Each is followed by
-/// what became of it: `through`, `trial`, or the milliseconds to wait.
+/// of 10 seconds. `ok PAGE`, `bad PAGE`, `bad=N PAGE` (with a `Retry-After` of
+/// N seconds), `none PAGE` (nothing is known of its end): a request that comes
+/// and ends so at once. `begin PAGE`: one that comes and does not end
+/// (`end-ok`, `end-bad`: the last of them does). Each is followed by what
+/// became of it: `through`, `working`, `trial`, or the milliseconds to wait.
 #[track_caller]
 fn check(events: &[(u64, &str, &str)]) {
     check_with(&limits(3, 10), events);
@@ -33,148 +52,303 @@ fn check(events: &[(u64, &str, &str)]) {
 #[track_caller]
 fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
     let mut breaker = Breaker::default();
-    let mut begun = Way::Through;
+    let mut begun = (Way::Through, source(""));
     for (at, (ms, event, expected)) in events.iter().enumerate() {
         let now_ms = NOW_MS + ms;
+        let (event, page) = event.split_once(' ').unwrap_or((event, ""));
         let (event, retry_after_ms) = match event.split_once('=') {
             Some((event, seconds)) => {
                 (event, Some(seconds.parse::<u64>().expect("seconds") * 1000))
             }
-            None => (*event, None),
+            None => (event, None),
         };
         let verdict = match event {
             "ok" | "end-ok" => Verdict::Works,
+            "none" => Verdict::Unknown,
             _ => Verdict::Fails { retry_after_ms },
         };
         if event.starts_with("end") {
-            breaker.leave(begun, verdict, limits, now_ms);
+            breaker.leave(begun.0, begun.1, verdict, limits, now_ms);
             continue;
         }
-        let open = breaker.is_open(now_ms);
-        let way = breaker.enter(now_ms, 30_000);
-        assert_eq!(open, way.err(), "row {at}: {event}");
+        let source = source(page);
+        let way = breaker.enter(source, now_ms, 30_000);
         let found = match way {
             Ok(Way::Through) => "through".to_owned(),
-            Ok(Way::Trial) => "trial".to_owned(),
+            Ok(Way::Working) => "working".to_owned(),
+            Ok(Way::Trial(_)) => "trial".to_owned(),
             Err(ms) => ms.to_string(),
         };
-        assert_eq!(found, *expected, "row {at}: {event} at {ms}");
+        assert_eq!(found, *expected, "row {at}: {event} {page} at {ms}");
         match way {
-            Ok(way) if event == "begin" => begun = way,
-            Ok(way) => breaker.leave(way, verdict, limits, now_ms),
+            Ok(way) if event == "begin" => begun = (way, source),
+            Ok(way) => breaker.leave(way, source, verdict, limits, now_ms),
             Err(_) => {}
         }
     }
 }
 
 #[test]
-fn it_opens_after_failures_in_a_row() {
+fn it_opens_when_several_pages_fail_for_several_readers() {
     check(&[
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "ok", "10000"),
-        (9999, "ok", "1"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (0, "ok a", "10000"),
+        (9999, "ok d", "1"),
     ]);
-    // A success between them begins the count anew.
+    // Two pages, or two readers, are too few.
     check(&[
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "ok", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "10000"),
+        (0, "bad a@1", "through"),
+        (0, "bad b@2", "through"),
+        (0, "bad a@3", "through"),
+        (0, "bad b@4", "through"),
+        (0, "bad c@5", "through"),
+        (0, "bad c@6", "10000"),
     ]);
-    // However long they take: they are in a row.
     check(&[
-        (0, "bad", "through"),
-        (3_600_000, "bad", "through"),
-        (7_200_000, "bad", "through"),
-        (7_200_000, "bad", "10000"),
+        (0, "bad a@1", "through"),
+        (0, "bad b@2", "through"),
+        (0, "bad c@1", "through"),
+        (0, "bad d@2", "through"),
+        (0, "bad e@3", "through"),
+        (0, "bad e@4", "10000"),
+    ]);
+    // At least half of both must fail.
+    check(&[
+        (0, "ok 1", "through"),
+        (0, "ok 2", "through"),
+        (0, "ok 3", "through"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (0, "bad a", "10000"),
+    ]);
+    check(&[
+        (0, "ok 1", "through"),
+        (0, "ok 2", "through"),
+        (0, "ok 3", "through"),
+        (0, "ok 4", "through"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (0, "bad c", "through"),
+    ]);
+    // What counts is how each ended last.
+    check(&[
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "ok a", "through"),
+        (0, "ok b", "through"),
+        (0, "bad c", "through"),
+        (0, "bad d", "through"),
+        (0, "ok d", "through"),
     ]);
 }
 
 #[test]
-fn one_request_tries_it_after_the_pause() {
+fn failures_count_for_a_minute() {
     check(&[
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (10_000, "begin", "trial"),
-        // The others wait for how that one ends.
-        (10_000, "ok", "30000"),
-        (12_000, "ok", "28000"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (59_999, "bad c", "through"),
+        (59_999, "ok a", "10000"),
+    ]);
+    check(&[
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (60_000, "bad c", "through"),
+        (60_000, "ok a", "through"),
+    ]);
+}
+
+/// How many of these requests, each of which fails, are let through.
+fn let_through(pages: impl Iterator<Item = String>) -> usize {
+    let limits = limits(10, 10);
+    let mut breaker = Breaker::default();
+    let mut count = 0;
+    for (n, page) in pages.enumerate() {
+        let (source, now_ms) = (source(&page), NOW_MS + n as u64);
+        if let Ok(way) = breaker.enter(source, now_ms, 1000) {
+            breaker.leave(way, source, FAILS, &limits, now_ms);
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn one_page_or_one_reader_cannot_open_it() {
+    assert_eq!(let_through((0..500).map(|n| format!("slow@{n}"))), 500);
+    assert_eq!(let_through((0..500).map(|n| format!("{n}@one"))), 500);
+    // Nor two of them together.
+    let two = (0..500).map(|n| format!("{n}@{}", n % 2));
+    assert_eq!(let_through(two), 500);
+    let two = (0..500).map(|n| format!("{}@{n}", n % 2));
+    assert_eq!(let_through(two), 500);
+    // What fails for all on all pages opens it after as many as are set.
+    assert_eq!(let_through((0..500).map(|n| format!("{n}@{n}"))), 10);
+}
+
+#[test]
+fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
+    let limits = limits(10, 10);
+    let mut breaker = Breaker::default();
+    let mut send = |page: String, verdict, now_ms| {
+        let source = source(&page);
+        let way = breaker.enter(source, now_ms, 1000);
+        assert_eq!(way, Ok(Way::Through), "{page}");
+        breaker.leave(Way::Through, source, verdict, &limits, now_ms);
+    };
+    for n in 0..10 {
+        send(format!("page-{n}@reader-{n}"), Verdict::Works, NOW_MS);
+    }
+    for n in 0..500_u64 {
+        let now_ms = NOW_MS + 100 * n;
+        // Each attacker sends ten times as much as all others do.
+        for m in 0..30 {
+            send(format!("{n}-{m}@attacker-{}", m % 3), FAILS, now_ms);
+        }
+        send(
+            format!("page-{}@reader-{}", n % 40, n % 30),
+            Verdict::Works,
+            now_ms,
+        );
+    }
+}
+
+#[test]
+fn a_few_requests_try_it_after_the_pause() {
+    check(&[
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (10_000, "begin a", "trial"),
+        // Of the same page or reader one at a time.
+        (10_000, "ok a", "30000"),
+        (10_000, "ok x@a", "30000"),
+        // Of those that are known to fail as well.
+        (10_000, "ok b", "30000"),
+        (11_000, "begin x", "trial"),
+        (12_000, "begin y", "trial"),
+        // The others wait for how those end.
+        (12_000, "ok d", "28000"),
         (13_000, "end-ok", ""),
-        (13_000, "bad", "through"),
-        (13_000, "bad", "through"),
-        (13_000, "bad", "through"),
-        (13_000, "bad", "10000"),
+        (13_000, "ok d", "through"),
+        (13_000, "bad a", "through"),
+        (13_000, "bad b", "through"),
+        (13_000, "bad c", "through"),
+        // d has just worked.
+        (13_000, "ok d", "working"),
+        (13_000, "ok e", "10000"),
     ]);
-    // It ended without a word: the next one tries.
+    // They ended without a word: the next ones try.
     check(&[
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (10_000, "begin", "trial"),
-        (39_999, "ok", "1"),
-        (40_000, "ok", "trial"),
-        (40_000, "ok", "through"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (10_000, "begin a", "trial"),
+        (20_000, "begin x", "trial"),
+        (20_000, "begin y", "trial"),
+        (39_999, "ok d", "1"),
+        (40_000, "ok d", "trial"),
+        (40_000, "ok e", "through"),
+    ]);
+    // One of which nothing is known leaves its turn to another.
+    check(&[
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (10_000, "none a", "trial"),
+        (10_000, "none a", "trial"),
+        (10_000, "none a", "trial"),
+        (10_000, "none a", "trial"),
+        (10_000, "ok a", "trial"),
+        (10_000, "ok b", "through"),
     ]);
 }
 
 #[test]
-fn a_failed_trial_doubles_the_pause_up_to_a_minute() {
+fn a_round_of_failed_trials_doubles_the_pause_up_to_a_minute() {
     check(&[
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (0, "bad", "through"),
-        (10_000, "bad", "trial"),
-        (10_000, "ok", "20000"),
-        (30_000, "bad", "trial"),
-        (30_000, "ok", "40000"),
-        (70_000, "bad", "trial"),
-        (70_000, "ok", "60000"),
-        (130_000, "bad", "trial"),
-        (130_000, "ok", "60000"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (10_000, "bad a", "trial"),
+        (10_000, "bad a", "20000"),
+        (11_000, "bad x", "trial"),
+        (12_000, "bad y", "trial"),
+        (12_000, "bad z", "18000"),
+        (30_000, "bad a", "trial"),
+        (30_000, "ok a", "40000"),
+        (70_000, "bad a", "trial"),
+        (70_000, "ok a", "60000"),
+        (130_000, "bad a", "trial"),
+        (130_000, "ok a", "60000"),
         // After a success the first pause is short again.
-        (190_000, "ok", "trial"),
-        (190_000, "bad", "through"),
-        (190_000, "bad", "through"),
-        (190_000, "bad", "through"),
-        (190_000, "ok", "10000"),
+        (190_000, "ok a", "trial"),
+        (190_000, "bad b", "through"),
+        (190_000, "bad c", "through"),
+        (190_000, "bad d", "through"),
+        (190_000, "ok e", "10000"),
     ]);
     // A longer pause of the settings stays as it is.
     check_with(
         &limits(1, 600),
         &[
-            (0, "bad", "through"),
-            (600_000, "bad", "trial"),
-            (600_000, "bad", "600000"),
+            (0, "bad a", "through"),
+            (0, "bad b", "through"),
+            (0, "bad c", "through"),
+            (600_000, "bad a", "trial"),
+            (600_000, "bad a", "600000"),
         ],
     );
 }
 
 #[test]
-fn the_origins_own_word_goes_first() {
+fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
     check(&[
-        (0, "bad=300", "through"),
-        (0, "bad", "through"),
-        // What counts is what it says last.
-        (0, "bad=20", "through"),
-        (0, "ok", "20000"),
-        (20_000, "bad=3", "trial"),
-        (20_000, "ok", "3000"),
-        // The doubling goes on by the settings' pause.
-        (23_000, "bad", "trial"),
-        (23_000, "ok", "40000"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (10_000, "bad a", "trial"),
+        (10_000, "bad x", "trial"),
+        (10_000, "ok d", "trial"),
+        (10_000, "ok e", "trial"),
+        // What has worked passes, and is no trial.
+        (10_000, "ok d", "working"),
+        (10_000, "bad f", "trial"),
+        (10_000, "ok g", "trial"),
+        (10_000, "ok h", "trial"),
+        // Four of seven.
+        (10_000, "ok a", "through"),
     ]);
-    // One page that asks for patience does not close the site.
+}
+
+#[test]
+fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
     check(&[
-        (0, "bad=300", "through"),
-        (0, "ok", "through"),
-        (0, "bad=300", "through"),
-        (0, "ok", "through"),
+        (0, "bad=300 a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad=20 c", "through"),
+        // At least half ask for so much.
+        (0, "ok d", "20000"),
+        (20_000, "bad=3 a", "trial"),
+        // c asks for more, and one of three for less.
+        (20_000, "ok a", "3000"),
+    ]);
+    check(&[
+        (0, "bad=3600 a", "through"),
+        (0, "bad=3600 b", "through"),
+        (0, "bad=3600 c", "through"),
+        (0, "ok d", "60000"),
+    ]);
+    // One page that asks for patience does not close the site for longer.
+    check(&[
+        (0, "bad=3600 a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (0, "ok d", "10000"),
     ]);
 }
 
@@ -182,22 +356,224 @@ fn the_origins_own_word_goes_first() {
 fn what_began_before_it_opened_is_old_news() {
     for end in ["end-ok", "end-bad"] {
         check(&[
-            (0, "begin", "through"),
-            (0, "bad", "through"),
-            (0, "bad", "through"),
-            (0, "bad", "through"),
+            (0, "begin x", "through"),
+            (0, "bad a", "through"),
+            (0, "bad b", "through"),
+            (0, "bad c", "through"),
             (5000, end, ""),
-            (5000, "ok", "5000"),
-            (10_000, "ok", "trial"),
+            (5000, "ok a", "5000"),
+            (10_000, "ok a", "trial"),
         ]);
     }
 }
 
 #[test]
 fn zero_failures_mean_never() {
-    let row = (0, "bad", "through");
-    check_with(&limits(0, 10), &[row; 2000]);
-    check_with(&limits(1, 10), &[row, (0, "bad", "10000")]);
+    let rows: Vec<String> = (0..2000).map(|n| format!("bad {n}")).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| (0, row.as_str(), "through"))
+        .collect();
+    check_with(&limits(0, 10), &rows);
+    // A thousand failures are counted, though fewer pages are remembered.
+    let (last, rest) = rows.split_last().expect("rows");
+    let mut rows = rest.split_at(999).0.to_vec();
+    rows.push(*last);
+    let mut all: Vec<(u64, &str, &str)> = Vec::new();
+    for n in 0..1000 {
+        all.push(*rows.get(n % 8).expect("a row"));
+    }
+    all.push((0, "bad x", "10000"));
+    check_with(&limits(1000, 10), &all);
+}
+
+/// A site with so many broken pages of a hundred, of which each has readers of
+/// its own: what share of the requests for sound pages is refused in the second
+/// minute, and how many requests for broken ones reach the origin in it.
+fn half_broken(broken: u64) -> (f64, u64) {
+    let limits = limits(10, 10);
+    let mut breaker = Breaker::default();
+    let (mut asked, mut refused, mut failed) = (0_u32, 0_u32, 0);
+    for n in 0..2400_u64 {
+        let now_ms = NOW_MS + 50 * n;
+        let page = n * 37 % 100;
+        let source = source(&format!("{page}@{}", n % 83));
+        let way = breaker.enter(source, now_ms, 1000);
+        let counts = n >= 1200;
+        if page < broken {
+            failed += u64::from(counts && way.is_ok());
+        } else {
+            asked += u32::from(counts);
+            refused += u32::from(counts && way.is_err());
+        }
+        let verdict = if page < broken { FAILS } else { Verdict::Works };
+        if let Ok(way) = way {
+            breaker.leave(way, source, verdict, &limits, now_ms);
+        }
+    }
+    (f64::from(refused) / f64::from(asked.max(1)), failed)
+}
+
+#[test]
+fn a_half_broken_site_serves_its_sound_half() {
+    for (broken, most) in [(30, 0.01), (50, 0.05), (60, 0.1), (75, 0.4)] {
+        let (refused, failed) = half_broken(broken);
+        assert!(
+            refused < most,
+            "{broken} broken: {refused} refused, {failed} failed"
+        );
+    }
+}
+
+#[test]
+fn a_dead_origin_is_left_alone() {
+    // Half the pages have worked a moment ago.
+    let limits = limits(10, 10);
+    let mut breaker = Breaker::default();
+    for n in 0..20 {
+        let source = source(&format!("{n}@{n}"));
+        breaker.leave(Way::Through, source, Verdict::Works, &limits, NOW_MS);
+    }
+    let mut asked = 0;
+    // Ten minutes, a hundred requests a second.
+    for n in 0..60_000_u64 {
+        let now_ms = NOW_MS + 10 * n;
+        let source = source(&format!("{}@{}", n * 7 % 40, n % 1000));
+        if let Ok(way) = breaker.enter(source, now_ms, 1000) {
+            breaker.leave(way, source, FAILS, &limits, now_ms);
+            asked += 1;
+        }
+    }
+    // Pauses of 10, 20 and 40 seconds, and then of a minute: a dozen rounds.
+    let most = 2 * OUTCOMES_MAX as u64 + 13 * TRIALS;
+    assert!(asked <= most, "{asked} of at most {most}");
+}
+
+#[test]
+fn one_reader_or_page_does_not_use_up_the_trials() {
+    let open = [
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (10_000, "bad a@poll", "trial"),
+    ];
+    for again in ["bad a@1", "bad z@poll"] {
+        let mut rows = open.to_vec();
+        rows.extend([(10_000, again, "20000"); 10]);
+        rows.push((10_000, "ok x@other", "trial"));
+        check(&rows);
+    }
+}
+
+#[test]
+fn one_reader_does_not_close_a_page_that_works_for_others() {
+    check(&[
+        (0, "ok page@1", "through"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (0, "bad page@attacker", "working"),
+        (0, "ok page@2", "working"),
+    ]);
+    // It has failed for two of three.
+    check(&[
+        (0, "ok page@1", "through"),
+        (0, "bad a", "through"),
+        (0, "bad b", "through"),
+        (0, "bad c", "through"),
+        (0, "bad page@2", "working"),
+        (0, "bad page@3", "working"),
+        (0, "ok page@4", "10000"),
+    ]);
+}
+
+#[test]
+fn outcomes_are_bounded_and_a_reader_has_its_share() {
+    let mut outcomes = Outcomes::default();
+    for n in 0..1000 {
+        outcomes.record_success(source(&format!("{n}@{n}")), NOW_MS);
+    }
+    assert_eq!(outcomes.share(NOW_MS).paths, OUTCOMES_MAX);
+    for n in 0..1000 {
+        outcomes.record_failure(source(&format!("{n}-x@one")), None, NOW_MS);
+        outcomes.record_failure(source(&format!("page@{n}-x")), None, NOW_MS);
+    }
+    let share = outcomes.share(NOW_MS);
+    assert_eq!(share.failing_paths, OUTCOMES_OF_ONE_MAX + 1);
+    assert_eq!(share.failing_readers, OUTCOMES_OF_ONE_MAX + 1);
+    assert_eq!(share.paths, OUTCOMES_MAX - OUTCOMES_OF_ONE_MAX + 1);
+    assert_eq!(outcomes.share(NOW_MS + WINDOW_MS - 1), share);
+    assert_eq!(outcomes.share(NOW_MS + WINDOW_MS), Share::default());
+}
+
+#[test]
+fn a_reader_is_an_address_or_a_network() {
+    for (one, other, same) in [
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", " 192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true),
+        ("2001:db8:1:2::1", "2001:0DB8:1:2::9", true),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+        ("unknown", "unknown", true),
+    ] {
+        assert_eq!(reader_of(one) == reader_of(other), same, "{one} {other}");
+    }
+}
+
+#[test]
+fn a_url_rests_for_the_reader_who_was_asked() {
+    let (url, other) = (digest("/page"), digest("/other"));
+    let left = |rests: &Rests, url, reader, ms| rests.left_ms(url, reader, NOW_MS + ms);
+    let mut rests = Rests::default();
+    rests.begin(url, 1, 3_600_000, NOW_MS);
+    assert_eq!(left(&rests, url, 1, 0), Some(3_600_000));
+    assert_eq!(left(&rests, url, 1, 3_599_999), Some(1));
+    assert_eq!(left(&rests, url, 1, 3_600_000), None);
+    assert_eq!(left(&rests, other, 1, 0), None);
+    assert_eq!(left(&rests, url, 9, 0), None);
+    // Asking again changes the time, and is one reader still.
+    rests.begin(url, 1, 10_000, NOW_MS);
+    rests.begin(url, 1, 20_000, NOW_MS);
+    rests.begin(url, 1, 30_000, NOW_MS);
+    assert_eq!(left(&rests, url, 1, 0), Some(30_000));
+    assert_eq!(left(&rests, url, 9, 0), None);
+    // Three readers are enough for all, until one of them may ask again.
+    rests.begin(url, 2, 20_000, NOW_MS);
+    assert_eq!(left(&rests, url, 9, 0), None);
+    rests.begin(url, 3, 3_600_000, NOW_MS);
+    assert_eq!(left(&rests, url, 9, 0), Some(20_000));
+    assert_eq!(left(&rests, url, 9, 20_000), None);
+    assert_eq!(left(&rests, other, 9, 0), None);
+    // For others it is a minute at most.
+    for reader in [4, 5, 6] {
+        rests.begin(url, reader, 3_600_000, NOW_MS);
+    }
+    assert_eq!(left(&rests, url, 9, 0), Some(SHARED_REST_MS_MAX));
+    assert_eq!(left(&rests, url, 9, SHARED_REST_MS_MAX), None);
+    assert_eq!(left(&rests, url, 4, SHARED_REST_MS_MAX), Some(3_540_000));
+}
+
+#[test]
+fn rests_are_bounded_and_a_reader_has_its_share() {
+    let mut rests = Rests::default();
+    for url in 0..RESTS_MAX as u64 {
+        rests.begin(url, url, 1000, NOW_MS);
+    }
+    assert_eq!(rests.left_ms(0, 0, NOW_MS), Some(1000));
+    for url in 0..1000 {
+        rests.begin(10_000 + url, 7, 1000, NOW_MS);
+    }
+    let kept = |urls: std::ops::Range<u64>| {
+        let kept = |url: &u64| rests.left_ms(*url, *url, NOW_MS).is_some();
+        urls.filter(kept).count()
+    };
+    assert_eq!(kept(0..RESTS_MAX as u64), RESTS_MAX - RESTS_OF_READER_MAX);
+    assert!(rests.is_empty(NOW_MS + 1000));
+    // Those that are over make room first.
+    rests.begin(1, 1, 1000, NOW_MS + 1000);
+    assert_eq!(rests.left_ms(1, 1, NOW_MS + 1000), Some(1000));
 }
 
 /// `STATUS [Retry-After]`, and the verdict: `works`, `fails`, or the seconds
@@ -208,13 +584,15 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
     let rule = rules.rule_for(&Url::parse("http://a.test/").expect("a URL"));
     let (status, after) = answer.split_once(' ').unwrap_or((answer, ""));
     let fields = [("retry-after", after)];
-    let head = status.parse().ok().map(|status| ResponseHead {
+    let valid = status.parse().ok().filter(|status| *status < 600);
+    let head = valid.map(|status| ResponseHead {
         status,
         fields: fields.into_iter().filter(|(_, v)| !v.is_empty()).collect(),
     });
     let failure = match status {
         "late" => OriginFailure::TimedOut,
         "cut" => OriginFailure::CutOff,
+        "999" => OriginFailure::NoStatus(999),
         _ => OriginFailure::Unreachable,
     };
     let found = match judge(&rule, head.as_ref().ok_or(failure), NOW_MS) {
@@ -225,6 +603,7 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
         Verdict::Fails {
             retry_after_ms: Some(ms),
         } => (ms / 1000).to_string(),
+        Verdict::Unknown => "nothing".to_owned(),
     };
     assert_eq!(found, expected, "{answer}");
 }
@@ -243,6 +622,8 @@ fn what_counts_as_a_failure_of_the_origin() {
     check_verdict("{}", "late", "fails");
     // The fault of one page, as a 500 is.
     check_verdict("{}", "cut", "works");
+    // No status at all says nothing of the origin.
+    check_verdict("{}", "999", "nothing");
     // A rule may say otherwise, but 500 is always one page's.
     check_verdict(r#"{"error_statuses":[500,429]}"#, "429", "fails");
     check_verdict(r#"{"error_statuses":[500,429]}"#, "500", "works");

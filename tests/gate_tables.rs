@@ -1,28 +1,82 @@
-//! Shows how many requests to an origin may be under way, how many may be
-//! repeated, and after which pause.
+//! Shows how many requests to an origin may be under way and in line, in which
+//! order they go, what one host, page or reader may take of that, how many may
+//! be repeated, and after which pause.
 
-use edgekeep::cache::gate::{Budget, Gate, Place, pause_ms};
-use std::collections::BTreeSet;
+use edgekeep::cache::gate::{
+    Budget, Gate, LINE_MAX, LOOK_MS, Place, Quota, Ticket, Who, look_ms, pause_ms,
+};
+use edgekeep::cache::outcomes::digest;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Plays events at a gate with 2 places, each of which expires after 1000 ms:
-/// `+NAME` comes and gets a place, `!NAME` comes and gets none, `-NAME` goes.
+/// `NAME [host=H] [path=P] [reader=R] [upload|probing]`; without a path it has
+/// one of its own.
+fn who(text: &str) -> (String, Who) {
+    let mut words = text.split(' ');
+    let name = words.next().unwrap_or_default().to_owned();
+    let mut who = Who {
+        host: digest("h"),
+        path: digest(&name),
+        reader: None,
+        quota: Quota::Any,
+    };
+    for word in words {
+        match word.split_once('=') {
+            Some(("host", host)) => who.host = digest(host),
+            Some(("path", path)) => who.path = digest(path),
+            Some(("reader", reader)) => who.reader = Some(digest(reader)),
+            _ if word == "upload" => who.quota = Quota::Untimed,
+            _ if word == "probing" => who.quota = Quota::Probing,
+            _ => panic!("{word}"),
+        }
+    }
+    (name, who)
+}
+
+/// Plays events at a gate with so many places, each of which expires after
+/// 1000 ms: `+WHO` comes and gets a place, `!WHO` comes and gets none, `-NAME`
+/// goes; `~WHO` comes, gets none and joins the line for 5 seconds, `=NAME`
+/// looks from there and gets a place, `.NAME` looks and gets none, `xNAME`
+/// leaves the line.
 #[track_caller]
-fn check(events: &[(u64, &str)]) {
+fn check_with(most: u64, events: &[(u64, &str)]) {
     let mut gate = Gate::default();
     let mut places: Vec<(String, Place)> = Vec::new();
+    let mut line: BTreeMap<String, (Ticket, Who)> = BTreeMap::new();
     for (at, (now_ms, event)) in events.iter().enumerate() {
-        let (kind, name) = event.split_at(1);
-        if kind == "-" {
-            let place = places.iter().rev().find(|(n, _)| n == name);
-            gate.leave(place.expect("a place").1);
-            continue;
+        let (kind, rest) = event.split_at(1);
+        let (name, mut who) = who(rest);
+        let mut ticket = None;
+        match kind {
+            "-" => {
+                let place = places.iter().rev().find(|(n, _)| *n == name);
+                gate.leave(place.expect("a place").1);
+                continue;
+            }
+            "x" => {
+                gate.leave_line(line.remove(&name).expect("a ticket").0);
+                continue;
+            }
+            "=" | "." => {
+                let (held, same) = line[&name];
+                (ticket, who) = (Some(held), same);
+            }
+            _ => {}
         }
-        let room = gate.has_room(2, *now_ms);
-        let place = gate.enter(2, *now_ms, 1000);
-        assert_eq!(place.is_some(), kind == "+", "row {at}: {event}");
-        assert_eq!(place.is_some(), room, "row {at}: {event}");
-        places.extend(place.map(|place| (name.to_owned(), place)));
+        let place = gate.enter(who, ticket, most, *now_ms, 1000);
+        let expected = matches!(kind, "+" | "=");
+        assert_eq!(place.is_ok(), expected, "row {at}: {event}");
+        places.extend(place.map(|place| (name.clone(), place)));
+        if kind == "~" {
+            let waiting = gate.waiting();
+            let ticket = gate.queue(who, waiting, *now_ms, now_ms + 5000);
+            line.insert(name, (ticket.expect("room in line"), who));
+        }
     }
+}
+
+#[track_caller]
+fn check(events: &[(u64, &str)]) {
+    check_with(2, events);
 }
 
 #[test]
@@ -79,15 +133,238 @@ fn who_never_comes_back_is_forgotten() {
 #[test]
 fn places_are_all_different() {
     let mut gate = Gate::default();
-    let places: BTreeSet<Place> = (0..10_000)
-        .filter_map(|_| gate.enter(10_000, 5, 1000))
+    let newcomer = |n: u64| Who {
+        path: n,
+        ..who("a").1
+    };
+    let places: BTreeSet<Place> = (0..1000)
+        .filter_map(|n| gate.enter(newcomer(n), None, 1000, 5, 1000).ok())
         .collect();
-    assert_eq!(places.len(), 10_000);
-    assert!(gate.enter(10_000, 5, 1000).is_none());
+    assert_eq!(places.len(), 1000);
+    assert!(gate.enter(newcomer(1000), None, 1000, 5, 1000).is_err());
     for place in places {
         gate.leave(place);
     }
     assert!(gate.is_empty());
+}
+
+#[test]
+fn first_come_first_served() {
+    check(&[
+        (0, "+a"),
+        (0, "+b"),
+        (0, "~c"),
+        (10, "~d"),
+        (20, "-a"),
+        // A newcomer does not overtake, nor does the second in line.
+        (20, "!e"),
+        (20, ".d"),
+        (30, "=c"),
+        (30, ".d"),
+        (40, "-b"),
+        (40, "=d"),
+    ]);
+    // Two places are free: the second in line need not wait for the first to
+    // look, and the third may not go.
+    check(&[
+        (0, "+a"),
+        (0, "+b"),
+        (0, "~c"),
+        (0, "~d"),
+        (0, "~e"),
+        (5, "-a"),
+        (5, "-b"),
+        (5, ".e"),
+        (5, "=d"),
+        (5, ".e"),
+        (5, "=c"),
+    ]);
+}
+
+#[test]
+fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
+    check(&[
+        (0, "+a"),
+        (0, "+b"),
+        (0, "~c"),
+        (0, "~d"),
+        (1, "xc"),
+        (2, "-a"),
+        (2, "=d"),
+    ]);
+    // c is gone without a signal.
+    check_with(
+        1,
+        &[
+            (0, "+a"),
+            (0, "~c"),
+            (0, "~d"),
+            (900, ".d"),
+            (2199, ".d"),
+            (2200, "=d"),
+        ],
+    );
+}
+
+#[test]
+fn who_may_not_go_holds_up_nobody_behind() {
+    // One reader has half of four places; the next one of his lets others by.
+    check_with(
+        4,
+        &[
+            (0, "+a reader=1"),
+            (0, "+b reader=1"),
+            (0, "~c reader=1"),
+            (0, "~d reader=1"),
+            (0, "+e reader=2"),
+            (0, "+f reader=2"),
+            (0, "~g reader=3"),
+            (1, "-e"),
+            (1, ".c"),
+            (1, "=g"),
+            (1, "-a"),
+            (1, ".d"),
+            (1, "=c"),
+        ],
+    );
+}
+
+#[test]
+fn one_page_or_reader_has_half_of_the_places() {
+    check_with(
+        4,
+        &[
+            (0, "+a path=slow"),
+            (0, "+b path=slow"),
+            (0, "!c path=slow"),
+            (0, "+d"),
+            (0, "+e"),
+            (0, "!f"),
+        ],
+    );
+    check_with(
+        4,
+        &[
+            (0, "+a reader=1"),
+            (0, "+b reader=1"),
+            (0, "!c reader=1"),
+            (0, "+d reader=2"),
+            // Who is not known is no reader of many requests.
+            (0, "+e"),
+            (0, "!f"),
+        ],
+    );
+    check_with(4, &[(0, "+a"), (0, "+b"), (0, "+c"), (0, "+d"), (0, "!e")]);
+    check_with(1, &[(0, "+a path=slow reader=1"), (0, "!b")]);
+}
+
+#[test]
+fn uploads_have_a_quarter_of_the_places() {
+    check_with(
+        8,
+        &[
+            (0, "+a upload"),
+            (0, "+b upload"),
+            (0, "!c upload"),
+            (0, "+d"),
+            (0, "+e"),
+            (0, "+f"),
+            (0, "+g"),
+            (0, "+h"),
+            (0, "+i"),
+            (0, "!j"),
+        ],
+    );
+    // One reader has half of that.
+    check_with(
+        16,
+        &[
+            (0, "+a upload reader=1"),
+            (0, "+b upload reader=1"),
+            (0, "!c upload reader=1"),
+            (0, "+d upload reader=2"),
+            (0, "+e reader=1"),
+        ],
+    );
+    // The same for what passes an open breaker, beside them.
+    check_with(
+        8,
+        &[
+            (0, "+a upload"),
+            (0, "+b upload"),
+            (0, "+c probing"),
+            (0, "+d probing"),
+            (0, "!e probing"),
+            (0, "+f"),
+        ],
+    );
+    check_with(1, &[(0, "+a upload"), (0, "!b")]);
+}
+
+/// How many places each of the hosts gets that take what they can, in turn.
+fn shares(most: u64, hosts: usize) -> Vec<usize> {
+    let mut gate = Gate::default();
+    let mut shares = vec![0; hosts];
+    for n in 0..400 {
+        for (host, share) in shares.iter_mut().enumerate() {
+            let (_, who) = who(&format!("{n} host={host}"));
+            *share += usize::from(gate.enter(who, None, most, 0, 1000).is_ok());
+        }
+    }
+    shares
+}
+
+#[test]
+fn hosts_of_one_origin_leave_room_for_each_other() {
+    assert_eq!(shares(100, 1), [100]);
+    assert_eq!(shares(100, 2), [67, 67]);
+    assert_eq!(shares(100, 9), [20; 9]);
+    // All together have twice as many.
+    assert_eq!(shares(100, 300).iter().sum::<usize>(), 200);
+    // One that comes late finds room.
+    let mut gate = Gate::default();
+    for n in 0..400 {
+        for host in 0..9 {
+            let _ = gate.enter(who(&format!("{n} host={host}")).1, None, 100, 0, 1000);
+        }
+    }
+    let late = (0..400).filter(|n| {
+        let (_, who) = who(&format!("{n} host=late"));
+        gate.enter(who, None, 100, 0, 1000).is_ok()
+    });
+    assert_eq!(late.count(), 10);
+}
+
+/// How many of these join the line of a full gate.
+fn in_line(all: impl Iterator<Item = String>) -> usize {
+    let mut gate = Gate::default();
+    let joined = all.filter(|text| {
+        let waiting = gate.waiting();
+        gate.queue(who(text).1, waiting, 0, 5000).is_some()
+    });
+    joined.count()
+}
+
+#[test]
+fn the_line_is_bounded_and_one_does_not_take_it_all() {
+    let of = |make: &dyn Fn(usize) -> String| in_line((0..1000).map(make));
+    assert_eq!(of(&|n| n.to_string()), LINE_MAX / 2);
+    assert_eq!(of(&|n| format!("{n} path=slow")), LINE_MAX / 3 + 1);
+    assert_eq!(of(&|n| format!("{n} reader=1")), LINE_MAX / 3 + 1);
+    assert_eq!(of(&|n| format!("{n} host={}", n % 3)), 3 * LINE_MAX / 4);
+    assert_eq!(of(&|n| format!("{n} host={n}")), LINE_MAX);
+}
+
+#[test]
+fn who_is_far_behind_looks_less_often() {
+    assert_eq!(look_ms(0), LOOK_MS);
+    assert_eq!(look_ms(9), LOOK_MS);
+    assert_eq!(look_ms(10), 2 * LOOK_MS);
+    assert_eq!(look_ms(99), 10 * LOOK_MS);
+    // A line of one host looks this often a second.
+    let looks: u64 = (0..LINE_MAX / 2).map(|ahead| 1000 / look_ms(ahead)).sum();
+    assert!(looks <= 600, "{looks}");
+    assert!(look_ms(usize::MAX) > 0);
 }
 
 /// How many of `wanted` repetitions are allowed after so many requests.

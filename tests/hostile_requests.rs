@@ -13,7 +13,7 @@ use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify};
 use edgekeep::cache::rules::Rules;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
+use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
@@ -178,9 +178,12 @@ impl Host for Mirror {
     async fn ask_origin(
         &self,
         request: &OriginRequest,
-        _body: Option<Bytes>,
+        upload: Option<Upload<Bytes>>,
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
+        if let Some(upload) = upload {
+            upload.is_sent.set(true);
+        }
         let (fate, slow_ms, cut) = {
             let random = &mut self.hostile.borrow_mut().random;
             (random.u8(0..12), random.u64(0..800), random.u8(0..12) == 0)

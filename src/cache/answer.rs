@@ -53,6 +53,17 @@ pub enum OriginFailure {
     /// a stale copy stood by.
     #[error("broke off its answer")]
     CutOff,
+    /// It answered with a number that is no status (RFC 9110 §15) or not a
+    /// final one: outside 200 to 599.
+    #[error("answered with {0}, which is not the status of a response")]
+    NoStatus(u16),
+    /// It asked, by `Retry-After`, not to be asked for this URL for so many
+    /// seconds.
+    #[error("asked not to be asked for this page for a while")]
+    Resting {
+        /// Seconds.
+        seconds: u64,
+    },
     /// It has failed too often, and is left alone for so many seconds.
     #[error("has failed too often and is left alone for a while")]
     CircuitOpen {

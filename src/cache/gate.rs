@@ -1,14 +1,45 @@
-//! How many requests to an origin may be under way, and how many of them may
-//! be repetitions.
+//! How many requests to an origin may be under way, who waits in line for
+//! that, and how many of the requests may be repetitions.
+//!
+//! A limit of one host, page or reader leaves room for the others: what one may
+//! take is bounded by what is free (dynamic thresholds, as of a switch's shared
+//! buffer), so that one alone gets the half, two a third each, and a newcomer
+//! finds something.
 
 use sha2::{Digest, Sha256};
 
-/// The requests under way to one origin, at most as many as the settings
-/// allow.
+/// What a request counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Digest of the visitor's host.
+    pub host: u64,
+    /// Digest of the path.
+    pub path: u64,
+    /// Digest of the reader, if it is known.
+    pub reader: Option<u64>,
+    /// Which quota of its host it takes its place from.
+    pub quota: Quota,
+}
+
+/// A quota within a host's places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// All of them.
+    Any,
+    /// Uploads, and other requests whose answer has no time limit: a quarter.
+    Untimed,
+    /// Requests that pass while the breaker is open: a quarter. They meet an
+    /// origin that fails.
+    Probing,
+}
+
+/// The requests under way to one origin, and those in line for it.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    /// Sorted.
-    places: Vec<Place>,
+    /// Sorted by when they expire.
+    places: Vec<(Place, Who)>,
+    /// In the order in which they came.
+    line: Vec<Waiter>,
     next: u64,
 }
 
@@ -19,41 +50,197 @@ pub struct Place {
     number: u64,
 }
 
+/// A request's turn in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    ticket: Ticket,
+    who: Who,
+    /// When it looked last.
+    looked_ms: u64,
+    /// When it gives up.
+    until_ms: u64,
+}
+
+/// How many requests of an isolate may wait, for whichever origin. Of one host
+/// alone it is the half, and of one page or reader a third. A waiter holds its
+/// head and a future: at 50 KB of fields, the most that any has, 200 take 10 of
+/// the isolate's 128 MB.
+pub const LINE_MAX: usize = 200;
+
+/// How often a request at the head of the line looks for a place.
+pub const LOOK_MS: u64 = 50;
+
+/// For each so many requests before it, a request looks half as often, a third,
+/// and so on. The hundred of one host look 600 times a second together, for
+/// some microseconds each.
+const LOOKS_STEP: u64 = 10;
+
+/// A request that has not looked for so long is gone without a signal, or its
+/// timer is late: it holds up nobody. That is four times the longest pause
+/// between two looks, [`LOOK_MS`] * (1 + [`LINE_MAX`] / 2 / [`LOOKS_STEP`]).
+const ABSENT_MS: u64 = 2_200;
+
+/// How long a request waits before it looks again, with so many before it.
+pub fn look_ms(ahead: usize) -> u64 {
+    let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+    LOOK_MS.saturating_mul((ahead / LOOKS_STEP).saturating_add(1))
+}
+
+/// How many of a host's places a quota is.
+fn quota(most: u64) -> u64 {
+    (most / 4).max(1)
+}
+
+fn half(most: u64) -> u64 {
+    most.div_ceil(2)
+}
+
+/// Whether there is a place beside these. `most` is the setting: how many
+/// places a host has that is alone at its origin. All hosts of the origin
+/// together have twice as many.
+fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
+    let count = |which: &dyn Fn(&Who) -> bool| {
+        let held = held.iter().filter(|other| which(other)).count();
+        u64::try_from(held).unwrap_or(u64::MAX)
+    };
+    let is_of_host = |other: &Who| other.host == who.host;
+    let is_of_path = |other: &Who| is_of_host(other) && other.path == who.path;
+    let is_of_reader =
+        |other: &Who| is_of_host(other) && other.reader.is_some() && other.reader == who.reader;
+    let is_of_quota = |other: &Who| is_of_host(other) && other.quota == who.quota;
+    let is_of_both = |other: &Who| is_of_reader(other) && is_of_quota(other);
+    let free = most.saturating_mul(2).saturating_sub(count(&|_| true));
+    let in_quota = match who.quota {
+        Quota::Any => true,
+        Quota::Untimed | Quota::Probing => {
+            count(&is_of_quota) < quota(most) && count(&is_of_both) < half(quota(most))
+        }
+    };
+    count(&is_of_host) < free
+        && count(&is_of_path) < half(most)
+        && count(&is_of_reader) < half(most)
+        && in_quota
+}
+
 impl Gate {
-    /// Whether there is a place. Those that have expired are free again.
-    pub fn has_room(&mut self, most: u64, now_ms: u64) -> bool {
-        let expired = |place: &Place| place.expires_ms <= now_ms;
+    /// Frees what has expired.
+    fn clean(&mut self, now_ms: u64) {
+        let expired = |(place, _): &(Place, Who)| place.expires_ms <= now_ms;
         let free = self.places.partition_point(expired);
         self.places.drain(..free);
-        (self.places.len() as u64) < most
+        self.line
+            .retain(|waiter| now_ms < waiter.until_ms.saturating_add(ABSENT_MS));
     }
 
-    /// Takes a place, if there is one. It expires after `lasts_ms`: a request
-    /// that the runtime cancels without a signal gives it back late.
-    pub fn enter(&mut self, most: u64, now_ms: u64, lasts_ms: u64) -> Option<Place> {
-        if !self.has_room(most, now_ms) {
-            return None;
+    /// Takes a place, if there is one that nobody before it in line can take;
+    /// else tells how many are before it. A newcomer has no ticket. The place
+    /// expires after `lasts_ms`: a request that the runtime cancels without a
+    /// signal gives it back late.
+    pub fn enter(
+        &mut self,
+        who: Who,
+        ticket: Option<Ticket>,
+        most: u64,
+        now_ms: u64,
+        lasts_ms: u64,
+    ) -> Result<Place, usize> {
+        self.clean(now_ms);
+        let own = |waiter: &Waiter| Some(waiter.ticket) == ticket;
+        let at = self.line.iter().position(own);
+        if let Some(waiter) = at.and_then(|at| self.line.get_mut(at)) {
+            waiter.looked_ms = now_ms;
+        }
+        let ahead = at.unwrap_or(self.line.len());
+        let mut held: Vec<Who> = self.places.iter().map(|(_, who)| *who).collect();
+        if !has_room(&held, &who, most) {
+            return Err(ahead);
+        }
+        // Those before it who can take a place will, when they look.
+        for waiter in self.line.iter().take(ahead) {
+            let is_absent = now_ms >= waiter.looked_ms.saturating_add(ABSENT_MS);
+            if !is_absent && has_room(&held, &waiter.who, most) {
+                held.push(waiter.who);
+            }
+        }
+        if !has_room(&held, &who, most) {
+            return Err(ahead);
+        }
+        if let Some(ticket) = ticket {
+            self.leave_line(ticket);
         }
         let place = Place {
             expires_ms: now_ms.saturating_add(lasts_ms),
-            number: self.next,
+            number: self.number(),
         };
+        let at = self.places.partition_point(|(other, _)| *other < place);
+        self.places.insert(at, (place, who));
+        Ok(place)
+    }
+
+    fn number(&mut self) -> u64 {
         self.next = self.next.wrapping_add(1);
-        let at = self.places.partition_point(|other| *other < place);
-        self.places.insert(at, place);
-        Some(place)
+        self.next
+    }
+
+    /// Joins the line until some time. `waiting` are in line in the whole
+    /// isolate; `None` if that is too many for this one.
+    pub fn queue(
+        &mut self,
+        who: Who,
+        waiting: usize,
+        now_ms: u64,
+        until_ms: u64,
+    ) -> Option<Ticket> {
+        let count = |which: &dyn Fn(&Who) -> bool| {
+            let all = self.line.iter().filter(|waiter| which(&waiter.who));
+            all.count()
+        };
+        let is_of_host = |other: &Who| other.host == who.host;
+        let of_host = count(&is_of_host);
+        let of_path = count(&|other| is_of_host(other) && other.path == who.path);
+        let of_reader = match who.reader {
+            Some(_) => count(&|other| is_of_host(other) && other.reader == who.reader),
+            None => 0,
+        };
+        let free = LINE_MAX.saturating_sub(waiting);
+        let of_one = of_path.max(of_reader).saturating_mul(2);
+        if of_host >= free || of_one >= free {
+            return None;
+        }
+        let ticket = Ticket(self.number());
+        self.line.push(Waiter {
+            ticket,
+            who,
+            looked_ms: now_ms,
+            until_ms,
+        });
+        Some(ticket)
     }
 
     /// Gives a place back. One that has expired is gone already.
     pub fn leave(&mut self, place: Place) {
-        if let Ok(at) = self.places.binary_search(&place) {
+        let found = self.places.binary_search_by_key(&place, |(held, _)| *held);
+        if let Ok(at) = found {
             self.places.remove(at);
         }
     }
 
-    /// Whether nobody is under way, as far as is known.
+    /// Leaves the line.
+    pub fn leave_line(&mut self, ticket: Ticket) {
+        self.line.retain(|waiter| waiter.ticket != ticket);
+    }
+
+    /// How many are in line.
+    pub fn waiting(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Whether nobody is under way or in line, as far as is known.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.is_empty() && self.line.is_empty()
     }
 }
 

@@ -54,7 +54,8 @@ pub struct Settings {
     /// The profile beneath your rules: `"django"` or `"none"`. A rule can set
     /// its own. Default: `"none"`.
     pub profile: Option<String>,
-    /// Limits that protect origins, counted by each isolate for each origin.
+    /// Limits that protect origins, counted by each isolate for each host and
+    /// its origin.
     /// Default: the defaults of its fields.
     pub protection: ProtectionSettings,
     /// The fields of a rule that the rules inherit, and that hold where no rule
@@ -109,17 +110,24 @@ pub struct TwoOrigins {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct ProtectionSettings {
-    /// The circuit breaker opens after this many failures in a row; 0 to 1,000,
-    /// and 0 is never. Default: 10.
+    /// The circuit breaker of a host opens after this many failures within a
+    /// minute, if at least half of the paths and of the readers (IP addresses)
+    /// asked for in it fail, and three of each; 0 to 1,000, and 0 is never.
+    /// Default: 10.
     pub breaker_failures: Option<u64>,
-    /// How long it stays open, unless the origin's `Retry-After` names a time;
-    /// 1 to 3,600 seconds. Then one request tries the origin. Default: 10.
+    /// How long it stays open, unless half of the failures name another time
+    /// in `Retry-After` (a minute at most); 1 to 3,600 seconds. Then a few
+    /// requests try the origin. Paths that still work are served all the time.
+    /// Default: 10.
     pub breaker_pause: Option<u64>,
-    /// How many requests to the origin may be in flight; 1 to 10,000.
-    /// Default: 100.
+    /// How many requests of one host to its origin may be in flight; 1 to
+    /// 10,000. One path and one reader have half of these places, uploads a
+    /// quarter, at least 1. Hosts that share an origin have twice as many
+    /// together. Default: 100.
     pub max_requests: Option<u64>,
-    /// How long a request may queue for one of these places; 0 to 60 seconds.
-    /// Default: 5.
+    /// How long a request may queue for one of these places, first come, first
+    /// served; 0 to 60 seconds. A host's queue holds 100 requests; others are
+    /// refused at once. Default: 5.
     pub queue_timeout: Option<u64>,
     /// Retries, in percent of the requests, beside three at the start; 0 to
     /// 100. Default: 10.

@@ -18,6 +18,8 @@ pub struct Body(Option<Inner>);
 
 enum Inner {
     Stream(Stream),
+    /// The body of a client's request, and its length, if that is known.
+    Sent(Stream, Option<u64>),
     /// A stream whose fetch is aborted after some time.
     Timed(Stream),
     /// A stream from a tier.
@@ -36,6 +38,19 @@ impl Body {
     /// A body of this stream.
     pub fn new(stream: Stream) -> Self {
         Self(Some(Inner::Stream(stream)))
+    }
+
+    /// The body of a client's request, of this length, if that is known.
+    pub fn sent(stream: Stream, length: Option<u64>) -> Self {
+        Self(Some(Inner::Sent(stream, length)))
+    }
+
+    /// The length of the body of a client's request, if that is known.
+    pub fn sent_length(&self) -> Option<u64> {
+        match self.0 {
+            Some(Inner::Sent(_, length)) => length,
+            _ => None,
+        }
     }
 
     /// A body of this stream, whose fetch is aborted after some time.
@@ -94,9 +109,12 @@ impl Body {
 
     fn take_stream(&mut self) -> Option<Stream> {
         match self.0.take() {
-            Some(Inner::Stream(stream) | Inner::Timed(stream) | Inner::Stored(stream)) => {
-                Some(stream)
-            }
+            Some(
+                Inner::Stream(stream)
+                | Inner::Sent(stream, _)
+                | Inner::Timed(stream)
+                | Inner::Stored(stream),
+            ) => Some(stream),
             Some(Inner::Cached(response)) => response.body().map(JsCast::unchecked_into),
             Some(Inner::Held(held)) => Some(stream_of(&held)),
             Some(Inner::Bytes(bytes)) => Some(stream_of(&bytes)),

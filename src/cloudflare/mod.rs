@@ -92,7 +92,9 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
         true => request.body(),
         false => None,
     };
-    let body = body.map(|body| Body::new(body.unchecked_into()));
+    let length = head.fields.get("content-length");
+    let length = length.and_then(|length| length.trim().parse().ok());
+    let body = body.map(|body| Body::sent(body.unchecked_into(), length));
     // An order is read whole, into a buffer of the largest size.
     let is_order = matches!(plan, Plan::Admin | Plan::Purge(_));
     let body_bytes = match &body {
@@ -100,7 +102,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
         _ => 0,
     };
     guard::hold_bytes(head.fields.bytes().saturating_add(body_bytes));
-    let platform = Platform::of_request(env, context);
+    let platform = Platform::of_request(env, context, request);
     serve_as(&platform, &isolate, plan, head, body).await
 }
 

@@ -1,33 +1,40 @@
 //! Asking the origin.
 
 use super::body::Body;
-use super::js::glue::{self, CUT, LATE, OriginCall};
+use super::js::glue::{self, CUT, LATE, OriginCall, UNSENT};
 use super::js::message;
 use crate::cache::answer::OriginFailure;
 use crate::cache::request::OriginRequest;
-use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience};
+use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience, Upload};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use futures_util::future::{Either, select};
 use std::pin::pin;
+use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Sends a request and waits for the response head. The text beside a failure
 /// is for the log.
 pub async fn ask(
     request: &OriginRequest,
-    body: Option<Body>,
+    upload: Option<Upload<Body>>,
     patience: Patience,
 ) -> Result<(ResponseHead, Option<Body>), (OriginFailure, String)> {
+    let (body, is_sent) = match upload {
+        Some(Upload { body, is_sent }) => (Some(body), is_sent),
+        None => (None, Rc::default()),
+    };
     // fetch() takes no body with these; one would mean nothing (RFC 9110
     // §9.3.1).
     let body = body.filter(|_| !matches!(request.method.as_str(), "GET" | "HEAD"));
+    let length = body.as_ref().and_then(Body::sent_length);
     let body = body.and_then(Body::into_stream);
     let call = OriginCall {
         method: &request.method,
         url: &request.url,
         fields: &request.fields,
         body: body.map_or(JsValue::UNDEFINED, Into::into),
+        length,
         // 0 is no limit; a request at its deadline has none left to wait.
         head_ms: patience.head_ms.map_or(0, |ms| ms.max(1)),
         body_ms: patience.body_ms.unwrap_or(0),
@@ -38,7 +45,12 @@ pub async fn ask(
     };
     let (answer, text) = glue::fetch(&call).await.map_err(|error| {
         let text = message(&error);
-        match text.as_str() {
+        let (failure, unsent) = match text.strip_prefix(UNSENT) {
+            Some(failure) => (failure, true),
+            None => (text.as_str(), false),
+        };
+        is_sent.set(!unsent);
+        match failure {
             LATE => {
                 let text = "the response did not come in time".to_owned();
                 (OriginFailure::TimedOut, text)
@@ -48,7 +60,8 @@ pub async fn ask(
         }
     })?;
     let (status, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    let (at_once, fields) = rest.split_once('\n').unwrap_or((rest, ""));
+    let (marks, fields) = rest.split_once('\n').unwrap_or((rest, ""));
+    is_sent.set(!marks.contains('u'));
     let status = status.parse().unwrap_or(0);
     let head = ResponseHead {
         status,
@@ -57,7 +70,7 @@ pub async fn ask(
     let response = |answer: JsValue| answer.unchecked_into::<web_sys::Response>();
     match status {
         101 => Ok((head, Some(Body::upgrade(response(answer))))),
-        200..=599 if !at_once.is_empty() => {
+        200..=599 if marks.contains('1') => {
             Ok((head, Some(Body::of_bytes(answer.unchecked_into()))))
         }
         200..=599 => {
@@ -71,7 +84,7 @@ pub async fn ask(
         // No Response can be made of these, and 1xx is no final answer.
         _ => {
             let text = format!("the origin sent the status {status}");
-            Err((OriginFailure::Unreachable, text))
+            Err((OriginFailure::NoStatus(status), text))
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::cache::request::{ADMIN_PATH, OriginRequest};
 use crate::cache::zone::Answer;
-use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier};
+use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use futures_channel::oneshot;
@@ -39,7 +39,11 @@ struct Inner {
 /// Where work goes that no response waits for.
 enum Behind {
     /// A request: the runtime lets it go on behind the response.
-    Request(Context, Background),
+    Request {
+        context: Context,
+        request: web_sys::Request,
+        background: Background,
+    },
     /// A run of the cron trigger.
     Cron(ScheduleContext, Background),
     /// A step of the ledger's work, which waits for it before it ends.
@@ -58,8 +62,12 @@ struct Step {
 
 impl Platform {
     /// The platform of a request.
-    pub fn of_request(env: Env, context: Context) -> Self {
-        let behind = Behind::Request(context, Background::default());
+    pub fn of_request(env: Env, context: Context, request: web_sys::Request) -> Self {
+        let behind = Behind::Request {
+            context,
+            request,
+            background: Background::default(),
+        };
         Self(Rc::new(Inner { env, behind }))
     }
 
@@ -222,7 +230,11 @@ impl Host for Platform {
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
         match &self.0.behind {
-            Behind::Request(context, background) => {
+            Behind::Request {
+                context,
+                background,
+                ..
+            } => {
                 if let Some(all) = background.add(work) {
                     context.wait_until(all);
                 }
@@ -335,13 +347,21 @@ impl Host for Platform {
         }
     }
 
+    fn reader(&self) -> Option<String> {
+        match &self.0.behind {
+            // Cloudflare sets it, whatever the client has sent.
+            Behind::Request { request, .. } => request.headers().get("cf-connecting-ip").ok()?,
+            Behind::Cron(..) | Behind::Ledger(_) => None,
+        }
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,
-        body: Option<Body>,
+        upload: Option<Upload<Body>>,
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Body>), OriginFailure> {
-        match origin::ask(request, body, patience).await {
+        match origin::ask(request, upload, patience).await {
             Ok(answer) => Ok(answer),
             Err((failure, text)) => {
                 log_problem(self, "origin", &text);
@@ -376,7 +396,7 @@ impl Host for Platform {
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(..) | Behind::Cron(..) => {
+            Behind::Request { .. } | Behind::Cron(..) => {
                 in_time(ledger::news(self.env(), after)).await
             }
             Behind::Ledger(step) => {
@@ -388,7 +408,7 @@ impl Host for Platform {
 
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
         match &self.0.behind {
-            Behind::Request(..) | Behind::Cron(..) => {
+            Behind::Request { .. } | Behind::Cron(..) => {
                 in_time(ledger::counted_news(self.env(), after, kv_writes)).await
             }
             Behind::Ledger(step) => {

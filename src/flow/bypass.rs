@@ -40,8 +40,8 @@ pub async fn bypass<H: Host>(
         write(host, isolate, request, &rule, to_origin, body, report).await
     } else {
         let question = question(request, &rule, waits);
-        let again = |_: &mut Report| to_origin.clone();
-        let asked = ask(host, isolate, question, body, again, report).await;
+        let mut again = |_: &mut Report| to_origin.clone();
+        let asked = ask(host, isolate, question, body, &mut again, report).await;
         asked.said
     };
     report.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
@@ -82,8 +82,8 @@ async fn write<H: Host>(
     host.later(async move {
         let mut report = Report::default();
         let question = question(&request, &rule, body.is_some());
-        let once = |_: &mut Report| to_origin.clone();
-        let asked = ask(&host_then, &isolate, question, body, once, &mut report).await;
+        let mut once = |_: &mut Report| to_origin.clone();
+        let asked = ask(&host_then, &isolate, question, body, &mut once, &mut report).await;
         if let Ok((head, _)) = &asked.said {
             let note = after_write(&host_then, &isolate, &request, head).await;
             report.notes.extend(note);

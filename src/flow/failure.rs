@@ -17,9 +17,13 @@ pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
 /// The page for a reader for whom nothing else is left.
 pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
     let (status, title) = match failure {
-        OriginFailure::Unreachable | OriginFailure::CutOff => (502, "Bad gateway"),
+        OriginFailure::Unreachable | OriginFailure::CutOff | OriginFailure::NoStatus(_) => {
+            (502, "Bad gateway")
+        }
         OriginFailure::TimedOut => (504, "Gateway timeout"),
-        OriginFailure::CircuitOpen { .. } | OriginFailure::TooBusy => (503, "Service unavailable"),
+        OriginFailure::CircuitOpen { .. }
+        | OriginFailure::Resting { .. }
+        | OriginFailure::TooBusy => (503, "Service unavailable"),
     };
     let why = "there is no stored copy of this page";
     failure_page(status, title, failure, why)
@@ -29,7 +33,9 @@ pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
 /// (RFC 9111 §5.2.2.2).
 fn origin_silent<B>(failure: OriginFailure) -> Answer<B> {
     let (status, title) = match failure {
-        OriginFailure::CircuitOpen { .. } | OriginFailure::TooBusy => (503, "Service unavailable"),
+        OriginFailure::CircuitOpen { .. }
+        | OriginFailure::Resting { .. }
+        | OriginFailure::TooBusy => (503, "Service unavailable"),
         _ => (504, "Gateway timeout"),
     };
     let why = "the stored copy of this page may not be used without it";
@@ -44,7 +50,7 @@ fn failure_page<B>(status: u16, title: &str, failure: OriginFailure, why: &str) 
     let text = format!("{title}: the origin server {failure}, and {why}.\n");
     let mut page = error_page(status, &text);
     let seconds = match failure {
-        OriginFailure::CircuitOpen { seconds } => seconds,
+        OriginFailure::CircuitOpen { seconds } | OriginFailure::Resting { seconds } => seconds,
         OriginFailure::TooBusy => BUSY_SECONDS,
         _ => return page,
     };

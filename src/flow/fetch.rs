@@ -55,7 +55,7 @@ impl<B> Ask<B> {
         host: &H,
         isolate: &Rc<Isolate>,
         lookup: &Lookup,
-        request: impl FnMut(&mut Report) -> OriginRequest,
+        request: &mut upstream::MakeRequest<'_>,
         report: &mut Report,
     ) -> Self {
         let question = Question {
@@ -132,7 +132,7 @@ pub async fn fetch<H: Host>(
     // Twice at most: again without conditions if a 304 was about another
     // answer than ours.
     loop {
-        let request = |report: &mut Report| {
+        let mut request = |report: &mut Report| {
             // Finding it took time, and so may waiting for the origin. If it
             // was purged meanwhile, a 304 would bring it back to life.
             if old.as_ref().is_some_and(|old| is_gone(isolate, old)) {
@@ -144,7 +144,7 @@ pub async fn fetch<H: Host>(
             report.note_asking(host.now_ms());
             origin_request(lookup, stored.filter(|_| conditional))
         };
-        let mut asked = Ask::the_origin(host, isolate, lookup, request, report).await;
+        let mut asked = Ask::the_origin(host, isolate, lookup, &mut request, report).await;
         if old.as_ref().is_some_and(|old| old.on_error) {
             asked = asked.whole(host, isolate, lookup, report).await;
         }

@@ -13,6 +13,7 @@ use crate::cache::zone::Answer;
 use crate::http::head::ResponseHead;
 use futures_channel::oneshot;
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -127,6 +128,26 @@ pub struct Patience {
     pub at_once: bool,
 }
 
+/// The body of a request on its way to an origin.
+#[derive(Debug)]
+pub struct Upload<B> {
+    /// The body.
+    pub body: B,
+    /// Whether its last byte has been taken. The host sets it: what fails
+    /// before may be the client's doing, by a body that stops or breaks off.
+    pub is_sent: Rc<Cell<bool>>,
+}
+
+impl<B> Upload<B> {
+    /// A body of which nothing is sent yet.
+    pub fn new(body: B) -> Self {
+        Self {
+            body,
+            is_sent: Rc::default(),
+        }
+    }
+}
+
 /// The reader of a body that is being made is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
@@ -232,12 +253,18 @@ pub trait Host: Clone + 'static {
         timeout_ms: u64,
     ) -> Result<Self::Body, OriginFailure>;
 
+    /// The IP address of the client whose request this is; `None` if it is not
+    /// known, or if there is no client.
+    fn reader(&self) -> Option<String> {
+        None
+    }
+
     /// Asks the origin. A body that takes longer than it may breaks off; one
     /// that is to come with its head fails as a whole.
     async fn ask_origin(
         &self,
         request: &OriginRequest,
-        body: Option<Self::Body>,
+        upload: Option<Upload<Self::Body>>,
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 

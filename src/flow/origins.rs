@@ -1,27 +1,79 @@
-//! What an isolate remembers of each origin: its breaker, who is under way to
-//! it, and how many requests may be repeated. Plain values: a request that
-//! waits for its turn looks again by a timer of its own.
+//! What an isolate remembers of each origin: for each visitor's host its
+//! breaker, the URLs that it leaves alone, and how many requests may be
+//! repeated; and who is under way to it or in line. Plain values: a request
+//! that waits for its turn looks again by a timer of its own.
 
 use crate::cache::breaker::{Breaker, Verdict, Way};
-use crate::cache::gate::{Budget, Gate, Place};
+use crate::cache::gate::{Budget, Gate, Place, Quota, Ticket, Who};
+use crate::cache::outcomes::{Source, digest};
 use crate::cache::protection::Protection;
+use crate::cache::rests::Rests;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// How many origins are remembered. In a routed zone each host name is one.
-/// Beyond it those that are at rest are forgotten, and if that does not help,
-/// all: their breakers are closed then.
-const ORIGINS_MAX: usize = 1000;
+/// How many sites (a visitor's host and an origin) are remembered, at 7 KB
+/// each at most. Beyond it the one is forgotten that was used least recently,
+/// of those first whose breaker is closed and that leave no URL alone.
+const SITES_MAX: usize = 1000;
 
-/// The origins that an isolate has asked, by `scheme://host`.
+/// What an isolate remembers of the origins it has asked.
 #[derive(Debug, Default)]
-pub struct Origins(RefCell<HashMap<String, Known>>);
+pub struct Origins {
+    /// By visitor's host and origin: what fails for one host is not left alone
+    /// for the others.
+    sites: RefCell<HashMap<String, Site>>,
+    /// By origin. Those without requests are not kept.
+    gates: RefCell<HashMap<String, Gate>>,
+}
 
 #[derive(Debug, Default)]
-struct Known {
+struct Site {
     breaker: Breaker,
-    gate: Gate,
+    rests: Rests,
     budget: Budget,
+    used_ms: u64,
+}
+
+/// A request that wants to go to an origin.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    site: String,
+    origin: String,
+    source: Source,
+    /// Digest of the URL, and of whether the method is safe.
+    url: u64,
+    who: Who,
+}
+
+impl Asker {
+    /// A request of `reader` (see [`crate::cache::outcomes::reader_of`]) for
+    /// `path` of `host`, which goes to `origin`. `target` is the URL to which a
+    /// `Retry-After` would apply.
+    pub fn new(host: &str, origin: &str, path: &str, target: &str, reader: Option<u64>) -> Self {
+        let path = digest(path);
+        Self {
+            site: format!("{host} {origin}"),
+            origin: origin.to_owned(),
+            source: Source {
+                path,
+                reader: reader.unwrap_or(path),
+            },
+            url: digest(target),
+            who: Who {
+                host: digest(host),
+                path,
+                reader,
+                quota: Quota::Any,
+            },
+        }
+    }
+
+    /// The same, whose answer has no time limit.
+    #[must_use]
+    pub fn untimed(mut self) -> Self {
+        self.who.quota = Quota::Untimed;
+        self
+    }
 }
 
 /// What a request holds while it is under way to an origin. Dropping it frees
@@ -29,7 +81,7 @@ struct Known {
 #[derive(Debug)]
 pub struct Pass<'a> {
     origins: &'a Origins,
-    origin: String,
+    asker: Asker,
     way: Way,
     place: Place,
     /// Whether it is known how the request ended.
@@ -40,20 +92,55 @@ impl Pass<'_> {
     /// Records how the request ended.
     pub fn leave(mut self, verdict: Verdict, limits: &Protection, now_ms: u64) {
         self.has_ended = true;
-        self.origins.with(&self.origin, |known| {
-            known.breaker.leave(self.way, verdict, limits, now_ms);
+        let Asker {
+            site, source, url, ..
+        } = &self.asker;
+        self.origins.with(site, now_ms, |known| {
+            let Source { reader, .. } = *source;
+            if let Verdict::Fails {
+                retry_after_ms: Some(rest_ms),
+            } = verdict
+            {
+                known.rests.begin(*url, reader, rest_ms, now_ms);
+            }
+            known
+                .breaker
+                .leave(self.way, *source, verdict, limits, now_ms);
         });
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.origins.with(&self.origin, |known| {
-            known.gate.leave(self.place);
-            if !self.has_ended {
-                known.breaker.abandon(self.way);
-            }
-        });
+        let Asker {
+            site,
+            origin,
+            source,
+            ..
+        } = &self.asker;
+        self.origins
+            .with_gate(origin, |gate| gate.leave(self.place));
+        if !self.has_ended
+            && let Some(known) = self.origins.sites.borrow_mut().get_mut(site)
+        {
+            known.breaker.abandon(self.way, *source);
+        }
+    }
+}
+
+/// A turn in the line. Dropping it leaves the line.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    origins: &'a Origins,
+    origin: String,
+    ticket: Ticket,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let ticket = self.ticket;
+        self.origins
+            .with_gate(&self.origin, |gate| gate.leave_line(ticket));
     }
 }
 
@@ -62,63 +149,111 @@ impl Drop for Pass<'_> {
 pub enum Refusal {
     /// The breaker is open for so many milliseconds.
     Open(u64),
-    /// All places are taken.
-    Full,
+    /// The origin asked to be left alone with this URL for so many
+    /// milliseconds more.
+    Resting(u64),
+    /// All places are taken; so many requests are before this one in line.
+    Full(usize),
 }
 
 impl Origins {
-    fn with<T>(&self, origin: &str, use_it: impl FnOnce(&mut Known) -> T) -> T {
-        let mut table = self.0.borrow_mut();
-        if let Some(known) = table.get_mut(origin) {
-            return use_it(known);
-        }
-        if table.len() >= ORIGINS_MAX {
-            table.retain(|_, known| !known.breaker.is_closed() || !known.gate.is_empty());
-            if table.len() >= ORIGINS_MAX {
-                table.clear();
+    fn with<T>(&self, site: &str, now_ms: u64, use_it: impl FnOnce(&mut Site) -> T) -> T {
+        let mut table = self.sites.borrow_mut();
+        if !table.contains_key(site) && table.len() >= SITES_MAX {
+            let in_trouble =
+                |known: &Site| !known.breaker.is_closed() || !known.rests.is_empty(now_ms);
+            let first = table
+                .iter()
+                .min_by_key(|(_, known)| (in_trouble(known), known.used_ms));
+            if let Some(name) = first.map(|(name, _)| name.clone()) {
+                table.remove(&name);
             }
         }
-        use_it(table.entry(origin.to_owned()).or_default())
+        let known = table.entry(site.to_owned()).or_default();
+        known.used_ms = now_ms;
+        use_it(known)
     }
 
-    /// Lets a request pass, which is over in `lasts_ms` at the latest.
+    fn with_gate<T>(&self, origin: &str, use_it: impl FnOnce(&mut Gate) -> T) -> T {
+        let mut table = self.gates.borrow_mut();
+        let gate = table.entry(origin.to_owned()).or_default();
+        let result = use_it(gate);
+        if gate.is_empty() {
+            table.remove(origin);
+        }
+        result
+    }
+
+    /// Lets a request pass, which is over in `lasts_ms` at the latest. A
+    /// newcomer has no turn.
     pub fn enter(
         &self,
-        origin: &str,
+        asker: &Asker,
+        turn: Option<&Turn<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
     ) -> Result<Pass<'_>, Refusal> {
-        let (way, place) = self.with(origin, |known| {
-            if let Some(ms) = known.breaker.is_open(now_ms) {
-                return Err(Refusal::Open(ms));
+        let source = asker.source;
+        let way = self.with(&asker.site, now_ms, |known| {
+            if let Some(ms) = known.rests.left_ms(asker.url, source.reader, now_ms) {
+                return Err(Refusal::Resting(ms));
             }
-            // The place first: who gets none must not mark a trial.
-            let place = known.gate.enter(limits.max_requests, now_ms, lasts_ms);
-            let place = place.ok_or(Refusal::Full)?;
-            let way = known.breaker.enter(now_ms, lasts_ms);
-            let way = way.map_err(Refusal::Open)?;
-            Ok((way, place))
+            let way = known.breaker.enter(source, now_ms, lasts_ms);
+            way.map_err(Refusal::Open)
         })?;
-        Ok(Pass {
+        let who = match (way, asker.who.quota) {
+            (Way::Working, Quota::Any) => Who {
+                quota: Quota::Probing,
+                ..asker.who
+            },
+            _ => asker.who,
+        };
+        let ticket = turn.map(|turn| turn.ticket);
+        let most = limits.max_requests;
+        let place = self.with_gate(&asker.origin, |gate| {
+            gate.enter(who, ticket, most, now_ms, lasts_ms)
+        });
+        match place {
+            Ok(place) => Ok(Pass {
+                origins: self,
+                asker: asker.clone(),
+                way,
+                place,
+                has_ended: false,
+            }),
+            Err(ahead) => {
+                self.with(&asker.site, now_ms, |known| {
+                    known.breaker.abandon(way, source);
+                });
+                Err(Refusal::Full(ahead))
+            }
+        }
+    }
+
+    /// Puts a request in line until some time; `None` if the line is too long.
+    pub fn queue(&self, asker: &Asker, now_ms: u64, until_ms: u64) -> Option<Turn<'_>> {
+        let waiting = self.gates.borrow().values().map(Gate::waiting).sum();
+        let ticket = self.with_gate(&asker.origin, |gate| {
+            gate.queue(asker.who, waiting, now_ms, until_ms)
+        })?;
+        Some(Turn {
             origins: self,
-            origin: origin.to_owned(),
-            way,
-            place,
-            has_ended: false,
+            origin: asker.origin.clone(),
+            ticket,
         })
     }
 
     /// A new request comes: it earns its share of the repetitions.
-    pub fn earn(&self, origin: &str, limits: &Protection) {
-        self.with(origin, |known| {
+    pub fn earn(&self, asker: &Asker, limits: &Protection, now_ms: u64) {
+        self.with(&asker.site, now_ms, |known| {
             known.budget.earn(limits.retry_budget_percent);
         });
     }
 
     /// Whether a request may be repeated; if so, that is paid for.
-    pub fn may_repeat(&self, origin: &str, limits: &Protection) -> bool {
-        self.with(origin, |known| {
+    pub fn may_repeat(&self, asker: &Asker, limits: &Protection, now_ms: u64) -> bool {
+        self.with(&asker.site, now_ms, |known| {
             known.breaker.is_closed() && known.budget.spend(limits.retry_budget_percent)
         })
     }

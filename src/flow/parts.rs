@@ -65,11 +65,11 @@ pub async fn complete<H: Host>(
         request.fields.set("range", rest);
         request.fields.set("if-range", tie);
     }
-    let request = |report: &mut Report| {
+    let mut again = |report: &mut Report| {
         report.note_asking(host.now_ms());
         request.clone()
     };
-    let asked = Ask::the_origin(host, isolate, lookup, request, report).await;
+    let asked = Ask::the_origin(host, isolate, lookup, &mut again, report).await;
     let Ok(head) = &asked.head else {
         let client = Client::Waiting;
         return fetch::fetch(host, isolate, lookup, None, &nothing, client, report).await;

@@ -6,28 +6,26 @@
 //! | no connection, a status of `error_statuses` but 500 | yes, after a pause | yes |
 //! | such a status with `Retry-After` | no: it asked for rest | yes |
 //! | no head in time | no: it would take as long again | yes |
-//! | 500, a short body that breaks off | no: the page is broken | no |
-//! | the breaker is open, all places are taken | no | yes |
+//! | 500, no valid status, a short body that breaks off | no: the page is broken | no |
+//! | the breaker is open, the URL is left alone, all places are taken | no | yes |
 //!
 //! Only what is safe, and has no body, is asked for twice, at whichever origin;
 //! what never left may go to the backup whatever it is.
 
-use super::host::{Host, Patience};
+use super::host::{Host, Patience, Upload};
 use super::isolate::Isolate;
-use super::origins::{Pass, Refusal};
+use super::origins::{Asker, Pass, Refusal};
 use super::report::Report;
 use crate::cache::answer::OriginFailure;
 use crate::cache::breaker::{Verdict, judge};
 use crate::cache::freshness::Times;
 use crate::cache::gate;
+use crate::cache::outcomes::reader_of;
 use crate::cache::request::OriginRequest;
 use crate::cache::rules::{Origin, Rule};
 use crate::http::head::ResponseHead;
-use crate::http::url::Url;
-
-/// How often a request that waits for its turn looks again. A hundred waiting
-/// ones make 2,000 looks a second of some microseconds each.
-const LOOK_MS: u64 = 50;
+use crate::http::url::{Url, canonical_path};
+use std::rc::Rc;
 
 /// What has no time limit, such as an upload, holds its place for a minute.
 const UNTIMED_MS: u64 = 60_000;
@@ -67,6 +65,10 @@ pub struct Asked<B> {
     pub said: Said<B>,
 }
 
+/// Makes the request that goes out. (Not a type parameter: each would be a
+/// copy of this module in the wasm.)
+pub type MakeRequest<'a> = dyn FnMut(&mut Report) -> OriginRequest + 'a;
+
 /// Asks for an answer. `request` is made right before it leaves, each time: a
 /// purge may have come in the meantime.
 pub async fn ask<H: Host>(
@@ -74,7 +76,7 @@ pub async fn ask<H: Host>(
     isolate: &Isolate,
     question: Question<'_>,
     body: Option<H::Body>,
-    request: impl FnMut(&mut Report) -> OriginRequest,
+    request: &mut MakeRequest<'_>,
     report: &mut Report,
 ) -> Asked<H::Body> {
     let rules = &isolate.rules;
@@ -84,6 +86,7 @@ pub async fn ask<H: Host>(
         isolate,
         question,
         until_ms: host.now_ms().saturating_add(deadline_ms),
+        reader: host.reader().map(|address| reader_of(&address)),
         body,
         sent: false,
         request,
@@ -98,7 +101,8 @@ pub async fn ask<H: Host>(
     let Some(backup) = rules.backup_of(&url.host) else {
         return asked;
     };
-    if !asking.may_go_on() || asking.judge(&asked) == Verdict::Works {
+    let has_failed = matches!(asking.judge(&asked), Verdict::Fails { .. });
+    if !asking.may_go_on() || !has_failed {
         return asked;
     }
     asking.report.say("backup");
@@ -119,20 +123,22 @@ fn better<B>(one: Asked<B>, other: Asked<B>) -> Asked<B> {
     }
 }
 
-struct Asking<'a, H: Host, R> {
+struct Asking<'a, 'r, H: Host> {
     host: &'a H,
     isolate: &'a Isolate,
     question: Question<'a>,
     /// The deadline.
     until_ms: u64,
+    /// Digest of the client's address, if it is known.
+    reader: Option<u64>,
     body: Option<H::Body>,
     /// Whether an origin may have seen the request.
     sent: bool,
-    request: R,
+    request: &'a mut MakeRequest<'r>,
     report: &'a mut Report,
 }
 
-impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
+impl<'a, H: Host> Asking<'a, '_, H> {
     /// Asks one origin, and again so often at most.
     async fn one(
         &mut self,
@@ -141,8 +147,10 @@ impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
         repetitions: u64,
     ) -> Asked<H::Body> {
         let limits = &self.isolate.rules.protection;
-        self.isolate.origins.earn(name, limits);
-        let mut asked = self.once(name, backup).await;
+        let asker = self.asker(name);
+        let origins = &self.isolate.origins;
+        origins.earn(&asker, limits, self.host.now_ms());
+        let mut asked = self.once(name, backup, &asker).await;
         for nth in 0..repetitions {
             let hasty = asked.said.as_ref().err() != Some(&OriginFailure::TimedOut);
             let Verdict::Fails {
@@ -155,19 +163,35 @@ impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
             let pause_ms = gate::pause_ms(&self.question.url.path, nth, now_ms);
             let in_time = now_ms.saturating_add(pause_ms) < self.until_ms;
             let may = hasty && in_time && self.sent && self.may_go_on();
-            if !may || !self.isolate.origins.may_repeat(name, limits) {
+            if !may || !origins.may_repeat(&asker, limits, now_ms) {
                 break;
             }
             self.report.say("retried");
             self.host.sleep(pause_ms).await;
-            asked = better(asked, self.once(name, backup).await);
+            asked = better(asked, self.once(name, backup, &asker).await);
         }
         asked
     }
 
+    /// What this request counts as at an origin.
+    fn asker(&self, name: &str) -> Asker {
+        let Question {
+            url, safe, timed, ..
+        } = self.question;
+        // However it is spelled, it is one page.
+        let path = canonical_path(&url.path);
+        let query = url.query.as_deref().unwrap_or_default();
+        let target = format!("{safe} {path}?{query}");
+        let asker = Asker::new(&url.host, name, &path, &target, self.reader);
+        match timed {
+            true => asker,
+            false => asker.untimed(),
+        }
+    }
+
     /// Asks one origin once, when it is this request's turn.
-    async fn once(&mut self, name: &str, backup: Option<&Origin>) -> Asked<H::Body> {
-        let pass = match self.enter(name).await {
+    async fn once(&mut self, name: &str, backup: Option<&Origin>, asker: &Asker) -> Asked<H::Body> {
+        let pass = match self.enter(asker).await {
             Ok(pass) => pass,
             Err(failure) => {
                 self.note(name, failure);
@@ -195,10 +219,9 @@ impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
                 .map(|seconds| seconds.saturating_mul(1000)),
             at_once: self.question.at_once,
         };
-        let said = self
-            .host
-            .ask_origin(&request, self.body.take(), patience)
-            .await;
+        let upload = self.body.take().map(Upload::new);
+        let is_sent = upload.as_ref().map(|upload| Rc::clone(&upload.is_sent));
+        let said = self.host.ask_origin(&request, upload, patience).await;
         let asked = Asked {
             seen,
             times: Times {
@@ -211,7 +234,13 @@ impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
         let verdict = self.judge(&asked);
         let limits = &self.isolate.rules.protection;
         let then_ms = asked.times.response_ms;
-        pass.leave(verdict, limits, then_ms);
+        // A client whose upload stops makes any origin give up.
+        if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != Verdict::Works {
+            self.note(name, "failed before it had the whole request");
+            pass.leave(Verdict::Unknown, limits, then_ms);
+        } else {
+            pass.leave(verdict, limits, then_ms);
+        }
         match &asked.said {
             Ok((head, _)) if head.status >= 500 || verdict != Verdict::Works => {
                 self.note(name, format_args!("status {}", head.status));
@@ -222,36 +251,43 @@ impl<'a, H: Host, R: FnMut(&mut Report) -> OriginRequest> Asking<'a, H, R> {
         asked
     }
 
-    /// Waits for this request's turn. There is no queue: who looks first after
-    /// a place is free takes it, because a cancelled request at the head of a
-    /// queue would hold up all others.
-    async fn enter(&mut self, name: &str) -> Result<Pass<'a>, OriginFailure> {
+    /// Waits for this request's turn: first come, first served.
+    async fn enter(&mut self, asker: &Asker) -> Result<Pass<'a>, OriginFailure> {
         let limits = &self.isolate.rules.protection;
+        let origins = &self.isolate.origins;
         let lasts_ms = self.head_ms().unwrap_or(UNTIMED_MS);
         let lasts_ms = lasts_ms.saturating_add(MARK_MORE_MS);
         let wait_ms = limits.queue_timeout_seconds.saturating_mul(1000);
         let began_ms = self.host.now_ms();
         let until_ms = began_ms.saturating_add(wait_ms).min(self.until_ms);
+        let mut turn = None;
         loop {
             let now_ms = self.host.now_ms();
-            match self.isolate.origins.enter(name, limits, now_ms, lasts_ms) {
+            let entered = origins.enter(asker, turn.as_ref(), limits, now_ms, lasts_ms);
+            let ahead = match entered {
                 Ok(pass) => return Ok(pass),
                 Err(Refusal::Open(ms)) => {
                     self.report.say("circuit-open");
-                    return Err(OriginFailure::CircuitOpen {
-                        seconds: ms.div_ceil(1000),
-                    });
+                    let seconds = ms.div_ceil(1000);
+                    return Err(OriginFailure::CircuitOpen { seconds });
                 }
-                Err(Refusal::Full) if now_ms >= until_ms => {
-                    self.report.say("origin-busy");
-                    return Err(OriginFailure::TooBusy);
+                Err(Refusal::Resting(ms)) => {
+                    self.report.say("retry-after");
+                    let seconds = ms.div_ceil(1000);
+                    return Err(OriginFailure::Resting { seconds });
                 }
-                Err(Refusal::Full) => {
-                    self.report.say("queued");
-                    let left_ms = until_ms.saturating_sub(now_ms);
-                    self.host.sleep(LOOK_MS.min(left_ms)).await;
-                }
+                Err(Refusal::Full(ahead)) => ahead,
+            };
+            if turn.is_none() && now_ms < until_ms {
+                turn = origins.queue(asker, now_ms, until_ms);
             }
+            if turn.is_none() || now_ms >= until_ms {
+                self.report.say("origin-busy");
+                return Err(OriginFailure::TooBusy);
+            }
+            self.report.say("queued");
+            let left_ms = until_ms.saturating_sub(now_ms);
+            self.host.sleep(gate::look_ms(ahead).min(left_ms)).await;
         }
     }
 

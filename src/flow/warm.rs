@@ -250,8 +250,8 @@ async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8
         at_once: false,
     };
     let mut report = Report::default();
-    let request = |_: &mut Report| request.clone();
-    let asked = upstream::ask(host, isolate, question, None, request, &mut report).await;
+    let mut request = |_: &mut Report| request.clone();
+    let asked = upstream::ask(host, isolate, question, None, &mut request, &mut report).await;
     let no_answer = |_| "the origin gave no answer".to_owned();
     let (head, body) = asked.said.map_err(no_answer)?;
     if head.status != 200 {

@@ -16,7 +16,7 @@ use edgekeep::cache::key::Slot;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
-use edgekeep::flow::host::{BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier};
+use edgekeep::flow::host::{BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier, Upload};
 use edgekeep::http::head::ResponseHead;
 use std::any::Any;
 use std::rc::Rc;
@@ -218,13 +218,22 @@ impl Host for SimHost {
         })
     }
 
+    fn reader(&self) -> Option<String> {
+        // A client each, and one for those without a session.
+        let client = self.exchange.names.borrow().first().copied();
+        client.map(|name| format!("10.0.{}.{}", name / 250, name % 250))
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,
-        _body: Option<Bytes>,
+        upload: Option<Upload<Bytes>>,
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
+        if let Some(upload) = upload {
+            upload.is_sent.set(true);
+        }
         self.meter(Call::Origin);
         let began_ms = world.executor.now_ms();
         let over = flights::begin(self, request);

@@ -1,5 +1,5 @@
 # Another origin answers for one that fails.
-setting protection.breaker_failures = 6
+setting protection.breaker_failures = 9
 setting protection.breaker_pause = 60
 rule retries = 0
 backup /a?x=1 200 max-age=60; Cache-Tag: a | spare
@@ -19,8 +19,11 @@ asked backup /a?x=1 1
 backup /b 200 | spare
 origin /b 503 | sorry
 get /b -> 200 spare # detail=backup
-origin /b 503 Retry-After: 30 | later
-get /b -> 200 spare # detail=backup
+origin /r 503 Retry-After: 30 | later
+backup /r 200 | spare
+get /r -> 200 spare # detail=backup
+get /r -> 200 spare # detail=retry-after detail=backup
+asked /r 1
 origin /b hang
 get /b -> 200 spare # detail=backup
 origin /b 500 | oops
@@ -53,6 +56,8 @@ get /b -> 200 spare # detail=backup
 # Where it never left, the backup gets it.
 origin /form 200 | main
 origin /b 503 | sorry
+get /b -> 200 spare # detail=backup
+get /b -> 200 spare # detail=backup
 get /b -> 200 spare # detail=backup
 get /b -> 200 spare # detail=circuit-open detail=backup
 post /form | a=1 -> 200 spare # fwd=method detail=circuit-open detail=backup

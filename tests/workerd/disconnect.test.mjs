@@ -168,7 +168,7 @@ describe('requests that wait', () => {
 })
 
 describe('places at the origin', () => {
-  const PLACES = 3
+  const PLACES = 4
   let stand
 
   before(async () => {
@@ -179,17 +179,23 @@ describe('places at the origin', () => {
 
   for (const [name, line] of [
     ['a miss of a signed-in reader', 'GET /slow HTTP/1.1\r\nCookie: session=1\r\nAuthorization: Basic eDp5'],
+    ['a miss with credentials', 'GET /slow HTTP/1.1\r\nAuthorization: Basic eDp5'],
+    ['a GET that passes for its cookie', 'GET /slow HTTP/1.1\r\nCookie: sessionid=1'],
+    ['a GET that passes for its condition', 'GET /slow HTTP/1.1\r\nIf-Match: "1"'],
+    ['a part of a cold page', 'GET /slow HTTP/1.1\r\nRange: bytes=5-9'],
     ['a HEAD', 'HEAD /slow HTTP/1.1'],
+    ['a PROPFIND', 'PROPFIND /slow HTTP/1.1'],
     ['an upload that stops', 'PUT /slow HTTP/1.1\r\nContent-Length: 9'],
   ]) {
     test(`are free after ${name} whose client has gone`, async () => {
       const host = `${name.replaceAll(' ', '-')}.example`.toLowerCase()
-      stand.origin.on(host, '/slow', { hang: true })
+      stand.origin.on(host, '*', { hang: true })
       stand.origin.on(host, '/page', { status: 200, body: 'page', fields: [['Cache-Control', 'max-age=60']] })
       const port = Number(new URL(stand.worker.url()).port)
       for (let n = 1; n <= PLACES; n++) {
         const body = line.startsWith('PUT') ? 'half' : ''
-        await sendAndReset(port, `${line}\r\nHost: ${host}\r\n\r\n${body}`, () => stand.origin.requests(host, '/slow').length >= n)
+        const own = line.replace('/slow', `/slow/${n}`) // one path has half of the places
+        await sendAndReset(port, `${own}\r\nHost: ${host}\r\n\r\n${body}`, () => stand.origin.requests(host, `/slow/${n}`).length > 0)
       }
       await sleep(100)
       const answer = await stand.get(host, '/page')

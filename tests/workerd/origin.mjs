@@ -95,6 +95,7 @@ export class Origin {
     const plan = this.#next.get(host)?.get(request.target)?.shift() ?? plans?.get(request.target) ?? plans?.get('*') ?? UNKNOWN
     if (plan.hang) return
     if (plan.down) return message.socket.destroy()
+    if (plan.early) return response.writeHead(plan.early).end()
     const chunks = []
     for await (const chunk of message) chunks.push(chunk)
     request.body = Buffer.concat(chunks)

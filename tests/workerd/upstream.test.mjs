@@ -3,6 +3,8 @@
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import { Stand } from './stand.mjs'
 import { sleep, until } from './wire.mjs'
 
@@ -106,15 +108,17 @@ describe('a client that leaves', LIMIT, () => {
 
   it('does not keep the breaker open for ever', () => withStand({ breaker_failures: 1, breaker_pause: 1 }, async (stand) => {
     const host = 'trial.test'
-    stand.origin.on(host, '/page', { down: true })
-    assert.equal((await stand.get(host, '/page')).status, 502)
+    for (const path of ['/page', '/1', '/2']) {
+      stand.origin.on(host, path, { down: true })
+      assert.equal((await stand.get(host, path)).status, 502)
+    }
     assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     await sleep(1_200)
     // This one tries the origin, and is not waited for.
     stand.origin.on(host, '/slow', { hang: true })
     await assert.rejects(stand.get(host, '/slow', [], { timeout: 300 }), /no whole answer/)
+    assert.match((await stand.get(host, '/slow')).field('cache-status'), /circuit-open/)
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: 'page' })
-    assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     const back = await until(async () => (await stand.get(host, '/page')).text === 'page', 8_000, 100)
     assert.ok(back, stand.about(host))
   }))
@@ -139,4 +143,122 @@ it('all requests of an isolate share what it knows; its neighbour has its own', 
   } finally {
     await stand.stop()
   }
+})
+
+describe('an upload that its own client spoils counts for nothing', LIMIT, () => {
+  const PATHS = 8
+  const REFUSED = /circuit-open/
+  let stand
+  before(async () => { stand = await Stand.start({ rules: { protection: { breaker_failures: 4, breaker_pause: 60 }, origin_timeout: 10, defaults: { retries: 0 } } }) })
+  after(() => stand?.stop())
+
+  /** Sends the start of an upload and ends it when the origin has it: a plan answers then, or the origin hangs. */
+  async function spoil(host, path, { head, start, end }) {
+    const port = Number(new URL(stand.worker.url()).port)
+    const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    let answer = ''
+    socket.on('data', (bytes) => (answer += bytes))
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${head}\r\n\r\n${start}`)
+    assert.ok(await until(() => stand.origin.requests(host, path).length > 0, 5_000, 2), 'the upload did not reach the origin')
+    end(socket)
+    const done = () => stand.raw.some((line) => line.includes('lost') || line.includes(path))
+    assert.ok(await until(done, 5_000, 2), `${answer}\n${stand.about(host)}`)
+    await sleep(20)
+    socket.destroy()
+    return answer
+  }
+
+  const CHUNKED = 'Transfer-Encoding: chunked'
+  const rows = {
+    'a reset': { head: 'Content-Length: 9', start: 'half', end: (socket) => socket.resetAndDestroy() },
+    'a proper end too early': { head: 'Content-Length: 9', start: 'half', end: (socket) => socket.end() },
+    'the same of no known length': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.end() },
+    'a chunk that is none': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.write('zzz\r\n') },
+    'silence, which the origin ends': { head: 'Content-Length: 9', start: 'half', end: () => {}, plan: { down: true } },
+    'silence, of which the origin complains': { head: 'Content-Length: 9', start: 'half', end: () => {}, early: 503 },
+  }
+  for (const [name, row] of Object.entries(rows)) {
+    it(name, async () => {
+      const host = `${name.replace(/\W+/g, '-')}.test`
+      for (let n = 0; n < PATHS; n++) {
+        stand.origin.on(host, `/${n}`, row.plan ?? (row.early ? { early: row.early } : { hang: true }))
+        await spoil(host, `/${n}`, row)
+      }
+      await sleep(100)
+      stand.origin.on(host, '/page', { status: 200, fields: [], body: 'page' })
+      const answer = await stand.get(host, '/page')
+      assert.equal(answer.text, 'page', `${answer}\n${stand.about(host)}`)
+      assert.doesNotMatch(answer.field('cache-status'), REFUSED)
+    })
+  }
+
+  it('but not one that came whole', async () => {
+    const host = 'whole.test'
+    stand.origin.on(host, '*', { status: 503, fields: [], body: 'sorry' })
+    for (let n = 0; n < 4; n++) {
+      const more = n % 2 === 0 ? { body: 'whole' } : { chunks: ['wh', 'ole'] }
+      assert.equal((await stand.send({ host, path: `/${n}`, method: 'POST', ...more })).text, 'sorry')
+    }
+    assert.match((await stand.get(host, '/page')).field('cache-status'), REFUSED)
+  })
+
+  it('and its length and bytes arrive as they were sent', async () => {
+    const host = 'bytes.test'
+    stand.origin.on(host, '/', { status: 200, fields: [], body: 'thanks' })
+    const body = Buffer.alloc(3_000_000, 'some bytes \xff')
+    await stand.send({ host, path: '/', method: 'PUT', body })
+    await stand.send({ host, path: '/', method: 'PUT', chunks: [body.subarray(0, 1_000_001), body.subarray(1_000_001)] })
+    const [one, other] = stand.origin.requests(host, '/')
+    assert.deepEqual([one.field('content-length'), one.field('transfer-encoding')], [String(body.length), undefined])
+    assert.deepEqual([other.field('content-length'), other.field('transfer-encoding')], [undefined, 'chunked'])
+    for (const { body: got } of [one, other]) assert.ok(got.equals(body))
+  })
+})
+
+describe('a number that is no status', LIMIT, () => {
+  let stand
+  before(async () => { stand = await Stand.start({ rules: { protection: { breaker_failures: 3, breaker_pause: 60 } } }) })
+  after(() => stand?.stop())
+
+  for (const status of [999, 600, 199]) {
+    it(`is explained as what it is, and counts for nothing: ${status}`, async () => {
+      const host = `status-${status}.test`
+      stand.origin.on(host, '/page', { status: 200, fields: [], body: 'page' })
+      for (let n = 0; n < 8; n++) {
+        stand.origin.on(host, `/${n}`, (request, response) => response.socket.end(`HTTP/1.1 ${status} Odd\r\nContent-Length: 3\r\n\r\nodd`))
+        const answer = await stand.get(host, `/${n}`)
+        assert.equal(answer.status, 502)
+        assert.match(answer.text, new RegExp(`answered with ${status}, which is not the status of a response`), `${answer}`)
+      }
+      assert.equal((await stand.get(host, '/page')).text, 'page')
+    })
+  }
+})
+
+describe('requests wait in line', LIMIT, () => {
+  it('of each host its own, and uploads do not hold up reads', async () => {
+    const stand = await Stand.start({ rules: { protection: { max_requests: 4, queue_timeout: 1 }, origin_timeout: 20, defaults: { retries: 0 } } })
+    try {
+      stand.origin.on('busy.test', '*', { hang: true })
+      stand.origin.on('busy.test', '/page', { status: 200, fields: [], body: 'page' })
+      stand.origin.on('other.test', '/page', { status: 200, fields: [], body: 'page' })
+      const uploads = Array.from({ length: 6 }, (_, n) => stand.send({ host: 'busy.test', path: `/up/${n}`, method: 'POST', body: 'x', timeout: 5_000 }))
+      for (const upload of uploads) upload.catch(() => {})
+      assert.ok(await until(() => stand.origin.count >= 1, 5_000, 5))
+      assert.equal((await stand.get('busy.test', '/page')).text, 'page')
+      const reads = Array.from({ length: 6 }, (_, n) => stand.get('busy.test', `/${n}`, [], { timeout: 5_000 }))
+      for (const read of reads) read.catch(() => {})
+      await sleep(300)
+      const busy = await stand.get('busy.test', '/page')
+      assert.deepEqual([busy.status, busy.field('retry-after')], [503, '5'])
+      assert.match(busy.field('cache-status'), /queued\/origin-busy/)
+      const other = await stand.get('other.test', '/page')
+      assert.equal(other.text, 'page', `${other}`)
+      assert.doesNotMatch(other.field('cache-status'), /queued/)
+    } finally {
+      await stand.stop()
+    }
+  })
 })

@@ -17,7 +17,7 @@ use edgekeep::cache::news::News;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::zone::Answer;
 use edgekeep::flow::host::{
-    AT_ONCE_BYTES_MAX, BodyError, Host, Keep, Ordered, Patience, Tier, WHOLE_BYTES_MAX,
+    AT_ONCE_BYTES_MAX, BodyError, Host, Keep, Ordered, Patience, Tier, Upload, WHOLE_BYTES_MAX,
 };
 use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
@@ -43,6 +43,8 @@ pub enum Plan {
     },
     Down,
     Hang,
+    /// A number that is no status.
+    NoStatus(u16),
 }
 
 /// A stored entry: text, body, and when the tier forgets it.
@@ -89,6 +91,8 @@ pub struct World {
     pub executor: Executor,
     /// How far this isolate's clock is ahead.
     pub ahead_ms: Rc<Cell<i64>>,
+    /// The address of the client whose request this is.
+    pub reader: Option<Rc<str>>,
     pub database: Sqlite,
     pub ledger: Rc<RefCell<Ledger<Sqlite>>>,
 }
@@ -112,6 +116,7 @@ impl World {
             state: Rc::default(),
             executor: Executor::new(now_ms),
             ahead_ms: Rc::default(),
+            reader: None,
             database,
             ledger: Rc::new(RefCell::new(ledger)),
         }
@@ -352,10 +357,14 @@ impl Host for World {
         }
     }
 
+    fn reader(&self) -> Option<String> {
+        self.reader.as_deref().map(str::to_owned)
+    }
+
     async fn ask_origin(
         &self,
         request: &OriginRequest,
-        _body: Option<Bytes>,
+        upload: Option<Upload<Bytes>>,
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let path = request.url.splitn(4, '/').nth(3).unwrap_or_default();
@@ -368,6 +377,12 @@ impl Host for World {
             let next = next.and_then(VecDeque::pop_front);
             next.or_else(|| state.plans.get(&name).cloned())
         };
+        if let Some(upload) = upload {
+            upload.is_sent.set(!upload.body.broken);
+            if upload.body.broken {
+                return Err(OriginFailure::Unreachable);
+            }
+        }
         let plan = plan.unwrap_or_else(|| Plan::Answer {
             slow_ms: 0,
             cut: false,
@@ -377,6 +392,7 @@ impl Host for World {
         });
         let delay = match &plan {
             Plan::Down => return Err(OriginFailure::Unreachable),
+            Plan::NoStatus(status) => return Err(OriginFailure::NoStatus(*status)),
             Plan::Hang => u64::MAX,
             Plan::Answer { slow_ms, .. } => *slow_ms,
         };

@@ -188,7 +188,8 @@ impl Player {
                 .collect(),
         };
         let slot: Slot = Rc::default();
-        let (world, isolate, filled) = (self.world.clone(), self.isolate()?, Rc::clone(&slot));
+        let (mut world, isolate, filled) = (self.world.clone(), self.isolate()?, Rc::clone(&slot));
+        world.reader = head.fields.get("cf-connecting-ip").map(Rc::from);
         let body = body.map(|text| Bytes::new(text, false));
         self.world.executor.spawn(async move {
             let answer = serve(&world, &isolate, head, body).await;

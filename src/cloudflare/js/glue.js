@@ -199,11 +199,25 @@ export function put(op, url, head, body) {
 }
 
 /**
- * Sends a request to an origin: for a head within `headMs` and a body within `bodyMs` more, if these are not 0. Lands with
- * the response and a text: its status, what body there is, and its fields. A body with a Content-Length of at most
- * `shortBytes` is waited for: it lands instead of the response, marked by `1`.
+ * The body of a request on its way to an origin, of a length that is negative if it is not known. Whatever fails while a
+ * client stops sending, or breaks off, the runtime reports as a lost connection: only a pipe tells whether all was sent.
  */
-export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
+function upload(body, length) {
+  const { readable, writable } = length < 0 ? new IdentityTransformStream() : new FixedLengthStream(length)
+  const sending = { readable, isSent: false }
+  body.pipeTo(writable).then(
+    () => (sending.isSent = true),
+    () => {},
+  )
+  return sending
+}
+
+/**
+ * Sends a request to an origin: for a head within `headMs` and a body within `bodyMs` more, if these are not 0. Lands with
+ * the response and a text: its status, marks, and its fields. A body with a Content-Length of at most `shortBytes` is waited
+ * for: it lands instead of the response, marked by `1`. `u` marks a response that came before the request's body was sent.
+ */
+export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBytes) {
   const controller = new AbortController()
   const abortAfter = (milliseconds) => (milliseconds > 0 ? setTimeout(() => controller.abort(LATE), milliseconds) : undefined)
   const init = {
@@ -216,7 +230,8 @@ export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
   }
   // Not through the zone's own cache, which our purges do not reach.
   if (method === 'GET' || method === 'HEAD') init.cache = 'no-store'
-  if (body !== undefined) init.body = body
+  const sending = body === undefined ? undefined : upload(body, length)
+  if (sending !== undefined) init.body = sending.readable
   const timers = [abortAfter(headMs)]
   let response
   const exchange = async () => {
@@ -229,15 +244,16 @@ export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
     timers.push(abortAfter(bodyMs))
     return new Uint8Array(await response.arrayBuffer())
   }
+  const isUnsent = () => sending?.isSent === false
   const failed = (error) => {
     // A body that breaks off is another failure than a head that never came.
-    if (response === undefined) throw error
+    if (response === undefined) throw isUnsent() ? UNSENT + (error?.message ?? error) : error
     throw controller.signal.aborted ? LATE : CUT
   }
   const answer = exchange().catch(failed).finally(() => timers.forEach((timer) => clearTimeout(timer)))
   land(op, answer, (answer) => {
     const isWhole = answer !== response
-    let text = `${response.status}\n${isWhole ? '1' : ''}`
+    let text = `${response.status}\n${isWhole ? '1' : ''}${isUnsent() ? 'u' : ''}`
     response.headers.forEach((value, name) => {
       // The runtime fails a body that is cut; one of another length all the same was changed on its way.
       if (isWhole && name === 'content-length' && Number(value) !== answer.byteLength) return
@@ -251,6 +267,7 @@ export function ask(op, method, url, head, body, headMs, bodyMs, shortBytes) {
 /** The reason of an abort for lateness, and of a short body that did not come whole. */
 const LATE = 'edgekeep: late'
 const CUT = 'edgekeep: cut'
+const UNSENT = 'edgekeep: unsent: '
 
 /** Lands after some time, unless it is cancelled before: then it never lands. */
 export function sleep(op, milliseconds) {

@@ -58,13 +58,14 @@ extern "C" {
     fn put(op: u32, url: &str, head: &str, body: &JsValue) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch)]
-    #[allow(clippy::too_many_arguments, reason = "one crossing, not eight")]
+    #[allow(clippy::too_many_arguments, reason = "one crossing, not nine")]
     fn ask(
         op: u32,
         method: &str,
         url: &str,
         head: &str,
         body: &JsValue,
+        length: f64,
         head_ms: f64,
         body_ms: f64,
         short_bytes: u32,
@@ -134,6 +135,8 @@ pub struct OriginCall<'a> {
     pub fields: &'a Fields,
     /// Its body, or `undefined`.
     pub body: JsValue,
+    /// The length of that, if it is known.
+    pub length: Option<u64>,
     /// How many milliseconds its answer's head may take; 0: as many as it will.
     pub head_ms: u64,
     /// And its body after that.
@@ -144,9 +147,11 @@ pub struct OriginCall<'a> {
 }
 
 /// Sends a request to an origin: gives the response, and a text of its status,
-/// of `1` if a short body is given instead, and of its fields, each piece on a
-/// line. An answer that takes too long fails with [`LATE`], and one whose short
-/// body did not come whole with [`CUT`]. Dropping it ends the request.
+/// of marks (`1` if a short body is given instead, `u` if the request's own
+/// body was not sent to its end), and of its fields, each piece on a line. An
+/// answer that takes too long fails with [`LATE`], and one whose short body did
+/// not come whole with [`CUT`]; after [`UNSENT`] if the request's own body was
+/// not sent to its end. Dropping it ends the request.
 pub fn fetch(call: &OriginCall<'_>) -> Operation {
     let bound_ms = match call.head_ms {
         0 => BODY_WAIT_MS,
@@ -159,6 +164,8 @@ pub fn fetch(call: &OriginCall<'_>) -> Operation {
             call.url,
             &call.fields.to_text(),
             &call.body,
+            // Exact up to 2^53 bytes.
+            call.length.map_or(-1.0, |length| length as f64),
             // Exact: minutes.
             call.head_ms as f64,
             call.body_ms as f64,
@@ -178,6 +185,10 @@ pub fn pause(milliseconds: u64) -> Operation {
 
 /// The failure of an answer that came too late.
 pub const LATE: &str = "edgekeep: late";
+
+/// What the failure begins with of a request whose body was not sent to its
+/// end.
+pub const UNSENT: &str = "edgekeep: unsent: ";
 
 /// The failure of a short body that did not come whole.
 pub const CUT: &str = "edgekeep: cut";

@@ -1,0 +1,82 @@
+//! Which URLs are left alone because the origin asked for it: `Retry-After`
+//! (RFC 9110 §10.2.3) of a failure holds for its URL.
+
+use super::outcomes::DISTINCT_MIN;
+
+/// How many rests are kept; the oldest is replaced, and its URL is asked
+/// again. 64 of 32 bytes for each of a thousand sites are 2 MB.
+pub const RESTS_MAX: usize = 64;
+
+/// How many of them one reader may have: an eighth, so that it does not
+/// replace those of others.
+pub const RESTS_OF_READER_MAX: usize = RESTS_MAX / 8;
+
+/// How long a rest holds for other readers at most. A firewall asks one reader
+/// for an hour; the page works for the others.
+pub const SHARED_REST_MS_MAX: u64 = 60_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    /// Digest of method kind, path and query.
+    url: u64,
+    /// Digest of the reader that the origin asked.
+    reader: u64,
+    began_ms: u64,
+    until_ms: u64,
+}
+
+impl Rest {
+    /// Until when it holds for other readers.
+    fn shared_until_ms(&self) -> u64 {
+        let most_ms = self.began_ms.saturating_add(SHARED_REST_MS_MAX);
+        self.until_ms.min(most_ms)
+    }
+}
+
+/// The URLs of a site that are left alone, in the order in which the origin
+/// asked for it.
+#[derive(Clone, Debug, Default)]
+pub struct Rests(Vec<Rest>);
+
+impl Rests {
+    /// Leaves a URL alone, for this reader at first.
+    pub fn begin(&mut self, url: u64, reader: u64, rest_ms: u64, now_ms: u64) {
+        let is_same = |rest: &Rest| rest.url == url && rest.reader == reader;
+        self.0
+            .retain(|rest| rest.until_ms > now_ms && !is_same(rest));
+        let is_own = |rest: &Rest| rest.reader == reader;
+        if self.0.iter().filter(|rest| is_own(rest)).count() >= RESTS_OF_READER_MAX
+            && let Some(at) = self.0.iter().position(is_own)
+        {
+            self.0.remove(at);
+        }
+        if self.0.len() >= RESTS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(Rest {
+            url,
+            reader,
+            began_ms: now_ms,
+            until_ms: now_ms.saturating_add(rest_ms),
+        });
+    }
+
+    /// For how many milliseconds more a reader may not ask for a URL: until
+    /// its own rest ends, or, where [`DISTINCT_MIN`] readers have one, until
+    /// fewer do.
+    pub fn left_ms(&self, url: u64, reader: u64, now_ms: u64) -> Option<u64> {
+        let of_url = || self.0.iter().filter(|rest| rest.url == url);
+        let own = of_url().find(|rest| rest.reader == reader);
+        let own_ms = own.map_or(0, |rest| rest.until_ms);
+        let mut ends: Vec<u64> = of_url().map(Rest::shared_until_ms).collect();
+        ends.sort_unstable_by(|one, other| other.cmp(one));
+        let shared_ms = ends.get(DISTINCT_MIN - 1).copied().unwrap_or(0);
+        let until_ms = own_ms.max(shared_ms);
+        until_ms.checked_sub(now_ms).filter(|ms| *ms > 0)
+    }
+
+    /// Whether nothing is left alone.
+    pub fn is_empty(&self, now_ms: u64) -> bool {
+        self.0.iter().all(|rest| rest.until_ms <= now_ms)
+    }
+}
