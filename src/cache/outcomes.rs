@@ -3,7 +3,6 @@
 //! or one reader cannot bring about alone.
 
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// How long an outcome counts: a minute. Longer than the default limit for a
@@ -34,7 +33,7 @@ pub struct Source {
 }
 
 /// A digest, for comparisons only.
-pub fn digest(text: &str) -> u64 {
+pub fn digest(text: impl AsRef<[u8]>) -> u64 {
     let digest = Sha256::digest(text);
     let bytes = digest.first_chunk().copied().unwrap_or_default();
     u64::from_be_bytes(bytes)
@@ -46,7 +45,7 @@ pub fn reader_of(address: &str) -> u64 {
     match address.trim().parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
             let [a, b, c, d, ..] = address.segments();
-            digest(&format!("{a:x}:{b:x}:{c:x}:{d:x}"))
+            digest([a, b, c, d].map(u16::to_be_bytes).concat())
         }
         _ => digest(address.trim()),
     }
@@ -167,26 +166,41 @@ impl Outcomes {
 
     /// What the outcomes come to.
     pub fn share(&self, now_ms: u64) -> Share {
-        let mut share = Share::default();
-        let mut paths = BTreeMap::new();
-        let mut readers = BTreeMap::new();
-        let mut pauses = Vec::new();
-        for outcome in self.0.iter().filter(|outcome| is_recent(outcome, now_ms)) {
-            let failed = outcome.failures > 0;
-            // Later ones replace earlier ones.
-            paths.insert(outcome.source.path, failed);
-            readers.insert(outcome.source.reader, failed);
-            if failed {
-                share.failures = share.failures.saturating_add(outcome.failures);
-                pauses.push(outcome.retry_after_ms);
-            }
+        let mut recent = self.0.as_slice();
+        // The oldest are first.
+        while let [oldest, rest @ ..] = recent
+            && !is_recent(oldest, now_ms)
+        {
+            recent = rest;
         }
-        let failing = |all: &BTreeMap<u64, bool>| all.values().filter(|failed| **failed).count();
-        (share.paths, share.failing_paths) = (paths.len(), failing(&paths));
-        (share.readers, share.failing_readers) = (readers.len(), failing(&readers));
-        pauses.sort_unstable_by(|one, other| other.cmp(one));
-        let half = pauses.len().div_ceil(2).saturating_sub(1);
-        share.retry_after_ms = pauses.get(half).copied().unwrap_or(0);
+        let all = recent;
+        let mut share = Share::default();
+        while let [outcome, later @ ..] = recent {
+            recent = later;
+            let failed = usize::from(outcome.failures > 0);
+            if !later
+                .iter()
+                .any(|other| other.source.path == outcome.source.path)
+            {
+                share.paths = share.paths.saturating_add(1);
+                share.failing_paths = share.failing_paths.saturating_add(failed);
+            }
+            if !later
+                .iter()
+                .any(|other| other.source.reader == outcome.source.reader)
+            {
+                share.readers = share.readers.saturating_add(1);
+                share.failing_readers = share.failing_readers.saturating_add(failed);
+            }
+            share.failures = share.failures.saturating_add(outcome.failures);
+        }
+        let failed = || all.iter().filter(|outcome| outcome.failures > 0);
+        let half = failed().count().div_ceil(2);
+        let asked = |ms: u64| failed().filter(|other| other.retry_after_ms >= ms).count();
+        let pauses = failed()
+            .map(|outcome| outcome.retry_after_ms)
+            .filter(|ms| *ms > 0);
+        share.retry_after_ms = pauses.filter(|ms| asked(*ms) >= half).max().unwrap_or(0);
         share
     }
 

@@ -68,10 +68,10 @@ impl Rests {
         let of_url = || self.0.iter().filter(|rest| rest.url == url);
         let own = of_url().find(|rest| rest.reader == reader);
         let own_ms = own.map_or(0, |rest| rest.until_ms);
-        let mut ends: Vec<u64> = of_url().map(Rest::shared_until_ms).collect();
-        ends.sort_unstable_by(|one, other| other.cmp(one));
-        let shared_ms = ends.get(DISTINCT_MIN - 1).copied().unwrap_or(0);
-        let until_ms = own_ms.max(shared_ms);
+        let ends = || of_url().map(Rest::shared_until_ms);
+        let lasts = |ms: u64| ends().filter(|end| *end >= ms).count() >= DISTINCT_MIN;
+        let shared_ms = ends().filter(|end| lasts(*end)).max();
+        let until_ms = own_ms.max(shared_ms.unwrap_or(0));
         until_ms.checked_sub(now_ms).filter(|ms| *ms > 0)
     }
 

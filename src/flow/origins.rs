@@ -23,7 +23,7 @@ pub struct Origins {
     /// for the others.
     sites: RefCell<HashMap<String, Site>>,
     /// By origin. Those without requests are not kept.
-    gates: RefCell<HashMap<String, Gate>>,
+    gates: RefCell<Vec<(String, Gate)>>,
 }
 
 #[derive(Debug, Default)]
@@ -175,11 +175,15 @@ impl Origins {
     }
 
     fn with_gate<T>(&self, origin: &str, use_it: impl FnOnce(&mut Gate) -> T) -> T {
-        let mut table = self.gates.borrow_mut();
-        let gate = table.entry(origin.to_owned()).or_default();
-        let result = use_it(gate);
-        if gate.is_empty() {
-            table.remove(origin);
+        let mut gates = self.gates.borrow_mut();
+        let at = gates.iter().position(|(name, _)| name == origin);
+        let (name, mut gate) = match at {
+            Some(at) => gates.swap_remove(at),
+            None => (origin.to_owned(), Gate::default()),
+        };
+        let result = use_it(&mut gate);
+        if !gate.is_empty() {
+            gates.push((name, gate));
         }
         result
     }
@@ -233,7 +237,9 @@ impl Origins {
 
     /// Puts a request in line until some time; `None` if the line is too long.
     pub fn queue(&self, asker: &Asker, now_ms: u64, until_ms: u64) -> Option<Turn<'_>> {
-        let waiting = self.gates.borrow().values().map(Gate::waiting).sum();
+        let gates = self.gates.borrow();
+        let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
+        drop(gates);
         let ticket = self.with_gate(&asker.origin, |gate| {
             gate.queue(asker.who, waiting, now_ms, until_ms)
         })?;
