@@ -2,7 +2,7 @@
 
 use super::executor::Life;
 use super::host::SimHost;
-use super::page::Bytes;
+use super::page::{Bytes, Name};
 use super::promises::{Promise, others_ms};
 use super::setup::{SEARCH, START_MS};
 use super::world::{Seat, World};
@@ -32,6 +32,11 @@ const LOOKS_MAX: u32 = 4;
 /// A request to the origin.
 pub struct Flight {
     site: &'static str,
+    page: usize,
+    /// The client, if it has a name.
+    client: Option<Name>,
+    /// Whether it has no limit of time.
+    upload: bool,
     /// What it asks for, variant and all.
     key: String,
     began_ms: u64,
@@ -78,6 +83,9 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
         .any(|other| other.key == key && other.lasts(now_ms));
     let flight = Flight {
         site: exchange.site,
+        page: exchange.page,
+        client: exchange.names.borrow().first().copied(),
+        upload: request.method == "POST",
         key,
         began_ms: now_ms,
         leads: is_for_all(host, request) && !is_excused(host, request) && !beside,
@@ -101,17 +109,19 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
         let text = format!("{name} asks for {key}, asked for at {ms} ms\n{exchange}");
         world.promises.break_one(world, Promise::Collapsed, text);
     }
+    let storm = world.setup.storm.as_ref();
+    let limit = storm.map_or(usize::MAX, |storm| storm.guard.requests_max);
+    let last = Share::of(&flight);
     flights.push(flight);
     let here = |flight: &&Flight| flight.site == exchange.site && flight.is_up();
     let count = flights.iter().filter(here).count();
+    let is_full = last.is_full(&flights, limit);
     drop(flights);
     world.sums(exchange.kind, |sums| {
         sums.origin += 1;
         sums.in_flight = sums.in_flight.max(count as u64);
     });
-    let storm = world.setup.storm.as_ref();
-    let limit = storm.map_or(usize::MAX, |storm| storm.guard.requests_max);
-    if count >= limit {
+    if is_full {
         seat.full_ms.set(Some(world.executor.now_ms()));
     }
     if count > limit {
@@ -120,6 +130,40 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
         world.promises.break_one(world, Promise::Load, text);
     }
     over
+}
+
+/// Whose share of an origin's places a request is of.
+struct Share {
+    site: &'static str,
+    page: usize,
+    client: Option<Name>,
+    upload: bool,
+}
+
+impl Share {
+    fn of(flight: &Flight) -> Self {
+        Self {
+            site: flight.site,
+            page: flight.page,
+            client: flight.client,
+            upload: flight.upload,
+        }
+    }
+
+    /// Whether there is no place for another one like it: its host, its page,
+    /// its client or uploads have all that they may. Both hosts share an
+    /// origin.
+    fn is_full(&self, all: &[Flight], limit: usize) -> bool {
+        let here = || all.iter().filter(|other| other.site == self.site);
+        let of_page = here().filter(|other| other.page == self.page).count();
+        let of_client = here().filter(|other| self.client.is_some() && other.client == self.client);
+        let uploads = here().filter(|other| other.upload).count();
+        let half = limit.div_ceil(2);
+        here().count().saturating_add(all.len()) >= limit.saturating_mul(2)
+            || of_page >= half
+            || of_client.count() >= half
+            || (self.upload && uploads >= (limit / 4).max(1))
+    }
 }
 
 /// Whether the answer to a request is meant for all who ask alike. Where a
