@@ -299,5 +299,5 @@ fn is_never_keyed(name: &str) -> bool {
         "authorization",
     ];
     let name = name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || super::request::is_forwarding_field(&name)
+    NAMES.contains(&name.as_str()) || super::client_fields::is_forwarding_field(&name)
 }

@@ -13,6 +13,7 @@ pub mod breaker;
 pub mod budget;
 pub mod cascade;
 pub mod chance;
+pub mod client_fields;
 mod compile;
 pub mod cookies;
 pub mod dialect;

@@ -1,5 +1,8 @@
 //! The first question: may this request use the cache, and under which key?
 
+use super::client_fields::{
+    CONDITIONS, Passage, claims_host, is_forwarding_field, is_ours, passage,
+};
 use super::cookies;
 use super::dialect::{self, Call};
 use super::esi;
@@ -8,11 +11,12 @@ use super::negotiation::{self, Choice};
 use super::rules::{Origin, Rule, Rules};
 use crate::http::accept;
 use crate::http::cache_control::RequestControl;
-use crate::http::fields::{Fields, is_hop_by_hop, strip_hop_by_hop};
+use crate::http::fields::{Fields, is_hop_by_hop, strip_hop_by_hop_but};
 use crate::http::head::{Method, RequestHead};
 use crate::http::range;
 use crate::http::url::Url;
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// What is to be done with a request.
@@ -276,6 +280,14 @@ fn keyed(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     for name in &rule.key_cookies {
         key.add("cookie", name, cookie(name, client));
     }
+    if rule.forward_all {
+        let keyed = |name: &&str| travels(name) && passage(rule, name) == Passage::Keyed;
+        // A set has one order, whatever the client's.
+        let names: BTreeSet<&str> = client.iter().map(|(name, _)| name).filter(keyed).collect();
+        for name in names {
+            key.add("field", name, client.joined(name).as_deref());
+        }
+    }
     key
 }
 
@@ -321,9 +333,16 @@ fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fie
 /// A client's fields without those of its connection and those that are ours.
 fn travelling(client: &Fields) -> Fields {
     let mut client = client.clone();
-    strip_hop_by_hop(&mut client);
+    strip_connection(&mut client);
     client.retain(|name, _| !is_ours(name));
     client
+}
+
+/// Removes the fields of the client's connection. What the edge in front of us
+/// has set is no field of that connection, even if the client's `Connection`
+/// names it: the origin may grant or log by it.
+fn strip_connection(fields: &mut Fields) {
+    strip_hop_by_hop_but(fields, is_forwarding_field);
 }
 
 /// Whether `Connection` names no field that would travel otherwise.
@@ -331,10 +350,6 @@ fn names_nothing(client: &Fields) -> bool {
     let plain = |value: &str| value.eq_ignore_ascii_case("keep-alive") || value == "close";
     client.all("connection").all(plain)
 }
-
-/// Fields by which a client refers to what it holds.
-pub(super) const CONDITIONS: [&str; 4] =
-    ["if-none-match", "if-modified-since", "range", "if-range"];
 
 /// Fields that choose among variants of an answer.
 pub(super) const NEGOTIATION: [&str; 3] = ["accept", "accept-language", "accept-encoding"];
@@ -344,10 +359,7 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
     let mut sent = Fields::new();
     if rule.forward_all {
         sent = client.clone();
-        strip_hop_by_hop(&mut sent);
-        sent.retain(|name, _| {
-            !is_forwarding_field(name) && !is_ours(name) && !CONDITIONS.contains(&name)
-        });
+        sent.retain(|name, _| passage(rule, name) != Passage::Own);
         // RFC 9110 §7.6.3; only where a rule wants us transparent, because some
         // origins do not compress for proxies.
         let via: Vec<&str> = client.all("via").chain([VIA]).collect();
@@ -405,8 +417,8 @@ fn negotiated(name: &str, client: &Fields) -> Option<String> {
 fn whole(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
     let mut fields = request.fields.clone();
     let upgrade = fields.joined("upgrade");
-    strip_hop_by_hop(&mut fields);
-    fields.retain(|name, _| !is_ours(name));
+    strip_connection(&mut fields);
+    fields.retain(|name, _| !is_ours(name) && !claims_host(name));
     if !matches!(request.method, Method::Other(_)) {
         // A Worker cannot send a body with these methods.
         fields.remove("content-length");
@@ -454,32 +466,4 @@ fn target(url: &Url, origin: Option<&Origin>) -> String {
         }
         .to_string(),
     }
-}
-
-/// Fields by which a request claims another client, host, scheme, path or
-/// method than its own. Unkeyed, they are how caches get poisoned.
-pub fn is_forwarding_field(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "forwarded",
-        "via",
-        "true-client-ip",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "x-host",
-        "x-original-url",
-        "x-original-host",
-        "x-rewrite-url",
-        "x-http-method",
-        "x-http-method-override",
-        "x-method-override",
-    ];
-    name.starts_with("x-forwarded") || name.starts_with("cf-") || NAMES.contains(&name)
-}
-
-/// Fields that the runtime or Edgekeep sets: `Host` follows from the URL; a
-/// Worker's origin request must not wait for a 100 (Continue); what we can do
-/// no client says.
-fn is_ours(name: &str) -> bool {
-    matches!(name, "host" | "expect" | esi::CAPABILITY_FIELD)
 }

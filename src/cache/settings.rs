@@ -309,9 +309,11 @@ pub struct RuleSettings {
     /// dropped like `drop_cookies`, and `key_cookies` must not name them.
     /// Default: `[]`.
     pub csrf_cookies: Option<Vec<String>>,
-    /// Request fields that reach the origin without being in the key; `["*"]`
-    /// for all but those that claim another client, host, path or method.
-    /// Default: `[]`.
+    /// Request fields that reach the origin without being in the key. `"*"`
+    /// lets all others through too, and puts them in the key, but for what
+    /// every browser sends (`User-Agent`, `Cookie`, `Referer`, `Cache-Control`
+    /// and the like), which stays out of it. Fields that claim another client,
+    /// host, path or method never pass. Default: `[]`.
     pub forward_headers: Option<Vec<String>>,
 
     // Origin

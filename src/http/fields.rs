@@ -296,10 +296,17 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 
 /// Removes hop-by-hop fields and whatever `Connection` names.
 pub fn strip_hop_by_hop(fields: &mut Fields) {
+    strip_hop_by_hop_but(fields, |_| false);
+}
+
+/// Removes hop-by-hop fields, and whatever `Connection` names but the fields
+/// that `stays` holds for (lower-case names).
+pub fn strip_hop_by_hop_but(fields: &mut Fields, stays: impl Fn(&str) -> bool) {
     let named: Vec<String> = fields
         .all("connection")
         .flat_map(super::list::members)
         .map(str::to_ascii_lowercase)
         .collect();
-    fields.retain(|name, _| !is_hop_by_hop(name) && !named.iter().any(|n| n == name));
+    let goes = |name: &str| named.iter().any(|n| n == name) && !stays(name);
+    fields.retain(|name, _| !is_hop_by_hop(name) && !goes(name));
 }
