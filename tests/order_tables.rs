@@ -70,7 +70,7 @@ fn selectors_are_normalised_like_requests() {
     );
     check(
         json!({ "hosts": ["A.test", { "host": "b.test:81" }] }),
-        "host:a.test | host:b.test:81",
+        "host:a.test | host:b.test",
     );
     check(json!({ "purge_everything": true }), "everything");
     check(
@@ -405,7 +405,7 @@ fn a_key_is_told_what_it_may_not_purge() {
     );
     assert_eq!(
         kept,
-        "url:www.a.test/x url:b.test:81/ tag:x:1 prefix:www.a.test/a prefix:b.test host:b.test host:b.test:81"
+        "url:www.a.test/x url:b.test:81/ tag:x:1 prefix:www.a.test/a prefix:b.test host:b.test"
     );
     let (paths, kept) = refused(2, &order);
     assert_eq!((paths.split(' ').count(), kept.as_str()), (16, ""));

@@ -64,8 +64,10 @@ fn a_purge_reaches_what_it_names() {
     let host = |text: &str| Selector::Host(text.to_owned());
     check(host("a.test"), "http://a.test/b/c?d", &[], true);
     check(host("a.test"), "http://b.a.test/", &[], false);
-    check(host("a.test"), "http://a.test:81/", &[], false);
-    check(host("a.test:81"), "http://a.test:81/", &[], true);
+    // A host is one on all its ports.
+    check(host("a.test"), "http://a.test:81/", &[], true);
+    check(host("a.test"), "https://a.test:8443/b?c", &[], true);
+    check(host("a.test"), "http://a.test./", &[], true);
     // A tag, a host and a prefix of one spelling are three things.
     check(tag("a.test"), "http://a.test/", &[], false);
     check(host("a.test"), "http://b.test/", &["a.test"], false);

@@ -397,10 +397,11 @@ fn prefix(text: &str) -> Result<Selector, String> {
     Ok(Selector::Prefix(format!("{}{path}", url.host)))
 }
 
+/// A host name. A port is read and ignored: a host is one on all its ports.
 fn host(text: &str) -> Result<Selector, String> {
-    if !url::is_host_name(url::host_name(text)) {
+    if url::canonical_host(url::host_name(text)).is_none() {
         return Err("must be a host name, such as www.example.com".to_owned());
     }
     let url = Url::parse(&format!("https://{text}")).map_err(|error| format!("it {error}"))?;
-    Ok(Selector::Host(url.host))
+    Ok(Selector::Host(url.host_name().to_owned()))
 }

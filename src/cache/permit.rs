@@ -136,7 +136,7 @@ fn permit(path: &str, may: Option<&MaySettings>) -> Result<Permit, RulesError> {
             None => Ok(()),
         }
     };
-    let hosts: Vec<String> = may.hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
+    let hosts: Vec<String> = may.hosts.iter().map(|h| url::host_pattern(h)).collect();
     check(
         "hosts",
         &hosts,
@@ -163,7 +163,7 @@ fn permit(path: &str, may: Option<&MaySettings>) -> Result<Permit, RulesError> {
 /// A host name without a port, with `*` for any run of characters.
 fn is_host_pattern(pattern: &str) -> bool {
     let name = pattern.replace('*', "x");
-    url::is_host_name(&name) && url::host_name(&name) == name
+    url::host_name(&name) == name && url::canonical_host(&name).is_some()
 }
 
 fn is_key_name(name: &str) -> bool {

@@ -385,10 +385,11 @@ fn origins_of(
     (host, settings): &(String, OriginSettings),
 ) -> Result<(String, Origin, Option<Origin>), RulesError> {
     let path = format!("origins.{host}");
-    let name = Url::parse(&format!("http://{host}"));
-    if host.contains(['/', '#', '?']) || name.is_err() {
+    let (name, port) = host.split_at(url::host_name(host).len());
+    let valid = Url::parse(&format!("http://{host}")).is_ok();
+    let Some(name) = url::canonical_host(name).filter(|_| valid) else {
         return Err(wrong(&path, "the name is not a host name"));
-    }
+    };
     let (url, backup) = match settings {
         OriginSettings::One(url) => (read_origin(&path, url)?, None),
         OriginSettings::Two(two) => (
@@ -396,7 +397,7 @@ fn origins_of(
             origin(&format!("{path}.backup"), Some(&two.backup))?,
         ),
     };
-    Ok((host.to_ascii_lowercase(), url, backup))
+    Ok((name + port, url, backup))
 }
 
 fn origin(path: &str, text: Option<&str>) -> Result<Option<Origin>, RulesError> {

@@ -22,7 +22,7 @@ impl Scope {
     /// The URLs of a rule.
     pub(super) fn of(rule: &RuleSettings) -> Self {
         Self {
-            host: Glob::new(&rule.host.as_deref().unwrap_or("*").to_ascii_lowercase()),
+            host: Glob::new(&url::host_pattern(rule.host.as_deref().unwrap_or("*"))),
             path: path_glob(rule),
             within: None,
             hashed: rule.hashed == Some(true),

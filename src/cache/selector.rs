@@ -31,7 +31,8 @@ pub enum Selector {
     /// Every path that is this or lies below it: `host/path`, no slash at the
     /// end.
     Prefix(String),
-    /// Every page of a host.
+    /// Every page of a host, on all its ports: a reader may ask for any of
+    /// those, and a purge of the host must reach what is stored then.
     Host(String),
     /// Everything.
     Everything,
@@ -102,7 +103,7 @@ pub fn marks(url: &Url, tags: &[String], groups: &[String]) -> Vec<u64> {
     let mut names = vec![
         Selector::Url(url_text(url)),
         Selector::Path(format!("{host}{path}")),
-        Selector::Host(host.clone()),
+        Selector::Host(url.host_name().to_owned()),
     ];
     let ends = path.match_indices('/').map(|(at, _)| at);
     let ends = ends.take(PREFIX_DEPTH_MAX + 1).chain([path.len()]);

@@ -1,17 +1,27 @@
 //! Absolute http(s) URLs and their normal form (RFC 3986 §6.2.2).
+//!
+//! `fetch` reads addresses by the URL standard (WHATWG), which takes `\` for
+//! `/` and resolves dot segments. What it would ask for is what must be ruled,
+//! keyed and purged, so URLs are read in the same way here; an address that
+//! the standard reads as another host, such as `127.1`, is none. A test
+//! compares both with the runtime (`tests/workerd/addresses.test.mjs`).
 
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 /// An absolute `http` or `https` URL. Scheme and host are lower-case, a
-/// default port is dropped; path and query are as they came until
-/// [`canonical_path`] and [`canonical_piece`] are asked.
+/// default port is dropped, and the path has neither `\` nor dot segments. Its
+/// escapes and the query are as they came until [`canonical_path`] and
+/// [`canonical_parameter`] are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// Host, with `:port` unless it is the scheme's default.
+    /// Host without a dot at its end, with `:port` unless it is the scheme's
+    /// default.
     pub host: String,
     /// The path, beginning with `/`.
     pub path: String,
@@ -46,44 +56,50 @@ impl Url {
             _ => return Err(UrlError::Scheme),
         };
         let rest = rest.split('#').next().unwrap_or_default();
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let end = rest.find(['/', '\\', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
         let host = authority_of(scheme, authority)?;
+        let target = cleaned(target);
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
-            None => (target, None),
+            None => (&*target, None),
         };
-        let path = if path.is_empty() { "/" } else { path };
+        let path = standard_path(path);
         Ok(Self {
             scheme,
             host,
-            path: path.to_owned(),
+            path,
             query,
         })
     }
 
     /// The URL that a reference means here (RFC 3986 §5.2); `None` for one
-    /// that is no http(s) URL. The path is not yet canonical.
+    /// that is no http(s) URL.
     pub fn join(&self, reference: &str) -> Option<Self> {
-        let reference = reference.trim().split('#').next().unwrap_or_default();
-        if let Some(rest) = reference.strip_prefix("//") {
-            return Self::parse(&format!("{}://{rest}", self.scheme)).ok();
-        }
-        let before_path = reference.split(['/', '?']).next().unwrap_or_default();
-        if before_path.contains(':') {
-            return Self::parse(reference).ok();
-        }
+        let reference = cleaned(reference.trim());
+        let reference = reference.split('#').next().unwrap_or_default();
         let (path, query) = match reference.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (reference, None),
+            Some((path, query)) => (slashed(path), Some(query.to_owned())),
+            None => (slashed(reference), None),
         };
+        let absolute = |start: &str| {
+            let query = query.iter().flat_map(|query| ["?", query]);
+            let text: String = [start, &path].into_iter().chain(query).collect();
+            Self::parse(&text).ok()
+        };
+        if path.starts_with("//") {
+            return absolute(&format!("{}:", self.scheme));
+        }
+        if path.split('/').next().unwrap_or_default().contains(':') {
+            return absolute("");
+        }
         let (path, query) = if path.is_empty() {
             (self.path.clone(), query.or_else(|| self.query.clone()))
         } else if path.starts_with('/') {
-            (path.to_owned(), query)
+            (standard_path(&path), query)
         } else {
             let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            (format!("{folder}/{path}"), query)
+            (standard_path(&format!("{folder}/{path}")), query)
         };
         Some(Self {
             path,
@@ -113,6 +129,34 @@ impl Url {
     }
 }
 
+/// A text without what the URL standard drops: tabs and line breaks.
+fn cleaned(text: &str) -> Cow<'_, str> {
+    match text.contains(['\t', '\n', '\r']) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(text.replace(['\t', '\n', '\r'], "")),
+    }
+}
+
+/// A path with `/` for each `\`.
+fn slashed(path: &str) -> Cow<'_, str> {
+    match path.contains('\\') {
+        false => Cow::Borrowed(path),
+        true => Cow::Owned(path.replace('\\', "/")),
+    }
+}
+
+/// A path as the URL standard reads it, but for its percent-encoding.
+fn standard_path(path: &str) -> String {
+    let path = slashed(path);
+    // Nearly all are.
+    let may_have_dots = path.contains("/.") || path.contains("/%2");
+    match path.starts_with('/') {
+        true if !may_have_dots => path.into_owned(),
+        true => remove_dot_segments(&path),
+        false => remove_dot_segments(&format!("/{path}")),
+    }
+}
+
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_text())
@@ -134,14 +178,13 @@ fn authority_of(scheme: &str, authority: &str) -> Result<String, UrlError> {
     }
     let name = host_name(authority);
     let port = authority.get(name.len() + 1..).unwrap_or_default();
-    if !is_host_name(name) {
+    let Some(name) = canonical_host(name) else {
         let parts = authority.rsplit_once(':');
-        if parts.is_some_and(|(name, _)| is_host_name(name)) {
+        if parts.is_some_and(|(name, _)| canonical_host(name).is_some()) {
             return Err(UrlError::Port);
         }
         return Err(UrlError::Host);
-    }
-    let name = name.to_ascii_lowercase();
+    };
     let default = if scheme == "https" { 443 } else { 80 };
     match port {
         "" => Ok(name),
@@ -153,37 +196,63 @@ fn authority_of(scheme: &str, authority: &str) -> Result<String, UrlError> {
     }
 }
 
-/// Letters, digits, `-`, `_` and dots, or an IPv6 address in brackets. Names
-/// in other scripts must come in their `xn--` form.
-pub fn is_host_name(name: &str) -> bool {
+/// A host name without a port in the spelling of the URL standard, and without
+/// a dot at its end: lower-case, IPv6 addresses in brackets at their shortest.
+/// `None` for what is no host name: letters, digits, `-` and `_` in labels that
+/// are not empty. Names in other scripts must come in their `xn--` form.
+pub fn canonical_host(name: &str) -> Option<String> {
+    if let Some(address) = name.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        return Some(match address.to_ipv4_mapped() {
+            None => format!("[{address}]"),
+            // Which Rust prints otherwise than the standard.
+            Some(_) => {
+                let [.., high, low] = address.segments();
+                format!("[::ffff:{high:x}:{low:x}]")
+            }
+        });
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let mut labels = name.split('.');
     // 253 characters are the longest DNS name (RFC 1035 §2.3.4).
-    if name.is_empty() || name.len() > 253 {
-        return false;
+    if name.len() > 253 || !labels.all(|label| !label.is_empty() && label.bytes().all(valid)) {
+        return None;
     }
-    match name.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
-        Some(address) => {
-            !address.is_empty()
-                && address
-                    .bytes()
-                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
-        }
-        None => name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')),
-    }
+    // The standard takes a name whose last label is a number for an IPv4
+    // address, however that is written: `127.1`, `0x7f.1`, `2130706433`.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|b| b.is_ascii_digit())
+        || last
+            .strip_prefix("0x")
+            .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let readable = !is_number || name.parse::<Ipv4Addr>().is_ok();
+    readable.then_some(name)
 }
 
-/// A path in its normal form: percent-encoding canonical, dot segments
-/// removed. Two paths that some server may tell apart stay apart: `//`, `%2F`,
-/// `%5C`, `;` and an incomplete escape (`%zz`) are left as they are.
+/// A pattern of host names with `*` in the spelling of [`canonical_host`].
+pub fn host_pattern(pattern: &str) -> String {
+    let pattern = pattern.strip_suffix('.').unwrap_or(pattern);
+    pattern.to_ascii_lowercase()
+}
+
+/// A path in its normal form: percent-encoding canonical, `/` for `\`, dot
+/// segments removed. Two paths that some server may tell apart stay apart:
+/// `//`, `%2F`, `%5C`, `;` and an incomplete escape (`%zz`) are left as they
+/// are.
 pub fn canonical_path(path: &str) -> String {
-    let escaped = canonical_piece(path, |b| is_unreserved(b) || is_path_reserved(b));
-    remove_dot_segments(escaped)
+    let escaped = canonical_path_pattern(path);
+    match escaped.starts_with('/') && !escaped.contains("/.") {
+        true => escaped,
+        false => remove_dot_segments(&escaped),
+    }
 }
 
 /// A path pattern with `*` in the spelling of [`canonical_path`].
 pub fn canonical_path_pattern(pattern: &str) -> String {
-    canonical_piece(pattern, |b| is_unreserved(b) || is_path_reserved(b))
+    canonical_piece(&slashed(pattern), |b| {
+        is_unreserved(b) || is_path_reserved(b)
+    })
 }
 
 /// One query parameter in its normal form.
@@ -263,7 +332,7 @@ fn is_unreserved(byte: u8) -> bool {
 }
 
 /// What else may stand unescaped in a path: sub-delims, `:`, `@` and `/`
-/// (RFC 3986 §3.3); and the backslash, which servers disagree on.
+/// (RFC 3986 §3.3).
 fn is_path_reserved(byte: u8) -> bool {
     matches!(
         byte,
@@ -280,34 +349,37 @@ fn is_path_reserved(byte: u8) -> bool {
             | b':'
             | b'@'
             | b'/'
-            | b'\\'
     )
 }
 
-/// In a query `?` may stand too (RFC 3986 §3.4).
+/// In a query `?` may stand too (RFC 3986 §3.4), and the backslash, which
+/// `fetch` leaves as it is there. It escapes `'`, so `'` is `%27`.
 fn is_query_reserved(byte: u8) -> bool {
-    byte == b'?' || is_path_reserved(byte)
+    matches!(byte, b'?' | b'\\') || (is_path_reserved(byte) && byte != b'\'')
 }
 
-/// RFC 3986 §5.2.4, for a path that begins with `/`.
-fn remove_dot_segments(path: String) -> String {
-    if path.starts_with('/') && !path.contains("/.") {
-        return path;
-    }
+/// RFC 3986 §5.2.4, for a path that begins with `/`. As in the URL standard, a
+/// dot may be escaped.
+fn remove_dot_segments(path: &str) -> String {
+    let is_one = |segment: &str| segment == "." || segment.eq_ignore_ascii_case("%2e");
+    let is_two = |segment: &str| {
+        segment == ".."
+            || [".%2e", "%2e.", "%2e%2e"]
+                .iter()
+                .any(|dots| segment.eq_ignore_ascii_case(dots))
+    };
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        match segment {
-            "." | ".." => {
-                if segment == ".." {
-                    kept.pop();
-                }
-                if last {
-                    kept.push("");
-                }
-            }
-            _ => kept.push(segment),
+        let two = is_two(segment);
+        if two {
+            kept.pop();
+        }
+        if !two && !is_one(segment) {
+            kept.push(segment);
+        } else if last {
+            kept.push("");
         }
     }
     let mut canonical = String::with_capacity(path.len());
