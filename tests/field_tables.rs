@@ -491,6 +491,11 @@ fn changes_tell_how_fields_differ_from_what_was_read() {
     check(|f| f.remove("etag"), &[("etag", GONE), ("date", "Today")]);
     check(|f| f.remove("date"), &[]);
     check(|f| f.retain(|_, _| false), &[("etag", GONE), ("via", GONE)]);
+    // The other side removes all lines of a name: those that stay are told.
+    let mut fields = Fields::from_text("link\na\nlink\nb\netag\n1\nlink\nc");
+    fields.retain(|_, value| value != "b");
+    let changes = fields.changes(|_, _| true);
+    assert_eq!(changes.as_deref(), Some("link\n\0\nlink\na\nlink\nc"));
     // What was never read has changed from nothing that is known.
     let made: Fields = [("etag", "\"1\"")].into_iter().collect();
     assert_eq!(made.changes(|_, _| true), None);

@@ -1,11 +1,21 @@
 //! Shows what the isolate's own memory lets in, keeps and drives out.
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod world;
+
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::memory::{Kept, MEMORY_BODY_BYTES_MAX, Memory};
+use edgekeep::cache::memory::{COPYING_MAX, Kept, MEMORY_BODY_BYTES_MAX, Memory};
 use edgekeep::cache::selector::mark_of;
+use edgekeep::flow::host::{Keep, Landed, Tier};
+use edgekeep::flow::memory::outdate;
+use edgekeep::flow::serve::serve;
 use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
 use std::rc::Rc;
+use world::place::{Place, START_MS, origin, slow};
+use world::{Plan, World};
 
 fn entry(key: &str, bytes: u64) -> Entry {
     Entry {
@@ -116,4 +126,119 @@ fn variants_lie_under_one_key() {
     memory.drop_key("/a");
     assert_eq!(memory.bytes(), 0);
     assert!(!holds(&memory, "/a"));
+}
+
+#[test]
+fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
+    let mut memory = Memory::new(1_000_000);
+    let begun = memory.begin_copy("/a");
+    let other = memory.begin_copy("/b");
+    memory.drop_key("/a");
+    memory.end_copy(copy(entry("/a", 100)), begun);
+    memory.end_copy(copy(entry("/b", 100)), other);
+    assert!(!holds(&memory, "/a") && holds(&memory, "/b"));
+    // Nor instead of one begun since, and no copy ends twice.
+    let old = memory.begin_copy("/a");
+    let new = memory.begin_copy("/a");
+    memory.end_copy(copy(entry("/a", 100)), old);
+    assert!(!holds(&memory, "/a"));
+    memory.end_copy(copy(entry("/a", 100)), new);
+    assert!(holds(&memory, "/a"));
+    memory.drop_key("/a");
+    memory.end_copy(copy(entry("/a", 100)), new);
+    assert!(!holds(&memory, "/a"));
+}
+
+#[test]
+fn copies_that_never_end_are_forgotten() {
+    let mut memory = Memory::new(1_000_000);
+    let begun: Vec<u64> = (0..COPYING_MAX)
+        .map(|n| memory.begin_copy(&format!("/{n}")))
+        .collect();
+    // At the limit all are still known; one more, and none but that one is.
+    memory.end_copy(copy(entry("/0", 100)), begun[0]);
+    assert!(holds(&memory, "/0"));
+    memory.begin_copy("/0");
+    let last = memory.begin_copy("/last");
+    memory.end_copy(copy(entry("/1", 100)), begun[1]);
+    memory.end_copy(copy(entry("/last", 100)), last);
+    assert!(!holds(&memory, "/1") && holds(&memory, "/last"));
+}
+
+const SETTINGS: &str = r#"{ "origin": "http://origin.test", "max_purge_lag": 4,
+    "defaults": { "kv": false, "request_directives": true } }"#;
+
+/// Has the isolate fetch `/a` anew, and store it, though its copy is fresh.
+fn reload(place: &Place) {
+    let head = RequestHead {
+        method: Method::Get,
+        url: Url::parse("http://a.test/a").expect("a URL"),
+        fields: [("cache-control", "no-cache")].into_iter().collect(),
+    };
+    let there = place.clone();
+    place.world.executor.spawn(async move {
+        serve(&there.world, &there.isolate, head, None).await;
+    });
+    place.world.executor.settle();
+}
+
+#[test]
+fn a_copy_in_the_making_does_not_outlive_a_reload() {
+    for reloads in [false, true] {
+        let world = World::new(START_MS);
+        origin(&world, "/a", "max-age=600", "old");
+        let place = Place::of(&world, 0, SETTINGS);
+        assert_eq!(place.get("/a"), "old -");
+        assert_eq!(place.get("/a"), "old cache-api");
+        slow(&world, "memory", 1000);
+        assert_eq!(place.get("/a"), "old cache-api");
+        world.executor.advance(500);
+        if reloads {
+            origin(&world, "/a", "max-age=600", "new");
+            // Else it would confirm the old one.
+            if let Some(Plan::Answer { fields, .. }) = world.state.borrow_mut().plans.get_mut("/a")
+            {
+                fields.set("etag", "\"2\"");
+            }
+            reload(&place);
+        }
+        world.executor.advance(1000);
+        let expected = if reloads {
+            "new cache-api"
+        } else {
+            "old memory"
+        };
+        assert_eq!(place.get("/a"), expected);
+    }
+}
+
+#[test]
+fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there() {
+    let world = World::new(START_MS);
+    let place = Place::of(&world, 0, SETTINGS);
+    let keep = |copies: &Place| {
+        let mut memory = copies.isolate.memory.borrow_mut();
+        memory.keep(copy(entry("/a", 100)));
+    };
+    for (tier, outcome, stays) in [
+        (Tier::CacheApi, Ok(()), false),
+        (Tier::CacheApi, Err("it broke off"), true),
+        (Tier::Kv, Ok(()), true),
+    ] {
+        keep(&place);
+        let mut stored = Keep {
+            entry: entry("/a", 200),
+            places: Vec::new(),
+            landed: Landed::default(),
+        };
+        outdate(&place.isolate, &mut stored);
+        assert!(!holds(&place.isolate.memory.borrow(), "/a"));
+        keep(&place);
+        stored.landed.tell(tier, outcome);
+        assert_eq!(
+            holds(&place.isolate.memory.borrow(), "/a"),
+            stays,
+            "{tier:?}"
+        );
+    }
 }

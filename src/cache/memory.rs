@@ -39,6 +39,11 @@ const COPY_BYTES: u64 = 2048;
 /// How many variants of an answer are kept.
 const VARIANTS_MAX: usize = 4;
 
+/// How many copies may be in the making; beyond it all are given up, which
+/// costs a copy each. One that breaks off never ends, so they add up. A copy
+/// takes milliseconds: an isolate has a few at a time.
+pub const COPYING_MAX: usize = 100;
+
 /// A copy.
 pub struct Kept {
     /// Its head.
@@ -79,6 +84,9 @@ pub struct Memory {
     /// Keys in the order in which they came, each once.
     queue: VecDeque<Rc<str>>,
     seen: Doorkeeper,
+    /// The copies in the making: the number of the last one of each key.
+    copying: HashMap<String, u64>,
+    last_copy: u64,
 }
 
 impl std::fmt::Debug for Memory {
@@ -101,6 +109,8 @@ impl Memory {
             items: HashMap::new(),
             queue: VecDeque::new(),
             seen: Doorkeeper::default(),
+            copying: HashMap::new(),
+            last_copy: 0,
         }
     }
 
@@ -127,6 +137,25 @@ impl Memory {
             .is_some_and(|name| self.seen.knew(*name))
     }
 
+    /// Notes that a copy for this key is begun. Its number ends it.
+    pub fn begin_copy(&mut self, key: &str) -> u64 {
+        if self.copying.len() >= COPYING_MAX {
+            self.copying.clear();
+        }
+        self.last_copy = self.last_copy.wrapping_add(1);
+        self.copying.insert(key.to_owned(), self.last_copy);
+        self.last_copy
+    }
+
+    /// Keeps a copy, unless something newer was stored under its key since it
+    /// was begun ([`Memory::drop_key`]), or another copy was begun.
+    pub fn end_copy(&mut self, copy: Kept, number: u64) {
+        if self.copying.get(&copy.entry.key) == Some(&number) {
+            self.copying.remove(&copy.entry.key);
+            self.keep(copy);
+        }
+    }
+
     /// Keeps a copy; an older one of the same variant goes.
     pub fn keep(&mut self, copy: Kept) {
         let key: Rc<str> = copy.entry.key.as_str().into();
@@ -150,9 +179,10 @@ impl Memory {
         self.make_room();
     }
 
-    /// Drops what lies under a key. The doorkeeper knows it, and lets it in
-    /// again when it is asked for.
+    /// Drops what lies under a key, and what is being copied for it. The
+    /// doorkeeper knows it, and lets it in again when it is asked for.
     pub fn drop_key(&mut self, key: &str) {
+        self.copying.remove(key);
         if let Some(item) = self.items.remove(key) {
             self.bytes = self.bytes.saturating_sub(item.bytes);
             self.queue.retain(|queued| **queued != *key);

@@ -372,7 +372,7 @@ pub fn store<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    keep: Keep,
+    mut keep: Keep,
     body: Option<H::Body>,
     client: Client,
     report: &mut Report,
@@ -383,7 +383,7 @@ pub fn store<H: Host>(
     let for_client = answer_head.wants_body;
     signpost::put_up(host, isolate, lookup, &keep);
     note_stores(report, &keep.places);
-    memory::outdate(isolate, &keep.entry);
+    memory::outdate(isolate, &mut keep);
     answer_head.with(host.keep(body, keep, for_client))
 }
 
@@ -447,7 +447,7 @@ fn outdate<H: Host>(
         },
         false => Terms::default(),
     };
-    memory::outdate(isolate, &keep.entry);
+    memory::outdate(isolate, &mut keep);
     host.keep(hit.body, keep, false);
 }
 

@@ -1,11 +1,10 @@
 //! Answers from the isolate's own memory: nothing is waited for.
 
 use super::find::Hit;
-use super::host::Host;
+use super::host::{Host, Keep, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
-use crate::cache::entry::Entry;
 use crate::cache::memory::{Kept, MEMORY_MS_MAX};
 use crate::cache::request::Lookup;
 use crate::cache::stored::{Unusable, Verdict, judge};
@@ -38,7 +37,7 @@ pub fn answer<H: Host>(
     let age = match verdict {
         Verdict::Fresh(age) if now_ms < copy.until_ms => age,
         Verdict::Fresh(_) | Verdict::Unusable(Unusable::Purged) => {
-            outdate(isolate, &copy.entry);
+            drop_key(isolate, &copy.entry.key);
             return None;
         }
         _ => return None,
@@ -58,9 +57,23 @@ pub fn answer<H: Host>(
     Some(head.with(body))
 }
 
-/// Drops what is older than an entry that is being stored.
-pub fn outdate(isolate: &Isolate, entry: &Entry) {
-    isolate.memory.borrow_mut().drop_key(&entry.key);
+/// Drops what is older than an entry that is being stored: now, and once more
+/// when it can be read from the Cache API. Until then the older one is found
+/// there, and may be copied anew.
+pub fn outdate(isolate: &Rc<Isolate>, keep: &mut Keep) {
+    let key = keep.entry.key.clone();
+    drop_key(isolate, &key);
+    let isolate = Rc::clone(isolate);
+    let landed = Landed::new(move |tier, outcome| {
+        if tier == Tier::CacheApi && outcome.is_ok() {
+            drop_key(&isolate, &key);
+        }
+    });
+    keep.landed = keep.landed.clone().and(landed);
+}
+
+fn drop_key(isolate: &Isolate, key: &str) {
+    isolate.memory.borrow_mut().drop_key(key);
 }
 
 /// Takes a copy of a fresh hit of the Cache API into memory, behind the
@@ -73,6 +86,7 @@ pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: 
     if !isolate.memory.borrow_mut().lets_in(&hit.entry) {
         return;
     }
+    let number = isolate.memory.borrow_mut().begin_copy(&hit.entry.key);
     let entry = Rc::new(hit.entry.clone());
     let (digest, entry_url) = (hit.slot.digest.clone(), hit.slot.entry_url.clone());
     let until_ms = host.now_ms().saturating_add(MEMORY_MS_MAX);
@@ -82,13 +96,14 @@ pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: 
         Box::new(move |body, bytes| {
             // Of another length, it was cut.
             if length == Some(bytes) {
-                isolate.memory.borrow_mut().keep(Kept {
+                let copy = Kept {
                     entry,
                     body,
                     digest,
                     entry_url,
                     until_ms,
-                });
+                };
+                isolate.memory.borrow_mut().end_copy(copy, number);
             }
         }),
     );

@@ -85,9 +85,11 @@ impl Fields {
                 put_line(&mut text, self.name(line), GONE);
             }
         }
+        // The other side removes all lines of a name.
+        let gone = |name: &str| self.removed.iter().any(|line| self.name(line) == name);
         for line in &self.lines {
             let (name, value) = (self.name(line), self.value(line));
-            if !self.was_read(line) || !has_it(name, value) {
+            if !self.was_read(line) || !has_it(name, value) || gone(name) {
                 put_line(&mut text, name, value);
             }
         }

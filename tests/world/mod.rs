@@ -200,12 +200,8 @@ impl World {
         if request.method == "HEAD" || *status == 204 {
             return (head, None);
         }
-        let text = if *cut {
-            body[..body.len() / 2].to_owned()
-        } else {
-            body.clone()
-        };
-        (head, Some(Bytes::new(text, *cut)))
+        let sent = if *cut { body.len() / 2 } else { body.len() };
+        (head, Some(Bytes::new(body[..sent].to_owned(), *cut)))
     }
 
     fn held(&self, tier: Tier, slot: &Slot) -> Option<(String, Option<Bytes>)> {
@@ -321,9 +317,13 @@ impl Host for World {
     }
 
     fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
-        if !body.broken {
-            done(Rc::new(body.clone()), body.text.len() as u64);
-        }
+        let (world, body) = (self.clone(), body.clone());
+        self.executor.spawn(async move {
+            world.reach("memory").await;
+            if !body.broken {
+                done(Rc::new(body.clone()), body.text.len() as u64);
+            }
+        });
     }
 
     fn give(&self, held: &Rc<dyn Any>) -> Option<Bytes> {
@@ -427,8 +427,8 @@ impl Host for World {
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
-        let reply = self.ask_ledger(|ledger, now_ms| ledger.append(order, now_ms));
-        let reply = reply.await?;
+        let ask = self.ask_ledger(|ledger, now_ms| ledger.append(order, now_ms));
+        let reply = ask.await?;
         let news = News::decode(&reply.news).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
             Some(receipt) => Ordered::Done(Box::new(receipt), news),
