@@ -93,6 +93,15 @@ fn what_else_stands_in_locations() {
             "x?y=http://c.test/",
             "https://a.test:8443/b/x?y=http://c.test/",
         ),
+        // As browsers read them.
+        ("\\x\\..\\y", "https://a.test:8443/y"),
+        ("x\\y?z\\", "https://a.test:8443/b/x/y?z\\"),
+        ("\\\\b.test\\y", "https://b.test/y"),
+        ("/\\b.test/y", "https://b.test/y"),
+        ("\\/b.test:443?y", "https://b.test/?y"),
+        ("https:\\\\b.test\\y", "https://b.test/y"),
+        ("/\tx/.\r\n./y", "https://a.test:8443/y"),
+        ("../%2E%2e/z", "https://a.test:8443/z"),
         ("é", "https://a.test:8443/b/%C3%A9"),
         ("a b", "https://a.test:8443/b/a%20b"),
     ] {

@@ -15,6 +15,7 @@ const PIECES = [
   '/', '/', '\\', '//', '.', '..', '%2e', '%2E.', '.%2e', '%2e%2E', '%5c', '%5C..', '%2f', 'a', 'B', 'members', 'members/', ';', '..;', '~', '%7e', '%41', '%',
   '%4', '%zz', '%25', '%00', '|', '^', '[', ']', '{', '`', '\'', '%27', '"', '<', '&', '=', '+', '%20', '*', ':', '@', '!', '.edgekeep',
 ]
+const STARTS = ['', '', '', '', '', 'members/', 'members\\..\\', 'x/%2e%2E\\members/', '.edgekeep/', 'x\\.%2e\\.edgekeep\\', '.\\.edgekeep\\..\\', '%2e./']
 const IN_QUERY = [...PIECES, '?', 'b=1', 'a=2', '&&']
 const HOSTS = [
   'a.test', 'A.Test', 'a.test.', 'A.TEST.:80', 'a.test:80', 'a.test:8443', 'a.test.:8443', 'a.test:443', 'a.test:', 'a.test:0080', 'a_b.test', 'xn--bcher-kva.test',
@@ -57,7 +58,7 @@ function random(seed) {
 function addresses() {
   const next = random(1738)
   const some = (list, most) => Array.from({ length: next(most) }, () => list[next(list.length)]).join('')
-  const paths = Array.from({ length: COUNT }, () => `/${some(PIECES, 9)}${next(3) === 0 ? `?${some(IN_QUERY, 6)}` : ''}`)
+  const paths = Array.from({ length: COUNT }, () => `/${STARTS[next(STARTS.length)]}${some(PIECES, 7)}${next(3) === 0 ? `?${some(IN_QUERY, 6)}` : ''}`)
   return paths.map((path, n) => ({ host: n < COUNT / 2 ? HOSTS[0] : HOSTS[n % HOSTS.length], path }))
 }
 
@@ -123,7 +124,7 @@ describe('an address', LIMIT, () => {
       const asked = stand.origin.requests(name).at(-1)
       if (bypasses) {
         assert.equal(stand.origin.count, before + 1, about)
-        assert.equal(`${asked.target}`, `${url.pathname}${url.search}`, about)
+        assert.equal(asked.target, url.href.replace(/^http:\/\/[^/]*/, ''), about)
         counts.bypass += 1
         continue
       }
@@ -138,7 +139,7 @@ describe('an address', LIMIT, () => {
     }
     // Each way was gone often enough to mean something.
     console.log(JSON.stringify(counts))
-    assert.ok(counts.lookup > COUNT / 4 && counts.bypass > 8 && counts.admin > 0 && counts.refused > 8, JSON.stringify(counts))
+    assert.ok(counts.lookup > COUNT / 4 && counts.bypass > COUNT / 12 && counts.admin > COUNT / 30 && counts.refused > 8, JSON.stringify(counts))
   })
 })
 

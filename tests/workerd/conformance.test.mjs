@@ -10,9 +10,9 @@ import { play } from './conformance/play.mjs'
 const AT_ONCE = 20
 const FOLDER = new URL('conformance/', import.meta.url)
 
-/** Full transparency as docs/rules.md describes it, and nothing else. */
+/** Full transparency as docs/rules.md describes it, and nothing else. The fields of the tables stay out of the key: `Vary` is to choose by them. */
 // kv: what is stored for a second or two is otherwise in the Cache API alone, which here forgets it at once when it expires.
-const RULES = { defaults: { forward_headers: ['*'], request_directives: true, heuristic_freshness: true, kv: true } }
+const RULES = { defaults: { forward_headers: ['*', 'X-A', 'X-B'], request_directives: true, heuristic_freshness: true, kv: true } }
 
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs') && name !== 'play.mjs').sort()
 const tables = await Promise.all(files.map(async (name) => [name.replace('.mjs', ''), (await import(new URL(name, FOLDER))).default]))
