@@ -3,7 +3,7 @@
 //! fields of one connection.
 
 use edgekeep::http::cache_control::{CacheControl, age};
-use edgekeep::http::fields::{Fields, GONE, strip_hop_by_hop};
+use edgekeep::http::fields::{Fields, strip_hop_by_hop};
 use edgekeep::http::{accept, conditional, date, list};
 
 /// Fields from `name: value` lines that ` | ` separates.
@@ -470,35 +470,6 @@ fn a_printed_date_reads_as_itself() {
             assert_eq!(text[fixdate], ours[rfc3339], "{text} {ours}");
         }
     }
-}
-
-#[test]
-fn changes_tell_how_fields_differ_from_what_was_read() {
-    #[track_caller]
-    fn check(change: impl Fn(&mut Fields), expected: &[(&str, &str)]) {
-        let mut fields = Fields::from_text("etag\n\"1\"\ndate\nToday\nvia\na");
-        change(&mut fields);
-        let changes = fields.changes(|name, _| name != "date");
-        let expected: Fields = expected.iter().copied().collect();
-        assert_eq!(changes, Some(expected.to_text()));
-    }
-    // The other side lacks the date in every case.
-    check(|_| {}, &[("date", "Today")]);
-    check(|f| f.add("age", "1"), &[("date", "Today"), ("age", "1")]);
-    check(|f| f.add("via", "b"), &[("date", "Today"), ("via", "b")]);
-    let replaced = [("etag", GONE), ("date", "Today"), ("etag", "\"2\"")];
-    check(|f| f.set("etag", "\"2\""), &replaced);
-    check(|f| f.remove("etag"), &[("etag", GONE), ("date", "Today")]);
-    check(|f| f.remove("date"), &[]);
-    check(|f| f.retain(|_, _| false), &[("etag", GONE), ("via", GONE)]);
-    // The other side removes all lines of a name: those that stay are told.
-    let mut fields = Fields::from_text("link\na\nlink\nb\netag\n1\nlink\nc");
-    fields.retain(|_, value| value != "b");
-    let changes = fields.changes(|_, _| true);
-    assert_eq!(changes.as_deref(), Some("link\n\0\nlink\na\nlink\nc"));
-    // What was never read has changed from nothing that is known.
-    let made: Fields = [("etag", "\"1\"")].into_iter().collect();
-    assert_eq!(made.changes(|_, _| true), None);
 }
 
 #[test]
