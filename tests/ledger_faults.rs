@@ -10,7 +10,9 @@ use edgekeep::cache::news::News;
 use edgekeep::cache::purge::{PurgeIndex, PurgeState};
 use edgekeep::cache::selector::mark_of;
 use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger_start::LedgerStart;
 use given::{DAY_MS, Database, Fails, append, order, pages};
+use std::rc::Rc;
 
 /// Whether an isolate that starts now obeys all of an order.
 #[track_caller]
@@ -219,6 +221,28 @@ fn a_count_is_added_or_can_be_told_again() {
             let again = ledger.counted_news(0, 3, 0).expect("an answer");
             let total = News::decode(&again).expect("news").kv_writes;
             assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");
+        }
+    }
+}
+
+#[test]
+fn a_start_that_failed_is_tried_again_at_the_next_question() {
+    for how in [Fails::Before, Fails::After] {
+        for n in 0.. {
+            let database = Database::new();
+            let start = LedgerStart::default();
+            let open = || Ledger::open(database.clone(), 1000, false);
+            database.fail_at(n, how);
+            let first = start.get(open);
+            database.heal();
+            if first.is_ok() {
+                assert!(n > 5, "{n} statements only");
+                break;
+            }
+            let ledger = start.get(open).expect("a ledger");
+            assert!(Rc::ptr_eq(&ledger, &start.get(open).expect("the same")));
+            let (receipt, _) = append(&ledger, &order("a", &["tag:a"], &[]), 2000);
+            assert!(receipt.sequence > 1000, "{how:?} {n}");
         }
     }
 }

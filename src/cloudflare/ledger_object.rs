@@ -12,6 +12,7 @@ use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::flow::host::Ordered;
 use crate::flow::ledger::Reply;
+use crate::flow::ledger_start::LedgerStart;
 use crate::flow::report::problem_line;
 use crate::flow::{alarm, work};
 use crate::http::json_object::{JsonError, print, read};
@@ -115,14 +116,8 @@ pub struct Ledger(Rc<Object>);
 
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
-        let zone = Zone::of(&env).unwrap_or_else(|problem| {
-            log(&problem);
-            None
-        });
-        let sql = Database(state.storage().sql());
-        let book = Book::open(sql, guard::now_ms(), zone.is_some());
         Self(Rc::new(Object {
-            book: book.map(Rc::new),
+            book: LedgerStart::default(),
             state,
             env,
             alarm: Cell::new(None),
@@ -147,7 +142,7 @@ impl DurableObject for Ledger {
 const EXPIRED: &str = "the ledger took too long";
 
 struct Object {
-    book: Result<Rc<Book>, String>,
+    book: LedgerStart<Database>,
     state: State,
     env: Env,
     /// When its alarm goes off, or [`NEVER`], as far as is known.
@@ -169,6 +164,18 @@ const OVERDUE_MS: u64 = 120_000;
 const MISCONFIGURED_MS: u64 = 300_000;
 
 impl Object {
+    /// The ledger, opened at the first question, or at the next if that fails.
+    fn book(&self) -> Result<Rc<Book>, String> {
+        self.book.get(|| {
+            let zone = Zone::of(&self.env).unwrap_or_else(|problem| {
+                log(&problem);
+                None
+            });
+            let sql = Database(self.state.storage().sql());
+            Book::open(sql, guard::now_ms(), zone.is_some())
+        })
+    }
+
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let url = request.inner().url();
         let question = url.strip_prefix(SITE).unwrap_or_default();
@@ -183,17 +190,17 @@ impl Object {
             wide: number("wide") == Some(1),
         };
         let body = request.text().await?;
-        let answer = match &self.book {
+        let answer = match self.book() {
             Ok(book) => {
-                let answer = answer(book, question, &asked, &body);
+                let answer = answer(&book, question, &asked, &body);
                 // No wait lies between: the order and its alarm are kept
                 // together, or neither is.
                 if question == "append" || self.alarm.get().is_none() {
-                    self.wake(book).await;
+                    self.wake(&book).await;
                 }
                 answer
             }
-            Err(problem) => Err(problem.clone()),
+            Err(problem) => Err(problem),
         };
         match answer {
             Ok(text) => Response::ok(text),
@@ -213,7 +220,7 @@ impl Object {
 
     /// Does some of the work, and tells when to go on.
     async fn work(&self) -> Result<u64, String> {
-        let book = self.book.as_ref().map_err(Clone::clone)?;
+        let book = self.book()?;
         let isolate = match settings::isolate(&self.env) {
             Ok(isolate) => isolate,
             Err(problem) => {
@@ -221,7 +228,7 @@ impl Object {
                 return Ok(guard::now_ms().saturating_add(MISCONFIGURED_MS));
             }
         };
-        let host = || Platform::of_ledger(self.env.clone(), Rc::clone(book));
+        let host = || Platform::of_ledger(self.env.clone(), Rc::clone(&book));
         alarm::run(book.sql(), &isolate, host).await?;
         Ok(work::next_due(book.sql())?.unwrap_or(NEVER))
     }

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod kv;
 mod last_look;
 pub mod ledger;
+pub mod ledger_start;
 pub mod memory;
 pub mod origins;
 mod parts;
