@@ -356,8 +356,9 @@ pub struct RuleSettings {
     /// A successful POST, PUT, DELETE or other unsafe request purges its
     /// target, the groups of `Cache-Group-Invalidation`, and the URLs that
     /// `Location` and `Content-Location` of a 201 name at the target's path or
-    /// below. Each costs a request to the ledger, up to 50 at once for a host
-    /// and 5 a second in an isolate; more go together. Default: `true`.
+    /// below. Each costs a request to the ledger, for which the response waits
+    /// half a second at most; up to 50 at once for a host and 5 a second in an
+    /// isolate; more go together. Default: `true`.
     pub invalidate_on_write: Option<bool>,
     /// The purge calls of other caches that are accepted: `"varnish"`,
     /// `"fastly"`, `"cloudflare"`, `"github"`. Default: `[]`.
