@@ -199,23 +199,23 @@ fn a_marker_makes_nobody_young_who_misses_something_before_it() {
 
 #[test]
 fn what_the_ledger_says_is_as_old_as_the_question() {
-    // It takes a second to the ledger and a second back. A purge comes in
-    // between, after the ledger has spoken.
+    // It takes nearly half a second to the ledger and as long back. A purge
+    // comes in between, after the ledger has spoken.
     let (world, one, _) = two(0);
     world.executor.advance(LAG_MS);
-    slow(&world, "ledger", 2000);
+    slow(&world, "ledger", 900);
     let reader = one.start("/a");
-    world.executor.advance(500);
+    world.executor.advance(200);
     purge_elsewhere(&world, &["url:a.test/a"], &[]);
     assert_eq!(one.finish(&reader), "old cache-api");
     world.executor.advance(LAG_MS - 900);
     assert_eq!(one.get("/a"), "new purged");
     // The same where it answers an order.
     let (world, one, _) = two(0);
-    slow(&world, "ledger", 2000);
+    slow(&world, "ledger", 900);
     let there = world.clone();
     world.executor.spawn(async move {
-        there.sleep(500).await;
+        there.sleep(200).await;
         let order = world::place::order(&["url:a.test/a"], &[], 0);
         assert!(there.append(&order).await.is_ok());
     });

@@ -5,7 +5,9 @@
 //! any matching purge with a larger one. A fill in flight during a purge is
 //! therefore dead on arrival.
 
+use super::entry::Entry;
 use super::news::News;
+use super::unconfirmed::UnconfirmedWrites;
 use super::wide::{HostBucket, KeyScope, Wide};
 use std::collections::HashMap;
 
@@ -87,6 +89,8 @@ pub struct PurgeIndex {
     writes: HashMap<u64, Numbers>,
     scopes: Vec<(KeyScope, Numbers)>,
     buckets: HashMap<HostBucket, Numbers>,
+    /// What no number of the ledger covers yet.
+    pub unconfirmed: UnconfirmedWrites,
 }
 
 impl PurgeIndex {
@@ -153,6 +157,14 @@ impl PurgeIndex {
     }
 
     /// What became of an entry.
+    pub fn state_of_entry(&self, entry: &Entry) -> PurgeState {
+        match self.unconfirmed.kill(entry) {
+            true => PurgeState::Hard,
+            false => self.state_of(entry.purgeable()),
+        }
+    }
+
+    /// What became of an entry by the purges that the ledger has told of.
     pub fn state_of(&self, entry: Purgeable<'_>) -> PurgeState {
         // The usual case: nothing was purged since.
         if entry.seen >= self.newest {

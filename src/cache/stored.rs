@@ -71,7 +71,7 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
     if lookup.authorized && !entry.for_authorized {
         return Verdict::Unusable(Unusable::Unauthorized);
     }
-    let purged = index.map(|index| index.state_of(entry.purgeable()));
+    let purged = index.map(|index| index.state_of_entry(entry));
     if purged == Some(PurgeState::Hard) {
         return Verdict::Unusable(Unusable::Purged);
     }

@@ -3,11 +3,12 @@
 use super::failure::origin_failed;
 use super::fetch::forward;
 use super::host::Host;
-use super::invalidate::{after_write, is_unsafe};
+use super::invalidate::{is_unsafe, turn_of};
 use super::isolate::Isolate;
 use super::reply::Answer;
 use super::report::Report;
 use super::upstream::{Question, Said, ask};
+use super::writes::invalidate;
 use crate::cache::answer::OriginFailure;
 use crate::cache::key::canonical_path;
 use crate::cache::request::{Bypass, OriginRequest};
@@ -84,12 +85,17 @@ async fn write<H: Host>(
         let question = question(&request, &rule, body.is_some());
         let mut once = |_: &mut Report| to_origin.clone();
         let asked = ask(&host_then, &isolate, question, body, &mut once, &mut report).await;
-        if let Ok((head, _)) = &asked.said {
-            let note = after_write(&host_then, &isolate, &request, head).await;
+        let head = asked.said.as_ref().ok().map(|(head, _)| head);
+        let turn = head.and_then(|head| turn_of(&host_then, &isolate, &request, head));
+        let answer = |note: Option<String>| {
             report.notes.extend(note);
+            // If the client has left, nobody receives it.
+            drop(sender.send((asked.said, report)));
+        };
+        match turn {
+            Some(turn) => invalidate(&host_then, &isolate, &request.url.host, turn, answer).await,
+            None => answer(None),
         }
-        // If the client has left, nobody receives it.
-        drop(sender.send((asked.said, report)));
     });
     let Some((said, asking)) = host.receive(receiver).await else {
         // The work was dropped; the origin may have done the write.

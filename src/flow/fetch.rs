@@ -280,7 +280,8 @@ pub async fn is_usable<H: Host>(
     old: &Old<H::Body>,
     report: &mut Report,
 ) -> bool {
-    let knowledge = sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
+    let site = &lookup.key.url.host;
+    let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
     report.set_knowledge(knowledge.word());
     let state = purge_state(isolate, old);
     let (_, stands) = as_stale(&old.hit.entry, Some(state), host.now_ms());
@@ -293,7 +294,7 @@ fn is_gone<B>(isolate: &Isolate, old: &Old<B>) -> bool {
 }
 
 fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
-    isolate.index.borrow().state_of(old.hit.entry.purgeable())
+    isolate.index.borrow().state_of_entry(&old.hit.entry)
 }
 
 /// An answer that the origin has made or confirmed for this request: Age would
@@ -384,6 +385,9 @@ pub fn store<H: Host>(
     signpost::put_up(host, isolate, lookup, &keep);
     note_stores(report, &keep.places);
     memory::outdate(isolate, &mut keep);
+    let mut index = isolate.index.borrow_mut();
+    index.unconfirmed.fetched(&keep.entry);
+    drop(index);
     answer_head.with(host.keep(body, keep, for_client))
 }
 

@@ -278,7 +278,8 @@ pub async fn find_in_slot<H: Host>(
         return Found::Nothing(Missing::Uri);
     };
     // Reading took time, in which a purge may have come in force.
-    let knowledge = sync::bring_up_to_date(host, isolate, &lookup.key.url.host).await;
+    let site = &lookup.key.url.host;
+    let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
     report.set_knowledge(knowledge.word());
     let verdict = {
         let index = isolate.index.borrow();

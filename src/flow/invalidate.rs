@@ -3,100 +3,52 @@
 //! answer names (RFC 9875).
 //!
 //! It is an order to the ledger like any other, so that it reaches all
-//! variants, both tiers and every isolate, and cannot lose a race. It is done
-//! before the client gets its answer: who posts a comment then sees it. Where
-//! a host has very many (`cache::write_rate`), they go together, some seconds
-//! later.
+//! variants, both tiers and every isolate, and cannot lose a race. This isolate
+//! obeys it before the client gets its answer: who posts a comment then sees
+//! it. Where a host has very many (`cache::write_rate`), they go together, some
+//! seconds later.
 
-use super::host::{Host, Ordered};
+use super::host::Host;
 use super::isolate::Isolate;
-use super::report::log_problem;
-use super::sync;
 use crate::cache::groups;
 use crate::cache::key;
 use crate::cache::ledger::Order;
-use crate::cache::news::News;
 use crate::cache::rules::Rules;
 use crate::cache::selector::{Selector, url_selector};
 use crate::cache::write_rate::{Names, Turn};
 use crate::http::head::{Method, RequestHead, ResponseHead};
 use crate::http::url::Url;
-use std::rc::Rc;
 
-/// Invalidates what a request's success made old, if it was one of those.
-/// Returns a note for the log.
-pub async fn after_write<H: Host>(
+/// When the invalidation goes to the ledger that a request's success calls for;
+/// `None` if it calls for none. `flow::writes` sends it.
+pub fn turn_of<H: Host>(
     host: &H,
-    isolate: &Rc<Isolate>,
+    isolate: &Isolate,
     request: &RequestHead,
     answer: &ResponseHead,
-) -> Option<String> {
+) -> Option<Turn> {
     let selectors = selectors(&isolate.rules, request, answer);
     if selectors.is_empty() {
         return None;
     }
     let names = Names::new(selectors.iter().map(Selector::to_string).collect());
-    let site = &request.url.host;
-    let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
-    let turn = {
-        let mut writes = isolate.writes.borrow_mut();
-        writes.take(site, names, lag_ms, host.now_ms())
-    };
-    match turn {
-        Turn::Now(names) => Some(match order(host, isolate, site, names).await {
-            Ok(note) => note,
-            Err(problem) => format!("ledger: {problem}; nothing was invalidated"),
-        }),
-        Turn::Begins(pause_ms) => {
-            let (host_then, isolate, site) = (host.clone(), Rc::clone(isolate), site.clone());
-            host.later(async move {
-                host_then.sleep(pause_ms).await;
-                let names = isolate.writes.borrow_mut().gathered(&site);
-                if !names.is_empty()
-                    && let Err(problem) = order(&host_then, &isolate, &site, names).await
-                {
-                    let problem = format!("{problem}; some writes have invalidated nothing");
-                    log_problem(&host_then, "ledger", &problem);
-                }
-            });
-            Some(format!("many writes: invalidates in {pause_ms} ms"))
-        }
-        Turn::Joins => Some("many writes: invalidates with others".to_owned()),
-    }
+    let lag_ms = isolate.rules.max_purge_lag_seconds.saturating_mul(1000);
+    let mut writes = isolate.writes.borrow_mut();
+    Some(writes.take(&request.url.host, names, lag_ms, host.now_ms()))
 }
 
-/// Has the ledger invalidate names of a host, and obeys at once here: where the
-/// host has too many, the ledger tells the others somewhat later. (Not of the
-/// whole host: it would be purged here each time.)
-async fn order<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    site: &str,
-    names: Names,
-) -> Result<String, String> {
+/// The order by which the ledger invalidates names of a host.
+pub fn order_of(isolate: &Isolate, site: &str, names: Names) -> Order {
     let whole_host = names
         .whole_host
         .then(|| Selector::Host(site.to_owned()).to_string());
-    let order = Order {
+    Order {
         via: "write".to_owned(),
         hard: names.hard,
         soft: whole_host.into_iter().collect(),
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
         ..Order::default()
-    };
-    match sync::append(host, isolate, site, &order).await? {
-        Ordered::Done(receipt, _) => {
-            if receipt.soft.is_empty() {
-                let own = News::of_receipt(&receipt);
-                isolate.index.borrow_mut().learn(&own);
-            }
-            Ok(format!(
-                "invalidated {:?}",
-                [receipt.hard, receipt.soft].concat()
-            ))
-        }
-        Ordered::Conflict => Ok("invalidated nothing".to_owned()),
     }
 }
 

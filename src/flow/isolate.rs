@@ -4,6 +4,7 @@ use super::flights::Flights;
 use super::keys::Keys;
 use super::kv::KvState;
 use super::origins::Origins;
+use crate::cache::ledger_breaker::LedgerBreaker;
 use crate::cache::memory::Memory;
 use crate::cache::news::News;
 use crate::cache::purge::PurgeIndex;
@@ -26,10 +27,12 @@ pub struct Isolate {
     /// When it was first looked for: of this, the milliseconds of the second
     /// are as good as a die (see `flow::sync`).
     pub began_ms: Cell<Option<u64>>,
-    /// When asking the ledger last failed.
-    pub sync_failed_ms: Cell<Option<u64>>,
-    /// Asking the ledger: one at a time.
+    /// Whether the ledger may be asked.
+    pub ledger: Cell<LedgerBreaker>,
+    /// When the question for news was sent that is under way: one at a time.
     pub syncing: Cell<Option<u64>>,
+    /// When unconfirmed writes were last sent again: by one request at a time.
+    pub resending: Cell<Option<u64>>,
     /// How the ledger's clock goes against ours, as far as we know.
     pub clock: Cell<Option<LedgerClock>>,
     /// The last news that the isolates of this data centre shared.
@@ -73,8 +76,9 @@ impl Isolate {
             index: RefCell::default(),
             synced_ms: Cell::new(None),
             began_ms: Cell::new(None),
-            sync_failed_ms: Cell::new(None),
+            ledger: Cell::default(),
             syncing: Cell::new(None),
+            resending: Cell::new(None),
             clock: Cell::new(None),
             marker: RefCell::default(),
             looked_ms: Cell::new(None),

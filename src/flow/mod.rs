@@ -40,4 +40,5 @@ pub mod warm;
 pub mod webhook;
 pub mod within;
 pub mod work;
-mod writes;
+mod write_marks;
+pub mod writes;

@@ -93,6 +93,9 @@ pub struct Report {
     /// When the tiers were looked into last, in milliseconds since 1970.
     #[serde(skip)]
     pub looked_ms: u64,
+    /// How long the request has waited for the ledger, in milliseconds.
+    #[serde(skip)]
+    pub ledger_ms: u64,
     /// When the request came, in milliseconds since 1970.
     #[serde(skip)]
     pub began_ms: u64,

@@ -14,7 +14,7 @@ use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
 use super::turn::{Turn, Wanted, take_turn};
-use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync};
+use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync, writes};
 use crate::cache::answer::OriginFailure;
 use crate::cache::negotiation;
 use crate::cache::request::{Lookup, Plan, classify};
@@ -113,7 +113,8 @@ async fn look_up<H: Host>(
     report: &mut Report,
 ) -> Answer<H::Body> {
     let site = &lookup.key.url.host;
-    let knowledge = sync::bring_up_to_date(host, isolate, site).await;
+    let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
+    writes::resend_later(host, isolate);
     report.set_knowledge(knowledge.word());
     if knowledge.counts(isolate)
         && let Some(answer) = memory::answer(host, isolate, &lookup, report)

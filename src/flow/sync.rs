@@ -14,27 +14,33 @@
 //!
 //! All of them find the marker half old at the same moment. So whoever is
 //! about to ask says so in the Cache API, and the others give it a second.
+//!
+//! No request waits longer than a second for all this: a question goes on
+//! behind its response. After a failure one circuit breaker holds all
+//! questions of the isolate back (`cache::ledger_breaker`), but for orders:
+//! those are signed and few, and their senders want to know.
 
 use super::aside::aside;
 use super::host::{Host, Ordered};
 use super::isolate::{Isolate, LedgerClock};
 use super::report::log_problem;
+use super::within::within;
 use crate::cache::ledger::Order;
+use crate::cache::ledger_breaker::QUESTION_MS_MAX;
 use crate::cache::news::{LedgerTime, News};
+use futures_channel::oneshot;
 use std::rc::Rc;
 
-/// After a failure the ledger is left alone for this long.
-const RETRY_AFTER_MS: u64 = 1000;
+/// How long one request waits for the ledger, in all. It is 10 to 300 ms away.
+pub const LEDGER_WAIT_MS: u64 = 1000;
 
-/// A question to the ledger counts as given up after this long: whoever asked
-/// may be gone without a word.
-const GIVEN_UP_MS: u64 = 1000;
-
-/// How often a request looks whether another one's question has been answered,
-/// and at which interval: 2 seconds are enough for one that was given up and
-/// the one after it. It looks at plain values, by a timer of its own.
-const WAIT_STEPS: u32 = 100;
+/// At which interval a request looks whether another one's question has been
+/// answered. It looks at plain values, by a timer of its own.
 const WAIT_STEP_MS: u64 = 20;
+
+/// How long a note is waited for: it lies in the same building. A Cache API
+/// that is slower than the ledger is no help.
+const NOTE_MS_MAX: u64 = 200;
 
 /// Name of the note with the youngest news.
 const MARKER: &str = "purges";
@@ -113,8 +119,14 @@ fn heed_clock<H: Host>(host: &H, isolate: &Isolate) {
 }
 
 /// Sees to it that the index is young enough to answer with, if it can be
-/// done. `site` is the host name of the request.
-pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str) -> Knowledge {
+/// done. `site` is the host name of the request, which has waited for so many
+/// milliseconds already.
+pub async fn bring_up_to_date<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    site: &str,
+    waited_ms: &mut u64,
+) -> Knowledge {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     heed_clock(host, isolate);
     match age(host, isolate) {
@@ -125,36 +137,63 @@ pub async fn bring_up_to_date<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &s
         }
         _ => {}
     }
-    aside(wait_for_news(host, isolate, site)).await
+    aside(wait_for_news(host, isolate, site, waited_ms)).await
 }
 
 /// Renews the index, or waits for whoever does.
-async fn wait_for_news<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Knowledge {
+async fn wait_for_news<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    site: &str,
+    waited_ms: &mut u64,
+) -> Knowledge {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
-    for _ in 0..WAIT_STEPS {
-        if !is_old() {
-            break;
+    let mut asks = true;
+    while is_old() && asks && *waited_ms < LEDGER_WAIT_MS {
+        let left_ms = LEDGER_WAIT_MS.saturating_sub(*waited_ms);
+        let began_ms = host.now_ms();
+        match asking_ms(host, isolate) {
+            None if may_ask(host, isolate) => {
+                ask_behind(host, isolate, site, left_ms).await;
+                asks = false;
+            }
+            // Nobody else waits for a question that is late, or that is only
+            // a trial.
+            Some(age_ms)
+                if age_ms < LEDGER_WAIT_MS && !isolate.ledger.get().is_troubled(began_ms) =>
+            {
+                host.sleep(WAIT_STEP_MS.min(left_ms)).await;
+            }
+            _ => break,
         }
-        // Nobody asks; or whoever did was slow, or is gone without a word.
-        if may_ask(host, isolate) {
-            renew(host, isolate, site).await;
-            break;
-        }
-        if has_failed(host, isolate) {
-            break;
-        }
-        host.sleep(WAIT_STEP_MS).await;
+        // Whatever the clock does, this ends.
+        let took_ms = host.now_ms().saturating_sub(began_ms).max(1);
+        *waited_ms = waited_ms.saturating_add(took_ms);
     }
-    if is_old() && !has_failed(host, isolate) {
-        // Nobody else need wait as long as this request has.
-        isolate.sync_failed_ms.set(Some(host.now_ms()));
+    if is_old() {
+        // Others may have heard from it.
+        look_later(host, isolate, site, false);
     }
     match age(host, isolate) {
         None => Knowledge::Nothing,
         Some(age) if age >= lag_ms => Knowledge::Old,
         Some(_) => Knowledge::Young,
     }
+}
+
+/// Renews the index, behind the response if it takes longer than this request
+/// waits.
+async fn ask_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_ms: u64) {
+    isolate.syncing.set(Some(host.now_ms()));
+    let (sender, receiver) = oneshot::channel();
+    let (host_then, isolate, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
+    host.later(async move {
+        renew(&host_then, &isolate, &site).await;
+        // The request may have been answered without it.
+        let _ = sender.send(());
+    });
+    within(host, wait_ms, host.receive(receiver)).await;
 }
 
 /// Behind the response: looks at the marker now and then, and sees to news
@@ -167,7 +206,8 @@ fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bo
         false => isolate.rules.max_purge_lag_seconds * 1000 / 4,
     };
     let looked = since(host, isolate.looked_ms.get());
-    if looked.is_some_and(|age| age < pause_ms) || !may_ask(host, isolate) {
+    let asks_too_often = half_old && !may_ask(host, isolate);
+    if looked.is_some_and(|age| age < pause_ms) || asks_too_often {
         return;
     }
     isolate.looked_ms.set(Some(host.now_ms()));
@@ -185,14 +225,40 @@ fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bo
     });
 }
 
-fn may_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
-    let asking = since(host, isolate.syncing.get());
-    let busy = asking.is_some_and(|age| age < GIVEN_UP_MS);
-    !busy && !has_failed(host, isolate)
+/// For how many milliseconds the ledger is left alone; 0 if it may be asked.
+pub fn ledger_wait_ms<H: Host>(host: &H, isolate: &Isolate) -> u64 {
+    let seed = isolate.began_ms.get().unwrap_or(0);
+    isolate.ledger.get().wait_ms(host.now_ms(), seed)
 }
 
-fn has_failed<H: Host>(host: &H, isolate: &Isolate) -> bool {
-    since(host, isolate.sync_failed_ms.get()).is_some_and(|age| age < RETRY_AFTER_MS)
+/// How long ago the question for news was sent that is under way, if there is
+/// one.
+fn asking_ms<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
+    since(host, isolate.syncing.get()).filter(|age_ms| *age_ms < QUESTION_MS_MAX)
+}
+
+fn may_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    asking_ms(host, isolate).is_none() && ledger_wait_ms(host, isolate) == 0
+}
+
+/// The answer to a question to the ledger, of which the breaker is told.
+async fn told<T>(
+    host: &impl Host,
+    isolate: &Isolate,
+    question: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let asked_ms = host.now_ms();
+    let mut breaker = isolate.ledger.get();
+    breaker.begin(asked_ms);
+    isolate.ledger.set(breaker);
+    let answer = question.await;
+    let mut breaker = isolate.ledger.get();
+    match &answer {
+        Ok(_) => breaker.succeed(),
+        Err(_) => breaker.fail(asked_ms, host.now_ms()),
+    }
+    isolate.ledger.set(breaker);
+    answer
 }
 
 /// Makes the index young enough to answer with: by the marker, else by the
@@ -218,7 +284,7 @@ async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
         ask_and_note(host, isolate, site).await;
         return isolate.syncing.set(None);
     }
-    let others_ask = matches!(host.shared(site, ASKING).await, Ok(Some(_)));
+    let others_ask = read_note(host, site, ASKING).await.is_some();
     if !others_ask {
         // Before anything is waited for: others come right behind.
         host.share(site, ASKING, String::new(), ASKING_SECONDS);
@@ -232,20 +298,22 @@ async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
 }
 
 async fn ask_and_note<H: Host>(host: &H, isolate: &Isolate, site: &str) {
-    match ask(host, isolate, site).await {
-        Ok(()) => isolate.sync_failed_ms.set(None),
-        Err(problem) => {
-            isolate.sync_failed_ms.set(Some(host.now_ms()));
-            log_problem(host, "ledger", &problem);
-        }
+    if let Err(problem) = ask(host, isolate, site).await {
+        log_problem(host, "ledger", &problem);
     }
+}
+
+/// A note of this data centre; none also if the Cache API fails or is slow.
+async fn read_note<H: Host>(host: &H, site: &str, name: &str) -> Option<String> {
+    let read = within(host, NOTE_MS_MAX, host.shared(site, name)).await;
+    read?.ok()?
 }
 
 /// Learns what is in the marker.
 async fn look<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate.looked_ms.set(Some(host.now_ms()));
-    // No marker, a broken one or a failing Cache API: the ledger knows better.
-    let Ok(Some(text)) = host.shared(site, MARKER).await else {
+    // No marker, or a broken one: the ledger knows better.
+    let Some(text) = read_note(host, site, MARKER).await else {
         return;
     };
     let Ok(news) = News::decode(&text) else {
@@ -277,7 +345,8 @@ async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), Str
         starting = false;
         // The time before the question: the answer may be no younger.
         let asked_ms = host.now_ms();
-        let news = news(host, isolate, after).await?;
+        isolate.syncing.set(Some(asked_ms));
+        let news = told(host, isolate, news(host, isolate, after)).await?;
         heard(isolate, &news, asked_ms);
         if news.complete {
             share_marker(host, isolate, site, &news);
@@ -332,7 +401,7 @@ fn page_name(after: u64) -> String {
 /// A page of old news that another isolate has read. It need not be the
 /// newest: what has changed since is told on later pages.
 async fn page_of<H: Host>(host: &H, site: &str, name: &str) -> Option<News> {
-    let text = host.shared(site, name).await.ok()??;
+    let text = read_note(host, site, name).await?;
     let news = News::decode(&text).ok()?;
     (!news.complete).then_some(news)
 }
@@ -346,7 +415,7 @@ pub async fn append<H: Host>(
     order: &Order,
 ) -> Result<Ordered, String> {
     let asked_ms = host.now_ms();
-    let ordered = host.append(order).await?;
+    let ordered = told(host, isolate, host.append(order)).await?;
     if let Ordered::Done(receipt, news) = &ordered {
         heard(isolate, news, asked_ms);
         if news.complete {

@@ -1,219 +1,192 @@
-//! The ledger's marks of writes, which anybody may send: a budget for each
-//! host, and for all of them.
+//! Telling the ledger of writes, without letting anybody wait for a ledger that
+//! hangs.
 //!
-//! Beyond it a host is purged softly, and at most each
-//! [`WIDEN_MS`](crate::cache::ledger::WIDEN_MS): what is written to meanwhile is
-//! noted as pending, and counts with the next news at the end of it. (Nobody
-//! serves anything by an index that has not had news since.) Hosts beyond
-//! [`HOSTS_MAX`](crate::cache::ledger::HOSTS_MAX) share buckets.
+//! This isolate obeys a write at once, whether the ledger has answered or not
+//! (`cache::unconfirmed`). The client waits half a second at most; behind its
+//! answer the order is sent until the ledger has taken it: as long as the
+//! runtime lets that request work, and then by later requests of the isolate.
+//! Until then other isolates may serve what was stored before the write, as
+//! they may within `max_purge_lag` after it.
 
-use super::apart::{Apart, COLUMNS, NOBODY, Owner, read_owner};
-use super::ledger::{Sql, Value};
-use crate::cache::ledger::{
-    HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, Order, WIDEN_MS, WRITES_MAX, numbers,
-};
-use crate::cache::quota::fair_share;
-use crate::cache::selector::{Selector, mark_of};
-use crate::cache::wide::{BUCKET, HostBucket};
+use super::host::{Host, Ordered};
+use super::invalidate::order_of;
+use super::isolate::Isolate;
+use super::report::log_problem;
+use super::sync::{self, ledger_wait_ms};
+use super::within::within;
+use crate::cache::ledger::Order;
+use crate::cache::ledger_breaker::QUESTION_MS_MAX;
+use crate::cache::news::News;
+use crate::cache::write_rate::Turn;
+use std::pin::pin;
+use std::rc::Rc;
 
-/// The mark of a write, as news tell it.
-fn write_mark(name: &str) -> String {
-    format!("w{:016x}", mark_of(name))
+/// How long the answer to a write waits for the ledger, which is 10 to 300 ms
+/// away.
+pub const WRITE_WAIT_MS: u64 = 500;
+
+/// How long one request goes on sending: the runtime ends what runs behind a
+/// response after 30 seconds, and the last question may take 5.
+const RESEND_MS_MAX: u64 = 24_000;
+
+/// How often one that waits for the breaker looks at it: another question may
+/// have closed it.
+const LOOK_MS: u64 = 1000;
+
+/// Has the ledger invalidate what a write has changed, when it is the write's
+/// turn. `answer` is called once, with a note for the log: see [`deliver`].
+pub async fn invalidate<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    site: &str,
+    turn: Turn,
+    answer: impl FnOnce(Option<String>),
+) {
+    match turn {
+        Turn::Now(names) => {
+            deliver(host, isolate, site, order_of(isolate, site, names), answer).await;
+        }
+        Turn::Begins(pause_ms) => {
+            answer(Some(format!("many writes: invalidates in {pause_ms} ms")));
+            host.sleep(pause_ms).await;
+            let names = isolate.writes.borrow_mut().gathered(site);
+            if !names.is_empty() {
+                deliver(host, isolate, site, order_of(isolate, site, names), drop).await;
+            }
+        }
+        Turn::Joins => answer(Some("many writes: invalidates with others".to_owned())),
+    }
 }
 
-impl<S: Sql> Apart<'_, S> {
-    /// Raises what a write has named to `sequence`, or lets its host be purged
-    /// softly when it is time.
-    pub fn raise_write(&self, host: &str, order: &Order, sequence: u64) -> Result<(), String> {
-        let owner = self.owner_of_host(host)?;
-        let whole_host = Selector::Host(host.to_owned()).to_string();
-        let mut widens = owner.name.starts_with(BUCKET) || order.soft.contains(&whole_host);
-        let mut new: Vec<String> = Vec::new();
-        if !widens {
-            self.drop_old(&owner)?;
-            for name in &order.hard {
-                let mark = write_mark(name);
-                if !self.raise_known(owner.id, &mark, sequence)? {
-                    new.push(mark);
+/// Sends the order of a write to the ledger, until it has taken it. `answer` is
+/// called once, with a note for the log, when the client has waited long
+/// enough. `site` is the host name of the request.
+async fn deliver<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    site: &str,
+    order: Order,
+    answer: impl FnOnce(Option<String>),
+) {
+    let id = {
+        let mut index = isolate.index.borrow_mut();
+        index.unconfirmed.add(site, order.clone(), host.now_ms())
+    };
+    if ledger_wait_ms(host, isolate) > 0 {
+        answer(Some(LATER.to_owned()));
+        return resend(host, isolate).await;
+    }
+    let mut sending = pin!(send(host, isolate, id, site, &order));
+    let in_time = within(host, WRITE_WAIT_MS, sending.as_mut()).await;
+    let is_sent = match in_time {
+        Some(Ok(note)) => {
+            answer(note);
+            true
+        }
+        Some(Err(())) => {
+            answer(Some(LATER.to_owned()));
+            false
+        }
+        None => {
+            answer(Some(LATER.to_owned()));
+            sending.await.is_ok()
+        }
+    };
+    if !is_sent {
+        resend(host, isolate).await;
+    }
+}
+
+/// Note of a write of which only this isolate knows yet.
+const LATER: &str = "ledger: no answer yet; invalidated here, elsewhere when it answers";
+
+/// Has unconfirmed writes sent again, behind the response, when it is time.
+pub fn resend_later<H: Host>(host: &H, isolate: &Rc<Isolate>) {
+    if isolate.index.borrow().unconfirmed.is_empty()
+        || is_resending(host, isolate)
+        || ledger_wait_ms(host, isolate) > 0
+    {
+        return;
+    }
+    isolate.resending.set(Some(host.now_ms()));
+    let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
+    host.later(async move {
+        isolate.resending.set(None);
+        resend(&host_then, &isolate).await;
+    });
+}
+
+fn is_resending<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    let age_ms = isolate
+        .resending
+        .get()
+        .and_then(|at| host.now_ms().checked_sub(at));
+    age_ms.is_some_and(|age_ms| age_ms < QUESTION_MS_MAX)
+}
+
+/// Sends unconfirmed writes, whenever the breaker lets it, until there is none
+/// or the time is over.
+async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
+    if is_resending(host, isolate) {
+        return;
+    }
+    let until_ms = host.now_ms().saturating_add(RESEND_MS_MAX);
+    loop {
+        let now_ms = host.now_ms();
+        isolate.resending.set(Some(now_ms));
+        let next = isolate.index.borrow_mut().unconfirmed.next(now_ms);
+        let Some(write) = next.filter(|_| now_ms < until_ms) else {
+            break;
+        };
+        match ledger_wait_ms(host, isolate) {
+            0 => {
+                let sent = send(host, isolate, write.id, &write.site, &write.order).await;
+                if sent.is_err() {
+                    isolate.index.borrow_mut().unconfirmed.defer(write.id);
                 }
             }
-            let added = new.len() as u64;
-            widens = !new.is_empty() && !self.has_room(&owner, added)?;
-            if !widens {
-                for mark in &new {
-                    self.raise(owner.id, mark, numbers(sequence, false), sequence)?;
+            wait_ms => host.sleep(wait_ms.min(LOOK_MS)).await,
+        }
+    }
+    isolate.resending.set(None);
+}
+
+/// Sends one order. Returns a note for the log.
+async fn send<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    id: u64,
+    site: &str,
+    order: &Order,
+) -> Result<Option<String>, ()> {
+    // A number that lies behind what is known by now would bring old news.
+    let order = Order {
+        after: isolate.seen(),
+        ..order.clone()
+    };
+    match sync::append(host, isolate, site, &order).await {
+        Ok(ordered) => {
+            let mut index = isolate.index.borrow_mut();
+            let note = match ordered {
+                Ordered::Done(receipt, _) => {
+                    // Where the host has too many, the ledger tells of it
+                    // somewhat later. (Not of the whole host: it would be
+                    // purged here each time.)
+                    if receipt.soft.is_empty() {
+                        index.learn(&News::of_receipt(&receipt));
+                    }
+                    let names = [receipt.hard, receipt.soft].concat();
+                    Some(format!("invalidated {names:?}"))
                 }
-                return self.count(&owner, added, sequence);
-            }
+                Ordered::Conflict => None,
+            };
+            // The index has its number.
+            index.unconfirmed.confirm(id);
+            Ok(note)
         }
-        self.sql.run(
-            "UPDATE owners SET pending = 1 WHERE id = ?",
-            &[owner.id.into()],
-        )?;
-        self.count(&owner, 0, sequence)
-    }
-
-    /// Purges softly what waits for it, and may be by now. `next` is the number
-    /// that it gets; whether it was used.
-    pub fn widen(&self, next: u64) -> Result<bool, String> {
-        // A time that lies ahead is another clock's.
-        const DUE: &str = "pending = 1 AND (widened_ms <= ? OR widened_ms > ?)";
-        let now = Value::from(self.now_ms);
-        let due = Value::from(self.now_ms.saturating_sub(WIDEN_MS));
-        let any = format!("SELECT COUNT(*) FROM owners WHERE {DUE}");
-        if self.sql.number(&any, &[due.clone(), now.clone()])? == 0 {
-            return Ok(false);
+        Err(problem) => {
+            log_problem(host, "ledger", &problem);
+            Err(())
         }
-        let next = Value::from(next);
-        self.sql
-            .run("UPDATE state SET last = ?", std::slice::from_ref(&next))?;
-        self.sql.run(
-            &format!(
-                "INSERT INTO apart SELECT {NOBODY}, wide, 0, ?, ?, ? FROM owners WHERE {DUE}
-                    ON CONFLICT (owner, mark) DO UPDATE SET
-                    soft = excluded.soft, last = excluded.last, raised_ms = excluded.raised_ms"
-            ),
-            &[
-                next.clone(),
-                next.clone(),
-                now.clone(),
-                due.clone(),
-                now.clone(),
-            ],
-        )?;
-        self.sql
-            .run(
-                &format!("UPDATE owners SET pending = 0, widened_ms = ?, last = ? WHERE {DUE}"),
-                &[now.clone(), next, due, now],
-            )
-            .map(|_| true)
-    }
-
-    /// The owner of a host's writes: the host, or its bucket where there are
-    /// too many.
-    fn owner_of_host(&self, host: &str) -> Result<Owner, String> {
-        let selector = Selector::Host(host.to_owned()).to_string();
-        if let Some(owner) = self.owner(&selector)? {
-            return Ok(owner);
-        }
-        if self.makes_room_for_host()? {
-            return self.add_owner(&selector, &write_mark(&selector));
-        }
-        let bucket = HostBucket::of_host(host).to_string();
-        self.add_owner(&bucket, &bucket)
-    }
-
-    /// Whether one more host may have marks of its own.
-    fn makes_room_for_host(&self) -> Result<bool, String> {
-        let hosts = "SELECT COUNT(*) FROM owners WHERE name LIKE 'host:%'";
-        if self.sql.number(hosts, &[])? < HOSTS_MAX {
-            return Ok(true);
-        }
-        let rows = self.sql.run(
-            &format!(
-                "SELECT {COLUMNS} FROM owners WHERE name LIKE 'host:%'
-                    ORDER BY raised_ms LIMIT 1"
-            ),
-            &[],
-        )?;
-        let oldest = rows.first().and_then(|row| read_owner(row));
-        let idle = |owner: &Owner| owner.raised_ms.saturating_add(HOST_IDLE_MS) <= self.now_ms;
-        let Some(owner) = oldest.filter(idle) else {
-            return Ok(false);
-        };
-        let host = owner.name.strip_prefix("host:").unwrap_or_default();
-        let bucket = HostBucket::of_host(host).to_string();
-        self.raise(NOBODY, &bucket, numbers(owner.last, true), owner.last)?;
-        let pending = "SELECT pending FROM owners WHERE id = ?";
-        if self.sql.number(pending, &[owner.id.into()])? == 1 {
-            let bucket = self.add_owner(&bucket, &bucket)?;
-            let statement = "UPDATE owners SET pending = 1 WHERE id = ?";
-            self.sql.run(statement, &[bucket.id.into()])?;
-        }
-        let gone = "DELETE FROM apart WHERE owner = ?";
-        self.sql.run(gone, &[owner.id.into()])?;
-        let gone = "DELETE FROM apart WHERE owner = ? AND mark = ?";
-        self.sql
-            .run(gone, &[NOBODY.into(), owner.wide.as_str().into()])?;
-        self.sql
-            .run("DELETE FROM owners WHERE id = ?", &[owner.id.into()])?;
-        Ok(true)
-    }
-
-    /// Raises the mark of a write that is there. Whether it is.
-    fn raise_known(&self, owner: u64, mark: &str, sequence: u64) -> Result<bool, String> {
-        let rows = self.sql.run(
-            "UPDATE apart SET hard = ?, last = ?, raised_ms = ? WHERE owner = ? AND mark = ?
-                RETURNING owner",
-            &[
-                sequence.into(),
-                sequence.into(),
-                self.now_ms.into(),
-                owner.into(),
-                mark.into(),
-            ],
-        )?;
-        Ok(!rows.is_empty())
-    }
-
-    /// Whether `added` marks of a write have room, once older ones have
-    /// widened: those that may have by now.
-    fn has_room(&self, owner: &Owner, added: u64) -> Result<bool, String> {
-        let mut wanted = owner.marks.saturating_add(added);
-        if wanted > HOST_WRITES_MAX {
-            // Counting reads every row: only where there may be too many.
-            wanted = self.recount(owner.id)?.saturating_add(added);
-        }
-        if wanted > HOST_WRITES_MAX {
-            let excess = wanted.saturating_sub(HOST_WRITES_MAX);
-            if !self.fold_oldest(owner, excess.max(HOST_WRITES_MAX / 8))? {
-                return Ok(false);
-            }
-        }
-        let all = "SELECT SUM(marks) FROM owners WHERE name LIKE 'host:%'";
-        if self.sql.number(all, &[])?.saturating_add(added) <= WRITES_MAX {
-            return Ok(true);
-        }
-        self.share_writes()?;
-        Ok(self.sql.number(all, &[])?.saturating_add(added) <= WRITES_MAX)
-    }
-
-    /// Lets the marks of those hosts widen that have most: so many that an
-    /// eighth of the room for all is free.
-    fn share_writes(&self) -> Result<(), String> {
-        self.sql.run(
-            "UPDATE owners SET marks = (SELECT COUNT(*) FROM apart WHERE owner = owners.id)
-                WHERE name LIKE 'host:%'",
-            &[],
-        )?;
-        let hosts = format!("SELECT {COLUMNS} FROM owners WHERE name LIKE 'host:%'");
-        let rows = self.sql.run(&hosts, &[])?;
-        let owners: Vec<Owner> = rows.iter().filter_map(|row| read_owner(row)).collect();
-        let counts: Vec<u64> = owners.iter().map(|owner| owner.marks).collect();
-        let total: u64 = counts.iter().sum();
-        if total < WRITES_MAX {
-            return Ok(());
-        }
-        let share = fair_share(&counts, WRITES_MAX - WRITES_MAX / 8);
-        for owner in owners {
-            if owner.marks > share {
-                self.fold_oldest(&owner, owner.marks.saturating_sub(share))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets so many of a host's oldest marks widen, unless they are so young
-    /// that the host would be purged more often than each [`WIDEN_MS`].
-    fn fold_oldest(&self, owner: &Owner, count: u64) -> Result<bool, String> {
-        let last = count.saturating_sub(1);
-        let Some((cut, raised_ms)) = self.oldest(owner, last)? else {
-            return Ok(false);
-        };
-        if raised_ms.saturating_add(WIDEN_MS) > self.now_ms {
-            return Ok(false);
-        }
-        self.fold(owner, cut)?;
-        Ok(true)
     }
 }

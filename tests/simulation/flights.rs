@@ -154,12 +154,13 @@ impl Share {
     /// its client or uploads have all that they may. Both hosts share an
     /// origin.
     fn is_full(&self, all: &[Flight], limit: usize) -> bool {
-        let here = || all.iter().filter(|other| other.site == self.site);
+        let up = || all.iter().filter(|other| other.is_up());
+        let here = || up().filter(|other| other.site == self.site);
         let of_page = here().filter(|other| other.page == self.page).count();
         let of_client = here().filter(|other| self.client.is_some() && other.client == self.client);
         let uploads = here().filter(|other| other.upload).count();
         let half = limit.div_ceil(2);
-        here().count().saturating_add(all.len()) >= limit.saturating_mul(2)
+        here().count().saturating_add(up().count()) >= limit.saturating_mul(2)
             || of_page >= half
             || of_client.count() >= half
             || (self.upload && uploads >= (limit / 4).max(1))

@@ -297,6 +297,14 @@ impl Host for SimHost {
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
         self.exchange.ordered.set(true);
+        // A write that came while the ledger was left alone may be sent by
+        // another request of its isolate.
+        for (other, seat) in self.world.exchanges.borrow().iter() {
+            let page = &self.world.origin.pages[other.page];
+            if Rc::ptr_eq(seat, &self.seat) && order.hard.contains(&page.url_name()) {
+                other.ordered.set(true);
+            }
+        }
         self.meter(Call::Ledger);
         let mut order = order.clone();
         tamper::order(self, &mut order);

@@ -84,8 +84,9 @@ pub struct Promises {
     broken: RefCell<Option<Violation>>,
 }
 
-/// After a failure an isolate leaves the ledger alone for so long.
-const RETRY_MS: u64 = 1000;
+/// After a failure an isolate leaves the ledger alone for so long at most, and
+/// for as long as a question takes nobody else waits for the next.
+const RETRY_MS: u64 = 16_000 + 6_000;
 
 /// How often the origin is asked at most for an answer, each time until the
 /// deadline: for what follows a part, then with conditions, then without. A
@@ -98,10 +99,8 @@ const NEIGHBOUR_MS: u64 = 5_000;
 /// How often tiers are read each time that it looks: two of them, for a
 /// signpost, for the key's own slot and for a variant's; and for a part.
 const READS_MAX: u64 = 7;
-/// How often the ledger is waited for: at first, after reads of slots, and
-/// after each question to the origin. After a failure it is left alone for a
-/// while.
-const LEDGER_WAITS_MAX: u64 = 8;
+/// How long the ledger is waited for: in all, or for an order.
+const LEDGER_WAIT_MS: u64 = 1_000;
 /// What comes on top: short ways.
 const MORE_MS: u64 = 1_000;
 
@@ -120,7 +119,7 @@ fn bound_ms(setup: &Setup) -> u64 {
     ASKS_MAX * 1000 * (setup.deadline_seconds() + body_seconds)
         + ROUNDS_MAX * others_ms(setup)
         + (ROUNDS_MAX + 1) * READS_MAX * read_ms
-        + LEDGER_WAITS_MAX * LEDGER_MS_MAX
+        + LEDGER_WAIT_MS
         + MORE_MS
 }
 

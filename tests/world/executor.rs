@@ -5,13 +5,25 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// How often tasks are polled in one run: far beyond what any test needs, and
 /// an end for one that never would.
 const ROUNDS_MAX: usize = 1_000_000;
+
+/// Whether a task has woken another one, which may have been polled before it.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 #[derive(Clone)]
 pub struct Executor(Rc<Inner>);
@@ -68,7 +80,9 @@ impl Executor {
 
     /// Polls every task until none moves without time passing.
     pub fn settle(&self) {
-        let mut context = Context::from_waker(Waker::noop());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
         for _ in 0..ROUNDS_MAX {
             let new: Vec<Task> = self.0.new.borrow_mut().drain(..).collect();
             let mut tasks: Vec<Task> = self.0.tasks.borrow_mut().drain(..).collect();
@@ -78,7 +92,8 @@ impl Executor {
             tasks.retain_mut(|task| task.as_mut().poll(&mut context).is_pending());
             let ended = tasks.len() < before;
             *self.0.tasks.borrow_mut() = tasks;
-            if !ended && !had_new && self.0.new.borrow().is_empty() {
+            let woke = woken.0.swap(false, Ordering::Relaxed);
+            if !ended && !had_new && !woke && self.0.new.borrow().is_empty() {
                 return;
             }
         }
