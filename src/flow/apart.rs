@@ -257,9 +257,9 @@ impl<S: Sql> Apart<'_, S> {
         }
         // Whoever has had news up to the cut knows the marks one by one.
         self.raise(NOBODY, &owner.wide, to, cut)?;
-        self.sql
-            .run("DELETE FROM apart WHERE owner = ? AND last <= ?", &these)
-            .map(drop)
+        let gone = "DELETE FROM apart WHERE owner = ? AND last <= ?";
+        self.sql.run(gone, &these)?;
+        self.recount(owner.id).map(drop)
     }
 }
 
