@@ -315,7 +315,8 @@ pub async fn find_in_slot<H: Host>(
 /// and no order has purged it.
 fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
     let young = entry.age(now_ms) < entry.terms.lifetime;
-    young && isolate.index.borrow().is_of_write(entry.purgeable())
+    let index = isolate.index.borrow();
+    young && (index.unconfirmed.kill(entry) || index.is_of_write(entry.purgeable()))
 }
 
 /// Reads a slot. A tier that fails, or holds what is no entry, has nothing:
