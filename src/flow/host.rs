@@ -133,8 +133,9 @@ pub struct Patience {
 pub struct Upload<B> {
     /// The body.
     pub body: B,
-    /// Whether its last byte has been taken. The host sets it: what fails
-    /// before may be the client's doing, by a body that stops or breaks off.
+    /// Whether its last byte has been taken, as far as is known. The host sets
+    /// it: what fails before may be the client's doing, by a body that stops or
+    /// breaks off.
     pub is_sent: Rc<Cell<bool>>,
 }
 

@@ -200,11 +200,22 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
     const host = 'whole.test'
     stand.origin.on(host, '*', { status: 503, fields: [], body: 'sorry' })
     for (let n = 0; n < 4; n++) {
-      const more = n % 2 === 0 ? { body: 'whole' } : { chunks: ['wh', 'ole'] }
-      assert.equal((await stand.send({ host, path: `/${n}`, method: 'POST', ...more })).text, 'sorry')
+      assert.equal((await stand.send({ host, path: `/${n}`, method: 'POST', body: 'whole' })).text, 'sorry')
     }
     assert.match((await stand.get(host, '/page')).field('cache-status'), REFUSED)
   })
+
+  const broken = ['a reset', 'a proper end too early', 'the same of no known length', 'a chunk that is none']
+  for (const name of broken) {
+    it(`nor does the origin take it for a whole one: ${name}`, async () => {
+      const host = `cut-${name.replace(/\W+/g, '-')}.test`
+      stand.origin.on(host, '/', { status: 200, fields: [], body: 'thanks' })
+      await spoil(host, '/', rows[name])
+      await sleep(200)
+      const [request] = stand.origin.requests(host, '/')
+      assert.equal(request.body.length, 0, `the origin had ${request.body}`)
+    })
+  }
 
   it('and its length and bytes arrive as they were sent', async () => {
     const host = 'bytes.test'

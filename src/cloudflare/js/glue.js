@@ -199,11 +199,13 @@ export function put(op, url, head, body) {
 }
 
 /**
- * The body of a request on its way to an origin, of a length that is negative if it is not known. Whatever fails while a
- * client stops sending, or breaks off, the runtime reports as a lost connection: only a pipe tells whether all was sent.
+ * The body of a request on its way to an origin. Whatever fails while a client stops sending, or breaks off, the runtime
+ * reports as a lost connection: only a pipe tells whether all was sent. Of a body of no known length (negative) nobody can
+ * tell: a pipe that breaks would end it at the origin as if it were complete.
  */
 function upload(body, length) {
-  const { readable, writable } = length < 0 ? new IdentityTransformStream() : new FixedLengthStream(length)
+  if (length < 0) return { readable: body, isSent: false }
+  const { readable, writable } = new FixedLengthStream(length)
   const sending = { readable, isSent: false }
   body.pipeTo(writable).then(
     () => (sending.isSent = true),
