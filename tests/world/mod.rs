@@ -4,6 +4,7 @@
 pub mod executor;
 pub mod filler;
 pub mod place;
+pub mod plan;
 pub mod scene;
 pub mod secrets;
 pub mod sqlite;
@@ -25,27 +26,12 @@ use edgekeep::http::head::ResponseHead;
 use executor::Executor;
 pub use filler::Bytes;
 use filler::Filler;
+pub use plan::Plan;
 use sqlite::Sqlite;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
-
-/// What the origin answers for a path.
-#[derive(Clone, Debug)]
-pub enum Plan {
-    Answer {
-        slow_ms: u64,
-        cut: bool,
-        status: u16,
-        fields: Fields,
-        body: String,
-    },
-    Down,
-    Hang,
-    /// A number that is no status.
-    NoStatus(u16),
-}
 
 /// A stored entry: text, body, and when the tier forgets it.
 type Held = (String, Option<Bytes>, u64);
@@ -172,36 +158,6 @@ impl World {
 
     fn is_down(&self, part: &str) -> bool {
         self.state.borrow().down.contains(&part)
-    }
-
-    fn answer(plan: &Plan, request: &OriginRequest) -> (ResponseHead, Option<Bytes>) {
-        let Plan::Answer {
-            cut,
-            status,
-            fields,
-            body,
-            ..
-        } = plan
-        else {
-            unreachable!("the others have no answer");
-        };
-        let mut head = ResponseHead {
-            status: *status,
-            fields: fields.clone(),
-        };
-        let wanted = request.fields.get("if-none-match");
-        if wanted.is_some() && wanted == fields.get("etag") {
-            head.status = 304;
-            return (head, None);
-        }
-        if *status != 204 {
-            head.fields.set("content-length", body.len().to_string());
-        }
-        if request.method == "HEAD" || *status == 204 {
-            return (head, None);
-        }
-        let sent = if *cut { body.len() / 2 } else { body.len() };
-        (head, Some(Bytes::new(body[..sent].to_owned(), *cut)))
     }
 
     fn held(&self, tier: Tier, slot: &Slot) -> Option<(String, Option<Bytes>)> {
@@ -404,7 +360,7 @@ impl Host for World {
         if delay > 0 {
             self.sleep(delay).await;
         }
-        let (head, body) = Self::answer(&plan, request);
+        let (head, body) = plan.answer(request);
         let told: Option<u32> = head
             .fields
             .get("content-length")

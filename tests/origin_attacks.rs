@@ -1,0 +1,280 @@
+//! Shows in virtual time that one page, reader or host does not make an origin
+//! unreachable to the others.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod world;
+
+use edgekeep::cache::rules::Rules;
+use edgekeep::flow::isolate::Isolate;
+use edgekeep::flow::keys::Keys;
+use edgekeep::flow::serve::serve;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+use std::rc::Rc;
+use world::place::{Place, START_MS, Slot, origin};
+use world::{Bytes, Plan, World};
+
+fn place(world: &World, settings: &Value) -> Place {
+    let rules = Rules::read_json(&settings.to_string()).expect("settings");
+    Place {
+        world: world.with_clock(0),
+        isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
+    }
+}
+
+fn answers(status: u16, slow_ms: u64) -> Plan {
+    Plan::Answer {
+        slow_ms,
+        cut: false,
+        status,
+        fields: Fields::new(),
+        body: status.to_string(),
+    }
+}
+
+fn plan(world: &World, path: &str, plan: Plan) {
+    world.state.borrow_mut().plans.insert(path.to_owned(), plan);
+}
+
+/// The same isolate, asked by this reader.
+fn as_reader(place: &Place, reader: &'static str) -> Place {
+    let mut place = place.clone();
+    place.world.reader = Some(reader.into());
+    place
+}
+
+const READERS: [&str; 5] = [
+    "192.0.2.1",
+    "192.0.2.2",
+    "192.0.2.3",
+    "192.0.2.4",
+    "192.0.2.5",
+];
+
+/// Sends a request with a body, if there is one.
+fn send(place: &Place, method: &'static str, url: &str, body: Option<Bytes>) -> Slot {
+    let head = RequestHead {
+        method: Method::named(method),
+        url: Url::parse(url).expect("a URL"),
+        fields: Fields::new(),
+    };
+    let slot = Slot::default();
+    let (place, filled) = (place.clone(), Rc::clone(&slot));
+    place.clone().world.executor.spawn(async move {
+        let answer = serve(&place.world, &place.isolate, head, body).await;
+        *filled.borrow_mut() = Some(answer);
+    });
+    slot
+}
+
+/// Sends a POST with a body.
+fn upload(place: &Place, path: &str) -> Slot {
+    let body = Bytes::new("a=1".to_owned(), false);
+    send(place, "POST", &format!("http://a.test{path}"), Some(body))
+}
+
+/// What a request gets, and after how many milliseconds.
+fn timed(place: &Place, slot: &Slot) -> (String, u64) {
+    let began_ms = place.world.executor.now_ms();
+    let answer = place.finish(slot);
+    (answer, place.world.executor.now_ms() - began_ms)
+}
+
+fn asked(world: &World) -> Vec<String> {
+    let state = world.state.borrow();
+    state.asked.iter().map(|r| r.url.clone()).collect()
+}
+
+fn breaker_settings() -> Value {
+    json!({
+        "origin": "http://origin.test", "defaults": { "retries": 0 },
+        "protection": { "breaker_failures": 4, "breaker_pause": 60 },
+    })
+}
+
+#[test]
+fn a_page_with_a_thousand_queries_is_one_page() {
+    let world = World::new(START_MS);
+    let here = place(&world, &breaker_settings());
+    for n in 0..40 {
+        for path in [format!("/search?q={n}"), format!("/x/../%73earch?q={n}x")] {
+            plan(&world, &path, Plan::Down);
+            plan(&world, &format!("/search?q={n}x"), Plan::Down);
+            assert_eq!(here.get(&path), "502 -", "{path}");
+        }
+    }
+    plan(&world, "/page", answers(200, 0));
+    assert_eq!(here.get("/page"), "200 no-freshness");
+}
+
+#[test]
+fn a_page_that_hangs_does_not_close_the_others_to_its_readers() {
+    let world = World::new(START_MS);
+    let mut settings = breaker_settings();
+    settings["origin_timeout"] = json!(1);
+    settings["rules"] = json!([{ "path": "/slow", "cache": false }]);
+    let here = place(&world, &settings);
+    plan(&world, "/slow", Plan::Hang);
+    plan(&world, "/page", answers(200, 0));
+    for _ in 0..8 {
+        let slots = READERS.map(|reader| as_reader(&here, reader).start("/slow"));
+        for slot in &slots {
+            assert_eq!(here.finish(slot), "504 rule");
+        }
+    }
+    assert_eq!(here.get("/page"), "200 no-freshness");
+}
+
+#[test]
+fn one_reader_whose_requests_make_the_origin_hang_up_does_not_close_it() {
+    let world = World::new(START_MS);
+    let here = place(&world, &breaker_settings());
+    let attacker = as_reader(&here, READERS[0]);
+    for n in 0..100 {
+        plan(&world, &format!("/{n}"), Plan::Down);
+        assert_eq!(attacker.get(&format!("/{n}")), "502 -", "{n}");
+    }
+    plan(&world, "/page", answers(200, 0));
+    let reader = as_reader(&here, READERS[1]);
+    assert_eq!(reader.get("/page"), "200 no-freshness");
+    assert_eq!(attacker.get("/page"), "200 no-freshness");
+    // The same of several readers is the origin's failure.
+    for (reader, n) in READERS.into_iter().skip(1).zip(0..) {
+        as_reader(&here, reader).get(&format!("/{n}"));
+    }
+    assert_eq!(as_reader(&here, READERS[2]).get("/99"), "503 circuit-open");
+}
+
+#[test]
+fn one_host_of_an_origin_does_not_close_the_others() {
+    let world = World::new(START_MS);
+    let here = place(&world, &breaker_settings());
+    for n in 0..10 {
+        plan(&world, &format!("/{n}"), Plan::Down);
+    }
+    let get = |host: &str, path: &str| {
+        here.finish(&send(&here, "GET", &format!("http://{host}{path}"), None))
+    };
+    for n in 0..4 {
+        assert_eq!(get("tenant.test", &format!("/{n}")), "502 -");
+    }
+    assert_eq!(get("tenant.test", "/page"), "503 circuit-open");
+    plan(&world, "/page", answers(200, 0));
+    assert_eq!(get("other.test", "/page"), "200 no-freshness");
+    // Ports are hosts of their own as they are in keys.
+    assert_eq!(get("tenant.test:8080", "/page"), "200 no-freshness");
+}
+
+fn asks_for_rest(seconds: u64) -> Plan {
+    Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status: 503,
+        fields: [("retry-after", seconds.to_string())].into_iter().collect(),
+        body: "later".to_owned(),
+    }
+}
+
+#[test]
+fn retry_after_holds_for_its_url_and_its_reader() {
+    let world = World::new(START_MS);
+    let here = place(&world, &breaker_settings());
+    let get = |reader, path: &str| as_reader(&here, reader).get(path);
+    let [one, two, three, four, _] = READERS;
+    plan(&world, "/a?x=1", asks_for_rest(3600));
+    plan(&world, "/a?x=2", answers(200, 0));
+    plan(&world, "/b", answers(200, 0));
+    assert_eq!(get(one, "/a?x=1"), "later no-freshness");
+    assert_eq!(get(one, "/a?x=1"), "503 retry-after");
+    assert_eq!(get(one, "/a?x=2"), "200 no-freshness");
+    assert_eq!(get(one, "/b"), "200 no-freshness");
+    // A write to the same URL is another thing.
+    assert!(
+        !here
+            .finish(&upload(&as_reader(&here, one), "/a?x=1"))
+            .contains("retry-after")
+    );
+    // It may be about that reader alone; but not if three are told so.
+    assert_eq!(get(two, "/a?x=1"), "later no-freshness");
+    assert_eq!(get(three, "/a?x=1"), "later no-freshness");
+    assert_eq!(get(four, "/a?x=1"), "503 retry-after");
+    plan(&world, "/a?x=1", answers(200, 0));
+    world.executor.advance(60_000);
+    assert_eq!(get(four, "/a?x=1"), "200 no-freshness");
+    assert_eq!(get(one, "/a?x=1"), "503 retry-after");
+    world.executor.advance(3_540_000);
+    assert_eq!(get(one, "/a?x=1"), "200 no-freshness");
+}
+
+#[test]
+fn a_number_that_is_no_status_is_one_pages_fault() {
+    let world = World::new(START_MS);
+    let here = place(&world, &breaker_settings());
+    origin(&world, "/old", "max-age=1, stale-if-error=600", "old");
+    assert_eq!(here.get("/old"), "old -");
+    world.executor.advance(2000);
+    for n in 0..20 {
+        plan(&world, &format!("/{n}"), Plan::NoStatus(999));
+        assert_eq!(here.get(&format!("/{n}")), "502 -", "{n}");
+    }
+    // It is an error for a stale copy all the same (RFC 9110 §15).
+    plan(&world, "/old", Plan::NoStatus(999));
+    assert_eq!(here.get("/old"), "old cache-api/stale-if-error");
+    let state = world.state.borrow();
+    assert!(
+        state
+            .log
+            .iter()
+            .any(|line| line.contains("answered with 999")),
+        "{:?}",
+        state.log
+    );
+}
+
+#[test]
+fn an_upload_that_its_client_breaks_off_counts_for_nothing() {
+    let world = World::new(START_MS);
+    let here = place(&world, &breaker_settings());
+    for n in 0..40 {
+        let body = Bytes::new("a=".to_owned(), true);
+        let here = as_reader(&here, READERS[n % 5]);
+        let slot = send(&here, "POST", &format!("http://a.test/{n}"), Some(body));
+        assert_eq!(here.finish(&slot), "502 method", "{n}");
+    }
+    plan(&world, "/page", answers(200, 0));
+    assert_eq!(here.get("/page"), "200 no-freshness");
+    // An upload that the origin fails after all of it has come does count.
+    for (n, reader) in READERS.into_iter().take(4).enumerate() {
+        plan(&world, &format!("/{n}"), answers(503, 0));
+        upload(&as_reader(&here, reader), &format!("/{n}"));
+    }
+    world.executor.advance(100);
+    assert_eq!(here.get("/page"), "200 no-freshness", "it has worked");
+    assert_eq!(here.get("/other"), "503 circuit-open");
+}
+
+#[test]
+fn open_uploads_leave_three_quarters_of_the_places_to_reads() {
+    let world = World::new(START_MS);
+    let settings = json!({
+        "origin": "http://origin.test", "origin_timeout": 10,
+        "protection": { "max_requests": 8, "queue_timeout": 1 },
+    });
+    let here = place(&world, &settings);
+    for n in 0..20 {
+        plan(&world, &format!("/up/{n}"), Plan::Hang);
+        upload(&here, &format!("/up/{n}"));
+    }
+    world.executor.advance(100);
+    assert_eq!(asked(&world).len(), 2);
+    for n in 0..6 {
+        plan(&world, &format!("/{n}"), answers(200, 5000));
+        here.start(&format!("/{n}"));
+    }
+    world.executor.advance(100);
+    assert_eq!(asked(&world).len(), 8);
+    let (answer, _) = timed(&here, &here.start("/late"));
+    assert_eq!(answer, "503 queued/origin-busy");
+}
