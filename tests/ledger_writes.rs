@@ -153,6 +153,11 @@ fn a_host_with_few_writes_keeps_them_beside_those_with_many() {
         state(&index, start, "https://few.test/other", &[]),
         PurgeState::Alive
     );
+    // Room was made for the last: they are told one by one.
+    for n in [0, 350, 699] {
+        let url = format!("https://h39.test/{n}");
+        assert_eq!(state(&index, start, &url, &[]), PurgeState::Hard, "{url}");
+    }
     for host in 0..40 {
         for n in [0, 350, 699] {
             let url = format!("https://h{host}.test/{n}");

@@ -174,13 +174,13 @@ impl<S: Sql> Apart<'_, S> {
         if self.sql.number(all, &[])?.saturating_add(added) <= WRITES_MAX {
             return Ok(true);
         }
-        self.share_writes()?;
+        self.share_writes(added)?;
         Ok(self.sql.number(all, &[])?.saturating_add(added) <= WRITES_MAX)
     }
 
-    /// Lets the marks of those hosts widen that have most: so many that an
-    /// eighth of the room for all is free.
-    fn share_writes(&self) -> Result<(), String> {
+    /// Lets the marks of those hosts widen that have most, if `added` more are
+    /// too many: so many that an eighth of the room for all is free.
+    fn share_writes(&self, added: u64) -> Result<(), String> {
         self.sql.run(
             "UPDATE owners SET marks = (SELECT COUNT(*) FROM apart WHERE owner = owners.id)
                 WHERE name LIKE 'host:%'",
@@ -191,7 +191,7 @@ impl<S: Sql> Apart<'_, S> {
         let owners: Vec<Owner> = rows.iter().filter_map(|row| read_owner(row)).collect();
         let counts: Vec<u64> = owners.iter().map(|owner| owner.marks).collect();
         let total: u64 = counts.iter().sum();
-        if total < WRITES_MAX {
+        if total.saturating_add(added) <= WRITES_MAX {
             return Ok(());
         }
         let share = fair_share(&counts, WRITES_MAX - WRITES_MAX / 8);
