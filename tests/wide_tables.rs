@@ -261,6 +261,22 @@ fn a_write_is_of_the_host_that_it_names() {
     check("path:a.test/b", Some("a.test"));
     check("host:a.test", Some("a.test"));
     check("group:https://a.test:81 g h/i", Some("a.test:81"));
+    // What names anything else is no write, and kept like a key's order.
+    for (hard, soft) in [
+        (&["url:a.test/", "url:b.test/"][..], &[][..]),
+        (&["url:a.test/", "tag:a"], &[]),
+        (&["url:a.test/"], &["host:b.test"]),
+        (&["url:a.test/"], &["url:a.test/b"]),
+        (&[], &["url:a.test/"]),
+    ] {
+        let owned = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect();
+        let order = Order {
+            hard: owned(hard),
+            soft: owned(soft),
+            ..Order::default()
+        };
+        assert_eq!(order.host_of_write(), None, "{order:?}");
+    }
     check("tag:a", None);
     check("everything", None);
     check("", None);

@@ -55,18 +55,25 @@ impl Order {
         self.key.is_some()
     }
 
-    /// The host of a write, which all that it names is of.
+    /// The host of a write, of which all is that it names: hard, or the whole
+    /// host softly. `None` for what is no such order, whoever sends it.
     pub fn host_of_write(&self) -> Option<&str> {
-        let names = self.hard.iter().chain(&self.soft);
-        names.filter(|_| !self.is_recorded()).find_map(|name| {
-            let (kind, place) = name.split_once(':')?;
-            match kind {
-                "url" | "path" | "host" => place.split(['/', '?']).next(),
-                // `SCHEME://HOST NAME`
-                "group" => place.split_once("://")?.1.split(' ').next(),
-                _ => None,
-            }
-        })
+        let mut names = self.hard.iter().chain(&self.soft);
+        let host = names.next().and_then(|name| host_of(name))?;
+        let is_whole = |name: &String| name.strip_prefix("host:") == Some(host);
+        let fits = names.all(|name| host_of(name) == Some(host)) && self.soft.iter().all(is_whole);
+        (fits && !self.is_recorded()).then_some(host)
+    }
+}
+
+/// The host of a selector's text, if it is of one.
+fn host_of(name: &str) -> Option<&str> {
+    let (kind, place) = name.split_once(':')?;
+    match kind {
+        "url" | "path" | "host" => place.split(['/', '?']).next(),
+        // `SCHEME://HOST NAME`
+        "group" => place.split_once("://")?.1.split(' ').next(),
+        _ => None,
     }
 }
 

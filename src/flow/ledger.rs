@@ -205,11 +205,9 @@ impl<S: Sql> Ledger<S> {
         let sequence = record.receipt.sequence;
         self.sql
             .run("UPDATE state SET last = ?", &[sequence.into()])?;
-        match (order.is_recorded(), order.host_of_write()) {
-            (true, _) => self.raise_names(order, sequence, now_ms)?,
-            (false, Some(host)) => self.apart(now_ms).raise_write(host, order, sequence)?,
-            // Nothing to purge.
-            (false, None) => {}
+        match order.host_of_write() {
+            Some(host) => self.apart(now_ms).raise_write(host, order, sequence)?,
+            None => self.raise_names(order, sequence, now_ms)?,
         }
         if order.is_recorded() {
             let text = print(record);
