@@ -335,7 +335,10 @@ impl Excuse {
         // One whose request was cut short never ends.
         let long = |at: &u64| (LONG_MS..=LEDGER_MS_MAX).contains(&(now_ms - at));
         let under_way = seat.asking.borrow().iter().any(long);
-        if !failed && !under_way {
+        // One that has spent its second on several questions, between which the
+        // index grew old again.
+        let spent = now_ms - exchange.began_ms >= LEDGER_WAIT_MS.max(world.setup.lag_ms);
+        if !failed && !under_way && !spent {
             let text = "it speaks of an outage, and there is none".to_owned();
             return Err((Promise::Outage, text));
         }
