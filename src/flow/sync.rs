@@ -150,18 +150,21 @@ async fn wait_for_news<H: Host>(
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
     let mut asks = true;
-    while is_old() && asks && *waited_ms < LEDGER_WAIT_MS {
+    while is_old() && asks {
         let left_ms = LEDGER_WAIT_MS.saturating_sub(*waited_ms);
         let began_ms = host.now_ms();
         match asking_ms(host, isolate) {
             None if may_ask(host, isolate) => {
+                // If nothing is left to wait, then for those who come next.
                 ask_behind(host, isolate, site, left_ms).await;
                 asks = false;
             }
             // Nobody else waits for a question that is late, or that is only
             // a trial.
             Some(age_ms)
-                if age_ms < LEDGER_WAIT_MS && !isolate.ledger.get().is_troubled(began_ms) =>
+                if age_ms < LEDGER_WAIT_MS
+                    && left_ms > 0
+                    && !isolate.ledger.get().is_troubled(began_ms) =>
             {
                 host.sleep(WAIT_STEP_MS.min(left_ms)).await;
             }
@@ -187,13 +190,16 @@ async fn wait_for_news<H: Host>(
 async fn ask_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_ms: u64) {
     isolate.syncing.set(Some(host.now_ms()));
     let (sender, receiver) = oneshot::channel();
-    let (host_then, isolate, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
+    let (host_then, isolate_then, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
     host.later(async move {
-        renew(&host_then, &isolate, &site).await;
+        renew(&host_then, &isolate_then, &site).await;
         // The request may have been answered without it.
         let _ = sender.send(());
     });
-    within(host, wait_ms, host.receive(receiver)).await;
+    if let Some(None) = within(host, wait_ms, host.receive(receiver)).await {
+        // The work was dropped.
+        isolate.syncing.set(None);
+    }
 }
 
 /// Behind the response: looks at the marker now and then, and sees to news

@@ -332,8 +332,10 @@ impl Excuse {
         let now_ms = world.executor.now_ms();
         let since_ms = exchange.began_ms.saturating_sub(RETRY_MS);
         let failed = seat.trouble_ms.get().is_some_and(|at| at >= since_ms);
-        // One whose request was cut short never ends.
-        let long = |at: &u64| (LONG_MS..=LEDGER_MS_MAX).contains(&(now_ms - at));
+        // One whose request was cut short never ends; it counts as lost when it
+        // is a second older than any.
+        let long =
+            |at: &u64| at + LONG_MS <= now_ms && at + LEDGER_MS_MAX + 1000 >= exchange.began_ms;
         let under_way = seat.asking.borrow().iter().any(long);
         // One that has spent its second on several questions, between which the
         // index grew old again.
