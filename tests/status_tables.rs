@@ -29,16 +29,33 @@ fn check(answer: &str, expected: &str) {
 /// RFC 9110 §15.1, without 206, which is not stored here.
 const BY_DEFAULT: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
 
+/// Why an answer of this status is for one request alone, whatever lifetime it
+/// has.
+fn for_one_alone(status: u16) -> Option<&'static str> {
+    match status {
+        401 | 407 => Some("credentials"),
+        400 | 405 | 406 | 408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431 => {
+            Some("request-error")
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn every_final_status_is_storable() {
-    // RFC 9111 §3: where freshness is explicit.
+    // RFC 9111 §3: where freshness is explicit, and it is no error of the
+    // request's.
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
+        let stated = |stored| for_one_alone(status).unwrap_or(stored);
         check(
             &format!("{status} | cache-control: max-age=60"),
-            "stored 60",
+            stated("stored 60"),
         );
-        check(&format!("{status} | cache-control: s-maxage=9"), "stored 9");
-        check(&format!("{status} | expires: $+60"), "stored 60");
+        check(
+            &format!("{status} | cache-control: s-maxage=9"),
+            stated("stored 9"),
+        );
+        check(&format!("{status} | expires: $+60"), stated("stored 60"));
         check(
             &format!("{status} | cache-control: no-store, max-age=60"),
             "no-store",
@@ -70,7 +87,8 @@ fn a_guess_needs_a_status_that_allows_it() {
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
         let plain = outcome(&guess, "GET", &format!("{status} | {modified}"));
         // RFC 9111 §4.2.2: these, or what is marked as cacheable.
-        let allowed = BY_DEFAULT.contains(&status);
+        let alone = for_one_alone(status).is_some();
+        let allowed = BY_DEFAULT.contains(&status) && !alone;
         let expected = if allowed {
             "stored 100"
         } else {
@@ -78,7 +96,8 @@ fn a_guess_needs_a_status_that_allows_it() {
         };
         assert_eq!(plain, expected, "{status}");
         let public = format!("{status} | {modified} | cache-control: public");
-        assert_eq!(outcome(&guess, "GET", &public), "stored 100", "{status}");
+        let expected = if alone { "no-freshness" } else { "stored 100" };
+        assert_eq!(outcome(&guess, "GET", &public), expected, "{status}");
         // Off by rule.
         assert_eq!(outcome(&off, "GET", &public), "no-freshness", "{status}");
     }
@@ -206,7 +225,7 @@ fn must_understand_is_for_statuses_that_are_known() {
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
         let answer = |control: &str| format!("{status} | cache-control: {control}, max-age=60");
         let expected = if is_understood(status) {
-            "stored 60"
+            for_one_alone(status).unwrap_or("stored 60")
         } else {
             "not-understood"
         };

@@ -4,23 +4,33 @@ rule /own* origin_timeout = 15
 rule origin_timeout = 15
 
 # The isolates of a data centre tell each other what they are asking for.
-origin /a slow=0.9 200 max-age=60 | one
+origin /a 200 max-age=60 | zero
+get /a -> 200 zero # miss stored
+wait 0.3
+purge {"files": ["http://$host/a"]} -> 200
+wait 1.3
+origin /a slow=4 200 max-age=60 | one
 start here get /a
 wait 0.4
 at b
 get /a -> 200 one # miss collapsed
 finish here -> 200 one # miss stored
-asked /a 1
+asked /a 2
 
 # And what cannot be shared.
 at a
-origin /b slow=0.9 200 private | yours
+origin /b 200 max-age=60 | zero
+get /b -> 200 zero # miss stored
+wait 0.3
+purge {"files": ["http://$host/b"]} -> 200
+wait 1.3
+origin /b slow=4 200 private | yours
 start here get /b
 wait 0.4
 at b
 get /b -> 200 yours # detail=private !collapsed
 finish here -> 200 yours
-asked /b 2
+asked /b 3
 
 at a
 origin /own slow=4 200 max-age=60 | one

@@ -24,7 +24,12 @@ asked /b 2
 
 # A purge that comes meanwhile counts for who waited: the copy is dead on
 # arrival, and the next one of them asks.
-origin /c slow=0.7 200 max-age=60; Cache-Tag: t | one
+origin /c 200 max-age=60 | zero
+get /c -> 200 zero # miss stored
+wait 0.3
+purge {"files": ["http://$host/c"]} -> 200
+wait 1.3
+origin /c slow=4 200 max-age=60; Cache-Tag: t | one
 start first get /c
 start second get /c
 start third get /c
@@ -33,7 +38,7 @@ origin /c 200 max-age=60; Cache-Tag: t | two
 finish first -> 200 one
 finish second -> 200 two
 finish third -> 200 two
-asked /c 2
+asked /c 3
 
 # A body that breaks off is a failure, too, where a stale copy stands by: those who wait get the copy at once, and the next
 # ones share a question again.

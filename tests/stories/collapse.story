@@ -1,13 +1,19 @@
-# Many requests for one answer that is not there make one request to the origin.
+# Many requests for one answer that is not there make one request to the origin. (Where there was a page before, which was
+# purged, it may take five seconds; else one, and then some more ask.)
 rule origin_timeout = 15
-origin /a slow=0.5 200 max-age=60 | one
+origin /a 200 max-age=60 | zero
+get /a -> 200 zero # miss stored
+wait 0.3
+purge {"files": ["http://$host/a"]} -> 200
+wait 1.3
+origin /a slow=3 200 max-age=60 | one
 start first get /a
 start second get /a
 start third get /a
 finish first -> 200 one # miss stored !collapsed
 finish second -> 200 one # miss collapsed !hit detail=cache-api
 finish third -> 200 one # miss collapsed
-asked /a 1
+asked /a 2
 get /a -> 200 one # hit !collapsed
 
 # The same when it has expired.
@@ -23,21 +29,31 @@ asked /b 2
 
 # Who is answered by another one's request gets an answer of its own: its
 # method's, its conditions', its range's.
-origin /c slow=0.5 200 max-age=60; ETag: "1" | 0123456789
+origin /c 200 max-age=60 | zero
+get /c -> 200 zero # miss stored
+wait 0.3
+purge {"files": ["http://$host/c"]} -> 200
+wait 1.3
+origin /c slow=3 200 max-age=60; ETag: "1" | 0123456789
 start first get /c
 start conditional get /c If-None-Match: "1"
 start part get /c Range: bytes=0-
 finish first -> 200 0123456789
 finish conditional -> 304 - # collapsed
 finish part -> 206 0123456789 # collapsed
-asked /c 1
+asked /c 2
 
 # Variants are others' answers: each asks for its own.
-origin /d slow=0.5 200 max-age=60; Vary: Accept-Language | words
+origin /d 200 max-age=60 | zero
+get /d -> 200 zero # miss stored
+wait 0.3
+purge {"files": ["http://$host/d"]} -> 200
+wait 1.3
+origin /d slow=3 200 max-age=60; Vary: Accept-Language | words
 start english get /d Accept-Language: en
 start german get /d Accept-Language: de
 start again get /d Accept-Language: de
 finish english -> 200 words # miss !collapsed
 finish german -> 200 words # fwd=vary-miss
 finish again -> 200 words # fwd=vary-miss
-asked /d 2
+asked /d 3

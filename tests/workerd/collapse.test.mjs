@@ -39,7 +39,8 @@ describe('the first reader', { timeout: 120_000 }, () => {
     socket.destroy()
     for (const { answer, ms } of readers) {
       assert.ok(answer.status === 200 && answer.body.equals(body), String(answer))
-      assert.ok(ms < BOUND_MS, `${ms} ms`)
+      // Those who may ask then fetch six megabytes each. Without the bound they wait for ten seconds.
+      assert.ok(ms < 3 * BOUND_MS, `${ms} ms`)
     }
   })
 
