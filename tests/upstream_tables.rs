@@ -360,11 +360,11 @@ fn a_line_that_is_too_long_refuses_at_once() {
         plan(&world, &format!("/slow/{n}"), Plan::Hang);
         here.start(&format!("/slow/{n}"));
     }
-    world.executor.advance(10);
+    world.executor.advance(30);
     let waiting: Vec<Slot> = (0..LINE_MAX / 2)
         .map(|n| here.start(&format!("/{n}")))
         .collect();
-    world.executor.advance(10);
+    world.executor.advance(30);
     let (answer, took_ms) = timed(&here, &here.start("/late"));
     assert_eq!((answer.as_str(), took_ms), ("503 origin-busy", 0));
     // So does a host whose line is short: the others have room.
