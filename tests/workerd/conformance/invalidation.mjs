@@ -7,9 +7,9 @@ const leftOutBecause = (why) => (...row) => leftOut(why, optimal(...row))
 const page = (more) => res({ cc: 'max-age=60', ...more })
 const write = (method, status = 200, fields = {}, more = {}) => asked({ method, plan: res(fields, { status }), body: ['DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].includes(method) ? undefined : 'x', status, ...more })
 const HOST = 'conformance.test'
-/** A page named by the answer to a write to `/w`; `i` is the case's number, which is in its path. */
-const named = (field, value, { stays = false } = {}, i) => [fill(page(), { at: '/p' }),
-  write('POST', 200, { [field]: value(`/invalidation/${i}`) }, { at: '/w' }), (stays ? hit : miss)({ at: '/p', plan: page() })]
+/** A page named by the answer to a write to `/`, below which it lies; `i` is the case's number, which is in its path. */
+const named = (field, value, { stays = false, status = 201, at = '/' } = {}, i) => [fill(page(), { at: '/p' }),
+  write('POST', status, { [field]: value(`/invalidation/${i}`) }, { at }), (stays ? hit : miss)({ at: '/p', plan: page() })]
 
 const rows = []
 const add = (make, section, title, steps) => rows.push(make(section, title, ...(typeof steps === 'function' ? steps(rows.length + 1) : steps)))
@@ -42,8 +42,11 @@ for (const field of ['Location', 'Content-Location']) {
   add(optimal, 'RFC 9111 §4.4', `${field}: an address`, (i) => named(field, (base) => `http://${HOST}${base}/p`, {}, i))
   add(optimal, 'RFC 9111 §4.4', `${field}: relative`, (i) => named(field, () => 'p', {}, i))
   add(optimal, 'RFC 9111 §4.4', `${field}: with dots and a fragment`, (i) => named(field, (base) => `${base}/x/../p#top`, {}, i))
+  // A client may choose where a redirect leads.
+  add(optimal, 'RFC 9111 §4.4', `${field} of a redirect is left alone`, (i) => named(field, (base) => `${base}/p`, { stays: true, status: 303 }, i))
+  add(optimal, 'RFC 9111 §4.4', `${field} beside the target is left alone`, (i) => named(field, (base) => `${base}/p`, { stays: true, at: '/w' }, i))
   add(must, 'RFC 9111 §4.4', `${field}: another host's is left alone`, (i) => [fill(page(), { at: '/p', host: 'other-conformance.test' }),
-    write('POST', 200, { [field]: `http://other-conformance.test/invalidation/${i}/p` }, { at: '/w' }), hit({ at: '/p', host: 'other-conformance.test' })])
+    write('POST', 201, { [field]: `http://other-conformance.test/invalidation/${i}/p` }, { at: '/' }), hit({ at: '/p', host: 'other-conformance.test' })])
   add(must, 'RFC 9111 §4.4', `${field}: another port is another origin`, (i) => named(field, (base) => `http://${HOST}:8080${base}/p`, { stays: true }, i))
   add(optimal, 'RFC 9111 §4.4', `${field} of a failure invalidates nothing`, (i) => [fill(page(), { at: '/p' }), write('POST', 500, { [field]: `/invalidation/${i}/p` }, { at: '/w' }), hit({ at: '/p' })])
   add(optimal, 'RFC 9111 §4.4', `${field} of a GET invalidates nothing`, (i) => [fill(page(), { at: '/p' }), fill(res({ [field]: `/invalidation/${i}/p` }), { at: '/w' }), hit({ at: '/p' })])
