@@ -117,8 +117,9 @@ pub async fn fill_too<H: Host>(
     }
 }
 
-/// Asks the origin for all. The work goes on if the client leaves meanwhile:
-/// others wait for it.
+/// Asks the origin for all. The work goes on if the client leaves meanwhile,
+/// because others wait for it, or soon will; not if the host has its share of
+/// such fills (`flow::abandoned`).
 pub async fn fill<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -127,7 +128,7 @@ pub async fn fill<H: Host>(
     flight: Rc<Flight>,
     report: &mut Report,
 ) -> Answer<H::Body> {
-    let (sender, receiver) = oneshot::channel();
+    let (mut sender, receiver) = oneshot::channel();
     let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
     let lookup = Rc::clone(lookup);
     let mut told = std::mem::take(report);
@@ -138,7 +139,16 @@ pub async fn fill<H: Host>(
         told.leads = Some(Rc::clone(&flight));
         let work = ask(host, &isolate, &lookup, held, &mut told);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
-        let answer = lead(host, &flight, site, shared, work).await;
+        let work = lead(host, &flight, site, shared, work);
+        let most = isolate.rules.protection.max_requests;
+        let abandoned = &isolate.abandoned;
+        let Some(answer) = abandoned
+            .unless_too_many(site, most, &mut sender, work)
+            .await
+        else {
+            // Whoever waits looks again, finds nothing, and one of them asks.
+            return end(host, &isolate, &flight, site, Outcome::Landed);
+        };
         let lands = conclude(host, &isolate, &flight, &lookup, &told);
         // If the client has left, its body is held until the copy is there.
         let unread = sender.send((answer, told));

@@ -1,5 +1,6 @@
 //! What the requests of one isolate share: plain values, never futures.
 
+use super::abandoned::Abandoned;
 use super::flights::Flights;
 use super::keys::Keys;
 use super::kv::KvState;
@@ -43,6 +44,8 @@ pub struct Isolate {
     pub memory: RefCell<Memory>,
     /// The answers that are being fetched.
     pub flights: Flights,
+    /// Fills whose client has gone.
+    pub abandoned: Abandoned,
     /// The origins it has asked.
     pub origins: Origins,
     /// What is known of KV.
@@ -83,6 +86,7 @@ impl Isolate {
             marker: RefCell::default(),
             looked_ms: Cell::new(None),
             flights: Flights::default(),
+            abandoned: Abandoned::default(),
             origins: Origins::default(),
             kv: KvState::default(),
             writes: RefCell::default(),

@@ -1,6 +1,7 @@
 //! What happens in which order: the only async code, and all I/O goes through
 //! one trait, [`host::Host`].
 
+pub mod abandoned;
 pub mod admin;
 pub mod alarm;
 mod apart;

@@ -182,6 +182,9 @@ describe('places at the origin', () => {
     ['a miss with credentials', 'GET /slow HTTP/1.1\r\nAuthorization: Basic eDp5'],
     ['a GET that passes for its cookie', 'GET /slow HTTP/1.1\r\nCookie: sessionid=1'],
     ['a GET that passes for its condition', 'GET /slow HTTP/1.1\r\nIf-Match: "1"'],
+    // These go on without their client, but not all of them.
+    ['a cold page', 'GET /slow HTTP/1.1'],
+    ['a part of a cold page', 'GET /slow HTTP/1.1\r\nRange: bytes=5-9'],
     ['a HEAD', 'HEAD /slow HTTP/1.1'],
     ['a PROPFIND', 'PROPFIND /slow HTTP/1.1'],
     ['an upload that stops', 'PUT /slow HTTP/1.1\r\nContent-Length: 9'],

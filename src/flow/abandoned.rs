@@ -1,0 +1,67 @@
+//! Fills whose client has gone. They go on, because the next reader is likely
+//! to want the page, but only so many of a host: each holds a place at the
+//! origin, and clients that leave cost nothing.
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::pin::pin;
+
+/// The fills of an isolate that go on without their client, counted by host.
+#[derive(Debug, Default)]
+pub struct Abandoned(RefCell<HashMap<String, u64>>);
+
+/// One of them, while it goes on.
+struct Place<'a> {
+    all: &'a Abandoned,
+    site: &'a str,
+}
+
+impl Abandoned {
+    /// How many of the places at an origin a host's may hold, of `most`: a
+    /// quarter.
+    pub fn limit(most: u64) -> u64 {
+        (most / 4).max(1)
+    }
+
+    fn enter<'a>(&'a self, site: &'a str, most: u64) -> Option<Place<'a>> {
+        let mut counts = self.0.borrow_mut();
+        let count = counts.entry(site.to_owned()).or_default();
+        if *count >= Self::limit(most) {
+            return None;
+        }
+        *count = count.saturating_add(1);
+        Some(Place { all: self, site })
+    }
+
+    /// The output of a fill for `client`. `None`, and the work is dropped, if
+    /// the client leaves meanwhile and the host has its share of such fills.
+    pub async fn unless_too_many<T, A>(
+        &self,
+        site: &str,
+        most: u64,
+        client: &mut oneshot::Sender<A>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        match select(pin!(work), pin!(client.cancellation())).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(((), work)) => {
+                let _place = self.enter(site, most)?;
+                Some(work.await)
+            }
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut counts = self.all.0.borrow_mut();
+        if let Some(count) = counts.get_mut(self.site) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(self.site);
+            }
+        }
+    }
+}
