@@ -41,8 +41,10 @@ impl Background {
         if self.0.is_running.replace(true) {
             return None;
         }
-        let run = self.run();
-        Some(async move { guard::until_expiry(run).await.unwrap_or_default() })
+        // Now, not when it is first polled: it belongs to the request that is
+        // polled now.
+        let work = guard::until_expiry(self.run());
+        Some(async move { work.await.unwrap_or_default() })
     }
 
     fn run(&self) -> impl Future<Output = ()> + 'static {
