@@ -143,6 +143,7 @@ fn setup(scene: &Scene, subjects: &[Subject]) -> Setup {
         chunked: false,
         upstream_seconds: 0,
         privacy: None,
+        trap: None,
     };
     Setup {
         calm: true,
@@ -168,6 +169,7 @@ fn setup(scene: &Scene, subjects: &[Subject]) -> Setup {
         unruly_webhooks: false,
         windows: Windows::default(),
         storm: None,
+        attack: None,
         steady: Some(scene.steady),
     }
 }

@@ -1,15 +1,17 @@
 //! Who acts in the world: readers, writers, editors with their webhooks, and
 //! fate.
 
+use super::attackers;
 use super::exchange::Exchange;
 use super::executor::Life;
 use super::host::SimHost;
 use super::ledger::Reach;
-use super::page::{Name, Privacy, name_text};
+use super::page::{Bytes, Name, Privacy, name_text};
 use super::promises::{Promise, status_of};
 use super::setup::{COOKIE, SEARCH};
 use super::storm::has_session;
 use super::switches::Switch;
+use super::tamper;
 use super::waves::{self, Kind};
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::Order;
@@ -128,6 +130,16 @@ impl Exchange {
 
 /// Sends a request to an isolate; its answer is checked when it comes.
 pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
+    send_as(world, seat, wish, None)
+}
+
+/// The same, from an IP address.
+pub fn send_as(
+    world: &Rc<World>,
+    seat: &Rc<Seat>,
+    wish: Wish,
+    address: Option<String>,
+) -> Rc<Exchange> {
     let site = world.origin.pages[wish.page].setup.host;
     let session = has_session(wish.client).then_some(wish.client);
     let exchange = Rc::new(Exchange {
@@ -136,9 +148,24 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
         language: wish.language,
         range: wish.range,
         control: wish.control,
+        address,
         names: RefCell::new(session.into_iter().collect()),
         ..Exchange::new(world, wish.method, site)
     });
+    let head = wish.head(world);
+    world.trace(|| format!("{}: {wish:?} comes", seat.name));
+    dispatch(world, seat, exchange, head, None)
+}
+
+/// Has an isolate answer a request.
+pub fn dispatch(
+    world: &Rc<World>,
+    seat: &Rc<Seat>,
+    exchange: Rc<Exchange>,
+    head: RequestHead,
+    body: Option<Bytes>,
+) -> Rc<Exchange> {
+    let head = tamper::request(world, head);
     seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
     let both = (Rc::clone(&exchange), Rc::clone(seat));
     world.exchanges.borrow_mut().push(both);
@@ -147,10 +174,9 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
         seat: Rc::clone(seat),
         exchange: Rc::clone(&exchange),
     };
-    let head = wish.head(world);
-    world.executor.spawn(exchange.life.clone(), async move {
+    let number = world.executor.spawn(exchange.life.clone(), async move {
         let (world, seat, exchange) = (&host.world, &host.seat, &host.exchange);
-        let mut answer = serve::serve(&host, &seat.isolate, head, None).await;
+        let mut answer = serve::serve(&host, &seat.isolate, head, body).await;
         exchange.answered.set(true);
         if world.switch == Some(Switch::OutageNotTold) {
             let mut told = status_of(&answer).to_owned();
@@ -163,7 +189,7 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
             let (name, status) = (&seat.name, status_of(&answer));
             let stamp = answer.fields.get("x-stamp").unwrap_or("?");
             format!(
-                "{name}: {wish:?} -> {} stamp {stamp}: {status}",
+                "{name}: {exchange} -> {} stamp {stamp}: {status}",
                 answer.status
             )
         });
@@ -173,6 +199,7 @@ pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
         *exchange.answer.borrow_mut() = Some(answer);
         world.count("answer");
     });
+    exchange.task.set(Some(number));
     exchange
 }
 
@@ -197,13 +224,17 @@ fn act<F: Future<Output = ()> + 'static>(world: &Rc<World>, work: impl FnOnce(Rc
 
 /// Brings everybody to life.
 pub fn begin(world: &Rc<World>) {
-    match &world.setup.storm {
-        Some(storm) => {
+    match (&world.setup.storm, &world.setup.attack) {
+        (Some(storm), _) => {
             for number in 0..storm.waves.len() {
                 act(world, |world| waves::come(world, number));
             }
         }
-        None => act(world, readers),
+        (None, Some(attack)) => {
+            act(world, |world| attackers::neighbours(world, attack.clone()));
+            act(world, |world| attackers::attack(world, attack.clone()));
+        }
+        (None, None) => act(world, readers),
     }
     act(world, editors);
     if world.setup.chaos_pause_ms.is_some() {
@@ -215,7 +246,7 @@ pub fn begin(world: &Rc<World>) {
 fn any_page(world: &World) -> usize {
     match world.chance(600) {
         true => 0,
-        false => world.below(world.origin.pages.len() as u64) as usize,
+        false => world.below(world.shared_pages() as u64) as usize,
     }
 }
 
@@ -351,10 +382,15 @@ async fn deliver(world: &Rc<World>, order: &Order) {
 
 /// Sends an order to some isolate; nothing if no answer comes.
 async fn post(world: &Rc<World>, order: &Order) -> Option<Ordered> {
+    let site = world.pick(&world.sites());
+    post_as(world, order, site).await
+}
+
+/// The same, to a host.
+pub async fn post_as(world: &Rc<World>, order: &Order, site: &'static str) -> Option<Ordered> {
     let seat = world.any_seat();
     let answer: Rc<RefCell<Option<Result<Ordered, String>>>> = Rc::default();
     let done = Rc::new(Cell::new(false));
-    let site = world.pick(&world.sites());
     let exchange = Rc::new(Exchange::new(world, "purge", site));
     seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
     let host = SimHost {

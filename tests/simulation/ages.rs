@@ -7,6 +7,7 @@ use super::promises::{parameter, says};
 use super::tiers::Copy;
 use super::world::{Seat, World};
 use edgekeep::cache::key::CacheKey;
+use edgekeep::cache::permit::DEFAULT_KEY;
 use edgekeep::flow::reply::Answer;
 
 /// Ages are counted in whole seconds, twice.
@@ -119,21 +120,55 @@ fn is_usable(world: &World, exchange: &Exchange, copy: Copy, asked: &Asked) -> b
     if asked.age_ms(world) + took_ms + tolerance_ms(world) >= left_ms {
         return false;
     }
-    let page = &world.origin.pages[exchange.page];
-    if copy.withdrawn {
-        // Another answer, or a head with another tag, has told of another page.
-        let all = world.origin.asked.borrow();
-        let mut later = all.range(copy.stamp + 1..).map(|(_, other)| other);
-        let another = |other: &Asked| match other.head_only {
-            true => page.setup.etag && other.version != asked.version,
-            false => true,
-        };
-        if later.any(|other| other.page == exchange.page && another(other)) {
-            return false;
-        }
+    if copy.withdrawn && is_replaced(world, exchange, copy, asked) {
+        return false;
     }
     // A purge on its way counts as well: then an error may be the answer.
     !is_purged(world, exchange, copy, if_error == 0)
+}
+
+/// Whether another answer, or a head with another tag, has told of another page.
+fn is_replaced(world: &World, exchange: &Exchange, copy: Copy, asked: &Asked) -> bool {
+    let page = &world.origin.pages[exchange.page];
+    let all = world.origin.asked.borrow();
+    let mut later = all.range(copy.stamp + 1..).map(|(_, other)| other);
+    let another = |other: &Asked| match other.head_only {
+        true => page.setup.etag && other.version != asked.version,
+        false => true,
+    };
+    later.any(|other| other.page == exchange.page && another(other))
+}
+
+/// A copy of the data centre's Cache API that has lain there since before the
+/// request came, is fresh or may be served while it is refreshed, and that no
+/// editor has purged.
+pub fn copy_to_serve(world: &World, seat: &Seat, exchange: &Exchange) -> Option<String> {
+    let page = &world.origin.pages[exchange.page];
+    if exchange.method == "POST" || page.setup.privacy.is_some() {
+        return None;
+    }
+    let own = CacheKey::of_url(page.setup.url()).slot().clone();
+    let now_ms = world.executor.now_ms();
+    let copy = world.centres[seat.centre]
+        .borrow()
+        .lying(&own.entry_url, now_ms)?;
+    let asked = world.origin.asked.borrow().get(&copy.stamp).cloned()?;
+    let withdrawn = copy.withdrawn && is_replaced(world, exchange, copy, &asked);
+    let there = copy.since_ms < exchange.began_ms && copy.seen > 0 && !withdrawn;
+    let window = asked.terms.while_revalidate_seconds(world.setup.windows);
+    let fresh_ms = 1000 * (asked.terms.lifetime() + window);
+    let is_fresh = asked.age_ms(world) + tolerance_ms(world) < fresh_ms;
+    let names = page.names();
+    let covers = |list: &[String]| list.iter().any(|name| names.contains(name));
+    let orders = world.promises.orders.borrow();
+    let by_editors = orders.iter().any(|order| {
+        let later = order.tick > copy.stamp || order.sequence > copy.seen;
+        later
+            && order.key.as_deref() == Some(DEFAULT_KEY)
+            && (covers(&order.hard) || covers(&order.soft))
+    });
+    let usable = there && is_fresh && !by_editors;
+    usable.then(|| format!("stamp {} of {} ms", copy.stamp, asked.age_ms(world)))
 }
 
 /// Whether a copy is purged, hard or, if `soft`, in any way.

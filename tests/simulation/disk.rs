@@ -4,7 +4,7 @@
 use super::setup::Small;
 use super::sqlite::Sqlite;
 use super::switches::Switch;
-use edgekeep::cache::ledger::{MARK_MS, MARKS_MAX};
+use edgekeep::cache::ledger::{HOST_WRITES_MAX, MARK_MS, MARKS_MAX, SCOPE_MARKS_MAX};
 use edgekeep::flow::ledger::{Sql, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -126,6 +126,59 @@ impl Disk {
                     self.saw(NEWS_IN_PAGES);
                 }
                 Ok(rows)
+            }
+            _ => self.run_apart(statement, values, small),
+        }
+    }
+
+    /// The same for the marks of limited keys and of writes (`flow::apart`).
+    fn run_apart(&self, statement: &str, values: &[Value], small: Small) -> Result<Rows, String> {
+        let run = |values: &[Value]| self.0.sqlite.run(statement, values);
+        let spare = |name: &str| {
+            let most = if name.starts_with("host:") {
+                HOST_WRITES_MAX
+            } else {
+                SCOPE_MARKS_MAX
+            };
+            most - most / small.owners_by
+        };
+        match statement {
+            owner if owner.ends_with("FROM owners WHERE name = ?") => {
+                let more = values.first().and_then(Value::text).map_or(0, spare);
+                let mut rows = run(values)?;
+                // `apart::COLUMNS`
+                if let Some(Value::Integer(marks)) = rows.first_mut().and_then(|row| row.get_mut(3))
+                {
+                    *marks += more as i64;
+                }
+                Ok(rows)
+            }
+            "SELECT marks FROM owners WHERE id = ?" => {
+                let marks = self.0.sqlite.number(statement, values)?;
+                let name = self
+                    .0
+                    .sqlite
+                    .run("SELECT name FROM owners WHERE id = ?", values)?;
+                let name = name.first().and_then(|row| row.first()?.text());
+                Ok(vec![vec![(marks + name.map_or(0, spare)).into()]])
+            }
+            oldest
+                if oldest
+                    .ends_with("FROM apart WHERE owner = ? ORDER BY last LIMIT 1 OFFSET ?") =>
+            {
+                let [owner, offset] = values else {
+                    return run(values);
+                };
+                let offset = offset.number().unwrap_or(0) / small.owners_by;
+                run(&[owner.clone(), offset.into()])
+            }
+            "UPDATE owners SET pending = 1 WHERE id = ?" => {
+                self.saw("a host widens");
+                run(values)
+            }
+            "DELETE FROM apart WHERE owner = ? AND last <= ?" => {
+                self.saw("marks of an owner widen");
+                run(values)
             }
             _ => run(values),
         }

@@ -20,6 +20,12 @@ pub struct Exchange {
     pub language: Option<&'static str>,
     pub range: Option<&'static str>,
     pub control: Option<&'static str>,
+    /// Whether an attacker sent it.
+    pub attacks: bool,
+    /// The client's IP address; if it has none here, its session tells.
+    pub address: Option<String>,
+    /// The task that answers it.
+    pub task: Cell<Option<usize>>,
     /// The client's session, and those that it was given.
     pub names: RefCell<Vec<Name>>,
     pub began_ms: u64,
@@ -64,6 +70,9 @@ impl Exchange {
             language: None,
             range: None,
             control: None,
+            attacks: false,
+            address: None,
+            task: Cell::default(),
             names: RefCell::default(),
             minted: RefCell::default(),
             confirmed: RefCell::default(),

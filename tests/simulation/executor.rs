@@ -95,10 +95,12 @@ impl Executor {
         self.current.borrow().clone()
     }
 
-    pub fn spawn(&self, life: Life, work: impl Future<Output = ()> + 'static) {
+    /// Starts a task, and gives its number.
+    pub fn spawn(&self, life: Life, work: impl Future<Output = ()> + 'static) -> usize {
         let mut tasks = self.tasks.borrow_mut();
+        let number = tasks.len();
         let alarm = Arc::new(Alarm {
-            task: tasks.len(),
+            task: number,
             ready: Arc::clone(&self.ready),
         });
         tasks.push(Some(Task {
@@ -107,6 +109,18 @@ impl Executor {
             waker: Waker::from(Arc::clone(&alarm)),
         }));
         alarm.wake();
+        number
+    }
+
+    /// Drops a task.
+    pub fn drop_task(&self, number: usize) {
+        let task = self
+            .tasks
+            .borrow_mut()
+            .get_mut(number)
+            .and_then(Option::take);
+        // What it holds may look at the other tasks.
+        drop(task);
     }
 
     pub async fn sleep(&self, milliseconds: u64) {

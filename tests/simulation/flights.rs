@@ -75,7 +75,7 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
     let (world, exchange, seat) = (&host.world, &host.exchange, &host.seat);
     let over = Rc::new(Cell::new(None));
     let now_ms = world.executor.now_ms();
-    let key = key(request);
+    let key = key(host, request);
     let mut flights = seat.flights.borrow_mut();
     flights.retain(|flight| flight.is_up() || flight.lands(now_ms));
     let beside = flights
@@ -109,8 +109,8 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
         let text = format!("{name} asks for {key}, asked for at {ms} ms\n{exchange}");
         world.promises.break_one(world, Promise::Collapsed, text);
     }
-    let storm = world.setup.storm.as_ref();
-    let limit = storm.map_or(usize::MAX, |storm| storm.guard.requests_max);
+    let guard = world.setup.guard();
+    let limit = guard.map_or(usize::MAX, |guard| guard.requests_max);
     let last = Share::of(&flight);
     flights.push(flight);
     let here = |flight: &&Flight| flight.site == exchange.site && flight.is_up();
@@ -177,7 +177,8 @@ fn is_for_all(host: &SimHost, request: &OriginRequest) -> bool {
     // What follows a part is asked for by each, and then all of it, perhaps.
     let completes = exchange.completes.get() || request.fields.has("range");
     exchange.completes.set(completes);
-    let plain = request.method == "GET" && !ranged && !completes && !wishes;
+    let asks_for_all = request.method == "GET" && !ranged && !completes && !wishes;
+    let plain = asks_for_all && !exchange.attacks;
     plain && page.privacy.is_none() && !page.varies && page.path != SEARCH
 }
 
@@ -185,7 +186,7 @@ fn is_for_all(host: &SimHost, request: &OriginRequest) -> bool {
 fn is_excused(host: &SimHost, request: &OriginRequest) -> bool {
     let now_ms = host.world.executor.now_ms();
     let mut told = host.world.unshared[host.seat.centre].borrow_mut();
-    let told = told.get_mut(&key(request));
+    let told = told.get_mut(&key(host, request));
     let unshared = told.is_some_and(|(at_ms, until_ms)| {
         let remembered = now_ms < *until_ms;
         if remembered {
@@ -205,10 +206,10 @@ type Said = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
 /// Whether a 503 comes of the limit of requests under way: all places were
 /// taken a while ago, perhaps by requests that are gone without a word.
 pub fn was_full(world: &World, seat: &Seat) -> bool {
-    let Some(storm) = &world.setup.storm else {
+    let Some(guard) = world.setup.guard() else {
         return false;
     };
-    let seconds = world.setup.origin_timeout_seconds + storm.guard.queue_seconds;
+    let seconds = world.setup.origin_timeout_seconds + guard.queue_seconds;
     let while_ms = 1000 * seconds + 2 * AFTER_MS;
     let now_ms = world.executor.now_ms();
     seat.full_ms.get().is_some_and(|at| now_ms - at <= while_ms)
@@ -244,13 +245,14 @@ pub fn end(host: &SimHost, request: &OriginRequest, over: &Cell<Option<u64>>, sa
         }
     };
     let mut unshared = world.unshared[host.seat.centre].borrow_mut();
-    let told = unshared.entry(key(request)).or_default();
+    let told = unshared.entry(key(host, request)).or_default();
     *told = (now_ms, told.1.max(until_ms));
 }
 
 /// What a request asks for: what the origin sees but for conditions.
-fn key(request: &OriginRequest) -> String {
-    let mut key = format!("{} {}", request.method, request.url);
+fn key(host: &SimHost, request: &OriginRequest) -> String {
+    let site = host.exchange.site;
+    let mut key = format!("{site} {} {}", request.method, request.url);
     for name in ["accept-language", "cookie", "authorization"] {
         if let Some(value) = request.fields.get(name) {
             key += &format!(" {name}: {value}");

@@ -73,7 +73,7 @@ impl SimHost {
 
     /// Whether the body is a short one, whose length is told.
     fn comes_at_once(&self, request: &OriginRequest, answer: &Answered) -> bool {
-        let page = self.world.origin.page_at(&request.url);
+        let page = self.world.origin.page_of(request);
         let page = page.and_then(|at| self.world.origin.pages.get(at));
         let head = answer.as_ref().map(|(head, _)| head);
         let told = head.is_ok_and(|head| head.fields.has("content-length"));
@@ -219,9 +219,16 @@ impl Host for SimHost {
     }
 
     fn reader(&self) -> Option<String> {
+        let exchange = &self.exchange;
+        if self.is_on(Switch::ReaderNotTold) {
+            // One for each request.
+            let number = exchange.task.get().unwrap_or_default();
+            return Some(format!("10.{}.{}.9", number / 250, number % 250));
+        }
         // A client each, and one for those without a session.
-        let client = self.exchange.names.borrow().first().copied();
-        client.map(|name| format!("10.0.{}.{}", name / 250, name % 250))
+        let client = exchange.names.borrow().first().copied();
+        let client = client.map(|name| format!("10.0.{}.{}", name / 250, name % 250));
+        exchange.address.clone().or(client)
     }
 
     async fn ask_origin(
@@ -231,13 +238,20 @@ impl Host for SimHost {
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
-        if let Some(upload) = upload {
-            upload.is_sent.set(true);
-        }
         self.meter(Call::Origin);
         let began_ms = world.executor.now_ms();
         let over = flights::begin(self, request);
         self.pass(world.up_to(30)).await;
+        if let Some(Upload { body, is_sent }) = upload {
+            is_sent.set(!body.broken || self.is_on(Switch::UploadsCountAsSent));
+            // The origin waits for the rest.
+            self.pass(body.takes_ms).await;
+            if body.broken {
+                over.set(Some(world.executor.now_ms()));
+                exchange.origin_failed.set(true);
+                return Err(OriginFailure::Unreachable);
+            }
+        }
         let travelled_ms = world.executor.now_ms() - began_ms;
         let request = &tamper::origin_request(self, request);
         let said = world.origin.receive(world, request);
@@ -297,11 +311,13 @@ impl Host for SimHost {
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
         self.exchange.ordered.set(true);
-        // A write that came while the ledger was left alone may be sent by
-        // another request of its isolate.
+        // A write may be sent by another request of its isolate: where it came
+        // while the ledger was left alone, or with many of its host.
+        let attack = self.world.setup.attack.is_some() && order.key.is_none();
         for (other, seat) in self.world.exchanges.borrow().iter() {
             let page = &self.world.origin.pages[other.page];
-            if Rc::ptr_eq(seat, &self.seat) && order.hard.contains(&page.url_name()) {
+            let together = attack && other.site == self.exchange.site;
+            if Rc::ptr_eq(seat, &self.seat) && (together || order.hard.contains(&page.url_name())) {
                 other.ordered.set(true);
             }
         }

@@ -3,6 +3,8 @@
 
 mod actors;
 mod ages;
+mod attack;
+mod attackers;
 mod disk;
 mod exchange;
 mod executor;
@@ -10,6 +12,7 @@ mod flights;
 mod host;
 mod ledger;
 mod meter;
+mod neighbour;
 mod numbers;
 mod origin;
 mod page;
@@ -55,8 +58,10 @@ const BACKED: [Switch; 3] = [
 ];
 
 /// What must have happened in them, or they would show less than they say.
-const HAPPENINGS: [&str; 44] = [
+const HAPPENINGS: [&str; 60] = [
+    "a host widens",
     "answer",
+    "answer beside an attack",
     "asked in a burst of 429",
     "asked in a burst of 5xx",
     "asked while flapping",
@@ -70,6 +75,7 @@ const HAPPENINGS: [&str; 44] = [
     "broken off with its head",
     "client left",
     "confirmed by 304",
+    "copy beside an attack",
     "crowd of a thousand",
     "disk error",
     "error page",
@@ -82,24 +88,37 @@ const HAPPENINGS: [&str; 44] = [
     "ledger restarted",
     "length lied about",
     "marks grown old",
+    "marks of an owner widen",
     "news in pages",
     "no place to ask the origin",
     "no-purge-index",
+    "not modified",
     "old-purge-index",
     "only the head",
-    "order repeated",
     "order refused",
+    "order repeated",
     "overflow",
     "page of news from a neighbour",
     "page with a name",
     "part completed",
     "part of a body",
-    "not modified",
     "purged",
     "read from KV",
     "reply lost",
     "stale by a soft purge",
     "stale-if-error",
+    "step of a chosen redirect",
+    "step of a failing host",
+    "step of a failing page",
+    "step of a flood of orders",
+    "step of a flood of writes",
+    "step of a reader of failing pages",
+    "step of a reader who leaves",
+    "step of a throttled reader",
+    "step of an odd reader",
+    "step of an upload that stops",
+    "step of guessed ids",
+    "step of readers with credentials",
 ];
 
 #[test]

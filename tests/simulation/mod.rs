@@ -3,6 +3,8 @@
 
 pub mod actors;
 pub mod ages;
+pub mod attack;
+pub mod attackers;
 pub mod disk;
 pub mod exchange;
 pub mod executor;
@@ -10,6 +12,7 @@ pub mod flights;
 pub mod host;
 pub mod ledger;
 pub mod meter;
+pub mod neighbour;
 pub mod numbers;
 pub mod origin;
 pub mod page;

@@ -1,6 +1,7 @@
 //! The origin: pages, each with a version, and a mark on each answer that
 //! tells when its content was asked for; and how it fails.
 
+use super::attack::{self, ATTACKERS_FROM, Failure, Trap, VICTIM};
 use super::page::{Asked, Bytes, Name, Page, Privacy, body, name_in, name_text};
 use super::regimes::{ERRORS, Regime, UNRULY};
 use super::setup::{COOKIE, PageSetup};
@@ -50,9 +51,17 @@ impl Origin {
         }
     }
 
-    pub fn page_at(&self, url: &str) -> Option<usize> {
-        let url = Url::parse(url).ok()?;
-        self.places.get(&(url.host, url.path)).copied()
+    /// The page that is asked for. A path that ends in `/*` is all below.
+    pub fn page_of(&self, request: &OriginRequest) -> Option<usize> {
+        let url = Url::parse(&request.url).ok()?;
+        let told = request.fields.get("x-forwarded-host");
+        let host = told.unwrap_or(&url.host).to_owned();
+        let folder = url
+            .path
+            .rsplit_once('/')
+            .map(|(folder, _)| format!("{folder}/*"));
+        let exact = self.places.get(&(host.clone(), url.path)).copied();
+        exact.or_else(|| self.places.get(&(host, folder?)).copied())
     }
 
     /// Changes a page. What it was before is old from here on.
@@ -64,7 +73,7 @@ impl Origin {
 
     /// Receives a request, now.
     pub fn receive(&self, world: &World, request: &OriginRequest) -> Said {
-        let Some(at) = self.page_at(&request.url) else {
+        let Some(at) = self.page_of(request) else {
             return Said::failed(0, Err(OriginFailure::Unreachable));
         };
         let page = &self.pages[at];
@@ -76,6 +85,9 @@ impl Origin {
             return said;
         }
         let write = request.method == "POST";
+        if let Some(said) = trapped(at, page, request) {
+            return said;
+        }
         if world.chance(world.faults(world.setup.origin_fails)) {
             return failure(world);
         }
@@ -136,7 +148,7 @@ impl Page {
         };
         let sent = |name| request.fields.get(name).and_then(name_in);
         match privacy {
-            Privacy::Authorized => (sent("authorization"), None),
+            Privacy::Authorized | Privacy::EdgeLived => (sent("authorization"), None),
             Privacy::CookieApart => (None, Some(sent("cookie").unwrap_or(stamp))),
             Privacy::SetCookie => {
                 let name = sent("cookie").unwrap_or(stamp);
@@ -155,6 +167,9 @@ impl Page {
             Some(Privacy::CookieApart) => Some("no-cache=\"set-cookie\""),
             _ => None,
         };
+        if self.setup.privacy == Some(Privacy::EdgeLived) && owner.is_some() {
+            fields.set("cache-control", "max-age=0, must-revalidate");
+        }
         if let Some(word) = word {
             fields.set("cache-control", format!("{control}, {word}"));
         }
@@ -175,7 +190,7 @@ impl Page {
         let sent = |name: &str| request.fields.get(name).map(str::to_owned);
         let language = asked.language.clone();
         if request.method == "POST" {
-            return (head_alone(200), None);
+            return (written(self, request), None);
         }
         let etag = self
             .setup
@@ -311,4 +326,55 @@ fn failure(world: &World) -> Said {
         _ => (world.up_to(1_000), Ok((head_alone(503), None))),
     };
     Said::failed(after_ms, answer)
+}
+
+/// The answer to a write.
+fn written(page: &Page, request: &OriginRequest) -> ResponseHead {
+    let mut head = head_alone(200);
+    if page.setup.trap == Some(Trap::Redirects) {
+        let (_, next) = request.url.split_once("next=").unwrap_or_default();
+        head.status = 302;
+        head.fields
+            .add("location", format!("http://{VICTIM}{next}"));
+    }
+    head
+}
+
+/// What a page of an attack does instead of an answer of its own.
+fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<Said> {
+    let failure = match page.setup.trap? {
+        Trap::Fails(failure) => failure,
+        Trap::Redirects => return None,
+        Trap::Throttles => {
+            let cookie = request.fields.get("cookie").and_then(name_in)?;
+            if cookie < ATTACKERS_FROM {
+                return None;
+            }
+            Failure::Rests
+        }
+        Trap::Refuses => {
+            let status = attack::refusal(request, at)?;
+            if status == 504 {
+                return Some(Said::failed(u64::MAX, Err(OriginFailure::TimedOut)));
+            }
+            let mut head = head_alone(status);
+            // What says of a 5xx that it may be stored is the origin's own word.
+            if status < 500 {
+                head.fields.set("cache-control", "public, max-age=60");
+            }
+            return Some(Said::failed(50, Ok((head, None))));
+        }
+    };
+    let (after_ms, answer) = match failure {
+        Failure::Hangs => (u64::MAX, Err(OriginFailure::TimedOut)),
+        Failure::BadGateway => (50, Ok((head_alone(502), None))),
+        Failure::Rests => {
+            let mut head = head_alone(503);
+            head.fields.add("retry-after", "3600");
+            (50, Ok((head, None)))
+        }
+        Failure::HangsUp => (50, Err(OriginFailure::Unreachable)),
+        Failure::NoStatus => (50, Err(OriginFailure::NoStatus(999))),
+    };
+    Some(Said::failed(after_ms, answer))
 }

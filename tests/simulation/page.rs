@@ -38,12 +38,19 @@ pub enum Privacy {
     Bypassed,
     /// Who is who is told by `Authorization`.
     Authorized,
+    /// The same, where the origin lets answers be stored to be confirmed
+    /// (RFC 9111 §3.5), and a rule has `edge_ttl`. In attacks.
+    EdgeLived,
+    /// A rule lets requests with a session through, and sends cookies on
+    /// without. In attacks.
+    Members,
     /// The origin greets who has a session and says nothing of it; but no
     /// setting lets sessions through to it.
     Careless,
 }
 
 impl Privacy {
+    /// Those of storms.
     pub const ALL: [Self; 8] = [
         Self::Private,
         Self::NoStore,
@@ -62,6 +69,8 @@ impl Privacy {
             Self::Keyed => "/keyed",
             Self::Bypassed => "/account",
             Self::Authorized => "/auth",
+            Self::EdgeLived => "/basic",
+            Self::Members => "/members",
             Self::Careless => "/hello",
         }
     }

@@ -3,6 +3,8 @@
 
 mod actors;
 mod ages;
+mod attack;
+mod attackers;
 mod disk;
 mod exchange;
 mod executor;
@@ -10,6 +12,7 @@ mod flights;
 mod host;
 mod ledger;
 mod meter;
+mod neighbour;
 mod numbers;
 mod origin;
 mod page;
@@ -42,14 +45,15 @@ const SEEDS: u64 = 10_000;
 const PAUSE: Duration = Duration::from_secs(5);
 
 const USAGE: &str =
-    "Usage: npm run simulate -- [--seeds N] [--first F] [--only purges|storms] [--without DEFENCE]
+    "Usage: npm run simulate -- [--seeds N] [--first F] [--only purges|storms|attacks] [--without DEFENCE]
        npm run simulate -- --seed S [--without DEFENCE]
 
   --seeds    how many worlds (10000 if left out), until a promise is broken
   --first    the seed of the first one (0)
   --seed     one world only, with a trace of what happens in it
-  --only     worlds with many purges, or storms: much traffic and an unruly
-             origin; of all seeds, every 50th is a storm
+  --only     worlds with many purges, storms (much traffic and an unruly
+             origin), or attacks (of one reader, page, host or key); of all
+             seeds, every 50th is a storm, and every 50th an attack
   --without  a defence that is taken away; then a promise should be broken";
 
 /// What was asked for.
@@ -110,7 +114,8 @@ fn read(words: &[String]) -> Result<Wanted, String> {
                 wanted.worlds = Some(match value.as_str() {
                     "purges" => Worlds::Purges,
                     "storms" => Worlds::Storms,
-                    _ => return Err(format!("{option} takes purges or storms")),
+                    "attacks" => Worlds::Attacks,
+                    _ => return Err(format!("{option} takes purges, storms or attacks")),
                 });
             }
             _ => return Err(format!("{option} is no option")),

@@ -5,6 +5,7 @@ use super::ages;
 use super::exchange::Exchange;
 use super::flights;
 use super::ledger::{LEDGER_MS_MAX, LONG_MS};
+use super::neighbour;
 use super::page::{Asked, Bytes, STAMP, check_head, expected, names_in};
 use super::setup::{SEARCH, Setup};
 use super::storage::{KV_MS, SLOW_LAGS};
@@ -50,6 +51,9 @@ pub enum Promise {
     /// While an isolate asks the origin for an answer that others may have,
     /// it asks no second time for it.
     Collapsed,
+    /// No action of one host, key, URL or reader makes another's fresh copy
+    /// unusable, nor its origin unreachable, beyond bounds.
+    Neighbour,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub struct Accepted {
     pub sequence: u64,
     pub hard: Vec<String>,
     pub soft: Vec<String>,
+    /// See [`Order::key`].
+    pub key: Option<String>,
 }
 
 impl std::fmt::Display for Accepted {
@@ -155,7 +161,8 @@ impl Promises {
     pub fn accepted(&self, world: &World, order: &Order, tick: u64, receipt: &Receipt) {
         let complain = |text: String| self.break_one(world, Promise::Receipts, text);
         let recorded = order.is_recorded();
-        if recorded && let Some(first) = self.receipts.borrow().get(&receipt.id) {
+        let id = format!("{:?} {}", receipt.key, receipt.id);
+        if recorded && let Some(first) = self.receipts.borrow().get(&id) {
             if first != receipt {
                 complain(format!("first {first:?}, then {receipt:?}"));
             }
@@ -168,7 +175,7 @@ impl Promises {
         self.newest.set(receipt.sequence);
         if recorded {
             let mut receipts = self.receipts.borrow_mut();
-            receipts.insert(receipt.id.clone(), receipt.clone());
+            receipts.insert(id, receipt.clone());
         }
         self.orders.borrow_mut().push(Accepted {
             tick,
@@ -176,11 +183,20 @@ impl Promises {
             sequence: receipt.sequence,
             hard: order.hard.clone(),
             soft: order.soft.clone(),
+            key: order.key.clone(),
         });
     }
 
     /// Checks an answer at the moment at which its head is decided.
     pub fn check(&self, world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) {
+        if let Err(text) = neighbour::check(world, seat, exchange, answer) {
+            let status = status_of(answer);
+            let told = format!(
+                "{text}\n{exchange}, at {}: {} {status}",
+                seat.name, answer.status
+            );
+            self.break_one(world, Promise::Neighbour, told);
+        }
         let found = self.find_fault(world, seat, exchange, answer);
         if let Err((promise, text)) = found {
             let status = status_of(answer);
@@ -207,6 +223,9 @@ impl Promises {
         }
         let text = text_of(answer);
         check_names(exchange, answer, &text).map_err(|t| (Promise::Private, t))?;
+        if exchange.attacks {
+            return Ok(());
+        }
         let excuse = Excuse::of(world, seat, exchange, answer)?;
         // A signpost that is late hides what it leads to.
         let hidden = &*world.origin.pages[exchange.page].setup.path == SEARCH;

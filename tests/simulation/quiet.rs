@@ -5,7 +5,7 @@ use super::exchange::Exchange;
 use super::page::STAMP;
 use super::promises::{Promise, Violation, parameter, status_of};
 use super::world::{Seat, World};
-use edgekeep::cache::purge::{Numbers, PurgeState};
+use edgekeep::cache::purge::{Numbers, PurgeState, Purgeable};
 use edgekeep::cache::selector::{EVERYTHING, mark_of};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -102,10 +102,17 @@ fn check_indexes(world: &Rc<World>) -> Result<(), Violation> {
 
 /// The largest numbers of each selector, by the list of all orders.
 struct Model {
-    named: BTreeMap<String, Numbers>,
+    /// Those of orders, and those of writes, which may widen to a soft purge of
+    /// their host.
+    named: BTreeMap<String, [Numbers; 2]>,
     floor: Numbers,
     sequences: Vec<u64>,
 }
+
+/// How many names an index is asked about, and how many numbers: all, but in
+/// floods.
+const NAMES_MAX: usize = 400;
+const SEQUENCES_MAX: usize = 100;
 
 impl Model {
     fn of(world: &World) -> Self {
@@ -119,13 +126,14 @@ impl Model {
             (hard.hard, soft.soft) = (order.sequence, order.sequence);
             for (names, numbers) in [(&order.hard, hard), (&order.soft, soft)] {
                 for name in names {
-                    match name.as_str() {
-                        EVERYTHING => model.floor.raise(numbers),
-                        name => model
-                            .named
-                            .entry(name.to_owned())
-                            .or_default()
-                            .raise(numbers),
+                    if name == EVERYTHING {
+                        model.floor.raise(numbers);
+                        continue;
+                    }
+                    let [of_orders, of_writes] = model.named.entry(name.clone()).or_default();
+                    match order.key {
+                        Some(_) => of_orders.raise(numbers),
+                        None => of_writes.raise(numbers),
                     }
                 }
             }
@@ -140,14 +148,32 @@ impl Model {
         if index.sequence() != last {
             return Err(format!("it knows up to {}, not {last}", index.sequence()));
         }
-        let exact = !world.ledger.inexact.get();
-        for (name, numbers) in &self.named {
+        let exact = !world.ledger.inexact.get() && world.setup.attack.is_none();
+        let every = self.named.len() / NAMES_MAX + 1;
+        for (name, [of_orders, of_writes]) in self.named.iter().step_by(every) {
             let mut expected = self.floor;
-            expected.raise(*numbers);
-            for seen in self.sequences.iter().flat_map(|n| [n - 1, *n]) {
+            expected.raise(*of_orders);
+            let of_orders = expected;
+            expected.raise(*of_writes);
+            let (kind, text) = name.split_once(':').unwrap_or_default();
+            let host = text.split('/').next().unwrap_or_default();
+            let whole_host = mark_of(&format!("host:{host}"));
+            let tag = [text.to_owned()];
+            let tags: &[String] = if kind == "tag" { &tag } else { &[] };
+            let marks = 1 + usize::from(!exact);
+            let every = self.sequences.len() / SEQUENCES_MAX + 1;
+            let sequences = self.sequences.iter().step_by(every);
+            for seen in sequences.flat_map(|n| [n - 1, *n]) {
                 let wanted = state(expected, seen);
-                let found = index.state(seen, &[mark_of(name)]);
-                if rank(found) < rank(wanted) || (exact && found != wanted) {
+                let found = index.state_of(Purgeable {
+                    seen,
+                    marks: &[mark_of(name), whole_host][..marks],
+                    host: if kind == "tag" { "" } else { host },
+                    tags,
+                });
+                let of_write = rank(wanted).min(rank(PurgeState::Soft));
+                let least = rank(state(of_orders, seen)).max(of_write);
+                if rank(found) < least || (exact && found != wanted) {
                     return Err(format!("{name} seen {seen}: {found:?}, not {wanted:?}"));
                 }
             }
@@ -182,7 +208,7 @@ const PAGES_MAX: usize = 8;
 
 fn check_pages(world: &Rc<World>) -> Result<(), Violation> {
     let for_all = |page: &usize| world.origin.pages[*page].setup.privacy.is_none();
-    let pages = (0..world.origin.pages.len()).filter(for_all);
+    let pages = (0..world.shared_pages()).filter(for_all);
     for page in pages.take(PAGES_MAX) {
         for centre in 0..world.centres.len() {
             let seats = world.seats.borrow();

@@ -1,10 +1,12 @@
 //! Runs seeds, one or many, on both cores.
 
 use super::actors;
+use super::attack::ATTACK_AT;
 use super::numbers::{self, Numbers};
 use super::promises::Violation;
 use super::quiet;
 use super::setup::Setup;
+use super::storm::STORM_EVERY;
 use super::switches::Switch;
 use super::world::{Tally, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,10 +24,6 @@ pub struct Outcome {
     pub trace: Vec<String>,
 }
 
-/// Every so many seeds there is a storm: it takes as long as many other
-/// worlds.
-pub const STORM_EVERY: u64 = 50;
-
 /// Which worlds are lived through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worlds {
@@ -34,31 +32,48 @@ pub enum Worlds {
     Purges,
     /// Those with much traffic, few purges and an unruly origin.
     Storms,
+    /// Those in which one position attacks a host.
+    Attacks,
 }
 
 impl Worlds {
     /// Those in which a defence matters.
     pub fn of(switch: Option<Switch>) -> Self {
-        match switch.map(Switch::of_storms) {
+        match switch {
             None => Self::All,
-            Some(true) => Self::Storms,
-            Some(false) => Self::Purges,
+            Some(switch) if switch.of_attacks() => Self::Attacks,
+            Some(switch) if switch.of_storms() => Self::Storms,
+            Some(_) => Self::Purges,
         }
     }
 
     /// The seed of the n-th of them from `first` on.
     fn seed(self, first: u64, n: u64) -> u64 {
-        // The last of each so many is a storm.
-        let storms_before = first / STORM_EVERY;
-        match self {
-            Self::All => first + n,
-            Self::Storms => (storms_before + n + 1) * STORM_EVERY - 1,
-            Self::Purges => {
-                let rank = first - storms_before + n;
-                rank + rank / (STORM_EVERY - 1)
-            }
-        }
+        let is_one = |seed: &u64| match self {
+            Self::All => true,
+            Self::Storms => is_storm(*seed),
+            Self::Attacks => is_attack(*seed),
+            Self::Purges => !is_storm(*seed) && !is_attack(*seed),
+        };
+        // Of each STORM_EVERY seeds one is a storm, one an attack.
+        let rounds = match self {
+            Self::All => return first + n,
+            Self::Storms | Self::Attacks => n,
+            Self::Purges => n / (STORM_EVERY - 2),
+        };
+        let each = match self {
+            Self::Purges => STORM_EVERY - 2,
+            _ => 1,
+        };
+        let from = first + rounds * STORM_EVERY;
+        let nth = (n - rounds * each) as usize;
+        let seed = (from..from + STORM_EVERY).filter(is_one).nth(nth);
+        seed.unwrap_or(from)
     }
+}
+
+fn is_attack(seed: u64) -> bool {
+    seed % STORM_EVERY == ATTACK_AT
 }
 
 fn is_storm(seed: u64) -> bool {
@@ -69,6 +84,7 @@ fn is_storm(seed: u64) -> bool {
 pub fn run(seed: u64, switch: Option<Switch>, traced: bool) -> Outcome {
     let setup = match is_storm(seed) {
         true => Setup::storm(seed, switch),
+        false if is_attack(seed) => Setup::attack(seed, switch),
         false => Setup::of(seed, switch),
     };
     let world = World::new(seed, setup, switch, traced);

@@ -1,8 +1,9 @@
 //! What the world of one seed is like: how many places it has, how far clocks
 //! are off, which faults come, and which pages the origin has.
 
+use super::attack::{Attack, Trap};
 use super::page::Privacy;
-use super::storm::Storm;
+use super::storm::{Guard, Storm};
 use super::switches::Switch;
 use super::terms::{Terms, Windows};
 use edgekeep::cache::rules::Kv;
@@ -55,6 +56,8 @@ pub struct Setup {
     pub windows: Windows,
     /// Much traffic, and an unruly origin.
     pub storm: Option<Storm>,
+    /// One position that attacks a host, and nothing else that fails.
+    pub attack: Option<Attack>,
     /// No faults at all, and settings that cost more or less.
     pub steady: Option<Steady>,
 }
@@ -110,6 +113,8 @@ pub struct Small {
     pub mark_ms: u64,
     /// For `NEWS_MARKS_MAX`.
     pub page: u64,
+    /// What `SCOPE_MARKS_MAX` and `HOST_WRITES_MAX` are divided by.
+    pub owners_by: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -142,6 +147,8 @@ pub struct PageSetup {
     pub upstream_seconds: u64,
     /// Whether it knows its readers.
     pub privacy: Option<Privacy>,
+    /// What it does in an attack.
+    pub trap: Option<Trap>,
 }
 
 /// The path under which `no_vary_search` is on.
@@ -211,6 +218,7 @@ impl Setup {
             unruly_webhooks: chance(rng, 700),
             windows: Windows::default(),
             storm: None,
+            attack: None,
             steady: None,
         };
         if calm {
@@ -246,6 +254,7 @@ impl Setup {
                     dropped: 2,
                     mark_ms: 1_000_000,
                     page: 1,
+                    owners_by: 1,
                 });
                 self.pages.truncate(1);
             }
@@ -285,6 +294,13 @@ impl Setup {
         2 * self.origin_timeout_seconds
     }
 
+    /// What keeps the origin from being asked too much.
+    pub fn guard(&self) -> Option<&Guard> {
+        let of_attack = self.attack.as_ref().map(|attack| &attack.guard);
+        let of_storm = self.storm.as_ref().map(|storm| &storm.guard);
+        of_attack.or(of_storm)
+    }
+
     /// The settings as the worker would get them, but for what a switch
     /// takes away.
     pub fn rules(&self, switch: Option<Switch>) -> String {
@@ -322,8 +338,10 @@ impl Setup {
         if let Some(steady) = &self.steady {
             steady.settle(&mut rules["defaults"]);
         }
-        if let Some(storm) = &self.storm {
-            let guard = &storm.guard;
+        if let Some(attack) = &self.attack {
+            attack.settle(&mut rules);
+        }
+        if let Some(guard) = self.guard() {
             let most = match switch {
                 Some(Switch::LimitNotKept) => GUARD_OFF,
                 _ => guard.requests_max,
@@ -408,6 +426,7 @@ impl LedgerFaults {
             dropped: rng.u64(1..=3),
             mark_ms: pick(rng, &[10_000, 30_000, 1_000_000]),
             page: rng.u64(1..=4),
+            owners_by: 1,
         });
         Self {
             way_ms: pick(rng, &[20, 150, 400]),
@@ -467,6 +486,7 @@ impl PageSetup {
             chunked: false,
             upstream_seconds: 0,
             privacy: None,
+            trap: None,
         }
     }
 }

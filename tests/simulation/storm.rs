@@ -8,6 +8,10 @@ use super::terms::{Terms, Windows};
 use super::waves::{self, Wave};
 use fastrand::Rng;
 
+/// Every so many seeds there is a storm, and an attack: they take as long as
+/// many other worlds.
+pub const STORM_EVERY: u64 = 50;
+
 /// What is special to a storm.
 #[derive(Clone, Debug)]
 pub struct Storm {
@@ -71,6 +75,7 @@ impl Setup {
                 while_revalidate: chance(rng, 200).then(|| pick(rng, &[2, 20])),
                 if_error: chance(rng, 300).then(|| pick(rng, &[0, 10, 600])),
             },
+            attack: None,
             steady: None,
             storm: Some(Storm {
                 spells: HOSTS
@@ -160,6 +165,7 @@ pub fn add_page(
         chunked: chance(rng, 200),
         upstream_seconds: if chance(rng, 150) { rng.u64(2..=15) } else { 0 },
         privacy,
+        trap: None,
     });
     at
 }

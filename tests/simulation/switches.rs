@@ -1,6 +1,7 @@
 //! The defences of the promises, and how the simulated world takes each
 //! away: always from outside, in what the host, the disk or the world does.
 
+use super::attack::{Failure, Position};
 use super::promises::Promise;
 
 macro_rules! switches {
@@ -91,12 +92,44 @@ switches! {
     CookiesStored, Private, "what sets a cookie is stored";
     AuthorizedStored, Private, "answers to requests with Authorization are stored";
     SessionSentUnkeyed, Private, "the origin sees a session that is not in the key";
+    // Attacks.
+    LeaversNotSeen, Neighbour, "what a request holds whose client has left is not freed";
+    UploadsCountAsSent, Neighbour, "what fails by a client's broken upload counts as the origin's failure";
+    ReaderNotTold, Neighbour, "each request seems to come from another reader";
+    WritesAreOrders, Neighbour, "the marks of writes count among those of orders that may purge all";
+    ScopeNotTold, Neighbour, "the orders of a limited key widen to everything";
+    RedirectsCount, Neighbour, "a redirect of any status invalidates its target";
+    RefusalsForgiven, Neighbour, "a status that blames the request counts as one that blames the page";
+    IdsOfOneKey, Receipts, "the ids of all keys are of one";
+    EdgeTtlForAll, Private, "an answer to credentials may be stored as if the origin had said public";
+    CommaHidesCookie, Private, "a cookie behind a comma is not found";
 }
 
 impl Switch {
     /// Whether it matters in storms.
     pub fn of_storms(self) -> bool {
-        self as usize >= Self::LengthNotCompared as usize
+        self as usize >= Self::LengthNotCompared as usize && !self.of_attacks()
+    }
+
+    /// Whether it matters in attacks.
+    pub fn of_attacks(self) -> bool {
+        self as usize >= Self::LeaversNotSeen as usize
+    }
+
+    /// The attacker against which it stands.
+    pub fn position(self) -> Option<Position> {
+        Some(match self {
+            Self::LeaversNotSeen => Position::Leaver,
+            Self::UploadsCountAsSent => Position::Uploader,
+            Self::ReaderNotTold => Position::Prober(Failure::BadGateway),
+            Self::ScopeNotTold => Position::Key,
+            Self::WritesAreOrders => Position::Writer,
+            Self::RedirectsCount => Position::Redirector,
+            Self::RefusalsForgiven => Position::OddReader,
+            Self::IdsOfOneKey => Position::Guesser,
+            Self::EdgeTtlForAll | Self::CommaHidesCookie => Position::Members,
+            _ => return None,
+        })
     }
 
     /// Whether the ledger must be lost sometimes for it to matter.

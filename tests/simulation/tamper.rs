@@ -5,16 +5,18 @@ use super::host::SimHost;
 use super::page::{Bytes, STAMP, name_text};
 use super::setup::COOKIE;
 use super::switches::Switch;
+use super::world::World;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::key::{CacheKey, Slot};
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::cache::news::News;
+use edgekeep::cache::permit::DEFAULT_KEY;
 use edgekeep::cache::purge::Numbers;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::selector;
 use edgekeep::flow::host::{Host, Tier};
 use edgekeep::http::fields::Fields;
-use edgekeep::http::head::ResponseHead;
+use edgekeep::http::head::{RequestHead, ResponseHead};
 use std::borrow::Cow;
 
 /// Name of the note with the youngest news (`flow::sync`).
@@ -93,6 +95,18 @@ pub fn is_whole(host: &SimHost, entry: &Entry, body: Option<&Bytes>) -> bool {
     })
 }
 
+/// What a client sends.
+pub fn request(world: &World, mut head: RequestHead) -> RequestHead {
+    if world.switch == Some(Switch::CommaHidesCookie)
+        && let Some(cookies) = head.fields.get("cookie")
+    {
+        // One cookie, whose value goes on.
+        let cookies = cookies.replace(',', "%2C");
+        head.fields.set("cookie", cookies);
+    }
+    head
+}
+
 /// What the origin is asked.
 pub fn origin_request<'a>(host: &SimHost, request: &'a OriginRequest) -> Cow<'a, OriginRequest> {
     if host.world.switch != Some(Switch::SessionSentUnkeyed) {
@@ -119,7 +133,11 @@ pub fn origin_head(host: &SimHost, request: &OriginRequest, head: &mut ResponseH
         }
         Some(Switch::PrivateStored) => without(&mut head.fields, ", private"),
         Some(Switch::NoStoreStored) => without(&mut head.fields, ", no-store"),
-        Some(Switch::AuthorizedStored) if request.fields.has("authorization") => {
+        Some(Switch::RedirectsCount) if head.status == 302 => head.status = 201,
+        Some(Switch::RefusalsForgiven) if (400..500).contains(&head.status) => head.status = 404,
+        Some(Switch::AuthorizedStored | Switch::EdgeTtlForAll)
+            if request.fields.has("authorization") =>
+        {
             let control = head.fields.get("cache-control").unwrap_or_default();
             let control = format!("{control}, public");
             head.fields.set("cache-control", control);
@@ -142,8 +160,14 @@ fn without(fields: &mut Fields, directive: &str) {
 
 /// An order on its way to the ledger.
 pub fn order(host: &SimHost, order: &mut Order) {
-    if host.world.switch == Some(Switch::DigestNotCompared) {
-        order.body_digest.clear();
+    match host.world.switch {
+        Some(Switch::DigestNotCompared) => order.body_digest.clear(),
+        Some(Switch::WritesAreOrders) if order.key.is_none() => {
+            order.key = Some(DEFAULT_KEY.to_owned());
+        }
+        Some(Switch::ScopeNotTold) => order.scope = None,
+        Some(Switch::IdsOfOneKey) => order.key = Some(DEFAULT_KEY.to_owned()),
+        _ => {}
     }
 }
 

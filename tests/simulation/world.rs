@@ -178,6 +178,12 @@ impl World {
             return;
         }
         exchange.life.end();
+        if self.setup.attack.is_some() && self.switch != Some(Switch::LeaversNotSeen) {
+            // The runtime fires the request's signal, in its own context.
+            if let Some(task) = exchange.task.take() {
+                self.executor.drop_task(task);
+            }
+        }
         if self.switch == Some(Switch::WriteEndsWithClient) {
             exchange.later.borrow().iter().for_each(Life::end);
         }
@@ -191,6 +197,12 @@ impl World {
             !exchange.answered.get() && !exchange.life.is_over()
         };
         exchanges.iter().find(waits).map(|(e, _)| Rc::clone(e))
+    }
+
+    /// How many pages editors and readers look at: the first ones.
+    pub fn shared_pages(&self) -> usize {
+        let attack = self.setup.attack.as_ref();
+        attack.map_or(self.setup.pages.len(), |attack| attack.shared_pages)
     }
 
     /// The hosts that the origin has.
@@ -235,7 +247,8 @@ impl World {
 
     /// How likely a fault is: not at all once everything is healed.
     pub fn faults(&self, per_mille: PerMille) -> PerMille {
-        match self.is_healed() || self.setup.steady.is_some() {
+        let spared = self.setup.steady.is_some() || self.setup.attack.is_some();
+        match self.is_healed() || spared {
             true => 0,
             false => per_mille,
         }
