@@ -254,6 +254,21 @@ fn one_page_or_reader_has_half_of_the_places() {
             (0, "!f"),
         ],
     );
+    // One reader has half of a page's places.
+    check_with(
+        8,
+        &[
+            (0, "+a path=slow reader=1"),
+            (0, "+b path=slow reader=1"),
+            (0, "!c path=slow reader=1"),
+            (0, "+d path=slow reader=2"),
+            (0, "+e path=slow"),
+            (0, "!f path=slow reader=3"),
+            (0, "+g reader=1"),
+            (0, "+h reader=1"),
+            (0, "!i reader=1"),
+        ],
+    );
     check_with(4, &[(0, "+a"), (0, "+b"), (0, "+c"), (0, "+d"), (0, "!e")]);
     check_with(1, &[(0, "+a path=slow reader=1"), (0, "!b")]);
 }
@@ -351,6 +366,7 @@ fn the_line_is_bounded_and_one_does_not_take_it_all() {
     assert_eq!(of(&|n| n.to_string()), LINE_MAX / 2);
     assert_eq!(of(&|n| format!("{n} path=slow")), LINE_MAX / 3 + 1);
     assert_eq!(of(&|n| format!("{n} reader=1")), LINE_MAX / 3 + 1);
+    assert_eq!(of(&|n| format!("{n} path=slow reader=1")), LINE_MAX / 5);
     assert_eq!(of(&|n| format!("{n} host={}", n % 3)), 3 * LINE_MAX / 4);
     assert_eq!(of(&|n| format!("{n} host={n}")), LINE_MAX);
 }

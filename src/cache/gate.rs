@@ -65,7 +65,8 @@ struct Waiter {
 }
 
 /// How many requests of an isolate may wait, for whichever origin. Of one host
-/// alone it is the half, and of one page or reader a third. A waiter holds its
+/// alone it is the half, of one page or reader a third, and of one reader for
+/// one page a fifth. A waiter holds its
 /// head and a future: at 50 KB of fields, the most that any has, 200 take 10 of
 /// the isolate's 128 MB.
 pub const LINE_MAX: usize = 200;
@@ -112,6 +113,7 @@ fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
         |other: &Who| is_of_host(other) && other.reader.is_some() && other.reader == who.reader;
     let is_of_quota = |other: &Who| is_of_host(other) && other.quota == who.quota;
     let is_of_both = |other: &Who| is_of_reader(other) && is_of_quota(other);
+    let is_same = |other: &Who| is_of_reader(other) && is_of_path(other);
     let free = most.saturating_mul(2).saturating_sub(count(&|_| true));
     let in_quota = match who.quota {
         Quota::Any => true,
@@ -122,6 +124,8 @@ fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
     count(&is_of_host) < free
         && count(&is_of_path) < half(most)
         && count(&is_of_reader) < half(most)
+        // One reader does not take a page's places from its other readers.
+        && count(&is_same) < half(half(most))
         && in_quota
 }
 
@@ -201,12 +205,13 @@ impl Gate {
         let is_of_host = |other: &Who| other.host == who.host;
         let of_host = count(&is_of_host);
         let of_path = count(&|other| is_of_host(other) && other.path == who.path);
-        let of_reader = match who.reader {
-            Some(_) => count(&|other| is_of_host(other) && other.reader == who.reader),
-            None => 0,
-        };
+        let is_of_reader =
+            |other: &Who| is_of_host(other) && who.reader.is_some() && other.reader == who.reader;
+        let of_reader = count(&is_of_reader);
+        let of_both = count(&|other| is_of_reader(other) && other.path == who.path);
         let free = LINE_MAX.saturating_sub(waiting);
-        let of_one = of_path.max(of_reader).saturating_mul(2);
+        let of_one = of_path.max(of_reader).max(of_both.saturating_mul(2));
+        let of_one = of_one.saturating_mul(2);
         if of_host >= free || of_one >= free {
             return None;
         }

@@ -121,9 +121,9 @@ pub struct ProtectionSettings {
     /// Default: 10.
     pub breaker_pause: Option<u64>,
     /// How many requests of one host to its origin may be in flight; 1 to
-    /// 10,000. One path and one reader have half of these places, uploads a
-    /// quarter, at least 1. Hosts that share an origin have twice as many
-    /// together. Default: 100.
+    /// 10,000. One path and one reader have half of these places, one reader on
+    /// one path and uploads a quarter, at least 1. Hosts that share an origin
+    /// have twice as many together. Default: 100.
     pub max_requests: Option<u64>,
     /// How long a request may queue for one of these places, first come, first
     /// served; 0 to 60 seconds. A host's queue holds 100 requests; others are

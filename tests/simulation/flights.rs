@@ -158,11 +158,15 @@ impl Share {
         let here = || up().filter(|other| other.site == self.site);
         let of_page = here().filter(|other| other.page == self.page).count();
         let of_client = here().filter(|other| self.client.is_some() && other.client == self.client);
+        let of_both = here().filter(|other| {
+            self.client.is_some() && other.client == self.client && other.page == self.page
+        });
         let uploads = here().filter(|other| other.upload).count();
         let half = limit.div_ceil(2);
         here().count().saturating_add(up().count()) >= limit.saturating_mul(2)
             || of_page >= half
             || of_client.count() >= half
+            || of_both.count() >= half.div_ceil(2)
             || (self.upload && uploads >= (limit / 4).max(1))
     }
 }
