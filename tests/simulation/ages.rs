@@ -74,6 +74,12 @@ pub fn usable_copy(world: &World, seat: &Seat, exchange: &Exchange) -> Option<St
     if !exact || write || page.privacy.is_some() || exchange.tier_failed.get() {
         return None;
     }
+    // An isolate obeys a write at once, though the ledger may not have it yet.
+    let exchanges = world.exchanges.borrow();
+    let mut here = exchanges.iter().filter(|(_, at)| std::ptr::eq(&**at, seat));
+    if here.any(|(other, _)| other.page == exchange.page && other.written.get()) {
+        return None;
+    }
     let own = CacheKey::of_url(page.url()).slot().clone();
     let now_ms = world.executor.now_ms();
     let cache = world.centres[seat.centre].borrow();

@@ -53,11 +53,11 @@ impl Flight {
         self.over.get().is_none() && !self.life.is_over()
     }
 
-    /// Whether others wait for its copy.
+    /// Whether others wait for its copy, or for the request if its isolate has
+    /// ended it without a word.
     fn lands(&self, now_ms: u64) -> bool {
-        self.over
-            .get()
-            .is_some_and(|at_ms| now_ms < at_ms + LANDING_MS)
+        let at_ms = self.over.get().unwrap_or(self.began_ms);
+        !self.is_up() && now_ms < at_ms + LANDING_MS
     }
 
     /// Whether they may have waited for long.
