@@ -1,4 +1,4 @@
-// npm run simulate -- --seeds N [--first F] [--seed S] [--only purges|storms] [--without DEFENCE]: lives through simulated
+// npm run simulate -- --seeds N [--first F] [--seed S] [--only purges|storms|attacks] [--without DEFENCE]: lives through simulated
 // worlds, far more than `cargo test` does (tests/simulation/README.md).
 
 import { checkRust } from './setup.mjs'

@@ -382,15 +382,19 @@ async fn deliver(world: &Rc<World>, order: &Order) {
 
 /// Sends an order to some isolate; nothing if no answer comes.
 async fn post(world: &Rc<World>, order: &Order) -> Option<Ordered> {
-    let site = world.pick(&world.sites());
-    post_as(world, order, site).await
+    post_to(world, order, None).await
 }
 
 /// The same, to a host.
-pub async fn post_as(world: &Rc<World>, order: &Order, site: &'static str) -> Option<Ordered> {
+pub async fn post_to(
+    world: &Rc<World>,
+    order: &Order,
+    site: Option<&'static str>,
+) -> Option<Ordered> {
     let seat = world.any_seat();
     let answer: Rc<RefCell<Option<Result<Ordered, String>>>> = Rc::default();
     let done = Rc::new(Cell::new(false));
+    let site = site.unwrap_or_else(|| world.pick(&world.sites()));
     let exchange = Rc::new(Exchange::new(world, "purge", site));
     seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
     let host = SimHost {

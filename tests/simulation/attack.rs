@@ -41,6 +41,8 @@ pub enum Position {
     FailingHost(Failure),
     /// A reader who asks for many pages of the victim's host that fail.
     Prober(Failure),
+    /// A reader who asks for many URLs of a slow page that others read.
+    Crawler,
     /// A reader whom a firewall throttles on pages that others read: 503 with
     /// `Retry-After: 3600`.
     Throttled,
@@ -210,6 +212,7 @@ fn position_of(seed: u64) -> Position {
             Position::Redirector,
             Position::Guesser,
             Position::FailingPage(failure),
+            Position::Crawler,
         ]
     };
     let count = all(Failure::Hangs).len() as u64;
@@ -265,6 +268,10 @@ impl Position {
             }
             Self::Prober(failure) => vec![with(VICTIM, "/broken/*", Some(Trap::Fails(failure)))],
             Self::Writer | Self::Key | Self::Guesser => vec![other],
+            Self::Crawler => vec![PageSetup {
+                head_ms: 2_000,
+                ..with(VICTIM, "/find", None)
+            }],
             Self::Redirector => vec![with(VICTIM, "/", Some(Trap::Redirects))],
             Self::Leaver | Self::Throttled | Self::OddReader => Vec::new(),
             Self::Members => MEMBERS.map(private).to_vec(),
@@ -279,6 +286,7 @@ impl Position {
             Self::FailingPage(_) => "step of a failing page",
             Self::FailingHost(_) => "step of a failing host",
             Self::Prober(_) => "step of a reader of failing pages",
+            Self::Crawler => "step of a crawler of a slow page",
             Self::Throttled => "step of a throttled reader",
             Self::Writer => "step of a flood of writes",
             Self::Redirector => "step of a chosen redirect",
@@ -292,7 +300,7 @@ impl Position {
     /// A flood where numbers matter.
     fn pause_ms(self) -> u64 {
         match self {
-            Self::Leaver => 30,
+            Self::Leaver | Self::Crawler => 30,
             Self::Writer
             | Self::Uploader
             | Self::FailingPage(_)

@@ -1,6 +1,6 @@
 //! Who acts in an attack: the victim's readers, and the attacker.
 
-use super::actors::{Wish, dispatch, post_as, send_as};
+use super::actors::{Wish, dispatch, post_to, send_as};
 use super::attack::{ATTACKERS_FROM, Attack, OTHER, Position, VICTIM, WEAK_KEY};
 use super::exchange::Exchange;
 use super::executor::Life;
@@ -36,6 +36,10 @@ pub async fn neighbours(world: Rc<World>, attack: Attack) {
             .await;
         if world.is_healed() {
             return;
+        }
+        if attack.position == Position::Crawler && world.chance(200) {
+            find(&world, &attack);
+            continue;
         }
         if world.chance(100) {
             read_account(&world, &attack);
@@ -99,6 +103,10 @@ fn act(world: &Rc<World>, attack: &Attack, step: u64) {
         }
         Position::Prober(_) => {
             let url = format!("http://{VICTIM}/broken/{step}");
+            Attempt::new("GET", url, own).send(world);
+        }
+        Position::Crawler => {
+            let url = format!("http://{VICTIM}/find?{step}");
             Attempt::new("GET", url, own).send(world);
         }
         Position::Throttled => {
@@ -223,6 +231,14 @@ fn of_session(account: usize, path: &str, name: Name) -> Attempt {
     attempt.with("cookie", cookie).of_session(name)
 }
 
+/// A reader of the victim looks for something.
+fn find(world: &Rc<World>, attack: &Attack) {
+    let url = format!("http://{VICTIM}/find?own{}", world.tick());
+    let attempt = Attempt::new("GET", url, attack.shared_pages + 1);
+    let address = format!("10.1.0.{}", world.below(READERS));
+    attempt.from(address).of_victim().send(world);
+}
+
 /// A reader of the victim looks at an account page.
 fn read_account(world: &Rc<World>, attack: &Attack) {
     let reader = world.below(READERS);
@@ -342,6 +358,6 @@ fn send_order(world: &Rc<World>, id: String, hard: Vec<String>, soft: Vec<String
     };
     let world_then = Rc::clone(world);
     world.executor.spawn(Life::new(), async move {
-        post_as(&world_then, &order, OTHER).await;
+        post_to(&world_then, &order, Some(OTHER)).await;
     });
 }

@@ -58,7 +58,7 @@ const BACKED: [Switch; 3] = [
 ];
 
 /// What must have happened in them, or they would show less than they say.
-const HAPPENINGS: [&str; 60] = [
+const HAPPENINGS: [&str; 61] = [
     "a host widens",
     "answer",
     "answer beside an attack",
@@ -108,6 +108,7 @@ const HAPPENINGS: [&str; 60] = [
     "stale by a soft purge",
     "stale-if-error",
     "step of a chosen redirect",
+    "step of a crawler of a slow page",
     "step of a failing host",
     "step of a failing page",
     "step of a flood of orders",

@@ -359,7 +359,9 @@ impl Excuse {
         // One that has spent its second on several questions, between which the
         // index grew old again.
         let spent = now_ms - exchange.began_ms >= LEDGER_WAIT_MS.max(world.setup.lag_ms);
-        if !failed && !under_way && !spent {
+        // The one that was to ask may have ended with its isolate.
+        let in_place = world.seats.borrow().iter().any(|s| s.name == seat.name);
+        if !failed && !under_way && !spent && in_place {
             let text = "it speaks of an outage, and there is none".to_owned();
             return Err((Promise::Outage, text));
         }
