@@ -16,9 +16,9 @@
 //! What must be done whether the client waits or not is a guarded future of
 //! its own under `wait_until`, without a signal.
 //!
-//! All clients' requests that wait may hold [`WAITING_BYTES_MAX`] together:
-//! whoever would exceed it is refused. A hit waits for one lookup only and is
-//! never refused.
+//! All clients' requests that wait may hold [`WAITING_BYTES_MAX`] together; one
+//! that would exceed it is refused ([`Ended::NoRoom`], [`admit`]). Lookups in
+//! the Cache API do not count, so hits in it and in memory are always served.
 
 use super::js::glue;
 use std::cell::{Cell, RefCell};
@@ -52,6 +52,10 @@ const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// wait.
 const WAITING_BYTES_EACH: usize = 12 * 1024;
 
+/// How much of it requests may hold whose body is an order: an eighth, 29 of
+/// the largest. Their senders are not known before the body is read.
+const ORDERS_BYTES_MAX: usize = WAITING_BYTES_MAX / 8;
+
 /// Why a guarded future has no output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -74,8 +78,17 @@ struct Suspended {
     waker: Option<Waker>,
     /// When its waits have taken longer than they may.
     expires_ms: u64,
-    /// How many bytes it holds while it waits; 0 until it does.
-    held_bytes: usize,
+    /// What it holds while it waits; nothing until it does.
+    held: Held,
+}
+
+/// What a request holds of wasm's memory while it waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// How many bytes: its fields, and the body that is read whole.
+    pub bytes: usize,
+    /// Whether that body is an order.
+    pub is_order: bool,
 }
 
 #[derive(Default)]
@@ -111,10 +124,17 @@ pub fn allow_wait(milliseconds: u64) {
     LONGEST_WAIT_MS.set(LONGEST_WAIT_MS.get().max(Some(milliseconds)));
 }
 
-/// Announces, from the first poll of a client's request, how many bytes of it
-/// stay in memory while it waits: its fields and the body that is read whole.
+/// Announces, from the first poll of a client's request that is looked up, how
+/// many bytes of it stay in memory should it have to wait.
 pub fn hold_bytes(bytes: usize) {
     HELD_BYTES.set(bytes);
+}
+
+/// Gives the client's request that is polled now room to wait in; `false` if
+/// there is none. For requests that have effects: they are refused before
+/// those, or not at all.
+pub fn admit(held: Held) -> bool {
+    POLLED_GROUP.get().is_none_or(|id| give_room(id, held))
 }
 
 /// The output of a future that may take so many milliseconds.
@@ -158,7 +178,8 @@ fn guarded<T: 'static>(
         id: register(work, request),
         output,
         bytes: 0,
-        is_waiting: false,
+        is_watched: false,
+        has_room: false,
     }
 }
 
@@ -175,7 +196,7 @@ fn register(work: Work, request: Option<web_sys::Request>) -> u32 {
             request,
             waker: None,
             expires_ms: u64::MAX,
-            held_bytes: 0,
+            held: Held::default(),
         };
         registry.suspended.insert(id, suspended);
         id
@@ -188,9 +209,10 @@ pub struct Guarded<T> {
     output: Rc<Cell<Option<T>>>,
     /// What it holds, by its own announcement ([`hold_bytes`]).
     bytes: usize,
-    /// Whether it waits for more than its first lookup: then it was given room,
-    /// and [`disconnected`] will be called for it.
-    is_waiting: bool,
+    /// Whether [`disconnected`] will be called for it.
+    is_watched: bool,
+    /// Whether it may wait for more than lookups.
+    has_room: bool,
 }
 
 impl<T> Future for Guarded<T> {
@@ -221,15 +243,24 @@ impl<T> Future for Guarded<T> {
             .saturating_add(wait_ms.map_or(WAIT_MS, |ms| ms.max(WAIT_MS)))
             .saturating_add(GRACE_MS);
         put_back(id, work, context.waker(), expires_ms);
+        let is_lookup = wait_ms == Some(0);
         // A hit waits once, for its lookup: the sweep will do for it.
-        let is_lookup = is_first && wait_ms == Some(0);
-        if !is_lookup && !self.is_waiting {
-            self.is_waiting = true;
-            if !begin_to_wait(id, self.bytes) {
+        let is_hit = is_first && is_lookup;
+        if !is_hit && !self.is_watched {
+            watch(id);
+            self.is_watched = true;
+        }
+        if !is_lookup && !self.has_room {
+            let held = Held {
+                bytes: self.bytes,
+                is_order: false,
+            };
+            if !give_room(id, held) {
                 // After the borrow, as above.
                 drop(remove(id));
                 return Poll::Ready(Err(Ended::NoRoom));
             }
+            self.has_room = true;
         }
         Poll::Pending
     }
@@ -251,27 +282,40 @@ fn take(id: u32) -> Option<(Work, u32, bool)> {
     })
 }
 
-/// Gives a client's request room to wait in, if there is any, and has
-/// [`disconnected`] called when the client has gone. Other work needs no room
-/// of its own: a request began it.
-fn begin_to_wait(id: u32, bytes: usize) -> bool {
+/// Has [`disconnected`] called when the client has gone, if there is one.
+fn watch(id: u32) {
+    REGISTRY.with_borrow(|registry| {
+        let suspended = registry.suspended.get(&id);
+        if let Some(request) = suspended.and_then(|suspended| suspended.request.as_ref()) {
+            // This calls nothing of ours before it returns.
+            glue::watch(request, id);
+        }
+    });
+}
+
+/// Gives a client's request room to wait in, if there is any; one that has
+/// some keeps it. Other work needs none of its own: a request began it.
+fn give_room(id: u32, held: Held) -> bool {
     REGISTRY.with_borrow_mut(|registry| {
-        let all = registry.suspended.values();
-        let held = all.fold(0, |sum: usize, one| sum.saturating_add(one.held_bytes));
+        let sum = |of_orders: bool| {
+            let all = registry.suspended.values().map(|one| one.held);
+            let counted = all.filter(|held| held.is_order || !of_orders);
+            counted.fold(0, |sum: usize, held| sum.saturating_add(held.bytes))
+        };
+        let bytes = held.bytes.saturating_add(WAITING_BYTES_EACH);
+        let fits = |of_orders, most| sum(of_orders).saturating_add(bytes) <= most;
+        let has_room =
+            fits(false, WAITING_BYTES_MAX) && (!held.is_order || fits(true, ORDERS_BYTES_MAX));
         let Some(suspended) = registry.suspended.get_mut(&id) else {
             return true;
         };
-        let Some(request) = &suspended.request else {
+        if suspended.request.is_none() || suspended.held.bytes > 0 {
             return true;
-        };
-        let bytes = bytes.saturating_add(WAITING_BYTES_EACH);
-        if held.saturating_add(bytes) > WAITING_BYTES_MAX {
-            return false;
         }
-        // This calls nothing of ours before it returns.
-        glue::watch(request, id);
-        suspended.held_bytes = bytes;
-        true
+        if has_room {
+            suspended.held = Held { bytes, ..held };
+        }
+        has_room
     })
 }
 

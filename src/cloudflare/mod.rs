@@ -25,8 +25,9 @@ use crate::cache::request::{Plan, classify};
 use crate::flow::reply::Answer;
 use crate::flow::serve::serve_as;
 use crate::flow::warm;
+use crate::http::head::RequestHead;
 use body::Body;
-use guard::Ended;
+use guard::{Ended, Held};
 use js::glue;
 use platform::Platform;
 use settings::Configured;
@@ -56,10 +57,7 @@ async fn fetch(
     let answer = guard::until_disconnect(Clone::clone(&request), work).await;
     let answer = answer.unwrap_or_else(|ended| match ended {
         Ended::Dropped => respond::client_gone(),
-        Ended::NoRoom => {
-            glue::log_error("a request was refused: those that wait hold all the memory they may");
-            respond::overloaded()
-        }
+        Ended::NoRoom => refused(),
     });
     Ok(respond::response(answer, &request)?)
 }
@@ -95,15 +93,40 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
     let length = head.fields.get("content-length");
     let length = length.and_then(|length| length.trim().parse().ok());
     let body = body.map(|body| Body::sent(body.unchecked_into(), length));
-    // An order is read whole, into a buffer of the largest size.
-    let is_order = matches!(plan, Plan::Admin | Plan::Purge(_));
-    let body_bytes = match &body {
-        Some(_) if is_order => ORDER_BYTES_MAX,
-        _ => 0,
-    };
-    guard::hold_bytes(head.fields.bytes().saturating_add(body_bytes));
+    if !has_room(&plan, &head, body.is_some()) {
+        return refused();
+    }
     let platform = Platform::of_request(env, context, request);
     serve_as(&platform, &isolate, plan, head, body).await
+}
+
+/// Whether there is memory for a request that has to wait. One that is looked
+/// up is asked later, if it does.
+fn has_room(plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
+    let bytes = head.fields.bytes();
+    match plan {
+        Plan::Lookup(_) => {
+            guard::hold_bytes(bytes);
+            true
+        }
+        Plan::Bypass(..) => guard::admit(Held {
+            bytes,
+            is_order: false,
+        }),
+        // An order is read whole, into a buffer of the largest size.
+        Plan::Admin | Plan::Purge(_) => guard::admit(Held {
+            bytes: match has_body {
+                true => bytes.saturating_add(ORDER_BYTES_MAX),
+                false => bytes,
+            },
+            is_order: has_body,
+        }),
+    }
+}
+
+fn refused() -> Answer<Body> {
+    glue::log_error("a request was refused: those that wait hold all the memory they may");
+    respond::overloaded()
 }
 
 /// A run of the cron trigger.
