@@ -297,6 +297,10 @@ fn watch(id: u32) {
 /// some keeps it. Other work needs none of its own: a request began it.
 fn give_room(id: u32, held: Held) -> bool {
     REGISTRY.with_borrow_mut(|registry| {
+        let waits = |one: &Suspended| one.request.is_some() && one.held.bytes == 0;
+        if !registry.suspended.get(&id).is_some_and(waits) {
+            return true;
+        }
         let sum = |of_orders: bool| {
             let all = registry.suspended.values().map(|one| one.held);
             let counted = all.filter(|held| held.is_order || !of_orders);
@@ -306,13 +310,7 @@ fn give_room(id: u32, held: Held) -> bool {
         let fits = |of_orders, most| sum(of_orders).saturating_add(bytes) <= most;
         let has_room =
             fits(false, WAITING_BYTES_MAX) && (!held.is_order || fits(true, ORDERS_BYTES_MAX));
-        let Some(suspended) = registry.suspended.get_mut(&id) else {
-            return true;
-        };
-        if suspended.request.is_none() || suspended.held.bytes > 0 {
-            return true;
-        }
-        if has_room {
+        if has_room && let Some(suspended) = registry.suspended.get_mut(&id) {
             suspended.held = Held { bytes, ..held };
         }
         has_room

@@ -13,12 +13,15 @@ const READERS_A_SECOND = 100
 const RESET_AFTER_MS = 20
 const MEMORY_WORKER = ['worker.js', 'watching.js'].map((name) => fileURLToPath(new URL(`../workerd/disconnect/${name}`, import.meta.url)))
 
-/** A miss, a bypass with a session, a HEAD, and an upload that stops: each asks an origin that never answers. */
+/** One client, or all that sit behind one address. */
+const CLIENT = 'Host: www.example.com\r\nCF-Connecting-IP: 198.51.100.9'
+
+/** A miss that takes 2 s, and what asks an origin that never answers: a bypass with a session, a HEAD, an upload that stops. */
 const HEADS = [
-  (n) => `GET /blog/never/${n} HTTP/1.1\r\nHost: www.example.com\r\n\r\n`,
-  (n) => `GET /never/${n} HTTP/1.1\r\nHost: www.example.com\r\nCookie: sessionid=${n}\r\nX-Long: ${'x'.repeat(8000)}\r\n\r\n`,
-  (n) => `HEAD /never/${n} HTTP/1.1\r\nHost: www.example.com\r\n\r\n`,
-  (n) => `PUT /never/${n} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 9\r\n\r\nhalf`,
+  (n) => `GET /slow/2000/${n} HTTP/1.1\r\n${CLIENT}\r\n\r\n`,
+  (n) => `GET /never/${n} HTTP/1.1\r\n${CLIENT}\r\nCookie: sessionid=${n}\r\nX-Long: ${'x'.repeat(8000)}\r\n\r\n`,
+  (n) => `HEAD /never/${n} HTTP/1.1\r\n${CLIENT}\r\n\r\n`,
+  (n) => `PUT /never/${n} HTTP/1.1\r\n${CLIENT}\r\nContent-Length: 9\r\n\r\nhalf`,
 ]
 
 /** Measures readers for `calm` seconds, then for `seconds` during which `rate` requests a second are reset. */

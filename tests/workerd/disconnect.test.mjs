@@ -131,7 +131,8 @@ describe('requests that wait', () => {
   let worker
 
   before(async () => {
-    const settings = { ...policy(), origin_timeout: 300, origin_deadline: 600 }
+    // An owner may allow an origin so many.
+    const settings = { ...policy(), origin_timeout: 300, origin_deadline: 600, protection: { max_requests: 10_000 } }
     worker = await Worker.start({ name: 'waiting', modules: builtFiles(join(ROOT, 'build')), compatibility: { date, flags }, settings, secrets: TOKEN })
     assert.equal((await worker.send(ARTICLE)).status, 200)
     await until(() => worker.backends.of('cache', 'PUT') > 0, 5_000, 2)
@@ -148,22 +149,26 @@ describe('requests that wait', () => {
   })
 
   test('are refused when they fill the memory, before they have effects; hits are served, and all is well when they have gone', async () => {
-    // They follow one that asks an origin which never answers: no place there bounds them.
-    const follower = `GET /never/one HTTP/1.1\r\nHost: www.example.com\r\nCookie: long=${'x'.repeat(12_000)}\r\n\r\n`
+    const long = 'x'.repeat(12_000)
     const sockets = []
-    for (let n = 0; n < 1_500; n++) sockets.push(await sent(worker.port, follower))
-    // What is left is too little for one of these.
-    for (let n = 0; n < 3; n++) sockets.push(await sent(worker.port, `GET /admin/never/${n} HTTP/1.1\r\nHost: www.example.com\r\n\r\n`))
+    const wait = async () => sockets.push(await sent(worker.port, `GET /admin/never/${sockets.length} HTTP/1.1\r\nHost: www.example.com\r\nCookie: long=${long}\r\n\r\n`))
+    while (sockets.length < 1_500) await wait()
+    // As large as they are: what is left is less.
+    const fields = [`Cookie: long=${long}`]
     const posts = worker.backends.of('origin', 'POST')
     let answer
-    const overloaded = async () => (answer = await worker.send('/api/write', { method: 'POST', body: 'x' })).field('cache-status')?.includes('overloaded')
+    const overloaded = async () => {
+      await wait() // some may have ended
+      answer = await worker.send('/api/write', { method: 'POST', body: 'x', fields })
+      return answer.field('cache-status')?.includes('overloaded')
+    }
     assert.ok(await until(overloaded, 5_000, 100), `${answer.head}`)
     assert.equal(answer.status, 503)
     assert.equal(answer.field('retry-after'), '1')
     const then = worker.backends.of('origin', 'POST')
     await overloaded()
     assert.equal(worker.backends.of('origin', 'POST'), then, `${then - posts} writes reached the origin before the memory was full`)
-    assert.equal((await worker.send('/blog/2026/miss-when-full')).status, 503)
+    assert.equal((await worker.send('/blog/2026/miss-when-full', { fields })).status, 503)
     const hit = await worker.send(ARTICLE)
     assert.equal(hit.status, 200, worker.log)
     assert.match(hit.field('cache-status'), /^edgekeep; hit/)
