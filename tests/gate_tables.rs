@@ -274,6 +274,26 @@ fn one_page_or_reader_has_half_of_the_places() {
 }
 
 #[test]
+fn one_reader_has_no_more_under_many_hosts() {
+    let names = |most: u64, kind: &str| {
+        let mut gate = Gate::default();
+        let mut places = 0;
+        for n in 0..400 {
+            for host in 0..9 {
+                let (_, who) = who(&format!("{n} host={host} reader=1{kind}"));
+                places += usize::from(gate.enter(who, None, most, 0, 1000).is_ok());
+            }
+        }
+        let (_, other) = who("x host=0 reader=2");
+        assert!(gate.enter(other, None, most, 0, 1000).is_ok(), "{kind}");
+        places
+    };
+    assert_eq!(names(100, ""), 50);
+    assert_eq!(names(100, " upload"), 13);
+    assert_eq!(names(100, " probing"), 13);
+}
+
+#[test]
 fn uploads_have_a_quarter_of_the_places() {
     check_with(
         8,
@@ -368,6 +388,8 @@ fn the_line_is_bounded_and_one_does_not_take_it_all() {
     assert_eq!(of(&|n| format!("{n} reader=1")), LINE_MAX / 3 + 1);
     assert_eq!(of(&|n| format!("{n} path=slow reader=1")), LINE_MAX / 5);
     assert_eq!(of(&|n| format!("{n} host={}", n % 3)), 3 * LINE_MAX / 4);
+    let hosts = |n| format!("{n} host={n} reader=1");
+    assert_eq!(of(&hosts), LINE_MAX / 3 + 1);
     assert_eq!(of(&|n| format!("{n} host={n}")), LINE_MAX);
 }
 

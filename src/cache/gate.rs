@@ -101,7 +101,8 @@ fn half(most: u64) -> u64 {
 
 /// Whether there is a place beside these. `most` is the setting: how many
 /// places a host has that is alone at its origin. All hosts of the origin
-/// together have twice as many.
+/// together have twice as many, of which one reader has a quarter: half of what
+/// one host has, under however many names it asks.
 fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
     let count = |which: &dyn Fn(&Who) -> bool| {
         let held = held.iter().filter(|other| which(other)).count();
@@ -109,10 +110,10 @@ fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
     };
     let is_of_host = |other: &Who| other.host == who.host;
     let is_of_path = |other: &Who| is_of_host(other) && other.path == who.path;
-    let is_of_reader =
-        |other: &Who| is_of_host(other) && other.reader.is_some() && other.reader == who.reader;
+    // Whichever host: with a wildcard route a reader makes up as many as it likes.
+    let is_of_reader = |other: &Who| other.reader.is_some() && other.reader == who.reader;
     let is_of_quota = |other: &Who| is_of_host(other) && other.quota == who.quota;
-    let is_of_both = |other: &Who| is_of_reader(other) && is_of_quota(other);
+    let is_of_both = |other: &Who| is_of_reader(other) && other.quota == who.quota;
     let is_same = |other: &Who| is_of_reader(other) && is_of_path(other);
     let free = most.saturating_mul(2).saturating_sub(count(&|_| true));
     let in_quota = match who.quota {
@@ -205,10 +206,10 @@ impl Gate {
         let is_of_host = |other: &Who| other.host == who.host;
         let of_host = count(&is_of_host);
         let of_path = count(&|other| is_of_host(other) && other.path == who.path);
-        let is_of_reader =
-            |other: &Who| is_of_host(other) && who.reader.is_some() && other.reader == who.reader;
+        let is_of_reader = |other: &Who| who.reader.is_some() && other.reader == who.reader;
         let of_reader = count(&is_of_reader);
-        let of_both = count(&|other| is_of_reader(other) && other.path == who.path);
+        let is_same = |other: &Who| is_of_reader(other) && is_of_host(other);
+        let of_both = count(&|other| is_same(other) && other.path == who.path);
         let free = LINE_MAX.saturating_sub(waiting);
         let of_one = of_path.max(of_reader).max(of_both.saturating_mul(2));
         let of_one = of_one.saturating_mul(2);
