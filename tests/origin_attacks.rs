@@ -278,3 +278,19 @@ fn open_uploads_leave_three_quarters_of_the_places_to_reads() {
     let (answer, _) = timed(&here, &here.start("/late"));
     assert_eq!(answer, "503 queued/origin-busy");
 }
+
+#[test]
+fn made_up_hosts_bring_no_repetitions_of_their_own() {
+    let world = World::new(START_MS);
+    let settings = json!({
+        "origin": "http://origin.test", "defaults": { "retries": 1 },
+        "protection": { "retry_budget": 1 },
+    });
+    let here = place(&world, &settings);
+    for n in 0..40 {
+        plan(&world, &format!("/{n}"), Plan::Down);
+        here.finish(&send(&here, "GET", &format!("http://h{n}.test/{n}"), None));
+    }
+    // Three are there at the start.
+    assert_eq!(asked(&world).len(), 40 + 3);
+}

@@ -123,14 +123,15 @@ pub struct ProtectionSettings {
     /// How many requests of one host to its origin may be in flight; 1 to
     /// 10,000. One path and one reader have half of these places, one reader on
     /// one path and uploads a quarter, at least 1. Hosts that share an origin
-    /// have twice as many together. Default: 100.
+    /// have twice as many together, but one reader no more than at one host.
+    /// Default: 100.
     pub max_requests: Option<u64>,
     /// How long a request may queue for one of these places, first come, first
     /// served; 0 to 60 seconds. A host's queue holds 100 requests; others are
     /// refused at once. Default: 5.
     pub queue_timeout: Option<u64>,
-    /// Retries, in percent of the requests, beside three at the start; 0 to
-    /// 100. Default: 10.
+    /// Retries, in percent of the requests to an origin, beside three at the
+    /// start; 0 to 100. Default: 10.
     pub retry_budget: Option<u64>,
 }
 

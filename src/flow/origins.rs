@@ -1,7 +1,7 @@
 //! What an isolate remembers of each origin: for each visitor's host its
-//! breaker, the URLs that it leaves alone, and how many requests may be
-//! repeated; and who is under way to it or in line. Plain values: a request
-//! that waits for its turn looks again by a timer of its own.
+//! breaker and the URLs that it leaves alone; how many requests may be repeated;
+//! and who is under way to it or in line. Plain values: a request that waits
+//! for its turn looks again by a timer of its own.
 
 use crate::cache::breaker::{Breaker, Verdict, Way};
 use crate::cache::gate::{Budget, Gate, Place, Quota, Ticket, Who};
@@ -24,13 +24,15 @@ pub struct Origins {
     sites: RefCell<HashMap<String, Site>>,
     /// By origin. Those without requests are not kept.
     gates: RefCell<Vec<(String, Gate)>>,
+    /// By origin, and when they were used: a host name that a reader makes up
+    /// brings no repetitions of its own.
+    budgets: RefCell<HashMap<String, (Budget, u64)>>,
 }
 
 #[derive(Debug, Default)]
 struct Site {
     breaker: Breaker,
     rests: Rests,
-    budget: Budget,
     used_ms: u64,
 }
 
@@ -188,6 +190,24 @@ impl Origins {
         result
     }
 
+    fn with_budget<T>(
+        &self,
+        asker: &Asker,
+        now_ms: u64,
+        use_it: impl FnOnce(&mut Budget) -> T,
+    ) -> T {
+        let mut budgets = self.budgets.borrow_mut();
+        if !budgets.contains_key(&asker.origin) && budgets.len() >= SITES_MAX {
+            let first = budgets.iter().min_by_key(|(_, (_, used_ms))| *used_ms);
+            if let Some(name) = first.map(|(name, _)| name.clone()) {
+                budgets.remove(&name);
+            }
+        }
+        let (budget, used_ms) = budgets.entry(asker.origin.clone()).or_default();
+        *used_ms = now_ms;
+        use_it(budget)
+    }
+
     /// Lets a request pass, which is over in `lasts_ms` at the latest. A
     /// newcomer has no turn.
     pub fn enter(
@@ -252,15 +272,17 @@ impl Origins {
 
     /// A new request comes: it earns its share of the repetitions.
     pub fn earn(&self, asker: &Asker, limits: &Protection, now_ms: u64) {
-        self.with(&asker.site, now_ms, |known| {
-            known.budget.earn(limits.retry_budget_percent);
+        self.with_budget(asker, now_ms, |budget| {
+            budget.earn(limits.retry_budget_percent);
         });
     }
 
     /// Whether a request may be repeated; if so, that is paid for.
     pub fn may_repeat(&self, asker: &Asker, limits: &Protection, now_ms: u64) -> bool {
-        self.with(&asker.site, now_ms, |known| {
-            known.breaker.is_closed() && known.budget.spend(limits.retry_budget_percent)
-        })
+        let is_closed = self.with(&asker.site, now_ms, |known| known.breaker.is_closed());
+        is_closed
+            && self.with_budget(asker, now_ms, |budget| {
+                budget.spend(limits.retry_budget_percent)
+            })
     }
 }
