@@ -5,6 +5,7 @@
 mod world;
 
 use edgekeep::cache::rules::Rules;
+use edgekeep::flow::bypass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::serve::serve;
@@ -55,10 +56,33 @@ const READERS: [&str; 5] = [
 
 /// Sends a request with a body, if there is one.
 fn send(place: &Place, method: &'static str, url: &str, body: Option<Bytes>) -> Slot {
+    send_with(place, method, url, Fields::new(), body)
+}
+
+/// Sends a POST whose body is told to be of this length, and comes whole after
+/// some time.
+fn post(place: &Place, path: &str, length: u64, takes_ms: u64) -> Slot {
+    let text = "x".repeat(usize::try_from(length).expect("a length"));
+    let mut body = Bytes::new(text, false);
+    body.takes_ms = takes_ms;
+    let fields = [("content-length", length.to_string())]
+        .into_iter()
+        .collect();
+    let url = format!("http://a.test{path}");
+    send_with(place, "POST", &url, fields, Some(body))
+}
+
+fn send_with(
+    place: &Place,
+    method: &'static str,
+    url: &str,
+    fields: Fields,
+    body: Option<Bytes>,
+) -> Slot {
     let head = RequestHead {
         method: Method::named(method),
         url: Url::parse(url).expect("a URL"),
-        fields: Fields::new(),
+        fields,
     };
     let slot = Slot::default();
     let (place, filled) = (place.clone(), Rc::clone(&slot));
@@ -293,4 +317,94 @@ fn made_up_hosts_bring_no_repetitions_of_their_own() {
     }
     // Three are there at the start.
     assert_eq!(asked(&world).len(), 40 + 3);
+}
+
+#[test]
+fn small_posts_do_not_share_the_places_of_uploads() {
+    let world = World::new(START_MS);
+    let settings = json!({
+        "origin": "http://origin.test", "origin_timeout": 10,
+        "protection": { "max_requests": 8, "queue_timeout": 1 },
+    });
+    let here = place(&world, &settings);
+    for (n, reader) in READERS.into_iter().enumerate() {
+        plan(&world, &format!("/up/{n}"), Plan::Hang);
+        let here = as_reader(&here, reader);
+        post(&here, &format!("/up/{n}"), SMALL_BODY_BYTES_MAX + 1, 0);
+    }
+    world.executor.advance(100);
+    assert_eq!(asked(&world).len(), 2);
+    plan(&world, "/login", answers(200, 0));
+    let login = |length| timed(&here, &post(&here, "/login", length, 300));
+    assert_eq!(login(SMALL_BODY_BYTES_MAX), ("200 method".to_owned(), 300));
+    assert_eq!(login(0).0, "200 method");
+    let (answer, _) = login(SMALL_BODY_BYTES_MAX + 1);
+    assert_eq!(answer, "503 method/queued/origin-busy");
+}
+
+#[test]
+fn who_sends_a_small_body_slowly_holds_no_place() {
+    let world = World::new(START_MS);
+    let settings = json!({
+        "origin": "http://origin.test",
+        "protection": { "max_requests": 8, "queue_timeout": 1 },
+    });
+    let here = place(&world, &settings);
+    let slow: Vec<Slot> = (0..100)
+        .map(|n| {
+            let attacker = as_reader(&here, READERS[n % 2]);
+            post(&attacker, &format!("/{n}"), 9, SMALL_BODY_MS)
+        })
+        .collect();
+    plan(&world, "/login", answers(200, 2000));
+    for (n, reader) in READERS.into_iter().cycle().take(8).enumerate() {
+        plan(&world, &format!("/login/{n}"), answers(200, 2000));
+        post(&as_reader(&here, reader), &format!("/login/{n}"), 9, 0);
+    }
+    world.executor.advance(100);
+    assert_eq!(asked(&world).len(), 8);
+    for slot in &slow {
+        assert_eq!(here.finish(slot), "408 method");
+    }
+    assert_eq!(asked(&world).len(), 8);
+    // A moment less is in time.
+    plan(&world, "/form", answers(200, 0));
+    let in_time = post(&here, "/form", 9, SMALL_BODY_MS - 1);
+    assert_eq!(here.finish(&in_time), "200 method");
+}
+
+#[test]
+fn a_small_body_that_breaks_off_never_reaches_the_origin() {
+    let world = World::new(START_MS);
+    let here = place(&world, &json!({ "origin": "http://origin.test" }));
+    let fields = || [("content-length", "9")].into_iter().collect();
+    for body in [
+        Bytes::new("half".to_owned(), true),
+        Bytes::new("half".to_owned(), false),
+    ] {
+        let slot = send_with(&here, "POST", "http://a.test/", fields(), Some(body));
+        assert_eq!(here.finish(&slot), "400 method");
+    }
+    assert_eq!(asked(&world), [""; 0]);
+}
+
+#[test]
+fn posts_that_the_origin_takes_long_for_leave_half_to_others() {
+    let world = World::new(START_MS);
+    let settings = json!({
+        "origin": "http://origin.test",
+        "protection": { "max_requests": 8, "queue_timeout": 1 },
+    });
+    let here = place(&world, &settings);
+    for n in 0..100 {
+        plan(&world, &format!("/{n}"), Plan::Hang);
+        post(&as_reader(&here, READERS[0]), &format!("/{n}"), 9, 0);
+    }
+    world.executor.advance(100);
+    assert_eq!(asked(&world).len(), 4);
+    plan(&world, "/page", answers(200, 0));
+    assert_eq!(
+        as_reader(&here, READERS[1]).get("/page"),
+        "200 no-freshness"
+    );
 }

@@ -26,7 +26,7 @@ pub struct Who {
 pub enum Quota {
     /// All of them.
     Any,
-    /// Uploads, and other requests whose answer has no time limit: a quarter.
+    /// Uploads, and other requests that their clients can make last: a quarter.
     Untimed,
     /// Requests that pass while the breaker is open: a quarter. They meet an
     /// origin that fails.

@@ -30,7 +30,9 @@ pub struct Settings {
     /// Limit for the origin's response head, for each request to it,
     /// connecting included; 1 to 300 seconds. A body of up to 14,600 bytes with
     /// a known length must arrive whole in that time. A rule can set its own.
-    /// Uploads and WebSockets have no limit. Default: 30.
+    /// WebSockets and requests with a body have no limit; but a body of up to
+    /// 16 KiB with a known length must come within 10 seconds, and the origin
+    /// is asked after that. Default: 30.
     pub origin_timeout: Option<u64>,
     /// Limit for the response head in all, with queueing, retries and the
     /// backup origin; 1 to 600 seconds. Default: 60.
@@ -122,9 +124,9 @@ pub struct ProtectionSettings {
     pub breaker_pause: Option<u64>,
     /// How many requests of one host to its origin may be in flight; 1 to
     /// 10,000. One path and one reader have half of these places, one reader on
-    /// one path and uploads a quarter, at least 1. Hosts that share an origin
-    /// have twice as many together, but one reader no more than at one host.
-    /// Default: 100.
+    /// one path and uploads (bodies of more than 16 KiB, or of unknown length)
+    /// a quarter, at least 1. Hosts that share an origin have twice as many
+    /// together, but one reader no more than at one host. Default: 100.
     pub max_requests: Option<u64>,
     /// How long a request may queue for one of these places, first come, first
     /// served; 0 to 60 seconds. A host's queue holds 100 requests; others are

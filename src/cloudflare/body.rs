@@ -49,6 +49,7 @@ impl Body {
     pub fn sent_length(&self) -> Option<u64> {
         match self.0 {
             Some(Inner::Sent(_, length)) => length,
+            Some(Inner::Bytes(ref bytes)) => Some(u64::from(bytes.length())),
             _ => None,
         }
     }

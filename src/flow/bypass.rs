@@ -1,6 +1,6 @@
 //! Requests that do not use the cache: they go through whole.
 
-use super::failure::origin_failed;
+use super::failure::{error_page, origin_failed};
 use super::fetch::forward;
 use super::host::Host;
 use super::invalidate::{is_unsafe, turn_of};
@@ -16,6 +16,16 @@ use crate::cache::rules::Rule;
 use crate::http::head::RequestHead;
 use futures_channel::oneshot;
 use std::rc::Rc;
+
+/// Bodies up to this length, if it is told, are read whole before the origin is
+/// asked: forms and API calls, which come with the head in a packet or some. So
+/// a client that sends slowly has no place at the origin meanwhile, and such
+/// requests need not share the few places of uploads. At 16 KiB a thousand of
+/// them take 16 of the isolate's 128 MB.
+pub const SMALL_BODY_BYTES_MAX: u64 = 16 * 1024;
+
+/// How long they may take: 16 KiB at 13 kbit/s, or four lost packets in a row.
+pub const SMALL_BODY_MS: u64 = 10_000;
 
 /// Sends a request on and gives the answer back.
 pub async fn bypass<H: Host>(
@@ -33,14 +43,31 @@ pub async fn bypass<H: Host>(
         _ => "bypass",
     });
     report.detail.push(reason.word());
-    // An upload may take its time before the origin says a word, and so may
-    // another protocol.
-    let waits = body.is_some() || reason == Bypass::Upgrade;
+    let (body, sending) = match body {
+        Some(body) => match whole_if_small(host, request, body).await {
+            Ok((body, sending)) => (Some(body), sending),
+            Err(answer) => {
+                report.cache = "error";
+                return answer;
+            }
+        },
+        None if reason == Bypass::Upgrade => (None, Sending::Long),
+        None => (None, Sending::Nothing),
+    };
     let rule = isolate.rules.rule_for(&canonical_path(&request.url));
     let said = if is_unsafe(&request.method) {
-        write(host, isolate, request, &rule, to_origin, body, report).await
+        write(
+            host,
+            isolate,
+            request,
+            &rule,
+            to_origin,
+            (body, sending),
+            report,
+        )
+        .await
     } else {
-        let question = question(request, &rule, waits);
+        let question = question(request, &rule, sending);
         let mut again = |_: &mut Report| to_origin.clone();
         let asked = ask(host, isolate, question, body, &mut again, report).await;
         asked.said
@@ -55,13 +82,49 @@ pub async fn bypass<H: Host>(
     }
 }
 
-/// What waits has no time limit, and what has a body cannot be sent twice.
-fn question<'a>(request: &'a RequestHead, rule: &'a Rule, waits: bool) -> Question<'a> {
+/// What goes out beside the head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Nothing,
+    /// A body that has come whole.
+    Whole,
+    /// An upload, or another protocol: the client may take its time.
+    Long,
+}
+
+/// Reads a small body; else gives it back as it is.
+async fn whole_if_small<H: Host>(
+    host: &H,
+    request: &RequestHead,
+    body: H::Body,
+) -> Result<(H::Body, Sending), Answer<H::Body>> {
+    let length = request.fields.get("content-length");
+    let length: Option<u64> = length.and_then(|length| length.trim().parse().ok());
+    let Some(length) = length.filter(|length| *length <= SMALL_BODY_BYTES_MAX) else {
+        return Ok((body, Sending::Long));
+    };
+    match host.whole(body, Some(length), SMALL_BODY_MS).await {
+        Ok(body) => Ok((body, Sending::Whole)),
+        Err(OriginFailure::TimedOut) => Err(error_page(
+            408,
+            "Request timeout: the body of the request did not come in time.\n",
+        )),
+        Err(_) => Err(error_page(
+            400,
+            "Bad request: the body of the request is not as long as its head says.\n",
+        )),
+    }
+}
+
+/// What has a body has no time limit, and cannot be sent twice.
+fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> Question<'a> {
+    let is_alone = sending == Sending::Nothing;
     Question {
         url: &request.url,
         rule,
-        safe: !waits && !is_unsafe(&request.method),
-        timed: !waits,
+        safe: is_alone && !is_unsafe(&request.method),
+        timed: is_alone,
+        by_client: sending == Sending::Long,
         at_once: false,
     }
 }
@@ -74,7 +137,7 @@ async fn write<H: Host>(
     request: &RequestHead,
     rule: &Rc<Rule>,
     to_origin: &OriginRequest,
-    body: Option<H::Body>,
+    (body, sending): (Option<H::Body>, Sending),
     report: &mut Report,
 ) -> Said<H::Body> {
     let (sender, receiver) = oneshot::channel();
@@ -82,7 +145,7 @@ async fn write<H: Host>(
     let (request, rule, to_origin) = (request.clone(), Rc::clone(rule), to_origin.clone());
     host.later(async move {
         let mut report = Report::default();
-        let question = question(&request, &rule, body.is_some());
+        let question = question(&request, &rule, sending);
         let mut once = |_: &mut Report| to_origin.clone();
         let asked = ask(&host_then, &isolate, question, body, &mut once, &mut report).await;
         let head = asked.said.as_ref().ok().map(|(head, _)| head);

@@ -59,11 +59,8 @@ impl<B> Ask<B> {
         report: &mut Report,
     ) -> Self {
         let question = Question {
-            url: &lookup.key.url,
-            rule: &lookup.rule,
-            safe: true,
-            timed: true,
             at_once: true,
+            ..Question::read(&lookup.key.url, &lookup.rule)
         };
         let asked = upstream::ask(host, isolate, question, None, request, report).await;
         let (head, body) = match asked.said {

@@ -70,7 +70,7 @@ impl Asker {
         }
     }
 
-    /// The same, whose answer has no time limit.
+    /// The same, which its client can make last.
     #[must_use]
     pub fn untimed(mut self) -> Self {
         self.who.quota = Quota::Untimed;

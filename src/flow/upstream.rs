@@ -46,8 +46,24 @@ pub struct Question<'a> {
     pub safe: bool,
     /// Whether the head must come in time.
     pub timed: bool,
+    /// Whether its client can make it last, as by an upload.
+    pub by_client: bool,
     /// Whether a short body must come with it ([`Patience::at_once`]).
     pub at_once: bool,
+}
+
+impl<'a> Question<'a> {
+    /// A read without a body.
+    pub fn read(url: &'a Url, rule: &'a Rule) -> Self {
+        Self {
+            url,
+            rule,
+            safe: true,
+            timed: true,
+            by_client: false,
+            at_once: false,
+        }
+    }
 }
 
 /// What an origin says.
@@ -176,16 +192,19 @@ impl<'a, H: Host> Asking<'a, '_, H> {
     /// What this request counts as at an origin.
     fn asker(&self, name: &str) -> Asker {
         let Question {
-            url, safe, timed, ..
+            url,
+            safe,
+            by_client,
+            ..
         } = self.question;
         // However it is spelled, it is one page.
         let path = canonical_path(&url.path);
         let query = url.query.as_deref().unwrap_or_default();
         let target = format!("{safe} {path}?{query}");
         let asker = Asker::new(&url.host, name, &path, &target, self.reader);
-        match timed {
-            true => asker,
-            false => asker.untimed(),
+        match by_client {
+            true => asker.untimed(),
+            false => asker,
         }
     }
 

@@ -242,13 +242,7 @@ impl Fetches {
 async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
     let request = question(&isolate.rules, url)?;
     let rule = isolate.rules.rule_for(&key::canonical_path(url));
-    let question = upstream::Question {
-        url,
-        rule: &rule,
-        safe: true,
-        timed: true,
-        at_once: false,
-    };
+    let question = upstream::Question::read(url, &rule);
     let mut report = Report::default();
     let mut request = |_: &mut Report| request.clone();
     let asked = upstream::ask(host, isolate, question, None, &mut request, &mut report).await;

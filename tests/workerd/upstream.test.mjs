@@ -173,13 +173,15 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
   }
 
   const CHUNKED = 'Transfer-Encoding: chunked'
+  // A short body is read before the origin is asked.
+  const LONG = 'Content-Length: 90000'
   const rows = {
-    'a reset': { head: 'Content-Length: 9', start: 'half', end: (socket) => socket.resetAndDestroy() },
-    'a proper end too early': { head: 'Content-Length: 9', start: 'half', end: (socket) => socket.end() },
+    'a reset': { head: LONG, start: 'half', end: (socket) => socket.resetAndDestroy() },
+    'a proper end too early': { head: LONG, start: 'half', end: (socket) => socket.end() },
     'the same of no known length': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.end() },
     'a chunk that is none': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.write('zzz\r\n') },
-    'silence, which the origin ends': { head: 'Content-Length: 9', start: 'half', end: () => {}, plan: { down: true } },
-    'silence, of which the origin complains': { head: 'Content-Length: 9', start: 'half', end: () => {}, early: 503 },
+    'silence, which the origin ends': { head: LONG, start: 'half', end: () => {}, plan: { down: true } },
+    'silence, of which the origin complains': { head: LONG, start: 'half', end: () => {}, early: 503 },
   }
   for (const [name, row] of Object.entries(rows)) {
     it(name, async () => {
@@ -216,6 +218,40 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
       assert.equal(request.body.length, 0, `the origin had ${request.body}`)
     })
   }
+
+  for (const end of ['resetAndDestroy', 'end']) {
+    it(`and a short one that breaks off never reaches it: ${end}`, async () => {
+      const host = `short-${end.toLowerCase()}.test`
+      const socket = createConnection({ port: Number(new URL(stand.worker.url()).port), host: '127.0.0.1', noDelay: true })
+      socket.on('error', () => {})
+      await once(socket, 'connect')
+      socket.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 9\r\n\r\nhalf`)
+      await sleep(200)
+      socket[end]()
+      await sleep(200)
+      socket.destroy()
+      assert.equal(stand.origin.requests(host, '/').length, 0)
+    })
+  }
+
+  it('a short one that its client sends in pieces arrives whole, with its length', async () => {
+    const host = 'form.test'
+    stand.origin.on(host, '/', { status: 200, fields: [], body: 'thanks' })
+    const socket = createConnection({ port: Number(new URL(stand.worker.url()).port), host: '127.0.0.1', noDelay: true })
+    await once(socket, 'connect')
+    let answer = ''
+    socket.on('data', (bytes) => (answer += bytes))
+    socket.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 9\r\n\r\nname`)
+    await sleep(200)
+    assert.equal(stand.origin.requests(host, '/').length, 0)
+    socket.write('=a%20')
+    assert.ok(await until(() => answer.includes('thanks'), 5_000, 5), answer)
+    socket.destroy()
+    const [request] = stand.origin.requests(host, '/')
+    assert.deepEqual([String(request.body), request.field('content-length'), request.field('transfer-encoding')], ['name=a%20', '9', undefined])
+    await stand.send({ host, path: '/', method: 'POST', body: '' })
+    assert.equal(stand.origin.requests(host, '/')[1].body.length, 0)
+  })
 
   it('and its length and bytes arrive as they were sent', async () => {
     const host = 'bytes.test'
@@ -257,7 +293,7 @@ describe('requests wait in line', LIMIT, () => {
       stand.origin.on('busy.test', '*', { hang: true })
       stand.origin.on('busy.test', '/page', { status: 200, fields: [], body: 'page' })
       stand.origin.on('other.test', '/page', { status: 200, fields: [], body: 'page' })
-      const uploads = Array.from({ length: 6 }, (_, n) => stand.send({ host: 'busy.test', path: `/up/${n}`, method: 'POST', body: 'x', timeout: 5_000 }))
+      const uploads = Array.from({ length: 6 }, (_, n) => stand.send({ host: 'busy.test', path: `/up/${n}`, method: 'POST', chunks: [Buffer.from('x')], timeout: 5_000 }))
       for (const upload of uploads) upload.catch(() => {})
       assert.ok(await until(() => stand.origin.count >= 1, 5_000, 5))
       assert.equal((await stand.get('busy.test', '/page')).text, 'page')

@@ -11,12 +11,19 @@ pub struct Bytes {
     pub broken: bool,
     /// What is written in its stead, if it is made meanwhile.
     pub made: Option<Made>,
+    /// How long it takes to come whole, if it is waited for.
+    pub takes_ms: u64,
 }
 
 impl Bytes {
     pub fn new(text: String, broken: bool) -> Self {
         let made = None;
-        Self { text, broken, made }
+        Self {
+            text,
+            broken,
+            made,
+            takes_ms: 0,
+        }
     }
 }
 

@@ -302,8 +302,14 @@ impl Host for World {
         &self,
         body: Bytes,
         length: Option<u64>,
-        _timeout_ms: u64,
+        timeout_ms: u64,
     ) -> Result<Bytes, OriginFailure> {
+        if body.takes_ms > 0 {
+            self.sleep(body.takes_ms.min(timeout_ms)).await;
+        }
+        if body.takes_ms >= timeout_ms {
+            return Err(OriginFailure::TimedOut);
+        }
         let got = body.text.len() as u64;
         let whole = !body.broken && length.is_none_or(|length| length == got);
         if whole || got > u64::from(WHOLE_BYTES_MAX) {
