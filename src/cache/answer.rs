@@ -93,7 +93,7 @@ pub enum NotStored {
     /// The request was authorized, and the answer does not say that it may be
     /// stored all the same (§3.5).
     Authorization,
-    /// It is about the client's credentials: 401, 407, or any 4xx to a request
+    /// It is about the client's credentials: 401, 407, or any error to a request
     /// with `Authorization`.
     Credentials,
     /// It blames the request ([`freshness::blames_request`]), and no
@@ -324,7 +324,7 @@ fn has_strong_validator(head: &ResponseHead, exchange: &Exchange<'_>) -> bool {
 /// place of what is no such error, which others can still be given.
 fn for_one_alone(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStored> {
     let (lookup, status) = (exchange.lookup, head.status);
-    let by_authorized = lookup.authorized && (400..500).contains(&status);
+    let by_authorized = lookup.authorized && status >= 400;
     let kept = freshness::is_kept_by_rule(&lookup.rule, status);
     let is_page = |stored: &Entry| !freshness::blames_request(stored.status);
     let reason = if matches!(status, 401 | 407) || by_authorized {

@@ -254,7 +254,7 @@ pub struct RuleSettings {
     /// `{}` stores none. Statuses that blame the request (400, 405, 406, 408,
     /// 411 to 417, 421, 422, 425, 426, 428, 429, 431) are stored only if they are
     /// named here, for at most so long, and never in place of a page; everybody
-    /// is given what one request provoked. 401, 407, and any 4xx to a request
+    /// is given what one request provoked. 401, 407, and any error to a request
     /// with `Authorization` are never stored. Default: `{ 404 = 10, 410 = 10 }`.
     pub negative_ttl: Option<NegativeTtl>,
     /// Shortens lifetimes by up to this many percent, each by a share of its
