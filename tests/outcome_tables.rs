@@ -30,6 +30,10 @@ fn outcomes_are_bounded_and_a_reader_has_its_share() {
         outcomes.record_success(source(&format!("{n}@{n}")), NOW_MS);
     }
     assert_eq!(outcomes.share(NOW_MS).paths, OUTCOMES_MAX);
+    let mut outcomes = Outcomes::default();
+    for n in 0..64 {
+        outcomes.record_success(source(&format!("{n}@{n}")), NOW_MS);
+    }
     for n in 0..1000 {
         outcomes.record_failure(source(&format!("{n}-x@one")), None, NOW_MS);
         outcomes.record_failure(source(&format!("page@{n}-x")), None, NOW_MS);
@@ -37,9 +41,34 @@ fn outcomes_are_bounded_and_a_reader_has_its_share() {
     let share = outcomes.share(NOW_MS);
     assert_eq!(share.failing_paths, OUTCOMES_OF_ONE_MAX + 1);
     assert_eq!(share.failing_readers, OUTCOMES_OF_ONE_MAX + 1);
-    assert_eq!(share.paths, OUTCOMES_MAX - OUTCOMES_OF_ONE_MAX + 1);
+    assert_eq!(share.paths, 64 + OUTCOMES_OF_ONE_MAX + 1);
     assert_eq!(outcomes.share(NOW_MS + WINDOW_MS - 1), share);
     assert_eq!(outcomes.share(NOW_MS + WINDOW_MS), Share::default());
+}
+
+#[test]
+fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
+    let mut outcomes = Outcomes::default();
+    for n in 0..30 {
+        outcomes.record_success(source(&format!("page{n}@reader{n}")), NOW_MS);
+    }
+    for n in 0..100 {
+        for attacker in 0..8 {
+            let failing = source(&format!("{n}-{attacker}@attacker{attacker}"));
+            outcomes.record_failure(failing, None, NOW_MS);
+        }
+    }
+    let share = outcomes.share(NOW_MS);
+    assert_eq!((share.readers, share.failing_readers), (38, 8));
+    assert!(!share.is_of_origin());
+    // One who comes late is counted, too, and pushes out none of them.
+    outcomes.record_success(source("late@late"), NOW_MS);
+    assert_eq!(outcomes.share(NOW_MS).readers, 39);
+    // Each of another reader: the oldest goes.
+    for n in 0..OUTCOMES_MAX {
+        outcomes.record_failure(source(&format!("f{n}@f{n}")), None, NOW_MS);
+    }
+    assert_eq!(outcomes.share(NOW_MS).failing_readers, OUTCOMES_MAX);
 }
 
 #[test]
@@ -50,7 +79,10 @@ fn a_reader_is_an_address_or_a_network() {
         ("192.0.2.1", "192.0.2.2", false),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true),
         ("2001:db8:1:2::1", "2001:0DB8:1:2::9", true),
-        ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        // A household has 256 of these.
+        ("2001:db8:1:200::1", "2001:db8:1:2ff::1", true),
+        ("2001:db8:1:200::1", "2001:db8:1:300::1", false),
+        ("2001:db8:1:200::1", "2001:db8:2:200::1", false),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
         ("unknown", "unknown", true),
     ] {

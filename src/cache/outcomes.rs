@@ -3,6 +3,7 @@
 //! or one reader cannot bring about alone.
 
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// How long an outcome counts: a minute. Longer than the default limit for a
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 pub const WINDOW_MS: u64 = 60_000;
 
 /// How many outcomes are kept, each of another pair of path and reader; the
-/// oldest is replaced. 128 of 40 bytes for each of a thousand sites are 5 MB.
+/// oldest is replaced of the reader who has most. 128 of 40 bytes for each of a thousand sites are 5 MB.
 pub const OUTCOMES_MAX: usize = 128;
 
 /// How many of them one reader may have, and one path: an eighth. So it takes
@@ -39,13 +40,14 @@ pub fn digest(text: impl AsRef<[u8]>) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// The digest of a reader, by its IP address. The lower half of an IPv6
-/// address does not count: a client has that to itself and can vary it.
+/// The digest of a reader, by its IP address. Of an IPv6 address the first 56
+/// bits count: that is what a household usually has to itself and can vary
+/// (RFC 6177 §2 names it; some providers give no more than a /64, none less).
+/// Beyond it, in the /48 of a company, other customers may be.
 pub fn reader_of(address: &str) -> u64 {
     match address.trim().parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-            let [a, b, c, d, ..] = address.segments();
-            digest([a, b, c, d].map(u16::to_be_bytes).concat())
+            digest((u128::from(address) >> 72).to_be_bytes())
         }
         _ => digest(address.trim()),
     }
@@ -149,9 +151,23 @@ impl Outcomes {
             self.drop_oldest(of_path);
         }
         if self.0.len() >= OUTCOMES_MAX {
-            self.drop_oldest(|_| true);
+            // Nobody's only outcome makes room for another one's second.
+            let most = self.most_of_a_reader();
+            self.drop_oldest(|other| most == Some(other.source.reader));
         }
         self.0.push(outcome);
+    }
+
+    /// Who has most outcomes; of several the one with the oldest.
+    fn most_of_a_reader(&self) -> Option<u64> {
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for outcome in &self.0 {
+            let count = counts.entry(outcome.source.reader).or_default();
+            *count = count.saturating_add(1);
+        }
+        let most = counts.values().max();
+        let mut readers = self.0.iter().map(|outcome| outcome.source.reader);
+        readers.find(|reader| counts.get(reader) == most)
     }
 
     fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {
