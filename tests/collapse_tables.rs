@@ -141,12 +141,26 @@ fn the_tables_are_bounded() {
     assert!(flights.begin("one more", 0).is_none());
     // Those that are gone make room.
     assert_eq!(role(&flights, "one more", 3_000), "lead");
-    // What cannot be shared is forgotten sooner or later.
+    // Of what cannot be shared an eighth is forgotten, the oldest.
+    let is_known = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
+    for n in 0..10_000 {
+        flights.remember_unshared(&format!("u{n}"), 3_000 + n);
+    }
+    assert!(is_known(0, 13_000));
+    // Another one is of use still.
+    flights.remember_unshared("u7", 13_000);
+    assert!(is_known(0, 13_000));
+    flights.remember_unshared("u10000", 13_000);
+    let known = (0..=10_000).filter(|n| is_known(*n, 13_000)).count();
+    assert_eq!(known, 8_751);
+    assert!(is_known(7, 13_000) && !is_known(1_250, 13_000) && is_known(1_251, 13_000));
+    // Also if all are of one moment.
+    let flights = Flights::default();
     for n in 0..10_001 {
         flights.remember_unshared(&format!("u{n}"), 3_000);
     }
-    assert_eq!(role(&flights, "u0", 3_000), "lead");
-    assert_eq!(role(&flights, "u10000", 3_000), "alone");
+    let known = (0..=10_000).filter(|n| flights.is_unshared(&format!("u{n}"), 3_000));
+    assert_eq!(known.count(), 8_751);
 }
 
 const PAGE: &str = "/a";

@@ -190,6 +190,23 @@ impl Flight {
     }
 }
 
+/// Forgets an eighth, of those first that are over first: who is asked for
+/// often is remembered anew each time. So many at once, so that sorting all (less
+/// than a millisecond) is seldom.
+fn drop_oldest(unshared: &mut HashMap<String, u64>) {
+    let mut ends: Vec<u64> = unshared.values().copied().collect();
+    ends.sort_unstable();
+    let mut left = FLIGHTS_MAX / 8;
+    let Some(last) = ends.get(left.saturating_sub(1)).copied() else {
+        return;
+    };
+    unshared.retain(|_, until| {
+        let goes = *until <= last && left > 0;
+        left = left.saturating_sub(usize::from(goes));
+        !goes
+    });
+}
+
 /// The flights of an isolate.
 #[derive(Debug, Default)]
 pub struct Flights {
@@ -273,10 +290,10 @@ impl Flights {
     /// Remembers that answers of this key cannot be shared.
     pub fn remember_unshared(&self, key: &str, now_ms: u64) {
         let mut unshared = self.unshared.borrow_mut();
-        if unshared.len() >= FLIGHTS_MAX {
+        if unshared.len() >= FLIGHTS_MAX && !unshared.contains_key(key) {
             unshared.retain(|_, until| *until > now_ms);
             if unshared.len() >= FLIGHTS_MAX {
-                unshared.clear();
+                drop_oldest(&mut unshared);
             }
         }
         unshared.insert(key.to_owned(), now_ms.saturating_add(UNSHARED_MS));
