@@ -233,6 +233,23 @@ fn retry_after_holds_for_its_url_and_its_reader() {
 }
 
 #[test]
+fn what_works_after_all_is_not_left_alone() {
+    let world = World::new(START_MS);
+    let mut settings = breaker_settings();
+    settings["rules"] = json!([{ "path": "/*", "cache": false }]);
+    let here = as_reader(&place(&world, &settings), READERS[0]);
+    plan(&world, "/a", answers(200, 1000));
+    let slow = here.start("/a");
+    world.executor.advance(100);
+    plan(&world, "/a", asks_for_rest(3600));
+    assert_eq!(here.get("/a"), "later rule");
+    assert_eq!(here.get("/a"), "503 rule/retry-after");
+    assert_eq!(here.finish(&slow), "200 rule");
+    plan(&world, "/a", answers(200, 0));
+    assert_eq!(here.get("/a"), "200 rule");
+}
+
+#[test]
 fn a_number_that_is_no_status_is_one_pages_fault() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());

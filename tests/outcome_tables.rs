@@ -124,6 +124,18 @@ fn a_url_rests_for_the_reader_who_was_asked() {
 }
 
 #[test]
+fn a_success_ends_the_rest_of_its_url_and_reader() {
+    let mut rests = Rests::default();
+    for (url, reader) in [(1, 1), (1, 2), (2, 1)] {
+        rests.begin(url, reader, 3_600_000, NOW_MS);
+    }
+    rests.end(1, 1);
+    assert_eq!(rests.left_ms(1, 1, NOW_MS), None);
+    assert_eq!(rests.left_ms(1, 2, NOW_MS), Some(3_600_000));
+    assert_eq!(rests.left_ms(2, 1, NOW_MS), Some(3_600_000));
+}
+
+#[test]
 fn rests_are_bounded_and_a_reader_has_its_share() {
     let mut rests = Rests::default();
     for url in 0..RESTS_MAX as u64 {

@@ -61,6 +61,12 @@ impl Rests {
         });
     }
 
+    /// The URL has worked for this reader: it need not be left alone.
+    pub fn end(&mut self, url: u64, reader: u64) {
+        self.0
+            .retain(|rest| rest.url != url || rest.reader != reader);
+    }
+
     /// For how many milliseconds more a reader may not ask for a URL: until
     /// its own rest ends, or, where [`DISTINCT_MIN`] readers have one, until
     /// fewer do.

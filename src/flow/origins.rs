@@ -99,11 +99,12 @@ impl Pass<'_> {
         } = &self.asker;
         self.origins.with(site, now_ms, |known| {
             let Source { reader, .. } = *source;
-            if let Verdict::Fails {
-                retry_after_ms: Some(rest_ms),
-            } = verdict
-            {
-                known.rests.begin(*url, reader, rest_ms, now_ms);
+            match verdict {
+                Verdict::Fails {
+                    retry_after_ms: Some(rest_ms),
+                } => known.rests.begin(*url, reader, rest_ms, now_ms),
+                Verdict::Works => known.rests.end(*url, reader),
+                _ => {}
             }
             known
                 .breaker
