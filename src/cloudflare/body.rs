@@ -49,7 +49,6 @@ impl Body {
     pub fn sent_length(&self) -> Option<u64> {
         match self.0 {
             Some(Inner::Sent(_, length)) => length,
-            Some(Inner::Bytes(ref bytes)) => Some(u64::from(bytes.length())),
             _ => None,
         }
     }
@@ -420,6 +419,7 @@ pub async fn whole(
         Ok(bytes) => return Ok(Body::of_bytes(bytes)),
         Err(body) => body,
     };
+    let is_sent = matches!(body.0, Some(Inner::Sent(..)));
     // One branch is read to see if it ends as it should; the other holds what
     // was read, and passes on.
     let (read, given) = body.twice().map_err(broken)?;
@@ -435,14 +435,16 @@ pub async fn whole(
         let text = format!("the body has not come within {timeout_ms} ms");
         return Err((OriginFailure::TimedOut, text));
     };
-    let got = start
-        .map_err(broken)?
-        .bytes
-        .map_or(0, |start| start.length());
+    let bytes = start.map_err(broken)?.bytes;
+    let got = bytes.as_ref().map_or(0, Uint8Array::length);
     if got <= WHOLE_BYTES_MAX && length.is_some_and(|length| length != u64::from(got)) {
         return Err(broken(OTHER_LENGTH.into()));
     }
-    Ok(given)
+    match bytes {
+        // As bytes it is sent with its length, and nothing of it is missing.
+        Some(bytes) if is_sent && got <= WHOLE_BYTES_MAX => Ok(Body::of_bytes(bytes)),
+        _ => Ok(given),
+    }
 }
 
 /// One short body after the other, as a new one.

@@ -28,12 +28,15 @@ pub async fn ask(
     // §9.3.1).
     let body = body.filter(|_| !matches!(request.method.as_str(), "GET" | "HEAD"));
     let length = body.as_ref().and_then(Body::sent_length);
-    let body = body.and_then(Body::into_stream);
+    let body: Option<JsValue> = body.and_then(|body| match body.into_bytes() {
+        Ok(bytes) => Some(bytes.into()),
+        Err(body) => body.into_stream().map(Into::into),
+    });
     let call = OriginCall {
         method: &request.method,
         url: &request.url,
         fields: &request.fields,
-        body: body.map_or(JsValue::UNDEFINED, Into::into),
+        body: body.unwrap_or(JsValue::UNDEFINED),
         length,
         // 0 is no limit; a request at its deadline has none left to wait.
         head_ms: patience.head_ms.map_or(0, |ms| ms.max(1)),

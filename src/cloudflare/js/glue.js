@@ -204,6 +204,8 @@ export function put(op, url, head, body) {
  * tell: a pipe that breaks would end it at the origin as if it were complete.
  */
 function upload(body, length) {
+  // All of it has come: the runtime sends its length by itself.
+  if (ArrayBuffer.isView(body)) return { readable: body, isSent: true }
   if (length < 0) return { readable: body, isSent: false }
   const { readable, writable } = new FixedLengthStream(length)
   const sending = { readable, isSent: false }
