@@ -7,7 +7,7 @@ mod given;
 
 use edgekeep::cache::ledger::{HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, WIDEN_MS, WRITES_MAX};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeState;
+use edgekeep::cache::purge::{PurgeIndex, PurgeState};
 use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::wide::HostBucket;
 use edgekeep::flow::ledger::{Ledger, Sql};
@@ -16,8 +16,13 @@ use given::{Database, Fails, news, order, started, state, write};
 const NOW: u64 = 1_795_424_400_000;
 
 /// Writes to `per_second` new pages of a host for so many seconds; the index
-/// of an isolate that asks each second.
-fn flood<S: Sql>(ledger: &Ledger<S>, host: &str, seconds: u64, per_second: u64) -> Vec<u64> {
+/// of an isolate that asks each second, and when the host was purged.
+fn flood<S: Sql>(
+    ledger: &Ledger<S>,
+    host: &str,
+    seconds: u64,
+    per_second: u64,
+) -> (PurgeIndex, Vec<u64>) {
     let mut widened = Vec::new();
     let whole = mark_of(&format!("host:{host}"));
     let mut warm = started(ledger, NOW);
@@ -33,7 +38,7 @@ fn flood<S: Sql>(ledger: &Ledger<S>, host: &str, seconds: u64, per_second: u64) 
         }
         assert!(warm.learn(&told));
     }
-    widened
+    (warm, widened)
 }
 
 #[test]
@@ -42,7 +47,7 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
     let (_, before) = write(&ledger, &["url:quiet.test/form"], NOW);
     let start = before.sequence;
     // Four times as many pages as a host has room for.
-    let widened = flood(&ledger, "loud.test", 100, 4 * HOST_WRITES_MAX / 100);
+    let (mut warm, widened) = flood(&ledger, "loud.test", 100, 4 * HOST_WRITES_MAX / 100);
     assert!(widened.len() >= 3, "{widened:?}");
     for pair in widened.windows(2) {
         assert!((pair[1] - pair[0]) * 1000 >= WIDEN_MS, "{widened:?}");
@@ -55,11 +60,20 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
         index.len()
     );
     assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
+    // An index that has heard all of it has each mark, until it takes over what
+    // a new one has learned.
+    assert!(warm.len() as u64 >= 2 * HOST_WRITES_MAX, "{}", warm.len());
+    warm.replace(started(&ledger, now_ms));
+    assert!(warm.len() as u64 <= HOST_WRITES_MAX + 10, "{}", warm.len());
     // Each page that was written to is stale at least.
     for second in 0..100 {
         let url = format!("https://loud.test/{second}/{}", second * 7 % 40);
         assert_ne!(state(&index, start, &url, &[]), PurgeState::Alive, "{url}");
+        assert_ne!(state(&warm, start, &url, &[]), PurgeState::Alive, "{url}");
     }
+    let quiet = "https://quiet.test/form";
+    assert_eq!(state(&warm, start - 1, quiet, &[]), PurgeState::Hard);
+    assert_eq!(state(&warm, start, quiet, &[]), PurgeState::Alive);
     // And others of that host are no more than stale; of other hosts, alive.
     assert_eq!(
         state(&index, start, "https://loud.test/", &[]),

@@ -5,7 +5,8 @@
 #[allow(dead_code, reason = "stories use the rest")]
 mod world;
 
-use edgekeep::cache::purge::PurgeState;
+use edgekeep::cache::news::News;
+use edgekeep::cache::purge::{INDEX_MARKS_MAX, Numbers, PurgeState};
 use edgekeep::cache::selector::mark_of;
 use world::place::{
     LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere,
@@ -300,4 +301,68 @@ fn an_isolate_that_has_never_heard_of_the_ledger_serves_nothing_unasked() {
         world.executor.advance(1000);
         assert_eq!(place.get("/b"), "new purged", "{outage}");
     }
+}
+
+/// Lets an index grow as it does while others' marks come, and widen in the
+/// ledger: by marks that the ledger does not hold (any more).
+fn grow(place: &Place, marks: u64, hard: u64) {
+    let numbers = Numbers { hard, soft: 0 };
+    let told = |from: u64| {
+        (from..from + marks / 2)
+            .map(|mark| (mark, numbers))
+            .collect()
+    };
+    place.isolate.index.borrow_mut().learn(&News {
+        marks: told(0),
+        writes: told(marks),
+        ..News::default()
+    });
+}
+
+#[test]
+fn an_index_that_has_grown_too_large_is_learned_anew() {
+    let world = World::new(START_MS);
+    origin(&world, "/a", "max-age=600", "old");
+    origin(&world, "/b", "max-age=600", "b");
+    let (place, neighbour) = (Place::new(&world, 0), Place::new(&world, 0));
+    let size = |place: &Place| place.isolate.index.borrow().len() as u64;
+    assert_eq!(place.get("/a"), "old -");
+    assert_eq!(place.get("/b"), "b -");
+    purge_elsewhere(&world, &["url:a.test/a"], &[]);
+    world.executor.advance(LAG_MS);
+    grow(&place, INDEX_MARKS_MAX - 2, 1);
+    place.get("/b");
+    assert!(
+        size(&place) >= INDEX_MARKS_MAX - 2,
+        "learned anew too early"
+    );
+    // While it is learned, the old one decides; a purge of which this isolate
+    // alone has heard stays in force.
+    grow(&place, INDEX_MARKS_MAX + 2, 1);
+    neighbour.get("/b");
+    slow(&world, "ledger", 700);
+    let seen = place.isolate.seen();
+    assert_eq!(place.get("/b"), "b cache-api");
+    place.isolate.index.borrow_mut().learn(&News {
+        marks: vec![(
+            mark_of("tag:late"),
+            Numbers {
+                hard: seen + 9,
+                soft: 0,
+            },
+        )],
+        ..News::default()
+    });
+    // Though the marker, which others keep young, spares each question else.
+    for _ in 0..8 {
+        world.executor.advance(500);
+        neighbour.get("/b");
+        assert_ne!(place.get("/b"), "b no-purge-index");
+    }
+    assert_eq!(size(&place), 2);
+    let index = place.isolate.index.borrow();
+    let state = |seen, name: &str| index.state(seen, &[mark_of(name)]);
+    assert_eq!(state(0, "url:a.test/a"), PurgeState::Hard);
+    assert_eq!(state(seen + 8, "tag:late"), PurgeState::Hard);
+    assert_eq!(index.sequence(), seen);
 }

@@ -267,7 +267,7 @@ pub fn numbers(sequence: u64, soft: bool) -> Numbers {
 /// what was filled before is fetched again, and nothing is served that should
 /// not be. 100,000 marks are 4.6 MB of news for an isolate that starts. With
 /// 20 other keys and all writes there are 175,000: 8.1 MB of news in nine
-/// pages, and 6.6 MB of an isolate's 128.
+/// pages. What an isolate holds of them: `cache::purge::INDEX_MARKS_MAX`.
 pub const MARKS_MAX: u64 = 100_000;
 
 /// How many of the oldest marks go at once: an eighth, so that the floor

@@ -6,10 +6,21 @@
 //! therefore dead on arrival.
 
 use super::entry::Entry;
+use super::ledger::{MARKS_MAX, SCOPE_MARKS_MAX, SCOPES_MAX, WRITES_MAX};
 use super::news::News;
 use super::unconfirmed::UnconfirmedWrites;
 use super::wide::{HostBucket, KeyScope, Wide};
 use std::collections::HashMap;
+
+/// How many marks an index holds before it is learned anew: twice what the
+/// ledger holds at most, 205,000. The ledger drops marks when they widen to a
+/// host or a scope, and does not say which; so an index only grows, by as much
+/// as news bring. At 500 marks a second it is learned anew each 7 minutes at
+/// most, which takes 11 pages of news.
+///
+/// 410,000 marks take 13 MB (2^19 places of 25 bytes), and the new ones beside
+/// them 6.6 MB (2^18): of an isolate's 128.
+pub const INDEX_MARKS_MAX: u64 = 2 * (MARKS_MAX + SCOPES_MAX * SCOPE_MARKS_MAX + WRITES_MAX);
 
 /// The largest numbers under which something was purged; 0 is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,8 +87,8 @@ pub struct Purgeable<'a> {
 /// The purges an isolate has seen: complete up to [`PurgeIndex::sequence`],
 /// and perhaps some beyond it.
 ///
-/// 100,000 marks take about 3.3 MB (2^17 places of 25 bytes); all that the
-/// ledger may hold (`cache::ledger`), twice as much.
+/// It grows until it is learned anew: see [`INDEX_MARKS_MAX`], also for its
+/// size.
 #[derive(Debug, Default)]
 pub struct PurgeIndex {
     sequence: u64,
@@ -137,13 +148,7 @@ impl PurgeIndex {
             self.newest = self.newest.max(numbers.newest());
             match wide {
                 Wide::Bucket(bucket) => self.buckets.entry(*bucket).or_default().raise(*numbers),
-                Wide::Scope(scope) => {
-                    let known = self.scopes.iter_mut().find(|(known, _)| known == scope);
-                    match known {
-                        Some((_, known)) => known.raise(*numbers),
-                        None => self.scopes.push((scope.clone(), *numbers)),
-                    }
-                }
+                Wide::Scope(scope) => self.raise_scope(scope, *numbers),
             }
         }
         if floor_rises {
@@ -154,6 +159,41 @@ impl PurgeIndex {
             self.scopes.retain(|(_, numbers)| stays(numbers));
         }
         connects
+    }
+
+    /// Whether it holds so many marks that it is to be learned anew.
+    pub fn is_overfull(&self) -> bool {
+        self.len() as u64 > INDEX_MARKS_MAX
+    }
+
+    /// Takes over an index that was learned from the start, instead of its own
+    /// marks: of these only those stay that the other one has not heard of.
+    pub fn replace(&mut self, anew: Self) {
+        let old = std::mem::replace(self, anew);
+        let covered = self.sequence;
+        self.sequence = covered.max(old.sequence);
+        self.newest = self.newest.max(old.newest);
+        self.floor.raise(old.floor);
+        self.unconfirmed = old.unconfirmed;
+        let is_beyond = |numbers: &Numbers| numbers.newest() > covered;
+        for (old, new) in [(old.marks, &mut self.marks), (old.writes, &mut self.writes)] {
+            for (mark, numbers) in old.into_iter().filter(|(_, numbers)| is_beyond(numbers)) {
+                new.entry(mark).or_default().raise(numbers);
+            }
+        }
+        for (bucket, numbers) in old.buckets {
+            self.buckets.entry(bucket).or_default().raise(numbers);
+        }
+        for (scope, numbers) in old.scopes {
+            self.raise_scope(&scope, numbers);
+        }
+    }
+
+    fn raise_scope(&mut self, scope: &KeyScope, numbers: Numbers) {
+        match self.scopes.iter_mut().find(|(known, _)| known == scope) {
+            Some((_, known)) => known.raise(numbers),
+            None => self.scopes.push((scope.clone(), numbers)),
+        }
     }
 
     /// What became of an entry.

@@ -7,7 +7,7 @@ use super::kv::KvState;
 use super::origins::Origins;
 use crate::cache::ledger_breaker::LedgerBreaker;
 use crate::cache::memory::Memory;
-use crate::cache::news::News;
+use crate::cache::news::{LedgerTime, News};
 use crate::cache::purge::PurgeIndex;
 use crate::cache::rules::Rules;
 use crate::cache::write_rate::WriteRate;
@@ -62,6 +62,24 @@ pub struct LedgerClock {
     pub run: u64,
     /// Milliseconds; negative if it is behind.
     pub ahead_ms: i64,
+}
+
+impl LedgerClock {
+    /// What an answer tells of it that was made after `asked_ms`.
+    pub fn by(at: LedgerTime, asked_ms: u64) -> Option<Self> {
+        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(asked_ms)?;
+        Some(Self {
+            run: at.run,
+            ahead_ms,
+        })
+    }
+
+    /// A time of the ledger's clock by ours, or earlier; `None` if it is of
+    /// another life of the ledger.
+    pub fn ours(self, at: LedgerTime) -> Option<u64> {
+        let ms = i64::try_from(at.ms).ok()?.checked_sub(self.ahead_ms)?;
+        u64::try_from(ms).ok().filter(|_| at.run == self.run)
+    }
 }
 
 /// How many URLs with stored parts are remembered; beyond it, all are

@@ -27,7 +27,8 @@ use super::report::log_problem;
 use super::within::within;
 use crate::cache::ledger::Order;
 use crate::cache::ledger_breaker::QUESTION_MS_MAX;
-use crate::cache::news::{LedgerTime, News};
+use crate::cache::news::News;
+use crate::cache::purge::PurgeIndex;
 use futures_channel::oneshot;
 use std::rc::Rc;
 
@@ -55,9 +56,9 @@ const ASKING_SECONDS: u64 = 1;
 const ASKING_LOOK_MS: u64 = 100;
 /// How long full pages of old news are kept for isolates that start.
 const PAGE_SECONDS: u64 = 3600;
-/// How many pages one catching up reads: five hold all that the ledger does,
-/// and the ledger may go on meanwhile.
-const PAGES_MAX: u32 = 12;
+/// How many pages one catching up reads: 11 hold all that the ledger does
+/// (205,000 marks, 20,000 a page), and the ledger may go on meanwhile.
+const PAGES_MAX: u32 = 24;
 
 /// What an isolate knows of purges, for one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ pub async fn bring_up_to_date<H: Host>(
     heed_clock(host, isolate);
     match age(host, isolate) {
         Some(age) if age < lag_ms => {
-            let in_turn = age >= turn_ms(isolate) || is_to_tell(host, isolate);
+            let in_turn = age >= turn_ms(isolate) || must_ask(host, isolate);
             look_later(host, isolate, site, in_turn);
             return Knowledge::Young;
         }
@@ -286,7 +287,7 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
 /// Makes the index younger than half of the lag: by the marker, else by the
 /// ledger, unless somebody else of this data centre is about to ask it.
 async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
-    if is_to_tell(host, isolate) {
+    if must_ask(host, isolate) {
         ask_and_note(host, isolate, site).await;
         return isolate.syncing.set(None);
     }
@@ -356,7 +357,7 @@ async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), Str
         heard(isolate, &news, asked_ms);
         if news.complete {
             share_marker(host, isolate, site, &news);
-            return Ok(());
+            return learn_anew(host, isolate).await;
         }
         host.share(site, &page, news.encode(), PAGE_SECONDS);
     }
@@ -371,10 +372,29 @@ pub async fn learn_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), Strin
         let news = news(host, isolate, isolate.seen()).await?;
         heard(isolate, &news, asked_ms);
         if news.complete {
-            return Ok(());
+            return learn_anew(host, isolate).await;
         }
     }
     Err("it goes on faster than its news can be read".to_owned())
+}
+
+/// Where the index has grown too large, replaces it by what the ledger holds
+/// now. Until all of that is there, the old one decides. The pages that isolates
+/// leave for each other do not serve: they may hold what has widened since.
+async fn learn_anew<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
+    if !isolate.index.borrow().is_overfull() {
+        return Ok(());
+    }
+    let mut anew = PurgeIndex::default();
+    for _ in 0..PAGES_MAX {
+        isolate.syncing.set(Some(host.now_ms()));
+        let page = told(host, isolate, news(host, isolate, anew.sequence())).await?;
+        if anew.learn(&page) && page.complete {
+            isolate.index.borrow_mut().replace(anew);
+            return Ok(());
+        }
+    }
+    Err("it goes on faster than it can be learned anew".to_owned())
 }
 
 /// Asks the ledger for a page; where KV writes have a budget, tells it of ours.
@@ -398,6 +418,11 @@ fn is_to_tell<H: Host>(host: &H, isolate: &Isolate) -> bool {
     let half_ms = isolate.rules.max_purge_lag_seconds * 1000 / 2;
     let told = since(host, isolate.kv.told_ms.get());
     isolate.kv.budget.get().untold() > 0 && told.is_none_or(|age| age >= half_ms)
+}
+
+/// Whether the ledger itself must be asked, whatever the marker tells.
+fn must_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    is_to_tell(host, isolate) || isolate.index.borrow().is_overfull()
 }
 
 fn page_name(after: u64) -> String {
@@ -470,22 +495,4 @@ fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, news: &News) {
     let seconds = isolate.rules.max_purge_lag_seconds;
     host.share(site, MARKER, new.encode(), seconds);
     *marker = Some(new);
-}
-
-impl LedgerClock {
-    /// What an answer tells of it that was made after `asked_ms`.
-    fn by(at: LedgerTime, asked_ms: u64) -> Option<Self> {
-        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(asked_ms)?;
-        Some(Self {
-            run: at.run,
-            ahead_ms,
-        })
-    }
-
-    /// A time of the ledger's clock by ours, or earlier; `None` if it is of
-    /// another life of the ledger.
-    fn ours(self, at: LedgerTime) -> Option<u64> {
-        let ms = i64::try_from(at.ms).ok()?.checked_sub(self.ahead_ms)?;
-        u64::try_from(ms).ok().filter(|_| at.run == self.run)
-    }
 }
