@@ -310,3 +310,27 @@ fn a_write_that_fails_in_its_midst_can_be_sent_again() {
         }
     }
 }
+
+#[test]
+fn a_host_widens_on_all_its_ports() {
+    let full = Database::new().open(NOW);
+    for n in 0..HOSTS_MAX {
+        write(&full, &[&format!("url:x{n}.test/a")], NOW);
+    }
+    let (last, _) = write(&full, &["url:loud.test:8443/p"], NOW);
+    let index = started(&full, NOW + WIDEN_MS);
+    let page = "https://loud.test:8443/p";
+    assert_eq!(state(&index, last - 1, page, &[]), PurgeState::Soft);
+    for site in ["loud.test:8443", "[2001:db8::1]:8080"] {
+        let ledger = Database::new().open(NOW);
+        let start = ledger.last().expect("a number");
+        flood(&ledger, site, 3, HOST_WRITES_MAX / 2);
+        let index = started(&ledger, NOW + 2000 + WIDEN_MS);
+        for second in 0..3 {
+            let url = format!("https://{site}/{second}/0");
+            assert_ne!(state(&index, start, &url, &[]), PurgeState::Alive, "{url}");
+        }
+        let url = format!("https://{site}/2/{}", HOST_WRITES_MAX / 2 - 1);
+        assert_ne!(state(&index, start, &url, &[]), PurgeState::Alive, "{url}");
+    }
+}

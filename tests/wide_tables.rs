@@ -257,10 +257,11 @@ fn a_write_is_of_the_host_that_it_names() {
         assert_eq!(of_key.host_of_write(), None);
     }
     check("url:a.test/", Some("a.test"));
-    check("url:a.test:8443/b/c?d", Some("a.test:8443"));
+    check("url:a.test:8443/b/c?d", Some("a.test"));
     check("path:a.test/b", Some("a.test"));
     check("host:a.test", Some("a.test"));
-    check("group:https://a.test:81 g h/i", Some("a.test:81"));
+    check("host:[2001:db8::1]:81", Some("[2001:db8::1]"));
+    check("group:https://a.test:81 g h/i", Some("a.test"));
     // What names anything else is no write, and kept like a key's order.
     for (hard, soft) in [
         (&["url:a.test/", "url:b.test/"][..], &[][..]),

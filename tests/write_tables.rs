@@ -402,3 +402,27 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     let asked = ledger() - before;
     assert!(asked < all - 20, "{asked} questions");
 }
+
+#[test]
+fn many_writes_to_a_port_count_with_their_host() {
+    let site = Site::new(PLAIN);
+    let stored = "200 | cache-control: max-age=600";
+    let page = "http://a.test:8080/form";
+    site.plan("/form", stored);
+    assert!(site.get(page) && !site.get(page));
+    // A stranger takes the tokens, and so many names that the host is left.
+    for n in 0..WRITES_BURST + 40 {
+        site.plan(&format!("/p{n}"), "204");
+        site.send("POST", &format!("http://a.test:8080/p{n}"), Fields::new());
+    }
+    site.plan("/form", "204");
+    site.send("POST", page, Fields::new());
+    site.plan("/form", stored);
+    site.world.executor.advance(10_500);
+    // Another isolate, to which nobody has told it.
+    let elsewhere = Site {
+        world: site.world.clone(),
+        ..Site::new(PLAIN)
+    };
+    assert!(elsewhere.get(page), "the write is lost");
+}

@@ -8,6 +8,7 @@
 use super::cascade::Carried;
 use super::purge::Numbers;
 use crate::http::json_object::pairs;
+use crate::http::url::host_name;
 use crate::json_object;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::ops::Not;
@@ -55,26 +56,28 @@ impl Order {
         self.key.is_some()
     }
 
-    /// The host of a write, of which all is that it names: hard, or the whole
-    /// host softly. `None` for what is no such order, whoever sends it.
+    /// The name of a write's host, of which all is that it names: hard, or the
+    /// whole host softly. `None` for what is no such order, whoever sends it.
     pub fn host_of_write(&self) -> Option<&str> {
         let mut names = self.hard.iter().chain(&self.soft);
         let host = names.next().and_then(|name| host_of(name))?;
-        let is_whole = |name: &String| name.strip_prefix("host:") == Some(host);
+        let is_whole = |name: &String| name.strip_prefix("host:").map(host_name) == Some(host);
         let fits = names.all(|name| host_of(name) == Some(host)) && self.soft.iter().all(is_whole);
         (fits && !self.is_recorded()).then_some(host)
     }
 }
 
-/// The host of a selector's text, if it is of one.
+/// The name of the host of a selector's text, if it is of one: without a port,
+/// because a host is purged on all its ports.
 fn host_of(name: &str) -> Option<&str> {
     let (kind, place) = name.split_once(':')?;
-    match kind {
+    let host = match kind {
         "url" | "path" | "host" => place.split(['/', '?']).next(),
         // `SCHEME://HOST NAME`
         "group" => place.split_once("://")?.1.split(' ').next(),
         _ => None,
-    }
+    };
+    host.map(host_name)
 }
 
 /// What the sender of an order gets.

@@ -107,9 +107,9 @@ pub const BUCKETS: u16 = 1024;
 pub const BUCKET: &str = "bucket:";
 
 impl HostBucket {
-    /// The bucket that a host falls into.
+    /// The bucket that a host falls into, on all its ports.
     pub fn of_host(host: &str) -> Self {
-        let mark = Selector::Host(host.to_owned()).mark();
+        let mark = Selector::Host(url::host_name(host).to_owned()).mark();
         // Of 64 bits the upper ten, which a u16 holds.
         Self(u16::try_from(mark >> (64 - BUCKETS.ilog2())).unwrap_or_default())
     }

@@ -17,7 +17,7 @@ use crate::cache::rules::Rules;
 use crate::cache::selector::{Selector, url_selector};
 use crate::cache::write_rate::{Names, Turn};
 use crate::http::head::{Method, RequestHead, ResponseHead};
-use crate::http::url::Url;
+use crate::http::url::{Url, host_name};
 
 /// When the invalidation goes to the ledger that a request's success calls for;
 /// `None` if it calls for none. `flow::writes` sends it.
@@ -41,7 +41,7 @@ pub fn turn_of<H: Host>(
 pub fn order_of(isolate: &Isolate, site: &str, names: Names) -> Order {
     let whole_host = names
         .whole_host
-        .then(|| Selector::Host(site.to_owned()).to_string());
+        .then(|| Selector::Host(host_name(site).to_owned()).to_string());
     Order {
         via: "write".to_owned(),
         hard: names.hard,
