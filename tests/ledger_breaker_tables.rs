@@ -3,10 +3,10 @@
 
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::ledger::Order;
 use edgekeep::cache::ledger_breaker::{LedgerBreaker, PAUSE_MS_MAX, QUESTION_MS_MAX};
 use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::unconfirmed::{REFETCHED_MAX, UnconfirmedWrites, WRITE_MS_MAX, WRITES_MAX};
+use edgekeep::cache::write_rate::{GATHERED_MAX, Names};
 use edgekeep::http::fields::Fields;
 
 const NOW_MS: u64 = 1_795_424_400_000;
@@ -121,11 +121,8 @@ fn entry(url: &str, received_ms: u64, cost_ms: u64) -> Entry {
     }
 }
 
-fn write(url: &str) -> Order {
-    Order {
-        hard: vec![format!("url:{url}")],
-        ..Order::default()
-    }
+fn write(url: &str) -> Names {
+    Names::new(vec![format!("url:{url}")])
 }
 
 #[test]
@@ -173,7 +170,7 @@ fn a_flood_of_one_site_gives_way_to_others() {
     for n in 0..5 {
         writes.add("quiet.test", write(&format!("quiet.test/{n}")), NOW_MS);
     }
-    for n in 0..1000 {
+    for n in 0..2 * WRITES_MAX {
         writes.add("loud.test", write(&format!("loud.test/{n}")), NOW_MS);
         assert!(writes.len() <= WRITES_MAX);
     }
@@ -185,7 +182,11 @@ fn a_flood_of_one_site_gives_way_to_others() {
         );
     }
     // Of its own it has the newest.
-    assert!(writes.kill(&entry("loud.test/999", NOW_MS - 1, 0)));
+    assert!(writes.kill(&entry(
+        &format!("loud.test/{}", 2 * WRITES_MAX - 1),
+        NOW_MS - 1,
+        0
+    )));
     assert!(!writes.kill(&entry("loud.test/0", NOW_MS - 1, 0)));
 }
 
@@ -216,4 +217,33 @@ fn what_was_fetched_since_is_remembered_up_to_a_limit() {
     assert!(!writes.kill(&page(0)) && !writes.kill(&page(REFETCHED_MAX - 1)));
     writes.fetched(&page(REFETCHED_MAX));
     assert!(writes.kill(&page(0)) && !writes.kill(&page(REFETCHED_MAX)));
+}
+
+#[test]
+fn gathered_writes_are_in_force_at_once() {
+    let mut writes = UnconfirmedWrites::default();
+    let page = |n: usize, received_ms| entry(&format!("a.test/{n}"), received_ms, 0);
+    let many = 5 * GATHERED_MAX;
+    for n in 0..many {
+        writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS);
+        assert!(writes.kill(&page(n, NOW_MS - 1)), "{n}");
+    }
+    assert!(!writes.kill(&page(many, NOW_MS - 1)));
+    // What was fetched since lives, until that page is written to again.
+    for n in [0, 1, many - 1] {
+        writes.fetched(&page(n, NOW_MS + 10));
+        assert!(!writes.kill(&page(n, NOW_MS + 10)), "{n}");
+    }
+    for n in [0, many - 1] {
+        writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS + 20);
+        assert!(writes.kill(&page(n, NOW_MS + 10)), "{n}");
+    }
+    assert!(!writes.kill(&page(1, NOW_MS + 10)));
+    // Two writes name it: it lives when both are confirmed.
+    let id = writes.add("a.test", write("a.test/0"), NOW_MS + 30);
+    let sent = writes.next(NOW_MS + 5000).expect("a write");
+    writes.confirm(sent.id);
+    assert!(writes.kill(&page(0, NOW_MS - 1)) && !writes.kill(&page(1, NOW_MS - 1)));
+    writes.confirm(id);
+    assert!(!writes.kill(&page(0, NOW_MS - 1)));
 }

@@ -1,8 +1,12 @@
-//! Shows how often writes ask the ledger: at once as long as their host has
-//! tokens, then together, and of very many names only the host is left.
+//! Shows how often writes ask the ledger: at once as long as their host and the
+//! isolate have tokens, then together; and of very many names only the host is
+//! left beside the first.
 
+use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::unconfirmed::{BYTES_MAX, UnconfirmedWrites, WRITES_MAX};
 use edgekeep::cache::write_rate::{
-    GATHER_MS_MAX, GATHERED_MAX, NAMES_MAX, Names, Turn, WRITES_BURST, WRITES_PER_SECOND, WriteRate,
+    FURTHER_MAX, GATHERED_MAX, HOSTS_MAX, ISOLATE_BURST, ISOLATE_PER_SECOND, NAMES_MAX, Names,
+    WRITES_BURST, WRITES_PER_SECOND, WriteRate,
 };
 
 const NOW: u64 = 1_795_424_400_000;
@@ -12,137 +16,149 @@ fn names(list: &[&str]) -> Names {
     Names::new(list.iter().map(|&name| name.to_owned()).collect())
 }
 
-/// A rate of which a host has no token left.
-fn spent(host: &str) -> WriteRate {
-    let mut rate = WriteRate::default();
-    for n in 0..WRITES_BURST {
-        let one = names(&[&format!("url:{host}/{n}")]);
-        assert_eq!(
-            rate.take(host, one.clone(), LAG_MS, NOW),
-            Turn::Now(one),
-            "{n}"
-        );
-    }
-    rate
+/// How many of so many writes may ask at once.
+fn asked(rate: &mut WriteRate, hosts: &[&str], count: u64, now_ms: u64) -> u64 {
+    let hosts = hosts.iter().cycle().take(count as usize);
+    hosts.map(|host| u64::from(rate.take(host, now_ms))).sum()
 }
 
 #[test]
 fn a_burst_asks_at_once_and_then_five_a_second() {
-    let mut rate = spent("a.test");
-    let one = || names(&["url:a.test/p"]);
-    assert_eq!(
-        rate.take("a.test", one(), LAG_MS, NOW),
-        Turn::Begins(LAG_MS)
-    );
+    let mut rate = WriteRate::default();
+    assert_eq!(asked(&mut rate, &["a.test"], 200, NOW), WRITES_BURST);
     // Another host is another's.
-    assert_eq!(rate.take("b.test", one(), LAG_MS, NOW), Turn::Now(one()));
-    let mut asked = 0;
-    for ms in (100..=60_000).step_by(100) {
-        if let Turn::Now(_) = rate.take("a.test", one(), LAG_MS, NOW + ms) {
-            asked += 1;
-        }
-    }
-    assert_eq!(asked, 60 * WRITES_PER_SECOND);
+    assert_eq!(asked(&mut rate, &["b.test"], 1, NOW), 1);
+    let seconds = (100..=60_000).step_by(100);
+    let later: u64 = seconds
+        .map(|ms| asked(&mut rate, &["a.test"], 1, NOW + ms))
+        .sum();
+    assert_eq!(later, 60 * WRITES_PER_SECOND);
     // After a while it has all its tokens again, and no more.
-    let later = NOW + 3_600_000;
-    let turns = (0..2 * WRITES_BURST).map(|_| rate.take("a.test", one(), LAG_MS, later));
-    let now = turns.filter(|turn| matches!(turn, Turn::Now(_))).count();
-    assert_eq!(now as u64, WRITES_BURST);
+    let late = NOW + 3_600_000;
+    assert_eq!(asked(&mut rate, &["a.test"], 200, late), WRITES_BURST);
 }
 
 #[test]
-fn what_is_too_much_goes_together() {
-    let mut rate = spent("a.test");
-    let take = |rate: &mut WriteRate, name: &str, ms: u64| {
-        rate.take("a.test", names(&[name]), LAG_MS, NOW + ms)
-    };
-    assert_eq!(take(&mut rate, "url:a.test/x", 0), Turn::Begins(LAG_MS));
-    assert_eq!(take(&mut rate, "url:a.test/y", 10), Turn::Joins);
-    assert_eq!(take(&mut rate, "url:a.test/x", 20), Turn::Joins);
-    assert_eq!(
-        rate.gathered("a.test"),
-        names(&["url:a.test/x", "url:a.test/y"])
-    );
-    assert!(rate.gathered("a.test").is_empty());
-    assert!(rate.gathered("other.test").is_empty());
-    // What comes after is gathered anew: none is lost between the two.
-    assert_eq!(take(&mut rate, "url:a.test/x", 30), Turn::Begins(LAG_MS));
-    assert_eq!(rate.gathered("a.test"), names(&["url:a.test/x"]));
-}
-
-#[test]
-fn a_gathering_whose_end_never_came_is_ended_by_the_next_write() {
-    // A long pause, in which no token comes: the lag is a minute.
-    let mut rate = spent("a.test");
-    let take = |rate: &mut WriteRate, name: &str, ms: u64| {
-        let turn = rate.take("a.test", names(&[name]), 60_000, NOW + ms);
-        matches!(turn, Turn::Begins(GATHER_MS_MAX))
-    };
-    assert!(take(&mut rate, "url:a.test/x", 0));
-    // Others take the tokens that come meanwhile.
-    for ms in (0..=12_000).step_by(20) {
-        let begins = take(&mut rate, "url:a.test/y", ms);
-        assert_eq!(begins, ms > GATHER_MS_MAX + 1000 && begins, "{ms}");
-        if begins {
-            let both = rate.gathered("a.test");
-            assert_eq!(both, names(&["url:a.test/x", "url:a.test/y"]));
-            return;
-        }
+fn an_isolate_has_a_bound_however_many_hosts_there_are() {
+    let mut rate = WriteRate::default();
+    let hosts: Vec<String> = (0..3000).map(|n| format!("x{n}.test")).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    assert_eq!(asked(&mut rate, &hosts, 3000, NOW), ISOLATE_BURST);
+    let mut later = 0;
+    for ms in (100..=60_000).step_by(100) {
+        later += asked(&mut rate, &hosts, 100, NOW + ms);
+        assert!(rate.hosts() <= HOSTS_MAX);
     }
-    panic!("nobody ends it");
+    assert_eq!(later, 60 * ISOLATE_PER_SECOND);
+    // What the isolate refuses costs a host none of its own.
+    assert_eq!(asked(&mut rate, &["quiet.test"], 99, NOW + 60_000), 0);
+    let late = NOW + 120_000;
+    assert_eq!(asked(&mut rate, &["quiet.test"], 99, late), WRITES_BURST);
 }
 
 #[test]
-fn of_many_names_the_host_is_left() {
-    let mut rate = spent("a.test");
-    for n in 0..=GATHERED_MAX {
-        let turn = rate.take("a.test", names(&[&format!("url:a.test/{n}")]), LAG_MS, NOW);
-        assert_eq!(turn == Turn::Joins, n > 0);
+fn hosts_that_have_taken_tokens_are_bounded() {
+    let mut rate = WriteRate::default();
+    for n in 0..4 * HOSTS_MAX as u64 {
+        let now_ms = NOW + n * 1000 / ISOLATE_PER_SECOND;
+        assert!(rate.take(&format!("x{n}.test"), now_ms));
+        assert!(rate.hosts() <= HOSTS_MAX);
     }
-    let all = rate.gathered("a.test");
-    assert!(all.whole_host && all.hard.is_empty() && !all.is_empty());
-    // One write of very many, too.
-    let of = |count: usize| Names::new((0..count).map(|n| format!("group:x {n}")).collect());
-    assert_eq!(
-        (of(NAMES_MAX).hard.len(), of(NAMES_MAX).whole_host),
-        (NAMES_MAX, false)
-    );
-    assert_eq!(
-        (of(NAMES_MAX + 1).hard.len(), of(NAMES_MAX + 1).whole_host),
-        (0, true)
-    );
-    let mut rate = spent("a.test");
-    rate.take("a.test", of(NAMES_MAX + 1), LAG_MS, NOW);
-    rate.take("a.test", names(&["url:a.test/"]), LAG_MS, NOW);
-    assert!(rate.gathered("a.test").whole_host);
 }
 
 #[test]
 fn a_clock_that_is_set_back_stops_no_write() {
-    let mut rate = spent("a.test");
-    let one = names(&["url:a.test/"]);
-    let earlier = NOW - 3_600_000;
-    assert_eq!(
-        rate.take("a.test", one.clone(), LAG_MS, earlier),
-        Turn::Now(one)
+    let mut rate = WriteRate::default();
+    asked(
+        &mut rate,
+        &["a.test", "b.test", "c.test", "d.test"],
+        999,
+        NOW,
     );
-    let mut rate = spent("a.test");
-    rate.take("a.test", names(&["url:a.test/x"]), LAG_MS, NOW);
-    for _ in 0..2 * WRITES_BURST {
-        rate.take("a.test", names(&["url:a.test/x"]), LAG_MS, earlier);
-    }
-    // What waited for a time that is far off now waits no longer than others.
-    assert!(!rate.gathered("a.test").is_empty());
+    let earlier = NOW - 3_600_000;
+    assert_eq!(asked(&mut rate, &["a.test"], 99, earlier), WRITES_BURST);
+    // What is to be sent at a time that is far off now is sent at once.
+    let mut writes = UnconfirmedWrites::default();
+    writes.gather("a.test", names(&["url:a.test/x"]), LAG_MS, NOW);
+    assert!(!writes.is_due(NOW) && writes.is_due(earlier));
 }
 
 #[test]
-fn many_hosts_are_forgotten_but_not_what_they_have_to_send() {
-    let mut rate = spent("a.test");
-    rate.take("a.test", names(&["url:a.test/x"]), LAG_MS, NOW);
-    for n in 0..5000 {
-        let host = format!("x{n}.test");
-        rate.take(&host, names(&["url:x"]), LAG_MS, NOW);
+fn what_is_too_much_goes_together() {
+    let mut writes = UnconfirmedWrites::default();
+    let gather = |writes: &mut UnconfirmedWrites, host: &str, page: &str, ms: u64| {
+        let name = format!("url:{host}/{page}");
+        writes.gather(host, names(&[&name]), LAG_MS, NOW + ms)
+    };
+    assert!(gather(&mut writes, "a.test", "x", 0));
+    assert!(!gather(&mut writes, "a.test", "y", 10));
+    assert!(gather(&mut writes, "b.test", "z", 15));
+    assert!(!gather(&mut writes, "a.test", "x", 20));
+    assert!(writes.next(NOW + LAG_MS - 1).is_none());
+    let sent = writes.next(NOW + LAG_MS).expect("a write");
+    assert_eq!(sent.site, "a.test");
+    assert_eq!(sent.names, names(&["url:a.test/x", "url:a.test/y"]));
+    // What comes after is gathered anew: none is lost between the two.
+    assert!(gather(&mut writes, "a.test", "x", LAG_MS));
+    writes.confirm(sent.id);
+    assert_eq!(writes.len(), 2);
+    // Whoever looks sends what is late: nobody else may.
+    let late = NOW + 3 * LAG_MS;
+    assert!(writes.is_due(late));
+    for site in ["b.test", "a.test"] {
+        let sent = writes.next(late).expect("a write");
+        assert_eq!(sent.site, site);
+        writes.confirm(sent.id);
     }
-    assert_eq!(rate.gathered("a.test"), names(&["url:a.test/x"]));
-    assert!(format!("{rate:?}").matches("full_ms").count() <= 1000);
+    assert!(writes.is_empty());
+}
+
+#[test]
+fn of_many_names_the_host_is_left_beside_the_first() {
+    let mut writes = UnconfirmedWrites::default();
+    let name = |n: usize| format!("url:a.test/{n}");
+    for n in 0..=GATHERED_MAX {
+        writes.gather("a.test", names(&[&name(n)]), LAG_MS, NOW);
+    }
+    let all = writes.next(NOW + LAG_MS).expect("a write").names;
+    assert!(all.whole_host);
+    let first: Vec<String> = (0..GATHERED_MAX).map(name).collect();
+    assert_eq!(all.hard, first);
+    assert_eq!(all.further, [mark_of(&name(GATHERED_MAX))]);
+    // One write of very many, too.
+    let of = |count: usize| Names::new((0..count).map(|n| format!("group:x {n}")).collect());
+    for (count, hard, further) in [
+        (NAMES_MAX, NAMES_MAX, 0),
+        (NAMES_MAX + 1, NAMES_MAX, 1),
+        (9_999, NAMES_MAX, FURTHER_MAX),
+    ] {
+        let names = of(count);
+        assert_eq!((names.hard.len(), names.further.len()), (hard, further));
+        assert_eq!(names.whole_host, count > NAMES_MAX);
+    }
+}
+
+#[test]
+fn what_waits_is_bounded_in_bytes_and_nothing_is_lost_in_silence() {
+    let mut writes = UnconfirmedWrites::default();
+    let quiet = writes.add("quiet.test", names(&["url:quiet.test/"]), NOW);
+    let long = "x".repeat(8000);
+    for n in 0..30 {
+        let list = (0..NAMES_MAX).map(|at| format!("url:loud.test/{n}-{at}-{long}"));
+        writes.add("loud.test", Names::new(list.collect()), NOW);
+    }
+    assert_eq!(writes.len(), 1 + BYTES_MAX / (NAMES_MAX * 8100));
+    assert_eq!(writes.lost(), 30 - BYTES_MAX / (NAMES_MAX * 8100));
+    assert_eq!(writes.lost(), 0);
+    assert_eq!(writes.next(NOW).map(|write| write.id), Some(quiet));
+    // And in number, gatherings too.
+    for n in 0..2 * WRITES_MAX {
+        let host = format!("x{n}.test");
+        writes.gather(&host, names(&[&format!("url:{host}/")]), LAG_MS, NOW);
+    }
+    assert!(writes.len() <= WRITES_MAX && writes.lost() >= WRITES_MAX);
+    let after = NOW + edgekeep::cache::unconfirmed::WRITE_MS_MAX;
+    let left = writes.len();
+    assert!(writes.next(after).is_none());
+    assert_eq!((writes.lost(), writes.len()), (left, 0));
 }

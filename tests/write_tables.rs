@@ -6,8 +6,9 @@
 mod world;
 
 use edgekeep::cache::groups;
+use edgekeep::cache::purge::PurgeState;
 use edgekeep::cache::rules::Rules;
-use edgekeep::cache::write_rate::WRITES_BURST;
+use edgekeep::cache::write_rate::{GATHERED_MAX, Names, WRITES_BURST};
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::serve::serve;
@@ -390,15 +391,34 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     for n in 0..all {
         write(n);
     }
-    // Those that asked at once count at once.
-    for n in (0..WRITES_BURST).step_by(7) {
-        assert!(site.get(&page(n)), "{n}");
-    }
-    // The others within a lag, with their host.
-    site.world.executor.advance(10_500);
+    // Here all of them count at once.
+    site.world.executor.advance(10);
     for n in 0..all {
-        assert!(site.get(&page(n)) || n < WRITES_BURST, "{n}");
+        assert!(site.get(&page(n)) && !site.get(&page(n)), "{n}");
     }
+    // Elsewhere, those that asked at once.
+    let elsewhere = Site {
+        world: site.world.clone(),
+        ..Site::new(PLAIN)
+    };
+    let marks = |n: u64| {
+        let url = Url::parse(&page(n)).expect("a URL");
+        edgekeep::cache::selector::marks(&url, &[], &[])
+    };
+    let state = |site: &Site, n| site.isolate.index.borrow().state(before, &marks(n));
+    elsewhere.get(&page(0));
+    assert_eq!(state(&elsewhere, WRITES_BURST - 1), PurgeState::Hard);
+    assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Alive);
+    // The others within a lag: the first as they were named, and what is
+    // beyond with their host. A flood makes no reader's write a soft one.
+    site.world.executor.advance(10_500);
+    elsewhere.get(&page(0));
+    let gathered = WRITES_BURST + GATHERED_MAX as u64;
+    assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Hard);
+    assert_eq!(state(&elsewhere, gathered - 1), PurgeState::Hard);
+    assert_eq!(state(&elsewhere, gathered), PurgeState::Soft);
+    // Nor is anything of before served here, now that the ledger knows.
+    assert_eq!(state(&site, all - 1), PurgeState::Hard);
     let asked = ledger() - before;
     assert!(asked < all - 20, "{asked} questions");
 }
@@ -425,4 +445,29 @@ fn many_writes_to_a_port_count_with_their_host() {
         ..Site::new(PLAIN)
     };
     assert!(elsewhere.get(page), "the write is lost");
+}
+
+#[test]
+fn a_gathering_whose_request_is_gone_is_sent_by_the_next_one() {
+    for method in ["GET", "POST"] {
+        let site = Site::new(PLAIN);
+        site.plan("/other", "200 | cache-control: max-age=600");
+        let before = site.world.ledger.borrow().last().expect("a number");
+        let names = Names::new(vec!["url:a.test/p".to_owned()]);
+        let gather = |index: &mut edgekeep::cache::purge::PurgeIndex| {
+            index.unconfirmed.gather("a.test", names, 5000, NOW_MS)
+        };
+        assert!(gather(&mut site.isolate.index.borrow_mut()));
+        site.send(method, "http://b.test/other", Fields::new());
+        assert!(!site.isolate.index.borrow().unconfirmed.is_empty());
+        site.world.executor.advance(60_000);
+        assert!(!site.isolate.index.borrow().unconfirmed.is_empty());
+        site.send(method, "http://b.test/other", Fields::new());
+        site.world.executor.advance(1000);
+        assert!(
+            site.isolate.index.borrow().unconfirmed.is_empty(),
+            "{method}"
+        );
+        assert!(site.world.ledger.borrow().last().expect("a number") > before);
+    }
 }

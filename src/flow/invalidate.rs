@@ -5,8 +5,8 @@
 //! It is an order to the ledger like any other, so that it reaches all
 //! variants, both tiers and every isolate, and cannot lose a race. This isolate
 //! obeys it before the client gets its answer: who posts a comment then sees
-//! it. Where a host has very many (`cache::write_rate`), they go together, some
-//! seconds later.
+//! it. Where a host has very many (`cache::write_rate`), they go to the ledger
+//! together, some seconds later.
 
 use super::host::Host;
 use super::isolate::Isolate;
@@ -15,12 +15,24 @@ use crate::cache::key;
 use crate::cache::ledger::Order;
 use crate::cache::rules::Rules;
 use crate::cache::selector::{Selector, url_selector};
-use crate::cache::write_rate::{Names, Turn};
+use crate::cache::write_rate::{GATHER_MS_MAX, Names};
 use crate::http::head::{Method, RequestHead, ResponseHead};
 use crate::http::url::{Url, host_name};
 
+/// When a write's names go to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Now.
+    Now(Names),
+    /// With others, which this write sends in so many milliseconds.
+    Begins(u64),
+    /// With those of a write before it.
+    Joins,
+}
+
 /// When the invalidation goes to the ledger that a request's success calls for;
-/// `None` if it calls for none. `flow::writes` sends it.
+/// `None` if it calls for none. `flow::writes` sends it; what goes with others
+/// is in force here from now on.
 pub fn turn_of<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -33,18 +45,28 @@ pub fn turn_of<H: Host>(
     }
     let names = Names::new(selectors.iter().map(Selector::to_string).collect());
     let lag_ms = isolate.rules.max_purge_lag_seconds.saturating_mul(1000);
-    let mut writes = isolate.writes.borrow_mut();
-    Some(writes.take(&request.url.host, names, lag_ms, host.now_ms()))
+    let (site, now_ms) = (&request.url.host, host.now_ms());
+    if isolate.writes.borrow_mut().take(site, now_ms) {
+        return Some(Turn::Now(names));
+    }
+    let pause_ms = lag_ms.min(GATHER_MS_MAX);
+    let mut index = isolate.index.borrow_mut();
+    Some(
+        match index.unconfirmed.gather(site, names, pause_ms, now_ms) {
+            true => Turn::Begins(pause_ms),
+            false => Turn::Joins,
+        },
+    )
 }
 
 /// The order by which the ledger invalidates names of a host.
-pub fn order_of(isolate: &Isolate, site: &str, names: Names) -> Order {
+pub fn order_of(isolate: &Isolate, site: &str, names: &Names) -> Order {
     let whole_host = names
         .whole_host
         .then(|| Selector::Host(host_name(site).to_owned()).to_string());
     Order {
         via: "write".to_owned(),
-        hard: names.hard,
+        hard: names.hard.clone(),
         soft: whole_host.into_iter().collect(),
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),

@@ -26,8 +26,7 @@ impl<S: Sql> Apart<'_, S> {
     /// softly when it is time.
     pub fn raise_write(&self, host: &str, order: &Order, sequence: u64) -> Result<(), String> {
         let owner = self.owner_of_host(host)?;
-        // What a write names softly is its whole host.
-        let mut widens = owner.name.starts_with(BUCKET) || !order.soft.is_empty();
+        let mut widens = owner.name.starts_with(BUCKET);
         let mut new: Vec<String> = Vec::new();
         if !widens {
             self.drop_old(&owner)?;
@@ -43,7 +42,11 @@ impl<S: Sql> Apart<'_, S> {
                 for mark in &new {
                     self.raise(owner.id, mark, numbers(sequence, false), sequence)?;
                 }
-                return self.count(&owner, added, sequence);
+                self.count(&owner, added, sequence)?;
+                // What a write names softly is its whole host.
+                if order.soft.is_empty() {
+                    return Ok(());
+                }
             }
         }
         self.sql.run(

@@ -9,15 +9,15 @@
 //! they may within `max_purge_lag` after it.
 
 use super::host::{Host, Ordered};
-use super::invalidate::order_of;
+use super::invalidate::{Turn, order_of};
 use super::isolate::Isolate;
 use super::report::log_problem;
 use super::sync::{self, ledger_wait_ms};
 use super::within::within;
-use crate::cache::ledger::Order;
+use crate::cache::ledger::{Receipt, numbers};
 use crate::cache::ledger_breaker::QUESTION_MS_MAX;
 use crate::cache::news::News;
-use crate::cache::write_rate::Turn;
+use crate::cache::write_rate::Names;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -42,41 +42,45 @@ pub async fn invalidate<H: Host>(
     turn: Turn,
     answer: impl FnOnce(Option<String>),
 ) {
+    // Who was to send these may be gone.
+    resend_later(host, isolate);
     match turn {
-        Turn::Now(names) => {
-            deliver(host, isolate, site, order_of(isolate, site, names), answer).await;
-        }
+        Turn::Now(names) => deliver(host, isolate, site, names, answer).await,
         Turn::Begins(pause_ms) => {
             answer(Some(format!("many writes: invalidates in {pause_ms} ms")));
             host.sleep(pause_ms).await;
-            let names = isolate.writes.borrow_mut().gathered(site);
-            if !names.is_empty() {
-                deliver(host, isolate, site, order_of(isolate, site, names), drop).await;
-            }
+            resend(host, isolate).await;
         }
         Turn::Joins => answer(Some("many writes: invalidates with others".to_owned())),
     }
 }
 
-/// Sends the order of a write to the ledger, until it has taken it. `answer` is
+/// Sends the names of a write to the ledger, until it has taken it. `answer` is
 /// called once, with a note for the log, when the client has waited long
 /// enough. `site` is the host name of the request.
 async fn deliver<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
-    order: Order,
+    names: Names,
     answer: impl FnOnce(Option<String>),
 ) {
     let id = {
         let mut index = isolate.index.borrow_mut();
-        index.unconfirmed.add(site, order.clone(), host.now_ms())
+        index.unconfirmed.add(site, names.clone(), host.now_ms())
     };
+    log_lost(host, isolate);
     if ledger_wait_ms(host, isolate) > 0 {
         answer(Some(LATER.to_owned()));
         return resend(host, isolate).await;
     }
-    let mut sending = pin!(send(host, isolate, id, site, &order));
+    let until_ms = host.now_ms().saturating_add(QUESTION_MS_MAX);
+    isolate
+        .index
+        .borrow_mut()
+        .unconfirmed
+        .leave_until(id, until_ms);
+    let mut sending = pin!(send(host, isolate, id, site, &names));
     let in_time = within(host, WRITE_WAIT_MS, sending.as_mut()).await;
     let is_sent = match in_time {
         Some(Ok(note)) => {
@@ -93,6 +97,7 @@ async fn deliver<H: Host>(
         }
     };
     if !is_sent {
+        isolate.index.borrow_mut().unconfirmed.defer(id);
         resend(host, isolate).await;
     }
 }
@@ -100,9 +105,19 @@ async fn deliver<H: Host>(
 /// Note of a write of which only this isolate knows yet.
 const LATER: &str = "ledger: no answer yet; invalidated here, elsewhere when it answers";
 
-/// Has unconfirmed writes sent again, behind the response, when it is time.
+/// Says that writes were given up: what they named may be served until its
+/// lifetime is over.
+fn log_lost<H: Host>(host: &H, isolate: &Isolate) {
+    let lost = isolate.index.borrow_mut().unconfirmed.lost();
+    if lost > 0 {
+        let problem = format!("{lost} invalidations by writes were given up: too many wait");
+        log_problem(host, "ledger", &problem);
+    }
+}
+
+/// Has unconfirmed writes sent that are due, behind the response, when it is time.
 pub fn resend_later<H: Host>(host: &H, isolate: &Rc<Isolate>) {
-    if isolate.index.borrow().unconfirmed.is_empty()
+    if !isolate.index.borrow().unconfirmed.is_due(host.now_ms())
         || is_resending(host, isolate)
         || ledger_wait_ms(host, isolate) > 0
     {
@@ -124,8 +139,8 @@ fn is_resending<H: Host>(host: &H, isolate: &Isolate) -> bool {
     age_ms.is_some_and(|age_ms| age_ms < QUESTION_MS_MAX)
 }
 
-/// Sends unconfirmed writes, whenever the breaker lets it, until there is none
-/// or the time is over.
+/// Sends unconfirmed writes that are due, whenever the breaker lets it, until
+/// there is none or the time is over.
 async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
     if is_resending(host, isolate) {
         return;
@@ -135,12 +150,13 @@ async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
         let now_ms = host.now_ms();
         isolate.resending.set(Some(now_ms));
         let next = isolate.index.borrow_mut().unconfirmed.next(now_ms);
+        log_lost(host, isolate);
         let Some(write) = next.filter(|_| now_ms < until_ms) else {
             break;
         };
         match ledger_wait_ms(host, isolate) {
             0 => {
-                let sent = send(host, isolate, write.id, &write.site, &write.order).await;
+                let sent = send(host, isolate, write.id, &write.site, &write.names).await;
                 if sent.is_err() {
                     isolate.index.borrow_mut().unconfirmed.defer(write.id);
                 }
@@ -157,13 +173,9 @@ async fn send<H: Host>(
     isolate: &Isolate,
     id: u64,
     site: &str,
-    order: &Order,
+    names: &Names,
 ) -> Result<Option<String>, ()> {
-    // A number that lies behind what is known by now would bring old news.
-    let order = Order {
-        after: isolate.seen(),
-        ..order.clone()
-    };
+    let order = order_of(isolate, site, names);
     match sync::append(host, isolate, site, &order).await {
         Ok(ordered) => {
             let mut index = isolate.index.borrow_mut();
@@ -172,9 +184,15 @@ async fn send<H: Host>(
                     // Where the host has too many, the ledger tells of it
                     // somewhat later. (Not of the whole host: it would be
                     // purged here each time.)
-                    if receipt.soft.is_empty() {
-                        index.learn(&News::of_receipt(&receipt));
-                    }
+                    let told = Receipt {
+                        soft: Vec::new(),
+                        ..(*receipt).clone()
+                    };
+                    let mut news = News::of_receipt(&told);
+                    let further = names.further.iter();
+                    let raised = numbers(receipt.sequence, false);
+                    news.writes.extend(further.map(|mark| (*mark, raised)));
+                    index.learn(&news);
                     let names = [receipt.hard, receipt.soft].concat();
                     Some(format!("invalidated {names:?}"))
                 }
