@@ -215,6 +215,19 @@ fn a_slow_ledger_gets_each_write_once() {
 }
 
 #[test]
+fn a_write_that_is_being_sent_is_not_sent_by_others_too() {
+    let (world, here, _) = hanging();
+    slow(&world, "ledger", 900);
+    origin(&world, "/other", "max-age=9000", "other");
+    write_ms(&here, "/a");
+    here.get("/other");
+    write_ms(&here, "/other");
+    world.executor.advance(10_000);
+    assert!(here.isolate.index.borrow().unconfirmed.is_empty());
+    assert_eq!(world.ledger.borrow().last(), Ok(2));
+}
+
+#[test]
 fn an_order_waits_for_the_ledger_and_fails_aloud() {
     let (world, here, _) = hanging();
     let order = world::place::order(&["url:a.test/a"], &[], 0);
