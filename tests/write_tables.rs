@@ -6,7 +6,8 @@
 mod world;
 
 use edgekeep::cache::groups;
-use edgekeep::cache::purge::PurgeState;
+use edgekeep::cache::news::News;
+use edgekeep::cache::purge::{INDEX_MARKS_MAX, Numbers, PurgeState};
 use edgekeep::cache::rules::Rules;
 use edgekeep::cache::write_rate::{GATHERED_MAX, Names, WRITES_BURST};
 use edgekeep::flow::isolate::Isolate;
@@ -470,4 +471,20 @@ fn a_gathering_whose_request_is_gone_is_sent_by_the_next_one() {
         );
         assert!(site.world.ledger.borrow().last().expect("a number") > before);
     }
+}
+
+#[test]
+fn an_isolate_that_has_writes_alone_bounds_its_index_too() {
+    let site = Site::new(PLAIN);
+    site.plan("/p", "204");
+    site.send("POST", "http://a.test/p", Fields::new());
+    let numbers = Numbers { hard: 1, soft: 0 };
+    let told = (0..=INDEX_MARKS_MAX).map(|mark| (mark, numbers)).collect();
+    site.isolate.index.borrow_mut().learn(&News {
+        writes: told,
+        ..News::default()
+    });
+    site.send("POST", "http://a.test/p", Fields::new());
+    site.world.executor.advance(1000);
+    assert!(site.isolate.index.borrow().len() < 10);
 }

@@ -205,7 +205,7 @@ async fn ask_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_m
 
 /// Behind the response: looks at the marker now and then, and sees to news
 /// when it is time.
-fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
+pub fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
     // Four looks in a lag: what one isolate has heard, its neighbours know
     // soon after. The Cache API costs nothing.
     let pause_ms = match half_old {

@@ -42,6 +42,10 @@ pub async fn invalidate<H: Host>(
     turn: Turn,
     answer: impl FnOnce(Option<String>),
 ) {
+    // Readers see to it, too, but there may be none.
+    if isolate.index.borrow().is_overfull() {
+        sync::look_later(host, isolate, site, true);
+    }
     // Who was to send these may be gone.
     resend_later(host, isolate);
     match turn {
