@@ -205,7 +205,7 @@ describe('places at the origin', () => {
     ['a part of a cold page', 'GET /slow HTTP/1.1\r\nRange: bytes=5-9'],
     ['a HEAD', 'HEAD /slow HTTP/1.1'],
     ['a PROPFIND', 'PROPFIND /slow HTTP/1.1'],
-    ['an upload that stops', 'PUT /slow HTTP/1.1\r\nContent-Length: 9'],
+    ['an upload that stops', 'PUT /slow HTTP/1.1\r\nContent-Length: 90000'],
   ]) {
     test(`are free after ${name} whose client has gone`, async () => {
       const host = `${name.replaceAll(' ', '-')}.example`.toLowerCase()
