@@ -70,6 +70,20 @@ impl Flight {
 /// each key; and until when that is remembered.
 pub type Unshared = BTreeMap<String, (u64, u64)>;
 
+/// Ends a request to the origin that is dropped while it is under way.
+pub struct UntilDropped {
+    pub over: Rc<Cell<Option<u64>>>,
+    pub world: Rc<World>,
+}
+
+impl Drop for UntilDropped {
+    fn drop(&mut self) {
+        let now_ms = || self.world.executor.now_ms();
+        let at_ms = self.over.get().unwrap_or_else(now_ms);
+        self.over.set(Some(at_ms));
+    }
+}
+
 /// Notes that a request goes to the origin. The cell is for [`end`].
 pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
     let (world, exchange, seat) = (&host.world, &host.exchange, &host.seat);

@@ -241,6 +241,10 @@ impl Host for SimHost {
         self.meter(Call::Origin);
         let began_ms = world.executor.now_ms();
         let over = flights::begin(self, request);
+        let _dropped = flights::UntilDropped {
+            over: Rc::clone(&over),
+            world: Rc::clone(world),
+        };
         self.pass(world.up_to(30)).await;
         if let Some(Upload { body, is_sent }) = upload {
             is_sent.set(!body.broken || self.is_on(Switch::UploadsCountAsSent));
