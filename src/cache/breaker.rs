@@ -11,6 +11,7 @@
 use super::answer::OriginFailure;
 use super::outcomes::{Outcomes, PathState, Source};
 use super::protection::Protection;
+use super::rests::SHARED_REST_MS_MAX;
 use super::rules::Rule;
 use crate::http::date;
 use crate::http::fields::Fields;
@@ -18,9 +19,6 @@ use crate::http::head::ResponseHead;
 
 /// The longest rest that a `Retry-After` can ask for, for one URL: an hour.
 const REST_SECONDS_MAX: u64 = 3600;
-
-/// The longest rest that it can ask for of the whole origin: a minute.
-const SHARED_REST_MS_MAX: u64 = 60_000;
 
 /// Each round of failed trials doubles the pause, up to a minute (or what the
 /// settings say, if that is longer): an outage then costs each isolate

@@ -360,8 +360,8 @@ pub struct RuleSettings {
     /// target, the groups of `Cache-Group-Invalidation`, and the URLs that
     /// `Location` and `Content-Location` of a 201 name at the target's path or
     /// below. Each costs a request to the ledger, for which the response waits
-    /// half a second at most; up to 50 at once for a host and 5 a second in an
-    /// isolate; more go together. Default: `true`.
+    /// half a second at most; in an isolate up to 50 at once for a host and 5 a
+    /// second, and 200 and 20 for all hosts; more go together. Default: `true`.
     pub invalidate_on_write: Option<bool>,
     /// The purge calls of other caches that are accepted: `"varnish"`,
     /// `"fastly"`, `"cloudflare"`, `"github"`. Default: `[]`.

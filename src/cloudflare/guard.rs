@@ -42,9 +42,10 @@ const GRACE_MS: u64 = 15_000;
 /// How often the sweep looks.
 const SWEEP_MS: u64 = 10_000;
 
-/// How many bytes all requests that wait may hold: what an isolate has (128 MB)
-/// beside the memory tier (64 MB at most), the purge index (5 MB) and the
-/// runtime with the compiled worker (20 MB), and some to spare.
+/// How many bytes all requests that wait may hold. An isolate has 128 MB, for
+/// this, the memory tier (`memory_bytes`), the purge index (20 MB at worst,
+/// while it is learned anew), and the runtime with the compiled worker (20 MB,
+/// estimated): 56 MB are left for the memory tier.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What a request that waits holds besides its fields and its body: futures in
