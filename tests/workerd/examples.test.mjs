@@ -1,30 +1,31 @@
-// The README's calls of the webhook, copied and run: each language must get a receipt from the built worker.
+// The programs of examples/purge: each must get a receipt from the built worker, and must fail and print the status if its
+// order is refused. A language that is not installed is skipped.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { SECRET, Stand } from './stand.mjs'
 
-const README = new URL('../../README.md', import.meta.url)
-const SITE = 'https://www.example.com'
+const EXAMPLES = fileURLToPath(new URL('../../examples/purge', import.meta.url))
+const HOST = 'www.example.com'
 
-// name in the README, fence, file, programs it needs (the first runs it), arguments before the file's name
-const LANGUAGES = [
-  ['Shell', 'sh', 'purge.sh', ['sh', 'curl', 'openssl', 'od'], []],
-  ['Python', 'python', 'purge.py', ['python3'], []],
-  ['JavaScript', 'js', 'purge.mjs', ['node'], []],
-  ['PHP', 'php', 'purge.php', ['php'], []],
-  ['Ruby', 'ruby', 'purge.rb', ['ruby'], []],
-  ['Go', 'go', 'purge.go', ['go'], ['run']],
+// file, programs that it needs (the first one runs it), arguments before the file's name, order, what its receipt names
+const PROGRAMS = [
+  ['purge.sh', ['sh', 'curl', 'openssl', 'od'], [], { tags: ['front'] }, 'tag:front'],
+  ['purge.py', ['python3'], [], { tags: ['front'], soft: true }, 'tag:front'],
+  ['purge.mjs', ['node'], [], { files: [`https://${HOST}/`] }, `url:${HOST}/`],
+  ['purge.php', ['php'], [], { prefixes: [`${HOST}/blog`] }, `prefix:${HOST}/blog`],
+  ['purge.rb', ['ruby'], [], { hosts: [HOST] }, `host:${HOST}`],
+  ['purge.go', ['go'], ['run'], { purge_everything: true, soft: true }, '"everything"'],
 ]
 
-describe('the examples of the README', () => {
-  let stand, folder, readme
+describe('the programs of examples/purge', () => {
+  let stand, folder
   before(async () => {
-    readme = await readFile(README, 'utf8')
     folder = await mkdtemp(join(tmpdir(), 'edgekeep-examples-'))
     stand = await Stand.start()
   })
@@ -33,32 +34,29 @@ describe('the examples of the README', () => {
     if (folder) await rm(folder, { recursive: true })
   })
 
-  for (const [name, fence, file, programs, words] of LANGUAGES) {
-    it(name, { timeout: 120_000 }, async (t) => {
-      const code = example(readme, name, fence)
+  it('are all run here', async () => {
+    const programs = (await readdir(EXAMPLES)).filter((file) => file.startsWith('purge.'))
+    assert.deepEqual(programs.sort(), PROGRAMS.map(([file]) => file).sort())
+  })
+
+  for (const [file, programs, words, order, named] of PROGRAMS) {
+    it(file, { timeout: 120_000 }, async (t) => {
       for (const program of programs) if (!(await isInstalled(program))) return t.skip(`${program} is not installed`)
-      const path = join(folder, file)
-      const fill = (secret) => code.replaceAll(SITE, stand.worker.url()).replaceAll('whsec_…', secret)
-      await writeFile(path, fill(SECRET))
-      const { status, output } = await run(programs[0], [...words, path], folder)
+      if (file === 'purge.php' && !(await hasCurl(folder))) return t.skip("PHP's curl extension is not installed")
+      const args = [...words, join(EXAMPLES, file), JSON.stringify(order)]
+      const send = (secret) => run(programs[0], args, { folder, EDGEKEEP_SITE: stand.worker.url(), EDGEKEEP_SECRET: secret })
+      const { status, output } = await send(SECRET)
       assert.equal(status, 0, output)
-      assert.match(output, /sequence/, output)
-      assert.match(output, /in_force_at/, output)
-      // With another secret it must fail, and say so.
-      await writeFile(path, fill(`whsec_${'A'.repeat(32)}`))
-      const refused = await run(programs[0], [...words, path], folder)
-      assert.match(refused.output, /401/, `${name}: a refusal must be told\n${refused.output}`)
+      for (const word of ['"sequence"', '"in_force_at"', named]) assert.ok(unescaped(output).includes(word), output)
+      const refused = await send(`whsec_${'A'.repeat(32)}`)
+      assert.notEqual(refused.status, 0, `${file}: a refusal must be an error\n${refused.output}`)
+      assert.match(refused.output, /401/, `${file}: a refusal must name the status\n${refused.output}`)
     })
   }
 })
 
-function example(readme, name, fence) {
-  const start = readme.indexOf(`<summary><b>${name}</b></summary>`)
-  assert.ok(start >= 0, `the README has no example for ${name}`)
-  const found = readme.slice(start).match(new RegExp('```' + fence + '\\n([\\s\\S]*?)```'))
-  assert.ok(found && found.index < 120, `the README's example for ${name} has no code`)
-  return found[1]
-}
+/** PHP prints `\/` for `/`. */
+const unescaped = (text) => text.replaceAll('\\/', '/').replaceAll('": ', '":')
 
 async function isInstalled(program) {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
@@ -72,9 +70,12 @@ async function isInstalled(program) {
   return false
 }
 
-function run(program, args, folder) {
+const hasCurl = async (folder) => (await run('php', ['-r', 'exit(extension_loaded("curl") ? 0 : 1);'], { folder })).status === 0
+
+function run(program, args, { folder, ...variables }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: { ...process.env, HOME: folder, GOCACHE: join(folder, 'go'), GO111MODULE: 'off' }, timeout: 90_000 })
+    const env = { ...process.env, HOME: folder, GOCACHE: join(folder, 'go'), GO111MODULE: 'off', ...variables }
+    const child = spawn(program, args, { env, timeout: 90_000 })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output += chunk })
     child.on('error', reject)
