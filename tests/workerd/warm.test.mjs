@@ -102,10 +102,10 @@ it('refuses compressed sitemaps, however they come', LIMIT, async () => {
   assert.match(json.errors[1].detail, /^it is compressed; /)
 })
 
-it('takes the calls of the README', LIMIT, async (t) => {
+it('takes the calls of docs/warming.md', LIMIT, async (t) => {
   if (spawnSync('curl', ['--version']).error) return t.skip('curl is not installed')
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const [, code] = /### Warm\n[^]*?```sh\n([^]*?)```/.exec(readme)
+  const text = readFileSync(new URL('../../docs/warming.md', import.meta.url), 'utf8')
+  const [, code] = /## Warm without a purge\n[^]*?```sh\n([^]*?)```/.exec(text)
   const site = stand.worker.url()
   const { host } = new URL(site)
   stand.origin.on(host, '*', page('page'))
