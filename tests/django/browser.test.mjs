@@ -1,5 +1,5 @@
 // The blog in a real browser, through the worker: the pages look as they should, and what is a reader's own comes into
-// them by fragments. The picture of the README is taken here.
+// them by fragments. The picture of the README and of docs/django.md is taken here.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
 // A thousand requests for the blog's pages, some of which are wanted far more often than others (Zipf's law): what of them
-// Django hears, with and without the worker before it. The README shows the table that this prints.
+// Django hears, with and without the worker before it. docs/django.md shows the table that this prints.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

@@ -1,5 +1,5 @@
 //! For how long a page may be used, and what that follows from: our own
-//! reading of README.md and the RFCs, apart from the code under test.
+//! reading of docs/ and the RFCs, apart from the code under test.
 
 /// What a page's `Cache-Control` says. Times are in seconds.
 #[derive(Clone, Debug, Default)]
