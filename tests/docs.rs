@@ -299,6 +299,20 @@ fn paths_in_spans_of_code_exist() {
 }
 
 #[test]
+fn the_index_names_every_page() {
+    let pages = pages();
+    let index = pages.iter().find(|page| page.path == "docs/README.md");
+    let links = links(&index.expect("docs/README.md").text);
+    let is_missing = |path: &&str| {
+        let name = path.strip_prefix("docs/").unwrap_or("README.md");
+        !name.contains('/') && name != "README.md" && !links.iter().any(|link| link == name)
+    };
+    let missing = pages.iter().map(|page| page.path.as_str());
+    let missing = missing.filter(is_missing).map(str::to_owned);
+    check("docs/README.md names each page", missing.collect());
+}
+
+#[test]
 fn the_map_names_every_test() {
     let map = fs::read_to_string(root().join("docs/development.md")).expect("the map");
     let names = spans(&map);
