@@ -73,6 +73,19 @@ function later(call) {
   }
 }
 
+/** Polls what is ready of wasm's futures. An exception in it would be lost otherwise: nobody awaits its promise. */
+const poll = (pollReady) => {
+  try {
+    pollReady()
+  } catch (error) {
+    noteTrap(error)
+  }
+}
+
+// wasm-bindgen wakes futures by this function. The runtime's own wraps each callback in an object that only a major
+// garbage collection frees; what a promise takes is freed by a minor one.
+globalThis.queueMicrotask = (pollReady) => void Promise.resolve(pollReady).then(poll)
+
 // ---- Texts into wasm ----
 
 const encoder = new TextEncoder()
