@@ -14,7 +14,7 @@ const OUT = join(ROOT, 'target', 'bench')
 const USAGE = `Usage: npm run bench [-- --exact | --quick | --aborts] [--cpu] [--record] [--build FOLDER]
 
   --exact         only calls, sizes and the instructions of pure functions; fails if they have grown
-  --aborts        only what readers who leave cost those who stay (two minutes)
+  --aborts        only what readers who leave cost those who stay (four minutes)
   --quick         fewer windows: ratios within some percent
   --cpu           CPU time instead of instructions
   --record        writes what was counted exactly to tests/bench/recorded.json
@@ -38,7 +38,7 @@ async function bench(options) {
 
 /** Readers beside a load of requests that are reset. */
 async function compareAborts({ folder, compatibility }) {
-  say('Readers, beside 200 requests a second that are reset (two minutes) ...')
+  say('Readers, beside 200 requests a second that are reset (four minutes) ...')
   const { aborts } = await import('../tests/bench/aborts.mjs')
   const found = await aborts({ build: folder, compatibility })
   const rows = [
@@ -48,8 +48,8 @@ async function compareAborts({ folder, compatibility }) {
     { what: '… ratio', unit: '×', value: found.p99_during_ms / found.p99_before_ms, goal: 2 },
     { what: 'readers, median before', unit: 'ms', value: found.median_before_ms },
     { what: '… and meanwhile', unit: 'ms', value: found.median_during_ms },
-    { what: 'growth of wasm memory in 50 seconds', unit: 'MB', value: found.wasm_growth_bytes / 1e6, goal: 0.1 },
-    { what: 'growth of the process in 50 seconds', unit: 'MB', value: found.process_growth_bytes / 1e6 },
+    { what: 'growth of wasm memory in a minute', unit: 'MB', value: found.wasm_growth_bytes / 1e6, goal: 0.1 },
+    { what: 'growth of the process in a minute', unit: 'MB', value: found.process_growth_bytes / 1e6 },
   ]
   console.log(table(rows))
 }

@@ -24,8 +24,11 @@ const HEADS = [
   (n) => `PUT /never/${n} HTTP/1.1\r\n${CLIENT}\r\nContent-Length: 9\r\n\r\nhalf`,
 ]
 
-/** Measures readers for `calm` seconds, then for `seconds` during which `rate` requests a second are reset. */
-export async function aborts({ build, compatibility, calm = 20, seconds = 60, rate = 200 }) {
+/**
+ * Measures readers for `calm` seconds, then beside `rate` requests a second that are reset: for `warm` seconds, after which the
+ * tables of an isolate have grown to their bounds, and for `seconds` more, over which memory is compared.
+ */
+export async function aborts({ build, compatibility, calm = 20, warm = 120, seconds = 60, rate = 200 }) {
   const modules = [...MEMORY_WORKER, ...builtFiles(build)]
   const worker = await Worker.start({ name: 'aborts', modules, compatibility, settings: policy(), secrets: TOKEN })
   const memory = async () => ({ wasm: Number((await worker.send('/.memory')).text()), process: worker.memory('VmRSS') * 1024 })
@@ -35,17 +38,16 @@ export async function aborts({ build, compatibility, calm = 20, seconds = 60, ra
     const before = await readers(worker, calm)
     const thread = new Thread(new URL(import.meta.url), { workerData: { port: worker.port, rate } })
     const sent = new Promise((resolve) => thread.once('message', resolve))
-    // What the allocators keep once and for all is there after a sixth.
-    const warm = await readers(worker, seconds / 6)
+    const first = await readers(worker, warm)
     const start = await memory()
-    const during = await readers(worker, (seconds * 5) / 6)
+    const during = await readers(worker, seconds)
     const end = await memory()
     thread.postMessage('stop')
     const resets = await sent
     await thread.terminate()
-    const all = [...warm, ...during]
+    const all = [...first, ...during]
     return {
-      resets_a_second: resets / seconds,
+      resets_a_second: resets / (warm + seconds),
       p99_before_ms: percentile(before, 0.99),
       p99_during_ms: percentile(all, 0.99),
       median_before_ms: percentile(before, 0.5),
