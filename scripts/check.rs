@@ -2,8 +2,8 @@
 //! the code that the worker itself uses: `npm run check -- FILE [URL…]`.
 
 use edgekeep::cache::key;
-use edgekeep::cache::layers::Source;
 use edgekeep::cache::request::{Plan, classify};
+use edgekeep::cache::rule::Source;
 use edgekeep::cache::rules::Rules;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};

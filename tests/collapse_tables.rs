@@ -4,8 +4,8 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::key;
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::flow::flights::{Flight, Flights, Outcome, Role, UNSHARED_MS};
 use edgekeep::flow::host::Host;
 use edgekeep::http::url::Url;

@@ -6,8 +6,9 @@ mod sqlite;
 
 use edgekeep::cache::ledger::Receipt;
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::PurgeState;
 use edgekeep::flow::ledger::{Ledger, Sql, Value};
 use sqlite::Sqlite;
 use std::collections::BTreeSet;

@@ -4,8 +4,9 @@
 #[path = "given/requests.rs"]
 mod given;
 
-use edgekeep::cache::dialect::{Action, Call, Dialect, call};
+use edgekeep::cache::dialect::{Action, Call, call};
 use edgekeep::cache::key;
+use edgekeep::cache::purge_dialect::Dialect;
 use edgekeep::cache::rules::Rules;
 use edgekeep::http::head::RequestHead;
 use edgekeep::http::url::decoded;

@@ -6,10 +6,10 @@ mod given;
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::client_fields::is_forwarding_field;
 use edgekeep::cache::request::{Bypass, Plan, USER_AGENT, classify};
 use edgekeep::cache::rules::Rules;
 use edgekeep::http::fields::Fields;
+use edgekeep::http::forwarding::is_forwarding_field;
 use given::head;
 use serde_json::{Value, json};
 use settings::rules;

@@ -7,10 +7,10 @@ mod random;
 #[allow(dead_code, reason = "stories use the rest")]
 mod world;
 
-use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::key::{Slot, digest};
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};

@@ -130,11 +130,13 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
     let mut writes = UnconfirmedWrites::default();
     let page = |received_ms, cost_ms| entry("a.test/p", received_ms, cost_ms);
     let old = page(NOW_MS - 500, 10);
-    assert!(!writes.kill(&old));
+    assert!(!writes.kill(old.fetched()));
     let id = writes.add("a.test", write("a.test/p"), NOW_MS);
-    assert!(writes.kill(&old) && !writes.kill(&entry("a.test/q", NOW_MS - 500, 10)));
+    assert!(
+        writes.kill(old.fetched()) && !writes.kill(entry("a.test/q", NOW_MS - 500, 10).fetched())
+    );
     // What another isolate has fetched, whatever its clock says.
-    assert!(writes.kill(&page(NOW_MS + 900, 10)));
+    assert!(writes.kill(page(NOW_MS + 900, 10).fetched()));
     // A fill of our own that was under way, or left in the same millisecond.
     for (received_ms, cost_ms, dead) in [
         (NOW_MS + 50, 100, true),
@@ -143,25 +145,25 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
         (NOW_MS + 900, 10, true),
     ] {
         if received_ms < NOW_MS + 900 {
-            writes.fetched(&page(received_ms, cost_ms));
+            writes.fetched(page(received_ms, cost_ms).fetched());
         }
         assert_eq!(
-            writes.kill(&page(received_ms, cost_ms)),
+            writes.kill(page(received_ms, cost_ms).fetched()),
             dead,
             "{received_ms} {cost_ms}"
         );
     }
     // Another write: what was fetched between the two is dead.
     let second = writes.add("a.test", write("a.test/p"), NOW_MS + 60);
-    assert!(writes.kill(&page(NOW_MS + 51, 50)));
+    assert!(writes.kill(page(NOW_MS + 51, 50).fetched()));
     assert_eq!(writes.len(), 1, "the second takes the place of the first");
     writes.confirm(id);
     assert!(
-        writes.kill(&old),
+        writes.kill(old.fetched()),
         "the answer to the first is not one to the second"
     );
     writes.confirm(second);
-    assert!(writes.is_empty() && !writes.kill(&old));
+    assert!(writes.is_empty() && !writes.kill(old.fetched()));
 }
 
 #[test]
@@ -177,17 +179,15 @@ fn a_flood_of_one_site_gives_way_to_others() {
     assert_eq!(writes.len(), WRITES_MAX);
     for n in 0..5 {
         assert!(
-            writes.kill(&entry(&format!("quiet.test/{n}"), NOW_MS - 1, 0)),
+            writes.kill(entry(&format!("quiet.test/{n}"), NOW_MS - 1, 0).fetched()),
             "{n}"
         );
     }
     // Of its own it has the newest.
-    assert!(writes.kill(&entry(
-        &format!("loud.test/{}", 2 * WRITES_MAX - 1),
-        NOW_MS - 1,
-        0
-    )));
-    assert!(!writes.kill(&entry("loud.test/0", NOW_MS - 1, 0)));
+    assert!(
+        writes.kill(entry(&format!("loud.test/{}", 2 * WRITES_MAX - 1), NOW_MS - 1, 0).fetched())
+    );
+    assert!(!writes.kill(entry("loud.test/0", NOW_MS - 1, 0).fetched()));
 }
 
 #[test]
@@ -212,11 +212,11 @@ fn what_was_fetched_since_is_remembered_up_to_a_limit() {
     writes.add("a.test", write("a.test/p"), NOW_MS);
     let page = |n: usize| entry("a.test/p", NOW_MS + 100 + n as u64, 0);
     for n in 0..REFETCHED_MAX {
-        writes.fetched(&page(n));
+        writes.fetched(page(n).fetched());
     }
-    assert!(!writes.kill(&page(0)) && !writes.kill(&page(REFETCHED_MAX - 1)));
-    writes.fetched(&page(REFETCHED_MAX));
-    assert!(writes.kill(&page(0)) && !writes.kill(&page(REFETCHED_MAX)));
+    assert!(!writes.kill(page(0).fetched()) && !writes.kill(page(REFETCHED_MAX - 1).fetched()));
+    writes.fetched(page(REFETCHED_MAX).fetched());
+    assert!(writes.kill(page(0).fetched()) && !writes.kill(page(REFETCHED_MAX).fetched()));
 }
 
 #[test]
@@ -226,24 +226,26 @@ fn gathered_writes_are_in_force_at_once() {
     let many = 5 * GATHERED_MAX;
     for n in 0..many {
         writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS);
-        assert!(writes.kill(&page(n, NOW_MS - 1)), "{n}");
+        assert!(writes.kill(page(n, NOW_MS - 1).fetched()), "{n}");
     }
-    assert!(!writes.kill(&page(many, NOW_MS - 1)));
+    assert!(!writes.kill(page(many, NOW_MS - 1).fetched()));
     // What was fetched since lives, until that page is written to again.
     for n in [0, 1, many - 1] {
-        writes.fetched(&page(n, NOW_MS + 10));
-        assert!(!writes.kill(&page(n, NOW_MS + 10)), "{n}");
+        writes.fetched(page(n, NOW_MS + 10).fetched());
+        assert!(!writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
     }
     for n in [0, many - 1] {
         writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS + 20);
-        assert!(writes.kill(&page(n, NOW_MS + 10)), "{n}");
+        assert!(writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
     }
-    assert!(!writes.kill(&page(1, NOW_MS + 10)));
+    assert!(!writes.kill(page(1, NOW_MS + 10).fetched()));
     // Two writes name it: it lives when both are confirmed.
     let id = writes.add("a.test", write("a.test/0"), NOW_MS + 30);
     let sent = writes.next(NOW_MS + 5000).expect("a write");
     writes.confirm(sent.id);
-    assert!(writes.kill(&page(0, NOW_MS - 1)) && !writes.kill(&page(1, NOW_MS - 1)));
+    assert!(
+        writes.kill(page(0, NOW_MS - 1).fetched()) && !writes.kill(page(1, NOW_MS - 1).fetched())
+    );
     writes.confirm(id);
-    assert!(!writes.kill(&page(0, NOW_MS - 1)));
+    assert!(!writes.kill(page(0, NOW_MS - 1).fetched()));
 }

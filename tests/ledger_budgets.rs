@@ -6,8 +6,9 @@ mod given;
 
 use edgekeep::cache::ledger::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::{Selector, mark_of};
+use edgekeep::cache::sequence::PurgeState;
 use edgekeep::flow::ledger::Sql;
 use given::{DAY_MS, Database, append, news, order, pages, started, state, write};
 

@@ -7,8 +7,9 @@ mod given;
 
 use edgekeep::cache::ledger::{Order, Question, Receipt};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::PurgeState;
 use edgekeep::flow::ledger::{Ledger, Sql};
 use edgekeep::flow::ledger_start::LedgerStart;
 use given::{DAY_MS, Database, Fails, append, order, pages};

@@ -6,8 +6,9 @@ mod given;
 
 use edgekeep::cache::ledger::{MARKS_DROPPED, MARKS_MAX, Order};
 use edgekeep::cache::news::NEWS_MARKS_MAX;
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use edgekeep::flow::ledger::{Ledger, Sql};
 use given::{Database, append, many, news, order, pages};
 use std::collections::{BTreeMap, HashMap};

@@ -10,8 +10,9 @@ mod random;
 
 use edgekeep::cache::ledger::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState, Purgeable};
+use edgekeep::cache::purge::{PurgeIndex, Purgeable};
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use edgekeep::flow::ledger::{Ledger, Sql};
 use given::{DAY_MS, Database, Fails, append, news, order, pages};
 use random::Hostile;

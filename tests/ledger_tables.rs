@@ -7,8 +7,9 @@ mod given;
 
 use edgekeep::cache::ledger::{HISTORY_MAX, Order, Question, Receipt};
 use edgekeep::cache::news::{LedgerTime, News};
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use edgekeep::flow::ledger::{Ledger, Sql};
 use given::{DAY_MS, Database, append, news, order};
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,8 +7,9 @@ mod given;
 
 use edgekeep::cache::ledger::{HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, WIDEN_MS, WRITES_MAX};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::PurgeState;
 use edgekeep::cache::wide::HostBucket;
 use edgekeep::flow::ledger::{Ledger, Sql};
 use given::{Database, Fails, news, order, started, state, write};

@@ -7,8 +7,9 @@ mod random;
 
 use edgekeep::cache::ledger::Receipt;
 use edgekeep::cache::news::{LedgerTime, NUMBER_MAX, News, NotNews};
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use random::Hostile;
 
 fn numbers(hard: u64, soft: u64) -> Numbers {

@@ -1,8 +1,8 @@
 //! Shows what counts as a failure of the origin, how outcomes and rests of URLs
 //! are kept, and who counts as one reader.
 
-use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::breaker::{Verdict, judge};
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::cache::outcomes::{
     OUTCOMES_MAX, OUTCOMES_OF_ONE_MAX, Outcomes, Share, Source, WINDOW_MS, digest, reader_of,
 };

@@ -3,8 +3,10 @@
 
 use edgekeep::cache::ledger::{Decision, Order, Record, decide, numbers as raised};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
-use edgekeep::cache::selector::{PREFIX_DEPTH_MAX, Selector, is_tag, mark_of, marks};
+use edgekeep::cache::purge::PurgeIndex;
+use edgekeep::cache::selector::{PREFIX_DEPTH_MAX, Selector, mark_of, marks};
+use edgekeep::cache::sequence::{Numbers, PurgeState};
+use edgekeep::cache::tag::is_tag;
 use edgekeep::http::url::Url;
 
 fn numbers(hard: u64, soft: u64) -> Numbers {

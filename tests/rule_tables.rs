@@ -6,7 +6,8 @@ mod settings;
 
 use edgekeep::cache::glob::Glob;
 use edgekeep::cache::key;
-use edgekeep::cache::rules::{Kv, Rule, Rules};
+use edgekeep::cache::rule::{Kv, Rule};
+use edgekeep::cache::rules::Rules;
 use edgekeep::http::url::Url;
 use serde_json::json;
 use settings::rules;
@@ -28,7 +29,7 @@ fn an_origin_may_have_a_backup() {
         },
     }));
     let check = |host: &str, first: &str, backup: Option<&str>| {
-        let name = |origin: &edgekeep::cache::rules::Origin| origin.host.clone();
+        let name = |origin: &edgekeep::cache::rule::Origin| origin.host.clone();
         assert_eq!(
             rules.origin_of(host).map(name).as_deref(),
             Some(first),
@@ -44,7 +45,7 @@ fn an_origin_may_have_a_backup() {
 
 #[test]
 fn purge_dialects_are_inherited_whole() {
-    use edgekeep::cache::dialect::Dialect::{Fastly, Varnish};
+    use edgekeep::cache::purge_dialect::{Dialect::Fastly, Dialect::Varnish};
     let some = rules(json!({
         "defaults": { "purge_dialects": ["varnish"] },
         "rules": [

@@ -1,8 +1,9 @@
 //! Shows what a user reads of bad settings, and which JSON forms are refused.
 
+use edgekeep::cache::key_scope::KeyScope;
 use edgekeep::cache::permit::Permit;
-use edgekeep::cache::rules::{Query, Rules};
-use edgekeep::cache::wide::KeyScope;
+use edgekeep::cache::rule::Query;
+use edgekeep::cache::rules::Rules;
 use edgekeep::http::url::Url;
 
 #[track_caller]

@@ -3,8 +3,9 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, OriginFailure, settle};
+use edgekeep::cache::answer::{Next, settle};
 use edgekeep::cache::entry::Entry;
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::cache::request::Lookup;
 use given::{NOW, exchange, head, lookup, stored};
 use serde_json::{Value, json};

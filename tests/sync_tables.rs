@@ -6,8 +6,9 @@
 mod world;
 
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{INDEX_MARKS_MAX, Numbers, PurgeState};
+use edgekeep::cache::purge::INDEX_MARKS_MAX;
 use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use world::place::{
     LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere,
     purge_elsewhere_later, slow,

@@ -6,9 +6,12 @@ mod given;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeState::{self, Alive, Hard, Soft};
-use edgekeep::cache::purge::{Numbers, PurgeIndex};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::request::Lookup;
+use edgekeep::cache::sequence::Numbers;
+use edgekeep::cache::sequence::{
+    PurgeState, PurgeState::Alive, PurgeState::Hard, PurgeState::Soft,
+};
 use edgekeep::cache::stored::{Verdict, judge};
 use edgekeep::cache::windows::{Window, gone_at, window};
 use given::{NOW, exchange, head, lookup};

@@ -4,9 +4,10 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::dialect::{Action, Call, Dialect};
+use edgekeep::cache::dialect::{Action, Call};
 use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Record, Told};
 use edgekeep::cache::order::{self, NotOrder, ORDER_BYTES_MAX};
+use edgekeep::cache::purge_dialect::Dialect;
 use edgekeep::cache::rules::Rules;
 use edgekeep::cache::warm;
 use edgekeep::flow::ledger::{Reply, Sql};

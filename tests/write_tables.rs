@@ -7,8 +7,9 @@ mod world;
 
 use edgekeep::cache::groups;
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{INDEX_MARKS_MAX, Numbers, PurgeState};
+use edgekeep::cache::purge::INDEX_MARKS_MAX;
 use edgekeep::cache::rules::Rules;
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use edgekeep::cache::write_rate::{GATHERED_MAX, Names, WRITES_BURST};
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;

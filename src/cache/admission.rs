@@ -12,7 +12,7 @@
 use super::entry::Entry;
 use super::key::CacheKey;
 use super::negotiation;
-use super::rules::{Kv, Rule};
+use super::rule::{Kv, Rule};
 use super::selector::mark_of;
 use std::collections::HashSet;
 

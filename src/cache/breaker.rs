@@ -8,11 +8,11 @@
 //! open, pages that have just worked are still asked for, so that a site of
 //! which the half is broken serves its other half.
 
-use super::answer::OriginFailure;
+use super::origin_failure::OriginFailure;
 use super::outcomes::{Outcomes, PathState, Source};
 use super::protection::Protection;
 use super::rests::SHARED_REST_MS_MAX;
-use super::rules::Rule;
+use super::rule::Rule;
 use crate::http::date;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;

@@ -7,7 +7,7 @@
 //! until the others hear), and by those that an isolate never told because it
 //! ended.
 
-use super::kv_health::DAY_MS;
+use super::limits::DAY_MS;
 
 /// What an isolate knows of the day's writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,9 +6,9 @@
 //! ends is checked when the settings are read.
 
 use super::glob::Glob;
-use super::rules::{RulesError, wrong};
-use super::selector::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
 use super::settings::CascadeSettings;
+use super::settings_error::{RulesError, wrong};
+use super::tag::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
 use std::collections::{HashMap, HashSet};
 
 /// How many cascades there may be. Each costs a glob match for each tag of an

@@ -2,6 +2,7 @@
 //! from a die. It spreads out in time what would else happen at once.
 
 use super::entry::Entry;
+use super::jitter::share;
 
 /// Whether a fresh entry is refreshed already, before it expires for everyone
 /// at once: the likelier, the dearer its fetch was and the nearer its end.
@@ -28,30 +29,7 @@ pub fn shortened(lifetime: u64, percent: u64, entry: &Entry) -> u64 {
     lifetime.saturating_sub((most as f64 * share) as u64)
 }
 
-/// A pause, shortened by up to a quarter: by another share for each name and
-/// time.
-pub fn spread(pause_ms: u64, name: u64, ms: u64) -> u64 {
-    let most = pause_ms / 4;
-    pause_ms.saturating_sub((most as f64 * share(name, ms)) as u64)
-}
-
 /// The first mark is that of its URL.
 fn name_of(entry: &Entry) -> u64 {
     entry.marks.first().copied().unwrap_or_default()
-}
-
-/// A number in (0, 1], evenly spread over names and times.
-fn share(name: u64, ms: u64) -> f64 {
-    // All 53 bits that the number holds.
-    const STEPS: f64 = (1_u64 << 53) as f64;
-    let bits = mixed(name ^ mixed(ms)) >> 11;
-    (bits + 1) as f64 / STEPS
-}
-
-/// Steele, Lea and Flood's SplitMix64: a step, and its mix of the bits.
-fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -2,7 +2,8 @@
 //! the origin, and which of those are in the key.
 
 use super::esi;
-use super::rules::Rule;
+use super::rule::Rule;
+use crate::http::forwarding::is_forwarding_field;
 
 /// Fields by which a client refers to what it holds.
 pub const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
@@ -66,28 +67,6 @@ pub fn passage(rule: &Rule, name: &str) -> Passage {
 pub fn claims_host(name: &str) -> bool {
     let of_proxies = name == "forwarded" || name.starts_with("x-forwarded");
     of_proxies && name != "x-forwarded-for"
-}
-
-/// Fields by which a request claims another client, host, scheme, path or
-/// method than its own, or that Cloudflare sets. Unkeyed, they are how caches
-/// get poisoned.
-pub fn is_forwarding_field(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "forwarded",
-        "via",
-        "true-client-ip",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "x-host",
-        "x-original-url",
-        "x-original-host",
-        "x-rewrite-url",
-        "x-http-method",
-        "x-http-method-override",
-        "x-method-override",
-    ];
-    name.starts_with("x-forwarded") || name.starts_with("cf-") || NAMES.contains(&name)
 }
 
 /// Fields that the runtime or Edgekeep sets: `Host` follows from the URL; a

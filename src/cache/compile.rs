@@ -2,10 +2,11 @@
 
 use super::cookies::SESSION_COOKIES;
 use super::glob::Glob;
-use super::layers::Source;
-use super::rules::{Kv, Query, Rule, RulesError, within, wrong};
+use super::rule::Source;
+use super::rule::{Kv, Query, Rule};
 use super::scope::Scope;
 use super::settings::{Collapse, KvSettings, NegativeTtl, QuerySettings, RuleSettings};
+use super::settings_error::{RulesError, within, wrong};
 use crate::http::url;
 
 /// How many names a list may hold.
@@ -271,9 +272,9 @@ fn is_token(name: &str) -> Result<(), &'static str> {
 }
 
 fn is_tag(tag: &str) -> Result<(), &'static str> {
-    if super::selector::is_reserved_tag(tag) {
+    if super::tag::is_reserved_tag(tag) {
         Err("tags that begin with edgekeep- are reserved")
-    } else if super::selector::is_tag(tag) {
+    } else if super::tag::is_tag(tag) {
         Ok(())
     } else {
         Err("a tag is 1 to 1024 printable characters without spaces and commas")
@@ -299,5 +300,5 @@ fn is_never_keyed(name: &str) -> bool {
         "authorization",
     ];
     let name = name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || super::client_fields::is_forwarding_field(&name)
+    NAMES.contains(&name.as_str()) || crate::http::forwarding::is_forwarding_field(&name)
 }

@@ -6,37 +6,14 @@
 //! their public clients send.
 
 use super::order::{self, Draft, Kind, NotOrder};
-use super::rules::{Rule, Rules};
+use super::purge_dialect::Dialect;
+use super::rule::Rule;
+use super::rules::Rules;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use crate::http::url::{Url, decoded};
 use crate::json_object;
 use serde::Deserialize;
-
-/// Whose words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// `PURGE <url>`
-    Varnish,
-    /// `POST /service/<id>/purge` and its kin.
-    Fastly,
-    /// `POST /client/v4/zones/<id>/purge_cache`
-    Cloudflare,
-    /// Orders to our own address, signed as GitHub signs its webhooks.
-    Github,
-}
-
-impl Dialect {
-    /// Its name in settings and receipts.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Varnish => "varnish",
-            Self::Fastly => "fastly",
-            Self::Cloudflare => "cloudflare",
-            Self::Github => "github",
-        }
-    }
-}
 
 /// The field by which a `PURGE` says that its URL is a pattern. A signature
 /// must cover it (`flow::proof`).

@@ -6,8 +6,10 @@
 use super::freshness::Terms;
 use super::key::CacheKey;
 use super::negotiation::Choice;
-use super::purge::Purgeable;
+use super::purge::{PurgeIndex, Purgeable};
 use super::selector::Selector;
+use super::sequence::PurgeState;
+use super::unconfirmed::Fetched;
 use super::windows;
 use crate::http::fields::Fields;
 use base64::Engine;
@@ -115,6 +117,24 @@ impl Entry {
             marks: &self.marks,
             host: place.split(['/', '?', '\n']).next().unwrap_or_default(),
             tags: &self.tags,
+        }
+    }
+
+    /// The fetch that it came by.
+    pub fn fetched(&self) -> Fetched<'_> {
+        Fetched {
+            key: &self.key,
+            marks: &self.marks,
+            received_ms: self.received_ms,
+            cost_ms: self.cost_ms,
+        }
+    }
+
+    /// What became of it, by the purges in an index and by unconfirmed writes.
+    pub fn purge_state(&self, index: &PurgeIndex) -> PurgeState {
+        match index.unconfirmed.kill(self.fetched()) {
+            true => PurgeState::Hard,
+            false => index.state_of(self.purgeable()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! How long an answer is fresh, and how long it may be used after that
 //! (RFC 9111 §4.2, RFC 5861).
 
-use super::rules::Rule;
+use super::rule::Rule;
 use crate::http::cache_control::{self, CacheControl};
 use crate::http::date;
 use crate::http::head::ResponseHead;

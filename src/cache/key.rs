@@ -1,6 +1,6 @@
 //! Cache keys: what a request asks for, in one spelling.
 
-use super::rules::{Query, Rule};
+use super::rule::{Query, Rule};
 use crate::http::url::{self, Url};
 use sha2::{Digest, Sha256};
 use std::cell::OnceCell;

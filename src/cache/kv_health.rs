@@ -3,8 +3,7 @@
 //! Plain values with the time as an argument; each isolate has its own. After
 //! a pause one request more tries KV; if that fails, the next pause begins.
 
-/// A day, in milliseconds. Quotas count by days in UTC.
-pub const DAY_MS: u64 = 86_400_000;
+use super::limits::DAY_MS;
 
 /// What a failed write says of KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,22 +6,12 @@
 use super::compile::compile;
 use super::profile::{PROFILES, Profile};
 use super::read_settings::read_settings;
-use super::rules::{Rule, RulesError, wrong};
+use super::rule::Rule;
+use super::rule::Source;
 use super::scope::Scope;
 use super::settings::{RuleSettings, Settings};
+use super::settings_error::{RulesError, wrong};
 use std::rc::Rc;
-
-/// Where a rule comes from.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Source {
-    /// Its number among the rules of the settings; none if it is a profile's
-    /// or the defaults.
-    pub own: Option<usize>,
-    /// The profile that lies beneath.
-    pub profile: Option<&'static Profile>,
-    /// The number among that one's rules of what the rule inherits from.
-    pub beneath: Option<usize>,
-}
 
 /// The rules in the order in which they are tried, and what holds where none
 /// matches.

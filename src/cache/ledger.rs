@@ -6,7 +6,7 @@
 //! keep their names.
 
 use super::cascade::Carried;
-use super::purge::Numbers;
+use super::sequence::Numbers;
 use crate::http::json_object::pairs;
 use crate::http::url::host_name;
 use crate::json_object;

@@ -2,7 +2,7 @@
 //! questions, with exponential backoff. A ledger that hangs then costs one
 //! request a wait now and then, and not each of them.
 
-use super::chance;
+use super::jitter;
 
 /// The pause after the first failure. Each further one doubles it.
 const PAUSE_MS: u64 = 1000;
@@ -61,7 +61,7 @@ impl LedgerBreaker {
     fn pause_ms(&self, seed: u64) -> u64 {
         let doubled = self.failures.saturating_sub(1).min(u64::BITS - 1);
         let pause_ms = PAUSE_MS.saturating_mul(1 << doubled).min(PAUSE_MS_MAX);
-        chance::spread(pause_ms, seed, self.failed_ms)
+        jitter::spread(pause_ms, seed, self.failed_ms)
     }
 
     /// A question is sent.

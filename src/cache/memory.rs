@@ -17,13 +17,6 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-/// How many bytes all copies may have together, if nothing else is said: an
-/// eighth of an isolate's 128 MB.
-pub const MEMORY_BYTES: u64 = 16_000_000;
-
-/// And at most, by the settings: half of an isolate's memory.
-pub const MEMORY_BYTES_MAX: u64 = 64_000_000;
-
 /// The longest body that is kept: what is longer is moved by the runtime for
 /// less than a copy in memory is worth.
 pub const MEMORY_BODY_BYTES_MAX: u64 = 64 * 1024;

@@ -16,10 +16,10 @@
 //! Versions before the last two kinds of lines refuse them: the ledger tells
 //! these versions [`News::plain`].
 
-use super::kv_health::DAY_MS;
 use super::ledger::{Receipt, numbers};
-use super::purge::Numbers;
+use super::limits::DAY_MS;
 use super::selector::{EVERYTHING, mark_of};
+use super::sequence::Numbers;
 use super::wide::Wide;
 use std::fmt::Write;
 

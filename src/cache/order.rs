@@ -9,9 +9,8 @@ use super::cascade::{Carried, Cascades};
 use super::key;
 use super::permit::Permit;
 use super::rules::Rules;
-use super::selector::{
-    PREFIX_DEPTH_MAX, RESERVED_TAG_PREFIX, Selector, is_reserved_tag, is_tag, url_selector,
-};
+use super::selector::{PREFIX_DEPTH_MAX, Selector, url_selector};
+use super::tag::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
 use crate::http::json_object::{JsonError, pairs, read_bytes};
 use crate::http::url::{self, Url};
 use crate::json_object;

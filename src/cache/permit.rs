@@ -2,10 +2,10 @@
 //! each may purge, and where its secrets lie. The secrets themselves are
 //! `flow::keys`' business.
 
-use super::rules::{RulesError, wrong};
-use super::selector::{Selector, is_tag};
+use super::key_scope::{KeyScope, SCOPE_BYTES_MAX};
 use super::settings::{KeySettings, MaySettings};
-use super::wide::{KeyScope, SCOPE_BYTES_MAX};
+use super::settings_error::{RulesError, wrong};
+use super::tag::is_tag;
 use crate::http::url;
 
 /// How many keys there may be, beside the default one. An order is checked
@@ -62,15 +62,6 @@ impl KeyRule {
 }
 
 impl Permit {
-    /// Whether an order may name this.
-    pub fn allows(&self, selector: &Selector) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Only { everything, .. } if *selector == Selector::Everything => *everything,
-            Self::Only { scope, .. } => scope.holds(&selector.to_string()),
-        }
-    }
-
     /// What the marks of an order widen to where there are too many of them;
     /// `None` is everything.
     pub fn scope(&self) -> Option<&KeyScope> {

@@ -1,7 +1,7 @@
 //! What keeps an origin from being asked too much: its limits, as settings.
 
-use super::rules::{RulesError, within};
 use super::settings::ProtectionSettings;
+use super::settings_error::{RulesError, within};
 
 /// Limits that each isolate keeps for each origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

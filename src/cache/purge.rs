@@ -5,11 +5,13 @@
 //! any matching purge with a larger one. A fill in flight during a purge is
 //! therefore dead on arrival.
 
-use super::entry::Entry;
+use super::key_scope::KeyScope;
 use super::ledger::{MARKS_MAX, SCOPE_MARKS_MAX, SCOPES_MAX, WRITES_MAX};
 use super::news::News;
+use super::sequence::Numbers;
+use super::sequence::PurgeState;
 use super::unconfirmed::UnconfirmedWrites;
-use super::wide::{HostBucket, KeyScope, Wide};
+use super::wide::{HostBucket, Wide};
 use std::collections::HashMap;
 
 /// How many marks an index holds before it is learned anew: twice what the
@@ -21,55 +23,6 @@ use std::collections::HashMap;
 /// 410,000 marks take 13 MB (2^19 places of 25 bytes), and the new ones beside
 /// them 6.6 MB (2^18): of an isolate's 128.
 pub const INDEX_MARKS_MAX: u64 = 2 * (MARKS_MAX + SCOPES_MAX * SCOPE_MARKS_MAX + WRITES_MAX);
-
-/// The largest numbers under which something was purged; 0 is never.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Numbers {
-    /// Hard: the entry is gone.
-    pub hard: u64,
-    /// Soft: the entry is stale.
-    pub soft: u64,
-}
-
-impl Numbers {
-    /// Takes the larger of each.
-    pub fn raise(&mut self, other: Self) {
-        self.hard = self.hard.max(other.hard);
-        self.soft = self.soft.max(other.soft);
-    }
-
-    /// The larger of the two.
-    pub fn newest(self) -> u64 {
-        self.hard.max(self.soft)
-    }
-
-    /// What they say of an entry whose fill had seen the number `seen`.
-    fn state(self, seen: u64) -> PurgeState {
-        if self.hard > seen {
-            PurgeState::Hard
-        } else if self.soft > seen {
-            PurgeState::Soft
-        } else {
-            PurgeState::Alive
-        }
-    }
-
-    /// Whether these say no more than a floor does.
-    fn lies_below(self, floor: Self) -> bool {
-        self.hard <= floor.hard && self.soft <= floor.newest()
-    }
-}
-
-/// What purges say of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PurgeState {
-    /// None since its fill began.
-    Alive,
-    /// Softly purged: it counts as stale.
-    Soft,
-    /// Gone.
-    Hard,
-}
 
 /// What the index must know of an entry.
 #[derive(Clone, Copy, Debug)]
@@ -193,14 +146,6 @@ impl PurgeIndex {
         match self.scopes.iter_mut().find(|(known, _)| known == scope) {
             Some((_, known)) => known.raise(numbers),
             None => self.scopes.push((scope.clone(), numbers)),
-        }
-    }
-
-    /// What became of an entry.
-    pub fn state_of_entry(&self, entry: &Entry) -> PurgeState {
-        match self.unconfirmed.kill(entry) {
-            true => PurgeState::Hard,
-            false => self.state_of(entry.purgeable()),
         }
     }
 

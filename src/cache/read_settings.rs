@@ -1,12 +1,13 @@
 //! Reads settings from JSON: what the derived `Deserialize` of `settings`
 //! leaves open, and the words of errors.
 
-use super::dialect::Dialect;
-use super::rules::{RulesError, wrong};
+use super::purge_dialect::Dialect;
+use super::setting_words::one_of;
 use super::settings::{
     CascadeSettings, Collapse, FastLaneSettings, KeySettings, LedgerOutage, MaySettings,
     OriginSettings, ProtectionSettings, RuleSettings, Settings, TwoOrigins, WarmSettings,
 };
+use super::settings_error::{RulesError, wrong};
 use crate::http::json_object::{self, JsonError};
 use crate::json_object;
 use serde::de::value::MapAccessDeserializer;
@@ -62,36 +63,6 @@ fn explain(problem: &str) -> String {
         other => other,
     };
     format!("{found}, expected {expected}")
-}
-
-/// Reads an optional field in which `null` is refused.
-pub(super) fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-/// Reads one of these words.
-fn one_of<'de, T: Copy, D: Deserializer<'de>>(from: D, words: &[(&str, T)]) -> Result<T, D::Error> {
-    let text = String::deserialize(from).ok();
-    let found = words.iter().find(|(word, _)| text.as_deref() == Some(word));
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<_> = words
-            .iter()
-            .map(|(word, _)| format!("\"{word}\""))
-            .collect();
-        D::Error::custom(format_args!("must be {}", words.join(" or ")))
-    })
-}
-
-/// Reads `"all"`.
-pub(super) fn all_word<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
-    one_of(from, &[("all", ())])
-}
-
-/// Reads `"earned"`.
-pub(super) fn earned_word<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
-    one_of(from, &[("earned", ())])
 }
 
 // A derived enum would also be read from an object such as `{"serve":null}`.

@@ -1,17 +1,17 @@
 //! The first question: may this request use the cache, and under which key?
 
-use super::client_fields::{
-    CONDITIONS, Passage, claims_host, is_forwarding_field, is_ours, passage,
-};
+use super::client_fields::{CONDITIONS, Passage, claims_host, is_ours, passage};
 use super::cookies;
 use super::dialect::{self, Call};
 use super::esi;
 use super::key::{self, CacheKey, URL_BYTES_MAX};
 use super::negotiation::{self, Choice};
-use super::rules::{Origin, Rule, Rules};
+use super::rule::{Origin, Rule};
+use super::rules::Rules;
 use crate::http::accept;
 use crate::http::cache_control::RequestControl;
 use crate::http::fields::{Fields, is_hop_by_hop, strip_hop_by_hop_but};
+use crate::http::forwarding::is_forwarding_field;
 use crate::http::head::{Method, RequestHead};
 use crate::http::range;
 use crate::http::url::Url;

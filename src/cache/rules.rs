@@ -1,19 +1,21 @@
 //! The rules that hold for a request: settings, checked and compiled once.
 
 use super::cascade::Cascades;
-use super::dialect::Dialect;
-use super::glob::Glob;
-use super::layers::{Source, compile_all};
-use super::memory::{MEMORY_BYTES, MEMORY_BYTES_MAX};
+use super::layers::compile_all;
+use super::limits::Pace;
+use super::limits::{MEMORY_BYTES, MEMORY_BYTES_MAX};
+use super::limits::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
 use super::permit::{self, KeyRule};
 use super::protection::Protection;
 use super::read_settings::read_settings;
-use super::scope::Scope;
+use super::rule::Origin;
+use super::rule::Rule;
 use super::settings::{
-    Collapse, FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
+    FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };
-use super::warm::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
-use super::zone::Pace;
+use super::settings_error::RulesError;
+use super::settings_error::within;
+use super::settings_error::wrong;
 use crate::http::url::{self, Url};
 use std::rc::Rc;
 
@@ -59,101 +61,6 @@ pub struct Rules {
     pub fast_lane: Pace,
 }
 
-/// Where requests of a host are sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// `http` or `https`.
-    pub scheme: &'static str,
-    /// Host, with a port unless it is the default.
-    pub host: String,
-}
-
-/// One rule, with everything it inherits filled in.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// Which URLs it is for.
-    pub(super) scope: Scope,
-    /// Where in the settings it stands.
-    pub source: Source,
-    /// Whether requests may use the cache at all.
-    pub cache: bool,
-    /// See [`RuleSettings::edge_ttl`].
-    pub edge_ttl: Option<u64>,
-    /// See [`RuleSettings::browser_ttl`].
-    pub browser_ttl: Option<u64>,
-    /// See [`RuleSettings::immutable`].
-    pub immutable: bool,
-    /// See [`RuleSettings::stale_while_revalidate`].
-    pub stale_while_revalidate: Option<u64>,
-    /// See [`RuleSettings::stale_if_error`].
-    pub stale_if_error: Option<u64>,
-    /// The statuses by which the origin fails.
-    pub error_statuses: Vec<u16>,
-    /// For how many seconds errors are kept that say nothing of it.
-    pub negative_ttl: Vec<(u16, u64)>,
-    /// See [`RuleSettings::ttl_jitter`].
-    pub ttl_jitter_percent: u64,
-    /// See [`RuleSettings::memory`].
-    pub memory: bool,
-    /// See [`RuleSettings::early_refresh`].
-    pub early_refresh: bool,
-    /// See [`RuleSettings::collapse`].
-    pub collapse: Collapse,
-    /// See [`RuleSettings::origin_timeout`].
-    pub origin_timeout_seconds: u64,
-    /// See [`RuleSettings::retries`].
-    pub retries: u64,
-    /// Which query parameters are kept.
-    pub query: Query,
-    /// See [`RuleSettings::drop_tracking`].
-    pub drop_tracking: bool,
-    /// See [`RuleSettings::sort_query`].
-    pub sort_query: bool,
-    /// Lower-case field names.
-    pub key_headers: Vec<String>,
-    /// Cookie names.
-    pub key_cookies: Vec<String>,
-    /// Cookies that keep a request from the cache.
-    pub bypass_cookies: Vec<Glob>,
-    /// See [`RuleSettings::drop_cookies`]; with those of `csrf_cookies`.
-    pub drop_cookies: Vec<Glob>,
-    /// See [`RuleSettings::csrf_cookies`].
-    pub csrf_cookies: Vec<Glob>,
-    /// Lower-case field names.
-    pub forward_headers: Vec<String>,
-    /// `forward_headers = ["*"]`.
-    pub forward_all: bool,
-    /// See [`RuleSettings::esi`].
-    pub esi: bool,
-    /// See [`RuleSettings::no_vary_search`].
-    pub no_vary_search: bool,
-    /// See [`RuleSettings::invalidate_on_write`].
-    pub invalidate_on_write: bool,
-    /// See [`RuleSettings::request_directives`].
-    pub request_directives: bool,
-    /// See [`RuleSettings::heuristic_freshness`].
-    pub heuristic_freshness: bool,
-    /// See [`RuleSettings::purge_dialects`].
-    pub purge_dialects: Vec<Dialect>,
-    /// Tags added to what is stored.
-    pub tags: Vec<String>,
-    /// Whether answers are kept in KV too.
-    pub kv: Kv,
-    /// See [`RuleSettings::kv_min_ttl`].
-    pub kv_min_ttl: u64,
-}
-
-/// Whether answers are kept in KV.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kv {
-    /// KV is not even read.
-    Never,
-    /// When they are worth their price.
-    Earned,
-    /// Whenever they may be stored.
-    Always,
-}
-
 /// What the cron trigger fetches into KV.
 #[derive(Clone, Debug, Default)]
 pub struct Warm {
@@ -163,27 +70,6 @@ pub struct Warm {
     pub sitemaps: Vec<Url>,
     /// How many pages at most, each time.
     pub limit: u64,
-}
-
-/// Which query parameters belong to the key.
-#[derive(Clone, Debug)]
-pub enum Query {
-    /// All of them.
-    All,
-    /// Only these names.
-    Allow(Vec<String>),
-    /// All but these names.
-    Deny(Vec<String>),
-}
-
-/// What is wrong with the settings, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {problem}")]
-pub struct RulesError {
-    /// Path of the field, such as `rules[2].edge_ttl`.
-    pub path: String,
-    /// What is wrong there, and what would be right.
-    pub problem: String,
 }
 
 /// How many rules there may be: each costs a glob match a request.
@@ -299,30 +185,6 @@ fn not_in_defaults(defaults: &RuleSettings) -> Result<(), RulesError> {
         Some((path, _, problem)) => Err(wrong(path, problem)),
         None => Ok(()),
     }
-}
-
-/// An error at a path of the settings.
-pub(super) fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
-    RulesError {
-        path: path.to_owned(),
-        problem: problem.into(),
-    }
-}
-
-/// A number within limits, or its default.
-pub(super) fn within(
-    path: &str,
-    value: Option<u64>,
-    default: u64,
-    (least, most): (u64, u64),
-    unit: &str,
-) -> Result<u64, RulesError> {
-    let value = value.unwrap_or(default);
-    if (least..=most).contains(&value) {
-        return Ok(value);
-    }
-    let problem = format!("must be from {least} to {most} {unit}, not {value}");
-    Err(wrong(path, problem))
 }
 
 fn warm(settings: &WarmSettings) -> Result<Warm, RulesError> {

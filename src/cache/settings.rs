@@ -10,8 +10,8 @@
 //! sentence of a field's comment is `Default: ….` or `Required.`; a comment
 //! `// Title` above fields begins a table of its own.
 
-use super::dialect::Dialect;
-use super::read_settings::{all_word, earned_word, not_null};
+use super::purge_dialect::Dialect;
+use super::setting_words::{all_word, earned_word, not_null};
 use crate::http::json_object::pairs;
 use serde::Deserialize;
 

@@ -3,8 +3,9 @@
 use super::chance;
 use super::entry::Entry;
 use super::no_vary_search::Policy;
-use super::purge::{PurgeIndex, PurgeState};
+use super::purge::PurgeIndex;
 use super::request::Lookup;
+use super::sequence::PurgeState;
 use super::windows::{Window, window};
 use crate::http::cache_control::RequestControl;
 
@@ -71,7 +72,7 @@ pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms:
     if lookup.authorized && !entry.for_authorized {
         return Verdict::Unusable(Unusable::Unauthorized);
     }
-    let purged = index.map(|index| index.state_of_entry(entry));
+    let purged = index.map(|index| entry.purge_state(index));
     if purged == Some(PurgeState::Hard) {
         return Verdict::Unusable(Unusable::Purged);
     }

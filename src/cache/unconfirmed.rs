@@ -6,7 +6,6 @@
 //! has given it one that the index knows. Exempt is what this isolate itself
 //! has fetched since: by one clock, so its times can be compared.
 
-use super::entry::Entry;
 use super::selector::mark_of;
 use super::write_rate::{GATHER_MS_MAX, Names};
 use std::collections::HashMap;
@@ -29,6 +28,19 @@ pub const REFETCHED_MAX: usize = 1000;
 /// lifetime, and an order that the ledger never takes must not be sent for
 /// ever.
 pub const WRITE_MS_MAX: u64 = 3_600_000;
+
+/// What must be known of an entry to compare it with writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetched<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// The marks of its names (`selector::marks`).
+    pub marks: &'a [u64],
+    /// When its head came, in milliseconds since 1970.
+    pub received_ms: u64,
+    /// How many milliseconds that took.
+    pub cost_ms: u64,
+}
 
 /// A write that the ledger has not confirmed, or several of a host together.
 #[derive(Clone, Debug)]
@@ -230,7 +242,7 @@ impl UnconfirmedWrites {
     }
 
     /// Notes that this isolate has fetched an answer.
-    pub fn fetched(&mut self, entry: &Entry) {
+    pub fn fetched(&mut self, entry: Fetched<'_>) {
         if self.named_ms(entry).is_none() {
             return;
         }
@@ -242,7 +254,7 @@ impl UnconfirmedWrites {
     }
 
     /// Whether an entry may be from before one of these writes.
-    pub fn kill(&self, entry: &Entry) -> bool {
+    pub fn kill(&self, entry: Fetched<'_>) -> bool {
         let Some(last_ms) = self.named_ms(entry) else {
             return false;
         };
@@ -251,7 +263,7 @@ impl UnconfirmedWrites {
     }
 
     /// When a write last named an entry.
-    fn named_ms(&self, entry: &Entry) -> Option<u64> {
+    fn named_ms(&self, entry: Fetched<'_>) -> Option<u64> {
         // The usual case: there is none.
         if self.marks.is_empty() {
             return None;
@@ -273,7 +285,7 @@ fn note(marks: &mut HashMap<u64, Named>, mark: u64, writes: usize, now_ms: u64) 
 
 /// 64 bits that stand for an entry. Of another one with this key, the head came
 /// in another millisecond, or took another time.
-fn name_of(entry: &Entry) -> u64 {
-    let (key, received_ms, cost_ms) = (&entry.key, entry.received_ms, entry.cost_ms);
+fn name_of(entry: Fetched<'_>) -> u64 {
+    let (key, received_ms, cost_ms) = (entry.key, entry.received_ms, entry.cost_ms);
     mark_of(&format!("{received_ms} {cost_ms} {key}"))
 }

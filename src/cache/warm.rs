@@ -2,10 +2,14 @@
 //! order, or the settings, name URLs and sitemaps.
 
 use super::key::URL_BYTES_MAX;
+use super::limits::PAGES_MAX;
+use super::limits::SITEMAPS_MAX;
+use super::limits::URLS_MAX;
 use super::order::{NotOrder, Refusal, read_body};
 use super::permit::Permit;
 use super::request::{Bypass, Lookup, Plan, classify};
-use super::rules::{Kv, Rules};
+use super::rule::Kv;
+use super::rules::Rules;
 use super::selector::Selector;
 use super::sitemap::Entry;
 use crate::http::fields::Fields;
@@ -17,19 +21,9 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-/// How many pages an order may have fetched: as many as may wait at all, 33
-/// minutes' work.
-pub const PAGES_MAX: usize = 10_000;
-
-/// How long their URLs may be together: 10,000 of 90 bytes. The ledger takes
+/// How long the URLs of an order may be together: 10,000 of 90 bytes. The ledger takes
 /// them in one value, which SQLite there limits to 2 MB.
 const URLS_BYTES_MAX: usize = 900_000;
-
-/// How many URLs an order or the settings may name themselves.
-pub const URLS_MAX: usize = 1000;
-
-/// How many sitemaps they may name.
-pub const SITEMAPS_MAX: usize = 20;
 
 /// How many sitemaps of an index are read, the newest.
 pub const CHILDREN_MAX: usize = 20;

@@ -2,7 +2,7 @@
 //! all who compare ages with windows (RFC 9111 §4.2, RFC 5861).
 
 use super::freshness::Terms;
-use super::purge::PurgeState;
+use super::sequence::PurgeState;
 
 /// Where a stored answer stands. It only moves on, until it is confirmed or
 /// replaced.

@@ -11,8 +11,9 @@
 //! `prefixes`, `files` and `purge_everything` a call); Cloudflare Cache, "Purge
 //! cache" (limits) and "Purge cache by cache-tags".
 
-use super::entry::Entry;
-use super::selector::{EVERYTHING, RESERVED_TAG_PREFIX, Selector, is_reserved_tag, mark_of};
+use super::limits::Pace;
+use super::selector::{EVERYTHING, Selector, mark_of};
+use super::tag::{RESERVED_TAG_PREFIX, is_reserved_tag};
 use crate::http::json_object::{print, read};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
@@ -123,14 +124,14 @@ fn own_tag(mark: u64) -> String {
 /// The field `Cache-Tag` that an entry is stored with: its names other than
 /// tags (at most 100 of 26 bytes), then its tags, as far as there is room.
 /// Those that are left out are reached by our own index alone.
-pub fn cache_tags(entry: &Entry) -> String {
-    let marks = entry.tags.iter().cloned().map(Selector::Tag);
-    let of_tags: HashSet<u64> = marks.map(|tag| tag.mark()).collect();
-    let own = entry.marks.iter().filter(|mark| !of_tags.contains(mark));
+pub fn cache_tags(marks: &[u64], tags: &[String]) -> String {
+    let named = tags.iter().cloned().map(Selector::Tag);
+    let of_tags: HashSet<u64> = named.map(|tag| tag.mark()).collect();
+    let own = marks.iter().filter(|mark| !of_tags.contains(mark));
     let own = own.map(|mark| own_tag(*mark));
     let mut field = String::new();
     // Entries of earlier versions may have reserved tags.
-    let tags = entry.tags.iter().filter(|tag| !is_reserved_tag(tag));
+    let tags = tags.iter().filter(|tag| !is_reserved_tag(tag));
     for tag in own.chain(tags.cloned()) {
         let room = CACHE_TAG_BYTES_MAX.saturating_sub(field.len());
         if tag.len() >= room {
@@ -142,25 +143,6 @@ pub fn cache_tags(entry: &Entry) -> String {
         field.push_str(&tag);
     }
     field
-}
-
-/// How fast calls may follow each other: a bucket of tokens, one a call, that
-/// fills at a steady rate. Cloudflare keeps one for each account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Tokens that come in a minute, at least 1.
-    pub requests_per_minute: u64,
-    /// How many tokens it holds, at least 1.
-    pub bucket: u64,
-}
-
-impl Pace {
-    /// The Free plan's. (Pro: 300 a minute, 25; Business: 600, 50;
-    /// Enterprise: 3,000, 500.)
-    pub const FREE: Self = Self {
-        requests_per_minute: 5,
-        bucket: 25,
-    };
 }
 
 /// A bucket, told by times instead of tokens, so that it need not be filled.

@@ -4,7 +4,7 @@ use super::js::glue::stream_of;
 use super::js::message;
 use super::js::streams::{Pipe, Reader, Stream};
 use super::{guard, origin};
-use crate::cache::answer::OriginFailure;
+use crate::cache::origin_failure::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
 use futures_util::future;

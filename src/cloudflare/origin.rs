@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::js::glue::{self, CUT, LATE, OriginCall, UNSENT};
 use super::js::message;
-use crate::cache::answer::OriginFailure;
+use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::OriginRequest;
 use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience, Upload};
 use crate::http::fields::Fields;

@@ -76,7 +76,7 @@ pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<()
             fields.add(name, value);
         }
     }
-    fields.add("cache-tag", cache_tags(entry));
+    fields.add("cache-tag", cache_tags(&entry.marks, &entry.tags));
     body.put(None, entry.length, |body| {
         let stored = glue::store(&slot.entry_url, &fields, body);
         Ok(async { stored.await.map(|_| ()) })

@@ -7,10 +7,10 @@
 //! owner's page.
 
 use super::ledger::{Sql, Value};
+use crate::cache::key_scope::{KeyScope, SCOPE};
 use crate::cache::ledger::{MARK_MS, SCOPE_MARKS_MAX, SCOPES_MAX, numbers};
-use crate::cache::purge::Numbers;
 use crate::cache::selector::mark_of;
-use crate::cache::wide::{KeyScope, SCOPE};
+use crate::cache::sequence::Numbers;
 
 /// `apart` has the marks as news tell them; what owners have widened to belongs
 /// to owner 0. Of an owner, `name` is its scope's text, or `host:` or `bucket:`

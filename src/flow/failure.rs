@@ -2,7 +2,7 @@
 //! to give.
 
 use super::reply::{Answer, Content};
-use crate::cache::answer::OriginFailure;
+use crate::cache::origin_failure::OriginFailure;
 use crate::http::fields::Fields;
 
 /// The page where the origin gives none; `held` tells whether something is

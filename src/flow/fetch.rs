@@ -11,15 +11,16 @@ use super::report::Report;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost, sync};
 use crate::cache::answer::{
-    Exchange, Next, NotStored, OriginFailure, for_clients, is_tied, settle, shows_another,
+    Exchange, Next, NotStored, for_clients, is_tied, settle, shows_another,
 };
 use crate::cache::entry::Entry;
 use crate::cache::freshness::{Terms, Times, blames_request};
 use crate::cache::key::Slot;
 use crate::cache::leaders::is_for_its_kind;
 use crate::cache::no_vary_search;
-use crate::cache::purge::PurgeState;
+use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, OriginRequest};
+use crate::cache::sequence::PurgeState;
 use crate::cache::stored::{Age, as_stale};
 use crate::cache::windows::{self, Window};
 use crate::http::cache_control::withheld;
@@ -291,7 +292,7 @@ fn is_gone<B>(isolate: &Isolate, old: &Old<B>) -> bool {
 }
 
 fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
-    isolate.index.borrow().state_of_entry(&old.hit.entry)
+    old.hit.entry.purge_state(&isolate.index.borrow())
 }
 
 /// An answer that the origin has made or confirmed for this request: Age would
@@ -383,7 +384,7 @@ pub fn store<H: Host>(
     note_stores(report, &keep.places);
     memory::outdate(isolate, &mut keep);
     let mut index = isolate.index.borrow_mut();
-    index.unconfirmed.fetched(&keep.entry);
+    index.unconfirmed.fetched(keep.entry.fetched());
     drop(index);
     answer_head.with(host.keep(body, keep, for_client))
 }

@@ -9,7 +9,7 @@ use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::negotiation;
 use crate::cache::request::Lookup;
-use crate::cache::rules::Kv;
+use crate::cache::rule::Kv;
 use crate::cache::stored::{Age, Unusable, Verdict, judge};
 use std::rc::Rc;
 
@@ -316,7 +316,7 @@ pub async fn find_in_slot<H: Host>(
 fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
     let young = entry.age(now_ms) < entry.terms.lifetime;
     let index = isolate.index.borrow();
-    young && (index.unconfirmed.kill(entry) || index.is_of_write(entry.purgeable()))
+    young && (index.unconfirmed.kill(entry.fetched()) || index.is_of_write(entry.purgeable()))
 }
 
 /// Reads a slot. A tier that fails, or holds what is no entry, has nothing:

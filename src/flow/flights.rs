@@ -8,8 +8,8 @@
 //! and at the end looks the answer up by itself. So a purge that came meanwhile
 //! counts for each of them.
 
-use crate::cache::answer::OriginFailure;
 use crate::cache::leaders::{self, ALONE_MS};
+use crate::cache::origin_failure::OriginFailure;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;

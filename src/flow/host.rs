@@ -3,11 +3,11 @@
 //! There are two hosts, the real one (`cloudflare`) and a simulated world with
 //! virtual time and faults (`tests/world`).
 
-use crate::cache::answer::OriginFailure;
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::ledger::{Order, Question, Receipt, Told};
 use crate::cache::news::News;
+use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::OriginRequest;
 use crate::cache::zone::Answer;
 use crate::http::head::ResponseHead;

@@ -16,10 +16,11 @@ use crate::cache::budget::Budget;
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
 use crate::cache::kv_health::{
-    BODY_FAILED, DAY_MS, LAST_READ_MS_MAX, READ_MS_MAX, Reads, WriteFault, Writes,
+    BODY_FAILED, LAST_READ_MS_MAX, READ_MS_MAX, Reads, WriteFault, Writes,
 };
+use crate::cache::limits::DAY_MS;
 use crate::cache::request::Lookup;
-use crate::cache::rules::Kv;
+use crate::cache::rule::Kv;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::pin::Pin;

@@ -8,14 +8,14 @@
 //! because the receipt is written last.
 
 use super::apart::{self, Apart};
-use crate::cache::kv_health::DAY_MS;
+use crate::cache::key_scope::KeyScope;
 use crate::cache::ledger::{
     Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
 };
+use crate::cache::limits::DAY_MS;
 use crate::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
-use crate::cache::purge::Numbers;
 use crate::cache::selector::{EVERYTHING, mark_of};
-use crate::cache::wide::KeyScope;
+use crate::cache::sequence::Numbers;
 use crate::http::json_object::{self, print};
 use crate::json_object;
 use serde::{Deserialize, Serialize};

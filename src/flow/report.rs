@@ -3,7 +3,7 @@
 
 use super::flights::Flight;
 use super::host::{Host, Landed, Tier};
-use crate::cache::answer::OriginFailure;
+use crate::cache::origin_failure::OriginFailure;
 use crate::cache::stored::Age;
 use crate::http::json_object::print;
 use serde::Serialize;

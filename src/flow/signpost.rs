@@ -13,7 +13,7 @@ use crate::cache::entry::Entry;
 use crate::cache::key::CacheKey;
 use crate::cache::no_vary_search::{FIELD, Policy};
 use crate::cache::request::Lookup;
-use crate::cache::rules::Kv;
+use crate::cache::rule::Kv;
 use crate::http::fields::Fields;
 use std::rc::Rc;
 

@@ -6,10 +6,10 @@ use super::flights::{Flight, Outcome, Role};
 use super::host::Host;
 use super::isolate::Isolate;
 use super::report::Report;
-use crate::cache::answer::OriginFailure;
 use crate::cache::leaders::{
     ALONE_KNOWN_MS, ALONE_MS, key_of_kind, key_of_part, kind_of, may_share,
 };
+use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::Lookup;
 use crate::cache::settings::Collapse;
 use std::rc::Rc;

@@ -7,6 +7,7 @@ pub mod cache_control;
 pub mod conditional;
 pub mod date;
 pub mod fields;
+pub mod forwarding;
 pub mod head;
 pub mod json_object;
 pub mod list;

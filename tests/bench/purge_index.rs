@@ -10,8 +10,9 @@ use edgekeep::cache::entry::Entry;
 use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::ledger::MARKS_MAX;
 use edgekeep::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
-use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
+use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::{mark_of, marks};
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use edgekeep::http::url::Url;
 use std::hint::black_box;
 

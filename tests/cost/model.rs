@@ -9,7 +9,7 @@ use super::sample::{self, Drawn, MONTH_SECONDS};
 use super::simulation::meter::Call;
 use super::simulation::setup::Steady;
 use super::traffic::{Site, data_centres};
-use edgekeep::cache::rules::Kv;
+use edgekeep::cache::rule::Kv;
 use fastrand::Rng;
 
 /// How many pages that are asked for once are played at most.

@@ -7,8 +7,9 @@ mod sqlite;
 
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, PurgeState, Purgeable};
+use edgekeep::cache::purge::{PurgeIndex, Purgeable};
 use edgekeep::cache::selector::marks;
+use edgekeep::cache::sequence::PurgeState;
 use edgekeep::flow::ledger::{Ledger, Sql, Value};
 use edgekeep::http::url::Url;
 use sqlite::Sqlite;

@@ -6,7 +6,7 @@ use super::page::{Bytes, Name};
 use super::promises::{Promise, others_ms};
 use super::setup::{SEARCH, START_MS};
 use super::world::{Seat, World};
-use edgekeep::cache::answer::OriginFailure;
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::http::head::ResponseHead;
 use std::cell::Cell;

@@ -6,7 +6,7 @@ use super::page::{Asked, Bytes, Name, Page, Privacy, body, name_in, name_text};
 use super::regimes::{ERRORS, Regime, UNRULY};
 use super::setup::{COOKIE, PageSetup};
 use super::world::World;
-use edgekeep::cache::answer::OriginFailure;
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::http::date;
 use edgekeep::http::fields::Fields;

@@ -5,8 +5,9 @@ use super::exchange::Exchange;
 use super::page::STAMP;
 use super::promises::{Promise, Violation, parameter, status_of};
 use super::world::{Seat, World};
-use edgekeep::cache::purge::{Numbers, PurgeState, Purgeable};
+use edgekeep::cache::purge::Purgeable;
 use edgekeep::cache::selector::{EVERYTHING, mark_of};
+use edgekeep::cache::sequence::{Numbers, PurgeState};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

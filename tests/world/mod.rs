@@ -10,11 +10,11 @@ pub mod secrets;
 pub mod sqlite;
 pub mod story;
 
-use edgekeep::cache::answer::OriginFailure;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::key::Slot;
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
+use edgekeep::cache::origin_failure::OriginFailure;
 use edgekeep::cache::request::OriginRequest;
 use edgekeep::cache::zone::Answer;
 use edgekeep::flow::host::{
