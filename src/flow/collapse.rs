@@ -4,13 +4,14 @@
 use super::aside::aside;
 use super::failure::origin_failed;
 use super::fetch::{Old, fetch};
-use super::find::{Hit, Taken};
+use super::find::Hit;
 use super::flights::{BEAT_MS, Flight, Outcome};
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::parts::complete;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::store_placement::StorePlacement;
 use super::within::within;
 use crate::cache::answer::OriginFailure;
 use crate::cache::freshness::blames_request;
@@ -50,7 +51,7 @@ pub struct Held<B> {
     /// The stored start that is to be completed.
     pub part: Option<Hit<B>>,
     /// See [`super::find::Search`].
-    pub taken: Taken,
+    pub taken: StorePlacement,
 }
 
 /// The name of the note about a flight.

@@ -2,12 +2,13 @@
 
 use super::aside::aside;
 use super::failure::{no_answer, origin_failed};
-use super::find::{Hit, Taken};
+use super::find::Hit;
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
+use super::store_placement::StorePlacement;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost, sync};
 use crate::cache::answer::{
@@ -121,7 +122,7 @@ pub async fn fetch<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     mut old: Option<Old<H::Body>>,
-    taken: &Taken,
+    taken: &StorePlacement,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -423,7 +424,7 @@ fn outdate<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     old: Option<Old<H::Body>>,
-    taken: &Taken,
+    taken: &StorePlacement,
     replaced: &[(Tier, Slot)],
     report: &mut Report,
 ) {

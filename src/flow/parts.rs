@@ -2,11 +2,12 @@
 //! requests that want everything.
 
 use super::fetch::{self, Ask, forward, store};
-use super::find::{Found, Hit, Taken, find_in_slot};
+use super::find::{Found, Hit, find_in_slot};
 use super::host::{Host, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::store_placement::StorePlacement;
 use super::{kv, signpost};
 use crate::cache::answer::{Exchange, Next, settle};
 use crate::cache::part::{self, Part};
@@ -57,7 +58,7 @@ pub async fn complete<H: Host>(
     report: &mut Report,
 ) -> Answer<H::Body> {
     // A part is looked for where the key's own slot is free.
-    let mut nothing = Taken::default();
+    let mut nothing = StorePlacement::default();
     nothing.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
     let mut request = lookup.origin().clone();

@@ -2,13 +2,14 @@
 //! wants it warm.
 
 use super::fetch::{Old, fetch};
-use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
+use super::find::{Found, Hit, find_fresh, find_in_kv};
 use super::flights::Flight;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
 use super::report::Report;
 use super::serve::from_cache;
+use super::store_placement::StorePlacement;
 use super::{collapse, kv, signpost, sync};
 use crate::cache::answer::OriginFailure;
 use crate::cache::request::Lookup;
@@ -93,7 +94,7 @@ async fn ask<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     found: Found<H::Body>,
-    taken: &Taken,
+    taken: &StorePlacement,
     report: &mut Report,
 ) {
     let old = match found {

@@ -5,7 +5,7 @@ use super::bypass::bypass;
 use super::collapse::{Held, ask, fill, fill_too};
 use super::failure::{error_page, no_answer};
 use super::fetch::{Old, is_usable, note_stores, serve_stale};
-use super::find::{Found, Hit, Missing, Search, Taken, find};
+use super::find::{Found, Hit, Missing, Search, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::last_look::last_look;
@@ -13,6 +13,7 @@ use super::parts::find_part;
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
+use super::store_placement::StorePlacement;
 use super::turn::{Turn, Wanted, take_turn};
 use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync, writes};
 use crate::cache::answer::OriginFailure;
@@ -170,7 +171,7 @@ async fn look_up<H: Host>(
 struct Miss<B> {
     old: Option<Old<B>>,
     missing: Option<Missing>,
-    taken: Taken,
+    taken: StorePlacement,
     /// When it began.
     looked_ms: u64,
     /// How often another request has asked for this one before.
@@ -342,7 +343,7 @@ pub fn from_cache<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     hit: Hit<H::Body>,
-    taken: &Taken,
+    taken: &StorePlacement,
     report: &mut Report,
 ) -> Answer<H::Body> {
     // RFC 9211 §2.1: a hit is what was not asked for.
