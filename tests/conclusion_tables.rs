@@ -8,7 +8,8 @@ use edgekeep::cache::ledger::Receipt;
 use edgekeep::cache::news::News;
 use edgekeep::cache::purge::{PurgeIndex, PurgeState};
 use edgekeep::cache::selector::mark_of;
-use edgekeep::flow::ledger::{Ledger, Sql, Value};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::{Sql, Value};
 use sqlite::Sqlite;
 use std::collections::BTreeSet;
 

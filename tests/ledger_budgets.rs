@@ -8,7 +8,7 @@ use edgekeep::cache::ledger::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
 use edgekeep::cache::news::News;
 use edgekeep::cache::purge::{PurgeIndex, PurgeState};
 use edgekeep::cache::selector::{Selector, mark_of};
-use edgekeep::flow::ledger::Sql;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{DAY_MS, Database, append, news, order, pages, started, state, write};
 
 const NOW: u64 = 1_795_424_400_000;

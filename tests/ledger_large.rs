@@ -8,7 +8,8 @@ use edgekeep::cache::ledger::{MARKS_DROPPED, MARKS_MAX, Order};
 use edgekeep::cache::news::NEWS_MARKS_MAX;
 use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
 use edgekeep::cache::selector::mark_of;
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{Database, append, many, news, order, pages};
 use std::collections::{BTreeMap, HashMap};
 

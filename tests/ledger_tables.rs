@@ -9,7 +9,8 @@ use edgekeep::cache::ledger::{HISTORY_MAX, Order, Question, Receipt};
 use edgekeep::cache::news::{LedgerTime, News};
 use edgekeep::cache::purge::{Numbers, PurgeIndex, PurgeState};
 use edgekeep::cache::selector::mark_of;
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{DAY_MS, Database, append, news, order};
 use std::collections::{BTreeMap, BTreeSet};
 

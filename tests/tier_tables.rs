@@ -11,7 +11,7 @@ use edgekeep::cache::freshness::Terms;
 use edgekeep::cache::kv_health::{DAY_MS, Reads, WriteFault, Writes};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::host::Host;
-use edgekeep::flow::ledger::Sql;
+use edgekeep::flow::ledger_sql::Sql;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};

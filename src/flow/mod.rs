@@ -23,6 +23,7 @@ pub mod kv;
 pub mod kv_state;
 mod last_look;
 pub mod ledger;
+pub mod ledger_sql;
 pub mod ledger_start;
 pub mod memory;
 pub mod origins;
