@@ -3,7 +3,7 @@
 
 use super::aside::aside;
 use super::failure::origin_failed;
-use super::fetch::{Old, fetch};
+use super::fetch::fetch;
 use super::find::Hit;
 use super::flights::{BEAT_MS, Flight, Outcome};
 use super::host::{Host, Landed, Tier};
@@ -11,6 +11,7 @@ use super::isolate::Isolate;
 use super::parts::complete;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::stale_candidate::StaleCandidate;
 use super::store_placement::StorePlacement;
 use super::within::within;
 use crate::cache::answer::OriginFailure;
@@ -47,7 +48,7 @@ const FAILED: &str = "failed";
 /// What a request asks the origin with.
 pub struct Held<B> {
     /// The stored answer that is to be confirmed or replaced.
-    pub old: Option<Old<B>>,
+    pub old: Option<StaleCandidate<B>>,
     /// The stored start that is to be completed.
     pub part: Option<Hit<B>>,
     /// See [`super::find::Search`].

@@ -4,15 +4,16 @@ use super::aside::aside;
 use super::bypass::bypass;
 use super::collapse::{Held, ask, fill, fill_too};
 use super::failure::{error_page, no_answer};
-use super::fetch::{Old, is_usable, note_stores, serve_stale};
+use super::fetch::{note_stores, serve_stale};
 use super::find::{Found, Hit, Missing, Search, find};
 use super::host::{Host, Keep, Tier};
 use super::isolate::Isolate;
 use super::last_look::last_look;
-use super::parts::find_part;
+use super::part_lookup::find_part;
 use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
+use super::stale_candidate::{StaleCandidate, is_usable};
 use super::store_placement::StorePlacement;
 use super::turn::{Turn, Wanted, take_turn};
 use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync, writes};
@@ -150,7 +151,7 @@ async fn look_up<H: Host>(
                 report.detail.push("stale-while-revalidate");
                 return from_cache(host, isolate, &lookup, hit, &taken, report);
             }
-            Found::Stale(hit, on_error) => (Some(Old { hit, on_error }), None),
+            Found::Stale(hit, on_error) => (Some(StaleCandidate { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
         let miss = Miss {
@@ -169,7 +170,7 @@ async fn look_up<H: Host>(
 
 /// What a look came to that found nothing to serve.
 struct Miss<B> {
-    old: Option<Old<B>>,
+    old: Option<StaleCandidate<B>>,
     missing: Option<Missing>,
     taken: StorePlacement,
     /// When it began.
@@ -236,12 +237,12 @@ async fn obtain<H: Host>(
 fn say_why<H: Host>(
     host: &H,
     lookup: &Lookup,
-    old: Option<&Old<H::Body>>,
+    old: Option<&StaleCandidate<H::Body>>,
     missing: Option<&Missing>,
     report: &mut Report,
 ) {
     // Fresh, but the request would not have it.
-    let unwanted = |old: &Old<_>| {
+    let unwanted = |old: &StaleCandidate<_>| {
         let entry = &old.hit.entry;
         lookup.wishes != RequestControl::default()
             && entry.age(host.now_ms()) < entry.terms.lifetime
@@ -262,7 +263,7 @@ fn say_why<H: Host>(
 /// The digest of the slot where the answer that is asked for will lie.
 fn where_it_will_lie<B>(
     lookup: &Lookup,
-    old: Option<&Old<B>>,
+    old: Option<&StaleCandidate<B>>,
     missing: Option<&Missing>,
 ) -> String {
     match (old, missing) {
