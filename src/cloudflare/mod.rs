@@ -22,8 +22,8 @@ mod zone;
 
 use crate::cache::order::ORDER_BYTES_MAX;
 use crate::cache::request::{Plan, classify};
+use crate::flow::handle::serve_as;
 use crate::flow::reply::Answer;
-use crate::flow::serve::serve_as;
 use crate::flow::warm;
 use crate::http::head::RequestHead;
 use body::Body;

@@ -4,11 +4,11 @@
 use super::fetch::fetch;
 use super::find::{Found, Hit, find_fresh, find_in_kv};
 use super::flights::Flight;
+use super::hit::from_cache;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
 use super::report::Report;
-use super::serve::from_cache;
 use super::stale_candidate::StaleCandidate;
 use super::store_placement::StorePlacement;
 use super::{collapse, kv, signpost, sync};
