@@ -18,6 +18,7 @@ mod respond;
 mod settings;
 mod sql;
 mod tiers;
+mod timeout;
 mod zone;
 
 use crate::cache::order::ORDER_BYTES_MAX;

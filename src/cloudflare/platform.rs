@@ -5,6 +5,7 @@ use super::body::{self, Body, Copy, join, read_start};
 use super::js::{BODY_WAIT_MS, glue, message};
 use super::ledger_object::{self as ledger, Book};
 use super::pipe::{self, Pipe};
+use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, guard, origin, tiers};
 use crate::cache::answer::OriginFailure;
@@ -209,7 +210,7 @@ impl Platform {
 const LEDGER_MS_MAX: u64 = 5000;
 
 async fn in_time<T>(question: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    match origin::within(question, LEDGER_MS_MAX).await {
+    match timeout(question, LEDGER_MS_MAX).await {
         Some(answer) => answer,
         None => Err(format!("no answer within {LEDGER_MS_MAX} ms")),
     }
