@@ -2,7 +2,8 @@
 
 use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
-use super::js::{BODY_WAIT_MS, glue, message};
+use super::js::promise::BODY_WAIT_MS;
+use super::js::{glue, message};
 use super::ledger_object::{self as ledger, Book};
 use super::pipe::{self, Pipe};
 use super::timeout::timeout;
