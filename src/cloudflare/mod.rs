@@ -10,6 +10,7 @@ mod body;
 mod crypto;
 mod guard;
 mod js;
+mod ledger_client;
 mod ledger_object;
 mod origin;
 mod pipe;
