@@ -10,7 +10,7 @@
 //!   through one trait, [`flow::host::Host`].
 //! - `cloudflare`: the real host. It exists for wasm32 only.
 //!
-//! To follow a request, read [`flow::serve::serve`] from top to bottom.
+//! To follow a request, read [`flow::handle::serve`] from top to bottom.
 
 // The macros of `wasm-bindgen` write unsafe code of their own.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]

@@ -6,8 +6,8 @@
 mod world;
 
 use edgekeep::cache::leaders::{ALONE_KNOWN_MS, ALONE_MS, most};
+use edgekeep::flow::handle::serve;
 use edgekeep::flow::reply::Content;
-use edgekeep::flow::serve::serve;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

@@ -9,7 +9,8 @@ use edgekeep::cache::news::News;
 use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::sequence::PurgeState;
-use edgekeep::flow::ledger::{Ledger, Sql, Value};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::{Sql, Value};
 use sqlite::Sqlite;
 use std::collections::BTreeSet;
 

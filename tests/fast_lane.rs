@@ -13,7 +13,7 @@ use edgekeep::cache::zone::Answer;
 use edgekeep::flow::host::Host;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
-use edgekeep::flow::ledger::Sql;
+use edgekeep::flow::ledger_sql::Sql;
 use serde_json::{Value, json};
 use stage::{NOTHING, START_MS, Stage, progress, says, urls};
 use std::cell::Cell;

@@ -9,7 +9,7 @@ use edgekeep::cache::news::News;
 use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::{Selector, mark_of};
 use edgekeep::cache::sequence::PurgeState;
-use edgekeep::flow::ledger::Sql;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{DAY_MS, Database, append, news, order, pages, started, state, write};
 
 const NOW: u64 = 1_795_424_400_000;

@@ -5,7 +5,8 @@
 mod given;
 
 use edgekeep::cache::ledger::{HISTORY_BYTES_MAX, Order, Progress, Question, Receipt, Told};
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
 use std::collections::BTreeSet;

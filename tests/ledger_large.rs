@@ -9,7 +9,8 @@ use edgekeep::cache::news::NEWS_MARKS_MAX;
 use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{Database, append, many, news, order, pages};
 use std::collections::{BTreeMap, HashMap};
 

@@ -10,7 +10,8 @@ use edgekeep::cache::news::{LedgerTime, News};
 use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{DAY_MS, Database, append, news, order};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "stories use the rest")]
 mod world;
 
-use edgekeep::flow::serve::serve;
+use edgekeep::flow::handle::serve;
 use edgekeep::flow::sync::LEDGER_WAIT_MS;
 use edgekeep::flow::writes::WRITE_WAIT_MS;
 use edgekeep::http::fields::Fields;

@@ -11,7 +11,8 @@ use edgekeep::cache::purge::PurgeIndex;
 use edgekeep::cache::selector::mark_of;
 use edgekeep::cache::sequence::PurgeState;
 use edgekeep::cache::wide::HostBucket;
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use given::{Database, Fails, news, order, started, state, write};
 
 const NOW: u64 = 1_795_424_400_000;

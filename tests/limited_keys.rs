@@ -7,10 +7,10 @@ mod world;
 
 use edgekeep::cache::ledger::{HISTORY_BYTES_MAX, SCOPE_MARKS_MAX};
 use edgekeep::cache::rules::Rules;
+use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::Content;
-use edgekeep::flow::serve::serve;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

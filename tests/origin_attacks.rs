@@ -6,9 +6,9 @@ mod world;
 
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::bypass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
+use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
-use edgekeep::flow::serve::serve;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

@@ -1,7 +1,11 @@
 //! Shows that the source keeps the house's shape: four floors, async code and
 //! the platform only where they belong, no clock and no panic in the core,
-//! files that say what they are and fit a reader's head.
+//! files that say what they are and fit a reader's head, and no cycle of
+//! modules.
 
+mod module_graph;
+
+use module_graph::ModuleGraph;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -146,6 +150,83 @@ fn a_floor_imports_only_those_above_it() {
         let grouped = |line: &str| line.contains("crate::{") || line.contains("super::super");
         check(floor, offences(floor, grouped));
     }
+}
+
+/// The floors whose modules import each other in one direction only.
+const FLOORS_WITHOUT_CYCLES: [&str; 3] = ["http", "flow", "cloudflare"];
+
+#[test]
+fn no_modules_of_a_floor_import_each_other_in_a_circle() {
+    let sources = sources();
+    let files = sources.iter().map(|s| (s.path.as_str(), s.text.as_str()));
+    let graph = ModuleGraph::of(files);
+    let cycles = FLOORS_WITHOUT_CYCLES.map(|floor| graph.cycles(floor));
+    check("no cycle of modules", cycles.concat());
+}
+
+/// The cycles of a floor of these modules, `a`, `b`, and `c::d`.
+#[track_caller]
+fn check_cycles(modules: [&str; 3], expected: &[&str]) {
+    let paths = ["flow/a.rs", "flow/b.rs", "flow/c/d.rs"];
+    let files = paths.into_iter().zip(modules);
+    let others = [
+        (
+            "flow/mod.rs",
+            "pub mod a;\npub mod b;\npub mod c;\nuse a::A;",
+        ),
+        ("flow/c/mod.rs", "pub mod d;"),
+        ("lib.rs", "pub mod flow;"),
+    ];
+    let found = ModuleGraph::of(files.chain(others)).cycles("flow");
+    assert_eq!(found, expected, "{modules:?}");
+}
+
+#[test]
+fn cycles_are_seen_however_imports_are_spelled() {
+    let cycle = "  flow::a, flow::b\n    flow::a -> flow::b: B\n    flow::b -> flow::a: A";
+    for a in [
+        "use super::b::B;",
+        "use crate::flow::b::B as Other;",
+        "use super::{c, b::{\n    B, // of b\n}};",
+        "use std::rc::Rc;\npub(crate) use super::b::{B};",
+        "use super::b;\nfn f(x: &b::B) {}",
+        "use super::b::{self as other};\nfn f() -> other::B { b }",
+        "use super::{self as floor};\nfn f(x: floor::b::B) {}",
+        "fn f<'a>(x: &'a str, c: char) -> super::b::B { if c == '\"' { x } }",
+        "fn f() { g::<crate::flow::b::B>('\\''); }",
+        "mod tests {}\nfn f() { const U: u8 = self::super::b::B; }",
+    ] {
+        check_cycles([a, "use super::a::A;", ""], &[cycle]);
+    }
+    let two_items = "  flow::a, flow::b\n    flow::a -> flow::b: B, f\n    flow::b -> flow::a: A";
+    let a = "use super::b::{self, B};\nfn g() { b::f(); }";
+    check_cycles([a, "use super::a::A;", ""], &[two_items]);
+    let three = "  flow::a, flow::b, flow::c::d\n    flow::a -> flow::b: B\n    \
+        flow::b -> flow::c::d: D\n    flow::c::d -> flow::a: A";
+    let d = "use super::super::a::A;";
+    check_cycles(["use super::b::B;", "use super::c::d::D;", d], &[three]);
+    let parent = "  flow, flow::a\n    flow -> flow::a: A\n    flow::a -> flow: F";
+    check_cycles(["use super::F;", "", ""], &[parent]);
+    let all = "  flow, flow::a, flow::b\n    flow -> flow::a: A\n    flow::a -> flow: *\n    \
+        flow::a -> flow::b: B\n    flow::b -> flow::a: A";
+    let a = "use super::*;\nfn f(x: b::B) {}";
+    check_cycles([a, "use super::a::A;", ""], &[all]);
+}
+
+#[test]
+fn what_is_no_import_makes_no_cycle() {
+    for a in [
+        "// use super::b::B;",
+        "//! [`B`](super::b::B)",
+        "const T: &str = \"\n    use super::b::B; \\\"super::b::B\";",
+        "use std::b::B;",
+        "struct S { b: B }\nfn f(s: S) { s.b.g(); other::b::B }",
+        "use super::c::d::b;",
+        "use super::a::b;",
+    ] {
+        check_cycles([a, "use super::a::A;", ""], &[]);
+    }
+    check_cycles(["use super::b::B;", "use super::c::d::D;", ""], &[]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use edgekeep::cache::kv_health::{Reads, WriteFault, Writes};
 use edgekeep::cache::limits::DAY_MS;
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::host::Host;
-use edgekeep::flow::ledger::Sql;
+use edgekeep::flow::ledger_sql::Sql;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ mod world;
 use edgekeep::cache::entry::Entry;
 use edgekeep::cache::ledger::{Order, Receipt};
 use edgekeep::flow::host::Host;
-use edgekeep::flow::ledger::Sql;
+use edgekeep::flow::ledger_sql::Sql;
 use edgekeep::http::fields::Fields;
 use serde_json::{Value, json};
 use stage::{START_MS, Stage, progress, urls};

@@ -7,7 +7,8 @@ mod stage;
 mod world;
 
 use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::flow::ledger::{Ledger, Sql};
+use edgekeep::flow::ledger::Ledger;
+use edgekeep::flow::ledger_sql::Sql;
 use edgekeep::flow::work::{REFRESH, WARM, ZONE};
 use stage::{START_MS, Stage, progress, urls};
 use world::sqlite::Sqlite;

@@ -1,9 +1,10 @@
 //! Bodies: streams that are only moved.
 
+use super::guard;
 use super::js::glue::stream_of;
 use super::js::message;
 use super::js::streams::{Pipe, Reader, Stream};
-use super::{guard, origin};
+use super::timeout::timeout;
 use crate::cache::origin_failure::OriginFailure;
 use crate::flow::host::WHOLE_BYTES_MAX;
 use crate::flow::reply::Piece;
@@ -429,7 +430,7 @@ pub async fn whole(
     let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
     // One byte more than expected tells whether that was all.
     let buffer = Uint8Array::new_with_length(most + 1);
-    let start = origin::within(reader.read(most + 1, &buffer), timeout_ms).await;
+    let start = timeout(reader.read(most + 1, &buffer), timeout_ms).await;
     reader.cancel();
     let Some(start) = start else {
         let text = format!("the body has not come within {timeout_ms} ms");

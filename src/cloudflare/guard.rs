@@ -20,7 +20,7 @@
 //! that would exceed it is refused ([`Ended::NoRoom`], [`admit`]). Lookups in
 //! the Cache API do not count, so hits in it and in memory are always served.
 
-use super::js::glue;
+use super::js::disconnect;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -289,7 +289,7 @@ fn watch(id: u32) {
         let suspended = registry.suspended.get(&id);
         if let Some(request) = suspended.and_then(|suspended| suspended.request.as_ref()) {
             // This calls nothing of ours before it returns.
-            glue::watch(request, id);
+            disconnect::watch(request, id);
         }
     });
 }
@@ -351,7 +351,7 @@ pub fn disconnected(id: u32) {
 fn end(suspended: Suspended) {
     drop(suspended.work);
     if let Some(request) = &suspended.request {
-        glue::forget(request);
+        disconnect::forget(request);
     }
     if let Some(waker) = suspended.waker {
         waker.wake();

@@ -1,114 +1,22 @@
 //! The ledger's Durable Object, a shell around `flow::ledger` and
-//! `flow::alarm`, and how the isolates talk to it. There is one object a
-//! deployment.
+//! `flow::alarm`.
 
 use super::guard;
-use super::js::{glue, worker_message};
+use super::js::glue;
+use super::ledger_client::{SITE, read_news, unreadable};
 use super::platform::Platform;
 use super::settings;
 use super::sql::{Database, set_alarm};
 use super::zone::Zone;
-use crate::cache::ledger::{Order, Question, Told};
-use crate::cache::news::News;
-use crate::flow::host::Ordered;
-use crate::flow::ledger::Reply;
+use crate::cache::ledger::{Order, Question};
+use crate::flow::ledger::{self, Reply};
 use crate::flow::ledger_start::LedgerStart;
 use crate::flow::report::problem_line;
 use crate::flow::{alarm, work};
-use crate::http::json_object::{JsonError, print, read};
-use std::cell::{Cell, OnceCell};
+use crate::http::json_object::{print, read};
+use std::cell::Cell;
 use std::rc::Rc;
-use worker::{DurableObject, Env, Method, Request, RequestInit, Response, State, durable_object};
-
-/// The ledger in its object.
-pub type Book = crate::flow::ledger::Ledger<Database>;
-
-const BINDING: &str = "EDGEKEEP_LEDGER";
-const NAME: &str = "ledger";
-
-/// Sends an order to the ledger.
-pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
-    let answer = ask(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
-    let reply: Reply = read(&answer).map_err(unreadable)?;
-    match reply.receipt {
-        Some(receipt) => Ok(Ordered::Done(Box::new(receipt), read_news(&reply.news)?)),
-        // There is none when the id was used for another order.
-        None => Ok(Ordered::Conflict),
-    }
-}
-
-/// Asks the ledger what it has had since number `after`.
-pub async fn news(env: &Env, after: u64) -> Result<News, String> {
-    read_news(&ask(env, &format!("news?after={after}&{WIDE}"), None).await?)
-}
-
-/// The same, and tells it of KV writes.
-pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News, String> {
-    let question = format!("news?after={after}&kv={kv_writes}&{WIDE}");
-    read_news(&ask(env, &question, None).await?)
-}
-
-/// Asks the ledger for past orders.
-pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
-    let answer = ask(env, "history", Some(&print(question))).await?;
-    read(&answer).map_err(unreadable)
-}
-
-/// What says that the asker reads all lines of news. Earlier versions do not
-/// say so, and get [`News::plain`]: during a deployment they talk to an object
-/// of this one.
-const WIDE: &str = "wide=1";
-
-thread_local! {
-    static ID: OnceCell<String> = const { OnceCell::new() };
-}
-
-/// The object's id, which no other deployment has. It takes no request, and
-/// is worked out once.
-pub fn id(env: &Env) -> Result<String, String> {
-    if let Some(id) = ID.with(|id| id.get().cloned()) {
-        return Ok(id);
-    }
-    let namespace = env.durable_object(BINDING).map_err(worker_message)?;
-    let id = namespace.id_from_name(NAME).map_err(worker_message)?;
-    let id = id.to_string();
-    Ok(ID.with(|kept| kept.get_or_init(|| id).clone()))
-}
-
-fn read_news(text: &str) -> Result<News, String> {
-    News::decode(text).map_err(|error| error.to_string())
-}
-
-fn unreadable(error: JsonError) -> String {
-    error.to_string()
-}
-
-/// Sends the object a GET, or a POST if there is a body. An answer of another
-/// status than 200 is an error, with its text.
-async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
-    let (status, text) = exchange(env, question, body)
-        .await
-        .map_err(worker_message)?;
-    match status {
-        200 => Ok(text),
-        _ => Err(text),
-    }
-}
-
-async fn exchange(env: &Env, question: &str, body: Option<&str>) -> worker::Result<(u16, String)> {
-    let ledger = env.durable_object(BINDING)?.get_by_name(NAME)?;
-    let mut init = RequestInit::new();
-    if let Some(body) = body {
-        init.with_method(Method::Post).with_body(Some(body.into()));
-    }
-    let request = Request::new_with_init(&format!("{SITE}{question}"), &init)?;
-    let mut response = ledger.fetch_with_request(request).await?;
-    let text = response.text().await?;
-    Ok((response.status_code(), text))
-}
-
-/// Where questions go: the object answers at any address.
-const SITE: &str = "https://ledger/";
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 /// The Durable Object.
 #[durable_object(alarm)]
@@ -117,7 +25,7 @@ pub struct Ledger(Rc<Object>);
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
         Self(Rc::new(Object {
-            book: LedgerStart::default(),
+            ledger: LedgerStart::default(),
             state,
             env,
             alarm: Cell::new(None),
@@ -142,7 +50,7 @@ impl DurableObject for Ledger {
 const EXPIRED: &str = "the ledger took too long";
 
 struct Object {
-    book: LedgerStart<Database>,
+    ledger: LedgerStart<Database>,
     state: State,
     env: Env,
     /// When its alarm goes off, or [`NEVER`], as far as is known.
@@ -165,14 +73,14 @@ const MISCONFIGURED_MS: u64 = 300_000;
 
 impl Object {
     /// The ledger, opened at the first question, or at the next if that fails.
-    fn book(&self) -> Result<Rc<Book>, String> {
-        self.book.get(|| {
+    fn ledger(&self) -> Result<Rc<ledger::Ledger<Database>>, String> {
+        self.ledger.get(|| {
             let zone = Zone::of(&self.env).unwrap_or_else(|problem| {
                 log(&problem);
                 None
             });
             let sql = Database(self.state.storage().sql());
-            Book::open(sql, guard::now_ms(), zone.is_some())
+            ledger::Ledger::open(sql, guard::now_ms(), zone.is_some())
         })
     }
 
@@ -190,13 +98,13 @@ impl Object {
             wide: number("wide") == Some(1),
         };
         let body = request.text().await?;
-        let answer = match self.book() {
-            Ok(book) => {
-                let answer = answer(&book, question, &asked, &body);
+        let answer = match self.ledger() {
+            Ok(ledger) => {
+                let answer = answer(&ledger, question, &asked, &body);
                 // No wait lies between: the order and its alarm are kept
                 // together, or neither is.
                 if question == "append" || self.alarm.get().is_none() {
-                    self.wake(&book).await;
+                    self.wake(&ledger).await;
                 }
                 answer
             }
@@ -220,7 +128,7 @@ impl Object {
 
     /// Does some of the work, and tells when to go on.
     async fn work(&self) -> Result<u64, String> {
-        let book = self.book()?;
+        let ledger = self.ledger()?;
         let isolate = match settings::isolate(&self.env) {
             Ok(isolate) => isolate,
             Err(problem) => {
@@ -228,14 +136,14 @@ impl Object {
                 return Ok(guard::now_ms().saturating_add(MISCONFIGURED_MS));
             }
         };
-        let host = || Platform::of_ledger(self.env.clone(), Rc::clone(&book));
-        alarm::run(book.sql(), &isolate, host).await?;
-        Ok(work::next_due(book.sql())?.unwrap_or(NEVER))
+        let host = || Platform::of_ledger(self.env.clone(), Rc::clone(&ledger));
+        alarm::run(ledger.sql(), &isolate, host).await?;
+        Ok(work::next_due(ledger.sql())?.unwrap_or(NEVER))
     }
 
     /// Sees to it that the alarm goes off when there is work.
-    async fn wake(&self, book: &Book) {
-        let due_ms = match work::next_due(book.sql()) {
+    async fn wake(&self, ledger: &ledger::Ledger<Database>) {
+        let due_ms = match work::next_due(ledger.sql()) {
             Ok(due_ms) => due_ms.unwrap_or(NEVER),
             Err(problem) => return log(&problem),
         };
@@ -268,7 +176,7 @@ fn log(problem: &str) {
 struct Asked {
     after: u64,
     kv_writes: Option<u64>,
-    /// See [`WIDE`].
+    /// See `ledger_client::WIDE`.
     wide: bool,
 }
 
@@ -282,24 +190,29 @@ impl Asked {
     }
 }
 
-fn answer(book: &Book, question: &str, asked: &Asked, body: &str) -> Result<String, String> {
+fn answer(
+    ledger: &ledger::Ledger<Database>,
+    question: &str,
+    asked: &Asked,
+    body: &str,
+) -> Result<String, String> {
     match question {
         "append" => {
             let order: Order = read(body).map_err(unreadable)?;
-            let reply = book.append(&order, guard::now_ms())?;
+            let reply = ledger.append(&order, guard::now_ms())?;
             let news = asked.readable(reply.news)?;
             Ok(print(&Reply { news, ..reply }))
         }
         "news" => {
             let news = match asked.kv_writes {
-                Some(writes) => book.counted_news(asked.after, writes, guard::now_ms()),
-                None => book.news(asked.after, guard::now_ms()),
+                Some(writes) => ledger.counted_news(asked.after, writes, guard::now_ms()),
+                None => ledger.news(asked.after, guard::now_ms()),
             };
             asked.readable(news?)
         }
         "history" => {
             let question: Question = read(body).map_err(unreadable)?;
-            Ok(print(&book.history(&question)?))
+            Ok(print(&ledger.history(&question)?))
         }
         _ => Err("no such question".to_owned()),
     }

@@ -8,8 +8,6 @@ use crate::cache::request::OriginRequest;
 use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience, Upload};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
-use futures_util::future::{Either, select};
-use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -89,13 +87,5 @@ pub async fn ask(
             let text = format!("the origin sent the status {status}");
             Err((OriginFailure::NoStatus(status), text))
         }
-    }
-}
-
-/// The output of a future within some time. The timer is cleared with it.
-pub async fn within<F: Future>(work: F, milliseconds: u64) -> Option<F::Output> {
-    match select(pin!(work), glue::pause(milliseconds)).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
     }
 }

@@ -2,9 +2,12 @@
 
 use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
-use super::js::{BODY_WAIT_MS, glue, message};
-use super::ledger_object::{self as ledger, Book};
+use super::js::promise::BODY_WAIT_MS;
+use super::js::{glue, message};
+use super::ledger_client;
 use super::pipe::{self, Pipe};
+use super::sql::Database;
+use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, guard, origin, tiers};
 use crate::cache::key::Slot;
@@ -15,6 +18,7 @@ use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{ADMIN_PATH, OriginRequest};
 use crate::cache::zone::Answer;
 use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
+use crate::flow::ledger::Ledger;
 use crate::flow::report::log_problem;
 use crate::http::head::ResponseHead;
 use futures_channel::oneshot;
@@ -53,7 +57,7 @@ enum Behind {
 /// A step of the ledger's work, in the ledger's object.
 struct Step {
     /// The ledger itself: its object must not call itself.
-    book: Rc<Book>,
+    ledger: Rc<Ledger<Database>>,
     /// What [`Host::settled`] waits for.
     pending: RefCell<Vec<Promise>>,
     /// The last failure of a write to KV.
@@ -78,9 +82,9 @@ impl Platform {
     }
 
     /// The platform of a step of the ledger's work.
-    pub fn of_ledger(env: Env, book: Rc<Book>) -> Self {
+    pub fn of_ledger(env: Env, ledger: Rc<Ledger<Database>>) -> Self {
         let behind = Behind::Ledger(Step {
-            book,
+            ledger,
             pending: RefCell::default(),
             lost: Cell::default(),
         });
@@ -117,7 +121,7 @@ impl Platform {
     /// Where a note of this deployment lies in the Cache API. Two deployments
     /// may serve one host; their ledgers have different ids.
     fn note_url(&self, site: &str, name: &str) -> Result<String, String> {
-        let id = ledger::id(self.env())?;
+        let id = ledger_client::id(self.env())?;
         Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
     }
 
@@ -209,7 +213,7 @@ impl Platform {
 const LEDGER_MS_MAX: u64 = 5000;
 
 async fn in_time<T>(question: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    match origin::within(question, LEDGER_MS_MAX).await {
+    match timeout(question, LEDGER_MS_MAX).await {
         Some(answer) => answer,
         None => Err(format!("no answer within {LEDGER_MS_MAX} ms")),
     }
@@ -391,16 +395,16 @@ impl Host for Platform {
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
-        in_time(ledger::append(self.env(), order)).await
+        in_time(ledger_client::append(self.env(), order)).await
     }
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
             Behind::Request { .. } | Behind::Cron(..) => {
-                in_time(ledger::news(self.env(), after)).await
+                in_time(ledger_client::news(self.env(), after)).await
             }
             Behind::Ledger(step) => {
-                let text = step.book.news(after, self.now_ms())?;
+                let text = step.ledger.news(after, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
             }
         }
@@ -409,17 +413,17 @@ impl Host for Platform {
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
         match &self.0.behind {
             Behind::Request { .. } | Behind::Cron(..) => {
-                in_time(ledger::counted_news(self.env(), after, kv_writes)).await
+                in_time(ledger_client::counted_news(self.env(), after, kv_writes)).await
             }
             Behind::Ledger(step) => {
-                let text = step.book.counted_news(after, kv_writes, self.now_ms())?;
+                let text = step.ledger.counted_news(after, kv_writes, self.now_ms())?;
                 News::decode(&text).map_err(|error| error.to_string())
             }
         }
     }
 
     async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
-        in_time(ledger::history(self.env(), question)).await
+        in_time(ledger_client::history(self.env(), question)).await
     }
 
     async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {

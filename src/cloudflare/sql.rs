@@ -1,7 +1,7 @@
 //! The ledger's SQLite, and the alarm of its object.
 
 use super::js::worker_message;
-use crate::flow::ledger::{Sql, Value};
+use crate::flow::ledger_sql::{Sql, Value};
 use js_sys::Date;
 use worker::{ScheduledTime, SqlStorage, SqlStorageValue, Storage};
 

@@ -9,8 +9,9 @@
 
 use super::body::{self, Body, Copy};
 use super::guard;
+use super::js::glue;
+use super::js::promise::BODY_WAIT_MS;
 use super::js::streams::Stream;
-use super::js::{BODY_WAIT_MS, glue};
 use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::zone::cache_tags;

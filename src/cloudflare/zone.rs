@@ -3,7 +3,7 @@
 use super::body::read_start;
 use super::js::streams::Stream;
 use super::js::worker_message;
-use super::origin;
+use super::timeout::timeout;
 use crate::cache::zone::Answer;
 use wasm_bindgen::JsCast;
 use worker::{
@@ -57,7 +57,7 @@ impl Zone {
     pub async fn purge(&self, body: &str) -> Result<Answer, String> {
         let controller = AbortController::default();
         let call = self.call(body, controller.signal());
-        match origin::within(call, CALL_MS_MAX).await {
+        match timeout(call, CALL_MS_MAX).await {
             Some(answer) => answer.map_err(worker_message),
             None => {
                 controller.abort();

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::proof::{self, Sender};
 use super::purge::{self, ReceiptView};
 use super::reply::{Answer, Content};
-use super::report::{Report, log_problem};
+use super::report::Report;
 use super::warm;
 use crate::cache::key;
 use crate::cache::ledger::{HISTORY_MAX, Question, Told};
@@ -119,7 +119,7 @@ async fn one<H: Host>(
     let sender = proof::prove(host, isolate, request, b"", None).await?;
     let wanted = key_of(request.url.query.as_deref().unwrap_or_default())?;
     let id = decoded(id).unwrap_or_default();
-    let mut told = ask(host, &Question::Id(id)).await?;
+    let mut told = purge::past_orders(host, &Question::Id(id)).await?;
     told.sort_by_key(|told| (!is_own(&sender, told), told.receipt.sequence));
     let fits = |told: &&Told| wanted.is_none_or(|key| told.receipt.key.as_deref() == Some(key));
     let readable = told.iter().filter(|told| may_read(&sender, told));
@@ -152,7 +152,7 @@ async fn list<H: Host>(
 ) -> Result<String, Problem> {
     let sender = proof::prove(host, isolate, request, b"", None).await?;
     let (after, limit) = page(request.url.query.as_deref().unwrap_or_default())?;
-    let told = ask(host, &Question::After { after, limit }).await?;
+    let told = purge::past_orders(host, &Question::After { after, limit }).await?;
     // A full page may not be the last, whoever ordered what is on it.
     let last = told.last().map(|told| told.receipt.sequence);
     let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit)
@@ -196,15 +196,6 @@ fn may_read(sender: &Sender<'_>, told: &Told) -> bool {
 
 fn is_own(sender: &Sender<'_>, told: &Told) -> bool {
     told.receipt.key.as_deref() == Some(&sender.key.rule.name)
-}
-
-/// Asks the ledger for past orders.
-pub async fn ask<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
-    host.history(question).await.map_err(|problem| {
-        log_problem(host, "ledger", &problem);
-        let detail = "the purge ledger cannot be reached; ask again";
-        Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5")
-    })
 }
 
 /// An answer in JSON, which nobody stores.

@@ -4,7 +4,7 @@
 
 use super::host::Host;
 use super::isolate::Isolate;
-use super::ledger::Sql;
+use super::ledger_sql::Sql;
 use super::refresh::refresh_url;
 use super::within::within;
 use super::work::{REFRESH, Step, WARM, ZONE, bucket, put_bucket};

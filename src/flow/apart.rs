@@ -6,7 +6,7 @@
 //! of the host), which is never dropped. So one owner's flood costs no other
 //! owner's page.
 
-use super::ledger::{Sql, Value};
+use super::ledger_sql::{Sql, Value};
 use crate::cache::key_scope::{KeyScope, SCOPE};
 use crate::cache::ledger::{MARK_MS, SCOPE_MARKS_MAX, SCOPES_MAX, numbers};
 use crate::cache::selector::mark_of;

@@ -3,14 +3,16 @@
 
 use super::aside::aside;
 use super::failure::origin_failed;
-use super::fetch::{Old, fetch};
-use super::find::{Hit, Taken};
+use super::fetch::fetch;
+use super::find::Hit;
 use super::flights::{BEAT_MS, Flight, Outcome};
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::parts::complete;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::stale_candidate::StaleCandidate;
+use super::store_placement::StorePlacement;
 use super::within::within;
 use crate::cache::freshness::blames_request;
 use crate::cache::leaders::{key_of_kind, kind_of, may_share};
@@ -46,11 +48,11 @@ const FAILED: &str = "failed";
 /// What a request asks the origin with.
 pub struct Held<B> {
     /// The stored answer that is to be confirmed or replaced.
-    pub old: Option<Old<B>>,
+    pub old: Option<StaleCandidate<B>>,
     /// The stored start that is to be completed.
     pub part: Option<Hit<B>>,
     /// See [`super::find::Search`].
-    pub taken: Taken,
+    pub taken: StorePlacement,
 }
 
 /// The name of the note about a flight.

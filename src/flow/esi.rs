@@ -12,7 +12,7 @@ use super::host::{BodyError, Gone, Host, Pipe, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Content};
 use super::report::Report;
-use super::serve::{follow, path_and_query};
+use super::serve::follow;
 use crate::cache::esi::{
     CONTROL_FIELD, Coding, DEPTH_MAX, INCLUDES_MAX, Include, Parser, Piece, for_whole, has_mark,
     is_marked,
@@ -248,7 +248,7 @@ impl<H: Host> Page<H> {
             event: "fragment",
             host: request.url.host.clone(),
             method: "GET".to_owned(),
-            path: path_and_query(&request),
+            path: request.url.path_and_query(),
             began_ms: host.now_ms(),
             ..Report::default()
         };

@@ -2,14 +2,15 @@
 
 use super::aside::aside;
 use super::failure::{no_answer, origin_failed};
-use super::find::{Hit, Taken};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
+use super::stale_candidate::{StaleCandidate, is_gone, is_usable};
+use super::store_placement::StorePlacement;
 use super::upstream::{self, Question};
-use super::{kv, memory, signpost, sync};
+use super::{kv, memory, signpost};
 use crate::cache::answer::{
     Exchange, Next, NotStored, for_clients, is_tied, settle, shows_another,
 };
@@ -20,20 +21,11 @@ use crate::cache::leaders::is_for_its_kind;
 use crate::cache::no_vary_search;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, OriginRequest};
-use crate::cache::sequence::PurgeState;
 use crate::cache::stored::{Age, as_stale};
-use crate::cache::windows::{self, Window};
+use crate::cache::windows;
 use crate::http::cache_control::withheld;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
-
-/// A stored answer that the origin is to confirm or replace.
-pub struct Old<B> {
-    /// The answer.
-    pub hit: Hit<B>,
-    /// Whether it is served should the origin fail.
-    pub on_error: bool,
-}
 
 /// An exchange with the origin.
 pub struct Ask<B> {
@@ -121,8 +113,8 @@ pub async fn fetch<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    mut old: Option<Old<H::Body>>,
-    taken: &Taken,
+    mut old: Option<StaleCandidate<H::Body>>,
+    taken: &StorePlacement,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -269,32 +261,6 @@ pub async fn fetch<H: Host>(
     }
 }
 
-/// Whether the old answer may still be served: while the origin was asked,
-/// which may take long, it may have been purged, or its time may have run out.
-pub async fn is_usable<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    old: &Old<H::Body>,
-    report: &mut Report,
-) -> bool {
-    let site = &lookup.key.url.host;
-    let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
-    report.set_knowledge(knowledge.word());
-    let state = purge_state(isolate, old);
-    let (_, stands) = as_stale(&old.hit.entry, Some(state), host.now_ms());
-    stands != Window::Gone
-}
-
-/// Whether the old answer is known to be purged hard.
-fn is_gone<B>(isolate: &Isolate, old: &Old<B>) -> bool {
-    purge_state(isolate, old) == PurgeState::Hard
-}
-
-fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
-    old.hit.entry.purge_state(&isolate.index.borrow())
-}
-
 /// An answer that the origin has made or confirmed for this request: Age would
 /// say that it has not (RFC 9111 §5.1), unless a cache before it says so, too.
 /// (However long it took: that counts for who is answered later.)
@@ -393,7 +359,7 @@ pub fn store<H: Host>(
 pub fn serve_stale<H: Host>(
     host: &H,
     lookup: &Lookup,
-    old: Option<Old<H::Body>>,
+    old: Option<StaleCandidate<H::Body>>,
     client: Client,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -423,12 +389,12 @@ fn outdate<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    old: Option<Old<H::Body>>,
-    taken: &Taken,
+    old: Option<StaleCandidate<H::Body>>,
+    taken: &StorePlacement,
     replaced: &[(Tier, Slot)],
     report: &mut Report,
 ) {
-    let Some(Old { hit, .. }) = old else {
+    let Some(StaleCandidate { hit, .. }) = old else {
         return;
     };
     let entry = hit.entry;

@@ -4,6 +4,7 @@ use super::aside::aside;
 use super::host::{Host, Tier};
 use super::isolate::Isolate;
 use super::report::Report;
+use super::store_placement::StorePlacement;
 use super::{kv, sync};
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
@@ -64,47 +65,7 @@ pub struct Search<B> {
     /// What was found.
     pub found: Found<B>,
     /// Which slots are taken by other variants.
-    pub taken: Taken,
-}
-
-/// What looking tells about storing.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// The tiers in which the key's own slot is taken by another variant, and
-    /// the fields that chose that one.
-    others: Vec<(Tier, Vec<String>)>,
-    /// Whether there was an answer, stale or purged: it has been fetched
-    /// before (see `cache::admission`).
-    pub seen_before: bool,
-    /// Whether there was an answer that a write alone has made unusable: who
-    /// writes and reads in turn has it fetched as often as they like.
-    pub written: bool,
-}
-
-impl Taken {
-    /// Whether there are variants for other requests.
-    pub fn is_of_variants(&self) -> bool {
-        !self.others.is_empty()
-    }
-
-    /// Where an entry goes in a tier: beside another variant that the same
-    /// fields choose; else into the key's own slot, where it is looked for
-    /// first.
-    pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Slot {
-        if entry.status == 206 {
-            return lookup.key.part_slot();
-        }
-        let names = entry.choices.iter().map(|(name, _)| name);
-        let taken = self.others.iter().any(|(of, others)| {
-            *of == tier && !others.is_empty() && names.clone().eq(others.iter())
-        });
-        if taken {
-            let variant = negotiation::variant_text(&entry.choices);
-            lookup.key.variant_slot(&variant)
-        } else {
-            lookup.key.slot().clone()
-        }
-    }
+    pub taken: StorePlacement,
 }
 
 /// Looks in the Cache API, then in KV if the rule says so. An entry that is
@@ -166,7 +127,7 @@ pub async fn find_in_kv<H: Host>(
     lookup: &Lookup,
     report: &mut Report,
 ) -> Search<H::Body> {
-    let mut taken = Taken::default();
+    let mut taken = StorePlacement::default();
     let found = find_in(host, isolate, lookup, Tier::Kv, &mut taken, report).await;
     Search { found, taken }
 }
@@ -181,7 +142,7 @@ async fn search<H: Host>(
 ) -> Search<H::Body> {
     let mut search = Search {
         found: Found::Nothing(Missing::Uri),
-        taken: Taken::default(),
+        taken: StorePlacement::default(),
     };
     for tier in tiers {
         let found = find_in(host, isolate, lookup, *tier, &mut search.taken, report).await;
@@ -230,7 +191,7 @@ async fn find_in<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     tier: Tier,
-    taken: &mut Taken,
+    taken: &mut StorePlacement,
     report: &mut Report,
 ) -> Found<H::Body> {
     let mut slot = lookup.key.slot().clone();
@@ -258,7 +219,7 @@ async fn find_in<H: Host>(
             .key
             .variant_slot(&negotiation::variant_text(&choices));
         if missing == Missing::Uri {
-            taken.others.push((tier, names.clone()));
+            taken.add_other(tier, names.clone());
         }
         missing = Missing::Variant(names);
     }

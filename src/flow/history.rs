@@ -1,6 +1,7 @@
 //! What the ledger tells of past orders.
 
-use super::ledger::{Ledger, Sql, Value, read_record};
+use super::ledger::{Ledger, read_record};
+use super::ledger_sql::{Sql, Value};
 use crate::cache::ledger::{
     HISTORY_BYTES_MAX, HISTORY_MAX, Question, Receipt, Told, made_id_number,
 };

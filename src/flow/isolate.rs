@@ -3,7 +3,7 @@
 use super::abandoned::Abandoned;
 use super::flights::Flights;
 use super::keys::Keys;
-use super::kv::KvState;
+use super::kv_state::KvState;
 use super::origins::Origins;
 use crate::cache::ledger_breaker::LedgerBreaker;
 use crate::cache::memory::Memory;

@@ -1,46 +1,26 @@
 //! KV behind the Cache API: which copies it gets, and when it is left alone.
-//! What an isolate knows of that, and the decisions of `cache::admission`,
-//! `cache::kv_health` and `cache::budget` on it.
+//! The decisions are those of `cache::admission`, `cache::kv_health` and
+//! `cache::budget`, on what the isolate knows ([`KvState`]).
 //!
 //! The Cache API has no such guard: it is in the same building, its hits are
 //! what everything is about, and a timer on each would cost more than a slow
 //! one ever will.
 
-use super::find::Taken;
 use super::host::{Host, Keep, Landed, Tier};
 use super::isolate::Isolate;
+use super::kv_state::KvState;
 use super::report::{Report, log_problem};
+use super::store_placement::StorePlacement;
 use super::within::within;
-use crate::cache::admission::{self, Doorkeeper};
-use crate::cache::budget::Budget;
+use crate::cache::admission;
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
-use crate::cache::kv_health::{
-    BODY_FAILED, LAST_READ_MS_MAX, READ_MS_MAX, Reads, WriteFault, Writes,
-};
+use crate::cache::kv_health::{BODY_FAILED, LAST_READ_MS_MAX, READ_MS_MAX, WriteFault};
 use crate::cache::limits::DAY_MS;
 use crate::cache::request::Lookup;
 use crate::cache::rule::Kv;
-use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::pin::Pin;
 use std::rc::Rc;
-
-/// What an isolate knows of KV.
-#[derive(Debug, Default)]
-pub struct KvState {
-    doorkeeper: RefCell<Doorkeeper>,
-    writes: Cell<Writes>,
-    reads: Cell<Reads>,
-    /// The day's writes; they are counted where there is a budget.
-    pub budget: Cell<Budget>,
-    /// When the ledger was last told of writes.
-    pub told_ms: Cell<Option<u64>>,
-    /// Slots whose bodies came short.
-    doubted: RefCell<HashSet<String>>,
-    /// The last day whose budget was seen to be spent.
-    spent_day: Cell<Option<u64>>,
-}
 
 /// Copies are not written, because KV refuses them.
 pub const PAUSED: &str = "kv-writes-paused";
@@ -54,7 +34,7 @@ pub fn copies_of<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     entry: Entry,
-    taken: &Taken,
+    taken: &StorePlacement,
     report: &mut Report,
 ) -> Keep {
     let mut keep = copies_but(host, isolate, lookup, entry, taken, &[], report);
@@ -69,7 +49,7 @@ pub fn copies_but<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     entry: Entry,
-    taken: &Taken,
+    taken: &StorePlacement,
     but: &[(Tier, Slot)],
     report: &mut Report,
 ) -> Keep {

@@ -1,11 +1,11 @@
 //! Looking for a copy once more, before an error is given.
 
-use super::fetch::{Old, is_usable};
 use super::find::{Found, find_at_last};
 use super::host::Host;
 use super::isolate::Isolate;
-use super::parts::find_part;
+use super::part_lookup::find_part;
 use super::report::Report;
+use super::stale_candidate::{StaleCandidate, is_usable};
 use crate::cache::request::Lookup;
 use std::rc::Rc;
 
@@ -17,9 +17,9 @@ pub async fn last_look<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    old: Option<Old<H::Body>>,
+    old: Option<StaleCandidate<H::Body>>,
     report: &mut Report,
-) -> Option<Old<H::Body>> {
+) -> Option<StaleCandidate<H::Body>> {
     if let Some(stands) = old.as_ref().filter(|old| old.on_error)
         && is_usable(host, isolate, lookup, stands, report).await
     {
@@ -36,6 +36,6 @@ pub async fn last_look<H: Host>(
     // Another error is no better.
     match lookup.rule.error_statuses.contains(&hit.entry.status) {
         true => old,
-        false => Some(Old { hit, on_error }),
+        false => Some(StaleCandidate { hit, on_error }),
     }
 }

@@ -8,6 +8,7 @@
 //! because the receipt is written last.
 
 use super::apart::{self, Apart};
+use super::ledger_sql::{Sql, Value};
 use crate::cache::key_scope::KeyScope;
 use crate::cache::ledger::{
     Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
@@ -19,60 +20,6 @@ use crate::cache::sequence::Numbers;
 use crate::http::json_object::{self, print};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
-
-/// A value of SQLite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// NULL
-    Null,
-    /// INTEGER
-    Integer(i64),
-    /// TEXT
-    Text(String),
-}
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl Value {
-    /// The number, if it is one.
-    pub fn number(&self) -> Option<u64> {
-        match self {
-            Self::Integer(number) => u64::try_from(*number).ok(),
-            Self::Null | Self::Text(_) => None,
-        }
-    }
-
-    /// The text, if it is one.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Null | Self::Integer(_) => None,
-        }
-    }
-}
-
-/// A database.
-pub trait Sql {
-    /// Runs one statement and gives its rows.
-    fn run(&self, statement: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, String>;
-
-    /// The single number that a statement gives; 0 if there is none.
-    fn number(&self, statement: &str, values: &[Value]) -> Result<u64, String> {
-        let rows = self.run(statement, values)?;
-        let first = rows.first().and_then(|row| row.first());
-        Ok(first.and_then(Value::number).unwrap_or(0))
-    }
-}
 
 /// How many KV writes one question may tell of: a thousand times what a free
 /// plan has a day.

@@ -1,6 +1,7 @@
 //! Opening the ledger when it is first needed, and again if that failed.
 
-use super::ledger::{Ledger, Sql};
+use super::ledger::Ledger;
+use super::ledger_sql::Sql;
 use std::cell::RefCell;
 use std::rc::Rc;
 

@@ -1,50 +1,18 @@
-//! Stored parts of bodies: found for ranges that they hold, and completed for
-//! requests that want everything.
+//! Stored parts of bodies, completed for requests that want everything.
 
 use super::fetch::{self, Ask, forward, store};
-use super::find::{Found, Hit, Taken, find_in_slot};
-use super::host::{Host, Tier, WHOLE_BYTES_MAX};
+use super::find::Hit;
+use super::host::Host;
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
 use super::report::Report;
+use super::store_placement::StorePlacement;
 use super::{kv, signpost};
 use crate::cache::answer::{Exchange, Next, settle};
 use crate::cache::part::{self, Part};
 use crate::cache::request::Lookup;
 use crate::http::range;
 use std::rc::Rc;
-
-/// A stored part that is of use for this request: one that holds the range it
-/// wants, or the start of the body that it wants whole.
-pub async fn find_part<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    report: &mut Report,
-) -> Option<Hit<H::Body>> {
-    let slot = lookup.key.part_slot();
-    // Few URLs have a part; for the others this costs no look-up.
-    if lookup.head_only || !isolate.has_part(&slot.digest) {
-        return None;
-    }
-    let found = find_in_slot(host, isolate, lookup, Tier::CacheApi, &slot, report).await;
-    let Found::Fresh(hit) = found else {
-        return None;
-    };
-    let part = Part::of(&hit.entry.fields)?;
-    let useful = match &lookup.range {
-        Some(wanted) => {
-            part.answers(wanted).is_some()
-                && range::if_range_holds(&lookup.client, &hit.entry.fields)
-        }
-        None => {
-            !hit.entry.by_credentials
-                && part.rest().is_some()
-                && part.total <= u64::from(WHOLE_BYTES_MAX)
-        }
-    };
-    useful.then_some(hit)
-}
 
 /// Asks the origin for what follows a stored start, and puts the whole answer
 /// together and into the tiers. If the origin sends anything else than the
@@ -57,7 +25,7 @@ pub async fn complete<H: Host>(
     report: &mut Report,
 ) -> Answer<H::Body> {
     // A part is looked for where the key's own slot is free.
-    let mut nothing = Taken::default();
+    let mut nothing = StorePlacement::default();
     nothing.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
     let mut request = lookup.origin().clone();

@@ -1,4 +1,4 @@
-//! From a proven order to its receipt.
+//! From a proven order to its receipt, and the past orders of the ledger.
 //!
 //! An order is done wholly or not at all. Nothing is read from it before it
 //! is proven.
@@ -10,7 +10,7 @@ use super::proof::{self, Sender};
 use super::report::{Report, log_problem};
 use super::sync;
 use super::within::within;
-use crate::cache::ledger::{Order, Progress, Receipt, Told};
+use crate::cache::ledger::{Order, Progress, Question, Receipt, Told};
 use crate::cache::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
 use crate::http::date;
 use crate::http::head::RequestHead;
@@ -125,6 +125,15 @@ pub async fn append<H: Host>(
             Err(Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5"))
         }
     }
+}
+
+/// Asks the ledger for past orders.
+pub async fn past_orders<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
+    host.history(question).await.map_err(|problem| {
+        log_problem(host, "ledger", &problem);
+        let detail = "the purge ledger cannot be reached; ask again";
+        Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5")
+    })
 }
 
 fn not_order(error: NotOrder) -> Problem {

@@ -1,14 +1,16 @@
 //! Fetching again what is stored: behind a stale answer, or because an order
 //! wants it warm.
 
-use super::fetch::{Old, fetch};
-use super::find::{Found, Hit, Taken, find_fresh, find_in_kv};
+use super::fetch::fetch;
+use super::find::{Found, Hit, find_fresh, find_in_kv};
 use super::flights::Flight;
+use super::hit::from_cache;
 use super::host::{Host, Landed, Tier};
 use super::isolate::Isolate;
 use super::reply::Client;
 use super::report::Report;
-use super::serve::from_cache;
+use super::stale_candidate::StaleCandidate;
+use super::store_placement::StorePlacement;
 use super::{collapse, kv, signpost, sync};
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::Lookup;
@@ -94,7 +96,7 @@ async fn ask<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     found: Found<H::Body>,
-    taken: &Taken,
+    taken: &StorePlacement,
     report: &mut Report,
 ) {
     let old = match found {
@@ -102,7 +104,7 @@ async fn ask<H: Host>(
         Found::Stale(hit, on_error) => Some((hit, on_error)),
         Found::Nothing(_) => None,
     };
-    let old = old.map(|(hit, on_error)| Old { hit, on_error });
+    let old = old.map(|(hit, on_error)| StaleCandidate { hit, on_error });
     let nobody = Client::Nobody;
     let answer = fetch(host, isolate, lookup, old, taken, nobody, report).await;
     report.status = answer.status;

@@ -1,69 +1,29 @@
-//! The life of a request, from top to bottom.
+//! What is done for a request, from top to bottom.
 
 use super::aside::aside;
 use super::bypass::bypass;
 use super::collapse::{Held, ask, fill, fill_too};
 use super::failure::{error_page, no_answer};
-use super::fetch::{Old, is_usable, note_stores, serve_stale};
-use super::find::{Found, Hit, Missing, Search, Taken, find};
-use super::host::{Host, Keep, Tier};
+use super::fetch::serve_stale;
+use super::find::{Found, Missing, Search, find};
+use super::hit::from_cache;
+use super::host::Host;
 use super::isolate::Isolate;
 use super::last_look::last_look;
-use super::parts::find_part;
+use super::part_lookup::find_part;
 use super::refresh::refresh_later;
-use super::reply::{Answer, Client, from_entry};
+use super::reply::{Answer, Client};
 use super::report::Report;
+use super::stale_candidate::{StaleCandidate, is_usable};
+use super::store_placement::StorePlacement;
 use super::turn::{Turn, Wanted, take_turn};
-use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync, writes};
+use super::{admin, collapse, dialect, memory, signpost, sync, writes};
 use crate::cache::negotiation;
 use crate::cache::origin_failure::OriginFailure;
-use crate::cache::request::{Lookup, Plan, classify};
+use crate::cache::request::{Lookup, Plan};
 use crate::http::cache_control::RequestControl;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
-
-/// Serves a request of which all fields are known.
-pub async fn serve<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    request: RequestHead,
-    body: Option<H::Body>,
-) -> Answer<H::Body> {
-    let plan = classify(&isolate.rules, &request);
-    serve_as(host, isolate, plan, request, body).await
-}
-
-/// Serves a request as planned. For a lookup, of its fields those are enough
-/// that are read (`cache::reads`).
-pub async fn serve_as<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    plan: Plan,
-    request: RequestHead,
-    body: Option<H::Body>,
-) -> Answer<H::Body> {
-    let mut report = Report {
-        event: "request",
-        host: request.url.host.clone(),
-        method: request.method.name().to_owned(),
-        path: path_and_query(&request),
-        began_ms: host.now_ms(),
-        ..Report::default()
-    };
-    let mut answer = follow(host, isolate, plan, &request, body, &mut report).await;
-    let pipe = esi::begin(host, &isolate.rules, &request, &mut answer, &mut report);
-    answer.fields.add("cache-status", report.cache_status());
-    report.status = answer.status;
-    // Its tier is the one word that every hit has.
-    let is_plain = report.cache == "hit" && report.notes.is_empty() && report.detail.len() <= 1;
-    let is_quiet = is_plain && !isolate.rules.log_hits;
-    match pipe {
-        None if is_quiet => {}
-        None => report.log(host),
-        Some(pipe) => esi::make(host, isolate, request, pipe, report),
-    }
-    answer
-}
 
 /// Does what is planned for a request.
 pub async fn follow<H: Host>(
@@ -94,15 +54,6 @@ pub async fn follow<H: Host>(
             aside(answer).await
         }
         Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), report).await,
-    }
-}
-
-/// Path and query, as asked for.
-pub fn path_and_query(request: &RequestHead) -> String {
-    let path = &request.url.path;
-    match &request.url.query {
-        Some(query) => format!("{path}?{query}"),
-        None => path.clone(),
     }
 }
 
@@ -149,7 +100,7 @@ async fn look_up<H: Host>(
                 report.detail.push("stale-while-revalidate");
                 return from_cache(host, isolate, &lookup, hit, &taken, report);
             }
-            Found::Stale(hit, on_error) => (Some(Old { hit, on_error }), None),
+            Found::Stale(hit, on_error) => (Some(StaleCandidate { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
         let miss = Miss {
@@ -168,9 +119,9 @@ async fn look_up<H: Host>(
 
 /// What a look came to that found nothing to serve.
 struct Miss<B> {
-    old: Option<Old<B>>,
+    old: Option<StaleCandidate<B>>,
     missing: Option<Missing>,
-    taken: Taken,
+    taken: StorePlacement,
     /// When it began.
     looked_ms: u64,
     /// How often another request has asked for this one before.
@@ -235,12 +186,12 @@ async fn obtain<H: Host>(
 fn say_why<H: Host>(
     host: &H,
     lookup: &Lookup,
-    old: Option<&Old<H::Body>>,
+    old: Option<&StaleCandidate<H::Body>>,
     missing: Option<&Missing>,
     report: &mut Report,
 ) {
     // Fresh, but the request would not have it.
-    let unwanted = |old: &Old<_>| {
+    let unwanted = |old: &StaleCandidate<_>| {
         let entry = &old.hit.entry;
         lookup.wishes != RequestControl::default()
             && entry.age(host.now_ms()) < entry.terms.lifetime
@@ -261,7 +212,7 @@ fn say_why<H: Host>(
 /// The digest of the slot where the answer that is asked for will lie.
 fn where_it_will_lie<B>(
     lookup: &Lookup,
-    old: Option<&Old<B>>,
+    old: Option<&StaleCandidate<B>>,
     missing: Option<&Missing>,
 ) -> String {
     match (old, missing) {
@@ -334,42 +285,4 @@ fn not_cached<B>() -> Answer<B> {
         504,
         "Gateway timeout: there is no stored copy that fits, and the request is only-if-cached.\n",
     )
-}
-
-/// A hit. One found in KV is copied to the Cache API on its way.
-pub fn from_cache<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    hit: Hit<H::Body>,
-    taken: &Taken,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    // RFC 9211 §2.1: a hit is what was not asked for.
-    report.hit = !report.collapsed;
-    report.cache = match report.collapsed {
-        true => "collapsed",
-        false if hit.age.ttl > 0 => "hit",
-        false => "stale",
-    };
-    report.set_tier(hit.tier);
-    report.set_age(hit.age);
-    report.entry = Some(hit.slot.entry_url.clone());
-    let head = from_entry(&hit.entry, lookup, Client::Waiting, hit.age);
-    if hit.tier == Tier::CacheApi {
-        if head.wants_body {
-            memory::consider(host, isolate, lookup, &hit);
-        }
-        return head.with(hit.body);
-    }
-    let slot = taken.slot_for(Tier::CacheApi, lookup, &hit.entry);
-    let places = vec![(Tier::CacheApi, slot)];
-    note_stores(report, &places);
-    let for_client = head.wants_body;
-    let keep = Keep {
-        entry: hit.entry,
-        places,
-        landed: report.landed.clone().and(kv::doubt(isolate, &hit.slot)),
-    };
-    head.with(host.keep(hit.body, keep, for_client))
 }

@@ -5,12 +5,11 @@
 //! Sitemaps are read here and now, one at a time: the origin is asked for them
 //! as it is for pages, past the cache, and they are not stored.
 
-use super::admin;
 use super::host::{BodyError, Host};
 use super::isolate::Isolate;
 use super::problem::{PartErrors, Problem};
 use super::proof;
-use super::purge::{Outcome, append, read_body};
+use super::purge::{Outcome, append, past_orders, read_body};
 use super::report::Report;
 use super::upstream;
 use super::within::within;
@@ -162,7 +161,7 @@ async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
     let Some(id) = &order.id else {
         return Ok(false);
     };
-    let told = admin::ask(host, &Question::Id(id.clone())).await?;
+    let told = past_orders(host, &Question::Id(id.clone())).await?;
     Ok(told.iter().any(|told| told.receipt.key == order.key))
 }
 

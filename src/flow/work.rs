@@ -10,7 +10,7 @@
 //! each try it is put off, so that one which a restart breaks off is tried
 //! again, and one that brings the object down does not do so for ever.
 
-use super::ledger::{Sql, Value};
+use super::ledger_sql::{Sql, Value};
 use crate::cache::ledger::{Order, Progress, Receipt};
 use crate::cache::quota::fair_share;
 use crate::cache::zone::{self, Bucket, Call, Outcome};

@@ -8,7 +8,7 @@
 //! [`HOSTS_MAX`](crate::cache::ledger::HOSTS_MAX) share buckets.
 
 use super::apart::{Apart, COLUMNS, NOBODY, Owner, read_owner};
-use super::ledger::{Sql, Value};
+use super::ledger_sql::{Sql, Value};
 use crate::cache::ledger::{
     HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, Order, WIDEN_MS, WRITES_MAX, numbers,
 };

@@ -118,6 +118,15 @@ impl Url {
         text
     }
 
+    /// Path and query, as asked for.
+    pub fn path_and_query(&self) -> String {
+        let path = &self.path;
+        match &self.query {
+            Some(query) => format!("{path}?{query}"),
+            None => path.clone(),
+        }
+    }
+
     /// Whether both have one scheme, host and port (RFC 6454 §5).
     pub fn same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.host == other.host

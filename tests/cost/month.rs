@@ -13,7 +13,7 @@ use super::simulation::world::World;
 use edgekeep::cache::key::Slot;
 use edgekeep::cache::request::{Plan, classify};
 use edgekeep::cache::rules::Rules;
-use edgekeep::flow::serve;
+use edgekeep::flow::handle;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -405,7 +405,7 @@ impl Driver {
         };
         let head = track.head.clone();
         world.executor.spawn(life, async move {
-            let answer = serve::serve(&host, &host.seat.isolate, head, None).await;
+            let answer = handle::serve(&host, &host.seat.isolate, head, None).await;
             assert_eq!(answer.status, 200, "{:?}", answer.fields);
         });
     }

@@ -6,10 +6,10 @@ mod requests;
 
 use crate::world::{Bytes, World, secrets};
 use edgekeep::cache::rules::Rules;
+use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
-use edgekeep::flow::serve::serve;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;

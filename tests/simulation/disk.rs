@@ -5,7 +5,7 @@ use super::setup::Small;
 use super::sqlite::Sqlite;
 use super::switches::Switch;
 use edgekeep::cache::ledger::{HOST_WRITES_MAX, MARK_MS, MARKS_MAX, SCOPE_MARKS_MAX};
-use edgekeep::flow::ledger::{Sql, Value};
+use edgekeep::flow::ledger_sql::{Sql, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 

@@ -3,11 +3,11 @@
 use super::{Bytes, Plan, World};
 use edgekeep::cache::ledger::Order;
 use edgekeep::cache::rules::Rules;
+use edgekeep::flow::handle::serve;
 use edgekeep::flow::host::{Host, Ordered};
 use edgekeep::flow::isolate::Isolate;
 use edgekeep::flow::keys::Keys;
 use edgekeep::flow::reply::{Answer, Content};
-use edgekeep::flow::serve::serve;
 use edgekeep::flow::sync;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};

@@ -1,5 +1,5 @@
 // What wasm asks of JavaScript beyond `worker` and `wasm-bindgen`. README.md beside this file says why each piece exists.
-// `glue.rs` is the other side.
+// `glue.rs` is the other side, with `promise.rs` and `disconnect.rs`.
 //
 // A head is a text of lines: a name, its value, the next name, its value. No field can hold a line feed.
 

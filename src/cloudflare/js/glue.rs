@@ -5,12 +5,11 @@
 //! An operation that takes time has a number, under which JavaScript reports
 //! its outcome: one call, where a promise takes two closures and five calls.
 
-use super::BODY_WAIT_MS;
+use super::promise::BODY_WAIT_MS;
 use super::streams::Stream;
 use crate::cloudflare::guard;
 use crate::http::fields::Fields;
 use futures_channel::oneshot;
-use js_sys::Promise;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -34,15 +33,6 @@ extern "C" {
 
     #[wasm_bindgen(js_name = sendHead)]
     fn send_head(request: &web_sys::Request, whole: bool) -> u32;
-
-    /// Calls [`guard::disconnected`] when the client of a request has gone.
-    pub fn watch(request: &web_sys::Request, id: u32);
-
-    /// Forgets a request that has ended without a response.
-    pub fn forget(request: &web_sys::Request);
-
-    /// Handles the failure of a promise that nobody waits for.
-    pub fn ignore(promise: &Promise);
 
     #[wasm_bindgen(js_name = match)]
     fn match_url(op: u32, url: &str);

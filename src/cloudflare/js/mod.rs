@@ -5,18 +5,14 @@
 //! numbers, and how to measure that again. `tests/shape.rs` keeps other
 //! modules from calling JavaScript by themselves.
 
+pub mod disconnect;
 pub mod glue;
+pub mod promise;
 pub mod streams;
 
-use crate::cloudflare::guard;
-use js_sys::futures::JsFuture;
-use js_sys::{Error, JSON, Promise, Reflect};
+use js_sys::{Error, JSON, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
-
-/// The longest wait for the end of a body: the largest setting allows one
-/// 3,600 s, and the native pipes that move it report nothing before its end.
-pub const BODY_WAIT_MS: u64 = 4_500_000;
 
 /// The message of an exception, for logs.
 pub fn message(error: &JsValue) -> String {
@@ -44,10 +40,4 @@ pub fn json_variable(env: &Env, name: &str) -> Option<String> {
     }
     let as_json = || JSON::stringify(&value).ok().map(String::from);
     Some(value.as_string().or_else(as_json).unwrap_or_default())
-}
-
-/// Waits for a promise, for which `bound_ms` is allowed (see
-/// [`guard::with_bound`]).
-async fn wait(promise: Promise, bound_ms: u64) -> Result<JsValue, JsValue> {
-    guard::with_bound(bound_ms, JsFuture::from(promise)).await
 }

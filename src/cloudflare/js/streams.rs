@@ -6,8 +6,7 @@
 //! `readAtLeast`, `FixedLengthStream` and `IdentityTransformStream`, which are
 //! workerd's own.
 
-use super::glue::ignore;
-use super::{BODY_WAIT_MS, wait};
+use super::promise::{BODY_WAIT_MS, ignore, wait};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};

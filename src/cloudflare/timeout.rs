@@ -1,0 +1,13 @@
+//! Bounding how long a future may take.
+
+use super::js::glue;
+use futures_util::future::{Either, select};
+use std::pin::pin;
+
+/// The output of a future within some time. The timer is cleared with it.
+pub async fn timeout<F: Future>(work: F, milliseconds: u64) -> Option<F::Output> {
+    match select(pin!(work), glue::pause(milliseconds)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
