@@ -17,7 +17,7 @@ use super::world::{Seat, World};
 use edgekeep::cache::ledger::Order;
 use edgekeep::cache::selector::EVERYTHING;
 use edgekeep::flow::host::Ordered;
-use edgekeep::flow::{serve, sync};
+use edgekeep::flow::{handle, sync};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -176,7 +176,7 @@ pub fn dispatch(
     };
     let number = world.executor.spawn(exchange.life.clone(), async move {
         let (world, seat, exchange) = (&host.world, &host.seat, &host.exchange);
-        let mut answer = serve::serve(&host, &seat.isolate, head, body).await;
+        let mut answer = handle::serve(&host, &seat.isolate, head, body).await;
         exchange.answered.set(true);
         if world.switch == Some(Switch::OutageNotTold) {
             let mut told = status_of(&answer).to_owned();
