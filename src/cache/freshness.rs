@@ -47,13 +47,10 @@ impl Times {
     }
 }
 
-/// The directives that hold for this cache: a valid `CDN-Cache-Control`
-/// replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
+/// The directives that hold for this cache, and whether a targeted field says
+/// them: such a field replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
 pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
-    match CacheControl::targeted(&head.fields) {
-        Some(control) => (control, true),
-        None => (CacheControl::of(&head.fields), false),
-    }
+    CacheControl::effective(&head.fields)
 }
 
 /// The terms of an answer, or `None` if nothing says for how long it is fresh.
