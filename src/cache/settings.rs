@@ -243,12 +243,15 @@ pub struct RuleSettings {
     /// reloaded (RFC 8246). Default: `false`.
     pub immutable: Option<bool>,
     /// Window after expiry in which a stale response is served while it is
-    /// refreshed. The origin's own directive takes precedence. Default: 0.
+    /// refreshed. The origin's own directive takes precedence. Only for
+    /// responses that had a lifetime. Default: 0.
     pub stale_while_revalidate: Option<u64>,
     /// Window after expiry in which a stale response is served if the origin
     /// cannot be reached, times out, breaks off or answers one of
     /// `error_statuses`. The origin's own directive takes precedence; over the
-    /// default, `s-maxage` does too. Default: 86,400.
+    /// default, `s-maxage` does too. Only for responses that had a lifetime: what
+    /// was never fresh (`max-age=0`, `Expires: 0`, `no-cache`) is shown to nobody
+    /// else, unless the origin itself says `stale-if-error`. Default: 86,400.
     pub stale_if_error: Option<u64>,
     /// How long errors are stored that name no lifetime, in the Cache API only;
     /// `{}` stores none. Statuses that blame the request (400, 405, 406, 408,

@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod ledger_start;
 pub mod memory;
 pub mod origins;
+mod outdate;
 mod parts;
 pub mod problem;
 pub mod proof;
