@@ -242,7 +242,7 @@ fn entries() {
         let mutated = hostile.mutate(&text, &["|", "\\7c;", "99"]);
         for text in [
             mutated,
-            hostile.text(&["E4|0|0|0|0|0|0|0|0|200|0|||0||0|0|."]),
+            hostile.text(&["E5|0|0|0|0|0|0|0|0|200|0|||0||0|0|."]),
         ] {
             match Entry::decode(&text) {
                 Err(_) => garbled += 1,

@@ -52,6 +52,7 @@ pub mod selector;
 pub mod settings;
 pub mod sitemap;
 pub mod stored;
+mod tags;
 pub mod unconfirmed;
 pub mod warm;
 pub mod wide;

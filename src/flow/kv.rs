@@ -13,7 +13,7 @@ use super::report::{Report, log_problem};
 use super::within::within;
 use crate::cache::admission::{self, Doorkeeper};
 use crate::cache::budget::Budget;
-use crate::cache::entry::Entry;
+use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::kv_health::{
     BODY_FAILED, DAY_MS, LAST_READ_MS_MAX, READ_MS_MAX, Reads, WriteFault, Writes,
@@ -112,8 +112,8 @@ fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
 }
 
 /// The longest body that KV gets: its values have at most 25 MiB, of which
-/// 64 KiB are left for the entry's text.
-const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
+/// some are left for the entry's text.
+const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - ENTRY_BYTES_MAX as u64;
 
 /// What the look for an answer tells of how often it is fetched.
 enum Proof {
