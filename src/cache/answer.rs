@@ -9,6 +9,7 @@ use super::freshness::{self, Times};
 use super::groups;
 use super::negotiation;
 use super::part::Part;
+use super::redirect;
 use super::request::{Lookup, VIA};
 use super::selector::{self, TAGS_MAX};
 use super::tags;
@@ -105,6 +106,9 @@ pub enum NotStored {
     Vary,
     /// Neither origin nor rule says for how long it is fresh.
     NoFreshness,
+    /// It redirects to the URL that it answers: whoever is given it asks for
+    /// it again, without end.
+    SelfRedirect,
     /// It arrived older than it may be used, and has no validator.
     Expired,
     /// A 304; a 206 that is no single part with a strong validator; any other
@@ -136,6 +140,7 @@ impl NotStored {
             Self::RequestError => "request-error",
             Self::Vary => "vary",
             Self::NoFreshness => "no-freshness",
+            Self::SelfRedirect => "self-redirect",
             Self::Expired => "expired",
             Self::Status => "status",
             Self::Head => "head",
@@ -152,6 +157,11 @@ impl NotStored {
                 "csrf-token: the answer sets a CSRF cookie, so a token of this reader is in its \
                  body; it is never stored. Give the form an address of its own, with a rule \
                  cache = false",
+            ),
+            Self::SelfRedirect => Some(
+                "self-redirect: the origin redirects to the URL that it was asked for. It \
+                 probably reads the host or scheme of its own connection, and should read \
+                 X-Forwarded-Host and X-Forwarded-Proto",
             ),
             Self::LargeHead => Some(
                 "large-head: fields and tags of the answer are more than the tiers take. Send \
@@ -405,6 +415,9 @@ fn entry(
         false => freshness::terms(head, &lookup.rule, exchange.times),
     };
     let terms = terms.ok_or(NotStored::NoFreshness)?;
+    if redirect::is_to_itself(lookup, head) {
+        return Err(NotStored::SelfRedirect);
+    }
     let tags = tags::of(&head.fields, &lookup.rule.tags);
     let groups = groups::named(&head.fields, "cache-groups");
     if tags.len() > TAGS_MAX || groups.len() > groups::GROUPS_MAX {

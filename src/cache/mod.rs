@@ -44,6 +44,7 @@ pub mod purge;
 pub mod quota;
 mod read_settings;
 pub mod reads;
+mod redirect;
 pub mod request;
 pub mod rests;
 pub mod rules;

@@ -229,8 +229,8 @@ pub struct RuleSettings {
     pub cache: Option<bool>,
     /// Freshness lifetime at the edge instead of the origin's, for 200, 203,
     /// 204, 300, 301 and 308. It never makes a response storable that is
-    /// `private` or `no-store`, sets a cookie or varies on `*`, and leaves
-    /// `no-cache` at 0. A response to `Authorization` that is not `public` keeps
+    /// `private` or `no-store`, sets a cookie, varies on `*` or redirects to its
+    /// own URL, and leaves `no-cache` at 0. A response to `Authorization` that is not `public` keeps
     /// the origin's own lifetime, whatever a rule says, and is never served
     /// stale. At most 315,360,000 seconds (10 years), as all times of a rule.
     /// Default: the origin's.
