@@ -55,6 +55,7 @@ pub mod sitemap;
 pub mod stored;
 mod tags;
 pub mod unconfirmed;
+pub mod variants;
 pub mod warm;
 pub mod wide;
 pub mod windows;

@@ -15,7 +15,7 @@ use crate::cache::answer::{
     Exchange, Next, NotStored, OriginFailure, for_clients, is_tied, settle,
 };
 use crate::cache::entry::Entry;
-use crate::cache::freshness::{Times, blames_request};
+use crate::cache::freshness::Times;
 use crate::cache::key::Slot;
 use crate::cache::leaders::is_for_its_kind;
 use crate::cache::no_vary_search;
@@ -193,10 +193,9 @@ pub async fn fetch<H: Host>(
                 conditional = false;
                 continue;
             }
-            // It would take the place of what other requests are given.
-            Next::Store(entry) if blames_request(entry.status) && taken.is_of_variants() => {
+            Next::Store(entry) if taken.refusal(keyed, &entry).is_some() => {
                 report.cache = "miss";
-                report.detail.push(NotStored::RequestError.word());
+                report.detail.extend(taken.refusal(keyed, &entry));
                 report.for_its_kind = true;
                 forward(head, body, received_ms)
             }

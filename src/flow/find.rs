@@ -5,12 +5,15 @@ use super::host::{Host, Tier};
 use super::isolate::Isolate;
 use super::report::Report;
 use super::{kv, sync};
+use crate::cache::answer::NotStored;
 use crate::cache::entry::Entry;
+use crate::cache::freshness::blames_request;
 use crate::cache::key::Slot;
-use crate::cache::negotiation;
 use crate::cache::request::Lookup;
 use crate::cache::rules::Kv;
-use crate::cache::stored::{Age, Unusable, Verdict, judge};
+use crate::cache::stored::{Age, Unusable, Verdict, as_stale, judge};
+use crate::cache::variants::{Path, Resident};
+use crate::cache::windows::Window;
 use std::rc::Rc;
 
 /// A stored answer.
@@ -48,8 +51,9 @@ pub enum Found<B> {
 pub enum Missing {
     /// No entry for this key.
     Uri,
-    /// Only entries that other values of these request fields chose.
-    Variant(Vec<String>),
+    /// Only entries that other values of these request fields chose; in one
+    /// slot, or in all of a path.
+    Variant(Resident),
     /// A purged one.
     Purged,
     /// One that would be fresh, had not a write purged it.
@@ -70,9 +74,9 @@ pub struct Search<B> {
 /// What looking tells about storing.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// The tiers in which the key's own slot is taken by another variant, and
-    /// the fields that chose that one.
-    others: Vec<(Tier, Vec<String>)>,
+    /// The ways through the slots of the tiers that were looked at, where
+    /// variants for others lie on them.
+    paths: Vec<(Tier, Path)>,
     /// Whether there was an answer, stale or purged: it has been fetched
     /// before (see `cache::admission`).
     pub seen_before: bool,
@@ -82,30 +86,32 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Whether there are variants for other requests.
-    pub fn is_of_variants(&self) -> bool {
-        !self.others.is_empty()
+    /// Why an answer that may be stored is not, in a word, if so: it would take
+    /// the place of what other requests are given.
+    pub fn refusal(&self, lookup: &Lookup, entry: &Entry) -> Option<&'static str> {
+        if blames_request(entry.status) && !self.paths.is_empty() {
+            return Some(NotStored::RequestError.word());
+        }
+        let slot = self.slot_for(Tier::CacheApi, lookup, entry);
+        slot.is_none().then_some(NO_SLOT)
     }
 
-    /// Where an entry goes in a tier: beside another variant that the same
-    /// fields choose; else into the key's own slot, where it is looked for
-    /// first.
-    pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Slot {
+    /// Where an entry goes in a tier (see [`Path::place`]); the key's own slot
+    /// if no other variants were seen there. `None` if there is no room.
+    pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Option<Slot> {
         if entry.status == 206 {
-            return lookup.key.part_slot();
+            return Some(lookup.key.part_slot());
         }
-        let names = entry.choices.iter().map(|(name, _)| name);
-        let taken = self.others.iter().any(|(of, others)| {
-            *of == tier && !others.is_empty() && names.clone().eq(others.iter())
-        });
-        if taken {
-            let variant = negotiation::variant_text(&entry.choices);
-            lookup.key.variant_slot(&variant)
-        } else {
-            lookup.key.slot().clone()
+        match self.paths.iter().find(|(of, _)| *of == tier) {
+            Some((_, path)) => path.place(lookup, entry),
+            None => Some(lookup.key.slot().clone()),
         }
     }
 }
+
+/// A word for `Cache-Status`: all slots in which a request looks hold other
+/// variants (`cache::variants`).
+const NO_SLOT: &str = "too-many-variants";
 
 /// Looks in the Cache API, then in KV if the rule says so. An entry that is
 /// fresh, or may be served while it is refreshed, ends the search; of two
@@ -233,36 +239,34 @@ async fn find_in<H: Host>(
     taken: &mut Taken,
     report: &mut Report,
 ) -> Found<H::Body> {
-    let mut slot = lookup.key.slot().clone();
-    let mut missing = Missing::Uri;
-    // The key's own slot holds the answer, or one variant of it, which tells
-    // the fields that lead to the slot of another.
-    for _ in 0..2 {
-        let found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
-        let Found::Nothing(Missing::Variant(names)) = found else {
-            taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
-            taken.written |= match &found {
-                Found::Nothing(missing) => *missing == Missing::Written,
-                Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
-                    is_written(isolate, &hit.entry, host.now_ms())
-                }
-                Found::Fresh(_) => false,
-            };
-            return match found {
-                Found::Nothing(Missing::Uri) => Found::Nothing(missing),
-                found => found,
-            };
-        };
-        let choices = lookup.choices(&names);
-        slot = lookup
-            .key
-            .variant_slot(&negotiation::variant_text(&choices));
-        if missing == Missing::Uri {
-            taken.others.push((tier, names.clone()));
+    let mut path = Path::default();
+    let mut found = Found::Nothing(Missing::Uri);
+    while let Some(slot) = path.next(lookup) {
+        found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
+        match found {
+            Found::Nothing(Missing::Variant(resident)) => path.pass(resident),
+            _ => break,
         }
-        missing = Missing::Variant(names);
+        found = Found::Nothing(Missing::Uri);
     }
-    Found::Nothing(missing)
+    taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
+    taken.written |= match &found {
+        Found::Nothing(missing) => *missing == Missing::Written,
+        Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
+            is_written(isolate, &hit.entry, host.now_ms())
+        }
+        Found::Fresh(_) => false,
+    };
+    if !path.names().is_empty() {
+        if matches!(found, Found::Nothing(Missing::Uri)) {
+            found = Found::Nothing(Missing::Variant(Resident {
+                names: path.names().to_vec(),
+                is_of_use: true,
+            }));
+        }
+        taken.paths.push((tier, path));
+    }
+    found
 }
 
 /// Looks into one slot of one tier.
@@ -281,14 +285,21 @@ pub async fn find_in_slot<H: Host>(
     let site = &lookup.key.url.host;
     let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
     report.set_knowledge(knowledge.word());
-    let verdict = {
+    let (verdict, purged) = {
         let index = isolate.index.borrow();
         let index = knowledge.counts(isolate).then_some(&*index);
-        judge(&entry, lookup, index, host.now_ms())
+        let verdict = judge(&entry, lookup, index, host.now_ms());
+        let other = matches!(verdict, Verdict::OtherVariant(_));
+        let purged = index
+            .filter(|_| other)
+            .map(|index| index.state_of_entry(&entry));
+        (verdict, purged)
     };
+    let (_, stands) = as_stale(&entry, purged, host.now_ms());
+    let is_of_use = stands != Window::Gone;
     let early = matches!(verdict, Verdict::Early(_));
     let is_purged = verdict == Verdict::Unusable(Unusable::Purged);
-    let purged = match is_purged && is_written(isolate, &entry, host.now_ms()) {
+    let missing = match is_purged && is_written(isolate, &entry, host.now_ms()) {
         true => Missing::Written,
         false => Missing::Purged,
     };
@@ -304,9 +315,11 @@ pub async fn find_in_slot<H: Host>(
         Verdict::Fresh(age) | Verdict::Early(age) => Found::Fresh(hit(age)),
         Verdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
         Verdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
-        Verdict::OtherVariant(names) => Found::Nothing(Missing::Variant(names)),
+        Verdict::OtherVariant(names) => {
+            Found::Nothing(Missing::Variant(Resident { names, is_of_use }))
+        }
         Verdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
-        Verdict::Unusable(Unusable::Purged) => Found::Nothing(purged),
+        Verdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
         Verdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
     }
 }

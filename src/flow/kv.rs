@@ -73,7 +73,7 @@ pub fn copies_but<H: Host>(
     report: &mut Report,
 ) -> Keep {
     let tiers = tiers_for(lookup, &entry).into_iter();
-    let places = tiers.map(|tier| (tier, taken.slot_for(tier, lookup, &entry)));
+    let places = tiers.filter_map(|tier| Some((tier, taken.slot_for(tier, lookup, &entry)?)));
     let mut places: Vec<_> = places.filter(|place| !but.contains(place)).collect();
     let mut landed = Landed::default();
     if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {

@@ -266,8 +266,8 @@ fn where_it_will_lie<B>(
 ) -> String {
     match (old, missing) {
         (Some(old), _) => old.hit.slot.digest.clone(),
-        (_, Some(Missing::Variant(names))) => {
-            let choices = lookup.choices(names);
+        (_, Some(Missing::Variant(others))) => {
+            let choices = lookup.choices(&others.names);
             let variant = negotiation::variant_text(&choices);
             lookup.key.variant_slot(&variant).digest
         }
@@ -362,7 +362,9 @@ pub fn from_cache<H: Host>(
         }
         return head.with(hit.body);
     }
-    let slot = taken.slot_for(Tier::CacheApi, lookup, &hit.entry);
+    let Some(slot) = taken.slot_for(Tier::CacheApi, lookup, &hit.entry) else {
+        return head.with(hit.body);
+    };
     let places = vec![(Tier::CacheApi, slot)];
     note_stores(report, &places);
     let for_client = head.wants_body;
