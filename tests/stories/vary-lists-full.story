@@ -2,7 +2,7 @@
 # late is answered by the origin; nobody loses a place.
 rule memory = false
 rule forward_headers = ["X-A", "X-B", "X-C", "X-D", "X-E"]
-origin /a next=1 200 max-age=2, stale-if-error=0; Vary: X-A | a
+origin /a next=1 200 max-age=600; Vary: X-A; Cache-Tag: room | a
 get /a X-A: 1; X-B: 1; X-C: 1; X-D: 1; X-E: 1 -> 200 a # miss stored
 wait 0.3
 origin /a next=1 200 max-age=600; Vary: X-B | b
@@ -21,7 +21,7 @@ get /a X-A: 2; X-B: 1; X-C: 1; X-D: 1; X-E: 1 -> 200 b # hit
 get /a X-A: 2; X-B: 2; X-C: 1; X-D: 1; X-E: 1 -> 200 c # hit
 get /a X-A: 2; X-B: 2; X-C: 2; X-D: 1; X-E: 1 -> 200 d # hit
 # What is of no use to anybody makes room.
-wait 3.2
+purge {"tags": ["room"]} -> 200
 get /a X-A: 2; X-B: 2; X-C: 2; X-D: 2; X-E: 1 -> 200 e # miss stored
 wait 0.3
 get /a X-A: 2; X-B: 2; X-C: 2; X-D: 2; X-E: 1 -> 200 e # hit
