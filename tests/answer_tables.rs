@@ -94,14 +94,14 @@ fn an_answer_is_stored_or_not() {
     check(
         &format!(
             "200 | cache-control: max-age=60 | cache-tag: {}",
-            tags(1000)
+            tags(4000)
         ),
         "stored",
     );
     check(
         &format!(
             "200 | cache-control: max-age=60 | cache-tag: {}",
-            tags(1001)
+            tags(4001)
         ),
         "too-many-tags",
     );

@@ -39,6 +39,82 @@ fn the_three_forms_are_dates() {
     check("Fri, 31 Dec 9999 23:59:59 GMT", Some(253_402_300_799));
 }
 
+#[test]
+fn a_wrong_weekday_is_no_error() {
+    // RFC 9110 §5.6.7 does not ask anybody to check it.
+    for day in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] {
+        check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), Some(THEN));
+        check(&format!("{day} Nov  6 08:49:37 1994"), Some(THEN));
+        let lower = day.to_lowercase();
+        check(&format!("{lower}, 06 nov 1994 08:49:37 gmt"), Some(THEN));
+        check(&format!("\t{day}, 06 Nov 1994 08:49:37 GMT "), Some(THEN));
+    }
+    for day in [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ] {
+        check(&format!("{day}, 06-Nov-94 08:49:37 GMT"), Some(THEN));
+        check(
+            &format!("{}, 06-NOV-94 08:49:37 gmt", day.to_uppercase()),
+            Some(THEN),
+        );
+        // No weekday makes another form, or a day that no calendar has.
+        check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), None);
+        check(&format!("{}, 31 Nov 1994 08:49:37 GMT", &day[..3]), None);
+        check(&format!("{}, 29 Feb 2100 08:49:37 GMT", &day[..3]), None);
+        check(&format!("{}, 06-Nov-94 08:49:37 GMT", &day[..3]), None);
+    }
+    for day in ["Xxx", "Dom", "So", "Su", "Sundays", "", "0", "Sund"] {
+        check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), None);
+    }
+}
+
+#[test]
+fn a_wrong_weekday_leaves_the_century_to_the_present() {
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let found = date::parse_at(text, NOW).map(date::print);
+        assert_eq!(found.as_deref(), Some(expected), "{text}");
+    }
+    // A Monday, in truth; 1926 had a Tuesday there.
+    check(
+        "Friday, 23-Nov-26 10:00:00 GMT",
+        "Mon, 23 Nov 2026 10:00:00 GMT",
+    );
+    check(
+        "Fri, 23-Nov-26 10:00:00 GMT",
+        "Mon, 23 Nov 2026 10:00:00 GMT",
+    );
+    check(
+        "Saturday, 31-Dec-37 23:59:59 GMT",
+        "Thu, 31 Dec 2037 23:59:59 GMT",
+    );
+    check(
+        "Monday, 31-Dec-99 23:59:59 GMT",
+        "Fri, 31 Dec 1999 23:59:59 GMT",
+    );
+    // Long ago, in the words of many an origin.
+    check(
+        "Monday, 01-Jan-70 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    );
+    check(
+        "Thursday, 01-Jan-70 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    );
+    // Four digits say the century.
+    check(
+        "Sun, 23 Nov 2026 10:00:00 GMT",
+        "Mon, 23 Nov 2026 10:00:00 GMT",
+    );
+    check("Sun Nov 23 10:00:00 2026", "Mon, 23 Nov 2026 10:00:00 GMT");
+}
+
 /// Texts that are near a date, each with one thing wrong.
 const NO_DATES: [&str; 42] = [
     // Commas, spaces and what else stands between the parts.
@@ -187,6 +263,12 @@ fn expires_is_read_in_every_form() {
     check_lifetime("200 | expires: Monday, 23-Nov-26 10:00:00 GMT", Some(3600));
     check_lifetime("200 | expires: Mon, 23-Nov-26 10:00:00 GMT", Some(3600));
     check_lifetime("200 | expires: Mon Nov 23 10:00:00 2026", Some(3600));
+    check_lifetime("200 | expires: Sun, 23 Nov 2026 10:00:00 GMT", Some(3600));
+    check_lifetime("200 | expires: Tuesday, 23-Nov-26 10:00:00 GMT", Some(3600));
+    check_lifetime("200 | expires: Sat, 23-Nov-26 10:00:00 GMT", Some(3600));
+    check_lifetime("200 | expires: Fri Nov 23 10:00:00 2026", Some(3600));
+    check_lifetime("200 | expires: Fri, 23 Nov 2026 08:00:00 GMT", Some(0));
+    check_lifetime("200 | expires: Mon, 01-Jan-70 00:00:00 GMT", Some(0));
     check_lifetime("200 | expires: Mon, 23 Nov 2026 09:00:00 GMT", Some(0));
     check_lifetime("200 | expires: Mon, 23 Nov 2026 08:00:00 GMT", Some(0));
     check_lifetime("200 | expires: Sunday, 06-Nov-94 08:49:37 GMT", Some(0));
@@ -195,6 +277,7 @@ fn expires_is_read_in_every_form() {
     for (sent, lifetime) in [
         ("Mon, 23 Nov 2026 09:30:00 GMT", 1800),
         ("Mon, 23 Nov 2026 08:30:00 GMT", 5400),
+        ("Sat, 23 Nov 2026 08:30:00 GMT", 5400),
         ("Monday, 23-Nov-26 09:30:00 GMT", 1800),
         ("Mon Nov 23 09:30:00 2026", 1800),
         ("Mon, 23 Nov 2026 10:00:00 GMT", 0),
@@ -242,10 +325,28 @@ fn a_lifetime_in_cache_control_comes_before_expires() {
     check_lifetime("200 | expires: $+9 | cdn-cache-control: max-age=7", Some(7));
 }
 
-/// Dates in any case mean what `httpdate` reads in the case of the RFC.
+/// What `httpdate` reads of a text under some weekday, if the text begins with
+/// one of the same length.
+fn read_by_httpdate(text: &str) -> Option<u64> {
+    use std::time::UNIX_EPOCH;
+    let text = text.trim();
+    let short = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let begins = short.iter().find(|day| text.starts_with(*day));
+    let texts = match begins {
+        Some(_) => short.map(|day| format!("{day}{}", &text[3..])).to_vec(),
+        None => vec![text.to_owned()],
+    };
+    let times = texts
+        .iter()
+        .map(|text| httpdate::parse_http_date(text).ok());
+    let time = times.flatten().next()?;
+    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// Dates in any case mean what `httpdate` reads in the case of the RFC, the
+/// weekday aside.
 #[test]
 fn dates_in_any_case_mean_the_same() {
-    use std::time::UNIX_EPOCH;
     let mut random = fastrand::Rng::with_seed(9110);
     let pieces = "SunMonTueWedThuFriSat,  JanFebDec0123456789:-GMT";
     let mut good = 0;
@@ -282,9 +383,7 @@ fn dates_in_any_case_mean_the_same() {
                 }
             })
             .collect();
-        let theirs = httpdate::parse_http_date(&cased.replace("Gmt", "GMT")).ok();
-        let theirs = theirs.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let theirs = theirs.map(|time| time.as_secs());
+        let theirs = read_by_httpdate(&cased.replace("Gmt", "GMT"));
         good += usize::from(theirs.is_some());
         assert_eq!(date::parse(&text), theirs, "{text}");
     }

@@ -196,7 +196,7 @@ fn max_stale_takes_what_is_stale() {
     check(MINUTE, "max-stale", 86_400, "fresh");
     check(MINUTE, "max-stale=x", 61, "ask");
     check("max-age=0", "max-stale=5", 5, "fresh");
-    check("max-age=0", "max-stale=5", 6, "ask, sie");
+    check("max-age=0", "max-stale=5", 6, "ask");
     // With the other two.
     check(MINUTE, "max-stale=10, max-age=65", 65, "fresh");
     check(MINUTE, "max-stale=10, max-age=65", 66, "ask");

@@ -94,7 +94,7 @@ fn an_entry_reads_as_it_was_written() {
         "日本",
         "\u{1F600}",
         "\u{10FFFF}",
-        "E4|1|2",
+        "E5|1|2",
         "\"",
         " a ",
         "0",
@@ -180,8 +180,8 @@ fn other_texts_are_no_entries() {
         assert_eq!(Entry::decode(text), Err(expected), "{text}");
     }
     for text in [
-        "", " ", "E", "e4|", "E0|1", "E1|1", "E2|1", "E3|1", "E5|1", "E44|1", "|E4|", "nonsense",
-        "{}", " E4|1",
+        "", " ", "E", "e5|", "E0|1", "E1|1", "E2|1", "E3|1", "E4|1", "E6|1", "E55|1", "|E5|",
+        "nonsense", "{}", " E5|1",
     ] {
         check(text, EntryError::Version);
     }
@@ -194,7 +194,7 @@ fn other_texts_are_no_entries() {
         "E2|7|0|0|60|0|0|1|0|200|3|http://a.test/|1|t|AAAAAAAAAAA|0|1|x-a|1|.",
         EntryError::Version,
     );
-    for text in ["E4", "E4|", "E4|1|2|3", "E4|||||||||||||"] {
+    for text in ["E5", "E5|", "E5|1|2|3", "E5|||||||||||||"] {
         check(text, EntryError::Garbled);
     }
     let good = entry().encode();

@@ -134,7 +134,9 @@ fn cache_control_may_have_several_lines() {
 fn a_targeted_field_is_read_wholly_or_not_at_all() {
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
-        let found = CacheControl::targeted(&fields(text)).map(|c| words(&c));
+        let value = fields(text).joined("cdn-cache-control");
+        let found = value.and_then(|value| CacheControl::of_dictionary(&value));
+        let found = found.map(|c| words(&c));
         assert_eq!(found.as_deref(), expected, "{text}");
     }
     check("", None);
@@ -437,7 +439,6 @@ fn dates_are_read_and_printed() {
         "Sun, 06 Nov 1994 24:00:00 GMT",
         "Fri, 29 Feb 2025 00:00:00 GMT",
         "Sat, 31 Feb 2026 00:00:00 GMT",
-        "Mon, 06 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:37 GMT and more",
         "Sün, 06 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994",

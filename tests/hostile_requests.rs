@@ -448,7 +448,7 @@ fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usi
 #[test]
 fn every_request_is_answered_with_its_own_page() {
     for wild in [false, true] {
-        let counts = play(Hostile::new(), wild, 4000);
+        let counts = play(Hostile::new(), wild, 5000);
         // The world is not trivial: everything happens, and often.
         for word in [
             "edgekeep; hit",

@@ -48,12 +48,9 @@ fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
     // What does.
     check("404 | cache-control: max-age=60", "60 86400 true");
     check("404 | cache-control: s-maxage=5", "5 0 false");
-    check(
-        "404 | cache-control: max-age=0 | etag: \"a\"",
-        "0 86400 true",
-    );
+    check("404 | cache-control: max-age=0 | etag: \"a\"", "0 0 true");
     check("404 | expires: $+5", "5 86400 true");
-    check("404 | expires: 0 | etag: \"a\"", "0 86400 true");
+    check("404 | expires: 0 | etag: \"a\"", "0 0 true");
     check("404 | cdn-cache-control: max-age=7", "7 86400 true");
     check("404 | cache-control: no-cache", "expired");
     check("404 | cache-control: no-cache | etag: \"a\"", "0 0 false");

@@ -210,6 +210,19 @@ impl Case {
         sent.checked_sub(date::parse(fields.get("last-modified")?)?)
     }
 
+    /// The lifetime that it states, or that is guessed.
+    fn lifetime(&self) -> u64 {
+        let (fields, control) = (&self.answer.fields, self.control());
+        let sent = fields.get("date").and_then(date::parse).unwrap_or(NOW);
+        let expires = || {
+            let until = date::parse(fields.get("expires")?)?;
+            Some(until.saturating_sub(sent))
+        };
+        let guess = || self.unchanged().map(|seconds| seconds / 10);
+        let lifetime = control.s_maxage.or(control.max_age).or_else(expires);
+        lifetime.or_else(guess).unwrap_or(0)
+    }
+
     fn is_explicit(&self) -> bool {
         let control = self.control();
         let stated = control.max_age.or(control.s_maxage).is_some();
@@ -266,18 +279,18 @@ fn has_proxy_revalidate(case: &Case) -> bool {
 /// RFC 9111 §5.2.1.2: stale by no more than so many seconds. The oracle wants
 /// less than that.
 fn is_stale_to_the_second(case: &Case) -> bool {
-    let fields = &case.answer.fields;
-    let control = case.control();
-    let sent = fields.get("date").and_then(date::parse).unwrap_or(NOW);
-    let expires = || {
-        let until = date::parse(fields.get("expires")?)?;
-        Some(until.saturating_sub(sent))
-    };
-    let guess = || case.unchanged().map(|seconds| seconds / 10);
-    let lifetime = control.s_maxage.or(control.max_age).or_else(expires);
-    let lifetime = lifetime.or_else(guess).unwrap_or(0);
     let most = case.asks_for().max_stale;
-    most.is_some_and(|most| age(fields) + case.later == lifetime + most)
+    most.is_some_and(|most| age(&case.answer.fields) + case.later == case.lifetime() + most)
+}
+
+/// Our choice: what was never fresh, and cannot be confirmed, is not stored; a
+/// stale window makes it worth storing. The oracle stores it as stale, which
+/// `max-stale` may ask for.
+fn was_never_fresh(case: &Case) -> bool {
+    let (fields, control) = (&case.answer.fields, case.control());
+    let has_validator = fields.has("etag") || fields.has("last-modified");
+    let window = control.stale_if_error.or(control.stale_while_revalidate);
+    case.lifetime() == 0 && !has_validator && window.is_none()
 }
 
 /// RFC 9111 §5.4: Pragma counts only where there is no Cache-Control. To the
@@ -300,7 +313,8 @@ fn has_a_limit_of_nothing(case: &Case) -> bool {
 
 type Predicate = fn(&Case) -> bool;
 
-const DIFFERENCES: [Predicate; 10] = [
+const DIFFERENCES: [Predicate; 11] = [
+    was_never_fresh,
     blames_the_request,
     is_guessed_for_more_than_a_day,
     has_no_lifetime,

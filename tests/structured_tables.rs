@@ -30,7 +30,7 @@ fn check_query(value: &str, expected: Option<&str>) {
 /// `max-age`, `no-store` and `private`; `None` if the field means nothing.
 #[track_caller]
 fn check_targeted(value: &str, expected: Option<(Option<u64>, bool, bool)>) {
-    let found = CacheControl::targeted(&one("cdn-cache-control", value));
+    let found = CacheControl::of_dictionary(value);
     let found = found.map(|control| (control.max_age, control.no_store, control.private));
     assert_eq!(found, expected, "{value:?}");
 }

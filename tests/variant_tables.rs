@@ -151,8 +151,8 @@ fn vary_names_fields_in_any_form() {
     check("vary: * | vary: x-a", None);
     check("vary: x-a | vary: x-b, *", None);
     check("vary: *, *", None);
-    check("vary: x-*", Some("x-*"));
-    check("vary: \"*\"", Some("\"*\""));
+    check("vary: x-*", None);
+    check("vary: \"*\"", None);
     check("varying: *", Some(""));
 }
 

@@ -3,19 +3,21 @@
 
 use super::chance;
 use super::cookies;
-use super::entry::{ENTRY_BYTES_MAX, Entry};
+use super::entry::Entry;
 use super::esi::{self, Coding};
 use super::freshness::{self, Times};
 use super::groups;
 use super::negotiation;
 use super::origin_failure::OriginFailure;
 use super::part::Part;
+use super::redirect;
 use super::request::{Lookup, VIA};
-use super::selector;
-use super::tag::{TAGS_MAX, is_reserved_tag, is_tag};
+use super::tag::TAGS_MAX;
+use super::{selector, tags};
+use crate::http::cache_control::CLOUDFLARE_FIELD;
 use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
-use crate::http::{cache_control, date, list, range};
+use crate::http::{cache_control, date, range};
 
 /// What happens after the origin answered, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,9 @@ pub enum NotStored {
     Vary,
     /// Neither origin nor rule says for how long it is fresh.
     NoFreshness,
+    /// It redirects to the URL that it answers: whoever is given it asks for
+    /// it again, without end.
+    SelfRedirect,
     /// It arrived older than it may be used, and has no validator.
     Expired,
     /// A 304; a 206 that is no single part with a strong validator; any other
@@ -78,7 +83,8 @@ pub enum NotStored {
     Head,
     /// More tags or groups than an entry may have: a purge could miss it.
     TooManyTags,
-    /// The head is larger than [`ENTRY_BYTES_MAX`].
+    /// Its head, or its tags, are more than the tiers take
+    /// ([`Entry::fits_the_tiers`]).
     LargeHead,
     /// It is to be made of fragments, and coded so that we cannot read it.
     Coded,
@@ -99,6 +105,7 @@ impl NotStored {
             Self::RequestError => "request-error",
             Self::Vary => "vary",
             Self::NoFreshness => "no-freshness",
+            Self::SelfRedirect => "self-redirect",
             Self::Expired => "expired",
             Self::Status => "status",
             Self::Head => "head",
@@ -110,10 +117,24 @@ impl NotStored {
 
     /// What the log says besides, where a word does not tell what to do.
     pub fn advice(self) -> Option<&'static str> {
-        (self == Self::CsrfToken).then_some(
-            "csrf-token: the answer sets a CSRF cookie, so a token of this reader is in its body; \
-             it is never stored. Give the form an address of its own, with a rule cache = false",
-        )
+        match self {
+            Self::CsrfToken => Some(
+                "csrf-token: the answer sets a CSRF cookie, so a token of this reader is in its \
+                 body; it is never stored. Give the form an address of its own, with a rule \
+                 cache = false",
+            ),
+            Self::SelfRedirect => Some(
+                "self-redirect: the origin redirects to the URL that it was asked for. It \
+                 probably reads the host or scheme of its own connection, and should read \
+                 X-Forwarded-Host and X-Forwarded-Proto",
+            ),
+            Self::LargeHead => Some(
+                "large-head: fields and tags of the answer are more than the tiers take. Send \
+                 fewer or shorter tags",
+            ),
+            Self::TooManyTags => Some("too-many-tags: a purge could miss the answer"),
+            _ => None,
+        }
     }
 }
 
@@ -358,7 +379,11 @@ fn entry(
         true => freshness::terms_by_credentials(head, exchange.times),
         false => freshness::terms(head, &lookup.rule, exchange.times),
     };
-    let tags = tags(&head.fields, &lookup.rule.tags);
+    let terms = terms.ok_or(NotStored::NoFreshness)?;
+    if redirect::is_to_itself(lookup, head) {
+        return Err(NotStored::SelfRedirect);
+    }
+    let tags = tags::of(&head.fields, &lookup.rule.tags);
     let groups = groups::named(&head.fields, "cache-groups");
     if tags.len() > TAGS_MAX || groups.len() > groups::GROUPS_MAX {
         return Err(NotStored::TooManyTags);
@@ -371,7 +396,7 @@ fn entry(
         received_ms: exchange.times.response_ms,
         initial_age: freshness::initial_age(head, exchange.times),
         cost_ms: exchange.times.took_ms(),
-        terms: terms.ok_or(NotStored::NoFreshness)?,
+        terms,
         for_authorized: authorized_too,
         by_credentials,
         status: head.status,
@@ -396,48 +421,20 @@ fn within_limits(entry: Entry) -> Result<Entry, NotStored> {
     if entry.tags.len() > TAGS_MAX {
         return Err(NotStored::TooManyTags);
     }
-    if entry.encode().len() > ENTRY_BYTES_MAX {
+    if !entry.fits_the_tiers() {
         return Err(NotStored::LargeHead);
     }
     Ok(entry)
 }
 
-/// Response fields that carry tags, and whether commas separate them.
-const TAG_FIELDS: [(&str, bool); 3] = [
-    ("cache-tag", true),
-    ("surrogate-key", false),
-    ("xkey", false),
-];
-
-/// The tags of an answer: those of its fields and of the rule, sorted, once
-/// each. What is no tag by [`is_tag`] could never be purged and is left out, and
-/// so are reserved ones: an order must not reach a page by them.
-fn tags(fields: &Fields, of_rule: &[String]) -> Vec<String> {
-    let mut tags = of_rule.to_vec();
-    for (name, commas) in TAG_FIELDS {
-        for value in fields.all(name) {
-            let found = value.split(|c: char| if commas { c == ',' } else { c.is_whitespace() });
-            tags.extend(
-                found
-                    .map(list::trim)
-                    .filter(|t| is_tag(t) && !is_reserved_tag(t))
-                    .map(str::to_owned),
-            );
-        }
-    }
-    tags.sort();
-    tags.dedup();
-    tags
-}
-
 /// The fields of an origin's answer that clients get, whether it is stored or
-/// not: without those of the connection, tags, and the length and age that
-/// are set anew with each answer.
+/// not: without those of the connection, tags, what is for us alone, and the
+/// length and age that are set anew with each answer.
 pub fn for_clients(fields: &Fields, received_ms: u64) -> Fields {
     let mut kept = fields.clone();
     strip_hop_by_hop(&mut kept);
     kept.retain(|name, _| {
-        !matches!(name, "content-length" | "age") && TAG_FIELDS.iter().all(|(tag, _)| *tag != name)
+        !matches!(name, "content-length" | "age" | CLOUDFLARE_FIELD) && !tags::is_tag_field(name)
     });
     // RFC 9110 §7.6.3. Only here: origins such as nginx do not compress what
     // is asked for with a Via.

@@ -24,7 +24,8 @@ pub struct Terms {
 const HEURISTIC_SECONDS_MAX: u64 = 86_400;
 
 /// The stale-if-error window where neither origin nor rule names one: a day,
-/// so that a site survives a night without its origin.
+/// so that a site survives a night without its origin. Only for what had a
+/// lifetime.
 pub const STALE_IF_ERROR_DEFAULT: u64 = 86_400;
 
 /// No lifetime counts for more than a year, and no window that the origin
@@ -47,13 +48,10 @@ impl Times {
     }
 }
 
-/// The directives that hold for this cache: a valid `CDN-Cache-Control`
-/// replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
+/// The directives that hold for this cache, and whether a targeted field says
+/// them: such a field replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
 pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
-    match CacheControl::targeted(&head.fields) {
-        Some(control) => (control, true),
-        None => (CacheControl::of(&head.fields), false),
-    }
+    CacheControl::effective(&head.fields)
 }
 
 /// The terms of an answer, or `None` if nothing says for how long it is fresh.
@@ -103,9 +101,17 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         Some(_) => 0,
         None => STALE_IF_ERROR_DEFAULT,
     };
+    // What was never fresh may be one reader's alone: only the origin itself
+    // can say that it may be shown to another.
+    let was_fresh = lifetime > 0;
     let window = |origin: Option<u64>, rule: Option<u64>, default| {
         let origin = origin.map(|seconds| seconds.min(SECONDS_MAX));
-        origin.or(rule).unwrap_or(default)
+        let ours = if was_fresh {
+            rule.unwrap_or(default)
+        } else {
+            0
+        };
+        origin.unwrap_or(ours)
     };
     Some(Terms {
         lifetime,

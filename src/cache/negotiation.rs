@@ -27,12 +27,15 @@ pub fn bounded(name: &str, client: &Fields) -> Option<String> {
     (few && value.len() <= PREFERENCE_BYTES_MAX).then_some(value)
 }
 
-/// Why an answer cannot be stored by its `Vary`.
+/// Why an answer cannot be stored by its `Vary`: it is `*`, has more names than
+/// [`VARY_MAX`], or something that is no field's name, such as
+/// `Accept-Language Accept-Encoding`. The origin means *some* field by that,
+/// and the answer may be wrong for those who differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariesOnAnything;
 
 /// The fields that choose among variants: those of `Vary`, in lower case,
-/// sorted, once each; and `accept-encoding` for a coded body even if the
+/// sorted, once each (`*` is no field's name); and `accept-encoding` for a coded body even if the
 /// origin forgot to say so.
 pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnything> {
     let mut names: Vec<String> = response
@@ -45,7 +48,8 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     }
     names.sort();
     names.dedup();
-    if names.iter().any(|name| name == "*") || names.len() > VARY_MAX {
+    let readable = names.iter().all(|name| list::is_field_name(name));
+    if !readable || names.len() > VARY_MAX {
         return Err(VariesOnAnything);
     }
     Ok(names)

@@ -229,8 +229,8 @@ pub struct RuleSettings {
     pub cache: Option<bool>,
     /// Freshness lifetime at the edge instead of the origin's, for 200, 203,
     /// 204, 300, 301 and 308. It never makes a response storable that is
-    /// `private` or `no-store`, sets a cookie or varies on `*`, and leaves
-    /// `no-cache` at 0. A response to `Authorization` that is not `public` keeps
+    /// `private` or `no-store`, sets a cookie, varies on `*` or redirects to its
+    /// own URL, and leaves `no-cache` at 0. A response to `Authorization` that is not `public` keeps
     /// the origin's own lifetime, whatever a rule says, and is never served
     /// stale. At most 315,360,000 seconds (10 years), as all times of a rule.
     /// Default: the origin's.
@@ -243,12 +243,15 @@ pub struct RuleSettings {
     /// reloaded (RFC 8246). Default: `false`.
     pub immutable: Option<bool>,
     /// Window after expiry in which a stale response is served while it is
-    /// refreshed. The origin's own directive takes precedence. Default: 0.
+    /// refreshed. The origin's own directive takes precedence. Only for
+    /// responses that had a lifetime. Default: 0.
     pub stale_while_revalidate: Option<u64>,
     /// Window after expiry in which a stale response is served if the origin
     /// cannot be reached, times out, breaks off or answers one of
     /// `error_statuses`. The origin's own directive takes precedence; over the
-    /// default, `s-maxage` does too. Default: 86,400.
+    /// default, `s-maxage` does too. Only for responses that had a lifetime: what
+    /// was never fresh (`max-age=0`, `Expires: 0`, `no-cache`) is shown to nobody
+    /// else, unless the origin itself says `stale-if-error`. Default: 86,400.
     pub stale_if_error: Option<u64>,
     /// How long errors are stored that name no lifetime, in the Cache API only;
     /// `{}` stores none. Statuses that blame the request (400, 405, 406, 408,

@@ -5,24 +5,22 @@ use super::failure::{no_answer, origin_failed};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
+use super::outdate::{confirmed, outdate, tells_of_the_page, withdraw};
 use super::reply::{Answer, Client, Content, from_entry};
 use super::report::Report;
 use super::stale_candidate::{StaleCandidate, is_gone, is_usable};
 use super::store_placement::StorePlacement;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost};
-use crate::cache::answer::{
-    Exchange, Next, NotStored, for_clients, is_tied, settle, shows_another,
-};
+use crate::cache::answer::{Exchange, Next, NotStored, for_clients, is_tied, settle};
 use crate::cache::entry::Entry;
-use crate::cache::freshness::{Terms, Times, blames_request};
+use crate::cache::freshness::Times;
 use crate::cache::key::Slot;
 use crate::cache::leaders::is_for_its_kind;
 use crate::cache::no_vary_search;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::{Age, as_stale};
-use crate::cache::windows;
 use crate::http::cache_control::withheld;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
@@ -185,10 +183,9 @@ pub async fn fetch<H: Host>(
                 conditional = false;
                 continue;
             }
-            // It would take the place of what other requests are given.
-            Next::Store(entry) if blames_request(entry.status) && taken.is_of_variants() => {
+            Next::Store(entry) if taken.refusal(keyed, &entry).is_some() => {
                 report.cache = "miss";
-                report.detail.push(NotStored::RequestError.word());
+                report.detail.extend(taken.refusal(keyed, &entry));
                 report.for_its_kind = true;
                 forward(head, body, received_ms)
             }
@@ -203,7 +200,8 @@ pub async fn fetch<H: Host>(
                 let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
                 if !late && tells_of_the_page(&exchange, None, &head) {
                     let places = &keep.places;
-                    outdate(host, isolate, lookup, old.take(), taken, places, report);
+                    let hit = old.take().map(|old| old.hit);
+                    outdate(host, isolate, lookup, hit, taken, places, report);
                 }
                 let answer = store(host, isolate, lookup, keep, body, client, report);
                 match head {
@@ -213,12 +211,15 @@ pub async fn fetch<H: Host>(
             }
             Next::Refresh { entry, keep } => {
                 report.cache = "revalidated";
+                let reason = lookup.wishes.no_store.then_some(NotStored::RequestNoStore);
+                let ends = !keep && tells_of_the_page(&exchange, reason, &head);
                 let Some(old) = old else {
                     return origin_failed(OriginFailure::Unreachable);
                 };
                 report.set_tier(old.hit.tier);
                 if keep {
-                    let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
+                    let held = &old.hit.entry;
+                    let keep = confirmed(host, isolate, keyed, *entry, held, taken, report);
                     let body = old.hit.body;
                     let answer = store(host, isolate, lookup, keep, body, client, report);
                     return match head {
@@ -228,7 +229,14 @@ pub async fn fetch<H: Host>(
                 }
                 let age = age_on_arrival(&entry);
                 report.set_age(age);
-                from_entry(&entry, lookup, client, age).with(old.hit.body)
+                let answer = from_entry(&entry, lookup, client, age);
+                if !ends {
+                    return answer.with(old.hit.body);
+                }
+                let wants = answer.wants_body;
+                answer.with(withdraw(
+                    host, isolate, lookup, old.hit, taken, wants, report,
+                ))
             }
             Next::ServeStale => serve_stale(host, lookup, old.take(), client, report),
             Next::Forward(reason) => {
@@ -240,7 +248,8 @@ pub async fn fetch<H: Host>(
                         .is_ok_and(|head| is_for_its_kind(lookup, head));
                 report.notes.extend(reason.advice().map(str::to_owned));
                 if tells_of_the_page(&exchange, Some(reason), &head) {
-                    outdate(host, isolate, lookup, old.take(), taken, &[], report);
+                    let hit = old.take().map(|old| old.hit);
+                    outdate(host, isolate, lookup, hit, taken, &[], report);
                 }
                 forward(head, body, received_ms)
             }
@@ -283,24 +292,6 @@ fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64
         }
     }
     answer
-}
-
-/// Whether an answer, which is not stored for this reason, says that the page
-/// is another now: not if it is about this client or its request, or is a head
-/// that would fit the page as well.
-fn tells_of_the_page(
-    exchange: &Exchange<'_>,
-    reason: Option<NotStored>,
-    head: &Result<ResponseHead, OriginFailure>,
-) -> bool {
-    let Ok(head) = head else { return false };
-    let about_client = exchange.lookup.authorized || reason == Some(NotStored::RequestNoStore);
-    let definite = head.status < 500 && !blames_request(head.status);
-    let another = reason != Some(NotStored::Head)
-        || exchange
-            .stored
-            .is_none_or(|stored| shows_another(stored, head));
-    !about_client && definite && another
 }
 
 /// The request that goes out: with our own conditions, if we hold an answer.
@@ -378,45 +369,6 @@ pub fn serve_stale<H: Host>(
     }
     report.set_age(age);
     from_entry(&old.hit.entry, lookup, client, age).with(old.hit.body)
-}
-
-/// The origin has another answer now, which takes the place of the stored one
-/// in these tiers or in none: elsewhere the stored one may only be confirmed
-/// from now on, not served. If HEAD has shown that there is another (RFC 9111
-/// §4.3.5), or was refused, the stored one is stale as of now, and still all
-/// that there is should the origin fail.
-fn outdate<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    old: Option<StaleCandidate<H::Body>>,
-    taken: &StorePlacement,
-    replaced: &[(Tier, Slot)],
-    report: &mut Report,
-) {
-    let Some(StaleCandidate { hit, .. }) = old else {
-        return;
-    };
-    let entry = hit.entry;
-    let age = entry.age(host.now_ms());
-    if age >= windows::gone_at(&entry.terms) {
-        return;
-    }
-    let mut keep = kv::copies_but(host, isolate, lookup, entry, taken, replaced, report);
-    if keep.places.is_empty() {
-        return;
-    }
-    let terms = keep.entry.terms;
-    keep.entry.terms = match lookup.head_only {
-        true => Terms {
-            lifetime: terms.lifetime.min(age),
-            stale_if_error: terms.stale_if_error,
-            ..Terms::default()
-        },
-        false => Terms::default(),
-    };
-    memory::outdate(isolate, &mut keep);
-    host.keep(hit.body, keep, false);
 }
 
 /// Gives the origin's answer on as it is.

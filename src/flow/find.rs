@@ -8,10 +8,11 @@ use super::store_placement::StorePlacement;
 use super::{kv, sync};
 use crate::cache::entry::Entry;
 use crate::cache::key::Slot;
-use crate::cache::negotiation;
 use crate::cache::request::Lookup;
 use crate::cache::rule::Kv;
-use crate::cache::stored::{Age, Unusable, Verdict, judge};
+use crate::cache::stored::{Age, Unusable, Verdict, as_stale, judge};
+use crate::cache::variants::{Path, Resident};
+use crate::cache::windows::Window;
 use std::rc::Rc;
 
 /// A stored answer.
@@ -49,8 +50,9 @@ pub enum Found<B> {
 pub enum Missing {
     /// No entry for this key.
     Uri,
-    /// Only entries that other values of these request fields chose.
-    Variant(Vec<String>),
+    /// Only entries that other values of these request fields chose; in one
+    /// slot, or in all of a path.
+    Variant(Resident),
     /// A purged one.
     Purged,
     /// One that would be fresh, had not a write purged it.
@@ -194,36 +196,34 @@ async fn find_in<H: Host>(
     taken: &mut StorePlacement,
     report: &mut Report,
 ) -> Found<H::Body> {
-    let mut slot = lookup.key.slot().clone();
-    let mut missing = Missing::Uri;
-    // The key's own slot holds the answer, or one variant of it, which tells
-    // the fields that lead to the slot of another.
-    for _ in 0..2 {
-        let found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
-        let Found::Nothing(Missing::Variant(names)) = found else {
-            taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
-            taken.written |= match &found {
-                Found::Nothing(missing) => *missing == Missing::Written,
-                Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
-                    is_written(isolate, &hit.entry, host.now_ms())
-                }
-                Found::Fresh(_) => false,
-            };
-            return match found {
-                Found::Nothing(Missing::Uri) => Found::Nothing(missing),
-                found => found,
-            };
-        };
-        let choices = lookup.choices(&names);
-        slot = lookup
-            .key
-            .variant_slot(&negotiation::variant_text(&choices));
-        if missing == Missing::Uri {
-            taken.add_other(tier, names.clone());
+    let mut path = Path::default();
+    let mut found = Found::Nothing(Missing::Uri);
+    while let Some(slot) = path.next(lookup) {
+        found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
+        match found {
+            Found::Nothing(Missing::Variant(resident)) => path.pass(resident),
+            _ => break,
         }
-        missing = Missing::Variant(names);
+        found = Found::Nothing(Missing::Uri);
     }
-    Found::Nothing(missing)
+    taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
+    taken.written |= match &found {
+        Found::Nothing(missing) => *missing == Missing::Written,
+        Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
+            is_written(isolate, &hit.entry, host.now_ms())
+        }
+        Found::Fresh(_) => false,
+    };
+    if !path.names().is_empty() {
+        if matches!(found, Found::Nothing(Missing::Uri)) {
+            found = Found::Nothing(Missing::Variant(Resident {
+                names: path.names().to_vec(),
+                is_of_use: true,
+            }));
+        }
+        taken.add_path(tier, path);
+    }
+    found
 }
 
 /// Looks into one slot of one tier.
@@ -242,14 +242,21 @@ pub async fn find_in_slot<H: Host>(
     let site = &lookup.key.url.host;
     let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
     report.set_knowledge(knowledge.word());
-    let verdict = {
+    let (verdict, purged) = {
         let index = isolate.index.borrow();
         let index = knowledge.counts(isolate).then_some(&*index);
-        judge(&entry, lookup, index, host.now_ms())
+        let verdict = judge(&entry, lookup, index, host.now_ms());
+        let other = matches!(verdict, Verdict::OtherVariant(_));
+        let purged = index
+            .filter(|_| other)
+            .map(|index| entry.purge_state(index));
+        (verdict, purged)
     };
+    let (_, stands) = as_stale(&entry, purged, host.now_ms());
+    let is_of_use = stands != Window::Gone;
     let early = matches!(verdict, Verdict::Early(_));
     let is_purged = verdict == Verdict::Unusable(Unusable::Purged);
-    let purged = match is_purged && is_written(isolate, &entry, host.now_ms()) {
+    let missing = match is_purged && is_written(isolate, &entry, host.now_ms()) {
         true => Missing::Written,
         false => Missing::Purged,
     };
@@ -265,9 +272,11 @@ pub async fn find_in_slot<H: Host>(
         Verdict::Fresh(age) | Verdict::Early(age) => Found::Fresh(hit(age)),
         Verdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
         Verdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
-        Verdict::OtherVariant(names) => Found::Nothing(Missing::Variant(names)),
+        Verdict::OtherVariant(names) => {
+            Found::Nothing(Missing::Variant(Resident { names, is_of_use }))
+        }
         Verdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
-        Verdict::Unusable(Unusable::Purged) => Found::Nothing(purged),
+        Verdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
         Verdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
     }
 }

@@ -37,7 +37,9 @@ pub fn from_cache<H: Host>(
         }
         return head.with(hit.body);
     }
-    let slot = taken.slot_for(Tier::CacheApi, lookup, &hit.entry);
+    let Some(slot) = taken.slot_for(Tier::CacheApi, lookup, &hit.entry) else {
+        return head.with(hit.body);
+    };
     let places = vec![(Tier::CacheApi, slot)];
     note_stores(report, &places);
     let for_client = head.wants_body;

@@ -13,7 +13,7 @@ use super::report::{Report, log_problem};
 use super::store_placement::StorePlacement;
 use super::within::within;
 use crate::cache::admission;
-use crate::cache::entry::Entry;
+use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::kv_health::{BODY_FAILED, LAST_READ_MS_MAX, READ_MS_MAX, WriteFault};
 use crate::cache::limits::DAY_MS;
@@ -54,7 +54,7 @@ pub fn copies_but<H: Host>(
     report: &mut Report,
 ) -> Keep {
     let tiers = tiers_for(lookup, &entry).into_iter();
-    let places = tiers.map(|tier| (tier, taken.slot_for(tier, lookup, &entry)));
+    let places = tiers.filter_map(|tier| Some((tier, taken.slot_for(tier, lookup, &entry)?)));
     let mut places: Vec<_> = places.filter(|place| !but.contains(place)).collect();
     let mut landed = Landed::default();
     if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {
@@ -93,8 +93,8 @@ fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
 }
 
 /// The longest body that KV gets: its values have at most 25 MiB, of which
-/// 64 KiB are left for the entry's text.
-const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - 64 * 1024;
+/// some are left for the entry's text.
+const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - ENTRY_BYTES_MAX as u64;
 
 /// What the look for an answer tells of how often it is fetched.
 enum Proof {

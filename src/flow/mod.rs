@@ -29,6 +29,7 @@ pub mod ledger_sql;
 pub mod ledger_start;
 pub mod memory;
 pub mod origins;
+mod outdate;
 mod part_lookup;
 mod parts;
 pub mod problem;

@@ -217,8 +217,8 @@ fn where_it_will_lie<B>(
 ) -> String {
     match (old, missing) {
         (Some(old), _) => old.hit.slot.digest.clone(),
-        (_, Some(Missing::Variant(names))) => {
-            let choices = lookup.choices(names);
+        (_, Some(Missing::Variant(others))) => {
+            let choices = lookup.choices(&others.names);
             let variant = negotiation::variant_text(&choices);
             lookup.key.variant_slot(&variant).digest
         }

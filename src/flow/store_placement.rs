@@ -2,17 +2,23 @@
 //! them taken.
 
 use super::host::Tier;
+use crate::cache::answer::NotStored;
 use crate::cache::entry::Entry;
+use crate::cache::freshness::blames_request;
 use crate::cache::key::Slot;
-use crate::cache::negotiation;
 use crate::cache::request::Lookup;
+use crate::cache::variants::Path;
+
+/// A word for `Cache-Status`: all slots in which a request looks hold other
+/// variants (`cache::variants`).
+const NO_SLOT: &str = "too-many-variants";
 
 /// What the look-up found out about where an answer is to be stored.
 #[derive(Debug, Default)]
 pub struct StorePlacement {
-    /// The tiers in which the key's own slot is taken by another variant, and
-    /// the fields that chose that one.
-    others: Vec<(Tier, Vec<String>)>,
+    /// The ways through the slots of the tiers that were looked at, where
+    /// variants for others lie on them.
+    paths: Vec<(Tier, Path)>,
     /// Whether there was an answer, stale or purged: it has been fetched
     /// before (see `cache::admission`).
     pub seen_before: bool,
@@ -22,33 +28,31 @@ pub struct StorePlacement {
 }
 
 impl StorePlacement {
-    /// Notes that another variant, which these fields chose, has taken the
-    /// key's own slot in a tier.
-    pub fn add_other(&mut self, tier: Tier, names: Vec<String>) {
-        self.others.push((tier, names));
+    /// Notes the way through the slots of a tier, where variants for others lie
+    /// on it.
+    pub fn add_path(&mut self, tier: Tier, path: Path) {
+        self.paths.push((tier, path));
     }
 
-    /// Whether there are variants for other requests.
-    pub fn is_of_variants(&self) -> bool {
-        !self.others.is_empty()
-    }
-
-    /// Where an entry goes in a tier: beside another variant that the same
-    /// fields choose; else into the key's own slot, where it is looked for
-    /// first.
-    pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Slot {
-        if entry.status == 206 {
-            return lookup.key.part_slot();
+    /// Why an answer that may be stored is not, in a word, if so: it would take
+    /// the place of what other requests are given.
+    pub fn refusal(&self, lookup: &Lookup, entry: &Entry) -> Option<&'static str> {
+        if blames_request(entry.status) && !self.paths.is_empty() {
+            return Some(NotStored::RequestError.word());
         }
-        let names = entry.choices.iter().map(|(name, _)| name);
-        let taken = self.others.iter().any(|(of, others)| {
-            *of == tier && !others.is_empty() && names.clone().eq(others.iter())
-        });
-        if taken {
-            let variant = negotiation::variant_text(&entry.choices);
-            lookup.key.variant_slot(&variant)
-        } else {
-            lookup.key.slot().clone()
+        let slot = self.slot_for(Tier::CacheApi, lookup, entry);
+        slot.is_none().then_some(NO_SLOT)
+    }
+
+    /// Where an entry goes in a tier (see [`Path::place`]); the key's own slot
+    /// if no other variants were seen there. `None` if there is no room.
+    pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Option<Slot> {
+        if entry.status == 206 {
+            return Some(lookup.key.part_slot());
+        }
+        match self.paths.iter().find(|(of, _)| *of == tier) {
+            Some((_, path)) => path.place(lookup, entry),
+            None => Some(lookup.key.slot().clone()),
         }
     }
 }

@@ -1,9 +1,15 @@
-//! Response Cache-Control (RFC 9111 §5.2.2, RFC 5861) and its targeted form,
-//! CDN-Cache-Control (RFC 9213).
+//! Response Cache-Control (RFC 9111 §5.2.2, RFC 5861) and its targeted forms
+//! (RFC 9213).
+//!
+//! Permissive directives count in the grammar of the RFC alone; restrictive
+//! ones count wherever their word stands (`http::restrictions`). A directive
+//! that is not known is ignored with its argument, as §5.2.3 asks: the word in
+//! `community="a private club"` restricts nothing.
 
 use super::fields::Fields;
 use super::list;
-use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
+use super::restrictions::{Restrictions, is_of_word};
+use sfv::{BareItem, Dictionary, Item, ListEntry, Parameters, Parser};
 
 /// What the response directives say. Times are in seconds.
 ///
@@ -97,31 +103,80 @@ fn directives(fields: &Fields) -> impl Iterator<Item = (String, Option<&str>)> {
 const DELTA_SECONDS_MAX: u64 = 2_147_483_648;
 
 impl CacheControl {
+    /// The directives that hold for this cache, and whether a targeted field
+    /// says them: the first of [`TARGETED_FIELDS`] that is valid replaces
+    /// `Cache-Control` (RFC 9213 §2.2). A field that is ignored because it is
+    /// not valid still restricts, and so does `Surrogate-Control` where no
+    /// targeted field is valid.
+    pub fn effective(fields: &Fields) -> (Self, bool) {
+        let mut ignored = Restrictions::default();
+        let targeted = TARGETED_FIELDS.iter().find_map(|name| {
+            let value = fields.joined(name)?;
+            let control = Self::of_dictionary(&value);
+            if control.is_none() {
+                ignored.scan(&value);
+            }
+            control
+        });
+        let is_targeted = targeted.is_some();
+        let mut control = targeted.unwrap_or_else(|| {
+            fields
+                .all("surrogate-control")
+                .for_each(|value| ignored.scan(value));
+            Self::of(fields)
+        });
+        // RFC 9213 §2.1: its lifetime is ignored.
+        ignored.lifetime = false;
+        control.restrict(ignored);
+        (control, is_targeted)
+    }
+
     /// Reads every line of `Cache-Control`.
     pub fn of(fields: &Fields) -> Self {
         let mut control = Self::default();
+        let mut odd = Restrictions::default();
         for (name, argument) in directives(fields) {
             if named_fields(&name, argument).is_none() {
                 control.note(&name, argument.map(delta_seconds));
             }
+            if !is_in_grammar(&name, argument) {
+                odd.scan(&name);
+                odd.scan(argument.unwrap_or_default());
+            }
         }
+        control.restrict(odd);
         control
     }
 
-    /// Reads `CDN-Cache-Control`. `None` if it is absent or empty, or not a
-    /// structured-field dictionary: then RFC 9213 §2.1 has the whole field
-    /// ignored.
-    pub fn targeted(fields: &Fields) -> Option<Self> {
-        let value = fields.joined("cdn-cache-control")?;
-        let dictionary: Dictionary = Parser::new(&value).parse().ok()?;
+    /// Reads a targeted field (RFC 9213). `None` if it is empty or not a
+    /// structured-field dictionary: then §2.1 has the whole field ignored.
+    pub fn of_dictionary(value: &str) -> Option<Self> {
+        let dictionary: Dictionary = Parser::new(value).parse().ok()?;
         if dictionary.is_empty() {
             return None;
         }
         let mut control = Self::default();
+        let mut odd = Restrictions::default();
         for (key, member) in &dictionary {
-            let ListEntry::Item(Item { bare_item, .. }) = member else {
-                continue;
+            let item = match member {
+                ListEntry::Item(item) => item,
+                ListEntry::InnerList(list) => {
+                    odd.add_parameters(&list.params);
+                    for item in &list.items {
+                        odd.add_item(item);
+                    }
+                    continue;
+                }
             };
+            let Item { bare_item, params } = item;
+            odd.add_parameters(params);
+            // A key may hold `.` and `*`, which people write beside a word.
+            if *bare_item != BareItem::Boolean(false) && !key.as_str().chars().all(is_of_word) {
+                odd.scan(key.as_str());
+            }
+            if has_seconds(key.as_str()) {
+                odd.add_item(item);
+            }
             match bare_item {
                 BareItem::Boolean(false) => {}
                 BareItem::Boolean(true) => control.note(key.as_str(), None),
@@ -133,7 +188,26 @@ impl CacheControl {
                 _ => control.note(key.as_str(), Some(0)),
             }
         }
+        odd.lifetime = false;
+        control.restrict(odd);
         Some(control)
+    }
+
+    /// Adds what stands outside of the grammar. It only ever restricts:
+    /// `must-revalidate` permits nothing to requests with `Authorization`
+    /// (§3.5), and `must-understand` ends no `no-store` (§5.2.2.3).
+    fn restrict(&mut self, odd: Restrictions) {
+        self.private |= odd.private;
+        self.no_cache |= odd.no_cache;
+        self.proxy_revalidate |= odd.revalidate;
+        self.must_understand |= odd.must_understand && !self.no_store;
+        if odd.no_store {
+            self.no_store = true;
+            self.must_understand = false;
+        }
+        if odd.lifetime && self.s_maxage.is_none() {
+            self.max_age.get_or_insert(0);
+        }
     }
 
     fn note(&mut self, name: &str, seconds: Option<u64>) {
@@ -159,6 +233,67 @@ impl CacheControl {
     }
 }
 
+impl Restrictions {
+    fn add_parameters(&mut self, parameters: &Parameters) {
+        let given = |value: &BareItem| !matches!(value, BareItem::Boolean(false));
+        for (key, _) in parameters.iter().filter(|(_, value)| given(value)) {
+            self.scan(key.as_str());
+        }
+    }
+
+    fn add_item(&mut self, item: &Item) {
+        match &item.bare_item {
+            BareItem::String(text) => self.scan(text.as_str()),
+            BareItem::Token(text) => self.scan(text.as_str()),
+            _ => {}
+        }
+    }
+}
+
+/// The targeted fields that are read, the most specific first. Cloudflare's
+/// documentation of both ("CDN-Cache-Control", Cloudflare Cache): of an answer
+/// with both its edge looks at the first alone, and does not pass that on.
+const TARGETED_FIELDS: [&str; 2] = [CLOUDFLARE_FIELD, "cdn-cache-control"];
+
+/// The targeted field that is for Cloudflare's edge alone: clients do not get
+/// it.
+pub const CLOUDFLARE_FIELD: &str = "cloudflare-cdn-cache-control";
+
+/// Whether a directive's argument is a number of seconds.
+fn has_seconds(name: &str) -> bool {
+    matches!(
+        name,
+        "max-age" | "s-maxage" | "stale-while-revalidate" | "stale-if-error"
+    )
+}
+
+/// Whether a directive is one by the grammar (RFC 9111 §5.2), of a name as
+/// they are in use, and with digits where seconds are wanted.
+fn is_in_grammar(name: &str, argument: Option<&str>) -> bool {
+    let argument_is_good = match argument {
+        None => true,
+        Some(text) if has_seconds(name) => {
+            let digits = list::unquote(text);
+            !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        }
+        Some(text) if text.starts_with('"') => is_quoted_string(text),
+        Some(text) => text.bytes().all(list::is_of_token),
+    };
+    !name.is_empty() && name.chars().all(is_of_word) && argument_is_good
+}
+
+/// Whether a text is one quoted string to its end (RFC 9110 §5.6.4).
+fn is_quoted_string(text: &str) -> bool {
+    let mut escaped = false;
+    let inner = text.strip_prefix('"').unwrap_or_default();
+    let end = inner.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.is_some_and(|end| end.saturating_add(1) == inner.len())
+}
+
 /// The fields that `no-cache` and `private` name: the answer may be stored and
 /// used, but without these (RFC 9111 §5.2.2.4 and §5.2.2.7). In lower case.
 pub fn withheld(fields: &Fields) -> Vec<String> {
@@ -180,10 +315,9 @@ fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
     let names: Vec<String> = list::members(&argument)
         .map(str::to_ascii_lowercase)
         .collect();
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let of_the_body = |name: &String| name.starts_with("content-") || name == "vary";
     let valid = !names.is_empty()
-        && names.iter().all(|name| name.bytes().all(token))
+        && names.iter().all(|name| list::is_field_name(name))
         && !names.iter().any(of_the_body);
     valid.then_some(names)
 }

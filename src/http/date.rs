@@ -1,6 +1,7 @@
 //! HTTP dates (RFC 9110 §5.6.7), by the crate `httpdate`. Here is only what it
 //! does not read: dates in any case, which caches should read (RFC 9111 §4.2),
-//! and two-digit years, whose century depends on the present.
+//! two-digit years, whose century depends on the present, and dates with the
+//! weekday of another day, which the RFC does not have anybody check.
 
 use httpdate::{fmt_http_date, parse_http_date};
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,20 +24,27 @@ const MONTHS: [&str; 12] = [
 /// Seconds since 1970 of an HTTP-date in any of its three forms; `None` for
 /// anything else, and for years before 1970.
 pub fn parse(text: &str) -> Option<u64> {
-    seconds(text).or_else(|| seconds(&usual_case(text)))
+    seconds(text).or_else(|| on_any_weekday(&usual_case(text.trim())))
 }
 
 /// As [`parse`], but a year of two digits lies at most 50 years after `now`
 /// (seconds since 1970) and otherwise in the past, as RFC 9110 §5.6.7 asks.
+/// The weekday tells the century if it fits one of them. If it fits none, years
+/// from 70 on are of the twentieth century: `01-Jan-70`, the start of most
+/// clocks, is how origins say "long ago".
 pub fn parse_at(text: &str, now: u64) -> Option<u64> {
     let text = usual_case(text.trim());
     let Some(date) = Rfc850::of(&text) else {
-        return seconds(&text);
+        return on_any_weekday(&text);
     };
     let latest = now.saturating_add(FIFTY_YEARS_SECONDS);
     // The latest century first; in a wrong one the weekday does not fit.
     let times = ["21", "20", "19"].map(|century| seconds(&date.fixdate(century)));
-    times.into_iter().flatten().find(|time| *time <= latest)
+    let fits = times.into_iter().flatten().find(|time| *time <= latest);
+    fits.or_else(|| {
+        let century = if date.year < "70" { "20" } else { "19" };
+        on_any_weekday(&date.fixdate(century))
+    })
 }
 
 /// Fifty years of 365.25 days.
@@ -46,6 +54,20 @@ const FIFTY_YEARS_SECONDS: u64 = 18_262 * 86_400 + 43_200;
 fn seconds(text: &str) -> Option<u64> {
     let time = parse_http_date(text).ok()?;
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// The same where the weekday, in the case of the RFC, is that of another day.
+fn on_any_weekday(text: &str) -> Option<u64> {
+    let end = text.find([',', ' '])?;
+    let (weekday, rest) = (text.get(..end)?, text.get(end..)?);
+    let is_short = WEEKDAYS.iter().any(|day| day.get(..3) == Some(weekday));
+    if !is_short && !WEEKDAYS.contains(&weekday) {
+        return None;
+    }
+    WEEKDAYS.iter().find_map(|day| {
+        let day = if is_short { day.get(..3)? } else { day };
+        seconds(&[day, rest].concat())
+    })
 }
 
 /// A date with its words in the case of the RFC.

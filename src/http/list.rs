@@ -39,6 +39,19 @@ fn end_of_member(text: &str, separator: u8) -> usize {
     text.len()
 }
 
+/// Whether a byte may stand in a token (RFC 9110 §5.6.2).
+pub fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether a text is a field's name as they are in use: letters, digits, `-`,
+/// `_` and `.`. A token may hold more (RFC 9110 §5.6.2), but a list with
+/// `'Accept'` or `X-*` in it means something else than these very names.
+pub fn is_field_name(name: &str) -> bool {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !name.is_empty() && name.bytes().all(valid)
+}
+
 /// Without optional whitespace around it (RFC 9110 §5.6.3: SP and HTAB).
 pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])

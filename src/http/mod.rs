@@ -12,4 +12,5 @@ pub mod head;
 pub mod json_object;
 pub mod list;
 pub mod range;
+pub mod restrictions;
 pub mod url;

@@ -47,7 +47,8 @@ impl Terms {
 
     /// For how long after that it may be served while it is refreshed.
     pub fn while_revalidate_seconds(&self, settings: Windows) -> u64 {
-        let named = self.while_revalidate.or(settings.while_revalidate);
+        let ours = settings.while_revalidate.filter(|_| self.lifetime() > 0);
+        let named = self.while_revalidate.or(ours);
         named.filter(|_| !self.must_revalidate).unwrap_or(0)
     }
 
@@ -57,10 +58,14 @@ impl Terms {
             Some(_) => 0,
             None => IF_ERROR_SECONDS,
         };
-        let named = self.if_error.or(settings.if_error);
+        let ours = match self.lifetime() {
+            // docs/what-is-stored.md: what was never fresh is for nobody else.
+            0 => 0,
+            _ => settings.if_error.unwrap_or(default),
+        };
         match self.must_revalidate {
             true => 0,
-            false => named.unwrap_or(default),
+            false => self.if_error.unwrap_or(ours),
         }
     }
 }

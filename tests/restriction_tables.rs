@@ -1,0 +1,237 @@
+//! Shows that restrictive directives are read however they are spelled, and
+//! permissive ones by the grammar alone (RFC 9111 §5.2, §5.2.3); and which of
+//! several caching fields holds (RFC 9213 §2.2).
+
+use edgekeep::http::cache_control::CacheControl;
+use edgekeep::http::fields::Fields;
+
+/// Fields from `name: value` lines that ` | ` separates.
+fn fields(text: &str) -> Fields {
+    let lines = text.split(" | ").filter(|line| !line.is_empty());
+    lines
+        .map(|line| line.split_once(':').expect("name: value"))
+        .map(|(name, value)| (name, value.strip_prefix(' ').unwrap_or(value)))
+        .collect()
+}
+
+/// A control in few words: numbers as `name=n`, flags by name.
+fn words(control: &CacheControl) -> String {
+    let numbers = [
+        ("max-age", control.max_age),
+        ("s-maxage", control.s_maxage),
+        ("swr", control.stale_while_revalidate),
+        ("sie", control.stale_if_error),
+    ];
+    let flags = [
+        ("no-store", control.no_store),
+        ("no-cache", control.no_cache),
+        ("private", control.private),
+        ("public", control.public),
+        ("must-revalidate", control.must_revalidate),
+        ("proxy-revalidate", control.proxy_revalidate),
+    ];
+    let numbers = numbers
+        .iter()
+        .filter_map(|(n, v)| v.map(|v| format!("{n}={v}")));
+    let flags = flags
+        .iter()
+        .filter(|(_, set)| *set)
+        .map(|(n, _)| (*n).to_owned());
+    numbers.chain(flags).collect::<Vec<_>>().join(" ")
+}
+
+/// Restrictive words count wherever they stand; permissive ones where the
+/// grammar of RFC 9111 §5.2 has them, and nowhere else.
+#[test]
+fn restrictive_words_count_however_they_are_spelled() {
+    #[track_caller]
+    fn check(value: &str, expected: &str) {
+        let mut one = Fields::new();
+        one.add("cache-control", value);
+        assert_eq!(words(&CacheControl::of(&one)), expected, "{value}");
+    }
+    check("private; max-age=3600", "max-age=0 private");
+    check("private;max-age=3600", "max-age=0 private");
+    check(
+        "No-cache; No-store; Must-revalidate",
+        "no-store no-cache proxy-revalidate",
+    );
+    check(
+        "private; must-revalidate, max-age=600",
+        "max-age=600 private proxy-revalidate",
+    );
+    check("\"private\", max-age=60", "max-age=60 private");
+    check("private; max-age=0", "max-age=0 private");
+    check(
+        "max-age=0; no-cache; no-store; must-revalidate",
+        "max-age=0 no-store no-cache proxy-revalidate",
+    );
+    check("max-age=60; PRIVATE", "max-age=0 private");
+    check("max-age=60 private", "max-age=0 private");
+    check("max-age=60\tno-store", "max-age=0 no-store");
+    check("private max-age=60", "max-age=0 private");
+    check("no-cache no-store", "no-store no-cache");
+    check("private;", "private");
+    check(";no-store", "no-store");
+    check("'private', max-age=60", "max-age=60 private");
+    check("`no-store`", "no-store");
+    check("\u{201c}private\u{201d}, max-age=60", "max-age=60 private");
+    check("(private), max-age=60", "max-age=60 private");
+    check("private:", "private");
+    check("no-store.", "no-store");
+    check("Cache-Control: private", "private");
+    check("no-cache =\"x-a\"", "no-cache");
+    check("private = \"x-a\"", "private");
+    check("private=\"x-a\"; max-age=60", "max-age=0 private");
+    check("private='x-a'", "private");
+    check("max-age=\"60, private\"", "max-age=0 private");
+    check("max-age=60, \"no-store", "max-age=60 no-store");
+    check("max-age=60, foo=\"a, no-store", "max-age=60 no-store");
+    check("max-age=60, foo=\"a\" private", "max-age=60 private");
+    check("{private}", "private");
+    // A revalidation that is written so permits nothing to `Authorization`.
+    check(
+        "max-age=60, must-revalidate;",
+        "max-age=60 proxy-revalidate",
+    );
+    check(
+        "proxy-revalidate;, max-age=60",
+        "max-age=60 proxy-revalidate",
+    );
+    // Permissive words do not count, and a lifetime among them is 0.
+    check("public; max-age=3600", "max-age=0");
+    check("must-revalidate; max-age=0", "max-age=0 proxy-revalidate");
+    check("public; s-maxage=3600", "max-age=0");
+    check("max-age=60, public;", "max-age=60");
+    check("public; foo", "");
+    // Parts of other words, and arguments of what is not known, are none.
+    check("x-private, max-age=60", "max-age=60");
+    check("no-cachexyz, max-age=60", "max-age=60");
+    check("not-private; max-age=60", "max-age=0");
+    check("no_store, max-age=60", "max-age=60");
+    check("community=\"UCI private club\", max-age=60", "max-age=60");
+    check("foo=private, max-age=60", "max-age=60");
+    // Doubt: what is not known may not be written so either.
+    check("community=\"UCI\"; \"private\"", "private");
+}
+
+#[test]
+fn what_is_not_understood_ends_no_store_in_the_grammar_alone() {
+    // RFC 9111 §5.2.2.3.
+    #[track_caller]
+    fn check(value: &str, no_store: bool, must_understand: bool) {
+        let mut one = Fields::new();
+        one.add("cache-control", value);
+        let control = CacheControl::of(&one);
+        let found = (control.no_store, control.must_understand);
+        assert_eq!(found, (no_store, must_understand), "{value}");
+    }
+    check("must-understand, no-store", true, true);
+    check("must-understand; no-store", true, false);
+    check("must-understand, no-store;", true, false);
+    check("no-store, must-understand;", true, false);
+    check("must-understand;, max-age=60", false, true);
+}
+
+/// The control that holds, and whether a targeted field says so.
+#[test]
+fn the_most_specific_field_holds() {
+    #[track_caller]
+    fn check(text: &str, expected: &str, targeted: bool) {
+        let (control, by_target) = CacheControl::effective(&fields(text));
+        assert_eq!(
+            (words(&control).as_str(), by_target),
+            (expected, targeted),
+            "{text}"
+        );
+    }
+    check("cache-control: max-age=1", "max-age=1", false);
+    check(
+        "cache-control: private | cdn-cache-control: max-age=1",
+        "max-age=1",
+        true,
+    );
+    // Cloudflare Cache, "CDN-Cache-Control".
+    check(
+        "cdn-cache-control: no-store | cloudflare-cdn-cache-control: max-age=1",
+        "max-age=1",
+        true,
+    );
+    check(
+        "cdn-cache-control: max-age=9 | Cloudflare-CDN-Cache-Control: no-store | cache-control: max-age=5",
+        "no-store",
+        true,
+    );
+    check(
+        "cloudflare-cdn-cache-control: | cdn-cache-control: max-age=2 | cache-control: no-store",
+        "max-age=2",
+        true,
+    );
+    // One that is ignored (RFC 9213 §2.1) permits nothing, but forbids.
+    for (value, expected) in [
+        ("Private", "max-age=5 private"),
+        ("No-Store, max-age=60", "max-age=5 no-store"),
+        ("private max-age=60", "max-age=5 private"),
+        ("\"no-store\"", "max-age=5 no-store"),
+        ("max-age=60, no-cache,", "max-age=5 no-cache"),
+        ("'private'", "max-age=5 private"),
+        ("max-age=60; Private", "max-age=5 private"),
+        ("Must-Revalidate", "max-age=5 proxy-revalidate"),
+        ("MAX-AGE=0", "max-age=5"),
+        ("max-age=60, Foo", "max-age=5"),
+        ("X-Private", "max-age=5"),
+    ] {
+        for name in ["cdn-cache-control", "cloudflare-cdn-cache-control"] {
+            check(
+                &format!("cache-control: max-age=5 | {name}: {value}"),
+                expected,
+                false,
+            );
+        }
+        let both = format!("cdn-cache-control: max-age=5 | cloudflare-cdn-cache-control: {value}");
+        check(&both, expected, true);
+    }
+    // What is a dictionary, with a word where none is asked for.
+    for (value, expected) in [
+        ("max-age=60;private", "max-age=60 private"),
+        ("max-age=60;private=?0", "max-age=60"),
+        ("private., max-age=60", "max-age=60 private"),
+        ("*no-store*, max-age=60", "max-age=60 no-store"),
+        ("max-age=60;*private", "max-age=60 private"),
+        ("max-age=60; no-store;a=b", "max-age=60 no-store"),
+        ("foo=(private), max-age=60", "max-age=60 private"),
+        ("foo=(a no-store);x, max-age=60", "max-age=60 no-store"),
+        ("max-age=\"60; private\"", "max-age=0 private"),
+        ("max-age=private", "max-age=0 private"),
+        ("foo=\"a private club\", max-age=60", "max-age=60"),
+        ("foo=private, max-age=60", "max-age=60"),
+    ] {
+        check(&format!("cdn-cache-control: {value}"), expected, true);
+    }
+    // Surrogates may not store it, and we are one; nothing else of it is read.
+    check(
+        "surrogate-control: no-store | cache-control: max-age=5",
+        "max-age=5 no-store",
+        false,
+    );
+    check(
+        "surrogate-control: Private; x | cache-control: max-age=5",
+        "max-age=5 private",
+        false,
+    );
+    check(
+        "surrogate-control: max-age=60 | cache-control: max-age=5",
+        "max-age=5",
+        false,
+    );
+    check(
+        "surrogate-control: content=\"ESI/1.0\", no-store-remote | cache-control: max-age=5",
+        "max-age=5",
+        false,
+    );
+    check(
+        "surrogate-control: no-store | cdn-cache-control: max-age=5",
+        "max-age=5",
+        true,
+    );
+}
