@@ -4,33 +4,6 @@ use super::glob::Glob;
 use crate::http::fields::Fields;
 use crate::http::list;
 
-/// Names (globs) of cookies that mark a visitor as known to the origin. A
-/// request that carries one is not answered from the cache by default.
-pub const SESSION_COOKIES: [&str; 22] = [
-    "sessionid",             // Django
-    "PHPSESSID",             // PHP
-    "JSESSIONID",            // Java servlets
-    "ASP.NET_SessionId",     // ASP.NET
-    ".AspNetCore.*",         // ASP.NET Core
-    "connect.sid",           // Express
-    "laravel_session",       // Laravel
-    "_session_id",           // Rails
-    "_*_session",            // Rails, by application
-    "rack.session",          // Rack
-    "session",               // Flask
-    "next-auth.*",           // NextAuth
-    "__Secure-next-auth.*",  // NextAuth over TLS
-    "authjs.*",              // Auth.js
-    "__Secure-authjs.*",     // Auth.js over TLS
-    "wordpress_logged_in_*", // WordPress
-    "wordpress_sec_*",       // WordPress
-    "wp-postpass_*",         // WordPress, protected posts
-    "comment_author_*",      // WordPress, own comments
-    "woocommerce_*",         // WooCommerce
-    "SESS*",                 // Drupal
-    "SSESS*",                // Drupal over TLS
-];
-
 /// Takes cookies out of a request whose name `fits`: each up to the next `;`,
 /// with what stands behind a comma in it.
 pub fn drop(fields: &mut Fields, fits: impl Fn(&str) -> bool) {

@@ -49,6 +49,7 @@ pub mod rests;
 pub mod rules;
 pub mod scope;
 pub mod selector;
+pub mod session_cookies;
 pub mod settings;
 pub mod sitemap;
 pub mod stored;

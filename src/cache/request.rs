@@ -252,8 +252,7 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
 }
 
 fn has_cookie(rule: &Rule, fields: &Fields) -> bool {
-    cookies::pairs(fields)
-        .any(|(name, _)| rule.bypass_cookies.iter().any(|glob| glob.matches(name)))
+    cookies::pairs(fields).any(|(name, _)| rule.is_bypass_cookie(name))
 }
 
 /// The key of a cacheable request. What it does not hold does not reach the

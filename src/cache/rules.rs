@@ -9,6 +9,7 @@ use super::permit::{self, KeyRule};
 use super::protection::Protection;
 use super::read_settings::read_settings;
 use super::scope::Scope;
+use super::session_cookies;
 use super::settings::{
     Collapse, FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };
@@ -113,8 +114,10 @@ pub struct Rule {
     pub key_headers: Vec<String>,
     /// Cookie names.
     pub key_cookies: Vec<String>,
-    /// Cookies that keep a request from the cache.
+    /// Cookies that keep a request from the cache, by the settings' own names.
     pub bypass_cookies: Vec<Glob>,
+    /// Whether those of `session_cookies` do so, too.
+    pub bypass_sessions: bool,
     /// See [`RuleSettings::drop_cookies`]; with those of `csrf_cookies`.
     pub drop_cookies: Vec<Glob>,
     /// See [`RuleSettings::csrf_cookies`].
@@ -188,6 +191,19 @@ pub struct RulesError {
 
 /// How many rules there may be: each costs a glob match a request.
 const RULES_MAX: usize = 500;
+
+impl Rule {
+    /// Whether a cookie of this name keeps a request from the cache.
+    pub fn is_bypass_cookie(&self, name: &str) -> bool {
+        (self.bypass_sessions && session_cookies::is_of_session(name))
+            || self.bypass_cookies.iter().any(|glob| glob.matches(name))
+    }
+
+    /// Whether some cookie may do so.
+    pub fn has_bypass_cookies(&self) -> bool {
+        self.bypass_sessions || !self.bypass_cookies.is_empty()
+    }
+}
 
 impl Rules {
     /// Reads settings from JSON text; errors name the field's path.

@@ -298,9 +298,11 @@ pub struct RuleSettings {
     // Cookies and request fields
     /// Patterns of cookie names; a request with such a cookie passes whole, also
     /// if the name stands behind a comma, by which the runtime joins lines. The
-    /// list replaces the default. Default: the session cookies of Django, PHP,
-    /// Rails, Laravel, Express, Flask, ASP.NET, Java, WordPress, WooCommerce,
-    /// Drupal and NextAuth.
+    /// list replaces the default, unless `"@default"` stands in it. Default: the
+    /// session cookies of some 90 frameworks and applications, such as Django,
+    /// PHP, Rails, Laravel, Express, ASP.NET, Java, Next.js, WordPress, Drupal,
+    /// Magento and MediaWiki (`src/cache/session_cookies.rs`), also behind
+    /// `__Host-` and `__Secure-`.
     pub bypass_cookies: Option<Vec<String>>,
     /// Patterns of cookies that never reach the origin where the cache may be
     /// used, not even by `forward_headers = ["cookie"]`. Those of `key_cookies`
