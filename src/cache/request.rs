@@ -49,6 +49,9 @@ pub enum Bypass {
     Body,
     /// The URL is longer than [`URL_BYTES_MAX`].
     LongUrl,
+    /// The answers of its URL depend on who asks, and it has cookies that say
+    /// who (`cache::withheld`).
+    Personal,
     /// The settings are bad.
     Misconfigured,
 }
@@ -64,6 +67,7 @@ impl Bypass {
             Self::Upgrade => "upgrade",
             Self::Body => "request-body",
             Self::LongUrl => "long-url",
+            Self::Personal => "personal",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -223,6 +227,13 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         rule,
         client: request.fields.clone(),
     }))
+}
+
+/// The request that goes to the origin whole, though it may be answered from
+/// the cache.
+pub fn whole_request(rules: &Rules, request: &RequestHead) -> OriginRequest {
+    let rule = rules.rule_for(&key::canonical_path(&request.url));
+    whole(&rule, request, rules.origin_of(&request.url.host))
 }
 
 fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {

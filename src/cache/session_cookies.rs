@@ -290,6 +290,13 @@ pub fn is_of_every_visitor(name: &str) -> bool {
     first.is_some_and(|first| fits(OF_EVERY_VISITOR, *first, name))
 }
 
+/// Whether a cookie of this name goes with a token against forged requests
+/// (CSRF), which the forms of its reader's pages carry as well.
+pub fn names_forgery(name: &str) -> bool {
+    let is = |word: &[u8]| word.eq_ignore_ascii_case(b"csrf") || word.eq_ignore_ascii_case(b"xsrf");
+    name.as_bytes().windows(4).any(is)
+}
+
 /// Whether a name fits one of the patterns that begin with this byte; the
 /// patterns stand in the order of their first bytes.
 fn fits(patterns: &[&str], first: u8, name: &str) -> bool {

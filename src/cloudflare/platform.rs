@@ -6,7 +6,7 @@ use super::js::{BODY_WAIT_MS, glue, message};
 use super::ledger_object::{self as ledger, Book};
 use super::pipe::{self, Pipe};
 use super::zone::Zone;
-use super::{crypto, guard, origin, tiers};
+use super::{crypto, guard, origin, respond, tiers};
 use crate::cache::answer::OriginFailure;
 use crate::cache::key::Slot;
 use crate::cache::kv_health::BODY_FAILED;
@@ -16,7 +16,7 @@ use crate::cache::request::{ADMIN_PATH, OriginRequest};
 use crate::cache::zone::Answer;
 use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use crate::flow::report::log_problem;
-use crate::http::head::ResponseHead;
+use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use js_sys::Promise;
 use js_sys::futures::{JsFuture, future_to_promise};
@@ -42,6 +42,8 @@ enum Behind {
     Request {
         context: Context,
         request: web_sys::Request,
+        /// Whether it has more fields than were read.
+        has_more: bool,
         background: Background,
     },
     /// A run of the cron trigger.
@@ -62,10 +64,16 @@ struct Step {
 
 impl Platform {
     /// The platform of a request.
-    pub fn of_request(env: Env, context: Context, request: web_sys::Request) -> Self {
+    pub fn of_request(
+        env: Env,
+        context: Context,
+        request: web_sys::Request,
+        has_more: bool,
+    ) -> Self {
         let behind = Behind::Request {
             context,
             request,
+            has_more,
             background: Background::default(),
         };
         Self(Rc::new(Inner { env, behind }))
@@ -352,6 +360,19 @@ impl Host for Platform {
             // Cloudflare sets it, whatever the client has sent.
             Behind::Request { request, .. } => request.headers().get("cf-connecting-ip").ok()?,
             Behind::Cron(..) | Behind::Ledger(_) => None,
+        }
+    }
+
+    fn whole_head(&self) -> Option<RequestHead> {
+        match &self.0.behind {
+            Behind::Request {
+                request, has_more, ..
+            } if *has_more => {
+                let sent = respond::read_head(&glue::whole_head(request))?;
+                guard::hold_bytes(sent.head.fields.bytes());
+                Some(sent.head)
+            }
+            _ => None,
         }
     }
 

@@ -6,10 +6,10 @@ use super::find::{Hit, Taken};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
-use super::reply::{Answer, Client, Content, from_entry};
+use super::reply::{Answer, Client, Content, from_entry, with_withheld};
 use super::report::Report;
 use super::upstream::{self, Question};
-use super::{kv, memory, signpost, sync};
+use super::{kv, memory, signpost, sync, withheld};
 use crate::cache::answer::{
     Exchange, Next, NotStored, OriginFailure, for_clients, is_tied, settle, shows_another,
 };
@@ -22,7 +22,6 @@ use crate::cache::purge::PurgeState;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::{Age, as_stale};
 use crate::cache::windows::{self, Window};
-use crate::http::cache_control::withheld;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
@@ -186,6 +185,11 @@ pub async fn fetch<H: Host>(
             ranged,
         };
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
+        if let Ok(head) = &head
+            && client == Client::Waiting
+        {
+            withheld::say(lookup, head, report);
+        }
         let received_ms = exchange.times.response_ms;
         return match next {
             Next::AskAgain if conditional => {
@@ -204,6 +208,7 @@ pub async fn fetch<H: Host>(
                     isolate.remember_part(&keyed.key.part_slot().digest);
                 }
                 report.cache = "miss";
+                withheld::forget(isolate, lookup);
                 // A page that only came too late to be fresh has no place in
                 // KV, but the older copy there is none the worse for it.
                 let late = entry.status < 400 && entry.terms.lifetime > 0;
@@ -246,6 +251,8 @@ pub async fn fetch<H: Host>(
                         .as_ref()
                         .is_ok_and(|head| is_for_its_kind(lookup, head));
                 report.notes.extend(reason.advice().map(str::to_owned));
+                let status = status.unwrap_or_default();
+                withheld::remember(isolate, lookup, reason, status, report, received_ms);
                 if tells_of_the_page(&exchange, Some(reason), &head) {
                     outdate(host, isolate, lookup, old.take(), taken, &[], report);
                 }
@@ -300,20 +307,6 @@ fn purge_state<B>(isolate: &Isolate, old: &Old<B>) -> PurgeState {
 fn made_now<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
     if !head.fields.has("age") {
         answer.fields.remove("age");
-    }
-    answer
-}
-
-/// Gives the client that the answer was made for the fields that may not be
-/// stored.
-fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
-    let fields = for_clients(&head.fields, received_ms);
-    for name in withheld(&head.fields) {
-        if !answer.fields.has(&name) {
-            for value in fields.all(&name) {
-                answer.fields.add(&name, value);
-            }
-        }
     }
     answer
 }

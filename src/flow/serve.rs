@@ -14,7 +14,7 @@ use super::refresh::refresh_later;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
 use super::turn::{Turn, Wanted, take_turn};
-use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync, writes};
+use super::{admin, collapse, dialect, esi, kv, memory, signpost, sync, withheld, writes};
 use crate::cache::answer::OriginFailure;
 use crate::cache::negotiation;
 use crate::cache::request::{Lookup, Plan, classify};
@@ -93,7 +93,7 @@ pub async fn follow<H: Host>(
             let answer = bypass(host, isolate, reason, request, &origin, body, report);
             aside(answer).await
         }
-        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), report).await,
+        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), request, report).await,
     }
 }
 
@@ -110,6 +110,7 @@ async fn look_up<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: Rc<Lookup>,
+    request: &RequestHead,
     report: &mut Report,
 ) -> Answer<H::Body> {
     let site = &lookup.key.url.host;
@@ -152,6 +153,12 @@ async fn look_up<H: Host>(
             Found::Stale(hit, on_error) => (Some(Old { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
+        if old.as_ref().is_none_or(|old| !old.on_error)
+            && withheld::goes_whole(isolate, &lookup, host.now_ms())
+        {
+            let answer = withheld::send_whole(host, isolate, &lookup, request, report);
+            return aside(answer).await;
+        }
         let miss = Miss {
             old,
             missing,
