@@ -359,7 +359,8 @@ fn entry(
         false => cache_control::withheld(&head.fields),
     };
     let is_withheld = |name: &str| withheld.iter().any(|other| other == name);
-    let sets_cookie = head.fields.has("set-cookie") && !is_withheld("set-cookie");
+    let keeps_cookie = cookies::kept(&head.fields, &lookup.rule).is_some();
+    let sets_cookie = keeps_cookie && !is_withheld("set-cookie");
     let understood = !control.must_understand || freshness::is_understood(head.status);
     // RFC 9111 §5.2.2.3: who understands the status ignores the no-store that
     // stands beside must-understand for those who do not.
@@ -398,7 +399,8 @@ fn entry(
         return Err(NotStored::TooManyTags);
     }
     let mut fields = for_clients(&head.fields, exchange.times.response_ms);
-    fields.retain(|name, _| !is_withheld(name));
+    // What it sets may be withheld, or is taken from it.
+    fields.retain(|name, _| name != "set-cookie" && !is_withheld(name));
     let mut entry = Entry {
         key: lookup.key.text.clone(),
         seen: exchange.seen,

@@ -133,6 +133,7 @@ pub(super) fn compile(
         bypass_sessions,
         drop_cookies,
         csrf_cookies,
+        strip_set_cookie: globs(&read, "strip_set_cookie", |r| &r.strip_set_cookie)?,
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(&forward),
         esi: yes(|r| &r.esi, false),

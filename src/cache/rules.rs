@@ -122,6 +122,8 @@ pub struct Rule {
     pub drop_cookies: Vec<Glob>,
     /// See [`RuleSettings::csrf_cookies`].
     pub csrf_cookies: Vec<Glob>,
+    /// See [`RuleSettings::strip_set_cookie`].
+    pub strip_set_cookie: Vec<Glob>,
     /// Lower-case field names.
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.

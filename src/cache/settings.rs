@@ -314,6 +314,12 @@ pub struct RuleSettings {
     /// dropped like `drop_cookies`, and `key_cookies` must not name them.
     /// Default: `[]`.
     pub csrf_cookies: Option<Vec<String>>,
+    /// Patterns of cookies that are taken from responses, so that these can be
+    /// stored; `["*"]` is all of them, as for static files. Never taken, and so
+    /// never stored, are those of a session (`bypass_cookies` and its default)
+    /// and of a CSRF token. A response that is not stored keeps its cookies.
+    /// Default: `[]`.
+    pub strip_set_cookie: Option<Vec<String>>,
     /// Request fields that reach the origin without being in the key. `"*"`
     /// lets all others through too, and puts them in the key, but for what
     /// every browser sends (`User-Agent`, `Cookie`, `Referer`, `Cache-Control`

@@ -189,6 +189,7 @@ pub async fn fetch<H: Host>(
             && client == Client::Waiting
         {
             withheld::say(lookup, head, report);
+            withheld::say_stripped(lookup, head, &next, report);
         }
         let received_ms = exchange.times.response_ms;
         return match next {

@@ -14,6 +14,7 @@ use super::isolate::Isolate;
 use super::reply::Answer;
 use super::report::Report;
 use crate::cache::answer::{Exchange, Next, NotStored, settle};
+use crate::cache::cookies::{self, Kept};
 use crate::cache::freshness::Times;
 use crate::cache::leaders::{key_of_kind, kind_of};
 use crate::cache::request::{Bypass, Lookup, whole_request};
@@ -44,6 +45,32 @@ pub fn say(lookup: &Lookup, head: &ResponseHead, report: &mut Report) {
             "vary-on-dropped: the answer varies on {fields}, which the origin does not get, so \
              all readers get what it answers without. Name it in key_headers"
         ));
+    }
+}
+
+/// Says what became of the cookies that an answer sets, where its rule takes
+/// some (`strip_set_cookie`).
+pub fn say_stripped(lookup: &Lookup, head: &ResponseHead, next: &Next, report: &mut Report) {
+    if lookup.rule.strip_set_cookie.is_empty() || !head.fields.has("set-cookie") {
+        return;
+    }
+    match (next, cookies::kept(&head.fields, &lookup.rule)) {
+        (Next::Store(_) | Next::Refresh { keep: true, .. }, None) => {
+            report.say("set-cookie-stripped");
+        }
+        (Next::Forward(_), Some(Kept::OfSession(name))) => {
+            report.say("session-cookie");
+            let name = listed([name].into_iter());
+            report.note(format!(
+                "strip_set_cookie: {name} is a cookie of a session or of a form's token, so the \
+                 answer keeps its cookies, and is not stored"
+            ));
+        }
+        (Next::Forward(NotStored::SetCookie), Some(Kept::Unnamed(name))) => {
+            let name = listed([name].into_iter());
+            report.note(format!("strip_set_cookie: the rule does not name {name}"));
+        }
+        _ => {}
     }
 }
 
