@@ -39,6 +39,7 @@ pub mod outcomes;
 pub mod part;
 pub mod permit;
 pub mod profile;
+mod profile_tables;
 pub mod protection;
 pub mod purge;
 pub mod quota;

@@ -53,8 +53,10 @@ pub struct Settings {
     /// The origins of single hosts, by host name. Default: none.
     #[serde(with = "pairs")]
     pub origins: Vec<(String, OriginSettings)>,
-    /// The profile beneath your rules: `"django"` or `"none"`. A rule can set
-    /// its own. Default: `"none"`.
+    /// The profile beneath your rules: `"django"`, `"wagtail"`, `"wordpress"`,
+    /// `"drupal"`, `"mediawiki"`, `"rails"`, `"laravel"`, `"magento"`,
+    /// `"nextjs"`, `"inertia"`, `"htmx"` or `"none"`. A rule can set its own.
+    /// Default: `"none"`.
     pub profile: Option<String>,
     /// Limits that protect origins, counted by each isolate for each host and
     /// its origin.
