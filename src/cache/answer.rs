@@ -146,7 +146,8 @@ impl NotStored {
     pub fn advice(self) -> Option<&'static str> {
         (self == Self::CsrfToken).then_some(
             "csrf-token: the answer sets a CSRF cookie, so a token of this reader is in its body; \
-             it is never stored. Give the form an address of its own, with a rule cache = false",
+             it is never stored, and for a minute requests with such a cookie go whole. Give the \
+             form an address of its own, with a rule cache = false",
         )
     }
 }
