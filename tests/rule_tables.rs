@@ -94,11 +94,7 @@ fn good_settings_are_taken() {
     );
     assert!(rule.key_headers.is_empty() && rule.key_cookies.is_empty() && rule.tags.is_empty());
     assert!(!rule.forward_all && rule.forward_headers.is_empty());
-    assert!(
-        rule.bypass_cookies
-            .iter()
-            .any(|glob| glob.matches("PHPSESSID"))
-    );
+    assert!(rule.is_bypass_cookie("PHPSESSID"));
 }
 
 #[test]

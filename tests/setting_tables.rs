@@ -337,6 +337,7 @@ fn bad_fields_of_rules_are_named_by_their_path() {
         "key_headers",
         "key_cookies",
         "bypass_cookies",
+        "strip_set_cookie",
         "forward_headers",
     ] {
         check(field, json!("a"), field);

@@ -120,8 +120,8 @@ impl NotStored {
         match self {
             Self::CsrfToken => Some(
                 "csrf-token: the answer sets a CSRF cookie, so a token of this reader is in its \
-                 body; it is never stored. Give the form an address of its own, with a rule \
-                 cache = false",
+                 body; it is never stored, and for a minute requests with such a cookie go whole. \
+                 Give the form an address of its own, with a rule cache = false",
             ),
             Self::SelfRedirect => Some(
                 "self-redirect: the origin redirects to the URL that it was asked for. It \
@@ -346,7 +346,8 @@ fn entry(
         false => cache_control::withheld(&head.fields),
     };
     let is_withheld = |name: &str| withheld.iter().any(|other| other == name);
-    let sets_cookie = head.fields.has("set-cookie") && !is_withheld("set-cookie");
+    let keeps_cookie = cookies::kept(&head.fields, &lookup.rule).is_some();
+    let sets_cookie = keeps_cookie && !is_withheld("set-cookie");
     let understood = !control.must_understand || freshness::is_understood(head.status);
     // RFC 9111 §5.2.2.3: who understands the status ignores the no-store that
     // stands beside must-understand for those who do not.
@@ -389,7 +390,8 @@ fn entry(
         return Err(NotStored::TooManyTags);
     }
     let mut fields = for_clients(&head.fields, exchange.times.response_ms);
-    fields.retain(|name, _| !is_withheld(name));
+    // What it sets may be withheld, or is taken from it.
+    fields.retain(|name, _| name != "set-cookie" && !is_withheld(name));
     let mut entry = Entry {
         key: lookup.key.text.clone(),
         seen: exchange.seen,

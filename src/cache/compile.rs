@@ -1,6 +1,5 @@
 //! Compiling a rule: what it says, what it inherits, and the defaults, checked.
 
-use super::cookies::SESSION_COOKIES;
 use super::glob::Glob;
 use super::rule::Source;
 use super::rule::{Kv, Query, Rule};
@@ -99,6 +98,7 @@ pub(super) fn compile(
     let csrf_cookies = globs(&read, "csrf_cookies", |r| &r.csrf_cookies)?;
     let mut drop_cookies = globs(&read, "drop_cookies", |r| &r.drop_cookies)?;
     drop_cookies.extend_from_slice(&csrf_cookies);
+    let (bypass_cookies, bypass_sessions) = bypass_cookies(&read)?;
     let forward = read.names("forward_headers", |r| &r.forward_headers, is_token)?;
     let yes = |of: fn(&RuleSettings) -> &Option<bool>, default| read.get(of).unwrap_or(default);
     Ok(Rule {
@@ -130,9 +130,11 @@ pub(super) fn compile(
         sort_query: yes(|r| &r.sort_query, true),
         key_headers: key_headers(&read)?,
         key_cookies: key_cookies(&read, &csrf_cookies)?,
-        bypass_cookies: bypass_cookies(&read)?,
+        bypass_cookies,
+        bypass_sessions,
         drop_cookies,
         csrf_cookies,
+        strip_set_cookie: globs(&read, "strip_set_cookie", |r| &r.strip_set_cookie)?,
         forward_all: forward.iter().any(|name| name == "*"),
         forward_headers: lower(&forward),
         esi: yes(|r| &r.esi, false),
@@ -185,11 +187,25 @@ fn globs(
     Ok(names.iter().map(|name| Glob::new(name)).collect())
 }
 
-fn bypass_cookies(read: &Reader<'_>) -> Result<Vec<Glob>, RulesError> {
-    let session = || SESSION_COOKIES.map(str::to_owned).to_vec();
-    let names = read.get(|r| &r.bypass_cookies).unwrap_or_else(session);
-    let names = checked_names(&read.path("bypass_cookies"), &names, is_token)?;
-    Ok(names.iter().map(|name| Glob::new(name)).collect())
+/// Stands in a list of `bypass_cookies` for all of the default. No cookie has
+/// this name: `@` is no character of a token (RFC 9110 §5.6.2).
+const DEFAULT_LIST: &str = "@default";
+
+/// The cookies that a list of `bypass_cookies` names, and whether those of the
+/// default count as well.
+fn bypass_cookies(read: &Reader<'_>) -> Result<(Vec<Glob>, bool), RulesError> {
+    let Some(names) = read.get(|r| &r.bypass_cookies) else {
+        return Ok((Vec::new(), true));
+    };
+    let is_known = |name: &str| match name {
+        DEFAULT_LIST => Ok(()),
+        name => is_token(name),
+    };
+    let names = checked_names(&read.path("bypass_cookies"), &names, is_known)?;
+    let own = names.iter().filter(|name| *name != DEFAULT_LIST);
+    let own: Vec<Glob> = own.map(|name| Glob::new(name)).collect();
+    let with_default = own.len() < names.len();
+    Ok((own, with_default))
 }
 
 fn error_statuses(read: &Reader<'_>) -> Result<Vec<u16>, RulesError> {

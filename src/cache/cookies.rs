@@ -1,35 +1,10 @@
 //! Request cookies: which exist, and which belong to a session.
 
 use super::glob::Glob;
+use super::rule::Rule;
+use super::session_cookies::{is_of_session, names_forgery};
 use crate::http::fields::Fields;
 use crate::http::list;
-
-/// Names (globs) of cookies that mark a visitor as known to the origin. A
-/// request that carries one is not answered from the cache by default.
-pub const SESSION_COOKIES: [&str; 22] = [
-    "sessionid",             // Django
-    "PHPSESSID",             // PHP
-    "JSESSIONID",            // Java servlets
-    "ASP.NET_SessionId",     // ASP.NET
-    ".AspNetCore.*",         // ASP.NET Core
-    "connect.sid",           // Express
-    "laravel_session",       // Laravel
-    "_session_id",           // Rails
-    "_*_session",            // Rails, by application
-    "rack.session",          // Rack
-    "session",               // Flask
-    "next-auth.*",           // NextAuth
-    "__Secure-next-auth.*",  // NextAuth over TLS
-    "authjs.*",              // Auth.js
-    "__Secure-authjs.*",     // Auth.js over TLS
-    "wordpress_logged_in_*", // WordPress
-    "wordpress_sec_*",       // WordPress
-    "wp-postpass_*",         // WordPress, protected posts
-    "comment_author_*",      // WordPress, own comments
-    "woocommerce_*",         // WooCommerce
-    "SESS*",                 // Drupal
-    "SSESS*",                // Drupal over TLS
-];
 
 /// Takes cookies out of a request whose name `fits`: each up to the next `;`,
 /// with what stands behind a comma in it.
@@ -53,10 +28,39 @@ pub fn drop(fields: &mut Fields, fits: impl Fn(&str) -> bool) {
 
 /// Whether an answer sets a cookie that fits one of `names`.
 pub fn sets(fields: &Fields, names: &[Glob]) -> bool {
-    fields.all("set-cookie").any(|line| {
-        let name = list::trim(line.split(['=', ';']).next().unwrap_or_default());
-        names.iter().any(|glob| glob.matches(name))
-    })
+    set_by(fields).any(|name| names.iter().any(|glob| glob.matches(name)))
+}
+
+/// The names of the cookies that an answer sets.
+fn set_by(fields: &Fields) -> impl Iterator<Item = &str> {
+    let name = |line: &'_ str| line.find(['=', ';']).unwrap_or(line.len());
+    let lines = fields.all("set-cookie");
+    lines.map(move |line| list::trim(line.get(..name(line)).unwrap_or_default()))
+}
+
+/// A cookie that an answer sets and that `strip_set_cookie` leaves in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept<'a> {
+    /// The rule does not name it.
+    Unnamed(&'a str),
+    /// It is of a session, or goes with a token against forged requests: the
+    /// body may be that reader's own, so the answer is never made storable.
+    OfSession(&'a str),
+}
+
+/// The first cookie of an answer that its rule does not take from it, one of a
+/// session before others; `None` if there is none, so that the answer may be
+/// stored without its `Set-Cookie`.
+pub fn kept<'a>(fields: &'a Fields, rule: &Rule) -> Option<Kept<'a>> {
+    let is_csrf = |name: &str| rule.csrf_cookies.iter().any(|glob| glob.matches(name));
+    let is_own = |name: &&str| {
+        is_of_session(name) || names_forgery(name) || rule.is_bypass_cookie(name) || is_csrf(name)
+    };
+    let names = &rule.strip_set_cookie;
+    let is_unnamed = |name: &&str| !names.iter().any(|glob| glob.matches(name));
+    let own = || set_by(fields).find(is_own).map(Kept::OfSession);
+    let unnamed = || set_by(fields).find(is_unnamed).map(Kept::Unnamed);
+    own().or_else(unnamed)
 }
 
 /// The cookies of a request as (name, value), in order (RFC 6265 §4.2.1).

@@ -29,33 +29,44 @@ impl Glob {
 
     /// Whether the whole of `text` fits. Case counts.
     pub fn matches(&self, text: &str) -> bool {
-        let (pattern, text) = (self.0.as_bytes(), text.as_bytes());
-        let (mut p, mut t) = (0, 0);
-        // Where to go on when what follows the last star did not fit: the star
-        // then swallows one character more. Earlier stars need no second try.
-        let mut retry: Option<(usize, usize)> = None;
-        loop {
-            match (pattern.get(p), text.get(t)) {
-                // Most patterns end so.
-                (Some(b'*'), _) if p + 1 == pattern.len() => return true,
-                (Some(b'*'), _) => {
-                    retry = Some((p + 1, t));
-                    p += 1;
-                }
-                (Some(wanted), Some(found)) if wanted == found => {
-                    p += 1;
-                    t += 1;
-                }
-                (None, None) => return true,
-                _ => match retry {
-                    Some((after_star, from)) if from < text.len() => {
-                        retry = Some((after_star, from + 1));
-                        p = after_star;
-                        t = from + 1;
-                    }
-                    _ => return false,
-                },
+        matches(&self.0, text)
+    }
+}
+
+/// Whether the whole of `text` fits `pattern`. Case counts.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    // A long text is read once, if at all.
+    if let Some(end) = pattern.strip_prefix('*')
+        && !end.contains('*')
+    {
+        return text.ends_with(end);
+    }
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when what follows the last star did not fit: the star
+    // then swallows one character more. Earlier stars need no second try.
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(p), text.get(t)) {
+            // Most patterns end so.
+            (Some(b'*'), _) if p + 1 == pattern.len() => return true,
+            (Some(b'*'), _) => {
+                retry = Some((p + 1, t));
+                p += 1;
             }
+            (Some(wanted), Some(found)) if wanted == found => {
+                p += 1;
+                t += 1;
+            }
+            (None, None) => return true,
+            _ => match retry {
+                Some((after_star, from)) if from < text.len() => {
+                    retry = Some((after_star, from + 1));
+                    p = after_star;
+                    t = from + 1;
+                }
+                _ => return false,
+            },
         }
     }
 }

@@ -39,7 +39,7 @@ pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
         }
         let keyed = rule.key_headers.iter().chain(&rule.forward_headers);
         keyed.for_each(|name| add(&mut names, name));
-        if !rule.key_cookies.is_empty() || !rule.bypass_cookies.is_empty() {
+        if !rule.key_cookies.is_empty() || rule.has_bypass_cookies() {
             add(&mut names, "cookie");
         }
         if rule.request_directives {

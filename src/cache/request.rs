@@ -49,6 +49,9 @@ pub enum Bypass {
     Body,
     /// The URL is longer than [`URL_BYTES_MAX`].
     LongUrl,
+    /// The answers of its URL depend on who asks, and it has cookies that say
+    /// who (`cache::withheld`).
+    Personal,
     /// The settings are bad.
     Misconfigured,
 }
@@ -64,6 +67,7 @@ impl Bypass {
             Self::Upgrade => "upgrade",
             Self::Body => "request-body",
             Self::LongUrl => "long-url",
+            Self::Personal => "personal",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -225,6 +229,13 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
     }))
 }
 
+/// The request that goes to the origin whole, though it may be answered from
+/// the cache.
+pub fn whole_request(rules: &Rules, request: &RequestHead) -> OriginRequest {
+    let rule = rules.rule_for(&key::canonical_path(&request.url));
+    whole(&rule, request, rules.origin_of(&request.url.host))
+}
+
 fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
     let fields = &request.fields;
     let has_body = fields.has("transfer-encoding")
@@ -252,8 +263,7 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
 }
 
 fn has_cookie(rule: &Rule, fields: &Fields) -> bool {
-    cookies::pairs(fields)
-        .any(|(name, _)| rule.bypass_cookies.iter().any(|glob| glob.matches(name)))
+    cookies::pairs(fields).any(|(name, _)| rule.is_bypass_cookie(name))
 }
 
 /// The key of a cacheable request. What it does not hold does not reach the

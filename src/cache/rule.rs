@@ -4,6 +4,7 @@ use super::glob::Glob;
 use super::profile::Profile;
 use super::purge_dialect::Dialect;
 use super::scope::Scope;
+use super::session_cookies;
 use super::settings::Collapse;
 
 /// One rule, with everything it inherits filled in.
@@ -51,12 +52,16 @@ pub struct Rule {
     pub key_headers: Vec<String>,
     /// Cookie names.
     pub key_cookies: Vec<String>,
-    /// Cookies that keep a request from the cache.
+    /// Cookies that keep a request from the cache, by the settings' own names.
     pub bypass_cookies: Vec<Glob>,
+    /// Whether those of `session_cookies` do so, too.
+    pub bypass_sessions: bool,
     /// See [`RuleSettings::drop_cookies`]; with those of `csrf_cookies`.
     pub drop_cookies: Vec<Glob>,
     /// See [`RuleSettings::csrf_cookies`].
     pub csrf_cookies: Vec<Glob>,
+    /// See [`RuleSettings::strip_set_cookie`].
+    pub strip_set_cookie: Vec<Glob>,
     /// Lower-case field names.
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
@@ -79,6 +84,19 @@ pub struct Rule {
     pub kv: Kv,
     /// See [`RuleSettings::kv_min_ttl`].
     pub kv_min_ttl: u64,
+}
+
+impl Rule {
+    /// Whether a cookie of this name keeps a request from the cache.
+    pub fn is_bypass_cookie(&self, name: &str) -> bool {
+        (self.bypass_sessions && session_cookies::is_of_session(name))
+            || self.bypass_cookies.iter().any(|glob| glob.matches(name))
+    }
+
+    /// Whether some cookie may do so.
+    pub fn has_bypass_cookies(&self) -> bool {
+        self.bypass_sessions || !self.bypass_cookies.is_empty()
+    }
 }
 
 /// Whether answers are kept in KV.

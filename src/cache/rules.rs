@@ -8,8 +8,7 @@ use super::limits::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
 use super::permit::{self, KeyRule};
 use super::protection::Protection;
 use super::read_settings::read_settings;
-use super::rule::Origin;
-use super::rule::Rule;
+use super::rule::{Origin, Rule};
 use super::settings::{
     FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };

@@ -53,8 +53,10 @@ pub struct Settings {
     /// The origins of single hosts, by host name. Default: none.
     #[serde(with = "pairs")]
     pub origins: Vec<(String, OriginSettings)>,
-    /// The profile beneath your rules: `"django"` or `"none"`. A rule can set
-    /// its own. Default: `"none"`.
+    /// The profile beneath your rules: `"django"`, `"wagtail"`, `"wordpress"`,
+    /// `"drupal"`, `"mediawiki"`, `"rails"`, `"laravel"`, `"magento"`,
+    /// `"nextjs"`, `"inertia"`, `"htmx"` or `"none"`. A rule can set its own.
+    /// Default: `"none"`.
     pub profile: Option<String>,
     /// Limits that protect origins, counted by each isolate for each host and
     /// its origin.
@@ -301,9 +303,11 @@ pub struct RuleSettings {
     // Cookies and request fields
     /// Patterns of cookie names; a request with such a cookie passes whole, also
     /// if the name stands behind a comma, by which the runtime joins lines. The
-    /// list replaces the default. Default: the session cookies of Django, PHP,
-    /// Rails, Laravel, Express, Flask, ASP.NET, Java, WordPress, WooCommerce,
-    /// Drupal and NextAuth.
+    /// list replaces the default, unless `"@default"` stands in it. Default: the
+    /// session cookies of some 90 frameworks and applications, such as Django,
+    /// PHP, Rails, Laravel, Express, ASP.NET, Java, Next.js, WordPress, Drupal,
+    /// Magento and MediaWiki (`src/cache/session_cookies.rs`), also behind
+    /// `__Host-` and `__Secure-`.
     pub bypass_cookies: Option<Vec<String>>,
     /// Patterns of cookies that never reach the origin where the cache may be
     /// used, not even by `forward_headers = ["cookie"]`. Those of `key_cookies`
@@ -315,6 +319,12 @@ pub struct RuleSettings {
     /// dropped like `drop_cookies`, and `key_cookies` must not name them.
     /// Default: `[]`.
     pub csrf_cookies: Option<Vec<String>>,
+    /// Patterns of cookies that are taken from responses, so that these can be
+    /// stored; `["*"]` is all of them, as for static files. Never taken, and so
+    /// never stored, are those of a session (`bypass_cookies` and its default)
+    /// and of a CSRF token. A response that is not stored keeps its cookies.
+    /// Default: `[]`.
+    pub strip_set_cookie: Option<Vec<String>>,
     /// Request fields that reach the origin without being in the key. `"*"`
     /// lets all others through too, and puts them in the key, but for what
     /// every browser sends (`User-Agent`, `Cookie`, `Referer`, `Cache-Control`

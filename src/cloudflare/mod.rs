@@ -78,14 +78,14 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
     let Some(sent) = respond::read_head(&glue::head(&request)) else {
         return respond::bad_url();
     };
-    let mut head = sent.head;
+    let (mut head, mut has_more) = (sent.head, sent.has_more);
     let mut plan = classify(&isolate.rules, &head);
     // The whole head goes on to the origin, or to our own endpoints.
-    if sent.has_more && !matches!(plan, Plan::Lookup(_)) {
+    if has_more && !matches!(plan, Plan::Lookup(_)) {
         let Some(whole) = respond::read_head(&glue::whole_head(&request)) else {
             return respond::bad_url();
         };
-        head = whole.head;
+        (head, has_more) = (whole.head, false);
         plan = classify(&isolate.rules, &head);
     }
     let body = match sent.has_body {
@@ -98,7 +98,7 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
     if !has_room(&plan, &head, body.is_some()) {
         return refused();
     }
-    let platform = Platform::of_request(env, context, request);
+    let platform = Platform::of_request(env, context, request, has_more);
     serve_as(&platform, &isolate, plan, head, body).await
 }
 

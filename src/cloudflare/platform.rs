@@ -9,7 +9,7 @@ use super::pipe::{self, Pipe};
 use super::sql::Database;
 use super::timeout::timeout;
 use super::zone::Zone;
-use super::{crypto, guard, origin, tiers};
+use super::{crypto, guard, origin, respond, tiers};
 use crate::cache::key::Slot;
 use crate::cache::kv_health::BODY_FAILED;
 use crate::cache::ledger::{Order, Question, Told};
@@ -20,7 +20,7 @@ use crate::cache::zone::Answer;
 use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use crate::flow::ledger::Ledger;
 use crate::flow::report::log_problem;
-use crate::http::head::ResponseHead;
+use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use js_sys::Promise;
 use js_sys::futures::{JsFuture, future_to_promise};
@@ -46,6 +46,8 @@ enum Behind {
     Request {
         context: Context,
         request: web_sys::Request,
+        /// Whether it has more fields than were read.
+        has_more: bool,
         background: Background,
     },
     /// A run of the cron trigger.
@@ -66,10 +68,16 @@ struct Step {
 
 impl Platform {
     /// The platform of a request.
-    pub fn of_request(env: Env, context: Context, request: web_sys::Request) -> Self {
+    pub fn of_request(
+        env: Env,
+        context: Context,
+        request: web_sys::Request,
+        has_more: bool,
+    ) -> Self {
         let behind = Behind::Request {
             context,
             request,
+            has_more,
             background: Background::default(),
         };
         Self(Rc::new(Inner { env, behind }))
@@ -356,6 +364,19 @@ impl Host for Platform {
             // Cloudflare sets it, whatever the client has sent.
             Behind::Request { request, .. } => request.headers().get("cf-connecting-ip").ok()?,
             Behind::Cron(..) | Behind::Ledger(_) => None,
+        }
+    }
+
+    fn whole_head(&self) -> Option<RequestHead> {
+        match &self.0.behind {
+            Behind::Request {
+                request, has_more, ..
+            } if *has_more => {
+                let sent = respond::read_head(&glue::whole_head(request))?;
+                guard::hold_bytes(sent.head.fields.bytes());
+                Some(sent.head)
+            }
+            _ => None,
         }
     }
 

@@ -6,12 +6,12 @@ use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
 use super::outdate::{confirmed, outdate, tells_of_the_page, withdraw};
-use super::reply::{Answer, Client, Content, from_entry};
+use super::reply::{Answer, Client, Content, from_entry, with_withheld};
 use super::report::Report;
 use super::stale_candidate::{StaleCandidate, is_gone, is_usable};
 use super::store_placement::StorePlacement;
 use super::upstream::{self, Question};
-use super::{kv, memory, signpost};
+use super::{kv, memory, signpost, withheld};
 use crate::cache::answer::{Exchange, Next, NotStored, for_clients, is_tied, settle};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::Times;
@@ -21,7 +21,6 @@ use crate::cache::no_vary_search;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::{Age, as_stale};
-use crate::http::cache_control::withheld;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
@@ -177,6 +176,12 @@ pub async fn fetch<H: Host>(
             ranged,
         };
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
+        if let Ok(head) = &head
+            && client == Client::Waiting
+        {
+            withheld::say(lookup, head, report);
+            withheld::say_stripped(lookup, head, &next, report);
+        }
         let received_ms = exchange.times.response_ms;
         return match next {
             Next::AskAgain if conditional => {
@@ -194,6 +199,7 @@ pub async fn fetch<H: Host>(
                     isolate.remember_part(&keyed.key.part_slot().digest);
                 }
                 report.cache = "miss";
+                withheld::forget(isolate, lookup);
                 // A page that only came too late to be fresh has no place in
                 // KV, but the older copy there is none the worse for it.
                 let late = entry.status < 400 && entry.terms.lifetime > 0;
@@ -247,6 +253,8 @@ pub async fn fetch<H: Host>(
                         .as_ref()
                         .is_ok_and(|head| is_for_its_kind(lookup, head));
                 report.notes.extend(reason.advice().map(str::to_owned));
+                let status = status.unwrap_or_default();
+                withheld::remember(isolate, lookup, reason, status, report, received_ms);
                 if tells_of_the_page(&exchange, Some(reason), &head) {
                     let hit = old.take().map(|old| old.hit);
                     outdate(host, isolate, lookup, hit, taken, &[], report);
@@ -276,20 +284,6 @@ pub async fn fetch<H: Host>(
 fn made_now<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
     if !head.fields.has("age") {
         answer.fields.remove("age");
-    }
-    answer
-}
-
-/// Gives the client that the answer was made for the fields that may not be
-/// stored.
-fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
-    let fields = for_clients(&head.fields, received_ms);
-    for name in withheld(&head.fields) {
-        if !answer.fields.has(&name) {
-            for value in fields.all(&name) {
-                answer.fields.add(&name, value);
-            }
-        }
     }
     answer
 }

@@ -10,6 +10,7 @@
 
 use crate::cache::leaders::{self, ALONE_MS};
 use crate::cache::origin_failure::OriginFailure;
+use crate::cache::remembered::Remembered;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -83,9 +84,8 @@ pub const BEAT_MS: u64 = 900;
 /// (hit-for-miss).
 pub const UNSHARED_MS: u64 = 60_000;
 
-/// How many flights there may be, with those that have landed, and how many
-/// keys whose answers cannot be shared: some 100 bytes each. Beyond it, requests
-/// ask for themselves.
+/// How many flights there may be, with those that have landed: some 100 bytes
+/// each. Beyond it, requests ask for themselves.
 const FLIGHTS_MAX: usize = 10_000;
 
 impl Flight {
@@ -190,23 +190,6 @@ impl Flight {
     }
 }
 
-/// Forgets an eighth, of those first that are over first: who is asked for
-/// often is remembered anew each time. So many at once, so that sorting all (less
-/// than a millisecond) is seldom.
-fn drop_oldest(unshared: &mut HashMap<String, u64>) {
-    let mut ends: Vec<u64> = unshared.values().copied().collect();
-    ends.sort_unstable();
-    let mut left = FLIGHTS_MAX / 8;
-    let Some(last) = ends.get(left.saturating_sub(1)).copied() else {
-        return;
-    };
-    unshared.retain(|_, until| {
-        let goes = *until <= last && left > 0;
-        left = left.saturating_sub(usize::from(goes));
-        !goes
-    });
-}
-
 /// The flights of an isolate.
 #[derive(Debug, Default)]
 pub struct Flights {
@@ -214,7 +197,7 @@ pub struct Flights {
     /// still looking then need not ask.
     known: RefCell<HashMap<String, Rc<Flight>>>,
     /// Until when the answers of these keys count as not to be shared.
-    unshared: RefCell<HashMap<String, u64>>,
+    unshared: RefCell<Remembered>,
 }
 
 impl Flights {
@@ -251,14 +234,13 @@ impl Flights {
 
     /// Whether answers of this key are known not to be shared.
     pub fn is_unshared(&self, key: &str, now_ms: u64) -> bool {
-        let until = self.unshared.borrow().get(key).copied();
-        until.is_some_and(|until| until > now_ms)
+        self.unshared.borrow().holds(key, now_ms)
     }
 
     /// A flight for a refresh behind a response; `None` if there is one. What
     /// cannot be shared is refreshed once at a time all the same.
     pub fn begin(&self, key: &str, now_ms: u64) -> Option<Rc<Flight>> {
-        self.unshared.borrow_mut().remove(key);
+        self.unshared.borrow_mut().forget(key);
         // Whatever has landed: it is seen to before a refresh asks the origin.
         match self.join(key, u64::MAX, now_ms) {
             Role::Lead(flight) => Some(flight),
@@ -289,18 +271,12 @@ impl Flights {
 
     /// Remembers that answers of this key cannot be shared.
     pub fn remember_unshared(&self, key: &str, now_ms: u64) {
-        let mut unshared = self.unshared.borrow_mut();
-        if unshared.len() >= FLIGHTS_MAX && !unshared.contains_key(key) {
-            unshared.retain(|_, until| *until > now_ms);
-            if unshared.len() >= FLIGHTS_MAX {
-                drop_oldest(&mut unshared);
-            }
-        }
-        unshared.insert(key.to_owned(), now_ms.saturating_add(UNSHARED_MS));
+        let until_ms = now_ms.saturating_add(UNSHARED_MS);
+        self.unshared.borrow_mut().add(key, until_ms, now_ms);
     }
 
     /// An answer of this key could be shared. Whether that is news.
     pub fn forget_unshared(&self, key: &str) -> bool {
-        self.unshared.borrow_mut().remove(key).is_some()
+        self.unshared.borrow_mut().forget(key)
     }
 }

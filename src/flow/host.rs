@@ -10,7 +10,7 @@ use crate::cache::news::News;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::OriginRequest;
 use crate::cache::zone::Answer;
-use crate::http::head::ResponseHead;
+use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use std::any::Any;
 use std::cell::Cell;
@@ -257,6 +257,12 @@ pub trait Host: Clone + 'static {
     /// The IP address of the client whose request this is; `None` if it is not
     /// known, or if there is no client.
     fn reader(&self) -> Option<String> {
+        None
+    }
+
+    /// The client's request with all its fields, where `serve_as` was given
+    /// only those of its fields that are read; `None` if it was given all.
+    fn whole_head(&self) -> Option<RequestHead> {
         None
     }
 

@@ -9,6 +9,7 @@ use crate::cache::ledger_breaker::LedgerBreaker;
 use crate::cache::memory::Memory;
 use crate::cache::news::{LedgerTime, News};
 use crate::cache::purge::PurgeIndex;
+use crate::cache::remembered::Remembered;
 use crate::cache::rules::Rules;
 use crate::cache::write_rate::WriteRate;
 use std::cell::{Cell, RefCell};
@@ -52,6 +53,8 @@ pub struct Isolate {
     pub kv: KvState,
     /// How often writes of each host ask the ledger.
     pub writes: RefCell<WriteRate>,
+    /// The answers that depend on who asks (`flow::withheld`).
+    pub personal: RefCell<Remembered>,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -108,6 +111,7 @@ impl Isolate {
             origins: Origins::default(),
             kv: KvState::default(),
             writes: RefCell::default(),
+            personal: RefCell::default(),
             parts: RefCell::default(),
         }
     }

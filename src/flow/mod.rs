@@ -47,6 +47,7 @@ pub mod turn;
 pub mod upstream;
 pub mod warm;
 pub mod webhook;
+mod withheld;
 pub mod within;
 pub mod work;
 mod write_marks;

@@ -1,13 +1,15 @@
 //! What clients get: an answer's parts, and how a stored entry becomes one.
 
+use crate::cache::answer::for_clients;
 use crate::cache::entry::Entry;
 use crate::cache::esi;
 use crate::cache::part::Part;
 use crate::cache::request::Lookup;
 use crate::cache::stored::Age;
-use crate::http::cache_control::CacheControl;
+use crate::http::cache_control::{CacheControl, withheld};
 use crate::http::conditional;
 use crate::http::fields::Fields;
+use crate::http::head::ResponseHead;
 use crate::http::range::{self, ByteRange, Ranges};
 
 /// An answer to a client.
@@ -149,6 +151,20 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
         true => head,
         false => in_part(head, entry, lookup),
     }
+}
+
+/// Gives the client that the answer was made for the fields that may not be
+/// stored.
+pub fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
+    let fields = for_clients(&head.fields, received_ms);
+    for name in withheld(&head.fields) {
+        if !answer.fields.has(&name) {
+            for value in fields.all(&name) {
+                answer.fields.add(&name, value);
+            }
+        }
+    }
+    answer
 }
 
 /// The part of an answer that `Range` asks for (RFC 9110 §14.2), if it does

@@ -17,7 +17,7 @@ use super::report::Report;
 use super::stale_candidate::{StaleCandidate, is_usable};
 use super::store_placement::StorePlacement;
 use super::turn::{Turn, Wanted, take_turn};
-use super::{admin, collapse, dialect, memory, signpost, sync, writes};
+use super::{admin, collapse, dialect, memory, signpost, sync, withheld, writes};
 use crate::cache::negotiation;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, Plan};
@@ -53,7 +53,7 @@ pub async fn follow<H: Host>(
             let answer = bypass(host, isolate, reason, request, &origin, body, report);
             aside(answer).await
         }
-        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), report).await,
+        Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), request, report).await,
     }
 }
 
@@ -61,6 +61,7 @@ async fn look_up<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: Rc<Lookup>,
+    request: &RequestHead,
     report: &mut Report,
 ) -> Answer<H::Body> {
     let site = &lookup.key.url.host;
@@ -103,6 +104,12 @@ async fn look_up<H: Host>(
             Found::Stale(hit, on_error) => (Some(StaleCandidate { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
+        if old.as_ref().is_none_or(|old| !old.on_error)
+            && withheld::goes_whole(isolate, &lookup, host.now_ms())
+        {
+            let answer = withheld::send_whole(host, isolate, &lookup, request, report);
+            return aside(answer).await;
+        }
         let miss = Miss {
             old,
             missing,

@@ -52,20 +52,19 @@ describe('the profile django before a careless Django', { timeout: 300_000 }, ()
       for (let i = 0; i < 2; i++) {
         const answer = await stand.get(FORM, own && cookie(`csrftoken=${own}; _ga=GA1`))
         assert.ok(!answer.hit && !answer.cache.has('stored'), `${answer}`)
-        assert.match(answer.field('cache-status'), /detail=csrf-token/)
-        assert.notEqual(secretOf(answer), own, 'Django was not told the cookie')
+        // The first answer had a token: from then on requests with one go whole, so that it stays good in other tabs.
+        assert.match(answer.field('cache-status'), own ? /fwd=bypass.*detail=personal/ : /detail=csrf-token/)
+        if (own) assert.equal(secretOf(answer), own, 'the reader keeps the token')
         secrets.add(secretOf(answer))
         tokens.add(tokenOf(answer))
       }
     }
-    assert.equal(secrets.size, 6)
+    assert.equal(secrets.size, 4)
     assert.equal(tokens.size, 6)
     const lines = stand.log.filter(({ path }) => path === FORM)
     assert.equal(lines.length, 6)
-    for (const { notes, stores } of lines) {
-      assert.deepEqual(stores, [])
-      assert.match(notes.join(), /csrf-token: the answer sets a CSRF cookie/)
-    }
+    for (const { stores } of lines) assert.deepEqual(stores, [])
+    for (const { notes } of lines.slice(0, 2)) assert.match(notes.join(), /csrf-token: the answer sets a CSRF cookie/)
   })
 
   test('without the profile, the same page is stored with its token', async () => {

@@ -1,0 +1,181 @@
+//! Shows what of a request counts as withheld from the origin: cookies that a
+//! page may depend on, and fields that its answer's `Vary` names; and which
+//! answers are remembered as somebody's.
+
+use edgekeep::cache::answer::NotStored;
+use edgekeep::cache::key;
+use edgekeep::cache::remembered::{REMEMBERED_MAX, Remembered};
+use edgekeep::cache::rule::Rule;
+use edgekeep::cache::rules::Rules;
+use edgekeep::cache::withheld::{cookies_of, has_own_cookie, may_need_cookies, vary_of};
+use edgekeep::http::fields::Fields;
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+fn rule(settings: Value) -> Rc<Rule> {
+    let settings = json!({ "defaults": settings });
+    let rules = Rules::read_json(&settings.to_string()).expect("good settings");
+    let url = Url::parse("http://www.example.com/").expect("a URL");
+    rules.rule_for(&key::canonical_path(&url))
+}
+
+/// `own`: whether the request is one to send whole.
+#[track_caller]
+fn check(settings: Value, cookies: &str, withheld: &str, own: bool) {
+    let rule = rule(settings);
+    let client: Fields = [("cookie", cookies)].into_iter().collect();
+    let found: Vec<&str> = cookies_of(&rule, &client).collect();
+    assert_eq!(found.join(" "), withheld, "{cookies}");
+    assert_eq!(has_own_cookie(&rule, &client), own, "{cookies}");
+}
+
+#[test]
+fn cookies() {
+    let usual = || json!({});
+    check(usual(), "", "", false);
+    check(usual(), "a=1", "a", true);
+    check(usual(), "a=1; b=2,c=3", "a b c", true);
+    check(usual(), "=1; 2", "", false);
+    for every in [
+        "_ga=1",
+        "_hjSession_1=x; CookieConsent=y",
+        "pysTrafficSource=1",
+    ] {
+        check(usual(), every, "", false);
+        check(usual(), &format!("{every}; a=1"), "a", true);
+    }
+    // Those of a token count, whoever is known to set them; where they are
+    // dropped on purpose they are no news.
+    let django = || json!({ "csrf_cookies": ["csrftoken"] });
+    check(django(), "csrftoken=t", "", true);
+    check(django(), "csrftoken=t; _ga=1", "", true);
+    check(usual(), "csrftoken=t", "csrftoken", true);
+    check(usual(), "XSRF-TOKEN=t", "XSRF-TOKEN", true);
+    check(usual(), "_csrf=t", "_csrf", true);
+    check(usual(), "csrfToken=t", "", true);
+    check(usual(), "cSrX=t; sxrf=1", "cSrX sxrf", true);
+    // What the rule names.
+    let keyed = || json!({ "key_cookies": ["lang"] });
+    check(keyed(), "lang=de", "", false);
+    check(keyed(), "lang=de; a=1", "a", true);
+    let dropped = || json!({ "drop_cookies": ["a*"] });
+    check(dropped(), "abc=1; a=2", "", false);
+    check(dropped(), "abc=1; b=2", "b", true);
+    for forward in ["cookie", "Cookie", "*"] {
+        let forwarded = || json!({ "forward_headers": [forward], "drop_cookies": ["a"] });
+        check(forwarded(), "b=1; csrftoken=t", "", false);
+        check(forwarded(), "a=1", "", false);
+        let token = json!({ "forward_headers": [forward], "csrf_cookies": ["t"] });
+        check(token, "b=1; t=1", "", true);
+    }
+}
+
+#[track_caller]
+fn check_vary(settings: Value, vary: &str, expected: &str) {
+    let answer: Fields = [("vary", vary)].into_iter().collect();
+    assert_eq!(
+        vary_of(&rule(settings), &answer).join(" "),
+        expected,
+        "{vary}"
+    );
+}
+
+#[test]
+fn fields_of_vary() {
+    let usual = || json!({});
+    check_vary(usual(), "", "");
+    check_vary(usual(), "*", "");
+    check_vary(
+        usual(),
+        "Accept, accept-language, Accept-Encoding, Origin",
+        "",
+    );
+    check_vary(usual(), "Cookie, Authorization, Host, X-Forwarded-Host", "");
+    for name in [
+        "RSC",
+        "Next-Router-State-Tree",
+        "Next-Router-Prefetch",
+        "Next-Router-Segment-Prefetch",
+        "Next-Url",
+        "X-Inertia",
+        "HX-Request",
+        "HX-Boosted",
+        "Turbo-Frame",
+        "User-Agent",
+        "X-Requested-With",
+        "Save-Data",
+        "Sec-CH-UA-Mobile",
+        "X-Forwarded-For",
+        "CF-IPCountry",
+    ] {
+        let lower = name.to_ascii_lowercase();
+        check_vary(usual(), name, &lower);
+        check_vary(usual(), &format!("Accept, {name} ,Cookie"), &lower);
+        if !name.starts_with("X-Forwarded") && !name.starts_with("CF-") {
+            check_vary(json!({ "key_headers": [name] }), name, "");
+        }
+        check_vary(json!({ "key_headers": ["other"] }), name, &lower);
+    }
+    check_vary(
+        json!({ "forward_headers": ["user-agent"] }),
+        "User-Agent",
+        "",
+    );
+    let all = || json!({ "forward_headers": ["*"] });
+    check_vary(all(), "RSC, User-Agent, Save-Data", "");
+    // Those of the connection's edge and of conditions go through nowhere.
+    check_vary(all(), "Range, CF-IPCountry", "cf-ipcountry range");
+}
+
+#[test]
+fn which_answers_may_need_cookies() {
+    use NotStored::*;
+    for reason in [Private, NoStore, SetCookie, CsrfToken, Vary, NoFreshness] {
+        for status in [200, 302, 304, 403, 404, 499] {
+            assert!(may_need_cookies(reason, status), "{reason:?} {status}");
+        }
+        for status in [500, 503, 599] {
+            assert!(!may_need_cookies(reason, status), "{reason:?} {status}");
+        }
+    }
+    for reason in [
+        NotUnderstood,
+        RequestNoStore,
+        Authorization,
+        Credentials,
+        RequestError,
+        Expired,
+        Status,
+        Head,
+        TooManyTags,
+        LargeHead,
+        Coded,
+    ] {
+        assert!(!may_need_cookies(reason, 200), "{reason:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut set = Remembered::default();
+    assert!(set.is_empty());
+    set.add("a", 10, 0);
+    assert!(set.holds("a", 9) && !set.holds("a", 10) && !set.holds("b", 0));
+    set.add("a", 20, 10);
+    assert!(set.holds("a", 19));
+    assert!(set.forget("a") && !set.forget("a") && set.is_empty());
+    for n in 0..REMEMBERED_MAX {
+        set.add(&n.to_string(), 100 + n as u64, 0);
+    }
+    let held = |set: &Remembered| {
+        (0..=REMEMBERED_MAX)
+            .filter(|n| set.holds(&n.to_string(), 0))
+            .count()
+    };
+    assert_eq!(held(&set), REMEMBERED_MAX);
+    // One more: an eighth goes, those that would be over first.
+    set.add(&REMEMBERED_MAX.to_string(), 1_000_000, 0);
+    assert_eq!(held(&set), REMEMBERED_MAX - REMEMBERED_MAX / 8 + 1);
+    assert!(!set.holds("0", 0) && set.holds("9999", 0) && set.holds("10000", 0));
+}
