@@ -105,18 +105,22 @@ describe('WordPress', { skip: lacks, timeout: 900_000 }, () => {
       .replace(/<lastBuildDate>[^<]*/g, 'built')
       .replace(/\b(wp-unique-id-|unique-id-|wp-container-)\d+/g, 'id')
 
-  /** All readers ask for all pages, twice: the second answers come from the cache. */
+  let turn = 0
+  /** Anonymous readers ask for all pages, twice, so that the second answers are hits; the others for a third of them in turn. */
   async function compareAll(label) {
     const before = tally.differences.length
+    turn += 1
     for (const reader of [anonymous, commenter, admin]) {
-      for (const path of paths) {
+      for (const path of paths.filter((_, at) => reader === anonymous || (at + turn) % 3 === 0)) {
         const right = await reader.ask(past(path))
         for (const again of reader === anonymous ? [1, 2] : [1]) {
           tally.compare(`${label}, ${reader.name}, ${path}, ${again}`, await reader.ask(edge(path)), right, { clean, counts: reader === anonymous })
         }
       }
     }
-    assert.deepEqual(tally.differences.slice(before), [])
+    const found = tally.differences.slice(before)
+    for (const difference of found) console.log(difference)
+    assert.deepEqual(found, [])
   }
 
   async function changed(label) {

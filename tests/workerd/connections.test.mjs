@@ -4,14 +4,13 @@
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { startWorker } from '../../scripts/workerd.mjs'
 import { SECRET } from './stand.mjs'
 
 const ROUNDS = 20
+const EXAMPLE = fileURLToPath(new URL('../../examples/purge/purge.php', import.meta.url))
 const HEADS = {
   once: 'Connection: close\r\n',
   twice: 'Connection: close\r\nConnection: close\r\n',
@@ -77,26 +76,19 @@ describe('connections', () => {
     })
   }
 
-  it('the example for PHP takes less than a second', (t) => {
+  it('the example for PHP takes less than two seconds', (t) => {
     if (spawnSync('php', ['-r', 'exit(function_exists("curl_init") ? 0 : 1);']).status !== 0) {
       return t.skip('install php-cli and php-curl')
     }
-    const folder = mkdtempSync(join(tmpdir(), 'edgekeep-php-'))
-    try {
-      const code = readFileSync(new URL('../../examples/purge/purge.php', import.meta.url), 'utf8')
-      const run = (secret) => {
-        const file = join(folder, 'purge.php')
-        writeFileSync(file, code.replaceAll('https://www.example.com', worker.url()).replaceAll('whsec_…', secret))
-        const start = performance.now()
-        const { stdout, stderr } = spawnSync('php', [file], { encoding: 'utf8' })
-        return { text: stdout + stderr, ms: performance.now() - start }
-      }
-      const done = run(SECRET)
-      assert.match(done.text, /in_force_at/, done.text)
-      assert.ok(done.ms < 1000, `${done.ms} ms`)
-      assert.match(run(`whsec_${'A'.repeat(32)}`).text, /401/)
-    } finally {
-      rmSync(folder, { recursive: true })
+    const run = (secret) => {
+      const start = performance.now()
+      const env = { ...process.env, EDGEKEEP_SITE: worker.url(), EDGEKEEP_SECRET: secret }
+      const { stdout, stderr } = spawnSync('php', [EXAMPLE, '{"tags":["front"]}'], { encoding: 'utf8', env })
+      return { text: stdout + stderr, ms: performance.now() - start }
     }
+    const done = run(SECRET)
+    assert.match(done.text, /in_force_at/, done.text)
+    assert.ok(done.ms < 2000, `${done.ms} ms`)
+    assert.match(run(`whsec_${'A'.repeat(32)}`).text, /401/)
   })
 })
