@@ -237,7 +237,8 @@ function write_fields(bool $complete): void
 }
 
 add_action('template_redirect', function () {
-    if (!in_array($_SERVER['REQUEST_METHOD'] ?? '', ['GET', 'HEAD'], true)) {
+    // WordPress ends an answer to HEAD before it is made: what it would show is not known.
+    if (($_SERVER['REQUEST_METHOD'] ?? '') !== 'GET') {
         return;
     }
     // A page's tags are known when it is made, and fields go before it.
@@ -247,7 +248,7 @@ add_action('template_redirect', function () {
     });
 }, -1000);
 add_filter('wp_redirect', function ($location) {
-    if (in_array($_SERVER['REQUEST_METHOD'] ?? '', ['GET', 'HEAD'], true) && did_action('template_redirect')) {
+    if (($_SERVER['REQUEST_METHOD'] ?? '') === 'GET' && did_action('template_redirect')) {
         show(MISSING);
         write_fields(true);
     }

@@ -35,6 +35,16 @@ export class Ground {
   folder = mkdtempSync(join(tmpdir(), 'edgekeep-frameworks-'))
   #children = []
 
+  constructor() {
+    // Servers end with the test even if that is ended from outside.
+    process.once('SIGTERM', () => process.exit(143))
+    process.once('SIGINT', () => process.exit(130))
+    process.once('exit', () => {
+      for (const child of this.#children) if (isRunning(child)) process.kill(-child.pid, 'SIGKILL')
+      rmSync(this.folder, { recursive: true, force: true })
+    })
+  }
+
   /** Runs a command to its end and returns what it prints; throws if it fails. */
   run(command, args, options = {}) {
     const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 300_000, maxBuffer: 1 << 26, ...options })
@@ -59,16 +69,18 @@ export class Ground {
 
   async stop() {
     for (const child of this.#children.reverse()) {
-      if (child.exitCode !== null || child.pid === undefined) continue
+      if (!isRunning(child)) continue
       const ended = new Promise((resolve) => child.on('close', resolve))
       // Its own group: PHP's server has workers.
       process.kill(-child.pid, 'SIGTERM')
       await Promise.race([ended, sleep(5000)])
-      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL')
+      if (isRunning(child)) process.kill(-child.pid, 'SIGKILL')
     }
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
+
+const isRunning = (child) => child.pid !== undefined && child.exitCode === null && child.signalCode === null
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
