@@ -246,7 +246,7 @@ fn calls() {
             continue;
         };
         let head = RequestHead {
-            method: Method::named(hostile.one_of(&["PURGE", "POST", "DELETE", "GET"])),
+            method: Method::named(hostile.one_of(&["PURGE", "BAN", "POST", "DELETE", "GET"])),
             url,
             fields: call_fields(&mut hostile).collect(),
         };
@@ -273,6 +273,10 @@ fn call_fields(hostile: &mut Hostile) -> impl Iterator<Item = (String, String)> 
         ("fastly-soft-purge", "1"),
         ("fastly-key", "token_x"),
         ("x-purge-method", "regex"),
+        ("x-url", "^/(a|b)(/.*)?$"),
+        ("x-host", "^(a.test|www\\.a\\.test)$"),
+        ("cache-tags", "((^|,)a1(,|$))|(b\\-c(,.+)?$)"),
+        ("xkey-softpurge", "a1 b"),
         ("x-auth-key", "x"),
         ("authorization", "Basic dTpw"),
         ("authorization", "Bearer x"),
@@ -308,7 +312,7 @@ fn whatever_is_sent_nothing_unproven_is_done() {
     let isolate = Rc::new(Isolate::new(rules, keys));
     let (editor, admin) = (secrets::token("t-editor"), secrets::token("default"));
     let (mut done, mut denied, mut last) = (0, 0, 0);
-    for turn in 0..4000 {
+    for turn in 0..6000 {
         let target = hostile.text(&TARGETS);
         let Ok(url) = Url::parse(&format!("http://www.a.test{target}")) else {
             continue;
@@ -332,7 +336,7 @@ fn whatever_is_sent_nothing_unproven_is_done() {
             }
         }
         let head = RequestHead {
-            method: Method::named(hostile.one_of(&["PURGE", "POST", "DELETE", "GET"])),
+            method: Method::named(hostile.one_of(&["PURGE", "BAN", "POST", "DELETE", "GET"])),
             url,
             fields,
         };
@@ -342,7 +346,7 @@ fn whatever_is_sent_nothing_unproven_is_done() {
         let before = last;
         let slot = Rc::new(RefCell::new(None));
         let (host, isolate, filled) = (world.clone(), Rc::clone(&isolate), Rc::clone(&slot));
-        let is_call = head.method.name() == "PURGE"
+        let is_call = matches!(head.method.name(), "PURGE" | "BAN")
             || head.url.path.contains("purge")
             || head.url.path.contains("/v4/");
         world.executor.spawn(async move {

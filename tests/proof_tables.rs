@@ -107,6 +107,42 @@ fn addresses_are_signed_where_there_is_no_body() {
         ),
         200,
     );
+    // So is whatever else changes its meaning, by either method.
+    for (at, (call, fields, lines)) in [
+        ("PURGE", "X-Purge-Regex: .*", "\nx-purge-regex: .*"),
+        (
+            "PURGE",
+            "X-VC-Purge-Method: regex",
+            "\nx-vc-purge-method: regex",
+        ),
+        ("BAN", "X-Url: .*", "\nx-url: .*"),
+        (
+            "BAN",
+            "X-Url: ^/b/ | X-Host: ^b.test$",
+            "\nx-url: ^/b/\nx-host: ^b.test$",
+        ),
+        ("BAN", "Cache-Tags: a|b", "\ncache-tags: a|b"),
+        ("PURGE", "xkey-purge: a b", "\nxkey-purge: a b"),
+        (
+            "BAN",
+            "X-Magento-Tags-Pattern: .*",
+            "\nx-magento-tags-pattern: .*",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let call_text = format!("{call} http://a.test/ | {fields}");
+        let sign = |payload: &str| signed("default", &format!("f{at}"), NOW, payload);
+        stand.check(
+            &format!("{call_text}{}", sign(&format!("{call} a.test/"))),
+            401,
+        );
+        let whole = format!("{call} a.test/{lines}");
+        stand.check(&format!("{call_text}{}", sign(&whole)), 200);
+        let other = call_text.replace(fields, "X-Purge-Method: exact");
+        stand.check(&format!("{other}{}", sign(&whole)), 401);
+    }
     // A token is a proof for reading too.
     let token = secrets::token("t-editor");
     stand.check(&format!("{list} | Authorization: bearer {token}"), 200);

@@ -9,15 +9,12 @@ use super::order::{self, Draft, Kind, NotOrder};
 use super::purge_dialect::Dialect;
 use super::rule::Rule;
 use super::rules::Rules;
+use super::varnish;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use crate::http::url::{Url, decoded};
 use crate::json_object;
 use serde::Deserialize;
-
-/// The field by which a `PURGE` says that its URL is a pattern. A signature
-/// must cover it (`flow::proof`).
-pub const PURGE_METHOD: &str = "x-purge-method";
 
 /// A call in a dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +30,13 @@ pub struct Call {
 pub enum Action {
     /// To purge the URL that the request names.
     Url(String),
-    /// To purge a URL and all below it.
-    Prefix(String),
-    /// To purge what fits a pattern that we do not know.
-    Pattern,
+    /// To purge what URL and fields say in Varnish's words (`cache::varnish`).
+    Varnish {
+        /// Whether the method is `BAN`.
+        ban: bool,
+        /// The URL that the request names.
+        url: Url,
+    },
     /// To purge one tag, named in the path.
     Tag(String),
     /// To purge tags, named in a field or in the body.
@@ -57,14 +57,18 @@ pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<Call> {
     let speaks = |dialect: &Dialect| rule.purge_dialects.contains(dialect);
     let (method, path, fields) = (request.method.name(), url.path.as_str(), &request.fields);
     let found = |dialect, action| Some(Call { dialect, action });
-    if method == "PURGE" {
-        let fastly = speaks(&Dialect::Fastly);
+    if varnish::is_method(method) {
+        let ban = method == "BAN";
+        let fastly = speaks(&Dialect::Fastly) && !ban;
         if fastly && (fields.has("fastly-key") || !speaks(&Dialect::Varnish)) {
             return found(Dialect::Fastly, Action::Url(request.url.to_string()));
         }
         return speaks(&Dialect::Varnish).then(|| Call {
             dialect: Dialect::Varnish,
-            action: varnish(&request.url, fields),
+            action: Action::Varnish {
+                ban,
+                url: request.url.clone(),
+            },
         });
     }
     if speaks(&Dialect::Fastly)
@@ -79,18 +83,6 @@ pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<Call> {
         return found(Dialect::Cloudflare, action);
     }
     None
-}
-
-/// WordPress' "Proxy Cache Purge" purges a site by the pattern `/.*`, and
-/// says so in a field. That end is the only pattern we know.
-fn varnish(url: &Url, fields: &Fields) -> Action {
-    if fields.get(PURGE_METHOD) != Some("regex") {
-        return Action::Url(url.to_string());
-    }
-    match url.path.strip_suffix("/.*") {
-        Some(path) if url.query.is_none() => Action::Prefix(format!("{}{path}", url.host)),
-        _ => Action::Pattern,
-    }
 }
 
 fn fastly(path: &str, query: Option<&str>, fields: &Fields) -> Option<Action> {
@@ -153,7 +145,6 @@ impl Call {
         let mut add = |kind, path: String, text: &str| draft.add(rules, kind, path, text, soft);
         match &self.action {
             Action::Url(text) => add(Kind::Url, "url".to_owned(), text),
-            Action::Prefix(text) => add(Kind::Prefix, "url".to_owned(), text),
             Action::Tag(tag) => add(Kind::Tag, "surrogate_key".to_owned(), tag),
             Action::Tags(named) => {
                 let tags = match named {
@@ -167,10 +158,7 @@ impl Call {
             // Fastly: "cannot be done in soft mode".
             Action::Everything => draft.add_everything(false),
             Action::Order => draft = order::read(rules, body, true)?,
-            Action::Pattern => {
-                let problem = "of patterns, only /.* at the end of a path is known";
-                draft.refused.push(("url".to_owned(), problem.to_owned()));
-            }
+            Action::Varnish { ban, url } => varnish::read(&mut draft, rules, *ban, url, fields)?,
             Action::Zone(_) | Action::Verify => {}
         }
         Ok(draft)

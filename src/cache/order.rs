@@ -252,6 +252,22 @@ impl Draft {
         }
     }
 
+    /// Adds the path of a URL with all its queries, or what is wrong with it.
+    pub fn add_path(&mut self, path: String, text: &str) {
+        match Url::parse(text) {
+            Ok(url) => {
+                let url = key::canonical_path(&url);
+                self.items.push(Item {
+                    path,
+                    selector: Selector::Path(format!("{}{}", url.host, url.path)),
+                    soft: false,
+                    url: None,
+                });
+            }
+            Err(error) => self.refused.push((path, format!("the URL {error}"))),
+        }
+    }
+
     /// Adds everything there is.
     pub fn add_everything(&mut self, soft: bool) {
         self.items.push(Item {

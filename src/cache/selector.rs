@@ -16,8 +16,9 @@ use std::fmt;
 pub enum Selector {
     /// One URL with all its variants: `host/path?query`.
     Url(String),
-    /// A path with all its queries: `host/path`. No order names it; it stands
-    /// for a URL where the origin says which parameters matter.
+    /// A path with all its queries: `host/path`. It stands for a URL where the
+    /// origin says which parameters matter, and for `X-Purge-Method: default`
+    /// of Varnish's callers; no list of an order names it.
     Path(String),
     /// A surrogate key.
     Tag(String),

@@ -2,8 +2,8 @@
 //!
 //! What is signed is the body. A request without one (`GET`, `PURGE`) is
 //! signed over the text `METHOD host/path?query` in its place, so that the
-//! signature is good for that address only; a `PURGE` by a pattern adds a line
-//! `x-purge-method: regex`.
+//! signature is good for that address only; a `PURGE` or `BAN` adds a line such as
+//! `x-purge-method: regex` for each field that changes what it means.
 //!
 //! A signature of GitHub's covers the body, but neither time nor id: who has
 //! seen such a request can send it again.
@@ -13,10 +13,9 @@ use super::isolate::Isolate;
 use super::keys::Key;
 use super::problem::Problem;
 use super::webhook::{self, Refused, Signed};
-use crate::cache::dialect::PURGE_METHOD;
-use crate::cache::key;
 use crate::cache::purge_dialect::Dialect;
 use crate::cache::selector::url_text;
+use crate::cache::{key, varnish};
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use base64::Engine;
@@ -46,7 +45,8 @@ pub async fn prove<'i, H: Host>(
         return Err(not_set_up(isolate));
     }
     let fields = &request.fields;
-    let has_body = !matches!(request.method.name(), "GET" | "PURGE");
+    let method = request.method.name();
+    let has_body = method != "GET" && !varnish::is_method(method);
     let hub = dialect.is_none() && has_body && fields.has("x-hub-signature-256");
     let found = if fields.has("webhook-signature") && dialect != Some(Dialect::Fastly) {
         let payload = match has_body {
@@ -132,6 +132,7 @@ fn token(fields: &Fields, dialect: Option<Dialect>) -> Option<String> {
     let own = match dialect {
         Some(Dialect::Fastly) => fields.get("fastly-key"),
         Some(Dialect::Cloudflare) => fields.get("x-auth-key"),
+        Some(Dialect::Varnish) => varnish::token(fields),
         _ => None,
     };
     if let Some(token) = own {
@@ -142,7 +143,7 @@ fn token(fields: &Fields, dialect: Option<Dialect>) -> Option<String> {
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(credentials.to_owned());
     }
-    // Only with PURGE: a browser that has learnt a password sends it along with
+    // Only with PURGE and BAN: a browser that has learnt a password sends it along with
     // whatever another site makes it send, but no such method.
     if dialect == Some(Dialect::Varnish) && scheme.eq_ignore_ascii_case("basic") {
         let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
@@ -159,9 +160,9 @@ fn speaks_github(isolate: &Isolate, request: &RequestHead) -> bool {
 /// What is signed of a request without a body.
 pub fn target(request: &RequestHead) -> String {
     let (method, url) = (request.method.name(), url_text(&request.url));
-    match request.fields.get(PURGE_METHOD) {
-        Some("regex") => format!("{method} {url}\n{PURGE_METHOD}: regex"),
-        _ => format!("{method} {url}"),
+    match varnish::is_method(method) {
+        true => format!("{method} {url}{}", varnish::lines(&request.fields)),
+        false => format!("{method} {url}"),
     }
 }
 

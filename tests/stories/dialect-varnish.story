@@ -9,7 +9,7 @@ rule /.** kv = true
 rule kv = true
 origin /a 200 max-age=600; Vary: Accept-Language | a
 origin /other 200 max-age=600 | other
-origin /blog/one 200 max-age=600 | one
+origin /blog/one 200 max-age=600; Cache-Tag: news | one
 get /a Accept-Language: de -> 200 a # miss
 get /a Accept-Language: fr -> 200 a # fwd=vary-miss
 get /other -> 200 other # miss
@@ -41,6 +41,29 @@ wait 0.3
 request PURGE /.* Authorization: Bearer $token; X-Purge-Method: regex -> 200
   json /hard ["prefix:$host"]
 get /blog/one -> 200 one # miss detail=purged
+# Plug-ins send other fields, or none; never is there a receipt for the URL "/.*".
+request PURGE /blog/.* Authorization: Bearer $token:editor; X-VC-Purge-Method: regex -> 200
+  json /hard ["prefix:$host/blog"]
+get /blog/one -> 200 one # miss detail=purged
+wait 0.3
+request PURGE /.* X-VC-Purge-Key: $token:editor -> 200
+  json /hard ["prefix:$host"]
+get /blog/one -> 200 one # miss detail=purged
+request PURGE /.* Authorization: Bearer $token; X-Purge-Method: exact -> 422
+  json /errors/0/path "url"
+request PURGE /blog/one Authorization: Bearer $token; X-Purge-Method: default -> 200
+  json /hard ["path:$host/blog/one"]
+get /blog/one -> 200 one # miss detail=purged
+wait 0.3
+request BAN /a Authorization: Bearer $token; Cache-Tags: (news|feed) -> 200
+  json /hard ["tag:news","tag:feed"]
+get /blog/one -> 200 one # miss detail=purged
+wait 0.3
+request BAN /a Authorization: Bearer $token; X-Host: ^$host$; X-Url: ^/blog/ -> 200
+  json /hard ["prefix:$host/blog"]
+get /blog/one -> 200 one # miss detail=purged
+request BAN /a Authorization: Bearer $token:editor; Cache-Tags: .* -> 403
+request BAN /a Authorization: Bearer $token; X-Url: \.css$ -> 422
 # Elsewhere the request goes to the origin, as ever.
 wait 0.3
 request PURGE /other Authorization: Bearer $token -> 200 other # fwd=method

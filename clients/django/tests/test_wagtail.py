@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import override_settings
 from wagtail.contrib.frontend_cache.utils import PurgeBatch, get_backends
-from wagtail.models import Locale, Page, Site
+from wagtail.models import Locale, Page, PageViewRestriction, Site
 
 from edgekeep.testing import Receiver
 from edgekeep.wagtail import EdgekeepBackend
@@ -53,6 +54,69 @@ def test_publishing_and_unpublishing_purge_the_page(edge: Receiver) -> None:
     edge.clear()
     page("first").unpublish()
     assert edge.files == {f"{BASE}/news/first/"}
+
+
+@pytest.mark.usefixtures("home")
+def test_making_a_page_private_or_public_purges_it_and_all_below(edge: Receiver) -> None:
+    restriction = PageViewRestriction(page=page("news"), restriction_type=PageViewRestriction.LOGIN)
+    restriction.save()
+    assert edge.orders == [{"prefixes": [f"{BASE}/news/"]}]
+    edge.clear()
+    restriction.restriction_type = PageViewRestriction.PASSWORD
+    restriction.password = "open"
+    restriction.save()
+    assert edge.orders == [{"prefixes": [f"{BASE}/news/"]}], "whoever knew the page by another right"
+    edge.clear()
+    restriction.delete()
+    assert edge.orders == [{"prefixes": [f"{BASE}/news/"]}], "the stored way to the login"
+
+
+@pytest.mark.usefixtures("home")
+def test_a_restriction_of_another_page_purges_both(edge: Receiver) -> None:
+    restriction = PageViewRestriction.objects.create(page=page("first"), restriction_type=PageViewRestriction.LOGIN)
+    edge.clear()
+    restriction.page = page("news")
+    restriction.save()
+    prefixes = {prefix for order in edge.orders for prefix in order["prefixes"]}
+    assert prefixes == {f"{BASE}/news/first/", f"{BASE}/news/"}
+
+
+def test_a_private_home_purges_all_of_the_site(edge: Receiver, home: Any) -> None:
+    PageViewRestriction.objects.create(page=home, restriction_type=PageViewRestriction.LOGIN)
+    assert edge.orders == [{"prefixes": [f"{BASE}/"]}]
+
+
+def test_deleting_a_private_page_purges_it(edge: Receiver, home: Any) -> None:
+    PageViewRestriction.objects.create(page=page("news"), restriction_type=PageViewRestriction.LOGIN)
+    edge.clear()
+    page("news").delete()
+    assert f"{BASE}/news/first/" in edge.files
+
+
+@pytest.mark.usefixtures("home")
+def test_a_restriction_that_is_rolled_back_purges_nothing(edge: Receiver) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        PageViewRestriction.objects.create(page=page("news"), restriction_type=PageViewRestriction.LOGIN)
+        raise RuntimeError
+    assert edge.requests == []
+
+
+@pytest.mark.usefixtures("home")
+def test_tags_of_lists_are_purged_with_every_page(edge: Receiver) -> None:
+    value = {"edgekeep": {"BACKEND": "edgekeep.wagtail.EdgekeepBackend", "TAGS": ["search", "sitemap"]}}
+    with override_settings(WAGTAILFRONTENDCACHE=value):
+        page("first").save_revision().publish()
+        assert edge.tags == {"search", "sitemap"}
+        assert edge.files == {f"{BASE}/news/first/"}
+        changes: list[Callable[[], object]] = [
+            lambda: PageViewRestriction.objects.create(page=page("news"), restriction_type=PageViewRestriction.LOGIN),
+            lambda: page("first").move(page("home"), pos="last-child"),
+            lambda: page("first").unpublish(),
+        ]
+        for change in changes:
+            edge.clear()
+            change()
+            assert edge.tags == {"search", "sitemap"}
 
 
 @pytest.mark.usefixtures("home")

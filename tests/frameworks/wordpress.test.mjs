@@ -1,0 +1,232 @@
+// WordPress behind the built worker, with clients/wordpress/edgekeep.php: a conversation of three readers over edits, comments, changes
+// of status, menus, themes and options. After each, every answer of the edge must be the origin's for the same reader.
+
+import { after, before, describe, it } from 'node:test'
+import assert from 'node:assert/strict'
+import { cpSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startWorker } from '../../scripts/workerd.mjs'
+import { FORM, Ground, Reader, Tally, answers, form, freePort, missing, sleep } from './ground.mjs'
+
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+const WORDPRESS = '/usr/share/wordpress'
+const LAG_SECONDS = 1
+const here = (name) => fileURLToPath(new URL(name, import.meta.url))
+
+// Hand-made; `profile = "wordpress"` takes their place.
+const RULES = {
+  defaults: { bypass_cookies: ['wordpress_logged_in_*', 'wordpress_sec_*', 'wp-postpass_*', 'wp-resetpass-*', 'comment_author_*'] },
+  rules: [
+    { path: '/wp-admin/*', cache: false },
+    { path: '/wp-login.php', cache: false },
+    { path: '/wp-comments-post.php', cache: false },
+    { path: '/wp-cron.php', cache: false },
+  ],
+}
+
+const lacks = missing({
+  files: {
+    [`${WORDPRESS}/wp-load.php`]: 'wordpress',
+    [`${WORDPRESS}/wp-content/themes/twentytwentyone/style.css`]: 'wordpress-theme-twentytwentyone',
+    [`${WORDPRESS}/wp-content/themes/twentytwentythree/style.css`]: 'wordpress-theme-twentytwentythree',
+  },
+  programs: { php: 'php-cli', mariadbd: 'mariadb-server-core', 'mariadb-install-db': 'mariadb-server-core' },
+  php: ['mysqli', 'curl'],
+})
+
+describe('WordPress', { skip: lacks, timeout: 900_000 }, () => {
+  const ground = new Ground()
+  const tally = new Tally()
+  const anonymous = new Reader('anonymous')
+  const commenter = new Reader('commenter')
+  const admin = new Reader('admin')
+  let worker, made, host, origin, root, site, paths
+
+  before(async () => {
+    const [port, originPort] = [await freePort(), await freePort()]
+    host = `127.0.0.1:${port}`
+    site = `http://${host}`
+    origin = originPort
+    const socket = join(ground.folder, 'db.sock')
+    const data = join(ground.folder, 'db')
+    const user = process.getuid() === 0 ? ['--user=root'] : []
+    ground.run('mariadb-install-db', ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', ...user])
+    const sql = (text) => `$db = mysqli_init(); exit(@$db->real_connect(null, 'root', '', null, 0, '${socket}') && $db->query('${text}') ? 0 : 1);`
+    await ground.start('mariadbd', ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, '--skip-networking', '--innodb-flush-log-at-trx-commit=0', ...user], {
+      ready: () => {
+        try {
+          ground.run('php', ['-r', sql('CREATE DATABASE IF NOT EXISTS wp')])
+          return true
+        } catch {
+          return false
+        }
+      },
+    })
+    root = join(ground.folder, 'site')
+    cpSync(WORDPRESS, root, { recursive: true, dereference: true, filter: (path) => !path.endsWith('wp-config.php') })
+    mkdirSync(join(root, 'wp-content/mu-plugins'), { recursive: true })
+    mkdirSync(join(root, 'wp-content/uploads'), { recursive: true })
+    const config = { DB_NAME: 'wp', DB_USER: 'root', DB_PASSWORD: '', DB_HOST: `localhost:${socket}`, DB_CHARSET: 'utf8mb4', DB_COLLATE: '', WP_HOME: site, WP_SITEURL: site, EDGEKEEP_SECRET: SECRET, WP_HTTP_BLOCK_EXTERNAL: true, WP_ACCESSIBLE_HOSTS: '127.0.0.1', DISABLE_WP_CRON: true, AUTOMATIC_UPDATER_DISABLED: true, AUTH_KEY: 'a', SECURE_AUTH_KEY: 'b', LOGGED_IN_KEY: 'c', NONCE_KEY: 'd', AUTH_SALT: 'e', SECURE_AUTH_SALT: 'f', LOGGED_IN_SALT: 'g', NONCE_SALT: 'h' }
+    const lines = Object.entries(config).map(([name, value]) => `define('${name}', ${typeof value === 'string' ? `'${value}'` : value});`)
+    writeFileSync(join(root, 'wp-config.php'), `<?php\n${lines.join('\n')}\n$table_prefix = 'wp_';\nif (!defined('ABSPATH')) define('ABSPATH', __DIR__ . '/');\nrequire_once ABSPATH . 'wp-settings.php';\n`)
+    made = JSON.parse(ground.run('php', [here('wordpress/install.php'), root], { env: { ...process.env, WP_SITE: site } }).split('\n').at(-1))
+    copyFileSync(here('../../clients/wordpress/edgekeep.php'), join(root, 'wp-content/mu-plugins/edgekeep.php'))
+    await ground.start('php', ['-S', `127.0.0.1:${originPort}`, '-t', root, here('wordpress/router.php')], {
+      env: { ...process.env, PHP_CLI_SERVER_WORKERS: '4' },
+      ready: () => answers(originPort),
+    })
+    worker = await startWorker({ rules: { origin: `http://127.0.0.1:${originPort}`, max_purge_lag: LAG_SECONDS, ...RULES }, secrets: SECRET, port, onLog: () => {} })
+
+    paths = ['/', '/page/2/', '/post-1/', '/post-2/', '/post-3/', '/post-8/', '/a-draft/', '/about/', '/contact/', '/category/news/', '/tag/all/', '/author/writer/', '/2026/01/', '/feed/', '/comments/feed/', '/post-2/feed/', '/?s=post', '/wp-json/wp/v2/posts', '/wp-sitemap.xml', '/wp-sitemap-posts-post-1.xml', '/nothing-here/']
+    // The commenter has said a name and asked the browser to remember it.
+    const comment = { comment_post_ID: made.posts[0], author: 'Carla', email: 'carla@example.com', comment: 'First.', 'wp-comment-cookies-consent': 'yes' }
+    const said = await commenter.ask({ ...edge('/wp-comments-post.php'), method: 'POST', headers: FORM, body: form(comment) })
+    assert.equal(said.status, 302, said.text)
+    assert.ok([...commenter.cookies.keys()].some((name) => name.startsWith('comment_author_')))
+    await admin.ask(edge('/wp-login.php'))
+    const login = await admin.ask({ ...edge('/wp-login.php'), method: 'POST', headers: FORM, body: form({ log: 'admin', pwd: 'secret-of-admin', 'wp-submit': 'Log In', testcookie: 1, redirect_to: `${site}/wp-admin/` }) })
+    assert.equal(login.status, 302, login.text)
+  })
+  after(async () => {
+    await worker?.stop()
+    await ground.stop()
+    if (tally.compared > 0) console.log(`WordPress: ${tally.text}`)
+  })
+
+  const edge = (path) => ({ port: Number(host.split(':')[1]), host, path })
+  const past = (path) => ({ port: origin, host: `127.0.0.1:${origin}`, path, headers: { 'x-forwarded-host': host } })
+
+  /** What differs between two answers of WordPress itself, a second later. */
+  const clean = (text) =>
+    text
+      .replace(/"nonce":"\w+"|_wpnonce=\w+|name="_wpnonce" value="\w+"|"\w*[nN]once":"\w+"/g, 'nonce')
+      .replace(/name="ak_js"[^>]*value="\d+"|ak_js_\d+|id="(comment|author|email|url)-\w+"/g, 'time')
+      .replace(/<lastBuildDate>[^<]*/g, 'built')
+      .replace(/\b(wp-unique-id-|unique-id-|wp-container-)\d+/g, 'id')
+
+  let turn = 0
+  /** Anonymous readers ask for all pages, twice, so that the second answers are hits; the others for a third of them in turn. */
+  async function compareAll(label) {
+    const before = tally.differences.length
+    turn += 1
+    for (const reader of [anonymous, commenter, admin]) {
+      for (const path of paths.filter((_, at) => reader === anonymous || (at + turn) % 3 === 0)) {
+        const right = await reader.ask(past(path))
+        for (const again of reader === anonymous ? [1, 2] : [1]) {
+          tally.compare(`${label}, ${reader.name}, ${path}, ${again}`, await reader.ask(edge(path)), right, { clean, counts: reader === anonymous })
+        }
+      }
+    }
+    const found = tally.differences.slice(before)
+    for (const difference of found) console.log(difference)
+    assert.deepEqual(found, [])
+  }
+
+  async function changed(label) {
+    await sleep(LAG_SECONDS * 1000 + 300)
+    await compareAll(label)
+  }
+
+  /** An editor's save: the REST API, with the administrator's cookies and nonce, through the edge. */
+  async function save(path, fields, method = 'POST') {
+    const { text: nonce } = await admin.ask(edge('/wp-admin/admin-ajax.php?action=rest-nonce'))
+    const headers = { 'content-type': 'application/json', 'x-wp-nonce': nonce }
+    const answer = await admin.ask({ ...edge(`/wp-json/wp/v2/${path}`), method, headers, body: JSON.stringify(fields) })
+    assert.ok(answer.status < 300, `${answer.status} ${answer.text}`)
+    return JSON.parse(answer.text)
+  }
+
+  const act = (php) => ground.run('php', [here('wordpress/act.php'), root, php], { env: { ...process.env, WP_SITE: site } })
+
+  const holds = async (path, words, reader = anonymous) => {
+    const { text } = await reader.ask(edge(path))
+    assert.ok(text.includes(words), `${path} does not have ${words}`)
+  }
+
+  it('answers like the origin, cold and warm', () => compareAll('at first'))
+
+  it('an edit', async () => {
+    await save(`posts/${made.posts[7]}`, { title: 'Post 8, edited', content: 'Other text.' })
+    await changed('an edit')
+    await holds('/', 'Post 8, edited')
+  })
+
+  it('a comment, approved, edited and spammed', async () => {
+    const comment = { comment_post_ID: made.posts[1], author: 'Dora', email: 'dora@example.com', comment: 'A new comment.' }
+    const said = await new Reader('dora').ask({ ...edge('/wp-comments-post.php'), method: 'POST', headers: FORM, body: form(comment) })
+    assert.equal(said.status, 302, said.text)
+    await changed('a comment')
+    await holds('/post-2/', 'A new comment.')
+    const [{ id }] = JSON.parse((await anonymous.ask(past(`/wp-json/wp/v2/comments?post=${made.posts[1]}`))).text)
+    await save(`comments/${id}`, { content: 'An edited comment.' })
+    await changed('an edited comment')
+    await save(`comments/${id}`, { status: 'spam' })
+    await changed('a spammed comment')
+    assert.ok(!(await anonymous.ask(edge('/post-2/'))).text.includes('An edited comment.'))
+  })
+
+  it('a change of status, there and back', async () => {
+    assert.equal((await anonymous.ask(edge('/a-draft/'))).status, 404)
+    await save(`posts/${made.draft}`, { status: 'publish' })
+    await changed('publishing')
+    assert.equal((await anonymous.ask(edge('/a-draft/'))).status, 200)
+    await save(`posts/${made.draft}`, { status: 'private' })
+    await changed('making it private')
+    assert.equal((await anonymous.ask(edge('/a-draft/'))).status, 404)
+    await save(`posts/${made.posts[2]}`, {}, 'DELETE')
+    await changed('the bin')
+  })
+
+  it('another address, author, category and password', async () => {
+    await save(`posts/${made.posts[0]}`, { slug: 'post-one', author: made.writer, categories: [made.news] })
+    paths.push('/post-one/')
+    await changed('another address')
+    assert.equal((await anonymous.ask(edge('/post-1/'))).status, 301)
+    await save(`posts/${made.posts[3]}`, { password: 'open' })
+    paths.push('/post-4/')
+    await changed('a password')
+  })
+
+  it('names of a category and an author', async () => {
+    await save(`categories/${made.news}`, { name: 'Tidings' })
+    await save(`users/${made.writer}`, { name: 'Another Writer' })
+    await changed('names')
+    await holds('/post-2/', 'Tidings')
+  })
+
+  it('a menu, an option and a theme', async () => {
+    act(`wp_update_nav_menu_item(${made.menu}, 0, ['menu-item-title' => 'A new entry', 'menu-item-url' => '/contact/', 'menu-item-status' => 'publish']);`)
+    await changed('a menu')
+    await holds('/about/', 'A new entry')
+    act(`update_option('blogname', 'Another name');`)
+    await changed('an option')
+    await holds('/about/', 'Another name')
+    act(`switch_theme('twentytwentythree');`)
+    await changed('a theme')
+    await holds('/', 'twentytwentythree')
+  })
+
+  it('a scheduled post, published by cron', async () => {
+    act(`wp_insert_post(['post_title' => 'Of tomorrow', 'post_name' => 'of-tomorrow', 'post_content' => 'x', 'post_status' => 'future', 'post_date' => date('Y-m-d H:i:s', time() + 3), 'post_date_gmt' => gmdate('Y-m-d H:i:s', time() + 3)]);`)
+    paths.push('/of-tomorrow/')
+    await compareAll('before its time')
+    await sleep(3500)
+    act(`do_action('publish_future_post', get_page_by_path('of-tomorrow', OBJECT, 'post')->ID);`)
+    await changed('its time')
+    assert.equal((await anonymous.ask(edge('/of-tomorrow/'))).status, 200)
+  })
+
+  it('purges that the edge did not take are sent later, once', async () => {
+    act(`add_filter('pre_http_request', fn () => new WP_Error('down', 'the edge is down')); wp_update_post(['ID' => ${made.posts[7]}, 'post_content' => 'While it was down.']);`)
+    act(`assert(count(get_option('edgekeep_queue')) === 1) || exit(1); do_action('edgekeep_retry'); get_option('edgekeep_queue') === [] || exit(1);`)
+    await changed('an outage')
+    await holds('/post-8/', 'While it was down.')
+  })
+
+  it('most answers to readers without a cookie were hits', () => {
+    // Of two questions the first comes after a purge, often of all.
+    assert.ok(tally.hits / tally.asked > 0.4, tally.text)
+    assert.equal(tally.differences.length, 0)
+  })
+})
