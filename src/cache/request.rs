@@ -93,6 +93,10 @@ pub struct Lookup {
     pub wishes: RequestControl,
     /// The client's own fields, for its conditions.
     pub client: Fields,
+    /// Whether those conditions go on to the origin, because nothing is stored
+    /// that they could be compared with, and nothing will be: what it answers
+    /// is for this client alone.
+    pub sends_conditions: bool,
 }
 
 impl Lookup {
@@ -134,6 +138,26 @@ impl Lookup {
     /// Whether it makes these very choices.
     pub fn fits(&self, choices: &[Choice]) -> bool {
         negotiation::fits(choices, &|name| self.choice(name))
+    }
+
+    /// The same request with the client's own conditions, for an answer that is
+    /// not going to be stored; `None` if it has none that the origin could
+    /// answer. Not under a rule with `esi`: nobody has a validator of a page that
+    /// is made of fragments. Nor beside a `Range`, which has conditions of its own.
+    pub fn with_conditions(&self) -> Option<Self> {
+        let may = !self.rule.esi && self.range_to_send(true).is_none();
+        (may && self.client_conditions().next().is_some()).then(|| Self {
+            sends_conditions: true,
+            ..self.clone()
+        })
+    }
+
+    /// The conditions by which a client asks whether what it holds is current.
+    pub fn client_conditions(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_condition = |name| matches!(name, "if-none-match" | "if-modified-since");
+        self.client
+            .iter()
+            .filter(move |(name, _)| is_condition(*name))
     }
 
     /// Whether this request may refresh what is fresh still: one with wishes of
@@ -222,6 +246,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         },
         rule,
         client: request.fields.clone(),
+        sends_conditions: false,
     }))
 }
 

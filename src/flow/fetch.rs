@@ -3,10 +3,11 @@
 use super::aside::aside;
 use super::failure::{no_answer, origin_failed};
 use super::find::{Hit, Taken};
+use super::forward::{by_conditions, forward};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
-use super::reply::{Answer, Client, Content, from_entry};
+use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost, sync};
@@ -186,6 +187,10 @@ pub async fn fetch<H: Host>(
             ranged,
         };
         let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
+        let passed_on = |answer| match client {
+            Client::Waiting => by_conditions(answer, &lookup.client, &lookup.rule),
+            Client::Nobody => answer,
+        };
         let received_ms = exchange.times.response_ms;
         return match next {
             Next::AskAgain if conditional => {
@@ -197,7 +202,7 @@ pub async fn fetch<H: Host>(
                 report.cache = "miss";
                 report.detail.push(NotStored::RequestError.word());
                 report.for_its_kind = true;
-                forward(head, body, received_ms)
+                passed_on(forward(head, body, received_ms))
             }
             Next::Store(entry) => {
                 if entry.status == 206 {
@@ -249,7 +254,7 @@ pub async fn fetch<H: Host>(
                 if tells_of_the_page(&exchange, Some(reason), &head) {
                     outdate(host, isolate, lookup, old.take(), taken, &[], report);
                 }
-                forward(head, body, received_ms)
+                passed_on(forward(head, body, received_ms))
             }
             // A 304 to a request without conditions tells nothing.
             Next::AskAgain if on_error => {
@@ -346,6 +351,10 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
         request.fields.set("range", range);
         if let Some(validator) = lookup.client.get("if-range") {
             request.fields.set("if-range", validator);
+        }
+    } else if lookup.sends_conditions && stored.is_none() {
+        for (name, value) in lookup.client_conditions() {
+            request.fields.add(name, value);
         }
     }
     let conditions = [
@@ -450,31 +459,6 @@ fn outdate<H: Host>(
     };
     memory::outdate(isolate, &mut keep);
     host.keep(hit.body, keep, false);
-}
-
-/// Gives the origin's answer on as it is.
-pub fn forward<B>(
-    head: Result<ResponseHead, OriginFailure>,
-    body: Option<B>,
-    received_ms: u64,
-) -> Answer<B> {
-    match head {
-        Ok(head) => {
-            let mut fields = for_clients(&head.fields, received_ms);
-            // An upstream cache's age is still true of what only passes by.
-            if let Some(age) = head.fields.get("age") {
-                fields.set("age", age);
-            }
-            let length = head.fields.get("content-length");
-            Answer {
-                status: head.status,
-                length: length.and_then(|n| n.parse().ok()),
-                fields,
-                content: body.map_or(Content::Empty, Content::Body),
-            }
-        }
-        Err(failure) => origin_failed(failure),
-    }
 }
 
 /// Notes where a copy goes.

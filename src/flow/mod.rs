@@ -14,6 +14,7 @@ pub mod failure;
 pub mod fetch;
 pub mod find;
 pub mod flights;
+pub mod forward;
 mod history;
 pub mod host;
 pub mod invalidate;

@@ -1,8 +1,9 @@
 //! Stored parts of bodies: found for ranges that they hold, and completed for
 //! requests that want everything.
 
-use super::fetch::{self, Ask, forward, store};
+use super::fetch::{self, Ask, store};
 use super::find::{Found, Hit, Taken, find_in_slot};
+use super::forward::{by_conditions, forward};
 use super::host::{Host, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
@@ -104,6 +105,9 @@ pub async fn complete<H: Host>(
             let keep = kv::copies_of(host, isolate, lookup, *entry, &nothing, report);
             store(host, isolate, lookup, keep, body, Client::Waiting, report)
         }
-        _ => forward(Ok(head), body, asked.times.response_ms),
+        _ => {
+            let answer = forward(Ok(head), body, asked.times.response_ms);
+            by_conditions(answer, &lookup.client, &lookup.rule)
+        }
     }
 }
