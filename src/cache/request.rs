@@ -49,6 +49,9 @@ pub enum Bypass {
     Body,
     /// The URL is longer than [`URL_BYTES_MAX`].
     LongUrl,
+    /// A field that the origin would see has bytes that are not UTF-8: they
+    /// cannot be told apart, so they can be in no key.
+    Unreadable,
     /// The settings are bad.
     Misconfigured,
 }
@@ -64,6 +67,7 @@ impl Bypass {
             Self::Upgrade => "upgrade",
             Self::Body => "request-body",
             Self::LongUrl => "long-url",
+            Self::Unreadable => "unreadable",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -138,26 +142,6 @@ impl Lookup {
     /// Whether it makes these very choices.
     pub fn fits(&self, choices: &[Choice]) -> bool {
         negotiation::fits(choices, &|name| self.choice(name))
-    }
-
-    /// The same request with the client's own conditions, for an answer that is
-    /// not going to be stored; `None` if it has none that the origin could
-    /// answer. Not under a rule with `esi`: nobody has a validator of a page that
-    /// is made of fragments. Nor beside a `Range`, which has conditions of its own.
-    pub fn with_conditions(&self) -> Option<Self> {
-        let may = !self.rule.esi && self.range_to_send(true).is_none();
-        (may && self.client_conditions().next().is_some()).then(|| Self {
-            sends_conditions: true,
-            ..self.clone()
-        })
-    }
-
-    /// The conditions by which a client asks whether what it holds is current.
-    pub fn client_conditions(&self) -> impl Iterator<Item = (&str, &str)> {
-        let is_condition = |name| matches!(name, "if-none-match" | "if-modified-since");
-        self.client
-            .iter()
-            .filter(move |(name, _)| is_condition(*name))
     }
 
     /// Whether this request may refresh what is fresh still: one with wishes of
@@ -271,6 +255,8 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
         Some(Bypass::Precondition)
     } else if has_cookie(rule, fields) {
         Some(Bypass::Cookie)
+    } else if !fields.are_readable() && !sent(rule, &request.url, fields, None).are_readable() {
+        Some(Bypass::Unreadable)
     } else {
         None
     }

@@ -24,6 +24,7 @@ use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::{Age, as_stale};
 use crate::cache::windows::{self, Window};
 use crate::http::cache_control::withheld;
+use crate::http::fields::is_unreadable;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
@@ -367,7 +368,9 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
         if by_tag_alone && validator != "etag" {
             continue;
         }
-        if let Some(value) = tied.and_then(|entry| entry.fields.get(validator)) {
+        // The bytes of one that cannot be read are lost.
+        let value = tied.and_then(|entry| entry.fields.get(validator));
+        if let Some(value) = value.filter(|value| !is_unreadable(value)) {
             request.fields.set(condition, value);
         }
     }
