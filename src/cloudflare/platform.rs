@@ -394,6 +394,11 @@ impl Host for Platform {
         Pipe::of(body).ok()
     }
 
+    async fn begins_as_gzip(&self, body: Body, timeout_ms: u64) -> (bool, Option<Body>) {
+        let looked = body::begins_as_gzip(body, timeout_ms).await;
+        looked.map_or((false, None), |(is_gzip, body)| (is_gzip, Some(body)))
+    }
+
     fn decompressed(&self, body: Body) -> Option<Body> {
         pipe::decompressed(body).ok()
     }

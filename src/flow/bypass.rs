@@ -7,6 +7,7 @@ use super::invalidate::{is_unsafe, turn_of};
 use super::isolate::Isolate;
 use super::reply::Answer;
 use super::report::Report;
+use super::template::check_coding;
 use super::upstream::{Question, Said, ask};
 use super::writes::invalidate;
 use crate::cache::answer::OriginFailure;
@@ -74,7 +75,8 @@ pub async fn bypass<H: Host>(
     };
     report.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
     match said {
-        Ok((head, body)) => {
+        Ok((mut head, body)) => {
+            let body = check_coding(host, &rule, &mut head, body).await;
             let answer = forward(Ok(head), body, host.now_ms());
             match request.method {
                 Method::Get | Method::Head => by_conditions(answer, &request.fields, &rule),

@@ -9,6 +9,7 @@ use super::isolate::Isolate;
 use super::last_look::last_look;
 use super::reply::{Answer, Client, from_entry};
 use super::report::Report;
+use super::template::check_coding;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost, sync};
 use crate::cache::answer::{
@@ -144,6 +145,9 @@ pub async fn fetch<H: Host>(
             origin_request(lookup, stored.filter(|_| conditional))
         };
         let mut asked = Ask::the_origin(host, isolate, lookup, &mut request, report).await;
+        if let Ok(head) = &mut asked.head {
+            asked.body = check_coding(host, &lookup.rule, head, asked.body).await;
+        }
         if old.as_ref().is_some_and(|old| old.on_error) {
             asked = asked.whole(host, isolate, lookup, report).await;
         }

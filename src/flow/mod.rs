@@ -36,6 +36,7 @@ pub mod report;
 pub mod serve;
 pub mod signpost;
 pub mod sync;
+pub mod template;
 pub mod turn;
 pub mod upstream;
 pub mod warm;
