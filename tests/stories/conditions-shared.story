@@ -10,7 +10,7 @@ finish second -> 200 yours # !collapsed
 finish first -> 304 - # !collapsed !stored
 finish third -> 200 yours # !collapsed
 # A crowd that waits for one: each gets what its own conditions say.
-origin /b slow=1 200 max-age=60; ETag: "1" | ours
+origin /b slow=0.5 200 max-age=60; ETag: "1" | ours
 start first get /b If-None-Match: "1"
 start second get /b
 start third get /b If-None-Match: "1", "3"
