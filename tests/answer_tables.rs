@@ -235,7 +235,7 @@ fn an_entry_holds_what_was_said() {
     assert_eq!(
         entry.choices,
         [
-            choice("accept-language", Some("de")),
+            choice("accept-language", Some("DE")),
             choice("x-none", None)
         ]
     );

@@ -75,6 +75,14 @@ fn how_it_is_coded() {
     check(Some("identity"), Coding::Identity);
     check(Some("gzip"), Coding::Gzip);
     check(Some("GZIP"), Coding::Gzip);
+    // RFC 9110 §8.4.1.3: x-gzip is gzip.
+    check(Some("x-gzip"), Coding::Gzip);
+    check(Some("X-GZip"), Coding::Gzip);
+    check(Some(" gzip ,, identity"), Coding::Gzip);
+    check(Some("identity, identity"), Coding::Identity);
+    check(Some("gzip, x-gzip"), Coding::Other);
+    check(Some("x-br"), Coding::Other);
+    check(Some("unknown"), Coding::Other);
     check(Some("br"), Coding::Other);
     check(Some("gzip, br"), Coding::Other);
     check(Some(""), Coding::Other);
@@ -207,6 +215,25 @@ fn what_is_no_tag_stays() {
 }
 
 #[test]
+fn values_without_quotes_end_at_whitespace() {
+    check("<esi:include src=/x />", "[/x]");
+    check("<esi:include src=/x>", "[/x]");
+    check("<esi:include src=/x/y/ onerror=continue />", "[/x/y/?]");
+    // As in XML, the last slash closes the tag.
+    check("<esi:include src=/x/>", "[/x]");
+    check("<esi:include src=/x/ />", "[/x/]");
+    check("<esi:include src=\"/x\" alt=/y>", "[/x|/y]");
+    check("<esi:include src=/x alt='/y'/>", "[/x|/y]");
+    check(
+        "<esi:include\nsrc = /x?a=1&b==2\talt=/y />",
+        "[/x?a=1&b==2|/y]",
+    );
+    check("<esi:include async src=\"/x\" defer alt=/y/>", "[/x|/y]");
+    check("<esi:include src=/x&#63;a=1&amp;b=2/>", "[/x?a=1&b=2]");
+    check("<esi:include src= />", "[]");
+}
+
+#[test]
 fn includes() {
     check("a<esi:include src=\"/x\"/>b", "a[/x]b");
     check("<esi:include src=\"/x\" />", "[/x]");
@@ -244,9 +271,7 @@ fn includes() {
     );
     // No address that could be read: a fragment that fails.
     check("<esi:include/>", "[]");
-    check("<esi:include src=/x/>", "[]");
     check("<esi:include src/>", "[]");
-    check("<esi:include src=\"/x\" alt=/y>", "[/x]");
     check("<esi:include src=\"\" alt=\"\"/>", "[|]");
 }
 

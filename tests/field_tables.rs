@@ -354,6 +354,9 @@ fn preconditions_are_answered() {
     // RFC 9111 §4.3.2: Date stands in.
     check(&since(MONDAY), &format!("date: {MONDAY}"), true);
     check(&since(MONDAY), &format!("date: {TUESDAY}"), false);
+    // For what is stored alone (RFC 9110 §13.1.3).
+    let now = |at: &str| conditional::not_modified_now(&fields(&since(MONDAY)), &fields(at));
+    assert!(!now(&format!("date: {MONDAY}")) && now(&modified(MONDAY)));
     check(
         &since(MONDAY),
         &format!("{} | date: {TUESDAY}", modified(MONDAY)),

@@ -49,9 +49,19 @@ fn the_origin_sees_what_is_keyed() {
     check_seen(
         &plain,
         "GET | Accept: Text/HTML , */*",
-        "accept: */*, text/html",
+        "accept: Text/HTML, */*",
     );
-    check_seen(&plain, "GET | Accept-Language: DE", "accept-language: de");
+    check_seen(
+        &plain,
+        "GET | Accept: application/json, text/plain, */*",
+        "accept: application/json, text/plain, */*",
+    );
+    check_seen(&plain, "GET | Accept-Language: DE", "accept-language: DE");
+    check_seen(
+        &plain,
+        "GET | Accept-Language: nl, en",
+        "accept-language: nl, en",
+    );
     check_seen(
         &plain,
         "GET | Accept-Encoding: deflate, gzip",
@@ -101,7 +111,7 @@ fn the_origin_sees_what_is_keyed() {
     check_seen(
         &keyed,
         "GET | Accept-Language: EN,de",
-        "accept-language: de, en",
+        "accept-language: EN, de",
     );
     check_seen(
         &keyed,

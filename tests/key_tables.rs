@@ -222,6 +222,9 @@ fn what_differs_is_never_merged() {
         "http://a.test/ | X-A: 1 | X-A: 2",
         "http://a.test/ | Accept-Language: de",
         "http://a.test/ | Accept-Language: en",
+        "http://a.test/ | Accept-Language: EN",
+        "http://a.test/ | Accept-Language: de, en",
+        "http://a.test/ | Accept-Language: en, de",
         "http://a.test/ | Cookie: c=1",
         "http://a.test/ | Cookie: c=2",
         "http://a.test/ | Cookie: c=",
@@ -291,7 +294,7 @@ fn what_means_the_same_is_merged() {
             "http://a.test/ | If-None-Match: *",
         ],
         &[
-            "http://a.test/ | Accept-Language: DE,  en;q=0.5",
+            "http://a.test/ | Accept-Language: de,  en;q=0.7",
             "http://a.test/ | accept-language: de, en; q=0.5",
         ],
         &[

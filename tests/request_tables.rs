@@ -9,7 +9,7 @@ mod settings;
 use edgekeep::cache::request::{Plan, classify};
 use edgekeep::cache::rules::Rules;
 use given::head;
-use serde_json::json;
+use serde_json::{Value, json};
 use settings::rules;
 
 fn plan(rules: &Rules, request: &str) -> String {
@@ -230,4 +230,48 @@ fn bad_settings_let_everything_pass() {
     check(&rules, "GET | Cookie: sessionid=1", "misconfigured");
     check(&rules, "POST", "method");
     check(&rules, "POST http://b.test/.edgekeep/purge", "admin");
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_in_no_key() {
+    // The runtime shows every byte that is not UTF-8 as U+FFFD.
+    #[track_caller]
+    fn check(defaults: &Value, request: &str, expected: &str) {
+        let rules = rules(json!({ "defaults": defaults }));
+        let request = request.replace('?', "\u{fffd}");
+        assert_eq!(plan(&rules, &request), expected, "{request}");
+    }
+    let plain = json!({});
+    for seen in ["Accept", "Accept-Language", "Origin", "Authorization"] {
+        check(&plain, &format!("GET | {seen}: a?"), "unreadable");
+        check(&plain, &format!("HEAD | {seen}: ?"), "unreadable");
+    }
+    check(&plain, "GET | Accept: a/b | Accept: c/d;e=?", "unreadable");
+    // What the origin does not see keeps nothing from the cache.
+    check(&plain, "GET | Accept-Encoding: gzip, ?", "lookup");
+    check(&plain, "GET | Cookie: theme=? | Referer: /?", "lookup");
+    check(&plain, "GET | User-Agent: ? | X-A: ?", "lookup");
+    check(
+        &plain,
+        "GET | If-None-Match: \"?\" | Range: bytes=?",
+        "lookup",
+    );
+    check(
+        &plain,
+        &format!("GET | Accept: {}?", "a/b, ".repeat(30)),
+        "lookup",
+    );
+    let named = json!({ "key_headers": ["X-A"], "key_cookies": ["c"], "forward_headers": ["X-B"] });
+    check(&named, "GET | X-A: ?", "unreadable");
+    check(&named, "GET | X-B: ?", "unreadable");
+    check(&named, "GET | X-C: ?", "lookup");
+    check(&named, "GET | Cookie: c=?", "unreadable");
+    check(&named, "GET | Cookie: c=1; d=?", "lookup");
+    let all = json!({ "forward_headers": ["*"] });
+    check(&all, "GET | X-C: ?", "unreadable");
+    check(&all, "GET | User-Agent: ?", "unreadable");
+    check(&all, "GET | X-Forwarded-Host: ?", "lookup");
+    // Other reasons go first.
+    check(&plain, "GET | Accept: ? | If-Match: *", "precondition");
+    check(&plain, "POST | Accept: ?", "method");
 }

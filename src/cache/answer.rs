@@ -81,6 +81,9 @@ pub enum NotStored {
     Status,
     /// The request was HEAD.
     Head,
+    /// The request went with the conditions of its client, which are not in the
+    /// key.
+    Conditional,
     /// More tags or groups than an entry may have: a purge could miss it.
     TooManyTags,
     /// Its head, or its tags, are more than the tiers take
@@ -109,6 +112,7 @@ impl NotStored {
             Self::Expired => "expired",
             Self::Status => "status",
             Self::Head => "head",
+            Self::Conditional => "conditional",
             Self::TooManyTags => "too-many-tags",
             Self::LargeHead => "large-head",
             Self::Coded => "coded",
@@ -369,6 +373,7 @@ fn entry(
         (control.private, NotStored::Private),
         (sets_cookie, NotStored::SetCookie),
         (authorized && !authorized_too, NotStored::Authorization),
+        (lookup.sends_conditions, NotStored::Conditional),
     ];
     let one_alone = for_one_alone(exchange, head).map(|reason| (true, reason));
     let mut refused = refused.into_iter().chain(one_alone);

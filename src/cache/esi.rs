@@ -14,6 +14,7 @@
 //! gives does not depend on where they were cut.
 
 use crate::http::cache_control::CacheControl;
+use crate::http::char_refs::decode;
 use crate::http::fields::Fields;
 use crate::http::list;
 
@@ -104,11 +105,16 @@ impl Coding {
 
     /// That of a response. It should be `Identity`, which is asked for.
     pub fn of(fields: &Fields) -> Self {
-        match fields.joined("content-encoding").as_deref() {
-            None => Self::Identity,
-            Some(name) if name.eq_ignore_ascii_case("identity") => Self::Identity,
-            Some(name) if name.eq_ignore_ascii_case("gzip") => Self::Gzip,
-            Some(_) => Self::Other,
+        let Some(value) = fields.joined("content-encoding") else {
+            return Self::Identity;
+        };
+        // `x-gzip` is gzip (RFC 9110 §8.4.1.3).
+        let is = |name: &str, of: &[&str]| of.iter().any(|one| name.eq_ignore_ascii_case(one));
+        let mut names = list::members(&value).filter(|name| !is(name, &["identity"]));
+        match (names.next(), names.next()) {
+            (None, _) if list::members(&value).next().is_some() => Self::Identity,
+            (Some(name), None) if is(name, &["gzip", "x-gzip"]) => Self::Gzip,
+            _ => Self::Other,
         }
     }
 }
@@ -416,25 +422,37 @@ fn read_tag(tag: &str) -> Tag {
     }
 }
 
-/// Reads attributes (XML 1.0 §3.1); the first of a name counts.
+/// Reads attributes (XML 1.0 §3.1, and HTML §13.1.2.3 for values without
+/// quotes, which end at whitespace); the first of a name counts. Character
+/// references in values are resolved.
 fn read_include(attributes: &str) -> Include {
     let (mut src, mut alt, mut onerror) = (None, None, None);
     let mut rest = attributes;
     while let Some((name, after)) = rest.split_once('=') {
         let after = after.trim_start();
-        let Some(quote) = after.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-            break;
+        let (value, next) = match after.chars().next() {
+            Some(quote @ ('"' | '\'')) => {
+                match after.get(1..).and_then(|text| text.split_once(quote)) {
+                    Some(found) => found,
+                    None => break,
+                }
+            }
+            _ => after
+                .split_once(|c: char| c.is_ascii_whitespace())
+                .unwrap_or((after, "")),
         };
-        let Some((value, next)) = after.get(1..).and_then(|text| text.split_once(quote)) else {
-            break;
-        };
-        let place = match name.trim() {
+        // An attribute without a value may stand before it.
+        let place = match name
+            .split_ascii_whitespace()
+            .next_back()
+            .unwrap_or_default()
+        {
             "src" => &mut src,
             "alt" => &mut alt,
             "onerror" => &mut onerror,
             _ => &mut None,
         };
-        place.get_or_insert_with(|| plain(value));
+        place.get_or_insert_with(|| decode(value.trim()));
         rest = next;
     }
     Include {
@@ -442,20 +460,4 @@ fn read_include(attributes: &str) -> Include {
         alt,
         may_fail: onerror.as_deref() == Some("continue"),
     }
-}
-
-/// A value without the references that templates write into it (XML 1.0 §4.6).
-fn plain(value: &str) -> String {
-    const REFERENCES: [(&str, &str); 7] = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&apos;", "'"),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        // The last: what it makes begins no other.
-        ("&amp;", "&"),
-    ];
-    let fold = |text: String, (name, meant): &(&str, &str)| text.replace(name, meant);
-    REFERENCES.iter().fold(value.trim().to_owned(), fold)
 }

@@ -15,6 +15,7 @@ pub mod cascade;
 pub mod chance;
 pub mod client_fields;
 mod compile;
+pub mod conditions;
 pub mod cookies;
 pub mod dialect;
 pub mod entry;

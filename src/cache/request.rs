@@ -52,6 +52,9 @@ pub enum Bypass {
     /// The answers of its URL depend on who asks, and it has cookies that say
     /// who (`cache::withheld`).
     Personal,
+    /// A field that the origin would see has bytes that are not UTF-8: they
+    /// cannot be told apart, so they can be in no key.
+    Unreadable,
     /// The settings are bad.
     Misconfigured,
 }
@@ -68,6 +71,7 @@ impl Bypass {
             Self::Body => "request-body",
             Self::LongUrl => "long-url",
             Self::Personal => "personal",
+            Self::Unreadable => "unreadable",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -97,6 +101,10 @@ pub struct Lookup {
     pub wishes: RequestControl,
     /// The client's own fields, for its conditions.
     pub client: Fields,
+    /// Whether those conditions go on to the origin, because nothing is stored
+    /// that they could be compared with, and nothing will be: what it answers
+    /// is for this client alone.
+    pub sends_conditions: bool,
 }
 
 impl Lookup {
@@ -226,6 +234,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         },
         rule,
         client: request.fields.clone(),
+        sends_conditions: false,
     }))
 }
 
@@ -257,6 +266,8 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
         Some(Bypass::Precondition)
     } else if has_cookie(rule, fields) {
         Some(Bypass::Cookie)
+    } else if !fields.are_readable() && !sent(rule, &request.url, fields, None).are_readable() {
+        Some(Bypass::Unreadable)
     } else {
         None
     }

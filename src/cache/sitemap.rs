@@ -4,11 +4,10 @@
 //!
 //! XML is read by the crate `quick-xml`, once from front to back, and without
 //! demanding that end tags match. Parsing stops at the first error; earlier
-//! entries are kept. No entity is expanded but the five of XML and character
-//! references.
+//! entries are kept. No entity is expanded but those of `http::char_refs`.
 
+use crate::http::char_refs::resolve;
 use quick_xml::Reader as XmlReader;
-use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 use thiserror::Error;
 
@@ -188,10 +187,9 @@ impl Reader<'_> {
 
     /// Adds what an entity or character reference means. Unknown ones stay.
     fn refer(&mut self, reference: &BytesRef<'_>) {
-        match (reference.resolve_char_ref(), resolve_xml_entity(reference)) {
-            (Ok(Some(character)), _) => self.text.push(character),
-            (_, Some(meaning)) => self.text.push_str(meaning),
-            _ => self.text.extend(["&", reference, ";"]),
+        match resolve(reference) {
+            Some(character) => self.text.push(character),
+            None => self.text.extend(["&", reference, ";"]),
         }
     }
 

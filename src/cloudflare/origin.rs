@@ -11,10 +11,12 @@ use crate::http::head::ResponseHead;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Sends a request and waits for the response head. The text beside a failure
+/// Sends a request, for that of a client if there is one, and waits for the
+/// response head. The text beside a failure
 /// is for the log.
 pub async fn ask(
     request: &OriginRequest,
+    client: Option<&JsValue>,
     upload: Option<Upload<Body>>,
     patience: Patience,
 ) -> Result<(ResponseHead, Option<Body>), (OriginFailure, String)> {
@@ -43,6 +45,7 @@ pub async fn ask(
             true => AT_ONCE_BYTES_MAX,
             false => 0,
         },
+        client,
     };
     let (answer, text) = glue::fetch(&call).await.map_err(|error| {
         let text = message(&error);

@@ -103,6 +103,14 @@ impl Platform {
         &self.0.env
     }
 
+    /// The client's request.
+    fn request(&self) -> Option<&JsValue> {
+        match &self.0.behind {
+            Behind::Request { request, .. } => Some(request),
+            Behind::Cron(..) | Behind::Ledger(_) => None,
+        }
+    }
+
     /// Logs that a body broke off, and with it all its copies.
     fn lost_body(&self, keep: &Keep, problem: &str) {
         let told = format!("{BODY_FAILED}{problem}");
@@ -165,7 +173,7 @@ impl Platform {
     async fn write(&self, tier: Tier, slot: &Slot, keep: &Keep, body: &Copy) {
         let entry = &keep.entry;
         let written = match tier {
-            Tier::CacheApi => tiers::keep_in_cache(slot, entry, body).await,
+            Tier::CacheApi => tiers::keep_in_cache(slot, entry, body, self.request()).await,
             Tier::Kv => match self.kv() {
                 Ok(kv) => tiers::keep_in_kv(&kv, slot, entry, body).await,
                 Err(problem) => Err(problem.into()),
@@ -282,7 +290,7 @@ impl Host for Platform {
         slot: &Slot,
     ) -> Result<Option<(String, Option<Body>)>, String> {
         let held = match tier {
-            Tier::CacheApi => tiers::recall_from_cache(slot).await,
+            Tier::CacheApi => tiers::recall_from_cache(slot, self.request()).await,
             Tier::Kv => tiers::recall_from_kv(&self.kv()?, slot).await,
         };
         held.map_err(|error| message(&error))
@@ -386,7 +394,7 @@ impl Host for Platform {
         upload: Option<Upload<Body>>,
         patience: Patience,
     ) -> Result<(ResponseHead, Option<Body>), OriginFailure> {
-        match origin::ask(request, upload, patience).await {
+        match origin::ask(request, self.request(), upload, patience).await {
             Ok(answer) => Ok(answer),
             Err((failure, text)) => {
                 log_problem(self, "origin", &text);
@@ -409,6 +417,11 @@ impl Host for Platform {
 
     fn pipe(&self, body: Body) -> Option<(Pipe, Body)> {
         Pipe::of(body).ok()
+    }
+
+    async fn begins_as_gzip(&self, body: Body, timeout_ms: u64) -> (bool, Option<Body>) {
+        let looked = body::begins_as_gzip(body, timeout_ms).await;
+        looked.map_or((false, None), |(is_gzip, body)| (is_gzip, Some(body)))
     }
 
     fn decompressed(&self, body: Body) -> Option<Body> {

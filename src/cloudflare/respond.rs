@@ -82,7 +82,7 @@ fn respond(answer: Answer<Body>, request: &web_sys::Request) -> Result<web_sys::
         Content::Body(body) => body.into_response(answer.length)?,
         Content::Parts(body, pieces) => body.into_pieces(pieces, request)?.into(),
     };
-    glue::respond(status, &fields.to_text(), &body)
+    glue::respond(status, &fields.to_text(), &body, request)
 }
 
 /// The response to every request while the settings are wrong and it is not

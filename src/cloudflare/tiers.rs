@@ -16,7 +16,7 @@ use crate::cache::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::key::Slot;
 use crate::cache::zone::cache_tags;
 use crate::flow::host::WHOLE_BYTES_MAX;
-use crate::http::fields::Fields;
+use crate::http::fields::{Fields, is_unreadable};
 use js_sys::Uint8Array;
 use js_sys::futures::JsFuture;
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,9 @@ const KV_SECONDS_MIN: u64 = 60;
 /// What a tier holds in a slot: the entry's text and its body.
 pub type Held = Option<(String, Option<Body>)>;
 
-/// Reads the Cache API.
-pub async fn recall_from_cache(slot: &Slot) -> Result<Held, JsValue> {
-    let (found, text) = glue::look_up(&slot.entry_url).await?;
+/// Reads the Cache API for a request.
+pub async fn recall_from_cache(slot: &Slot, request: Option<&JsValue>) -> Result<Held, JsValue> {
+    let (found, text) = glue::look_up(&slot.entry_url, request).await?;
     if found.is_undefined() {
         return Ok(None);
     }
@@ -66,20 +66,31 @@ fn is_plain(value: &str) -> bool {
     value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-/// Writes the Cache API.
-pub async fn keep_in_cache(slot: &Slot, entry: &Entry, body: &Copy) -> Result<(), JsValue> {
+/// Writes the Cache API with what was fetched for a request. Values that are not
+/// UTF-8 the wrapper alone can hold, as the runtime copies them; an entry with
+/// others is not stored.
+pub async fn keep_in_cache(
+    slot: &Slot,
+    entry: &Entry,
+    body: &Copy,
+    request: Option<&JsValue>,
+) -> Result<(), JsValue> {
     let mut fields = Fields::new();
     let retention = entry.retention_seconds();
     fields.add("cache-control", format!("max-age={retention}"));
     fields.add(ENTRY_FIELD, entry.encode());
     for (name, value) in entry.fields.iter() {
-        if is_on_wrapper(name, value) && is_plain(value) {
+        let (fits, lost) = (is_on_wrapper(name, value), is_unreadable(value));
+        if lost && !fits {
+            return Err(format!("the bytes of the field {name} cannot be stored").into());
+        }
+        if fits && (lost || is_plain(value)) {
             fields.add(name, value);
         }
     }
     fields.add("cache-tag", cache_tags(&entry.marks, &entry.tags));
     body.put(None, entry.length, |body| {
-        let stored = glue::store(&slot.entry_url, &fields, body);
+        let stored = glue::store(&slot.entry_url, &fields, body, request);
         Ok(async { stored.await.map(|_| ()) })
     })
     .await
@@ -93,7 +104,7 @@ pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
 
 /// Reads a note of ours from the Cache API.
 pub async fn read_note(url: &str) -> Result<Option<String>, JsValue> {
-    let (found, _) = glue::look_up(url).await?;
+    let (found, _) = glue::look_up(url, None).await?;
     if found.is_undefined() {
         return Ok(None);
     }
@@ -107,7 +118,8 @@ pub async fn write_note(url: &str, text: &str, seconds: u64) -> Result<(), JsVal
     let mut fields = Fields::new();
     fields.add("cache-control", format!("max-age={seconds}"));
     fields.add("content-type", "text/plain");
-    glue::store(url, &fields, &text.into()).await.map(|_| ())
+    let stored = glue::store(url, &fields, &text.into(), None);
+    stored.await.map(|_| ())
 }
 
 fn kv_key(slot: &Slot) -> String {

@@ -1,19 +1,20 @@
 //! Requests that do not use the cache: they go through whole.
 
 use super::failure::{error_page, origin_failed};
-use super::fetch::forward;
+use super::forward::{by_conditions, forward};
 use super::host::Host;
 use super::invalidate::{is_unsafe, turn_of};
 use super::isolate::Isolate;
 use super::reply::Answer;
 use super::report::Report;
+use super::template::check_coding;
 use super::upstream::{Question, Said, ask};
 use super::writes::invalidate;
 use crate::cache::key::canonical_path;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Bypass, OriginRequest};
 use crate::cache::rule::Rule;
-use crate::http::head::RequestHead;
+use crate::http::head::{Method, RequestHead};
 use futures_channel::oneshot;
 use std::rc::Rc;
 
@@ -74,7 +75,14 @@ pub async fn bypass<H: Host>(
     };
     report.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
     match said {
-        Ok((head, body)) => forward(Ok(head), body, host.now_ms()),
+        Ok((mut head, body)) => {
+            let body = check_coding(host, &rule, &mut head, body).await;
+            let answer = forward(Ok(head), body, host.now_ms());
+            match request.method {
+                Method::Get | Method::Head => by_conditions(answer, &request.fields, &rule),
+                Method::Other(_) => answer,
+            }
+        }
         Err(failure) => {
             report.cache = "error";
             origin_failed(failure)

@@ -265,7 +265,10 @@ pub fn remember<H: Host>(host: &H, isolate: &Isolate, lookup: &Lookup, key: &str
     let (flights, now_ms) = (&isolate.flights, host.now_ms());
     let answered = report.failure.is_none() && report.fwd_status.is_some_and(|status| status < 500);
     let shared = report.ttl.is_some_and(|ttl| ttl > 0);
-    if !answered || shared || !may_share(lookup) {
+    // An answer to the conditions of one client tells nothing of what others
+    // would be given: one of them must ask, or what has become storable would
+    // never be stored.
+    if !answered || shared || !may_share(lookup) || lookup.sends_conditions {
         return;
     }
     for key in [key.to_owned(), key_of_kind(key, kind_of(lookup))] {

@@ -53,16 +53,16 @@ pub fn begin<H: Host>(
     for_whole(&mut answer.fields, browser_ttl);
     answer.length = None;
     report.say("esi");
+    // Nor does its head tell of a page that nobody could read.
+    if coding == Coding::Other {
+        refuse(answer, coding, report);
+        return None;
+    }
     match std::mem::replace(&mut answer.content, Content::Empty) {
         Content::Body(body) => {
             let body = readable(host, body, coding);
             let Some((pipe, whole)) = body.and_then(|body| host.pipe(body)) else {
-                report.cache = "error";
-                report.note(format!(
-                    "the page is made of fragments, but coded: {}",
-                    coding.word()
-                ));
-                *answer = error_page(502, UNREADABLE);
+                refuse(answer, coding, report);
                 return None;
             };
             answer.content = Content::Body(whole);
@@ -73,6 +73,15 @@ pub fn begin<H: Host>(
             None
         }
     }
+}
+
+fn refuse<B>(answer: &mut Answer<B>, coding: Coding, report: &mut Report) {
+    report.cache = "error";
+    report.note(format!(
+        "the page is made of fragments, but coded: {}",
+        coding.word()
+    ));
+    *answer = error_page(502, UNREADABLE);
 }
 
 const UNREADABLE: &str = "Bad gateway: the page is made of fragments, and the origin server has coded it so that they cannot be put in.\n";

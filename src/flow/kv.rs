@@ -78,14 +78,17 @@ pub fn copies_but<H: Host>(
 }
 
 /// KV may have pages that will be fresh for a while and need not be checked
-/// each time; the Cache API gets everything that may be stored.
+/// each time, if their heads can be read: it holds texts. The Cache API gets
+/// everything that may be stored.
 fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
     let small = entry
         .length
         .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
     // An error is soon gone, and KV would show it for a minute and more.
     let page = entry.status < 400 && entry.status != 206;
-    if lookup.rule.kv != Kv::Never && small && page && entry.terms.lifetime > entry.initial_age {
+    let lasts = entry.terms.lifetime > entry.initial_age;
+    let may = small && page && lasts && entry.fields.are_readable();
+    if lookup.rule.kv != Kv::Never && may {
         vec![Tier::CacheApi, Tier::Kv]
     } else {
         vec![Tier::CacheApi]

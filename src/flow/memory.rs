@@ -79,8 +79,9 @@ fn drop_key(isolate: &Isolate, key: &str) {
 /// Takes a copy of a fresh hit of the Cache API into memory, behind the
 /// response, if it is asked for often enough.
 pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: &Hit<H::Body>) {
-    let fresh = lookup.rule.memory && hit.age.ttl > 0;
-    let Some(body) = hit.body.as_ref().filter(|_| fresh) else {
+    // The runtime alone holds bytes that are not UTF-8, and for one request.
+    let may = lookup.rule.memory && hit.age.ttl > 0 && hit.entry.fields.are_readable();
+    let Some(body) = hit.body.as_ref().filter(|_| may) else {
         return;
     };
     if !isolate.memory.borrow_mut().lets_in(&hit.entry) {

@@ -1,7 +1,8 @@
 //! Stored parts of bodies, completed for requests that want everything.
 
-use super::fetch::{self, Ask, forward, store};
+use super::fetch::{self, Ask, store};
 use super::find::Hit;
+use super::forward::{by_conditions, forward};
 use super::host::Host;
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
@@ -72,6 +73,9 @@ pub async fn complete<H: Host>(
             let keep = kv::copies_of(host, isolate, lookup, *entry, &nothing, report);
             store(host, isolate, lookup, keep, body, Client::Waiting, report)
         }
-        _ => forward(Ok(head), body, asked.times.response_ms),
+        _ => {
+            let answer = forward(Ok(head), body, asked.times.response_ms);
+            by_conditions(answer, &lookup.client, &lookup.rule)
+        }
     }
 }

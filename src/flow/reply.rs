@@ -249,7 +249,7 @@ fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<Piece
 }
 
 /// What a 304 carries (RFC 9110 §15.4.5): no field that describes the body.
-fn only_for_304(mut fields: Fields) -> Fields {
+pub(super) fn only_for_304(mut fields: Fields) -> Fields {
     fields.retain(|name, _| {
         !matches!(
             name,

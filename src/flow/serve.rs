@@ -18,6 +18,7 @@ use super::stale_candidate::{StaleCandidate, is_usable};
 use super::store_placement::StorePlacement;
 use super::turn::{Turn, Wanted, take_turn};
 use super::{admin, collapse, dialect, memory, signpost, sync, withheld, writes};
+use crate::cache::leaders::{key_of_kind, kind_of, may_share};
 use crate::cache::negotiation;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Lookup, Plan};
@@ -244,6 +245,11 @@ async fn ask_alone<H: Host>(
     report: &mut Report,
 ) -> Answer<H::Body> {
     report.collapsed = false;
+    let holds_nothing = held.old.is_none() && held.part.is_none();
+    let conditional = (holds_nothing && stores_nothing(host, isolate, lookup, digest))
+        .then(|| lookup.with_conditions())
+        .flatten();
+    let lookup = conditional.as_ref().unwrap_or(lookup);
     let answer = ask(host, isolate, lookup, held, report).await;
     if !report.stores.is_empty() && report.ttl.is_some_and(|ttl| ttl > 0) {
         let digest = &lookup.key.slot().digest;
@@ -251,6 +257,16 @@ async fn ask_alone<H: Host>(
     }
     collapse::remember(host, isolate, lookup, digest, report);
     answer
+}
+
+/// Whether it is known before the origin is asked that its answer will not be
+/// stored: that of HEAD never is, and what has turned out to be somebody's is
+/// remembered for a minute (hit-for-miss).
+fn stores_nothing<H: Host>(host: &H, isolate: &Isolate, lookup: &Lookup, digest: &str) -> bool {
+    let flights = &isolate.flights;
+    let is_unshared = |key: &str| flights.is_unshared(key, host.now_ms());
+    let of_kind = || key_of_kind(digest, kind_of(lookup));
+    lookup.head_only || (may_share(lookup) && (is_unshared(digest) || is_unshared(&of_kind())))
 }
 
 /// The answer to a request for which another one has asked the origin, which

@@ -1,7 +1,8 @@
-//! Negotiation fields in one spelling, so that clients that mean the same
-//! share an entry.
+//! Negotiation fields in a normal form that keeps their meaning, so that clients
+//! that ask alike share an entry.
 
 use super::list;
+use std::cmp::Reverse;
 
 /// The content codings that Edgekeep passes on, in the order it prints them.
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
@@ -43,6 +44,11 @@ pub fn encoding(value: Option<&str>) -> String {
 /// weights, and the weights replaced by ranks, since only their order means
 /// anything (RFC 9110 §12.4.2). `de;q=0.4, en` and `en, de;q=0.8` become
 /// `en, de;q=0.9`.
+///
+/// Members of one weight keep their order and every member its spelling:
+/// applications take the first of several, or compare without regard to
+/// RFC 9110. As the origin sees this text, it is the key as well, so two
+/// spellings never share an answer that only one of them has caused.
 pub fn ranked(value: &str) -> String {
     let mut members: Vec<(u32, String)> = list::members(value)
         .filter_map(|member| {
@@ -51,14 +57,15 @@ pub fn ranked(value: &str) -> String {
             for piece in list::split_outside_quotes(member, b';').map(list::trim) {
                 match weight(piece) {
                     Some(weight) => thousandths = weight,
-                    None => kept.push(piece.to_ascii_lowercase()),
+                    None => kept.push(piece),
                 }
             }
             let name = kept.join(";");
             (!name.is_empty()).then_some((thousandths, name))
         })
         .collect();
-    by_weight(&mut members);
+    // A stable sort.
+    members.sort_by_key(|(weight, _)| Reverse(*weight));
     let (mut rank, mut last) = (0_u32, None);
     for (weight, _) in &mut members {
         if last.is_some_and(|last| last != *weight) {
@@ -70,21 +77,19 @@ pub fn ranked(value: &str) -> String {
             *weight = 10 - rank;
         }
     }
-    by_weight(&mut members);
-    let ranked: Vec<String> = members
-        .into_iter()
-        .map(|(rank, name)| match rank {
+    let mut ranked: Vec<String> = Vec::with_capacity(members.len());
+    for (rank, name) in members {
+        let member = match rank {
             10 => name,
             0 => format!("{name};q=0"),
             _ => format!("{name};q=0.{rank}"),
-        })
-        .collect();
+        };
+        // Few: `cache::negotiation` bounds them.
+        if !ranked.contains(&member) {
+            ranked.push(member);
+        }
+    }
     ranked.join(", ")
-}
-
-fn by_weight(members: &mut Vec<(u32, String)>) {
-    members.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
-    members.dedup();
 }
 
 /// The weight of a `q=` piece in thousandths.

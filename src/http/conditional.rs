@@ -9,6 +9,19 @@ use super::{date, list};
 /// `If-None-Match` is compared weakly and takes precedence over
 /// `If-Modified-Since` (RFC 9110 §13.2.2).
 pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
+    // RFC 9111 §4.3.2: without Last-Modified, the Date of the response stands in.
+    let modified = stored.get("last-modified").or_else(|| stored.get("date"));
+    holds(request, stored, modified)
+}
+
+/// Whether a request's conditions let a response that has just come from the
+/// origin be answered by 304, as the origin could have done itself. Without
+/// `Last-Modified` there is no date to compare (RFC 9110 §13.1.3).
+pub fn not_modified_now(request: &Fields, response: &Fields) -> bool {
+    holds(request, response, response.get("last-modified"))
+}
+
+fn holds(request: &Fields, stored: &Fields, modified: Option<&str>) -> bool {
     if request.has("if-none-match") {
         let etag = stored.get("etag").map(opaque);
         let etag = etag.filter(|etag| !is_unreadable(etag));
@@ -21,12 +34,7 @@ pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
         return false;
     };
     let since = date::parse(&since);
-    // §4.3.2: without Last-Modified, the Date of the response stands in.
-    let modified = stored
-        .get("last-modified")
-        .or_else(|| stored.get("date"))
-        .and_then(date::parse);
-    match (since, modified) {
+    match (since, modified.and_then(date::parse)) {
         (Some(since), Some(modified)) => modified <= since,
         _ => false,
     }

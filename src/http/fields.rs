@@ -228,6 +228,13 @@ impl Fields {
             .map(|line| (self.name(line), self.value(line)))
     }
 
+    /// Whether all bytes of the values could be read ([`is_unreadable`]).
+    pub fn are_readable(&self) -> bool {
+        // Of what was read, and removed since, too: few fields have such bytes.
+        let suspicious = is_unreadable(&self.read) || is_unreadable(&self.added);
+        !suspicious || !self.iter().any(|(_, value)| is_unreadable(value))
+    }
+
     /// How many lines there are.
     pub fn len(&self) -> usize {
         self.lines.len()

@@ -4,6 +4,7 @@
 
 pub mod accept;
 pub mod cache_control;
+pub mod char_refs;
 pub mod conditional;
 pub mod date;
 pub mod fields;

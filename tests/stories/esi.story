@@ -158,3 +158,16 @@ get /coded -> 502 # detail=coded detail=esi !stored
 origin /many 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/row"/><esi:include src="/row"/><esi:include src="/row"/><esi:include src="/row"/>.
 origin /row 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/>-
 get /many -> 200 22222222-22222222-22222222-2222-.
+  lacks ETag
+head /coded -> 502 # detail=esi
+# So it is with what says that it is in gzip, and is not.
+origin /lie 200 max-age=60; Content-Type: text/html; Content-Encoding: gzip; Surrogate-Control: content="ESI/1.0" | a<esi:include src="/one"/>
+get /lie -> 502 # detail=coded detail=esi !stored
+origin /lie 200 max-age=60; Content-Type: text/html; Content-Encoding: x-gzip; Surrogate-Control: content="ESI/1.0" | a
+get /lie -> 502 # detail=coded detail=esi !stored
+origin /lie 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | a<esi:include src="/one"/>
+get /lie -> 200 a2 # miss stored
+# Character references, as templates write them, and values without quotes.
+origin /refs 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/q?a=1&#038;b=2"/><esi:include src=/q?a=1&#x26;b=2 onerror=continue />
+origin /q?a=1&b=2 200 max-age=60; Content-Type: text/html | q
+get /refs -> 200 qq # miss detail=esi

@@ -153,9 +153,26 @@ describe('what goes wrong', LIMIT, () => {
       assert.equal(broken.status, 502)
       assert.ok(!broken.text.includes('esi:'))
     }
-    // workerd closes the connection before the head when a body fails before its first byte.
-    await assert.rejects(stand.get(host, '/lie'), /socket hang up/, 'what is no gzip breaks off')
+    // What says that it is in gzip, and is not, is found out before the head leaves: with a length, without, and long.
+    for (const more of [{}, { chunked: true }, { body: 'x'.repeat(300_000) }, { body: '' }]) {
+      stand.origin.on(host, '/lie', { ...coded('gzip', body), ...more })
+      for (let n = 0; n < 2; n++) {
+        const broken = await stand.get(host, '/lie')
+        assert.equal(broken.status, 502, `${broken}`)
+        assert.match(broken.field('cache-status'), /^(?!.*stored).*detail=coded/)
+        await sleep(100)
+      }
+    }
     assert.equal((await stand.get(host, '/odd')).text, '1.')
+    // Once it is mended, it is a page like any other; x-gzip is gzip, with a length or without.
+    for (const [path, more] of [['/lie', {}], ['/lie2', { chunked: true }]]) {
+      stand.origin.on(host, path, { ...coded('x-gzip', gzipSync(body)), ...more })
+      for (let n = 0; n < 2; n++) {
+        assert.equal((await stand.get(host, path)).text, 'a1b', stand.about(host))
+        await sleep(300)
+      }
+      assert.equal(stand.origin.requests(host, path).length, path === '/lie' ? 10 : 1)
+    }
   })
 })
 

@@ -292,6 +292,10 @@ impl Host for World {
         Some((filler, Bytes { made, ..body }))
     }
 
+    async fn begins_as_gzip(&self, body: Bytes, _: u64) -> (bool, Option<Bytes>) {
+        (body.text.starts_with("\x1f\u{8b}"), Some(body))
+    }
+
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
         let text = one.text + &other.text;
         let broken = one.broken || other.broken;

@@ -140,21 +140,76 @@ export function watch(request, id) {
   else request.signal.addEventListener('abort', gone)
 }
 
-function headers(head) {
-  const fields = new Headers()
-  if (head !== '') {
-    const lines = head.split('\n')
-    for (let n = 0; n + 1 < lines.length; n += 2) fields.append(lines[n], lines[n + 1])
+/**
+ * The fields of a head. Values that are not UTF-8 are taken from one of `sources` (Headers, the best first), which has them
+ * under the same name, and shows them as the same text. If none has: the text, or an error where all must be `whole`.
+ */
+function headers(head, sources = [], whole = false) {
+  if (head === '') return new Headers()
+  const lines = head.split('\n')
+  const copied = head.includes(LOST) ? copyOf(lines, sources, whole) : undefined
+  const fields = copied ?? new Headers()
+  const names = copied && new Set(copied.keys())
+  for (let n = 0; n + 1 < lines.length; n += 2) if (!names?.has(lines[n])) fields.append(lines[n], lines[n + 1])
+  return fields
+}
+
+// ---- Values that are not UTF-8 ----
+
+/** The runtime shows bytes that are not UTF-8 as this character. Only a Headers that is copied whole has them still. */
+const LOST = '\ufffd'
+
+/** Of each request, the Headers of its origins and of the Cache API that have such values, the newest first. */
+const sources = new WeakMap()
+
+/** Notes such a Headers, unless no request is known that it is for. */
+function note(request, fields) {
+  if (request === undefined) return
+  if (!sources.has(request)) sources.set(request, [])
+  sources.get(request).unshift(fields)
+}
+
+/**
+ * The fields of wrappers with such values that this isolate has written, by URL: the runtime writes them as they are, but
+ * Miniflare's Cache API reads them as text. A Headers belongs to no request.
+ */
+const written = new Map()
+
+/** A field of 32 KB in an entry's text of 32 KB: 6.4 MB at most. */
+const WRITTEN_MAX = 100
+
+function remember(url, fields) {
+  written.delete(url)
+  written.set(url, fields)
+  if (written.size > WRITTEN_MAX) written.delete(written.keys().next().value)
+}
+
+/** A Headers with such values alone: of the first source that has all of them, or most; the runtime mixes none. */
+function copyOf(lines, sources, whole) {
+  const texts = new Map()
+  for (let n = 0; n + 1 < lines.length; n += 2) {
+    const [name, value] = [lines[n], lines[n + 1]]
+    texts.set(name, texts.has(name) ? `${texts.get(name)}, ${value}` : value)
   }
+  const lost = [...texts].filter(([, text]) => text.includes(LOST))
+  let [best, names] = [undefined, []]
+  for (const source of sources) {
+    const has = lost.filter(([name, text]) => source.get(name) === text)
+    if (has.length > names.length) [best, names] = [source, has]
+  }
+  if (whole && names.length < lost.length) throw new Error('the bytes of a field are lost')
+  const fields = new Headers(best)
+  const kept = new Set(names.map(([name]) => name))
+  for (const name of [...fields.keys()]) if (!kept.has(name)) fields.delete(name)
   return fields
 }
 
 /** Bodies are bytes as the origin coded them: the runtime must not code them again. */
 const coded = (fields) => (fields.has('content-encoding') ? 'manual' : 'automatic')
 
-/** A response of these parts. */
-export function respond(status, head, body) {
-  const fields = headers(head)
+/** A response of these parts to a request. */
+export function respond(status, head, body, request) {
+  const fields = headers(head, sources.get(request))
   return new Response(body, { status, headers: fields, encodeBody: coded(fields) })
 }
 
@@ -201,14 +256,26 @@ function land(op, promise, tell) {
   )
 }
 
-export function match(op, url) {
-  land(op, caches.default.match(url), (response) => landed(op, response, send(response?.headers.get('edgekeep-entry') ?? '')))
+export function match(op, url, request) {
+  land(op, caches.default.match(url), (response) => {
+    const text = response?.headers.get('edgekeep-entry') ?? ''
+    // As the entry's text has U+FFFD (src/cache/entry.rs).
+    if (text.includes('\\fffd;')) {
+      const own = written.get(url)
+      note(request, own?.get('edgekeep-entry') === text ? own : response.headers)
+    }
+    landed(op, response, send(text))
+  })
 }
 
-/** Stores a response. */
-export function put(op, url, head, body) {
-  const response = new Response(body, { headers: headers(head) })
-  land(op, caches.default.put(url, response), () => landed(op, undefined, 0))
+/** Stores a response, unless bytes of its fields were lost. */
+export function put(op, url, head, body, request) {
+  const fields = headers(head, sources.get(request), true)
+  const response = new Response(body, { headers: fields })
+  land(op, caches.default.put(url, response), () => {
+    if (head.includes(LOST)) remember(url, fields)
+    landed(op, undefined, 0)
+  })
 }
 
 /**
@@ -234,12 +301,12 @@ function upload(body, length) {
  * the response and a text: its status, marks, and its fields. A body with a Content-Length of at most `shortBytes` is waited
  * for: it lands instead of the response, marked by `1`. `u` marks a response that came before the request's body was sent.
  */
-export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBytes) {
+export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBytes, request) {
   const controller = new AbortController()
   const abortAfter = (milliseconds) => (milliseconds > 0 ? setTimeout(() => controller.abort(LATE), milliseconds) : undefined)
   const init = {
     method,
-    headers: headers(head),
+    headers: headers(head, request === undefined ? [] : [request.headers]),
     redirect: 'manual',
     // Bodies stay as the origin coded them, so that they can be stored and passed on byte for byte.
     encodeResponseBody: 'manual',
@@ -276,6 +343,7 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
       if (isWhole && name === 'content-length' && Number(value) !== answer.byteLength) return
       text += `\n${name}\n${value}`
     })
+    if (text.includes(LOST)) note(request, response.headers)
     landed(op, answer, send(text))
   })
   return controller

@@ -35,7 +35,7 @@ extern "C" {
     fn send_head(request: &web_sys::Request, whole: bool) -> u32;
 
     #[wasm_bindgen(js_name = match)]
-    fn match_url(op: u32, url: &str);
+    fn match_url(op: u32, url: &str, request: &JsValue);
 
     #[wasm_bindgen(js_name = hold)]
     fn begin_to_hold(op: u32, cached: &JsValue);
@@ -45,10 +45,16 @@ extern "C" {
     pub fn stream_of(bytes: &JsValue) -> Stream;
 
     #[wasm_bindgen(catch)]
-    fn put(op: u32, url: &str, head: &str, body: &JsValue) -> Result<(), JsValue>;
+    fn put(
+        op: u32,
+        url: &str,
+        head: &str,
+        body: &JsValue,
+        request: &JsValue,
+    ) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch)]
-    #[allow(clippy::too_many_arguments, reason = "one crossing, not nine")]
+    #[allow(clippy::too_many_arguments, reason = "one crossing, not ten")]
     fn ask(
         op: u32,
         method: &str,
@@ -59,6 +65,7 @@ extern "C" {
         head_ms: f64,
         body_ms: f64,
         short_bytes: u32,
+        request: &JsValue,
     ) -> Result<JsValue, JsValue>;
 
     fn sleep(op: u32, milliseconds: f64) -> JsValue;
@@ -66,9 +73,14 @@ extern "C" {
     /// Ends what `ask` or `sleep` began.
     fn cancel(handle: &JsValue);
 
-    /// A response.
+    /// A response to a request.
     #[wasm_bindgen(catch)]
-    pub fn respond(status: u16, head: &str, body: &JsValue) -> Result<web_sys::Response, JsValue>;
+    pub fn respond(
+        status: u16,
+        head: &str,
+        body: &JsValue,
+        request: &web_sys::Request,
+    ) -> Result<web_sys::Response, JsValue>;
 
     /// A response of the Cache API, changed.
     #[wasm_bindgen(catch, js_name = respondFrom)]
@@ -90,10 +102,11 @@ pub fn whole_head(request: &web_sys::Request) -> String {
     received(send_head(request, true))
 }
 
-/// Looks into the Cache API: gives the response and the text of its entry.
-pub fn look_up(url: &str) -> Operation {
+/// Looks into the Cache API, for a request if there is one: gives the response
+/// and the text of its entry.
+pub fn look_up(url: &str, request: Option<&JsValue>) -> Operation {
     Operation::begin(0, |op| {
-        match_url(op, url);
+        match_url(op, url, request.unwrap_or(&JsValue::UNDEFINED));
         Ok(Handle::None)
     })
 }
@@ -107,10 +120,12 @@ pub fn hold(cached: &JsValue) -> Operation {
     })
 }
 
-/// Stores a body in the Cache API, with these fields.
-pub fn store(url: &str, fields: &Fields, body: &JsValue) -> Operation {
+/// Stores a body in the Cache API, with these fields, of which bytes that are
+/// not UTF-8 come from what was fetched or found for a request; or it fails.
+pub fn store(url: &str, fields: &Fields, body: &JsValue, request: Option<&JsValue>) -> Operation {
     Operation::begin(BODY_WAIT_MS, |op| {
-        put(op, url, &fields.to_text(), body)?;
+        let text = fields.to_text();
+        put(op, url, &text, body, request.unwrap_or(&JsValue::UNDEFINED))?;
         Ok(Handle::None)
     })
 }
@@ -134,6 +149,9 @@ pub struct OriginCall<'a> {
     /// Up to how many bytes a body, of which the length is told, is waited
     /// for within `head_ms`; 0: none is.
     pub short_bytes: u32,
+    /// The client's request that it is sent for, if there is one. Of its fields
+    /// come the bytes that are not UTF-8.
+    pub client: Option<&'a JsValue>,
 }
 
 /// Sends a request to an origin: gives the response, and a text of its status,
@@ -160,6 +178,7 @@ pub fn fetch(call: &OriginCall<'_>) -> Operation {
             call.head_ms as f64,
             call.body_ms as f64,
             call.short_bytes,
+            call.client.unwrap_or(&JsValue::UNDEFINED),
         )
         .map(Handle::Cancel)
     })

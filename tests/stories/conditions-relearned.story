@@ -1,0 +1,13 @@
+only native
+# Who has the page always asks with conditions: that nothing is stored of it is found out anew all the same.
+origin /a 200 private; ETag: "1" | one
+get /a -> 200 one # detail=private
+wait 40
+get /a If-None-Match: "1" -> 304 - # fwd-status=304
+  sent If-None-Match: "1"
+origin /a 200 max-age=600; ETag: "1" | one
+wait 25
+get /a If-None-Match: "1" -> 304 - # fwd-status=200 stored
+  unsent If-None-Match
+wait 1
+get /a -> 200 one # hit
