@@ -77,6 +77,8 @@ pub struct Taken {
     /// The ways through the slots of the tiers that were looked at, where
     /// variants for others lie on them.
     paths: Vec<(Tier, Path)>,
+    /// The digest of the slot where they begin.
+    begin: String,
     /// Whether there was an answer, stale or purged: it has been fetched
     /// before (see `cache::admission`).
     pub seen_before: bool,
@@ -102,9 +104,11 @@ impl Taken {
         if entry.status == 206 {
             return Some(lookup.key.part_slot());
         }
+        let own = lookup.key.slot();
         match self.paths.iter().find(|(of, _)| *of == tier) {
-            Some((_, path)) => path.place(lookup, entry),
-            None => Some(lookup.key.slot().clone()),
+            // An answer may say that it belongs under another key.
+            Some((_, path)) if self.begin == own.digest => path.place(lookup, entry),
+            _ => Some(own.clone()),
         }
     }
 }
@@ -265,6 +269,7 @@ async fn find_in<H: Host>(
             }));
         }
         taken.paths.push((tier, path));
+        taken.begin.clone_from(&lookup.key.slot().digest);
     }
     found
 }
