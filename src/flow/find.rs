@@ -221,7 +221,7 @@ async fn find_in<H: Host>(
                 is_of_use: true,
             }));
         }
-        taken.add_path(tier, path);
+        taken.add_path(tier, path, lookup.key.slot());
     }
     found
 }

@@ -86,8 +86,11 @@ export default [
     must('RFC 9213 §2.2', `${cdn} goes before max-age=60`, fill(plain({ cdn, cc: 'max-age=60' })), miss())),
   must('RFC 9213 §2.2', 'max-age=1 is over after 2 s', fill(plain({ cdn: 'max-age=1', cc: 'max-age=60' })), wait(2.2), miss()),
   must('RFC 9213 §2.2', 'no-store in the second line', fill(plain({ cdn: ['max-age=60', 'no-store'], cc: 'max-age=60' })), miss()),
-  ...['max-age=60,', 'max-age=60,,public', 'MAX-AGE=60', 'max-age=60 s', '&', '', 'max-age=60, "a"', 'max-age=', 'max-age=60; no-store=,', "max-age='60'"].flatMap((cdn) => [
+  ...['max-age=60,', 'max-age=60,,public', 'MAX-AGE=60', 'max-age=60 s', '&', '', 'max-age=60, "a"', 'max-age=', 'max-age=60; x=,', "max-age='60'"].flatMap((cdn) => [
     must('RFC 9213 §2.1', `"${cdn}" is ignored beside no-store`, fill(plain({ cdn, cc: 'no-store' })), miss()),
     optimal('RFC 9213 §2.1', `"${cdn}" is ignored beside max-age=60`, fill(res({ cdn, cc: 'max-age=60' })), hit()),
   ]),
+  // Our choice: doubt is a miss.
+  ...['max-age=60; no-store=,', 'No-Store, max-age=60', 'private max-age=60'].map((cdn) =>
+    optimal('RFC 9213 §2.1', `"${cdn}" is ignored, but for its restrictive word`, fill(plain({ cdn, cc: 'max-age=60' })), miss())),
 ]
