@@ -413,6 +413,7 @@ fn the_table_is_one() {
 /// A browser's cookies cost no more by this list than by a short one of stars;
 /// nor does the longest `Cookie` field that the platform lets through.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a measurement, native only")]
 fn what_matching_costs() {
     let short = json!({ "defaults": { "bypass_cookies": [
         "sessionid", "PHPSESSID", "JSESSIONID", "ASP.NET_SessionId", ".AspNetCore.*",

@@ -11,7 +11,7 @@ use edgekeep::cache::key::{Slot, digest};
 use edgekeep::cache::ledger::{Order, Question, Told};
 use edgekeep::cache::news::News;
 use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify};
+use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify, whole_request};
 use edgekeep::cache::rules::Rules;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
@@ -324,12 +324,18 @@ fn order(hostile: &mut Hostile, now_ms: u64) -> (RequestHead, Bytes) {
 }
 
 /// Checks an answer to a request that might have been answered from the cache.
-/// The line of a body that says what it was made for must name this request.
-fn check(lookup: &Lookup, answer: &Answer<Bytes>, wild: bool) {
+/// The line of a body that says what it was made for must name this request: as
+/// the lookup sends it, or `whole`, where the URL's answers are somebody's.
+fn check(lookup: &Lookup, whole: &OriginRequest, answer: &Answer<Bytes>, wild: bool) {
     let Content::Body(bytes) = &answer.content else {
         return;
     };
-    let (found, asked) = (bytes.text.as_str(), target(lookup.origin()));
+    let is_whole = |status: &str| status.contains("detail=personal");
+    let sent = match answer.fields.all("cache-status").any(is_whole) {
+        true => whole,
+        false => lookup.origin(),
+    };
+    let (found, asked) = (bytes.text.as_str(), target(sent));
     let line = |text: &str, at: usize| text.lines().nth(at).map(str::to_owned);
     // A body that broke off broke off for everybody.
     if bytes.broken {
@@ -367,7 +373,11 @@ fn pass_time(mirror: &Mirror) {
     }
 }
 
-type Running = (Option<Lookup>, Rc<RefCell<Option<Answer<Bytes>>>>);
+/// What a request is to be, and is sent as if it goes whole; and its answer.
+type Running = (
+    Option<(Lookup, OriginRequest)>,
+    Rc<RefCell<Option<Answer<Bytes>>>>,
+);
 
 /// Starts a request, in one of two isolates.
 fn start(
@@ -379,7 +389,7 @@ fn start(
     let hostile = &mut *mirror.hostile.borrow_mut();
     let isolate = Rc::clone(&isolates[hostile.random.usize(0..isolates.len())]);
     let lookup = match classify(&isolate.rules, &head) {
-        Plan::Lookup(lookup) => Some(*lookup),
+        Plan::Lookup(lookup) => Some((*lookup, whole_request(&isolate.rules, &head))),
         _ => None,
     };
     let (slot, host) = (Rc::default(), mirror.clone());
@@ -427,8 +437,8 @@ fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usi
             let answer = slot.borrow_mut().take().expect("an answer");
             let why = answer.fields.all("cache-status").last().unwrap_or_default();
             assert!(why.starts_with("edgekeep"), "{answer:?}");
-            if let Some(lookup) = lookup {
-                check(lookup, &answer, wild);
+            if let Some((lookup, whole)) = lookup {
+                check(lookup, whole, &answer, wild);
             }
             let words = [
                 "edgekeep; hit",

@@ -316,7 +316,9 @@ pub struct RuleSettings {
     /// Patterns of cookies that come with a CSRF token in the page. A response
     /// that sets one is never stored (`csrf-token`), even where
     /// `no-cache="set-cookie"` would allow the rest to be stored. They are
-    /// dropped like `drop_cookies`, and `key_cookies` must not name them.
+    /// dropped like `drop_cookies`, but after such a response requests for its
+    /// URL that carry one go whole for a minute. `key_cookies` must not name
+    /// them.
     /// Default: `[]`.
     pub csrf_cookies: Option<Vec<String>>,
     /// Patterns of cookies that are taken from responses, so that these can be
