@@ -458,7 +458,7 @@ pub async fn begins_as_gzip(body: Body, timeout_ms: u64) -> Result<(bool, Body),
     };
     let (read, given) = body.twice()?;
     let stream = read.into_stream().ok_or("no body")?;
-    let start = origin::within(read_start(&stream, 2), timeout_ms).await;
+    let start = timeout(read_start(&stream, 2), timeout_ms).await;
     stream.cancel();
     let is_gzip = start.transpose()?.is_some_and(|start| is_gzip(&start));
     Ok((is_gzip, given))
