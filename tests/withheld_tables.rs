@@ -132,10 +132,10 @@ fn fields_of_vary() {
 fn which_answers_may_need_cookies() {
     use NotStored::*;
     for reason in [Private, NoStore, SetCookie, CsrfToken, Vary, NoFreshness] {
-        for status in [200, 302, 304, 403, 404, 499] {
+        for status in [200, 302, 304, 403, 404, 451] {
             assert!(may_need_cookies(reason, status), "{reason:?} {status}");
         }
-        for status in [500, 503, 599] {
+        for status in [400, 406, 408, 416, 429, 431, 500, 503, 599] {
             assert!(!may_need_cookies(reason, status), "{reason:?} {status}");
         }
     }

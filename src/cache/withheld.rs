@@ -2,6 +2,7 @@
 //! used, as far as a page may depend on it.
 
 use super::client_fields::{Passage, passage};
+use super::freshness::blames_request;
 use super::negotiation;
 use super::request::NEGOTIATION;
 use super::rule::Rule;
@@ -80,7 +81,9 @@ fn reaches(rule: &Rule, name: &str) -> bool {
 
 /// Whether an answer to a request without cookies, which is not stored for this
 /// reason, may be another one to a request with them: it is somebody's, or
-/// nobody keeps it, so that cookies cost no hit.
+/// nobody keeps it, so that cookies cost no hit. Not where the status blames the
+/// request, or the origin is too busy (429): then requests had better share what
+/// comes next.
 pub fn may_need_cookies(reason: NotStored, status: u16) -> bool {
     let by_answer = matches!(
         reason,
@@ -91,5 +94,5 @@ pub fn may_need_cookies(reason: NotStored, status: u16) -> bool {
             | NotStored::Vary
             | NotStored::NoFreshness
     );
-    by_answer && status < 500
+    by_answer && status < 500 && !blames_request(status)
 }

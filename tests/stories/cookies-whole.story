@@ -55,3 +55,8 @@ origin /fails 500 private | oops
 get /fails Cookie: my_sid=one -> 500 oops
 get /fails Cookie: my_sid=one -> 500 oops # !fwd=bypass
   unsent Cookie
+# Nor does one that says it is too busy: all would ask it at once then.
+origin /busy 429 no-store | later
+get /busy Cookie: my_sid=one -> 429 later
+get /busy Cookie: my_sid=one -> 429 later # !fwd=bypass
+  unsent Cookie
