@@ -18,6 +18,7 @@ mod platform;
 mod respond;
 mod settings;
 mod sql;
+mod store;
 mod tiers;
 mod timeout;
 mod zone;

@@ -11,7 +11,6 @@ use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, guard, origin, respond, tiers};
 use crate::cache::key::Slot;
-use crate::cache::kv_health::BODY_FAILED;
 use crate::cache::ledger::{Order, Question, Told};
 use crate::cache::news::News;
 use crate::cache::origin_failure::OriginFailure;
@@ -104,32 +103,22 @@ impl Platform {
     }
 
     /// The client's request.
-    fn request(&self) -> Option<&JsValue> {
+    pub(super) fn request(&self) -> Option<&JsValue> {
         match &self.0.behind {
             Behind::Request { request, .. } => Some(request),
             Behind::Cron(..) | Behind::Ledger(_) => None,
         }
     }
 
-    /// Logs that a body broke off, and with it all its copies.
-    fn lost_body(&self, keep: &Keep, problem: &str) {
-        let told = format!("{BODY_FAILED}{problem}");
-        for (tier, _) in &keep.places {
-            keep.landed.tell(*tier, Err(&told));
-        }
-        log_problem(self, "body", problem);
-        self.lost("body", problem);
-    }
-
     /// Notes that a copy for KV was lost. (That the Cache API of the ledger's
     /// own data centre fails matters to nobody.)
-    fn lost(&self, part: &str, problem: &str) {
+    pub(super) fn lost(&self, part: &str, problem: &str) {
         if let Behind::Ledger(step) = &self.0.behind {
             step.lost.set(Some(format!("{part}: {problem}")));
         }
     }
 
-    fn kv(&self) -> Result<KvStore, String> {
+    pub(super) fn kv(&self) -> Result<KvStore, String> {
         let kv = self.env().kv("EDGEKEEP_KV");
         kv.map_err(|_| "there is no KV binding EDGEKEEP_KV".to_owned())
     }
@@ -139,89 +128,6 @@ impl Platform {
     fn note_url(&self, site: &str, name: &str) -> Result<String, String> {
         let id = ledger_client::id(self.env())?;
         Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
-    }
-
-    /// Writes an entry to its tiers.
-    fn store(&self, mut keep: Keep, copy: Result<Copy, JsValue>) {
-        if let Ok(copy) = &copy {
-            // Known now even if the origin did not say: later answers can.
-            // A status that has no body has no length either (RFC 9110 §8.6).
-            let bodiless = matches!(keep.entry.status, 204 | 205 | 304);
-            let length = copy.length().filter(|_| !bodiless);
-            keep.entry.length = length.or(keep.entry.length);
-        }
-        let copies = match (copy, keep.places.len()) {
-            (Ok(copy), 2) => copy.twice().map(|(one, other)| vec![one, other]),
-            (Ok(copy), _) => Ok(vec![copy]),
-            (Err(error), _) => Err(error),
-        };
-        let copies = match copies {
-            Ok(copies) => copies,
-            Err(error) => {
-                return self.lost_body(&keep, &message(&error));
-            }
-        };
-        let keep = Rc::new(keep);
-        for ((tier, slot), copy) in keep.places.clone().into_iter().zip(copies) {
-            let (host, keep) = (self.clone(), Rc::clone(&keep));
-            self.later(async move { host.write(tier, &slot, &keep, &copy).await });
-        }
-    }
-
-    /// Writes an entry to one tier. If that fails or the body breaks off,
-    /// nothing of it may stay there.
-    async fn write(&self, tier: Tier, slot: &Slot, keep: &Keep, body: &Copy) {
-        let entry = &keep.entry;
-        let written = match tier {
-            Tier::CacheApi => tiers::keep_in_cache(slot, entry, body, self.request()).await,
-            Tier::Kv => match self.kv() {
-                Ok(kv) => tiers::keep_in_kv(&kv, slot, entry, body).await,
-                Err(problem) => Err(problem.into()),
-            },
-        };
-        let Err(error) = written else {
-            return keep.landed.tell(tier, Ok(()));
-        };
-        let problem = message(&error);
-        // A long body that broke off fails the write: unless the tier says
-        // that it is full, it is not to blame.
-        let whole = body.rest.is_none();
-        match whole {
-            true => keep.landed.tell(tier, Err(&problem)),
-            false => keep
-                .landed
-                .tell(tier, Err(&format!("{BODY_FAILED}{problem}"))),
-        }
-        if tier == Tier::Kv {
-            self.lost(tier.word(), &problem);
-        }
-        // What a short one says of KV has been logged where it was told.
-        if tier == Tier::CacheApi || !whole {
-            log_problem(self, tier.word(), &problem);
-        }
-        if whole {
-            return;
-        }
-        // Local workerd stores what it got of a long body that broke off, and
-        // does so a moment after the write has failed: look again, and
-        // again.
-        let text = entry.encode();
-        for pause_ms in [0, 10, 50, 200, 800] {
-            self.sleep(pause_ms).await;
-            let left = self.recall(tier, slot).await;
-            let ours = matches!(&left, Ok(Some((left, _))) if *left == text);
-            if ours && let Err(problem) = self.forget(tier, slot).await {
-                log_problem(self, tier.word(), &problem);
-            }
-        }
-    }
-
-    async fn forget(&self, tier: Tier, slot: &Slot) -> Result<(), String> {
-        let forgotten = match tier {
-            Tier::CacheApi => tiers::forget_in_cache(slot).await,
-            Tier::Kv => tiers::forget_in_kv(&self.kv()?, slot).await,
-        };
-        forgotten.map_err(|error| message(&error))
     }
 }
 
