@@ -1,7 +1,7 @@
 //! Requests that do not use the cache: they go through whole.
 
 use super::failure::{error_page, origin_failed};
-use super::forward::{by_conditions, forward};
+use super::forward::{Evaluate, by_conditions, forward};
 use super::host::Host;
 use super::invalidate::{is_unsafe, turn_of};
 use super::isolate::Isolate;
@@ -79,7 +79,9 @@ pub async fn bypass<H: Host>(
             let body = check_coding(host, &rule, &mut head, body).await;
             let answer = forward(Ok(head), body, host.now_ms());
             match request.method {
-                Method::Get | Method::Head => by_conditions(answer, &request.fields, &rule),
+                Method::Get | Method::Head => {
+                    by_conditions(answer, &request.fields, &rule, Evaluate::Tags)
+                }
                 Method::Other(_) => answer,
             }
         }
