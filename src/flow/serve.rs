@@ -52,7 +52,7 @@ pub async fn follow<H: Host>(
         }
         Plan::Bypass(reason, origin) => {
             let answer = bypass(host, isolate, reason, request, &origin, body, report);
-            aside(answer).await
+            aside(answer).await.0
         }
         Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), request, report).await,
     }
