@@ -8,6 +8,7 @@ mod random;
 use edgekeep::cache::reads::fields_read;
 use edgekeep::cache::request::{Lookup, Plan, classify};
 use edgekeep::cache::rules::Rules;
+use edgekeep::cache::withheld::has_own_cookie;
 use edgekeep::http::conditional::not_modified;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -25,7 +26,7 @@ const SETTINGS: &str = r#"{
     ]
 }"#;
 
-/// Without a rule that reads cookies or wishes.
+/// Without a rule that reads wishes.
 const BARE: &str = r#"{ "defaults": { "bypass_cookies": [] } }"#;
 const KEYED: &str = r#"{ "defaults": { "bypass_cookies": [], "key_cookies": ["c"] } }"#;
 const SENT: &str = r#"{ "defaults": { "bypass_cookies": [], "forward_headers": ["Cookie"] } }"#;
@@ -112,7 +113,7 @@ fn told(lookup: &Lookup) -> String {
     let names = FIELDS.iter().map(|(name, _)| *name);
     let choices: Vec<_> = names.map(|name| (name, lookup.choice(name))).collect();
     format!(
-        "{} {} {} {:?} {:?} {:?} {choices:?} {} {} {:?}",
+        "{} {} {} {:?} {:?} {:?} {choices:?} {} {} {:?} {}",
         lookup.key.text,
         lookup.head_only,
         lookup.authorized,
@@ -122,6 +123,7 @@ fn told(lookup: &Lookup) -> String {
         not_modified(&lookup.client, &stored),
         if_range_holds(&lookup.client, &stored),
         lookup.client.get("if-range"),
+        has_own_cookie(&lookup.rule, &lookup.client),
     )
 }
 
@@ -169,7 +171,8 @@ fn check(settings: &str, expected: Option<&str>) {
 #[test]
 fn what_is_read_follows_from_the_rules() {
     check(BARE, Some("accept connection if-none-match range"));
-    for settings in ["{}", KEYED, SENT] {
+    // Whatever keeps a request from the cache: its own cookies may send it whole.
+    for settings in ["{}", BARE, KEYED, SENT] {
         check(settings, Some("cookie"));
     }
     check(SETTINGS, Some("x-a x-b cookie cache-control pragma via"));
@@ -206,14 +209,14 @@ fn no_field_is_read_twice() {
 fn what_nothing_depends_on_is_not_read() {
     let rules = Rules::read_json(BARE).expect("settings");
     let read = fields_read(&rules).expect("not all fields");
-    for name in [
-        "cookie",
-        "cache-control",
-        "pragma",
-        "user-agent",
-        "x-a",
-        "via",
-    ] {
+    for name in ["cache-control", "pragma", "user-agent", "x-a", "via"] {
         assert!(!read.contains(&name), "{name}");
     }
+    let never = r#"{ "defaults": { "cache": false, "key_cookies": ["c"] } }"#;
+    let rules = Rules::read_json(never).expect("settings");
+    assert!(
+        !fields_read(&rules)
+            .expect("not all fields")
+            .contains(&"cookie")
+    );
 }

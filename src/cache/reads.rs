@@ -39,7 +39,9 @@ pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
         }
         let keyed = rule.key_headers.iter().chain(&rule.forward_headers);
         keyed.for_each(|name| add(&mut names, name));
-        if !rule.key_cookies.is_empty() || rule.has_bypass_cookies() {
+        // Whatever keys it or keeps it from the cache: where answers turn out to
+        // be somebody's, a reader's own cookies send it whole (`cache::withheld`).
+        if rule.cache {
             add(&mut names, "cookie");
         }
         if rule.request_directives {

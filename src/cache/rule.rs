@@ -92,11 +92,6 @@ impl Rule {
         (self.bypass_sessions && session_cookies::is_of_session(name))
             || self.bypass_cookies.iter().any(|glob| glob.matches(name))
     }
-
-    /// Whether some cookie may do so.
-    pub fn has_bypass_cookies(&self) -> bool {
-        self.bypass_sessions || !self.bypass_cookies.is_empty()
-    }
 }
 
 /// Whether answers are kept in KV.

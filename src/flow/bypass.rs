@@ -1,7 +1,7 @@
 //! Requests that do not use the cache: they go through whole.
 
 use super::failure::{error_page, origin_failed};
-use super::forward::{by_conditions, forward};
+use super::forward::{Evaluate, by_conditions, forward};
 use super::host::Host;
 use super::invalidate::{is_unsafe, turn_of};
 use super::isolate::Isolate;
@@ -14,7 +14,7 @@ use crate::cache::key::canonical_path;
 use crate::cache::origin_failure::OriginFailure;
 use crate::cache::request::{Bypass, OriginRequest};
 use crate::cache::rule::Rule;
-use crate::http::head::{Method, RequestHead};
+use crate::http::head::{Method, RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use std::rc::Rc;
 
@@ -28,7 +28,9 @@ pub const SMALL_BODY_BYTES_MAX: u64 = 16 * 1024;
 /// How long they may take: 16 KiB at 13 kbit/s, or four lost packets in a row.
 pub const SMALL_BODY_MS: u64 = 10_000;
 
-/// Sends a request on and gives the answer back.
+/// Sends a request on and gives the answer back; and, of one that is sent whole
+/// because of its cookies ([`Bypass::Personal`]), the head as the origin sent
+/// it, before anything is made of it for the client.
 pub async fn bypass<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -37,7 +39,7 @@ pub async fn bypass<H: Host>(
     to_origin: &OriginRequest,
     body: Option<H::Body>,
     report: &mut Report,
-) -> Answer<H::Body> {
+) -> (Answer<H::Body>, Option<ResponseHead>) {
     report.cache = "bypass";
     report.fwd = Some(match reason {
         Bypass::Method => "method",
@@ -49,7 +51,7 @@ pub async fn bypass<H: Host>(
             Ok((body, sending)) => (Some(body), sending),
             Err(answer) => {
                 report.cache = "error";
-                return answer;
+                return (answer, None);
             }
         },
         None if reason == Bypass::Upgrade => (None, Sending::Long),
@@ -77,15 +79,19 @@ pub async fn bypass<H: Host>(
     match said {
         Ok((mut head, body)) => {
             let body = check_coding(host, &rule, &mut head, body).await;
+            let raw = (reason == Bypass::Personal).then(|| head.clone());
             let answer = forward(Ok(head), body, host.now_ms());
-            match request.method {
-                Method::Get | Method::Head => by_conditions(answer, &request.fields, &rule),
+            let answer = match request.method {
+                Method::Get | Method::Head => {
+                    by_conditions(answer, &request.fields, &rule, Evaluate::Tags)
+                }
                 Method::Other(_) => answer,
-            }
+            };
+            (answer, raw)
         }
         Err(failure) => {
             report.cache = "error";
-            origin_failed(failure)
+            (origin_failed(failure), None)
         }
     }
 }

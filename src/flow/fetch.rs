@@ -2,7 +2,7 @@
 
 use super::aside::aside;
 use super::failure::{no_answer, origin_failed};
-use super::forward::{by_conditions, forward};
+use super::forward::{Evaluate, by_conditions, forward};
 use super::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
 use super::isolate::Isolate;
 use super::last_look::last_look;
@@ -189,7 +189,10 @@ pub async fn fetch<H: Host>(
             withheld::say_stripped(lookup, head, &next, report);
         }
         let passed_on = |answer| match client {
-            Client::Waiting => by_conditions(answer, &lookup.client, &lookup.rule),
+            Client::Waiting => {
+                let evaluate = Evaluate::of(lookup);
+                by_conditions(answer, &lookup.client, &lookup.rule, evaluate)
+            }
             Client::Nobody => answer,
         };
         let received_ms = exchange.times.response_ms;

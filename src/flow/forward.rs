@@ -5,6 +5,7 @@ use super::reply::{Answer, Content, only_for_304};
 use crate::cache::answer::for_clients;
 use crate::cache::esi;
 use crate::cache::origin_failure::OriginFailure;
+use crate::cache::request::Lookup;
 use crate::cache::rule::Rule;
 use crate::http::conditional;
 use crate::http::fields::Fields;
@@ -35,13 +36,41 @@ pub fn forward<B>(
     }
 }
 
+/// Which of a client's conditions may be answered for the origin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Evaluate {
+    /// Those by `ETag` and by date.
+    All,
+    /// `If-None-Match` alone, where the origin has seen who asks: two readers'
+    /// pages may have one date, and the client may hold the other one
+    /// ([`crate::cache::answer::is_tied`]).
+    Tags,
+}
+
+impl Evaluate {
+    /// What holds for a lookup: the origin gets its credentials.
+    pub fn of(lookup: &Lookup) -> Self {
+        match lookup.authorized {
+            true => Self::Tags,
+            false => Self::All,
+        }
+    }
+}
+
 /// An answer that is passed on without having been stored, or what the client's
 /// own conditions make of it: where they hold, the 304 that the origin could
 /// have sent itself, and the body is cancelled unread. Only of what would be a
 /// 200 (RFC 9110 §13.2.1), and not of a page that is made of fragments.
-pub fn by_conditions<B>(mut answer: Answer<B>, client: &Fields, rule: &Rule) -> Answer<B> {
+pub fn by_conditions<B>(
+    mut answer: Answer<B>,
+    client: &Fields,
+    rule: &Rule,
+    evaluate: Evaluate,
+) -> Answer<B> {
     let template = rule.esi && esi::is_marked(&answer.fields);
-    if answer.status == 200 && !template && conditional::not_modified_now(client, &answer.fields) {
+    let counts = evaluate == Evaluate::All || client.has("if-none-match");
+    let may = answer.status == 200 && !template && counts;
+    if may && conditional::not_modified_now(client, &answer.fields) {
         answer.status = 304;
         answer.fields = only_for_304(answer.fields);
         answer.length = None;

@@ -2,7 +2,7 @@
 
 use super::fetch::{self, Ask, store};
 use super::find::Hit;
-use super::forward::{by_conditions, forward};
+use super::forward::{Evaluate, by_conditions, forward};
 use super::host::Host;
 use super::isolate::Isolate;
 use super::reply::{Answer, Client};
@@ -75,7 +75,7 @@ pub async fn complete<H: Host>(
         }
         _ => {
             let answer = forward(Ok(head), body, asked.times.response_ms);
-            by_conditions(answer, &lookup.client, &lookup.rule)
+            by_conditions(answer, &lookup.client, &lookup.rule, Evaluate::of(lookup))
         }
     }
 }

@@ -52,7 +52,7 @@ pub async fn follow<H: Host>(
         }
         Plan::Bypass(reason, origin) => {
             let answer = bypass(host, isolate, reason, request, &origin, body, report);
-            aside(answer).await
+            aside(answer).await.0
         }
         Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), request, report).await,
     }
@@ -105,9 +105,7 @@ async fn look_up<H: Host>(
             Found::Stale(hit, on_error) => (Some(StaleCandidate { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
-        if old.as_ref().is_none_or(|old| !old.on_error)
-            && withheld::goes_whole(isolate, &lookup, host.now_ms())
-        {
+        if goes_whole(host, isolate, &lookup, old.as_ref()) {
             let answer = withheld::send_whole(host, isolate, &lookup, request, report);
             return aside(answer).await;
         }
@@ -118,11 +116,22 @@ async fn look_up<H: Host>(
             looked_ms,
             rounds,
         };
-        match aside(obtain(host, isolate, &lookup, miss, report)).await {
+        match aside(obtain(host, isolate, &lookup, miss, request, report)).await {
             Some(answer) => return answer,
             None => rounds += 1,
         }
     }
+}
+
+/// Whether a request for which there is nothing to serve goes to the origin
+/// whole: not if there is a copy that stands by for an outage.
+fn goes_whole<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    old: Option<&StaleCandidate<H::Body>>,
+) -> bool {
+    old.is_none_or(|old| !old.on_error) && withheld::goes_whole(isolate, lookup, host.now_ms())
 }
 
 /// What a look came to that found nothing to serve.
@@ -143,6 +152,7 @@ async fn obtain<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Rc<Lookup>,
     miss: Miss<H::Body>,
+    request: &RequestHead,
     report: &mut Report,
 ) -> Option<Answer<H::Body>> {
     let Miss {
@@ -178,6 +188,11 @@ async fn obtain<H: Host>(
         Turn::Lead(flight) => fill(host, isolate, lookup, held, flight, report).await,
         Turn::LeadToo(flight) => {
             return fill_too(host, isolate, lookup, held, flight, report).await;
+        }
+        // The one that it waited for has shown that answers are somebody's.
+        Turn::Alone if goes_whole(host, isolate, lookup, held.old.as_ref()) => {
+            report.collapsed = false;
+            aside(withheld::send_whole(host, isolate, lookup, request, report)).await
         }
         Turn::Alone => ask_alone(host, isolate, lookup, held, &digest, report).await,
         Turn::Failed(failure) => {

@@ -157,22 +157,28 @@ pub async fn send_whole<H: Host>(
     let whole = host.whole_head().unwrap_or_else(|| request.clone());
     let origin = whole_request(&isolate.rules, &whole);
     let reason = Bypass::Personal;
-    let answer = bypass(host, isolate, reason, &whole, &origin, None, report).await;
+    let (answer, raw) = bypass(host, isolate, reason, &whole, &origin, None, report).await;
     let now_ms = host.now_ms();
-    if let Some(key) = held.filter(|_| stays_personal(lookup, &answer, now_ms)) {
+    let stays = raw.is_some_and(|head| stays_personal(lookup, head, now_ms));
+    if let Some(key) = held.filter(|_| stays) {
         let until_ms = now_ms.saturating_add(PERSONAL_MS);
         isolate.personal.borrow_mut().add(&key, until_ms, now_ms);
     }
     answer
 }
 
-/// Whether an answer to a whole request would not be stored either. A 304
-/// confirms one that was not.
-fn stays_personal<B>(lookup: &Lookup, answer: &Answer<B>, now_ms: u64) -> bool {
-    let head = ResponseHead {
-        status: answer.status,
-        fields: answer.fields.clone(),
-    };
+/// Whether an answer to a whole request would not be stored either, as the
+/// origin sent it: what is for caches alone, no client gets. A 304 tells of the
+/// page that it confirms what a 200 would (RFC 9110 §15.4.5), and one that says
+/// nothing of caches confirms what could not be kept.
+fn stays_personal(lookup: &Lookup, mut head: ResponseHead, now_ms: u64) -> bool {
+    // As where it begins ([`remember`]).
+    if lookup.authorized {
+        return false;
+    }
+    if head.status == 304 {
+        head.status = 200;
+    }
     let exchange = Exchange {
         lookup,
         seen: 0,
@@ -185,7 +191,7 @@ fn stays_personal<B>(lookup: &Lookup, answer: &Answer<B>, now_ms: u64) -> bool {
         ranged: false,
     };
     match settle(&exchange, Ok(&head)) {
-        Next::Forward(reason) => head.status == 304 || may_need_cookies(reason, head.status),
+        Next::Forward(reason) => may_need_cookies(reason, head.status),
         _ => false,
     }
 }
