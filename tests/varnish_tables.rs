@@ -107,8 +107,34 @@ fn urls_by_purge_method() {
         "PURGE /web/*/x | X-Purge-Method: exact",
         "url:a.test/web/*/x",
     );
-    check("PURGE /(b|c)/.*", "prefix:a.test/b prefix:a.test/c");
     check("PURGE /b/%5E.*", "! url");
+    // A page may have these in its address: an alternation wants the word.
+    for (path, literal) in [
+        ("/wiki/A/%7C/*", None),
+        ("/wiki/A/%7c/.*", None),
+        ("/wiki/A/|/.+", None),
+        ("/wiki/A|/*", None),
+        ("/(b|c)/.*", None),
+        ("/wiki/Foo_(bar)/*", None),
+        ("/a(|/.*)", None),
+        ("/a/(|.*)", None),
+        ("/%7C/(.*)", None),
+        ("/a/(.*)(.*)", None),
+        ("/a/%5E/*", Some("prefix:a.test/a/%5E")),
+        ("/a/%28/*", Some("prefix:a.test/a/%28")),
+        ("/wiki/A/%7C/", Some("url:a.test/wiki/A/%7C/")),
+        ("/wiki/A|B", Some("url:a.test/wiki/A%7CB")),
+        ("/wiki/Foo_(bar)", Some("url:a.test/wiki/Foo_(bar)")),
+    ] {
+        check(&format!("PURGE {path}"), literal.unwrap_or("! url"));
+    }
+    for word in ["regex", "Regex"] {
+        let call = |path: &str| format!("PURGE {path} | X-Purge-Method: {word}");
+        check(&call("/(b|c)/.*"), "prefix:a.test/b prefix:a.test/c");
+        check(&call("/(b%7Cc)/.*"), "prefix:a.test/b prefix:a.test/c");
+        check(&call("/%5E/b/.*"), "! url");
+    }
+    check("BAN /wiki/A/%7C/*", "! url");
 }
 
 #[test]
@@ -197,6 +223,22 @@ fn patterns_of_urls() {
     check("PURGE /blog | X-Purge-Regex: (/.*)?", "prefix:a.test/blog");
     check("PURGE /blog | X-Purge-Regex: .*", "! x-purge-regex");
     check("PURGE / | X-Purge-Regex: .*\\.css$", "! x-purge-regex");
+    // The path is the call's own address, whatever characters it has.
+    check("PURGE /a/|/ | X-Purge-Regex: .*", "prefix:a.test/a/%7C");
+    check("PURGE /a/%7C/ | X-Purge-Regex: .*", "prefix:a.test/a/%7C");
+    check("PURGE /a|/ | X-Purge-Regex: .*", "prefix:a.test/a%7C");
+    check("PURGE /a(|/ | X-Purge-Regex: .*)", "! x-purge-regex");
+    check("PURGE /a_(b)/ | X-Purge-Regex: .*", "prefix:a.test/a_(b)");
+    check("PURGE /a$/ | X-Purge-Regex: .*", "prefix:a.test/a$");
+    check("PURGE /*/a/ | X-Purge-Regex: .*", "prefix:a.test/*/a");
+    check("PURGE /a. | X-Purge-Regex: *", "! x-purge-regex");
+    check("PURGE /a+/ | X-Purge-Regex: .*", "prefix:a.test/a+");
+    for value in ["|/.*", "|.*", "|", "  |/.*", "|^/b/"] {
+        check(
+            &format!("PURGE /a/ | X-Purge-Regex: {value}"),
+            "! x-purge-regex",
+        );
+    }
     // An empty field is a variable that was not set.
     check("BAN / | X-Url: ", "prefix:a.test");
 }
