@@ -398,6 +398,30 @@ fn patterns_have_limits() {
     let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(expand(&nested(8)).map(|all| all.len()), Ok(1));
     assert_eq!(expand(&nested(9)), Err(PatternError::Unknown));
+    // 1,000 branches take 1,000 joins, as does what follows them, each time:
+    // 48 times are 50,000.
+    let branches = format!("({})", vec!["a"; 1000].join("|"));
+    for behind in ["()", "$"] {
+        let joined = |times: usize| {
+            let all = expand(&format!("{branches}{}", behind.repeat(times)));
+            all.map(|all| all.len())
+        };
+        assert_eq!(joined(48), Ok(1000), "{behind}");
+        assert_eq!(joined(49), Err(PatternError::TooLarge), "{behind}");
+    }
+    // Those of groups that are nested, and of branches, count together.
+    let nested = |times: usize| {
+        let all = expand(&format!("({branches}{})$", "()".repeat(times)));
+        all.map(|all| all.len())
+    };
+    assert_eq!(nested(46), Ok(1000));
+    assert_eq!(nested(47), Err(PatternError::TooLarge));
+    let half = format!("({}){}", vec!["a"; 500].join("|"), "$".repeat(50));
+    assert_eq!(expand(&half).map(|all| all.len()), Ok(500));
+    assert_eq!(
+        expand(&format!("{half}|{half}")),
+        Err(PatternError::TooLarge)
+    );
     let hosts = vec!["h"; 40].join("|");
     let urls = vec!["^/a/"; 26].join("|");
     check(&format!("BAN / | X-Host: {hosts} | X-Url: {urls}"), many);
