@@ -249,6 +249,7 @@ fn hosts_of_patterns() {
         let on = |host: &str| format!("BAN / | X-Url: ^/b/ | {field}: {host}");
         check(&on("b.test"), "prefix:b.test/b");
         check(&on("b.test:81"), "prefix:b.test:81/b");
+        check(&on("B.Test.:80"), "prefix:b.test/b");
         check(&on("^b\\.test$"), "prefix:b.test/b");
         check(&on("^(b.test|c.test)$"), "prefix:b.test/b prefix:c.test/b");
         for unknown in [
@@ -259,6 +260,24 @@ fn hosts_of_patterns() {
             "b.test/c",
             "(www\\.)?b\\.test",
             "^[ab].test",
+            "b.test#",
+            "b.test#/c",
+            "b.test:81#",
+            "^b\\.test\\#$",
+            "(b.test#|c.test)",
+            "b.test\\?",
+            "b.test\\?x=1",
+            "b.test/",
+            "b.test\\/",
+            "b.test//",
+            "@b.test",
+            "u@b.test",
+            "u:p\\@b.test",
+            "b.test\\\\",
+            "b.test:0",
+            "b.test:x",
+            "b test",
+            "*",
         ] {
             check(
                 &on(unknown),
@@ -270,7 +289,7 @@ fn hosts_of_patterns() {
     }
     fn refused(field: &'static str, pattern: &str) -> &'static str {
         match (field, pattern) {
-            (_, ".*") | ("X-Host", _) => "x-host",
+            (_, ".*" | "*") | ("X-Host", _) => "x-host",
             ("X-Ban-Host", _) => "x-ban-host",
             ("X-Purge-Host", _) => "x-purge-host",
             _ => "x-vc-purge-host",

@@ -21,7 +21,7 @@ use super::order::{Draft, Kind, NotOrder, SELECTORS_MAX};
 use super::pattern::{Branch, End, PatternError, expand};
 use super::rules::Rules;
 use crate::http::fields::Fields;
-use crate::http::url::Url;
+use crate::http::url::{Url, canonical_host, host_name};
 
 /// The fields by which a call says that its URL is a pattern, or is not.
 const METHODS: [&str; 2] = ["x-purge-method", "x-vc-purge-method"];
@@ -401,10 +401,11 @@ fn escaped(path: &str) -> String {
     pattern
 }
 
-/// Whether a text is a host, perhaps with a port.
+/// Whether a text is a host, perhaps with a port, and nothing else: of
+/// `b.test#` the path that comes behind it would be a fragment.
 fn is_host(text: &str) -> bool {
     let url = Url::parse(&format!("http://{text}/"));
-    url.is_ok_and(|url| url.path == "/" && url.query.is_none())
+    url.is_ok() && canonical_host(host_name(text)).is_some()
 }
 
 /// Which selector a pattern of URLs comes to.
