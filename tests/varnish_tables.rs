@@ -205,6 +205,17 @@ fn patterns_of_urls() {
         ("(?i)^/a/", "!"),
         ("!^/a/", "!"),
         ("blog/.*", "!"),
+        // What is escaped opens no group.
+        ("^/a\\(?:b$", "!"),
+        ("^/a\\(?:/.*)?$", "!"),
+        ("^/a\\(:b$", "url:a.test/a(:b"),
+        ("^/(?:a|b)/", "prefix:a.test/a prefix:a.test/b"),
+        ("^/(?:(?:a)|b)/", "prefix:a.test/a prefix:a.test/b"),
+        ("^/about(?:\\?|$)", "path:a.test/about"),
+        ("^/a(?:b", "!"),
+        ("^/a(?:b)?$", "!"),
+        ("^/a(?b)$", "!"),
+        ("^/a((?:?:b)$", "!"),
     ] {
         for field in fields {
             if field == "X-Purge-Regex" && !pattern.starts_with(['^', '/']) && pattern != ".*" {
@@ -344,6 +355,7 @@ fn tags() {
             ("((^|,)cat_p_1(,|$))", "tag:cat_p_1"),
             ("(^|,)(a|b)(,|$)", "tag:a tag:b"),
             ("(a\\-1|b\\.2)(,.+)?$", "tag:a-1 tag:b.2"),
+            ("(?:^|,)(?:a|b)(?:,|$)", "tag:a tag:b"),
             ("^a$", "tag:a"),
             (".*", "everything"),
             ("*", "everything"),

@@ -92,9 +92,8 @@ pub fn expand(pattern: &str) -> Result<Vec<Branch>, PatternError> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(PatternError::TooLarge);
     }
-    let plain = pattern.replace("(?:", "(");
     let mut reader = Reader {
-        rest: &plain,
+        rest: pattern,
         joins: 0,
     };
     let branches = reader.alternatives(0)?;
@@ -119,6 +118,20 @@ impl Reader<'_> {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Takes a text that begins with `(` if the rest begins with it, or with it
+    /// as a group that captures nothing (`(?:`).
+    fn takes_group(&mut self, text: &str) -> bool {
+        let inner = text.strip_prefix('(').unwrap_or(text);
+        let quiet = self.rest.strip_prefix("(?:");
+        match quiet.and_then(|rest| rest.strip_prefix(inner)) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => self.takes(text),
         }
     }
 
@@ -159,13 +172,13 @@ impl Reader<'_> {
                 ..Branch::default()
             }])
         };
-        if STARTS.iter().any(|group| self.takes(group)) || self.takes("^") {
+        if STARTS.iter().any(|group| self.takes_group(group)) || self.takes("^") {
             return Ok(vec![Branch {
                 anchored: true,
                 ..Branch::default()
             }]);
         }
-        if let Some((_, found)) = BOUNDARIES.iter().find(|(group, _)| self.takes(group)) {
+        if let Some((_, found)) = BOUNDARIES.iter().find(|(group, _)| self.takes_group(group)) {
             return end(*found);
         }
         if self.takes("$") {
@@ -175,7 +188,7 @@ impl Reader<'_> {
             self.takes("?");
             return end(End::Rest);
         }
-        if self.takes("(") {
+        if self.takes_group("(") {
             let group = self.alternatives(depth.saturating_add(1))?;
             let closed = self.takes(")") && !self.rest.starts_with(['*', '+', '?', '{']);
             return closed.then_some(group).ok_or(PatternError::Unknown);
