@@ -75,6 +75,8 @@ fn request_directives_are_read() {
     check("max-age=5, max-age=60", "max-age=5");
     check("max-stale=5, max-stale", "max-stale=5");
     check("no-cache=\"x-a\"", "no-cache");
+    check("no-cache=1, no-store=true", "no-cache no-store");
+    check("no-cache=\"true\"", "no-cache");
     check("foo=\"no-cache\", bar=\"a, no-store\"", "");
     check("s-maxage=5, public, must-revalidate, no-transform", "");
     check("no-cachex, xno-store, max-ages=1", "");

@@ -60,11 +60,12 @@ fn cache_control_is_read() {
     );
     check("stale-while-revalidate=5, stale-if-error=6", "swr=5 sie=6");
     check("no-cache", "no-cache");
-    // Field names as argument: the whole response, to be on the safe side
-    // (RFC 9111 §5.2.2.4 and §5.2.2.7 allow that).
+    // Field names in quotes: the rest may be stored (RFC 9111 §5.2.2.4 and
+    // §5.2.2.7); whatever else stands there, the whole response may not.
     check("no-cache=\"set-cookie\"", "");
     check("private=\"x-a, x-b\", max-age=1", "max-age=1");
-    check("private=\"max-age=5\"", "private");
+    check("private=\"max-age=5\"", "max-age=0 private");
+    check("private=x-a, max-age=1", "max-age=1 private");
     check("foo=\"private, no-store\", max-age=1", "max-age=1");
     check("foo=\"a\\\", no-store\", max-age=1", "max-age=1");
     // §5.2: both forms of an argument.

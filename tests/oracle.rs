@@ -93,7 +93,7 @@ fn case(hostile: &mut Hostile) -> Case {
 
 /// A line of Cache-Control.
 fn control(hostile: &mut Hostile) -> String {
-    const DIRECTIVES: [&str; 26] = [
+    const DIRECTIVES: [&str; 28] = [
         "max-age=0",
         "max-age=5",
         "max-age=30",
@@ -119,6 +119,8 @@ fn control(hostile: &mut Hostile) -> String {
         "max-age=x",
         "max-age=99999999999999999999",
         "foo=\"x-a, no-store, x-b\"",
+        "private=true",
+        "private=\"1\"",
         "",
     ];
     let count = hostile.random.usize(1..4);

@@ -2,7 +2,7 @@
 //! permissive ones by the grammar alone (RFC 9111 §5.2, §5.2.3); and which of
 //! several caching fields holds (RFC 9213 §2.2).
 
-use edgekeep::http::cache_control::CacheControl;
+use edgekeep::http::cache_control::{CacheControl, withheld};
 use edgekeep::http::fields::Fields;
 
 /// Fields from `name: value` lines that ` | ` separates.
@@ -115,6 +115,148 @@ fn restrictive_words_count_however_they_are_spelled() {
     check("community=\"UCI\"; \"private\"", "private");
 }
 
+/// The qualified form of `private` and `no-cache` is a quoted list of field
+/// names (RFC 9111 §5.2.2.4, §5.2.2.7); any other argument makes it the plain
+/// word.
+#[test]
+fn an_argument_that_names_no_fields_is_none() {
+    #[track_caller]
+    fn check(argument: &str, qualified: bool) {
+        for word in ["private", "no-cache", "Private", "NO-CACHE"] {
+            let value = format!("{word}={argument}, max-age=600");
+            let one: Fields = [("cache-control", value.as_str())].into_iter().collect();
+            let control = CacheControl::of(&one);
+            let counts = control.private || control.no_cache;
+            assert_eq!(
+                (counts, withheld(&one).is_empty()),
+                (!qualified, !qualified),
+                "{value}"
+            );
+        }
+    }
+    for unquoted in [
+        "true",
+        "True",
+        "1",
+        "yes",
+        "on",
+        "false",
+        "0",
+        "no",
+        "off",
+        "set-cookie",
+        "x-a",
+        "",
+        "no-store",
+        "private",
+        "max-age",
+        "*",
+        "'x-a'",
+        "'x-a",
+        "x-a\"",
+        "?1",
+        "%22x-a%22",
+        " \"x-a\"",
+        "\u{201c}x-a\u{201d}",
+        "x-a;\"x-b\"",
+    ] {
+        check(unquoted, false);
+    }
+    for word in [
+        "true",
+        "FALSE",
+        "yes",
+        "No",
+        "0",
+        "1",
+        "on",
+        "off",
+        "10",
+        "none",
+        "null",
+        "all",
+        "private",
+        "no-store",
+        "No-Cache",
+        "public",
+        "max-age",
+        "s-maxage",
+        "must-revalidate",
+        "proxy-revalidate",
+        "must-understand",
+        "no-transform",
+        "stale-while-revalidate",
+        "stale-if-error",
+        "immutable",
+        "",
+        ",",
+        "*",
+        "x-*",
+        "a b",
+        "a;b",
+        "a=b",
+        "'x-a'",
+        ":x-a",
+        "{x-a}",
+        "\\\"x-a\\\"",
+    ] {
+        check(&format!("\"{word}\""), false);
+        // One such word among names is enough.
+        if word.trim_matches(',') != "" {
+            check(&format!("\"x-a, {word}\""), false);
+            check(&format!("\"{word},x-a\""), false);
+        }
+    }
+    for behind in [" ", "x", "\"", "; x", ";private=?0", "\"x-b\""] {
+        check(&format!("\"x-a\"{behind}"), behind == " ");
+    }
+    for names in [
+        "x-a",
+        "Set-Cookie",
+        "x-a, x-b",
+        " X_A , x.b",
+        "x-true",
+        "true-client-ip",
+        "age",
+        "etag",
+    ] {
+        check(&format!("\"{names}\""), true);
+    }
+    // A word that restricts more holds as well.
+    for value in [
+        "no-cache=\"no-store\"",
+        "no-cache=no-store",
+        "no-cache=\"private, no-store\"",
+    ] {
+        let one: Fields = [("cache-control", value)].into_iter().collect();
+        assert!(CacheControl::of(&one).no_store, "{value}");
+    }
+    // In a targeted field any argument does (RFC 9213 has no qualified form).
+    for argument in [
+        "true",
+        "1",
+        "yes",
+        "?1",
+        "\"true\"",
+        "\"x-a\"",
+        "\"no-store\"",
+        "set-cookie",
+        "(a)",
+    ] {
+        for word in ["private", "no-cache"] {
+            let value = format!("{word}={argument}, max-age=600");
+            let fields: Fields = [
+                ("cdn-cache-control", value.as_str()),
+                ("cache-control", "max-age=5"),
+            ]
+            .into_iter()
+            .collect();
+            let (control, _) = CacheControl::effective(&fields);
+            assert!(control.private || control.no_cache, "{value}");
+        }
+    }
+}
+
 #[test]
 fn what_is_not_understood_ends_no_store_in_the_grammar_alone() {
     // RFC 9111 §5.2.2.3.
@@ -200,6 +342,12 @@ fn the_most_specific_field_holds() {
         ("max-age=60;*private", "max-age=60 private"),
         ("max-age=60; no-store;a=b", "max-age=60 no-store"),
         ("foo=(private), max-age=60", "max-age=60 private"),
+        ("private=(a), max-age=60", "max-age=60 private"),
+        ("no-store=(), max-age=60", "max-age=60 no-store"),
+        (
+            "no-cache=\"no-store\", max-age=60",
+            "max-age=60 no-store no-cache",
+        ),
         ("foo=(a no-store);x, max-age=60", "max-age=60 no-store"),
         ("max-age=\"60; private\"", "max-age=0 private"),
         ("max-age=private", "max-age=0 private"),

@@ -75,6 +75,29 @@ fn cookies_that_are_named() {
     check(some(), FRESH, &["a=lang=de"], "set-cookie");
     check(all(), FRESH, &["Lang=de", "theme=dark"], "stored");
     check(all(), FRESH, &["=x"], "stored");
+    // Several lines in one, as a proxy may fold them.
+    for line in [
+        "lang=de, theme=dark",
+        "lang=de,theme=dark",
+        "lang=de; Path=/, theme=dark; Path=/",
+        "lang=de; Expires=Wed, 09 Jun 2027 10:18:14 GMT, theme=dark",
+        "lang=de, ab_1=x,\ttheme =dark",
+        "lang, theme=dark",
+        "lang=a, b, theme=dark",
+        "lang=\"a, theme=dark\"",
+    ] {
+        check(some(), FRESH, &[line], "set-cookie");
+        check(all(), FRESH, &[line], "stored");
+    }
+    for line in [
+        "lang=de; Expires=Wed, 09 Jun 2027 10:18:14 GMT; Path=/",
+        "lang=de; Expires=Wed, 09 Jun 2027 10:18:14 GMT, ab_1=x; Path=/",
+        "lang=de, ab_1=x",
+        "lang=de,en",
+        "lang=de,",
+    ] {
+        check(some(), FRESH, &[line], "stored");
+    }
     for settings in [json!({}), json!({ "strip_set_cookie": [] })] {
         check(settings, FRESH, &["lang=de"], "set-cookie");
     }
@@ -104,6 +127,15 @@ fn cookies_of_sessions_are_never_taken() {
                 check(settings(), FRESH, &[&line], "set-cookie");
                 check(settings(), FRESH, &["a=1", &line], "set-cookie");
                 check(settings(), FRESH, &[&line, "a=1"], "set-cookie");
+                for folded in [
+                    format!("a=1, {line}"),
+                    format!("a=1; Path=/,{line}"),
+                    format!("a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT, {line}"),
+                    format!("{line}, a=1"),
+                    format!("a, {name} =x"),
+                ] {
+                    check(settings(), FRESH, &[&folded], "set-cookie");
+                }
             }
         }
     }
@@ -111,6 +143,7 @@ fn cookies_of_sessions_are_never_taken() {
     check(own, FRESH, &["mine_1=x"], "set-cookie");
     let token = || json!({ "strip_set_cookie": ["*"], "csrf_cookies": ["tok"] });
     check(token(), FRESH, &["tok=x"], "csrf-token");
+    check(token(), FRESH, &["a=1, tok=x; Path=/"], "csrf-token");
     check(token(), FRESH, &["other=x"], "stored");
 }
 

@@ -107,8 +107,34 @@ fn urls_by_purge_method() {
         "PURGE /web/*/x | X-Purge-Method: exact",
         "url:a.test/web/*/x",
     );
-    check("PURGE /(b|c)/.*", "prefix:a.test/b prefix:a.test/c");
     check("PURGE /b/%5E.*", "! url");
+    // A page may have these in its address: an alternation wants the word.
+    for (path, literal) in [
+        ("/wiki/A/%7C/*", None),
+        ("/wiki/A/%7c/.*", None),
+        ("/wiki/A/|/.+", None),
+        ("/wiki/A|/*", None),
+        ("/(b|c)/.*", None),
+        ("/wiki/Foo_(bar)/*", None),
+        ("/a(|/.*)", None),
+        ("/a/(|.*)", None),
+        ("/%7C/(.*)", None),
+        ("/a/(.*)(.*)", None),
+        ("/a/%5E/*", Some("prefix:a.test/a/%5E")),
+        ("/a/%28/*", Some("prefix:a.test/a/%28")),
+        ("/wiki/A/%7C/", Some("url:a.test/wiki/A/%7C/")),
+        ("/wiki/A|B", Some("url:a.test/wiki/A%7CB")),
+        ("/wiki/Foo_(bar)", Some("url:a.test/wiki/Foo_(bar)")),
+    ] {
+        check(&format!("PURGE {path}"), literal.unwrap_or("! url"));
+    }
+    for word in ["regex", "Regex"] {
+        let call = |path: &str| format!("PURGE {path} | X-Purge-Method: {word}");
+        check(&call("/(b|c)/.*"), "prefix:a.test/b prefix:a.test/c");
+        check(&call("/(b%7Cc)/.*"), "prefix:a.test/b prefix:a.test/c");
+        check(&call("/%5E/b/.*"), "! url");
+    }
+    check("BAN /wiki/A/%7C/*", "! url");
 }
 
 #[test]
@@ -179,6 +205,17 @@ fn patterns_of_urls() {
         ("(?i)^/a/", "!"),
         ("!^/a/", "!"),
         ("blog/.*", "!"),
+        // What is escaped opens no group.
+        ("^/a\\(?:b$", "!"),
+        ("^/a\\(?:/.*)?$", "!"),
+        ("^/a\\(:b$", "url:a.test/a(:b"),
+        ("^/(?:a|b)/", "prefix:a.test/a prefix:a.test/b"),
+        ("^/(?:(?:a)|b)/", "prefix:a.test/a prefix:a.test/b"),
+        ("^/about(?:\\?|$)", "path:a.test/about"),
+        ("^/a(?:b", "!"),
+        ("^/a(?:b)?$", "!"),
+        ("^/a(?b)$", "!"),
+        ("^/a((?:?:b)$", "!"),
     ] {
         for field in fields {
             if field == "X-Purge-Regex" && !pattern.starts_with(['^', '/']) && pattern != ".*" {
@@ -197,6 +234,22 @@ fn patterns_of_urls() {
     check("PURGE /blog | X-Purge-Regex: (/.*)?", "prefix:a.test/blog");
     check("PURGE /blog | X-Purge-Regex: .*", "! x-purge-regex");
     check("PURGE / | X-Purge-Regex: .*\\.css$", "! x-purge-regex");
+    // The path is the call's own address, whatever characters it has.
+    check("PURGE /a/|/ | X-Purge-Regex: .*", "prefix:a.test/a/%7C");
+    check("PURGE /a/%7C/ | X-Purge-Regex: .*", "prefix:a.test/a/%7C");
+    check("PURGE /a|/ | X-Purge-Regex: .*", "prefix:a.test/a%7C");
+    check("PURGE /a(|/ | X-Purge-Regex: .*)", "! x-purge-regex");
+    check("PURGE /a_(b)/ | X-Purge-Regex: .*", "prefix:a.test/a_(b)");
+    check("PURGE /a$/ | X-Purge-Regex: .*", "prefix:a.test/a$");
+    check("PURGE /*/a/ | X-Purge-Regex: .*", "prefix:a.test/*/a");
+    check("PURGE /a. | X-Purge-Regex: *", "! x-purge-regex");
+    check("PURGE /a+/ | X-Purge-Regex: .*", "prefix:a.test/a+");
+    for value in ["|/.*", "|.*", "|", "  |/.*", "|^/b/"] {
+        check(
+            &format!("PURGE /a/ | X-Purge-Regex: {value}"),
+            "! x-purge-regex",
+        );
+    }
     // An empty field is a variable that was not set.
     check("BAN / | X-Url: ", "prefix:a.test");
 }
@@ -207,6 +260,7 @@ fn hosts_of_patterns() {
         let on = |host: &str| format!("BAN / | X-Url: ^/b/ | {field}: {host}");
         check(&on("b.test"), "prefix:b.test/b");
         check(&on("b.test:81"), "prefix:b.test:81/b");
+        check(&on("B.Test.:80"), "prefix:b.test/b");
         check(&on("^b\\.test$"), "prefix:b.test/b");
         check(&on("^(b.test|c.test)$"), "prefix:b.test/b prefix:c.test/b");
         for unknown in [
@@ -217,6 +271,24 @@ fn hosts_of_patterns() {
             "b.test/c",
             "(www\\.)?b\\.test",
             "^[ab].test",
+            "b.test#",
+            "b.test#/c",
+            "b.test:81#",
+            "^b\\.test\\#$",
+            "(b.test#|c.test)",
+            "b.test\\?",
+            "b.test\\?x=1",
+            "b.test/",
+            "b.test\\/",
+            "b.test//",
+            "@b.test",
+            "u@b.test",
+            "u:p\\@b.test",
+            "b.test\\\\",
+            "b.test:0",
+            "b.test:x",
+            "b test",
+            "*",
         ] {
             check(
                 &on(unknown),
@@ -228,7 +300,7 @@ fn hosts_of_patterns() {
     }
     fn refused(field: &'static str, pattern: &str) -> &'static str {
         match (field, pattern) {
-            (_, ".*") | ("X-Host", _) => "x-host",
+            (_, ".*" | "*") | ("X-Host", _) => "x-host",
             ("X-Ban-Host", _) => "x-ban-host",
             ("X-Purge-Host", _) => "x-purge-host",
             _ => "x-vc-purge-host",
@@ -283,6 +355,7 @@ fn tags() {
             ("((^|,)cat_p_1(,|$))", "tag:cat_p_1"),
             ("(^|,)(a|b)(,|$)", "tag:a tag:b"),
             ("(a\\-1|b\\.2)(,.+)?$", "tag:a-1 tag:b.2"),
+            ("(?:^|,)(?:a|b)(?:,|$)", "tag:a tag:b"),
             ("^a$", "tag:a"),
             (".*", "everything"),
             ("*", "everything"),
@@ -356,6 +429,30 @@ fn patterns_have_limits() {
     let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(expand(&nested(8)).map(|all| all.len()), Ok(1));
     assert_eq!(expand(&nested(9)), Err(PatternError::Unknown));
+    // 1,000 branches take 1,000 joins, as does what follows them, each time:
+    // 48 times are 50,000.
+    let branches = format!("({})", vec!["a"; 1000].join("|"));
+    for behind in ["()", "$"] {
+        let joined = |times: usize| {
+            let all = expand(&format!("{branches}{}", behind.repeat(times)));
+            all.map(|all| all.len())
+        };
+        assert_eq!(joined(48), Ok(1000), "{behind}");
+        assert_eq!(joined(49), Err(PatternError::TooLarge), "{behind}");
+    }
+    // Those of groups that are nested, and of branches, count together.
+    let nested = |times: usize| {
+        let all = expand(&format!("({branches}{})$", "()".repeat(times)));
+        all.map(|all| all.len())
+    };
+    assert_eq!(nested(46), Ok(1000));
+    assert_eq!(nested(47), Err(PatternError::TooLarge));
+    let half = format!("({}){}", vec!["a"; 500].join("|"), "$".repeat(50));
+    assert_eq!(expand(&half).map(|all| all.len()), Ok(500));
+    assert_eq!(
+        expand(&format!("{half}|{half}")),
+        Err(PatternError::TooLarge)
+    );
     let hosts = vec!["h"; 40].join("|");
     let urls = vec!["^/a/"; 26].join("|");
     check(&format!("BAN / | X-Host: {hosts} | X-Url: {urls}"), many);

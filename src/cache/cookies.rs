@@ -31,11 +31,19 @@ pub fn sets(fields: &Fields, names: &[Glob]) -> bool {
     set_by(fields).any(|name| names.iter().any(|glob| glob.matches(name)))
 }
 
-/// The names of the cookies that an answer sets.
+/// The names of the cookies that an answer sets: the one at the start of each
+/// line, and whatever has a name behind a comma, by which a proxy may have
+/// folded several lines into one. (The comma of an `Expires` has none.)
 fn set_by(fields: &Fields) -> impl Iterator<Item = &str> {
-    let name = |line: &'_ str| line.find(['=', ';']).unwrap_or(line.len());
-    let lines = fields.all("set-cookie");
-    lines.map(move |line| list::trim(line.get(..name(line)).unwrap_or_default()))
+    fields.all("set-cookie").flat_map(|line| {
+        let end = line.find(['=', ';']).unwrap_or(line.len());
+        let first = line.get(..end);
+        let behind = line.split(',').skip(1).filter_map(|part| {
+            let pair = part.split(';').next().unwrap_or_default();
+            pair.split_once('=').map(|(name, _)| name)
+        });
+        first.into_iter().chain(behind).map(list::trim)
+    })
 }
 
 /// A cookie that an answer sets and that `strip_set_cookie` leaves in it.

@@ -21,7 +21,7 @@ use super::order::{Draft, Kind, NotOrder, SELECTORS_MAX};
 use super::pattern::{Branch, End, PatternError, expand};
 use super::rules::Rules;
 use crate::http::fields::Fields;
-use crate::http::url::Url;
+use crate::http::url::{Url, canonical_host, host_name};
 
 /// The fields by which a call says that its URL is a pattern, or is not.
 const METHODS: [&str; 2] = ["x-purge-method", "x-vc-purge-method"];
@@ -77,6 +77,8 @@ const UNKNOWN_HINT: &str =
     "answers here cannot be found by this field: PURGE the URL, or name tags in xkey-purge";
 const EXACT_HINT: &str =
     "no page has such a URL: for a pattern, send X-Purge-Method: regex or none";
+const BAR_HINT: &str = "a path with | or ( and a wildcard may be a page's own address: for a pattern, send X-Purge-Method: regex; for the page, exact";
+const REST_HINT: &str = "must not begin with |, which would make it another path: send a pattern that begins with ^ or /";
 const QUERY_HINT: &str = "a pattern must not have a query: send it in X-Purge-Regex, or PURGE the URL with X-Purge-Method: exact";
 
 /// Whether a method is one of these calls.
@@ -284,9 +286,12 @@ impl Call<'_> {
             return Ok(None);
         };
         let value = value.trim();
+        if value.starts_with('|') {
+            return Err(wrong(PURGE_REGEX, REST_HINT));
+        }
         let whole = match value.starts_with(['^', '/']) {
             true => value.to_owned(),
-            false => format!("{}{value}", self.url.path),
+            false => format!("{}{value}", escaped(&self.url.path)),
         };
         Ok(Some((
             PURGE_REGEX,
@@ -296,14 +301,21 @@ impl Call<'_> {
 
     fn add_own_url(&self, draft: &mut Draft, word: Word, hosts: Hosts) -> Result<(), Failure> {
         const FIELD: &str = "url";
-        // The URL standard escapes these in paths.
-        let path = self.url.path.replace("%5E", "^").replace("%7C", "|");
+        let path = self.url.path.as_str();
         let is_pattern = path.contains('*') || path.contains(".+");
         if word == Word::Regex || (word == Word::None && is_pattern) {
+            if word == Word::None && has_alternation(path) {
+                return Err(wrong(FIELD, BAR_HINT));
+            }
             if self.url.query.is_some() {
                 return Err(wrong(FIELD, QUERY_HINT));
             }
-            let patterns = branches(FIELD, &path, URLS_HINT)?;
+            let pattern = match word {
+                // The URL standard escapes these in paths.
+                Word::Regex => path.replace("%5E", "^").replace("%7C", "|"),
+                _ => path.to_owned(),
+            };
+            let patterns = branches(FIELD, &pattern, URLS_HINT)?;
             return self.add_patterns(draft, FIELD, patterns, hosts);
         }
         let wild = [".*", "/*", ".*)", ".*$"];
@@ -370,10 +382,30 @@ impl Call<'_> {
     }
 }
 
-/// Whether a text is a host, perhaps with a port.
+/// Whether a path could be read as an alternation, where it may as well be a
+/// page's own address: `/wiki/A/|/*`. A `(.*)` at the end names nothing else.
+fn has_alternation(path: &str) -> bool {
+    let start = path.strip_suffix("(.*)").unwrap_or(path);
+    start.contains(['|', '(']) || start.to_ascii_uppercase().contains("%7C")
+}
+
+/// A path as the pattern that names it alone.
+fn escaped(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for char in path.chars() {
+        if "\\^$.|?*+()[]{}".contains(char) {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
+/// Whether a text is a host, perhaps with a port, and nothing else: of
+/// `b.test#` the path that comes behind it would be a fragment.
 fn is_host(text: &str) -> bool {
     let url = Url::parse(&format!("http://{text}/"));
-    url.is_ok_and(|url| url.path == "/" && url.query.is_none())
+    url.is_ok() && canonical_host(host_name(text)).is_some()
 }
 
 /// Which selector a pattern of URLs comes to.

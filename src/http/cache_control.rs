@@ -136,9 +136,10 @@ impl CacheControl {
         let mut control = Self::default();
         let mut odd = Restrictions::default();
         for (name, argument) in directives(fields) {
-            if named_fields(&name, argument).is_none() {
-                control.note(&name, argument.map(delta_seconds));
+            if named_fields(&name, argument).is_some() {
+                continue;
             }
+            control.note(&name, argument.map(delta_seconds));
             if !is_in_grammar(&name, argument) {
                 odd.scan(&name);
                 odd.scan(argument.unwrap_or_default());
@@ -161,6 +162,7 @@ impl CacheControl {
             let item = match member {
                 ListEntry::Item(item) => item,
                 ListEntry::InnerList(list) => {
+                    odd.scan(key.as_str());
                     odd.add_parameters(&list.params);
                     for item in &list.items {
                         odd.add_item(item);
@@ -174,7 +176,7 @@ impl CacheControl {
             if *bare_item != BareItem::Boolean(false) && !key.as_str().chars().all(is_of_word) {
                 odd.scan(key.as_str());
             }
-            if has_seconds(key.as_str()) {
+            if has_seconds(key.as_str()) || has_qualified_form(key.as_str()) {
                 odd.add_item(item);
             }
             match bare_item {
@@ -267,11 +269,18 @@ fn has_seconds(name: &str) -> bool {
     )
 }
 
+/// Whether a directive has a qualified form, which names fields.
+fn has_qualified_form(name: &str) -> bool {
+    matches!(name, "no-cache" | "private")
+}
+
 /// Whether a directive is one by the grammar (RFC 9111 §5.2), of a name as
-/// they are in use, and with digits where seconds are wanted.
+/// they are in use, and with digits where seconds are wanted. The qualified
+/// forms are for [`named_fields`]: another argument of theirs is none.
 fn is_in_grammar(name: &str, argument: Option<&str>) -> bool {
     let argument_is_good = match argument {
         None => true,
+        Some(_) if has_qualified_form(name) => false,
         Some(text) if has_seconds(name) => {
             let digits = list::unquote(text);
             !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
@@ -307,19 +316,54 @@ pub fn withheld(fields: &Fields) -> Vec<String> {
 /// other directive, for a list that names none, and for one that names what
 /// describes the body, which would be another without it: those count as the
 /// plain directive.
+///
+/// RFC 9111 §5.2.2.4 and §5.2.2.7 have senders quote the list. Who writes
+/// `private=true` or `private="1"` names no field, and one reader's page would
+/// be stored for all: so an argument without quotes is no list, nor is one
+/// with such a word in it.
 fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
-    if !matches!(name, "no-cache" | "private") {
+    if !has_qualified_form(name) {
         return None;
     }
-    let argument = list::unquote(argument?);
+    let argument = list::unquote(argument.filter(|text| is_quoted_string(text))?);
     let names: Vec<String> = list::members(&argument)
         .map(str::to_ascii_lowercase)
         .collect();
     let of_the_body = |name: &String| name.starts_with("content-") || name == "vary";
     let valid = !names.is_empty()
         && names.iter().all(|name| list::is_field_name(name))
+        && !names.iter().any(|name| is_no_field(name))
         && !names.iter().any(of_the_body);
     valid.then_some(names)
+}
+
+/// Whether a word, in lower case, has the form of a field's name and is none:
+/// a number, a value of a switch, a directive (RFC 9111 §5.2, RFC 5861, RFC
+/// 8246).
+fn is_no_field(word: &str) -> bool {
+    const VALUES: [&str; 9] = [
+        "true", "false", "yes", "no", "on", "off", "none", "null", "all",
+    ];
+    const DIRECTIVES: [&str; 16] = [
+        "private",
+        "no-store",
+        "no-cache",
+        "public",
+        "max-age",
+        "s-maxage",
+        "must-revalidate",
+        "proxy-revalidate",
+        "must-understand",
+        "no-transform",
+        "stale-while-revalidate",
+        "stale-if-error",
+        "immutable",
+        "only-if-cached",
+        "max-stale",
+        "min-fresh",
+    ];
+    let has_letters = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    !has_letters || VALUES.contains(&word) || DIRECTIVES.contains(&word)
 }
 
 /// delta-seconds (RFC 9111 §1.2.2): too large means as large as it gets,

@@ -21,6 +21,16 @@ origin /ttl/b 200 "no-store" | mine
 get /ttl/b -> 200 mine # miss !stored detail=no-store
 origin /ttl/c 404 'private' | mine
 get /ttl/c -> 404 mine # miss !stored detail=private
+# The qualified form is a quoted list of field names; any other argument makes it the plain word.
+origin /p 200 private=true, max-age=600 | Ann
+get /p -> 200 Ann # miss !stored detail=private
+get /p -> 200 Ann # miss !stored detail=private
+origin /q 200 private="1", max-age=600 | Ann
+get /q -> 200 Ann # miss !stored detail=private
+origin /r 200 no-cache="no-store", max-age=600 | Ann
+get /r -> 200 Ann # miss !stored detail=no-store
+origin /s 200 max-age=600, no-cache=1; X-A: 1 | Ann
+get /s -> 200 Ann # miss !stored
 # A targeted field that is ignored forbids all the same.
 origin /g 200 public, max-age=600; CDN-Cache-Control: Private | mine
 get /g -> 200 mine # miss !stored detail=private

@@ -20,6 +20,12 @@ get /static/host.css -> 200 mine # miss !stored detail=session-cookie
 origin /static/token.css 200 max-age=60; Set-Cookie: XSRF-TOKEN=abc | mine
 get /static/token.css -> 200 mine # miss !stored detail=session-cookie
   has Set-Cookie: XSRF-TOKEN=abc
+# Nor one behind a comma, where lines were folded into one; a comma in Expires has none behind it.
+origin /lang/folded 200 max-age=60; Set-Cookie: lang=de, sessionid=abc | hello Ann
+get /lang/folded -> 200 hello Ann # miss !stored detail=session-cookie
+get /lang/folded -> 200 hello Ann # miss !stored detail=session-cookie
+origin /static/folded 200 max-age=60; Set-Cookie: lang=de, sessionid=abc | hello Ann
+get /static/folded -> 200 hello Ann # miss !stored detail=session-cookie
 # All cookies must be named.
 origin /lang/both 200 max-age=60; Set-Cookie: lang=de; Set-Cookie: ab_1=2 | both
 get /lang/both -> 200 both # miss stored detail=set-cookie-stripped

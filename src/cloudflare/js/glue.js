@@ -175,8 +175,8 @@ function note(request, fields) {
  */
 const written = new Map()
 
-/** A field of 32 KB in an entry's text of 32 KB: 6.4 MB at most. */
-const WRITTEN_MAX = 100
+/** A wrapper has at most 120 KiB of fields (cache::entry, ENTRY_BYTES_MAX): 6 MB in all. */
+const WRITTEN_MAX = 50
 
 function remember(url, fields) {
   written.delete(url)
