@@ -202,7 +202,7 @@ fn an_argument_that_names_no_fields_is_none() {
     ] {
         check(&format!("\"{word}\""), false);
         // One such word among names is enough.
-        if word.trim_matches(',') != "" {
+        if !word.trim_matches(',').is_empty() {
             check(&format!("\"x-a, {word}\""), false);
             check(&format!("\"{word},x-a\""), false);
         }
