@@ -1,10 +1,10 @@
 //! Says whether a file's settings are right, and what they mean for URLs, by
 //! the code that the worker itself uses: `npm run check -- FILE [URL…]`.
 
-use edgekeep::cache::key;
-use edgekeep::cache::request::{Plan, classify};
-use edgekeep::cache::rule::Source;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rule::Source;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::request::classify::{Plan, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -60,7 +60,7 @@ fn check(file: &str) -> Result<(Value, Rules), String> {
 /// What holds for a URL: what becomes of a plain GET, and each field with the
 /// place that says it.
 fn explain(settings: &Value, rules: &Rules, url: &Url) -> String {
-    let rule = rules.rule_for(&key::canonical_path(url));
+    let rule = rules.rule_for(&cache_key::canonical_path(url));
     let mut text = format!("{url}\n");
     let request = RequestHead {
         method: Method::named("GET"),

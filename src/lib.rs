@@ -7,7 +7,7 @@
 //! - [`cache`]: what a shared cache knows, as pure functions from values to
 //!   values. It has no clock, does no I/O, and never sees a body.
 //! - [`flow`]: what happens in which order. The only async code; all I/O goes
-//!   through one trait, [`flow::host::Host`].
+//!   through one trait, [`flow::runtime::host::Host`].
 //! - `cloudflare`: the real host. It exists for wasm32 only.
 //!
 //! To follow a request, read [`flow::handle::serve`] from top to bottom.

@@ -3,7 +3,7 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
+use edgekeep::cache::policy::storability::{Next, settle};
 use given::{NOW, exchange, head, lookup};
 use serde_json::{Value, json};
 

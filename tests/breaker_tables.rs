@@ -1,10 +1,10 @@
 //! Shows when the circuit breaker of an origin opens, for how long, what passes
 //! meanwhile, and how it closes again. A reader is a client's IP address.
 
-use edgekeep::cache::breaker::{Breaker, TRIALS, Verdict, Way};
-use edgekeep::cache::outcomes::{OUTCOMES_MAX, Source, digest};
-use edgekeep::cache::protection::Protection;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::protection::Protection;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::origin::circuit_breaker::{Breaker, TRIALS, Verdict, Way};
+use edgekeep::cache::origin::outcomes::{OUTCOMES_MAX, Source, digest};
 use serde_json::json;
 
 /// 2026-11-23, 09:00.

@@ -5,8 +5,8 @@ mod given;
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::order::NotOrder;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::purge::order::NotOrder;
 use given::{draft, settled};
 use serde_json::{Value, json};
 use settings::rules;

@@ -4,14 +4,14 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Exchange, Next, settle};
-use edgekeep::cache::chance::is_due_early;
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Times;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::sequence::Numbers;
-use edgekeep::cache::stored::{Verdict, judge};
+use edgekeep::cache::ledger::sequence::Numbers;
+use edgekeep::cache::policy::early_refresh::is_due_early;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Times;
+use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::storability::{Exchange, Next, settle};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
 use given::{NOW, head, lookup};
 use serde_json::{Value, json};
 

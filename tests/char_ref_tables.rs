@@ -1,8 +1,8 @@
 //! Character references in the attributes of ESI tags and in sitemaps: one
 //! function resolves both.
 
-use edgekeep::cache::esi::{Include, Parser, Piece};
-use edgekeep::cache::sitemap::{self, Sitemap};
+use edgekeep::cache::esi::parser::{Include, Parser, Piece};
+use edgekeep::cache::warm::sitemap::{self, Sitemap};
 use edgekeep::http::char_refs::{self, REFERENCE_BYTES_MAX};
 
 #[test]

@@ -5,9 +5,9 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::news::News;
-use edgekeep::flow::host::Host;
-use edgekeep::flow::reply::Content;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::flow::response::reply::Content;
+use edgekeep::flow::runtime::host::Host;
 use world::World;
 use world::place::{
     LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere, slow,

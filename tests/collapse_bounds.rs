@@ -5,9 +5,9 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::leaders::{ALONE_KNOWN_MS, ALONE_MS, most};
+use edgekeep::cache::policy::collapse_leaders::{ALONE_KNOWN_MS, ALONE_MS, most};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::reply::Content;
+use edgekeep::flow::response::reply::Content;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

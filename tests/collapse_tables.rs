@@ -4,10 +4,10 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::key;
-use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::flow::flights::{Flight, Flights, Outcome, Role, UNSHARED_MS};
-use edgekeep::flow::host::Host;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::flow::isolate::inflight::{Flight, Flights, Outcome, Role, UNSHARED_MS};
+use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::url::Url;
 use std::rc::Rc;
 use world::place::{Place, START_MS, origin};
@@ -175,7 +175,7 @@ fn slow_origin(world: &World, slow_ms: u64) {
 
 fn digest() -> String {
     let url = Url::parse(&format!("http://a.test{PAGE}")).expect("a URL");
-    key::CacheKey::of_url(url).slot().digest.clone()
+    cache_key::CacheKey::of_url(url).slot().digest.clone()
 }
 
 #[test]

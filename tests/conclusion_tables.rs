@@ -4,13 +4,13 @@
 #[path = "world/sqlite.rs"]
 mod sqlite;
 
-use edgekeep::cache::ledger::Receipt;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::PurgeState;
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::{Sql, Value};
+use edgekeep::cache::ledger::sequence::PurgeState;
+use edgekeep::cache::ledger::wire::Receipt;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::{Sql, Value};
 use sqlite::Sqlite;
 use std::collections::BTreeSet;
 

@@ -2,9 +2,9 @@
 //! settings name none: the names that frameworks and applications document, and
 //! not those of analytics, consent and load balancing.
 
-use edgekeep::cache::request::{Bypass, Plan, classify};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::session_cookies::{OF_EVERY_VISITOR, SESSION_COOKIES};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::profiles::session_cookies::{OF_EVERY_VISITOR, SESSION_COOKIES};
+use edgekeep::cache::request::classify::{Bypass, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};

@@ -7,9 +7,9 @@ mod stage;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use edgekeep::cache::ledger::{Order, Question, Receipt, Told};
-use edgekeep::flow::host::Host;
-use edgekeep::flow::warm::{SITEMAP_BYTES_MAX, scheduled};
+use edgekeep::cache::ledger::wire::{Order, Question, Receipt, Told};
+use edgekeep::flow::runtime::host::Host;
+use edgekeep::flow::warm::fill::{SITEMAP_BYTES_MAX, scheduled};
 use serde_json::{Value, json};
 use stage::{START_MS, Stage, progress, urls};
 use std::cell::Cell;

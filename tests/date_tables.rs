@@ -4,7 +4,7 @@
 
 mod given;
 
-use edgekeep::cache::freshness::terms;
+use edgekeep::cache::policy::freshness::terms;
 use edgekeep::http::date;
 use given::{NOW, TIMES, head, lookup};
 use serde_json::json;

@@ -4,10 +4,10 @@
 #[path = "given/requests.rs"]
 mod given;
 
-use edgekeep::cache::dialect::{Action, Call, call};
-use edgekeep::cache::key;
-use edgekeep::cache::purge_dialect::Dialect;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::purge_dialect::Dialect;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::purge::purge_call::{Action, Call, call};
 use edgekeep::http::head::RequestHead;
 use edgekeep::http::url::decoded;
 use serde_json::json;
@@ -25,7 +25,7 @@ fn call_of(dialects: &[&str], request: &str) -> (Rules, Option<Call>) {
     let settings = json!({ "defaults": { "purge_dialects": dialects } });
     let rules = Rules::read_json(&settings.to_string()).expect("good settings");
     let (head, _) = head(request);
-    let url = key::canonical_path(&head.url);
+    let url = cache_key::canonical_path(&head.url);
     let found = call(&rules.rule_for(&url), &head, &url);
     (rules, found)
 }

@@ -4,10 +4,10 @@
 
 mod given;
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::stored::{Verdict, judge};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::http::cache_control::RequestControl;
 use edgekeep::http::fields::Fields;
 use given::{NOW, lookup, stored};

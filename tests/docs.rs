@@ -1,7 +1,7 @@
 //! Checks the documents: links and their anchors, commands, paths and settings
 //! that they name, and how long they are.
 
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
 use serde_json::Value;
 use std::fs;
 use std::path::{Component, Path, PathBuf};

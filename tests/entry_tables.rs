@@ -1,9 +1,9 @@
 //! Shows that a stored entry reads as it was written, whatever it holds, and
 //! that no other text is taken for one.
 
-use edgekeep::cache::entry::{Entry, EntryError};
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::selector::{Selector, marks};
+use edgekeep::cache::policy::entry::{Entry, EntryError};
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::purge::selector::{Selector, marks};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 

@@ -1,7 +1,9 @@
 //! ESI: which bodies are marked, and what the parser makes of them, however
 //! they are cut.
 
-use edgekeep::cache::esi::{Coding, Include, Parser, Piece, TAG_BYTES_MAX, for_whole, is_marked};
+use edgekeep::cache::esi::parser::{
+    Coding, Include, Parser, Piece, TAG_BYTES_MAX, for_whole, is_marked,
+};
 use edgekeep::http::fields::Fields;
 
 #[test]

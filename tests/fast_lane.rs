@@ -7,13 +7,13 @@ mod stage;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::zone::Answer;
-use edgekeep::flow::host::Host;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::cache::purge::zone_purge::Answer;
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::flow::runtime::host::Host;
 use serde_json::{Value, json};
 use stage::{NOTHING, START_MS, Stage, progress, says, urls};
 use std::cell::Cell;

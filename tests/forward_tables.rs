@@ -6,8 +6,8 @@ mod given;
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::request::{Bypass, Plan, USER_AGENT, classify};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::request::classify::{Bypass, Plan, USER_AGENT, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::forwarding::is_forwarding_field;
 use given::head;

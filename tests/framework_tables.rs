@@ -6,7 +6,7 @@
 mod frameworks;
 mod given;
 
-use edgekeep::cache::profile::PROFILES;
+use edgekeep::cache::profiles::profile::PROFILES;
 use frameworks::{check, same, sent, whole};
 
 #[test]

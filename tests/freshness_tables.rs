@@ -3,7 +3,7 @@
 
 mod given;
 
-use edgekeep::cache::freshness::{Times, initial_age, terms};
+use edgekeep::cache::policy::freshness::{Times, initial_age, terms};
 use given::{NOW, TIMES, head, lookup};
 use serde_json::{Value, json};
 

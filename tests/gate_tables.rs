@@ -2,10 +2,10 @@
 //! order they go, what one host, page or reader may take of that, how many may
 //! be repeated, and after which pause.
 
-use edgekeep::cache::gate::{
+use edgekeep::cache::origin::concurrency_limit::{
     Budget, Gate, LINE_MAX, LOOK_MS, Place, Quota, Ticket, Who, look_ms, pause_ms,
 };
-use edgekeep::cache::outcomes::digest;
+use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `NAME [host=H] [path=P] [reader=R] [upload|probing]`; without a path it has

@@ -4,13 +4,13 @@
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::chance::{is_due_early, shortened};
-use edgekeep::cache::cookies;
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::glob::Glob;
-use edgekeep::cache::negotiation;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cookies;
+use edgekeep::cache::key::variant;
+use edgekeep::cache::matching::glob::Glob;
+use edgekeep::cache::policy::early_refresh::{is_due_early, shortened};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::http::cache_control::{self, CacheControl};
 use edgekeep::http::fields::{Fields, strip_hop_by_hop};
 use edgekeep::http::url::{Url, canonical_parameter, canonical_path};
@@ -125,11 +125,11 @@ fn lists_and_negotiation() {
             let ranked = accept::ranked(&text);
             assert_eq!(accept::ranked(&ranked), ranked, "{text:?}");
         }
-        if let Ok(names) = negotiation::choosing_fields(&one("vary", &text)) {
+        if let Ok(names) = variant::choosing_fields(&one("vary", &text)) {
             let request = one("x-a", &text);
-            let value = |name: &str| negotiation::value(name, &request);
-            let choices = negotiation::choices(&names, &value);
-            assert!(negotiation::fits(&choices, &value), "{text:?}");
+            let value = |name: &str| variant::value(name, &request);
+            let choices = variant::choices(&names, &value);
+            assert!(variant::fits(&choices, &value), "{text:?}");
         }
         let mut fields = one("connection", &text);
         fields.add("x-a", "1");

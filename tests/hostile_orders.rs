@@ -7,16 +7,16 @@ mod random;
 #[allow(dead_code)]
 mod world;
 
-use edgekeep::cache::dialect::call;
-use edgekeep::cache::key;
-use edgekeep::cache::order::{Draft, NotOrder, SELECTORS_MAX, Settled, read};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::purge::order::{Draft, NotOrder, SELECTORS_MAX, Settled, read};
+use edgekeep::cache::purge::purge_call::call;
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::host::Host;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::{Keys, Secrets};
-use edgekeep::flow::reply::Content;
-use edgekeep::flow::webhook::{Signed, hub_signature};
+use edgekeep::flow::isolate::credentials::{Keys, Secrets};
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::purge::signature::{Signed, hub_signature};
+use edgekeep::flow::response::reply::Content;
+use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::list;
@@ -250,7 +250,7 @@ fn calls() {
             url,
             fields: call_fields(&mut hostile).collect(),
         };
-        let url = key::canonical_path(&head.url);
+        let url = cache_key::canonical_path(&head.url);
         let Some(call) = call(&rules.rule_for(&url), &head, &url) else {
             continue;
         };

@@ -7,17 +7,17 @@ mod random;
 #[allow(dead_code, reason = "stories use the rest")]
 mod world;
 
-use edgekeep::cache::key::{Slot, digest};
-use edgekeep::cache::ledger::{Order, Question, Told};
-use edgekeep::cache::news::News;
-use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::cache::request::{Lookup, OriginRequest, Plan, classify, whole_request};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key::{Slot, digest};
+use edgekeep::cache::ledger::wire::{Order, Question, Told};
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::request::classify::{Lookup, OriginRequest, Plan, classify, whole_request};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::reply::{Answer, Content};
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::response::reply::{Answer, Content};
+use edgekeep::flow::runtime::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
 use edgekeep::http::url::Url;
@@ -230,7 +230,10 @@ impl Host for Mirror {
         self.world.share(site, name, text, seconds);
     }
 
-    async fn purge_zone(&self, body: &str) -> Result<edgekeep::cache::zone::Answer, String> {
+    async fn purge_zone(
+        &self,
+        body: &str,
+    ) -> Result<edgekeep::cache::purge::zone_purge::Answer, String> {
         self.world.purge_zone(body).await
     }
 

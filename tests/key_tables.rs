@@ -1,8 +1,8 @@
 //! Shows which requests share a cache key and which never do.
 
-use edgekeep::cache::key::CacheKey;
-use edgekeep::cache::request::{Plan, classify};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key::CacheKey;
+use edgekeep::cache::request::classify::{Plan, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -338,7 +338,7 @@ fn a_slot_lies_where_zone_purges_reach_it() {
     assert!(slot.digest.bytes().all(|b| b.is_ascii_hexdigit()));
     // Of the Secure Hash Standard: SHA-256 of "abc", its first half.
     assert_eq!(
-        edgekeep::cache::key::digest("abc"),
+        edgekeep::cache::key::cache_key::digest("abc"),
         "ba7816bf8f01cfea414140de5dae2223"
     );
     let (one, other) = (key.variant_slot("a=1\n"), key.variant_slot("a=2\n"));

@@ -1,12 +1,14 @@
 //! Shows when an isolate leaves the ledger alone, and which writes it obeys
 //! while the ledger has not confirmed them.
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::ledger_breaker::{LedgerBreaker, PAUSE_MS_MAX, QUESTION_MS_MAX};
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::unconfirmed::{REFETCHED_MAX, UnconfirmedWrites, WRITE_MS_MAX, WRITES_MAX};
-use edgekeep::cache::write_rate::{GATHERED_MAX, Names};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::purge::ledger_breaker::{LedgerBreaker, PAUSE_MS_MAX, QUESTION_MS_MAX};
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::cache::purge::unconfirmed_writes::{
+    REFETCHED_MAX, UnconfirmedWrites, WRITE_MS_MAX, WRITES_MAX,
+};
+use edgekeep::cache::purge::write_rate::{GATHERED_MAX, Names};
 use edgekeep::http::fields::Fields;
 
 const NOW_MS: u64 = 1_795_424_400_000;

@@ -4,12 +4,12 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::ledger::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::{Selector, mark_of};
-use edgekeep::cache::sequence::PurgeState;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::sequence::PurgeState;
+use edgekeep::cache::ledger::wire::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::{Selector, mark_of};
+use edgekeep::flow::ledger::sql::Sql;
 use given::{DAY_MS, Database, append, news, order, pages, started, state, write};
 
 const NOW: u64 = 1_795_424_400_000;

@@ -4,9 +4,9 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::ledger::{HISTORY_BYTES_MAX, Order, Progress, Question, Receipt, Told};
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::wire::{HISTORY_BYTES_MAX, Order, Progress, Question, Receipt, Told};
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::Sql;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
 use std::collections::BTreeSet;

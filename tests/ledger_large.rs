@@ -4,13 +4,13 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::ledger::{MARKS_DROPPED, MARKS_MAX, Order};
-use edgekeep::cache::news::NEWS_MARKS_MAX;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order};
+use edgekeep::cache::purge::feed::NEWS_MARKS_MAX;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::Sql;
 use given::{Database, append, many, news, order, pages};
 use std::collections::{BTreeMap, HashMap};
 

@@ -8,13 +8,13 @@ mod given;
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::ledger::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, Purgeable};
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::Sql;
 use given::{DAY_MS, Database, Fails, append, news, order, pages};
 use random::Hostile;
 use std::ops::Range;

@@ -5,13 +5,13 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::ledger::{HISTORY_MAX, Order, Question, Receipt};
-use edgekeep::cache::news::{LedgerTime, News};
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::{HISTORY_MAX, Order, Question, Receipt};
+use edgekeep::cache::purge::feed::{LedgerTime, News};
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::Sql;
 use given::{DAY_MS, Database, append, news, order};
 use std::collections::{BTreeMap, BTreeSet};
 

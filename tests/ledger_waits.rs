@@ -6,8 +6,8 @@
 mod world;
 
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::sync::LEDGER_WAIT_MS;
-use edgekeep::flow::writes::WRITE_WAIT_MS;
+use edgekeep::flow::purge::sync::LEDGER_WAIT_MS;
+use edgekeep::flow::purge::writes::WRITE_WAIT_MS;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -235,7 +235,8 @@ fn an_order_waits_for_the_ledger_and_fails_aloud() {
     let noted = Rc::clone(&done);
     world.executor.spawn(async move {
         let sent =
-            edgekeep::flow::purge::append(&place.world, &place.isolate, "a.test", &order).await;
+            edgekeep::flow::purge::append::append(&place.world, &place.isolate, "a.test", &order)
+                .await;
         noted.set(Some((
             sent.is_ok(),
             place.world.executor.now_ms() - START_MS,

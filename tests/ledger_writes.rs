@@ -5,14 +5,16 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::ledger::{HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, WIDEN_MS, WRITES_MAX};
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::PurgeState;
-use edgekeep::cache::wide::HostBucket;
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::sequence::PurgeState;
+use edgekeep::cache::ledger::wire::{
+    HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, WIDEN_MS, WRITES_MAX,
+};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::cache::purge::wide::HostBucket;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::Sql;
 use given::{Database, Fails, news, order, started, state, write};
 
 const NOW: u64 = 1_795_424_400_000;

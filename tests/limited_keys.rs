@@ -5,12 +5,12 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use edgekeep::cache::ledger::{HISTORY_BYTES_MAX, SCOPE_MARKS_MAX};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::wire::{HISTORY_BYTES_MAX, SCOPE_MARKS_MAX};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::reply::Content;
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::response::reply::Content;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

@@ -3,13 +3,13 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::memory::{COPYING_MAX, Kept, MEMORY_BODY_BYTES_MAX, Memory};
-use edgekeep::cache::selector::mark_of;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::cache::store::memory::{COPYING_MAX, Kept, MEMORY_BODY_BYTES_MAX, Memory};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::host::{Keep, Landed, Tier};
-use edgekeep::flow::memory::outdate;
+use edgekeep::flow::runtime::host::{Keep, Landed, Tier};
+use edgekeep::flow::store::memory_tier::outdate;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

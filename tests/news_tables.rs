@@ -5,11 +5,11 @@
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::ledger::Receipt;
-use edgekeep::cache::news::{LedgerTime, NUMBER_MAX, News, NotNews};
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::Receipt;
+use edgekeep::cache::purge::feed::{LedgerTime, NUMBER_MAX, News, NotNews};
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
 use random::Hostile;
 
 fn numbers(hard: u64, soft: u64) -> Numbers {

@@ -5,13 +5,13 @@
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::answer::{Exchange, Next, settle};
-use edgekeep::cache::freshness::Times;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::stored::{Verdict, judge};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::freshness::Times;
+use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::storability::{Exchange, Next, settle};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::cache_control::{CacheControl, age};
 use edgekeep::http::date;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};

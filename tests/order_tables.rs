@@ -6,8 +6,8 @@ mod given;
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::order::{NotOrder, ORDER_BYTES_MAX, SELECTORS_MAX, read};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, SELECTORS_MAX, read};
 use given::{draft, settled};
 use serde_json::{Value, json};
 use settings::rules;

@@ -4,11 +4,11 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::rules::Rules;
-use edgekeep::flow::bypass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::flow::fetch::pass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

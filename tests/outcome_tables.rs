@@ -1,13 +1,15 @@
 //! Shows what counts as a failure of the origin, how outcomes and rests of URLs
 //! are kept, and who counts as one reader.
 
-use edgekeep::cache::breaker::{Verdict, judge};
-use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::cache::outcomes::{
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::origin::circuit_breaker::{Verdict, judge};
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::cache::origin::outcomes::{
     OUTCOMES_MAX, OUTCOMES_OF_ONE_MAX, Outcomes, Share, Source, WINDOW_MS, digest, reader_of,
 };
-use edgekeep::cache::rests::{RESTS_MAX, RESTS_OF_READER_MAX, Rests, SHARED_REST_MS_MAX};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::origin::retry_after::{
+    RESTS_MAX, RESTS_OF_READER_MAX, Rests, SHARED_REST_MS_MAX,
+};
 use edgekeep::http::head::ResponseHead;
 use edgekeep::http::url::Url;
 

@@ -6,8 +6,8 @@ mod given;
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::request::{Plan, classify};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::request::classify::{Plan, classify};
 use edgekeep::http::fields::Fields;
 use given::head;
 use serde_json::json;

@@ -3,10 +3,10 @@
 
 mod given;
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::key::Slot;
-use edgekeep::cache::request::Lookup;
-use edgekeep::cache::variants::{PATH_SLOTS_MAX, Path, Resident};
+use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::variant_slots::{PATH_SLOTS_MAX, Path, Resident};
+use edgekeep::cache::request::classify::Lookup;
 use given::{lookup, stored};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};

@@ -4,12 +4,12 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, NotStored, settle};
-use edgekeep::cache::key;
-use edgekeep::cache::profile::PROFILES;
-use edgekeep::cache::request::{Bypass, Lookup, Plan, classify};
-use edgekeep::cache::rule::{Kv, Query, Rule};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rule::{Kv, Query, Rule};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::policy::storability::{Next, NotStored, settle};
+use edgekeep::cache::profiles::profile::PROFILES;
+use edgekeep::cache::request::classify::{Bypass, Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use given::{exchange, head};
@@ -33,7 +33,7 @@ fn url(path: &str) -> Url {
 }
 
 fn rule_for(rules: &Rules, path: &str) -> Rc<Rule> {
-    rules.rule_for(&key::canonical_path(&url(path)))
+    rules.rule_for(&cache_key::canonical_path(&url(path)))
 }
 
 #[track_caller]

@@ -6,7 +6,7 @@ mod given;
 #[allow(dead_code)]
 mod world;
 
-use edgekeep::flow::reply::Answer;
+use edgekeep::flow::response::reply::Answer;
 use given::{NOW_MS, ORDER, PURGE, Stand, text};
 use serde_json::json;
 use world::{Bytes, secrets};

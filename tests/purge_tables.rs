@@ -1,12 +1,12 @@
 //! Shows which purges reach which entries, how an isolate learns of them in
 //! any order, and how the ledger numbers and repeats them.
 
-use edgekeep::cache::ledger::{Decision, Order, Record, decide, numbers as raised};
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::{PREFIX_DEPTH_MAX, Selector, mark_of, marks};
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::cache::tag::is_tag;
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::{Decision, Order, Record, decide, numbers as raised};
+use edgekeep::cache::matching::tag::is_tag;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::{PREFIX_DEPTH_MAX, Selector, mark_of, marks};
 use edgekeep::http::url::Url;
 
 fn numbers(hard: u64, soft: u64) -> Numbers {

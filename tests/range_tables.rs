@@ -4,9 +4,9 @@
 
 mod given;
 
-use edgekeep::cache::request::Lookup;
-use edgekeep::cache::stored::Age;
-use edgekeep::flow::reply::{Answer, Client, Content, Piece, from_entry};
+use edgekeep::cache::policy::reuse::Age;
+use edgekeep::cache::request::classify::Lookup;
+use edgekeep::flow::response::reply::{Answer, Client, Content, Piece, from_entry};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::range::{self, ByteRange, Ranges, if_range_holds, resolve};
 use given::{lookup, stored};

@@ -5,10 +5,10 @@
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::reads::fields_read;
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::withheld::has_own_cookie;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::withheld_fields::has_own_cookie;
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
+use edgekeep::cache::request::read_fields::fields_read;
 use edgekeep::http::conditional::not_modified;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};

@@ -3,10 +3,10 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use given::{exchange, head, stored};

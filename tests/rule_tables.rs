@@ -4,10 +4,10 @@
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::glob::Glob;
-use edgekeep::cache::key;
-use edgekeep::cache::rule::{Kv, Rule};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rule::{Kv, Rule};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::matching::glob::Glob;
 use edgekeep::http::url::Url;
 use serde_json::json;
 use settings::rules;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 /// The rule for a URL as requests find it: by its canonical path.
 fn rule_for(rules: &Rules, url: &str) -> Rc<Rule> {
-    rules.rule_for(&key::canonical_path(&Url::parse(url).expect(url)))
+    rules.rule_for(&cache_key::canonical_path(&Url::parse(url).expect(url)))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn an_origin_may_have_a_backup() {
         },
     }));
     let check = |host: &str, first: &str, backup: Option<&str>| {
-        let name = |origin: &edgekeep::cache::rule::Origin| origin.host.clone();
+        let name = |origin: &edgekeep::cache::config::rule::Origin| origin.host.clone();
         assert_eq!(
             rules.origin_of(host).map(name).as_deref(),
             Some(first),
@@ -45,7 +45,7 @@ fn an_origin_may_have_a_backup() {
 
 #[test]
 fn purge_dialects_are_inherited_whole() {
-    use edgekeep::cache::purge_dialect::{Dialect::Fastly, Dialect::Varnish};
+    use edgekeep::cache::config::purge_dialect::{Dialect::Fastly, Dialect::Varnish};
     let some = rules(json!({
         "defaults": { "purge_dialects": ["varnish"] },
         "rules": [

@@ -1,9 +1,9 @@
 //! Shows what a user reads of bad settings, and which JSON forms are refused.
 
-use edgekeep::cache::key_scope::KeyScope;
-use edgekeep::cache::permit::Permit;
-use edgekeep::cache::rule::Query;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::keys::Permit;
+use edgekeep::cache::config::rule::Query;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::matching::key_scope::KeyScope;
 use edgekeep::http::url::Url;
 
 #[track_caller]

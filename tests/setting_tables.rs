@@ -3,7 +3,7 @@
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
 use serde_json::{Value, json};
 use settings::rules;
 

@@ -1,8 +1,8 @@
 //! Makes the tables of `docs/settings.md` and `docs/rules.md` from the comments
-//! in `src/cache/settings.rs`, fails if a page is out of date, and checks the
+//! in `src/cache/config/settings.rs`, fails if a page is out of date, and checks the
 //! ranges and defaults that the comments name.
 
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn file(path: &str) -> PathBuf {
 
 /// The public structs and enums of the source, with the fields of the structs.
 fn items() -> Vec<Item> {
-    let source = fs::read_to_string(file("src/cache/settings.rs")).expect("the source");
+    let source = fs::read_to_string(file("src/cache/config/settings.rs")).expect("the source");
     let mut items: Vec<Item> = Vec::new();
     let (mut doc, mut group) = (String::new(), None);
     for line in source.lines() {

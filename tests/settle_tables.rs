@@ -3,10 +3,10 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::cache::request::Lookup;
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::request::classify::Lookup;
 use given::{NOW, exchange, head, lookup, stored};
 use serde_json::{Value, json};
 

@@ -164,6 +164,15 @@ fn no_modules_of_a_floor_import_each_other_in_a_circle() {
     check("no cycle of modules", cycles.concat());
 }
 
+#[test]
+fn no_rooms_of_a_floor_import_each_other_in_a_circle() {
+    let sources = sources();
+    let files = sources.iter().map(|s| (s.path.as_str(), s.text.as_str()));
+    let rooms = ModuleGraph::of(files).of_rooms();
+    let cycles = ["cache", "flow"].map(|floor| rooms.cycles(floor));
+    check("no cycle of rooms", cycles.concat());
+}
+
 /// The cycles of a floor of these modules, `a`, `b`, and `c::d`.
 #[track_caller]
 fn check_cycles(modules: [&str; 3], expected: &[&str]) {

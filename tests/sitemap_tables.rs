@@ -4,7 +4,7 @@
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::sitemap::{ENTRIES_MAX, Entry, NotSitemap, Sitemap, read};
+use edgekeep::cache::warm::sitemap::{ENTRIES_MAX, Entry, NotSitemap, Sitemap, read};
 use random::Hostile;
 
 /// A file, as `pages` or `index` and `URL[ CHANGED]` for each entry.

@@ -5,8 +5,8 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::freshness::is_understood;
+use edgekeep::cache::policy::freshness::is_understood;
+use edgekeep::cache::policy::storability::{Next, settle};
 use edgekeep::http::date;
 use given::{NOW, exchange, head, lookup};
 use serde_json::{Value, json};

@@ -1,16 +1,16 @@
 //! Shows the second question: what a stored answer is good for now, by its
 //! key, variant, permission, purges and age.
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::negotiation::{choices, choosing_fields, fits, value, variant_text};
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::selector::{Selector, marks};
-use edgekeep::cache::sequence::Numbers;
-use edgekeep::cache::stored::{Age, Unusable, Verdict, judge};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::variant::{choices, choosing_fields, fits, value, variant_text};
+use edgekeep::cache::ledger::sequence::Numbers;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::policy::reuse::{Age, Unusable, Verdict, judge};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::{Selector, marks};
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

@@ -3,9 +3,9 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

@@ -2,8 +2,8 @@
 //! cache groups, `No-Vary-Search` and `CDN-Cache-Control`. A field with any
 //! error is ignored as a whole; parameters do not matter.
 
-use edgekeep::cache::groups;
-use edgekeep::cache::no_vary_search::{FIELD, Policy};
+use edgekeep::cache::key::no_vary_search::{FIELD, Policy};
+use edgekeep::cache::purge::groups;
 use edgekeep::http::cache_control::CacheControl;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;

@@ -5,10 +5,10 @@
 #[allow(dead_code, reason = "stories use the rest")]
 mod world;
 
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::INDEX_MARKS_MAX;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::INDEX_MARKS_MAX;
+use edgekeep::cache::purge::selector::mark_of;
 use world::place::{
     LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere,
     purge_elsewhere_later, slow,

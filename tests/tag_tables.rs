@@ -3,9 +3,9 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::request::Lookup;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::request::classify::Lookup;
 use given::{exchange, head, lookup, stored};
 use serde_json::json;
 

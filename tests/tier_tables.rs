@@ -4,15 +4,15 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use edgekeep::cache::admission::{Doorkeeper, is_of_use};
-use edgekeep::cache::budget::Budget;
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::kv_health::{Reads, WriteFault, Writes};
-use edgekeep::cache::limits::DAY_MS;
-use edgekeep::cache::rules::Rules;
-use edgekeep::flow::host::Host;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::config::limits::DAY_MS;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::store::kv_admission::{Doorkeeper, is_of_use};
+use edgekeep::cache::store::kv_breaker::{Reads, WriteFault, Writes};
+use edgekeep::cache::store::kv_write_budget::Budget;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};

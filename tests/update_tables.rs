@@ -4,9 +4,9 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::selector;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::purge::selector;
 use edgekeep::http::url::Url;
 use given::{NOW, exchange, head, lookup, stored};
 use serde_json::json;

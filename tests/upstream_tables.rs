@@ -5,14 +5,14 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use edgekeep::cache::breaker::{TRIALS, Verdict};
-use edgekeep::cache::gate::LINE_MAX;
-use edgekeep::cache::protection::Protection;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::protection::Protection;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::origin::circuit_breaker::{TRIALS, Verdict};
+use edgekeep::cache::origin::concurrency_limit::LINE_MAX;
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::origins::{Asker, Origins, Pass, Refusal};
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::origins::{Asker, Origins, Pass, Refusal};
+use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

@@ -4,8 +4,8 @@
 
 mod given;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::negotiation::{choices, choosing_fields, fits, value, variant_text};
+use edgekeep::cache::key::variant::{choices, choosing_fields, fits, value, variant_text};
+use edgekeep::cache::policy::storability::{Next, settle};
 use edgekeep::http::accept;
 use edgekeep::http::fields::Fields;
 use given::{exchange, head, lookup};

@@ -4,10 +4,10 @@
 #[path = "given/requests.rs"]
 mod given;
 
-use edgekeep::cache::dialect::call;
-use edgekeep::cache::key;
-use edgekeep::cache::pattern::{PATTERN_BYTES_MAX, PatternError, expand};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::purge::pattern::{PATTERN_BYTES_MAX, PatternError, expand};
+use edgekeep::cache::purge::purge_call::call;
 use serde_json::json;
 
 /// What a call on `a.test` comes to: hard, then soft after ` / `, or the field
@@ -20,7 +20,7 @@ fn meaning(request: &str) -> String {
     let (method, target) = first.split_once(' ').expect("a method and a target");
     let bar = if fields.is_empty() { "" } else { " | " };
     let head = given::head(&format!("{method} http://a.test{target}{bar}{fields}"));
-    let url = key::canonical_path(&head.url);
+    let url = cache_key::canonical_path(&head.url);
     let Some(call) = call(&rules.rule_for(&url), &head, &url) else {
         return "-".to_owned();
     };

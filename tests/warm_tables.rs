@@ -7,10 +7,10 @@ mod random;
 #[path = "given/settings.rs"]
 mod settings;
 
-use edgekeep::cache::order::NotOrder;
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::sitemap::{self, Entry, Sitemap};
-use edgekeep::cache::warm::{self, CHILDREN_MAX, Choice, Draft, Skipped, read};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::purge::order::NotOrder;
+use edgekeep::cache::warm::sitemap::{self, Entry, Sitemap};
+use edgekeep::cache::warm::warm_order::{self, CHILDREN_MAX, Choice, Draft, Skipped, read};
 use edgekeep::http::url::Url;
 use random::Hostile;
 use serde_json::{Value, json};
@@ -380,7 +380,7 @@ fn hostile_orders() {
         assert_eq!(once.len(), urls.len(), "{text} {file}");
         for text in &urls {
             // What is chosen is what the ledger finds there again.
-            let visit = warm::visit(&rules, &url(text)).expect("a page");
+            let visit = warm_order::visit(&rules, &url(text)).expect("a page");
             assert_eq!(visit.key.url.to_string(), *text, "{file}");
             assert_eq!(visit.key.url.host_name(), "a.test", "{file}");
         }

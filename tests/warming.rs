@@ -6,10 +6,10 @@ mod stage;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::flow::host::Host;
-use edgekeep::flow::ledger_sql::Sql;
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::fields::Fields;
 use serde_json::{Value, json};
 use stage::{START_MS, Stage, progress, urls};

@@ -6,12 +6,12 @@ mod given;
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::request::Lookup;
-use edgekeep::cache::stored::{Verdict, judge};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::request::classify::Lookup;
 use given::{NOW, exchange, head, lookup, stored};
 use random::Hostile;
 use serde_json::{Value, json};

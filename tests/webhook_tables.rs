@@ -7,9 +7,11 @@ mod world;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use edgekeep::cache::rules::Rules;
-use edgekeep::flow::keys::{BadSecrets, Keys, Secrets};
-use edgekeep::flow::webhook::{Refused, Signed, TOLERANCE_SECONDS, hub_signature, is_hub_signed};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::flow::isolate::credentials::{BadSecrets, Keys, Secrets};
+use edgekeep::flow::purge::signature::{
+    Refused, Signed, TOLERANCE_SECONDS, hub_signature, is_hub_signed,
+};
 use edgekeep::http::fields::Fields;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

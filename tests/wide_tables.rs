@@ -1,15 +1,15 @@
 //! Shows what purges widen to: its text, its place in news, and what it
 //! reaches; and how what is scarce is shared.
 
-use edgekeep::cache::key_scope::{KeyScope, SCOPE_BYTES_MAX};
-use edgekeep::cache::ledger::Order;
-use edgekeep::cache::news::{News, NotNews};
-use edgekeep::cache::purge::{PurgeIndex, Purgeable};
-use edgekeep::cache::quota::fair_share;
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::selector::Selector;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::cache::wide::{HostBucket, Wide};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::Order;
+use edgekeep::cache::matching::key_scope::{KeyScope, SCOPE_BYTES_MAX};
+use edgekeep::cache::purge::fair_share::fair_share;
+use edgekeep::cache::purge::feed::{News, NotNews};
+use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
+use edgekeep::cache::purge::selector::Selector;
+use edgekeep::cache::purge::wide::{HostBucket, Wide};
 use edgekeep::http::json_object::{print, read};
 
 fn numbers(hard: u64, soft: u64) -> Numbers {

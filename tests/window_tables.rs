@@ -3,17 +3,17 @@
 
 mod given;
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::request::Lookup;
-use edgekeep::cache::sequence::Numbers;
-use edgekeep::cache::sequence::{
+use edgekeep::cache::ledger::sequence::Numbers;
+use edgekeep::cache::ledger::sequence::{
     PurgeState, PurgeState::Alive, PurgeState::Hard, PurgeState::Soft,
 };
-use edgekeep::cache::stored::{Verdict, judge};
-use edgekeep::cache::windows::{Window, gone_at, window};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::window::{Window, gone_at, window};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::request::classify::Lookup;
 use given::{NOW, exchange, head, lookup};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ const YEAR: u64 = 31_536_000;
 /// The entry that an answer makes under these defaults.
 #[track_caller]
 fn stored(defaults: &Value, answer: &str) -> Entry {
-    use edgekeep::cache::answer::{Next, settle};
+    use edgekeep::cache::policy::storability::{Next, settle};
     let lookup = lookup(defaults, "GET");
     match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
         Next::Store(entry) => *entry,

@@ -4,15 +4,15 @@
 #[path = "given/ledger.rs"]
 mod given;
 
-use edgekeep::cache::dialect::{Action, Call};
-use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Record, Told};
-use edgekeep::cache::order::{self, NotOrder, ORDER_BYTES_MAX};
-use edgekeep::cache::purge_dialect::Dialect;
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::warm;
-use edgekeep::flow::ledger::Reply;
-use edgekeep::flow::ledger_sql::Sql;
-use edgekeep::flow::report::{Report, problem_line, setting_problem_line};
+use edgekeep::cache::config::purge_dialect::Dialect;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::wire::{Order, Progress, Question, Receipt, Record, Told};
+use edgekeep::cache::purge::order::{self, NotOrder, ORDER_BYTES_MAX};
+use edgekeep::cache::purge::purge_call::{Action, Call};
+use edgekeep::cache::warm::warm_order;
+use edgekeep::flow::ledger::ledger_store::Reply;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::flow::response::request_log::{Report, problem_line, setting_problem_line};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
@@ -268,7 +268,7 @@ fn purge_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
 
 /// The same of an order to warm.
 fn warm_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
-    warm::read(rules, body).map(|draft| draft.refused.is_empty())
+    warm_order::read(rules, body).map(|draft| draft.refused.is_empty())
 }
 
 /// The same of Fastly's call with tags in its body.

@@ -2,12 +2,14 @@
 //! page may depend on, and fields that its answer's `Vary` names; and which
 //! answers are remembered as somebody's.
 
-use edgekeep::cache::answer::NotStored;
-use edgekeep::cache::key;
-use edgekeep::cache::remembered::{REMEMBERED_MAX, Remembered};
-use edgekeep::cache::rule::Rule;
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::withheld::{cookies_of, has_own_cookie, may_need_cookies, vary_of};
+use edgekeep::cache::config::rule::Rule;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::policy::remembered::{REMEMBERED_MAX, Remembered};
+use edgekeep::cache::policy::storability::NotStored;
+use edgekeep::cache::policy::withheld_fields::{
+    cookies_of, has_own_cookie, may_need_cookies, vary_of,
+};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
@@ -17,7 +19,7 @@ fn rule(settings: Value) -> Rc<Rule> {
     let settings = json!({ "defaults": settings });
     let rules = Rules::read_json(&settings.to_string()).expect("good settings");
     let url = Url::parse("http://www.example.com/").expect("a URL");
-    rules.rule_for(&key::canonical_path(&url))
+    rules.rule_for(&cache_key::canonical_path(&url))
 }
 
 /// `own`: whether the request is one to send whole.

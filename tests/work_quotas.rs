@@ -6,10 +6,10 @@ mod stage;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::Sql;
-use edgekeep::flow::work::{REFRESH, WARM, ZONE};
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::flow::ledger::jobs::{REFRESH, WARM, ZONE};
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::Sql;
 use stage::{START_MS, Stage, progress, urls};
 use world::sqlite::Sqlite;
 

@@ -2,9 +2,9 @@
 //! isolate have tokens, then together; and of very many names only the host is
 //! left beside the first.
 
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::unconfirmed::{BYTES_MAX, UnconfirmedWrites, WRITES_MAX};
-use edgekeep::cache::write_rate::{
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::cache::purge::unconfirmed_writes::{BYTES_MAX, UnconfirmedWrites, WRITES_MAX};
+use edgekeep::cache::purge::write_rate::{
     FURTHER_MAX, GATHERED_MAX, HOSTS_MAX, ISOLATE_BURST, ISOLATE_PER_SECOND, NAMES_MAX, Names,
     WRITES_BURST, WRITES_PER_SECOND, WriteRate,
 };
@@ -157,7 +157,7 @@ fn what_waits_is_bounded_in_bytes_and_nothing_is_lost_in_silence() {
         writes.gather(&host, names(&[&format!("url:{host}/")]), LAG_MS, NOW);
     }
     assert!(writes.len() <= WRITES_MAX && writes.lost() >= WRITES_MAX);
-    let after = NOW + edgekeep::cache::unconfirmed::WRITE_MS_MAX;
+    let after = NOW + edgekeep::cache::purge::unconfirmed_writes::WRITE_MS_MAX;
     let left = writes.len();
     assert!(writes.next(after).is_none());
     assert_eq!((writes.lost(), writes.len()), (left, 0));

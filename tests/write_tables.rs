@@ -5,15 +5,15 @@
 #[allow(dead_code, reason = "stories are played elsewhere")]
 mod world;
 
-use edgekeep::cache::groups;
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::INDEX_MARKS_MAX;
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::cache::write_rate::{GATHERED_MAX, Names, WRITES_BURST};
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::groups;
+use edgekeep::cache::purge::index::INDEX_MARKS_MAX;
+use edgekeep::cache::purge::write_rate::{GATHERED_MAX, Names, WRITES_BURST};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -405,7 +405,7 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     };
     let marks = |n: u64| {
         let url = Url::parse(&page(n)).expect("a URL");
-        edgekeep::cache::selector::marks(&url, &[], &[])
+        edgekeep::cache::purge::selector::marks(&url, &[], &[])
     };
     let state = |site: &Site, n| site.isolate.index.borrow().state(before, &marks(n));
     elsewhere.get(&page(0));
@@ -456,7 +456,7 @@ fn a_gathering_whose_request_is_gone_is_sent_by_the_next_one() {
         site.plan("/other", "200 | cache-control: max-age=600");
         let before = site.world.ledger.borrow().last().expect("a number");
         let names = Names::new(vec!["url:a.test/p".to_owned()]);
-        let gather = |index: &mut edgekeep::cache::purge::PurgeIndex| {
+        let gather = |index: &mut edgekeep::cache::purge::index::PurgeIndex| {
             index.unconfirmed.gather("a.test", names, 5000, NOW_MS)
         };
         assert!(gather(&mut site.isolate.index.borrow_mut()));

@@ -2,12 +2,14 @@
 //! are stored under for it, how fast calls may follow each other, and what its
 //! answers mean.
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::limits::Pace;
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::selector::{self, Selector, mark_of};
-use edgekeep::cache::zone::{Answer, Bucket, Call, NAMES_MAX, Outcome, cache_tags, calls, outcome};
+use edgekeep::cache::config::limits::Pace;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::purge::selector::{self, Selector, mark_of};
+use edgekeep::cache::purge::zone_purge::{
+    Answer, Bucket, Call, NAMES_MAX, Outcome, cache_tags, calls, outcome,
+};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! The real platform: the Worker's entry points, and the
-//! [`Host`](crate::flow::host::Host) that talks to the Cache API, KV, the
+//! [`Host`](crate::flow::runtime::host::Host) that talks to the Cache API, KV, the
 //! origin and the ledger. wasm32 only.
 //!
 //! It stands on the `worker` crate. What is made by hand beside that, and
@@ -10,24 +10,22 @@ mod body;
 mod crypto;
 mod guard;
 mod js;
-mod ledger_client;
-mod ledger_object;
+mod ledger;
 mod origin;
 mod pipe;
 mod platform;
 mod respond;
 mod settings;
-mod sql;
 mod store;
 mod tiers;
 mod timeout;
 mod zone;
 
-use crate::cache::order::ORDER_BYTES_MAX;
-use crate::cache::request::{Plan, classify};
+use crate::cache::purge::order::ORDER_BYTES_MAX;
+use crate::cache::request::classify::{Plan, classify};
 use crate::flow::handle::serve_as;
-use crate::flow::reply::Answer;
-use crate::flow::warm;
+use crate::flow::response::reply::Answer;
+use crate::flow::warm::fill;
 use crate::http::head::RequestHead;
 use body::Body;
 use guard::{Ended, Held};
@@ -141,7 +139,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
         match settings::isolate(&env) {
             Ok(isolate) => {
                 let platform = Platform::of_cron(env, context);
-                warm::scheduled(&platform, &isolate, scheduled_ms).await;
+                fill::scheduled(&platform, &isolate, scheduled_ms).await;
             }
             Err(problem) => glue::log_error(&problem),
         }

@@ -3,9 +3,9 @@
 use super::body::Body;
 use super::js::glue::{self, CUT, LATE, OriginCall, UNSENT};
 use super::js::message;
-use crate::cache::origin_failure::OriginFailure;
-use crate::cache::request::OriginRequest;
-use crate::flow::host::{AT_ONCE_BYTES_MAX, Patience, Upload};
+use crate::cache::origin::failure::OriginFailure;
+use crate::cache::request::classify::OriginRequest;
+use crate::flow::runtime::host::{AT_ONCE_BYTES_MAX, Patience, Upload};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::guard;
 use super::js::streams::{self, Reader, Writer};
-use crate::flow::host::{self, BodyError, Gone};
+use crate::flow::runtime::host::{self, BodyError, Gone};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 

@@ -4,21 +4,21 @@ use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
 use super::js::promise::BODY_WAIT_MS;
 use super::js::{glue, message};
-use super::ledger_client;
 use super::pipe::{self, Pipe};
-use super::sql::Database;
 use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, guard, origin, respond, tiers};
-use crate::cache::key::Slot;
-use crate::cache::ledger::{Order, Question, Told};
-use crate::cache::news::News;
-use crate::cache::origin_failure::OriginFailure;
-use crate::cache::request::{ADMIN_PATH, OriginRequest};
-use crate::cache::zone::Answer;
-use crate::flow::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
-use crate::flow::ledger::Ledger;
-use crate::flow::report::log_problem;
+use crate::cache::key::cache_key::Slot;
+use crate::cache::ledger::wire::{Order, Question, Told};
+use crate::cache::origin::failure::OriginFailure;
+use crate::cache::purge::feed::News;
+use crate::cache::purge::zone_purge::Answer;
+use crate::cache::request::classify::{ADMIN_PATH, OriginRequest};
+use crate::cloudflare::ledger::client;
+use crate::cloudflare::ledger::sql::Database;
+use crate::flow::ledger::ledger_store::Ledger;
+use crate::flow::response::request_log::log_problem;
+use crate::flow::runtime::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use js_sys::Promise;
@@ -126,7 +126,7 @@ impl Platform {
     /// Where a note of this deployment lies in the Cache API. Two deployments
     /// may serve one host; their ledgers have different ids.
     fn note_url(&self, site: &str, name: &str) -> Result<String, String> {
-        let id = ledger_client::id(self.env())?;
+        let id = client::id(self.env())?;
         Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
     }
 }
@@ -335,13 +335,13 @@ impl Host for Platform {
     }
 
     async fn append(&self, order: &Order) -> Result<Ordered, String> {
-        in_time(ledger_client::append(self.env(), order)).await
+        in_time(client::append(self.env(), order)).await
     }
 
     async fn news(&self, after: u64) -> Result<News, String> {
         match &self.0.behind {
             Behind::Request { .. } | Behind::Cron(..) => {
-                in_time(ledger_client::news(self.env(), after)).await
+                in_time(client::news(self.env(), after)).await
             }
             Behind::Ledger(step) => {
                 let text = step.ledger.news(after, self.now_ms())?;
@@ -353,7 +353,7 @@ impl Host for Platform {
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
         match &self.0.behind {
             Behind::Request { .. } | Behind::Cron(..) => {
-                in_time(ledger_client::counted_news(self.env(), after, kv_writes)).await
+                in_time(client::counted_news(self.env(), after, kv_writes)).await
             }
             Behind::Ledger(step) => {
                 let text = step.ledger.counted_news(after, kv_writes, self.now_ms())?;
@@ -363,7 +363,7 @@ impl Host for Platform {
     }
 
     async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
-        in_time(ledger_client::history(self.env(), question)).await
+        in_time(client::history(self.env(), question)).await
     }
 
     async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::js::{glue, message};
 use super::tiers;
-use crate::flow::reply::{Answer, Content};
+use crate::flow::response::reply::{Answer, Content};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;

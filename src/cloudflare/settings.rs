@@ -1,11 +1,11 @@
 //! The deployment's settings and secrets, read once an isolate.
 
 use super::js::{glue, json_variable};
-use crate::cache::reads::fields_read;
-use crate::cache::rules::Rules;
-use crate::flow::isolate::Isolate;
-use crate::flow::keys::Keys;
-use crate::flow::report::{problem_line, setting_problem_line};
+use crate::cache::config::rules::Rules;
+use crate::cache::request::read_fields::fields_read;
+use crate::flow::isolate::credentials::Keys;
+use crate::flow::isolate::state::Isolate;
+use crate::flow::response::request_log::{problem_line, setting_problem_line};
 use std::cell::OnceCell;
 use std::rc::Rc;
 use worker::Env;

@@ -4,10 +4,10 @@ use super::body::Copy;
 use super::js::message;
 use super::platform::Platform;
 use super::tiers;
-use crate::cache::key::Slot;
-use crate::cache::kv_health::BODY_FAILED;
-use crate::flow::host::{Host, Keep, Tier};
-use crate::flow::report::log_problem;
+use crate::cache::key::cache_key::Slot;
+use crate::cache::store::kv_breaker::BODY_FAILED;
+use crate::flow::response::request_log::log_problem;
+use crate::flow::runtime::host::{Host, Keep, Tier};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 

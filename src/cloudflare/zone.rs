@@ -4,7 +4,7 @@ use super::body::read_start;
 use super::js::streams::Stream;
 use super::js::worker_message;
 use super::timeout::timeout;
-use crate::cache::zone::Answer;
+use crate::cache::purge::zone_purge::Answer;
 use wasm_bindgen::JsCast;
 use worker::{
     AbortController, AbortSignal, Env, Fetch, Headers, Method, Request, RequestInit,

@@ -1,13 +1,13 @@
 //! The entry of a request: it is classified and served, its page is made of
 //! fragments if it has any, and what happened is logged.
 
-use super::esi;
-use super::host::Host;
-use super::isolate::Isolate;
-use super::reply::Answer;
-use super::report::Report;
-use super::serve::follow;
-use crate::cache::request::{Plan, classify};
+use crate::cache::request::classify::{Plan, classify};
+use crate::flow::esi::assemble;
+use crate::flow::isolate::state::Isolate;
+use crate::flow::request::serve::follow;
+use crate::flow::response::reply::Answer;
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::Host;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub async fn serve<H: Host>(
 }
 
 /// Serves a request as planned. For a lookup, of its fields those are enough
-/// that are read (`cache::reads`).
+/// that are read (`cache::request::classify::read_fields`).
 pub async fn serve_as<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -40,7 +40,7 @@ pub async fn serve_as<H: Host>(
         ..Report::default()
     };
     let mut answer = follow(host, isolate, plan, &request, body, &mut report).await;
-    let pipe = esi::begin(host, &isolate.rules, &request, &mut answer, &mut report);
+    let pipe = assemble::begin(host, &isolate.rules, &request, &mut answer, &mut report);
     answer.fields.add("cache-status", report.cache_status());
     report.status = answer.status;
     // Its tier is the one word that every hit has.
@@ -49,7 +49,7 @@ pub async fn serve_as<H: Host>(
     match pipe {
         None if is_quiet => {}
         None => report.log(host),
-        Some(pipe) => esi::make(host, isolate, request, pipe, report),
+        Some(pipe) => assemble::make(host, isolate, request, pipe, report),
     }
     answer
 }

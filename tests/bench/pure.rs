@@ -5,21 +5,21 @@
 //! `pure` alone prints the names; `pure index-bytes` what 100,000 purge
 //! selectors take of memory.
 
-use edgekeep::cache::answer::{Exchange, Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::{Times, initial_age, terms};
-use edgekeep::cache::key::{self, CacheKey};
-use edgekeep::cache::ledger::MARKS_MAX;
-use edgekeep::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::selector::mark_of;
-use edgekeep::cache::sequence::{Numbers, PurgeState};
-use edgekeep::cache::stored::{Verdict, judge};
-use edgekeep::flow::keys::Secrets;
-use edgekeep::flow::reply::{Client, from_entry};
-use edgekeep::flow::webhook;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::key::cache_key::{self, CacheKey};
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::MARKS_MAX;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::{Times, initial_age, terms};
+use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::storability::{Exchange, Next, settle};
+use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
+use edgekeep::flow::isolate::credentials::Secrets;
+use edgekeep::flow::purge::signature;
+use edgekeep::flow::response::reply::{Client, from_entry};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
 use edgekeep::http::url::Url;
@@ -178,7 +178,7 @@ fn function(name: &str) -> Option<Box<dyn FnMut()>> {
         // The URL as text to the place in the tiers.
         "key" => Box::new(move || {
             let url = Url::parse(black_box(URL)).expect("a URL");
-            let url = key::canonical_query(key::canonical_path(&url), &lookup.rule);
+            let url = cache_key::canonical_query(cache_key::canonical_path(&url), &lookup.rule);
             black_box(CacheKey::of_url(url).slot());
         }),
         "vary" => {
@@ -233,8 +233,8 @@ fn function(name: &str) -> Option<Box<dyn FnMut()>> {
             let digits = format!("sha256={}", "5a".repeat(32));
             let fields: Fields = [("x-hub-signature-256", digits)].into_iter().collect();
             Box::new(move || {
-                let signature = webhook::hub_signature(black_box(&fields)).expect("its form");
-                assert!(!webhook::is_hub_signed(
+                let signature = signature::hub_signature(black_box(&fields)).expect("its form");
+                assert!(!signature::is_hub_signed(
                     &secrets,
                     black_box(body),
                     &signature

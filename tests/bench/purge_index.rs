@@ -6,13 +6,13 @@
 //! `cargo bench --bench purge_index -- --quick`
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::ledger::MARKS_MAX;
-use edgekeep::cache::news::{LedgerTime, NEWS_MARKS_MAX, News};
-use edgekeep::cache::purge::PurgeIndex;
-use edgekeep::cache::selector::{mark_of, marks};
-use edgekeep::cache::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::MARKS_MAX;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::{mark_of, marks};
 use edgekeep::http::url::Url;
 use std::hint::black_box;
 

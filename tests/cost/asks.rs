@@ -5,7 +5,7 @@
 use super::month::{self, Asked, Scene, Subject};
 use super::simulation::meter::Call;
 use super::simulation::setup::Steady;
-use edgekeep::cache::rule::Kv;
+use edgekeep::cache::config::rule::Kv;
 use fastrand::Rng;
 
 /// Two rates for each power of ten, from one request in a day on.

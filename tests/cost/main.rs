@@ -17,7 +17,7 @@ mod traffic;
 
 use asks::Asks;
 use cpu::Cpu;
-use edgekeep::cache::rule::Kv;
+use edgekeep::cache::config::rule::Kv;
 use fastrand::Rng;
 use model::{Month, Way};
 use month::{Asked, Counted, Scene, Subject};

@@ -9,7 +9,7 @@ use super::sample::{self, Drawn, MONTH_SECONDS};
 use super::simulation::meter::Call;
 use super::simulation::setup::Steady;
 use super::traffic::{Site, data_centres};
-use edgekeep::cache::rule::Kv;
+use edgekeep::cache::config::rule::Kv;
 use fastrand::Rng;
 
 /// How many pages that are asked for once are played at most.
@@ -22,7 +22,7 @@ const DAY_SECONDS: f64 = 86_400.0;
 /// GB-s, which are included.)
 const OBJECT_SECONDS: f64 = 0.005;
 const OBJECT_GB: f64 = 0.128;
-/// `flow::ledger`, an order of one selector: the state twice, a mark and a
+/// `flow::ledger::ledger_store::ledger_store`, an order of one selector: the state twice, a mark and a
 /// receipt with two indexes each, and their end (a row and two of indexes).
 const ROWS_WRITTEN_AN_ORDER: f64 = 14.0;
 /// A question: the state four times, and what is new with its index.

@@ -7,7 +7,7 @@ use super::options::Options;
 use super::prices::{Prices, Use};
 use super::simulation::setup::Steady;
 use super::traffic::Site;
-use edgekeep::cache::rule::Kv;
+use edgekeep::cache::config::rule::Kv;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,10 +3,10 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::given::{exchange, head};
-use edgekeep::cache::answer::{Next, settle};
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::withheld::vary_of;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::withheld_fields::vary_of;
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use serde_json::json;

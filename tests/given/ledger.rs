@@ -5,13 +5,13 @@
 #[path = "../world/sqlite.rs"]
 mod sqlite;
 
-use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::cache::news::News;
-use edgekeep::cache::purge::{PurgeIndex, Purgeable};
-use edgekeep::cache::selector::marks;
-use edgekeep::cache::sequence::PurgeState;
-use edgekeep::flow::ledger::Ledger;
-use edgekeep::flow::ledger_sql::{Sql, Value};
+use edgekeep::cache::ledger::sequence::PurgeState;
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
+use edgekeep::cache::purge::selector::marks;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::sql::{Sql, Value};
 use edgekeep::http::url::Url;
 use sqlite::Sqlite;
 use std::cell::Cell;

@@ -2,11 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use edgekeep::cache::answer::{Exchange, Next, settle};
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Times;
-use edgekeep::cache::request::{Lookup, Plan, classify};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Times;
+use edgekeep::cache::policy::storability::{Exchange, Next, settle};
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::date;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
 use edgekeep::http::url::Url;

@@ -1,7 +1,7 @@
 //! Purge orders as they are read, and what they come to.
 
-use edgekeep::cache::order::{Draft, NotOrder, Settled, read};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::purge::order::{Draft, NotOrder, Settled, read};
 use serde_json::Value;
 
 pub fn draft(rules: &Rules, order: &Value) -> Result<Draft, NotOrder> {

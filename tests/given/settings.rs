@@ -1,6 +1,6 @@
 //! Rules from settings.
 
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
 use serde_json::Value;
 
 pub fn rules(settings: Value) -> Rules {

@@ -5,11 +5,11 @@
 mod requests;
 
 use crate::world::{Bytes, World, secrets};
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::reply::{Answer, Content};
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::response::reply::{Answer, Content};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -34,6 +34,28 @@ impl ModuleGraph {
         graph
     }
 
+    /// The same for rooms: each module of a folder of a floor is that folder.
+    pub fn of_rooms(&self) -> Self {
+        let room = |module: &str| {
+            module
+                .splitn(3, "::")
+                .take(2)
+                .collect::<Vec<_>>()
+                .join("::")
+        };
+        let mut rooms: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+        for (module, edges) in &self.0 {
+            let edges_of = rooms.entry(room(module)).or_default();
+            for (target, items) in edges {
+                if room(target) != room(module) {
+                    let kept = edges_of.entry(room(target)).or_default();
+                    kept.extend(items.iter().cloned());
+                }
+            }
+        }
+        Self(rooms)
+    }
+
     /// Each cycle of modules in a floor: a line for each import, with its items.
     pub fn cycles(&self, floor: &str) -> Vec<String> {
         let mut cycles = Vec::new();
@@ -84,7 +106,7 @@ fn is_below(module: &str, floor: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// `flow/find.rs` is `flow::find`, `flow/mod.rs` is `flow`.
+/// `flow/store/lookup.rs` is `flow::store::lookup`, `flow/mod.rs` is `flow`.
 fn module_of(path: &str) -> String {
     let module = path.trim_end_matches(".rs").replace('/', "::");
     match module.as_str() {

@@ -6,9 +6,9 @@ use super::page::{Asked, Bytes};
 use super::promises::{parameter, says};
 use super::tiers::Copy;
 use super::world::{Seat, World};
-use edgekeep::cache::key::CacheKey;
-use edgekeep::cache::permit::DEFAULT_KEY;
-use edgekeep::flow::reply::Answer;
+use edgekeep::cache::config::keys::DEFAULT_KEY;
+use edgekeep::cache::key::cache_key::CacheKey;
+use edgekeep::flow::response::reply::Answer;
 
 /// Ages are counted in whole seconds, twice.
 const ROUNDING_MS: u64 = 2_000;

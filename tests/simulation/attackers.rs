@@ -7,7 +7,7 @@ use super::executor::Life;
 use super::page::{Bytes, Name, name_text};
 use super::setup::COOKIE;
 use super::world::{Seat, World};
-use edgekeep::cache::ledger::Order;
+use edgekeep::cache::ledger::wire::Order;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

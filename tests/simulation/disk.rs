@@ -4,8 +4,8 @@
 use super::setup::Small;
 use super::sqlite::Sqlite;
 use super::switches::Switch;
-use edgekeep::cache::ledger::{HOST_WRITES_MAX, MARK_MS, MARKS_MAX, SCOPE_MARKS_MAX};
-use edgekeep::flow::ledger_sql::{Sql, Value};
+use edgekeep::cache::ledger::wire::{HOST_WRITES_MAX, MARK_MS, MARKS_MAX, SCOPE_MARKS_MAX};
+use edgekeep::flow::ledger::sql::{Sql, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -131,7 +131,7 @@ impl Disk {
         }
     }
 
-    /// The same for the marks of limited keys and of writes (`flow::apart`).
+    /// The same for the marks of limited keys and of writes (`flow::ledger::ledger_store::owners`).
     fn run_apart(&self, statement: &str, values: &[Value], small: Small) -> Result<Rows, String> {
         let run = |values: &[Value]| self.0.sqlite.run(statement, values);
         let spare = |name: &str| {

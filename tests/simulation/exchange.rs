@@ -6,8 +6,8 @@ use super::page::{Bytes, Name};
 use super::setup::START_MS;
 use super::waves::Kind;
 use super::world::World;
-use edgekeep::cache::key::Slot;
-use edgekeep::flow::reply::Answer;
+use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::flow::response::reply::Answer;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 

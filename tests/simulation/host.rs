@@ -11,12 +11,14 @@ use super::storage::CACHE_MS;
 use super::switches::Switch;
 use super::tamper;
 use super::world::{Seat, World};
-use edgekeep::cache::key::Slot;
-use edgekeep::cache::ledger::{Order, Question, Told};
-use edgekeep::cache::news::News;
-use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::cache::request::OriginRequest;
-use edgekeep::flow::host::{BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier, Upload};
+use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::cache::ledger::wire::{Order, Question, Told};
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::flow::runtime::host::{
+    BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier, Upload,
+};
 use edgekeep::http::head::ResponseHead;
 use std::any::Any;
 use std::rc::Rc;
@@ -103,7 +105,7 @@ impl SimHost {
     }
 }
 
-/// Whether a note is about purges (`flow::sync`); the others are about fetches.
+/// Whether a note is about purges (`flow::purge::append::sync`); the others are about fetches.
 fn is_news(name: &str) -> bool {
     name.starts_with("purges")
 }
@@ -406,7 +408,10 @@ impl Host for SimHost {
         });
     }
 
-    async fn purge_zone(&self, _: &str) -> Result<edgekeep::cache::zone::Answer, String> {
+    async fn purge_zone(
+        &self,
+        _: &str,
+    ) -> Result<edgekeep::cache::purge::zone_purge::Answer, String> {
         Err("no zone in this world".to_owned())
     }
 

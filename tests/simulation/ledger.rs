@@ -6,10 +6,10 @@ use super::promises::Promise;
 use super::setup::{START_MS, Setup};
 use super::switches::Switch;
 use super::world::{Seat, World};
-use edgekeep::cache::ledger::{Order, Question};
-use edgekeep::cache::news::News;
-use edgekeep::flow::host::Ordered;
-use edgekeep::flow::ledger::Ledger;
+use edgekeep::cache::ledger::wire::{Order, Question};
+use edgekeep::cache::purge::feed::News;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::runtime::host::Ordered;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -113,7 +113,7 @@ impl LedgerSite {
     }
 
     /// What it says of an id now.
-    pub fn receipt_of(&self, id: &str) -> Option<edgekeep::cache::ledger::Receipt> {
+    pub fn receipt_of(&self, id: &str) -> Option<edgekeep::cache::ledger::wire::Receipt> {
         let question = Question::Id(id.to_owned());
         let told = self.book.borrow().history(&question).ok()?;
         told.into_iter().next().map(|told| told.receipt)

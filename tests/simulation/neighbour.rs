@@ -8,8 +8,8 @@ use super::exchange::Exchange;
 use super::page::Bytes;
 use super::promises::{parameter, says, status_of};
 use super::world::{Seat, World};
-use edgekeep::cache::leaders::ALONE_KNOWN_MS;
-use edgekeep::flow::reply::Answer;
+use edgekeep::cache::policy::collapse_leaders::ALONE_KNOWN_MS;
+use edgekeep::flow::response::reply::Answer;
 
 /// How long the victim's readers wait without an attack, at most: for the
 /// ledger, the slowest page and its body, twice if another request of it was in

@@ -3,7 +3,7 @@
 use super::page::Bytes;
 use super::promises::{parameter, says, status_of};
 use super::waves::Kind;
-use edgekeep::flow::reply::Answer;
+use edgekeep::flow::response::reply::Answer;
 use std::collections::BTreeMap;
 
 /// Sums over the requests of one kind of wave.

@@ -2,7 +2,7 @@
 
 use super::setup::{PageSetup, SEARCH};
 use super::terms::Terms;
-use edgekeep::cache::selector::EVERYTHING;
+use edgekeep::cache::purge::selector::EVERYTHING;
 use edgekeep::http::fields::Fields;
 use std::cell::Cell;
 

@@ -10,8 +10,8 @@ use super::page::{Asked, Bytes, STAMP, check_head, expected, names_in};
 use super::setup::{SEARCH, Setup};
 use super::storage::{KV_MS, SLOW_LAGS};
 use super::world::{Seat, World};
-use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::flow::reply::{Answer, Content, Piece};
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::flow::response::reply::{Answer, Content, Piece};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 

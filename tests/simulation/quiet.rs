@@ -5,9 +5,9 @@ use super::exchange::Exchange;
 use super::page::STAMP;
 use super::promises::{Promise, Violation, parameter, status_of};
 use super::world::{Seat, World};
-use edgekeep::cache::purge::Purgeable;
-use edgekeep::cache::selector::{EVERYTHING, mark_of};
-use edgekeep::cache::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::purge::index::Purgeable;
+use edgekeep::cache::purge::selector::{EVERYTHING, mark_of};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

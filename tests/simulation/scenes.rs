@@ -47,7 +47,7 @@ fn who_waits_waits_for_the_one_that_takes_over() {
 }
 
 /// A request that waits for another one's copy asks for itself when that takes
-/// longer than a second (`cache::leaders`).
+/// longer than a second (`cache::policy::collapse_leaders`).
 #[test]
 fn who_waits_for_a_copy_too_long_asks_for_itself() {
     let mut alone = 0;

@@ -6,7 +6,7 @@ use super::page::Privacy;
 use super::storm::{Guard, Storm};
 use super::switches::Switch;
 use super::terms::{Terms, Windows};
-use edgekeep::cache::rule::Kv;
+use edgekeep::cache::config::rule::Kv;
 use edgekeep::http::url::Url;
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -6,11 +6,11 @@ use super::page::{Bytes, STAMP};
 use super::switches::Switch;
 use super::tamper;
 use super::tiers::Copy;
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::freshness::Terms;
-use edgekeep::cache::key::Slot;
-use edgekeep::cache::kv_health::LAST_READ_MS_MAX;
-use edgekeep::flow::host::Tier;
+use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::store::kv_breaker::LAST_READ_MS_MAX;
+use edgekeep::flow::runtime::host::Tier;
 
 /// How long the tiers take at most when they are well.
 pub const CACHE_MS: u64 = 10;

@@ -6,20 +6,20 @@ use super::page::{Bytes, STAMP, name_text};
 use super::setup::COOKIE;
 use super::switches::Switch;
 use super::world::World;
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::key::{CacheKey, Slot};
-use edgekeep::cache::ledger::{Order, Receipt};
-use edgekeep::cache::news::News;
-use edgekeep::cache::permit::DEFAULT_KEY;
-use edgekeep::cache::request::OriginRequest;
-use edgekeep::cache::selector;
-use edgekeep::cache::sequence::Numbers;
-use edgekeep::flow::host::{Host, Tier};
+use edgekeep::cache::config::keys::DEFAULT_KEY;
+use edgekeep::cache::key::cache_key::{CacheKey, Slot};
+use edgekeep::cache::ledger::sequence::Numbers;
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::selector;
+use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::flow::runtime::host::{Host, Tier};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{RequestHead, ResponseHead};
 use std::borrow::Cow;
 
-/// Name of the note with the youngest news (`flow::sync`).
+/// Name of the note with the youngest news (`flow::purge::append::sync`).
 pub const MARKER: &str = "purges";
 
 /// How an entry came about.

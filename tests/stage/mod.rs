@@ -2,14 +2,14 @@
 //! orders leave behind their receipts.
 
 use crate::world::{Plan, World};
-use edgekeep::cache::ledger::{Order, Progress, Question, Receipt, Told};
-use edgekeep::cache::rules::Rules;
-use edgekeep::cache::zone::Answer;
-use edgekeep::flow::alarm;
-use edgekeep::flow::host::Host;
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::work;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::wire::{Order, Progress, Question, Receipt, Told};
+use edgekeep::cache::purge::zone_purge::Answer;
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::ledger::jobs;
+use edgekeep::flow::ledger::runner;
+use edgekeep::flow::runtime::host::Host;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -85,7 +85,7 @@ impl Stage {
     }
 
     pub fn next_due(&self) -> Option<u64> {
-        work::next_due(&self.world.database).expect("the next time")
+        jobs::next_due(&self.world.database).expect("the next time")
     }
 
     /// Starts one run of the alarm, without waiting for its end.
@@ -98,7 +98,7 @@ impl Stage {
         );
         self.world.executor.spawn(async move {
             let host = || world.clone();
-            let run = alarm::run(&world.database, &isolate, host).await;
+            let run = runner::run(&world.database, &isolate, host).await;
             run.expect("a run");
             then.set(true);
         });

@@ -1,4 +1,4 @@
-// Of a request that is looked up only the fields are read that count (src/cache/reads.rs). What goes to the origin whole
+// Of a request that is looked up only the fields are read that count (src/cache/request/read_fields.rs). What goes to the origin whole
 // must be whole all the same, and what is looked up must be known by every field that counts.
 
 import { after, before, describe, it } from 'node:test'

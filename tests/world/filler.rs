@@ -1,6 +1,6 @@
 //! Bodies of the simulated world that are made while they are read.
 
-use edgekeep::flow::host::{BodyError, Gone, Pipe};
+use edgekeep::flow::runtime::host::{BodyError, Gone, Pipe};
 use std::cell::RefCell;
 use std::rc::Rc;
 

@@ -10,17 +10,17 @@ pub mod secrets;
 pub mod sqlite;
 pub mod story;
 
-use edgekeep::cache::entry::Entry;
-use edgekeep::cache::key::Slot;
-use edgekeep::cache::ledger::{Order, Question, Told};
-use edgekeep::cache::news::News;
-use edgekeep::cache::origin_failure::OriginFailure;
-use edgekeep::cache::request::OriginRequest;
-use edgekeep::cache::zone::Answer;
-use edgekeep::flow::host::{
+use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::cache::ledger::wire::{Order, Question, Told};
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::zone_purge::Answer;
+use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::runtime::host::{
     AT_ONCE_BYTES_MAX, BodyError, Host, Keep, Ordered, Patience, Tier, Upload, WHOLE_BYTES_MAX,
 };
-use edgekeep::flow::ledger::Ledger;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;

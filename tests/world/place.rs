@@ -1,14 +1,14 @@
 //! Isolates with clocks of their own in one world, and what befalls them.
 
 use super::{Bytes, Plan, World};
-use edgekeep::cache::ledger::Order;
-use edgekeep::cache::rules::Rules;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::ledger::wire::Order;
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::host::{Host, Ordered};
-use edgekeep::flow::isolate::Isolate;
-use edgekeep::flow::keys::Keys;
-use edgekeep::flow::reply::{Answer, Content};
-use edgekeep::flow::sync;
+use edgekeep::flow::isolate::credentials::Keys;
+use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::purge::sync;
+use edgekeep::flow::response::reply::{Answer, Content};
+use edgekeep::flow::runtime::host::{Host, Ordered};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;

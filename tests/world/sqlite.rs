@@ -1,6 +1,6 @@
 //! The ledger's database in tests: the engine that a Durable Object has.
 
-use edgekeep::flow::ledger_sql::{Sql, Value};
+use edgekeep::flow::ledger::sql::{Sql, Value};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value as Cell};
 use std::cell::RefCell;

@@ -259,7 +259,7 @@ function land(op, promise, tell) {
 export function match(op, url, request) {
   land(op, caches.default.match(url), (response) => {
     const text = response?.headers.get('edgekeep-entry') ?? ''
-    // As the entry's text has U+FFFD (src/cache/entry.rs).
+    // As the entry's text has U+FFFD (src/cache/policy/entry.rs).
     if (text.includes('\\fffd;')) {
       const own = written.get(url)
       note(request, own?.get('edgekeep-entry') === text ? own : response.headers)

@@ -1,0 +1,125 @@
+//! What lies beneath a rule: a field is looked for in the user's rule, then in
+//! the profile's rule for the same URL, then in the user's defaults, then in
+//! the profile's. All of it is put together when settings are read, so that a
+//! request finds its rule whole.
+
+use super::compile::compile;
+use super::error::{RulesError, wrong};
+use super::read_settings::read_settings;
+use super::rule::Rule;
+use super::rule::Source;
+use super::settings::{RuleSettings, Settings};
+use super::url_match::Scope;
+use crate::cache::profiles::profile::{PROFILES, Profile};
+use std::rc::Rc;
+
+/// The rules in the order in which they are tried, and what holds where none
+/// matches.
+pub(crate) fn compile_all(
+    settings: &Settings,
+    origin_timeout_seconds: u64,
+) -> Result<(Vec<Rc<Rule>>, Rc<Rule>), RulesError> {
+    let defaults = &settings.defaults;
+    let shelf = Shelf::of(settings)?;
+    let none = RuleSettings::default();
+    let base = shelf.get(settings.profile.as_deref());
+    let under = base.map_or(&none, |profile| &profile.defaults);
+    let compile = |at: &str, scope: Scope, layers: &[&RuleSettings], source: Source| {
+        let rule = compile(at, scope, layers, origin_timeout_seconds)?;
+        Ok(Rc::new(Rule { source, ..rule }))
+    };
+    let source = |own, profile: Option<&Loaded>, beneath| Source {
+        own,
+        profile: profile.map(|loaded| loaded.profile),
+        beneath,
+    };
+    let layers = [defaults, under];
+    let everywhere = Scope::of(defaults);
+    let fallback = compile("defaults", everywhere, &layers, source(None, base, None))?;
+    let mut rules = Vec::new();
+    for (number, rule) in settings.rules.iter().enumerate() {
+        let at = format!("rules[{number}]");
+        let is_path = |path: &String| path.starts_with(['/', '*']);
+        if rule.path.as_ref().is_some_and(|path| !is_path(path)) {
+            let at = format!("{at}.path");
+            return Err(wrong(&at, "must begin with / or *"));
+        }
+        let scope = Scope::of(rule);
+        let profile = match &rule.profile {
+            Some(name) => shelf.get(Some(name)),
+            None => base,
+        };
+        let under = profile.map_or(&none, |profile| &profile.defaults);
+        let own = Some(number);
+        for (number, beneath) in profile.iter().flat_map(|p| p.rules.iter().enumerate()) {
+            if let Some(scope) = scope.within(beneath) {
+                let layers = [rule, beneath, defaults, under];
+                let source = source(own, profile, Some(number));
+                rules.push(compile(&at, scope, &layers, source)?);
+            }
+        }
+        let layers = [rule, defaults, under];
+        rules.push(compile(&at, scope, &layers, source(own, profile, None))?);
+    }
+    for (number, beneath) in base.iter().flat_map(|p| p.rules.iter().enumerate()) {
+        let layers = [beneath, defaults, under];
+        let source = source(None, base, Some(number));
+        rules.push(compile("profile", Scope::of(beneath), &layers, source)?);
+    }
+    Ok((rules, fallback))
+}
+
+/// A profile that is in use, read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Which it is.
+    pub profile: &'static Profile,
+    /// What holds where none of its rules does.
+    pub defaults: RuleSettings,
+    /// Those that may match a URL, in order.
+    pub rules: Vec<RuleSettings>,
+}
+
+/// The profiles that settings use, each read once.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf(Vec<Loaded>);
+
+impl Shelf {
+    /// Reads what `settings` name. Errors list the names there are.
+    pub fn of(settings: &Settings) -> Result<Self, RulesError> {
+        let mut shelf = Self::default();
+        shelf.add("profile", settings.profile.as_deref())?;
+        for (at, rule) in settings.rules.iter().enumerate() {
+            shelf.add(&format!("rules[{at}].profile"), rule.profile.as_deref())?;
+        }
+        Ok(shelf)
+    }
+
+    /// The profile of this name, if there is a name.
+    pub fn get(&self, name: Option<&str>) -> Option<&Loaded> {
+        self.0
+            .iter()
+            .find(|loaded| Some(loaded.profile.name) == name)
+    }
+
+    fn add(&mut self, path: &str, name: Option<&str>) -> Result<(), RulesError> {
+        let Some(name) = name else { return Ok(()) };
+        if self.get(Some(name)).is_some() {
+            return Ok(());
+        }
+        let Some(profile) = PROFILES.iter().find(|profile| profile.name == name) else {
+            let names = PROFILES.map(|profile| profile.name).join(", ");
+            let problem = format!("there is no profile of this name; there are: {names}");
+            return Err(wrong(path, problem));
+        };
+        let Settings {
+            defaults, rules, ..
+        } = read_settings(profile.json)?;
+        self.0.push(Loaded {
+            profile,
+            defaults,
+            rules,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+//! Settings: what they may say, how they are checked, and the rules they become.
+
+pub mod cascade;
+pub mod compile;
+pub mod error;
+pub mod fallback;
+pub mod inheritance;
+pub mod keys;
+pub mod limits;
+pub mod protection;
+pub mod purge_dialect;
+pub mod read_settings;
+pub mod rule;
+pub mod rules;
+pub mod setting_words;
+pub mod settings;
+pub mod url_match;

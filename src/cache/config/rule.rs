@@ -1,0 +1,138 @@
+//! A compiled rule: what holds for the URLs that it is for.
+
+use super::purge_dialect::Dialect;
+use super::settings::Collapse;
+use super::url_match::Scope;
+use crate::cache::matching::glob::Glob;
+use crate::cache::profiles::profile::Profile;
+use crate::cache::profiles::session_cookies;
+
+/// One rule, with everything it inherits filled in.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Which URLs it is for.
+    pub scope: Scope,
+    /// Where in the settings it stands.
+    pub source: Source,
+    /// Whether requests may use the cache at all.
+    pub cache: bool,
+    /// See [`RuleSettings::edge_ttl`].
+    pub edge_ttl: Option<u64>,
+    /// See [`RuleSettings::browser_ttl`].
+    pub browser_ttl: Option<u64>,
+    /// See [`RuleSettings::immutable`].
+    pub immutable: bool,
+    /// See [`RuleSettings::stale_while_revalidate`].
+    pub stale_while_revalidate: Option<u64>,
+    /// See [`RuleSettings::stale_if_error`].
+    pub stale_if_error: Option<u64>,
+    /// The statuses by which the origin fails.
+    pub error_statuses: Vec<u16>,
+    /// For how many seconds errors are kept that say nothing of it.
+    pub negative_ttl: Vec<(u16, u64)>,
+    /// See [`RuleSettings::ttl_jitter`].
+    pub ttl_jitter_percent: u64,
+    /// See [`RuleSettings::memory`].
+    pub memory: bool,
+    /// See [`RuleSettings::early_refresh`].
+    pub early_refresh: bool,
+    /// See [`RuleSettings::collapse`].
+    pub collapse: Collapse,
+    /// See [`RuleSettings::origin_timeout`].
+    pub origin_timeout_seconds: u64,
+    /// See [`RuleSettings::retries`].
+    pub retries: u64,
+    /// Which query parameters are kept.
+    pub query: Query,
+    /// See [`RuleSettings::drop_tracking`].
+    pub drop_tracking: bool,
+    /// See [`RuleSettings::sort_query`].
+    pub sort_query: bool,
+    /// Lower-case field names.
+    pub key_headers: Vec<String>,
+    /// Cookie names.
+    pub key_cookies: Vec<String>,
+    /// Cookies that keep a request from the cache, by the settings' own names.
+    pub bypass_cookies: Vec<Glob>,
+    /// Whether those of `session_cookies` do so, too.
+    pub bypass_sessions: bool,
+    /// See [`RuleSettings::drop_cookies`]; with those of `csrf_cookies`.
+    pub drop_cookies: Vec<Glob>,
+    /// See [`RuleSettings::csrf_cookies`].
+    pub csrf_cookies: Vec<Glob>,
+    /// See [`RuleSettings::strip_set_cookie`].
+    pub strip_set_cookie: Vec<Glob>,
+    /// Lower-case field names.
+    pub forward_headers: Vec<String>,
+    /// `forward_headers = ["*"]`.
+    pub forward_all: bool,
+    /// See [`RuleSettings::esi`].
+    pub esi: bool,
+    /// See [`RuleSettings::no_vary_search`].
+    pub no_vary_search: bool,
+    /// See [`RuleSettings::invalidate_on_write`].
+    pub invalidate_on_write: bool,
+    /// See [`RuleSettings::request_directives`].
+    pub request_directives: bool,
+    /// See [`RuleSettings::heuristic_freshness`].
+    pub heuristic_freshness: bool,
+    /// See [`RuleSettings::purge_dialects`].
+    pub purge_dialects: Vec<Dialect>,
+    /// Tags added to what is stored.
+    pub tags: Vec<String>,
+    /// Whether answers are kept in KV too.
+    pub kv: Kv,
+    /// See [`RuleSettings::kv_min_ttl`].
+    pub kv_min_ttl: u64,
+}
+
+impl Rule {
+    /// Whether a cookie of this name keeps a request from the cache.
+    pub fn is_bypass_cookie(&self, name: &str) -> bool {
+        (self.bypass_sessions && session_cookies::is_of_session(name))
+            || self.bypass_cookies.iter().any(|glob| glob.matches(name))
+    }
+}
+
+/// Whether answers are kept in KV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kv {
+    /// KV is not even read.
+    Never,
+    /// When they are worth their price.
+    Earned,
+    /// Whenever they may be stored.
+    Always,
+}
+
+/// Which query parameters belong to the key.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// All of them.
+    All,
+    /// Only these names.
+    Allow(Vec<String>),
+    /// All but these names.
+    Deny(Vec<String>),
+}
+
+/// Where a rule comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Source {
+    /// Its number among the rules of the settings; none if it is a profile's
+    /// or the defaults.
+    pub own: Option<usize>,
+    /// The profile that lies beneath.
+    pub profile: Option<&'static Profile>,
+    /// The number among that one's rules of what the rule inherits from.
+    pub beneath: Option<usize>,
+}
+
+/// Where requests of a host are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host, with a port unless it is the default.
+    pub host: String,
+}

@@ -1,0 +1,3 @@
+//! Edge Side Includes: which bodies are marked, and what they include.
+
+pub mod parser;

@@ -1,0 +1,4 @@
+//! What isolates and the ledger exchange, and the sequence numbers of purges.
+
+pub mod sequence;
+pub mod wire;

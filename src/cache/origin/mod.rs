@@ -1,0 +1,7 @@
+//! What an origin is spared: circuit breaker, concurrency limit, `Retry-After`.
+
+pub mod circuit_breaker;
+pub mod concurrency_limit;
+pub mod failure;
+pub mod outcomes;
+pub mod retry_after;

@@ -1,0 +1,16 @@
+//! The second and the third question: reuse of stored responses, and storing (RFC 9111).
+
+pub mod cache_tags;
+pub mod collapse_leaders;
+pub mod conditions;
+pub mod early_refresh;
+pub mod entry;
+pub mod freshness;
+pub mod partial_content;
+pub mod remembered;
+pub mod reuse;
+pub mod self_redirect;
+pub mod storability;
+pub mod variant_slots;
+pub mod window;
+pub mod withheld_fields;

@@ -1,0 +1,151 @@
+//! The second question: may this stored answer be used now? (RFC 9111 §4)
+
+use super::early_refresh;
+use super::entry::Entry;
+use super::window::{Window, window};
+use crate::cache::key::no_vary_search::Policy;
+use crate::cache::ledger::sequence::PurgeState;
+use crate::cache::purge::index::PurgeIndex;
+use crate::cache::request::classify::Lookup;
+use crate::http::cache_control::RequestControl;
+
+/// What a stored answer is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Serve it.
+    Fresh(Age),
+    /// Serve it, fresh as it is, and refresh it behind the response: it is
+    /// asked for often, and will expire soon.
+    Early(Age),
+    /// Serve it, and refresh it behind the response.
+    WhileRevalidate(Age),
+    /// Ask the origin first: with its validators, and with the stored answer
+    /// to fall back on if `on_error`.
+    Stale {
+        /// How old it is.
+        age: Age,
+        /// Whether it may be served should the origin fail.
+        on_error: bool,
+    },
+    /// It was chosen by other values of these request fields.
+    OtherVariant(Vec<String>),
+    /// It is of no use for this request.
+    Unusable(Unusable),
+}
+
+/// Age and what is left, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Age {
+    /// Current age.
+    pub age: u64,
+    /// Freshness lifetime less age: negative when stale.
+    pub ttl: i64,
+}
+
+/// Why a stored answer is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It was stored under another key: a digest collision, or an older
+    /// spelling of keys.
+    OtherKey,
+    /// It was purged.
+    Purged,
+    /// The request carries `Authorization`, and the origin did not say that
+    /// the answer is for such requests too (RFC 9111 §3.5).
+    Unauthorized,
+}
+
+/// Answers the question.
+///
+/// `index` is `None` while the isolate has not heard from the ledger at all:
+/// then nothing can be said of purges, and the stored answer is used only
+/// after the origin confirmed it, or if the origin fails too.
+pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms: u64) -> Verdict {
+    // What has no marks cannot be purged.
+    if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) || entry.marks.is_empty() {
+        return Verdict::Unusable(Unusable::OtherKey);
+    }
+    if !lookup.fits(&entry.choices) {
+        let names = entry.choices.iter().map(|(name, _)| name.clone());
+        return Verdict::OtherVariant(names.collect());
+    }
+    if lookup.authorized && !entry.for_authorized {
+        return Verdict::Unusable(Unusable::Unauthorized);
+    }
+    let purged = index.map(|index| entry.purge_state(index));
+    if purged == Some(PurgeState::Hard) {
+        return Verdict::Unusable(Unusable::Purged);
+    }
+    match by_age(entry, &lookup.wishes, purged, now_ms) {
+        Verdict::Fresh(age)
+            if lookup.early_refresh() && early_refresh::is_due_early(entry, now_ms) =>
+        {
+            Verdict::Early(age)
+        }
+        verdict => verdict,
+    }
+}
+
+/// Whether the stored answer itself allows what a signpost says: that the
+/// parameters which were asked for beyond its key do not matter.
+fn leads_here(entry: &Entry, lookup: &Lookup) -> bool {
+    let (key, asked) = (&lookup.key, &lookup.asked);
+    key.text == asked.text
+        || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&asked.url) == key.url)
+}
+
+fn by_age(
+    entry: &Entry,
+    wishes: &RequestControl,
+    purged: Option<PurgeState>,
+    now_ms: u64,
+) -> Verdict {
+    let terms = &entry.terms;
+    let age = entry.age(now_ms);
+    let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
+    let stands = window(terms, age, purged);
+    // RFC 9111 §5.2.1: what the client will not take without a look.
+    // max-age=0 is how browsers reload: it means now, not within a second.
+    let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| most == 0 || age > most);
+    let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
+    let suits = !too_old && !too_short;
+    if stands == Window::Fresh && suits {
+        return Verdict::Fresh(Age { age, ttl });
+    }
+    let overdue = age.checked_sub(terms.lifetime);
+    let within = |most| overdue.is_some_and(|overdue| terms.stale_allowed && overdue <= most);
+    if purged == Some(PurgeState::Alive) && wishes.max_stale.is_some_and(within) && suits {
+        return Verdict::Fresh(Age { age, ttl });
+    }
+    let (shown, stands) = as_stale(entry, purged, now_ms);
+    if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
+        return Verdict::WhileRevalidate(shown);
+    }
+    let on_error = stands != Window::Gone;
+    Verdict::Stale {
+        age: shown,
+        on_error,
+    }
+}
+
+/// The age of an answer that is not used without the origin, and where it
+/// stands then: one that is fresh, and only not to the client's mind, may be
+/// served at least if the origin fails.
+pub fn as_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> (Age, Window) {
+    let terms = &entry.terms;
+    let age = entry.age(now_ms);
+    // A soft purge makes it stale as of now, however long it would have lived.
+    let ttl = clamped(terms.lifetime).saturating_sub(clamped(age)).min(0);
+    let stands = match window(terms, age, purged) {
+        Window::Fresh => match window(terms, age, Some(PurgeState::Soft)) {
+            Window::Gone => Window::OnError,
+            stale => stale,
+        },
+        stale => stale,
+    };
+    (Age { age, ttl }, stands)
+}
+
+fn clamped(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}

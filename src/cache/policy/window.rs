@@ -1,0 +1,45 @@
+//! Where a stored answer stands by its age and its purges: one machine for
+//! all who compare ages with windows (RFC 9111 §4.2, RFC 5861).
+
+use super::freshness::Terms;
+use crate::cache::ledger::sequence::PurgeState;
+
+/// Where a stored answer stands. It only moves on, until it is confirmed or
+/// replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// It may be served.
+    Fresh,
+    /// It is stale, and may be served while it is refreshed.
+    Revalidate,
+    /// It is stale, and may be served if the origin fails.
+    OnError,
+    /// It may not be served: the origin must confirm it, or, if it was purged
+    /// hard, replace it.
+    Gone,
+}
+
+/// Where an answer of these terms and this age, in seconds, stands.
+///
+/// A soft purge makes it stale as of now, however long it would have been
+/// fresh. `purged` is `None` while nothing is known of purges: then it is used
+/// only if the origin fails, too.
+pub fn window(terms: &Terms, age: u64, purged: Option<PurgeState>) -> Window {
+    let stale_for = age.saturating_sub(terms.lifetime);
+    let while_revalidate = stale_for < terms.stale_while_revalidate;
+    match purged {
+        Some(PurgeState::Hard) => Window::Gone,
+        // RFC 9111 §4.2: fresh while the lifetime is larger than the age.
+        Some(PurgeState::Alive) if age < terms.lifetime => Window::Fresh,
+        None if age < terms.lifetime => Window::OnError,
+        Some(_) if while_revalidate => Window::Revalidate,
+        _ if while_revalidate || stale_for < terms.stale_if_error => Window::OnError,
+        _ => Window::Gone,
+    }
+}
+
+/// The age in seconds at which the last window ends.
+pub fn gone_at(terms: &Terms) -> u64 {
+    let last = terms.stale_while_revalidate.max(terms.stale_if_error);
+    terms.lifetime.saturating_add(last)
+}

@@ -1,0 +1,99 @@
+//! What of a client's request the origin does not get where the cache may be
+//! used, as far as a page may depend on it.
+
+use super::freshness::blames_request;
+use super::storability::NotStored;
+use crate::cache::config::rule::Rule;
+use crate::cache::key::cookies;
+use crate::cache::key::variant;
+use crate::cache::profiles::session_cookies::{is_of_every_visitor, names_forgery};
+use crate::cache::request::classify::NEGOTIATION;
+use crate::cache::request::client_fields::{Passage, passage};
+use crate::http::fields::Fields;
+
+/// How long it is remembered that the answers of a URL depend on who asks: as
+/// long as that they cannot be shared (`flow::isolate::state::inflight`).
+pub const PERSONAL_MS: u64 = 60_000;
+
+/// The names of the client's cookies that the origin does not get, and that a
+/// page may depend on: not those that the rule drops on purpose, nor those that
+/// scripts and load balancers give every visitor.
+pub fn cookies_of<'a>(rule: &'a Rule, client: &'a Fields) -> impl Iterator<Item = &'a str> {
+    let forwards = forwards_cookies(rule);
+    names(rule, client)
+        .filter(move |name| !forwards && !is_dropped(rule, name) && !is_of_every_visitor(name))
+}
+
+/// Whether the client has a cookie on which somebody's own page may depend:
+/// one of [`cookies_of`], or one with a token against forged requests, which
+/// must be the one of the reader's other forms.
+pub fn has_own_cookie(rule: &Rule, client: &Fields) -> bool {
+    let is_token = |name: &str| {
+        let known = rule.csrf_cookies.iter().any(|glob| glob.matches(name));
+        known || (names_forgery(name) && !forwards_cookies(rule))
+    };
+    cookies_of(rule, client).next().is_some() || names(rule, client).any(is_token)
+}
+
+/// The client's cookies that are not in the key.
+fn names<'a>(rule: &'a Rule, client: &'a Fields) -> impl Iterator<Item = &'a str> {
+    let is_keyed = |name: &str| rule.key_cookies.iter().any(|keyed| keyed == name);
+    cookies::pairs(client)
+        .map(|(name, _)| name)
+        .filter(move |name| !name.is_empty() && !is_keyed(name))
+}
+
+fn forwards_cookies(rule: &Rule) -> bool {
+    rule.forward_all || rule.forward_headers.iter().any(|name| name == "cookie")
+}
+
+fn is_dropped(rule: &Rule, name: &str) -> bool {
+    rule.drop_cookies.iter().any(|glob| glob.matches(name))
+}
+
+/// The fields of an answer's `Vary` that never reach the origin under this
+/// rule: it answers all alike, and does not mean to.
+pub fn vary_of(rule: &Rule, response: &Fields) -> Vec<String> {
+    let mut names = variant::choosing_fields(response).unwrap_or_default();
+    names.retain(|name| !reaches(rule, name));
+    names
+}
+
+/// Whether a field reaches the origin, or is ours to set. Cookies are seen to
+/// one by one ([`cookies_of`]).
+fn reaches(rule: &Rule, name: &str) -> bool {
+    const ALWAYS: [&str; 6] = [
+        "authorization",
+        "cookie",
+        "host",
+        "origin",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ];
+    let is = |names: &[String]| names.iter().any(|other| other == name);
+    ALWAYS.contains(&name)
+        || NEGOTIATION.contains(&name)
+        || is(&rule.key_headers)
+        || match rule.forward_all {
+            true => passage(rule, name) != Passage::Own,
+            false => is(&rule.forward_headers),
+        }
+}
+
+/// Whether an answer to a request without cookies, which is not stored for this
+/// reason, may be another one to a request with them: it is somebody's, or
+/// nobody keeps it, so that cookies cost no hit. Not where the status blames the
+/// request, or the origin is too busy (429): then requests had better share what
+/// comes next.
+pub fn may_need_cookies(reason: NotStored, status: u16) -> bool {
+    let by_answer = matches!(
+        reason,
+        NotStored::Private
+            | NotStored::NoStore
+            | NotStored::SetCookie
+            | NotStored::CsrfToken
+            | NotStored::Vary
+            | NotStored::NoFreshness
+    );
+    by_answer && status < 500 && !blames_request(status)
+}

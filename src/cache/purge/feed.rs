@@ -1,0 +1,294 @@
+//! What the ledger tells of purges, and its text form.
+//!
+//! The text travels from the ledger to isolates, and lies in the Cache API,
+//! from where the isolates of a data centre tell each other. The first line
+//! has the numbers, each further line a mark, and a full stop ends it. A mark
+//! of a write begins with `w`; wide ones have a text (`cache::purge::index::wide`):
+//!
+//! ```text
+//! N1 0 9 1 0 0 3 1795424400000
+//! 00c3…f1 7 0
+//! w18d0…07 8 0
+//! scope:h=*.a.test,t=a-* 9 0
+//! .
+//! ```
+//!
+//! Versions before the last two kinds of lines refuse them: the ledger tells
+//! these versions [`News::plain`].
+
+use super::selector::{EVERYTHING, mark_of};
+use super::wide::Wide;
+use crate::cache::config::limits::DAY_MS;
+use crate::cache::ledger::sequence::Numbers;
+use crate::cache::ledger::wire::{Receipt, numbers};
+use std::fmt::Write;
+
+/// When the ledger said something, by its own clock.
+///
+/// Clocks of different machines may be minutes apart. So a time counts only
+/// against times of the same clock: an isolate learns how far the ledger's is
+/// ahead of its own by asking it (`flow::purge::append::sync`), and `run` tells the clocks of
+/// the ledger's successive lives apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerTime {
+    /// Which life of the ledger's object: about when it began, so that a lost
+    /// ledger and the next have none in common.
+    pub run: u64,
+    /// Milliseconds since 1970, by the clock of that life.
+    pub ms: u64,
+}
+
+/// The purges with numbers above `after`, up to `sequence`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Where it begins: purges up to this number are not told.
+    pub after: u64,
+    /// Up to which number it is complete.
+    pub sequence: u64,
+    /// Whether there was nothing beyond `sequence` when it was told. If not,
+    /// the asker should ask on.
+    pub complete: bool,
+    /// Everything with a smaller number is dead (or stale).
+    pub floor: Numbers,
+    /// When it was told.
+    pub at: LedgerTime,
+    /// How many entries all isolates have written to KV on the day of `at`,
+    /// where somebody counts them (`cache::store::kv_write_budget`).
+    pub kv_writes: Option<u64>,
+    /// What orders have purged, and its largest numbers.
+    pub marks: Vec<(u64, Numbers)>,
+    /// What writes have purged, and its largest numbers.
+    pub writes: Vec<(u64, Numbers)>,
+    /// What purges have widened to, and its largest numbers.
+    pub wide: Vec<(Wide, Numbers)>,
+}
+
+/// The text is not that of news, or cut off.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not the ledger's news, or cut off")]
+pub struct NotNews;
+
+/// Format versions: without the count of KV writes, and with it as one more
+/// number. The second goes only to those who ask for the count; where others
+/// find it, in the marker, it is no news to them.
+const VERSION: &str = "N1";
+const VERSION_WITH_KV: &str = "N2";
+
+/// The largest number that the ledger can give: JavaScript, through which it
+/// speaks to its database, counts exactly to 2^53 - 1. Numbers begin at the
+/// milliseconds since 1970, which are there in 287,000 years.
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// How many marks one telling has at most, beyond those of its last order.
+/// 20,000 lines of 46 bytes are 0.9 MB; a row of SQLite holds 2 MB in a
+/// Durable Object.
+pub const NEWS_MARKS_MAX: usize = 20_000;
+
+impl News {
+    /// The text form.
+    pub fn encode(&self) -> String {
+        let mut text = self.first_line();
+        for (mark, numbers) in &self.marks {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{mark:016x} {} {}", numbers.hard, numbers.soft);
+        }
+        for (mark, numbers) in &self.writes {
+            let _ = writeln!(text, "w{mark:016x} {} {}", numbers.hard, numbers.soft);
+        }
+        for (wide, numbers) in &self.wide {
+            let _ = writeln!(text, "{wide} {} {}", numbers.hard, numbers.soft);
+        }
+        text.push('.');
+        text
+    }
+
+    /// The first line of the text form; the ledger makes the others itself.
+    pub fn first_line(&self) -> String {
+        let (Numbers { hard, soft }, LedgerTime { run, ms }) = (self.floor, self.at);
+        let complete = u8::from(self.complete);
+        let (after, sequence) = (self.after, self.sequence);
+        let numbers = format!("{after} {sequence} {complete} {hard} {soft} {run} {ms}");
+        match self.kv_writes {
+            None => format!("{VERSION} {numbers}\n"),
+            Some(writes) => format!("{VERSION_WITH_KV} {numbers} {writes}\n"),
+        }
+    }
+
+    /// Reads the text form.
+    pub fn decode(text: &str) -> Result<Self, NotNews> {
+        let mut lines = text.split('\n');
+        let first = lines.next().and_then(Self::numbers);
+        let mut news = first.filter(Self::is_sound).ok_or(NotNews)?;
+        for line in &mut lines {
+            if line == "." {
+                return lines.next().map_or(Ok(news), |_| Err(NotNews));
+            }
+            let told = read_line(line).filter(|(_, told)| told.newest() <= news.sequence);
+            match told.ok_or(NotNews)? {
+                (Line::Mark(mark), numbers) => news.marks.push((mark, numbers)),
+                (Line::Write(mark), numbers) => news.writes.push((mark, numbers)),
+                (Line::Wide(wide), numbers) => news.wide.push((wide, numbers)),
+            }
+        }
+        Err(NotNews)
+    }
+
+    /// Whether a ledger can have said so. An isolate that believed in a number
+    /// far ahead would miss all purges up to it.
+    fn is_sound(&self) -> bool {
+        let largest = self.sequence.max(self.floor.newest());
+        let largest = largest.max(self.kv_writes.unwrap_or(0));
+        self.after <= self.sequence && largest <= NUMBER_MAX
+    }
+
+    fn numbers(line: &str) -> Option<Self> {
+        let (version, rest) = line.split_once(' ')?;
+        let numbers: Option<Vec<u64>> = rest.split(' ').map(|n| n.parse().ok()).collect();
+        let mut numbers = numbers?;
+        let kv_writes = match version {
+            VERSION => None,
+            VERSION_WITH_KV => Some(numbers.pop()?),
+            _ => return None,
+        };
+        let [after, sequence, complete, hard, soft, run, ms] = numbers.try_into().ok()?;
+        Some(Self {
+            after,
+            sequence,
+            complete: complete == 1,
+            floor: Numbers { hard, soft },
+            at: LedgerTime { run, ms },
+            kv_writes,
+            ..Self::default()
+        })
+    }
+
+    /// How many lines it has beyond the first.
+    pub fn len(&self) -> usize {
+        let marks = self.marks.len().saturating_add(self.writes.len());
+        marks.saturating_add(self.wide.len())
+    }
+
+    /// Whether it tells no mark; there may still be a floor.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers alone: what was told up to here is not told again.
+    #[must_use]
+    pub fn without_marks(&self) -> Self {
+        Self {
+            after: self.sequence,
+            marks: Vec::new(),
+            writes: Vec::new(),
+            wide: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// The same for versions that do not tell marks of writes apart, and know
+    /// no wide ones: these become a floor, which is too much, never too little.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.marks.append(&mut self.writes);
+        for (_, numbers) in self.wide.drain(..) {
+            self.floor.raise(numbers);
+        }
+        self
+    }
+
+    /// What one order has purged, and nothing of those before it. So it makes
+    /// no index complete: what the order names may have been purged before,
+    /// and the ledger tells both with the later number.
+    pub fn of_receipt(receipt: &Receipt) -> Self {
+        let sequence = receipt.sequence;
+        let of_write = receipt.key.is_none();
+        let mut news = Self {
+            after: sequence,
+            sequence,
+            ..Self::default()
+        };
+        for (names, soft) in [(&receipt.hard, false), (&receipt.soft, true)] {
+            for name in names {
+                let raised = numbers(sequence, soft);
+                match name.as_str() {
+                    EVERYTHING => news.floor.raise(raised),
+                    name if of_write => news.writes.push((mark_of(name), raised)),
+                    name => news.marks.push((mark_of(name), raised)),
+                }
+            }
+        }
+        news
+    }
+
+    /// This and what followed it, as one, if they connect.
+    pub fn followed_by(&self, later: &Self) -> Option<Self> {
+        if later.after > self.sequence || later.sequence < self.sequence {
+            return None;
+        }
+        let mut floor = later.floor;
+        floor.raise(self.floor);
+        // An order's news has no count; the last one holds on, for its day.
+        let same_day = self.at.ms / DAY_MS == later.at.ms / DAY_MS;
+        Some(Self {
+            after: self.after.min(later.after),
+            floor,
+            kv_writes: later.kv_writes.or(self.kv_writes.filter(|_| same_day)),
+            marks: joined(&self.marks, &later.marks),
+            writes: joined(&self.writes, &later.writes),
+            wide: joined_wide(&self.wide, &later.wide),
+            ..*later
+        })
+    }
+}
+
+/// The marks of both, each once, with its largest numbers.
+fn joined(one: &[(u64, Numbers)], other: &[(u64, Numbers)]) -> Vec<(u64, Numbers)> {
+    let mut all = [one, other].concat();
+    all.sort_unstable_by_key(|(mark, _)| *mark);
+    let mut marks: Vec<(u64, Numbers)> = Vec::new();
+    for (mark, numbers) in all {
+        match marks.last_mut() {
+            Some((last, known)) if *last == mark => known.raise(numbers),
+            _ => marks.push((mark, numbers)),
+        }
+    }
+    marks
+}
+
+fn joined_wide(one: &[(Wide, Numbers)], other: &[(Wide, Numbers)]) -> Vec<(Wide, Numbers)> {
+    let mut all = one.to_vec();
+    for (wide, numbers) in other {
+        match all.iter_mut().find(|(known, _)| known == wide) {
+            Some((_, known)) => known.raise(*numbers),
+            None => all.push((wide.clone(), *numbers)),
+        }
+    }
+    all
+}
+
+/// What a line tells of.
+enum Line {
+    Mark(u64),
+    Write(u64),
+    Wide(Wide),
+}
+
+fn read_line(line: &str) -> Option<(Line, Numbers)> {
+    let mut words = line.split(' ');
+    let name = words.next()?;
+    let hard = words.next()?.parse().ok()?;
+    let soft = words.next()?.parse().ok()?;
+    if words.next().is_some() {
+        return None;
+    }
+    let mark = |digits: &str| {
+        let whole = digits.len() == 16;
+        whole.then(|| u64::from_str_radix(digits, 16).ok())?
+    };
+    let line = match name.strip_prefix('w') {
+        Some(digits) => Line::Write(mark(digits)?),
+        None if name.contains(':') => Line::Wide(Wide::read(name)?),
+        None => Line::Mark(mark(name)?),
+    };
+    Some((line, Numbers { hard, soft }))
+}

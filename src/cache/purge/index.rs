@@ -1,0 +1,214 @@
+//! The index of purges that an isolate has seen.
+//!
+//! Purges are ordered by the ledger's numbers, never by clocks. An entry notes
+//! the number its isolate had seen before it asked the origin; it is dead to
+//! any matching purge with a larger one. A fill in flight during a purge is
+//! therefore dead on arrival.
+
+use super::feed::News;
+use super::unconfirmed_writes::UnconfirmedWrites;
+use super::wide::{HostBucket, Wide};
+use crate::cache::ledger::sequence::Numbers;
+use crate::cache::ledger::sequence::PurgeState;
+use crate::cache::ledger::wire::{MARKS_MAX, SCOPE_MARKS_MAX, SCOPES_MAX, WRITES_MAX};
+use crate::cache::matching::key_scope::KeyScope;
+use std::collections::HashMap;
+
+/// How many marks an index holds before it is learned anew: twice what the
+/// ledger holds at most, 205,000. The ledger drops marks when they widen to a
+/// host or a scope, and does not say which; so an index only grows, by as much
+/// as news bring. At 500 marks a second it is learned anew each 7 minutes at
+/// most, which takes 11 pages of news.
+///
+/// 410,000 marks take 13 MB (2^19 places of 25 bytes), and the new ones beside
+/// them 6.6 MB (2^18): of an isolate's 128.
+pub const INDEX_MARKS_MAX: u64 = 2 * (MARKS_MAX + SCOPES_MAX * SCOPE_MARKS_MAX + WRITES_MAX);
+
+/// What the index must know of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Purgeable<'a> {
+    /// The number that its fill had seen.
+    pub seen: u64,
+    /// The marks of its names (`selector::marks`).
+    pub marks: &'a [u64],
+    /// Its host.
+    pub host: &'a str,
+    /// Its tags.
+    pub tags: &'a [String],
+}
+
+/// The purges an isolate has seen: complete up to [`PurgeIndex::sequence`],
+/// and perhaps some beyond it.
+///
+/// It grows until it is learned anew: see [`INDEX_MARKS_MAX`], also for its
+/// size.
+#[derive(Debug, Default)]
+pub struct PurgeIndex {
+    sequence: u64,
+    newest: u64,
+    floor: Numbers,
+    /// By orders.
+    marks: HashMap<u64, Numbers>,
+    /// By writes.
+    writes: HashMap<u64, Numbers>,
+    scopes: Vec<(KeyScope, Numbers)>,
+    buckets: HashMap<HostBucket, Numbers>,
+    /// What no number of the ledger covers yet.
+    pub unconfirmed: UnconfirmedWrites,
+}
+
+impl PurgeIndex {
+    /// The number up to which the index is complete.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// How many marks it holds.
+    pub fn len(&self) -> usize {
+        self.marks.len().saturating_add(self.writes.len())
+    }
+
+    /// Whether it holds no mark; there may still be a floor.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes in what the ledger told, now or at some time. It may come in any
+    /// order and twice. Whether the index is complete up to the news' number
+    /// now: not if purges between the two are missing.
+    pub fn learn(&mut self, news: &News) -> bool {
+        let connects = news.after <= self.sequence;
+        if connects {
+            self.sequence = self.sequence.max(news.sequence);
+        }
+        self.newest = self.newest.max(self.sequence);
+        let floor_rises = !news.floor.lies_below(self.floor);
+        self.floor.raise(news.floor);
+        self.newest = self.newest.max(self.floor.newest());
+        let floor = self.floor;
+        for (news, marks) in [
+            (&news.marks, &mut self.marks),
+            (&news.writes, &mut self.writes),
+        ] {
+            for (mark, numbers) in news {
+                self.newest = self.newest.max(numbers.newest());
+                if !numbers.lies_below(floor) {
+                    marks.entry(*mark).or_default().raise(*numbers);
+                }
+            }
+        }
+        for (wide, numbers) in &news.wide {
+            self.newest = self.newest.max(numbers.newest());
+            match wide {
+                Wide::Bucket(bucket) => self.buckets.entry(*bucket).or_default().raise(*numbers),
+                Wide::Scope(scope) => self.raise_scope(scope, *numbers),
+            }
+        }
+        if floor_rises {
+            let stays = |numbers: &Numbers| !numbers.lies_below(floor);
+            self.marks.retain(|_, numbers| stays(numbers));
+            self.writes.retain(|_, numbers| stays(numbers));
+            self.buckets.retain(|_, numbers| stays(numbers));
+            self.scopes.retain(|(_, numbers)| stays(numbers));
+        }
+        connects
+    }
+
+    /// Whether it holds so many marks that it is to be learned anew.
+    pub fn is_overfull(&self) -> bool {
+        self.len() as u64 > INDEX_MARKS_MAX
+    }
+
+    /// Takes over an index that was learned from the start, instead of its own
+    /// marks: of these only those stay that the other one has not heard of.
+    pub fn replace(&mut self, anew: Self) {
+        let old = std::mem::replace(self, anew);
+        let covered = self.sequence;
+        self.sequence = covered.max(old.sequence);
+        self.newest = self.newest.max(old.newest);
+        self.floor.raise(old.floor);
+        self.unconfirmed = old.unconfirmed;
+        let is_beyond = |numbers: &Numbers| numbers.newest() > covered;
+        for (old, new) in [(old.marks, &mut self.marks), (old.writes, &mut self.writes)] {
+            for (mark, numbers) in old.into_iter().filter(|(_, numbers)| is_beyond(numbers)) {
+                new.entry(mark).or_default().raise(numbers);
+            }
+        }
+        for (bucket, numbers) in old.buckets {
+            self.buckets.entry(bucket).or_default().raise(numbers);
+        }
+        for (scope, numbers) in old.scopes {
+            self.raise_scope(&scope, numbers);
+        }
+    }
+
+    fn raise_scope(&mut self, scope: &KeyScope, numbers: Numbers) {
+        match self.scopes.iter_mut().find(|(known, _)| known == scope) {
+            Some((_, known)) => known.raise(numbers),
+            None => self.scopes.push((scope.clone(), numbers)),
+        }
+    }
+
+    /// What became of an entry by the purges that the ledger has told of.
+    pub fn state_of(&self, entry: Purgeable<'_>) -> PurgeState {
+        // The usual case: nothing was purged since.
+        if entry.seen >= self.newest {
+            return PurgeState::Alive;
+        }
+        let mut found = self.by_orders(entry);
+        found.raise(self.by_writes(entry));
+        found.state(entry.seen)
+    }
+
+    /// What became of an entry of which only its marks are known, and which no
+    /// wide purge reaches.
+    pub fn state(&self, seen: u64, marks: &[u64]) -> PurgeState {
+        self.state_of(Purgeable {
+            seen,
+            marks,
+            host: "",
+            tags: &[],
+        })
+    }
+
+    /// Whether a write has purged an entry, and no order.
+    pub fn is_of_write(&self, entry: Purgeable<'_>) -> bool {
+        let state = |numbers: Numbers| numbers.state(entry.seen);
+        state(self.by_orders(entry)) == PurgeState::Alive
+            && state(self.by_writes(entry)) != PurgeState::Alive
+    }
+
+    fn by_orders(&self, entry: Purgeable<'_>) -> Numbers {
+        let mut found = raised(&self.marks, entry.marks, self.floor);
+        for (scope, numbers) in &self.scopes {
+            if numbers.newest() > entry.seen && scope.reaches(entry.host, entry.tags) {
+                found.raise(*numbers);
+            }
+        }
+        found
+    }
+
+    fn by_writes(&self, entry: Purgeable<'_>) -> Numbers {
+        let mut found = raised(&self.writes, entry.marks, Numbers::default());
+        // Few ledgers have one, and which it is takes a digest.
+        if !self.buckets.is_empty()
+            && let Some(numbers) = self.buckets.get(&HostBucket::of_host(entry.host))
+        {
+            found.raise(*numbers);
+        }
+        found
+    }
+}
+
+/// The numbers of an entry's marks, from `floor` on.
+fn raised(all: &HashMap<u64, Numbers>, marks: &[u64], floor: Numbers) -> Numbers {
+    let mut found = floor;
+    if !all.is_empty() {
+        for mark in marks {
+            if let Some(numbers) = all.get(mark) {
+                found.raise(*numbers);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,422 @@
+//! Reading purge orders: what is to be purged, by which selectors, hard or
+//! soft, and what is wrong with them.
+//!
+//! The body has the shape of Cloudflare's own purge call, and more: a list
+//! item may be an object with its own `soft`, so that one order may hold both
+//! kinds.
+
+use super::selector::{PREFIX_DEPTH_MAX, Selector, url_selector};
+use crate::cache::config::cascade::{Carried, Cascades};
+use crate::cache::config::keys::Permit;
+use crate::cache::config::rules::Rules;
+use crate::cache::key::cache_key;
+use crate::cache::matching::tag::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
+use crate::http::json_object::{JsonError, pairs, read_bytes};
+use crate::http::url::{self, Url};
+use crate::json_object;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// The longest order. 1,000 items have 131 bytes each: `{"url":"…","soft":true},`
+/// takes 26, and leaves 105 for a URL, which 95 of 100 URLs of a blog do not
+/// exceed (`tests/data`). At 64 KiB half of them would not fit.
+pub const ORDER_BYTES_MAX: usize = 128 * 1024;
+
+/// How many selectors an order may hold, without those that it carries along.
+pub const SELECTORS_MAX: usize = 1000;
+
+/// The kinds of selectors that an order lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `files`
+    Url,
+    /// `tags`
+    Tag,
+    /// `prefixes`
+    Prefix,
+    /// `hosts`
+    Host,
+}
+
+impl Kind {
+    /// The list's name in an order.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Url => "files",
+            Self::Tag => "tags",
+            Self::Prefix => "prefixes",
+            Self::Host => "hosts",
+        }
+    }
+
+    /// The member that holds the selector where an item is an object.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Tag => "tag",
+            Self::Prefix => "prefix",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// Why a body is not an order at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOrder {
+    /// It is not JSON.
+    #[error("{0}")]
+    Json(String),
+    /// It is JSON of another shape.
+    #[error("{0}")]
+    Shape(String),
+    /// It names nothing.
+    #[error("name files, tags, prefixes, hosts or purge_everything")]
+    Empty,
+    /// It names more than [`SELECTORS_MAX`].
+    #[error("an order has at most {SELECTORS_MAX} selectors; split it")]
+    TooMany,
+    /// It carries more along than a receipt may list.
+    #[error("its tags carry too many others for one receipt; split it")]
+    TooMuchCarried,
+}
+
+/// How much of an error's text is kept, in characters: it quotes the body.
+const PROBLEM_CHARS_MAX: usize = 500;
+
+/// Reads a JSON body.
+pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotOrder> {
+    let text = |error: JsonError| error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
+    // Reading stops at the first error of shape. The rest must be JSON, too.
+    read_bytes(bytes).map_err(|error| match read_bytes::<Value>(bytes) {
+        Err(syntax) => NotOrder::Json(text(syntax)),
+        Ok(_) => NotOrder::Shape(text(error)),
+    })
+}
+
+/// What is wrong with a part of an order: its path, such as `files[2]`, and
+/// the problem.
+pub type Refusal = (String, String);
+
+/// One selector of an order.
+#[derive(Clone, Debug)]
+struct Item {
+    path: String,
+    selector: Selector,
+    soft: bool,
+    /// The canonical URL of a file.
+    url: Option<Url>,
+}
+
+/// An order as it was sent, selector by selector.
+#[derive(Debug, Default)]
+pub struct Draft {
+    items: Vec<Item>,
+    /// What is wrong with it.
+    pub refused: Vec<Refusal>,
+    /// Whether its soft files are to be fetched again.
+    refresh: bool,
+    /// Whether it only wants to know what it would do.
+    pub dry_run: bool,
+}
+
+/// What an order comes to, as the ledger takes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// What is gone, as selectors' texts; what is carried along comes last.
+    pub hard: Vec<String>,
+    /// What is stale, likewise. Nothing that is also gone.
+    pub soft: Vec<String>,
+    /// Which tags carried which others.
+    pub cascade: Carried,
+    /// URLs to be fetched again.
+    pub refresh: Vec<String>,
+}
+
+/// The body. Items are checked one by one, so that an error can list all bad
+/// ones.
+#[derive(Default, Deserialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
+struct OrderBody {
+    files: Vec<ListItem>,
+    tags: Vec<ListItem>,
+    prefixes: Vec<ListItem>,
+    hosts: Vec<ListItem>,
+    purge_everything: bool,
+    soft: bool,
+    refresh: bool,
+    dry_run: bool,
+}
+
+json_object!(OrderBody);
+
+/// An item of a list. Of another shape it is `Other` instead of an error, which
+/// would end the reading.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListItem {
+    Text(String),
+    Object(#[serde(with = "pairs")] Vec<(String, Value)>),
+    Other(IgnoredAny),
+}
+
+/// Reads an order's body. `with_headers`: files may be objects with `headers`,
+/// as Cloudflare's clients send them; here all variants go anyway.
+pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, NotOrder> {
+    let body: OrderBody = read_body(bytes)?;
+    let lists = [
+        (Kind::Url, &body.files),
+        (Kind::Tag, &body.tags),
+        (Kind::Prefix, &body.prefixes),
+        (Kind::Host, &body.hosts),
+    ];
+    let listed: usize = lists.iter().map(|(_, list)| list.len()).sum();
+    if listed.saturating_add(usize::from(body.purge_everything)) > SELECTORS_MAX {
+        return Err(NotOrder::TooMany);
+    }
+    let mut draft = Draft {
+        refresh: body.refresh,
+        dry_run: body.dry_run,
+        ..Draft::default()
+    };
+    for (kind, list) in lists {
+        for (at, item) in list.iter().enumerate() {
+            let path = format!("{}[{at}]", kind.list());
+            match read_item(kind, item, with_headers) {
+                Ok((text, soft)) => draft.add(rules, kind, path, text, soft.unwrap_or(body.soft)),
+                Err((member, problem)) => draft.refused.push((path + &member, problem)),
+            }
+        }
+    }
+    if body.purge_everything {
+        draft.add_everything(body.soft);
+    }
+    draft.require_soft_file();
+    Ok(draft)
+}
+
+/// A selector's text and its own `soft`, from a text or an object. An error
+/// has the path within the item.
+fn read_item(
+    kind: Kind,
+    item: &ListItem,
+    with_headers: bool,
+) -> Result<(&str, Option<bool>), Refusal> {
+    let member = kind.member();
+    let wrong = |name: &str, problem: &str| Err((name.to_owned(), problem.to_owned()));
+    let object = match item {
+        ListItem::Text(text) => return Ok((text, None)),
+        ListItem::Object(members) => members,
+        ListItem::Other(_) => {
+            return wrong("", "must be a text, or an object without repeated names");
+        }
+    };
+    for (name, _) in object {
+        let headers = with_headers && kind == Kind::Url && name == "headers";
+        if name != member && name != "soft" && !headers {
+            let problem = format!("only \"{member}\" and \"soft\" are known here");
+            return Err((format!(".{name}"), problem));
+        }
+    }
+    let find = |wanted: &str| object.iter().find(|(name, _)| name == wanted);
+    let soft = match find("soft") {
+        None => None,
+        Some((_, Value::Bool(soft))) => Some(*soft),
+        Some(_) => return wrong(".soft", "must be true or false"),
+    };
+    match find(member) {
+        Some((_, Value::String(text))) => Ok((text, soft)),
+        Some(_) => Err((format!(".{member}"), "must be a text".to_owned())),
+        None => Err((String::new(), format!("has no \"{member}\""))),
+    }
+}
+
+impl Draft {
+    /// Adds a selector, normalised like a request, or what is wrong with it.
+    pub fn add(&mut self, rules: &Rules, kind: Kind, path: String, text: &str, soft: bool) {
+        let read = match kind {
+            Kind::Url => file(rules, text).map(|(selector, url)| (selector, Some(url))),
+            Kind::Tag => tag(text).map(|selector| (selector, None)),
+            Kind::Prefix => prefix(text).map(|selector| (selector, None)),
+            Kind::Host => host(text).map(|selector| (selector, None)),
+        };
+        match read {
+            Ok((selector, url)) => self.items.push(Item {
+                path,
+                selector,
+                soft,
+                url,
+            }),
+            Err(problem) => self.refused.push((path, problem)),
+        }
+    }
+
+    /// Adds the path of a URL with all its queries, or what is wrong with it.
+    pub fn add_path(&mut self, path: String, text: &str) {
+        match Url::parse(text) {
+            Ok(url) => {
+                let url = cache_key::canonical_path(&url);
+                self.items.push(Item {
+                    path,
+                    selector: Selector::Path(format!("{}{}", url.host, url.path)),
+                    soft: false,
+                    url: None,
+                });
+            }
+            Err(error) => self.refused.push((path, format!("the URL {error}"))),
+        }
+    }
+
+    /// Adds everything there is.
+    pub fn add_everything(&mut self, soft: bool) {
+        self.items.push(Item {
+            path: "purge_everything".to_owned(),
+            selector: Selector::Everything,
+            soft,
+            url: None,
+        });
+    }
+
+    /// An order may not name nothing, nor more than [`SELECTORS_MAX`].
+    pub fn check_size(&self) -> Result<(), NotOrder> {
+        match self.items.len() {
+            0 if self.refused.is_empty() => Err(NotOrder::Empty),
+            size if size > SELECTORS_MAX => Err(NotOrder::TooMany),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tags that it names itself.
+    pub fn tags(&self) -> Vec<String> {
+        self.items.iter().filter_map(Item::tag).cloned().collect()
+    }
+
+    /// Takes out what a key may not purge, and names it.
+    pub fn limit(&mut self, permit: &Permit, key: &str) {
+        let refused = &mut self.refused;
+        self.items.retain(|item| {
+            let allowed = permit.allows(&item.selector);
+            if !allowed {
+                let problem = format!("the key {key} may not purge {}", item.selector);
+                refused.push((item.path.clone(), problem));
+            }
+            allowed
+        });
+    }
+
+    /// What it comes to: each selector once, hard before soft, with what its
+    /// tags carry along.
+    pub fn settle(&self, cascades: &Cascades) -> Result<Settled, NotOrder> {
+        let mut settled = Settled::default();
+        let mut named = HashSet::new();
+        for soft in [false, true] {
+            let items = || self.items.iter().filter(move |item| item.soft == soft);
+            let tags = items().filter_map(Item::tag).map(String::as_str);
+            let carried = cascades
+                .expand(tags, &mut settled.cascade)
+                .ok_or(NotOrder::TooMuchCarried)?;
+            let carried = carried.into_iter().map(Selector::Tag);
+            let selectors = items().map(|item| item.selector.clone()).chain(carried);
+            let texts = selectors.map(|selector| selector.to_string());
+            let new: Vec<String> = texts.filter(|text| named.insert(text.clone())).collect();
+            match soft {
+                false => settled.hard = new,
+                true => settled.soft = new,
+            }
+        }
+        settled.refresh = self.files_to_refresh(&settled.hard);
+        Ok(settled)
+    }
+
+    /// The soft files, if they are to be fetched again: not those that are
+    /// also gone.
+    fn files_to_refresh(&self, hard: &[String]) -> Vec<String> {
+        if !self.refresh {
+            return Vec::new();
+        }
+        let gone: HashSet<&str> = hard.iter().map(String::as_str).collect();
+        let soft = self.items.iter().filter(|item| item.soft);
+        let soft = soft.filter(|item| !gone.contains(item.selector.to_string().as_str()));
+        let urls = soft.filter_map(|item| item.url.as_ref());
+        let mut named = HashSet::new();
+        urls.map(Url::to_string)
+            .filter(|url| named.insert(url.clone()))
+            .collect()
+    }
+
+    /// `refresh` without anything to fetch is a mistake of the sender's.
+    fn require_soft_file(&mut self) {
+        let hard: Vec<String> = self
+            .items
+            .iter()
+            .filter(|item| !item.soft)
+            .map(|item| item.selector.to_string())
+            .collect();
+        // A file that cannot be read is named already.
+        let none = self.refused.is_empty() && self.files_to_refresh(&hard).is_empty();
+        if self.refresh && none {
+            let problem = "needs soft files: it fetches them again behind the purge".to_owned();
+            self.refused.push(("refresh".to_owned(), problem));
+        }
+    }
+}
+
+impl Item {
+    fn tag(&self) -> Option<&String> {
+        match &self.selector {
+            Selector::Tag(tag) => Some(tag),
+            _ => None,
+        }
+    }
+}
+
+/// The selector of a URL, and the URL in the spelling of its rule.
+fn file(rules: &Rules, text: &str) -> Result<(Selector, Url), String> {
+    let url = Url::parse(text).map_err(|error| format!("the URL {error}"))?;
+    let url = cache_key::canonical_path(&url);
+    let rule = rules.rule_for(&url);
+    let selector = url_selector(url.clone(), &rule);
+    Ok((selector, cache_key::canonical_query(url, &rule)))
+}
+
+fn tag(text: &str) -> Result<Selector, String> {
+    if is_reserved_tag(text) {
+        Err(format!(
+            "tags that begin with {RESERVED_TAG_PREFIX} are reserved"
+        ))
+    } else if is_tag(text) {
+        Ok(Selector::Tag(text.to_owned()))
+    } else {
+        Err("a tag is 1 to 1024 printable ASCII characters without spaces and commas".to_owned())
+    }
+}
+
+/// `host/path`, with or without a scheme. It covers the path itself and what
+/// lies below it, at `/` boundaries.
+fn prefix(text: &str) -> Result<Selector, String> {
+    let text = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    let url = Url::parse(&text).map_err(|error| format!("the prefix {error}"))?;
+    if url.query.is_some() {
+        return Err("a prefix has no query".to_owned());
+    }
+    let url = cache_key::canonical_path(&url);
+    if url.path.matches('/').count() > PREFIX_DEPTH_MAX {
+        return Err(format!("a prefix has at most {PREFIX_DEPTH_MAX} segments"));
+    }
+    let path = url.path.trim_end_matches('/');
+    Ok(Selector::Prefix(format!("{}{path}", url.host)))
+}
+
+/// A host name. A port is read and ignored: a host is one on all its ports.
+fn host(text: &str) -> Result<Selector, String> {
+    if url::canonical_host(url::host_name(text)).is_none() {
+        return Err("must be a host name, such as www.example.com".to_owned());
+    }
+    let url = Url::parse(&format!("https://{text}")).map_err(|error| format!("it {error}"))?;
+    Ok(Selector::Host(url.host_name().to_owned()))
+}

@@ -1,0 +1,15 @@
+//! What the key of an order permits.
+
+use super::selector::Selector;
+use crate::cache::config::keys::Permit;
+
+impl Permit {
+    /// Whether an order may name this.
+    pub fn allows(&self, selector: &Selector) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Only { everything, .. } if *selector == Selector::Everything => *everything,
+            Self::Only { scope, .. } => scope.holds(&selector.to_string()),
+        }
+    }
+}

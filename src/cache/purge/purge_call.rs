@@ -1,0 +1,193 @@
+//! Purge calls in the words of other caches: Varnish's `PURGE`, Fastly's and
+//! Cloudflare's calls. A rule turns each on; where none does, these requests
+//! go to the origin like any other.
+//!
+//! Sources: Fastly, "Purge API"; Cloudflare, "Purge Cached Content"; and what
+//! their public clients send.
+
+use super::order::{self, Draft, Kind, NotOrder};
+use super::varnish;
+use crate::cache::config::purge_dialect::Dialect;
+use crate::cache::config::rule::Rule;
+use crate::cache::config::rules::Rules;
+use crate::http::fields::Fields;
+use crate::http::head::RequestHead;
+use crate::http::url::{Url, decoded};
+use crate::json_object;
+use serde::Deserialize;
+
+/// A call in a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// What is called for.
+    pub action: Action,
+}
+
+/// What a call is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// To purge the URL that the request names.
+    Url(String),
+    /// To purge what URL and fields say in Varnish's words (`cache::purge::index::varnish`).
+    Varnish {
+        /// Whether the method is `BAN`.
+        ban: bool,
+        /// The URL that the request names.
+        url: Url,
+    },
+    /// To purge one tag, named in the path.
+    Tag(String),
+    /// To purge tags, named in a field or in the body.
+    Tags(Option<String>),
+    /// To purge everything.
+    Everything,
+    /// To do what the body says, which is an order.
+    Order,
+    /// To tell the zone of this name: clients ask before they purge.
+    Zone(String),
+    /// To tell whether the token is good.
+    Verify,
+}
+
+/// The call that a request makes under its rule, if it is one. `url` is the
+/// request's in canonical form.
+pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<Call> {
+    let speaks = |dialect: &Dialect| rule.purge_dialects.contains(dialect);
+    let (method, path, fields) = (request.method.name(), url.path.as_str(), &request.fields);
+    let found = |dialect, action| Some(Call { dialect, action });
+    if varnish::is_method(method) {
+        let ban = method == "BAN";
+        let fastly = speaks(&Dialect::Fastly) && !ban;
+        if fastly && (fields.has("fastly-key") || !speaks(&Dialect::Varnish)) {
+            return found(Dialect::Fastly, Action::Url(request.url.to_string()));
+        }
+        return speaks(&Dialect::Varnish).then(|| Call {
+            dialect: Dialect::Varnish,
+            action: Action::Varnish {
+                ban,
+                url: request.url.clone(),
+            },
+        });
+    }
+    if speaks(&Dialect::Fastly)
+        && method == "POST"
+        && let Some(action) = fastly(path, url.query.as_deref(), fields)
+    {
+        return found(Dialect::Fastly, action);
+    }
+    if speaks(&Dialect::Cloudflare)
+        && let Some(action) = cloudflare(method, url)
+    {
+        return found(Dialect::Cloudflare, action);
+    }
+    None
+}
+
+fn fastly(path: &str, query: Option<&str>, fields: &Fields) -> Option<Action> {
+    if let Some(rest) = path.strip_prefix("/purge/") {
+        // Generated clients escape the whole URL.
+        let whole = match rest.contains('/') {
+            true => rest.to_owned(),
+            false => decoded(rest)?,
+        };
+        let whole = match query {
+            Some(query) => format!("{whole}?{query}"),
+            None => whole,
+        };
+        return Some(Action::Url(match whole.contains("://") {
+            true => whole,
+            false => format!("https://{whole}"),
+        }));
+    }
+    let (service, rest) = path.strip_prefix("/service/")?.split_once('/')?;
+    if service.is_empty() {
+        return None;
+    }
+    match rest {
+        "purge" => Some(Action::Tags(fields.joined("surrogate-key"))),
+        "purge_all" => Some(Action::Everything),
+        _ => Some(Action::Tag(decoded(rest.strip_prefix("purge/")?)?)),
+    }
+}
+
+fn cloudflare(method: &str, url: &Url) -> Option<Action> {
+    let path = url.path.strip_prefix("/client/v4/")?.trim_end_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    match (method, first, rest) {
+        ("GET", "zones", "") => {
+            let parameters = url.query.as_deref().unwrap_or_default().split('&');
+            let name = parameters
+                .filter_map(|text| text.strip_prefix("name="))
+                .next();
+            Some(Action::Zone(match name {
+                Some(name) => decoded(name)?,
+                None => url.host_name().to_owned(),
+            }))
+        }
+        ("GET", "user", "tokens/verify") => Some(Action::Verify),
+        // Older clients say DELETE.
+        ("POST" | "DELETE", "zones", rest) => {
+            let zone = rest.strip_suffix("/purge_cache")?;
+            (!zone.is_empty() && !zone.contains('/')).then_some(Action::Order)
+        }
+        _ => None,
+    }
+}
+
+impl Call {
+    /// The order that the call comes to.
+    pub fn draft(&self, rules: &Rules, fields: &Fields, body: &[u8]) -> Result<Draft, NotOrder> {
+        // Fastly: "if present", whatever its value.
+        let soft = self.dialect == Dialect::Fastly && fields.has("fastly-soft-purge");
+        let mut draft = Draft::default();
+        let mut add = |kind, path: String, text: &str| draft.add(rules, kind, path, text, soft);
+        match &self.action {
+            Action::Url(text) => add(Kind::Url, "url".to_owned(), text),
+            Action::Tag(tag) => add(Kind::Tag, "surrogate_key".to_owned(), tag),
+            Action::Tags(named) => {
+                let tags = match named {
+                    Some(named) => split_tags(named),
+                    None => tags_of(body)?,
+                };
+                for (at, tag) in tags.iter().enumerate() {
+                    add(Kind::Tag, format!("surrogate_keys[{at}]"), tag);
+                }
+            }
+            // Fastly: "cannot be done in soft mode".
+            Action::Everything => draft.add_everything(false),
+            Action::Order => draft = order::read(rules, body, true)?,
+            Action::Varnish { ban, url } => varnish::read(&mut draft, rules, *ban, url, fields)?,
+            Action::Zone(_) | Action::Verify => {}
+        }
+        Ok(draft)
+    }
+}
+
+fn split_tags(text: &str) -> Vec<String> {
+    text.split([' ', '\t', ','])
+        .filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Fastly's body.
+#[derive(Deserialize)]
+#[serde(remote = "Self")]
+struct FastlyBody {
+    surrogate_keys: Vec<String>,
+}
+
+json_object!(FastlyBody);
+
+fn tags_of(body: &[u8]) -> Result<Vec<String>, NotOrder> {
+    let read = order::read_body(body).map_err(|error| match error {
+        NotOrder::Shape(_) => {
+            let problem = "name the tags in Surrogate-Key, or as a list \"surrogate_keys\"";
+            NotOrder::Shape(problem.to_owned())
+        }
+        other => other,
+    });
+    read.map(|body: FastlyBody| body.surrogate_keys)
+}

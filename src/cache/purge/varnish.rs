@@ -1,0 +1,436 @@
+//! What a `PURGE` or `BAN` of a client of Varnish means, in our selectors.
+//!
+//! Varnish itself has no such protocol: each site's VCL makes its own, and
+//! plug-ins agree on a handful of fields. A call is taken for what these say
+//! where selectors reach all that is meant (exactly, or more); otherwise it is
+//! refused with what to do instead. A receipt for a URL that nobody has, such
+//! as `/.*`, would be a lie.
+//!
+//! Sources, as of 2026: Varnish, "Purging and banning" (`PURGE`, `BAN`);
+//! WordPress, "Proxy Cache Purge" and "WP Rocket" (`X-Purge-Method`), "Varnish
+//! Caching" (`X-VC-Purge-Method`, `X-VC-Purge-Host`, `X-VC-Purge-Key`);
+//! o2switch (`X-Purge-Regex`); Drupal, "Purge", "Varnish purger" (`BAN` with
+//! `Cache-Tags`, `X-Cache-Tags` or `Purge-Cache-Tags`); FOSHttpCache, "Proxy
+//! clients" (`X-Host`, `X-Url`, `X-Content-Type`, `X-Cache-Tags`,
+//! `xkey-purge`, `xkey-softpurge`); Magento 2 (`X-Magento-Tags-Pattern`);
+//! Shopware (`xkey`); Ibexa (`key`, `X-Location-Id`, `X-Invalidate-Token`);
+//! TYPO3, "varnish" (`Varnish-Ban-…`); Laravel, "Acetone" (`X-Ban-Url`); Plone
+//! and Wagtail (`PURGE` without fields).
+
+use super::order::{Draft, Kind, NotOrder, SELECTORS_MAX};
+use super::pattern::{Branch, End, PatternError, expand};
+use crate::cache::config::rules::Rules;
+use crate::http::fields::Fields;
+use crate::http::url::{Url, canonical_host, host_name};
+
+/// The fields by which a call says that its URL is a pattern, or is not.
+const METHODS: [&str; 2] = ["x-purge-method", "x-vc-purge-method"];
+
+/// Fields with tags between blanks or commas.
+const TAG_LISTS: [&str; 6] = [
+    "xkey-purge",
+    "xkey-softpurge",
+    "xkey",
+    "key",
+    "surrogate-key",
+    "cache-tag",
+];
+
+/// The one of [`TAG_LISTS`] whose tags become stale only.
+const SOFT: &str = "xkey-softpurge";
+
+/// Fields with a regular expression for the tags of an answer.
+const TAG_PATTERNS: [&str; 5] = [
+    "cache-tags",
+    "x-cache-tags",
+    "purge-cache-tags",
+    "x-drupal-cache-tags",
+    "x-magento-tags-pattern",
+];
+
+/// Fields with a regular expression for URLs.
+const URL_PATTERNS: [&str; 3] = ["x-url", "x-ban-url", "x-purge-url"];
+
+/// o2switch: what follows the path of the call, or a path of its own.
+const PURGE_REGEX: &str = "x-purge-regex";
+
+/// Fields with a regular expression for hosts.
+const HOST_PATTERNS: [&str; 4] = ["x-host", "x-ban-host", "x-purge-host", "x-vc-purge-host"];
+
+/// Fields that say what is to go by what answers here do not have.
+const UNKNOWN: [&str; 8] = [
+    "x-location-id",
+    "x-purge-domain",
+    "x-ban-regex",
+    "varnish-ban-all",
+    "varnish-ban-typo3-pid",
+    "varnish-ban-typo3-tag",
+    "varnish-ban-typo3-sitename",
+    "ban-expression",
+];
+
+const TAGS_HINT: &str = "of tags, a list, an alternation such as (a|b), and .* for everything are known: name the tags one by one, in xkey-purge or Cache-Tags";
+const URLS_HINT: &str = "of URL patterns, .* for the whole host, /path/.* for a path and all below it, and ^/path$ for one page are known, and alternations of them: send one of these, or PURGE the URL itself";
+const HOSTS_HINT: &str = "of hosts, names such as ^www\\.example\\.com$ and alternations of them are known, and .* only where the URL is .* too: name the hosts";
+const METHOD_HINT: &str = "must be regex, exact or default";
+const UNKNOWN_HINT: &str =
+    "answers here cannot be found by this field: PURGE the URL, or name tags in xkey-purge";
+const EXACT_HINT: &str =
+    "no page has such a URL: for a pattern, send X-Purge-Method: regex or none";
+const BAR_HINT: &str = "a path with | or ( and a wildcard may be a page's own address: for a pattern, send X-Purge-Method: regex; for the page, exact";
+const REST_HINT: &str = "must not begin with |, which would make it another path: send a pattern that begins with ^ or /";
+const QUERY_HINT: &str = "a pattern must not have a query: send it in X-Purge-Regex, or PURGE the URL with X-Purge-Method: exact";
+
+/// Whether a method is one of these calls.
+pub fn is_method(method: &str) -> bool {
+    matches!(method, "PURGE" | "BAN")
+}
+
+/// The fields of a call that change what it means, as lines `name: value` in
+/// a fixed order. A signature must cover them (`flow::purge::append::authenticate`).
+pub fn lines(fields: &Fields) -> String {
+    let lists = [
+        METHODS.as_slice(),
+        &TAG_LISTS,
+        &TAG_PATTERNS,
+        &URL_PATTERNS,
+        &[PURGE_REGEX],
+        &HOST_PATTERNS,
+    ];
+    let names = lists.into_iter().flatten();
+    let lines = names.filter_map(|name| Some((name, fields.joined(name)?)));
+    lines.fold(String::new(), |text, (name, value)| {
+        format!("{text}\n{name}: {}", value.trim())
+    })
+}
+
+/// The token that a plug-in of WordPress ("Varnish Caching") or FOSHttpCache
+/// sends, from a field of its own.
+pub fn token(fields: &Fields) -> Option<&str> {
+    let own = ["x-vc-purge-key", "x-invalidate-token"];
+    own.into_iter().find_map(|name| fields.get(name))
+}
+
+/// What the words of the fields say of the call's own URL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    None,
+    Regex,
+    Exact,
+    /// With all its queries, as in the plug-ins' own VCL.
+    Default,
+}
+
+/// What is wrong with a call: the field, and what to do.
+struct Wrong(&'static str, &'static str);
+
+/// The hosts that a call is about.
+enum Hosts {
+    All,
+    These(Vec<String>),
+}
+
+/// Adds what a call means to the draft. `ban`: its method is `BAN`. An error
+/// if it names too much for one order.
+pub fn read(
+    draft: &mut Draft,
+    rules: &Rules,
+    ban: bool,
+    url: &Url,
+    fields: &Fields,
+) -> Result<(), NotOrder> {
+    let call = Call {
+        rules,
+        ban,
+        url,
+        fields,
+    };
+    match call.mean(draft) {
+        Ok(()) => Ok(()),
+        Err(Failure::TooMany) => Err(NotOrder::TooMany),
+        Err(Failure::Wrong(Wrong(field, hint))) => {
+            draft.refused.push((field.to_owned(), hint.to_owned()));
+            Ok(())
+        }
+    }
+}
+
+enum Failure {
+    TooMany,
+    Wrong(Wrong),
+}
+
+fn wrong(field: &'static str, hint: &'static str) -> Failure {
+    Failure::Wrong(Wrong(field, hint))
+}
+
+/// The branches of a pattern in a field.
+fn branches(field: &'static str, value: &str, hint: &'static str) -> Result<Vec<Branch>, Failure> {
+    expand(value.trim()).map_err(|error| match error {
+        PatternError::Unknown => wrong(field, hint),
+        PatternError::TooLarge => Failure::TooMany,
+    })
+}
+
+struct Call<'a> {
+    rules: &'a Rules,
+    ban: bool,
+    url: &'a Url,
+    fields: &'a Fields,
+}
+
+impl Call<'_> {
+    fn mean(&self, draft: &mut Draft) -> Result<(), Failure> {
+        if let Some(field) = UNKNOWN.iter().find(|name| self.fields.has(name)) {
+            return Err(wrong(field, UNKNOWN_HINT));
+        }
+        let word = self.word()?;
+        let named_lists = self.tag_lists(draft);
+        let named_patterns = self.tag_patterns(draft)?;
+        if named_lists || named_patterns {
+            // A URL or host beside them would narrow it: all of the tags is
+            // more.
+            return Ok(());
+        }
+        let hosts = self.hosts()?;
+        let patterns = self.url_patterns()?;
+        match patterns {
+            Some((field, patterns)) => self.add_patterns(draft, field, patterns, hosts),
+            None => self.add_own_url(draft, word, hosts),
+        }
+    }
+
+    fn word(&self) -> Result<Word, Failure> {
+        let mut found = Word::None;
+        for field in METHODS {
+            let value = self.fields.joined(field).unwrap_or_default();
+            let word = match value.trim().to_ascii_lowercase().as_str() {
+                "" => continue,
+                "regex" => Word::Regex,
+                "exact" => Word::Exact,
+                "default" => Word::Default,
+                _ => return Err(wrong(field, METHOD_HINT)),
+            };
+            if found != Word::None && found != word {
+                return Err(wrong(field, METHOD_HINT));
+            }
+            found = word;
+        }
+        Ok(found)
+    }
+
+    fn tag_lists(&self, draft: &mut Draft) -> bool {
+        let mut any = false;
+        for field in TAG_LISTS {
+            let Some(value) = self.fields.joined(field) else {
+                continue;
+            };
+            any = true;
+            self.add_tags(draft, field, &value, field == SOFT);
+        }
+        any
+    }
+
+    fn add_tags(&self, draft: &mut Draft, field: &str, text: &str, soft: bool) {
+        for tag in text.split([' ', '\t', ',']).filter(|tag| !tag.is_empty()) {
+            draft.add(self.rules, Kind::Tag, field.to_owned(), tag, soft);
+        }
+    }
+
+    fn tag_patterns(&self, draft: &mut Draft) -> Result<bool, Failure> {
+        let mut any = false;
+        for field in TAG_PATTERNS {
+            let Some(value) = self.fields.joined(field) else {
+                continue;
+            };
+            any = true;
+            for Branch { text, end, .. } in branches(field, &value, TAGS_HINT)? {
+                match (text.as_str(), end) {
+                    ("", End::Rest) => draft.add_everything(false),
+                    ("", _) | (_, End::Rest | End::Below | End::Queries) => {
+                        return Err(wrong(field, TAGS_HINT));
+                    }
+                    (tags, End::Open | End::Closed) => self.add_tags(draft, field, tags, false),
+                }
+            }
+        }
+        Ok(any)
+    }
+
+    fn hosts(&self) -> Result<Hosts, Failure> {
+        for field in HOST_PATTERNS {
+            let Some(value) = self.fields.joined(field) else {
+                continue;
+            };
+            let mut hosts = Vec::new();
+            for Branch { text, end, .. } in branches(field, &value, HOSTS_HINT)? {
+                match (text.is_empty(), end) {
+                    (true, End::Rest) => return Ok(Hosts::All),
+                    (false, End::Open | End::Closed) if is_host(&text) => hosts.push(text),
+                    _ => return Err(wrong(field, HOSTS_HINT)),
+                }
+            }
+            return Ok(Hosts::These(hosts));
+        }
+        Ok(Hosts::These(vec![self.url.host.clone()]))
+    }
+
+    /// The patterns of URLs that the call's fields name, and in which.
+    fn url_patterns(&self) -> Result<Option<(&'static str, Vec<Branch>)>, Failure> {
+        for field in URL_PATTERNS {
+            if let Some(value) = self.fields.joined(field) {
+                return Ok(Some((field, branches(field, &value, URLS_HINT)?)));
+            }
+        }
+        let Some(value) = self.fields.joined(PURGE_REGEX) else {
+            return Ok(None);
+        };
+        let value = value.trim();
+        if value.starts_with('|') {
+            return Err(wrong(PURGE_REGEX, REST_HINT));
+        }
+        let whole = match value.starts_with(['^', '/']) {
+            true => value.to_owned(),
+            false => format!("{}{value}", escaped(&self.url.path)),
+        };
+        Ok(Some((
+            PURGE_REGEX,
+            branches(PURGE_REGEX, &whole, URLS_HINT)?,
+        )))
+    }
+
+    fn add_own_url(&self, draft: &mut Draft, word: Word, hosts: Hosts) -> Result<(), Failure> {
+        const FIELD: &str = "url";
+        let path = self.url.path.as_str();
+        let is_pattern = path.contains('*') || path.contains(".+");
+        if word == Word::Regex || (word == Word::None && is_pattern) {
+            if word == Word::None && has_alternation(path) {
+                return Err(wrong(FIELD, BAR_HINT));
+            }
+            if self.url.query.is_some() {
+                return Err(wrong(FIELD, QUERY_HINT));
+            }
+            let pattern = match word {
+                // The URL standard escapes these in paths.
+                Word::Regex => path.replace("%5E", "^").replace("%7C", "|"),
+                _ => path.to_owned(),
+            };
+            let patterns = branches(FIELD, &pattern, URLS_HINT)?;
+            return self.add_patterns(draft, FIELD, patterns, hosts);
+        }
+        let wild = [".*", "/*", ".*)", ".*$"];
+        if wild.iter().any(|end| path.ends_with(end)) {
+            return Err(wrong(FIELD, EXACT_HINT));
+        }
+        let end = match word {
+            Word::Default => End::Queries,
+            // A ban is for all that begins like this, in most VCL.
+            Word::None if self.ban => End::Below,
+            _ => End::Closed,
+        };
+        let text = match (&self.url.query, end) {
+            (Some(query), End::Closed) => format!("{}?{query}", self.url.path),
+            _ => self.url.path.clone(),
+        };
+        let own = Branch {
+            anchored: true,
+            text,
+            end,
+        };
+        self.add_patterns(draft, FIELD, vec![own], hosts)
+    }
+
+    fn add_patterns(
+        &self,
+        draft: &mut Draft,
+        field: &'static str,
+        patterns: Vec<Branch>,
+        hosts: Hosts,
+    ) -> Result<(), Failure> {
+        let whole = |pattern: &Branch| {
+            let open = matches!(pattern.end, End::Open | End::Rest | End::Below);
+            open && matches!(pattern.text.as_str(), "" | "/")
+        };
+        let hosts = match hosts {
+            Hosts::All if patterns.iter().any(whole) => {
+                draft.add_everything(false);
+                return Ok(());
+            }
+            Hosts::All => return Err(wrong("x-host", HOSTS_HINT)),
+            Hosts::These(hosts) => hosts,
+        };
+        if hosts.len().saturating_mul(patterns.len()) > SELECTORS_MAX {
+            return Err(Failure::TooMany);
+        }
+        for pattern in &patterns {
+            let kind = reach(pattern).ok_or_else(|| wrong(field, URLS_HINT))?;
+            for host in &hosts {
+                self.add_place(draft, field, kind, host, &pattern.text);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_place(&self, draft: &mut Draft, field: &str, reach: Reach, host: &str, text: &str) {
+        let url = format!("{}://{host}{text}", self.url.scheme);
+        let field = field.to_owned();
+        match reach {
+            Reach::Url => draft.add(self.rules, Kind::Url, field, &url, false),
+            Reach::Prefix => draft.add(self.rules, Kind::Prefix, field, &url, false),
+            Reach::Path => draft.add_path(field, &url),
+        }
+    }
+}
+
+/// Whether a path could be read as an alternation, where it may as well be a
+/// page's own address: `/wiki/A/|/*`. A `(.*)` at the end names nothing else.
+fn has_alternation(path: &str) -> bool {
+    let start = path.strip_suffix("(.*)").unwrap_or(path);
+    start.contains(['|', '(']) || start.to_ascii_uppercase().contains("%7C")
+}
+
+/// A path as the pattern that names it alone.
+fn escaped(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for char in path.chars() {
+        if "\\^$.|?*+()[]{}".contains(char) {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
+/// Whether a text is a host, perhaps with a port, and nothing else: of
+/// `b.test#` the path that comes behind it would be a fragment.
+fn is_host(text: &str) -> bool {
+    let url = Url::parse(&format!("http://{text}/"));
+    url.is_ok() && canonical_host(host_name(text)).is_some()
+}
+
+/// Which selector a pattern of URLs comes to.
+#[derive(Clone, Copy)]
+enum Reach {
+    Url,
+    Path,
+    Prefix,
+}
+
+/// The selector that reaches all that a pattern means. A path that no `^`
+/// precedes begins at the root all the same: nobody means `/a/blog/` by
+/// `/blog/.*`.
+fn reach(pattern: &Branch) -> Option<Reach> {
+    let text = pattern.text.as_str();
+    let has_query = text.contains('?');
+    match pattern.end {
+        End::Open | End::Rest if text.is_empty() => Some(Reach::Prefix),
+        _ if !text.starts_with('/') => None,
+        End::Closed => pattern.anchored.then_some(Reach::Url),
+        // More than the query that it names.
+        End::Open | End::Rest | End::Queries if has_query => Some(Reach::Path),
+        End::Queries => Some(Reach::Path),
+        End::Below if !has_query => Some(Reach::Prefix),
+        End::Open | End::Rest if text.ends_with('/') => Some(Reach::Prefix),
+        _ => None,
+    }
+}

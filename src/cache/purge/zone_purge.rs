@@ -1,0 +1,274 @@
+//! The zone's own purge call: what an order becomes there, how fast calls may
+//! follow each other, and what an answer means.
+//!
+//! It reaches what the Cache API holds in every data centre, but only by tag,
+//! host and prefix: entries lie under URLs of our own, so a purge by URL does
+//! not find them (Cloudflare Workers, "How the Cache works"). So each entry is
+//! stored with a tag for every name by which an order could mean it, and all
+//! orders go as tags: exact at `/` boundaries too, and one kind of call.
+//!
+//! Source: Cloudflare API, "Purge Cached Content" (one of `tags`, `hosts`,
+//! `prefixes`, `files` and `purge_everything` a call); Cloudflare Cache, "Purge
+//! cache" (limits) and "Purge cache by cache-tags".
+
+use super::selector::{EVERYTHING, Selector, mark_of};
+use crate::cache::config::limits::Pace;
+use crate::cache::matching::tag::{RESERVED_TAG_PREFIX, is_reserved_tag};
+use crate::http::json_object::{print, read};
+use crate::json_object;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::ops::Not;
+
+/// How many names one call may have: "max operations per request", on every
+/// plan.
+pub const NAMES_MAX: usize = 100;
+
+/// Cloudflare heeds this much of `Cache-Tag`.
+const CACHE_TAG_BYTES_MAX: usize = 16 * 1024;
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Everything that the zone holds.
+    Everything,
+    /// What is stored under one of these tags, at most [`NAMES_MAX`].
+    Tags(Vec<String>),
+}
+
+/// A call's body, with one field set. The ledger stores waiting calls in this
+/// form, too.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
+struct CallBody {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(skip_serializing_if = "Not::not")]
+    purge_everything: bool,
+}
+
+json_object!(Serialize for CallBody);
+
+impl Call {
+    /// The request's body.
+    pub fn body(&self) -> String {
+        let (tags, purge_everything) = match self {
+            Self::Everything => (Vec::new(), true),
+            Self::Tags(tags) => (tags.clone(), false),
+        };
+        print(&CallBody {
+            tags,
+            purge_everything,
+        })
+    }
+
+    /// Reads a body back.
+    pub fn read(body: &str) -> Option<Self> {
+        let body: CallBody = read(body).ok()?;
+        match (body.purge_everything, body.tags.is_empty()) {
+            (true, true) => Some(Self::Everything),
+            (false, false) => Some(Self::Tags(body.tags)),
+            _ => None,
+        }
+    }
+
+    /// Takes another call in, if one call can do what both do.
+    pub fn take_in(&mut self, other: &Self) -> bool {
+        match (&mut *self, other) {
+            (Self::Everything, _) => true,
+            (Self::Tags(_), Self::Everything) => {
+                *self = Self::Everything;
+                true
+            }
+            (Self::Tags(tags), Self::Tags(others)) => {
+                let known: HashSet<&String> = tags.iter().collect();
+                let new = others.iter().filter(|tag| !known.contains(tag));
+                let new: Vec<String> = new.cloned().collect();
+                let fits = tags.len().saturating_add(new.len()) <= NAMES_MAX;
+                if fits {
+                    tags.extend(new);
+                }
+                fits
+            }
+        }
+    }
+}
+
+/// The calls that a hard order becomes. (A soft one becomes none: the zone
+/// would delete what is to be served on.)
+pub fn calls(hard: &[String]) -> Vec<Call> {
+    if hard.iter().any(|name| name == EVERYTHING) {
+        return vec![Call::Everything];
+    }
+    let mut known = HashSet::new();
+    let tags = hard.iter().map(|name| tag_of(name));
+    let tags: Vec<String> = tags.filter(|tag| known.insert(tag.clone())).collect();
+    let batches = tags.chunks(NAMES_MAX);
+    batches.map(|batch| Call::Tags(batch.to_vec())).collect()
+}
+
+/// The tag under which entries lie that a selector (as text) means: a tag as
+/// it is, so that the zone's other copies with it go too.
+fn tag_of(name: &str) -> String {
+    match name.strip_prefix("tag:") {
+        Some(tag) => tag.to_owned(),
+        None => own_tag(mark_of(name)),
+    }
+}
+
+fn own_tag(mark: u64) -> String {
+    format!("{RESERVED_TAG_PREFIX}{mark:016x}")
+}
+
+/// The field `Cache-Tag` that an entry is stored with: its names other than
+/// tags (at most 100 of 26 bytes), then its tags, as far as there is room.
+/// Those that are left out are reached by our own index alone.
+pub fn cache_tags(marks: &[u64], tags: &[String]) -> String {
+    let named = tags.iter().cloned().map(Selector::Tag);
+    let of_tags: HashSet<u64> = named.map(|tag| tag.mark()).collect();
+    let own = marks.iter().filter(|mark| !of_tags.contains(mark));
+    let own = own.map(|mark| own_tag(*mark));
+    let mut field = String::new();
+    // Entries of earlier versions may have reserved tags.
+    let tags = tags.iter().filter(|tag| !is_reserved_tag(tag));
+    for tag in own.chain(tags.cloned()) {
+        let room = CACHE_TAG_BYTES_MAX.saturating_sub(field.len());
+        if tag.len() >= room {
+            continue;
+        }
+        if !field.is_empty() {
+            field.push(',');
+        }
+        field.push_str(&tag);
+    }
+    field
+}
+
+/// A bucket, told by times instead of tokens, so that it need not be filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// When it is full, in milliseconds since 1970.
+    pub full_ms: u64,
+    /// When there is a token for the next call.
+    pub open_ms: u64,
+}
+
+/// A `Retry-After` counts up to an hour: later, a call is worth nothing.
+const PAUSE_SECONDS_MAX: u64 = 3600;
+
+impl Pace {
+    /// How long a token takes to come, rounded up.
+    fn token_ms(self) -> u64 {
+        60_000_u64.div_ceil(self.requests_per_minute.max(1))
+    }
+
+    /// How long all tokens but one take to come.
+    fn rest_ms(self) -> u64 {
+        let rest = self.bucket.saturating_sub(1);
+        rest.saturating_mul(self.token_ms())
+    }
+
+    /// The bucket after a call.
+    pub fn after_call(self, bucket: Bucket, now_ms: u64) -> Bucket {
+        let full_ms = bucket.full_ms.max(now_ms).saturating_add(self.token_ms());
+        let open_ms = full_ms.saturating_sub(self.rest_ms());
+        Bucket { full_ms, open_ms }
+    }
+
+    /// The bucket after a call that was refused as one too many: it is empty,
+    /// and the next token comes when the answer said, if it did.
+    pub fn after_refusal(self, bucket: Bucket, now_ms: u64, pause_seconds: Option<u64>) -> Bucket {
+        let pause_ms = match pause_seconds {
+            Some(seconds) => seconds.saturating_mul(1000),
+            None => self.token_ms(),
+        };
+        let open_ms = bucket.open_ms.max(now_ms.saturating_add(pause_ms));
+        let full_ms = bucket.full_ms.max(open_ms.saturating_add(self.rest_ms()));
+        Bucket { full_ms, open_ms }
+    }
+}
+
+/// What the zone's purge call answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// `Retry-After`, where it is a number.
+    pub retry_after_seconds: Option<u64>,
+    /// The start of the body.
+    pub text: String,
+}
+
+/// What an answer, or none, means for the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// It may be done later.
+    Again {
+        /// What was said.
+        problem: String,
+        /// How long to leave the API alone, if it said so.
+        pause_seconds: Option<u64>,
+    },
+    /// It will not be done, however often it is tried: the token, the zone or
+    /// the call is wrong.
+    Refused(String),
+}
+
+/// Reads an answer, or what came instead of one.
+pub fn outcome(said: &Result<Answer, String>) -> Outcome {
+    let answer = match said {
+        Ok(answer) => answer,
+        Err(problem) => {
+            return Outcome::Again {
+                problem: shortened(format!("no answer: {problem}")),
+                pause_seconds: None,
+            };
+        }
+    };
+    let said: Value = read(&answer.text).unwrap_or_default();
+    if (200..300).contains(&answer.status) && said.get("success") == Some(&Value::Bool(true)) {
+        return Outcome::Done;
+    }
+    let problem = problem(answer.status, &said);
+    match answer.status {
+        408 | 425 | 429 | 500..=599 | 200..=299 => Outcome::Again {
+            problem,
+            pause_seconds: answer
+                .retry_after_seconds
+                .map(|seconds| seconds.min(PAUSE_SECONDS_MAX)),
+        },
+        _ => Outcome::Refused(problem),
+    }
+}
+
+/// What the errors of an answer say: `{"errors": [{"code": 1, "message": ""}]}`.
+fn problem(status: u16, said: &Value) -> String {
+    let errors = said.get("errors").and_then(Value::as_array);
+    let errors: Vec<String> = errors
+        .into_iter()
+        .flatten()
+        .map(|error| {
+            let code = error.get("code").map(Value::to_string);
+            let message = error.get("message").and_then(Value::as_str);
+            format!(
+                "{} {}",
+                code.unwrap_or_default(),
+                message.unwrap_or_default()
+            )
+        })
+        .collect();
+    match errors.is_empty() {
+        true => format!("status {status}"),
+        false => shortened(format!("status {status}: {}", errors.join(", "))),
+    }
+}
+
+/// How much of what the API says goes into the history.
+const PROBLEM_CHARS_MAX: usize = 200;
+
+fn shortened(text: String) -> String {
+    text.chars().take(PROBLEM_CHARS_MAX).collect()
+}

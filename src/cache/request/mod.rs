@@ -1,0 +1,5 @@
+//! The first question: may this request use the cache, and under which key?
+
+pub mod classify;
+pub mod client_fields;
+pub mod read_fields;

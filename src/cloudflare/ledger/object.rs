@@ -1,0 +1,220 @@
+//! The ledger's Durable Object, a shell around `flow::ledger::ledger_store::ledger_store` and
+//! `flow::ledger::ledger_store::runner`.
+
+use super::client::{SITE, read_news, unreadable};
+use super::sql::{Database, set_alarm};
+use crate::cache::ledger::wire::{Order, Question};
+use crate::cloudflare::guard;
+use crate::cloudflare::js::glue;
+use crate::cloudflare::platform::Platform;
+use crate::cloudflare::settings;
+use crate::cloudflare::zone::Zone;
+use crate::flow::ledger::jobs;
+use crate::flow::ledger::ledger_store::{self, Reply};
+use crate::flow::ledger::runner;
+use crate::flow::ledger::start::LedgerStart;
+use crate::flow::response::request_log::problem_line;
+use crate::http::json_object::{print, read};
+use std::cell::Cell;
+use std::rc::Rc;
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
+
+/// The Durable Object.
+#[durable_object(alarm)]
+pub struct Ledger(Rc<Object>);
+
+impl DurableObject for Ledger {
+    fn new(state: State, env: Env) -> Self {
+        Self(Rc::new(Object {
+            ledger: LedgerStart::default(),
+            state,
+            env,
+            alarm: Cell::new(None),
+        }))
+    }
+
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        let object = Rc::clone(&self.0);
+        let answer = guard::until_expiry(async move { object.fetch(request).await });
+        answer.await.unwrap_or_else(|_| Err(EXPIRED.into()))
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        let object = Rc::clone(&self.0);
+        let run = guard::until_expiry(async move { object.run_alarm().await });
+        run.await.unwrap_or_default();
+        Response::empty()
+    }
+}
+
+/// The error of a call that the sweep has dropped.
+const EXPIRED: &str = "the ledger took too long";
+
+struct Object {
+    ledger: LedgerStart<Database>,
+    state: State,
+    env: Env,
+    /// When its alarm goes off, or [`NEVER`], as far as is known.
+    alarm: Cell<Option<u64>>,
+}
+
+/// No alarm is set.
+const NEVER: u64 = u64::MAX;
+
+/// While the alarm is at work, the next is set for so much later: should the
+/// object break, work goes on then. It ends sooner, and sets the next anew.
+const RESUME_MS: u64 = 15_000;
+
+/// An alarm that is so much overdue is set again. Cloudflare may delay one by
+/// a minute.
+const OVERDUE_MS: u64 = 120_000;
+
+/// The pause while the settings are bad: they come right by a deployment.
+const MISCONFIGURED_MS: u64 = 300_000;
+
+impl Object {
+    /// The ledger, opened at the first question, or at the next if that fails.
+    fn ledger(&self) -> Result<Rc<ledger_store::Ledger<Database>>, String> {
+        self.ledger.get(|| {
+            let zone = Zone::of(&self.env).unwrap_or_else(|problem| {
+                log(&problem);
+                None
+            });
+            let sql = Database(self.state.storage().sql());
+            ledger_store::Ledger::open(sql, guard::now_ms(), zone.is_some())
+        })
+    }
+
+    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        let url = request.inner().url();
+        let question = url.strip_prefix(SITE).unwrap_or_default();
+        let (question, numbers) = question.split_once('?').unwrap_or((question, ""));
+        let number = |wanted: &str| {
+            let mut pairs = numbers.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(name, _)| *name == wanted)?.1.parse().ok()
+        };
+        let asked = Asked {
+            after: number("after").unwrap_or(0),
+            kv_writes: number("kv"),
+            wide: number("wide") == Some(1),
+        };
+        let body = request.text().await?;
+        let answer = match self.ledger() {
+            Ok(ledger) => {
+                let answer = answer(&ledger, question, &asked, &body);
+                // No wait lies between: the order and its alarm are kept
+                // together, or neither is.
+                if question == "append" || self.alarm.get().is_none() {
+                    self.wake(&ledger).await;
+                }
+                answer
+            }
+            Err(problem) => Err(problem),
+        };
+        match answer {
+            Ok(text) => Response::ok(text),
+            Err(problem) => Response::error(problem, 500),
+        }
+    }
+
+    async fn run_alarm(&self) {
+        // It never fails: the runtime would try it again, but not for long.
+        self.set_alarm(guard::now_ms().saturating_add(RESUME_MS))
+            .await;
+        match self.work().await {
+            Ok(due_ms) => self.set_alarm(due_ms).await,
+            Err(problem) => log(&problem),
+        }
+    }
+
+    /// Does some of the work, and tells when to go on.
+    async fn work(&self) -> Result<u64, String> {
+        let ledger = self.ledger()?;
+        let isolate = match settings::isolate(&self.env) {
+            Ok(isolate) => isolate,
+            Err(problem) => {
+                glue::log_error(&problem);
+                return Ok(guard::now_ms().saturating_add(MISCONFIGURED_MS));
+            }
+        };
+        let host = || Platform::of_ledger(self.env.clone(), Rc::clone(&ledger));
+        runner::run(ledger.sql(), &isolate, host).await?;
+        Ok(jobs::next_due(ledger.sql())?.unwrap_or(NEVER))
+    }
+
+    /// Sees to it that the alarm goes off when there is work.
+    async fn wake(&self, ledger: &ledger_store::Ledger<Database>) {
+        let due_ms = match jobs::next_due(ledger.sql()) {
+            Ok(due_ms) => due_ms.unwrap_or(NEVER),
+            Err(problem) => return log(&problem),
+        };
+        let now_ms = guard::now_ms();
+        let in_time = |at: u64| at <= due_ms.max(now_ms);
+        let overdue = |at: u64| at.saturating_add(OVERDUE_MS) < now_ms;
+        match self.alarm.get() {
+            Some(at) if in_time(at) && !overdue(at) => {}
+            _ if due_ms == NEVER => self.alarm.set(Some(NEVER)),
+            _ => self.set_alarm(due_ms).await,
+        }
+    }
+
+    /// Sets the alarm, or clears it.
+    async fn set_alarm(&self, at_ms: u64) {
+        self.alarm.set(Some(at_ms));
+        let at = Some(at_ms).filter(|at_ms| *at_ms != NEVER);
+        if let Err(problem) = set_alarm(&self.state.storage(), at).await {
+            self.alarm.set(None);
+            log(&problem);
+        }
+    }
+}
+
+fn log(problem: &str) {
+    glue::log_error(&problem_line("ledger", problem));
+}
+
+/// What a question says beside its name.
+struct Asked {
+    after: u64,
+    kv_writes: Option<u64>,
+    /// See `ledger_client::WIDE`.
+    wide: bool,
+}
+
+impl Asked {
+    /// News as the asker reads them.
+    fn readable(&self, news: String) -> Result<String, String> {
+        match self.wide {
+            true => Ok(news),
+            false => Ok(read_news(&news)?.plain().encode()),
+        }
+    }
+}
+
+fn answer(
+    ledger: &ledger_store::Ledger<Database>,
+    question: &str,
+    asked: &Asked,
+    body: &str,
+) -> Result<String, String> {
+    match question {
+        "append" => {
+            let order: Order = read(body).map_err(unreadable)?;
+            let reply = ledger.append(&order, guard::now_ms())?;
+            let news = asked.readable(reply.news)?;
+            Ok(print(&Reply { news, ..reply }))
+        }
+        "news" => {
+            let news = match asked.kv_writes {
+                Some(writes) => ledger.counted_news(asked.after, writes, guard::now_ms()),
+                None => ledger.news(asked.after, guard::now_ms()),
+            };
+            asked.readable(news?)
+        }
+        "history" => {
+            let question: Question = read(body).map_err(unreadable)?;
+            Ok(print(&ledger.history(&question)?))
+        }
+        _ => Err("no such question".to_owned()),
+    }
+}

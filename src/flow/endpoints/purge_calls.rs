@@ -1,0 +1,228 @@
+//! Purge calls in the words of other caches: the same orders, and answers in
+//! the form that their clients know.
+
+use super::routes::json_answer;
+use crate::cache::config::purge_dialect::Dialect;
+use crate::cache::key::cache_key;
+use crate::cache::purge::purge_call::{Action, Call};
+use crate::flow::isolate::state::Isolate;
+use crate::flow::purge::append::{self, Outcome, PurgeDryRun};
+use crate::flow::purge::authenticate;
+use crate::flow::response::problem::Problem;
+use crate::flow::response::reply::{Answer, Content};
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::Host;
+use crate::http::head::RequestHead;
+use crate::http::json_object::print;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Answers a call.
+pub async fn answer<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    call: &Call,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.event = "purge";
+    match act(host, isolate, call, request, body, report).await {
+        Ok(text) => json_answer(200, text),
+        Err(problem) => {
+            report.note(problem.note());
+            let mut answer = problem.answer();
+            if let Some(text) = problem_json(call.dialect, &problem) {
+                answer.fields.set("content-type", "application/json");
+                answer.content = Content::Text(text + "\n");
+            }
+            answer
+        }
+    }
+}
+
+async fn act<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    call: &Call,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Result<String, Problem> {
+    let body = append::read_body(host, request, body).await?;
+    let sender = authenticate::prove(host, isolate, request, &body, Some(call.dialect)).await?;
+    match &call.action {
+        Action::Zone(name) => return Ok(zones(name)),
+        Action::Verify => return Ok(verified(&sender.key.rule.name)),
+        _ => {}
+    }
+    let draft = call.draft(&isolate.rules, &request.fields, &body);
+    let tags = draft.as_ref().map(|draft| draft.tags()).unwrap_or_default();
+    let outcome = append::take(host, isolate, request, &body, sender, draft, report).await?;
+    Ok(match call.dialect {
+        Dialect::Varnish | Dialect::Github => outcome.json(),
+        Dialect::Fastly => fastly(call, &tags, &outcome),
+        Dialect::Cloudflare => match &outcome {
+            Outcome::Done(receipt) => success(PurgeId { id: &receipt.id }),
+            Outcome::Dry(settled, refused) => success(PurgeDryRun::of(settled, refused)),
+        },
+    })
+}
+
+/// Fastly gives each tag's purge an id; here all tags of a call are one order.
+fn fastly(call: &Call, tags: &[String], outcome: &Outcome) -> String {
+    let id = match outcome {
+        Outcome::Done(receipt) => receipt.id.as_str(),
+        Outcome::Dry(..) => "",
+    };
+    match &call.action {
+        Action::Tags(_) => {
+            let ids: BTreeMap<&str, &str> = tags.iter().map(|tag| (tag.as_str(), id)).collect();
+            print(&ids)
+        }
+        _ => print(&FastlyPurge { status: "ok", id }),
+    }
+}
+
+/// Fastly's answer to a purge of one thing.
+#[derive(Serialize)]
+struct FastlyPurge<'a> {
+    status: &'static str,
+    id: &'a str,
+}
+
+/// A problem in Fastly's form.
+#[derive(Serialize)]
+struct FastlyProblem<'a> {
+    msg: &'static str,
+    detail: &'a str,
+}
+
+/// Cloudflare's envelope of all answers.
+#[derive(Serialize)]
+struct Envelope<T> {
+    success: bool,
+    errors: Vec<EnvelopeError>,
+    messages: [&'static str; 0],
+    /// `null` if there are errors.
+    result: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_info: Option<ResultInfo>,
+}
+
+/// An error in Cloudflare's envelope.
+#[derive(Serialize)]
+struct EnvelopeError {
+    code: u16,
+    message: String,
+}
+
+/// Which page of Cloudflare's list this is.
+#[derive(Serialize)]
+struct ResultInfo {
+    page: u32,
+    per_page: u32,
+    count: u32,
+    total_count: u32,
+    total_pages: u32,
+}
+
+/// Cloudflare's result of a purge.
+#[derive(Serialize)]
+struct PurgeId<'a> {
+    id: &'a str,
+}
+
+/// A zone in Cloudflare's list of zones.
+#[derive(Serialize)]
+struct ZoneView<'a> {
+    id: String,
+    name: &'a str,
+    status: &'static str,
+}
+
+/// Cloudflare's result of a token's verification.
+#[derive(Serialize)]
+struct TokenView {
+    id: String,
+    status: &'static str,
+}
+
+impl<T> Envelope<T> {
+    /// A success with this result.
+    fn of(result: T) -> Self {
+        Self {
+            success: true,
+            errors: Vec::new(),
+            messages: [],
+            result: Some(result),
+            result_info: None,
+        }
+    }
+}
+
+fn success(result: impl Serialize) -> String {
+    print(&Envelope::of(result))
+}
+
+/// The list of zones with one: clients look for its id by its name, and put it
+/// into the next call's path, where it does not matter.
+fn zones(name: &str) -> String {
+    let zone = ZoneView {
+        id: cache_key::digest(name),
+        name,
+        status: "active",
+    };
+    print(&Envelope {
+        result_info: Some(ResultInfo {
+            page: 1,
+            per_page: 20,
+            count: 1,
+            total_count: 1,
+            total_pages: 1,
+        }),
+        ..Envelope::of([zone])
+    })
+}
+
+fn verified(name: &str) -> String {
+    success(TokenView {
+        id: cache_key::digest(name),
+        status: "active",
+    })
+}
+
+/// A problem in a dialect's own form; `None` where it has none.
+fn problem_json(dialect: Dialect, problem: &Problem) -> Option<String> {
+    let parts = problem.parts();
+    match dialect {
+        Dialect::Varnish | Dialect::Github => None,
+        Dialect::Fastly => Some(print(&FastlyProblem {
+            msg: problem.title,
+            detail: &parts.join("; "),
+        })),
+        Dialect::Cloudflare => {
+            let code = code(problem.status);
+            let error = |message| EnvelopeError { code, message };
+            Some(print(&Envelope::<()> {
+                success: false,
+                errors: parts.into_iter().map(error).collect(),
+                messages: [],
+                result: None,
+                result_info: None,
+            }))
+        }
+    }
+}
+
+/// Cloudflare's numbers, where there is one that its clients may know: 10000
+/// "Authentication error", 9109 "Unauthorized to access requested resource",
+/// 1012 for a body that is no order.
+fn code(status: u16) -> u16 {
+    match status {
+        401 => 10_000,
+        403 => 9109,
+        400 | 413 | 422 => 1012,
+        other => other,
+    }
+}

@@ -1,0 +1,212 @@
+//! Edgekeep's own addresses: `POST /.edgekeep/purge` and `/.edgekeep/warm` take
+//! orders, and `GET /.edgekeep/purges` tells of past ones.
+
+use crate::cache::key::cache_key;
+use crate::cache::ledger::wire::{HISTORY_MAX, Question, Told};
+use crate::cache::purge::order;
+use crate::flow::isolate::state::Isolate;
+use crate::flow::purge::append::{self, ReceiptView};
+use crate::flow::purge::authenticate::{self, Sender};
+use crate::flow::response::problem::Problem;
+use crate::flow::response::reply::{Answer, Content};
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::Host;
+use crate::flow::warm::fill;
+use crate::http::fields::Fields;
+use crate::http::head::RequestHead;
+use crate::http::json_object::print;
+use crate::http::url::decoded;
+use serde::Serialize;
+
+/// How many orders an answer lists where the question does not say.
+const LIMIT: u64 = 20;
+
+/// Answers a request to one of them.
+pub async fn admin<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Answer<H::Body> {
+    report.event = "purge";
+    let outcome = route(host, isolate, request, body, report).await;
+    match outcome {
+        Ok(text) => json_answer(200, text),
+        Err(problem) => {
+            report.note(problem.note());
+            problem.answer()
+        }
+    }
+}
+
+/// The answer while the settings are bad: whose keys and what they may purge
+/// stands there.
+pub fn misconfigured<B>(report: &mut Report) -> Answer<B> {
+    let detail = "the cache's settings are bad (its log says where), so nothing is cached \
+        and no order taken; send it again when they are mended";
+    let problem = Problem::new(503, "Misconfigured", detail).with_field("retry-after", "60");
+    report.note(problem.note());
+    problem.answer()
+}
+
+async fn route<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Result<String, Problem> {
+    let path = cache_key::canonical_path(&request.url).path;
+    match path.strip_prefix("/.edgekeep/").unwrap_or_default() {
+        "purge" => {
+            only(request, "POST", "orders are sent by POST")?;
+            order(host, isolate, request, body, report).await
+        }
+        "warm" => {
+            only(request, "POST", "orders are sent by POST")?;
+            fill::order(host, isolate, request, body, report).await
+        }
+        "purges" => {
+            only(request, "GET", "past orders are read by GET")?;
+            list(host, isolate, request).await
+        }
+        rest => match rest.strip_prefix("purges/") {
+            Some(id) => {
+                only(request, "GET", "past orders are read by GET")?;
+                one(host, isolate, request, id).await
+            }
+            None => Err(Problem::new(
+                404,
+                "No such address",
+                format!(
+                    "{path} is not an address of Edgekeep; orders go to POST /.edgekeep/purge or warm"
+                ),
+            )),
+        },
+    }
+}
+
+fn only(request: &RequestHead, method: &'static str, detail: &str) -> Result<(), Problem> {
+    if request.method.name() == method {
+        return Ok(());
+    }
+    Err(Problem::new(405, "Method not allowed", detail).with_field("allow", method))
+}
+
+async fn order<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Result<String, Problem> {
+    let body = append::read_body(host, request, body).await?;
+    let sender = authenticate::prove(host, isolate, request, &body, None).await?;
+    let draft = order::read(&isolate.rules, &body, false);
+    let outcome = append::take(host, isolate, request, &body, sender, draft, report).await?;
+    Ok(outcome.json())
+}
+
+/// `GET /.edgekeep/purges/<id>`, and `?key=NAME` where keys have used one id: a
+/// key's own order goes first, then the oldest that it may read.
+async fn one<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    id: &str,
+) -> Result<String, Problem> {
+    let sender = authenticate::prove(host, isolate, request, b"", None).await?;
+    let wanted = key_of(request.url.query.as_deref().unwrap_or_default())?;
+    let id = decoded(id).unwrap_or_default();
+    let mut told = append::past_orders(host, &Question::Id(id)).await?;
+    told.sort_by_key(|told| (!is_own(&sender, told), told.receipt.sequence));
+    let fits = |told: &&Told| wanted.is_none_or(|key| told.receipt.key.as_deref() == Some(key));
+    let readable = told.iter().filter(|told| may_read(&sender, told));
+    let own = readable
+        .filter(fits)
+        .map(|told| print(&ReceiptView::of(told)));
+    own.into_iter().next().ok_or_else(|| {
+        let detail = "this key has no order of that id, or none in the last 30 days";
+        Problem::new(404, "No such order", detail)
+    })
+}
+
+/// `key` of a query.
+fn key_of(query: &str) -> Result<Option<&str>, Problem> {
+    match query.split_once('=') {
+        None if query.is_empty() => Ok(None),
+        Some(("key", name)) => Ok(Some(name)),
+        _ => {
+            let detail = "ask for an id, and for key=NAME where several keys have used it";
+            Err(Problem::new(400, "Question not understood", detail))
+        }
+    }
+}
+
+/// `GET /.edgekeep/purges?after=N&limit=M`
+async fn list<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+) -> Result<String, Problem> {
+    let sender = authenticate::prove(host, isolate, request, b"", None).await?;
+    let (after, limit) = page(request.url.query.as_deref().unwrap_or_default())?;
+    let told = append::past_orders(host, &Question::After { after, limit }).await?;
+    // A full page may not be the last, whoever ordered what is on it.
+    let last = told.last().map(|told| told.receipt.sequence);
+    let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit)
+        || told.last().is_some_and(|told| told.more);
+    let purges = told.iter().filter(|told| may_read(&sender, told));
+    Ok(print(&History {
+        purges: purges.map(ReceiptView::of).collect(),
+        next: last.filter(|_| full),
+    }))
+}
+
+/// A page of the history.
+#[derive(Serialize)]
+struct History<'a> {
+    purges: Vec<ReceiptView<'a>>,
+    /// What to ask for `after`, if there may be more.
+    next: Option<u64>,
+}
+
+/// `after` and `limit` of a query.
+fn page(query: &str) -> Result<(u64, u64), Problem> {
+    let (mut after, mut limit) = (0, LIMIT);
+    for parameter in query.split('&').filter(|text| !text.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.parse().ok();
+        match (name, value) {
+            ("after", Some(number)) => after = number,
+            ("limit", Some(number)) if (1..=HISTORY_MAX).contains(&number) => limit = number,
+            _ => {
+                let detail = format!("ask for after=NUMBER and limit=1 to {HISTORY_MAX}");
+                return Err(Problem::new(400, "Question not understood", detail));
+            }
+        }
+    }
+    Ok((after, limit))
+}
+
+fn may_read(sender: &Sender<'_>, told: &Told) -> bool {
+    sender.key.rule.admin || is_own(sender, told)
+}
+
+fn is_own(sender: &Sender<'_>, told: &Told) -> bool {
+    told.receipt.key.as_deref() == Some(&sender.key.rule.name)
+}
+
+/// An answer in JSON, which nobody stores.
+pub fn json_answer<B>(status: u16, text: String) -> Answer<B> {
+    let mut fields = Fields::new();
+    fields.add("content-type", "application/json");
+    fields.add("cache-control", "no-store");
+    Answer {
+        status,
+        fields,
+        content: Content::Text(text + "\n"),
+        length: None,
+    }
+}

@@ -1,0 +1,358 @@
+//! Pages made of fragments (`cache::esi::parser::parser`): the page is stored as it came, with
+//! its tags, and its fragments are put in when it is given to a client, each of
+//! them looked up or asked for as the client itself would be given it.
+//!
+//! The page is sent while that happens: what stands before a fragment has left
+//! before the fragment has come. So a fragment that fails cannot change the
+//! answer's status any more: its `alt` is tried, else its place stays empty and
+//! the log says so. A fragment goes in whole or not at all.
+
+use crate::cache::config::rules::Rules;
+use crate::cache::esi::parser::{
+    CONTROL_FIELD, Coding, DEPTH_MAX, INCLUDES_MAX, Include, Parser, Piece, for_whole, has_mark,
+    is_marked,
+};
+use crate::cache::key::cache_key::canonical_path;
+use crate::cache::request::classify::{Plan, classify};
+use crate::flow::isolate::state::Isolate;
+use crate::flow::request::serve::follow;
+use crate::flow::response::error_pages::error_page;
+use crate::flow::response::reply::{Answer, Content};
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::{BodyError, Gone, Host, Pipe, WHOLE_BYTES_MAX};
+use crate::http::fields::Fields;
+use crate::http::head::{Method, RequestHead};
+use crate::http::url::Url;
+use std::rc::Rc;
+
+/// Begins a page that is made of fragments: gives the head and the content of
+/// the whole to an answer whose body is the page's template, and the pipe that
+/// is to be filled. `None` leaves the body as it is. Either way the mark of the
+/// origin ends here.
+pub fn begin<H: Host>(
+    host: &H,
+    rules: &Rules,
+    request: &RequestHead,
+    answer: &mut Answer<H::Body>,
+    report: &mut Report,
+) -> Option<H::Pipe> {
+    if !answer.fields.has(CONTROL_FIELD) {
+        return None;
+    }
+    let rule = rules.rule_for(&canonical_path(&request.url));
+    // A part of a page, or none of it, is no page.
+    let whole = !matches!(answer.status, 206 | 304);
+    if !rule.esi || !whole || !is_marked(&answer.fields) {
+        if rule.esi || has_mark(&answer.fields) {
+            answer.fields.remove(CONTROL_FIELD);
+        }
+        return None;
+    }
+    let coding = Coding::of(&answer.fields);
+    let browser_ttl = rule.browser_ttl.filter(|_| answer.status < 400);
+    for_whole(&mut answer.fields, browser_ttl);
+    answer.length = None;
+    report.say("esi");
+    // Nor does its head tell of a page that nobody could read.
+    if coding == Coding::Other {
+        refuse(answer, coding, report);
+        return None;
+    }
+    match std::mem::replace(&mut answer.content, Content::Empty) {
+        Content::Body(body) => {
+            let body = readable(host, body, coding);
+            let Some((pipe, whole)) = body.and_then(|body| host.pipe(body)) else {
+                refuse(answer, coding, report);
+                return None;
+            };
+            answer.content = Content::Body(whole);
+            Some(pipe)
+        }
+        content => {
+            answer.content = content;
+            None
+        }
+    }
+}
+
+fn refuse<B>(answer: &mut Answer<B>, coding: Coding, report: &mut Report) {
+    report.cache = "error";
+    report.note(format!(
+        "the page is made of fragments, but coded: {}",
+        coding.word()
+    ));
+    *answer = error_page(502, UNREADABLE);
+}
+
+const UNREADABLE: &str = "Bad gateway: the page is made of fragments, and the origin server has coded it so that they cannot be put in.\n";
+
+/// A body without its coding.
+fn readable<H: Host>(host: &H, body: H::Body, coding: Coding) -> Option<H::Body> {
+    match coding {
+        Coding::Identity => Some(body),
+        Coding::Gzip => host.decompressed(body),
+        Coding::Other => None,
+    }
+}
+
+/// Makes the page, behind the response. When that is done, the log has a line
+/// for it.
+pub fn make<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    request: RequestHead,
+    pipe: H::Pipe,
+    report: Report,
+) {
+    let page = Page {
+        host: host.clone(),
+        isolate: Rc::clone(isolate),
+        request,
+        tried: 0,
+        filled: 0,
+        report,
+    };
+    host.later(page.make(pipe));
+}
+
+/// A page being made.
+struct Page<H: Host> {
+    host: H,
+    isolate: Rc<Isolate>,
+    /// The client's request.
+    request: RequestHead,
+    /// How many includes were tried, and how many of them came to something.
+    tried: u32,
+    filled: u32,
+    report: Report,
+}
+
+/// Why a page ends early.
+enum Stop {
+    Gone,
+    Broken,
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<BodyError> for Stop {
+    fn from(_: BodyError) -> Self {
+        Self::Broken
+    }
+}
+
+/// What an include has come to.
+struct Fragment {
+    url: Url,
+    bytes: Vec<u8>,
+    /// Whether it has tags of its own.
+    marked: bool,
+}
+
+impl<H: Host> Page<H> {
+    async fn make(mut self, mut pipe: H::Pipe) {
+        match self.stream(&mut pipe).await {
+            Ok(()) => pipe.close().await,
+            Err(Stop::Gone) => self.report.note("the client left".to_owned()),
+            Err(Stop::Broken) => self.report.note("the page broke off".to_owned()),
+        }
+        self.report.fragments = Some(self.filled);
+        self.report.log(&self.host);
+    }
+
+    async fn stream(&mut self, pipe: &mut H::Pipe) -> Result<(), Stop> {
+        let base = self.request.url.clone();
+        let mut parser = Parser::default();
+        while let Some(bytes) = pipe.read().await? {
+            let pieces = parser.feed(&bytes);
+            self.put(pieces, &base, 1, pipe).await?;
+        }
+        let rest = parser.finish();
+        if parser.is_unclosed() {
+            self.report
+                .note("the page has an ESI tag that is never closed".to_owned());
+        }
+        self.put(rest, &base, 1, pipe).await
+    }
+
+    /// Writes pieces of a body at `base`, whose fragments lie so deep.
+    async fn put(
+        &mut self,
+        pieces: Vec<Piece>,
+        base: &Url,
+        depth: u32,
+        pipe: &mut H::Pipe,
+    ) -> Result<(), Stop> {
+        for piece in pieces {
+            match piece {
+                Piece::Text(bytes) => pipe.write(&bytes).await?,
+                Piece::Include(include) => {
+                    let Some(fragment) = self.include(&include, base, depth).await else {
+                        continue;
+                    };
+                    if !fragment.marked {
+                        pipe.write(&fragment.bytes).await?;
+                        continue;
+                    }
+                    let mut parser = Parser::default();
+                    let mut pieces = parser.feed(&fragment.bytes);
+                    pieces.extend(parser.finish());
+                    let url = &fragment.url;
+                    Box::pin(self.put(pieces, url, depth.saturating_add(1), pipe)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The fragment, or the one in its stead.
+    async fn include(&mut self, include: &Include, base: &Url, depth: u32) -> Option<Fragment> {
+        for address in [Some(&include.src), include.alt.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if self.tried >= INCLUDES_MAX {
+                let note = format!("more than {INCLUDES_MAX} includes: the others are left out");
+                if self.report.notes.last() != Some(&note) {
+                    self.report.note(note);
+                }
+                return None;
+            }
+            self.tried = self.tried.saturating_add(1);
+            match self.fragment(address, base, depth).await {
+                Ok(fragment) => {
+                    self.filled = self.filled.saturating_add(1);
+                    return Some(fragment);
+                }
+                Err(problem) => {
+                    let expected = if include.may_fail { " (onerror)" } else { "" };
+                    self.report
+                        .note(format!("fragment {address}: {problem}{expected}"));
+                }
+            }
+        }
+        None
+    }
+
+    async fn fragment(&self, address: &str, base: &Url, depth: u32) -> Result<Fragment, String> {
+        if depth > DEPTH_MAX {
+            return Err(format!("lies deeper than {DEPTH_MAX}"));
+        }
+        let url = target(base, address).ok_or("is no path of this host")?;
+        let request = RequestHead {
+            method: Method::Get,
+            fields: fields_for(&self.request.fields),
+            url,
+        };
+        let plan = classify(&self.isolate.rules, &request);
+        if matches!(plan, Plan::Admin | Plan::Purge(_)) {
+            return Err("is no page".to_owned());
+        }
+        let host = &self.host;
+        let mut report = Report {
+            event: "fragment",
+            host: request.url.host.clone(),
+            method: "GET".to_owned(),
+            path: request.url.path_and_query(),
+            began_ms: host.now_ms(),
+            ..Report::default()
+        };
+        let work = follow(host, &self.isolate, plan, &request, None, &mut report);
+        let answer = Box::pin(work).await;
+        report.status = answer.status;
+        if answer.fields.has("set-cookie") {
+            report.note("its Set-Cookie is dropped: the page's head has left".to_owned());
+        }
+        report.log(host);
+        self.read(request, answer).await
+    }
+
+    /// The whole of a fragment, or why it is none.
+    async fn read(
+        &self,
+        request: RequestHead,
+        answer: Answer<H::Body>,
+    ) -> Result<Fragment, String> {
+        if !matches!(answer.status, 200..=299) {
+            return Err(format!("status {}", answer.status));
+        }
+        let rule = self.isolate.rules.rule_for(&canonical_path(&request.url));
+        let coding = Coding::of(&answer.fields);
+        let bytes = match answer.content {
+            Content::Empty => Vec::new(),
+            Content::Text(text) => text.into_bytes(),
+            Content::Body(body) => {
+                let long = answer
+                    .length
+                    .is_some_and(|n| n > u64::from(WHOLE_BYTES_MAX));
+                if long {
+                    return Err(TOO_LONG.to_owned());
+                }
+                let length = answer.length.filter(|_| coding == Coding::Identity);
+                let body = readable(&self.host, body, coding).ok_or("is coded")?;
+                let timeout_ms = rule.origin_timeout_seconds.saturating_mul(1000);
+                let body = self.host.whole(body, length, timeout_ms).await;
+                let body = body.map_err(|failure| format!("the origin {failure}"))?;
+                let limit = usize::try_from(WHOLE_BYTES_MAX).unwrap_or(usize::MAX);
+                self.host
+                    .read(body, limit)
+                    .await
+                    .map_err(|error| match error {
+                        BodyError::TooLong => TOO_LONG,
+                        BodyError::Broken => "broke off",
+                    })?
+            }
+            Content::Parts(..) => return Err("came in parts".to_owned()),
+        };
+        Ok(Fragment {
+            marked: rule.esi && is_marked(&answer.fields),
+            url: request.url,
+            bytes,
+        })
+    }
+}
+
+/// A fragment is read whole, as short bodies are everywhere: three in one
+/// another are 768 KiB.
+const TOO_LONG: &str = "is longer than 256 KiB";
+
+/// What an address means in a page at `base`: a path of its own host, asked for
+/// as the page was. Anything else is none of our business.
+fn target(base: &Url, address: &str) -> Option<Url> {
+    let odd = |c: char| c.is_control() || c.is_whitespace();
+    if address.is_empty() || address.contains(odd) {
+        return None;
+    }
+    let url = base.join(address)?;
+    (url.host == base.host && url.path.starts_with('/')).then_some(Url {
+        scheme: base.scheme,
+        ..url
+    })
+}
+
+/// The client's fields as they hold for a fragment: none that is about the
+/// page's own body, or what the client holds of it.
+fn fields_for(client: &Fields) -> Fields {
+    let mut fields = client.clone();
+    fields.retain(|name, _| {
+        !name.starts_with("if-")
+            && !matches!(
+                name,
+                "range"
+                    | "content-length"
+                    | "content-type"
+                    | "content-encoding"
+                    | "transfer-encoding"
+                    | "expect"
+                    | "upgrade"
+                    | "origin"
+            )
+    });
+    // It is put into a text.
+    fields.set("accept-encoding", "identity");
+    fields
+}

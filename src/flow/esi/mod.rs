@@ -1,0 +1,3 @@
+//! Pages made of fragments.
+
+pub mod assemble;

@@ -1,0 +1,81 @@
+//! Answers of the origin that are passed on without having been stored.
+
+use crate::cache::config::rule::Rule;
+use crate::cache::esi::parser;
+use crate::cache::origin::failure::OriginFailure;
+use crate::cache::policy::storability::for_clients;
+use crate::cache::request::classify::Lookup;
+use crate::flow::response::error_pages::origin_failed;
+use crate::flow::response::reply::{Answer, Content, only_for_304};
+use crate::http::conditional;
+use crate::http::fields::Fields;
+use crate::http::head::ResponseHead;
+
+/// Gives the origin's answer on as it is.
+pub fn forward<B>(
+    head: Result<ResponseHead, OriginFailure>,
+    body: Option<B>,
+    received_ms: u64,
+) -> Answer<B> {
+    match head {
+        Ok(head) => {
+            let mut fields = for_clients(&head.fields, received_ms);
+            // An upstream cache's age is still true of what only passes by.
+            if let Some(age) = head.fields.get("age") {
+                fields.set("age", age);
+            }
+            let length = head.fields.get("content-length");
+            Answer {
+                status: head.status,
+                length: length.and_then(|n| n.parse().ok()),
+                fields,
+                content: body.map_or(Content::Empty, Content::Body),
+            }
+        }
+        Err(failure) => origin_failed(failure),
+    }
+}
+
+/// Which of a client's conditions may be answered for the origin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Evaluate {
+    /// Those by `ETag` and by date.
+    All,
+    /// `If-None-Match` alone, where the origin has seen who asks: two readers'
+    /// pages may have one date, and the client may hold the other one
+    /// ([`crate::cache::policy::storability::is_tied`]).
+    Tags,
+}
+
+impl Evaluate {
+    /// What holds for a lookup: the origin gets its credentials.
+    pub fn of(lookup: &Lookup) -> Self {
+        match lookup.authorized {
+            true => Self::Tags,
+            false => Self::All,
+        }
+    }
+}
+
+/// An answer that is passed on without having been stored, or what the client's
+/// own conditions make of it: where they hold, the 304 that the origin could
+/// have sent itself, and the body is cancelled unread. Only of what would be a
+/// 200 (RFC 9110 §13.2.1), and not of a page that is made of fragments.
+pub fn by_conditions<B>(
+    mut answer: Answer<B>,
+    client: &Fields,
+    rule: &Rule,
+    evaluate: Evaluate,
+) -> Answer<B> {
+    let template = rule.esi && parser::is_marked(&answer.fields);
+    let counts = evaluate == Evaluate::All || client.has("if-none-match");
+    let may = answer.status == 200 && !template && counts;
+    if may && conditional::not_modified_now(client, &answer.fields) {
+        answer.status = 304;
+        answer.fields = only_for_304(answer.fields);
+        answer.length = None;
+        // Dropping the body ends its stream.
+        answer.content = Content::Empty;
+    }
+    answer
+}

@@ -1,0 +1,15 @@
+//! Answers from the origin: collapsed, stored, confirmed, or only passed on.
+
+pub mod background_refresh;
+pub mod collapse;
+pub mod collapse_turn;
+pub mod exchange;
+pub mod forward;
+pub mod hit;
+pub mod marked_page;
+pub mod outdate;
+pub mod pass;
+pub mod range_fetch;
+pub mod stale_candidate;
+pub mod stale_fallback;
+pub mod withheld;

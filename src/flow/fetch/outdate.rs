@@ -1,0 +1,128 @@
+//! Stored answers whose time the origin has ended before their terms say so:
+//! the copies in all tiers learn of it, or another data centre would show them
+//! should the origin fail.
+
+use crate::cache::key::cache_key::Slot;
+use crate::cache::origin::failure::OriginFailure;
+use crate::cache::policy::entry::Entry;
+use crate::cache::policy::freshness::{Terms, blames_request};
+use crate::cache::policy::storability::{Exchange, NotStored, shows_another};
+use crate::cache::policy::window;
+use crate::cache::request::classify::Lookup;
+use crate::flow::isolate::state::Isolate;
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::{Host, Keep, Tier};
+use crate::flow::store::kv;
+use crate::flow::store::lookup::Hit;
+use crate::flow::store::memory_tier;
+use crate::flow::store::store_placement::StorePlacement;
+use crate::http::head::ResponseHead;
+use std::rc::Rc;
+
+/// The origin has another answer now, which takes the place of the stored one
+/// in these tiers or in none: elsewhere the stored one may only be confirmed
+/// from now on, not served.
+pub fn outdate<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    hit: Option<Hit<H::Body>>,
+    taken: &StorePlacement,
+    replaced: &[(Tier, Slot)],
+    report: &mut Report,
+) {
+    let Some(hit) = hit else {
+        return;
+    };
+    if let Some(keep) = ended(host, isolate, lookup, hit.entry, taken, replaced, report) {
+        host.keep(hit.body, keep, false);
+    }
+}
+
+/// The same where the origin's 304 says that the stored answer is good for this
+/// client, and may not be stored any more. Gives the client's body.
+pub fn withdraw<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    hit: Hit<H::Body>,
+    taken: &StorePlacement,
+    for_client: bool,
+    report: &mut Report,
+) -> Option<H::Body> {
+    match ended(host, isolate, lookup, hit.entry, taken, &[], report) {
+        Some(keep) => host.keep(hit.body, keep, for_client),
+        None => hit.body.filter(|_| for_client),
+    }
+}
+
+/// The copies of an answer that ends; `None` if it has no time left, or no
+/// place. If HEAD has shown that there is another (RFC 9111 §4.3.5), or was
+/// refused, the stored one is stale as of now, and still all that there is
+/// should the origin fail.
+fn ended<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    entry: Entry,
+    taken: &StorePlacement,
+    replaced: &[(Tier, Slot)],
+    report: &mut Report,
+) -> Option<Keep> {
+    let age = entry.age(host.now_ms());
+    if age >= window::gone_at(&entry.terms) {
+        return None;
+    }
+    let mut keep = kv::copies_but(host, isolate, lookup, entry, taken, replaced, report);
+    let terms = keep.entry.terms;
+    keep.entry.terms = match lookup.head_only {
+        true => Terms {
+            lifetime: terms.lifetime.min(age),
+            stale_if_error: terms.stale_if_error,
+            ..Terms::default()
+        },
+        false => Terms::default(),
+    };
+    let has_place = !keep.places.is_empty();
+    has_place.then(|| {
+        memory_tier::outdate(isolate, &mut keep);
+        keep
+    })
+}
+
+/// The copies of a stored answer that the origin has confirmed. If it is never
+/// fresh from now on, they go wherever the stored one may be: KV gets no such
+/// answers, and would keep what it has.
+pub fn confirmed<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    entry: Entry,
+    stored: &Entry,
+    taken: &StorePlacement,
+    report: &mut Report,
+) -> Keep {
+    if entry.terms.lifetime > 0 || stored.terms.lifetime == 0 {
+        return kv::copies_of(host, isolate, lookup, entry, taken, report);
+    }
+    let placed = kv::copies_of(host, isolate, lookup, stored.clone(), taken, report);
+    Keep { entry, ..placed }
+}
+
+/// Whether an answer, which is not stored for this reason, says that the page
+/// is another now: not if it is about this client or its request, or is a head
+/// that would fit the page as well.
+pub fn tells_of_the_page(
+    exchange: &Exchange<'_>,
+    reason: Option<NotStored>,
+    head: &Result<ResponseHead, OriginFailure>,
+) -> bool {
+    let Ok(head) = head else { return false };
+    let about_client = exchange.lookup.authorized || reason == Some(NotStored::RequestNoStore);
+    let definite = head.status < 500 && !blames_request(head.status);
+    let another = reason != Some(NotStored::Head)
+        || exchange
+            .stored
+            .is_none_or(|stored| shows_another(stored, head));
+    !about_client && definite && another
+}

@@ -1,0 +1,216 @@
+//! The keys that prove purge orders, with their secrets.
+//!
+//! A variable holds a key's secrets, separated by blanks or commas; any of
+//! them proves an order, so that they can be changed one by one:
+//!
+//! - `whsec_` and base64: an HMAC key, for Standard Webhooks' `v1`; the whole
+//!   text is the key of GitHub's `X-Hub-Signature-256`;
+//! - `whpk_` and base64: an ed25519 public key, for Standard Webhooks' `v1a`;
+//! - `token_` and at least 32 characters: a bearer token.
+//!
+//! A key whose secrets cannot be read proves nothing; the others do.
+
+use crate::cache::config::keys::{DEFAULT_KEY, KeyRule};
+use crate::cache::config::rules::Rules;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use subtle::{Choice, ConstantTimeEq};
+
+/// How many secrets a key may have: two of each kind while they change, and
+/// some room.
+const SECRETS_MAX: usize = 8;
+
+/// How long a token may be. Whoever finds one of 32 random characters by trying
+/// has tried 2^160 of them.
+const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 32..=256;
+
+/// The keys of a deployment.
+#[derive(Debug, Default)]
+pub struct Keys {
+    keys: Vec<Key>,
+    problems: Vec<String>,
+}
+
+/// A key.
+#[derive(Debug)]
+pub struct Key {
+    /// Name and rights.
+    pub rule: KeyRule,
+    /// What proves it.
+    pub secrets: Secrets,
+}
+
+/// What proves a key.
+#[derive(Default)]
+pub struct Secrets {
+    /// HMAC keys.
+    pub hmac: Vec<HmacKey>,
+    /// ed25519 public keys, of 32 bytes.
+    pub ed25519: Vec<Vec<u8>>,
+    /// SHA-256 of tokens.
+    tokens: Vec<[u8; 32]>,
+}
+
+/// An HMAC key: decoded for Standard Webhooks, and as it is written for
+/// GitHub's signatures.
+pub struct HmacKey {
+    /// The decoded key.
+    pub bytes: Vec<u8>,
+    /// The text with its prefix.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} secrets", self.len())
+    }
+}
+
+/// Why a list of secrets cannot be used. The secrets themselves are never
+/// named.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadSecrets {
+    /// The one of this number, counted from 1, is none.
+    #[error(
+        "secret number {0} must be whsec_ and the base64 of 24 to 64 bytes, whpk_ and the base64 \
+         of 32 bytes, or token_ and 32 to 256 characters"
+    )]
+    Form(usize),
+    /// There are more than eight.
+    #[error("has more than {SECRETS_MAX} secrets")]
+    TooMany,
+}
+
+impl Secrets {
+    /// Reads secrets that spaces, line ends or commas separate.
+    pub fn read(text: &str) -> Result<Self, BadSecrets> {
+        let mut secrets = Self::default();
+        for (at, text) in pieces(text).enumerate() {
+            if at >= SECRETS_MAX {
+                return Err(BadSecrets::TooMany);
+            }
+            secrets.add(text).ok_or(BadSecrets::Form(at + 1))?;
+        }
+        Ok(secrets)
+    }
+
+    fn add(&mut self, text: &str) -> Option<()> {
+        if let Some(encoded) = text.strip_prefix("whsec_") {
+            let bytes = STANDARD.decode(encoded).ok()?;
+            // The lengths that the specification gives.
+            let text = (24..=64).contains(&bytes.len()).then(|| text.to_owned())?;
+            self.hmac.push(HmacKey { bytes, text });
+        } else if let Some(encoded) = text.strip_prefix("whpk_") {
+            let bytes = STANDARD.decode(encoded).ok()?;
+            self.ed25519.push(Some(bytes).filter(|b| b.len() == 32)?);
+        } else {
+            let rest = text.strip_prefix("token_")?;
+            let good = rest.bytes().all(|b| b.is_ascii_graphic());
+            let digest = Sha256::digest(text.as_bytes());
+            let fits = good && TOKEN_CHARACTERS.contains(&rest.len());
+            self.tokens.push(fits.then(|| digest.into())?);
+        }
+        Some(())
+    }
+
+    fn len(&self) -> usize {
+        self.hmac.len() + self.ed25519.len() + self.tokens.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a token's digest is one of these, in a time that does not
+    /// depend on where they differ.
+    fn has_token(&self, digest: &[u8; 32]) -> bool {
+        let found = self
+            .tokens
+            .iter()
+            .fold(Choice::from(0), |found, token| found | token.ct_eq(digest));
+        found.into()
+    }
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|secret| !secret.is_empty())
+}
+
+impl Keys {
+    /// The keys that the rules name. `secret` gives a variable's text.
+    pub fn read(rules: &Rules, secret: impl Fn(&str) -> Option<String>) -> Self {
+        let mut keys = Self::default();
+        let mut taken = HashSet::new();
+        for rule in &rules.keys {
+            let text = secret(&rule.secret).unwrap_or_default();
+            match readable(&text, &mut taken) {
+                // Who wants no purges, or only by other keys, sets none.
+                Ok(secrets) if secrets.is_empty() && rule.name == DEFAULT_KEY => {}
+                Ok(secrets) if secrets.is_empty() => {
+                    keys.problem(rule, "is not set".to_owned());
+                }
+                Ok(secrets) => keys.keys.push(Key {
+                    rule: rule.clone(),
+                    secrets,
+                }),
+                Err(problem) => keys.problem(rule, problem),
+            }
+        }
+        keys
+    }
+
+    /// The default key alone, with these secrets.
+    pub fn of_default(secrets: &str) -> Self {
+        let rules = Rules::check(crate::cache::config::settings::Settings::default());
+        rules.map_or_else(
+            |_| Self::default(),
+            |rules| Self::read(&rules, |_| Some(secrets.to_owned())),
+        )
+    }
+
+    fn problem(&mut self, rule: &KeyRule, problem: String) {
+        let (name, variable) = (&rule.name, &rule.secret);
+        self.problems
+            .push(format!("{variable}, of the key {name}: {problem}"));
+    }
+
+    /// What is wrong with keys: these prove nothing. It names no secret.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Whether none can prove anything.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// All that can prove something.
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter()
+    }
+
+    /// The key of a bearer token. All are looked at, whichever fits.
+    pub fn of_token(&self, token: &str) -> Option<&Key> {
+        let digest = Sha256::digest(token.as_bytes()).into();
+        self.keys.iter().fold(None, |found, key| {
+            let fits = key.secrets.has_token(&digest);
+            found.or(fits.then_some(key))
+        })
+    }
+}
+
+/// A key's secrets, unless another key has one of them: its limits would
+/// then not hold.
+fn readable(text: &str, taken: &mut HashSet<String>) -> Result<Secrets, String> {
+    let secrets = Secrets::read(text).map_err(|bad| bad.to_string())?;
+    let own: HashSet<String> = pieces(text).map(str::to_owned).collect();
+    if own.iter().any(|secret| taken.contains(secret)) {
+        return Err("has a secret that another key has too".to_owned());
+    }
+    taken.extend(own);
+    Ok(secrets)
+}

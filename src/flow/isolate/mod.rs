@@ -1,0 +1,8 @@
+//! What an isolate keeps between requests: plain values, shared by all of them.
+
+pub mod abandoned_fills;
+pub mod credentials;
+pub mod inflight;
+pub mod kv_state;
+pub mod origins;
+pub mod state;

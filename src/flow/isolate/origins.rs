@@ -1,0 +1,289 @@
+//! What an isolate remembers of each origin: for each visitor's host its
+//! breaker and the URLs that it leaves alone; how many requests may be repeated;
+//! and who is under way to it or in line. Plain values: a request that waits
+//! for its turn looks again by a timer of its own.
+
+use crate::cache::config::protection::Protection;
+use crate::cache::origin::circuit_breaker::{Breaker, Verdict, Way};
+use crate::cache::origin::concurrency_limit::{Budget, Gate, Place, Quota, Ticket, Who};
+use crate::cache::origin::outcomes::{Source, digest};
+use crate::cache::origin::retry_after::Rests;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// How many sites (a visitor's host and an origin) are remembered, at 7 KB
+/// each at most. Beyond it the one is forgotten that was used least recently,
+/// of those first whose breaker is closed and that leave no URL alone.
+const SITES_MAX: usize = 1000;
+
+/// What an isolate remembers of the origins it has asked.
+#[derive(Debug, Default)]
+pub struct Origins {
+    /// By visitor's host and origin: what fails for one host is not left alone
+    /// for the others.
+    sites: RefCell<HashMap<String, Site>>,
+    /// By origin. Those without requests are not kept.
+    gates: RefCell<Vec<(String, Gate)>>,
+    /// By origin, and when they were used: a host name that a reader makes up
+    /// brings no repetitions of its own.
+    budgets: RefCell<HashMap<String, (Budget, u64)>>,
+}
+
+#[derive(Debug, Default)]
+struct Site {
+    breaker: Breaker,
+    rests: Rests,
+    used_ms: u64,
+}
+
+/// A request that wants to go to an origin.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    site: String,
+    origin: String,
+    source: Source,
+    /// Digest of the URL, and of whether the method is safe.
+    url: u64,
+    who: Who,
+}
+
+impl Asker {
+    /// A request of `reader` (see [`crate::cache::origin::outcomes::reader_of`]) for
+    /// `path` of `host`, which goes to `origin`. `target` is the URL to which a
+    /// `Retry-After` would apply.
+    pub fn new(host: &str, origin: &str, path: &str, target: &str, reader: Option<u64>) -> Self {
+        let path = digest(path);
+        Self {
+            site: format!("{host} {origin}"),
+            origin: origin.to_owned(),
+            source: Source {
+                path,
+                reader: reader.unwrap_or(path),
+            },
+            url: digest(target),
+            who: Who {
+                host: digest(host),
+                path,
+                reader,
+                quota: Quota::Any,
+            },
+        }
+    }
+
+    /// The same, which its client can make last.
+    #[must_use]
+    pub fn untimed(mut self) -> Self {
+        self.who.quota = Quota::Untimed;
+        self
+    }
+}
+
+/// What a request holds while it is under way to an origin. Dropping it frees
+/// the place: the client has gone, and the origin's answer counts for nothing.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    origins: &'a Origins,
+    asker: Asker,
+    way: Way,
+    place: Place,
+    /// Whether it is known how the request ended.
+    has_ended: bool,
+}
+
+impl Pass<'_> {
+    /// Records how the request ended.
+    pub fn leave(mut self, verdict: Verdict, limits: &Protection, now_ms: u64) {
+        self.has_ended = true;
+        let Asker {
+            site, source, url, ..
+        } = &self.asker;
+        self.origins.with(site, now_ms, |known| {
+            let Source { reader, .. } = *source;
+            match verdict {
+                Verdict::Fails {
+                    retry_after_ms: Some(rest_ms),
+                } => known.rests.begin(*url, reader, rest_ms, now_ms),
+                Verdict::Works => known.rests.end(*url, reader),
+                _ => {}
+            }
+            known
+                .breaker
+                .leave(self.way, *source, verdict, limits, now_ms);
+        });
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let Asker {
+            site,
+            origin,
+            source,
+            ..
+        } = &self.asker;
+        self.origins
+            .with_gate(origin, |gate| gate.leave(self.place));
+        if !self.has_ended
+            && let Some(known) = self.origins.sites.borrow_mut().get_mut(site)
+        {
+            known.breaker.abandon(self.way, *source);
+        }
+    }
+}
+
+/// A turn in the line. Dropping it leaves the line.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    origins: &'a Origins,
+    origin: String,
+    ticket: Ticket,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let ticket = self.ticket;
+        self.origins
+            .with_gate(&self.origin, |gate| gate.leave_line(ticket));
+    }
+}
+
+/// Why a request may not go to an origin now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The breaker is open for so many milliseconds.
+    Open(u64),
+    /// The origin asked to be left alone with this URL for so many
+    /// milliseconds more.
+    Resting(u64),
+    /// All places are taken; so many requests are before this one in line.
+    Full(usize),
+}
+
+impl Origins {
+    fn with<T>(&self, site: &str, now_ms: u64, use_it: impl FnOnce(&mut Site) -> T) -> T {
+        let mut table = self.sites.borrow_mut();
+        if !table.contains_key(site) && table.len() >= SITES_MAX {
+            let in_trouble =
+                |known: &Site| !known.breaker.is_closed() || !known.rests.is_empty(now_ms);
+            let first = table
+                .iter()
+                .min_by_key(|(_, known)| (in_trouble(known), known.used_ms));
+            if let Some(name) = first.map(|(name, _)| name.clone()) {
+                table.remove(&name);
+            }
+        }
+        let known = table.entry(site.to_owned()).or_default();
+        known.used_ms = now_ms;
+        use_it(known)
+    }
+
+    fn with_gate<T>(&self, origin: &str, use_it: impl FnOnce(&mut Gate) -> T) -> T {
+        let mut gates = self.gates.borrow_mut();
+        let at = gates.iter().position(|(name, _)| name == origin);
+        let (name, mut gate) = match at {
+            Some(at) => gates.swap_remove(at),
+            None => (origin.to_owned(), Gate::default()),
+        };
+        let result = use_it(&mut gate);
+        if !gate.is_empty() {
+            gates.push((name, gate));
+        }
+        result
+    }
+
+    fn with_budget<T>(
+        &self,
+        asker: &Asker,
+        now_ms: u64,
+        use_it: impl FnOnce(&mut Budget) -> T,
+    ) -> T {
+        let mut budgets = self.budgets.borrow_mut();
+        if !budgets.contains_key(&asker.origin) && budgets.len() >= SITES_MAX {
+            let first = budgets.iter().min_by_key(|(_, (_, used_ms))| *used_ms);
+            if let Some(name) = first.map(|(name, _)| name.clone()) {
+                budgets.remove(&name);
+            }
+        }
+        let (budget, used_ms) = budgets.entry(asker.origin.clone()).or_default();
+        *used_ms = now_ms;
+        use_it(budget)
+    }
+
+    /// Lets a request pass, which is over in `lasts_ms` at the latest. A
+    /// newcomer has no turn.
+    pub fn enter(
+        &self,
+        asker: &Asker,
+        turn: Option<&Turn<'_>>,
+        limits: &Protection,
+        now_ms: u64,
+        lasts_ms: u64,
+    ) -> Result<Pass<'_>, Refusal> {
+        let source = asker.source;
+        let way = self.with(&asker.site, now_ms, |known| {
+            if let Some(ms) = known.rests.left_ms(asker.url, source.reader, now_ms) {
+                return Err(Refusal::Resting(ms));
+            }
+            let way = known.breaker.enter(source, now_ms, lasts_ms);
+            way.map_err(Refusal::Open)
+        })?;
+        let who = match (way, asker.who.quota) {
+            (Way::Working, Quota::Any) => Who {
+                quota: Quota::Probing,
+                ..asker.who
+            },
+            _ => asker.who,
+        };
+        let ticket = turn.map(|turn| turn.ticket);
+        let most = limits.max_requests;
+        let place = self.with_gate(&asker.origin, |gate| {
+            gate.enter(who, ticket, most, now_ms, lasts_ms)
+        });
+        match place {
+            Ok(place) => Ok(Pass {
+                origins: self,
+                asker: asker.clone(),
+                way,
+                place,
+                has_ended: false,
+            }),
+            Err(ahead) => {
+                self.with(&asker.site, now_ms, |known| {
+                    known.breaker.abandon(way, source);
+                });
+                Err(Refusal::Full(ahead))
+            }
+        }
+    }
+
+    /// Puts a request in line until some time; `None` if the line is too long.
+    pub fn queue(&self, asker: &Asker, now_ms: u64, until_ms: u64) -> Option<Turn<'_>> {
+        let gates = self.gates.borrow();
+        let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
+        drop(gates);
+        let ticket = self.with_gate(&asker.origin, |gate| {
+            gate.queue(asker.who, waiting, now_ms, until_ms)
+        })?;
+        Some(Turn {
+            origins: self,
+            origin: asker.origin.clone(),
+            ticket,
+        })
+    }
+
+    /// A new request comes: it earns its share of the repetitions.
+    pub fn earn(&self, asker: &Asker, limits: &Protection, now_ms: u64) {
+        self.with_budget(asker, now_ms, |budget| {
+            budget.earn(limits.retry_budget_percent);
+        });
+    }
+
+    /// Whether a request may be repeated; if so, that is paid for.
+    pub fn may_repeat(&self, asker: &Asker, limits: &Protection, now_ms: u64) -> bool {
+        let is_closed = self.with(&asker.site, now_ms, |known| known.breaker.is_closed());
+        is_closed
+            && self.with_budget(asker, now_ms, |budget| {
+                budget.spend(limits.retry_budget_percent)
+            })
+    }
+}

@@ -1,0 +1,78 @@
+//! What the ledger tells of past orders.
+
+use super::ledger_store::{Ledger, read_record};
+use super::sql::{Sql, Value};
+use crate::cache::ledger::wire::{
+    HISTORY_BYTES_MAX, HISTORY_MAX, Question, Receipt, Told, made_id_number,
+};
+
+impl<S: Sql> Ledger<S> {
+    /// What is remembered of past orders: of an id, one for each key at most;
+    /// of a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least one.
+    pub fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+        match question {
+            Question::Id(id) => self.of_id(id),
+            Question::After { after, limit } => self.page(*after, (*limit).min(HISTORY_MAX)),
+        }
+    }
+
+    fn of_id(&self, id: &str) -> Result<Vec<Told>, String> {
+        let made = made_id_number(id).map_or(Value::Null, Value::from);
+        let rows = self.sql().run(
+            "SELECT record FROM receipts WHERE substr(id, instr(id, char(10)) + 1) = ?
+                UNION ALL SELECT record FROM receipts WHERE id IS NULL AND sequence = ?",
+            &[id.into(), made],
+        )?;
+        let mut found: Vec<Told> = Vec::new();
+        for told in self.all_told(&rows)? {
+            // The id that a key gave goes before one that was made.
+            let known = |other: &Told| other.receipt.key == told.receipt.key;
+            if !found.iter().any(known) {
+                found.push(told);
+            }
+        }
+        Ok(found)
+    }
+
+    fn page(&self, after: u64, limit: u64) -> Result<Vec<Told>, String> {
+        let rows = self.sql().run(
+            "SELECT record, total > ? FROM (
+                SELECT record, sequence, bytes, SUM(bytes) OVER (ORDER BY sequence) AS total FROM (
+                    SELECT record, sequence, length(CAST(record AS BLOB)) AS bytes FROM receipts
+                        WHERE sequence > ? ORDER BY sequence LIMIT ?))
+                WHERE total - bytes <= ? ORDER BY sequence",
+            &[
+                HISTORY_BYTES_MAX.into(),
+                after.into(),
+                limit.into(),
+                HISTORY_BYTES_MAX.into(),
+            ],
+        )?;
+        // The last row may be the one that is too much.
+        let is_over = |row: &Vec<Value>| row.get(1).and_then(Value::number) == Some(1);
+        let over = rows.last().is_some_and(is_over);
+        let kept = rows.len().saturating_sub(usize::from(over)).max(1);
+        let mut page = self.all_told(rows.get(..kept).unwrap_or_default())?;
+        if let Some(last) = page.last_mut() {
+            last.more = over;
+        }
+        Ok(page)
+    }
+
+    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<Told>, String> {
+        let texts = rows.iter().filter_map(|row| row.first()?.text());
+        texts
+            .map(|text| self.told(read_record(text)?.receipt))
+            .collect()
+    }
+
+    fn told(&self, receipt: Receipt) -> Result<Told, String> {
+        let [fast_lane, refresh] = super::jobs::progress(self.sql(), receipt.sequence)?;
+        Ok(Told {
+            receipt,
+            fast_lane,
+            refresh,
+            more: false,
+        })
+    }
+}

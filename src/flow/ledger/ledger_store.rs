@@ -1,0 +1,383 @@
+//! The purge ledger: gives each order the next number, and tells purges to
+//! those who ask.
+//!
+//! It speaks SQL to SQLite through [`Sql`]: the Durable Object's own on the
+//! platform, and the same engine in tests. What it does between two questions
+//! is one transaction (Durable Objects, "write coalescing"); where an error
+//! breaks it off, what was done names too much rather than too little,
+//! because the receipt is written last.
+
+use super::owners::{self, Apart};
+use super::sql::{Sql, Value};
+use crate::cache::config::limits::DAY_MS;
+use crate::cache::ledger::sequence::Numbers;
+use crate::cache::ledger::wire::{
+    Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
+};
+use crate::cache::matching::key_scope::KeyScope;
+use crate::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
+use crate::cache::purge::selector::{EVERYTHING, mark_of};
+use crate::http::json_object::{self, print};
+use crate::json_object;
+use serde::{Deserialize, Serialize};
+
+/// How many KV writes one question may tell of: a thousand times what a free
+/// plan has a day.
+const KV_WRITES_TOLD_MAX: u64 = 1_000_000;
+
+/// The ledger.
+pub struct Ledger<S> {
+    sql: S,
+    /// Which life of it this is (see [`LedgerTime`]).
+    run: u64,
+    /// Whether orders also go to the zone's own purge call.
+    fast_lane: bool,
+}
+
+/// What the ledger says of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(remote = "Self")]
+pub struct Reply {
+    /// `None`, and `null` in JSON, if the id was used for another order.
+    // A reply without the field is unreadable, not a conflict.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub receipt: Option<Receipt>,
+    /// The news since [`Order::after`].
+    pub news: String,
+}
+
+json_object!(Serialize for Reply);
+
+const TABLES: [&str; 8] = [
+    // `run` numbers the lives of the object. `marks` is how many rows `live`
+    // has at most.
+    "CREATE TABLE IF NOT EXISTS state (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        last INTEGER NOT NULL,
+        hard INTEGER NOT NULL,
+        soft INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        marks INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS live (
+        mark TEXT PRIMARY KEY,
+        hard INTEGER NOT NULL,
+        soft INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        raised_ms INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS live_by_last ON live (last)",
+    // `id`: see [`unique_id`]; what is made of the number stands nowhere, so
+    // that it cannot take the place of another.
+    "CREATE TABLE IF NOT EXISTS receipts (
+        sequence INTEGER PRIMARY KEY,
+        id TEXT UNIQUE,
+        received_ms INTEGER NOT NULL,
+        record TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (received_ms)",
+    // Earlier versions kept ids without keys. Theirs were unique, so these are.
+    "UPDATE receipts SET id = CASE WHEN json_valid(record)
+            THEN COALESCE(json_extract(record, '$.receipt.key'), '') ELSE '' END
+            || char(10) || id
+        WHERE instr(id, char(10)) = 0",
+    "CREATE INDEX IF NOT EXISTS receipts_by_id
+        ON receipts (substr(id, instr(id, char(10)) + 1))",
+    // How many entries were written to KV on a day, as isolates tell.
+    "CREATE TABLE IF NOT EXISTS kv_day (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        day INTEGER NOT NULL,
+        writes INTEGER NOT NULL)",
+];
+
+impl<S: Sql> Ledger<S> {
+    /// Opens the ledger, or makes a new one.
+    ///
+    /// A ledger that starts anew must not give numbers again: entries that are
+    /// still stored would outrank them. So it starts at the time, far above
+    /// the numbers of an earlier one, and with everything older dead.
+    pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
+        for statement in TABLES.iter().chain(&owners::TABLES) {
+            sql.run(statement, &[])?;
+        }
+        super::jobs::open(&sql)?;
+        let start = Value::from(now_ms);
+        sql.run(
+            "INSERT OR IGNORE INTO state VALUES (1, ?, ?, 0, 0, 0)",
+            &[start.clone(), start],
+        )?;
+        // No two lives share a number, even if the database is set back, or
+        // made anew on another machine.
+        sql.run("UPDATE state SET run = MAX(run + 1, ?)", &[now_ms.into()])?;
+        let run = sql.number("SELECT run FROM state", &[])?;
+        Ok(Self {
+            sql,
+            run,
+            fast_lane,
+        })
+    }
+
+    /// The database.
+    pub fn sql(&self) -> &S {
+        &self.sql
+    }
+
+    /// Accepts an order, or tells that it came before.
+    pub fn append(&self, order: &Order, now_ms: u64) -> Result<Reply, String> {
+        // First what may set the numbers right.
+        self.heed(order.after)?;
+        let earlier = match unique_id(order) {
+            Some(id) => self.record_of(&id)?,
+            None => None,
+        };
+        let last = self.last()?;
+        let calls = super::jobs::calls(self.fast_lane, order);
+        let receipt = match decide(last, earlier.as_ref(), order, now_ms, calls) {
+            Decision::Conflict => None,
+            Decision::Repeat(receipt) => Some(receipt),
+            Decision::Accept(record) => {
+                self.accept(order, &record, now_ms)?;
+                Some(record.receipt)
+            }
+        };
+        let news = self.news(order.after, now_ms)?;
+        Ok(Reply { receipt, news })
+    }
+
+    fn record_of(&self, id: &str) -> Result<Option<Record>, String> {
+        let statement = "SELECT record FROM receipts WHERE id = ?";
+        let rows = self.sql.run(statement, &[id.into()])?;
+        let text = rows.first().and_then(|row| row.first()?.text());
+        text.map(read_record).transpose()
+    }
+
+    fn accept(&self, order: &Order, record: &Record, now_ms: u64) -> Result<(), String> {
+        let sequence = record.receipt.sequence;
+        self.sql
+            .run("UPDATE state SET last = ?", &[sequence.into()])?;
+        match order.host_of_write() {
+            Some(host) => self.apart(now_ms).raise_write(host, order, sequence)?,
+            None => self.raise_names(order, sequence, now_ms)?,
+        }
+        if order.is_recorded() {
+            let text = print(record);
+            super::jobs::enqueue(&self.sql, order, &record.receipt, now_ms)?;
+            self.sql.run(
+                "INSERT INTO receipts VALUES (?, ?, ?, ?)",
+                &[
+                    sequence.into(),
+                    unique_id(order).map_or(Value::Null, Value::Text),
+                    now_ms.into(),
+                    text.as_str().into(),
+                ],
+            )?;
+        }
+        let old = Value::from(now_ms.saturating_sub(RECORD_MS));
+        self.sql
+            .run("DELETE FROM receipts WHERE received_ms < ?", &[old])
+            .map(drop)
+    }
+
+    /// Raises what a key's order names: within the key's scope, as far as that
+    /// goes. What its tags carry along may lie beyond; the settings name it,
+    /// 1,000 tags at most.
+    fn raise_names(&self, order: &Order, sequence: u64, now_ms: u64) -> Result<(), String> {
+        let scope = order.scope.as_deref().map(|text| {
+            let scope = KeyScope::read(text);
+            scope.ok_or_else(|| format!("not a scope: {text:.100}"))
+        });
+        let scope = scope.transpose()?;
+        let (mut within, mut added) = (Vec::new(), 0_u64);
+        for (names, soft) in [(&order.hard, false), (&order.soft, true)] {
+            let raised = numbers(sequence, soft);
+            for name in names {
+                if scope.as_ref().is_some_and(|scope| scope.holds(name)) {
+                    within.push((name.as_str(), raised));
+                } else if name == EVERYTHING {
+                    self.raise_floor(raised)?;
+                } else {
+                    self.raise_mark(name, raised, now_ms)?;
+                    added = added.saturating_add(1);
+                }
+            }
+        }
+        if let Some(scope) = scope.filter(|_| !within.is_empty()) {
+            self.apart(now_ms).raise_scope(&scope, &within, sequence)?;
+        }
+        self.compact(added, now_ms)
+    }
+
+    fn apart(&self, now_ms: u64) -> Apart<'_, S> {
+        Apart {
+            sql: &self.sql,
+            now_ms,
+        }
+    }
+
+    fn raise_mark(&self, name: &str, to: Numbers, now_ms: u64) -> Result<(), String> {
+        self.sql
+            .run(
+                "INSERT INTO live VALUES (?, ?, ?, ?, ?) ON CONFLICT (mark) DO UPDATE SET
+                    hard = MAX(hard, excluded.hard),
+                    soft = MAX(soft, excluded.soft),
+                    last = excluded.last,
+                    raised_ms = excluded.raised_ms",
+                &[
+                    format!("{:016x}", mark_of(name)).as_str().into(),
+                    to.hard.into(),
+                    to.soft.into(),
+                    to.newest().into(),
+                    now_ms.into(),
+                ],
+            )
+            .map(drop)
+    }
+
+    /// Raises the floor, and drops the marks that it makes needless.
+    fn raise_floor(&self, to: Numbers) -> Result<(), String> {
+        self.sql.run(
+            "UPDATE state SET hard = MAX(hard, ?), soft = MAX(soft, ?)",
+            &[to.hard.into(), to.soft.into()],
+        )?;
+        self.sql.run(
+            "DELETE FROM live WHERE hard <= (SELECT hard FROM state)
+                AND soft <= (SELECT MAX(hard, soft) FROM state)",
+            &[],
+        )?;
+        owners::heed_floor(&self.sql)
+    }
+
+    /// Lets the oldest marks go if they are too many or too old. The floor
+    /// rises to them, so that what they named stays dead, and more with it.
+    fn compact(&self, added: u64, now_ms: u64) -> Result<(), String> {
+        self.sql
+            .run("UPDATE state SET marks = marks + ?", &[added.into()])?;
+        // Counting reads every row: only when there may be too many.
+        if self.sql.number("SELECT marks FROM state", &[])? > MARKS_MAX {
+            self.sql
+                .run("UPDATE state SET marks = (SELECT COUNT(*) FROM live)", &[])?;
+            if self.sql.number("SELECT marks FROM state", &[])? > MARKS_MAX {
+                let cut = "SELECT last FROM live ORDER BY last LIMIT 1 OFFSET ?";
+                let cut = self.sql.number(cut, &[MARKS_DROPPED.into()])?;
+                self.drop_marks(cut)?;
+            }
+        }
+        let old = now_ms.saturating_sub(MARK_MS);
+        let oldest = "SELECT raised_ms FROM live ORDER BY last LIMIT 1";
+        let rows = self.sql.run(oldest, &[])?;
+        let oldest = rows.first().and_then(|row| row.first()?.number());
+        if oldest.is_some_and(|raised_ms| raised_ms < old) {
+            let cut = "SELECT MAX(last) FROM live WHERE raised_ms < ?";
+            self.drop_marks(self.sql.number(cut, &[old.into()])?)?;
+        }
+        Ok(())
+    }
+
+    fn drop_marks(&self, up_to: u64) -> Result<(), String> {
+        self.sql.run(
+            "UPDATE state SET
+                hard = MAX(hard, (SELECT COALESCE(MAX(hard), 0) FROM live WHERE last <= ?)),
+                soft = MAX(soft, (SELECT COALESCE(MAX(soft), 0) FROM live WHERE last <= ?))",
+            &[up_to.into(), up_to.into()],
+        )?;
+        self.sql
+            .run("DELETE FROM live WHERE last <= ?", &[up_to.into()])
+            .map(drop)
+    }
+
+    /// The object may have been set back to an earlier state: what isolates
+    /// and entries know lies ahead of it then. Everything before is dead.
+    fn heed(&self, known: u64) -> Result<(), String> {
+        if known > self.last()? {
+            // The number last: it says that the rest is done.
+            self.raise_floor(numbers(known, false))?;
+            self.sql.run("UPDATE state SET last = ?", &[known.into()])?;
+        }
+        Ok(())
+    }
+
+    /// What has been purged under numbers above `after`, as [`News`] in text
+    /// form.
+    pub fn news(&self, after: u64, now_ms: u64) -> Result<String, String> {
+        self.news_with(after, None, now_ms)
+    }
+
+    /// The same, with how many entries were written to KV this day (UTC), to
+    /// which `writes` are added.
+    pub fn counted_news(&self, after: u64, writes: u64, now_ms: u64) -> Result<String, String> {
+        let day = now_ms / DAY_MS;
+        if writes > 0 {
+            // No isolate writes so many between two questions: what a broken
+            // caller says is bounded, so that sums stay exact.
+            let writes = writes.min(KV_WRITES_TOLD_MAX);
+            self.sql.run(
+                "INSERT INTO kv_day VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET
+                    writes = excluded.writes +
+                        CASE WHEN day = excluded.day THEN writes ELSE 0 END,
+                    day = excluded.day",
+                &[day.into(), writes.into()],
+            )?;
+        }
+        let total = "SELECT writes FROM kv_day WHERE day = ?";
+        let total = self.sql.number(total, &[day.into()])?;
+        self.news_with(after, Some(total), now_ms)
+    }
+
+    fn news_with(&self, after: u64, kv_writes: Option<u64>, now_ms: u64) -> Result<String, String> {
+        self.heed(after)?;
+        let next = self.last()?.saturating_add(1);
+        self.apart(now_ms).widen(next)?;
+        let cut = "SELECT last FROM live WHERE last > ? UNION ALL
+            SELECT last FROM apart WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?";
+        let most = NEWS_MARKS_MAX as u64;
+        let cut = self
+            .sql
+            .number(cut, &[after.into(), after.into(), most.into()])?;
+        let complete = cut == 0;
+        let sequence = if complete { self.last()? } else { cut };
+        let statement = "SELECT hard, soft FROM state";
+        let rows = self.sql.run(statement, &[])?;
+        let number = |at: usize| rows.first().and_then(|row| row.get(at)?.number());
+        let news = News {
+            after,
+            sequence,
+            complete,
+            floor: Numbers {
+                hard: number(0).unwrap_or(0),
+                soft: number(1).unwrap_or(0),
+            },
+            at: LedgerTime {
+                run: self.run,
+                ms: now_ms,
+            },
+            kv_writes,
+            ..News::default()
+        };
+        // The lines are made where the marks lie: a row for each would cross
+        // into wasm one by one.
+        let lines = self.sql.run(
+            "SELECT group_concat(mark || ' ' || hard || ' ' || soft || char(10), '') FROM (
+                SELECT mark, hard, soft, last FROM live WHERE last > ? AND last <= ? UNION ALL
+                SELECT mark, hard, soft, last FROM apart WHERE last > ? AND last <= ?
+                ORDER BY last)",
+            &[after.into(), sequence.into(), after.into(), sequence.into()],
+        )?;
+        let lines = lines.first().and_then(|row| row.first()?.text());
+        let first = news.first_line();
+        Ok(format!("{first}{}.", lines.unwrap_or_default()))
+    }
+
+    /// The last number given.
+    pub fn last(&self) -> Result<u64, String> {
+        self.sql.number("SELECT last FROM state", &[])
+    }
+}
+
+/// What a receipt is unique by: the key's name, a line feed (which stands in no
+/// name and no id) and the id. `None` if the order has no id.
+fn unique_id(order: &Order) -> Option<String> {
+    let id = order.id.as_ref()?;
+    let key = order.key.as_deref().unwrap_or_default();
+    Some(format!("{key}\n{id}"))
+}
+
+pub(crate) fn read_record(text: &str) -> Result<Record, String> {
+    json_object::read(text).map_err(|error| error.to_string())
+}

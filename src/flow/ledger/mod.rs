@@ -1,0 +1,10 @@
+//! The ledger: its tables, its jobs, and its alarm.
+
+pub mod history;
+pub mod jobs;
+pub mod ledger_store;
+pub mod owners;
+pub mod runner;
+pub mod sql;
+pub mod start;
+pub mod write_marks;

@@ -1,0 +1,3 @@
+//! Asking an origin: its limits, retries and backup.
+
+pub mod upstream;

@@ -1,0 +1,268 @@
+//! From a proven order to its receipt, and the past orders of the ledger.
+//!
+//! An order is done wholly or not at all. Nothing is read from it before it
+//! is proven.
+
+use super::authenticate::{self, Sender};
+use super::sync;
+use crate::cache::ledger::wire::{Order, Progress, Question, Receipt, Told};
+use crate::cache::purge::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
+use crate::flow::isolate::state::Isolate;
+use crate::flow::response::problem::{PartErrors, Problem};
+use crate::flow::response::request_log::{Report, log_problem};
+use crate::flow::runtime::host::{BodyError, Host, Ordered};
+use crate::flow::runtime::timeout::within;
+use crate::http::date;
+use crate::http::head::RequestHead;
+use crate::http::json_object::{pairs, print};
+use serde::Serialize;
+
+/// What an order has come to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done.
+    Done(Receipt),
+    /// It was not to be done: what it would do, and what of it is refused.
+    Dry(Settled, Vec<Refusal>),
+}
+
+/// How long the body of an order may take: 128 KiB within it are 13 KB a
+/// second. Its sender is not yet known to be one, and the memory for the body
+/// is.
+const BODY_MS_MAX: u64 = 10_000;
+
+/// Reads the body of an order.
+pub async fn read_body<H: Host>(
+    host: &H,
+    request: &RequestHead,
+    body: Option<H::Body>,
+) -> Result<Vec<u8>, Problem> {
+    let stated = request.fields.get("content-length");
+    if stated
+        .and_then(|n| n.parse().ok())
+        .is_some_and(|n: usize| n > ORDER_BYTES_MAX)
+    {
+        return Err(too_large());
+    }
+    let Some(body) = body else {
+        return Ok(Vec::new());
+    };
+    let Some(read) = within(host, BODY_MS_MAX, host.read(body, ORDER_BYTES_MAX)).await else {
+        let detail = "the order's body did not come within 10 seconds";
+        return Err(Problem::new(408, "Request timeout", detail));
+    };
+    read.map_err(|error| match error {
+        BodyError::TooLong => too_large(),
+        BodyError::Broken => Problem::new(400, "Body broke off", "send the order again"),
+    })
+}
+
+fn too_large() -> Problem {
+    let detail = format!("an order has at most {ORDER_BYTES_MAX} bytes; split it");
+    Problem::new(413, "Order too large", detail)
+}
+
+/// Does an order, or tells what it would do.
+pub async fn take<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: &[u8],
+    sender: Sender<'_>,
+    draft: Result<Draft, NotOrder>,
+    report: &mut Report,
+) -> Result<Outcome, Problem> {
+    let mut draft = draft.map_err(not_order)?;
+    draft.check_size().map_err(not_order)?;
+    let key = &sender.key.rule;
+    if !draft.dry_run && !draft.refused.is_empty() {
+        return Err(refused(422, "Order not understood", draft.refused));
+    }
+    draft.limit(&key.permit, &key.name);
+    if !draft.dry_run && !draft.refused.is_empty() {
+        return Err(refused(403, "Not allowed", draft.refused));
+    }
+    let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
+    if draft.dry_run {
+        report.note(format!("dry run by {}", key.name));
+        return Ok(Outcome::Dry(settled, draft.refused));
+    }
+    let order = Order {
+        id: sender.id,
+        body_digest: authenticate::digest(request, body),
+        key: Some(key.name.clone()),
+        via: sender.via.to_owned(),
+        hard: settled.hard,
+        soft: settled.soft,
+        cascade: settled.cascade,
+        refresh: settled.refresh,
+        lag_seconds: isolate.rules.max_purge_lag_seconds,
+        after: isolate.seen(),
+        scope: key.permit.scope().map(ToString::to_string),
+    };
+    let receipt = append(host, isolate, &request.url.host, &order).await?;
+    note(report, &receipt);
+    Ok(Outcome::Done(receipt))
+}
+
+/// Has the ledger accept an order. `site` is the host name of the request.
+pub async fn append<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    site: &str,
+    order: &Order,
+) -> Result<Receipt, Problem> {
+    match sync::append(host, isolate, site, order).await {
+        Ok(Ordered::Done(receipt, _)) => Ok(*receipt),
+        Ok(Ordered::Conflict) => Err(Problem::new(
+            409,
+            "Webhook id used before",
+            "another order with this webhook-id was accepted; use a new id",
+        )),
+        Err(problem) => {
+            log_problem(host, "ledger", &problem);
+            let detail = "the purge ledger cannot be reached; send the same order again";
+            Err(Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5"))
+        }
+    }
+}
+
+/// Asks the ledger for past orders.
+pub async fn past_orders<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
+    host.history(question).await.map_err(|problem| {
+        log_problem(host, "ledger", &problem);
+        let detail = "the purge ledger cannot be reached; ask again";
+        Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5")
+    })
+}
+
+fn not_order(error: NotOrder) -> Problem {
+    let detail = error.to_string();
+    match error {
+        NotOrder::Json(_) => Problem::new(400, "Body is not JSON", detail),
+        NotOrder::Shape(_) => Problem::new(422, "Not a purge order", detail),
+        NotOrder::Empty => Problem::new(422, "Empty order", detail),
+        NotOrder::TooMany | NotOrder::TooMuchCarried => {
+            Problem::new(422, "Too many selectors", detail)
+        }
+    }
+}
+
+fn refused(status: u16, title: &'static str, errors: Vec<Refusal>) -> Problem {
+    let detail = "nothing was purged: see the parts under \"errors\"";
+    Problem {
+        errors,
+        ..Problem::new(status, title, detail)
+    }
+}
+
+/// How many selectors a log line names: the receipt has them all.
+const NOTED_MAX: usize = 20;
+
+fn note(report: &mut Report, receipt: &Receipt) {
+    let key = receipt.key.as_deref().unwrap_or_default();
+    let mut text = format!("purge {} by {key} ({})", receipt.sequence, receipt.via);
+    for (word, names) in [("hard", &receipt.hard), ("soft", &receipt.soft)] {
+        let shown: Vec<&str> = names.iter().take(NOTED_MAX).map(String::as_str).collect();
+        if !shown.is_empty() {
+            text.push_str(&format!(", {word} {}", shown.join(" ")));
+        }
+        if let Some(more) = names.len().checked_sub(NOTED_MAX + 1) {
+            text.push_str(&format!(" and {} more", more + 1));
+        }
+    }
+    report.note(text);
+}
+
+impl Outcome {
+    /// As JSON: the receipt, or what a dry run found.
+    pub fn json(&self) -> String {
+        match self {
+            Self::Done(receipt) => {
+                // Nothing of what it leaves to be done is done yet.
+                let pending = |steps: usize| Progress {
+                    pending: steps as u64,
+                    ..Progress::default()
+                };
+                let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
+                print(&ReceiptView::new(receipt, &refresh, &fast_lane))
+            }
+            Self::Dry(settled, refused) => print(&PurgeDryRun::of(settled, refused)),
+        }
+    }
+}
+
+/// What an order would do.
+#[derive(Serialize)]
+pub struct PurgeDryRun<'a> {
+    dry_run: bool,
+    hard: &'a [String],
+    soft: &'a [String],
+    #[serde(serialize_with = "pairs::serialize")]
+    cascade: &'a [(String, Vec<String>)],
+    refresh: &'a [String],
+    refused: PartErrors<'a>,
+}
+
+impl<'a> PurgeDryRun<'a> {
+    /// What it would do, and what of it is refused.
+    pub fn of(settled: &'a Settled, refused: &'a [Refusal]) -> Self {
+        Self {
+            dry_run: true,
+            hard: &settled.hard,
+            soft: &settled.soft,
+            cascade: &settled.cascade,
+            refresh: &settled.refresh,
+            refused: PartErrors(refused),
+        }
+    }
+}
+
+/// A receipt as its sender sees it.
+#[derive(Serialize)]
+pub struct ReceiptView<'a> {
+    id: &'a str,
+    sequence: u64,
+    received_at: String,
+    in_force_at: String,
+    key: Option<&'a str>,
+    via: &'a str,
+    hard: &'a [String],
+    soft: &'a [String],
+    #[serde(
+        serialize_with = "pairs::serialize",
+        skip_serializing_if = "<[_]>::is_empty"
+    )]
+    cascade: &'a [(String, Vec<String>)],
+    /// Present if the order has URLs fetched again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'a Progress>,
+    /// Present if the order goes to the zone's own purge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast_lane: Option<&'a Progress>,
+}
+
+impl<'a> ReceiptView<'a> {
+    /// A receipt, and what has happened since.
+    pub fn of(told: &'a Told) -> Self {
+        Self::new(&told.receipt, &told.refresh, &told.fast_lane)
+    }
+
+    fn new(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {
+        // Rounded up: at this time it is in force, not about to be.
+        let in_force_ms = receipt.in_force_ms.saturating_add(999);
+        Self {
+            id: &receipt.id,
+            sequence: receipt.sequence,
+            received_at: date::print_rfc3339(receipt.received_ms),
+            in_force_at: date::print_rfc3339(in_force_ms),
+            key: receipt.key.as_deref(),
+            via: &receipt.via,
+            hard: &receipt.hard,
+            soft: &receipt.soft,
+            cascade: &receipt.cascade,
+            refresh: Some(refresh).filter(|_| receipt.refresh > 0),
+            fast_lane: Some(fast_lane).filter(|_| receipt.fast_lane > 0),
+        }
+    }
+}

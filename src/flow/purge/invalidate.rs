@@ -1,0 +1,136 @@
+//! What a write does to what is stored: a successful unsafe request
+//! invalidates its target (RFC 9111 §4.4), and the cache groups that the
+//! answer names (RFC 9875).
+//!
+//! It is an order to the ledger like any other, so that it reaches all
+//! variants, both tiers and every isolate, and cannot lose a race. This isolate
+//! obeys it before the client gets its answer: who posts a comment then sees
+//! it. Where a host has very many (`cache::purge::index::write_rate`), they go to the ledger
+//! together, some seconds later.
+
+use crate::cache::config::rules::Rules;
+use crate::cache::key::cache_key;
+use crate::cache::ledger::wire::Order;
+use crate::cache::purge::groups;
+use crate::cache::purge::selector::{Selector, url_selector};
+use crate::cache::purge::write_rate::{GATHER_MS_MAX, Names};
+use crate::flow::isolate::state::Isolate;
+use crate::flow::runtime::host::Host;
+use crate::http::head::{Method, RequestHead, ResponseHead};
+use crate::http::url::{Url, host_name};
+
+/// When a write's names go to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Now.
+    Now(Names),
+    /// With others, which this write sends in so many milliseconds.
+    Begins(u64),
+    /// With those of a write before it.
+    Joins,
+}
+
+/// When the invalidation goes to the ledger that a request's success calls for;
+/// `None` if it calls for none. `flow::purge::append::writes` sends it; what goes with others
+/// is in force here from now on.
+pub fn turn_of<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    answer: &ResponseHead,
+) -> Option<Turn> {
+    let selectors = selectors(&isolate.rules, request, answer);
+    if selectors.is_empty() {
+        return None;
+    }
+    let names = Names::new(selectors.iter().map(Selector::to_string).collect());
+    let lag_ms = isolate.rules.max_purge_lag_seconds.saturating_mul(1000);
+    let (site, now_ms) = (&request.url.host, host.now_ms());
+    if isolate.writes.borrow_mut().take(site, now_ms) {
+        return Some(Turn::Now(names));
+    }
+    let pause_ms = lag_ms.min(GATHER_MS_MAX);
+    let mut index = isolate.index.borrow_mut();
+    Some(
+        match index.unconfirmed.gather(site, names, pause_ms, now_ms) {
+            true => Turn::Begins(pause_ms),
+            false => Turn::Joins,
+        },
+    )
+}
+
+/// The order by which the ledger invalidates names of a host.
+pub fn order_of(isolate: &Isolate, site: &str, names: &Names) -> Order {
+    let whole_host = names
+        .whole_host
+        .then(|| Selector::Host(host_name(site).to_owned()).to_string());
+    Order {
+        via: "write".to_owned(),
+        hard: names.hard.clone(),
+        soft: whole_host.into_iter().collect(),
+        lag_seconds: isolate.rules.max_purge_lag_seconds,
+        after: isolate.seen(),
+        ..Order::default()
+    }
+}
+
+/// Whether a method may change something: any that is not registered as safe
+/// (RFC 9110 §9.2.1, and the WebDAV family's own RFCs).
+pub fn is_unsafe(method: &Method) -> bool {
+    const SAFE: [&str; 6] = ["OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"];
+    match method {
+        Method::Get | Method::Head => false,
+        Method::Other(name) => !SAFE.contains(&name.as_str()),
+    }
+}
+
+fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec<Selector> {
+    // §4.4: a successful answer is a 2xx or 3xx.
+    if !is_unsafe(&request.method) || !(200..400).contains(&answer.status) {
+        return Vec::new();
+    }
+    let target = cache_key::canonical_path(&request.url);
+    let rule = rules.rule_for(&target);
+    if !rule.invalidate_on_write {
+        return Vec::new();
+    }
+    let mut urls = vec![request.url.clone()];
+    for name in ["location", "content-location"] {
+        let named = answer
+            .fields
+            .get(name)
+            .and_then(|value| request.url.join(value));
+        urls.extend(named.filter(|url| answer.status == 201 && lies_below(url, &request.url)));
+    }
+    let mut selectors: Vec<Selector> = urls
+        .into_iter()
+        .filter_map(|url| {
+            let url = cache_key::canonical_path(&url);
+            let rule = rules.rule_for(&url);
+            // What is never stored needs no invalidation.
+            rule.cache.then(|| url_selector(url, &rule))
+        })
+        .collect();
+    let origin = groups::origin(&request.url);
+    let named = groups::named(&answer.fields, "cache-group-invalidation");
+    selectors.extend(named.into_iter().map(|group| Selector::Group {
+        origin: origin.clone(),
+        group,
+    }));
+    selectors.dedup();
+    selectors
+}
+
+/// Whether a URL that an answer names may be invalidated by a write to
+/// `target`: of the same origin (§4.4: else it could be used to empty another's
+/// cache), and at the target's path or below it. (§4.4 makes such URLs
+/// candidates, no more: where a redirect leads, the client often chooses, and
+/// what it has created lies below the collection that it was sent to.)
+fn lies_below(url: &Url, target: &Url) -> bool {
+    let (path, target_path) = (
+        cache_key::canonical_path(url).path,
+        cache_key::canonical_path(target).path,
+    );
+    let rest = path.strip_prefix(target_path.trim_end_matches('/'));
+    url.same_origin(target) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

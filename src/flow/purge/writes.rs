@@ -1,0 +1,214 @@
+//! Telling the ledger of writes, without letting anybody wait for a ledger that
+//! hangs.
+//!
+//! This isolate obeys a write at once, whether the ledger has answered or not
+//! (`cache::purge::index::unconfirmed_writes`). The client waits half a second at most; behind its
+//! answer the order is sent until the ledger has taken it: as long as the
+//! runtime lets that request work, and then by later requests of the isolate.
+//! Until then other isolates may serve what was stored before the write, as
+//! they may within `max_purge_lag` after it.
+
+use super::invalidate::{Turn, order_of};
+use super::sync::{self, ledger_wait_ms};
+use crate::cache::ledger::wire::{Receipt, numbers};
+use crate::cache::purge::feed::News;
+use crate::cache::purge::ledger_breaker::QUESTION_MS_MAX;
+use crate::cache::purge::write_rate::Names;
+use crate::flow::isolate::state::Isolate;
+use crate::flow::response::request_log::log_problem;
+use crate::flow::runtime::host::{Host, Ordered};
+use crate::flow::runtime::timeout::within;
+use std::pin::pin;
+use std::rc::Rc;
+
+/// How long the answer to a write waits for the ledger, which is 10 to 300 ms
+/// away.
+pub const WRITE_WAIT_MS: u64 = 500;
+
+/// How long one request goes on sending: the runtime ends what runs behind a
+/// response after 30 seconds, and the last question may take 5.
+const RESEND_MS_MAX: u64 = 24_000;
+
+/// How often one that waits for the breaker looks at it: another question may
+/// have closed it.
+const LOOK_MS: u64 = 1000;
+
+/// Has the ledger invalidate what a write has changed, when it is the write's
+/// turn. `answer` is called once, with a note for the log: see [`deliver`].
+pub async fn invalidate<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    site: &str,
+    turn: Turn,
+    answer: impl FnOnce(Option<String>),
+) {
+    // Readers see to it, too, but there may be none.
+    if isolate.index.borrow().is_overfull() {
+        sync::look_later(host, isolate, site, true);
+    }
+    // Who was to send these may be gone.
+    resend_later(host, isolate);
+    match turn {
+        Turn::Now(names) => deliver(host, isolate, site, names, answer).await,
+        Turn::Begins(pause_ms) => {
+            answer(Some(format!("many writes: invalidates in {pause_ms} ms")));
+            host.sleep(pause_ms).await;
+            resend(host, isolate).await;
+        }
+        Turn::Joins => answer(Some("many writes: invalidates with others".to_owned())),
+    }
+}
+
+/// Sends the names of a write to the ledger, until it has taken it. `answer` is
+/// called once, with a note for the log, when the client has waited long
+/// enough. `site` is the host name of the request.
+async fn deliver<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    site: &str,
+    names: Names,
+    answer: impl FnOnce(Option<String>),
+) {
+    let id = {
+        let mut index = isolate.index.borrow_mut();
+        index.unconfirmed.add(site, names.clone(), host.now_ms())
+    };
+    log_lost(host, isolate);
+    if ledger_wait_ms(host, isolate) > 0 {
+        answer(Some(LATER.to_owned()));
+        return resend(host, isolate).await;
+    }
+    let until_ms = host.now_ms().saturating_add(QUESTION_MS_MAX);
+    isolate
+        .index
+        .borrow_mut()
+        .unconfirmed
+        .leave_until(id, until_ms);
+    let mut sending = pin!(send(host, isolate, id, site, &names));
+    let in_time = within(host, WRITE_WAIT_MS, sending.as_mut()).await;
+    let is_sent = match in_time {
+        Some(Ok(note)) => {
+            answer(note);
+            true
+        }
+        Some(Err(())) => {
+            answer(Some(LATER.to_owned()));
+            false
+        }
+        None => {
+            answer(Some(LATER.to_owned()));
+            sending.await.is_ok()
+        }
+    };
+    if !is_sent {
+        isolate.index.borrow_mut().unconfirmed.defer(id);
+        resend(host, isolate).await;
+    }
+}
+
+/// Note of a write of which only this isolate knows yet.
+const LATER: &str = "ledger: no answer yet; invalidated here, elsewhere when it answers";
+
+/// Says that writes were given up: what they named may be served until its
+/// lifetime is over.
+fn log_lost<H: Host>(host: &H, isolate: &Isolate) {
+    let lost = isolate.index.borrow_mut().unconfirmed.lost();
+    if lost > 0 {
+        let problem = format!("{lost} invalidations by writes were given up: too many wait");
+        log_problem(host, "ledger", &problem);
+    }
+}
+
+/// Has unconfirmed writes sent that are due, behind the response, when it is time.
+pub fn resend_later<H: Host>(host: &H, isolate: &Rc<Isolate>) {
+    if !isolate.index.borrow().unconfirmed.is_due(host.now_ms())
+        || is_resending(host, isolate)
+        || ledger_wait_ms(host, isolate) > 0
+    {
+        return;
+    }
+    isolate.resending.set(Some(host.now_ms()));
+    let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
+    host.later(async move {
+        isolate.resending.set(None);
+        resend(&host_then, &isolate).await;
+    });
+}
+
+fn is_resending<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    let age_ms = isolate
+        .resending
+        .get()
+        .and_then(|at| host.now_ms().checked_sub(at));
+    age_ms.is_some_and(|age_ms| age_ms < QUESTION_MS_MAX)
+}
+
+/// Sends unconfirmed writes that are due, whenever the breaker lets it, until
+/// there is none or the time is over.
+async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
+    if is_resending(host, isolate) {
+        return;
+    }
+    let until_ms = host.now_ms().saturating_add(RESEND_MS_MAX);
+    loop {
+        let now_ms = host.now_ms();
+        isolate.resending.set(Some(now_ms));
+        let next = isolate.index.borrow_mut().unconfirmed.next(now_ms);
+        log_lost(host, isolate);
+        let Some(write) = next.filter(|_| now_ms < until_ms) else {
+            break;
+        };
+        match ledger_wait_ms(host, isolate) {
+            0 => {
+                let sent = send(host, isolate, write.id, &write.site, &write.names).await;
+                if sent.is_err() {
+                    isolate.index.borrow_mut().unconfirmed.defer(write.id);
+                }
+            }
+            wait_ms => host.sleep(wait_ms.min(LOOK_MS)).await,
+        }
+    }
+    isolate.resending.set(None);
+}
+
+/// Sends one order. Returns a note for the log.
+async fn send<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    id: u64,
+    site: &str,
+    names: &Names,
+) -> Result<Option<String>, ()> {
+    let order = order_of(isolate, site, names);
+    match sync::append(host, isolate, site, &order).await {
+        Ok(ordered) => {
+            let mut index = isolate.index.borrow_mut();
+            let note = match ordered {
+                Ordered::Done(receipt, _) => {
+                    // Where the host has too many, the ledger tells of it
+                    // somewhat later. (Not of the whole host: it would be
+                    // purged here each time.)
+                    let told = Receipt {
+                        soft: Vec::new(),
+                        ..(*receipt).clone()
+                    };
+                    let mut news = News::of_receipt(&told);
+                    let further = names.further.iter();
+                    let raised = numbers(receipt.sequence, false);
+                    news.writes.extend(further.map(|mark| (*mark, raised)));
+                    index.learn(&news);
+                    let names = [receipt.hard, receipt.soft].concat();
+                    Some(format!("invalidated {names:?}"))
+                }
+                Ordered::Conflict => None,
+            };
+            // The index has its number.
+            index.unconfirmed.confirm(id);
+            Ok(note)
+        }
+        Err(problem) => {
+            log_problem(host, "ledger", &problem);
+            Err(())
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The states of a request: look up, hit, miss, pass.
+
+pub mod serve;

@@ -1,0 +1,72 @@
+//! The pages for readers to whom neither an origin nor the cache has anything
+//! to give.
+
+use super::reply::{Answer, Content};
+use crate::cache::origin::failure::OriginFailure;
+use crate::http::fields::Fields;
+
+/// The page where the origin gives none; `held` tells whether something is
+/// stored that may not be used without it.
+pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
+    match held {
+        true => origin_silent(failure),
+        false => origin_failed(failure),
+    }
+}
+
+/// The page for a reader for whom nothing else is left.
+pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
+    let (status, title) = match failure {
+        OriginFailure::Unreachable | OriginFailure::CutOff | OriginFailure::NoStatus(_) => {
+            (502, "Bad gateway")
+        }
+        OriginFailure::TimedOut => (504, "Gateway timeout"),
+        OriginFailure::CircuitOpen { .. }
+        | OriginFailure::Resting { .. }
+        | OriginFailure::TooBusy => (503, "Service unavailable"),
+    };
+    let why = "there is no stored copy of this page";
+    failure_page(status, title, failure, why)
+}
+
+/// The same where something is stored, but may not be used without the origin
+/// (RFC 9111 §5.2.2.2).
+fn origin_silent<B>(failure: OriginFailure) -> Answer<B> {
+    let (status, title) = match failure {
+        OriginFailure::CircuitOpen { .. }
+        | OriginFailure::Resting { .. }
+        | OriginFailure::TooBusy => (503, "Service unavailable"),
+        _ => (504, "Gateway timeout"),
+    };
+    let why = "the stored copy of this page may not be used without it";
+    failure_page(status, title, failure, why)
+}
+
+/// When to come again where too many requests are under way: about as long as
+/// they wait for their turn.
+const BUSY_SECONDS: u64 = 5;
+
+fn failure_page<B>(status: u16, title: &str, failure: OriginFailure, why: &str) -> Answer<B> {
+    let text = format!("{title}: the origin server {failure}, and {why}.\n");
+    let mut page = error_page(status, &text);
+    let seconds = match failure {
+        OriginFailure::CircuitOpen { seconds } | OriginFailure::Resting { seconds } => seconds,
+        OriginFailure::TooBusy => BUSY_SECONDS,
+        _ => return page,
+    };
+    page.fields.set("retry-after", seconds.to_string());
+    page
+}
+
+/// A page of ours.
+pub fn error_page<B>(status: u16, text: &str) -> Answer<B> {
+    let mut fields = Fields::new();
+    fields.add("content-type", "text/plain; charset=utf-8");
+    fields.add("cache-control", "no-store");
+    Answer {
+        status,
+        fields,
+        content: Content::Text(text.to_owned()),
+        length: None,
+    }
+}

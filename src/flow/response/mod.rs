@@ -1,0 +1,6 @@
+//! Responses to clients, pages of errors, and the log record of a request.
+
+pub mod error_pages;
+pub mod problem;
+pub mod reply;
+pub mod request_log;

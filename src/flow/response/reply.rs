@@ -1,0 +1,260 @@
+//! What clients get: an answer's parts, and how a stored entry becomes one.
+
+use crate::cache::esi::parser;
+use crate::cache::policy::entry::Entry;
+use crate::cache::policy::partial_content::Part;
+use crate::cache::policy::reuse::Age;
+use crate::cache::policy::storability::for_clients;
+use crate::cache::request::classify::Lookup;
+use crate::http::cache_control::{CacheControl, withheld};
+use crate::http::conditional;
+use crate::http::fields::Fields;
+use crate::http::head::ResponseHead;
+use crate::http::range::{self, ByteRange, Ranges};
+
+/// An answer to a client.
+#[derive(Debug)]
+pub struct Answer<B> {
+    /// Status code.
+    pub status: u16,
+    /// Header fields, without `Content-Length`.
+    pub fields: Fields,
+    /// The body.
+    pub content: Content<B>,
+    /// Length of a streamed body, where it is known.
+    pub length: Option<u64>,
+}
+
+/// A body for a client.
+#[derive(Debug)]
+pub enum Content<B> {
+    /// None.
+    Empty,
+    /// Words of our own.
+    Text(String),
+    /// The origin's, as it comes.
+    Body(B),
+    /// Parts of the origin's, with words of ours between them.
+    Parts(B, Vec<Piece>),
+}
+
+/// A piece of a body that is made of parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Words of ours.
+    Text(String),
+    /// Bytes of the body. Pieces ascend: a stream is read once.
+    Bytes(ByteRange),
+}
+
+impl Piece {
+    /// How many bytes these have together.
+    pub fn length_of(pieces: &[Self]) -> u64 {
+        pieces
+            .iter()
+            .fold(0, |sum: u64, piece| sum.saturating_add(piece.length()))
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Bytes(range) => range.length(),
+        }
+    }
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Somebody.
+    Waiting,
+    /// Nobody: a refresh behind a response.
+    Nobody,
+}
+
+/// An answer's head from an entry, before its body is put to it.
+pub struct Head {
+    status: u16,
+    /// The fields.
+    pub fields: Fields,
+    length: Option<u64>,
+    /// The pieces of the body that the client gets, if not all of it.
+    pieces: Option<Vec<Piece>>,
+    /// Whether the client gets a body.
+    pub wants_body: bool,
+}
+
+impl Head {
+    /// The whole answer.
+    pub fn with<B>(self, body: Option<B>) -> Answer<B> {
+        // A length is for a body, or stands for the one that HEAD leaves out.
+        let told = body.is_some() || !self.wants_body;
+        Answer {
+            status: self.status,
+            fields: self.fields,
+            length: self.length.filter(|_| told),
+            content: match (body.filter(|_| self.wants_body), self.pieces) {
+                (None, _) => Content::Empty,
+                (Some(body), None) => Content::Body(body),
+                (Some(body), Some(pieces)) => Content::Parts(body, pieces),
+            },
+        }
+    }
+}
+
+/// The head that a client gets for a stored answer: the client's own
+/// conditions, its method, and the age of the answer are seen to here.
+pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> Head {
+    let mut fields = entry.fields.clone();
+    let control = CacheControl::of(&fields);
+    let shared = !control.private && !control.no_store && !fields.has("set-cookie");
+    let browser_ttl = lookup.rule.browser_ttl;
+    let may_differ = shared && !entry.by_credentials && entry.status < 400;
+    if let Some(seconds) = browser_ttl.filter(|_| may_differ) {
+        // Browsers subtract Age: what is added here leaves them the whole TTL.
+        let max_age = seconds.saturating_add(age.age);
+        fields.remove("expires");
+        let immutable = if lookup.rule.immutable {
+            ", immutable"
+        } else {
+            ""
+        };
+        fields.set("cache-control", format!("max-age={max_age}{immutable}"));
+    }
+    fields.set("age", age.age.to_string());
+    // A client has no validator of a page made of fragments, nor parts of it.
+    let template = lookup.rule.esi && parser::is_marked(&entry.fields);
+    // RFC 9110 §13.2.1: conditions count where the answer would be a success.
+    let success = (200..300).contains(&entry.status);
+    if client == Client::Waiting
+        && success
+        && !template
+        && conditional::not_modified(&lookup.client, &entry.fields)
+    {
+        return Head {
+            status: 304,
+            fields: only_for_304(fields),
+            length: None,
+            pieces: None,
+            wants_body: false,
+        };
+    }
+    let head = Head {
+        status: entry.status,
+        fields,
+        length: entry.length,
+        pieces: None,
+        wants_body: client == Client::Waiting && !lookup.head_only,
+    };
+    match template {
+        true => head,
+        false => in_part(head, entry, lookup),
+    }
+}
+
+/// Gives the client that the answer was made for the fields that may not be
+/// stored.
+pub fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
+    let fields = for_clients(&head.fields, received_ms);
+    for name in withheld(&head.fields) {
+        if !answer.fields.has(&name) {
+            for value in fields.all(&name) {
+                answer.fields.add(&name, value);
+            }
+        }
+    }
+    answer
+}
+
+/// The part of an answer that `Range` asks for (RFC 9110 §14.2), if it does
+/// and the length of the body is known. A stored part gives parts of itself.
+fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
+    let (held, total) = match (entry.status, entry.length) {
+        (200, Some(length)) => (None, length),
+        (206, _) => match Part::of(&entry.fields) {
+            Some(part) => (Some(part), part.total),
+            None => return head,
+        },
+        _ => return head,
+    };
+    let Some(wanted) = lookup.range.as_deref().filter(|_| head.wants_body) else {
+        return head;
+    };
+    if !range::if_range_holds(&lookup.client, &entry.fields) {
+        return head;
+    }
+    match (range::resolve(wanted, total), held) {
+        (Ranges::Parts(_), Some(part)) => {
+            if let Some(one) = part.answers(wanted) {
+                head.fields.set("content-range", content_range(one, total));
+                let start = part.range.first;
+                in_pieces(&mut head, vec![Piece::Bytes(one.from(start))]);
+            }
+        }
+        // Parts of a coded body in one multipart body could not be decoded.
+        (Ranges::Parts(parts), None) if parts.len() > 1 && head.fields.has("content-encoding") => {}
+        (Ranges::Parts(parts), None) => {
+            head.status = 206;
+            let pieces = match parts.as_slice() {
+                [one] => {
+                    head.fields.set("content-range", content_range(*one, total));
+                    vec![Piece::Bytes(*one)]
+                }
+                several => multipart(several, total, &mut head.fields),
+            };
+            in_pieces(&mut head, pieces);
+        }
+        (Ranges::Unsatisfiable, None) => {
+            head.status = 416;
+            head.fields = only_for_304(head.fields);
+            head.fields.set("content-range", format!("bytes */{total}"));
+            head.length = Some(0);
+            head.wants_body = false;
+        }
+        (Ranges::Whole | Ranges::Unsatisfiable, _) => {}
+    }
+    head
+}
+
+fn in_pieces(head: &mut Head, pieces: Vec<Piece>) {
+    head.length = Some(Piece::length_of(&pieces));
+    head.pieces = Some(pieces);
+}
+
+fn content_range(part: ByteRange, length: u64) -> String {
+    format!("bytes {}-{}/{length}", part.first, part.last)
+}
+
+/// multipart/byteranges (RFC 9110 §14.6).
+fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<Piece> {
+    // Whatever stands in the body, its reader finds the parts by their
+    // lengths; the boundary need only be one.
+    const BOUNDARY: &str = "edgekeep-part-4f6c2d9e7b";
+    let kind = fields.get("content-type").map(str::to_owned);
+    let kind = kind.map_or(String::new(), |kind| format!("Content-Type: {kind}\r\n"));
+    fields.set(
+        "content-type",
+        format!("multipart/byteranges; boundary={BOUNDARY}"),
+    );
+    let mut pieces = Vec::new();
+    for part in parts {
+        let range = content_range(*part, length);
+        let head = format!("\r\n--{BOUNDARY}\r\n{kind}Content-Range: {range}\r\n\r\n");
+        pieces.push(Piece::Text(head));
+        pieces.push(Piece::Bytes(*part));
+    }
+    pieces.push(Piece::Text(format!("\r\n--{BOUNDARY}--\r\n")));
+    pieces
+}
+
+/// What a 304 carries (RFC 9110 §15.4.5): no field that describes the body.
+pub(crate) fn only_for_304(mut fields: Fields) -> Fields {
+    fields.retain(|name, _| {
+        !matches!(
+            name,
+            "content-type" | "content-encoding" | "content-language" | "content-range"
+        )
+    });
+    fields
+}

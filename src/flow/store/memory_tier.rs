@@ -1,0 +1,111 @@
+//! Answers from the isolate's own memory: nothing is waited for.
+
+use super::lookup::Hit;
+use crate::cache::policy::reuse::{Unusable, Verdict, judge};
+use crate::cache::request::classify::Lookup;
+use crate::cache::store::memory::{Kept, MEMORY_MS_MAX};
+use crate::flow::isolate::state::Isolate;
+use crate::flow::response::reply::{Answer, Client, from_entry};
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::{Host, Keep, Landed, Tier};
+use std::rc::Rc;
+
+/// A word for logs and `Cache-Status`.
+const WORD: &str = "memory";
+
+/// The answer from memory, if a copy there is fresh. Everything else is for
+/// the tiers, which may have a newer one. The index of purges must count.
+pub fn answer<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Option<Answer<H::Body>> {
+    if !lookup.rule.memory {
+        return None;
+    }
+    let now_ms = host.now_ms();
+    let found = {
+        let (memory, index) = (isolate.memory.borrow(), isolate.index.borrow());
+        let copies = memory.find(&lookup.key.text).iter();
+        copies
+            .map(|copy| (copy, judge(&copy.entry, lookup, Some(&index), now_ms)))
+            .find(|(_, verdict)| !matches!(verdict, Verdict::OtherVariant(_)))
+            .map(|(copy, verdict)| (Rc::clone(copy), verdict))
+    };
+    let (copy, verdict) = found?;
+    let age = match verdict {
+        Verdict::Fresh(age) if now_ms < copy.until_ms => age,
+        Verdict::Fresh(_) | Verdict::Unusable(Unusable::Purged) => {
+            drop_key(isolate, &copy.entry.key);
+            return None;
+        }
+        _ => return None,
+    };
+    let head = from_entry(&copy.entry, lookup, Client::Waiting, age);
+    let body = match head.wants_body {
+        true => Some(host.give(&copy.body)?),
+        false => None,
+    };
+    report.hit = true;
+    report.cache = "hit";
+    report.tier = Some(WORD);
+    report.detail.insert(0, WORD);
+    report.set_age(age);
+    report.key = Some(copy.digest.clone());
+    report.entry = Some(copy.entry_url.clone());
+    Some(head.with(body))
+}
+
+/// Drops what is older than an entry that is being stored: now, and once more
+/// when it can be read from the Cache API. Until then the older one is found
+/// there, and may be copied anew.
+pub fn outdate(isolate: &Rc<Isolate>, keep: &mut Keep) {
+    let key = keep.entry.key.clone();
+    drop_key(isolate, &key);
+    let isolate = Rc::clone(isolate);
+    let landed = Landed::new(move |tier, outcome| {
+        if tier == Tier::CacheApi && outcome.is_ok() {
+            drop_key(&isolate, &key);
+        }
+    });
+    keep.landed = keep.landed.clone().and(landed);
+}
+
+fn drop_key(isolate: &Isolate, key: &str) {
+    isolate.memory.borrow_mut().drop_key(key);
+}
+
+/// Takes a copy of a fresh hit of the Cache API into memory, behind the
+/// response, if it is asked for often enough.
+pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: &Hit<H::Body>) {
+    // The runtime alone holds bytes that are not UTF-8, and for one request.
+    let may = lookup.rule.memory && hit.age.ttl > 0 && hit.entry.fields.are_readable();
+    let Some(body) = hit.body.as_ref().filter(|_| may) else {
+        return;
+    };
+    if !isolate.memory.borrow_mut().lets_in(&hit.entry) {
+        return;
+    }
+    let number = isolate.memory.borrow_mut().begin_copy(&hit.entry.key);
+    let entry = Rc::new(hit.entry.clone());
+    let (digest, entry_url) = (hit.slot.digest.clone(), hit.slot.entry_url.clone());
+    let until_ms = host.now_ms().saturating_add(MEMORY_MS_MAX);
+    let (isolate, length) = (Rc::clone(isolate), hit.entry.length);
+    host.hold(
+        body,
+        Box::new(move |body, bytes| {
+            // Of another length, it was cut.
+            if length == Some(bytes) {
+                let copy = Kept {
+                    entry,
+                    body,
+                    digest,
+                    entry_url,
+                    until_ms,
+                };
+                isolate.memory.borrow_mut().end_copy(copy, number);
+            }
+        }),
+    );
+}

@@ -1,0 +1,43 @@
+//! Looking up stored parts of bodies: for ranges that they hold, and for
+//! requests that want everything, which are given what a part begins.
+
+use super::lookup::{Found, Hit, find_in_slot};
+use crate::cache::policy::partial_content::Part;
+use crate::cache::request::classify::Lookup;
+use crate::flow::isolate::state::Isolate;
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::{Host, Tier, WHOLE_BYTES_MAX};
+use crate::http::range;
+use std::rc::Rc;
+
+/// A stored part that is of use for this request: one that holds the range it
+/// wants, or the start of the body that it wants whole.
+pub async fn find_part<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    report: &mut Report,
+) -> Option<Hit<H::Body>> {
+    let slot = lookup.key.part_slot();
+    // Few URLs have a part; for the others this costs no look-up.
+    if lookup.head_only || !isolate.has_part(&slot.digest) {
+        return None;
+    }
+    let found = find_in_slot(host, isolate, lookup, Tier::CacheApi, &slot, report).await;
+    let Found::Fresh(hit) = found else {
+        return None;
+    };
+    let part = Part::of(&hit.entry.fields)?;
+    let useful = match &lookup.range {
+        Some(wanted) => {
+            part.answers(wanted).is_some()
+                && range::if_range_holds(&lookup.client, &hit.entry.fields)
+        }
+        None => {
+            !hit.entry.by_credentials
+                && part.rest().is_some()
+                && part.total <= u64::from(WHOLE_BYTES_MAX)
+        }
+    };
+    useful.then_some(hit)
+}

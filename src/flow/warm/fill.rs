@@ -1,0 +1,361 @@
+//! Warming: from an order, or the cron trigger, to the list of pages that the
+//! ledger has fetched into KV (`flow::ledger::ledger_store::runner`). Nothing is purged: what KV has
+//! fresh is left.
+//!
+//! Sitemaps are read here and now, one at a time: the origin is asked for them
+//! as it is for pages, past the cache, and they are not stored.
+
+use crate::cache::config::rules::Rules;
+use crate::cache::key::cache_key;
+use crate::cache::ledger::wire::{Order, Question, Receipt};
+use crate::cache::purge::order::{NotOrder, Refusal};
+use crate::cache::request::classify::{OriginRequest, Plan, classify};
+use crate::cache::warm::sitemap::{self, Sitemap};
+use crate::cache::warm::warm_order::{self, Choice, Draft, Named, Skipped};
+use crate::flow::isolate::state::Isolate;
+use crate::flow::origin::upstream;
+use crate::flow::purge::append::{Outcome, append, past_orders, read_body};
+use crate::flow::purge::authenticate;
+use crate::flow::response::problem::{PartErrors, Problem};
+use crate::flow::response::request_log::Report;
+use crate::flow::runtime::host::{BodyError, Host};
+use crate::flow::runtime::timeout::within;
+use crate::http::date;
+use crate::http::fields::Fields;
+use crate::http::head::{Method, RequestHead};
+use crate::http::json_object::print;
+use crate::http::url::Url;
+use serde::Serialize;
+
+/// The longest sitemap. The protocol allows 50 MB, which an isolate of 128 MB
+/// cannot bear: a file lies in JavaScript's memory and in ours, and its URLs
+/// take as much again, so this is 24 MiB for each order at work. 8 MiB are
+/// 50,000 pages, all that the protocol allows, of 160 bytes each; who has more
+/// splits them.
+pub const SITEMAP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How many sitemaps are read for an order. A request has 50 subrequests on
+/// the free plan; the ledger and notes for other isolates take up to four.
+const FETCHES_MAX: usize = 40;
+
+/// How long reading them all may take: who sent the order waits for it.
+const SITEMAPS_MS_MAX: u64 = 60_000;
+
+/// How many pages a dry run names.
+const SHOWN_MAX: usize = 20;
+
+/// Answers `POST /.edgekeep/warm`.
+pub async fn order<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    request: &RequestHead,
+    body: Option<H::Body>,
+    report: &mut Report,
+) -> Result<String, Problem> {
+    report.event = "warm";
+    let body = read_body(host, request, body).await?;
+    let sender = authenticate::prove(host, isolate, request, &body, None).await?;
+    let key = &sender.key.rule;
+    let mut draft = warm_order::read(&isolate.rules, &body).map_err(not_order)?;
+    if draft.is_empty() && draft.refused.is_empty() {
+        let detail = "name urls or sitemaps, here or in the settings, [vars.EDGEKEEP.warm]";
+        return Err(Problem::new(422, "Empty order", detail));
+    }
+    refuse(&mut draft, 422, "Order not understood")?;
+    draft.limit(&key.permit, &key.name);
+    refuse(&mut draft, 403, "Not allowed")?;
+    let mut order = Order {
+        id: sender.id,
+        body_digest: authenticate::digest(request, &body),
+        key: Some(key.name.clone()),
+        via: sender.via.to_owned(),
+        lag_seconds: isolate.rules.max_purge_lag_seconds,
+        after: isolate.seen(),
+        ..Order::default()
+    };
+    // A repeat gets its receipt whether the sitemaps can be read again or not.
+    if draft.dry_run || !is_known(host, &order).await? {
+        let mut choice = draft.choose(&isolate.rules);
+        refuse(&mut draft, 422, "Page not kept in KV")?;
+        let mut unread = Vec::new();
+        read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
+        if draft.dry_run {
+            report.note(format!("dry run by {}", key.name));
+            draft.refused.append(&mut unread);
+            return Ok(dry(&choice, &draft.refused));
+        }
+        refuse(&mut draft, 502, "Sitemap not read")?;
+        note_unread(report, &choice.skipped, &unread);
+        if choice.is_empty() {
+            return Err(nothing(&choice.skipped, unread));
+        }
+        order.refresh = choice.urls();
+    }
+    let receipt = append(host, isolate, &request.url.host, &order).await?;
+    note(report, &receipt);
+    Ok(Outcome::Done(receipt).json())
+}
+
+/// What the cron trigger does: has what the settings name fetched. What cannot
+/// be read is left out and told in the log; the next run tries it again.
+/// `scheduled_ms` names the run, so that one which is repeated is not done
+/// twice.
+pub async fn scheduled<H: Host>(host: &H, isolate: &Isolate, scheduled_ms: u64) {
+    let mut report = Report {
+        event: "warm",
+        cache: "admin",
+        began_ms: host.now_ms(),
+        ..Report::default()
+    };
+    if let Err(problem) = scheduled_order(host, isolate, scheduled_ms, &mut report).await {
+        report.status = problem.status;
+        report.note(problem.note());
+    }
+    report.log(host);
+}
+
+async fn scheduled_order<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    scheduled_ms: u64,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let mut draft = Draft::of_settings(&isolate.rules);
+    let first = draft.urls.first().or(draft.sitemaps.first());
+    let Some(site) = first.map(|(_, url)| url.host.clone()) else {
+        let detail = "a cron trigger is set, but [vars.EDGEKEEP.warm] names nothing";
+        return Err(Problem::new(422, "Empty order", detail));
+    };
+    // No key and no webhook can have such names: both have no blanks.
+    let id = format!("cron {}", date::print_rfc3339(scheduled_ms));
+    let mut order = Order {
+        // The settings may have changed between a run and its repeat.
+        body_digest: cache_key::digest(&id),
+        id: Some(id),
+        key: Some("cron trigger".to_owned()),
+        via: "cron".to_owned(),
+        lag_seconds: isolate.rules.max_purge_lag_seconds,
+        after: isolate.seen(),
+        ..Order::default()
+    };
+    if !is_known(host, &order).await? {
+        let mut choice = draft.choose(&isolate.rules);
+        let mut unread = Vec::new();
+        read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
+        unread.append(&mut draft.refused);
+        note_unread(report, &choice.skipped, &unread);
+        if choice.is_empty() {
+            return Err(nothing(&choice.skipped, unread));
+        }
+        order.refresh = choice.urls();
+    }
+    let receipt = append(host, isolate, &site, &order).await?;
+    report.status = 200;
+    note(report, &receipt);
+    Ok(())
+}
+
+/// Whether the ledger has an order of this key and id. Then it decides whether
+/// this is the same one.
+async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
+    let Some(id) = &order.id else {
+        return Ok(false);
+    };
+    let told = past_orders(host, &Question::Id(id.clone())).await?;
+    Ok(told.iter().any(|told| told.receipt.key == order.key))
+}
+
+/// Reads an order's sitemaps, and chooses among their pages. One that cannot
+/// be read is refused; one that an index names goes to `unread`.
+async fn read_sitemaps<H: Host>(
+    host: &H,
+    isolate: &Isolate,
+    draft: &mut Draft,
+    choice: &mut Choice,
+    unread: &mut Vec<Refusal>,
+) {
+    let rules = &isolate.rules;
+    let mut fetches = Fetches {
+        left: FETCHES_MAX,
+        until_ms: host.now_ms().saturating_add(SITEMAPS_MS_MAX),
+    };
+    let sitemaps: Vec<Named> = std::mem::take(&mut draft.sitemaps);
+    for (path, url) in sitemaps {
+        let index = match fetches.read(host, isolate, &url).await {
+            Ok(Sitemap::Pages(pages)) => {
+                choice.add(rules, &url, pages);
+                continue;
+            }
+            Ok(Sitemap::Index(index)) => index,
+            Err(problem) => {
+                draft.refused.push((path, problem));
+                continue;
+            }
+        };
+        for child in choice.children(&url, index) {
+            let problem = match fetches.read(host, isolate, &child).await {
+                Ok(Sitemap::Pages(pages)) => {
+                    choice.add(rules, &child, pages);
+                    continue;
+                }
+                Ok(Sitemap::Index(_)) => "it is an index within an index".to_owned(),
+                Err(problem) => problem,
+            };
+            choice.skipped.sitemaps = choice.skipped.sitemaps.saturating_add(1);
+            unread.push((path.clone(), format!("{child}: {problem}")));
+        }
+    }
+}
+
+/// What is left of an order's budget.
+struct Fetches {
+    left: usize,
+    until_ms: u64,
+}
+
+impl Fetches {
+    /// Fetches a sitemap and reads it; an error says what is wrong, and where
+    /// it can be helped, how.
+    async fn read<H: Host>(
+        &mut self,
+        host: &H,
+        isolate: &Isolate,
+        url: &Url,
+    ) -> Result<Sitemap, String> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(format!("an order reads at most {FETCHES_MAX} sitemaps"));
+        };
+        self.left = left;
+        let left_ms = self.until_ms.saturating_sub(host.now_ms());
+        let bytes = match left_ms {
+            0 => None,
+            _ => within(host, left_ms, fetch(host, isolate, url)).await,
+        };
+        let seconds = SITEMAPS_MS_MAX / 1000;
+        let late = || format!("an order's sitemaps are read for at most {seconds} seconds");
+        let bytes = bytes.ok_or_else(late)??;
+        sitemap::read(&bytes).map_err(|error| error.to_string())
+    }
+}
+
+async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
+    let request = question(&isolate.rules, url)?;
+    let rule = isolate.rules.rule_for(&cache_key::canonical_path(url));
+    let question = upstream::Question::read(url, &rule);
+    let mut report = Report::default();
+    let mut request = |_: &mut Report| request.clone();
+    let asked = upstream::ask(host, isolate, question, None, &mut request, &mut report).await;
+    let no_answer = |_| "the origin gave no answer".to_owned();
+    let (head, body) = asked.said.map_err(no_answer)?;
+    if head.status != 200 {
+        let to = head.fields.get("location");
+        let to = to.map_or(String::new(), |to| format!(" to {to}"));
+        return Err(format!("origin: status {}{to}", head.status));
+    }
+    let coding = head.fields.joined("content-encoding").unwrap_or_default();
+    if !matches!(coding.trim(), "" | "identity") {
+        return Err(format!(
+            "the origin sends it as {coding} though identity is asked for; name one that is served plain"
+        ));
+    }
+    // What is read is put aside in full length beforehand.
+    let length = head.fields.get("content-length");
+    let length = length.and_then(|n| n.trim().parse::<usize>().ok());
+    let most = length.unwrap_or(SITEMAP_BYTES_MAX);
+    if most > SITEMAP_BYTES_MAX {
+        return Err(too_long());
+    }
+    let body = body.ok_or("the origin sent no body")?;
+    host.read(body, most).await.map_err(|error| match error {
+        BodyError::TooLong => too_long(),
+        BodyError::Broken => "its body broke off".to_owned(),
+    })
+}
+
+fn too_long() -> String {
+    format!("it has more than {SITEMAP_BYTES_MAX} bytes; split it")
+}
+
+/// The request that asks the origin for a sitemap.
+fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
+    let mut fields = Fields::new();
+    fields.add("accept-encoding", "identity");
+    let request = RequestHead {
+        method: Method::Get,
+        url: url.clone(),
+        fields,
+    };
+    match classify(rules, &request) {
+        Plan::Lookup(lookup) => Ok(lookup.origin().clone()),
+        Plan::Bypass(_, origin) => Ok(origin),
+        Plan::Admin | Plan::Purge(_) => Err("it is an address of Edgekeep's own".to_owned()),
+    }
+}
+
+/// An order is done wholly or not at all; a dry run goes on.
+fn refuse(draft: &mut Draft, status: u16, title: &'static str) -> Result<(), Problem> {
+    if draft.dry_run || draft.refused.is_empty() {
+        return Ok(());
+    }
+    let detail = "nothing is fetched: see the parts under \"errors\"";
+    Err(Problem {
+        errors: std::mem::take(&mut draft.refused),
+        ..Problem::new(status, title, detail)
+    })
+}
+
+fn not_order(error: NotOrder) -> Problem {
+    let (status, title) = match error {
+        NotOrder::Json(_) => (400, "Body is not JSON"),
+        _ => (422, "Not an order to warm"),
+    };
+    Problem::new(status, title, error.to_string())
+}
+
+fn nothing(skipped: &Skipped, errors: Vec<Refusal>) -> Problem {
+    let detail = format!(
+        "the sitemaps name no page that can be kept in KV; skipped: {}",
+        print(skipped)
+    );
+    Problem {
+        errors,
+        ..Problem::new(422, "Nothing to warm", detail)
+    }
+}
+
+fn note(report: &mut Report, receipt: &Receipt) {
+    let key = receipt.key.as_deref().unwrap_or_default();
+    let (sequence, pages, via) = (receipt.sequence, receipt.refresh, &receipt.via);
+    report.note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
+}
+
+/// For the log: the receipt counts only what is fetched.
+fn note_unread(report: &mut Report, skipped: &Skipped, unread: &[Refusal]) {
+    if *skipped != Skipped::default() {
+        report.note(format!("skipped: {}", print(skipped)));
+    }
+    for (path, problem) in unread.iter().take(SHOWN_MAX) {
+        report.note(format!("{path}: {problem}"));
+    }
+}
+
+/// What a dry run found.
+#[derive(Serialize)]
+struct WarmDryRun<'a> {
+    dry_run: bool,
+    pages: usize,
+    /// The first pages.
+    refresh: Vec<&'a str>,
+    skipped: Skipped,
+    refused: PartErrors<'a>,
+}
+
+fn dry(choice: &Choice, refused: &[Refusal]) -> String {
+    print(&WarmDryRun {
+        dry_run: true,
+        pages: choice.len(),
+        refresh: choice.first(SHOWN_MAX),
+        skipped: choice.skipped,
+        refused: PartErrors(refused),
+    })
+}

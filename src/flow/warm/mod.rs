@@ -1,0 +1,3 @@
+//! Fetching pages before readers ask for them.
+
+pub mod fill;
