@@ -3,14 +3,14 @@
 
 use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::origin::circuit_breaker::{Breaker, TRIALS, Verdict, Way};
-use edgekeep::cache::origin::outcomes::{OUTCOMES_MAX, Source, digest};
+use edgekeep::cache::origin::circuit_breaker::{Breaker, ResponseVerdict, TRIALS, Way};
+use edgekeep::cache::origin::outcomes::{OUTCOMES_MAX, RequestSource, digest};
 use serde_json::json;
 
 /// 2026-11-23, 09:00.
 const NOW_MS: u64 = 1_795_424_400_000;
 
-const FAILS: Verdict = Verdict::Fails {
+const FAILS: ResponseVerdict = ResponseVerdict::Fails {
     retry_after_ms: None,
 };
 
@@ -23,9 +23,9 @@ fn limits(failures: u64, pause_seconds: u64) -> Protection {
 }
 
 /// `PATH` or `PATH@READER`; without one, the reader is the path's own.
-fn source(text: &str) -> Source {
+fn source(text: &str) -> RequestSource {
     let (path, reader) = text.split_once('@').unwrap_or((text, text));
-    Source {
+    RequestSource {
         path: digest(path),
         reader: digest(reader),
     }
@@ -56,9 +56,9 @@ fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
             None => (event, None),
         };
         let verdict = match event {
-            "ok" | "end-ok" => Verdict::Works,
-            "none" => Verdict::Unknown,
-            _ => Verdict::Fails { retry_after_ms },
+            "ok" | "end-ok" => ResponseVerdict::Works,
+            "none" => ResponseVerdict::Unknown,
+            _ => ResponseVerdict::Fails { retry_after_ms },
         };
         if event.starts_with("end") {
             breaker.leave(begun.0, begun.1, verdict, limits, now_ms);
@@ -194,7 +194,11 @@ fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
         breaker.leave(Way::Through, source, verdict, &limits, now_ms);
     };
     for n in 0..10 {
-        send(format!("page-{n}@reader-{n}"), Verdict::Works, NOW_MS);
+        send(
+            format!("page-{n}@reader-{n}"),
+            ResponseVerdict::Works,
+            NOW_MS,
+        );
     }
     for n in 0..500_u64 {
         let now_ms = NOW_MS + 100 * n;
@@ -204,7 +208,7 @@ fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
         }
         send(
             format!("page-{}@reader-{}", n % 40, n % 30),
-            Verdict::Works,
+            ResponseVerdict::Works,
             now_ms,
         );
     }
@@ -399,7 +403,11 @@ fn half_broken(broken: u64) -> (f64, u64) {
             asked += u32::from(counts);
             refused += u32::from(counts && way.is_err());
         }
-        let verdict = if page < broken { FAILS } else { Verdict::Works };
+        let verdict = if page < broken {
+            FAILS
+        } else {
+            ResponseVerdict::Works
+        };
         if let Ok(way) = way {
             breaker.leave(way, source, verdict, &limits, now_ms);
         }
@@ -425,7 +433,13 @@ fn a_dead_origin_is_left_alone() {
     let mut breaker = Breaker::default();
     for n in 0..20 {
         let source = source(&format!("{n}@{n}"));
-        breaker.leave(Way::Through, source, Verdict::Works, &limits, NOW_MS);
+        breaker.leave(
+            Way::Through,
+            source,
+            ResponseVerdict::Works,
+            &limits,
+            NOW_MS,
+        );
     }
     let mut asked = 0;
     // Ten minutes, a hundred requests a second.

@@ -8,7 +8,7 @@ use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::policy::early_refresh::is_due_early;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Times;
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Exchange, Next, settle};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -110,7 +110,9 @@ fn early(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
     });
     let moments = (0..1000).map(|ms| NOW * 1000 + 59_000 + ms);
     let verdicts = moments.map(|now_ms| judge(&entry, &lookup, Some(&index), now_ms));
-    verdicts.filter(|v| matches!(v, Verdict::Early(_))).count()
+    verdicts
+        .filter(|v| matches!(v, ReuseVerdict::Early(_)))
+        .count()
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod world;
 
 use edgekeep::cache::key::cache_key;
 use edgekeep::cache::origin::failure::OriginFailure;
-use edgekeep::flow::isolate::inflight::{Flight, Flights, Outcome, Role, UNSHARED_MS};
+use edgekeep::flow::isolate::inflight::{Flight, FlightOutcome, Flights, Role, UNSHARED_MS};
 use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::url::Url;
 use std::rc::Rc;
@@ -48,8 +48,8 @@ fn the_first_leads_and_the_others_follow() {
         flight.beat(now_ms);
         assert_eq!(role(&flights, "a", now_ms + 899), "follow");
     }
-    flights.end(&flight, Outcome::Landed, 60_000);
-    assert_eq!(flight.outcome(), Some(Outcome::Landed));
+    flights.end(&flight, FlightOutcome::Landed, 60_000);
+    assert_eq!(flight.outcome(), Some(FlightOutcome::Landed));
     assert_eq!(role(&flights, "a", 60_000), "lead");
 }
 
@@ -57,7 +57,7 @@ fn the_first_leads_and_the_others_follow() {
 fn who_was_looking_when_a_copy_landed_looks_again() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
-    flights.end(&flight, Outcome::Landed, 1_000);
+    flights.end(&flight, FlightOutcome::Landed, 1_000);
     for looked_ms in [0, 999, 1_000] {
         assert_eq!(role_since(&flights, "a", looked_ms, 1_010), "look again");
     }
@@ -66,18 +66,18 @@ fn who_was_looking_when_a_copy_landed_looks_again() {
     assert_eq!(role_since(&flights, "a", 900, 999), "lead");
     // if the copy was there to be seen, or if there is none.
     for outcome in [
-        Outcome::Landed,
-        Outcome::Failed(None),
-        Outcome::Failed(Some(OriginFailure::TimedOut)),
+        FlightOutcome::Landed,
+        FlightOutcome::Failed(None),
+        FlightOutcome::Failed(Some(OriginFailure::TimedOut)),
     ] {
         let flight = lead(&flights, "c", 2_000);
         flights.end(&flight, outcome, 3_000);
         let looked_ms = match outcome {
-            Outcome::Landed => 3_001,
+            FlightOutcome::Landed => 3_001,
             _ => 2_500,
         };
         let again = lead_since(&flights, "c", looked_ms, 3_010);
-        flights.end(&again, Outcome::Failed(None), 3_020);
+        flights.end(&again, FlightOutcome::Failed(None), 3_020);
     }
 }
 
@@ -88,7 +88,7 @@ fn a_leader_without_a_sign_of_life_is_replaced() {
     assert_eq!(role(&flights, "a", 3_999), "follow");
     let new = lead(&flights, "a", 4_000);
     // If it was only slow, its end does not end the new one's flight.
-    flights.end(&gone, Outcome::Landed, 4_100);
+    flights.end(&gone, FlightOutcome::Landed, 4_100);
     assert_eq!(role(&flights, "a", 4_100), "follow");
     assert_eq!(new.outcome(), None);
     // A clock that was set back makes nobody dead.
@@ -99,9 +99,9 @@ fn a_leader_without_a_sign_of_life_is_replaced() {
 fn the_first_outcome_counts() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
-    flights.end(&flight, Outcome::Landed, 10);
-    flights.end(&flight, Outcome::Unshared, 20);
-    assert_eq!(flight.outcome(), Some(Outcome::Landed));
+    flights.end(&flight, FlightOutcome::Landed, 10);
+    flights.end(&flight, FlightOutcome::Unshared, 20);
+    assert_eq!(flight.outcome(), Some(FlightOutcome::Landed));
     assert_eq!(role(&flights, "a", 20), "lead");
 }
 
@@ -109,7 +109,7 @@ fn the_first_outcome_counts() {
 fn what_cannot_be_shared_is_not_waited_for() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
-    flights.end(&flight, Outcome::Unshared, 100);
+    flights.end(&flight, FlightOutcome::Unshared, 100);
     assert_eq!(role(&flights, "a", 100), "alone");
     assert_eq!(role(&flights, "a", 99 + UNSHARED_MS), "alone");
     assert_eq!(role(&flights, "a", 100 + UNSHARED_MS), "lead");
@@ -125,7 +125,7 @@ fn what_cannot_be_shared_is_not_waited_for() {
     assert_eq!(role(&flights, "b", 1), "lead");
     // A failure is nothing to remember.
     let flight = lead(&flights, "c", 0);
-    let failed = Outcome::Failed(Some(OriginFailure::TimedOut));
+    let failed = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
     flights.end(&flight, failed, 100);
     assert_eq!(role(&flights, "c", 100), "lead");
 }

@@ -9,7 +9,7 @@ use edgekeep::cache::ledger::wire::Receipt;
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::{Sql, Value};
 use sqlite::Sqlite;
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ fn a_life_is_told_from_the_one_before_whatever_the_clock_says() {
 
 /// The life that a ledger says it has when it is opened at `now_ms`.
 fn run(sqlite: &Sqlite, now_ms: u64) -> u64 {
-    let ledger = Ledger::open(sqlite, now_ms, false).expect("a ledger");
+    let ledger = LedgerStore::open(sqlite, now_ms, false).expect("a ledger");
     let news = ledger.news(0, now_ms).expect("news");
     News::decode(&news).expect("news").at.run
 }

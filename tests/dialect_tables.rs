@@ -7,7 +7,7 @@ mod given;
 use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
-use edgekeep::cache::purge::purge_call::{Action, Call, call};
+use edgekeep::cache::purge::purge_call::{Action, PurgeCall, call};
 use edgekeep::http::head::RequestHead;
 use edgekeep::http::url::decoded;
 use serde_json::json;
@@ -21,7 +21,7 @@ fn head(request: &str) -> (RequestHead, &[u8]) {
 
 /// The call that a request is where all of `dialects` are spoken.
 #[track_caller]
-fn call_of(dialects: &[&str], request: &str) -> (Rules, Option<Call>) {
+fn call_of(dialects: &[&str], request: &str) -> (Rules, Option<PurgeCall>) {
     let settings = json!({ "defaults": { "purge_dialects": dialects } });
     let rules = Rules::read_json(&settings.to_string()).expect("good settings");
     let (head, _) = head(request);
@@ -226,7 +226,7 @@ fn cloudflare_calls() {
     #[track_caller]
     fn action(request: &str, expected: Option<Action>) {
         let (_, found) = call_of(&["cloudflare"], request);
-        let expected = expected.map(|action| Call {
+        let expected = expected.map(|action| PurgeCall {
             dialect: Dialect::Cloudflare,
             action,
         });

@@ -5,7 +5,7 @@
 mod given;
 
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::http::cache_control::RequestControl;
@@ -123,9 +123,11 @@ fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String
     let mut index = PurgeIndex::default();
     index.learn(&News::default());
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
-        Verdict::Fresh(_) => "fresh".to_owned(),
-        Verdict::WhileRevalidate(_) => "swr".to_owned(),
-        Verdict::Stale { on_error, .. } => if on_error { "ask, sie" } else { "ask" }.to_owned(),
+        ReuseVerdict::Fresh(_) => "fresh".to_owned(),
+        ReuseVerdict::WhileRevalidate(_) => "swr".to_owned(),
+        ReuseVerdict::Stale { on_error, .. } => {
+            if on_error { "ask, sie" } else { "ask" }.to_owned()
+        }
         other => format!("{other:?}"),
     }
 }

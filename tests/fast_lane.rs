@@ -9,7 +9,7 @@ mod world;
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::wire::{Order, Receipt};
-use edgekeep::cache::purge::zone_purge::Answer;
+use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::flow::ledger::sql::Sql;
@@ -152,8 +152,8 @@ fn an_order_that_the_zone_refuses_does_not_take_others_with_it() {
     assert_eq!(stage.told(&bad).fast_lane, progress(0, 0, 1, problem));
 }
 
-fn ok() -> Result<Answer, String> {
-    Ok(Answer {
+fn ok() -> Result<ZoneResponse, String> {
+    Ok(ZoneResponse {
         status: 200,
         retry_after_seconds: None,
         text: r#"{"success":true}"#.to_owned(),

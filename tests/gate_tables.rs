@@ -3,7 +3,7 @@
 //! be repeated, and after which pause.
 
 use edgekeep::cache::origin::concurrency_limit::{
-    Budget, Gate, LINE_MAX, LOOK_MS, Place, Quota, Ticket, Who, look_ms, pause_ms,
+    Gate, LINE_MAX, LOOK_MS, Place, Quota, RetryBudget, Ticket, Who, look_ms, pause_ms,
 };
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -408,7 +408,7 @@ fn who_is_far_behind_looks_less_often() {
 /// How many of `wanted` repetitions are allowed after so many requests.
 #[track_caller]
 fn check_budget(percent: u64, requests: u64, wanted: u64, expected: usize) {
-    let mut budget = Budget::default();
+    let mut budget = RetryBudget::default();
     for _ in 0..requests {
         budget.earn(percent);
     }
@@ -427,7 +427,7 @@ fn repetitions_are_a_share_of_the_requests() {
     check_budget(10, 1_000_000, 100, 10);
     check_budget(0, 1000, 5, 0);
     // In the long run it is the share, whatever was asked for.
-    let mut budget = Budget::default();
+    let mut budget = RetryBudget::default();
     let mut allowed = 0;
     for _ in 0..1000 {
         budget.earn(10);

@@ -9,7 +9,7 @@ mod world;
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
-use edgekeep::cache::purge::order::{Draft, NotOrder, SELECTORS_MAX, Settled, read};
+use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, SELECTORS_MAX, Settled, read};
 use edgekeep::cache::purge::purge_call::call;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::{Keys, Secrets};
@@ -81,7 +81,7 @@ fn check(settled: &Settled, text: &str) {
     }
 }
 
-fn settle(rules: &Rules, draft: &Draft, text: &str) -> bool {
+fn settle(rules: &Rules, draft: &ParsedPurge, text: &str) -> bool {
     match draft.settle(&rules.cascades) {
         Ok(settled) => {
             check(&settled, text);

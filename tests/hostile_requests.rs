@@ -233,7 +233,7 @@ impl Host for Mirror {
     async fn purge_zone(
         &self,
         body: &str,
-    ) -> Result<edgekeep::cache::purge::zone_purge::Answer, String> {
+    ) -> Result<edgekeep::cache::purge::zone_purge::ZoneResponse, String> {
         self.world.purge_zone(body).await
     }
 

@@ -10,7 +10,7 @@ use edgekeep::cache::ledger::wire::{Order, Question, Receipt};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use edgekeep::flow::ledger::start::LedgerStart;
 use given::{DAY_MS, Database, Fails, append, order, pages};
@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 /// Whether an isolate that starts now obeys all of an order.
 #[track_caller]
-fn check_in_force(ledger: &Ledger<Database>, receipt: &Receipt, context: &str) {
+fn check_in_force(ledger: &LedgerStore<Database>, receipt: &Receipt, context: &str) {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
         assert!(index.learn(&page), "{context}");
@@ -38,7 +38,7 @@ fn check_in_force(ledger: &Ledger<Database>, receipt: &Receipt, context: &str) {
     }
 }
 
-fn receipts(ledger: &Ledger<Database>) -> Vec<Receipt> {
+fn receipts(ledger: &LedgerStore<Database>) -> Vec<Receipt> {
     let question = Question::After {
         after: 0,
         limit: 100,
@@ -51,7 +51,7 @@ fn receipts(ledger: &Ledger<Database>) -> Vec<Receipt> {
 /// `prepare` makes what was there before.
 #[track_caller]
 fn check(
-    prepare: impl Fn(&Database, &Ledger<Database>),
+    prepare: impl Fn(&Database, &LedgerStore<Database>),
     order: &Order,
     now_ms: u64,
     statements_min: usize,
@@ -102,10 +102,10 @@ fn check(
     }
 }
 
-fn nothing(_: &Database, _: &Ledger<Database>) {}
+fn nothing(_: &Database, _: &LedgerStore<Database>) {}
 
 /// Two orders of day 0.
-fn two(_: &Database, ledger: &Ledger<Database>) {
+fn two(_: &Database, ledger: &LedgerStore<Database>) {
     append(ledger, &order("one", &["tag:a", "tag:b"], &["tag:c"]), 0);
     append(ledger, &order("two", &["url:a.test/"], &["tag:a"]), 0);
 }
@@ -135,7 +135,7 @@ fn an_order_that_makes_room_is_done_wholly_or_can_be_sent_again() {
     check(two, &plain, 40 * DAY_MS, 14);
     check(two, &order("new", &["everything"], &[]), 40 * DAY_MS, 10);
     // The ledger counts its marks.
-    let counted = |database: &Database, ledger: &Ledger<Database>| {
+    let counted = |database: &Database, ledger: &LedgerStore<Database>| {
         two(database, ledger);
         database
             .run("UPDATE state SET marks = 1000000", &[])
@@ -188,7 +188,7 @@ fn a_ledger_whose_opening_fails_opens_later() {
             assert!(n < 100, "an opening without end");
             let database = Database::new();
             database.fail_at(n, how);
-            let opened = Ledger::open(database.clone(), 5000, false).is_ok();
+            let opened = LedgerStore::open(database.clone(), 5000, false).is_ok();
             database.heal();
             if opened {
                 assert!(n > 7, "{n} statements only");
@@ -233,7 +233,7 @@ fn a_start_that_failed_is_tried_again_at_the_next_question() {
         for n in 0.. {
             let database = Database::new();
             let start = LedgerStart::default();
-            let open = || Ledger::open(database.clone(), 1000, false);
+            let open = || LedgerStore::open(database.clone(), 1000, false);
             database.fail_at(n, how);
             let first = start.get(open);
             database.heal();

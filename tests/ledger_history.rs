@@ -5,20 +5,20 @@
 mod given;
 
 use edgekeep::cache::ledger::wire::{HISTORY_BYTES_MAX, Order, Progress, Question, Receipt, Told};
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
 use std::collections::BTreeSet;
 
-fn receipt<S: Sql>(ledger: &Ledger<S>, id: &str) -> Option<Receipt> {
+fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
     let told = ledger.history(&Question::Id(id.to_owned()));
     let told = told.expect("an answer").into_iter();
     told.map(|told| told.receipt).next()
 }
 
 /// The numbers of the receipts after `after`.
-fn listed<S: Sql>(ledger: &Ledger<S>, after: u64, limit: u64) -> Vec<u64> {
+fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
     let told = ledger.history(&Question::After { after, limit });
     let told = told.expect("an answer").into_iter();
     told.map(|told| told.receipt.sequence).collect()

@@ -9,13 +9,13 @@ use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order};
 use edgekeep::cache::purge::feed::NEWS_MARKS_MAX;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use given::{Database, append, many, news, order, pages};
 use std::collections::{BTreeMap, HashMap};
 
 /// What an isolate knows that starts now.
-fn learned<S: Sql>(ledger: &Ledger<S>) -> PurgeIndex {
+fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
         assert!(index.learn(&page));

@@ -13,7 +13,7 @@ use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
 use edgekeep::cache::purge::selector::mark_of;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use given::{DAY_MS, Database, Fails, append, news, order, pages};
 use random::Hostile;
@@ -94,7 +94,7 @@ fn names(tags: Range<u32>) -> Vec<String> {
     tags.map(|n| format!("tag:{n}")).collect()
 }
 
-fn learned<S: Sql>(ledger: &Ledger<S>) -> PurgeIndex {
+fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
         assert!(index.learn(&page));
@@ -106,7 +106,7 @@ fn learned<S: Sql>(ledger: &Ledger<S>) -> PurgeIndex {
 struct Life {
     hostile: Hostile,
     database: Database,
-    ledger: Ledger<Database>,
+    ledger: LedgerStore<Database>,
     model: Model,
     now_ms: u64,
     orders: u32,

@@ -10,7 +10,7 @@ use edgekeep::cache::ledger::wire::{HISTORY_MAX, Order, Question, Receipt};
 use edgekeep::cache::purge::feed::{LedgerTime, News};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use given::{DAY_MS, Database, append, news, order};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ fn named(news: &News, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
 }
 
 /// News after `after`, as `SEQUENCE HARD/SOFT: NAME HARD/SOFT, …`.
-fn told<S: Sql>(ledger: &Ledger<S>, after: u64) -> String {
+fn told<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> String {
     let news = news(ledger, after);
     assert_eq!((news.after, news.complete), (after, true));
     let names = ["tag:a", "tag:b", "tag:c", "url:a.test/", "host:a.test"];
@@ -40,7 +40,7 @@ fn told<S: Sql>(ledger: &Ledger<S>, after: u64) -> String {
     format!("{} {hard}/{soft}: {}", news.sequence, marks.join(", "))
 }
 
-fn receipt<S: Sql>(ledger: &Ledger<S>, id: &str) -> Option<Receipt> {
+fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
     let told = ledger
         .history(&Question::Id(id.to_owned()))
         .expect("an answer");
@@ -49,7 +49,7 @@ fn receipt<S: Sql>(ledger: &Ledger<S>, id: &str) -> Option<Receipt> {
 }
 
 /// The numbers of the receipts after `after`.
-fn listed<S: Sql>(ledger: &Ledger<S>, after: u64, limit: u64) -> Vec<u64> {
+fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
     let told = ledger.history(&Question::After { after, limit });
     let told = told.expect("an answer").into_iter();
     told.map(|told| told.receipt.sequence).collect()
@@ -282,7 +282,7 @@ fn two_ledgers_never_live_the_same_life() {
 #[test]
 fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
     #[track_caller]
-    fn check(ledger: &Ledger<Database>, known: u64) {
+    fn check(ledger: &LedgerStore<Database>, known: u64) {
         let all = news(ledger, 0);
         assert_eq!((all.sequence, all.floor.hard), (known, known));
         assert_eq!(all.marks, []);
@@ -445,7 +445,7 @@ fn history_is_told_by_id_and_in_order() {
 fn kv_writes_are_counted_by_days() {
     let database = Database::new();
     let ledger = database.open(0);
-    let tell = |ledger: &Ledger<Database>, writes, now_ms| {
+    let tell = |ledger: &LedgerStore<Database>, writes, now_ms| {
         let news = ledger.counted_news(0, writes, now_ms).expect("an answer");
         let news = News::decode(&news).expect("news");
         assert_eq!(news.at.ms, now_ms);

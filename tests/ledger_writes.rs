@@ -13,7 +13,7 @@ use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::wide::HostBucket;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use given::{Database, Fails, news, order, started, state, write};
 
@@ -22,7 +22,7 @@ const NOW: u64 = 1_795_424_400_000;
 /// Writes to `per_second` new pages of a host for so many seconds; the index
 /// of an isolate that asks each second, and when the host was purged.
 fn flood<S: Sql>(
-    ledger: &Ledger<S>,
+    ledger: &LedgerStore<S>,
     host: &str,
     seconds: u64,
     per_second: u64,
@@ -281,7 +281,7 @@ fn a_write_that_fails_in_its_midst_can_be_sent_again() {
         ledger
     };
     let empty = |database: &Database| database.open(NOW);
-    type Prepare<'a> = &'a dyn Fn(&Database) -> Ledger<Database>;
+    type Prepare<'a> = &'a dyn Fn(&Database) -> LedgerStore<Database>;
     let cases: [(Prepare<'_>, u64); 5] = [
         (&empty, 0),
         (&full, 0),

@@ -7,7 +7,7 @@ mod random;
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::freshness::Times;
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Exchange, Next, settle};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -181,7 +181,7 @@ impl Case {
         let mut index = PurgeIndex::default();
         index.learn(&News::default());
         let verdict = judge(&entry, &lookup, Some(&index), (NOW + self.later) * 1000);
-        (true, matches!(verdict, Verdict::Fresh(_)))
+        (true, matches!(verdict, ReuseVerdict::Fresh(_)))
     }
 
     /// The same, as the oracle says.

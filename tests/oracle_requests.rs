@@ -9,7 +9,7 @@ mod random;
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::freshness::Times;
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Exchange, Next, settle};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -161,7 +161,7 @@ impl Case {
         index.learn(&News::default());
         let later = Self::lookup(&self.wishes);
         let verdict = judge(&entry, &later, Some(&index), (NOW + self.later) * 1000);
-        matches!(verdict, Verdict::Fresh(_))
+        matches!(verdict, ReuseVerdict::Fresh(_))
     }
 
     /// The same, as the oracle says.

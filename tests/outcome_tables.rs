@@ -2,10 +2,10 @@
 //! are kept, and who counts as one reader.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::origin::circuit_breaker::{Verdict, judge};
+use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, judge};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::origin::outcomes::{
-    OUTCOMES_MAX, OUTCOMES_OF_ONE_MAX, Outcomes, Share, Source, WINDOW_MS, digest, reader_of,
+    OUTCOMES_MAX, OUTCOMES_OF_ONE_MAX, Outcomes, RequestSource, Share, WINDOW_MS, digest, reader_of,
 };
 use edgekeep::cache::origin::retry_after::{
     RESTS_MAX, RESTS_OF_READER_MAX, Rests, SHARED_REST_MS_MAX,
@@ -17,9 +17,9 @@ use edgekeep::http::url::Url;
 const NOW_MS: u64 = 1_795_424_400_000;
 
 /// `PATH` or `PATH@READER`; without one, the reader is the path's own.
-fn source(text: &str) -> Source {
+fn source(text: &str) -> RequestSource {
     let (path, reader) = text.split_once('@').unwrap_or((text, text));
-    Source {
+    RequestSource {
         path: digest(path),
         reader: digest(reader),
     }
@@ -178,14 +178,14 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
         _ => OriginFailure::Unreachable,
     };
     let found = match judge(&rule, head.as_ref().ok_or(failure), NOW_MS) {
-        Verdict::Works => "works".to_owned(),
-        Verdict::Fails {
+        ResponseVerdict::Works => "works".to_owned(),
+        ResponseVerdict::Fails {
             retry_after_ms: None,
         } => "fails".to_owned(),
-        Verdict::Fails {
+        ResponseVerdict::Fails {
             retry_after_ms: Some(ms),
         } => (ms / 1000).to_string(),
-        Verdict::Unknown => "nothing".to_owned(),
+        ResponseVerdict::Unknown => "nothing".to_owned(),
     };
     assert_eq!(found, expected, "{answer}");
 }

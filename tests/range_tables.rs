@@ -6,7 +6,7 @@ mod given;
 
 use edgekeep::cache::policy::reuse::Age;
 use edgekeep::cache::request::classify::Lookup;
-use edgekeep::flow::response::reply::{Answer, Client, Content, Piece, from_entry};
+use edgekeep::flow::response::reply::{Answer, BodyPiece, Client, Content, from_entry};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::range::{self, ByteRange, Ranges, if_range_holds, resolve};
 use given::{lookup, stored};
@@ -257,8 +257,8 @@ fn answer(lookup: &Lookup, entry: &str) -> String {
         Content::Parts((), pieces) => pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Text(text) => format!("{text:?}"),
-                Piece::Bytes(part) => format!("{}-{}", part.first, part.last),
+                BodyPiece::Text(text) => format!("{text:?}"),
+                BodyPiece::Bytes(part) => format!("{}-{}", part.first, part.last),
             })
             .collect::<Vec<_>>()
             .join(" "),

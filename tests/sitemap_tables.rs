@@ -4,7 +4,7 @@
 #[path = "given/random.rs"]
 mod random;
 
-use edgekeep::cache::warm::sitemap::{ENTRIES_MAX, Entry, NotSitemap, Sitemap, read};
+use edgekeep::cache::warm::sitemap::{ENTRIES_MAX, NotSitemap, Sitemap, SitemapUrl, read};
 use random::Hostile;
 
 /// A file, as `pages` or `index` and `URL[ CHANGED]` for each entry.
@@ -14,7 +14,7 @@ fn shown(text: &[u8]) -> String {
         Ok(Sitemap::Index(entries)) => ("index", entries),
         Err(problem) => return format!("not: {problem}"),
     };
-    let entry = |entry: &Entry| match entry.changed {
+    let entry = |entry: &SitemapUrl| match entry.changed {
         0 => format!(" {}", entry.url),
         changed => format!(" {}={changed}", entry.url),
     };

@@ -6,7 +6,7 @@ use edgekeep::cache::key::variant::{choices, choosing_fields, fits, value, varia
 use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
-use edgekeep::cache::policy::reuse::{Age, Unusable, Verdict, judge};
+use edgekeep::cache::policy::reuse::{Age, ReuseVerdict, Unusable, judge};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{Selector, marks};
@@ -77,17 +77,17 @@ fn index(purged: &[(Selector, u64, u64)], floor: (u64, u64), sequence: u64) -> P
     index
 }
 
-fn words(verdict: &Verdict) -> String {
+fn words(verdict: &ReuseVerdict) -> String {
     let age = |a: &Age| format!("{} {}", a.age, a.ttl);
     match verdict {
-        Verdict::Fresh(a) => format!("fresh {}", age(a)),
-        Verdict::Early(a) => format!("early {}", age(a)),
-        Verdict::WhileRevalidate(a) => format!("swr {}", age(a)),
-        Verdict::Stale { age: a, on_error } => {
+        ReuseVerdict::Fresh(a) => format!("fresh {}", age(a)),
+        ReuseVerdict::Early(a) => format!("early {}", age(a)),
+        ReuseVerdict::WhileRevalidate(a) => format!("swr {}", age(a)),
+        ReuseVerdict::Stale { age: a, on_error } => {
             format!("stale {}{}", age(a), if *on_error { " sie" } else { "" })
         }
-        Verdict::OtherVariant(names) => format!("other {}", names.join(",")),
-        Verdict::Unusable(why) => format!("{why:?}"),
+        ReuseVerdict::OtherVariant(names) => format!("other {}", names.join(",")),
+        ReuseVerdict::Unusable(why) => format!("{why:?}"),
     }
 }
 
@@ -219,7 +219,7 @@ fn an_answer_is_for_its_own_key() {
     let mut odd = entry(60, 0, 0);
     odd.marks.clear();
     let verdict = judge(&odd, &lookup(URL, &[]), Some(&index), THEN_MS);
-    assert_eq!(verdict, Verdict::Unusable(Unusable::OtherKey));
+    assert_eq!(verdict, ReuseVerdict::Unusable(Unusable::OtherKey));
 }
 
 #[test]

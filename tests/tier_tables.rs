@@ -10,7 +10,7 @@ use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::store::kv_admission::{Doorkeeper, is_of_use};
 use edgekeep::cache::store::kv_breaker::{Reads, WriteFault, Writes};
-use edgekeep::cache::store::kv_write_budget::Budget;
+use edgekeep::cache::store::kv_write_budget::KvWriteBudget;
 use edgekeep::flow::ledger::sql::Sql;
 use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::fields::Fields;
@@ -180,7 +180,7 @@ fn reads_pause_after_failures_in_a_row() {
 
 #[test]
 fn a_budget_is_of_a_day() {
-    let mut budget = Budget::default();
+    let mut budget = KvWriteBudget::default();
     assert!(budget.allows(1, NOON_MS));
     assert!(!budget.allows(0, NOON_MS));
     budget.count();

@@ -7,7 +7,7 @@ mod world;
 
 use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::origin::circuit_breaker::{TRIALS, Verdict};
+use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, TRIALS};
 use edgekeep::cache::origin::concurrency_limit::LINE_MAX;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
@@ -43,7 +43,7 @@ fn plan(world: &World, path: &str, plan: Plan) {
     world.state.borrow_mut().plans.insert(path.to_owned(), plan);
 }
 
-const FAILS: Verdict = Verdict::Fails {
+const FAILS: ResponseVerdict = ResponseVerdict::Fails {
     retry_after_ms: None,
 };
 
@@ -254,13 +254,13 @@ fn few_sites_are_remembered_and_those_in_trouble_longest() {
     // Those whose breaker is closed make room.
     for n in 0..5000 {
         let host = format!("{n}.test");
-        assert_eq!(ask(&host, "/", Verdict::Works, 0), Ok(()));
+        assert_eq!(ask(&host, "/", ResponseVerdict::Works, 0), Ok(()));
         if n % 500 == 0 {
             assert!(ask("bad.test", "/", FAILS, 0).is_err());
         }
     }
     let left = Err(Refusal::Open(60_000));
-    assert_eq!(ask("bad.test", "/", Verdict::Works, 0), left);
+    assert_eq!(ask("bad.test", "/", ResponseVerdict::Works, 0), left);
     // A thousand in trouble: the one used least recently is forgotten, and no
     // other.
     for n in 0..999 {
@@ -273,7 +273,7 @@ fn few_sites_are_remembered_and_those_in_trouble_longest() {
     for host in ["bad.test", "0-bad.test", "1-bad.test", "3-bad.test"] {
         assert!(ask(host, "/", FAILS, 1002).is_err());
     }
-    assert_eq!(ask("2-bad.test", "/", Verdict::Works, 1002), Ok(()));
+    assert_eq!(ask("2-bad.test", "/", ResponseVerdict::Works, 1002), Ok(()));
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn a_pass_that_is_dropped_is_free_for_the_next_request() {
     );
     drop(trial);
     let trial = enter(half_open_ms).expect("the next trial");
-    trial.leave(Verdict::Works, limits, half_open_ms);
+    trial.leave(ResponseVerdict::Works, limits, half_open_ms);
     assert!(enter(half_open_ms).is_ok());
 }
 

@@ -9,8 +9,8 @@ mod settings;
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::NotOrder;
-use edgekeep::cache::warm::sitemap::{self, Entry, Sitemap};
-use edgekeep::cache::warm::warm_order::{self, CHILDREN_MAX, Choice, Draft, Skipped, read};
+use edgekeep::cache::warm::sitemap::{self, Sitemap, SitemapUrl};
+use edgekeep::cache::warm::warm_order::{self, CHILDREN_MAX, Choice, ParsedWarming, Skipped, read};
 use edgekeep::http::url::Url;
 use random::Hostile;
 use serde_json::{Value, json};
@@ -34,14 +34,14 @@ fn check(body: Value, expected: &[&str], refused: &[(&str, &str)]) {
     check_refused(&draft, refused);
 }
 
-fn shown(draft: &Draft) -> Vec<String> {
+fn shown(draft: &ParsedWarming) -> Vec<String> {
     let all = draft.urls.iter().chain(&draft.sitemaps);
     let all = all.map(|(path, url)| format!("{path} {url}"));
     all.chain([draft.limit.to_string()]).collect()
 }
 
 #[track_caller]
-fn check_refused(draft: &Draft, expected: &[(&str, &str)]) {
+fn check_refused(draft: &ParsedWarming, expected: &[(&str, &str)]) {
     let refused = draft.refused.iter();
     let refused: Vec<(&str, &str)> = refused.map(|(p, d)| (p.as_str(), d.as_str())).collect();
     assert_eq!(refused, expected);
@@ -163,7 +163,7 @@ fn a_key_warms_what_it_may_purge() {
         ]
     );
     // Nor what the settings name.
-    let mut draft = Draft::of_settings(&rules);
+    let mut draft = ParsedWarming::of_settings(&rules);
     draft.limit(&rules.keys[1].permit, "a");
     check_refused(
         &draft,
@@ -203,8 +203,8 @@ fn choice(rules: &Rules, limit: usize) -> Choice {
     draft.expect("an order").choose(rules)
 }
 
-fn entries(list: &[(&str, u64)]) -> Vec<Entry> {
-    let entry = |(url, changed): &(&str, u64)| Entry {
+fn entries(list: &[(&str, u64)]) -> Vec<SitemapUrl> {
+    let entry = |(url, changed): &(&str, u64)| SitemapUrl {
         url: (*url).to_owned(),
         changed: *changed,
     };
@@ -288,8 +288,8 @@ fn the_limit_keeps_what_is_named_and_what_changed_last() {
 fn a_long_sitemap_costs_no_more_than_the_limit() {
     let rules = rules(json!({}));
     let mut choice = choice(&rules, 10);
-    let many: Vec<Entry> = (1..=50_000)
-        .map(|n| Entry {
+    let many: Vec<SitemapUrl> = (1..=50_000)
+        .map(|n| SitemapUrl {
             url: format!("https://a.test/{n}"),
             changed: n,
         })
@@ -308,8 +308,8 @@ fn all_urls_together_fit_into_the_ledger() {
     let rules = rules(json!({}));
     let mut choice = choice(&rules, 10_000);
     let long = "x".repeat(1000);
-    let many: Vec<Entry> = (1..=2000)
-        .map(|n| Entry {
+    let many: Vec<SitemapUrl> = (1..=2000)
+        .map(|n| SitemapUrl {
             url: format!("https://a.test/{n}/{long}"),
             changed: 0,
         })
@@ -324,8 +324,8 @@ fn all_urls_together_fit_into_the_ledger() {
 fn the_newest_sitemaps_of_an_index_are_read() {
     let rules = rules(json!({}));
     let mut choice = choice(&rules, 10);
-    let mut index: Vec<Entry> = (0..30)
-        .map(|n| Entry {
+    let mut index: Vec<SitemapUrl> = (0..30)
+        .map(|n| SitemapUrl {
             url: format!("https://a.test/{n}.xml"),
             changed: n,
         })

@@ -7,7 +7,7 @@ mod given;
 mod random;
 
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Next, settle};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -319,7 +319,7 @@ fn stands(entry: &Entry, later: u64) -> String {
     index.learn(&News::default());
     let lookup = lookup(&json!({ "request_directives": true }), "GET");
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
-        Verdict::Stale { on_error, .. } => format!("stale {on_error}"),
+        ReuseVerdict::Stale { on_error, .. } => format!("stale {on_error}"),
         other => format!("{other:?}"),
     }
 }

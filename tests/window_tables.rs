@@ -9,7 +9,7 @@ use edgekeep::cache::ledger::sequence::{
 };
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::window::{Window, gone_at, window};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -60,12 +60,12 @@ fn walk(
         // Just before the next second: what is cut off does not count.
         let now_ms = (NOW + second) * 1000 + 999;
         let word = match judge(entry, lookup, index.as_ref(), now_ms) {
-            Verdict::Fresh(_) | Verdict::Early(_) => "fresh",
-            Verdict::WhileRevalidate(_) => "revalidate",
-            Verdict::Stale { on_error: true, .. } => "on-error",
-            Verdict::Stale { .. } => "confirm",
-            Verdict::Unusable(_) => "gone",
-            Verdict::OtherVariant(_) => "other",
+            ReuseVerdict::Fresh(_) | ReuseVerdict::Early(_) => "fresh",
+            ReuseVerdict::WhileRevalidate(_) => "revalidate",
+            ReuseVerdict::Stale { on_error: true, .. } => "on-error",
+            ReuseVerdict::Stale { .. } => "confirm",
+            ReuseVerdict::Unusable(_) => "gone",
+            ReuseVerdict::OtherVariant(_) => "other",
         };
         if word != last {
             said.push(format!("{word} {second}"));

@@ -8,7 +8,7 @@ use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::wire::{Order, Progress, Question, Receipt, Record, Told};
 use edgekeep::cache::purge::order::{self, NotOrder, ORDER_BYTES_MAX};
-use edgekeep::cache::purge::purge_call::{Action, Call};
+use edgekeep::cache::purge::purge_call::{Action, PurgeCall};
 use edgekeep::cache::warm::warm_order;
 use edgekeep::flow::ledger::ledger_store::Reply;
 use edgekeep::flow::ledger::sql::Sql;
@@ -273,7 +273,7 @@ fn warm_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
 
 /// The same of Fastly's call with tags in its body.
 fn fastly_call(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
-    let call = Call {
+    let call = PurgeCall {
         dialect: Dialect::Fastly,
         action: Action::Tags(None),
     };

@@ -8,7 +8,7 @@ mod world;
 
 use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::flow::ledger::jobs::{REFRESH, WARM, ZONE};
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use stage::{START_MS, Stage, progress, urls};
 use world::sqlite::Sqlite;
@@ -145,7 +145,7 @@ fn steps_of_an_earlier_version_are_done() {
         ));
     }
     for _ in 0..2 {
-        Ledger::open(database.clone(), START_MS, true).expect("a ledger");
+        LedgerStore::open(database.clone(), START_MS, true).expect("a ledger");
     }
     for kind in [&ZONE, &REFRESH, &WARM] {
         let due = kind.due(&database, START_MS, 9).expect("steps");

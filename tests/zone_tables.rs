@@ -8,7 +8,7 @@ use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::purge::selector::{self, Selector, mark_of};
 use edgekeep::cache::purge::zone_purge::{
-    Answer, Bucket, Call, NAMES_MAX, Outcome, cache_tags, calls, outcome,
+    Bucket, NAMES_MAX, ZoneCall, ZoneOutcome, ZoneResponse, cache_tags, calls, outcome,
 };
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
@@ -23,7 +23,7 @@ fn names(texts: &[&str]) -> Vec<String> {
 }
 
 fn bodies(hard: &[&str]) -> Vec<Value> {
-    let read = |call: &Call| serde_json::from_str(&call.body()).expect("JSON");
+    let read = |call: &ZoneCall| serde_json::from_str(&call.body()).expect("JSON");
     calls(&names(hard)).iter().map(read).collect()
 }
 
@@ -70,8 +70,8 @@ fn a_call_has_at_most_a_hundred_names() {
         let calls = calls(&hard);
         assert_eq!(calls.len(), expected, "{count}");
         let sizes = calls.iter().map(|call| match call {
-            Call::Tags(tags) => tags.len(),
-            Call::Everything => 0,
+            ZoneCall::Tags(tags) => tags.len(),
+            ZoneCall::Everything => 0,
         });
         assert!(sizes.clone().all(|size| (1..=100).contains(&size)));
         assert_eq!(sizes.sum::<usize>(), count);
@@ -82,7 +82,7 @@ fn a_call_has_at_most_a_hundred_names() {
 fn calls_are_kept_as_their_bodies() {
     for hard in [vec!["tag:x", "url:a.test/"], vec!["everything"]] {
         for call in calls(&names(&hard)) {
-            assert_eq!(Call::read(&call.body()), Some(call));
+            assert_eq!(ZoneCall::read(&call.body()), Some(call));
         }
     }
     for text in [
@@ -100,7 +100,7 @@ fn calls_are_kept_as_their_bodies() {
         "[[\"a\"],false]",
         "[[],true]",
     ] {
-        assert_eq!(Call::read(text), None, "{text}");
+        assert_eq!(ZoneCall::read(text), None, "{text}");
     }
 }
 
@@ -108,7 +108,7 @@ fn calls_are_kept_as_their_bodies() {
 fn an_order_reaches_no_other_name_through_a_tag() {
     // What an entry's URL is stored under, as an origin of another host, or a
     // rule of an earlier version, might say.
-    let [Call::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
+    let [ZoneCall::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
         panic!("not one call by tags");
     };
     let loud = of_victim[0].to_ascii_uppercase();
@@ -125,9 +125,9 @@ fn an_order_reaches_no_other_name_through_a_tag() {
 
 #[test]
 fn small_calls_go_together() {
-    let tags = |range: std::ops::Range<u32>| Call::Tags(range.map(|n| n.to_string()).collect());
+    let tags = |range: std::ops::Range<u32>| ZoneCall::Tags(range.map(|n| n.to_string()).collect());
     #[track_caller]
-    fn check(one: &Call, other: &Call, expected: Option<Call>) {
+    fn check(one: &ZoneCall, other: &ZoneCall, expected: Option<ZoneCall>) {
         let mut joined = one.clone();
         let took = joined.take_in(other);
         assert_eq!(took, expected.is_some(), "{one:?} {other:?}");
@@ -139,9 +139,21 @@ fn small_calls_go_together() {
     check(&tags(0..50), &tags(50..101), None);
     check(&tags(0..100), &tags(7..9), Some(tags(0..100)));
     // Everything covers the rest.
-    check(&Call::Everything, &tags(0..100), Some(Call::Everything));
-    check(&Call::Everything, &Call::Everything, Some(Call::Everything));
-    check(&tags(0..1), &Call::Everything, Some(Call::Everything));
+    check(
+        &ZoneCall::Everything,
+        &tags(0..100),
+        Some(ZoneCall::Everything),
+    );
+    check(
+        &ZoneCall::Everything,
+        &ZoneCall::Everything,
+        Some(ZoneCall::Everything),
+    );
+    check(
+        &tags(0..1),
+        &ZoneCall::Everything,
+        Some(ZoneCall::Everything),
+    );
 }
 
 fn entry(url: &str, tags: &[String], groups: &[String]) -> Entry {
@@ -171,7 +183,7 @@ fn an_entry_is_stored_under_what_orders_name() {
     let stored: Vec<&str> = stored.split(',').collect();
     #[track_caller]
     fn check(stored: &[&str], name: &str, expected: bool) {
-        let [Call::Tags(named)] = &calls(&names(&[name]))[..] else {
+        let [ZoneCall::Tags(named)] = &calls(&names(&[name]))[..] else {
             panic!("{name} is not one call by tags");
         };
         let found = stored.contains(&named[0].as_str());
@@ -315,8 +327,12 @@ fn a_refusal_empties_the_bucket() {
     assert_eq!(later, bucket);
 }
 
-fn answer(status: u16, retry_after_seconds: Option<u64>, text: &str) -> Result<Answer, String> {
-    Ok(Answer {
+fn answer(
+    status: u16,
+    retry_after_seconds: Option<u64>,
+    text: &str,
+) -> Result<ZoneResponse, String> {
+    Ok(ZoneResponse {
         status,
         retry_after_seconds,
         text: text.to_owned(),
@@ -327,11 +343,11 @@ fn answer(status: u16, retry_after_seconds: Option<u64>, text: &str) -> Result<A
 fn answers_mean_something() {
     const GOOD: &str = r#"{"success":true,"errors":[],"messages":[],"result":{"id":"z"}}"#;
     const BAD: &str = r#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"},{"code":7,"message":"two"}],"messages":[],"result":null}"#;
-    assert_eq!(outcome(&answer(200, None, GOOD)), Outcome::Done);
+    assert_eq!(outcome(&answer(200, None, GOOD)), ZoneOutcome::Done);
     #[track_caller]
-    fn again(said: Result<Answer, String>, pause: Option<u64>, words: &str) {
+    fn again(said: Result<ZoneResponse, String>, pause: Option<u64>, words: &str) {
         match outcome(&said) {
-            Outcome::Again {
+            ZoneOutcome::Again {
                 problem,
                 pause_seconds,
             } => {
@@ -358,15 +374,15 @@ fn answers_mean_something() {
         r#"{"success":false,"errors":[7,{"code":"x"},{"message":1},{"code":1.5,"message":"m"}]}"#;
     again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
     let odd = r#"{"success":true,"errors":null}"#;
-    assert_eq!(outcome(&answer(200, None, odd)), Outcome::Done);
+    assert_eq!(outcome(&answer(200, None, odd)), ZoneOutcome::Done);
     // It says 200, but not that it did it.
     again(answer(200, None, BAD), None, "10000 Authentication error");
     again(answer(200, None, "<html>"), None, "200");
     again(answer(200, None, "{}"), None, "200");
     #[track_caller]
-    fn refused(said: Result<Answer, String>, words: &str) {
+    fn refused(said: Result<ZoneResponse, String>, words: &str) {
         match outcome(&said) {
-            Outcome::Refused(problem) => assert!(problem.contains(words), "{problem}"),
+            ZoneOutcome::Refused(problem) => assert!(problem.contains(words), "{problem}"),
             other => panic!("{said:?}: {other:?}"),
         }
     }
@@ -384,7 +400,7 @@ fn answers_mean_something() {
         "é".repeat(5000)
     );
     match outcome(&answer(400, None, &long)) {
-        Outcome::Refused(problem) => assert!(problem.len() < 1000, "{}", problem.len()),
+        ZoneOutcome::Refused(problem) => assert!(problem.len() < 1000, "{}", problem.len()),
         other => panic!("{other:?}"),
     }
 }

@@ -3,10 +3,10 @@
 use super::guard;
 use super::js::glue::stream_of;
 use super::js::message;
-use super::js::streams::{Pipe, Reader, Stream};
+use super::js::streams::{Reader, Stream, StreamPipe};
 use super::timeout::timeout;
 use crate::cache::origin::failure::OriginFailure;
-use crate::flow::response::reply::Piece;
+use crate::flow::response::reply::BodyPiece;
 use crate::flow::runtime::host::WHOLE_BYTES_MAX;
 use futures_util::future;
 use js_sys::Uint8Array;
@@ -151,7 +151,7 @@ impl Body {
         let timed = matches!(self.0, Some(Inner::Timed(_)));
         match self.into_stream() {
             Some(stream) if timed || (stored && is_long(length)) => {
-                let pipe = Pipe::new(length)?;
+                let pipe = StreamPipe::new(length)?;
                 pipe.take_all(&stream);
                 Ok(Some(pipe.readable))
             }
@@ -162,11 +162,11 @@ impl Body {
     /// A stream of pieces of it, for the client of this request.
     pub fn into_pieces(
         self,
-        pieces: Vec<Piece>,
+        pieces: Vec<BodyPiece>,
         request: &web_sys::Request,
     ) -> Result<Stream, JsValue> {
         let stream = self.into_stream().ok_or("a body that has no parts")?;
-        let pipe = Pipe::new(Some(Piece::length_of(&pieces)))?;
+        let pipe = StreamPipe::new(Some(BodyPiece::length_of(&pieces)))?;
         let readable = pipe.readable.clone();
         let request = Clone::clone(request);
         let filled = guard::until_disconnect(request, async move {
@@ -224,7 +224,7 @@ fn is_long(length: Option<u64>) -> bool {
 }
 
 /// Writes chunks into a pipe, then lets a stream flow into it to its end.
-async fn fill(pipe: &Pipe, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), JsValue> {
+async fn fill(pipe: &StreamPipe, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), JsValue> {
     let writer = pipe.writer()?;
     for chunk in chunks.iter().filter(|chunk| chunk.length() > 0) {
         writer.write(chunk).await?;
@@ -233,17 +233,21 @@ async fn fill(pipe: &Pipe, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), 
     pipe.take_rest(rest).await
 }
 
-async fn fill_with_pieces(pipe: &Pipe, stream: &Stream, pieces: &[Piece]) -> Result<(), JsValue> {
+async fn fill_with_pieces(
+    pipe: &StreamPipe,
+    stream: &Stream,
+    pieces: &[BodyPiece],
+) -> Result<(), JsValue> {
     let writer = pipe.writer()?;
     let reader = stream.reader()?;
     let mut position = 0;
     for piece in pieces {
         let range = match piece {
-            Piece::Text(text) => {
+            BodyPiece::Text(text) => {
                 writer.write(&Uint8Array::from(text.as_bytes())).await?;
                 continue;
             }
-            Piece::Bytes(range) => range,
+            BodyPiece::Bytes(range) => range,
         };
         while position <= range.last {
             // What lies before the range is read too, and dropped.
@@ -398,7 +402,7 @@ impl Copy {
             };
         };
         let head_length = head.map_or(0, |head| u64::from(head.length()));
-        let pipe = Pipe::new(length.map(|length| length.saturating_add(head_length)))?;
+        let pipe = StreamPipe::new(length.map(|length| length.saturating_add(head_length)))?;
         let stored = put(&pipe.readable)?;
         let chunks: Vec<_> = head.into_iter().chain([&self.start]).collect();
         // The store begins when it is first polled, so both are polled.

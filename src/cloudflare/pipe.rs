@@ -23,7 +23,7 @@ impl Pipe {
     pub fn of(body: Body) -> Result<(Self, Body), JsValue> {
         let stream = body.into_stream().ok_or("a body that cannot be read")?;
         let reader = stream.reader()?;
-        let through = streams::Pipe::new(None)?;
+        let through = streams::StreamPipe::new(None)?;
         let writer = through.writer()?;
         let open = true;
         Ok((
@@ -37,7 +37,7 @@ impl Pipe {
     }
 }
 
-impl host::Pipe for Pipe {
+impl host::BodyPipe for Pipe {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         let buffer = Uint8Array::new_with_length(CHUNK_BYTES);
         let chunk = self.reader.read(1, &buffer).await;

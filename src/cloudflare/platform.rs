@@ -12,11 +12,11 @@ use crate::cache::key::cache_key::Slot;
 use crate::cache::ledger::wire::{Order, Question, Told};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::purge::feed::News;
-use crate::cache::purge::zone_purge::Answer;
+use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::{ADMIN_PATH, OriginRequest};
 use crate::cloudflare::ledger::client;
 use crate::cloudflare::ledger::sql::Database;
-use crate::flow::ledger::ledger_store::Ledger;
+use crate::flow::ledger::ledger_store::LedgerStore;
 use crate::flow::response::request_log::log_problem;
 use crate::flow::runtime::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
 use crate::http::head::{RequestHead, ResponseHead};
@@ -58,7 +58,7 @@ enum Behind {
 /// A step of the ledger's work, in the ledger's object.
 struct Step {
     /// The ledger itself: its object must not call itself.
-    ledger: Rc<Ledger<Database>>,
+    ledger: Rc<LedgerStore<Database>>,
     /// What [`Host::settled`] waits for.
     pending: RefCell<Vec<Promise>>,
     /// The last failure of a write to KV.
@@ -89,7 +89,7 @@ impl Platform {
     }
 
     /// The platform of a step of the ledger's work.
-    pub fn of_ledger(env: Env, ledger: Rc<Ledger<Database>>) -> Self {
+    pub fn of_ledger(env: Env, ledger: Rc<LedgerStore<Database>>) -> Self {
         let behind = Behind::Ledger(Step {
             ledger,
             pending: RefCell::default(),
@@ -386,7 +386,7 @@ impl Host for Platform {
         });
     }
 
-    async fn purge_zone(&self, body: &str) -> Result<Answer, String> {
+    async fn purge_zone(&self, body: &str) -> Result<ZoneResponse, String> {
         match Zone::of(self.env())? {
             Some(zone) => zone.purge(body).await,
             None => Err("CLOUDFLARE_ZONE_ID or CLOUDFLARE_API_TOKEN is not set".to_owned()),

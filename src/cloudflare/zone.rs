@@ -4,7 +4,7 @@ use super::body::read_start;
 use super::js::streams::Stream;
 use super::js::worker_message;
 use super::timeout::timeout;
-use crate::cache::purge::zone_purge::Answer;
+use crate::cache::purge::zone_purge::ZoneResponse;
 use wasm_bindgen::JsCast;
 use worker::{
     AbortController, AbortSignal, Env, Fetch, Headers, Method, Request, RequestInit,
@@ -54,7 +54,7 @@ impl Zone {
     }
 
     /// Sends a call.
-    pub async fn purge(&self, body: &str) -> Result<Answer, String> {
+    pub async fn purge(&self, body: &str) -> Result<ZoneResponse, String> {
         let controller = AbortController::default();
         let call = self.call(body, controller.signal());
         match timeout(call, CALL_MS_MAX).await {
@@ -66,7 +66,7 @@ impl Zone {
         }
     }
 
-    async fn call(&self, body: &str, signal: AbortSignal) -> worker::Result<Answer> {
+    async fn call(&self, body: &str, signal: AbortSignal) -> worker::Result<ZoneResponse> {
         let headers = Headers::new();
         headers.set("authorization", &format!("Bearer {}", self.token))?;
         headers.set("content-type", "application/json")?;
@@ -85,7 +85,7 @@ impl Zone {
             text = String::from_utf8_lossy(&start.to_vec()).into_owned();
             stream.cancel();
         }
-        Ok(Answer {
+        Ok(ZoneResponse {
             status: response.status_code(),
             retry_after_seconds: retry_after.and_then(|seconds| seconds.trim().parse().ok()),
             text,

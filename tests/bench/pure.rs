@@ -11,7 +11,7 @@ use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::MARKS_MAX;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::{Times, initial_age, terms};
-use edgekeep::cache::policy::reuse::{Verdict, judge};
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Exchange, Next, settle};
 use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -206,7 +206,7 @@ fn function(name: &str) -> Option<Box<dyn FnMut()>> {
             let (entry, index) = (entry(&lookup, 100), full_index());
             Box::new(move || {
                 let verdict = judge(black_box(&entry), &lookup, Some(&index), NOW_MS);
-                assert!(matches!(verdict, Verdict::Fresh(_)));
+                assert!(matches!(verdict, ReuseVerdict::Fresh(_)));
             })
         }
         "decode" => {
@@ -216,7 +216,8 @@ fn function(name: &str) -> Option<Box<dyn FnMut()>> {
         // The head that a client gets.
         "head" => {
             let entry = entry(&lookup, 3);
-            let Verdict::Fresh(age) = judge(&entry, &lookup, Some(&PurgeIndex::default()), NOW_MS)
+            let ReuseVerdict::Fresh(age) =
+                judge(&entry, &lookup, Some(&PurgeIndex::default()), NOW_MS)
             else {
                 panic!("not fresh");
             };

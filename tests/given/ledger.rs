@@ -10,7 +10,7 @@ use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
 use edgekeep::cache::purge::selector::marks;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::{Sql, Value};
 use edgekeep::http::url::Url;
 use sqlite::Sqlite;
@@ -56,8 +56,8 @@ impl Database {
         self.fails.set(None);
     }
 
-    pub fn open(&self, now_ms: u64) -> Ledger<Self> {
-        Ledger::open(self.clone(), now_ms, false).expect("a ledger")
+    pub fn open(&self, now_ms: u64) -> LedgerStore<Self> {
+        LedgerStore::open(self.clone(), now_ms, false).expect("a ledger")
     }
 }
 
@@ -92,7 +92,7 @@ pub fn order(id: &str, hard: &[&str], soft: &[&str]) -> Order {
 }
 
 /// An order of many tags, `FIRST..LAST`, by somebody who knows all before.
-pub fn many<S: Sql>(ledger: &Ledger<S>, id: &str, tags: std::ops::Range<u32>) -> Order {
+pub fn many<S: Sql>(ledger: &LedgerStore<S>, id: &str, tags: std::ops::Range<u32>) -> Order {
     Order {
         hard: tags.map(|n| format!("tag:{n}")).collect(),
         after: ledger.last().expect("a number"),
@@ -102,20 +102,20 @@ pub fn many<S: Sql>(ledger: &Ledger<S>, id: &str, tags: std::ops::Range<u32>) ->
 
 /// Sends an order; its receipt, and the news after its own number.
 #[track_caller]
-pub fn append<S: Sql>(ledger: &Ledger<S>, order: &Order, now_ms: u64) -> (Receipt, News) {
+pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, News) {
     let reply = ledger.append(order, now_ms).expect("an answer");
     let news = News::decode(&reply.news).expect("news");
     (reply.receipt.expect("no conflict"), news)
 }
 
 #[track_caller]
-pub fn news<S: Sql>(ledger: &Ledger<S>, after: u64) -> News {
+pub fn news<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> News {
     News::decode(&ledger.news(after, 0).expect("an answer")).expect("news")
 }
 
 /// All news from `after` on, page by page.
 #[track_caller]
-pub fn pages<S: Sql>(ledger: &Ledger<S>, after: u64) -> Vec<News> {
+pub fn pages<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> Vec<News> {
     let mut pages = vec![news(ledger, after)];
     while let Some(last) = pages.last().filter(|page| !page.complete) {
         assert!(last.sequence > last.after, "a page that leads nowhere");
@@ -142,7 +142,7 @@ pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeSt
 
 /// What an isolate knows that starts at this time.
 #[track_caller]
-pub fn started<S: Sql>(ledger: &Ledger<S>, now_ms: u64) -> PurgeIndex {
+pub fn started<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     loop {
         let news = ledger.news(index.sequence(), now_ms).expect("an answer");
@@ -156,7 +156,7 @@ pub fn started<S: Sql>(ledger: &Ledger<S>, now_ms: u64) -> PurgeIndex {
 
 /// A write to these URLs.
 #[track_caller]
-pub fn write<S: Sql>(ledger: &Ledger<S>, names: &[&str], now_ms: u64) -> (u64, News) {
+pub fn write<S: Sql>(ledger: &LedgerStore<S>, names: &[&str], now_ms: u64) -> (u64, News) {
     let order = Order {
         after: ledger.last().expect("a number"),
         ..order("", names, &[])

@@ -1,10 +1,10 @@
 //! Purge orders as they are read, and what they come to.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::purge::order::{Draft, NotOrder, Settled, read};
+use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, Settled, read};
 use serde_json::Value;
 
-pub fn draft(rules: &Rules, order: &Value) -> Result<Draft, NotOrder> {
+pub fn draft(rules: &Rules, order: &Value) -> Result<ParsedPurge, NotOrder> {
     read(rules, order.to_string().as_bytes(), false)
 }
 

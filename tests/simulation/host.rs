@@ -411,7 +411,7 @@ impl Host for SimHost {
     async fn purge_zone(
         &self,
         _: &str,
-    ) -> Result<edgekeep::cache::purge::zone_purge::Answer, String> {
+    ) -> Result<edgekeep::cache::purge::zone_purge::ZoneResponse, String> {
         Err("no zone in this world".to_owned())
     }
 

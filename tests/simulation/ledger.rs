@@ -8,7 +8,7 @@ use super::switches::Switch;
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::wire::{Order, Question};
 use edgekeep::cache::purge::feed::News;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::Ordered;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -34,7 +34,7 @@ pub enum Reach {
 
 pub struct LedgerSite {
     disk: Disk,
-    book: RefCell<Ledger<Disk>>,
+    book: RefCell<LedgerStore<Disk>>,
     offset_ms: Cell<i64>,
     whole: Cell<Reach>,
     /// From each data centre.
@@ -50,7 +50,7 @@ impl LedgerSite {
     pub fn new(setup: &Setup, switch: Option<Switch>, offset_ms: i64) -> Self {
         let disk = Disk::new(setup.ledger.small, switch);
         let born_ms = START_MS - BORN_BEFORE_MS;
-        let book = Ledger::open(disk.clone(), born_ms, false).expect("a ledger");
+        let book = LedgerStore::open(disk.clone(), born_ms, false).expect("a ledger");
         Self {
             disk,
             book: RefCell::new(book),
@@ -87,7 +87,7 @@ impl LedgerSite {
         self.offset_ms.set(world.new_offset());
         self.disk.fail_after(None);
         let now_ms = world.clock(self.offset_ms.get());
-        let book = Ledger::open(self.disk.clone(), now_ms, false);
+        let book = LedgerStore::open(self.disk.clone(), now_ms, false);
         *self.book.borrow_mut() = book.expect("a ledger");
         world.count("ledger restarted");
     }

@@ -11,7 +11,7 @@ use super::setup::{SEARCH, Setup};
 use super::storage::{KV_MS, SLOW_LAGS};
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::wire::{Order, Receipt};
-use edgekeep::flow::response::reply::{Answer, Content, Piece};
+use edgekeep::flow::response::reply::{Answer, BodyPiece, Content};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -474,10 +474,10 @@ pub fn text_of(answer: &Answer<Bytes>) -> String {
     }
 }
 
-fn part(bytes: &Bytes, piece: &Piece) -> String {
+fn part(bytes: &Bytes, piece: &BodyPiece) -> String {
     match piece {
-        Piece::Text(text) => text.clone(),
-        Piece::Bytes(range) => {
+        BodyPiece::Text(text) => text.clone(),
+        BodyPiece::Bytes(range) => {
             let (first, last) = (range.first as usize, range.last as usize);
             bytes
                 .text

@@ -4,7 +4,7 @@
 use crate::world::{Plan, World};
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::wire::{Order, Progress, Question, Receipt, Told};
-use edgekeep::cache::purge::zone_purge::Answer;
+use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::flow::ledger::jobs;
@@ -127,7 +127,10 @@ impl Stage {
         panic!("the alarm never comes to rest");
     }
 
-    pub fn zone_says(&self, answers: impl IntoIterator<Item = Option<Result<Answer, String>>>) {
+    pub fn zone_says(
+        &self,
+        answers: impl IntoIterator<Item = Option<Result<ZoneResponse, String>>>,
+    ) {
         self.world.state.borrow_mut().zone.extend(answers);
     }
 
@@ -173,8 +176,8 @@ impl Stage {
     }
 }
 
-pub fn says(status: u16, retry_after_seconds: Option<u64>) -> Option<Result<Answer, String>> {
-    Some(Ok(Answer {
+pub fn says(status: u16, retry_after_seconds: Option<u64>) -> Option<Result<ZoneResponse, String>> {
+    Some(Ok(ZoneResponse {
         status,
         retry_after_seconds,
         text: r#"{"success":false,"errors":[{"code":971,"message":"Please wait"}]}"#.to_owned(),

@@ -1,6 +1,6 @@
 //! Bodies of the simulated world that are made while they are read.
 
-use edgekeep::flow::runtime::host::{BodyError, Gone, Pipe};
+use edgekeep::flow::runtime::host::{BodyError, BodyPipe, Gone};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -57,7 +57,7 @@ impl Filler {
     }
 }
 
-impl Pipe for Filler {
+impl BodyPipe for Filler {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         let end = self.rest.len().min(CHUNK_BYTES);
         let chunk: Vec<u8> = self.rest.drain(..end).collect();

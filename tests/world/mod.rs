@@ -15,9 +15,9 @@ use edgekeep::cache::ledger::wire::{Order, Question, Told};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::purge::feed::News;
-use edgekeep::cache::purge::zone_purge::Answer;
+use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::cache::request::classify::OriginRequest;
-use edgekeep::flow::ledger::ledger_store::Ledger;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::{
     AT_ONCE_BYTES_MAX, BodyError, Host, Keep, Ordered, Patience, Tier, Upload, WHOLE_BYTES_MAX,
 };
@@ -51,7 +51,7 @@ pub struct State {
     pub notes: BTreeMap<String, (String, u64)>,
     /// What the zone's purge call will answer, in turn; then that it is done.
     /// `None` never comes.
-    pub zone: VecDeque<Option<Result<Answer, String>>>,
+    pub zone: VecDeque<Option<Result<ZoneResponse, String>>>,
     /// When it was called, and with which body.
     pub zone_calls: Vec<(u64, String)>,
     /// How long its answers take.
@@ -80,7 +80,7 @@ pub struct World {
     /// The address of the client whose request this is.
     pub reader: Option<Rc<str>>,
     pub database: Sqlite,
-    pub ledger: Rc<RefCell<Ledger<Sqlite>>>,
+    pub ledger: Rc<RefCell<LedgerStore<Sqlite>>>,
 }
 
 /// KV keeps nothing for less than a minute.
@@ -97,7 +97,7 @@ impl World {
     pub fn with_fast_lane(now_ms: u64, fast_lane: bool) -> Self {
         // Numbers begin at 0 here: they are easier to read.
         let database = Sqlite::in_memory();
-        let ledger = Ledger::open(database.clone(), 0, fast_lane).expect("a ledger");
+        let ledger = LedgerStore::open(database.clone(), 0, fast_lane).expect("a ledger");
         Self {
             state: Rc::default(),
             executor: Executor::new(now_ms),
@@ -119,7 +119,7 @@ impl World {
     /// Starts the ledger's object anew, on a machine with another clock.
     pub fn restart_ledger(&self, ahead_ms: i64) {
         self.state.borrow_mut().ledger_ahead_ms = ahead_ms;
-        let ledger = Ledger::open(self.database.clone(), self.ledger_ms(), false);
+        let ledger = LedgerStore::open(self.database.clone(), self.ledger_ms(), false);
         *self.ledger.borrow_mut() = ledger.expect("a ledger");
     }
 
@@ -139,7 +139,7 @@ impl World {
     /// Asks the ledger: half of the time goes there, half back.
     async fn ask_ledger<T>(
         &self,
-        ask: impl FnOnce(&Ledger<Sqlite>, u64) -> Result<T, String>,
+        ask: impl FnOnce(&LedgerStore<Sqlite>, u64) -> Result<T, String>,
     ) -> Result<T, String> {
         if self.is_down("ledger") {
             return Err("down".to_owned());
@@ -440,7 +440,7 @@ impl Host for World {
         });
     }
 
-    async fn purge_zone(&self, body: &str) -> Result<Answer, String> {
+    async fn purge_zone(&self, body: &str) -> Result<ZoneResponse, String> {
         let answer = {
             let mut state = self.state.borrow_mut();
             state.zone_calls.push((self.now_ms(), body.to_owned()));
@@ -451,7 +451,7 @@ impl Host for World {
             self.sleep(slow_ms).await;
         }
         match answer {
-            None => Ok(Answer {
+            None => Ok(ZoneResponse {
                 status: 200,
                 retry_after_seconds: None,
                 text: r#"{"success":true,"errors":[],"messages":[],"result":{"id":"zone"}}"#

@@ -9,7 +9,7 @@ use edgekeep::cache::config::rules::Rules;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
-use edgekeep::flow::response::reply::{Answer, Content, Piece};
+use edgekeep::flow::response::reply::{Answer, BodyPiece, Content};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use std::cell::RefCell;
@@ -435,10 +435,12 @@ fn text_of(answer: &Answer<Bytes>) -> String {
     }
 }
 
-fn part(bytes: &Bytes, piece: &Piece) -> String {
+fn part(bytes: &Bytes, piece: &BodyPiece) -> String {
     match piece {
-        Piece::Text(text) => text.clone(),
-        Piece::Bytes(range) => bytes.text[range.first as usize..=range.last as usize].to_owned(),
+        BodyPiece::Text(text) => text.clone(),
+        BodyPiece::Bytes(range) => {
+            bytes.text[range.first as usize..=range.last as usize].to_owned()
+        }
     }
 }
 

@@ -48,7 +48,7 @@ fn set_by(fields: &Fields) -> impl Iterator<Item = &str> {
 
 /// A cookie that an answer sets and that `strip_set_cookie` leaves in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept<'a> {
+pub enum KeptCookie<'a> {
     /// The rule does not name it.
     Unnamed(&'a str),
     /// It is of a session, or goes with a token against forged requests: the
@@ -59,15 +59,15 @@ pub enum Kept<'a> {
 /// The first cookie of an answer that its rule does not take from it, one of a
 /// session before others; `None` if there is none, so that the answer may be
 /// stored without its `Set-Cookie`.
-pub fn kept<'a>(fields: &'a Fields, rule: &Rule) -> Option<Kept<'a>> {
+pub fn kept<'a>(fields: &'a Fields, rule: &Rule) -> Option<KeptCookie<'a>> {
     let is_csrf = |name: &str| rule.csrf_cookies.iter().any(|glob| glob.matches(name));
     let is_own = |name: &&str| {
         is_of_session(name) || names_forgery(name) || rule.is_bypass_cookie(name) || is_csrf(name)
     };
     let names = &rule.strip_set_cookie;
     let is_unnamed = |name: &&str| !names.iter().any(|glob| glob.matches(name));
-    let own = || set_by(fields).find(is_own).map(Kept::OfSession);
-    let unnamed = || set_by(fields).find(is_unnamed).map(Kept::Unnamed);
+    let own = || set_by(fields).find(is_own).map(KeptCookie::OfSession);
+    let unnamed = || set_by(fields).find(is_unnamed).map(KeptCookie::Unnamed);
     own().or_else(unnamed)
 }
 

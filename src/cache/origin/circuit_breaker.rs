@@ -9,7 +9,7 @@
 //! which the half is broken serves its other half.
 
 use super::failure::OriginFailure;
-use super::outcomes::{Outcomes, PathState, Source};
+use super::outcomes::{Outcomes, PathState, RequestSource};
 use super::retry_after::SHARED_REST_MS_MAX;
 use crate::cache::config::protection::Protection;
 use crate::cache::config::rule::Rule;
@@ -41,7 +41,7 @@ const PARTS: u64 = 4;
 
 /// What an exchange says of the origin as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ResponseVerdict {
     /// It answers, whatever it says.
     Works,
     /// It does not.
@@ -62,19 +62,23 @@ pub enum Verdict {
 /// that is none (999). They are failures for `stale-if-error` all the same.
 /// 429 is about us or about one visitor: it counts only where a rule names it
 /// among its `error_statuses`.
-pub fn judge(rule: &Rule, origin: Result<&ResponseHead, OriginFailure>, now_ms: u64) -> Verdict {
+pub fn judge(
+    rule: &Rule,
+    origin: Result<&ResponseHead, OriginFailure>,
+    now_ms: u64,
+) -> ResponseVerdict {
     match origin {
-        Err(OriginFailure::CutOff) => Verdict::Works,
-        Err(OriginFailure::NoStatus(_)) => Verdict::Unknown,
-        Err(_) => Verdict::Fails {
+        Err(OriginFailure::CutOff) => ResponseVerdict::Works,
+        Err(OriginFailure::NoStatus(_)) => ResponseVerdict::Unknown,
+        Err(_) => ResponseVerdict::Fails {
             retry_after_ms: None,
         },
         Ok(head) if head.status != 500 && rule.error_statuses.contains(&head.status) => {
-            Verdict::Fails {
+            ResponseVerdict::Fails {
                 retry_after_ms: retry_after_ms(&head.fields, now_ms),
             }
         }
-        Ok(_) => Verdict::Works,
+        Ok(_) => ResponseVerdict::Works,
     }
 }
 
@@ -116,7 +120,7 @@ struct Open {
     credits: u64,
     /// Those of this round that have not succeeded, and whether each is for a
     /// page that is known to fail.
-    tried: Vec<(Source, bool)>,
+    tried: Vec<(RequestSource, bool)>,
     /// How many trials of this round have succeeded, and failed.
     successes: u64,
     failures: u64,
@@ -161,7 +165,7 @@ impl Open {
 
     fn try_origin(
         &mut self,
-        source: Source,
+        source: RequestSource,
         is_retry: bool,
         now_ms: u64,
         lasts_ms: u64,
@@ -169,7 +173,7 @@ impl Open {
         self.begin_round(now_ms);
         // Of pages that are known to fail one in each round, so that others are
         // found that work.
-        let excludes = |(tried, was_retry): &(Source, bool)| {
+        let excludes = |(tried, was_retry): &(RequestSource, bool)| {
             tried.path == source.path || tried.reader == source.reader || (is_retry && *was_retry)
         };
         let left = self.credits.checked_sub(PARTS);
@@ -185,7 +189,7 @@ impl Open {
         Ok(Way::Trial(self.round))
     }
 
-    fn forget_trial(&mut self, source: Source) {
+    fn forget_trial(&mut self, source: RequestSource) {
         self.tried.retain(|(tried, _)| *tried != source);
     }
 
@@ -209,7 +213,7 @@ impl Breaker {
     /// Lets a request pass, or says in how many milliseconds to come again.
     /// Where no trial reports how it ended within `lasts_ms`, others may try:
     /// the runtime cancels requests without a signal.
-    pub fn enter(&mut self, source: Source, now_ms: u64, lasts_ms: u64) -> Result<Way, u64> {
+    pub fn enter(&mut self, source: RequestSource, now_ms: u64, lasts_ms: u64) -> Result<Way, u64> {
         let Some(open) = &mut self.open else {
             return Ok(Way::Through);
         };
@@ -220,7 +224,7 @@ impl Breaker {
     }
 
     /// Ends a request of which nothing is known: the next one may try.
-    pub fn abandon(&mut self, way: Way, source: Source) {
+    pub fn abandon(&mut self, way: Way, source: RequestSource) {
         if let (Some(open), Way::Trial(round)) = (&mut self.open, way)
             && open.round == round
         {
@@ -233,25 +237,25 @@ impl Breaker {
     pub fn leave(
         &mut self,
         way: Way,
-        source: Source,
-        verdict: Verdict,
+        source: RequestSource,
+        verdict: ResponseVerdict,
         limits: &Protection,
         now_ms: u64,
     ) {
         match verdict {
-            Verdict::Works => {
+            ResponseVerdict::Works => {
                 self.outcomes.record_success(source, now_ms);
                 self.succeed(way, source, limits, now_ms);
             }
-            Verdict::Fails { retry_after_ms } => {
+            ResponseVerdict::Fails { retry_after_ms } => {
                 self.outcomes.record_failure(source, retry_after_ms, now_ms);
                 self.fail(way, limits, now_ms);
             }
-            Verdict::Unknown => self.abandon(way, source),
+            ResponseVerdict::Unknown => self.abandon(way, source),
         }
     }
 
-    fn succeed(&mut self, way: Way, source: Source, limits: &Protection, now_ms: u64) {
+    fn succeed(&mut self, way: Way, source: RequestSource, limits: &Protection, now_ms: u64) {
         let Some(open) = &mut self.open else {
             return;
         };

@@ -265,15 +265,15 @@ const PRICE: u64 = 100;
 /// Which share of the requests to one origin may be repeated. An origin that
 /// fails because it is asked too much is not asked twice as much.
 #[derive(Clone, Debug)]
-pub struct Budget(u64);
+pub struct RetryBudget(u64);
 
-impl Default for Budget {
+impl Default for RetryBudget {
     fn default() -> Self {
         Self(BUDGET_START * PRICE)
     }
 }
 
-impl Budget {
+impl RetryBudget {
     /// A request comes: it earns its share.
     pub fn earn(&mut self, percent: u64) {
         self.0 = self.0.saturating_add(percent).min(BUDGET_MAX * PRICE);

@@ -24,7 +24,7 @@ pub const DISTINCT_MIN: usize = 3;
 
 /// Who asked for what, as digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct RequestSource {
     /// The path, without the query: a reader can vary a page's query at will,
     /// and what a broken page answers is the same for each.
     pub path: u64,
@@ -56,7 +56,7 @@ pub fn reader_of(address: &str) -> u64 {
 /// The last outcome of a pair of path and reader.
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
-    source: Source,
+    source: RequestSource,
     at_ms: u64,
     /// Failures since it last succeeded; 0 for a success.
     failures: u64,
@@ -110,7 +110,7 @@ impl Share {
 
 impl Outcomes {
     /// Records a success.
-    pub fn record_success(&mut self, source: Source, now_ms: u64) {
+    pub fn record_success(&mut self, source: RequestSource, now_ms: u64) {
         self.take(source, now_ms);
         self.push(Outcome {
             source,
@@ -121,7 +121,12 @@ impl Outcomes {
     }
 
     /// Records a failure, with its `Retry-After`, if it has one.
-    pub fn record_failure(&mut self, source: Source, retry_after_ms: Option<u64>, now_ms: u64) {
+    pub fn record_failure(
+        &mut self,
+        source: RequestSource,
+        retry_after_ms: Option<u64>,
+        now_ms: u64,
+    ) {
         let before = self.take(source, now_ms);
         self.push(Outcome {
             source,
@@ -134,14 +139,14 @@ impl Outcomes {
     }
 
     /// Takes out what is recorded of a pair, and drops what is too old.
-    fn take(&mut self, source: Source, now_ms: u64) -> Option<Outcome> {
+    fn take(&mut self, source: RequestSource, now_ms: u64) -> Option<Outcome> {
         self.0.retain(|outcome| is_recent(outcome, now_ms));
         let at = self.0.iter().position(|other| other.source == source)?;
         Some(self.0.remove(at))
     }
 
     fn push(&mut self, outcome: Outcome) {
-        let Source { path, reader } = outcome.source;
+        let RequestSource { path, reader } = outcome.source;
         let of_reader = |other: &Outcome| other.source.reader == reader;
         let of_path = |other: &Outcome| other.source.path == path;
         if self.count(of_reader) >= OUTCOMES_OF_ONE_MAX {

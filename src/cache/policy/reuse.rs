@@ -11,7 +11,7 @@ use crate::http::cache_control::RequestControl;
 
 /// What a stored answer is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReuseVerdict {
     /// Serve it.
     Fresh(Age),
     /// Serve it, fresh as it is, and refresh it behind the response: it is
@@ -60,27 +60,32 @@ pub enum Unusable {
 /// `index` is `None` while the isolate has not heard from the ledger at all:
 /// then nothing can be said of purges, and the stored answer is used only
 /// after the origin confirmed it, or if the origin fails too.
-pub fn judge(entry: &Entry, lookup: &Lookup, index: Option<&PurgeIndex>, now_ms: u64) -> Verdict {
+pub fn judge(
+    entry: &Entry,
+    lookup: &Lookup,
+    index: Option<&PurgeIndex>,
+    now_ms: u64,
+) -> ReuseVerdict {
     // What has no marks cannot be purged.
     if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) || entry.marks.is_empty() {
-        return Verdict::Unusable(Unusable::OtherKey);
+        return ReuseVerdict::Unusable(Unusable::OtherKey);
     }
     if !lookup.fits(&entry.choices) {
         let names = entry.choices.iter().map(|(name, _)| name.clone());
-        return Verdict::OtherVariant(names.collect());
+        return ReuseVerdict::OtherVariant(names.collect());
     }
     if lookup.authorized && !entry.for_authorized {
-        return Verdict::Unusable(Unusable::Unauthorized);
+        return ReuseVerdict::Unusable(Unusable::Unauthorized);
     }
     let purged = index.map(|index| entry.purge_state(index));
     if purged == Some(PurgeState::Hard) {
-        return Verdict::Unusable(Unusable::Purged);
+        return ReuseVerdict::Unusable(Unusable::Purged);
     }
     match by_age(entry, &lookup.wishes, purged, now_ms) {
-        Verdict::Fresh(age)
+        ReuseVerdict::Fresh(age)
             if lookup.early_refresh() && early_refresh::is_due_early(entry, now_ms) =>
         {
-            Verdict::Early(age)
+            ReuseVerdict::Early(age)
         }
         verdict => verdict,
     }
@@ -99,7 +104,7 @@ fn by_age(
     wishes: &RequestControl,
     purged: Option<PurgeState>,
     now_ms: u64,
-) -> Verdict {
+) -> ReuseVerdict {
     let terms = &entry.terms;
     let age = entry.age(now_ms);
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
@@ -110,19 +115,19 @@ fn by_age(
     let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
     let suits = !too_old && !too_short;
     if stands == Window::Fresh && suits {
-        return Verdict::Fresh(Age { age, ttl });
+        return ReuseVerdict::Fresh(Age { age, ttl });
     }
     let overdue = age.checked_sub(terms.lifetime);
     let within = |most| overdue.is_some_and(|overdue| terms.stale_allowed && overdue <= most);
     if purged == Some(PurgeState::Alive) && wishes.max_stale.is_some_and(within) && suits {
-        return Verdict::Fresh(Age { age, ttl });
+        return ReuseVerdict::Fresh(Age { age, ttl });
     }
     let (shown, stands) = as_stale(entry, purged, now_ms);
     if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
-        return Verdict::WhileRevalidate(shown);
+        return ReuseVerdict::WhileRevalidate(shown);
     }
     let on_error = stands != Window::Gone;
-    Verdict::Stale {
+    ReuseVerdict::Stale {
         age: shown,
         on_error,
     }

@@ -29,7 +29,7 @@ pub const SELECTORS_MAX: usize = 1000;
 
 /// The kinds of selectors that an order lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PurgeKind {
     /// `files`
     Url,
     /// `tags`
@@ -40,7 +40,7 @@ pub enum Kind {
     Host,
 }
 
-impl Kind {
+impl PurgeKind {
     /// The list's name in an order.
     fn list(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ struct Item {
 
 /// An order as it was sent, selector by selector.
 #[derive(Debug, Default)]
-pub struct Draft {
+pub struct ParsedPurge {
     items: Vec<Item>,
     /// What is wrong with it.
     pub refused: Vec<Refusal>,
@@ -163,22 +163,22 @@ enum ListItem {
 
 /// Reads an order's body. `with_headers`: files may be objects with `headers`,
 /// as Cloudflare's clients send them; here all variants go anyway.
-pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, NotOrder> {
+pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<ParsedPurge, NotOrder> {
     let body: OrderBody = read_body(bytes)?;
     let lists = [
-        (Kind::Url, &body.files),
-        (Kind::Tag, &body.tags),
-        (Kind::Prefix, &body.prefixes),
-        (Kind::Host, &body.hosts),
+        (PurgeKind::Url, &body.files),
+        (PurgeKind::Tag, &body.tags),
+        (PurgeKind::Prefix, &body.prefixes),
+        (PurgeKind::Host, &body.hosts),
     ];
     let listed: usize = lists.iter().map(|(_, list)| list.len()).sum();
     if listed.saturating_add(usize::from(body.purge_everything)) > SELECTORS_MAX {
         return Err(NotOrder::TooMany);
     }
-    let mut draft = Draft {
+    let mut draft = ParsedPurge {
         refresh: body.refresh,
         dry_run: body.dry_run,
-        ..Draft::default()
+        ..ParsedPurge::default()
     };
     for (kind, list) in lists {
         for (at, item) in list.iter().enumerate() {
@@ -199,7 +199,7 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<Draft, No
 /// A selector's text and its own `soft`, from a text or an object. An error
 /// has the path within the item.
 fn read_item(
-    kind: Kind,
+    kind: PurgeKind,
     item: &ListItem,
     with_headers: bool,
 ) -> Result<(&str, Option<bool>), Refusal> {
@@ -213,7 +213,7 @@ fn read_item(
         }
     };
     for (name, _) in object {
-        let headers = with_headers && kind == Kind::Url && name == "headers";
+        let headers = with_headers && kind == PurgeKind::Url && name == "headers";
         if name != member && name != "soft" && !headers {
             let problem = format!("only \"{member}\" and \"soft\" are known here");
             return Err((format!(".{name}"), problem));
@@ -232,14 +232,14 @@ fn read_item(
     }
 }
 
-impl Draft {
+impl ParsedPurge {
     /// Adds a selector, normalised like a request, or what is wrong with it.
-    pub fn add(&mut self, rules: &Rules, kind: Kind, path: String, text: &str, soft: bool) {
+    pub fn add(&mut self, rules: &Rules, kind: PurgeKind, path: String, text: &str, soft: bool) {
         let read = match kind {
-            Kind::Url => file(rules, text).map(|(selector, url)| (selector, Some(url))),
-            Kind::Tag => tag(text).map(|selector| (selector, None)),
-            Kind::Prefix => prefix(text).map(|selector| (selector, None)),
-            Kind::Host => host(text).map(|selector| (selector, None)),
+            PurgeKind::Url => file(rules, text).map(|(selector, url)| (selector, Some(url))),
+            PurgeKind::Tag => tag(text).map(|selector| (selector, None)),
+            PurgeKind::Prefix => prefix(text).map(|selector| (selector, None)),
+            PurgeKind::Host => host(text).map(|selector| (selector, None)),
         };
         match read {
             Ok((selector, url)) => self.items.push(Item {

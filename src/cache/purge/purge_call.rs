@@ -5,7 +5,7 @@
 //! Sources: Fastly, "Purge API"; Cloudflare, "Purge Cached Content"; and what
 //! their public clients send.
 
-use super::order::{self, Draft, Kind, NotOrder};
+use super::order::{self, NotOrder, ParsedPurge, PurgeKind};
 use super::varnish;
 use crate::cache::config::purge_dialect::Dialect;
 use crate::cache::config::rule::Rule;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 /// A call in a dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct PurgeCall {
     /// The dialect.
     pub dialect: Dialect,
     /// What is called for.
@@ -53,17 +53,17 @@ pub enum Action {
 
 /// The call that a request makes under its rule, if it is one. `url` is the
 /// request's in canonical form.
-pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<Call> {
+pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<PurgeCall> {
     let speaks = |dialect: &Dialect| rule.purge_dialects.contains(dialect);
     let (method, path, fields) = (request.method.name(), url.path.as_str(), &request.fields);
-    let found = |dialect, action| Some(Call { dialect, action });
+    let found = |dialect, action| Some(PurgeCall { dialect, action });
     if varnish::is_method(method) {
         let ban = method == "BAN";
         let fastly = speaks(&Dialect::Fastly) && !ban;
         if fastly && (fields.has("fastly-key") || !speaks(&Dialect::Varnish)) {
             return found(Dialect::Fastly, Action::Url(request.url.to_string()));
         }
-        return speaks(&Dialect::Varnish).then(|| Call {
+        return speaks(&Dialect::Varnish).then(|| PurgeCall {
             dialect: Dialect::Varnish,
             action: Action::Varnish {
                 ban,
@@ -136,23 +136,28 @@ fn cloudflare(method: &str, url: &Url) -> Option<Action> {
     }
 }
 
-impl Call {
+impl PurgeCall {
     /// The order that the call comes to.
-    pub fn draft(&self, rules: &Rules, fields: &Fields, body: &[u8]) -> Result<Draft, NotOrder> {
+    pub fn draft(
+        &self,
+        rules: &Rules,
+        fields: &Fields,
+        body: &[u8],
+    ) -> Result<ParsedPurge, NotOrder> {
         // Fastly: "if present", whatever its value.
         let soft = self.dialect == Dialect::Fastly && fields.has("fastly-soft-purge");
-        let mut draft = Draft::default();
+        let mut draft = ParsedPurge::default();
         let mut add = |kind, path: String, text: &str| draft.add(rules, kind, path, text, soft);
         match &self.action {
-            Action::Url(text) => add(Kind::Url, "url".to_owned(), text),
-            Action::Tag(tag) => add(Kind::Tag, "surrogate_key".to_owned(), tag),
+            Action::Url(text) => add(PurgeKind::Url, "url".to_owned(), text),
+            Action::Tag(tag) => add(PurgeKind::Tag, "surrogate_key".to_owned(), tag),
             Action::Tags(named) => {
                 let tags = match named {
                     Some(named) => split_tags(named),
                     None => tags_of(body)?,
                 };
                 for (at, tag) in tags.iter().enumerate() {
-                    add(Kind::Tag, format!("surrogate_keys[{at}]"), tag);
+                    add(PurgeKind::Tag, format!("surrogate_keys[{at}]"), tag);
                 }
             }
             // Fastly: "cannot be done in soft mode".

@@ -17,7 +17,7 @@
 //! TYPO3, "varnish" (`Varnish-Ban-…`); Laravel, "Acetone" (`X-Ban-Url`); Plone
 //! and Wagtail (`PURGE` without fields).
 
-use super::order::{Draft, Kind, NotOrder, SELECTORS_MAX};
+use super::order::{NotOrder, ParsedPurge, PurgeKind, SELECTORS_MAX};
 use super::pattern::{Branch, End, PatternError, expand};
 use crate::cache::config::rules::Rules;
 use crate::http::fields::Fields;
@@ -133,7 +133,7 @@ enum Hosts {
 /// Adds what a call means to the draft. `ban`: its method is `BAN`. An error
 /// if it names too much for one order.
 pub fn read(
-    draft: &mut Draft,
+    draft: &mut ParsedPurge,
     rules: &Rules,
     ban: bool,
     url: &Url,
@@ -180,7 +180,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn mean(&self, draft: &mut Draft) -> Result<(), Failure> {
+    fn mean(&self, draft: &mut ParsedPurge) -> Result<(), Failure> {
         if let Some(field) = UNKNOWN.iter().find(|name| self.fields.has(name)) {
             return Err(wrong(field, UNKNOWN_HINT));
         }
@@ -219,7 +219,7 @@ impl Call<'_> {
         Ok(found)
     }
 
-    fn tag_lists(&self, draft: &mut Draft) -> bool {
+    fn tag_lists(&self, draft: &mut ParsedPurge) -> bool {
         let mut any = false;
         for field in TAG_LISTS {
             let Some(value) = self.fields.joined(field) else {
@@ -231,13 +231,13 @@ impl Call<'_> {
         any
     }
 
-    fn add_tags(&self, draft: &mut Draft, field: &str, text: &str, soft: bool) {
+    fn add_tags(&self, draft: &mut ParsedPurge, field: &str, text: &str, soft: bool) {
         for tag in text.split([' ', '\t', ',']).filter(|tag| !tag.is_empty()) {
-            draft.add(self.rules, Kind::Tag, field.to_owned(), tag, soft);
+            draft.add(self.rules, PurgeKind::Tag, field.to_owned(), tag, soft);
         }
     }
 
-    fn tag_patterns(&self, draft: &mut Draft) -> Result<bool, Failure> {
+    fn tag_patterns(&self, draft: &mut ParsedPurge) -> Result<bool, Failure> {
         let mut any = false;
         for field in TAG_PATTERNS {
             let Some(value) = self.fields.joined(field) else {
@@ -299,7 +299,12 @@ impl Call<'_> {
         )))
     }
 
-    fn add_own_url(&self, draft: &mut Draft, word: Word, hosts: Hosts) -> Result<(), Failure> {
+    fn add_own_url(
+        &self,
+        draft: &mut ParsedPurge,
+        word: Word,
+        hosts: Hosts,
+    ) -> Result<(), Failure> {
         const FIELD: &str = "url";
         let path = self.url.path.as_str();
         let is_pattern = path.contains('*') || path.contains(".+");
@@ -342,7 +347,7 @@ impl Call<'_> {
 
     fn add_patterns(
         &self,
-        draft: &mut Draft,
+        draft: &mut ParsedPurge,
         field: &'static str,
         patterns: Vec<Branch>,
         hosts: Hosts,
@@ -371,12 +376,19 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn add_place(&self, draft: &mut Draft, field: &str, reach: Reach, host: &str, text: &str) {
+    fn add_place(
+        &self,
+        draft: &mut ParsedPurge,
+        field: &str,
+        reach: Reach,
+        host: &str,
+        text: &str,
+    ) {
         let url = format!("{}://{host}{text}", self.url.scheme);
         let field = field.to_owned();
         match reach {
-            Reach::Url => draft.add(self.rules, Kind::Url, field, &url, false),
-            Reach::Prefix => draft.add(self.rules, Kind::Prefix, field, &url, false),
+            Reach::Url => draft.add(self.rules, PurgeKind::Url, field, &url, false),
+            Reach::Prefix => draft.add(self.rules, PurgeKind::Prefix, field, &url, false),
             Reach::Path => draft.add_path(field, &url),
         }
     }

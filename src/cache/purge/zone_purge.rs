@@ -30,7 +30,7 @@ const CACHE_TAG_BYTES_MAX: usize = 16 * 1024;
 
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
+pub enum ZoneCall {
     /// Everything that the zone holds.
     Everything,
     /// What is stored under one of these tags, at most [`NAMES_MAX`].
@@ -50,7 +50,7 @@ struct CallBody {
 
 json_object!(Serialize for CallBody);
 
-impl Call {
+impl ZoneCall {
     /// The request's body.
     pub fn body(&self) -> String {
         let (tags, purge_everything) = match self {
@@ -97,15 +97,17 @@ impl Call {
 
 /// The calls that a hard order becomes. (A soft one becomes none: the zone
 /// would delete what is to be served on.)
-pub fn calls(hard: &[String]) -> Vec<Call> {
+pub fn calls(hard: &[String]) -> Vec<ZoneCall> {
     if hard.iter().any(|name| name == EVERYTHING) {
-        return vec![Call::Everything];
+        return vec![ZoneCall::Everything];
     }
     let mut known = HashSet::new();
     let tags = hard.iter().map(|name| tag_of(name));
     let tags: Vec<String> = tags.filter(|tag| known.insert(tag.clone())).collect();
     let batches = tags.chunks(NAMES_MAX);
-    batches.map(|batch| Call::Tags(batch.to_vec())).collect()
+    batches
+        .map(|batch| ZoneCall::Tags(batch.to_vec()))
+        .collect()
 }
 
 /// The tag under which entries lie that a selector (as text) means: a tag as
@@ -191,7 +193,7 @@ impl Pace {
 
 /// What the zone's purge call answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ZoneResponse {
     /// Status code.
     pub status: u16,
     /// `Retry-After`, where it is a number.
@@ -202,7 +204,7 @@ pub struct Answer {
 
 /// What an answer, or none, means for the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ZoneOutcome {
     /// It is done.
     Done,
     /// It may be done later.
@@ -218,11 +220,11 @@ pub enum Outcome {
 }
 
 /// Reads an answer, or what came instead of one.
-pub fn outcome(said: &Result<Answer, String>) -> Outcome {
+pub fn outcome(said: &Result<ZoneResponse, String>) -> ZoneOutcome {
     let answer = match said {
         Ok(answer) => answer,
         Err(problem) => {
-            return Outcome::Again {
+            return ZoneOutcome::Again {
                 problem: shortened(format!("no answer: {problem}")),
                 pause_seconds: None,
             };
@@ -230,17 +232,17 @@ pub fn outcome(said: &Result<Answer, String>) -> Outcome {
     };
     let said: Value = read(&answer.text).unwrap_or_default();
     if (200..300).contains(&answer.status) && said.get("success") == Some(&Value::Bool(true)) {
-        return Outcome::Done;
+        return ZoneOutcome::Done;
     }
     let problem = problem(answer.status, &said);
     match answer.status {
-        408 | 425 | 429 | 500..=599 | 200..=299 => Outcome::Again {
+        408 | 425 | 429 | 500..=599 | 200..=299 => ZoneOutcome::Again {
             problem,
             pause_seconds: answer
                 .retry_after_seconds
                 .map(|seconds| seconds.min(PAUSE_SECONDS_MAX)),
         },
-        _ => Outcome::Refused(problem),
+        _ => ZoneOutcome::Refused(problem),
     }
 }
 

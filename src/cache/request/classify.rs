@@ -7,7 +7,7 @@ use crate::cache::esi::parser;
 use crate::cache::key::cache_key::{self, CacheKey, URL_BYTES_MAX};
 use crate::cache::key::cookies;
 use crate::cache::key::variant::{self, Choice};
-use crate::cache::purge::purge_call::{self, Call};
+use crate::cache::purge::purge_call::{self, PurgeCall};
 use crate::http::accept;
 use crate::http::cache_control::RequestControl;
 use crate::http::fields::{Fields, is_hop_by_hop, strip_hop_by_hop_but};
@@ -25,7 +25,7 @@ pub enum Plan {
     /// It is addressed to Edgekeep itself: a path under [`ADMIN_PATH`].
     Admin,
     /// It is a purge call in another cache's words, where a rule takes those.
-    Purge(Call),
+    Purge(PurgeCall),
     /// It goes to the origin whole, and nothing is looked up or stored.
     Bypass(Bypass, OriginRequest),
     /// It may be answered from the cache.

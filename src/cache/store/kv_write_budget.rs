@@ -11,7 +11,7 @@ use crate::cache::config::limits::DAY_MS;
 
 /// What an isolate knows of the day's writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Budget {
+pub struct KvWriteBudget {
     /// The day, by the ledger's clock, and how many writes it had then.
     day: u64,
     total: u64,
@@ -19,7 +19,7 @@ pub struct Budget {
     untold: u64,
 }
 
-impl Budget {
+impl KvWriteBudget {
     /// Whether one more write fits into a budget.
     pub fn allows(&self, budget: u64, now_ms: u64) -> bool {
         self.spent(now_ms) < budget

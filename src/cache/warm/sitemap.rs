@@ -18,14 +18,14 @@ pub const ENTRIES_MAX: usize = 50_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sitemap {
     /// `<urlset>`, or a text.
-    Pages(Vec<Entry>),
+    Pages(Vec<SitemapUrl>),
     /// `<sitemapindex>`
-    Index(Vec<Entry>),
+    Index(Vec<SitemapUrl>),
 }
 
 /// A page or a sitemap that a file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SitemapUrl {
     /// The URL as it stands there.
     pub url: String,
     /// When it last changed: the 14 digits of `YYYYMMDDhhmmss` as a number; 0
@@ -65,7 +65,7 @@ pub fn read(bytes: &[u8]) -> Result<Sitemap, NotSitemap> {
 fn read_text(bytes: &[u8]) -> Result<Sitemap, NotSitemap> {
     let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
     let mut lines = lines.map(<[u8]>::trim_ascii).filter(|l| !l.is_empty());
-    let entry = |line: &[u8]| Entry {
+    let entry = |line: &[u8]| SitemapUrl {
         url: String::from_utf8_lossy(line).into_owned(),
         changed: 0,
     };
@@ -126,7 +126,7 @@ enum Field {
 struct Reader<'a> {
     prefix: &'a str,
     item: &'a str,
-    entries: Vec<Entry>,
+    entries: Vec<SitemapUrl>,
     /// The field that the text belongs to.
     field: Option<Field>,
     text: String,
@@ -135,7 +135,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(mut self, mut xml: XmlReader<&[u8]>) -> Vec<Entry> {
+    fn read(mut self, mut xml: XmlReader<&[u8]>) -> Vec<SitemapUrl> {
         while self.entries.len() < ENTRIES_MAX {
             match xml.read_event() {
                 Ok(Event::Start(tag)) => self.start(tag.name().into_inner()),
@@ -196,13 +196,13 @@ impl Reader<'_> {
     fn flush(&mut self) {
         let changed = std::mem::take(&mut self.changed);
         if let Some(url) = self.url.take().filter(|url| !url.is_empty()) {
-            self.entries.push(Entry { url, changed });
+            self.entries.push(SitemapUrl { url, changed });
         }
     }
 }
 
 /// A W3C date (`YYYY`, `YYYY-MM`, … `YYYY-MM-DDThh:mm:ss.sTZD`) as
-/// [`Entry::changed`]; 0 if it is none.
+/// [`SitemapUrl::changed`]; 0 if it is none.
 fn time(text: &[u8]) -> u64 {
     let text = text.trim_ascii();
     if !matches!(text.get(4), None | Some(b'-')) {

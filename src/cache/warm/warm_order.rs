@@ -1,7 +1,7 @@
 //! Warming: which pages are fetched into KV before readers ask for them. An
 //! order, or the settings, name URLs and sitemaps.
 
-use super::sitemap::Entry;
+use super::sitemap::SitemapUrl;
 use crate::cache::config::keys::Permit;
 use crate::cache::config::limits::PAGES_MAX;
 use crate::cache::config::limits::SITEMAPS_MAX;
@@ -67,7 +67,7 @@ pub type Named = (String, Url);
 
 /// What an order to warm names.
 #[derive(Debug, Default)]
-pub struct Draft {
+pub struct ParsedWarming {
     /// Pages.
     pub urls: Vec<Named>,
     /// Sitemaps that name pages.
@@ -94,12 +94,12 @@ struct WarmBody {
 json_object!(WarmBody);
 
 /// Reads an order's body. One that names nothing means what the settings name.
-pub fn read(rules: &Rules, bytes: &[u8]) -> Result<Draft, NotOrder> {
+pub fn read(rules: &Rules, bytes: &[u8]) -> Result<ParsedWarming, NotOrder> {
     let body: WarmBody = read_body(bytes)?;
     let mut draft = if body.urls.is_empty() && body.sitemaps.is_empty() {
-        Draft::of_settings(rules)
+        ParsedWarming::of_settings(rules)
     } else {
-        let mut draft = Draft::default();
+        let mut draft = ParsedWarming::default();
         draft.urls = draft.named("urls", &body.urls, URLS_MAX);
         draft.sitemaps = draft.named("sitemaps", &body.sitemaps, SITEMAPS_MAX);
         draft
@@ -119,7 +119,7 @@ fn pages(limit: u64) -> usize {
     usize::try_from(limit).map_or(PAGES_MAX, |limit| limit.min(PAGES_MAX))
 }
 
-impl Draft {
+impl ParsedWarming {
     /// What the settings name.
     pub fn of_settings(rules: &Rules) -> Self {
         let named = |list: &str, urls: &[Url]| {
@@ -243,7 +243,7 @@ impl Choice {
     /// unchanged for longest, which KV is likeliest to hold. `<priority>` is
     /// not heeded: most sites leave it to their generator, for which all pages
     /// are the same.
-    pub fn add(&mut self, rules: &Rules, sitemap: &Url, mut entries: Vec<Entry>) {
+    pub fn add(&mut self, rules: &Rules, sitemap: &Url, mut entries: Vec<SitemapUrl>) {
         newest_first(&mut entries);
         let mut taken = 0;
         for entry in entries {
@@ -269,7 +269,7 @@ impl Choice {
     }
 
     /// The sitemaps of an index that are to be read.
-    pub fn children(&mut self, index: &Url, mut entries: Vec<Entry>) -> Vec<Url> {
+    pub fn children(&mut self, index: &Url, mut entries: Vec<SitemapUrl>) -> Vec<Url> {
         newest_first(&mut entries);
         let mut children = Vec::new();
         for entry in entries {
@@ -326,7 +326,7 @@ impl Choice {
     }
 }
 
-fn newest_first(entries: &mut [Entry]) {
+fn newest_first(entries: &mut [SitemapUrl]) {
     entries.sort_by_key(|entry| Reverse(entry.changed));
 }
 

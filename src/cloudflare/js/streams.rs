@@ -150,13 +150,13 @@ impl Reader {
 }
 
 /// A native pipe: what is written to one end comes out at the other.
-pub struct Pipe {
+pub struct StreamPipe {
     /// The end to read from.
     pub readable: Stream,
     writable: Writable,
 }
 
-impl Pipe {
+impl StreamPipe {
     /// A pipe for so many bytes, if that is known: what is written to its end
     /// is that long, or the pipe fails.
     pub fn new(length: Option<u64>) -> Result<Self, JsValue> {

@@ -74,14 +74,14 @@ const MISCONFIGURED_MS: u64 = 300_000;
 
 impl Object {
     /// The ledger, opened at the first question, or at the next if that fails.
-    fn ledger(&self) -> Result<Rc<ledger_store::Ledger<Database>>, String> {
+    fn ledger(&self) -> Result<Rc<ledger_store::LedgerStore<Database>>, String> {
         self.ledger.get(|| {
             let zone = Zone::of(&self.env).unwrap_or_else(|problem| {
                 log(&problem);
                 None
             });
             let sql = Database(self.state.storage().sql());
-            ledger_store::Ledger::open(sql, guard::now_ms(), zone.is_some())
+            ledger_store::LedgerStore::open(sql, guard::now_ms(), zone.is_some())
         })
     }
 
@@ -143,7 +143,7 @@ impl Object {
     }
 
     /// Sees to it that the alarm goes off when there is work.
-    async fn wake(&self, ledger: &ledger_store::Ledger<Database>) {
+    async fn wake(&self, ledger: &ledger_store::LedgerStore<Database>) {
         let due_ms = match jobs::next_due(ledger.sql()) {
             Ok(due_ms) => due_ms.unwrap_or(NEVER),
             Err(problem) => return log(&problem),
@@ -192,7 +192,7 @@ impl Asked {
 }
 
 fn answer(
-    ledger: &ledger_store::Ledger<Database>,
+    ledger: &ledger_store::LedgerStore<Database>,
     question: &str,
     asked: &Asked,
     body: &str,

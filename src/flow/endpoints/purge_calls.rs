@@ -4,9 +4,9 @@
 use super::routes::json_answer;
 use crate::cache::config::purge_dialect::Dialect;
 use crate::cache::key::cache_key;
-use crate::cache::purge::purge_call::{Action, Call};
+use crate::cache::purge::purge_call::{Action, PurgeCall};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::purge::append::{self, Outcome, PurgeDryRun};
+use crate::flow::purge::append::{self, AppendOutcome, PurgeDryRun};
 use crate::flow::purge::authenticate;
 use crate::flow::response::problem::Problem;
 use crate::flow::response::reply::{Answer, Content};
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 pub async fn answer<H: Host>(
     host: &H,
     isolate: &Isolate,
-    call: &Call,
+    call: &PurgeCall,
     request: &RequestHead,
     body: Option<H::Body>,
     report: &mut Report,
@@ -44,7 +44,7 @@ pub async fn answer<H: Host>(
 async fn act<H: Host>(
     host: &H,
     isolate: &Isolate,
-    call: &Call,
+    call: &PurgeCall,
     request: &RequestHead,
     body: Option<H::Body>,
     report: &mut Report,
@@ -63,17 +63,17 @@ async fn act<H: Host>(
         Dialect::Varnish | Dialect::Github => outcome.json(),
         Dialect::Fastly => fastly(call, &tags, &outcome),
         Dialect::Cloudflare => match &outcome {
-            Outcome::Done(receipt) => success(PurgeId { id: &receipt.id }),
-            Outcome::Dry(settled, refused) => success(PurgeDryRun::of(settled, refused)),
+            AppendOutcome::Done(receipt) => success(PurgeId { id: &receipt.id }),
+            AppendOutcome::Dry(settled, refused) => success(PurgeDryRun::of(settled, refused)),
         },
     })
 }
 
 /// Fastly gives each tag's purge an id; here all tags of a call are one order.
-fn fastly(call: &Call, tags: &[String], outcome: &Outcome) -> String {
+fn fastly(call: &PurgeCall, tags: &[String], outcome: &AppendOutcome) -> String {
     let id = match outcome {
-        Outcome::Done(receipt) => receipt.id.as_str(),
-        Outcome::Dry(..) => "",
+        AppendOutcome::Done(receipt) => receipt.id.as_str(),
+        AppendOutcome::Dry(..) => "",
     };
     match &call.action {
         Action::Tags(_) => {

@@ -8,7 +8,7 @@ use super::stale_candidate::StaleCandidate;
 use crate::cache::config::rule::Kv;
 use crate::cache::config::rules::Rules;
 use crate::cache::origin::failure::OriginFailure;
-use crate::cache::purge::zone_purge::Outcome;
+use crate::cache::purge::zone_purge::ZoneOutcome;
 use crate::cache::request::classify::Lookup;
 use crate::cache::warm::warm_order::visit;
 use crate::flow::isolate::inflight::Flight;
@@ -118,10 +118,10 @@ async fn ask<H: Host>(
 /// has it fresh. It is done when KV holds it: the other tier is one data
 /// centre's. To be in KV is its purpose, so it need not earn its place there;
 /// the day's budget holds for it like for others.
-pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) -> Outcome {
+pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) -> ZoneOutcome {
     let lookup = match lookup_of(&isolate.rules, url) {
         Ok(lookup) => lookup,
-        Err(problem) => return Outcome::Refused(problem),
+        Err(problem) => return ZoneOutcome::Refused(problem),
     };
     if let Err(problem) = sync::learn_all(host, isolate).await {
         return again(format!("ledger: {problem}"));
@@ -133,7 +133,7 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
     };
     let search = find_in_kv(host, isolate, &lookup, &mut report).await;
     if let Found::Fresh(_) = search.found {
-        return Outcome::Done;
+        return ZoneOutcome::Done;
     }
     let taken = &search.taken;
     ask(host, isolate, &lookup, search.found, taken, &mut report).await;
@@ -148,8 +148,8 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
     }
 }
 
-fn again(problem: String) -> Outcome {
-    Outcome::Again {
+fn again(problem: String) -> ZoneOutcome {
+    ZoneOutcome::Again {
         problem,
         pause_seconds: None,
     }
@@ -165,15 +165,15 @@ fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
 }
 
 /// What became of a refresh.
-fn outcome(report: &Report) -> Outcome {
+fn outcome(report: &Report) -> ZoneOutcome {
     if report.stores.contains(&Tier::Kv.word()) {
-        return Outcome::Done;
+        return ZoneOutcome::Done;
     }
     if report.detail.contains(&kv::PAUSED) {
         return again(format!("kv: {}", kv::PAUSED));
     }
     if report.detail.contains(&kv::SPENT) {
-        return Outcome::Refused(format!("not kept in KV: {}", kv::SPENT));
+        return ZoneOutcome::Refused(format!("not kept in KV: {}", kv::SPENT));
     }
     match report.fwd_status {
         None => again(match report.failure {
@@ -182,7 +182,7 @@ fn outcome(report: &Report) -> Outcome {
         }),
         // Trouble that may pass.
         Some(status @ (304 | 408 | 425 | 429 | 500..)) => again(format!("origin: status {status}")),
-        Some(status) => Outcome::Refused(format!(
+        Some(status) => ZoneOutcome::Refused(format!(
             "origin: status {status}; not kept in KV: {}",
             match report.detail.last() {
                 Some(word) if report.stores.is_empty() => word,

@@ -9,7 +9,7 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of, may_share};
 use crate::cache::policy::freshness::blames_request;
 use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::inflight::{BEAT_MS, Flight, Outcome};
+use crate::flow::isolate::inflight::{BEAT_MS, Flight, FlightOutcome};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::error_pages::origin_failed;
 use crate::flow::response::reply::{Answer, Client};
@@ -46,7 +46,7 @@ pub const UNSHARED: &str = "unshared";
 const FAILED: &str = "failed";
 
 /// What a request asks the origin with.
-pub struct Held<B> {
+pub struct FetchContext<B> {
     /// The stored answer that is to be confirmed or replaced.
     pub old: Option<StaleCandidate<B>>,
     /// The stored start that is to be completed.
@@ -72,10 +72,10 @@ pub async fn ask<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    held: Held<H::Body>,
+    held: FetchContext<H::Body>,
     report: &mut Report,
 ) -> Answer<H::Body> {
-    let Held { old, part, taken } = held;
+    let FetchContext { old, part, taken } = held;
     match part {
         Some(part) => {
             report.fwd = Some("partial");
@@ -94,7 +94,7 @@ pub async fn fill_too<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Rc<Lookup>,
-    held: Held<H::Body>,
+    held: FetchContext<H::Body>,
     flight: Rc<Flight>,
     report: &mut Report,
 ) -> Option<Answer<H::Body>> {
@@ -110,7 +110,7 @@ pub async fn fill_too<H: Host>(
             *report = told;
             return Some(answer);
         }
-        if flight.outcome() == Some(Outcome::Landed) {
+        if flight.outcome() == Some(FlightOutcome::Landed) {
             // The work goes on, and its answer is dropped.
             report.collapsed = true;
             report.note("collapse: the copy of another request came first".to_owned());
@@ -126,7 +126,7 @@ pub async fn fill<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Rc<Lookup>,
-    held: Held<H::Body>,
+    held: FetchContext<H::Body>,
     flight: Rc<Flight>,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -149,7 +149,7 @@ pub async fn fill<H: Host>(
             .await
         else {
             // Whoever waits looks again, finds nothing, and one of them asks.
-            return end(host, &isolate, &flight, site, Outcome::Landed);
+            return end(host, &isolate, &flight, site, FlightOutcome::Landed);
         };
         let lands = conclude(host, &isolate, &flight, &lookup, &told);
         // If the client has left, its body is held until the copy is there.
@@ -209,7 +209,7 @@ pub fn landed<H: Host>(
     let (site, landing) = (site.to_owned(), Cell::new(Some(landing)));
     Landed::new(move |tier, _| {
         if tier == Tier::CacheApi {
-            end(&host, &isolate, &flight, &site, Outcome::Landed);
+            end(&host, &isolate, &flight, &site, FlightOutcome::Landed);
             if let Some(landing) = landing.take() {
                 // Who waits may have given up.
                 let _ = landing.send(());
@@ -238,22 +238,22 @@ pub fn conclude<H: Host>(
             return true;
         }
         // After its head, or without one.
-        _ if report.failure.is_some() => Outcome::Failed(report.failure),
-        None => Outcome::Failed(report.failure),
-        Some(status) if status >= 500 && !stored => Outcome::Failed(None),
-        Some(status) if report.for_its_kind || blames_request(status) => Outcome::ForItsKind,
-        Some(_) => Outcome::Unshared,
+        _ if report.failure.is_some() => FlightOutcome::Failed(report.failure),
+        None => FlightOutcome::Failed(report.failure),
+        Some(status) if status >= 500 && !stored => FlightOutcome::Failed(None),
+        Some(status) if report.for_its_kind || blames_request(status) => FlightOutcome::ForItsKind,
+        Some(_) => FlightOutcome::Unshared,
     };
     match outcome {
         // Also if the copy, which is only to be confirmed, has landed before.
-        Outcome::Unshared => isolate.flights.remember_unshared(&flight.key, now_ms),
-        Outcome::ForItsKind => {
+        FlightOutcome::Unshared => isolate.flights.remember_unshared(&flight.key, now_ms),
+        FlightOutcome::ForItsKind => {
             let key = key_of_kind(&flight.key, kind_of(lookup));
             isolate.flights.remember_unshared(&key, now_ms);
         }
-        Outcome::Landed | Outcome::Failed(_) => {}
+        FlightOutcome::Landed | FlightOutcome::Failed(_) => {}
     }
-    if flight.gives_nothing() || outcome == Outcome::Unshared {
+    if flight.gives_nothing() || outcome == FlightOutcome::Unshared {
         end(host, isolate, flight, site, outcome);
     }
     false
@@ -293,7 +293,9 @@ pub async fn until_landed<H: Host>(
     while flight.outcome().is_none() {
         if host.now_ms().saturating_sub(began_ms) >= LANDING_MS_MAX {
             // Lost or not: they look, and then ask for themselves.
-            return isolate.flights.end(flight, Outcome::Landed, host.now_ms());
+            return isolate
+                .flights
+                .end(flight, FlightOutcome::Landed, host.now_ms());
         }
         if within(host, pause_ms, &mut landing).await.is_none() {
             flight.beat(host.now_ms());
@@ -307,13 +309,15 @@ fn end<H: Host>(
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,
     site: &str,
-    outcome: Outcome,
+    outcome: FlightOutcome,
 ) {
     if flight.outcome().is_none() && flight.noted.get() {
         let (word, seconds) = match outcome {
-            Outcome::Landed => (LANDED, NOTE_SECONDS),
-            Outcome::Failed(_) | Outcome::ForItsKind => (FAILED, NOTE_SECONDS),
-            Outcome::Unshared => (UNSHARED, crate::flow::isolate::inflight::UNSHARED_MS / 1000),
+            FlightOutcome::Landed => (LANDED, NOTE_SECONDS),
+            FlightOutcome::Failed(_) | FlightOutcome::ForItsKind => (FAILED, NOTE_SECONDS),
+            FlightOutcome::Unshared => {
+                (UNSHARED, crate::flow::isolate::inflight::UNSHARED_MS / 1000)
+            }
         };
         host.share(site, &note_name(&flight.key), word.to_owned(), seconds);
     }

@@ -8,7 +8,7 @@ use crate::cache::policy::collapse_leaders::{
     ALONE_KNOWN_MS, ALONE_MS, key_of_kind, key_of_part, kind_of, may_share,
 };
 use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::inflight::{Flight, Outcome, Role};
+use crate::flow::isolate::inflight::{Flight, FlightOutcome, Role};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::Report;
 use crate::flow::runtime::host::Host;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 /// What a request does that has found nothing to serve.
 #[derive(Debug)]
-pub enum Turn {
+pub enum CollapseTurn {
     /// It asks the origin for itself.
     Alone,
     /// It asks for all.
@@ -79,9 +79,9 @@ pub async fn take_turn<H: Host>(
     lookup: &Lookup,
     wanted: Wanted<'_>,
     report: &mut Report,
-) -> Turn {
+) -> CollapseTurn {
     if !may_share(lookup) || wanted.rounds >= ROUNDS_MAX {
-        return Turn::Alone;
+        return CollapseTurn::Alone;
     }
     let began_ms = host.now_ms();
     let kind = kind_of(lookup);
@@ -93,7 +93,7 @@ pub async fn take_turn<H: Host>(
     // Where those of other kinds get what is not for this one.
     let own_key = key_of_kind(part.as_deref().unwrap_or(wanted.key), kind);
     if flights.is_unshared(&own_key, began_ms) {
-        return Turn::Alone;
+        return CollapseTurn::Alone;
     }
     let mut key = match &part {
         // Who wants a part waits for the whole if that is on its way.
@@ -102,16 +102,16 @@ pub async fn take_turn<H: Host>(
     };
     loop {
         let flight = match flights.join(&key, wanted.looked_ms, host.now_ms()) {
-            Role::Alone => return Turn::Alone,
+            Role::Alone => return CollapseTurn::Alone,
             Role::LookAgain => {
                 report.collapsed = true;
-                return Turn::LookAgain;
+                return CollapseTurn::LookAgain;
             }
             Role::Lead(flight) => {
                 report.collapsed = false;
                 flight.set_kind(kind);
                 if part.is_some() {
-                    return Turn::Lead(flight);
+                    return CollapseTurn::Lead(flight);
                 }
                 return lead_or_wait(host, isolate, lookup, wanted, flight, report).await;
             }
@@ -126,22 +126,22 @@ pub async fn take_turn<H: Host>(
                     Some(part) => key = part.clone(),
                     None => {
                         flight.ask_too(kind);
-                        return Turn::LeadToo(flight);
+                        return CollapseTurn::LeadToo(flight);
                     }
                 }
             }
             Ended::TooLate(turn) => return turn,
-            Ended::By(Outcome::Landed) => return Turn::LookAgain,
-            Ended::By(Outcome::Failed(Some(_)) | Outcome::ForItsKind)
+            Ended::By(FlightOutcome::Landed) => return CollapseTurn::LookAgain,
+            Ended::By(FlightOutcome::Failed(Some(_)) | FlightOutcome::ForItsKind)
                 if !flight.is_of(kind) && key != own_key =>
             {
                 report.collapsed = false;
                 key.clone_from(&own_key);
             }
-            Ended::By(Outcome::Failed(failure)) => return Turn::Failed(failure),
-            Ended::By(Outcome::Unshared | Outcome::ForItsKind) => {
+            Ended::By(FlightOutcome::Failed(failure)) => return CollapseTurn::Failed(failure),
+            Ended::By(FlightOutcome::Unshared | FlightOutcome::ForItsKind) => {
                 report.collapsed = false;
-                return Turn::Alone;
+                return CollapseTurn::Alone;
             }
             // Its leader was ended by the runtime: another one leads, but none
             // that wants a part leads for the whole.
@@ -155,13 +155,13 @@ pub async fn take_turn<H: Host>(
 
 /// How waiting for a flight ends.
 enum Ended {
-    By(Outcome),
+    By(FlightOutcome),
     /// It takes so long that this request may ask, too.
     Slow,
     /// Its leader was ended by the runtime.
     Dead,
     /// The request has waited for as long as it may.
-    TooLate(Turn),
+    TooLate(CollapseTurn),
 }
 
 /// Waits for a flight. The request has begun to wait at `began_ms`.
@@ -195,8 +195,8 @@ async fn follow<H: Host>(
         let waited_ms = now_ms.saturating_sub(began_ms);
         if waited_ms >= bound_ms {
             return Ended::TooLate(match flight.is_answered() {
-                true => Turn::Alone,
-                false => Turn::Failed(Some(OriginFailure::TimedOut)),
+                true => CollapseTurn::Alone,
+                false => CollapseTurn::Failed(Some(OriginFailure::TimedOut)),
             });
         }
         let pause_ms = (waited_ms / 8).clamp(LOOK_MS_MIN, LOOK_MS_MAX);
@@ -212,9 +212,9 @@ async fn lead_or_wait<H: Host>(
     wanted: Wanted<'_>,
     flight: Rc<Flight>,
     report: &mut Report,
-) -> Turn {
+) -> CollapseTurn {
     if lookup.rule.collapse != Collapse::DataCentre {
-        return Turn::Lead(flight);
+        return CollapseTurn::Lead(flight);
     }
     let (site, name) = (&lookup.key.url.host, note_name(&flight.key));
     let began_ms = host.now_ms();
@@ -227,20 +227,20 @@ async fn lead_or_wait<H: Host>(
         let note = host.shared(site, &name).await.ok().flatten();
         match note.as_deref() {
             Some(UNSHARED) => {
-                end(Outcome::Unshared);
-                return Turn::Alone;
+                end(FlightOutcome::Unshared);
+                return CollapseTurn::Alone;
             }
             Some(LANDED) if waits => {
-                end(Outcome::Landed);
+                end(FlightOutcome::Landed);
                 report.collapsed = true;
-                return Turn::LookAgain;
+                return CollapseTurn::LookAgain;
             }
             Some(ASKING) => waits = true,
-            _ => return Turn::Lead(flight),
+            _ => return CollapseTurn::Lead(flight),
         }
         let waited_ms = host.now_ms().saturating_sub(began_ms);
         if waited_ms >= longest_ms {
-            return Turn::Lead(flight);
+            return CollapseTurn::Lead(flight);
         }
         let pause_ms = (waited_ms / 8).clamp(NEIGHBOUR_LOOK_MS, LOOK_MS_MAX);
         host.sleep(pause_ms).await;

@@ -16,7 +16,7 @@ use crate::cache::policy::reuse::{Age, as_stale};
 use crate::cache::policy::storability::{Exchange, Next, NotStored, is_tied, settle};
 use crate::cache::request::classify::{Lookup, OriginRequest};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::origin::upstream::{self, Question};
+use crate::flow::origin::upstream::{self, UpstreamRequest};
 use crate::flow::response::error_pages::{no_answer, origin_failed};
 use crate::flow::response::reply::{Answer, Client, from_entry, with_withheld};
 use crate::flow::response::request_log::Report;
@@ -54,9 +54,9 @@ impl<B> Ask<B> {
         request: &mut upstream::MakeRequest<'_>,
         report: &mut Report,
     ) -> Self {
-        let question = Question {
+        let question = UpstreamRequest {
             at_once: true,
-            ..Question::read(&lookup.key.url, &lookup.rule)
+            ..UpstreamRequest::read(&lookup.key.url, &lookup.rule)
         };
         let asked = upstream::ask(host, isolate, question, None, request, report).await;
         let (head, body) = match asked.said {

@@ -7,7 +7,7 @@ use crate::cache::key::cache_key::canonical_path;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::request::classify::{Bypass, OriginRequest};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::origin::upstream::{Question, Said, ask};
+use crate::flow::origin::upstream::{Said, UpstreamRequest, ask};
 use crate::flow::purge::invalidate::{is_unsafe, turn_of};
 use crate::flow::purge::writes::invalidate;
 use crate::flow::response::error_pages::{error_page, origin_failed};
@@ -131,9 +131,9 @@ async fn whole_if_small<H: Host>(
 }
 
 /// What has a body has no time limit, and cannot be sent twice.
-fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> Question<'a> {
+fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> UpstreamRequest<'a> {
     let is_alone = sending == Sending::Nothing;
-    Question {
+    UpstreamRequest {
         url: &request.url,
         rule,
         safe: is_alone && !is_unsafe(&request.method),

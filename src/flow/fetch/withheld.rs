@@ -9,7 +9,7 @@
 //! before: nobody can turn a hit into a request to the origin by it.
 
 use super::pass::bypass;
-use crate::cache::key::cookies::{self, Kept};
+use crate::cache::key::cookies::{self, KeptCookie};
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of};
 use crate::cache::policy::freshness::Times;
 use crate::cache::policy::storability::{Exchange, Next, NotStored, settle};
@@ -60,7 +60,7 @@ pub fn say_stripped(lookup: &Lookup, head: &ResponseHead, next: &Next, report: &
         (Next::Store(_) | Next::Refresh { keep: true, .. }, None) => {
             report.say("set-cookie-stripped");
         }
-        (Next::Forward(_), Some(Kept::OfSession(name))) => {
+        (Next::Forward(_), Some(KeptCookie::OfSession(name))) => {
             report.say("session-cookie");
             let name = listed([name].into_iter());
             report.note(format!(
@@ -68,7 +68,7 @@ pub fn say_stripped(lookup: &Lookup, head: &ResponseHead, next: &Next, report: &
                  answer keeps its cookies, and is not stored"
             ));
         }
-        (Next::Forward(NotStored::SetCookie), Some(Kept::Unnamed(name))) => {
+        (Next::Forward(NotStored::SetCookie), Some(KeptCookie::Unnamed(name))) => {
             let name = listed([name].into_iter());
             report.note(format!("strip_set_cookie: the rule does not name {name}"));
         }

@@ -32,7 +32,7 @@ pub struct Flight {
     leading: Cell<u64>,
     /// The last sign of life; its end.
     beat_ms: Cell<u64>,
-    outcome: Cell<Option<Outcome>>,
+    outcome: Cell<Option<FlightOutcome>>,
 }
 
 /// How far a flight has come, and when, in milliseconds since 1970.
@@ -49,7 +49,7 @@ enum Since {
 
 /// What became of a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum FlightOutcome {
     /// The answer lies in the Cache API, or was lost on its way: look again.
     Landed,
     /// The answer is for the one who asked.
@@ -168,7 +168,7 @@ impl Flight {
     }
 
     /// What became of it, if it has ended.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<FlightOutcome> {
         self.outcome.get()
     }
 
@@ -185,7 +185,7 @@ impl Flight {
     /// Whether it has landed at that time or later; not ahead of the clock,
     /// which may have been set back.
     fn has_landed_since(&self, looked_ms: u64, now_ms: u64) -> bool {
-        self.outcome() == Some(Outcome::Landed)
+        self.outcome() == Some(FlightOutcome::Landed)
             && (looked_ms..=now_ms).contains(&self.beat_ms.get())
     }
 }
@@ -249,13 +249,13 @@ impl Flights {
     }
 
     /// Ends a flight, unless it has ended.
-    pub fn end(&self, flight: &Rc<Flight>, outcome: Outcome, now_ms: u64) {
+    pub fn end(&self, flight: &Rc<Flight>, outcome: FlightOutcome, now_ms: u64) {
         if flight.outcome.get().is_some() {
             return;
         }
         flight.outcome.set(Some(outcome));
         flight.beat(now_ms);
-        if outcome != Outcome::Landed {
+        if outcome != FlightOutcome::Landed {
             let mut flights = self.known.borrow_mut();
             if flights
                 .get(&flight.key)
@@ -264,7 +264,7 @@ impl Flights {
                 flights.remove(&flight.key);
             }
         }
-        if outcome == Outcome::Unshared {
+        if outcome == FlightOutcome::Unshared {
             self.remember_unshared(&flight.key, now_ms);
         }
     }

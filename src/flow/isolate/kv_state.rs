@@ -2,7 +2,7 @@
 
 use crate::cache::store::kv_admission::Doorkeeper;
 use crate::cache::store::kv_breaker::{Reads, Writes};
-use crate::cache::store::kv_write_budget::Budget;
+use crate::cache::store::kv_write_budget::KvWriteBudget;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ pub struct KvState {
     /// Whether KV answers reads in time.
     pub reads: Cell<Reads>,
     /// The day's writes; they are counted where there is a budget.
-    pub budget: Cell<Budget>,
+    pub budget: Cell<KvWriteBudget>,
     /// When the ledger was last told of writes.
     pub told_ms: Cell<Option<u64>>,
     /// Slots whose bodies came short.

@@ -4,9 +4,9 @@
 //! for its turn looks again by a timer of its own.
 
 use crate::cache::config::protection::Protection;
-use crate::cache::origin::circuit_breaker::{Breaker, Verdict, Way};
-use crate::cache::origin::concurrency_limit::{Budget, Gate, Place, Quota, Ticket, Who};
-use crate::cache::origin::outcomes::{Source, digest};
+use crate::cache::origin::circuit_breaker::{Breaker, ResponseVerdict, Way};
+use crate::cache::origin::concurrency_limit::{Gate, Place, Quota, RetryBudget, Ticket, Who};
+use crate::cache::origin::outcomes::{RequestSource, digest};
 use crate::cache::origin::retry_after::Rests;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub struct Origins {
     gates: RefCell<Vec<(String, Gate)>>,
     /// By origin, and when they were used: a host name that a reader makes up
     /// brings no repetitions of its own.
-    budgets: RefCell<HashMap<String, (Budget, u64)>>,
+    budgets: RefCell<HashMap<String, (RetryBudget, u64)>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ struct Site {
 pub struct Asker {
     site: String,
     origin: String,
-    source: Source,
+    source: RequestSource,
     /// Digest of the URL, and of whether the method is safe.
     url: u64,
     who: Who,
@@ -56,7 +56,7 @@ impl Asker {
         Self {
             site: format!("{host} {origin}"),
             origin: origin.to_owned(),
-            source: Source {
+            source: RequestSource {
                 path,
                 reader: reader.unwrap_or(path),
             },
@@ -92,18 +92,18 @@ pub struct Pass<'a> {
 
 impl Pass<'_> {
     /// Records how the request ended.
-    pub fn leave(mut self, verdict: Verdict, limits: &Protection, now_ms: u64) {
+    pub fn leave(mut self, verdict: ResponseVerdict, limits: &Protection, now_ms: u64) {
         self.has_ended = true;
         let Asker {
             site, source, url, ..
         } = &self.asker;
         self.origins.with(site, now_ms, |known| {
-            let Source { reader, .. } = *source;
+            let RequestSource { reader, .. } = *source;
             match verdict {
-                Verdict::Fails {
+                ResponseVerdict::Fails {
                     retry_after_ms: Some(rest_ms),
                 } => known.rests.begin(*url, reader, rest_ms, now_ms),
-                Verdict::Works => known.rests.end(*url, reader),
+                ResponseVerdict::Works => known.rests.end(*url, reader),
                 _ => {}
             }
             known
@@ -133,13 +133,13 @@ impl Drop for Pass<'_> {
 
 /// A turn in the line. Dropping it leaves the line.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct QueueTurn<'a> {
     origins: &'a Origins,
     origin: String,
     ticket: Ticket,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for QueueTurn<'_> {
     fn drop(&mut self) {
         let ticket = self.ticket;
         self.origins
@@ -195,7 +195,7 @@ impl Origins {
         &self,
         asker: &Asker,
         now_ms: u64,
-        use_it: impl FnOnce(&mut Budget) -> T,
+        use_it: impl FnOnce(&mut RetryBudget) -> T,
     ) -> T {
         let mut budgets = self.budgets.borrow_mut();
         if !budgets.contains_key(&asker.origin) && budgets.len() >= SITES_MAX {
@@ -214,7 +214,7 @@ impl Origins {
     pub fn enter(
         &self,
         asker: &Asker,
-        turn: Option<&Turn<'_>>,
+        turn: Option<&QueueTurn<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
@@ -257,14 +257,14 @@ impl Origins {
     }
 
     /// Puts a request in line until some time; `None` if the line is too long.
-    pub fn queue(&self, asker: &Asker, now_ms: u64, until_ms: u64) -> Option<Turn<'_>> {
+    pub fn queue(&self, asker: &Asker, now_ms: u64, until_ms: u64) -> Option<QueueTurn<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
         drop(gates);
         let ticket = self.with_gate(&asker.origin, |gate| {
             gate.queue(asker.who, waiting, now_ms, until_ms)
         })?;
-        Some(Turn {
+        Some(QueueTurn {
             origins: self,
             origin: asker.origin.clone(),
             ticket,

@@ -1,12 +1,12 @@
 //! What the ledger tells of past orders.
 
-use super::ledger_store::{Ledger, read_record};
+use super::ledger_store::{LedgerStore, read_record};
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{
     HISTORY_BYTES_MAX, HISTORY_MAX, Question, Receipt, Told, made_id_number,
 };
 
-impl<S: Sql> Ledger<S> {
+impl<S: Sql> LedgerStore<S> {
     /// What is remembered of past orders: of an id, one for each key at most;
     /// of a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least one.
     pub fn history(&self, question: &Question) -> Result<Vec<Told>, String> {

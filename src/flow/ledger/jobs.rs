@@ -13,7 +13,7 @@
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{Order, Progress, Receipt};
 use crate::cache::purge::fair_share::fair_share;
-use crate::cache::purge::zone_purge::{self, Bucket, Call, Outcome};
+use crate::cache::purge::zone_purge::{self, Bucket, ZoneCall, ZoneOutcome};
 use crate::http::json_object::print;
 
 /// `work` holds the steps still to do; `progress` counts, for each order, what
@@ -65,7 +65,7 @@ pub fn open<S: Sql>(sql: &S) -> Result<(), String> {
 
 /// A kind of steps.
 #[derive(Debug)]
-pub struct Kind {
+pub struct JobKind {
     name: &'static str,
     /// After how many tries a step is given up.
     tries: u64,
@@ -78,7 +78,7 @@ pub struct Kind {
 
 /// A call to the zone's purge: tried for two minutes (1 + 2 + … + 64 s). 300
 /// of them are an hour at the slowest plan's 5 a minute.
-pub const ZONE: Kind = Kind {
+pub const ZONE: JobKind = JobKind {
     name: "zone",
     tries: 8,
     pause_ms: 1000,
@@ -86,7 +86,7 @@ pub const ZONE: Kind = Kind {
 };
 
 /// A URL to be fetched again. 10,000 are 33 minutes' work.
-pub const REFRESH: Kind = Kind {
+pub const REFRESH: JobKind = JobKind {
     name: "refresh",
     tries: 3,
     pause_ms: 5000,
@@ -96,7 +96,7 @@ pub const REFRESH: Kind = Kind {
 /// A URL to be fetched by an order that purges nothing. These wait apart, and
 /// behind: 10,000 pages of a sitemap must not hold up for half an hour what a
 /// purge has made stale, nor push it out.
-pub const WARM: Kind = Kind {
+pub const WARM: JobKind = JobKind {
     name: "warm",
     ..REFRESH
 };
@@ -131,7 +131,7 @@ pub fn enqueue<S: Sql>(
         0 => Vec::new(),
         _ => zone_purge::calls(&order.hard),
     };
-    let calls: Vec<String> = calls.iter().map(Call::body).collect();
+    let calls: Vec<String> = calls.iter().map(ZoneCall::body).collect();
     let purges = !order.hard.is_empty() || !order.soft.is_empty();
     let refresh = if purges { &REFRESH } else { &WARM };
     for (kind, payloads) in [(&ZONE, &calls), (refresh, &order.refresh)] {
@@ -145,7 +145,7 @@ pub fn enqueue<S: Sql>(
 
 fn add<S: Sql>(
     sql: &S,
-    kind: &Kind,
+    kind: &JobKind,
     (owner, sequence): (&str, u64),
     payloads: &[String],
     now_ms: u64,
@@ -176,7 +176,7 @@ fn add<S: Sql>(
 }
 
 /// Gives up what is too much: the oldest steps of the keys with the most.
-fn bound<S: Sql>(sql: &S, kind: &Kind) -> Result<(), String> {
+fn bound<S: Sql>(sql: &S, kind: &JobKind) -> Result<(), String> {
     let waiting = "SELECT owner, COUNT(*) FROM work WHERE kind = ? GROUP BY owner";
     let rows = sql.run(waiting, &[kind.name.into()])?;
     let counts = rows.iter().filter_map(|row| {
@@ -203,7 +203,7 @@ fn bound<S: Sql>(sql: &S, kind: &Kind) -> Result<(), String> {
 /// Gives up all steps of a kind up to a number: of a key, or of all.
 fn give_up<S: Sql>(
     sql: &S,
-    kind: &Kind,
+    kind: &JobKind,
     owner: Option<&str>,
     up_to: u64,
     problem: &str,
@@ -237,7 +237,7 @@ fn give_up<S: Sql>(
 pub fn progress<S: Sql>(sql: &S, sequence: u64) -> Result<[Progress; 2], String> {
     let statement = "SELECT planned, done, failed, problem FROM progress
         WHERE sequence = ? AND kind = ?";
-    let of = |kind: &Kind| -> Result<Progress, String> {
+    let of = |kind: &JobKind| -> Result<Progress, String> {
         let rows = sql.run(statement, &[sequence.into(), kind.name.into()])?;
         let cell = |at: usize| rows.first().and_then(|row| row.get(at));
         let number = |at: usize| cell(at).and_then(Value::number).unwrap_or(0);
@@ -260,7 +260,7 @@ pub fn progress<S: Sql>(sql: &S, sequence: u64) -> Result<[Progress; 2], String>
 /// When there is something to do next; `None` if nothing is left.
 pub fn next_due<S: Sql>(sql: &S) -> Result<Option<u64>, String> {
     let statement = "SELECT MIN(due_ms) FROM work WHERE kind = ?";
-    let due = |kind: &Kind| -> Result<Option<u64>, String> {
+    let due = |kind: &JobKind| -> Result<Option<u64>, String> {
         let rows = sql.run(statement, &[kind.name.into()])?;
         Ok(rows.first().and_then(|row| row.first()?.number()))
     };
@@ -287,7 +287,7 @@ pub struct Step {
     owner: String,
 }
 
-impl Kind {
+impl JobKind {
     /// At most so many of the steps that are due, of each key in turn the
     /// earliest first. (Of 10,000 waiting ones, the most there are, each is
     /// read.) What has waited too long, or brought the object down each time, is given up.
@@ -345,12 +345,12 @@ impl Kind {
         &self,
         sql: &S,
         step: &Step,
-        outcome: &Outcome,
+        outcome: &ZoneOutcome,
         now_ms: u64,
     ) -> Result<(), String> {
         match outcome {
-            Outcome::Done => self.close(sql, step, None),
-            Outcome::Again {
+            ZoneOutcome::Done => self.close(sql, step, None),
+            ZoneOutcome::Again {
                 problem,
                 pause_seconds,
             } if step.tries < self.tries => {
@@ -360,7 +360,7 @@ impl Kind {
                 sql.run(later, &[due_ms.into(), step.number.into()])?;
                 self.count(sql, step, [0, 0], Some(problem))
             }
-            Outcome::Again { problem, .. } | Outcome::Refused(problem) => {
+            ZoneOutcome::Again { problem, .. } | ZoneOutcome::Refused(problem) => {
                 self.close(sql, step, Some(problem))
             }
         }

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 const KV_WRITES_TOLD_MAX: u64 = 1_000_000;
 
 /// The ledger.
-pub struct Ledger<S> {
+pub struct LedgerStore<S> {
     sql: S,
     /// Which life of it this is (see [`LedgerTime`]).
     run: u64,
@@ -87,7 +87,7 @@ const TABLES: [&str; 8] = [
         writes INTEGER NOT NULL)",
 ];
 
-impl<S: Sql> Ledger<S> {
+impl<S: Sql> LedgerStore<S> {
     /// Opens the ledger, or makes a new one.
     ///
     /// A ledger that starts anew must not give numbers again: entries that are

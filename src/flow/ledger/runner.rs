@@ -4,7 +4,7 @@
 
 use super::jobs::{REFRESH, Step, WARM, ZONE, bucket, put_bucket};
 use super::sql::Sql;
-use crate::cache::purge::zone_purge::{self, Call, Outcome};
+use crate::cache::purge::zone_purge::{self, ZoneCall, ZoneOutcome};
 use crate::flow::fetch::background_refresh::refresh_url;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::runtime::host::Host;
@@ -70,7 +70,7 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
     let now_ms = host.now_ms();
     put_bucket(sql, pace.after_call(before, now_ms))?;
     let mut outcome = zone_purge::outcome(&said);
-    if let Outcome::Again { pause_seconds, .. } = &outcome {
+    if let ZoneOutcome::Again { pause_seconds, .. } = &outcome {
         let refused = said.is_ok_and(|answer| answer.status == 429);
         if refused || pause_seconds.is_some() {
             put_bucket(
@@ -79,11 +79,11 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
             )?;
         }
     }
-    if let Outcome::Refused(problem) = &outcome
+    if let ZoneOutcome::Refused(problem) = &outcome
         && steps.len() > 1
     {
         // Each alone, then: not all are to blame.
-        outcome = Outcome::Again {
+        outcome = ZoneOutcome::Again {
             problem: problem.clone(),
             pause_seconds: None,
         };
@@ -96,11 +96,11 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
 
 /// The next call: that of the first step, and of those that fit in with it,
 /// unless one was tried before.
-fn next_call<S: Sql>(sql: &S, now_ms: u64) -> Result<Option<(Call, Vec<Step>)>, String> {
-    let mut next: Option<(Call, Vec<Step>)> = None;
+fn next_call<S: Sql>(sql: &S, now_ms: u64) -> Result<Option<(ZoneCall, Vec<Step>)>, String> {
+    let mut next: Option<(ZoneCall, Vec<Step>)> = None;
     for mut step in ZONE.due(sql, now_ms, zone_purge::NAMES_MAX as u64)? {
-        let Some(call) = Call::read(&step.payload) else {
-            let unreadable = Outcome::Refused("a call that cannot be read".to_owned());
+        let Some(call) = ZoneCall::read(&step.payload) else {
+            let unreadable = ZoneOutcome::Refused("a call that cannot be read".to_owned());
             ZONE.end(sql, &step, &unreadable, now_ms)?;
             continue;
         };
@@ -155,14 +155,14 @@ async fn refresh<S: Sql, H: Host>(
     Ok(!steps.is_empty())
 }
 
-async fn in_time<H: Host>(host: H, isolate: &Rc<Isolate>, url: &str) -> Outcome {
+async fn in_time<H: Host>(host: H, isolate: &Rc<Isolate>, url: &str) -> ZoneOutcome {
     let rules = &isolate.rules;
     let longest = rules
         .origin_timeout_seconds
         .max(rules.origin_deadline_seconds);
     let most_ms = (longest * 1000).min(HEAD_MS_MAX) + COPY_MS_MAX;
     let outcome = within(&host, most_ms, refresh_url(&host, isolate, url)).await;
-    outcome.unwrap_or_else(|| Outcome::Again {
+    outcome.unwrap_or_else(|| ZoneOutcome::Again {
         problem: format!("not done within {most_ms} ms"),
         pause_seconds: None,
     })

@@ -13,7 +13,7 @@
 //! what never left may go to the backup whatever it is.
 
 use crate::cache::config::rule::{Origin, Rule};
-use crate::cache::origin::circuit_breaker::{Verdict, judge};
+use crate::cache::origin::circuit_breaker::{ResponseVerdict, judge};
 use crate::cache::origin::concurrency_limit;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::origin::outcomes::reader_of;
@@ -36,7 +36,7 @@ const MARK_MORE_MS: u64 = 1000;
 
 /// What is to be asked, and how.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub struct UpstreamRequest<'a> {
     /// The URL that the client asked for: its host says which origins there
     /// are.
     pub url: &'a Url,
@@ -52,7 +52,7 @@ pub struct Question<'a> {
     pub at_once: bool,
 }
 
-impl<'a> Question<'a> {
+impl<'a> UpstreamRequest<'a> {
     /// A read without a body.
     pub fn read(url: &'a Url, rule: &'a Rule) -> Self {
         Self {
@@ -90,7 +90,7 @@ pub type MakeRequest<'a> = dyn FnMut(&mut Report) -> OriginRequest + 'a;
 pub async fn ask<H: Host>(
     host: &H,
     isolate: &Isolate,
-    question: Question<'_>,
+    question: UpstreamRequest<'_>,
     body: Option<H::Body>,
     request: &mut MakeRequest<'_>,
     report: &mut Report,
@@ -117,7 +117,7 @@ pub async fn ask<H: Host>(
     let Some(backup) = rules.backup_of(&url.host) else {
         return asked;
     };
-    let has_failed = matches!(asking.judge(&asked), Verdict::Fails { .. });
+    let has_failed = matches!(asking.judge(&asked), ResponseVerdict::Fails { .. });
     if !asking.may_go_on() || !has_failed {
         return asked;
     }
@@ -142,7 +142,7 @@ fn better<B>(one: Asked<B>, other: Asked<B>) -> Asked<B> {
 struct Asking<'a, 'r, H: Host> {
     host: &'a H,
     isolate: &'a Isolate,
-    question: Question<'a>,
+    question: UpstreamRequest<'a>,
     /// The deadline.
     until_ms: u64,
     /// Digest of the client's address, if it is known.
@@ -169,7 +169,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let mut asked = self.once(name, backup, &asker).await;
         for nth in 0..repetitions {
             let hasty = asked.said.as_ref().err() != Some(&OriginFailure::TimedOut);
-            let Verdict::Fails {
+            let ResponseVerdict::Fails {
                 retry_after_ms: None,
             } = self.judge(&asked)
             else {
@@ -191,7 +191,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
 
     /// What this request counts as at an origin.
     fn asker(&self, name: &str) -> Asker {
-        let Question {
+        let UpstreamRequest {
             url,
             safe,
             by_client,
@@ -254,14 +254,14 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let limits = &self.isolate.rules.protection;
         let then_ms = asked.times.response_ms;
         // A client whose upload stops makes any origin give up.
-        if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != Verdict::Works {
+        if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != ResponseVerdict::Works {
             self.note(name, "failed before it had the whole request");
-            pass.leave(Verdict::Unknown, limits, then_ms);
+            pass.leave(ResponseVerdict::Unknown, limits, then_ms);
         } else {
             pass.leave(verdict, limits, then_ms);
         }
         match &asked.said {
-            Ok((head, _)) if head.status >= 500 || verdict != Verdict::Works => {
+            Ok((head, _)) if head.status >= 500 || verdict != ResponseVerdict::Works => {
                 self.note(name, format_args!("status {}", head.status));
             }
             Ok(_) => {}
@@ -318,7 +318,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         self.question.timed.then(|| seconds.saturating_mul(1000))
     }
 
-    fn judge(&self, asked: &Asked<H::Body>) -> Verdict {
+    fn judge(&self, asked: &Asked<H::Body>) -> ResponseVerdict {
         let head = asked.said.as_ref().map(|(head, _)| head);
         let head = head.map_err(|failure| *failure);
         judge(self.question.rule, head, asked.times.response_ms)

@@ -6,7 +6,7 @@
 use super::authenticate::{self, Sender};
 use super::sync;
 use crate::cache::ledger::wire::{Order, Progress, Question, Receipt, Told};
-use crate::cache::purge::order::{Draft, NotOrder, ORDER_BYTES_MAX, Refusal, Settled};
+use crate::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, ParsedPurge, Refusal, Settled};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::problem::{PartErrors, Problem};
 use crate::flow::response::request_log::{Report, log_problem};
@@ -19,7 +19,7 @@ use serde::Serialize;
 
 /// What an order has come to.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum AppendOutcome {
     /// It is done.
     Done(Receipt),
     /// It was not to be done: what it would do, and what of it is refused.
@@ -69,9 +69,9 @@ pub async fn take<H: Host>(
     request: &RequestHead,
     body: &[u8],
     sender: Sender<'_>,
-    draft: Result<Draft, NotOrder>,
+    draft: Result<ParsedPurge, NotOrder>,
     report: &mut Report,
-) -> Result<Outcome, Problem> {
+) -> Result<AppendOutcome, Problem> {
     let mut draft = draft.map_err(not_order)?;
     draft.check_size().map_err(not_order)?;
     let key = &sender.key.rule;
@@ -85,7 +85,7 @@ pub async fn take<H: Host>(
     let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
     if draft.dry_run {
         report.note(format!("dry run by {}", key.name));
-        return Ok(Outcome::Dry(settled, draft.refused));
+        return Ok(AppendOutcome::Dry(settled, draft.refused));
     }
     let order = Order {
         id: sender.id,
@@ -102,7 +102,7 @@ pub async fn take<H: Host>(
     };
     let receipt = append(host, isolate, &request.url.host, &order).await?;
     note(report, &receipt);
-    Ok(Outcome::Done(receipt))
+    Ok(AppendOutcome::Done(receipt))
 }
 
 /// Has the ledger accept an order. `site` is the host name of the request.
@@ -174,7 +174,7 @@ fn note(report: &mut Report, receipt: &Receipt) {
     report.note(text);
 }
 
-impl Outcome {
+impl AppendOutcome {
     /// As JSON: the receipt, or what a dry run found.
     pub fn json(&self) -> String {
         match self {

@@ -21,7 +21,7 @@ use crate::http::url::{Url, host_name};
 
 /// When a write's names go to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum WriteTurn {
     /// Now.
     Now(Names),
     /// With others, which this write sends in so many milliseconds.
@@ -38,7 +38,7 @@ pub fn turn_of<H: Host>(
     isolate: &Isolate,
     request: &RequestHead,
     answer: &ResponseHead,
-) -> Option<Turn> {
+) -> Option<WriteTurn> {
     let selectors = selectors(&isolate.rules, request, answer);
     if selectors.is_empty() {
         return None;
@@ -47,14 +47,14 @@ pub fn turn_of<H: Host>(
     let lag_ms = isolate.rules.max_purge_lag_seconds.saturating_mul(1000);
     let (site, now_ms) = (&request.url.host, host.now_ms());
     if isolate.writes.borrow_mut().take(site, now_ms) {
-        return Some(Turn::Now(names));
+        return Some(WriteTurn::Now(names));
     }
     let pause_ms = lag_ms.min(GATHER_MS_MAX);
     let mut index = isolate.index.borrow_mut();
     Some(
         match index.unconfirmed.gather(site, names, pause_ms, now_ms) {
-            true => Turn::Begins(pause_ms),
-            false => Turn::Joins,
+            true => WriteTurn::Begins(pause_ms),
+            false => WriteTurn::Joins,
         },
     )
 }

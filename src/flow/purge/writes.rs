@@ -8,7 +8,7 @@
 //! Until then other isolates may serve what was stored before the write, as
 //! they may within `max_purge_lag` after it.
 
-use super::invalidate::{Turn, order_of};
+use super::invalidate::{WriteTurn, order_of};
 use super::sync::{self, ledger_wait_ms};
 use crate::cache::ledger::wire::{Receipt, numbers};
 use crate::cache::purge::feed::News;
@@ -39,7 +39,7 @@ pub async fn invalidate<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
-    turn: Turn,
+    turn: WriteTurn,
     answer: impl FnOnce(Option<String>),
 ) {
     // Readers see to it, too, but there may be none.
@@ -49,13 +49,13 @@ pub async fn invalidate<H: Host>(
     // Who was to send these may be gone.
     resend_later(host, isolate);
     match turn {
-        Turn::Now(names) => deliver(host, isolate, site, names, answer).await,
-        Turn::Begins(pause_ms) => {
+        WriteTurn::Now(names) => deliver(host, isolate, site, names, answer).await,
+        WriteTurn::Begins(pause_ms) => {
             answer(Some(format!("many writes: invalidates in {pause_ms} ms")));
             host.sleep(pause_ms).await;
             resend(host, isolate).await;
         }
-        Turn::Joins => answer(Some("many writes: invalidates with others".to_owned())),
+        WriteTurn::Joins => answer(Some("many writes: invalidates with others".to_owned())),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::flow::endpoints::purge_calls;
 use crate::flow::endpoints::routes;
 use crate::flow::fetch::background_refresh::refresh_later;
 use crate::flow::fetch::collapse;
-use crate::flow::fetch::collapse::{Held, ask, fill, fill_too};
-use crate::flow::fetch::collapse_turn::{Turn, Wanted, take_turn};
+use crate::flow::fetch::collapse::{FetchContext, ask, fill, fill_too};
+use crate::flow::fetch::collapse_turn::{CollapseTurn, Wanted, take_turn};
 use crate::flow::fetch::exchange::serve_stale;
 use crate::flow::fetch::hit::from_cache;
 use crate::flow::fetch::pass::bypass;
@@ -189,20 +189,20 @@ async fn obtain<H: Host>(
         rounds,
     };
     let turn = take_turn(host, isolate, lookup, wanted, report).await;
-    let held = Held { old, part, taken };
+    let held = FetchContext { old, part, taken };
     let answer = match turn {
-        Turn::LookAgain => return None,
-        Turn::Lead(flight) => fill(host, isolate, lookup, held, flight, report).await,
-        Turn::LeadToo(flight) => {
+        CollapseTurn::LookAgain => return None,
+        CollapseTurn::Lead(flight) => fill(host, isolate, lookup, held, flight, report).await,
+        CollapseTurn::LeadToo(flight) => {
             return fill_too(host, isolate, lookup, held, flight, report).await;
         }
         // The one that it waited for has shown that answers are somebody's.
-        Turn::Alone if goes_whole(host, isolate, lookup, held.old.as_ref()) => {
+        CollapseTurn::Alone if goes_whole(host, isolate, lookup, held.old.as_ref()) => {
             report.collapsed = false;
             aside(withheld::send_whole(host, isolate, lookup, request, report)).await
         }
-        Turn::Alone => ask_alone(host, isolate, lookup, held, &digest, report).await,
-        Turn::Failed(failure) => {
+        CollapseTurn::Alone => ask_alone(host, isolate, lookup, held, &digest, report).await,
+        CollapseTurn::Failed(failure) => {
             match after_failure(host, isolate, lookup, held, failure, report).await {
                 Ok(answer) => answer,
                 Err(held) => ask_alone(host, isolate, lookup, held, &digest, report).await,
@@ -262,7 +262,7 @@ async fn ask_alone<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    held: Held<H::Body>,
+    held: FetchContext<H::Body>,
     digest: &str,
     report: &mut Report,
 ) -> Answer<H::Body> {
@@ -298,11 +298,11 @@ async fn after_failure<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    held: Held<H::Body>,
+    held: FetchContext<H::Body>,
     failure: Option<OriginFailure>,
     report: &mut Report,
-) -> Result<Answer<H::Body>, Held<H::Body>> {
-    let Held { old, part, taken } = held;
+) -> Result<Answer<H::Body>, FetchContext<H::Body>> {
+    let FetchContext { old, part, taken } = held;
     let old = aside(last_look(host, isolate, lookup, old, report)).await;
     let may_serve = match &old {
         Some(old) => old.on_error && is_usable(host, isolate, lookup, old, report).await,
@@ -315,7 +315,7 @@ async fn after_failure<H: Host>(
             let waiting = Client::Waiting;
             Ok(serve_stale(host, lookup, Some(old), waiting, report))
         }
-        (old, None) => Err(Held { old, part, taken }),
+        (old, None) => Err(FetchContext { old, part, taken }),
         (old, Some(failure)) => {
             report.cache = "error";
             Ok(no_answer(failure, old.is_some()))

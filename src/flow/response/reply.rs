@@ -35,19 +35,19 @@ pub enum Content<B> {
     /// The origin's, as it comes.
     Body(B),
     /// Parts of the origin's, with words of ours between them.
-    Parts(B, Vec<Piece>),
+    Parts(B, Vec<BodyPiece>),
 }
 
 /// A piece of a body that is made of parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum BodyPiece {
     /// Words of ours.
     Text(String),
     /// Bytes of the body. Pieces ascend: a stream is read once.
     Bytes(ByteRange),
 }
 
-impl Piece {
+impl BodyPiece {
     /// How many bytes these have together.
     pub fn length_of(pieces: &[Self]) -> u64 {
         pieces
@@ -80,7 +80,7 @@ pub struct Head {
     pub fields: Fields,
     length: Option<u64>,
     /// The pieces of the body that the client gets, if not all of it.
-    pieces: Option<Vec<Piece>>,
+    pieces: Option<Vec<BodyPiece>>,
     /// Whether the client gets a body.
     pub wants_body: bool,
 }
@@ -189,7 +189,7 @@ fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
             if let Some(one) = part.answers(wanted) {
                 head.fields.set("content-range", content_range(one, total));
                 let start = part.range.first;
-                in_pieces(&mut head, vec![Piece::Bytes(one.from(start))]);
+                in_pieces(&mut head, vec![BodyPiece::Bytes(one.from(start))]);
             }
         }
         // Parts of a coded body in one multipart body could not be decoded.
@@ -199,7 +199,7 @@ fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
             let pieces = match parts.as_slice() {
                 [one] => {
                     head.fields.set("content-range", content_range(*one, total));
-                    vec![Piece::Bytes(*one)]
+                    vec![BodyPiece::Bytes(*one)]
                 }
                 several => multipart(several, total, &mut head.fields),
             };
@@ -217,8 +217,8 @@ fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
     head
 }
 
-fn in_pieces(head: &mut Head, pieces: Vec<Piece>) {
-    head.length = Some(Piece::length_of(&pieces));
+fn in_pieces(head: &mut Head, pieces: Vec<BodyPiece>) {
+    head.length = Some(BodyPiece::length_of(&pieces));
     head.pieces = Some(pieces);
 }
 
@@ -227,7 +227,7 @@ fn content_range(part: ByteRange, length: u64) -> String {
 }
 
 /// multipart/byteranges (RFC 9110 §14.6).
-fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<Piece> {
+fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<BodyPiece> {
     // Whatever stands in the body, its reader finds the parts by their
     // lengths; the boundary need only be one.
     const BOUNDARY: &str = "edgekeep-part-4f6c2d9e7b";
@@ -241,10 +241,10 @@ fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<Piece
     for part in parts {
         let range = content_range(*part, length);
         let head = format!("\r\n--{BOUNDARY}\r\n{kind}Content-Range: {range}\r\n\r\n");
-        pieces.push(Piece::Text(head));
-        pieces.push(Piece::Bytes(*part));
+        pieces.push(BodyPiece::Text(head));
+        pieces.push(BodyPiece::Bytes(*part));
     }
-    pieces.push(Piece::Text(format!("\r\n--{BOUNDARY}--\r\n")));
+    pieces.push(BodyPiece::Text(format!("\r\n--{BOUNDARY}--\r\n")));
     pieces
 }
 

@@ -8,7 +8,7 @@ use crate::cache::ledger::wire::{Order, Question, Receipt, Told};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::purge::feed::News;
-use crate::cache::purge::zone_purge::Answer;
+use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::OriginRequest;
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
@@ -156,7 +156,7 @@ pub struct Gone;
 /// A body that is read, and another one that is written meanwhile. Dropping it
 /// breaks the other one off.
 #[allow(async_fn_in_trait, reason = "one thread: no future need be Send")]
-pub trait Pipe: 'static {
+pub trait BodyPipe: 'static {
     /// The next bytes of the one, as they come; `None` at its end.
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError>;
 
@@ -171,7 +171,7 @@ pub trait Pipe: 'static {
 #[derive(Debug)]
 pub enum NoPipe {}
 
-impl Pipe for NoPipe {
+impl BodyPipe for NoPipe {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         match *self {}
     }
@@ -194,7 +194,7 @@ pub trait Host: Clone + 'static {
     type Body: 'static;
 
     /// See [`Host::pipe`].
-    type Pipe: Pipe;
+    type Pipe: BodyPipe;
 
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
@@ -332,7 +332,7 @@ pub trait Host: Clone + 'static {
 
     /// Sends a call to the zone's own purge (`cache::purge::index::zone_purge`). An error says
     /// what failed before there was an answer.
-    async fn purge_zone(&self, body: &str) -> Result<Answer, String>;
+    async fn purge_zone(&self, body: &str) -> Result<ZoneResponse, String>;
 
     /// Waits until all is done that this host and its clones have put behind
     /// the response, and tells if a copy for KV was lost. Only for work that

@@ -5,7 +5,7 @@ use super::store_placement::StorePlacement;
 use crate::cache::config::rule::Kv;
 use crate::cache::key::cache_key::Slot;
 use crate::cache::policy::entry::Entry;
-use crate::cache::policy::reuse::{Age, Unusable, Verdict, as_stale, judge};
+use crate::cache::policy::reuse::{Age, ReuseVerdict, Unusable, as_stale, judge};
 use crate::cache::policy::variant_slots::{Path, Resident};
 use crate::cache::policy::window::Window;
 use crate::cache::request::classify::Lookup;
@@ -247,7 +247,7 @@ pub async fn find_in_slot<H: Host>(
         let index = isolate.index.borrow();
         let index = knowledge.counts(isolate).then_some(&*index);
         let verdict = judge(&entry, lookup, index, host.now_ms());
-        let other = matches!(verdict, Verdict::OtherVariant(_));
+        let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
         let purged = index
             .filter(|_| other)
             .map(|index| entry.purge_state(index));
@@ -255,8 +255,8 @@ pub async fn find_in_slot<H: Host>(
     };
     let (_, stands) = as_stale(&entry, purged, host.now_ms());
     let is_of_use = stands != Window::Gone;
-    let early = matches!(verdict, Verdict::Early(_));
-    let is_purged = verdict == Verdict::Unusable(Unusable::Purged);
+    let early = matches!(verdict, ReuseVerdict::Early(_));
+    let is_purged = verdict == ReuseVerdict::Unusable(Unusable::Purged);
     let missing = match is_purged && is_written(isolate, &entry, host.now_ms()) {
         true => Missing::Written,
         false => Missing::Purged,
@@ -270,15 +270,15 @@ pub async fn find_in_slot<H: Host>(
         early,
     };
     match verdict {
-        Verdict::Fresh(age) | Verdict::Early(age) => Found::Fresh(hit(age)),
-        Verdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
-        Verdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
-        Verdict::OtherVariant(names) => {
+        ReuseVerdict::Fresh(age) | ReuseVerdict::Early(age) => Found::Fresh(hit(age)),
+        ReuseVerdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
+        ReuseVerdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
+        ReuseVerdict::OtherVariant(names) => {
             Found::Nothing(Missing::Variant(Resident { names, is_of_use }))
         }
-        Verdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
-        Verdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
-        Verdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
+        ReuseVerdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
+        ReuseVerdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
+        ReuseVerdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
     }
 }
 

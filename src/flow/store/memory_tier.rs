@@ -1,7 +1,7 @@
 //! Answers from the isolate's own memory: nothing is waited for.
 
 use super::lookup::Hit;
-use crate::cache::policy::reuse::{Unusable, Verdict, judge};
+use crate::cache::policy::reuse::{ReuseVerdict, Unusable, judge};
 use crate::cache::request::classify::Lookup;
 use crate::cache::store::memory::{Kept, MEMORY_MS_MAX};
 use crate::flow::isolate::state::Isolate;
@@ -30,13 +30,13 @@ pub fn answer<H: Host>(
         let copies = memory.find(&lookup.key.text).iter();
         copies
             .map(|copy| (copy, judge(&copy.entry, lookup, Some(&index), now_ms)))
-            .find(|(_, verdict)| !matches!(verdict, Verdict::OtherVariant(_)))
+            .find(|(_, verdict)| !matches!(verdict, ReuseVerdict::OtherVariant(_)))
             .map(|(copy, verdict)| (Rc::clone(copy), verdict))
     };
     let (copy, verdict) = found?;
     let age = match verdict {
-        Verdict::Fresh(age) if now_ms < copy.until_ms => age,
-        Verdict::Fresh(_) | Verdict::Unusable(Unusable::Purged) => {
+        ReuseVerdict::Fresh(age) if now_ms < copy.until_ms => age,
+        ReuseVerdict::Fresh(_) | ReuseVerdict::Unusable(Unusable::Purged) => {
             drop_key(isolate, &copy.entry.key);
             return None;
         }

@@ -11,10 +11,10 @@ use crate::cache::ledger::wire::{Order, Question, Receipt};
 use crate::cache::purge::order::{NotOrder, Refusal};
 use crate::cache::request::classify::{OriginRequest, Plan, classify};
 use crate::cache::warm::sitemap::{self, Sitemap};
-use crate::cache::warm::warm_order::{self, Choice, Draft, Named, Skipped};
+use crate::cache::warm::warm_order::{self, Choice, Named, ParsedWarming, Skipped};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream;
-use crate::flow::purge::append::{Outcome, append, past_orders, read_body};
+use crate::flow::purge::append::{AppendOutcome, append, past_orders, read_body};
 use crate::flow::purge::authenticate;
 use crate::flow::response::problem::{PartErrors, Problem};
 use crate::flow::response::request_log::Report;
@@ -93,7 +93,7 @@ pub async fn order<H: Host>(
     }
     let receipt = append(host, isolate, &request.url.host, &order).await?;
     note(report, &receipt);
-    Ok(Outcome::Done(receipt).json())
+    Ok(AppendOutcome::Done(receipt).json())
 }
 
 /// What the cron trigger does: has what the settings name fetched. What cannot
@@ -120,7 +120,7 @@ async fn scheduled_order<H: Host>(
     scheduled_ms: u64,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let mut draft = Draft::of_settings(&isolate.rules);
+    let mut draft = ParsedWarming::of_settings(&isolate.rules);
     let first = draft.urls.first().or(draft.sitemaps.first());
     let Some(site) = first.map(|(_, url)| url.host.clone()) else {
         let detail = "a cron trigger is set, but [vars.EDGEKEEP.warm] names nothing";
@@ -170,7 +170,7 @@ async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
 async fn read_sitemaps<H: Host>(
     host: &H,
     isolate: &Isolate,
-    draft: &mut Draft,
+    draft: &mut ParsedWarming,
     choice: &mut Choice,
     unread: &mut Vec<Refusal>,
 ) {
@@ -241,7 +241,7 @@ impl Fetches {
 async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
     let request = question(&isolate.rules, url)?;
     let rule = isolate.rules.rule_for(&cache_key::canonical_path(url));
-    let question = upstream::Question::read(url, &rule);
+    let question = upstream::UpstreamRequest::read(url, &rule);
     let mut report = Report::default();
     let mut request = |_: &mut Report| request.clone();
     let asked = upstream::ask(host, isolate, question, None, &mut request, &mut report).await;
@@ -293,7 +293,7 @@ fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
 }
 
 /// An order is done wholly or not at all; a dry run goes on.
-fn refuse(draft: &mut Draft, status: u16, title: &'static str) -> Result<(), Problem> {
+fn refuse(draft: &mut ParsedWarming, status: u16, title: &'static str) -> Result<(), Problem> {
     if draft.dry_run || draft.refused.is_empty() {
         return Ok(());
     }
