@@ -94,6 +94,8 @@ fn fields_of_vary() {
         "",
     );
     check_vary(usual(), "Cookie, Authorization, Host, X-Forwarded-Host", "");
+    // Edgekeep sets it where pages are made of fragments.
+    check_vary(usual(), "Surrogate-Capability, Cookie", "");
     for name in [
         "RSC",
         "Next-Router-State-Tree",

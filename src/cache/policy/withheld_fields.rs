@@ -4,6 +4,7 @@
 use super::freshness::blames_request;
 use super::storability::NotStored;
 use crate::cache::config::rule::Rule;
+use crate::cache::esi::parser::CAPABILITY_FIELD;
 use crate::cache::key::cookies;
 use crate::cache::key::variant;
 use crate::cache::profiles::session_cookies::{is_of_every_visitor, names_forgery};
@@ -62,11 +63,12 @@ pub fn vary_of(rule: &Rule, response: &Fields) -> Vec<String> {
 /// Whether a field reaches the origin, or is ours to set. Cookies are seen to
 /// one by one ([`cookies_of`]).
 fn reaches(rule: &Rule, name: &str) -> bool {
-    const ALWAYS: [&str; 6] = [
+    const ALWAYS: [&str; 7] = [
         "authorization",
         "cookie",
         "host",
         "origin",
+        CAPABILITY_FIELD,
         "x-forwarded-host",
         "x-forwarded-proto",
     ];
