@@ -23,7 +23,7 @@ pub async fn serve<H: Host>(
 }
 
 /// Serves a request as planned. For a lookup, of its fields those are enough
-/// that are read (`cache::request::classify::read_fields`).
+/// that are read (`cache::request::read_fields`).
 pub async fn serve_as<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,

@@ -84,7 +84,7 @@ pub fn ranked(value: &str) -> String {
             0 => format!("{name};q=0"),
             _ => format!("{name};q=0.{rank}"),
         };
-        // Few: `cache::key::cache_key::variant` bounds them.
+        // Few: `cache::key::variant` bounds them.
         if !ranked.contains(&member) {
             ranked.push(member);
         }

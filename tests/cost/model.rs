@@ -22,7 +22,7 @@ const DAY_SECONDS: f64 = 86_400.0;
 /// GB-s, which are included.)
 const OBJECT_SECONDS: f64 = 0.005;
 const OBJECT_GB: f64 = 0.128;
-/// `flow::ledger::ledger_store::ledger_store`, an order of one selector: the state twice, a mark and a
+/// `flow::ledger::ledger_store`, an order of one selector: the state twice, a mark and a
 /// receipt with two indexes each, and their end (a row and two of indexes).
 const ROWS_WRITTEN_AN_ORDER: f64 = 14.0;
 /// A question: the state four times, and what is new with its index.

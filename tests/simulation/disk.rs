@@ -131,7 +131,7 @@ impl Disk {
         }
     }
 
-    /// The same for the marks of limited keys and of writes (`flow::ledger::ledger_store::owners`).
+    /// The same for the marks of limited keys and of writes (`flow::ledger::owners`).
     fn run_apart(&self, statement: &str, values: &[Value], small: Small) -> Result<Rows, String> {
         let run = |values: &[Value]| self.0.sqlite.run(statement, values);
         let spare = |name: &str| {

@@ -105,7 +105,7 @@ impl SimHost {
     }
 }
 
-/// Whether a note is about purges (`flow::purge::append::sync`); the others are about fetches.
+/// Whether a note is about purges (`flow::purge::sync`); the others are about fetches.
 fn is_news(name: &str) -> bool {
     name.starts_with("purges")
 }

@@ -47,7 +47,7 @@ const SEEDS: u64 = 2500;
 const SEEDS_TO_FAIL: u64 = 1500;
 
 /// Defences behind which another one stands. An isolate takes no marker from
-/// the future (`flow::purge::append::sync`), so that the clocks of two lives of the ledger
+/// the future (`flow::purge::sync`), so that the clocks of two lives of the ledger
 /// would have to differ by less than a lag, and the right way; and KV is read
 /// for a second at most (`flow::store::kv`), which no lag is shorter than. None was
 /// met in 1,500 worlds.

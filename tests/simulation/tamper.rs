@@ -19,7 +19,7 @@ use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{RequestHead, ResponseHead};
 use std::borrow::Cow;
 
-/// Name of the note with the youngest news (`flow::purge::append::sync`).
+/// Name of the note with the youngest news (`flow::purge::sync`).
 pub const MARKER: &str = "purges";
 
 /// How an entry came about.

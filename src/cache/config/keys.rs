@@ -1,6 +1,6 @@
 //! The keys that sign purge orders, as far as the settings name them: what
 //! each may purge, and where its secrets lie. The secrets themselves are
-//! `flow::isolate::state::credentials`' business.
+//! `flow::isolate::credentials`' business.
 
 use super::error::{RulesError, wrong};
 use super::settings::{KeySettings, MaySettings};

@@ -3,7 +3,7 @@
 /// Whose words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// `PURGE <url>` and `BAN` (`cache::purge::index::varnish`).
+    /// `PURGE <url>` and `BAN` (`cache::purge::varnish`).
     Varnish,
     /// `POST /service/<id>/purge` and its kin.
     Fastly,

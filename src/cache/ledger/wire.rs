@@ -1,5 +1,5 @@
 //! The ledger's decisions: which number an order gets, and whether it is a
-//! repeat. `flow::ledger::ledger_store::ledger_store` keeps what they return.
+//! repeat. `flow::ledger::ledger_store` keeps what they return.
 //!
 //! The ledger stores these structs as JSON, and isolates exchange them with it.
 //! Another version may have written them: unknown fields are ignored, and fields
@@ -44,7 +44,7 @@ pub struct Order {
     /// The sender's own number: the answer tells the news after it.
     pub after: u64,
     /// What its marks widen to where the key has too many: the text of all
-    /// that the key may purge (`cache::purge::index::wide`). `None` is everything.
+    /// that the key may purge (`cache::purge::wide`). `None` is everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
@@ -270,7 +270,7 @@ pub fn numbers(sequence: u64, soft: bool) -> Numbers {
 /// what was filled before is fetched again, and nothing is served that should
 /// not be. 100,000 marks are 4.6 MB of news for an isolate that starts. With
 /// 20 other keys and all writes there are 175,000: 8.1 MB of news in nine
-/// pages. What an isolate holds of them: `cache::purge::index::index::INDEX_MARKS_MAX`.
+/// pages. What an isolate holds of them: `cache::purge::index::INDEX_MARKS_MAX`.
 pub const MARKS_MAX: u64 = 100_000;
 
 /// How many of the oldest marks go at once: an eighth, so that the floor
@@ -298,7 +298,7 @@ pub const WRITES_MAX: u64 = 25_000;
 
 /// How many hosts have marks of writes of their own. In a zone with a wildcard
 /// in its DNS a client chooses names of hosts. Those beyond it share buckets
-/// (`cache::purge::index::wide`), which are purged softly, all hosts of one together.
+/// (`cache::purge::wide`), which are purged softly, all hosts of one together.
 pub const HOSTS_MAX: u64 = 1_000;
 
 /// A host that nobody has written to for so long makes room for another: its

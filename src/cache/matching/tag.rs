@@ -9,7 +9,7 @@ const TAG_BYTES_MAX: usize = 1024;
 pub const TAGS_MAX: usize = 4000;
 
 /// How the tags begin under which the zone's purge finds entries by their other
-/// names (`cache::purge::index::zone_purge`). No order, origin or setting may use such a tag: a key
+/// names (`cache::purge::zone_purge`). No order, origin or setting may use such a tag: a key
 /// for tags alone could purge URLs and hosts by it.
 pub const RESERVED_TAG_PREFIX: &str = "edgekeep-";
 

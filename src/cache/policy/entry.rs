@@ -75,7 +75,7 @@ const VERSION: &str = "E5";
 /// It is a field of the wrapper in the Cache API, and Cloudflare allows 128 KB
 /// for all fields of a response. There are the text (72 KiB), the answer's own
 /// fields once more (at most [`FIELDS_BYTES_MAX`]) and the tags for the zone
-/// (16 KB, `cache::purge::index::zone_purge`): 120 KiB, which leaves 8 for what the platform adds.
+/// (16 KB, `cache::purge::zone_purge`): 120 KiB, which leaves 8 for what the platform adds.
 /// 28 KiB of tags of 10 bytes are 2,867 tags; with a mark of 8 bytes each, as
 /// base64, they take 58 KiB.
 pub const ENTRY_BYTES_MAX: usize = 72 * 1024;
@@ -136,7 +136,7 @@ impl Entry {
 
     /// What a purge may reach it by.
     pub fn purgeable(&self) -> Purgeable<'_> {
-        // A key begins with its URL (`cache::key::cache_key::cache_key`).
+        // A key begins with its URL (`cache::key::cache_key`).
         let (_, place) = self.key.split_once("://").unwrap_or_default();
         Purgeable {
             seen: self.seen,

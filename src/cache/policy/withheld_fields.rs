@@ -13,7 +13,7 @@ use crate::cache::request::client_fields::{Passage, passage};
 use crate::http::fields::Fields;
 
 /// How long it is remembered that the answers of a URL depend on who asks: as
-/// long as that they cannot be shared (`flow::isolate::state::inflight`).
+/// long as that they cannot be shared (`flow::isolate::inflight`).
 pub const PERSONAL_MS: u64 = 60_000;
 
 /// The names of the client's cookies that the origin does not get, and that a

@@ -3,7 +3,7 @@
 //! The text travels from the ledger to isolates, and lies in the Cache API,
 //! from where the isolates of a data centre tell each other. The first line
 //! has the numbers, each further line a mark, and a full stop ends it. A mark
-//! of a write begins with `w`; wide ones have a text (`cache::purge::index::wide`):
+//! of a write begins with `w`; wide ones have a text (`cache::purge::wide`):
 //!
 //! ```text
 //! N1 0 9 1 0 0 3 1795424400000
@@ -27,7 +27,7 @@ use std::fmt::Write;
 ///
 /// Clocks of different machines may be minutes apart. So a time counts only
 /// against times of the same clock: an isolate learns how far the ledger's is
-/// ahead of its own by asking it (`flow::purge::append::sync`), and `run` tells the clocks of
+/// ahead of its own by asking it (`flow::purge::sync`), and `run` tells the clocks of
 /// the ledger's successive lives apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerTime {

@@ -30,7 +30,7 @@ pub struct PurgeCall {
 pub enum Action {
     /// To purge the URL that the request names.
     Url(String),
-    /// To purge what URL and fields say in Varnish's words (`cache::purge::index::varnish`).
+    /// To purge what URL and fields say in Varnish's words (`cache::purge::varnish`).
     Varnish {
         /// Whether the method is `BAN`.
         ban: bool,

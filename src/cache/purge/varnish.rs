@@ -87,7 +87,7 @@ pub fn is_method(method: &str) -> bool {
 }
 
 /// The fields of a call that change what it means, as lines `name: value` in
-/// a fixed order. A signature must cover them (`flow::purge::append::authenticate`).
+/// a fixed order. A signature must cover them (`flow::purge::authenticate`).
 pub fn lines(fields: &Fields) -> String {
     let lists = [
         METHODS.as_slice(),

@@ -1,7 +1,7 @@
 //! What purges widen to, where there are too many of them to be kept one by
 //! one: all that a key may purge, or a share of all hosts.
 //!
-//! An entry carries no marks of these: the index (`cache::purge::index::index`) compares them
+//! An entry carries no marks of these: the index (`cache::purge::index`) compares them
 //! with the entry's host and tags, and only if the entry is older than they
 //! are. So a key's patterns may change at any time, and reach what was stored
 //! before.

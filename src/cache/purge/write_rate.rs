@@ -2,7 +2,7 @@
 //!
 //! Anybody may send writes. Each asks the ledger at once as long as its host
 //! and the isolate have tokens; beyond that the names of a while go together
-//! (`cache::purge::index::unconfirmed_writes`), and of many names only the host is left. So the
+//! (`cache::purge::unconfirmed_writes`), and of many names only the host is left. So the
 //! ledger, which takes about a thousand questions a second for all isolates,
 //! cannot be kept from its other work by clients, and nothing is forgotten.
 

@@ -62,7 +62,7 @@ pub fn passage(rule: &Rule, name: &str) -> Passage {
 }
 
 /// Fields that say under which host, scheme, port or path a request came to a
-/// proxy: here only Edgekeep says so (`cache::request::classify::classify`). `X-Forwarded-For`
+/// proxy: here only Edgekeep says so (`cache::request::classify`). `X-Forwarded-For`
 /// stays, because Cloudflare puts the client's address at its end.
 pub fn claims_host(name: &str) -> bool {
     let of_proxies = name == "forwarded" || name.starts_with("x-forwarded");

@@ -1,5 +1,5 @@
-//! The ledger's Durable Object, a shell around `flow::ledger::ledger_store::ledger_store` and
-//! `flow::ledger::ledger_store::runner`.
+//! The ledger's Durable Object, a shell around `flow::ledger::ledger_store` and
+//! `flow::ledger::runner`.
 
 use super::client::{SITE, read_news, unreadable};
 use super::sql::{Database, set_alarm};

@@ -1,4 +1,4 @@
-//! Pages made of fragments (`cache::esi::parser::parser`): the page is stored as it came, with
+//! Pages made of fragments (`cache::esi::parser`): the page is stored as it came, with
 //! its tags, and its fragments are put in when it is given to a client, each of
 //! them looked up or asked for as the client itself would be given it.
 //!

@@ -1,5 +1,5 @@
 //! Asking the origin for all who want the same answer: who asks, who waits,
-//! and what each gets (`flow::isolate::state::inflight`).
+//! and what each gets (`flow::isolate::inflight`).
 
 use super::exchange::fetch;
 use super::range_fetch::complete;
@@ -121,7 +121,7 @@ pub async fn fill_too<H: Host>(
 
 /// Asks the origin for all. The work goes on if the client leaves meanwhile,
 /// because others wait for it, or soon will; not if the host has its share of
-/// such fills (`flow::isolate::state::abandoned_fills`).
+/// such fills (`flow::isolate::abandoned_fills`).
 pub async fn fill<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,

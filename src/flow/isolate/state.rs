@@ -27,7 +27,7 @@ pub struct Isolate {
     /// When the index was known to be complete; `None` before the first news.
     pub synced_ms: Cell<Option<u64>>,
     /// When it was first looked for: of this, the milliseconds of the second
-    /// are as good as a die (see `flow::purge::append::sync`).
+    /// are as good as a die (see `flow::purge::sync`).
     pub began_ms: Cell<Option<u64>>,
     /// Whether the ledger may be asked.
     pub ledger: Cell<LedgerBreaker>,
@@ -53,7 +53,7 @@ pub struct Isolate {
     pub kv: KvState,
     /// How often writes of each host ask the ledger.
     pub writes: RefCell<WriteRate>,
-    /// The answers that depend on who asks (`flow::fetch::exchange::withheld`).
+    /// The answers that depend on who asks (`flow::fetch::withheld`).
     pub personal: RefCell<Remembered>,
     parts: RefCell<HashSet<String>>,
 }

@@ -1,5 +1,5 @@
 //! What an order leaves to be done behind its receipt: telling the zone's own
-//! purge call, and fetching URLs again. The ledger keeps it; `flow::ledger::ledger_store::runner` does
+//! purge call, and fetching URLs again. The ledger keeps it; `flow::ledger::runner` does
 //! it.
 //!
 //! The keys that have ordered steps are served in turn, and where too many

@@ -2,7 +2,7 @@
 //! purge a part only, and those of writes, which anybody may send.
 //!
 //! Each owner (a key's scope, or a host) has a budget. What is beyond it widens
-//! to all of that owner: a mark of its own kind (`cache::purge::index::wide`, or a soft purge
+//! to all of that owner: a mark of its own kind (`cache::purge::wide`, or a soft purge
 //! of the host), which is never dropped. So one owner's flood costs no other
 //! owner's page.
 
@@ -15,7 +15,7 @@ use crate::cache::purge::selector::mark_of;
 /// `apart` has the marks as news tell them; what owners have widened to belongs
 /// to owner 0. Of an owner, `name` is its scope's text, or `host:` or `bucket:`
 /// and what it is; `wide` the mark that it widens to; `marks` how many rows it
-/// has at most; `pending` whether its soft purge waits its turn (`flow::purge::append::writes`).
+/// has at most; `pending` whether its soft purge waits its turn (`flow::purge::writes`).
 pub const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS apart (
         owner INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-//! The ledger's alarm: what orders have left to be done (`flow::ledger::ledger_store::jobs`) is done
+//! The ledger's alarm: what orders have left to be done (`flow::ledger::jobs`) is done
 //! here, some of it at each run, in the pace that the zone's call and the
 //! origin can bear.
 

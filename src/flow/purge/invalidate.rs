@@ -5,7 +5,7 @@
 //! It is an order to the ledger like any other, so that it reaches all
 //! variants, both tiers and every isolate, and cannot lose a race. This isolate
 //! obeys it before the client gets its answer: who posts a comment then sees
-//! it. Where a host has very many (`cache::purge::index::write_rate`), they go to the ledger
+//! it. Where a host has very many (`cache::purge::write_rate`), they go to the ledger
 //! together, some seconds later.
 
 use crate::cache::config::rules::Rules;
@@ -31,7 +31,7 @@ pub enum WriteTurn {
 }
 
 /// When the invalidation goes to the ledger that a request's success calls for;
-/// `None` if it calls for none. `flow::purge::append::writes` sends it; what goes with others
+/// `None` if it calls for none. `flow::purge::writes` sends it; what goes with others
 /// is in force here from now on.
 pub fn turn_of<H: Host>(
     host: &H,

@@ -17,7 +17,7 @@
 //!
 //! No request waits longer than a second for all this: a question goes on
 //! behind its response. After a failure one circuit breaker holds all
-//! questions of the isolate back (`cache::purge::index::ledger_breaker`), but for orders:
+//! questions of the isolate back (`cache::purge::ledger_breaker`), but for orders:
 //! those are signed and few, and their senders want to know.
 
 use crate::cache::ledger::wire::Order;

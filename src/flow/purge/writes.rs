@@ -2,7 +2,7 @@
 //! hangs.
 //!
 //! This isolate obeys a write at once, whether the ledger has answered or not
-//! (`cache::purge::index::unconfirmed_writes`). The client waits half a second at most; behind its
+//! (`cache::purge::unconfirmed_writes`). The client waits half a second at most; behind its
 //! answer the order is sent until the ledger has taken it: as long as the
 //! runtime lets that request work, and then by later requests of the isolate.
 //! Until then other isolates may serve what was stored before the write, as

@@ -330,7 +330,7 @@ pub trait Host: Clone + 'static {
     /// Shares a note, behind the response, for that many seconds.
     fn share(&self, site: &str, name: &str, text: String, seconds: u64);
 
-    /// Sends a call to the zone's own purge (`cache::purge::index::zone_purge`). An error says
+    /// Sends a call to the zone's own purge (`cache::purge::zone_purge`). An error says
     /// what failed before there was an answer.
     async fn purge_zone(&self, body: &str) -> Result<ZoneResponse, String>;
 

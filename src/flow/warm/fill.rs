@@ -1,5 +1,5 @@
 //! Warming: from an order, or the cron trigger, to the list of pages that the
-//! ledger has fetched into KV (`flow::ledger::ledger_store::runner`). Nothing is purged: what KV has
+//! ledger has fetched into KV (`flow::ledger::runner`). Nothing is purged: what KV has
 //! fresh is left.
 //!
 //! Sitemaps are read here and now, one at a time: the origin is asked for them
