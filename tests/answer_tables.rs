@@ -3,16 +3,16 @@
 
 mod given;
 
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use given::{NOW, exchange, head, lookup};
 use serde_json::{Value, json};
 
 /// What becomes of an answer when nothing is stored: `stored`, or why not.
 fn outcome(defaults: &Value, request: &str, answer: &str) -> &'static str {
     let lookup = lookup(defaults, request);
-    match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(_) => "stored",
-        Next::Forward(reason) => reason.word(),
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(_) => "stored",
+        ResponseDecision::Forward(reason) => reason.word(),
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -122,7 +122,9 @@ fn an_answer_has_the_tags_that_its_fields_name() {
     fn check(fields: &str, expected: &[&str]) {
         let lookup = lookup(&json!({}), "GET");
         let answer = head(&format!("200 | cache-control: max-age=60 | {fields}"));
-        let Next::Store(entry) = settle(&exchange(&lookup, None, false), Ok(&answer)) else {
+        let ResponseDecision::Store(entry) =
+            decide_response(&exchange(&lookup, None, false), Ok(&answer))
+        else {
             panic!("{fields} is not stored");
         };
         assert_eq!(entry.tags, expected, "{fields}");
@@ -218,7 +220,9 @@ fn an_entry_holds_what_was_said() {
          | Cache-Tag: c, b,,d e | Surrogate-Key: s1  s2 | xkey: x | Content-Length: 11 | Connection: x-h \
          | X-H: 1 | Keep-Alive: 2 | Content-Type: text/plain",
     );
-    let Next::Store(entry) = settle(&exchange(&lookup, None, false), Ok(&answer)) else {
+    let ResponseDecision::Store(entry) =
+        decide_response(&exchange(&lookup, None, false), Ok(&answer))
+    else {
         panic!("not stored");
     };
     assert_eq!(entry.key, "http://a.test/b");

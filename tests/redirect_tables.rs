@@ -5,7 +5,7 @@ mod given;
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 /// `LIFETIME SWR SIE` of what is stored, or why it is not.
 fn outcome(lookup: &Lookup, answer: &str) -> String {
-    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => terms(&entry),
-        Next::Forward(reason) => reason.word().to_owned(),
+    match decide_response(&exchange(lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => terms(&entry),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -141,9 +141,9 @@ fn the_second_location_counts_too_and_a_page_may_have_one() {
         ..held
     };
     let answer = head("304 | etag: \"a\" | location: /b");
-    let next = settle(&exchange(&at, Some(&held), true), Ok(&answer));
+    let next = decide_response(&exchange(&at, Some(&held), true), Ok(&answer));
     assert!(
-        matches!(next, Next::Refresh { keep: false, .. }),
+        matches!(next, ResponseDecision::Refresh { keep: false, .. }),
         "{next:?}"
     );
 }

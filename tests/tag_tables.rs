@@ -4,16 +4,16 @@
 mod given;
 
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::Lookup;
 use given::{exchange, head, lookup, stored};
 use serde_json::json;
 
 /// `LIFETIME SWR SIE` of what is stored, or why it is not.
 fn outcome(lookup: &Lookup, answer: &str) -> String {
-    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => terms(&entry),
-        Next::Forward(reason) => reason.word().to_owned(),
+    match decide_response(&exchange(lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => terms(&entry),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
         other => panic!("{answer}: {other:?}"),
     }
 }

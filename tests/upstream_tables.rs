@@ -11,7 +11,7 @@ use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, TRIALS};
 use edgekeep::cache::origin::concurrency_limit::LINE_MAX;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
-use edgekeep::flow::isolate::origins::{Asker, Origins, Pass, Refusal};
+use edgekeep::flow::isolate::origins::{Admission, OriginCaller, Origins, Refusal};
 use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -232,8 +232,8 @@ fn protection(settings: &Value) -> Protection {
 }
 
 /// A request for a page of a host.
-fn asker(host: &str, path: &str) -> Asker {
-    Asker::new(host, "http://origin.test", path, path, None)
+fn asker(host: &str, path: &str) -> OriginCaller {
+    OriginCaller::new(host, "http://origin.test", path, path, None)
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn a_turn_that_is_dropped_leaves_the_line() {
     drop(pass);
     let enter = |asker, turn: Option<&_>| {
         let entered = origins.enter(asker, turn, limits, START_MS, 1000);
-        entered.map(drop::<Pass<'_>>)
+        entered.map(drop::<Admission<'_>>)
     };
     assert_eq!(enter(&c, second.as_ref()), Err(Refusal::Full(1)));
     drop(first);

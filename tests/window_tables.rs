@@ -11,7 +11,7 @@ use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::window::{Window, gone_at, window};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::request::classify::Lookup;
 use given::{NOW, exchange, head, lookup};
@@ -23,10 +23,10 @@ const YEAR: u64 = 31_536_000;
 /// The entry that an answer makes under these defaults.
 #[track_caller]
 fn stored(defaults: &Value, answer: &str) -> Entry {
-    use edgekeep::cache::policy::storability::{Next, settle};
+    use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
     let lookup = lookup(defaults, "GET");
-    match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => *entry,
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -38,10 +38,10 @@ fn index(purged: Option<PurgeState>) -> Option<PurgeIndex> {
         Hard => (8, 0),
     };
     let mut index = PurgeIndex::default();
-    index.learn(&News {
+    index.learn(&PurgeFeed {
         sequence: 9,
         floor: Numbers { hard, soft },
-        ..News::default()
+        ..PurgeFeed::default()
     });
     Some(index)
 }

@@ -5,7 +5,7 @@
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Times;
-use edgekeep::cache::policy::storability::{Exchange, Next, settle};
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::date;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
@@ -74,8 +74,8 @@ pub fn exchange<'a>(lookup: &'a Lookup, stored: Option<&'a Entry>, on_error: boo
 #[track_caller]
 pub fn stored(text: &str) -> Entry {
     let lookup = lookup(&json!({}), "GET");
-    match settle(&exchange(&lookup, None, false), Ok(&head(text))) {
-        Next::Store(entry) => *entry,
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(text))) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{text}: {other:?}"),
     }
 }
