@@ -278,7 +278,7 @@ impl Host for Platform {
     fn reader(&self) -> Option<String> {
         match &self.0.behind {
             // Cloudflare sets it, whatever the client has sent.
-            Behind::Request { request, .. } => request.headers().get("cf-connecting-ip").ok()?,
+            Behind::Request { request, .. } => glue::field(request, "cf-connecting-ip"),
             Behind::Cron(..) | Behind::Ledger(_) => None,
         }
     }

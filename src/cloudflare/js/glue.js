@@ -1,5 +1,5 @@
 // What wasm asks of JavaScript beyond `worker` and `wasm-bindgen`. README.md beside this file says why each piece exists.
-// `glue.rs` is the other side, with `promise.rs` and `disconnect.rs`.
+// `glue.rs` is the other side, with `operation.rs`, `promise.rs` and `disconnect.rs`.
 //
 // A head is a text of lines: a name, its value, the next name, its value. No field can hold a line feed.
 
@@ -132,6 +132,12 @@ function requestHead(request, whole) {
 
 export const sendHead = (request, whole) => send(requestHead(request, whole))
 
+/** Sends a field of a request; gives -1 if it has none of that name. */
+export function sendField(request, name) {
+  const value = request.headers.get(name)
+  return value === null ? -1 : send(value)
+}
+
 /** Calls wasm when the client of a request has gone. Without `enable_request_signal` the signal never fires. */
 export function watch(request, id) {
   const gone = later(() => disconnected(id))
@@ -256,6 +262,9 @@ function land(op, promise, tell) {
   )
 }
 
+/** Lands when a promise settles. */
+export const settle = (op, promise) => land(op, promise, (value) => landed(op, value, 0))
+
 export function match(op, url, request) {
   land(op, caches.default.match(url), (response) => {
     const text = response?.headers.get('edgekeep-entry') ?? ''
@@ -325,7 +334,8 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
       if (bodyMs > 0 && response.body !== null) setTimeout(() => controller.abort(LATE), bodyMs)
       return response
     }
-    timers.push(abortAfter(bodyMs))
+    // The timer of the head runs on.
+    if (headMs === 0 || bodyMs < headMs) timers.push(abortAfter(bodyMs))
     return new Uint8Array(await response.arrayBuffer())
   }
   const isUnsent = () => sending?.isSent === false

@@ -7,6 +7,7 @@
 
 pub mod disconnect;
 pub mod glue;
+mod operation;
 pub mod promise;
 pub mod streams;
 

@@ -1,8 +1,7 @@
 //! Promises: waiting for one, and leaving one alone.
 
-use crate::cloudflare::guard;
+use super::operation::{Handle, Operation};
 use js_sys::Promise;
-use js_sys::futures::JsFuture;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::*;
 
@@ -11,13 +10,20 @@ use wasm_bindgen::prelude::*;
 pub const BODY_WAIT_MS: u64 = 4_500_000;
 
 /// Waits for a promise, for which `bound_ms` is allowed (see
-/// [`guard::with_bound`]).
+/// [`guard::allow_wait`](crate::cloudflare::guard::allow_wait)).
 pub async fn wait(promise: Promise, bound_ms: u64) -> Result<JsValue, JsValue> {
-    guard::with_bound(bound_ms, JsFuture::from(promise)).await
+    let settled = Operation::begin(bound_ms, |op| {
+        decide_response(op, &promise);
+        Ok(Handle::None)
+    });
+    settled.await.map(|(value, _)| value)
 }
 
 #[wasm_bindgen(module = "/src/cloudflare/js/glue.js")]
 extern "C" {
     /// Handles the failure of a promise that nobody waits for.
     pub fn ignore(promise: &Promise);
+
+    /// Lands when a promise settles.
+    fn settle(op: u32, promise: &Promise);
 }
