@@ -13,7 +13,9 @@ use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::fields::Fields;
 use serde_json::{Value, json};
 use stage::{START_MS, Stage, progress, urls};
+use std::rc::Rc;
 use world::Plan;
+use world::place::Place;
 
 #[test]
 fn urls_are_fetched_into_kv_five_a_second() {
@@ -222,6 +224,83 @@ fn the_other_tier_does_not_count() {
     stage.run_out();
     assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, None));
     assert_eq!(stage.in_kv(), ["page"]);
+}
+
+/// What a reader who wants this language is given, and whence.
+fn read(stage: &Stage, language: &str) -> String {
+    let place = Place {
+        world: stage.world.clone(),
+        isolate: Rc::clone(&stage.isolate),
+    };
+    let fields = [("accept-language", language)].into_iter().collect();
+    place.finish(&place.start_with("https://a.test/0", fields))
+}
+
+#[test]
+fn no_reader_loses_a_copy_to_what_is_fetched() {
+    // One language for whom says nothing, another for others: RFC 9111 §4.1.
+    let page = |body: &str| Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status: 200,
+        fields: [
+            ("cache-control", "max-age=600"),
+            ("vary", "accept-language"),
+        ]
+        .into_iter()
+        .collect(),
+        body: body.to_owned(),
+    };
+    let stage = Stage::new(false);
+    stage.plan("/0", page("hallo"));
+    assert_eq!(read(&stage, "de"), "hallo -");
+    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert!(stage.in_kv().is_empty());
+    stage.plan("/0", page("hello"));
+    // An order that purges something else, as one to warm does.
+    let warm = || Order {
+        soft: vec!["tag:other".to_owned()],
+        refresh: urls(1),
+        ..Order::default()
+    };
+    stage.order(warm());
+    stage.run_out();
+    assert_eq!(stage.in_kv(), ["hello"]);
+    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert_eq!(stage.asked(), 2);
+    // Nor do readers take the place of what was fetched.
+    stage.plan("/0", page("bonjour"));
+    assert_eq!(read(&stage, "fr"), "bonjour -");
+    assert_eq!(read(&stage, "fr"), "bonjour cache-api");
+    stage.order(warm());
+    stage.run_out();
+    assert_eq!(stage.asked(), 3);
+}
+
+#[test]
+fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
+    let stage = Stage::new(false);
+    let page = || Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", "max-age=600"), ("etag", "\"1\"")]
+            .into_iter()
+            .collect(),
+        body: "page".to_owned(),
+    };
+    stage.plan("/0", page());
+    assert_eq!(read(&stage, "de"), "page -");
+    let receipt = stage.order(Order {
+        soft: vec!["tag:other".to_owned()],
+        refresh: urls(1),
+        ..Order::default()
+    });
+    stage.run_out();
+    assert_eq!(stage.in_kv(), ["page"]);
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, None));
+    let state = stage.world.state.borrow();
+    assert_eq!(state.asked[1].fields.get("if-none-match"), Some("\"1\""));
 }
 
 #[test]

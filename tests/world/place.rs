@@ -49,10 +49,15 @@ impl Place {
     }
 
     pub fn start(&self, path: &str) -> Slot {
+        self.start_with(&format!("http://a.test{path}"), Fields::new())
+    }
+
+    /// A reader's GET with these fields.
+    pub fn start_with(&self, url: &str, fields: Fields) -> Slot {
         let head = RequestHead {
             method: Method::Get,
-            url: Url::parse(&format!("http://a.test{path}")).expect("a URL"),
-            fields: Fields::new(),
+            url: Url::parse(url).expect("a URL"),
+            fields,
         };
         let slot = Slot::default();
         let (place, filled) = (self.clone(), Rc::clone(&slot));

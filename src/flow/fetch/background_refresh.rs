@@ -132,7 +132,7 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         None => lookup,
     };
     let search = find_in_kv(host, isolate, &lookup, &mut report).await;
-    if let Found::Fresh(_) = search.found {
+    if matches!(&search.found, Found::Fresh(hit) if hit.tier == Tier::Kv) {
         return ZoneOutcome::Done;
     }
     let taken = &search.taken;

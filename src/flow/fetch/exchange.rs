@@ -25,6 +25,7 @@ use crate::flow::response::request_log::Report;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, StoreRequest, Tier, WHOLE_BYTES_MAX};
 use crate::flow::store::kv;
+use crate::flow::store::lookup::placement_by_answer;
 use crate::flow::store::memory_tier;
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
@@ -187,6 +188,16 @@ pub async fn fetch<H: Host>(
             ranged,
         };
         let next = decide_response(&exchange, head.as_ref().map_err(|failure| *failure));
+        let there = match &next {
+            ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. } => {
+                boxed(placement_by_answer(
+                    host, isolate, lookup, keyed, taken, report,
+                ))
+                .await
+            }
+            _ => None,
+        };
+        let placed = there.as_ref().unwrap_or(taken);
         if let Ok(head) = &head
             && client == Client::Waiting
         {
@@ -206,9 +217,9 @@ pub async fn fetch<H: Host>(
                 conditional = false;
                 continue;
             }
-            ResponseDecision::Store(entry) if taken.refusal(keyed, &entry).is_some() => {
+            ResponseDecision::Store(entry) if placed.refusal(keyed, &entry).is_some() => {
                 report.cache = "miss";
-                report.detail.extend(taken.refusal(keyed, &entry));
+                report.detail.extend(placed.refusal(keyed, &entry));
                 report.for_its_kind = true;
                 passed_on(forward(head, body, received_ms))
             }
@@ -221,7 +232,7 @@ pub async fn fetch<H: Host>(
                 // A page that only came too late to be fresh has no place in
                 // KV, but the older copy there is none the worse for it.
                 let late = entry.status < 400 && entry.terms.lifetime > 0;
-                let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
+                let keep = kv::copies_of(host, isolate, keyed, *entry, placed, report);
                 if !late && tells_of_the_page(&exchange, None, &head) {
                     let places = &keep.places;
                     let hit = old.take().map(|old| old.hit);
@@ -243,7 +254,7 @@ pub async fn fetch<H: Host>(
                 report.set_tier(old.hit.tier);
                 if keep {
                     let held = &old.hit.entry;
-                    let keep = confirmed(host, isolate, keyed, *entry, held, taken, report);
+                    let keep = confirmed(host, isolate, keyed, *entry, held, placed, report);
                     let body = old.hit.body;
                     let answer = store(host, isolate, lookup, keep, body, client, report);
                     return match head {

@@ -8,9 +8,10 @@ use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::{Answer, Client};
 use crate::flow::response::request_log::Report;
+use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
 use crate::flow::store::kv;
-use crate::flow::store::lookup::Hit;
+use crate::flow::store::lookup::{Hit, placement_by_answer};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::range;
@@ -57,7 +58,12 @@ pub async fn complete<H: Host>(
         return exchange::fetch(host, isolate, lookup, None, &nothing, client, report).await;
     };
     let by_answer = query_alias::by_answer(lookup, &head.fields);
-    let lookup = by_answer.as_ref().unwrap_or(lookup);
+    let keyed = by_answer.as_ref().unwrap_or(lookup);
+    let there = boxed(placement_by_answer(
+        host, isolate, lookup, keyed, &nothing, report,
+    ))
+    .await;
+    let (lookup, nothing) = (keyed, there.unwrap_or(nothing));
     let exchange = Exchange {
         lookup,
         seen: asked.seen,

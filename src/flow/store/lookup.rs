@@ -123,16 +123,40 @@ pub async fn find_at_last<H: Host>(
     search.found
 }
 
-/// Looks in KV alone: what all data centres share.
+/// Looks in KV, which all data centres share, and if nothing is fresh there, in
+/// the Cache API as well: what is fetched then goes to both, and in neither
+/// takes the place of what others are given.
 pub async fn find_in_kv<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     report: &mut Report,
 ) -> Search<H::Body> {
-    let mut taken = StorePlacement::default();
-    let found = find_in(host, isolate, lookup, Tier::Kv, &mut taken, report).await;
-    Search { found, taken }
+    let tiers = &[Tier::Kv, Tier::CacheApi];
+    let enough = |found: &Found<_>| matches!(found, Found::Fresh(_));
+    search(host, isolate, lookup, tiers, enough, report).await
+}
+
+/// Where an answer is stored that tells its own key (`No-Vary-Search`), if that
+/// is another one than was looked up: as the tiers are taken there.
+pub async fn placement_by_answer<H: Host>(
+    host: &H,
+    isolate: &Rc<Isolate>,
+    lookup: &Lookup,
+    keyed: &Lookup,
+    taken: &StorePlacement,
+    report: &mut Report,
+) -> Option<StorePlacement> {
+    if keyed.key.slot() == lookup.key.slot() {
+        return None;
+    }
+    let mut there = StorePlacement::default();
+    for tier in tiers_of(keyed) {
+        drop(find_in(host, isolate, keyed, *tier, &mut there, report).await);
+    }
+    there.seen_before |= taken.seen_before;
+    there.written |= taken.written;
+    Some(there)
 }
 
 async fn search<H: Host>(
@@ -222,7 +246,7 @@ async fn find_in<H: Host>(
                 is_of_use: true,
             }));
         }
-        taken.add_path(tier, path, lookup.key.slot());
+        taken.add_path(tier, path);
     }
     found
 }
