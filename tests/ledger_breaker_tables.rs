@@ -71,12 +71,19 @@ fn one_trial_at_a_time() {
 
 #[test]
 fn trouble_of_long_ago_is_none() {
-    let breaker = failed(3);
+    let mut breaker = failed(3);
     let until_ms = NOW_MS + PAUSE_MS_MAX + QUESTION_MS_MAX;
     assert!(breaker.is_troubled(NOW_MS) && breaker.is_troubled(until_ms - 1));
     assert!(!breaker.is_troubled(until_ms) && !breaker.is_closed());
     assert!(!LedgerBreaker::default().is_troubled(NOW_MS));
     assert!(!breaker.is_troubled(NOW_MS - 1), "the clock was set back");
+    // What is asked meanwhile, by an order or a write perhaps, is no trial that
+    // holds a reader's question back.
+    breaker.begin(until_ms - 1);
+    assert!(breaker.wait_ms(until_ms - 1, 7) > 0);
+    assert_eq!(breaker.wait_ms(until_ms, 7), 0);
+    breaker.begin(until_ms);
+    assert_eq!(breaker.wait_ms(until_ms, 7), 0);
 }
 
 #[test]
