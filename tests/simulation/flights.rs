@@ -19,7 +19,7 @@ const AFTER_MS: u64 = 1_000;
 /// After so long without a head, or without a copy after that, some more may
 /// ask beside the first one: how many, `collapse_bounds` shows.
 const ALONE_MS: u64 = 1_000;
-/// For so long after its head a copy is waited for.
+/// For so long after its body a copy is waited for.
 const LANDING_MS: u64 = 11_000;
 /// For how long it is remembered that answers are not for all.
 const UNSHARED_MS: u64 = 60_000;
@@ -46,6 +46,9 @@ pub struct Flight {
     life: Life,
     /// When there was an answer.
     over: Rc<Cell<Option<u64>>>,
+    /// How long its body took after that: a short one is read to its end before
+    /// anything is stored, where a stale copy stands by.
+    body_ms: Cell<u64>,
 }
 
 impl Flight {
@@ -57,7 +60,7 @@ impl Flight {
     /// ended it without a word.
     fn lands(&self, now_ms: u64) -> bool {
         let at_ms = self.over.get().unwrap_or(self.began_ms);
-        !self.is_up() && now_ms < at_ms + LANDING_MS
+        !self.is_up() && now_ms < at_ms + self.body_ms.get() + LANDING_MS
     }
 
     /// Whether they may have waited for long.
@@ -105,6 +108,7 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
         leads: is_for_all(host, request) && !is_excused(host, request) && !beside,
         life: world.executor.current_life(),
         over: Rc::clone(&over),
+        body_ms: Cell::new(0),
     };
     world.trace(|| {
         let (name, key) = (&seat.name, &flight.key);
@@ -250,6 +254,12 @@ pub fn end(
     let world = &host.world;
     let now_ms = world.executor.now_ms();
     over.set(Some(now_ms));
+    let body = said.as_ref().ok().and_then(|(_, body)| body.as_ref());
+    for flight in host.seat.flights.borrow().iter() {
+        if std::ptr::eq(&raw const *flight.over, over) {
+            flight.body_ms.set(body.map_or(0, |body| body.takes_ms));
+        }
+    }
     let until_ms = match said {
         // Those who wait hear that it failed.
         Err(_) => now_ms,
