@@ -327,8 +327,8 @@ impl Host for Platform {
         Pipe::of(body).ok()
     }
 
-    async fn begins_as_gzip(&self, body: Body, timeout_ms: u64) -> (bool, Option<Body>) {
-        let looked = body::begins_as_gzip(body, timeout_ms).await;
+    async fn is_gzip(&self, body: Body, most: u64, timeout_ms: u64) -> (bool, Option<Body>) {
+        let looked = pipe::is_gzip(body, most, timeout_ms).await;
         looked.map_or((false, None), |(is_gzip, body)| (is_gzip, Some(body)))
     }
 

@@ -1,7 +1,7 @@
 //! Asking the origin for an answer that may be stored.
 
 use super::forward::{Evaluate, by_conditions, forward};
-use super::marked_page::check_coding;
+use super::marked_page::{check_coding, is_undecodable};
 use super::outdate::{confirmed, outdate, tells_of_the_page, withdraw};
 use super::stale_candidate::{StaleCandidate, is_gone, is_usable};
 use super::stale_fallback::last_look;
@@ -78,8 +78,8 @@ impl<B> Ask<B> {
     }
 
     /// Reads a short body to its end, so that one which breaks off counts as
-    /// a failure. Only where a stale copy stands by: other answers begin at
-    /// once, and the client sees them break.
+    /// a failure, as does one that cannot be decoded. Only where a stale copy
+    /// stands by: other answers begin at once, and the client sees them break.
     async fn whole<H: Host<Body = B>>(
         mut self,
         host: &H,
@@ -90,6 +90,12 @@ impl<B> Ask<B> {
         let Ok(head) = &self.head else {
             return self;
         };
+        if is_undecodable(&lookup.rule, head) {
+            report.note("origin: the page cannot be decoded".to_owned());
+            self.head = Err(OriginFailure::CutOff);
+            self.body = None;
+            return self;
+        }
         let length = head.fields.get("content-length");
         let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
         let short = length.is_none_or(|length| length <= u64::from(WHOLE_BYTES_MAX));

@@ -291,15 +291,16 @@ pub trait Host: Clone + 'static {
         None
     }
 
-    /// Whether a body begins as gzip does, with the bytes `1f 8b` (RFC 1952
-    /// §2.3.1), as soon as these have come; not if they have not within
-    /// `timeout_ms`. Gives the body back, unless it broke off.
-    async fn begins_as_gzip(
+    /// Whether a body is gzip from its first byte to its last (RFC 1952), has at
+    /// most `most` bytes once it is decoded, and has come within `timeout_ms`.
+    /// Gives the body back as it was, unless it broke off.
+    async fn is_gzip(
         &self,
         body: Self::Body,
+        most: u64,
         timeout_ms: u64,
     ) -> (bool, Option<Self::Body>) {
-        let _ = timeout_ms;
+        let _ = (most, timeout_ms);
         (true, Some(body))
     }
 
