@@ -33,6 +33,11 @@ fn rails() {
         "turbo-frame",
         Some("list"),
     );
+    // ActionDispatch asks both of them for the format of a page, and says so:
+    // `Vary: Accept, X-Requested-With`.
+    let ajax = "/articles | x-requested-with: XMLHttpRequest";
+    same("rails", "/articles", ajax, false);
+    sent("rails", ajax, "x-requested-with", Some("XMLHttpRequest"));
     same(
         "rails",
         "/assets/a.css",
