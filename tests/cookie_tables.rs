@@ -30,7 +30,7 @@ fn check_by(settings: &Value, name: &str, passes: bool) {
         format!("theme=dark, {name}=x"),
     ] {
         let found = plan(settings, &cookies);
-        let bypasses = matches!(found, Plan::Bypass(Bypass::Cookie, _));
+        let bypasses = matches!(found, Plan::Bypass(Bypass::Cookie, _, _));
         assert_eq!(bypasses, passes, "{cookies}");
     }
 }

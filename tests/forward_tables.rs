@@ -7,7 +7,8 @@ mod given;
 mod settings;
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::request::classify::{Bypass, Plan, USER_AGENT, classify};
+use edgekeep::cache::request::classify::{Bypass, Plan, classify};
+use edgekeep::cache::request::origin_request::USER_AGENT;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::forwarding::is_forwarding_field;
 use given::head;
@@ -280,7 +281,7 @@ fn a_bypassed_request_goes_through_whole() {
     let told = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
     #[track_caller]
     fn check(rules: &Rules, request: &str, reason: Bypass, url: &str, fields: &str) {
-        let Plan::Bypass(found, origin) = classify(rules, &head(request)) else {
+        let Plan::Bypass(found, origin, _) = classify(rules, &head(request)) else {
             panic!("{request}: no bypass");
         };
         assert_eq!(found, reason, "{request}");
@@ -395,7 +396,7 @@ fn what_a_client_prefers_is_heard_within_bounds() {
     // What passes whole passes whole.
     let mut request = head("POST");
     request.fields.add("accept", long_list(21, 5000));
-    let Plan::Bypass(_, origin) = classify(&rules(json!({})), &request) else {
+    let Plan::Bypass(_, origin, _) = classify(&rules(json!({})), &request) else {
         panic!("no bypass");
     };
     assert_eq!(origin.fields.get("accept").map(str::len), Some(5000));

@@ -12,7 +12,8 @@ use edgekeep::cache::key::cache_key::{Slot, digest};
 use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
-use edgekeep::cache::request::classify::{Lookup, OriginRequest, Plan, classify, whole_request};
+use edgekeep::cache::request::classify::{Lookup, Plan, classify, whole_request};
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
@@ -394,7 +395,10 @@ fn start(
     let hostile = &mut *mirror.hostile.borrow_mut();
     let isolate = Rc::clone(&isolates[hostile.random.usize(0..isolates.len())]);
     let lookup = match classify(&isolate.rules, &head) {
-        Plan::Lookup(lookup) => Some((*lookup, whole_request(&isolate.rules, &head))),
+        Plan::Lookup(lookup) => {
+            let whole = whole_request(&isolate.rules, &lookup.rule, &head);
+            Some((*lookup, whole))
+        }
         _ => None,
     };
     let (slot, host) = (Rc::default(), mirror.clone());

@@ -127,7 +127,7 @@ fn what_the_edge_says_is_never_the_readers() {
     let told = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
     #[track_caller]
     fn check(rules: &Rules, request: &str, expected: &str) {
-        let Plan::Bypass(_, origin) = classify(rules, &head(request)) else {
+        let Plan::Bypass(_, origin, _) = classify(rules, &head(request)) else {
             panic!("{request}: no bypass");
         };
         assert_eq!(lines(&origin.fields), expected, "{request}");
@@ -166,7 +166,7 @@ fn what_is_ruled_is_what_the_origin_is_asked_for() {
     #[track_caller]
     fn check(rules: &Rules, url: &str, expected: &str) {
         let found = match classify(rules, &head(&format!("GET {url}"))) {
-            Plan::Bypass(_, origin) => format!("bypass {}", origin.url),
+            Plan::Bypass(_, origin, _) => format!("bypass {}", origin.url),
             Plan::Lookup(lookup) => format!("lookup {}", lookup.origin().url),
             other => format!("{other:?}"),
         };

@@ -313,7 +313,7 @@ fn cookies_that_pass_by() {
     ] {
         let found = plan(&django(), "/a/", &[("Cookie", cookies)]);
         assert!(
-            matches!(found, Plan::Bypass(Bypass::Cookie, _)),
+            matches!(found, Plan::Bypass(Bypass::Cookie, _, _)),
             "{cookies}"
         );
     }
@@ -364,7 +364,7 @@ fn a_token_is_not_even_forwarded_where_all_cookies_are() {
         check_cookies(&keyed, "_ga=1; _gid=2", Some("_ga=1"), "cookie:_ga=1");
         // Where the cache is not used, everything arrives.
         match plan(&rules, "/admin/", &[("Cookie", "csrftoken=t; _ga=1")]) {
-            Plan::Bypass(Bypass::Rule, origin) => {
+            Plan::Bypass(Bypass::Rule, origin, _) => {
                 assert_eq!(origin.fields.get("cookie"), Some("csrftoken=t; _ga=1"));
             }
             other => panic!("{other:?}"),

@@ -16,7 +16,7 @@ fn plan(rules: &Rules, request: &str) -> String {
     match classify(rules, &head(request)) {
         Plan::Admin => "admin".to_owned(),
         Plan::Purge(call) => call.dialect.word().to_owned(),
-        Plan::Bypass(reason, _) => reason.word().to_owned(),
+        Plan::Bypass(reason, _, _) => reason.word().to_owned(),
         Plan::Lookup(lookup) if lookup.head_only => "lookup head".to_owned(),
         Plan::Lookup(_) => "lookup".to_owned(),
     }

@@ -12,7 +12,7 @@ use edgekeep::cache::purge::purge_call::{Action, PurgeCall};
 use edgekeep::cache::warm::warm_order;
 use edgekeep::flow::ledger::ledger_store::Reply;
 use edgekeep::flow::ledger::sql::Sql;
-use edgekeep::flow::response::request_log::{Report, problem_line, setting_problem_line};
+use edgekeep::flow::response::request_log::{RequestLog, problem_line, setting_problem_line};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::json_object::{print, read};
 use given::{Database, append, order};
@@ -49,7 +49,7 @@ const RECEIPT: &str = r#"{"id":"i","sequence":1,"received_ms":2,"in_force_ms":3,
 /// Log queries of users rely on names and on which fields are left out.
 #[test]
 fn log_lines() {
-    let hit = Report {
+    let hit = RequestLog {
         event: "request",
         host: "a.test".to_owned(),
         method: "GET".to_owned(),
@@ -67,12 +67,12 @@ fn log_lines() {
         hit: true,
         detail: vec!["cache-api"],
         began_ms: 5,
-        ..Report::default()
+        ..RequestLog::default()
     };
     let expected = r#"{"event":"request","host":"a.test","method":"GET","path":"/\"\\\u0001DELé","status":200,"cache":"hit","tier":"cache-api","age":1,"ttl":-2,"key":"k","entry":"e","reads":["cache-api"],"stores":[],"origin":0,"fragments":3,"ms":0,"notes":[],"collapsed":true}"#;
     assert_eq!(print(&hit), expected.replace("DEL", "\u{7f}"));
     assert_eq!(
-        print(&Report::default()),
+        print(&RequestLog::default()),
         r#"{"event":"","host":"","method":"","path":"","status":0,"cache":"","reads":[],"stores":[],"origin":0,"ms":0,"notes":[]}"#
     );
     assert_eq!(

@@ -8,7 +8,7 @@ use super::setup::{LedgerFaults, PageSetup, Setup, Small, TierFaults, chance, pi
 use super::storm::{Guard, STORM_EVERY};
 use super::switches::Switch;
 use super::terms::{Terms, Windows};
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use fastrand::Rng;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use super::promises::{Promise, others_ms};
 use super::setup::{SEARCH, START_MS};
 use super::world::{Seat, World};
 use edgekeep::cache::origin::failure::OriginFailure;
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::http::head::ResponseHead;
 use std::cell::Cell;
 use std::collections::BTreeMap;

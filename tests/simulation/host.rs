@@ -15,7 +15,7 @@ use edgekeep::cache::key::cache_key::Slot;
 use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::flow::runtime::host::{
     BodyError, Host, LedgerReply, NoPipe, OriginTimeouts, StoreRequest, Tier, Upload,
 };

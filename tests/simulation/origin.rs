@@ -7,7 +7,7 @@ use super::regimes::{ERRORS, Regime, UNRULY};
 use super::setup::{COOKIE, PageSetup};
 use super::world::World;
 use edgekeep::cache::origin::failure::OriginFailure;
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::http::date;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;

@@ -13,7 +13,7 @@ use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::selector;
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::flow::runtime::host::{Host, Tier};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{RequestHead, ResponseHead};

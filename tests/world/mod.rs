@@ -16,7 +16,7 @@ use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::{
     AT_ONCE_BYTES_MAX, BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,

@@ -1,7 +1,7 @@
 //! What the simulated origin answers.
 
 use super::Bytes;
-use edgekeep::cache::request::classify::OriginRequest;
+use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 

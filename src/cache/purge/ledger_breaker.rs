@@ -63,7 +63,7 @@ impl LedgerBreaker {
     fn pause_ms(&self, seed: u64) -> u64 {
         let doubled = self.failures.saturating_sub(1).min(u64::BITS - 1);
         let pause_ms = PAUSE_MS.saturating_mul(1 << doubled).min(PAUSE_MS_MAX);
-        jitter::spread(pause_ms, seed, self.failed_ms)
+        jitter::shortened(pause_ms, 0.25, seed, self.failed_ms)
     }
 
     /// A question is sent.

@@ -9,7 +9,8 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::zone_purge::ZoneResponse;
-use crate::cache::request::classify::OriginRequest;
+use crate::cache::request::classify::Plan;
+use crate::cache::request::origin_request::OriginRequest;
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use std::any::Any;
@@ -265,10 +266,23 @@ pub trait Host: Clone + 'static {
         None
     }
 
-    /// The client's request with all its fields, where `serve_as` was given
+    /// The client's request with all its fields, where `serve` was given
     /// only those of its fields that are read; `None` if it was given all.
     fn whole_head(&self) -> Option<RequestHead> {
         None
+    }
+
+    /// Whether there is memory for a request that has to wait. It holds that
+    /// memory until it ends.
+    fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
+        let _ = (plan, head, has_body);
+        true
+    }
+
+    /// A request that is looked up holds so many bytes from now on, should it
+    /// have to wait.
+    fn hold_bytes(&self, bytes: usize) {
+        let _ = bytes;
     }
 
     /// Asks the origin. A body that takes longer than it may breaks off; one
