@@ -1,7 +1,7 @@
 //! Shows which requests share a cache key and which never do.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::key::cache_key::CacheKey;
+use edgekeep::cache::key::cache_key::{CacheKey, TRACKING};
 use edgekeep::cache::request::classify::{Plan, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -71,50 +71,36 @@ fn a_key_has_one_spelling() {
 #[test]
 fn tracking_parameters_are_dropped() {
     let plain = rules(json!({}));
-    let dropped = [
-        "utm_source",
-        "utm_",
-        "utm_anything",
-        "gclid",
-        "gclsrc",
-        "dclid",
-        "gbraid",
-        "wbraid",
-        "gad_source",
-        "gad_campaignid",
-        "_ga",
-        "_gl",
-        "fbclid",
-        "msclkid",
-        "yclid",
-        "ysclid",
-        "twclid",
-        "ttclid",
-        "li_fat_id",
-        "igshid",
-        "igsh",
-        "mc_cid",
-        "mc_eid",
-        "_hsenc",
-        "_hsmi",
-        "hsCtaTracking",
-        "mkt_tok",
-        "vero_id",
-        "oly_anon_id",
-        "oly_enc_id",
-        "_openstat",
-        "s_kwcid",
-        "epik",
-        "srsltid",
-        "rb_clickid",
-        "utm%5Fsource",
-        "%67clid",
-    ];
-    for name in dropped {
-        let url = format!("http://a.test/?b=1&{name}=x&{name}&a");
+    // Links as advertisers and mail services document them.
+    for query in [
+        // Google Analytics: Campaign URL Builder.
+        "utm_id=1&utm_source=news&utm_medium=mail&utm_campaign=spring&utm_term=a&utm_content=b",
+        // Google Ads: auto-tagging, with what Safari on iOS gets instead; cross-domain links.
+        "gclid=Cj0KCQ&gad_source=1&gad_campaignid=2",
+        "gbraid=0AAAA&wbraid=Cj0KCQ&_gl=1*1a*_ga*MQ",
+        // Meta, Instagram; Microsoft Advertising; TikTok.
+        "fbclid=IwAR0&igsh=MzRl&msclkid=3b1&ttclid=E.C.P",
+        // Mailchimp; HubSpot; Marketo.
+        "mc_cid=a1&mc_eid=UNIQID&_hsenc=p2A&_hsmi=1&mkt_tok=MTIz",
+        // Escaped otherwise.
+        "utm%5Fsource=x&%67clid=1",
+    ] {
+        let url = format!("http://a.test/?b=1&{query}&a");
+        assert_eq!(key(&plain, &url).text, "http://a.test/?a&b=1", "{query}");
+    }
+    // Of each that is dropped: however often, with and without a value; of a
+    // longer name nothing.
+    for name in TRACKING {
+        let (one, longer) = match name.strip_suffix('*') {
+            Some(start) => (format!("{start}anything"), format!("x{start}")),
+            None => (name.to_owned(), format!("{name}2")),
+        };
+        let url = format!("http://a.test/?b=1&{one}=x&{one}&a");
         assert_eq!(key(&plain, &url).text, "http://a.test/?a&b=1", "{name}");
-        let url = format!("http://a.test/?{name}=x");
+        let url = format!("http://a.test/?{one}=x");
         assert_eq!(key(&plain, &url).text, "http://a.test/", "{name}");
+        let url = format!("http://a.test/?{longer}=x");
+        assert_eq!(key(&plain, &url).text, url, "{name}");
     }
     let kept = [
         "utm",

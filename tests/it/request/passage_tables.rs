@@ -30,34 +30,50 @@ fn key_text(request: &str) -> String {
         let line = format!("\nfield:{name}={value}");
         let fixed = ["via", "x-forwarded-proto", "user-agent", "accept-encoding"];
         assert!(
-            text.contains(&line) || UNKEYED.contains(&name) || fixed.contains(&name),
+            text.contains(&line) || is_unkeyed(name) || fixed.contains(&name),
             "{request}: {name}: {value} is not in {text:?}"
         );
     }
     text
 }
 
-/// Fields that pass without being in the key, by kind: negotiation, who asks,
-/// directives, what a browser says of itself; and what the owner has named.
-const UNKEYED: [&str; 17] = [
+/// Fields that may pass without being in the key, by the specification that says
+/// what they are for: none chooses another resource.
+const UNKEYED: [&str; 15] = [
     "accept",
     "accept-encoding",
-    "accept-language",
+    "accept-language", // negotiation: RFC 9110 §12.5
     "authorization",
+    "cookie", // who asks: RFC 9110 §11.6.2, RFC 6265 §5.4
     "cache-control",
-    "cookie",
-    "dnt",
-    "pragma",
-    "priority",
+    "pragma", // directives to caches: RFC 9111 §5.2, §5.4
     "referer",
-    "save-data",
-    "sec-ch-ua",
-    "sec-fetch-mode",
-    "sec-gpc",
-    "upgrade-insecure-requests",
-    "user-agent",
-    "x-named",
+    "user-agent",                // context: RFC 9110 §10.1
+    "priority",                  // RFC 9218
+    "upgrade-insecure-requests", // CSP: Upgrade Insecure Requests
+    "save-data",                 // Save Data API
+    "dnt",
+    "sec-gpc", // Tracking Preference Expression, Global Privacy Control
+    "x-named", // the owner's choice
 ];
+
+/// Fields of Client Hints and of Fetch Metadata.
+fn is_unkeyed(name: &str) -> bool {
+    UNKEYED.contains(&name) || name.starts_with("sec-ch-") || name.starts_with("sec-fetch-")
+}
+
+/// Two pages' requests as a browser sends them: they share a key.
+#[test]
+fn what_browsers_send_by_themselves_is_not_in_the_key() {
+    let chrome = "GET | Sec-CH-UA: \"Chromium\";v=\"142\" | Sec-CH-UA-Mobile: ?0 | Sec-CH-UA-Platform: \"Linux\" \
+        | Upgrade-Insecure-Requests: 1 | User-Agent: Mozilla/5.0 | Accept: text/html,*/*;q=0.8 \
+        | Sec-Fetch-Site: none | Sec-Fetch-Mode: navigate | Sec-Fetch-User: ?1 | Sec-Fetch-Dest: document \
+        | Accept-Encoding: gzip, deflate, br, zstd | Accept-Language: en-GB,en;q=0.9 | Priority: u=0, i";
+    let firefox = "GET | User-Agent: Mozilla/5.0 | Accept: text/html,*/*;q=0.8 | Accept-Language: de | DNT: 1 | Sec-GPC: 1 \
+        | Referer: http://a.test/x | Cookie: theme=dark | Cache-Control: no-cache | Pragma: no-cache | Save-Data: on";
+    let (chrome, firefox) = (key_text(chrome), key_text(firefox));
+    assert_eq!(chrome, firefox);
+}
 
 #[test]
 fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
@@ -92,7 +108,7 @@ fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
         let twice = key_text(&format!("GET | {name}: evil | {name}: worse"));
         assert!(![&one, &other, &plain].contains(&&twice), "{name}");
     }
-    for name in UNKEYED {
+    for name in UNKEYED.into_iter().chain(["sec-ch-ua", "sec-fetch-mode"]) {
         assert_eq!(key_text(&format!("GET | {name}: a")), plain, "{name}");
     }
     // What does not reach the origin is not in the key either.
