@@ -77,3 +77,20 @@ pub fn stored(text: &str) -> Entry {
         other => panic!("{text}: {other:?}"),
     }
 }
+
+/// `LIFETIME SWR SIE` of what is stored, or why it is not.
+#[track_caller]
+pub fn outcome(lookup: &Lookup, answer: &str) -> String {
+    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
+        Next::Store(entry) => terms(&entry),
+        Next::Forward(reason) => reason.word().to_owned(),
+        other => panic!("{answer}: {other:?}"),
+    }
+}
+
+/// `LIFETIME SWR SIE` of an entry.
+pub fn terms(entry: &Entry) -> String {
+    let terms = entry.terms;
+    let (swr, sie) = (terms.stale_while_revalidate, terms.stale_if_error);
+    format!("{} {swr} {sie}", terms.lifetime)
+}

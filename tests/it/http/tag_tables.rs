@@ -2,25 +2,8 @@
 //! answer whose head is too large for the tiers.
 
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::storability::{Next, settle};
-use edgekeep::cache::request::classify::Lookup;
 use serde_json::json;
-use testkit::given::{exchange, head, lookup, stored};
-
-/// `LIFETIME SWR SIE` of what is stored, or why it is not.
-fn outcome(lookup: &Lookup, answer: &str) -> String {
-    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => terms(&entry),
-        Next::Forward(reason) => reason.word().to_owned(),
-        other => panic!("{answer}: {other:?}"),
-    }
-}
-
-fn terms(entry: &Entry) -> String {
-    let terms = entry.terms;
-    let (swr, sie) = (terms.stale_while_revalidate, terms.stale_if_error);
-    format!("{} {swr} {sie}", terms.lifetime)
-}
+use testkit::given::{lookup, outcome, stored};
 
 #[test]
 fn tags_are_read_in_the_fields_of_drupal_and_others() {

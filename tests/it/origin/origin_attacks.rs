@@ -2,40 +2,11 @@
 //! unreachable to the others.
 
 #[allow(dead_code, reason = "other tests use the rest")]
-use edgekeep::cache::config::rules::Rules;
 use edgekeep::flow::fetch::pass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
-use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::credentials::Keys;
-use edgekeep::flow::isolate::state::Isolate;
-use edgekeep::http::fields::Fields;
-use edgekeep::http::head::{Method, RequestHead};
-use edgekeep::http::url::Url;
 use serde_json::{Value, json};
-use std::rc::Rc;
+use testkit::origin::{answers, asked, place, plan, send, send_with, timed, upload};
 use testkit::world::place::{Place, START_MS, Slot, origin};
 use testkit::world::{Bytes, Plan, World};
-
-fn place(world: &World, settings: &Value) -> Place {
-    let rules = Rules::read_json(&settings.to_string()).expect("settings");
-    Place {
-        world: world.with_clock(0),
-        isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
-    }
-}
-
-fn answers(status: u16, slow_ms: u64) -> Plan {
-    Plan::Answer {
-        slow_ms,
-        cut: false,
-        status,
-        fields: Fields::new(),
-        body: status.to_string(),
-    }
-}
-
-fn plan(world: &World, path: &str, plan: Plan) {
-    world.state.borrow_mut().plans.insert(path.to_owned(), plan);
-}
 
 /// The same isolate, asked by this reader.
 fn as_reader(place: &Place, reader: &'static str) -> Place {
@@ -52,11 +23,6 @@ const READERS: [&str; 5] = [
     "192.0.2.5",
 ];
 
-/// Sends a request with a body, if there is one.
-fn send(place: &Place, method: &'static str, url: &str, body: Option<Bytes>) -> Slot {
-    send_with(place, method, url, Fields::new(), body)
-}
-
 /// Sends a POST whose body is told to be of this length, and comes whole after
 /// some time.
 fn post(place: &Place, path: &str, length: u64, takes_ms: u64) -> Slot {
@@ -68,45 +34,6 @@ fn post(place: &Place, path: &str, length: u64, takes_ms: u64) -> Slot {
         .collect();
     let url = format!("http://a.test{path}");
     send_with(place, "POST", &url, fields, Some(body))
-}
-
-fn send_with(
-    place: &Place,
-    method: &'static str,
-    url: &str,
-    fields: Fields,
-    body: Option<Bytes>,
-) -> Slot {
-    let head = RequestHead {
-        method: Method::named(method),
-        url: Url::parse(url).expect("a URL"),
-        fields,
-    };
-    let slot = Slot::default();
-    let (place, filled) = (place.clone(), Rc::clone(&slot));
-    place.clone().world.executor.spawn(async move {
-        let answer = serve(&place.world, &place.isolate, head, body).await;
-        *filled.borrow_mut() = Some(answer);
-    });
-    slot
-}
-
-/// Sends a POST with a body.
-fn upload(place: &Place, path: &str) -> Slot {
-    let body = Bytes::new("a=1".to_owned(), false);
-    send(place, "POST", &format!("http://a.test{path}"), Some(body))
-}
-
-/// What a request gets, and after how many milliseconds.
-fn timed(place: &Place, slot: &Slot) -> (String, u64) {
-    let began_ms = place.world.executor.now_ms();
-    let answer = place.finish(slot);
-    (answer, place.world.executor.now_ms() - began_ms)
-}
-
-fn asked(world: &World) -> Vec<String> {
-    let state = world.state.borrow();
-    state.asked.iter().map(|r| r.url.clone()).collect()
 }
 
 fn breaker_settings() -> Value {

@@ -7,77 +7,15 @@ use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, TRIALS};
 use edgekeep::cache::origin::concurrency_limit::LINE_MAX;
-use edgekeep::flow::handle::serve;
-use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::origins::{Asker, Origins, Pass, Refusal};
-use edgekeep::flow::isolate::state::Isolate;
-use edgekeep::http::fields::Fields;
-use edgekeep::http::head::{Method, RequestHead};
-use edgekeep::http::url::Url;
 use serde_json::{Value, json};
-use std::rc::Rc;
-use testkit::world::place::{LAG_MS, Place, START_MS, Slot, origin};
-use testkit::world::{Bytes, Plan, World};
-
-fn place(world: &World, settings: &Value) -> Place {
-    let rules = Rules::read_json(&settings.to_string()).expect("settings");
-    Place {
-        world: world.with_clock(0),
-        isolate: Rc::new(Isolate::new(rules, Keys::of_default(""))),
-    }
-}
-
-fn answers(status: u16, slow_ms: u64) -> Plan {
-    Plan::Answer {
-        slow_ms,
-        cut: false,
-        status,
-        fields: Fields::new(),
-        body: status.to_string(),
-    }
-}
-
-fn plan(world: &World, path: &str, plan: Plan) {
-    world.state.borrow_mut().plans.insert(path.to_owned(), plan);
-}
+use testkit::origin::{answers, asked, place, plan, send, timed, upload};
+use testkit::world::place::{LAG_MS, START_MS, Slot, origin};
+use testkit::world::{Plan, World};
 
 const FAILS: ResponseVerdict = ResponseVerdict::Fails {
     retry_after_ms: None,
 };
-
-/// Sends a request with a body, if there is one.
-fn send(place: &Place, method: &'static str, url: &str, body: Option<Bytes>) -> Slot {
-    let head = RequestHead {
-        method: Method::named(method),
-        url: Url::parse(url).expect("a URL"),
-        fields: Fields::new(),
-    };
-    let slot = Slot::default();
-    let (place, filled) = (place.clone(), Rc::clone(&slot));
-    place.clone().world.executor.spawn(async move {
-        let answer = serve(&place.world, &place.isolate, head, body).await;
-        *filled.borrow_mut() = Some(answer);
-    });
-    slot
-}
-
-/// Sends a POST with a body.
-fn upload(place: &Place, path: &str) -> Slot {
-    let body = Bytes::new("a=1".to_owned(), false);
-    send(place, "POST", &format!("http://a.test{path}"), Some(body))
-}
-
-/// What a request gets, and after how many milliseconds.
-fn timed(place: &Place, slot: &Slot) -> (String, u64) {
-    let began_ms = place.world.executor.now_ms();
-    let answer = place.finish(slot);
-    (answer, place.world.executor.now_ms() - began_ms)
-}
-
-fn asked(world: &World) -> Vec<String> {
-    let state = world.state.borrow();
-    state.asked.iter().map(|r| r.url.clone()).collect()
-}
 
 #[test]
 fn nothing_lasts_longer_than_the_deadline() {

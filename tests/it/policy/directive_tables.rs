@@ -9,6 +9,7 @@ use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::http::cache_control::RequestControl;
 use edgekeep::http::fields::Fields;
 use serde_json::{Value, json};
+use testkit::controls::{fields, in_words};
 use testkit::given::{NOW, lookup, stored};
 
 /// A control in few words: numbers as `name=n`, flags by name.
@@ -23,21 +24,7 @@ fn words(control: &RequestControl) -> String {
         ("no-store", control.no_store),
         ("only-if-cached", control.only_if_cached),
     ];
-    let numbers = numbers
-        .iter()
-        .filter_map(|(n, v)| v.map(|v| format!("{n}={v}")));
-    let flags = flags
-        .iter()
-        .filter(|(_, set)| *set)
-        .map(|(n, _)| (*n).to_owned());
-    numbers.chain(flags).collect::<Vec<_>>().join(" ")
-}
-
-fn fields(text: &str) -> Fields {
-    let lines = text.split(" | ").filter(|line| !line.is_empty());
-    lines
-        .map(|line| line.split_once(": ").expect("name: value"))
-        .collect()
+    in_words(&numbers, &flags)
 }
 
 #[test]

@@ -8,22 +8,7 @@ use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
-use testkit::given::{exchange, head, stored};
-
-/// `LIFETIME SWR SIE` of what is stored, or why it is not.
-fn outcome(lookup: &Lookup, answer: &str) -> String {
-    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => terms(&entry),
-        Next::Forward(reason) => reason.word().to_owned(),
-        other => panic!("{answer}: {other:?}"),
-    }
-}
-
-fn terms(entry: &Entry) -> String {
-    let terms = entry.terms;
-    let (swr, sie) = (terms.stale_while_revalidate, terms.stale_if_error);
-    format!("{} {swr} {sie}", terms.lifetime)
-}
+use testkit::given::{exchange, head, outcome, stored};
 
 /// A look-up of this URL, where the origin is asked as `origin.test`.
 fn lookup_of(url: &str, rule: &Value) -> Lookup {

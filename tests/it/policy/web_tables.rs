@@ -7,25 +7,9 @@ use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Next, settle};
 use edgekeep::cache::purge::feed::News;
 use edgekeep::cache::purge::index::PurgeIndex;
-use edgekeep::cache::request::classify::Lookup;
 use serde_json::{Value, json};
-use testkit::given::{NOW, exchange, head, lookup, stored};
+use testkit::given::{NOW, exchange, head, lookup, outcome, stored, terms};
 use testkit::random::Hostile;
-
-/// `LIFETIME SWR SIE` of what is stored, or why it is not.
-fn outcome(lookup: &Lookup, answer: &str) -> String {
-    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => terms(&entry),
-        Next::Forward(reason) => reason.word().to_owned(),
-        other => panic!("{answer}: {other:?}"),
-    }
-}
-
-fn terms(entry: &Entry) -> String {
-    let terms = entry.terms;
-    let (swr, sie) = (terms.stale_while_revalidate, terms.stale_if_error);
-    format!("{} {swr} {sie}", terms.lifetime)
-}
 
 #[track_caller]
 fn check(defaults: &Value, answer: &str, expected: &str) {
