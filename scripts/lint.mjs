@@ -8,7 +8,7 @@ const STEPS = [
   { args: ['fmt', '--all', '--check'] },
   { args: ['clippy', '--quiet', '--workspace', '--all-targets', '--', '-D', 'warnings'] },
   { args: ['clippy', '--quiet', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'] },
-  { args: ['doc', '--quiet', '--workspace', '--no-deps', '--document-private-items'], env: { RUSTDOCFLAGS: '-D warnings' } },
+  { args: ['doc', '--quiet', '--workspace', '--no-deps'], env: { RUSTDOCFLAGS: '-D warnings' } },
   { args: ['test', '--quiet', '--test', 'house'] },
 ]
 

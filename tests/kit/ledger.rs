@@ -33,6 +33,12 @@ pub enum Fails {
     After,
 }
 
+impl Default for Database {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Database {
     pub fn new() -> Self {
         Self {

@@ -8,6 +8,12 @@ pub struct Hostile {
     seed: u64,
 }
 
+impl Default for Hostile {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Hostile {
     pub fn new() -> Self {
         let set = std::env::var("EDGEKEEP_SEED").ok();
