@@ -8,7 +8,7 @@ const STEPS = [
   { args: ['fmt', '--all', '--check'] },
   { args: ['clippy', '--quiet', '--workspace', '--all-targets', '--', '-D', 'warnings'] },
   { args: ['clippy', '--quiet', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'] },
-  { args: ['doc', '--quiet', '--workspace', '--no-deps'], env: { RUSTDOCFLAGS: '-D warnings' } },
+  { args: ['doc', '--quiet', '--workspace', '--no-deps'], env: { RUSTDOCFLAGS: '-D warnings -A rustdoc::private_intra_doc_links' } },
   { args: ['test', '--quiet', '--test', 'house'] },
 ]
 
