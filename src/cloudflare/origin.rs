@@ -5,7 +5,7 @@ use super::js::glue::{self, CUT, LATE, OriginCall, UNSENT};
 use super::js::message;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::request::classify::OriginRequest;
-use crate::flow::runtime::host::{AT_ONCE_BYTES_MAX, Patience, Upload};
+use crate::flow::runtime::host::{AT_ONCE_BYTES_MAX, OriginTimeouts, Upload};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ pub async fn ask(
     request: &OriginRequest,
     client: Option<&JsValue>,
     upload: Option<Upload<Body>>,
-    patience: Patience,
+    patience: OriginTimeouts,
 ) -> Result<(ResponseHead, Option<Body>), (OriginFailure, String)> {
     let (body, is_sent) = match upload {
         Some(Upload { body, is_sent }) => (Some(body), is_sent),

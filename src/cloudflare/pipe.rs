@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::guard;
 use super::js::streams::{self, Reader, Writer};
-use crate::flow::runtime::host::{self, BodyError, Gone};
+use crate::flow::runtime::host::{self, BodyError, ReaderGone};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
@@ -51,9 +51,9 @@ impl host::BodyPipe for Pipe {
         })
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone> {
         let written = self.writer.write(&Uint8Array::from(bytes)).await;
-        written.map_err(|_| Gone)
+        written.map_err(|_| ReaderGone)
     }
 
     async fn close(mut self) {

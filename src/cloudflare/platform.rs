@@ -9,16 +9,18 @@ use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, guard, origin, respond, tiers};
 use crate::cache::key::cache_key::Slot;
-use crate::cache::ledger::wire::{Order, Question, Told};
+use crate::cache::ledger::wire::{Order, PastOrder, Question};
 use crate::cache::origin::failure::OriginFailure;
-use crate::cache::purge::feed::News;
+use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::{ADMIN_PATH, OriginRequest};
 use crate::cloudflare::ledger::client;
 use crate::cloudflare::ledger::sql::Database;
 use crate::flow::ledger::ledger_store::LedgerStore;
 use crate::flow::response::request_log::log_problem;
-use crate::flow::runtime::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
+use crate::flow::runtime::host::{
+    BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
+};
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use js_sys::Promise;
@@ -202,7 +204,7 @@ impl Host for Platform {
         held.map_err(|error| message(&error))
     }
 
-    fn keep(&self, body: Option<Body>, keep: Keep, for_client: bool) -> Option<Body> {
+    fn keep(&self, body: Option<Body>, keep: StoreRequest, for_client: bool) -> Option<Body> {
         let split = match body {
             Some(body) if for_client => body.twice().map(|(one, other)| (Some(one), Some(other))),
             body => Ok((body, None)),
@@ -298,7 +300,7 @@ impl Host for Platform {
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Body>>,
-        patience: Patience,
+        patience: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Body>), OriginFailure> {
         match origin::ask(request, self.request(), upload, patience).await {
             Ok(answer) => Ok(answer),
@@ -334,35 +336,35 @@ impl Host for Platform {
         pipe::decompressed(body).ok()
     }
 
-    async fn append(&self, order: &Order) -> Result<Ordered, String> {
+    async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
         in_time(client::append(self.env(), order)).await
     }
 
-    async fn news(&self, after: u64) -> Result<News, String> {
+    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
         match &self.0.behind {
             Behind::Request { .. } | Behind::Cron(..) => {
                 in_time(client::news(self.env(), after)).await
             }
             Behind::Ledger(step) => {
                 let text = step.ledger.news(after, self.now_ms())?;
-                News::decode(&text).map_err(|error| error.to_string())
+                PurgeFeed::decode(&text).map_err(|error| error.to_string())
             }
         }
     }
 
-    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
         match &self.0.behind {
             Behind::Request { .. } | Behind::Cron(..) => {
                 in_time(client::counted_news(self.env(), after, kv_writes)).await
             }
             Behind::Ledger(step) => {
                 let text = step.ledger.counted_news(after, kv_writes, self.now_ms())?;
-                News::decode(&text).map_err(|error| error.to_string())
+                PurgeFeed::decode(&text).map_err(|error| error.to_string())
             }
         }
     }
 
-    async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
         in_time(client::history(self.env(), question)).await
     }
 

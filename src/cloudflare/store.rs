@@ -7,13 +7,13 @@ use super::tiers;
 use crate::cache::key::cache_key::Slot;
 use crate::cache::store::kv_breaker::BODY_FAILED;
 use crate::flow::response::request_log::log_problem;
-use crate::flow::runtime::host::{Host, Keep, Tier};
+use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
 impl Platform {
     /// Logs that a body broke off, and with it all its copies.
-    pub(super) fn lost_body(&self, keep: &Keep, problem: &str) {
+    pub(super) fn lost_body(&self, keep: &StoreRequest, problem: &str) {
         let told = format!("{BODY_FAILED}{problem}");
         for (tier, _) in &keep.places {
             keep.landed.tell(*tier, Err(&told));
@@ -23,7 +23,7 @@ impl Platform {
     }
 
     /// Writes an entry to its tiers.
-    pub(super) fn store(&self, mut keep: Keep, copy: Result<Copy, JsValue>) {
+    pub(super) fn store(&self, mut keep: StoreRequest, copy: Result<Copy, JsValue>) {
         if let Ok(copy) = &copy {
             // Known now even if the origin did not say: later answers can.
             // A status that has no body has no length either (RFC 9110 §8.6).
@@ -51,7 +51,7 @@ impl Platform {
 
     /// Writes an entry to one tier. If that fails or the body breaks off,
     /// nothing of it may stay there.
-    async fn write(&self, tier: Tier, slot: &Slot, keep: &Keep, body: &Copy) {
+    async fn write(&self, tier: Tier, slot: &Slot, keep: &StoreRequest, body: &Copy) {
         let entry = &keep.entry;
         let written = match tier {
             Tier::CacheApi => tiers::keep_in_cache(slot, entry, body, self.request()).await,

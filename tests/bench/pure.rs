@@ -12,8 +12,8 @@ use edgekeep::cache::ledger::wire::MARKS_MAX;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::{Times, initial_age, terms};
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
-use edgekeep::cache::policy::storability::{Exchange, Next, settle};
-use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
+use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
@@ -115,8 +115,8 @@ fn entry(lookup: &Lookup, tags: usize) -> Entry {
         on_error: false,
         ranged: false,
     };
-    match settle(&exchange, Ok(&head)) {
-        Next::Store(entry) => *entry,
+    match decide_response(&exchange, Ok(&head)) {
+        ResponseDecision::Store(entry) => *entry,
         next => panic!("{next:?}"),
     }
 }
@@ -133,7 +133,7 @@ fn full_index() -> PurgeIndex {
                 Numbers { hard, soft: 0 },
             )
         };
-        let news = News {
+        let news = PurgeFeed {
             after: if first == 0 { 0 } else { START + first },
             sequence: START + first + page,
             complete: first + page >= MARKS_MAX,
@@ -144,7 +144,7 @@ fn full_index() -> PurgeIndex {
             },
             marks: (first + 1..=first + page).map(mark).collect(),
             kv_writes: None,
-            ..News::default()
+            ..PurgeFeed::default()
         };
         assert!(index.learn(&news));
     }

@@ -10,7 +10,7 @@ use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::MARKS_MAX;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
-use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
+use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{mark_of, marks};
 use edgekeep::http::url::Url;
@@ -20,10 +20,10 @@ use std::hint::black_box;
 const START: u64 = 1_795_424_400_000;
 
 /// The pages by which an isolate that starts learns of all marks.
-fn pages() -> Vec<News> {
+fn pages() -> Vec<PurgeFeed> {
     let page = NEWS_MARKS_MAX as u64;
     let firsts = (0..MARKS_MAX).step_by(NEWS_MARKS_MAX);
-    let told = firsts.map(|first| News {
+    let told = firsts.map(|first| PurgeFeed {
         after: if first == 0 { 0 } else { START + first },
         sequence: START + first + page,
         complete: first + page >= MARKS_MAX,
@@ -46,7 +46,7 @@ fn pages() -> Vec<News> {
                 (mark_of(&format!("tag:purged-{n}")), Numbers { hard, soft })
             })
             .collect(),
-        ..News::default()
+        ..PurgeFeed::default()
     });
     told.collect()
 }
@@ -135,7 +135,7 @@ fn beside(bench: &mut Criterion) {
 }
 
 fn learning(bench: &mut Criterion) {
-    let texts: Vec<String> = pages().iter().map(News::encode).collect();
+    let texts: Vec<String> = pages().iter().map(PurgeFeed::encode).collect();
     println!(
         "all news: {} bytes",
         texts.iter().map(String::len).sum::<usize>()
@@ -144,7 +144,7 @@ fn learning(bench: &mut Criterion) {
         bench.iter(|| {
             let mut index = PurgeIndex::default();
             for text in &texts {
-                let news = News::decode(black_box(text)).expect("news");
+                let news = PurgeFeed::decode(black_box(text)).expect("news");
                 index.learn(&news);
             }
             index.len()

@@ -16,7 +16,7 @@ use asks::Asks;
 use cpu::Cpu;
 use edgekeep::cache::config::rule::Kv;
 use fastrand::Rng;
-use model::{Month, Way};
+use model::{BreakerPass, Month};
 use month::{Asked, Counted, Scene, Subject};
 use prices::Prices;
 use sample::MONTH_SECONDS;
@@ -385,10 +385,10 @@ fn more_requests_cost_more_dollars_and_less_each() {
             assert!(each < dearer, "{requests}: {each} after {dearer}");
         }
         before = Some((bill, each));
-        let nothing = month.beside(Way::NoCache, &cpu);
+        let nothing = month.beside(BreakerPass::NoCache, &cpu);
         assert_eq!((nothing.origin, prices.bill(&nothing)), (requests, 0.0));
-        let recipe = month.beside(Way::Recipe, &cpu);
-        let workers_cache = month.beside(Way::WorkersCache, &cpu);
+        let recipe = month.beside(BreakerPass::Recipe, &cpu);
+        let workers_cache = month.beside(BreakerPass::WorkersCache, &cpu);
         assert!(workers_cache.origin < recipe.origin);
         assert!(used.cache_calls > requests && used.kv_gb_months > 0.0);
     }
@@ -416,5 +416,5 @@ fn a_report_has_all_ways_of_all_months() {
             .map(|f| f["way"].as_str().expect("a word").to_owned());
         ways.collect::<Vec<_>>()
     };
-    assert_eq!(figures(&options), Way::ALL.map(Way::word));
+    assert_eq!(figures(&options), BreakerPass::ALL.map(BreakerPass::word));
 }

@@ -30,14 +30,14 @@ const ROWS_READ_A_QUESTION: f64 = 8.0;
 
 /// How a month is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum BreakerPass {
     NoCache,
     Recipe,
     WorkersCache,
     Edgekeep(Kv),
 }
 
-impl Way {
+impl BreakerPass {
     pub const ALL: [Self; 6] = [
         Self::NoCache,
         Self::Recipe,
@@ -206,14 +206,14 @@ impl Month {
     }
 
     /// What the others use.
-    pub fn beside(&self, way: Way, cpu: &Cpu) -> Use {
+    pub fn beside(&self, way: BreakerPass, cpu: &Cpu) -> Use {
         let centres = data_centres(self.centres);
         match way {
-            Way::Recipe => beside::recipe(&self.site, self.requests, &centres, cpu),
-            Way::WorkersCache => {
+            BreakerPass::Recipe => beside::recipe(&self.site, self.requests, &centres, cpu),
+            BreakerPass::WorkersCache => {
                 beside::workers_cache(&self.site, self.requests, self.purges_per_hour, cpu)
             }
-            Way::NoCache | Way::Edgekeep(_) => beside::nothing(self.requests),
+            BreakerPass::NoCache | BreakerPass::Edgekeep(_) => beside::nothing(self.requests),
         }
     }
 }

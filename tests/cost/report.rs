@@ -2,7 +2,7 @@
 
 use super::asks::Asks;
 use super::cpu::Cpu;
-use super::model::{self, Month, Way};
+use super::model::{self, BreakerPass, Month};
 use super::options::Options;
 use super::prices::{Prices, Use};
 use super::traffic::Site;
@@ -72,9 +72,9 @@ fn growth(options: &Options, cpu: &Cpu, prices: &Prices) -> Value {
     });
     let mut figures = Vec::new();
     for month in &months {
-        for way in Way::ALL {
+        for way in BreakerPass::ALL {
             let uses: Vec<Use> = match way {
-                Way::Edgekeep(kv) => {
+                BreakerPass::Edgekeep(kv) => {
                     let all = jobs.iter().zip(&played);
                     let these =
                         all.filter(|((of, by, _), _)| of.requests == month.requests && *by == kv);

@@ -2,7 +2,7 @@
 
 use crate::given::{exchange, head};
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::policy::withheld_fields::vary_of;
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
@@ -51,12 +51,12 @@ pub fn whole(profile: &str, requests: &[&str]) {
 pub fn check(profile: &str, request: &str, answer: &str, expected: &str) {
     let lookup = lookup(profile, request);
     let answer = head(answer);
-    let mut found = match settle(&exchange(&lookup, None, false), Ok(&answer)) {
-        Next::Store(entry) => {
+    let mut found = match decide_response(&exchange(&lookup, None, false), Ok(&answer)) {
+        ResponseDecision::Store(entry) => {
             assert!(!entry.fields.has("set-cookie"), "{profile} {request}");
             format!("stored {}", entry.terms.lifetime)
         }
-        Next::Forward(reason) => reason.word().to_owned(),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
         other => panic!("{profile} {request}: {other:?}"),
     };
     for name in vary_of(&lookup.rule, &answer.fields) {

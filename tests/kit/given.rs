@@ -3,7 +3,7 @@
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Times;
-use edgekeep::cache::policy::storability::{Exchange, Next, settle};
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::date;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
@@ -72,8 +72,8 @@ pub fn exchange<'a>(lookup: &'a Lookup, stored: Option<&'a Entry>, on_error: boo
 #[track_caller]
 pub fn stored(text: &str) -> Entry {
     let lookup = lookup(&json!({}), "GET");
-    match settle(&exchange(&lookup, None, false), Ok(&head(text))) {
-        Next::Store(entry) => *entry,
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(text))) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -81,9 +81,9 @@ pub fn stored(text: &str) -> Entry {
 /// `LIFETIME SWR SIE` of what is stored, or why it is not.
 #[track_caller]
 pub fn outcome(lookup: &Lookup, answer: &str) -> String {
-    match settle(&exchange(lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => terms(&entry),
-        Next::Forward(reason) => reason.word().to_owned(),
+    match decide_response(&exchange(lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => terms(&entry),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
         other => panic!("{answer}: {other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use crate::world::sqlite::Sqlite;
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{Order, Receipt};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
 use edgekeep::cache::purge::selector::marks;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
@@ -103,20 +103,20 @@ pub fn many<S: Sql>(ledger: &LedgerStore<S>, id: &str, tags: std::ops::Range<u32
 
 /// Sends an order; its receipt, and the news after its own number.
 #[track_caller]
-pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, News) {
+pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, PurgeFeed) {
     let reply = ledger.append(order, now_ms).expect("an answer");
-    let news = News::decode(&reply.news).expect("news");
+    let news = PurgeFeed::decode(&reply.news).expect("news");
     (reply.receipt.expect("no conflict"), news)
 }
 
 #[track_caller]
-pub fn news<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> News {
-    News::decode(&ledger.news(after, 0).expect("an answer")).expect("news")
+pub fn news<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> PurgeFeed {
+    PurgeFeed::decode(&ledger.news(after, 0).expect("an answer")).expect("news")
 }
 
 /// All news from `after` on, page by page.
 #[track_caller]
-pub fn pages<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> Vec<News> {
+pub fn pages<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> Vec<PurgeFeed> {
     let mut pages = vec![news(ledger, after)];
     while let Some(last) = pages.last().filter(|page| !page.complete) {
         assert!(last.sequence > last.after, "a page that leads nowhere");
@@ -147,7 +147,7 @@ pub fn started<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     loop {
         let news = ledger.news(index.sequence(), now_ms).expect("an answer");
-        let news = News::decode(&news).expect("news");
+        let news = PurgeFeed::decode(&news).expect("news");
         assert!(index.learn(&news));
         if news.complete {
             return index;
@@ -157,7 +157,7 @@ pub fn started<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
 
 /// A write to these URLs.
 #[track_caller]
-pub fn write<S: Sql>(ledger: &LedgerStore<S>, names: &[&str], now_ms: u64) -> (u64, News) {
+pub fn write<S: Sql>(ledger: &LedgerStore<S>, names: &[&str], now_ms: u64) -> (u64, PurgeFeed) {
     let order = Order {
         after: ledger.last().expect("a number"),
         ..order("", names, &[])

@@ -1,7 +1,7 @@
 //! Purge orders as they are read, and what they come to.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, Settled, read};
+use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, ResolvedPurge, read};
 use serde_json::Value;
 
 pub fn draft(rules: &Rules, order: &Value) -> Result<ParsedPurge, NotOrder> {
@@ -10,7 +10,7 @@ pub fn draft(rules: &Rules, order: &Value) -> Result<ParsedPurge, NotOrder> {
 
 /// What a good order comes to.
 #[track_caller]
-pub fn settled(rules: &Rules, order: &Value) -> Settled {
+pub fn settled(rules: &Rules, order: &Value) -> ResolvedPurge {
     let draft = draft(rules, order).expect("an order");
     assert_eq!(draft.refused, [], "{order}");
     draft.check_size().expect("of good size");

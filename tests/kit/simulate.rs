@@ -28,7 +28,7 @@ const USAGE: &str =
 
 /// What was asked for.
 #[derive(Default)]
-struct Wanted {
+struct WantedResponse {
     seeds: Option<u64>,
     first: u64,
     seed: Option<u64>,
@@ -59,8 +59,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(words: &[String]) -> Result<Wanted, String> {
-    let mut wanted = Wanted::default();
+fn read(words: &[String]) -> Result<WantedResponse, String> {
+    let mut wanted = WantedResponse::default();
     let mut words = words.iter();
     while let Some(option) = words.next() {
         let value = words
@@ -109,7 +109,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn many(wanted: &Wanted) -> bool {
+fn many(wanted: &WantedResponse) -> bool {
     let seeds = wanted.seeds.unwrap_or(SEEDS);
     let began = now();
     let told = Mutex::new(began);

@@ -7,7 +7,7 @@ import { AFTERMATH_MS, Judge } from './faults/judge.mjs'
 import { Load } from './faults/load.mjs'
 import { Numbers, table } from './faults/numbers.mjs'
 import { OriginProcess } from './faults/origin.mjs'
-import { RULE_STALE_IF_ERROR } from './faults/pages.mjs'
+import { RETRY_AFTER_SECONDS, RULE_STALE_IF_ERROR } from './faults/pages.mjs'
 import { Stand } from './stand.mjs'
 import { sleep } from './wire.mjs'
 
@@ -15,11 +15,11 @@ import { sleep } from './wire.mjs'
 const BOUND_MS = 20_000
 
 /**
- * How many answers of a scene may be errors because another variant has taken the place of theirs: it goes into the key's own
- * slot if its request has found that empty, whatever lies there by then. In two of twenty-three runs there was one such error; a
- * `stale-if-error` that does not work makes dozens, of all pages.
+ * How many copies may be lost in a scene because another variant has been stored in the place of theirs: it goes into the key's
+ * own slot if its request has found that empty, whatever lies there by then. There was one in three of thirty-three runs; a
+ * `stale-if-error` that does not work makes dozens of errors, of all pages.
  */
-const REPLACED_MAX = 1
+const COPIES_LOST_MAX = 1
 
 /** A breaker as impatient as these scenes are short. */
 const RULES = { defaults: { stale_if_error: RULE_STALE_IF_ERROR }, protection: { breaker_pause: 1 } }
@@ -51,7 +51,7 @@ describe('real faults of the origin', { timeout: 240_000 }, () => {
     const { refused, cut } = numbers
     await load.sweep({ coded })
     numbers.origin = origin.requests().length - before
-    assert.ok(numbers.replaced <= REPLACED_MAX, String(numbers))
+    assert.ok(numbers.copiesLost.size <= COPIES_LOST_MAX, String(numbers))
     assert.equal(numbers.wrong - numbers.replaced, 0, String(numbers))
     assert.equal(numbers.refused - refused, 0, 'refused after the fault')
     assert.equal(numbers.cut - cut, 0, 'cut after the fault')
@@ -116,7 +116,11 @@ describe('real faults of the origin', { timeout: 240_000 }, () => {
   })
 
   it('503 to two of three requests', async () => {
-    await scene('busy', fault({ fault: 'busy', share: 0.66 }, 3))
+    await scene('busy', async () => {
+      await fault({ fault: 'busy', share: 0.66 }, 3)()
+      // A page is not asked for again before its Retry-After is over: the fault lasts so much longer.
+      await sleep(RETRY_AFTER_SECONDS * 1000 + 100)
+    })
   })
 
   it('heads after one second, and after more than the worker waits', async () => {

@@ -139,7 +139,7 @@ pub struct Progress {
 /// A receipt, and what has happened since.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
-pub struct Told {
+pub struct PastOrder {
     /// The receipt.
     pub receipt: Receipt,
     /// The zone's own purge call: batches of up to 100 names.
@@ -152,7 +152,7 @@ pub struct Told {
     pub more: bool,
 }
 
-json_object!(Serialize for Order, Receipt, Record, Progress, Told);
+json_object!(Serialize for Order, Receipt, Record, Progress, PastOrder);
 
 /// A question about past orders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -128,7 +128,7 @@ struct Open {
 
 /// How a request got past the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum BreakerPass {
     /// It is closed.
     Through,
     /// It is open, but the page has just worked.
@@ -169,7 +169,7 @@ impl Open {
         is_retry: bool,
         now_ms: u64,
         lasts_ms: u64,
-    ) -> Result<Way, u64> {
+    ) -> Result<BreakerPass, u64> {
         self.begin_round(now_ms);
         // Of pages that are known to fail one in each round, so that others are
         // found that work.
@@ -186,7 +186,7 @@ impl Open {
         if self.next_ms == u64::MAX {
             self.next_ms = now_ms.saturating_add(lasts_ms);
         }
-        Ok(Way::Trial(self.round))
+        Ok(BreakerPass::Trial(self.round))
     }
 
     fn forget_trial(&mut self, source: RequestSource) {
@@ -213,19 +213,24 @@ impl Breaker {
     /// Lets a request pass, or says in how many milliseconds to come again.
     /// Where no trial reports how it ended within `lasts_ms`, others may try:
     /// the runtime cancels requests without a signal.
-    pub fn enter(&mut self, source: RequestSource, now_ms: u64, lasts_ms: u64) -> Result<Way, u64> {
+    pub fn enter(
+        &mut self,
+        source: RequestSource,
+        now_ms: u64,
+        lasts_ms: u64,
+    ) -> Result<BreakerPass, u64> {
         let Some(open) = &mut self.open else {
-            return Ok(Way::Through);
+            return Ok(BreakerPass::Through);
         };
         match self.outcomes.state(source.path, now_ms) {
-            PathState::Works => Ok(Way::Working),
+            PathState::Works => Ok(BreakerPass::Working),
             state => open.try_origin(source, state == PathState::Fails, now_ms, lasts_ms),
         }
     }
 
     /// Ends a request of which nothing is known: the next one may try.
-    pub fn abandon(&mut self, way: Way, source: RequestSource) {
-        if let (Some(open), Way::Trial(round)) = (&mut self.open, way)
+    pub fn abandon(&mut self, way: BreakerPass, source: RequestSource) {
+        if let (Some(open), BreakerPass::Trial(round)) = (&mut self.open, way)
             && open.round == round
         {
             open.forget_trial(source);
@@ -236,7 +241,7 @@ impl Breaker {
     /// Takes note of how a request ended.
     pub fn leave(
         &mut self,
-        way: Way,
+        way: BreakerPass,
         source: RequestSource,
         verdict: ResponseVerdict,
         limits: &Protection,
@@ -255,19 +260,25 @@ impl Breaker {
         }
     }
 
-    fn succeed(&mut self, way: Way, source: RequestSource, limits: &Protection, now_ms: u64) {
+    fn succeed(
+        &mut self,
+        way: BreakerPass,
+        source: RequestSource,
+        limits: &Protection,
+        now_ms: u64,
+    ) {
         let Some(open) = &mut self.open else {
             return;
         };
         match way {
             // It began before it opened: old news.
-            Way::Through => {}
+            BreakerPass::Through => {}
             // That tells nothing of the other pages.
-            Way::Working => {
+            BreakerPass::Working => {
                 open.earn(1);
                 open.shorten_pause(pause_ms(limits), now_ms);
             }
-            Way::Trial(round) => {
+            BreakerPass::Trial(round) => {
                 open.forget_trial(source);
                 open.earn(2 * PARTS);
                 open.shorten_pause(pause_ms(limits), now_ms);
@@ -282,7 +293,7 @@ impl Breaker {
         }
     }
 
-    fn fail(&mut self, way: Way, limits: &Protection, now_ms: u64) {
+    fn fail(&mut self, way: BreakerPass, limits: &Protection, now_ms: u64) {
         let share = self.outcomes.share(now_ms);
         let rest_ms = |pause_ms| match share.retry_after_ms {
             0 => pause_ms,
@@ -294,7 +305,7 @@ impl Breaker {
             (None, _) if most > 0 && share.failures >= most && share.is_of_origin() => {
                 self.open = Some(Open::new(now_ms, base_ms, rest_ms(base_ms)));
             }
-            (Some(open), Way::Trial(round)) if open.round == round => {
+            (Some(open), BreakerPass::Trial(round)) if open.round == round => {
                 open.failures = open.failures.saturating_add(1);
                 // The first failure of a round begins the next pause.
                 if open.failures == 1 {

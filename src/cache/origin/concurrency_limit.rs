@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// What a request counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Who {
+pub struct LimitKey {
     /// Digest of the visitor's host.
     pub host: u64,
     /// Digest of the path.
@@ -37,7 +37,7 @@ pub enum Quota {
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     /// Sorted by when they expire.
-    places: Vec<(Place, Who)>,
+    places: Vec<(Permit, LimitKey)>,
     /// In the order in which they came.
     line: Vec<Waiter>,
     next: u64,
@@ -45,7 +45,7 @@ pub struct Gate {
 
 /// A request's place, ordered by when it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Permit {
     expires_ms: u64,
     number: u64,
 }
@@ -57,7 +57,7 @@ pub struct Ticket(u64);
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     ticket: Ticket,
-    who: Who,
+    who: LimitKey,
     /// When it looked last.
     looked_ms: u64,
     /// When it gives up.
@@ -103,18 +103,18 @@ fn half(most: u64) -> u64 {
 /// places a host has that is alone at its origin. All hosts of the origin
 /// together have twice as many, of which one reader has a quarter: half of what
 /// one host has, under however many names it asks.
-fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
-    let count = |which: &dyn Fn(&Who) -> bool| {
+fn has_room(held: &[LimitKey], who: &LimitKey, most: u64) -> bool {
+    let count = |which: &dyn Fn(&LimitKey) -> bool| {
         let held = held.iter().filter(|other| which(other)).count();
         u64::try_from(held).unwrap_or(u64::MAX)
     };
-    let is_of_host = |other: &Who| other.host == who.host;
-    let is_of_path = |other: &Who| is_of_host(other) && other.path == who.path;
+    let is_of_host = |other: &LimitKey| other.host == who.host;
+    let is_of_path = |other: &LimitKey| is_of_host(other) && other.path == who.path;
     // Whichever host: with a wildcard route a reader makes up as many as it likes.
-    let is_of_reader = |other: &Who| other.reader.is_some() && other.reader == who.reader;
-    let is_of_quota = |other: &Who| is_of_host(other) && other.quota == who.quota;
-    let is_of_both = |other: &Who| is_of_reader(other) && other.quota == who.quota;
-    let is_same = |other: &Who| is_of_reader(other) && is_of_path(other);
+    let is_of_reader = |other: &LimitKey| other.reader.is_some() && other.reader == who.reader;
+    let is_of_quota = |other: &LimitKey| is_of_host(other) && other.quota == who.quota;
+    let is_of_both = |other: &LimitKey| is_of_reader(other) && other.quota == who.quota;
+    let is_same = |other: &LimitKey| is_of_reader(other) && is_of_path(other);
     let free = most.saturating_mul(2).saturating_sub(count(&|_| true));
     let in_quota = match who.quota {
         Quota::Any => true,
@@ -133,7 +133,7 @@ fn has_room(held: &[Who], who: &Who, most: u64) -> bool {
 impl Gate {
     /// Frees what has expired.
     fn clean(&mut self, now_ms: u64) {
-        let expired = |(place, _): &(Place, Who)| place.expires_ms <= now_ms;
+        let expired = |(place, _): &(Permit, LimitKey)| place.expires_ms <= now_ms;
         let free = self.places.partition_point(expired);
         self.places.drain(..free);
         self.line
@@ -146,12 +146,12 @@ impl Gate {
     /// signal gives it back late.
     pub fn enter(
         &mut self,
-        who: Who,
+        who: LimitKey,
         ticket: Option<Ticket>,
         most: u64,
         now_ms: u64,
         lasts_ms: u64,
-    ) -> Result<Place, usize> {
+    ) -> Result<Permit, usize> {
         self.clean(now_ms);
         let own = |waiter: &Waiter| Some(waiter.ticket) == ticket;
         let at = self.line.iter().position(own);
@@ -159,7 +159,7 @@ impl Gate {
             waiter.looked_ms = now_ms;
         }
         let ahead = at.unwrap_or(self.line.len());
-        let mut held: Vec<Who> = self.places.iter().map(|(_, who)| *who).collect();
+        let mut held: Vec<LimitKey> = self.places.iter().map(|(_, who)| *who).collect();
         if !has_room(&held, &who, most) {
             return Err(ahead);
         }
@@ -176,7 +176,7 @@ impl Gate {
         if let Some(ticket) = ticket {
             self.leave_line(ticket);
         }
-        let place = Place {
+        let place = Permit {
             expires_ms: now_ms.saturating_add(lasts_ms),
             number: self.number(),
         };
@@ -194,21 +194,21 @@ impl Gate {
     /// isolate; `None` if that is too many for this one.
     pub fn queue(
         &mut self,
-        who: Who,
+        who: LimitKey,
         waiting: usize,
         now_ms: u64,
         until_ms: u64,
     ) -> Option<Ticket> {
-        let count = |which: &dyn Fn(&Who) -> bool| {
+        let count = |which: &dyn Fn(&LimitKey) -> bool| {
             let all = self.line.iter().filter(|waiter| which(&waiter.who));
             all.count()
         };
-        let is_of_host = |other: &Who| other.host == who.host;
+        let is_of_host = |other: &LimitKey| other.host == who.host;
         let of_host = count(&is_of_host);
         let of_path = count(&|other| is_of_host(other) && other.path == who.path);
-        let is_of_reader = |other: &Who| who.reader.is_some() && other.reader == who.reader;
+        let is_of_reader = |other: &LimitKey| who.reader.is_some() && other.reader == who.reader;
         let of_reader = count(&is_of_reader);
-        let is_same = |other: &Who| is_of_reader(other) && is_of_host(other);
+        let is_same = |other: &LimitKey| is_of_reader(other) && is_of_host(other);
         let of_both = count(&|other| is_same(other) && other.path == who.path);
         let free = LINE_MAX.saturating_sub(waiting);
         let of_one = of_path.max(of_reader).max(of_both.saturating_mul(2));
@@ -227,7 +227,7 @@ impl Gate {
     }
 
     /// Gives a place back. One that has expired is gone already.
-    pub fn leave(&mut self, place: Place) {
+    pub fn leave(&mut self, place: Permit) {
         let found = self.places.binary_search_by_key(&place, |(held, _)| *held);
         if let Ok(at) = found {
             self.places.remove(at);

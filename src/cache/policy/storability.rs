@@ -22,7 +22,7 @@ use crate::http::{cache_control, date, range};
 
 /// What happens after the origin answered, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum ResponseDecision {
     /// The client gets the answer, and it is stored.
     Store(Box<Entry>),
     /// The stored body is still good; its head is now this. It is stored
@@ -161,28 +161,31 @@ pub struct Exchange<'a> {
 }
 
 /// Answers the question for what the origin sent.
-pub fn settle(exchange: &Exchange<'_>, origin: Result<&ResponseHead, OriginFailure>) -> Next {
+pub fn decide_response(
+    exchange: &Exchange<'_>,
+    origin: Result<&ResponseHead, OriginFailure>,
+) -> ResponseDecision {
     let stored = exchange.stored;
     let fall_back = stored.filter(|_| exchange.on_error);
     let head = match origin {
         Ok(head) => head,
-        Err(failure) if fall_back.is_none() => return Next::Fail(failure),
-        Err(_) => return Next::ServeStale,
+        Err(failure) if fall_back.is_none() => return ResponseDecision::Fail(failure),
+        Err(_) => return ResponseDecision::ServeStale,
     };
     // RFC 5861 §4, and what the rule takes for a failure beside.
     let failed = exchange.lookup.rule.error_statuses.contains(&head.status);
     if failed && fall_back.is_some() {
-        return Next::ServeStale;
+        return ResponseDecision::ServeStale;
     }
     match stored {
         Some(stored) if head.status == 304 => refresh(exchange, stored, head),
         Some(stored) if exchange.lookup.head_only && is_same(stored, head) => {
             refresh(exchange, stored, head)
         }
-        _ if exchange.lookup.head_only => Next::Forward(NotStored::Head),
+        _ if exchange.lookup.head_only => ResponseDecision::Forward(NotStored::Head),
         _ => match entry(exchange, head, false) {
-            Ok(entry) => Next::Store(Box::new(entry)),
-            Err(reason) => Next::Forward(reason),
+            Ok(entry) => ResponseDecision::Store(Box::new(entry)),
+            Err(reason) => ResponseDecision::Forward(reason),
         },
     }
 }
@@ -247,9 +250,9 @@ pub fn shows_another(stored: &Entry, head: &ResponseHead) -> bool {
 
 /// RFC 9111 §4.3.4. The 304's fields replace the stored ones, except those
 /// that describe the body we hold (§3.2).
-fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next {
+fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> ResponseDecision {
     if !is_about(stored, head) {
-        return Next::AskAgain;
+        return ResponseDecision::AskAgain;
     }
     const OF_THE_BODY: [&str; 3] = ["content-encoding", "content-length", "content-range"];
     let mut update = head.fields.clone();
@@ -275,7 +278,7 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
     match refreshed {
         Ok(entry) => {
             let entry = Box::new(entry);
-            Next::Refresh { entry, keep: true }
+            ResponseDecision::Refresh { entry, keep: true }
         }
         // It may no longer be stored, but it answers this request.
         Err(_) => {
@@ -283,7 +286,7 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Next
             entry.fields = for_clients(&merged.fields, exchange.times.response_ms);
             entry.received_ms = exchange.times.response_ms;
             entry.initial_age = freshness::initial_age(&merged, exchange.times);
-            Next::Refresh { entry, keep: false }
+            ResponseDecision::Refresh { entry, keep: false }
         }
     }
 }

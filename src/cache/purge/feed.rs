@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Versions before the last two kinds of lines refuse them: the ledger tells
-//! these versions [`News::plain`].
+//! these versions [`PurgeFeed::plain`].
 
 use super::selector::{EVERYTHING, mark_of};
 use super::wide::Wide;
@@ -40,7 +40,7 @@ pub struct LedgerTime {
 
 /// The purges with numbers above `after`, up to `sequence`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct News {
+pub struct PurgeFeed {
     /// Where it begins: purges up to this number are not told.
     pub after: u64,
     /// Up to which number it is complete.
@@ -66,7 +66,7 @@ pub struct News {
 /// The text is not that of news, or cut off.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not the ledger's news, or cut off")]
-pub struct NotNews;
+pub struct InvalidFeed;
 
 /// Format versions: without the count of KV writes, and with it as one more
 /// number. The second goes only to those who ask for the count; where others
@@ -84,7 +84,7 @@ pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Durable Object.
 pub const NEWS_MARKS_MAX: usize = 20_000;
 
-impl News {
+impl PurgeFeed {
     /// The text form.
     pub fn encode(&self) -> String {
         let mut text = self.first_line();
@@ -115,22 +115,22 @@ impl News {
     }
 
     /// Reads the text form.
-    pub fn decode(text: &str) -> Result<Self, NotNews> {
+    pub fn decode(text: &str) -> Result<Self, InvalidFeed> {
         let mut lines = text.split('\n');
         let first = lines.next().and_then(Self::numbers);
-        let mut news = first.filter(Self::is_sound).ok_or(NotNews)?;
+        let mut news = first.filter(Self::is_sound).ok_or(InvalidFeed)?;
         for line in &mut lines {
             if line == "." {
-                return lines.next().map_or(Ok(news), |_| Err(NotNews));
+                return lines.next().map_or(Ok(news), |_| Err(InvalidFeed));
             }
             let told = read_line(line).filter(|(_, told)| told.newest() <= news.sequence);
-            match told.ok_or(NotNews)? {
+            match told.ok_or(InvalidFeed)? {
                 (Line::Mark(mark), numbers) => news.marks.push((mark, numbers)),
                 (Line::Write(mark), numbers) => news.writes.push((mark, numbers)),
                 (Line::Wide(wide), numbers) => news.wide.push((wide, numbers)),
             }
         }
-        Err(NotNews)
+        Err(InvalidFeed)
     }
 
     /// Whether a ledger can have said so. An isolate that believed in a number

@@ -5,7 +5,7 @@
 //! any matching purge with a larger one. A fill in flight during a purge is
 //! therefore dead on arrival.
 
-use super::feed::News;
+use super::feed::PurgeFeed;
 use super::unconfirmed_writes::UnconfirmedWrites;
 use super::wide::{HostBucket, Wide};
 use crate::cache::ledger::sequence::Numbers;
@@ -76,7 +76,7 @@ impl PurgeIndex {
     /// Takes in what the ledger told, now or at some time. It may come in any
     /// order and twice. Whether the index is complete up to the news' number
     /// now: not if purges between the two are missing.
-    pub fn learn(&mut self, news: &News) -> bool {
+    pub fn learn(&mut self, news: &PurgeFeed) -> bool {
         let connects = news.after <= self.sequence;
         if connects {
             self.sequence = self.sequence.max(news.sequence);

@@ -123,7 +123,7 @@ pub struct ParsedPurge {
 
 /// What an order comes to, as the ledger takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
+pub struct ResolvedPurge {
     /// What is gone, as selectors' texts; what is carried along comes last.
     pub hard: Vec<String>,
     /// What is stale, likewise. Nothing that is also gone.
@@ -307,8 +307,8 @@ impl ParsedPurge {
 
     /// What it comes to: each selector once, hard before soft, with what its
     /// tags carry along.
-    pub fn settle(&self, cascades: &Cascades) -> Result<Settled, NotOrder> {
-        let mut settled = Settled::default();
+    pub fn settle(&self, cascades: &Cascades) -> Result<ResolvedPurge, NotOrder> {
+        let mut settled = ResolvedPurge::default();
         let mut named = HashSet::new();
         for soft in [false, true] {
             let items = || self.items.iter().filter(move |item| item.soft == soft);

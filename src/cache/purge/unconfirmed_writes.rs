@@ -7,7 +7,7 @@
 //! has fetched since: by one clock, so its times can be compared.
 
 use super::selector::mark_of;
-use super::write_rate::{GATHER_MS_MAX, Names};
+use super::write_rate::{GATHER_MS_MAX, InvalidationNames};
 use std::collections::HashMap;
 
 /// How many writes wait for the ledger, or gatherings of a host's.
@@ -50,7 +50,7 @@ pub struct Write {
     /// The host name of its request.
     pub site: String,
     /// What the ledger is to be told.
-    pub names: Names,
+    pub names: InvalidationNames,
     /// Whether more may join it.
     gathers: bool,
     /// When it is to be sent.
@@ -113,15 +113,21 @@ impl UnconfirmedWrites {
     /// Adds one that the origin has done by now, and returns its number. It
     /// takes the place of an earlier one that names the same. If there are too
     /// many, the oldest of the site that has the most gives way.
-    pub fn add(&mut self, site: &str, names: Names, now_ms: u64) -> u64 {
+    pub fn add(&mut self, site: &str, names: InvalidationNames, now_ms: u64) -> u64 {
         self.remove(|write| write.site == site && write.names == names && !write.gathers);
         self.push(site, names, false, now_ms, now_ms)
     }
 
     /// Adds one that goes with others of its site, in so many milliseconds at
     /// most. Whether it is the first of them.
-    pub fn gather(&mut self, site: &str, names: Names, pause_ms: u64, now_ms: u64) -> bool {
-        let mut gathered = Names::default();
+    pub fn gather(
+        &mut self,
+        site: &str,
+        names: InvalidationNames,
+        pause_ms: u64,
+        now_ms: u64,
+    ) -> bool {
+        let mut gathered = InvalidationNames::default();
         let joined = self.writes.iter_mut();
         let joined = joined.filter(|write| write.gathers && write.site == site);
         let Some(write) = joined.last() else {
@@ -145,7 +151,14 @@ impl UnconfirmedWrites {
         false
     }
 
-    fn push(&mut self, site: &str, names: Names, gathers: bool, due_ms: u64, at_ms: u64) -> u64 {
+    fn push(
+        &mut self,
+        site: &str,
+        names: InvalidationNames,
+        gathers: bool,
+        due_ms: u64,
+        at_ms: u64,
+    ) -> u64 {
         for mark in names.marks() {
             note(&mut self.marks, mark, 1, at_ms);
         }

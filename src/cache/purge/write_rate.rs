@@ -45,7 +45,7 @@ pub const HOSTS_MAX: usize = 1_000;
 
 /// What to invalidate, of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct InvalidationNames {
     /// Selectors' texts, each once.
     pub hard: Vec<String>,
     /// Whether they were too many: the whole host too, softly.
@@ -54,7 +54,7 @@ pub struct Names {
     pub further: Vec<u64>,
 }
 
-impl Names {
+impl InvalidationNames {
     /// Of one write.
     pub fn new(hard: Vec<String>) -> Self {
         let mut names = Self::default();

@@ -38,7 +38,7 @@ const VARIANTS_MAX: usize = 4;
 pub const COPYING_MAX: usize = 100;
 
 /// A copy.
-pub struct Kept {
+pub struct MemoryCopy {
     /// Its head.
     pub entry: Rc<Entry>,
     /// Its body, as the host holds it.
@@ -51,7 +51,7 @@ pub struct Kept {
     pub until_ms: u64,
 }
 
-impl Kept {
+impl MemoryCopy {
     fn bytes(&self) -> u64 {
         let entry = &self.entry;
         // The text counts twice: here, and as the host's fields.
@@ -64,7 +64,7 @@ impl Kept {
 
 /// The copies of one key: its variants.
 struct Item {
-    copies: Vec<Rc<Kept>>,
+    copies: Vec<Rc<MemoryCopy>>,
     bytes: u64,
     used: Cell<bool>,
 }
@@ -108,7 +108,7 @@ impl Memory {
     }
 
     /// The copies under a key, and that they were asked for.
-    pub fn find(&self, key: &str) -> &[Rc<Kept>] {
+    pub fn find(&self, key: &str) -> &[Rc<MemoryCopy>] {
         let Some(item) = self.items.get(key) else {
             return &[];
         };
@@ -142,7 +142,7 @@ impl Memory {
 
     /// Keeps a copy, unless something newer was stored under its key since it
     /// was begun ([`Memory::drop_key`]), or another copy was begun.
-    pub fn end_copy(&mut self, copy: Kept, number: u64) {
+    pub fn end_copy(&mut self, copy: MemoryCopy, number: u64) {
         if self.copying.get(&copy.entry.key) == Some(&number) {
             self.copying.remove(&copy.entry.key);
             self.keep(copy);
@@ -150,7 +150,7 @@ impl Memory {
     }
 
     /// Keeps a copy; an older one of the same variant goes.
-    pub fn keep(&mut self, copy: Kept) {
+    pub fn keep(&mut self, copy: MemoryCopy) {
         let key: Rc<str> = copy.entry.key.as_str().into();
         if !self.items.contains_key(&key) {
             self.queue.push_back(Rc::clone(&key));

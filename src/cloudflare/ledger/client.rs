@@ -1,11 +1,11 @@
 //! How the isolates talk to the ledger's Durable Object. There is one object a
 //! deployment.
 
-use crate::cache::ledger::wire::{Order, Question, Told};
-use crate::cache::purge::feed::News;
+use crate::cache::ledger::wire::{Order, PastOrder, Question};
+use crate::cache::purge::feed::PurgeFeed;
 use crate::cloudflare::js::worker_message;
 use crate::flow::ledger::ledger_store::Reply;
-use crate::flow::runtime::host::Ordered;
+use crate::flow::runtime::host::LedgerReply;
 use crate::http::json_object::{JsonError, print, read};
 use std::cell::OnceCell;
 use worker::{Env, Method, Request, RequestInit};
@@ -14,35 +14,38 @@ const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
 
 /// Sends an order to the ledger.
-pub async fn append(env: &Env, order: &Order) -> Result<Ordered, String> {
+pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
     let answer = ask(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
     let reply: Reply = read(&answer).map_err(unreadable)?;
     match reply.receipt {
-        Some(receipt) => Ok(Ordered::Done(Box::new(receipt), read_news(&reply.news)?)),
+        Some(receipt) => Ok(LedgerReply::Done(
+            Box::new(receipt),
+            read_news(&reply.news)?,
+        )),
         // There is none when the id was used for another order.
-        None => Ok(Ordered::Conflict),
+        None => Ok(LedgerReply::Conflict),
     }
 }
 
 /// Asks the ledger what it has had since number `after`.
-pub async fn news(env: &Env, after: u64) -> Result<News, String> {
+pub async fn news(env: &Env, after: u64) -> Result<PurgeFeed, String> {
     read_news(&ask(env, &format!("news?after={after}&{WIDE}"), None).await?)
 }
 
 /// The same, and tells it of KV writes.
-pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<News, String> {
+pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
     let question = format!("news?after={after}&kv={kv_writes}&{WIDE}");
     read_news(&ask(env, &question, None).await?)
 }
 
 /// Asks the ledger for past orders.
-pub async fn history(env: &Env, question: &Question) -> Result<Vec<Told>, String> {
+pub async fn history(env: &Env, question: &Question) -> Result<Vec<PastOrder>, String> {
     let answer = ask(env, "history", Some(&print(question))).await?;
     read(&answer).map_err(unreadable)
 }
 
 /// What says that the asker reads all lines of news. Earlier versions do not
-/// say so, and get [`News::plain`]: during a deployment they talk to an object
+/// say so, and get [`PurgeFeed::plain`]: during a deployment they talk to an object
 /// of this one.
 const WIDE: &str = "wide=1";
 
@@ -63,8 +66,8 @@ pub fn id(env: &Env) -> Result<String, String> {
 }
 
 /// Reads news from text.
-pub fn read_news(text: &str) -> Result<News, String> {
-    News::decode(text).map_err(|error| error.to_string())
+pub fn read_news(text: &str) -> Result<PurgeFeed, String> {
+    PurgeFeed::decode(text).map_err(|error| error.to_string())
 }
 
 /// The text of an error, for the other side.

@@ -2,7 +2,7 @@
 //! orders, and `GET /.edgekeep/purges` tells of past ones.
 
 use crate::cache::key::cache_key;
-use crate::cache::ledger::wire::{HISTORY_MAX, Question, Told};
+use crate::cache::ledger::wire::{HISTORY_MAX, PastOrder, Question};
 use crate::cache::purge::order;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::append::{self, ReceiptView};
@@ -121,7 +121,8 @@ async fn one<H: Host>(
     let id = decoded(id).unwrap_or_default();
     let mut told = append::past_orders(host, &Question::Id(id)).await?;
     told.sort_by_key(|told| (!is_own(&sender, told), told.receipt.sequence));
-    let fits = |told: &&Told| wanted.is_none_or(|key| told.receipt.key.as_deref() == Some(key));
+    let fits =
+        |told: &&PastOrder| wanted.is_none_or(|key| told.receipt.key.as_deref() == Some(key));
     let readable = told.iter().filter(|told| may_read(&sender, told));
     let own = readable
         .filter(fits)
@@ -190,11 +191,11 @@ fn page(query: &str) -> Result<(u64, u64), Problem> {
     Ok((after, limit))
 }
 
-fn may_read(sender: &Sender<'_>, told: &Told) -> bool {
+fn may_read(sender: &Sender<'_>, told: &PastOrder) -> bool {
     sender.key.rule.admin || is_own(sender, told)
 }
 
-fn is_own(sender: &Sender<'_>, told: &Told) -> bool {
+fn is_own(sender: &Sender<'_>, told: &PastOrder) -> bool {
     told.receipt.key.as_deref() == Some(&sender.key.rule.name)
 }
 

@@ -19,7 +19,7 @@ use crate::flow::request::serve::follow;
 use crate::flow::response::error_pages::error_page;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{BodyError, BodyPipe, Gone, Host, WHOLE_BYTES_MAX};
+use crate::flow::runtime::host::{BodyError, BodyPipe, Host, ReaderGone, WHOLE_BYTES_MAX};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
@@ -133,8 +133,8 @@ enum Stop {
     Broken,
 }
 
-impl From<Gone> for Stop {
-    fn from(_: Gone) -> Self {
+impl From<ReaderGone> for Stop {
+    fn from(_: ReaderGone) -> Self {
         Self::Gone
     }
 }

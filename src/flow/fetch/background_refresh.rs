@@ -16,7 +16,7 @@ use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::sync;
 use crate::flow::response::reply::Client;
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, Landed, Tier};
+use crate::flow::runtime::host::{Host, StoreObserver, Tier};
 use crate::flow::store::kv;
 use crate::flow::store::lookup::{Found, Hit, find_fresh, find_in_kv};
 use crate::flow::store::query_alias;
@@ -55,7 +55,7 @@ async fn refresh<H: Host>(
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
     after_ms: Option<u64>,
-    landed: Landed,
+    landed: StoreObserver,
     flight: &Rc<Flight>,
 ) -> Report {
     // The body in hand goes to the client; what a 304 confirms is read anew.

@@ -14,9 +14,9 @@ use crate::flow::isolate::state::Isolate;
 use crate::flow::response::error_pages::origin_failed;
 use crate::flow::response::reply::{Answer, Client};
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::boxed::aside;
-use crate::flow::runtime::host::{Host, Landed, Tier};
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::boxed::boxed;
+use crate::flow::runtime::host::{Host, StoreObserver, Tier};
+use crate::flow::runtime::timeout::with_timeout;
 use crate::flow::store::lookup::Hit;
 use crate::flow::store::store_placement::StorePlacement;
 use futures_channel::oneshot;
@@ -79,7 +79,7 @@ pub async fn ask<H: Host>(
     match part {
         Some(part) => {
             report.fwd = Some("partial");
-            aside(complete(host, isolate, lookup, part, report)).await
+            boxed(complete(host, isolate, lookup, part, report)).await
         }
         None => fetch(host, isolate, lookup, old, &taken, Client::Waiting, report).await,
     }
@@ -106,7 +106,7 @@ pub async fn fill_too<H: Host>(
     };
     let mut work = pin!(work);
     loop {
-        if let Some((answer, told)) = within(host, FASTER_LOOK_MS, work.as_mut()).await {
+        if let Some((answer, told)) = with_timeout(host, FASTER_LOOK_MS, work.as_mut()).await {
             *report = told;
             return Some(answer);
         }
@@ -181,7 +181,7 @@ pub async fn lead<H: Host, T>(
     let mut work = pin!(work);
     let mut pause_ms = if shared { NOTE_AFTER_MS } else { BEAT_MS };
     for beat in 0_u32.. {
-        if let Some(done) = within(host, pause_ms, work.as_mut()).await {
+        if let Some(done) = with_timeout(host, pause_ms, work.as_mut()).await {
             return done;
         }
         flight.beat(host.now_ms());
@@ -204,10 +204,10 @@ pub fn landed<H: Host>(
     flight: &Rc<Flight>,
     site: &str,
     landing: oneshot::Sender<()>,
-) -> Landed {
+) -> StoreObserver {
     let (host, isolate, flight) = (host.clone(), Rc::clone(isolate), Rc::clone(flight));
     let (site, landing) = (site.to_owned(), Cell::new(Some(landing)));
-    Landed::new(move |tier, _| {
+    StoreObserver::new(move |tier, _| {
         if tier == Tier::CacheApi {
             end(&host, &isolate, &flight, &site, FlightOutcome::Landed);
             if let Some(landing) = landing.take() {
@@ -297,7 +297,7 @@ pub async fn until_landed<H: Host>(
                 .flights
                 .end(flight, FlightOutcome::Landed, host.now_ms());
         }
-        if within(host, pause_ms, &mut landing).await.is_none() {
+        if with_timeout(host, pause_ms, &mut landing).await.is_none() {
             flight.beat(host.now_ms());
             pause_ms = BEAT_MS;
         }

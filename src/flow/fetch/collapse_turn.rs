@@ -8,7 +8,7 @@ use crate::cache::policy::collapse_leaders::{
     ALONE_KNOWN_MS, ALONE_MS, key_of_kind, key_of_part, kind_of, may_share,
 };
 use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::inflight::{Flight, FlightOutcome, Role};
+use crate::flow::isolate::inflight::{Flight, FlightOutcome, FlightRole};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::Report;
 use crate::flow::runtime::host::Host;
@@ -47,7 +47,7 @@ const NEIGHBOUR_LOOK_MS: u64 = 50;
 
 /// What a request wants that has found nothing to serve.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct WantedResponse<'a> {
     /// The digest of the slot where the answer will lie.
     pub key: &'a str,
     /// Whether there was one before, or another variant, so that what comes
@@ -61,7 +61,7 @@ pub struct Wanted<'a> {
     pub rounds: u32,
 }
 
-impl Wanted<'_> {
+impl WantedResponse<'_> {
     /// How long the first is to ask alone.
     fn alone_ms(&self) -> u64 {
         match self.known {
@@ -77,7 +77,7 @@ pub async fn take_turn<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    wanted: Wanted<'_>,
+    wanted: WantedResponse<'_>,
     report: &mut Report,
 ) -> CollapseTurn {
     if !may_share(lookup) || wanted.rounds >= ROUNDS_MAX {
@@ -102,12 +102,12 @@ pub async fn take_turn<H: Host>(
     };
     loop {
         let flight = match flights.join(&key, wanted.looked_ms, host.now_ms()) {
-            Role::Alone => return CollapseTurn::Alone,
-            Role::LookAgain => {
+            FlightRole::Alone => return CollapseTurn::Alone,
+            FlightRole::LookAgain => {
                 report.collapsed = true;
                 return CollapseTurn::LookAgain;
             }
-            Role::Lead(flight) => {
+            FlightRole::Lead(flight) => {
                 report.collapsed = false;
                 flight.set_kind(kind);
                 if part.is_some() {
@@ -115,7 +115,7 @@ pub async fn take_turn<H: Host>(
                 }
                 return lead_or_wait(host, isolate, lookup, wanted, flight, report).await;
             }
-            Role::Follow(flight) => flight,
+            FlightRole::Follow(flight) => flight,
         };
         report.collapsed = true;
         let ended = follow(host, isolate, lookup, wanted, &flight, began_ms).await;
@@ -169,7 +169,7 @@ async fn follow<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    wanted: Wanted<'_>,
+    wanted: WantedResponse<'_>,
     flight: &Flight,
     began_ms: u64,
 ) -> Ended {
@@ -209,7 +209,7 @@ async fn lead_or_wait<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    wanted: Wanted<'_>,
+    wanted: WantedResponse<'_>,
     flight: Rc<Flight>,
     report: &mut Report,
 ) -> CollapseTurn {

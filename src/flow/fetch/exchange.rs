@@ -13,15 +13,17 @@ use crate::cache::policy::collapse_leaders::is_for_its_kind;
 use crate::cache::policy::entry::Entry;
 use crate::cache::policy::freshness::Times;
 use crate::cache::policy::reuse::{Age, as_stale};
-use crate::cache::policy::storability::{Exchange, Next, NotStored, is_tied, settle};
+use crate::cache::policy::storability::{
+    Exchange, NotStored, ResponseDecision, decide_response, is_tied,
+};
 use crate::cache::request::classify::{Lookup, OriginRequest};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream::{self, UpstreamRequest};
 use crate::flow::response::error_pages::{no_answer, origin_failed};
 use crate::flow::response::reply::{Answer, Client, from_entry, with_withheld};
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::boxed::aside;
-use crate::flow::runtime::host::{Host, Keep, Tier, WHOLE_BYTES_MAX};
+use crate::flow::runtime::boxed::boxed;
+use crate::flow::runtime::host::{Host, StoreRequest, Tier, WHOLE_BYTES_MAX};
 use crate::flow::store::kv;
 use crate::flow::store::memory_tier;
 use crate::flow::store::query_alias;
@@ -158,12 +160,12 @@ pub async fn fetch<H: Host>(
             let fields = stored.filter(|_| silent).map(|entry| &entry.fields);
             query_alias::by_answer(lookup, fields.unwrap_or(&head.fields))
         });
-        // The cases in which `settle` may fall back to it.
+        // The cases in which `decide_response` may fall back to it.
         let errors = &lookup.rule.error_statuses;
         let status = head.as_ref().ok().map(|head| head.status);
         let failed = status.is_none_or(|status| errors.contains(&status));
         if failed && client == Client::Waiting {
-            old = aside(last_look(host, isolate, lookup, old, report)).await;
+            old = boxed(last_look(host, isolate, lookup, old, report)).await;
         }
         let stored = old.as_ref().map(|old| &old.hit.entry);
         let on_error = match &old {
@@ -184,12 +186,12 @@ pub async fn fetch<H: Host>(
             on_error,
             ranged,
         };
-        let next = settle(&exchange, head.as_ref().map_err(|failure| *failure));
+        let next = decide_response(&exchange, head.as_ref().map_err(|failure| *failure));
         if let Ok(head) = &head
             && client == Client::Waiting
         {
-            withheld::say(lookup, head, report);
-            withheld::say_stripped(lookup, head, &next, report);
+            withheld::log_withheld(lookup, head, report);
+            withheld::log_stripped_cookies(lookup, head, &next, report);
         }
         let passed_on = |answer| match client {
             Client::Waiting => {
@@ -200,17 +202,17 @@ pub async fn fetch<H: Host>(
         };
         let received_ms = exchange.times.response_ms;
         return match next {
-            Next::AskAgain if conditional => {
+            ResponseDecision::AskAgain if conditional => {
                 conditional = false;
                 continue;
             }
-            Next::Store(entry) if taken.refusal(keyed, &entry).is_some() => {
+            ResponseDecision::Store(entry) if taken.refusal(keyed, &entry).is_some() => {
                 report.cache = "miss";
                 report.detail.extend(taken.refusal(keyed, &entry));
                 report.for_its_kind = true;
                 passed_on(forward(head, body, received_ms))
             }
-            Next::Store(entry) => {
+            ResponseDecision::Store(entry) => {
                 if entry.status == 206 {
                     isolate.remember_part(&keyed.key.part_slot().digest);
                 }
@@ -231,7 +233,7 @@ pub async fn fetch<H: Host>(
                     Err(_) => answer,
                 }
             }
-            Next::Refresh { entry, keep } => {
+            ResponseDecision::Refresh { entry, keep } => {
                 report.cache = "revalidated";
                 let reason = lookup.wishes.no_store.then_some(NotStored::RequestNoStore);
                 let ends = !keep && tells_of_the_page(&exchange, reason, &head);
@@ -260,8 +262,8 @@ pub async fn fetch<H: Host>(
                     host, isolate, lookup, old.hit, taken, wants, report,
                 ))
             }
-            Next::ServeStale => serve_stale(host, lookup, old.take(), client, report),
-            Next::Forward(reason) => {
+            ResponseDecision::ServeStale => serve_stale(host, lookup, old.take(), client, report),
+            ResponseDecision::Forward(reason) => {
                 report.cache = "miss";
                 report.detail.push(reason.word());
                 report.for_its_kind = ranged
@@ -278,15 +280,15 @@ pub async fn fetch<H: Host>(
                 passed_on(forward(head, body, received_ms))
             }
             // A 304 to a request without conditions tells nothing.
-            Next::AskAgain if on_error => {
+            ResponseDecision::AskAgain if on_error => {
                 report.note("origin: a 304 about another answer".to_owned());
                 serve_stale(host, lookup, old.take(), client, report)
             }
-            Next::AskAgain => {
+            ResponseDecision::AskAgain => {
                 report.cache = "error";
                 origin_failed(OriginFailure::Unreachable)
             }
-            Next::Fail(failure) => {
+            ResponseDecision::Fail(failure) => {
                 report.cache = "error";
                 no_answer(failure, old.is_some())
             }
@@ -344,7 +346,7 @@ pub fn store<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     lookup: &Lookup,
-    mut keep: Keep,
+    mut keep: StoreRequest,
     body: Option<H::Body>,
     client: Client,
     report: &mut Report,
@@ -353,7 +355,7 @@ pub fn store<H: Host>(
     report.set_age(age_on_arrival(entry));
     let answer_head = from_entry(entry, lookup, client, age_on_arrival(entry));
     let for_client = answer_head.wants_body;
-    query_alias::put_up(host, isolate, lookup, &keep);
+    query_alias::store_alias(host, isolate, lookup, &keep);
     note_stores(report, &keep.places);
     memory_tier::outdate(isolate, &mut keep);
     let mut index = isolate.index.borrow_mut();

@@ -6,7 +6,7 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::storability::for_clients;
 use crate::cache::request::classify::Lookup;
 use crate::flow::response::error_pages::origin_failed;
-use crate::flow::response::reply::{Answer, Content, only_for_304};
+use crate::flow::response::reply::{Answer, Content, strip_representation_headers};
 use crate::http::conditional;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
@@ -72,7 +72,7 @@ pub fn by_conditions<B>(
     let may = answer.status == 200 && !template && counts;
     if may && conditional::not_modified_now(client, &answer.fields) {
         answer.status = 304;
-        answer.fields = only_for_304(answer.fields);
+        answer.fields = strip_representation_headers(answer.fields);
         answer.length = None;
         // Dropping the body ends its stream.
         answer.content = Content::Empty;

@@ -5,7 +5,7 @@ use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::{Answer, Client, from_entry};
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, Keep, Tier};
+use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use crate::flow::store::kv;
 use crate::flow::store::lookup::Hit;
 use crate::flow::store::memory_tier;
@@ -44,7 +44,7 @@ pub fn from_cache<H: Host>(
     let places = vec![(Tier::CacheApi, slot)];
     note_stores(report, &places);
     let for_client = head.wants_body;
-    let keep = Keep {
+    let keep = StoreRequest {
         entry: hit.entry,
         places,
         landed: report.landed.clone().and(kv::doubt(isolate, &hit.slot)),

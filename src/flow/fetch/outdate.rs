@@ -11,7 +11,7 @@ use crate::cache::policy::window;
 use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, Keep, Tier};
+use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use crate::flow::store::kv;
 use crate::flow::store::lookup::Hit;
 use crate::flow::store::memory_tier;
@@ -68,7 +68,7 @@ fn ended<H: Host>(
     taken: &StorePlacement,
     replaced: &[(Tier, Slot)],
     report: &mut Report,
-) -> Option<Keep> {
+) -> Option<StoreRequest> {
     let age = entry.age(host.now_ms());
     if age >= window::gone_at(&entry.terms) {
         return None;
@@ -101,12 +101,12 @@ pub fn confirmed<H: Host>(
     stored: &Entry,
     taken: &StorePlacement,
     report: &mut Report,
-) -> Keep {
+) -> StoreRequest {
     if entry.terms.lifetime > 0 || stored.terms.lifetime == 0 {
         return kv::copies_of(host, isolate, lookup, entry, taken, report);
     }
     let placed = kv::copies_of(host, isolate, lookup, stored.clone(), taken, report);
-    Keep { entry, ..placed }
+    StoreRequest { entry, ..placed }
 }
 
 /// Whether an answer, which is not stored for this reason, says that the page

@@ -7,7 +7,7 @@ use crate::cache::key::cache_key::canonical_path;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::request::classify::{Bypass, OriginRequest};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::origin::upstream::{Said, UpstreamRequest, ask};
+use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, ask};
 use crate::flow::purge::invalidate::{is_unsafe, turn_of};
 use crate::flow::purge::writes::invalidate;
 use crate::flow::response::error_pages::{error_page, origin_failed};
@@ -153,7 +153,7 @@ async fn write<H: Host>(
     to_origin: &OriginRequest,
     (body, sending): (Option<H::Body>, Sending),
     report: &mut Report,
-) -> Said<H::Body> {
+) -> UpstreamResult<H::Body> {
     let (sender, receiver) = oneshot::channel();
     let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
     let (request, rule, to_origin) = (request.clone(), Rc::clone(rule), to_origin.clone());

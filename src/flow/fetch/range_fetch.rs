@@ -3,7 +3,7 @@
 use super::exchange::{self, Ask, store};
 use super::forward::{Evaluate, by_conditions, forward};
 use crate::cache::policy::partial_content::{self, Part};
-use crate::cache::policy::storability::{Exchange, Next, settle};
+use crate::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
 use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::{Answer, Client};
@@ -67,8 +67,8 @@ pub async fn complete<H: Host>(
         ranged: false,
     };
     report.cache = "miss";
-    match settle(&exchange, Ok(&head)) {
-        Next::Store(mut entry) => {
+    match decide_response(&exchange, Ok(&head)) {
+        ResponseDecision::Store(mut entry) => {
             // What follows a part usually leaves its tags out.
             entry.add_tags(&start.entry.tags);
             let keep = kv::copies_of(host, isolate, lookup, *entry, &nothing, report);

@@ -12,7 +12,7 @@ use super::pass::bypass;
 use crate::cache::key::cookies::{self, KeptCookie};
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of};
 use crate::cache::policy::freshness::Times;
-use crate::cache::policy::storability::{Exchange, Next, NotStored, settle};
+use crate::cache::policy::storability::{Exchange, NotStored, ResponseDecision, decide_response};
 use crate::cache::policy::withheld_fields::{
     PERSONAL_MS, cookies_of, has_own_cookie, may_need_cookies, vary_of,
 };
@@ -30,7 +30,7 @@ const NAMES_MAX: usize = 5;
 const NAME_CHARS_MAX: usize = 64;
 
 /// Says which cookies, and which fields of `Vary`, the origin did not get.
-pub fn say(lookup: &Lookup, head: &ResponseHead, report: &mut Report) {
+pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, report: &mut Report) {
     let cookies = listed(cookies_of(&lookup.rule, &lookup.client));
     if !cookies.is_empty() {
         report.say("cookie-withheld");
@@ -52,15 +52,20 @@ pub fn say(lookup: &Lookup, head: &ResponseHead, report: &mut Report) {
 
 /// Says what became of the cookies that an answer sets, where its rule takes
 /// some (`strip_set_cookie`).
-pub fn say_stripped(lookup: &Lookup, head: &ResponseHead, next: &Next, report: &mut Report) {
+pub fn log_stripped_cookies(
+    lookup: &Lookup,
+    head: &ResponseHead,
+    next: &ResponseDecision,
+    report: &mut Report,
+) {
     if lookup.rule.strip_set_cookie.is_empty() || !head.fields.has("set-cookie") {
         return;
     }
     match (next, cookies::kept(&head.fields, &lookup.rule)) {
-        (Next::Store(_) | Next::Refresh { keep: true, .. }, None) => {
+        (ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. }, None) => {
             report.say("set-cookie-stripped");
         }
-        (Next::Forward(_), Some(KeptCookie::OfSession(name))) => {
+        (ResponseDecision::Forward(_), Some(KeptCookie::OfSession(name))) => {
             report.say("session-cookie");
             let name = listed([name].into_iter());
             report.note(format!(
@@ -68,7 +73,7 @@ pub fn say_stripped(lookup: &Lookup, head: &ResponseHead, next: &Next, report: &
                  answer keeps its cookies, and is not stored"
             ));
         }
-        (Next::Forward(NotStored::SetCookie), Some(KeptCookie::Unnamed(name))) => {
+        (ResponseDecision::Forward(NotStored::SetCookie), Some(KeptCookie::Unnamed(name))) => {
             let name = listed([name].into_iter());
             report.note(format!("strip_set_cookie: the rule does not name {name}"));
         }
@@ -128,7 +133,7 @@ pub fn forget(isolate: &Isolate, lookup: &Lookup) {
 }
 
 /// Whether a request, for which nothing is stored, goes to the origin whole.
-pub fn goes_whole(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> bool {
+pub fn is_sent_whole(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> bool {
     held_by(isolate, lookup, now_ms).is_some() && has_own_cookie(&lookup.rule, &lookup.client)
 }
 
@@ -192,8 +197,8 @@ fn stays_personal(lookup: &Lookup, mut head: ResponseHead, now_ms: u64) -> bool 
         on_error: false,
         ranged: false,
     };
-    match settle(&exchange, Ok(&head)) {
-        Next::Forward(reason) => may_need_cookies(reason, head.status),
+    match decide_response(&exchange, Ok(&head)) {
+        ResponseDecision::Forward(reason) => may_need_cookies(reason, head.status),
         _ => false,
     }
 }

@@ -10,15 +10,15 @@ use std::pin::pin;
 
 /// The fills of an isolate that go on without their client, counted by host.
 #[derive(Debug, Default)]
-pub struct Abandoned(RefCell<HashMap<String, u64>>);
+pub struct AbandonedFills(RefCell<HashMap<String, u64>>);
 
 /// One of them, while it goes on.
 struct Place<'a> {
-    all: &'a Abandoned,
+    all: &'a AbandonedFills,
     site: &'a str,
 }
 
-impl Abandoned {
+impl AbandonedFills {
     /// How many of the places at an origin a host's may hold, of `most`: a
     /// quarter.
     pub fn limit(most: u64) -> u64 {

@@ -25,7 +25,7 @@ pub struct Flight {
     /// What the request of its leader is to the origin ([`Flight::is_of`]).
     kind: Cell<Option<u64>>,
     /// Since when others wait for what they wait for now.
-    since: Cell<Since>,
+    since: Cell<FlightStage>,
     /// How many have asked the origin, and how many of them still may have an
     /// answer for all.
     led: Cell<u64>,
@@ -37,7 +37,7 @@ pub struct Flight {
 
 /// How far a flight has come, and when, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
+enum FlightStage {
     /// The origin has not been asked: its leader waits for its turn.
     Start,
     /// The origin was asked.
@@ -63,7 +63,7 @@ pub enum FlightOutcome {
 
 /// What a request has to do with a flight.
 #[derive(Debug)]
-pub enum Role {
+pub enum FlightRole {
     /// Nothing: it asks the origin for itself.
     Alone,
     /// It asks for all.
@@ -94,7 +94,7 @@ impl Flight {
             key: key.to_owned(),
             noted: Cell::new(false),
             kind: Cell::new(None),
-            since: Cell::new(Since::Start),
+            since: Cell::new(FlightStage::Start),
             led: Cell::new(1),
             leading: Cell::new(1),
             beat_ms: Cell::new(now_ms),
@@ -120,21 +120,22 @@ impl Flight {
 
     /// The origin is being asked.
     pub fn asks(&self, now_ms: u64) {
-        if self.since.get() == Since::Start {
-            self.since.set(Since::Asked(now_ms));
+        if self.since.get() == FlightStage::Start {
+            self.since.set(FlightStage::Asked(now_ms));
         }
     }
 
     /// The origin has answered, and a copy for all is on its way.
     pub fn answers(&self, now_ms: u64) {
         if !self.is_answered() {
-            self.since.set(Since::Answered(now_ms, self.led.get()));
+            self.since
+                .set(FlightStage::Answered(now_ms, self.led.get()));
         }
     }
 
     /// Whether it has.
     pub fn is_answered(&self) -> bool {
-        matches!(self.since.get(), Since::Answered(..))
+        matches!(self.since.get(), FlightStage::Answered(..))
     }
 
     /// Whether one more request may ask the origin, because those before it
@@ -142,9 +143,9 @@ impl Flight {
     pub fn may_ask_too(&self, alone_ms: u64, now_ms: u64) -> bool {
         let waited = |since_ms| now_ms.saturating_sub(since_ms);
         let most = match self.since.get() {
-            Since::Start => return false,
-            Since::Asked(since_ms) => collapse_leaders::most(waited(since_ms), alone_ms),
-            Since::Answered(since_ms, led) => {
+            FlightStage::Start => return false,
+            FlightStage::Asked(since_ms) => collapse_leaders::most(waited(since_ms), alone_ms),
+            FlightStage::Answered(since_ms, led) => {
                 let beside = collapse_leaders::most(waited(since_ms), ALONE_MS).saturating_sub(1);
                 led.saturating_add(beside)
             }
@@ -203,25 +204,29 @@ pub struct Flights {
 impl Flights {
     /// What a request has to do that wants this answer, and began to look for
     /// it in vain at `looked_ms`.
-    pub fn join(&self, key: &str, looked_ms: u64, now_ms: u64) -> Role {
+    pub fn join(&self, key: &str, looked_ms: u64, now_ms: u64) -> FlightRole {
         if self.is_unshared(key, now_ms) {
-            return Role::Alone;
+            return FlightRole::Alone;
         }
         let mut flights = self.known.borrow_mut();
         match flights.get(key) {
-            Some(flight) if flight.is_under_way(now_ms) => return Role::Follow(Rc::clone(flight)),
-            Some(flight) if flight.has_landed_since(looked_ms, now_ms) => return Role::LookAgain,
+            Some(flight) if flight.is_under_way(now_ms) => {
+                return FlightRole::Follow(Rc::clone(flight));
+            }
+            Some(flight) if flight.has_landed_since(looked_ms, now_ms) => {
+                return FlightRole::LookAgain;
+            }
             _ => {}
         }
         if flights.len() >= FLIGHTS_MAX {
             flights.retain(|_, flight| flight.is_under_way(now_ms));
             if flights.len() >= FLIGHTS_MAX {
-                return Role::Alone;
+                return FlightRole::Alone;
             }
         }
         let flight = Rc::new(Flight::new(key, now_ms));
         flights.insert(key.to_owned(), Rc::clone(&flight));
-        Role::Lead(flight)
+        FlightRole::Lead(flight)
     }
 
     /// Whether this answer is being fetched.
@@ -243,8 +248,8 @@ impl Flights {
         self.unshared.borrow_mut().forget(key);
         // Whatever has landed: it is seen to before a refresh asks the origin.
         match self.join(key, u64::MAX, now_ms) {
-            Role::Lead(flight) => Some(flight),
-            Role::Follow(_) | Role::LookAgain | Role::Alone => None,
+            FlightRole::Lead(flight) => Some(flight),
+            FlightRole::Follow(_) | FlightRole::LookAgain | FlightRole::Alone => None,
         }
     }
 

@@ -4,8 +4,8 @@
 //! for its turn looks again by a timer of its own.
 
 use crate::cache::config::protection::Protection;
-use crate::cache::origin::circuit_breaker::{Breaker, ResponseVerdict, Way};
-use crate::cache::origin::concurrency_limit::{Gate, Place, Quota, RetryBudget, Ticket, Who};
+use crate::cache::origin::circuit_breaker::{Breaker, BreakerPass, ResponseVerdict};
+use crate::cache::origin::concurrency_limit::{Gate, LimitKey, Permit, Quota, RetryBudget, Ticket};
 use crate::cache::origin::outcomes::{RequestSource, digest};
 use crate::cache::origin::retry_after::Rests;
 use std::cell::RefCell;
@@ -38,16 +38,16 @@ struct Site {
 
 /// A request that wants to go to an origin.
 #[derive(Clone, Debug)]
-pub struct Asker {
+pub struct OriginCaller {
     site: String,
     origin: String,
     source: RequestSource,
     /// Digest of the URL, and of whether the method is safe.
     url: u64,
-    who: Who,
+    who: LimitKey,
 }
 
-impl Asker {
+impl OriginCaller {
     /// A request of `reader` (see [`crate::cache::origin::outcomes::reader_of`]) for
     /// `path` of `host`, which goes to `origin`. `target` is the URL to which a
     /// `Retry-After` would apply.
@@ -61,7 +61,7 @@ impl Asker {
                 reader: reader.unwrap_or(path),
             },
             url: digest(target),
-            who: Who {
+            who: LimitKey {
                 host: digest(host),
                 path,
                 reader,
@@ -81,20 +81,20 @@ impl Asker {
 /// What a request holds while it is under way to an origin. Dropping it frees
 /// the place: the client has gone, and the origin's answer counts for nothing.
 #[derive(Debug)]
-pub struct Pass<'a> {
+pub struct Admission<'a> {
     origins: &'a Origins,
-    asker: Asker,
-    way: Way,
-    place: Place,
+    asker: OriginCaller,
+    way: BreakerPass,
+    place: Permit,
     /// Whether it is known how the request ended.
     has_ended: bool,
 }
 
-impl Pass<'_> {
+impl Admission<'_> {
     /// Records how the request ended.
     pub fn leave(mut self, verdict: ResponseVerdict, limits: &Protection, now_ms: u64) {
         self.has_ended = true;
-        let Asker {
+        let OriginCaller {
             site, source, url, ..
         } = &self.asker;
         self.origins.with(site, now_ms, |known| {
@@ -113,9 +113,9 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Admission<'_> {
     fn drop(&mut self) {
-        let Asker {
+        let OriginCaller {
             site,
             origin,
             source,
@@ -193,7 +193,7 @@ impl Origins {
 
     fn with_budget<T>(
         &self,
-        asker: &Asker,
+        asker: &OriginCaller,
         now_ms: u64,
         use_it: impl FnOnce(&mut RetryBudget) -> T,
     ) -> T {
@@ -213,12 +213,12 @@ impl Origins {
     /// newcomer has no turn.
     pub fn enter(
         &self,
-        asker: &Asker,
+        asker: &OriginCaller,
         turn: Option<&QueueTurn<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
-    ) -> Result<Pass<'_>, Refusal> {
+    ) -> Result<Admission<'_>, Refusal> {
         let source = asker.source;
         let way = self.with(&asker.site, now_ms, |known| {
             if let Some(ms) = known.rests.left_ms(asker.url, source.reader, now_ms) {
@@ -228,7 +228,7 @@ impl Origins {
             way.map_err(Refusal::Open)
         })?;
         let who = match (way, asker.who.quota) {
-            (Way::Working, Quota::Any) => Who {
+            (BreakerPass::Working, Quota::Any) => LimitKey {
                 quota: Quota::Probing,
                 ..asker.who
             },
@@ -240,7 +240,7 @@ impl Origins {
             gate.enter(who, ticket, most, now_ms, lasts_ms)
         });
         match place {
-            Ok(place) => Ok(Pass {
+            Ok(place) => Ok(Admission {
                 origins: self,
                 asker: asker.clone(),
                 way,
@@ -257,7 +257,7 @@ impl Origins {
     }
 
     /// Puts a request in line until some time; `None` if the line is too long.
-    pub fn queue(&self, asker: &Asker, now_ms: u64, until_ms: u64) -> Option<QueueTurn<'_>> {
+    pub fn queue(&self, asker: &OriginCaller, now_ms: u64, until_ms: u64) -> Option<QueueTurn<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
         drop(gates);
@@ -272,14 +272,14 @@ impl Origins {
     }
 
     /// A new request comes: it earns its share of the repetitions.
-    pub fn earn(&self, asker: &Asker, limits: &Protection, now_ms: u64) {
+    pub fn earn(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) {
         self.with_budget(asker, now_ms, |budget| {
             budget.earn(limits.retry_budget_percent);
         });
     }
 
     /// Whether a request may be repeated; if so, that is paid for.
-    pub fn may_repeat(&self, asker: &Asker, limits: &Protection, now_ms: u64) -> bool {
+    pub fn may_repeat(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) -> bool {
         let is_closed = self.with(&asker.site, now_ms, |known| known.breaker.is_closed());
         is_closed
             && self.with_budget(asker, now_ms, |budget| {

@@ -1,13 +1,13 @@
 //! What the requests of one isolate share: plain values, never futures.
 
-use super::abandoned_fills::Abandoned;
+use super::abandoned_fills::AbandonedFills;
 use super::credentials::Keys;
 use super::inflight::Flights;
 use super::kv_state::KvState;
 use super::origins::Origins;
 use crate::cache::config::rules::Rules;
 use crate::cache::policy::remembered::Remembered;
-use crate::cache::purge::feed::{LedgerTime, News};
+use crate::cache::purge::feed::{LedgerTime, PurgeFeed};
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::LedgerBreaker;
 use crate::cache::purge::write_rate::WriteRate;
@@ -38,7 +38,7 @@ pub struct Isolate {
     /// How the ledger's clock goes against ours, as far as we know.
     pub clock: Cell<Option<LedgerClock>>,
     /// The last news that the isolates of this data centre shared.
-    pub marker: RefCell<Option<News>>,
+    pub marker: RefCell<Option<PurgeFeed>>,
     /// When the shared news was last looked at.
     pub looked_ms: Cell<Option<u64>>,
     /// What it keeps in its own memory.
@@ -46,7 +46,7 @@ pub struct Isolate {
     /// The answers that are being fetched.
     pub flights: Flights,
     /// Fills whose client has gone.
-    pub abandoned: Abandoned,
+    pub abandoned: AbandonedFills,
     /// The origins it has asked.
     pub origins: Origins,
     /// What is known of KV.
@@ -107,7 +107,7 @@ impl Isolate {
             marker: RefCell::default(),
             looked_ms: Cell::new(None),
             flights: Flights::default(),
-            abandoned: Abandoned::default(),
+            abandoned: AbandonedFills::default(),
             origins: Origins::default(),
             kv: KvState::default(),
             writes: RefCell::default(),

@@ -3,30 +3,30 @@
 use super::ledger_store::{LedgerStore, read_record};
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{
-    HISTORY_BYTES_MAX, HISTORY_MAX, Question, Receipt, Told, made_id_number,
+    HISTORY_BYTES_MAX, HISTORY_MAX, PastOrder, Question, Receipt, made_id_number,
 };
 
 impl<S: Sql> LedgerStore<S> {
     /// What is remembered of past orders: of an id, one for each key at most;
     /// of a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least one.
-    pub fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+    pub fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
         match question {
             Question::Id(id) => self.of_id(id),
             Question::After { after, limit } => self.page(*after, (*limit).min(HISTORY_MAX)),
         }
     }
 
-    fn of_id(&self, id: &str) -> Result<Vec<Told>, String> {
+    fn of_id(&self, id: &str) -> Result<Vec<PastOrder>, String> {
         let made = made_id_number(id).map_or(Value::Null, Value::from);
         let rows = self.sql().run(
             "SELECT record FROM receipts WHERE substr(id, instr(id, char(10)) + 1) = ?
                 UNION ALL SELECT record FROM receipts WHERE id IS NULL AND sequence = ?",
             &[id.into(), made],
         )?;
-        let mut found: Vec<Told> = Vec::new();
+        let mut found: Vec<PastOrder> = Vec::new();
         for told in self.all_told(&rows)? {
             // The id that a key gave goes before one that was made.
-            let known = |other: &Told| other.receipt.key == told.receipt.key;
+            let known = |other: &PastOrder| other.receipt.key == told.receipt.key;
             if !found.iter().any(known) {
                 found.push(told);
             }
@@ -34,7 +34,7 @@ impl<S: Sql> LedgerStore<S> {
         Ok(found)
     }
 
-    fn page(&self, after: u64, limit: u64) -> Result<Vec<Told>, String> {
+    fn page(&self, after: u64, limit: u64) -> Result<Vec<PastOrder>, String> {
         let rows = self.sql().run(
             "SELECT record, total > ? FROM (
                 SELECT record, sequence, bytes, SUM(bytes) OVER (ORDER BY sequence) AS total FROM (
@@ -59,16 +59,16 @@ impl<S: Sql> LedgerStore<S> {
         Ok(page)
     }
 
-    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<Told>, String> {
+    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<PastOrder>, String> {
         let texts = rows.iter().filter_map(|row| row.first()?.text());
         texts
             .map(|text| self.told(read_record(text)?.receipt))
             .collect()
     }
 
-    fn told(&self, receipt: Receipt) -> Result<Told, String> {
+    fn told(&self, receipt: Receipt) -> Result<PastOrder, String> {
         let [fast_lane, refresh] = super::jobs::progress(self.sql(), receipt.sequence)?;
-        Ok(Told {
+        Ok(PastOrder {
             receipt,
             fast_lane,
             refresh,

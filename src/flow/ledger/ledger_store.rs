@@ -15,7 +15,7 @@ use crate::cache::ledger::wire::{
     Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
 };
 use crate::cache::matching::key_scope::KeyScope;
-use crate::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, News};
+use crate::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, PurgeFeed};
 use crate::cache::purge::selector::{EVERYTHING, mark_of};
 use crate::http::json_object::{self, print};
 use crate::json_object;
@@ -293,7 +293,7 @@ impl<S: Sql> LedgerStore<S> {
         Ok(())
     }
 
-    /// What has been purged under numbers above `after`, as [`News`] in text
+    /// What has been purged under numbers above `after`, as [`PurgeFeed`] in text
     /// form.
     pub fn news(&self, after: u64, now_ms: u64) -> Result<String, String> {
         self.news_with(after, None, now_ms)
@@ -335,7 +335,7 @@ impl<S: Sql> LedgerStore<S> {
         let statement = "SELECT hard, soft FROM state";
         let rows = self.sql.run(statement, &[])?;
         let number = |at: usize| rows.first().and_then(|row| row.get(at)?.number());
-        let news = News {
+        let news = PurgeFeed {
             after,
             sequence,
             complete,
@@ -348,7 +348,7 @@ impl<S: Sql> LedgerStore<S> {
                 ms: now_ms,
             },
             kv_writes,
-            ..News::default()
+            ..PurgeFeed::default()
         };
         // The lines are made where the marks lie: a row for each would cross
         // into wasm one by one.

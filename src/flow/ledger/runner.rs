@@ -8,7 +8,7 @@ use crate::cache::purge::zone_purge::{self, ZoneCall, ZoneOutcome};
 use crate::flow::fetch::background_refresh::refresh_url;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::runtime::host::Host;
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::timeout::with_timeout;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -161,7 +161,7 @@ async fn in_time<H: Host>(host: H, isolate: &Rc<Isolate>, url: &str) -> ZoneOutc
         .origin_timeout_seconds
         .max(rules.origin_deadline_seconds);
     let most_ms = (longest * 1000).min(HEAD_MS_MAX) + COPY_MS_MAX;
-    let outcome = within(&host, most_ms, refresh_url(&host, isolate, url)).await;
+    let outcome = with_timeout(&host, most_ms, refresh_url(&host, isolate, url)).await;
     outcome.unwrap_or_else(|| ZoneOutcome::Again {
         problem: format!("not done within {most_ms} ms"),
         pause_seconds: None,

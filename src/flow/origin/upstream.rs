@@ -19,10 +19,10 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::origin::outcomes::reader_of;
 use crate::cache::policy::freshness::Times;
 use crate::cache::request::classify::OriginRequest;
-use crate::flow::isolate::origins::{Asker, Pass, Refusal};
+use crate::flow::isolate::origins::{Admission, OriginCaller, Refusal};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, Patience, Upload};
+use crate::flow::runtime::host::{Host, OriginTimeouts, Upload};
 use crate::http::head::ResponseHead;
 use crate::http::url::{Url, canonical_path};
 use std::rc::Rc;
@@ -48,7 +48,7 @@ pub struct UpstreamRequest<'a> {
     pub timed: bool,
     /// Whether its client can make it last, as by an upload.
     pub by_client: bool,
-    /// Whether a short body must come with it ([`Patience::at_once`]).
+    /// Whether a short body must come with it ([`OriginTimeouts::at_once`]).
     pub at_once: bool,
 }
 
@@ -67,10 +67,10 @@ impl<'a> UpstreamRequest<'a> {
 }
 
 /// What an origin says.
-pub type Said<B> = Result<(ResponseHead, Option<B>), OriginFailure>;
+pub type UpstreamResult<B> = Result<(ResponseHead, Option<B>), OriginFailure>;
 
 /// How the asking ended.
-pub struct Asked<B> {
+pub struct UpstreamResponse<B> {
     /// The purge number seen before the origin was asked.
     pub seen: u64,
     /// When that was, and when the answer came.
@@ -78,7 +78,7 @@ pub struct Asked<B> {
     /// Whether a `Range` was sent.
     pub ranged: bool,
     /// The answer.
-    pub said: Said<B>,
+    pub said: UpstreamResult<B>,
 }
 
 /// Makes the request that goes out. (Not a type parameter: each would be a
@@ -94,7 +94,7 @@ pub async fn ask<H: Host>(
     body: Option<H::Body>,
     request: &mut MakeRequest<'_>,
     report: &mut Report,
-) -> Asked<H::Body> {
+) -> UpstreamResponse<H::Body> {
     let rules = &isolate.rules;
     let deadline_ms = rules.origin_deadline_seconds.saturating_mul(1000);
     let mut asking = Asking {
@@ -132,7 +132,7 @@ fn name(scheme: &str, host: &str) -> String {
 }
 
 /// The later answer, unless it is none.
-fn better<B>(one: Asked<B>, other: Asked<B>) -> Asked<B> {
+fn better<B>(one: UpstreamResponse<B>, other: UpstreamResponse<B>) -> UpstreamResponse<B> {
     match (&one.said, &other.said) {
         (Ok(_), Err(_)) => one,
         _ => other,
@@ -161,7 +161,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         name: &str,
         backup: Option<&Origin>,
         repetitions: u64,
-    ) -> Asked<H::Body> {
+    ) -> UpstreamResponse<H::Body> {
         let limits = &self.isolate.rules.protection;
         let asker = self.asker(name);
         let origins = &self.isolate.origins;
@@ -190,7 +190,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
     }
 
     /// What this request counts as at an origin.
-    fn asker(&self, name: &str) -> Asker {
+    fn asker(&self, name: &str) -> OriginCaller {
         let UpstreamRequest {
             url,
             safe,
@@ -201,7 +201,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let path = canonical_path(&url.path);
         let query = url.query.as_deref().unwrap_or_default();
         let target = format!("{safe} {path}?{query}");
-        let asker = Asker::new(&url.host, name, &path, &target, self.reader);
+        let asker = OriginCaller::new(&url.host, name, &path, &target, self.reader);
         match by_client {
             true => asker.untimed(),
             false => asker,
@@ -209,7 +209,12 @@ impl<'a, H: Host> Asking<'a, '_, H> {
     }
 
     /// Asks one origin once, when it is this request's turn.
-    async fn once(&mut self, name: &str, backup: Option<&Origin>, asker: &Asker) -> Asked<H::Body> {
+    async fn once(
+        &mut self,
+        name: &str,
+        backup: Option<&Origin>,
+        asker: &OriginCaller,
+    ) -> UpstreamResponse<H::Body> {
         let pass = match self.enter(asker).await {
             Ok(pass) => pass,
             Err(failure) => {
@@ -231,7 +236,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         self.report.origin += 1;
         self.sent = true;
         let body_seconds = self.isolate.rules.origin_body_timeout_seconds;
-        let patience = Patience {
+        let patience = OriginTimeouts {
             head_ms,
             body_ms: body_seconds
                 .filter(|_| self.question.timed)
@@ -241,7 +246,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let upload = self.body.take().map(Upload::new);
         let is_sent = upload.as_ref().map(|upload| Rc::clone(&upload.is_sent));
         let said = self.host.ask_origin(&request, upload, patience).await;
-        let asked = Asked {
+        let asked = UpstreamResponse {
             seen,
             times: Times {
                 request_ms: now_ms,
@@ -271,7 +276,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
     }
 
     /// Waits for this request's turn: first come, first served.
-    async fn enter(&mut self, asker: &Asker) -> Result<Pass<'a>, OriginFailure> {
+    async fn enter(&mut self, asker: &OriginCaller) -> Result<Admission<'a>, OriginFailure> {
         let limits = &self.isolate.rules.protection;
         let origins = &self.isolate.origins;
         let lasts_ms = self.head_ms().unwrap_or(UNTIMED_MS);
@@ -318,7 +323,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         self.question.timed.then(|| seconds.saturating_mul(1000))
     }
 
-    fn judge(&self, asked: &Asked<H::Body>) -> ResponseVerdict {
+    fn judge(&self, asked: &UpstreamResponse<H::Body>) -> ResponseVerdict {
         let head = asked.said.as_ref().map(|(head, _)| head);
         let head = head.map_err(|failure| *failure);
         judge(self.question.rule, head, asked.times.response_ms)
@@ -336,9 +341,9 @@ impl<'a, H: Host> Asking<'a, '_, H> {
     }
 
     /// No origin was asked.
-    fn unasked(&self, failure: OriginFailure) -> Asked<H::Body> {
+    fn unasked(&self, failure: OriginFailure) -> UpstreamResponse<H::Body> {
         let now_ms = self.host.now_ms();
-        Asked {
+        UpstreamResponse {
             seen: self.isolate.seen(),
             times: Times {
                 request_ms: now_ms,

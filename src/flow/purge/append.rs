@@ -5,13 +5,13 @@
 
 use super::authenticate::{self, Sender};
 use super::sync;
-use crate::cache::ledger::wire::{Order, Progress, Question, Receipt, Told};
-use crate::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, ParsedPurge, Refusal, Settled};
+use crate::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt};
+use crate::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, ParsedPurge, Refusal, ResolvedPurge};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::problem::{PartErrors, Problem};
 use crate::flow::response::request_log::{Report, log_problem};
-use crate::flow::runtime::host::{BodyError, Host, Ordered};
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::host::{BodyError, Host, LedgerReply};
+use crate::flow::runtime::timeout::with_timeout;
 use crate::http::date;
 use crate::http::head::RequestHead;
 use crate::http::json_object::{pairs, print};
@@ -23,7 +23,7 @@ pub enum AppendOutcome {
     /// It is done.
     Done(Receipt),
     /// It was not to be done: what it would do, and what of it is refused.
-    Dry(Settled, Vec<Refusal>),
+    Dry(ResolvedPurge, Vec<Refusal>),
 }
 
 /// How long the body of an order may take: 128 KiB within it are 13 KB a
@@ -47,7 +47,7 @@ pub async fn read_body<H: Host>(
     let Some(body) = body else {
         return Ok(Vec::new());
     };
-    let Some(read) = within(host, BODY_MS_MAX, host.read(body, ORDER_BYTES_MAX)).await else {
+    let Some(read) = with_timeout(host, BODY_MS_MAX, host.read(body, ORDER_BYTES_MAX)).await else {
         let detail = "the order's body did not come within 10 seconds";
         return Err(Problem::new(408, "Request timeout", detail));
     };
@@ -113,8 +113,8 @@ pub async fn append<H: Host>(
     order: &Order,
 ) -> Result<Receipt, Problem> {
     match sync::append(host, isolate, site, order).await {
-        Ok(Ordered::Done(receipt, _)) => Ok(*receipt),
-        Ok(Ordered::Conflict) => Err(Problem::new(
+        Ok(LedgerReply::Done(receipt, _)) => Ok(*receipt),
+        Ok(LedgerReply::Conflict) => Err(Problem::new(
             409,
             "Webhook id used before",
             "another order with this webhook-id was accepted; use a new id",
@@ -128,7 +128,10 @@ pub async fn append<H: Host>(
 }
 
 /// Asks the ledger for past orders.
-pub async fn past_orders<H: Host>(host: &H, question: &Question) -> Result<Vec<Told>, Problem> {
+pub async fn past_orders<H: Host>(
+    host: &H,
+    question: &Question,
+) -> Result<Vec<PastOrder>, Problem> {
     host.history(question).await.map_err(|problem| {
         log_problem(host, "ledger", &problem);
         let detail = "the purge ledger cannot be reached; ask again";
@@ -206,7 +209,7 @@ pub struct PurgeDryRun<'a> {
 
 impl<'a> PurgeDryRun<'a> {
     /// What it would do, and what of it is refused.
-    pub fn of(settled: &'a Settled, refused: &'a [Refusal]) -> Self {
+    pub fn of(settled: &'a ResolvedPurge, refused: &'a [Refusal]) -> Self {
         Self {
             dry_run: true,
             hard: &settled.hard,
@@ -244,7 +247,7 @@ pub struct ReceiptView<'a> {
 
 impl<'a> ReceiptView<'a> {
     /// A receipt, and what has happened since.
-    pub fn of(told: &'a Told) -> Self {
+    pub fn of(told: &'a PastOrder) -> Self {
         Self::new(&told.receipt, &told.refresh, &told.fast_lane)
     }
 

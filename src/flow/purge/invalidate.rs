@@ -13,7 +13,7 @@ use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::Order;
 use crate::cache::purge::groups;
 use crate::cache::purge::selector::{Selector, url_selector};
-use crate::cache::purge::write_rate::{GATHER_MS_MAX, Names};
+use crate::cache::purge::write_rate::{GATHER_MS_MAX, InvalidationNames};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::runtime::host::Host;
 use crate::http::head::{Method, RequestHead, ResponseHead};
@@ -23,7 +23,7 @@ use crate::http::url::{Url, host_name};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteTurn {
     /// Now.
-    Now(Names),
+    Now(InvalidationNames),
     /// With others, which this write sends in so many milliseconds.
     Begins(u64),
     /// With those of a write before it.
@@ -43,7 +43,7 @@ pub fn turn_of<H: Host>(
     if selectors.is_empty() {
         return None;
     }
-    let names = Names::new(selectors.iter().map(Selector::to_string).collect());
+    let names = InvalidationNames::new(selectors.iter().map(Selector::to_string).collect());
     let lag_ms = isolate.rules.max_purge_lag_seconds.saturating_mul(1000);
     let (site, now_ms) = (&request.url.host, host.now_ms());
     if isolate.writes.borrow_mut().take(site, now_ms) {
@@ -60,7 +60,7 @@ pub fn turn_of<H: Host>(
 }
 
 /// The order by which the ledger invalidates names of a host.
-pub fn order_of(isolate: &Isolate, site: &str, names: &Names) -> Order {
+pub fn order_of(isolate: &Isolate, site: &str, names: &InvalidationNames) -> Order {
     let whole_host = names
         .whole_host
         .then(|| Selector::Host(host_name(site).to_owned()).to_string());

@@ -21,14 +21,14 @@
 //! those are signed and few, and their senders want to know.
 
 use crate::cache::ledger::wire::Order;
-use crate::cache::purge::feed::News;
+use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::QUESTION_MS_MAX;
 use crate::flow::isolate::state::{Isolate, LedgerClock};
 use crate::flow::response::request_log::log_problem;
-use crate::flow::runtime::boxed::aside;
-use crate::flow::runtime::host::{Host, Ordered};
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::boxed::boxed;
+use crate::flow::runtime::host::{Host, LedgerReply};
+use crate::flow::runtime::timeout::with_timeout;
 use futures_channel::oneshot;
 use std::rc::Rc;
 
@@ -62,7 +62,7 @@ const PAGES_MAX: u32 = 24;
 
 /// What an isolate knows of purges, for one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knowledge {
+pub enum IndexState {
     /// All of `max_purge_lag` ago.
     Young,
     /// The ledger cannot be reached, and what is known is older.
@@ -71,7 +71,7 @@ pub enum Knowledge {
     Nothing,
 }
 
-impl Knowledge {
+impl IndexState {
     /// Whether the index may decide on entries.
     pub fn counts(self, isolate: &Isolate) -> bool {
         match self {
@@ -127,18 +127,18 @@ pub async fn bring_up_to_date<H: Host>(
     isolate: &Rc<Isolate>,
     site: &str,
     waited_ms: &mut u64,
-) -> Knowledge {
+) -> IndexState {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     heed_clock(host, isolate);
     match age(host, isolate) {
         Some(age) if age < lag_ms => {
             let in_turn = age >= turn_ms(isolate) || must_ask(host, isolate);
             look_later(host, isolate, site, in_turn);
-            return Knowledge::Young;
+            return IndexState::Young;
         }
         _ => {}
     }
-    aside(wait_for_news(host, isolate, site, waited_ms)).await
+    boxed(wait_for_news(host, isolate, site, waited_ms)).await
 }
 
 /// Renews the index, or waits for whoever does.
@@ -147,7 +147,7 @@ async fn wait_for_news<H: Host>(
     isolate: &Rc<Isolate>,
     site: &str,
     waited_ms: &mut u64,
-) -> Knowledge {
+) -> IndexState {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
     let mut asks = true;
@@ -180,9 +180,9 @@ async fn wait_for_news<H: Host>(
         look_later(host, isolate, site, false);
     }
     match age(host, isolate) {
-        None => Knowledge::Nothing,
-        Some(age) if age >= lag_ms => Knowledge::Old,
-        Some(_) => Knowledge::Young,
+        None => IndexState::Nothing,
+        Some(age) if age >= lag_ms => IndexState::Old,
+        Some(_) => IndexState::Young,
     }
 }
 
@@ -197,7 +197,7 @@ async fn ask_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_m
         // The request may have been answered without it.
         let _ = sender.send(());
     });
-    if let Some(None) = within(host, wait_ms, host.receive(receiver)).await {
+    if let Some(None) = with_timeout(host, wait_ms, host.receive(receiver)).await {
         // The work was dropped.
         isolate.syncing.set(None);
     }
@@ -312,7 +312,7 @@ async fn ask_and_note<H: Host>(host: &H, isolate: &Isolate, site: &str) {
 
 /// A note of this data centre; none also if the Cache API fails or is slow.
 async fn read_note<H: Host>(host: &H, site: &str, name: &str) -> Option<String> {
-    let read = within(host, NOTE_MS_MAX, host.shared(site, name)).await;
+    let read = with_timeout(host, NOTE_MS_MAX, host.shared(site, name)).await;
     read?.ok()?
 }
 
@@ -323,7 +323,7 @@ async fn look<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     let Some(text) = read_note(host, site, MARKER).await else {
         return;
     };
-    let Ok(news) = News::decode(&text) else {
+    let Ok(news) = PurgeFeed::decode(&text) else {
         return;
     };
     // Without a clock of this life of the ledger, its age is not known.
@@ -398,7 +398,7 @@ async fn learn_anew<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> 
 }
 
 /// Asks the ledger for a page; where KV writes have a budget, tells it of ours.
-async fn news<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<News, String> {
+async fn news<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeFeed, String> {
     if isolate.rules.kv_writes_per_day.is_none() {
         return host.news(after).await;
     }
@@ -431,9 +431,9 @@ fn page_name(after: u64) -> String {
 
 /// A page of old news that another isolate has read. It need not be the
 /// newest: what has changed since is told on later pages.
-async fn page_of<H: Host>(host: &H, site: &str, name: &str) -> Option<News> {
+async fn page_of<H: Host>(host: &H, site: &str, name: &str) -> Option<PurgeFeed> {
     let text = read_note(host, site, name).await?;
-    let news = News::decode(&text).ok()?;
+    let news = PurgeFeed::decode(&text).ok()?;
     (!news.complete).then_some(news)
 }
 
@@ -444,30 +444,30 @@ pub async fn append<H: Host>(
     isolate: &Isolate,
     site: &str,
     order: &Order,
-) -> Result<Ordered, String> {
+) -> Result<LedgerReply, String> {
     let asked_ms = host.now_ms();
     let ordered = told(host, isolate, host.append(order)).await?;
-    if let Ordered::Done(receipt, news) = &ordered {
+    if let LedgerReply::Done(receipt, news) = &ordered {
         heard(isolate, news, asked_ms);
         if news.complete {
             share_marker(host, isolate, site, news);
         } else {
             // The order itself lies beyond the first page.
-            learn(isolate, &News::of_receipt(receipt), None);
+            learn(isolate, &PurgeFeed::of_receipt(receipt), None);
         }
     }
     Ok(ordered)
 }
 
 /// Learns what the ledger itself has answered to a question of `asked_ms`.
-pub fn heard(isolate: &Isolate, news: &News, asked_ms: u64) {
+pub fn heard(isolate: &Isolate, news: &PurgeFeed, asked_ms: u64) {
     isolate.clock.set(LedgerClock::by(news.at, asked_ms));
     learn(isolate, news, news.complete.then_some(asked_ms));
 }
 
 /// Takes news in. If the index is complete by it, it is as old as the news:
 /// of `as_of_ms` by our own clock.
-fn learn(isolate: &Isolate, news: &News, as_of_ms: Option<u64>) {
+fn learn(isolate: &Isolate, news: &PurgeFeed, as_of_ms: Option<u64>) {
     if let Some(writes) = news.kv_writes {
         let mut budget = isolate.kv.budget.get();
         budget.heard(writes, news.at.ms);
@@ -482,10 +482,10 @@ fn learn(isolate: &Isolate, news: &News, as_of_ms: Option<u64>) {
 
 /// Leaves in the Cache API what the ledger has told: with what the marker
 /// said before, so that isolates further behind find what they miss.
-fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, news: &News) {
+fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, news: &PurgeFeed) {
     let mut marker = isolate.marker.borrow_mut();
     let joined = marker.as_ref().and_then(|old| old.followed_by(news));
-    let fits = |news: &News| news.len() <= MARKER_MARKS_MAX;
+    let fits = |news: &PurgeFeed| news.len() <= MARKER_MARKS_MAX;
     let new = joined
         .filter(fits)
         .or_else(|| Some(news.clone()).filter(fits));

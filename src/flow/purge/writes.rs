@@ -11,13 +11,13 @@
 use super::invalidate::{WriteTurn, order_of};
 use super::sync::{self, ledger_wait_ms};
 use crate::cache::ledger::wire::{Receipt, numbers};
-use crate::cache::purge::feed::News;
+use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::ledger_breaker::QUESTION_MS_MAX;
-use crate::cache::purge::write_rate::Names;
+use crate::cache::purge::write_rate::InvalidationNames;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::log_problem;
-use crate::flow::runtime::host::{Host, Ordered};
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::host::{Host, LedgerReply};
+use crate::flow::runtime::timeout::with_timeout;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -66,7 +66,7 @@ async fn deliver<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
-    names: Names,
+    names: InvalidationNames,
     answer: impl FnOnce(Option<String>),
 ) {
     let id = {
@@ -85,7 +85,7 @@ async fn deliver<H: Host>(
         .unconfirmed
         .leave_until(id, until_ms);
     let mut sending = pin!(send(host, isolate, id, site, &names));
-    let in_time = within(host, WRITE_WAIT_MS, sending.as_mut()).await;
+    let in_time = with_timeout(host, WRITE_WAIT_MS, sending.as_mut()).await;
     let is_sent = match in_time {
         Some(Ok(note)) => {
             answer(note);
@@ -177,14 +177,14 @@ async fn send<H: Host>(
     isolate: &Isolate,
     id: u64,
     site: &str,
-    names: &Names,
+    names: &InvalidationNames,
 ) -> Result<Option<String>, ()> {
     let order = order_of(isolate, site, names);
     match sync::append(host, isolate, site, &order).await {
         Ok(ordered) => {
             let mut index = isolate.index.borrow_mut();
             let note = match ordered {
-                Ordered::Done(receipt, _) => {
+                LedgerReply::Done(receipt, _) => {
                     // Where the host has too many, the ledger tells of it
                     // somewhat later. (Not of the whole host: it would be
                     // purged here each time.)
@@ -192,7 +192,7 @@ async fn send<H: Host>(
                         soft: Vec::new(),
                         ..(*receipt).clone()
                     };
-                    let mut news = News::of_receipt(&told);
+                    let mut news = PurgeFeed::of_receipt(&told);
                     let further = names.further.iter();
                     let raised = numbers(receipt.sequence, false);
                     news.writes.extend(further.map(|mark| (*mark, raised)));
@@ -200,7 +200,7 @@ async fn send<H: Host>(
                     let names = [receipt.hard, receipt.soft].concat();
                     Some(format!("invalidated {names:?}"))
                 }
-                Ordered::Conflict => None,
+                LedgerReply::Conflict => None,
             };
             // The index has its number.
             index.unconfirmed.confirm(id);

@@ -9,7 +9,7 @@ use crate::flow::endpoints::routes;
 use crate::flow::fetch::background_refresh::refresh_later;
 use crate::flow::fetch::collapse;
 use crate::flow::fetch::collapse::{FetchContext, ask, fill, fill_too};
-use crate::flow::fetch::collapse_turn::{CollapseTurn, Wanted, take_turn};
+use crate::flow::fetch::collapse_turn::{CollapseTurn, WantedResponse, take_turn};
 use crate::flow::fetch::exchange::serve_stale;
 use crate::flow::fetch::hit::from_cache;
 use crate::flow::fetch::pass::bypass;
@@ -22,9 +22,9 @@ use crate::flow::purge::writes;
 use crate::flow::response::error_pages::{error_page, no_answer};
 use crate::flow::response::reply::{Answer, Client};
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::boxed::aside;
+use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
-use crate::flow::store::lookup::{Found, Missing, Search, find};
+use crate::flow::store::lookup::{Found, MissReason, Search, find};
 use crate::flow::store::memory_tier;
 use crate::flow::store::part_lookup::find_part;
 use crate::flow::store::query_alias;
@@ -50,16 +50,16 @@ pub async fn follow<H: Host>(
         }
         Plan::Admin => {
             report.cache = "admin";
-            aside(routes::admin(host, isolate, request, body, report)).await
+            boxed(routes::admin(host, isolate, request, body, report)).await
         }
         Plan::Purge(call) => {
             report.cache = "admin";
             let answer = purge_calls::answer(host, isolate, &call, request, body, report);
-            aside(answer).await
+            boxed(answer).await
         }
         Plan::Bypass(reason, origin) => {
             let answer = bypass(host, isolate, reason, request, &origin, body, report);
-            aside(answer).await.0
+            boxed(answer).await.0
         }
         Plan::Lookup(lookup) => look_up(host, isolate, Rc::from(lookup), request, report).await,
     }
@@ -112,9 +112,9 @@ async fn look_up<H: Host>(
             Found::Stale(hit, on_error) => (Some(StaleCandidate { hit, on_error }), None),
             Found::Nothing(missing) => (None, Some(missing)),
         };
-        if goes_whole(host, isolate, &lookup, old.as_ref()) {
+        if is_sent_whole(host, isolate, &lookup, old.as_ref()) {
             let answer = withheld::send_whole(host, isolate, &lookup, request, report);
-            return aside(answer).await;
+            return boxed(answer).await;
         }
         let miss = Miss {
             old,
@@ -123,7 +123,7 @@ async fn look_up<H: Host>(
             looked_ms,
             rounds,
         };
-        match aside(obtain(host, isolate, &lookup, miss, request, report)).await {
+        match boxed(obtain(host, isolate, &lookup, miss, request, report)).await {
             Some(answer) => return answer,
             None => rounds += 1,
         }
@@ -132,19 +132,19 @@ async fn look_up<H: Host>(
 
 /// Whether a request for which there is nothing to serve goes to the origin
 /// whole: not if there is a copy that stands by for an outage.
-fn goes_whole<H: Host>(
+fn is_sent_whole<H: Host>(
     host: &H,
     isolate: &Isolate,
     lookup: &Lookup,
     old: Option<&StaleCandidate<H::Body>>,
 ) -> bool {
-    old.is_none_or(|old| !old.on_error) && withheld::goes_whole(isolate, lookup, host.now_ms())
+    old.is_none_or(|old| !old.on_error) && withheld::is_sent_whole(isolate, lookup, host.now_ms())
 }
 
 /// What a look came to that found nothing to serve.
 struct Miss<B> {
     old: Option<StaleCandidate<B>>,
-    missing: Option<Missing>,
+    missing: Option<MissReason>,
     taken: StorePlacement,
     /// When it began.
     looked_ms: u64,
@@ -170,7 +170,7 @@ async fn obtain<H: Host>(
         rounds,
     } = miss;
     let part = match missing {
-        Some(Missing::Uri) => find_part(host, isolate, lookup, report).await,
+        Some(MissReason::Uri) => find_part(host, isolate, lookup, report).await,
         _ => None,
     };
     let part = match part {
@@ -179,11 +179,11 @@ async fn obtain<H: Host>(
         }
         part => part,
     };
-    say_why(host, lookup, old.as_ref(), missing.as_ref(), report);
-    let digest = where_it_will_lie(lookup, old.as_ref(), missing.as_ref());
-    let wanted = Wanted {
+    log_forward_reason(host, lookup, old.as_ref(), missing.as_ref(), report);
+    let digest = slot_to_fill(lookup, old.as_ref(), missing.as_ref());
+    let wanted = WantedResponse {
         key: &digest,
-        known: part.is_some() || missing != Some(Missing::Uri),
+        known: part.is_some() || missing != Some(MissReason::Uri),
         range: lookup.range_to_send(old.is_none()),
         looked_ms,
         rounds,
@@ -197,9 +197,9 @@ async fn obtain<H: Host>(
             return fill_too(host, isolate, lookup, held, flight, report).await;
         }
         // The one that it waited for has shown that answers are somebody's.
-        CollapseTurn::Alone if goes_whole(host, isolate, lookup, held.old.as_ref()) => {
+        CollapseTurn::Alone if is_sent_whole(host, isolate, lookup, held.old.as_ref()) => {
             report.collapsed = false;
-            aside(withheld::send_whole(host, isolate, lookup, request, report)).await
+            boxed(withheld::send_whole(host, isolate, lookup, request, report)).await
         }
         CollapseTurn::Alone => ask_alone(host, isolate, lookup, held, &digest, report).await,
         CollapseTurn::Failed(failure) => {
@@ -213,11 +213,11 @@ async fn obtain<H: Host>(
 }
 
 /// Says why the origin is asked (RFC 9211 §2.2).
-fn say_why<H: Host>(
+fn log_forward_reason<H: Host>(
     host: &H,
     lookup: &Lookup,
     old: Option<&StaleCandidate<H::Body>>,
-    missing: Option<&Missing>,
+    missing: Option<&MissReason>,
     report: &mut Report,
 ) {
     // Fresh, but the request would not have it.
@@ -229,25 +229,25 @@ fn say_why<H: Host>(
     report.fwd = Some(match (old, missing) {
         (Some(old), _) if unwanted(old) => "request",
         (Some(_), _) => "stale",
-        (_, Some(Missing::Variant(_))) => "vary-miss",
-        (_, Some(Missing::Unauthorized)) => "request",
+        (_, Some(MissReason::Variant(_))) => "vary-miss",
+        (_, Some(MissReason::Unauthorized)) => "request",
         _ => "uri-miss",
     });
-    let purged = matches!(missing, Some(Missing::Purged | Missing::Written));
+    let purged = matches!(missing, Some(MissReason::Purged | MissReason::Written));
     if purged && !report.detail.contains(&"purged") {
         report.detail.push("purged");
     }
 }
 
 /// The digest of the slot where the answer that is asked for will lie.
-fn where_it_will_lie<B>(
+fn slot_to_fill<B>(
     lookup: &Lookup,
     old: Option<&StaleCandidate<B>>,
-    missing: Option<&Missing>,
+    missing: Option<&MissReason>,
 ) -> String {
     match (old, missing) {
         (Some(old), _) => old.hit.slot.digest.clone(),
-        (_, Some(Missing::Variant(others))) => {
+        (_, Some(MissReason::Variant(others))) => {
             let choices = lookup.choices(&others.names);
             let variant = variant::variant_text(&choices);
             lookup.key.variant_slot(&variant).digest
@@ -303,7 +303,7 @@ async fn after_failure<H: Host>(
     report: &mut Report,
 ) -> Result<Answer<H::Body>, FetchContext<H::Body>> {
     let FetchContext { old, part, taken } = held;
-    let old = aside(last_look(host, isolate, lookup, old, report)).await;
+    let old = boxed(last_look(host, isolate, lookup, old, report)).await;
     let may_serve = match &old {
         Some(old) => old.on_error && is_usable(host, isolate, lookup, old, report).await,
         None => false,

@@ -134,7 +134,7 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
     {
         return Head {
             status: 304,
-            fields: only_for_304(fields),
+            fields: strip_representation_headers(fields),
             length: None,
             pieces: None,
             wants_body: false,
@@ -149,7 +149,7 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
     };
     match template {
         true => head,
-        false => in_part(head, entry, lookup),
+        false => apply_range(head, entry, lookup),
     }
 }
 
@@ -169,7 +169,7 @@ pub fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms:
 
 /// The part of an answer that `Range` asks for (RFC 9110 §14.2), if it does
 /// and the length of the body is known. A stored part gives parts of itself.
-fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
+fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
     let (held, total) = match (entry.status, entry.length) {
         (200, Some(length)) => (None, length),
         (206, _) => match Part::of(&entry.fields) {
@@ -207,7 +207,7 @@ fn in_part(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
         }
         (Ranges::Unsatisfiable, None) => {
             head.status = 416;
-            head.fields = only_for_304(head.fields);
+            head.fields = strip_representation_headers(head.fields);
             head.fields.set("content-range", format!("bytes */{total}"));
             head.length = Some(0);
             head.wants_body = false;
@@ -249,7 +249,7 @@ fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<BodyP
 }
 
 /// What a 304 carries (RFC 9110 §15.4.5): no field that describes the body.
-pub(crate) fn only_for_304(mut fields: Fields) -> Fields {
+pub(crate) fn strip_representation_headers(mut fields: Fields) -> Fields {
     fields.retain(|name, _| {
         !matches!(
             name,

@@ -4,7 +4,7 @@
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::reuse::Age;
 use crate::flow::isolate::inflight::Flight;
-use crate::flow::runtime::host::{Host, Landed, Tier};
+use crate::flow::runtime::host::{Host, StoreObserver, Tier};
 use crate::http::json_object::print;
 use serde::Serialize;
 use std::ops::Not;
@@ -73,7 +73,7 @@ pub struct Report {
     pub failure: Option<OriginFailure>,
     /// Who wants to know what becomes of the copies.
     #[serde(skip)]
-    pub landed: Landed,
+    pub landed: StoreObserver,
     /// The flight that this request leads.
     #[serde(skip)]
     pub leads: Option<Rc<Flight>>,

@@ -7,6 +7,6 @@ use std::pin::Pin;
 /// in one piece: each hit would carry, and each isolate compile at its first
 /// request, what only a miss needs.
 #[inline(never)]
-pub fn aside<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+pub fn boxed<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
     Box::pin(work)
 }

@@ -4,10 +4,10 @@
 //! virtual time and faults (`tests/kit/world`).
 
 use crate::cache::key::cache_key::Slot;
-use crate::cache::ledger::wire::{Order, Question, Receipt, Told};
+use crate::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
-use crate::cache::purge::feed::News;
+use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::OriginRequest;
 use crate::http::head::{RequestHead, ResponseHead};
@@ -48,25 +48,25 @@ impl Tier {
 
 /// An entry on its way to the tiers.
 #[derive(Clone, Debug)]
-pub struct Keep {
+pub struct StoreRequest {
     /// Its head.
     pub entry: Entry,
     /// The tiers it goes to, and where it goes there: in which slot a variant
     /// lies may differ between them.
     pub places: Vec<(Tier, Slot)>,
     /// Who wants to know what becomes of the copies.
-    pub landed: Landed,
+    pub landed: StoreObserver,
 }
 
 /// Is told what became of a copy: once for each place, when it can be read
 /// there, or why it is lost. It only notes plain values: whoever waits for the
 /// copy looks at those by itself.
 #[derive(Clone, Default)]
-pub struct Landed(Option<Rc<Tell>>);
+pub struct StoreObserver(Option<Rc<Tell>>);
 
 type Tell = dyn Fn(Tier, Result<(), &str>);
 
-impl Landed {
+impl StoreObserver {
     /// Tells `other` after these.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -92,7 +92,7 @@ impl Landed {
     }
 }
 
-impl fmt::Debug for Landed {
+impl fmt::Debug for StoreObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Landed")
     }
@@ -100,9 +100,9 @@ impl fmt::Debug for Landed {
 
 /// What the ledger says of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ordered {
+pub enum LedgerReply {
     /// The receipt, new or repeated, and the news since [`Order::after`].
-    Done(Box<Receipt>, News),
+    Done(Box<Receipt>, PurgeFeed),
     /// The id was used for another order.
     Conflict,
 }
@@ -118,7 +118,7 @@ pub enum BodyError {
 
 /// How long an origin may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct OriginTimeouts {
     /// Milliseconds until the response head must be there, if it must.
     pub head_ms: Option<u64>,
     /// Milliseconds from the head to the end of the body, if that must come.
@@ -151,7 +151,7 @@ impl<B> Upload<B> {
 
 /// The reader of a body that is being made is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
+pub struct ReaderGone;
 
 /// A body that is read, and another one that is written meanwhile. Dropping it
 /// breaks the other one off.
@@ -161,7 +161,7 @@ pub trait BodyPipe: 'static {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError>;
 
     /// Writes bytes to the other, as fast as they are taken.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone>;
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone>;
 
     /// Ends the other.
     async fn close(self);
@@ -176,7 +176,7 @@ impl BodyPipe for NoPipe {
         match *self {}
     }
 
-    async fn write(&mut self, _: &[u8]) -> Result<(), Gone> {
+    async fn write(&mut self, _: &[u8]) -> Result<(), ReaderGone> {
         match *self {}
     }
 
@@ -221,10 +221,15 @@ pub trait Host: Clone + 'static {
         slot: &Slot,
     ) -> Result<Option<(String, Option<Self::Body>)>, String>;
 
-    /// Keeps an entry behind the response, and tells [`Keep::landed`]. If the
+    /// Keeps an entry behind the response, and tells [`StoreRequest::landed`]. If the
     /// body breaks off, nothing stays stored. Gives back the body for the
     /// client if `for_client`.
-    fn keep(&self, body: Option<Self::Body>, keep: Keep, for_client: bool) -> Option<Self::Body>;
+    fn keep(
+        &self,
+        body: Option<Self::Body>,
+        keep: StoreRequest,
+        for_client: bool,
+    ) -> Option<Self::Body>;
 
     /// Copies a body that is to be given to a client, for use any number of
     /// times, and behind the response tells `done` of the copy and how many
@@ -272,7 +277,7 @@ pub trait Host: Clone + 'static {
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Self::Body>>,
-        patience: Patience,
+        patience: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 
     /// Reads a whole body of at most `limit` bytes. For orders, sitemaps and
@@ -306,21 +311,21 @@ pub trait Host: Clone + 'static {
 
     /// Appends an order to the ledger. An error says what failed; the order
     /// may or may not have been kept, and can be sent again.
-    async fn append(&self, order: &Order) -> Result<Ordered, String>;
+    async fn append(&self, order: &Order) -> Result<LedgerReply, String>;
 
     /// What the ledger has had since number `after`.
-    async fn news(&self, after: u64) -> Result<News, String>;
+    async fn news(&self, after: u64) -> Result<PurgeFeed, String>;
 
     /// The same, where KV writes are counted: tells the ledger of `kv_writes`
     /// more, and hears the day's total. A host without a budget need not tell
     /// them.
-    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
         let _ = kv_writes;
         self.news(after).await
     }
 
     /// What the ledger remembers of past orders.
-    async fn history(&self, question: &Question) -> Result<Vec<Told>, String>;
+    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String>;
 
     /// A note that the isolates of this data centre share, if there is one.
     /// `site` is the host name of the request that asks: Cloudflare keeps a

@@ -17,8 +17,8 @@ use crate::cache::store::kv_breaker::{BODY_FAILED, LAST_READ_MS_MAX, READ_MS_MAX
 use crate::flow::isolate::kv_state::KvState;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::{Report, log_problem};
-use crate::flow::runtime::host::{Host, Keep, Landed, Tier};
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
+use crate::flow::runtime::timeout::with_timeout;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -36,7 +36,7 @@ pub fn copies_of<H: Host>(
     entry: Entry,
     taken: &StorePlacement,
     report: &mut Report,
-) -> Keep {
+) -> StoreRequest {
     let mut keep = copies_but(host, isolate, lookup, entry, taken, &[], report);
     keep.landed = report.landed.clone().and(keep.landed);
     keep
@@ -52,11 +52,11 @@ pub fn copies_but<H: Host>(
     taken: &StorePlacement,
     but: &[(Tier, Slot)],
     report: &mut Report,
-) -> Keep {
+) -> StoreRequest {
     let tiers = tiers_for(lookup, &entry).into_iter();
     let places = tiers.filter_map(|tier| Some((tier, taken.slot_for(tier, lookup, &entry)?)));
     let mut places: Vec<_> = places.filter(|place| !but.contains(place)).collect();
-    let mut landed = Landed::default();
+    let mut landed = StoreObserver::default();
     if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {
         let doubted = isolate.kv.doubted.borrow_mut().remove(&slot.digest);
         let proof = match (doubted || taken.seen_before, taken.written) {
@@ -70,7 +70,7 @@ pub fn copies_but<H: Host>(
             places.retain(|(tier, _)| *tier != Tier::Kv);
         }
     }
-    Keep {
+    StoreRequest {
         entry,
         places,
         landed,
@@ -171,9 +171,9 @@ pub fn count(isolate: &Isolate) {
 }
 
 /// Learns what becomes of the copies for KV.
-pub fn watch<H: Host>(host: &H, isolate: &Rc<Isolate>) -> Landed {
+pub fn watch<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver {
     let (host, isolate) = (host.clone(), Rc::clone(isolate));
-    Landed::new(move |tier, outcome| {
+    StoreObserver::new(move |tier, outcome| {
         if tier == Tier::Kv {
             landed(&host, &isolate.kv, outcome);
         }
@@ -210,9 +210,9 @@ const DOUBTED_MAX: usize = 1_000;
 /// Learns whether the body of what was found in a slot of KV is whole, as it
 /// is copied to the Cache API. If not, the transfer to the client breaks, and
 /// the slot counts as empty until it is written again.
-pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> Landed {
+pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
     let (isolate, digest) = (Rc::clone(isolate), slot.digest.clone());
-    Landed::new(move |_, outcome| {
+    StoreObserver::new(move |_, outcome| {
         if outcome.is_err_and(|problem| problem.starts_with(BODY_FAILED)) {
             let mut doubted = isolate.kv.doubted.borrow_mut();
             if doubted.len() >= DOUBTED_MAX {
@@ -251,7 +251,7 @@ pub async fn recall<H: Host>(
     };
     let (host_then, slot) = (host.clone(), slot.clone());
     let mut read = Box::pin(async move { host_then.recall(Tier::Kv, &slot).await });
-    let held = match within(host, most_ms, &mut read).await {
+    let held = match with_timeout(host, most_ms, &mut read).await {
         Some(held) => held,
         None => {
             let_go(host, read);
@@ -287,6 +287,6 @@ fn let_go<H: Host>(host: &H, read: Pin<Box<impl Future + 'static>>) {
     host.later(async move {
         let mut read = read;
         // Dropping the body ends its stream.
-        drop(within(&clock, LINGER_MS_MAX, &mut read).await);
+        drop(with_timeout(&clock, LINGER_MS_MAX, &mut read).await);
     });
 }

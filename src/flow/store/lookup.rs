@@ -12,7 +12,7 @@ use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::sync;
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::boxed::aside;
+use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, Tier};
 use std::rc::Rc;
 
@@ -43,12 +43,12 @@ pub enum Found<B> {
     /// Ask the origin first; serve it if that fails and the flag is set.
     Stale(Hit<B>, bool),
     /// Nothing of use.
-    Nothing(Missing),
+    Nothing(MissReason),
 }
 
 /// Why nothing was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissReason {
     /// No entry for this key.
     Uri,
     /// Only entries that other values of these request fields chose; in one
@@ -144,7 +144,7 @@ async fn search<H: Host>(
     report: &mut Report,
 ) -> Search<H::Body> {
     let mut search = Search {
-        found: Found::Nothing(Missing::Uri),
+        found: Found::Nothing(MissReason::Uri),
         taken: StorePlacement::default(),
     };
     for tier in tiers {
@@ -184,7 +184,7 @@ fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
         {
             other
         }
-        (Found::Stale(..), _) | (_, Found::Nothing(Missing::Uri)) => one,
+        (Found::Stale(..), _) | (_, Found::Nothing(MissReason::Uri)) => one,
         _ => other,
     }
 }
@@ -198,26 +198,26 @@ async fn find_in<H: Host>(
     report: &mut Report,
 ) -> Found<H::Body> {
     let mut path = Path::default();
-    let mut found = Found::Nothing(Missing::Uri);
+    let mut found = Found::Nothing(MissReason::Uri);
     while let Some(slot) = path.next(lookup) {
         found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
         match found {
-            Found::Nothing(Missing::Variant(resident)) => path.pass(resident),
+            Found::Nothing(MissReason::Variant(resident)) => path.pass(resident),
             _ => break,
         }
-        found = Found::Nothing(Missing::Uri);
+        found = Found::Nothing(MissReason::Uri);
     }
-    taken.seen_before |= !matches!(found, Found::Nothing(Missing::Uri));
+    taken.seen_before |= !matches!(found, Found::Nothing(MissReason::Uri));
     taken.written |= match &found {
-        Found::Nothing(missing) => *missing == Missing::Written,
+        Found::Nothing(missing) => *missing == MissReason::Written,
         Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
             is_written(isolate, &hit.entry, host.now_ms())
         }
         Found::Fresh(_) => false,
     };
     if !path.names().is_empty() {
-        if matches!(found, Found::Nothing(Missing::Uri)) {
-            found = Found::Nothing(Missing::Variant(Resident {
+        if matches!(found, Found::Nothing(MissReason::Uri)) {
+            found = Found::Nothing(MissReason::Variant(Resident {
                 names: path.names().to_vec(),
                 is_of_use: true,
             }));
@@ -237,7 +237,7 @@ pub async fn find_in_slot<H: Host>(
     report: &mut Report,
 ) -> Found<H::Body> {
     let Some((entry, body)) = recall(host, isolate, tier, slot, report).await else {
-        return Found::Nothing(Missing::Uri);
+        return Found::Nothing(MissReason::Uri);
     };
     // Reading took time, in which a purge may have come in force.
     let site = &lookup.key.url.host;
@@ -258,8 +258,8 @@ pub async fn find_in_slot<H: Host>(
     let early = matches!(verdict, ReuseVerdict::Early(_));
     let is_purged = verdict == ReuseVerdict::Unusable(Unusable::Purged);
     let missing = match is_purged && is_written(isolate, &entry, host.now_ms()) {
-        true => Missing::Written,
-        false => Missing::Purged,
+        true => MissReason::Written,
+        false => MissReason::Purged,
     };
     let hit = |age| Hit {
         entry,
@@ -274,11 +274,11 @@ pub async fn find_in_slot<H: Host>(
         ReuseVerdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
         ReuseVerdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
         ReuseVerdict::OtherVariant(names) => {
-            Found::Nothing(Missing::Variant(Resident { names, is_of_use }))
+            Found::Nothing(MissReason::Variant(Resident { names, is_of_use }))
         }
-        ReuseVerdict::Unusable(Unusable::OtherKey) => Found::Nothing(Missing::Uri),
+        ReuseVerdict::Unusable(Unusable::OtherKey) => Found::Nothing(MissReason::Uri),
         ReuseVerdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
-        ReuseVerdict::Unusable(Unusable::Unauthorized) => Found::Nothing(Missing::Unauthorized),
+        ReuseVerdict::Unusable(Unusable::Unauthorized) => Found::Nothing(MissReason::Unauthorized),
     }
 }
 
@@ -304,7 +304,7 @@ async fn recall<H: Host>(
             report.reads.push(tier.word());
             host.recall(tier, slot).await
         }
-        Tier::Kv => aside(kv::recall(host, isolate, slot, report)).await,
+        Tier::Kv => boxed(kv::recall(host, isolate, slot, report)).await,
     };
     match held {
         Ok(None) => None,

@@ -3,11 +3,11 @@
 use super::lookup::Hit;
 use crate::cache::policy::reuse::{ReuseVerdict, Unusable, judge};
 use crate::cache::request::classify::Lookup;
-use crate::cache::store::memory::{Kept, MEMORY_MS_MAX};
+use crate::cache::store::memory::{MEMORY_MS_MAX, MemoryCopy};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::{Answer, Client, from_entry};
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, Keep, Landed, Tier};
+use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
 use std::rc::Rc;
 
 /// A word for logs and `Cache-Status`.
@@ -60,11 +60,11 @@ pub fn answer<H: Host>(
 /// Drops what is older than an entry that is being stored: now, and once more
 /// when it can be read from the Cache API. Until then the older one is found
 /// there, and may be copied anew.
-pub fn outdate(isolate: &Rc<Isolate>, keep: &mut Keep) {
+pub fn outdate(isolate: &Rc<Isolate>, keep: &mut StoreRequest) {
     let key = keep.entry.key.clone();
     drop_key(isolate, &key);
     let isolate = Rc::clone(isolate);
-    let landed = Landed::new(move |tier, outcome| {
+    let landed = StoreObserver::new(move |tier, outcome| {
         if tier == Tier::CacheApi && outcome.is_ok() {
             drop_key(&isolate, &key);
         }
@@ -97,7 +97,7 @@ pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: 
         Box::new(move |body, bytes| {
             // Of another length, it was cut.
             if length == Some(bytes) {
-                let copy = Kept {
+                let copy = MemoryCopy {
                     entry,
                     body,
                     digest,

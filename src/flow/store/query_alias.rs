@@ -12,8 +12,8 @@ use crate::cache::policy::entry::Entry;
 use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::Report;
-use crate::flow::runtime::boxed::aside;
-use crate::flow::runtime::host::{Host, Keep, Tier};
+use crate::flow::runtime::boxed::boxed;
+use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use crate::http::fields::Fields;
 use std::rc::Rc;
 
@@ -27,7 +27,7 @@ pub async fn follow<H: Host>(
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return None;
     }
-    aside(read(host, isolate, lookup, report)).await
+    boxed(read(host, isolate, lookup, report)).await
 }
 
 async fn read<H: Host>(
@@ -82,12 +82,12 @@ pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
 
 /// Puts up, or takes down, the signpost for an answer that is being stored, in
 /// the tiers that get the answer.
-pub fn put_up<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, keep: &Keep) {
+pub fn store_alias<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, keep: &StoreRequest) {
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return;
     }
     let post = post_of(&lookup.asked);
-    let Keep { entry, places, .. } = keep;
+    let StoreRequest { entry, places, .. } = keep;
     let policy = entry.fields.joined(FIELD).map(|value| (FIELD, value));
     let entry = Entry {
         key: post.text.clone(),
@@ -103,7 +103,7 @@ pub fn put_up<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, keep: &
     if places.iter().any(|(tier, _)| *tier == Tier::Kv) {
         kv::count(isolate);
     }
-    let keep = Keep {
+    let keep = StoreRequest {
         entry,
         places,
         landed: kv::watch(host, isolate),

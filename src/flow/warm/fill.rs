@@ -19,7 +19,7 @@ use crate::flow::purge::authenticate;
 use crate::flow::response::problem::{PartErrors, Problem};
 use crate::flow::response::request_log::Report;
 use crate::flow::runtime::host::{BodyError, Host};
-use crate::flow::runtime::timeout::within;
+use crate::flow::runtime::timeout::with_timeout;
 use crate::http::date;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
@@ -229,7 +229,7 @@ impl Fetches {
         let left_ms = self.until_ms.saturating_sub(host.now_ms());
         let bytes = match left_ms {
             0 => None,
-            _ => within(host, left_ms, fetch(host, isolate, url)).await,
+            _ => with_timeout(host, left_ms, fetch(host, isolate, url)).await,
         };
         let seconds = SITEMAPS_MS_MAX / 1000;
         let late = || format!("an order's sitemaps are read for at most {seconds} seconds");

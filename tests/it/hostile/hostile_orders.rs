@@ -5,7 +5,7 @@
 #[allow(dead_code)]
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
-use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, SELECTORS_MAX, Settled, read};
+use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, ResolvedPurge, SELECTORS_MAX, read};
 use edgekeep::cache::purge::purge_call::call;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::{Keys, Secrets};
@@ -54,7 +54,7 @@ fn rules() -> Rules {
 }
 
 /// The laws of what an order comes to.
-fn check(settled: &Settled, text: &str) {
+fn check(settled: &ResolvedPurge, text: &str) {
     let names: Vec<&String> = settled.hard.iter().chain(&settled.soft).collect();
     let once: HashSet<&&String> = names.iter().collect();
     assert_eq!(once.len(), names.len(), "{text}: {settled:?}");

@@ -4,15 +4,17 @@
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key::{Slot, digest};
-use edgekeep::cache::ledger::wire::{Order, Question, Told};
+use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
 use edgekeep::cache::origin::failure::OriginFailure;
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::classify::{Lookup, OriginRequest, Plan, classify, whole_request};
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::flow::response::reply::{Answer, Content};
-use edgekeep::flow::runtime::host::{BodyError, Host, Keep, Ordered, Patience, Tier, Upload};
+use edgekeep::flow::runtime::host::{
+    BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
+};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead, ResponseHead};
 use edgekeep::http::url::Url;
@@ -151,7 +153,7 @@ impl Host for Mirror {
         self.world.recall(tier, slot).await
     }
 
-    fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
+    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
         self.world.keep(body, keep, for_client)
     }
 
@@ -176,7 +178,7 @@ impl Host for Mirror {
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Bytes>>,
-        patience: Patience,
+        patience: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         if let Some(upload) = upload {
             upload.is_sent.set(true);
@@ -207,15 +209,15 @@ impl Host for Mirror {
         self.world.read(body, limit).await
     }
 
-    async fn append(&self, order: &Order) -> Result<Ordered, String> {
+    async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
         self.world.append(order).await
     }
 
-    async fn news(&self, after: u64) -> Result<News, String> {
+    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
         self.world.news(after).await
     }
 
-    async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
         self.world.history(question).await
     }
 

@@ -22,7 +22,7 @@ impl ModuleGraph {
         let known: BTreeSet<_> = files.iter().map(|(module, _)| module.clone()).collect();
         let mut graph = Self::default();
         for (module, tokens) in &files {
-            let mut names = Names::of(module, &known);
+            let mut names = InvalidationNames::of(module, &known);
             for (target, item) in names.read(tokens) {
                 if target == *module {
                     continue;
@@ -127,7 +127,7 @@ fn child_of(module: &str, name: &str) -> String {
 }
 
 /// What names mean in one module.
-struct Names<'a> {
+struct InvalidationNames<'a> {
     module: &'a str,
     /// All modules of the crate.
     known: &'a BTreeSet<String>,
@@ -138,7 +138,7 @@ struct Names<'a> {
 /// A module, and an item of it.
 type Import = (String, String);
 
-impl<'a> Names<'a> {
+impl<'a> InvalidationNames<'a> {
     fn of(module: &'a str, known: &'a BTreeSet<String>) -> Self {
         let mut names = Self {
             module,

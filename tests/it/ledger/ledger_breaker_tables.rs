@@ -8,7 +8,7 @@ use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::unconfirmed_writes::{
     REFETCHED_MAX, UnconfirmedWrites, WRITE_MS_MAX, WRITES_MAX,
 };
-use edgekeep::cache::purge::write_rate::{GATHERED_MAX, Names};
+use edgekeep::cache::purge::write_rate::{GATHERED_MAX, InvalidationNames};
 use edgekeep::http::fields::Fields;
 
 const NOW_MS: u64 = 1_795_424_400_000;
@@ -123,8 +123,8 @@ fn entry(url: &str, received_ms: u64, cost_ms: u64) -> Entry {
     }
 }
 
-fn write(url: &str) -> Names {
-    Names::new(vec![format!("url:{url}")])
+fn write(url: &str) -> InvalidationNames {
+    InvalidationNames::new(vec![format!("url:{url}")])
 }
 
 #[test]

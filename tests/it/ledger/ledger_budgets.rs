@@ -3,7 +3,7 @@
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{Selector, mark_of};
 use edgekeep::flow::ledger::sql::Sql;
@@ -228,7 +228,7 @@ fn earlier_versions_are_told_more_rather_than_less() {
         let text = page.plain().encode();
         let old = |line: &str| line.len() > 16 && !line.contains(':') && !line.starts_with('w');
         assert!(text.lines().skip(1).all(|line| line == "." || old(line)));
-        index.learn(&News::decode(&text).expect("news"));
+        index.learn(&PurgeFeed::decode(&text).expect("news"));
     }
     let page = mark_of("url:a.test/p");
     assert_eq!(index.state(write - 1, &[page]), PurgeState::Hard);

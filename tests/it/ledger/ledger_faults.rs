@@ -4,7 +4,7 @@
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{Order, Question, Receipt};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
@@ -77,7 +77,7 @@ fn check(
                 check_in_force(&ledger, receipt, &context);
             }
             // What the ledger tells meanwhile is news, whatever is missing.
-            assert!(News::decode(&ledger.news(0, now_ms).expect("news")).is_ok());
+            assert!(PurgeFeed::decode(&ledger.news(0, now_ms).expect("news")).is_ok());
             let (receipt, _) = append(&ledger, order, now_ms);
             assert!(receipt.sequence > last.max(order.after), "{context}");
             assert!(kept.iter().all(|first| *first == receipt), "{context}");
@@ -219,7 +219,7 @@ fn a_count_is_added_or_can_be_told_again() {
             }
             // Told again, because nobody knows: never too few.
             let again = ledger.counted_news(0, 3, 0).expect("an answer");
-            let total = News::decode(&again).expect("news").kv_writes;
+            let total = PurgeFeed::decode(&again).expect("news").kv_writes;
             assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");
         }
     }

@@ -1,7 +1,9 @@
 //! Shows whose ids are whose, what past orders are told by, and how much of
 //! them one answer holds.
 
-use edgekeep::cache::ledger::wire::{HISTORY_BYTES_MAX, Order, Progress, Question, Receipt, Told};
+use edgekeep::cache::ledger::wire::{
+    HISTORY_BYTES_MAX, Order, PastOrder, Progress, Question, Receipt,
+};
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use edgekeep::http::json_object::{print, read};
@@ -139,15 +141,15 @@ fn a_page_of_the_history_is_bounded_in_bytes() {
 
 #[test]
 fn other_versions_know_of_no_end_of_a_page() {
-    let told = Told {
+    let told = PastOrder {
         fast_lane: Progress::default(),
-        ..Told::default()
+        ..PastOrder::default()
     };
     let text = print(&told);
     assert!(!text.contains("more"), "{text}");
-    assert_eq!(read::<Told>(&text), Ok(told.clone()));
-    let more = Told { more: true, ..told };
+    assert_eq!(read::<PastOrder>(&text), Ok(told.clone()));
+    let more = PastOrder { more: true, ..told };
     let longer = text.replace("}}", "},\"more\":true}");
     assert_eq!(print(&more), longer);
-    assert_eq!(read::<Told>(&longer), Ok(more));
+    assert_eq!(read::<PastOrder>(&longer), Ok(more));
 }

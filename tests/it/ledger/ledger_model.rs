@@ -5,7 +5,7 @@
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
@@ -109,7 +109,7 @@ struct Life {
     warm: PurgeIndex,
     /// One that hears receipts, and old news again, in between.
     nosy: PurgeIndex,
-    heard: Vec<News>,
+    heard: Vec<PurgeFeed>,
 }
 
 /// What befalls it.
@@ -187,10 +187,10 @@ impl Life {
         self.hear(news, &receipt);
     }
 
-    fn hear(&mut self, news: News, receipt: &Receipt) {
+    fn hear(&mut self, news: PurgeFeed, receipt: &Receipt) {
         match self.hostile.random.u8(0..4) {
             0 => drop(self.warm.learn(&news)),
-            1 => drop(self.nosy.learn(&News::of_receipt(receipt))),
+            1 => drop(self.nosy.learn(&PurgeFeed::of_receipt(receipt))),
             2 => drop(self.nosy.learn(&news)),
             _ => {}
         }

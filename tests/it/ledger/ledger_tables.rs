@@ -4,7 +4,7 @@
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{HISTORY_MAX, Order, Question, Receipt};
-use edgekeep::cache::purge::feed::{LedgerTime, News};
+use edgekeep::cache::purge::feed::{LedgerTime, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use testkit::ledger::{DAY_MS, Database, append, news, order};
 
 /// The marks of news, by the names that are known here.
-fn named(news: &News, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
+fn named(news: &PurgeFeed, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
     let named = |(mark, numbers): &(u64, Numbers)| {
         let name = names.iter().find(|name| mark_of(name) == *mark);
         let name = name.expect("a name that was purged");
@@ -79,7 +79,7 @@ fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
     other.body_digest = "another".to_owned();
     let reply = ledger.append(&other, 9000).expect("an answer");
     assert_eq!(reply.receipt, None);
-    assert!(News::decode(&reply.news).is_ok());
+    assert!(PurgeFeed::decode(&reply.news).is_ok());
     assert_eq!(told(&ledger, 0), before);
     assert_eq!(receipt(&ledger, "one"), Some(first));
     // No number was lost by it. A write is done each time it is sent.
@@ -242,7 +242,7 @@ fn a_reopened_ledger_keeps_everything_and_counts_its_lives() {
     let mut before: Option<LedgerTime> = None;
     for life in 1..5_u64 {
         let ledger = database.open(1000 * life);
-        let at = News::decode(&ledger.news(0, 7000).expect("an answer"))
+        let at = PurgeFeed::decode(&ledger.news(0, 7000).expect("an answer"))
             .expect("news")
             .at;
         assert_eq!(at.ms, 7000);
@@ -444,7 +444,7 @@ fn kv_writes_are_counted_by_days() {
     let ledger = database.open(0);
     let tell = |ledger: &LedgerStore<Database>, writes, now_ms| {
         let news = ledger.counted_news(0, writes, now_ms).expect("an answer");
-        let news = News::decode(&news).expect("news");
+        let news = PurgeFeed::decode(&news).expect("news");
         assert_eq!(news.at.ms, now_ms);
         news.kv_writes
     };
@@ -468,6 +468,6 @@ fn kv_writes_are_counted_by_days() {
     // It is news like any other.
     let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
     let told = ledger.counted_news(0, 1, 0).expect("an answer");
-    let told = News::decode(&told).expect("news");
+    let told = PurgeFeed::decode(&told).expect("news");
     assert_eq!((told.sequence, told.marks.len()), (receipt.sequence, 1));
 }

@@ -6,7 +6,7 @@ use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{
     HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, WIDEN_MS, WRITES_MAX,
 };
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::wide::HostBucket;
@@ -33,7 +33,8 @@ fn flood<S: Sql>(
             write(ledger, &[&format!("url:{host}/{second}/{n}")], now_ms);
         }
         let after = warm.sequence();
-        let told = News::decode(&ledger.news(after, now_ms).expect("an answer")).expect("news");
+        let told =
+            PurgeFeed::decode(&ledger.news(after, now_ms).expect("an answer")).expect("news");
         if told.writes.iter().any(|(mark, _)| *mark == whole) {
             widened.push(second);
         }

@@ -3,7 +3,7 @@
 
 use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::ledger::wire::{Order, Progress, Question, Receipt, Record, Told};
+use edgekeep::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt, Record};
 use edgekeep::cache::purge::order::{self, NotOrder, ORDER_BYTES_MAX};
 use edgekeep::cache::purge::purge_call::{Action, PurgeCall};
 use edgekeep::cache::warm::warm_order;
@@ -122,7 +122,7 @@ fn ledger_messages_keep_their_shape() {
         Order::default(),
         r#"{"id":null,"body_digest":"","key":null,"via":"","hard":[],"soft":[],"cascade":{},"refresh":[],"lag_seconds":0,"after":0}"#,
     );
-    let told = Told {
+    let told = PastOrder {
         receipt: receipt(),
         fast_lane: Progress {
             pending: 1,
@@ -208,8 +208,8 @@ fn ledger_messages_are_objects() {
     // Neither yes nor no.
     refused::<Reply>(r#"{"news":"n"}"#);
     refused::<Reply>(r#"{"receipt":RECEIPT}"#);
-    refused::<Vec<Told>>(r#"[[RECEIPT,{},{}]]"#);
-    refused::<Vec<Told>>(r#"[{"receipt":RECEIPT,"fast_lane":[0,0,0],"refresh":[0,0,0]}]"#);
+    refused::<Vec<PastOrder>>(r#"[[RECEIPT,{},{}]]"#);
+    refused::<Vec<PastOrder>>(r#"[{"receipt":RECEIPT,"fast_lane":[0,0,0],"refresh":[0,0,0]}]"#);
     for question in [
         "{}",
         "null",

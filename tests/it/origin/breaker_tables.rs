@@ -3,7 +3,7 @@
 
 use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::origin::circuit_breaker::{Breaker, ResponseVerdict, TRIALS, Way};
+use edgekeep::cache::origin::circuit_breaker::{Breaker, BreakerPass, ResponseVerdict, TRIALS};
 use edgekeep::cache::origin::outcomes::{OUTCOMES_MAX, RequestSource, digest};
 use serde_json::json;
 
@@ -45,7 +45,7 @@ fn check(events: &[(u64, &str, &str)]) {
 #[track_caller]
 fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
     let mut breaker = Breaker::default();
-    let mut begun = (Way::Through, source(""));
+    let mut begun = (BreakerPass::Through, source(""));
     for (at, (ms, event, expected)) in events.iter().enumerate() {
         let now_ms = NOW_MS + ms;
         let (event, page) = event.split_once(' ').unwrap_or((event, ""));
@@ -67,9 +67,9 @@ fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
         let source = source(page);
         let way = breaker.enter(source, now_ms, 30_000);
         let found = match way {
-            Ok(Way::Through) => "through".to_owned(),
-            Ok(Way::Working) => "working".to_owned(),
-            Ok(Way::Trial(_)) => "trial".to_owned(),
+            Ok(BreakerPass::Through) => "through".to_owned(),
+            Ok(BreakerPass::Working) => "working".to_owned(),
+            Ok(BreakerPass::Trial(_)) => "trial".to_owned(),
             Err(ms) => ms.to_string(),
         };
         assert_eq!(found, *expected, "row {at}: {event} {page} at {ms}");
@@ -190,8 +190,8 @@ fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
     let mut send = |page: String, verdict, now_ms| {
         let source = source(&page);
         let way = breaker.enter(source, now_ms, 1000);
-        assert_eq!(way, Ok(Way::Through), "{page}");
-        breaker.leave(Way::Through, source, verdict, &limits, now_ms);
+        assert_eq!(way, Ok(BreakerPass::Through), "{page}");
+        breaker.leave(BreakerPass::Through, source, verdict, &limits, now_ms);
     };
     for n in 0..10 {
         send(
@@ -434,7 +434,7 @@ fn a_dead_origin_is_left_alone() {
     for n in 0..20 {
         let source = source(&format!("{n}@{n}"));
         breaker.leave(
-            Way::Through,
+            BreakerPass::Through,
             source,
             ResponseVerdict::Works,
             &limits,

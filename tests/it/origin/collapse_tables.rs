@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::cache::key::cache_key;
 use edgekeep::cache::origin::failure::OriginFailure;
-use edgekeep::flow::isolate::inflight::{Flight, FlightOutcome, Flights, Role, UNSHARED_MS};
+use edgekeep::flow::isolate::inflight::{Flight, FlightOutcome, FlightRole, Flights, UNSHARED_MS};
 use edgekeep::flow::runtime::host::Host;
 use edgekeep::http::url::Url;
 use std::rc::Rc;
@@ -17,10 +17,10 @@ fn role(flights: &Flights, key: &str, now_ms: u64) -> &'static str {
 
 fn role_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> &'static str {
     match flights.join(key, looked_ms, now_ms) {
-        Role::Alone => "alone",
-        Role::Lead(_) => "lead",
-        Role::Follow(_) => "follow",
-        Role::LookAgain => "look again",
+        FlightRole::Alone => "alone",
+        FlightRole::Lead(_) => "lead",
+        FlightRole::Follow(_) => "follow",
+        FlightRole::LookAgain => "look again",
     }
 }
 
@@ -30,7 +30,7 @@ fn lead(flights: &Flights, key: &str, now_ms: u64) -> Rc<Flight> {
 
 fn lead_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> Rc<Flight> {
     match flights.join(key, looked_ms, now_ms) {
-        Role::Lead(flight) => flight,
+        FlightRole::Lead(flight) => flight,
         other => panic!("{other:?}"),
     }
 }

@@ -3,17 +3,17 @@
 //! be repeated, and after which pause.
 
 use edgekeep::cache::origin::concurrency_limit::{
-    Gate, LINE_MAX, LOOK_MS, Place, Quota, RetryBudget, Ticket, Who, look_ms, pause_ms,
+    Gate, LINE_MAX, LOOK_MS, LimitKey, Permit, Quota, RetryBudget, Ticket, look_ms, pause_ms,
 };
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `NAME [host=H] [path=P] [reader=R] [upload|probing]`; without a path it has
 /// one of its own.
-fn who(text: &str) -> (String, Who) {
+fn who(text: &str) -> (String, LimitKey) {
     let mut words = text.split(' ');
     let name = words.next().unwrap_or_default().to_owned();
-    let mut who = Who {
+    let mut who = LimitKey {
         host: digest("h"),
         path: digest(&name),
         reader: None,
@@ -40,8 +40,8 @@ fn who(text: &str) -> (String, Who) {
 #[track_caller]
 fn check_with(most: u64, events: &[(u64, &str)]) {
     let mut gate = Gate::default();
-    let mut places: Vec<(String, Place)> = Vec::new();
-    let mut line: BTreeMap<String, (Ticket, Who)> = BTreeMap::new();
+    let mut places: Vec<(String, Permit)> = Vec::new();
+    let mut line: BTreeMap<String, (Ticket, LimitKey)> = BTreeMap::new();
     for (at, (now_ms, event)) in events.iter().enumerate() {
         let (kind, rest) = event.split_at(1);
         let (name, mut who) = who(rest);
@@ -133,11 +133,11 @@ fn who_never_comes_back_is_forgotten() {
 #[test]
 fn places_are_all_different() {
     let mut gate = Gate::default();
-    let newcomer = |n: u64| Who {
+    let newcomer = |n: u64| LimitKey {
         path: n,
         ..who("a").1
     };
-    let places: BTreeSet<Place> = (0..1000)
+    let places: BTreeSet<Permit> = (0..1000)
         .filter_map(|n| gate.enter(newcomer(n), None, 1000, 5, 1000).ok())
         .collect();
     assert_eq!(places.len(), 1000);

@@ -4,9 +4,9 @@
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::purge::selector::mark_of;
-use edgekeep::cache::store::memory::{COPYING_MAX, Kept, MEMORY_BODY_BYTES_MAX, Memory};
+use edgekeep::cache::store::memory::{COPYING_MAX, MEMORY_BODY_BYTES_MAX, Memory, MemoryCopy};
 use edgekeep::flow::handle::serve;
-use edgekeep::flow::runtime::host::{Keep, Landed, Tier};
+use edgekeep::flow::runtime::host::{StoreObserver, StoreRequest, Tier};
 use edgekeep::flow::store::memory_tier::outdate;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -39,8 +39,8 @@ fn entry(key: &str, bytes: u64) -> Entry {
     }
 }
 
-fn copy(entry: Entry) -> Kept {
-    Kept {
+fn copy(entry: Entry) -> MemoryCopy {
+    MemoryCopy {
         entry: Rc::new(entry),
         body: Rc::new(()),
         digest: String::new(),
@@ -224,10 +224,10 @@ fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there(
         (Tier::Kv, Ok(()), true),
     ] {
         keep(&place);
-        let mut stored = Keep {
+        let mut stored = StoreRequest {
             entry: entry("/a", 200),
             places: Vec::new(),
-            landed: Landed::default(),
+            landed: StoreObserver::default(),
         };
         outdate(&place.isolate, &mut stored);
         assert!(!holds(&place.isolate.memory.borrow(), "/a"));

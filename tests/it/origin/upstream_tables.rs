@@ -7,7 +7,7 @@ use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, TRIALS};
 use edgekeep::cache::origin::concurrency_limit::LINE_MAX;
-use edgekeep::flow::isolate::origins::{Asker, Origins, Pass, Refusal};
+use edgekeep::flow::isolate::origins::{Admission, OriginCaller, Origins, Refusal};
 use serde_json::{Value, json};
 use testkit::origin::{answers, asked, place, plan, send, timed, upload};
 use testkit::world::place::{LAG_MS, START_MS, Slot, origin};
@@ -168,8 +168,8 @@ fn protection(settings: &Value) -> Protection {
 }
 
 /// A request for a page of a host.
-fn asker(host: &str, path: &str) -> Asker {
-    Asker::new(host, "http://origin.test", path, path, None)
+fn asker(host: &str, path: &str) -> OriginCaller {
+    OriginCaller::new(host, "http://origin.test", path, path, None)
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_turn_that_is_dropped_leaves_the_line() {
     drop(pass);
     let enter = |asker, turn: Option<&_>| {
         let entered = origins.enter(asker, turn, limits, START_MS, 1000);
-        entered.map(drop::<Pass<'_>>)
+        entered.map(drop::<Admission<'_>>)
     };
     assert_eq!(enter(&c, second.as_ref()), Err(Refusal::Full(1)));
     drop(first);

@@ -1,16 +1,16 @@
 //! Shows the third question for what the origin sends: whether it may be
 //! stored, if not why, and what is stored of it.
 
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup};
 
 /// What becomes of an answer when nothing is stored: `stored`, or why not.
 fn outcome(defaults: &Value, request: &str, answer: &str) -> &'static str {
     let lookup = lookup(defaults, request);
-    match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(_) => "stored",
-        Next::Forward(reason) => reason.word(),
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(_) => "stored",
+        ResponseDecision::Forward(reason) => reason.word(),
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -120,7 +120,9 @@ fn an_answer_has_the_tags_that_its_fields_name() {
     fn check(fields: &str, expected: &[&str]) {
         let lookup = lookup(&json!({}), "GET");
         let answer = head(&format!("200 | cache-control: max-age=60 | {fields}"));
-        let Next::Store(entry) = settle(&exchange(&lookup, None, false), Ok(&answer)) else {
+        let ResponseDecision::Store(entry) =
+            decide_response(&exchange(&lookup, None, false), Ok(&answer))
+        else {
             panic!("{fields} is not stored");
         };
         assert_eq!(entry.tags, expected, "{fields}");
@@ -216,7 +218,9 @@ fn an_entry_holds_what_was_said() {
          | Cache-Tag: c, b,,d e | Surrogate-Key: s1  s2 | xkey: x | Content-Length: 11 | Connection: x-h \
          | X-H: 1 | Keep-Alive: 2 | Content-Type: text/plain",
     );
-    let Next::Store(entry) = settle(&exchange(&lookup, None, false), Ok(&answer)) else {
+    let ResponseDecision::Store(entry) =
+        decide_response(&exchange(&lookup, None, false), Ok(&answer))
+    else {
         panic!("not stored");
     };
     assert_eq!(entry.key, "http://a.test/b");

@@ -7,8 +7,8 @@ use edgekeep::cache::policy::early_refresh::is_due_early;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Times;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
-use edgekeep::cache::policy::storability::{Exchange, Next, settle};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use serde_json::{Value, json};
 use testkit::given::{NOW, head, lookup};
@@ -30,8 +30,8 @@ fn stored(defaults: &Value, answer: &str, cost_ms: u64, later_ms: u64) -> Entry 
         on_error: false,
         ranged: false,
     };
-    match settle(&exchange, Ok(&head(answer))) {
-        Next::Store(entry) => *entry,
+    match decide_response(&exchange, Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -101,10 +101,10 @@ fn early(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
     let entry = stored(&defaults, answer, 999, 0);
     let lookup = lookup(&defaults, request);
     let mut index = PurgeIndex::default();
-    index.learn(&News {
+    index.learn(&PurgeFeed {
         sequence: 9,
         floor: Numbers { hard: 0, soft },
-        ..News::default()
+        ..PurgeFeed::default()
     });
     let moments = (0..1000).map(|ms| NOW * 1000 + 59_000 + ms);
     let verdicts = moments.map(|now_ms| judge(&entry, &lookup, Some(&index), now_ms));

@@ -4,7 +4,7 @@
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::http::cache_control::RequestControl;
 use edgekeep::http::fields::Fields;
@@ -106,7 +106,7 @@ fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String
     };
     let lookup = lookup(defaults, &request);
     let mut index = PurgeIndex::default();
-    index.learn(&News::default());
+    index.learn(&PurgeFeed::default());
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
         ReuseVerdict::Fresh(_) => "fresh".to_owned(),
         ReuseVerdict::WhileRevalidate(_) => "swr".to_owned(),

@@ -1,7 +1,7 @@
 //! Shows for how long errors are kept that say nothing of their lifetime, and
 //! which are not.
 
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use serde_json::{Value, json};
 use testkit::given::{exchange, head, lookup};
 
@@ -9,13 +9,13 @@ use testkit::given::{exchange, head, lookup};
 #[track_caller]
 fn check(defaults: &Value, request: &str, answer: &str, expected: &str) {
     let lookup = lookup(defaults, request);
-    let found = match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => {
+    let found = match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => {
             let terms = entry.terms;
             let windows = terms.stale_while_revalidate + terms.stale_if_error;
             format!("{} {windows} {}", terms.lifetime, terms.stale_allowed)
         }
-        Next::Forward(reason) => reason.word().to_owned(),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
         other => panic!("{answer}: {other:?}"),
     };
     assert_eq!(found, expected, "{defaults} {request} {answer}");

@@ -5,8 +5,8 @@
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::freshness::Times;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
-use edgekeep::cache::policy::storability::{Exchange, Next, settle};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::cache_control::{CacheControl, age};
@@ -172,11 +172,11 @@ impl Case {
             stored: None,
             on_error: false,
         };
-        let Next::Store(entry) = settle(&exchange, Ok(&self.answer)) else {
+        let ResponseDecision::Store(entry) = decide_response(&exchange, Ok(&self.answer)) else {
             return (false, false);
         };
         let mut index = PurgeIndex::default();
-        index.learn(&News::default());
+        index.learn(&PurgeFeed::default());
         let verdict = judge(&entry, &lookup, Some(&index), (NOW + self.later) * 1000);
         (true, matches!(verdict, ReuseVerdict::Fresh(_)))
     }

@@ -3,7 +3,7 @@
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -124,9 +124,9 @@ fn the_second_location_counts_too_and_a_page_may_have_one() {
         ..held
     };
     let answer = head("304 | etag: \"a\" | location: /b");
-    let next = settle(&exchange(&at, Some(&held), true), Ok(&answer));
+    let next = decide_response(&exchange(&at, Some(&held), true), Ok(&answer));
     assert!(
-        matches!(next, Next::Refresh { keep: false, .. }),
+        matches!(next, ResponseDecision::Refresh { keep: false, .. }),
         "{next:?}"
     );
 }

@@ -3,7 +3,7 @@
 
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::Lookup;
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup, stored};
@@ -17,8 +17,8 @@ fn a_304_refreshes_the_stored_head() {
     let lookup = lookup(&json!({}), "GET");
     #[track_caller]
     fn check(old: &Entry, lookup: &Lookup, answer: &str, fields: &str, kept: bool) -> Entry {
-        match settle(&exchange(lookup, Some(old), true), Ok(&head(answer))) {
-            Next::Refresh { entry, keep } => {
+        match decide_response(&exchange(lookup, Some(old), true), Ok(&head(answer))) {
+            ResponseDecision::Refresh { entry, keep } => {
                 assert_eq!(keep, kept, "{answer}");
                 let mut found: Vec<_> = entry.fields.iter().collect();
                 found.sort();
@@ -114,17 +114,17 @@ fn next_by(defaults: &Value, old: Option<&Entry>, on_error: bool, answer: &str) 
     let lookup = lookup(defaults, "GET");
     let exchange = exchange(&lookup, old, on_error);
     let next = match answer {
-        "down" => settle(&exchange, Err(OriginFailure::Unreachable)),
-        "late" => settle(&exchange, Err(OriginFailure::TimedOut)),
-        _ => settle(&exchange, Ok(&head(answer))),
+        "down" => decide_response(&exchange, Err(OriginFailure::Unreachable)),
+        "late" => decide_response(&exchange, Err(OriginFailure::TimedOut)),
+        _ => decide_response(&exchange, Ok(&head(answer))),
     };
     match next {
-        Next::Store(entry) => format!("store {}", entry.status),
-        Next::Refresh { keep, .. } => format!("refresh {keep}"),
-        Next::Forward(reason) => format!("forward {}", reason.word()),
-        Next::ServeStale => "stale".to_owned(),
-        Next::AskAgain => "again".to_owned(),
-        Next::Fail(failure) => format!("{failure:?}"),
+        ResponseDecision::Store(entry) => format!("store {}", entry.status),
+        ResponseDecision::Refresh { keep, .. } => format!("refresh {keep}"),
+        ResponseDecision::Forward(reason) => format!("forward {}", reason.word()),
+        ResponseDecision::ServeStale => "stale".to_owned(),
+        ResponseDecision::AskAgain => "again".to_owned(),
+        ResponseDecision::Fail(failure) => format!("{failure:?}"),
     }
 }
 
@@ -338,12 +338,13 @@ fn what_was_made_by_credentials_is_known_by_its_tag_alone() {
     ] {
         let lookup = lookup(&rule, request);
         let old = by_credentials(&tagged);
-        let found = match settle(&exchange(&lookup, Some(&old), false), Ok(&head(answer))) {
-            Next::Refresh { entry, keep: true } => {
+        let found = match decide_response(&exchange(&lookup, Some(&old), false), Ok(&head(answer)))
+        {
+            ResponseDecision::Refresh { entry, keep: true } => {
                 let terms = entry.terms;
                 Some((terms.lifetime, terms.stale_if_error, entry.by_credentials))
             }
-            Next::Refresh { keep: false, .. } => None,
+            ResponseDecision::Refresh { keep: false, .. } => None,
             other => panic!("{other:?}"),
         };
         assert_eq!(found, expected, "{request} {answer}");

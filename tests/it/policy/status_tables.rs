@@ -4,7 +4,7 @@
 //! RFC 9110 §15.1 (statuses that are cacheable by default).
 
 use edgekeep::cache::policy::freshness::is_understood;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::http::date;
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup};
@@ -12,9 +12,9 @@ use testkit::given::{NOW, exchange, head, lookup};
 /// What becomes of an answer: `stored` and its lifetime, or why not.
 fn outcome(defaults: &Value, request: &str, answer: &str) -> String {
     let lookup = lookup(defaults, request);
-    match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => format!("stored {}", entry.terms.lifetime),
-        Next::Forward(reason) => reason.word().to_owned(),
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => format!("stored {}", entry.terms.lifetime),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -204,7 +204,9 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
 fn a_guess_ages_like_any_lifetime() {
     let lookup = lookup(&json!({ "heuristic_freshness": true }), "GET");
     let answer = head("200 | last-modified: $-1000 | age: 30");
-    let Next::Store(entry) = settle(&exchange(&lookup, None, false), Ok(&answer)) else {
+    let ResponseDecision::Store(entry) =
+        decide_response(&exchange(&lookup, None, false), Ok(&answer))
+    else {
         panic!("not stored");
     };
     assert_eq!((entry.terms.lifetime, entry.initial_age), (100, 30));

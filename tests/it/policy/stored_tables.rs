@@ -7,7 +7,7 @@ use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::policy::reuse::{Age, ReuseVerdict, Unusable, judge};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{Selector, marks};
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
@@ -65,14 +65,14 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
 fn index(purged: &[(Selector, u64, u64)], floor: (u64, u64), sequence: u64) -> PurgeIndex {
     let numbers = |(hard, soft): (u64, u64)| Numbers { hard, soft };
     let mut index = PurgeIndex::default();
-    index.learn(&News {
+    index.learn(&PurgeFeed {
         sequence,
         floor: numbers(floor),
         marks: purged
             .iter()
             .map(|(s, hard, soft)| (s.mark(), numbers((*hard, *soft))))
             .collect(),
-        ..News::default()
+        ..PurgeFeed::default()
     });
     index
 }

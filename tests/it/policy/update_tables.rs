@@ -3,7 +3,7 @@
 //! (by a 304), §4.3.5 (by HEAD); RFC 9110 §8.8.3.2 (comparing tags).
 
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::purge::selector;
 use edgekeep::http::url::Url;
 use serde_json::json;
@@ -16,8 +16,8 @@ const ETAG: &str = "etag: \"a\"";
 fn refreshed(method: &str, old: &str, answer: &str) -> Entry {
     let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
     let lookup = lookup(&json!({}), method);
-    match settle(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
-        Next::Refresh { entry, keep: true } => *entry,
+    match decide_response(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
+        ResponseDecision::Refresh { entry, keep: true } => *entry,
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -202,11 +202,11 @@ fn the_bookkeeping_is_that_of_the_304() {
 fn next(method: &str, old: &str, answer: &str) -> String {
     let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
     let lookup = lookup(&json!({ "request_directives": true }), method);
-    match settle(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
-        Next::Store(entry) => format!("store {}", entry.status),
-        Next::Refresh { keep, .. } => format!("refresh {keep}"),
-        Next::Forward(reason) => format!("forward {}", reason.word()),
-        Next::AskAgain => "again".to_owned(),
+    match decide_response(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => format!("store {}", entry.status),
+        ResponseDecision::Refresh { keep, .. } => format!("refresh {keep}"),
+        ResponseDecision::Forward(reason) => format!("forward {}", reason.word()),
+        ResponseDecision::AskAgain => "again".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 //! (Vary); RFC 9111 §4.1 (choosing by Vary).
 
 use edgekeep::cache::key::variant::{choices, choosing_fields, fits, value, variant_text};
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::http::accept;
 use edgekeep::http::fields::Fields;
 use serde_json::json;
@@ -304,9 +304,9 @@ fn an_answer_is_chosen_by_what_the_origin_saw() {
     fn check(request: &str, vary: &str, expected: &str) {
         let lookup = lookup(&json!({ "forward_headers": ["*"] }), request);
         let answer = head(&format!("200 | cache-control: max-age=60 | {vary}"));
-        let found = match settle(&exchange(&lookup, None, false), Ok(&answer)) {
-            Next::Store(entry) => variant_text(&entry.choices).replace('\n', ";"),
-            Next::Forward(reason) => reason.word().to_owned(),
+        let found = match decide_response(&exchange(&lookup, None, false), Ok(&answer)) {
+            ResponseDecision::Store(entry) => variant_text(&entry.choices).replace('\n', ";"),
+            ResponseDecision::Forward(reason) => reason.word().to_owned(),
             other => panic!("{other:?}"),
         };
         assert_eq!(found, expected, "{request}, {vary}");

@@ -4,8 +4,8 @@
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
-use edgekeep::cache::policy::storability::{Next, settle};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup, outcome, stored, terms};
@@ -296,7 +296,7 @@ fn what_was_never_fresh_is_nobodys_fallback() {
 /// Where the entry stands `later` seconds after it came.
 fn stands(entry: &Entry, later: u64) -> String {
     let mut index = PurgeIndex::default();
-    index.learn(&News::default());
+    index.learn(&PurgeFeed::default());
     let lookup = lookup(&json!({ "request_directives": true }), "GET");
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
         ReuseVerdict::Stale { on_error, .. } => format!("stale {on_error}"),
@@ -316,16 +316,18 @@ fn a_304_may_end_what_was_fresh() {
         ("cache-control: max-age=5", "5 0 86400"),
     ] {
         let answer = head(&format!("304 | etag: \"a\" | {update}"));
-        match settle(&exchange(&lookup, Some(&held), true), Ok(&answer)) {
-            Next::Refresh { entry, keep: true } => assert_eq!(terms(&entry), expected, "{update}"),
+        match decide_response(&exchange(&lookup, Some(&held), true), Ok(&answer)) {
+            ResponseDecision::Refresh { entry, keep: true } => {
+                assert_eq!(terms(&entry), expected, "{update}")
+            }
             other => panic!("{update}: {other:?}"),
         }
     }
     for update in ["private; max-age=60", "\"no-store\""] {
         let answer = head(&format!("304 | etag: \"a\" | cache-control: {update}"));
-        let next = settle(&exchange(&lookup, Some(&held), true), Ok(&answer));
+        let next = decide_response(&exchange(&lookup, Some(&held), true), Ok(&answer));
         assert!(
-            matches!(next, Next::Refresh { keep: false, .. }),
+            matches!(next, ResponseDecision::Refresh { keep: false, .. }),
             "{update}: {next:?}"
         );
     }

@@ -9,7 +9,7 @@ use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::window::{Window, gone_at, window};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::request::classify::Lookup;
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ const YEAR: u64 = 31_536_000;
 /// The entry that an answer makes under these defaults.
 #[track_caller]
 fn stored(defaults: &Value, answer: &str) -> Entry {
-    use edgekeep::cache::policy::storability::{Next, settle};
+    use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
     let lookup = lookup(defaults, "GET");
-    match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(entry) => *entry,
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -36,10 +36,10 @@ fn index(purged: Option<PurgeState>) -> Option<PurgeIndex> {
         Hard => (8, 0),
     };
     let mut index = PurgeIndex::default();
-    index.learn(&News {
+    index.learn(&PurgeFeed {
         sequence: 9,
         floor: Numbers { hard, soft },
-        ..News::default()
+        ..PurgeFeed::default()
     });
     Some(index)
 }

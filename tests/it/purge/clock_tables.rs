@@ -2,7 +2,7 @@
 //! of isolates, which are minutes apart and jump, and of the ledger, which may
 //! start anew on another machine.
 
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::flow::response::reply::Content;
 use edgekeep::flow::runtime::host::Host;
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -173,11 +173,11 @@ fn a_marker_makes_nobody_young_who_misses_something_before_it() {
         purge_elsewhere(&world, &["tag:a"], &[]);
         world.executor.advance(LAG_MS);
         let clock = one.isolate.clock.get().expect("a clock");
-        let mut news = News {
+        let mut news = PurgeFeed {
             after,
             sequence,
             complete,
-            ..News::default()
+            ..PurgeFeed::default()
         };
         news.at.run = clock.run;
         news.at.ms = one.world.now_ms().saturating_add_signed(clock.ahead_ms);

@@ -4,7 +4,7 @@
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::Receipt;
-use edgekeep::cache::purge::feed::{LedgerTime, NUMBER_MAX, News, NotNews};
+use edgekeep::cache::purge::feed::{InvalidFeed, LedgerTime, NUMBER_MAX, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use testkit::random::Hostile;
@@ -14,25 +14,25 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
 }
 
 /// News of the purges `after..=sequence`: marks with their numbers.
-fn news(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> News {
+fn news(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> PurgeFeed {
     let line = |&(mark, hard, soft): &(u64, u64, u64)| (mark, numbers(hard, soft));
-    News {
+    PurgeFeed {
         after,
         sequence,
         complete: true,
         marks: marks.iter().map(line).collect(),
-        ..News::default()
+        ..PurgeFeed::default()
     }
 }
 
-fn with_floor(hard: u64, soft: u64, news: News) -> News {
+fn with_floor(hard: u64, soft: u64, news: PurgeFeed) -> PurgeFeed {
     let floor = numbers(hard, soft);
-    News { floor, ..news }
+    PurgeFeed { floor, ..news }
 }
 
 /// An example with a line for every kind of number.
-fn example() -> News {
-    News {
+fn example() -> PurgeFeed {
+    PurgeFeed {
         after: 4,
         sequence: 9,
         complete: false,
@@ -47,7 +47,7 @@ fn example() -> News {
             (u64::MAX, numbers(0, 8)),
             (0, numbers(9, 5)),
         ],
-        ..News::default()
+        ..PurgeFeed::default()
     }
 }
 
@@ -60,12 +60,12 @@ ffffffffffffffff 0 8
 #[test]
 fn news_reads_as_it_was_written() {
     #[track_caller]
-    fn check(news: &News) {
-        assert_eq!(News::decode(&news.encode()).as_ref(), Ok(news));
+    fn check(news: &PurgeFeed) {
+        assert_eq!(PurgeFeed::decode(&news.encode()).as_ref(), Ok(news));
     }
     assert_eq!(example().encode(), TEXT);
     check(&example());
-    check(&News::default());
+    check(&PurgeFeed::default());
     check(&news(0, 0, &[]));
     check(&news(7, 7, &[]));
     check(&with_floor(8, 9, news(0, 7, &[])));
@@ -77,28 +77,28 @@ fn news_reads_as_it_was_written() {
     ));
     // The lines that the ledger writes itself.
     let parts = format!("{}00000000000000f1 7 0\n.", example().first_line());
-    let one = News {
+    let one = PurgeFeed {
         marks: vec![(0xf1, numbers(7, 0))],
         ..example()
     };
-    assert_eq!(News::decode(&parts), Ok(one));
+    assert_eq!(PurgeFeed::decode(&parts), Ok(one));
 }
 
 #[test]
 fn the_count_of_kv_writes_is_another_version() {
-    let counted = News {
+    let counted = PurgeFeed {
         kv_writes: Some(12),
         ..example()
     };
     let text = TEXT.replacen("N1", "N2", 1).replacen("\n", " 12\n", 1);
     assert_eq!(counted.encode(), text);
-    assert_eq!(News::decode(&text), Ok(counted.clone()));
-    let none = News {
+    assert_eq!(PurgeFeed::decode(&text), Ok(counted.clone()));
+    let none = PurgeFeed {
         kv_writes: Some(0),
-        ..News::default()
+        ..PurgeFeed::default()
     };
-    assert_eq!(News::decode(&none.encode()), Ok(none));
-    let told = |first: &str| News::decode(&format!("{first}\n."));
+    assert_eq!(PurgeFeed::decode(&none.encode()), Ok(none));
+    let told = |first: &str| PurgeFeed::decode(&format!("{first}\n."));
     for bad in [
         "N2 0 0 0 0 0 0 0",
         "N2 0 0 0 0 0 0 0 1 1",
@@ -109,10 +109,10 @@ fn the_count_of_kv_writes_is_another_version() {
         "N1 0 0 0 0 0 0 0 1",
         "N2",
     ] {
-        assert_eq!(told(bad), Err(NotNews), "{bad}");
+        assert_eq!(told(bad), Err(InvalidFeed), "{bad}");
     }
     for end in 0..text.len() {
-        assert_eq!(News::decode(&text[..end]), Err(NotNews), "{end}");
+        assert_eq!(PurgeFeed::decode(&text[..end]), Err(InvalidFeed), "{end}");
     }
 }
 
@@ -120,7 +120,7 @@ fn the_count_of_kv_writes_is_another_version() {
 fn the_last_count_of_a_day_holds_on() {
     #[track_caller]
     fn check(one: (u64, Option<u64>), other: (u64, Option<u64>), expected: Option<u64>) {
-        let told = |(ms, kv_writes)| News {
+        let told = |(ms, kv_writes)| PurgeFeed {
             at: LedgerTime { run: 1, ms },
             kv_writes,
             ..news(3, 3, &[])
@@ -141,7 +141,7 @@ fn the_last_count_of_a_day_holds_on() {
 fn other_texts_are_no_news() {
     #[track_caller]
     fn check(text: &str) {
-        assert_eq!(News::decode(text), Err(NotNews), "{text:?}");
+        assert_eq!(PurgeFeed::decode(text), Err(InvalidFeed), "{text:?}");
     }
     for text in [
         "",
@@ -210,11 +210,11 @@ fn other_texts_are_no_news() {
 #[test]
 fn cut_news_is_no_news() {
     for end in 0..TEXT.len() {
-        assert_eq!(News::decode(&TEXT[..end]), Err(NotNews), "{end}");
+        assert_eq!(PurgeFeed::decode(&TEXT[..end]), Err(InvalidFeed), "{end}");
     }
     // Nor is any line of it left out at the start.
     for (at, _) in TEXT.match_indices('\n') {
-        assert_eq!(News::decode(&TEXT[at + 1..]), Err(NotNews), "{at}");
+        assert_eq!(PurgeFeed::decode(&TEXT[at + 1..]), Err(InvalidFeed), "{at}");
     }
 }
 
@@ -224,12 +224,16 @@ fn hostile_news_is_refused_or_reads_as_itself() {
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..20_000 {
         let text = hostile.text(&[TEXT, "N1 0 0 1 0 0 1 5\n.", "00000000000000f1 7 0\n"]);
-        let Ok(news) = News::decode(&text) else {
+        let Ok(news) = PurgeFeed::decode(&text) else {
             refused += 1;
             continue;
         };
         taken += 1;
-        assert_eq!(News::decode(&news.encode()).as_ref(), Ok(&news), "{text:?}");
+        assert_eq!(
+            PurgeFeed::decode(&news.encode()).as_ref(),
+            Ok(&news),
+            "{text:?}"
+        );
         // Whatever it says is borne.
         let mut index = PurgeIndex::default();
         index.learn(&news);
@@ -249,7 +253,7 @@ fn a_receipt_is_news_of_its_order_alone() {
         soft: soft.iter().map(|&name| name.to_owned()).collect(),
         ..Receipt::default()
     };
-    let told = News::of_receipt(&receipt(7, &["tag:a", "url:a.test/"], &["tag:b"]));
+    let told = PurgeFeed::of_receipt(&receipt(7, &["tag:a", "url:a.test/"], &["tag:b"]));
     let expected = [
         (mark_of("tag:a"), numbers(7, 0)),
         (mark_of("url:a.test/"), numbers(7, 0)),
@@ -263,7 +267,7 @@ fn a_receipt_is_news_of_its_order_alone() {
         (numbers(0, 0), &expected[..])
     );
     // A write's is apart.
-    let of_write = News::of_receipt(&Receipt {
+    let of_write = PurgeFeed::of_receipt(&Receipt {
         key: None,
         ..receipt(7, &["tag:a", "url:a.test/"], &["tag:b"])
     });
@@ -273,10 +277,10 @@ fn a_receipt_is_news_of_its_order_alone() {
     );
     // It is not the ledger's whole word: not complete, and of no time.
     assert_eq!((told.complete, told.at), (false, LedgerTime::default()));
-    let all = News::of_receipt(&receipt(7, &["everything"], &["everything", "tag:a"]));
+    let all = PurgeFeed::of_receipt(&receipt(7, &["everything"], &["everything", "tag:a"]));
     assert_eq!(all.floor, numbers(7, 7));
     assert_eq!(all.marks, [(mark_of("tag:a"), numbers(0, 7))]);
-    assert_eq!(News::of_receipt(&receipt(0, &[], &[])).after, 0);
+    assert_eq!(PurgeFeed::of_receipt(&receipt(0, &[], &[])).after, 0);
     // An isolate obeys it, and knows that something may be missing before.
     let mut behind = PurgeIndex::default();
     behind.learn(&news(0, 6, &[]));
@@ -292,7 +296,7 @@ fn fates(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
     (index.sequence(), states.collect())
 }
 
-fn learned(all: &[&News]) -> PurgeIndex {
+fn learned(all: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for news in all {
         index.learn(news);
@@ -303,7 +307,7 @@ fn learned(all: &[&News]) -> PurgeIndex {
 #[test]
 fn what_connects_joins() {
     #[track_caller]
-    fn check(one: &News, other: &News, expected: Option<(u64, u64)>) {
+    fn check(one: &PurgeFeed, other: &PurgeFeed, expected: Option<(u64, u64)>) {
         let joined = one.followed_by(other);
         let ends = joined.as_ref().map(|news| (news.after, news.sequence));
         assert_eq!(ends, expected, "{one:?} {other:?}");
@@ -336,7 +340,7 @@ fn what_connects_joins() {
     let lowered = with_floor(1, 0, news(5, 8, &[]));
     check(&with_floor(3, 5, first.clone()), &lowered, Some((0, 8)));
     // Half of an answer and its end.
-    let half = News {
+    let half = PurgeFeed {
         complete: false,
         at: LedgerTime { run: 1, ms: 5 },
         ..first
@@ -345,7 +349,7 @@ fn what_connects_joins() {
 }
 
 /// Whatever a ledger might tell of a few marks.
-fn random_news(random: &mut fastrand::Rng) -> News {
+fn random_news(random: &mut fastrand::Rng) -> PurgeFeed {
     let after = random.u64(0..10);
     let sequence = random.u64(after..12);
     let mut number = |to: u64| match random.bool() {
@@ -364,7 +368,7 @@ fn joined_news_is_learned_as_its_parts_are() {
     let mut random = fastrand::Rng::with_seed(5);
     let mut joins = 0;
     for _ in 0..20_000 {
-        let all: Vec<News> = (0..3).map(|_| random_news(&mut random)).collect();
+        let all: Vec<PurgeFeed> = (0..3).map(|_| random_news(&mut random)).collect();
         let [before, one, other] = all.as_slice() else {
             unreachable!("three")
         };
@@ -374,7 +378,7 @@ fn joined_news_is_learned_as_its_parts_are() {
         };
         joins += 1;
         // Whatever was known before.
-        for known in [&News::default(), before] {
+        for known in [&PurgeFeed::default(), before] {
             let parts = learned(&[known, one, other]);
             let whole = learned(&[known, &joined]);
             assert_eq!(fates(&whole), fates(&parts), "{known:?} {one:?} {other:?}");
@@ -441,7 +445,7 @@ fn pages_may_come_in_any_order_and_twice() {
     assert_eq!(expected.0, 11);
     let mut random = fastrand::Rng::with_seed(3);
     for _ in 0..300 {
-        let mut order: Vec<&News> = pages.iter().chain(&pages).collect();
+        let mut order: Vec<&PurgeFeed> = pages.iter().chain(&pages).collect();
         random.shuffle(&mut order);
         let mut index = learned(&order);
         // The marks are all there; the gaps close when the pages come in order.

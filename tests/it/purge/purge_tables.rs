@@ -4,7 +4,7 @@
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{Decision, Order, Record, decide, numbers as raised};
 use edgekeep::cache::matching::tag::is_tag;
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{PREFIX_DEPTH_MAX, Selector, mark_of, marks};
 use edgekeep::http::url::Url;
@@ -14,14 +14,14 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
 }
 
 /// What a ledger tells of all that it has had.
-fn news(sequence: u64, floor: (u64, u64), marks: &[(&Selector, u64, u64)]) -> News {
+fn news(sequence: u64, floor: (u64, u64), marks: &[(&Selector, u64, u64)]) -> PurgeFeed {
     let line = |(s, hard, soft): &(&Selector, u64, u64)| (s.mark(), numbers(*hard, *soft));
-    News {
+    PurgeFeed {
         sequence,
         complete: true,
         floor: numbers(floor.0, floor.1),
         marks: marks.iter().map(line).collect(),
-        ..News::default()
+        ..PurgeFeed::default()
     }
 }
 
@@ -127,7 +127,7 @@ fn numbers_decide_between_fill_and_purge() {
     let tag = Selector::Tag("t".to_owned());
     let other = Selector::Tag("u".to_owned());
     #[track_caller]
-    fn check(told: &News, seen: u64, expected: PurgeState) {
+    fn check(told: &PurgeFeed, seen: u64, expected: PurgeState) {
         let mut index = PurgeIndex::default();
         index.learn(told);
         let found = state(&index, seen, "http://a.test/b", &["t"]);

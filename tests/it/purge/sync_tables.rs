@@ -4,7 +4,7 @@
 
 #[allow(dead_code, reason = "stories use the rest")]
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::INDEX_MARKS_MAX;
 use edgekeep::cache::purge::selector::mark_of;
 use testkit::world::place::{
@@ -311,10 +311,10 @@ fn grow(place: &Place, marks: u64, hard: u64) {
             .map(|mark| (mark, numbers))
             .collect()
     };
-    place.isolate.index.borrow_mut().learn(&News {
+    place.isolate.index.borrow_mut().learn(&PurgeFeed {
         marks: told(0),
         writes: told(marks),
-        ..News::default()
+        ..PurgeFeed::default()
     });
 }
 
@@ -342,7 +342,7 @@ fn an_index_that_has_grown_too_large_is_learned_anew() {
     slow(&world, "ledger", 700);
     let seen = place.isolate.seen();
     assert_eq!(place.get("/b"), "b cache-api");
-    place.isolate.index.borrow_mut().learn(&News {
+    place.isolate.index.borrow_mut().learn(&PurgeFeed {
         marks: vec![(
             mark_of("tag:late"),
             Numbers {
@@ -350,7 +350,7 @@ fn an_index_that_has_grown_too_large_is_learned_anew() {
                 soft: 0,
             },
         )],
-        ..News::default()
+        ..PurgeFeed::default()
     });
     // Though the marker, which others keep young, spares each question else.
     for _ in 0..8 {

@@ -6,7 +6,7 @@ use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::Order;
 use edgekeep::cache::matching::key_scope::{KeyScope, SCOPE_BYTES_MAX};
 use edgekeep::cache::purge::fair_share::fair_share;
-use edgekeep::cache::purge::feed::{News, NotNews};
+use edgekeep::cache::purge::feed::{InvalidFeed, PurgeFeed};
 use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
 use edgekeep::cache::purge::selector::Selector;
 use edgekeep::cache::purge::wide::{HostBucket, Wide};
@@ -16,7 +16,7 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
     Numbers { hard, soft }
 }
 
-fn learned(told: &[&News]) -> PurgeIndex {
+fn learned(told: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for news in told {
         index.learn(news);
@@ -24,8 +24,8 @@ fn learned(told: &[&News]) -> PurgeIndex {
     index
 }
 
-fn example() -> News {
-    News {
+fn example() -> PurgeFeed {
+    PurgeFeed {
         after: 4,
         sequence: 9,
         floor: numbers(2, 3),
@@ -34,7 +34,7 @@ fn example() -> News {
             (u64::MAX, numbers(0, 8)),
             (0, numbers(9, 5)),
         ],
-        ..News::default()
+        ..PurgeFeed::default()
     }
 }
 
@@ -54,8 +54,8 @@ fn bucket(number: u16) -> Wide {
 }
 
 /// An example with marks of writes, and wide ones.
-fn wide_example() -> News {
-    News {
+fn wide_example() -> PurgeFeed {
+    PurgeFeed {
         writes: vec![(0xa7, numbers(8, 0)), (0x10, numbers(0, 9))],
         wide: vec![
             (scope(&["*.a.test", "b.test"], &["t=:*"]), numbers(9, 1)),
@@ -76,7 +76,7 @@ bucket:1023 0 9
 .";
     let text = format!("{}{lines}", TEXT.strip_suffix('.').expect("an end"));
     assert_eq!(wide_example().encode(), text);
-    assert_eq!(News::decode(&text), Ok(wide_example()));
+    assert_eq!(PurgeFeed::decode(&text), Ok(wide_example()));
     assert_eq!(wide_example().len(), 8);
     for line in [
         "w0000000000000a7 8 0",
@@ -94,7 +94,7 @@ bucket:1023 0 9
         "other:1 0 9",
     ] {
         let text = format!("{}{line}\n.", example().first_line());
-        assert_eq!(News::decode(&text), Err(NotNews), "{line}");
+        assert_eq!(PurgeFeed::decode(&text), Err(InvalidFeed), "{line}");
     }
     // What earlier versions get instead: never less.
     let plain = wide_example().plain();
@@ -108,7 +108,7 @@ bucket:1023 0 9
 
 #[test]
 fn wide_marks_join_like_others() {
-    let later = News {
+    let later = PurgeFeed {
         after: 9,
         sequence: 12,
         writes: vec![(0xa7, numbers(0, 12))],
@@ -116,7 +116,7 @@ fn wide_marks_join_like_others() {
             (bucket(1023), numbers(0, 11)),
             (scope(&[], &["x"]), numbers(10, 0)),
         ],
-        ..News::default()
+        ..PurgeFeed::default()
     };
     let joined = wide_example().followed_by(&later).expect("they connect");
     assert_eq!(joined.writes.len(), 2);
@@ -128,7 +128,7 @@ fn wide_marks_join_like_others() {
 #[test]
 fn a_scope_reaches_what_its_key_may_purge() {
     use PurgeState::{Alive, Hard, Soft};
-    let index = learned(&[&News {
+    let index = learned(&[&PurgeFeed {
         after: 0,
         sequence: 20,
         complete: true,
@@ -136,7 +136,7 @@ fn a_scope_reaches_what_its_key_may_purge() {
             (scope(&["*.a.test"], &["shop-*"]), numbers(10, 0)),
             (scope(&[], &["blog-*"]), numbers(0, 20)),
         ],
-        ..News::default()
+        ..PurgeFeed::default()
     }]);
     let check = |seen, host: &str, tags: &[&str], expected| {
         let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
@@ -168,14 +168,14 @@ fn what_a_write_alone_has_purged_is_known_as_that() {
     let host = "c.test";
     let mark = Selector::Host(host.to_owned()).mark();
     let of_host = HostBucket::of_host(host);
-    let index = learned(&[&News {
+    let index = learned(&[&PurgeFeed {
         after: 0,
         sequence: 20,
         complete: true,
         marks: vec![(1, numbers(5, 0)), (2, numbers(0, 12))],
         writes: vec![(1, numbers(10, 0)), (mark, numbers(0, 15))],
         wide: vec![(Wide::Bucket(of_host), numbers(0, 20))],
-        ..News::default()
+        ..PurgeFeed::default()
     }]);
     let check = |seen, host, marks: &[u64], expected, of_write| {
         let entry = Purgeable {

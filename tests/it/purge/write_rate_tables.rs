@@ -5,15 +5,15 @@
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::unconfirmed_writes::{BYTES_MAX, UnconfirmedWrites, WRITES_MAX};
 use edgekeep::cache::purge::write_rate::{
-    FURTHER_MAX, GATHERED_MAX, HOSTS_MAX, ISOLATE_BURST, ISOLATE_PER_SECOND, NAMES_MAX, Names,
-    WRITES_BURST, WRITES_PER_SECOND, WriteRate,
+    FURTHER_MAX, GATHERED_MAX, HOSTS_MAX, ISOLATE_BURST, ISOLATE_PER_SECOND, InvalidationNames,
+    NAMES_MAX, WRITES_BURST, WRITES_PER_SECOND, WriteRate,
 };
 
 const NOW: u64 = 1_795_424_400_000;
 const LAG_MS: u64 = 5000;
 
-fn names(list: &[&str]) -> Names {
-    Names::new(list.iter().map(|&name| name.to_owned()).collect())
+fn names(list: &[&str]) -> InvalidationNames {
+    InvalidationNames::new(list.iter().map(|&name| name.to_owned()).collect())
 }
 
 /// How many of so many writes may ask at once.
@@ -126,7 +126,8 @@ fn of_many_names_the_host_is_left_beside_the_first() {
     assert_eq!(all.hard, first);
     assert_eq!(all.further, [mark_of(&name(GATHERED_MAX))]);
     // One write of very many, too.
-    let of = |count: usize| Names::new((0..count).map(|n| format!("group:x {n}")).collect());
+    let of =
+        |count: usize| InvalidationNames::new((0..count).map(|n| format!("group:x {n}")).collect());
     for (count, hard, further) in [
         (NAMES_MAX, NAMES_MAX, 0),
         (NAMES_MAX + 1, NAMES_MAX, 1),
@@ -145,7 +146,7 @@ fn what_waits_is_bounded_in_bytes_and_nothing_is_lost_in_silence() {
     let long = "x".repeat(8000);
     for n in 0..30 {
         let list = (0..NAMES_MAX).map(|at| format!("url:loud.test/{n}-{at}-{long}"));
-        writes.add("loud.test", Names::new(list.collect()), NOW);
+        writes.add("loud.test", InvalidationNames::new(list.collect()), NOW);
     }
     assert_eq!(writes.len(), 1 + BYTES_MAX / (NAMES_MAX * 8100));
     assert_eq!(writes.lost(), 30 - BYTES_MAX / (NAMES_MAX * 8100));

@@ -5,10 +5,10 @@
 #[allow(dead_code, reason = "stories are played elsewhere")]
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::groups;
 use edgekeep::cache::purge::index::INDEX_MARKS_MAX;
-use edgekeep::cache::purge::write_rate::{GATHERED_MAX, Names, WRITES_BURST};
+use edgekeep::cache::purge::write_rate::{GATHERED_MAX, InvalidationNames, WRITES_BURST};
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
@@ -453,7 +453,7 @@ fn a_gathering_whose_request_is_gone_is_sent_by_the_next_one() {
         let site = Site::new(PLAIN);
         site.plan("/other", "200 | cache-control: max-age=600");
         let before = site.world.ledger.borrow().last().expect("a number");
-        let names = Names::new(vec!["url:a.test/p".to_owned()]);
+        let names = InvalidationNames::new(vec!["url:a.test/p".to_owned()]);
         let gather = |index: &mut edgekeep::cache::purge::index::PurgeIndex| {
             index.unconfirmed.gather("a.test", names, 5000, NOW_MS)
         };
@@ -479,9 +479,9 @@ fn an_isolate_that_has_writes_alone_bounds_its_index_too() {
     site.send("POST", "http://a.test/p", Fields::new());
     let numbers = Numbers { hard: 1, soft: 0 };
     let told = (0..=INDEX_MARKS_MAX).map(|mark| (mark, numbers)).collect();
-    site.isolate.index.borrow_mut().learn(&News {
+    site.isolate.index.borrow_mut().learn(&PurgeFeed {
         writes: told,
-        ..News::default()
+        ..PurgeFeed::default()
     });
     site.send("POST", "http://a.test/p", Fields::new());
     site.world.executor.advance(1000);

@@ -5,7 +5,7 @@
 use edgekeep::cache::config::rule::{Kv, Query, Rule};
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
-use edgekeep::cache::policy::storability::{Next, NotStored, settle};
+use edgekeep::cache::policy::storability::{NotStored, ResponseDecision, decide_response};
 use edgekeep::cache::profiles::profile::PROFILES;
 use edgekeep::cache::request::classify::{Bypass, Lookup, Plan, classify};
 use edgekeep::http::head::{Method, RequestHead};
@@ -391,9 +391,9 @@ fn a_token_cannot_be_keyed() {
 fn check_answer(settings: Value, answer: &str, expected: &str) {
     let rules = rules(&settings);
     let lookup = lookup(&rules, "/a/", "csrftoken=t");
-    let found = match settle(&exchange(&lookup, None, false), Ok(&head(answer))) {
-        Next::Store(_) => "stored",
-        Next::Forward(reason) => reason.word(),
+    let found = match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(_) => "stored",
+        ResponseDecision::Forward(reason) => reason.word(),
         other => panic!("{answer}: {other:?}"),
     };
     assert_eq!(found, expected, "{answer}");
@@ -452,14 +452,14 @@ fn a_confirmed_page_that_now_sets_a_token_is_kept_no_longer() {
     let rules = django();
     let lookup = lookup(&rules, "/a/", "");
     let page = "200 | cache-control: max-age=60 | etag: \"1\"";
-    let entry = match settle(&exchange(&lookup, None, false), Ok(&head(page))) {
-        Next::Store(entry) => *entry,
+    let entry = match decide_response(&exchange(&lookup, None, false), Ok(&head(page))) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{other:?}"),
     };
     let confirmed = |fields: &str| {
         let answer = head(&format!("304 | etag: \"1\"{fields}"));
-        match settle(&exchange(&lookup, Some(&entry), false), Ok(&answer)) {
-            Next::Refresh { keep, .. } => keep,
+        match decide_response(&exchange(&lookup, Some(&entry), false), Ok(&answer)) {
+            ResponseDecision::Refresh { keep, .. } => keep,
             other => panic!("{other:?}"),
         }
     };

@@ -2,7 +2,7 @@
 //! they can be stored: those that it names, and never one of a session.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::policy::storability::{Next, settle};
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
@@ -33,10 +33,10 @@ fn check(settings: Value, control: &str, lines: &[&str], expected: &str) {
         answer.push_str(" | set-cookie: ");
         answer.push_str(line);
     }
-    let found = match settle(&exchange(&lookup, None, false), Ok(&head(&answer))) {
-        Next::Store(entry) if entry.fields.has("set-cookie") => "stored with a cookie",
-        Next::Store(_) => "stored",
-        Next::Forward(reason) => reason.word(),
+    let found = match decide_response(&exchange(&lookup, None, false), Ok(&head(&answer))) {
+        ResponseDecision::Store(entry) if entry.fields.has("set-cookie") => "stored with a cookie",
+        ResponseDecision::Store(_) => "stored",
+        ResponseDecision::Forward(reason) => reason.word(),
         other => panic!("{answer}: {other:?}"),
     };
     assert_eq!(found, expected, "{answer}");
@@ -158,8 +158,8 @@ fn with_what_an_answer_withholds_itself() {
 fn a_confirmation_that_sets_cookies() {
     let all = lookup(&json!({ "strip_set_cookie": ["*"] }));
     let page = head("200 | cache-control: max-age=60 | etag: \"1\" | set-cookie: a=1");
-    let entry = match settle(&exchange(&all, None, false), Ok(&page)) {
-        Next::Store(entry) => *entry,
+    let entry = match decide_response(&exchange(&all, None, false), Ok(&page)) {
+        ResponseDecision::Store(entry) => *entry,
         other => panic!("{other:?}"),
     };
     for (cookie, kept) in [
@@ -168,8 +168,8 @@ fn a_confirmation_that_sets_cookies() {
         ("csrftoken=2", false),
     ] {
         let confirmed = head(&format!("304 | etag: \"1\" | set-cookie: {cookie}"));
-        match settle(&exchange(&all, Some(&entry), false), Ok(&confirmed)) {
-            Next::Refresh { entry, keep } => {
+        match decide_response(&exchange(&all, Some(&entry), false), Ok(&confirmed)) {
+            ResponseDecision::Refresh { entry, keep } => {
                 assert_eq!(keep, kept, "{cookie}");
                 assert_eq!(entry.fields.has("set-cookie"), !kept, "{cookie}");
             }

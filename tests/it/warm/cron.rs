@@ -4,7 +4,7 @@
 
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[allow(dead_code, reason = "other tests use the rest of it")]
-use edgekeep::cache::ledger::wire::{Order, Question, Receipt, Told};
+use edgekeep::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
 use edgekeep::flow::runtime::host::Host;
 use edgekeep::flow::warm::fill::{SITEMAP_BYTES_MAX, scheduled};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn cron(stage: &Stage, scheduled_ms: u64) {
     stage.world.executor.run_until(|| ended.get());
 }
 
-fn orders(stage: &Stage) -> Vec<Told> {
+fn orders(stage: &Stage) -> Vec<PastOrder> {
     let question = Question::After {
         after: 0,
         limit: 100,

@@ -18,7 +18,7 @@ use edgekeep::cache::ledger::wire::Order;
 use edgekeep::cache::purge::selector::EVERYTHING;
 use edgekeep::flow::handle;
 use edgekeep::flow::purge::sync;
-use edgekeep::flow::runtime::host::Ordered;
+use edgekeep::flow::runtime::host::LedgerReply;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -360,8 +360,8 @@ async fn deliver(world: &Rc<World>, order: &Order) {
         let lost = world.chance(unruly(150));
         if !lost && let Some(answer) = post(world, order).await {
             match answer {
-                Ordered::Done(..) => break,
-                Ordered::Conflict => {
+                LedgerReply::Done(..) => break,
+                LedgerReply::Conflict => {
                     let text = format!("the first order of its id is refused: {order:?}");
                     return world.promises.break_one(world, Promise::Receipts, text);
                 }
@@ -382,7 +382,7 @@ async fn deliver(world: &Rc<World>, order: &Order) {
 }
 
 /// Sends an order to some isolate; nothing if no answer comes.
-async fn post(world: &Rc<World>, order: &Order) -> Option<Ordered> {
+async fn post(world: &Rc<World>, order: &Order) -> Option<LedgerReply> {
     post_to(world, order, None).await
 }
 
@@ -391,9 +391,9 @@ pub async fn post_to(
     world: &Rc<World>,
     order: &Order,
     site: Option<&'static str>,
-) -> Option<Ordered> {
+) -> Option<LedgerReply> {
     let seat = world.any_seat();
-    let answer: Rc<RefCell<Option<Result<Ordered, String>>>> = Rc::default();
+    let answer: Rc<RefCell<Option<Result<LedgerReply, String>>>> = Rc::default();
     let done = Rc::new(Cell::new(false));
     let site = site.unwrap_or_else(|| world.pick(&world.sites()));
     let exchange = Rc::new(Exchange::new(world, "purge", site));
@@ -410,7 +410,7 @@ pub async fn post_to(
     world.executor.spawn(life.clone(), async move {
         let site = host.exchange.site;
         let answer = sync::append(&host, &host.seat.isolate, site, &order).await;
-        if let Ok(Ordered::Done(receipt, _)) = &answer {
+        if let Ok(LedgerReply::Done(receipt, _)) = &answer {
             host.seat.took.borrow_mut().push(receipt.sequence);
             let (name, sequence) = (&host.seat.name, receipt.sequence);
             host.world.trace(|| format!("{name}: receipt {sequence}"));

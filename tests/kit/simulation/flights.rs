@@ -219,7 +219,7 @@ fn is_excused(host: &SimHost, request: &OriginRequest) -> bool {
 }
 
 /// What came back.
-type Said = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
+type UpstreamResult = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
 
 /// Whether a 503 comes of the limit of requests under way: all places were
 /// taken a while ago, perhaps by requests that are gone without a word.
@@ -241,7 +241,12 @@ fn is_cut(head: &ResponseHead, body: Option<&Bytes>) -> bool {
 }
 
 /// Notes that there is an answer.
-pub fn end(host: &SimHost, request: &OriginRequest, over: &Cell<Option<u64>>, said: &Said) {
+pub fn end(
+    host: &SimHost,
+    request: &OriginRequest,
+    over: &Cell<Option<u64>>,
+    said: &UpstreamResult,
+) {
     let world = &host.world;
     let now_ms = world.executor.now_ms();
     over.set(Some(now_ms));

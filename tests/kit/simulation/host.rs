@@ -12,12 +12,12 @@ use super::switches::Switch;
 use super::tamper;
 use super::world::{Seat, World};
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{Order, Question, Told};
+use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
 use edgekeep::cache::origin::failure::OriginFailure;
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::classify::OriginRequest;
 use edgekeep::flow::runtime::host::{
-    BodyError, Host, Keep, NoPipe, Ordered, Patience, Tier, Upload,
+    BodyError, Host, LedgerReply, NoPipe, OriginTimeouts, StoreRequest, Tier, Upload,
 };
 use edgekeep::http::head::ResponseHead;
 use std::any::Any;
@@ -63,7 +63,7 @@ impl SimHost {
         }
     }
 
-    fn note_ask(&self, answer: &Result<News, String>, began_ms: u64) {
+    fn note_ask(&self, answer: &Result<PurgeFeed, String>, began_ms: u64) {
         let mut all = self.world.asks.borrow_mut();
         let key = (self.seat.centre, self.exchange.site);
         let asks = all.entry(key).or_default();
@@ -144,8 +144,8 @@ impl Host for SimHost {
         held
     }
 
-    fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
-        let Keep {
+    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
+        let StoreRequest {
             mut entry,
             mut places,
             landed,
@@ -237,7 +237,7 @@ impl Host for SimHost {
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Bytes>>,
-        patience: Patience,
+        patience: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
         self.meter(Call::Origin);
@@ -315,7 +315,7 @@ impl Host for SimHost {
         Ok(body.text.into_bytes())
     }
 
-    async fn append(&self, order: &Order) -> Result<Ordered, String> {
+    async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
         self.exchange.ordered.set(true);
         // A write may be sent by another request of its isolate: where it came
         // while the ledger was left alone, or with many of its host.
@@ -332,7 +332,7 @@ impl Host for SimHost {
         tamper::order(self, &mut order);
         let began_ms = self.world.executor.now_ms();
         let mut answer = ledger::append(&self.world, &self.seat, &order).await;
-        if let Ok(Ordered::Done(receipt, news)) = &mut answer {
+        if let Ok(LedgerReply::Done(receipt, news)) = &mut answer {
             tamper::news_of_order(self, receipt.sequence, news);
             tamper::receipt(self, receipt, news);
             tamper::news(self, news, began_ms);
@@ -340,7 +340,7 @@ impl Host for SimHost {
         answer
     }
 
-    async fn news(&self, after: u64) -> Result<News, String> {
+    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
         self.meter(Call::Ledger);
         let began_ms = self.world.executor.now_ms();
         let mut answer = ledger::news(&self.world, &self.seat, after).await;
@@ -352,7 +352,7 @@ impl Host for SimHost {
         answer
     }
 
-    async fn history(&self, _question: &Question) -> Result<Vec<Told>, String> {
+    async fn history(&self, _question: &Question) -> Result<Vec<PastOrder>, String> {
         Err("nobody asks".to_owned())
     }
 

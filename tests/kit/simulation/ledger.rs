@@ -7,9 +7,9 @@ use super::setup::{START_MS, Setup};
 use super::switches::Switch;
 use super::world::{Seat, World};
 use edgekeep::cache::ledger::wire::{Order, Question};
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
-use edgekeep::flow::runtime::host::Ordered;
+use edgekeep::flow::runtime::host::LedgerReply;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -138,7 +138,7 @@ impl LedgerSite {
         }
     }
 
-    fn append(&self, world: &World, order: &Order) -> Result<Ordered, String> {
+    fn append(&self, world: &World, order: &Order) -> Result<LedgerReply, String> {
         let now_ms = self.prepare(world);
         let tick = world.tick();
         let reply = self.book.borrow().append(order, now_ms);
@@ -160,32 +160,36 @@ impl LedgerSite {
             let text = format!("{order:?} has the receipt of another body: {receipt:?}");
             world.promises.break_one(world, Promise::Receipts, text);
         }
-        let news = News::decode(&reply.news).map_err(|error| error.to_string())?;
+        let news = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
-            Some(receipt) => Ordered::Done(Box::new(receipt), news),
+            Some(receipt) => LedgerReply::Done(Box::new(receipt), news),
             None => {
                 world.count("order refused");
-                Ordered::Conflict
+                LedgerReply::Conflict
             }
         })
     }
 
-    fn news(&self, world: &World, seat: &Seat, after: u64) -> Result<News, String> {
+    fn news(&self, world: &World, seat: &Seat, after: u64) -> Result<PurgeFeed, String> {
         let now_ms = self.prepare(world);
         let text = self.book.borrow().news(after, now_ms);
         self.done(world);
         world.trace(|| format!("ledger to {}: news after {after} -> {text:?}", seat.name));
-        News::decode(&text?).map_err(|error| error.to_string())
+        PurgeFeed::decode(&text?).map_err(|error| error.to_string())
     }
 }
 
 /// An order, sent to the ledger and answered, or not.
-pub async fn append(world: &Rc<World>, seat: &Rc<Seat>, order: &Order) -> Result<Ordered, String> {
+pub async fn append(
+    world: &Rc<World>,
+    seat: &Rc<Seat>,
+    order: &Order,
+) -> Result<LedgerReply, String> {
     travel(world, seat, |ledger| ledger.append(world, order)).await
 }
 
 /// A question for news, sent to the ledger and answered, or not.
-pub async fn news(world: &Rc<World>, seat: &Rc<Seat>, after: u64) -> Result<News, String> {
+pub async fn news(world: &Rc<World>, seat: &Rc<Seat>, after: u64) -> Result<PurgeFeed, String> {
     let news = travel(world, seat, |ledger| ledger.news(world, seat, after)).await?;
     if !news.complete {
         // All of it takes more than one way there and back.

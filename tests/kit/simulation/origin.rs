@@ -23,7 +23,7 @@ pub struct Origin {
 }
 
 /// What comes back, and after how long.
-pub struct Said {
+pub struct UpstreamResult {
     pub after_ms: u64,
     pub stamp: Option<u64>,
     /// The session that a client without one was given.
@@ -72,9 +72,9 @@ impl Origin {
     }
 
     /// Receives a request, now.
-    pub fn receive(&self, world: &World, request: &OriginRequest) -> Said {
+    pub fn receive(&self, world: &World, request: &OriginRequest) -> UpstreamResult {
         let Some(at) = self.page_of(request) else {
-            return Said::failed(0, Err(OriginFailure::Unreachable));
+            return UpstreamResult::failed(0, Err(OriginFailure::Unreachable));
         };
         let page = &self.pages[at];
         let regime = world.regime(page.setup.host);
@@ -119,7 +119,7 @@ impl Origin {
             _ if slow => page.setup.head_ms,
             _ => 100,
         };
-        Said {
+        UpstreamResult {
             after_ms: world.up_to(head_ms),
             stamp: Some(stamp),
             given,
@@ -128,7 +128,7 @@ impl Origin {
     }
 }
 
-impl Said {
+impl UpstreamResult {
     fn failed(after_ms: u64, answer: Answered) -> Self {
         Self {
             after_ms,
@@ -290,10 +290,10 @@ fn head_alone(status: u16) -> ResponseHead {
 }
 
 /// What a request meets in a spell in which the origin does not work at all.
-fn failing(world: &World, regime: Regime) -> Option<Said> {
+fn failing(world: &World, regime: Regime) -> Option<UpstreamResult> {
     let refused = |world: &World| {
         let failure = Err(OriginFailure::Unreachable);
-        Some(Said::failed(world.up_to(50), failure))
+        Some(UpstreamResult::failed(world.up_to(50), failure))
     };
     let page = |status, retry: bool| {
         let mut head = head_alone(status);
@@ -303,10 +303,13 @@ fn failing(world: &World, regime: Regime) -> Option<Said> {
         if retry {
             head.fields.add("retry-after", "5");
         }
-        Some(Said::failed(world.up_to(1_000), Ok((head, None))))
+        Some(UpstreamResult::failed(world.up_to(1_000), Ok((head, None))))
     };
     match regime {
-        Regime::Hanging => Some(Said::failed(u64::MAX, Err(OriginFailure::TimedOut))),
+        Regime::Hanging => Some(UpstreamResult::failed(
+            u64::MAX,
+            Err(OriginFailure::TimedOut),
+        )),
         Regime::Refusing => refused(world),
         Regime::Flapping(every_ms) if (world.executor.now_ms() / every_ms) % 2 == 1 => {
             refused(world)
@@ -317,7 +320,7 @@ fn failing(world: &World, regime: Regime) -> Option<Said> {
     }
 }
 
-fn failure(world: &World) -> Said {
+fn failure(world: &World) -> UpstreamResult {
     let (after_ms, answer) = match world.below(4) {
         0 => (world.up_to(50), Err(OriginFailure::Unreachable)),
         1 => (world.up_to(5_000), Err(OriginFailure::Unreachable)),
@@ -325,7 +328,7 @@ fn failure(world: &World) -> Said {
         2 => (u64::MAX, Err(OriginFailure::TimedOut)),
         _ => (world.up_to(1_000), Ok((head_alone(503), None))),
     };
-    Said::failed(after_ms, answer)
+    UpstreamResult::failed(after_ms, answer)
 }
 
 /// The answer to a write.
@@ -341,7 +344,7 @@ fn written(page: &Page, request: &OriginRequest) -> ResponseHead {
 }
 
 /// What a page of an attack does instead of an answer of its own.
-fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<Said> {
+fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<UpstreamResult> {
     let failure = match page.setup.trap? {
         Trap::Fails(failure) => failure,
         Trap::Redirects => return None,
@@ -355,14 +358,17 @@ fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<Said> {
         Trap::Refuses => {
             let status = attack::refusal(request, at)?;
             if status == 504 {
-                return Some(Said::failed(u64::MAX, Err(OriginFailure::TimedOut)));
+                return Some(UpstreamResult::failed(
+                    u64::MAX,
+                    Err(OriginFailure::TimedOut),
+                ));
             }
             let mut head = head_alone(status);
             // What says of a 5xx that it may be stored is the origin's own word.
             if status < 500 {
                 head.fields.set("cache-control", "public, max-age=60");
             }
-            return Some(Said::failed(50, Ok((head, None))));
+            return Some(UpstreamResult::failed(50, Ok((head, None))));
         }
     };
     let (after_ms, answer) = match failure {
@@ -376,5 +382,5 @@ fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<Said> {
         Failure::HangsUp => (50, Err(OriginFailure::Unreachable)),
         Failure::NoStatus => (50, Err(OriginFailure::NoStatus(999))),
     };
-    Some(Said::failed(after_ms, answer))
+    Some(UpstreamResult::failed(after_ms, answer))
 }

@@ -118,7 +118,7 @@ impl Setup {
 
 /// What a page is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum FlightRole {
     /// One of many.
     Usual,
     /// One that a crowd comes for.
@@ -130,11 +130,11 @@ pub fn add_page(
     rng: &mut Rng,
     pages: &mut Vec<PageSetup>,
     path: Option<&str>,
-    role: Role,
+    role: FlightRole,
 ) -> usize {
     let at = pages.len();
     let logged = path.is_some();
-    let usual = !logged && role == Role::Usual;
+    let usual = !logged && role == FlightRole::Usual;
     let privacy = (usual && chance(rng, 120)).then(|| pick(rng, &Privacy::ALL));
     let path = match (path, privacy) {
         (Some(path), _) => path.to_owned(),
@@ -158,7 +158,7 @@ pub fn add_page(
         dated: chance(rng, 300),
         terse_304: rng.bool(),
         grouped: false,
-        played: role == Role::Usual && chance(rng, 40),
+        played: role == FlightRole::Usual && chance(rng, 40),
         head_ms: if chance(rng, 100) { 1_500 } else { 150 },
         body_ms: if chance(rng, 100) { 3_000 } else { 50 },
         long: chance(rng, 300),

@@ -11,7 +11,7 @@ use edgekeep::cache::key::cache_key::{CacheKey, Slot};
 use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::selector;
 use edgekeep::cache::request::classify::OriginRequest;
 use edgekeep::flow::runtime::host::{Host, Tier};
@@ -172,7 +172,7 @@ pub fn order(host: &SimHost, order: &mut Order) {
 }
 
 /// The news that an order is answered with.
-pub fn news_of_order(host: &SimHost, sequence: u64, news: &mut News) {
+pub fn news_of_order(host: &SimHost, sequence: u64, news: &mut PurgeFeed) {
     if host.world.switch == Some(Switch::OrderNotObeyedAtOnce) {
         news.marks
             .retain(|(_, numbers)| numbers.newest() != sequence);
@@ -217,10 +217,10 @@ pub fn origin_done(host: &SimHost, failed: bool) {
 }
 
 /// The news and the receipt that an order is answered with.
-pub fn receipt(host: &SimHost, receipt: &Receipt, news: &News) {
+pub fn receipt(host: &SimHost, receipt: &Receipt, news: &PurgeFeed) {
     if host.world.switch == Some(Switch::ReceiptClosesGap) && !news.complete {
         let isolate = host.seat.isolate.clone();
-        let mut alone = News::of_receipt(receipt);
+        let mut alone = PurgeFeed::of_receipt(receipt);
         alone.after = receipt.sequence - 1;
         host.world.executor.spawn(Life::new(), async move {
             isolate.index.borrow_mut().learn(&alone);
@@ -229,7 +229,7 @@ pub fn receipt(host: &SimHost, receipt: &Receipt, news: &News) {
 }
 
 /// News from the ledger itself, asked for at `began_ms` by the true time.
-pub fn news(host: &SimHost, news: &mut News, began_ms: u64) {
+pub fn news(host: &SimHost, news: &mut PurgeFeed, began_ms: u64) {
     let took_ms = host.world.executor.now_ms() - began_ms;
     let (isolate, now_ms) = (host.seat.isolate.clone(), host.now_ms());
     // What follows when the isolate has learnt it.
@@ -301,8 +301,8 @@ pub fn note_read(host: &SimHost, name: &str, text: &mut String) {
     }
 }
 
-fn rewrite(text: &mut String, change: impl FnOnce(&mut News)) {
-    if let Ok(mut news) = News::decode(text) {
+fn rewrite(text: &mut String, change: impl FnOnce(&mut PurgeFeed)) {
+    if let Ok(mut news) = PurgeFeed::decode(text) {
         change(&mut news);
         *text = news.encode();
     }

@@ -4,7 +4,7 @@
 use super::actors::{Wish, send_any};
 use super::page::Name;
 use super::setup::{PageSetup, chance, pick};
-use super::storm::{Role, add_page, any_client};
+use super::storm::{FlightRole, add_page, any_client};
 use super::world::{Seat, World};
 use edgekeep::http::url::canonical_path;
 use fastrand::Rng;
@@ -104,7 +104,7 @@ fn of_log(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     let arrivals = lines.iter().map(|line| {
         let page = *places
             .entry(canonical_path(line.target))
-            .or_insert_with(|| add_page(rng, pages, Some(line.target), Role::Usual));
+            .or_insert_with(|| add_page(rng, pages, Some(line.target), FlightRole::Usual));
         Arrival {
             // Those of one second come one after the other within it.
             at_ms: (line.seconds - begin) * whole_ms / span + rng.u64(..whole_ms / span + 2),
@@ -125,7 +125,7 @@ fn of_zipf(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     let steepness = 0.7 + 0.5 * rng.f64();
     let wonders = pick(rng, &[0, 100, 300]);
     let places: Vec<_> = (0..count)
-        .map(|_| add_page(rng, pages, None, Role::Usual))
+        .map(|_| add_page(rng, pages, None, FlightRole::Usual))
         .collect();
     let mut sum = 0.0;
     let sums: Vec<f64> = (1..=count)
@@ -140,7 +140,7 @@ fn of_zipf(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     at_ms.sort_unstable();
     let arrivals = at_ms.into_iter().map(|at_ms| {
         let page = match chance(rng, wonders) {
-            true => add_page(rng, pages, None, Role::Usual),
+            true => add_page(rng, pages, None, FlightRole::Usual),
             false => {
                 let drawn = rng.f64() * sum;
                 let rank = sums.partition_point(|upto| *upto < drawn);
@@ -164,7 +164,7 @@ const CROWD_MAX: usize = 1000;
 /// Many who want one page at once: one that nobody had before, or one that has
 /// just expired.
 fn crowd(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
-    let page = add_page(rng, pages, None, Role::Crowd);
+    let page = add_page(rng, pages, None, FlightRole::Crowd);
     let size = match chance(rng, 100) {
         true => CROWD_MAX,
         false => rng.usize(20..=200),

@@ -11,15 +11,16 @@ pub mod sqlite;
 pub mod story;
 
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{Order, Question, Told};
+use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
-use edgekeep::cache::purge::feed::News;
+use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::cache::request::classify::OriginRequest;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::{
-    AT_ONCE_BYTES_MAX, BodyError, Host, Keep, Ordered, Patience, Tier, Upload, WHOLE_BYTES_MAX,
+    AT_ONCE_BYTES_MAX, BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
+    WHOLE_BYTES_MAX,
 };
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
@@ -258,7 +259,7 @@ impl Host for World {
         Ok(held)
     }
 
-    fn keep(&self, body: Option<Bytes>, keep: Keep, for_client: bool) -> Option<Bytes> {
+    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
         let (world, copy) = (self.clone(), body.clone());
         let land = move || {
             for (tier, slot) in &keep.places {
@@ -331,7 +332,7 @@ impl Host for World {
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Bytes>>,
-        patience: Patience,
+        patience: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let path = request.url.splitn(4, '/').nth(3).unwrap_or_default();
         let backup = request.url.starts_with("http://backup.test/");
@@ -392,29 +393,29 @@ impl Host for World {
         }
     }
 
-    async fn append(&self, order: &Order) -> Result<Ordered, String> {
+    async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
         let ask = self.ask_ledger(|ledger, now_ms| ledger.append(order, now_ms));
         let reply = ask.await?;
-        let news = News::decode(&reply.news).map_err(|error| error.to_string())?;
+        let news = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
-            Some(receipt) => Ordered::Done(Box::new(receipt), news),
-            None => Ordered::Conflict,
+            Some(receipt) => LedgerReply::Done(Box::new(receipt), news),
+            None => LedgerReply::Conflict,
         })
     }
 
-    async fn news(&self, after: u64) -> Result<News, String> {
+    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
         self.state.borrow_mut().news_asked += 1;
         let text = self.ask_ledger(|ledger, now_ms| ledger.news(after, now_ms));
-        News::decode(&text.await?).map_err(|error| error.to_string())
+        PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
-    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<News, String> {
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
         self.state.borrow_mut().news_asked += 1;
         let text = self.ask_ledger(|ledger, now_ms| ledger.counted_news(after, kv_writes, now_ms));
-        News::decode(&text.await?).map_err(|error| error.to_string())
+        PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
-    async fn history(&self, question: &Question) -> Result<Vec<Told>, String> {
+    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
         self.ask_ledger(|ledger, _| ledger.history(question)).await
     }
 

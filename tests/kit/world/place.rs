@@ -8,7 +8,7 @@ use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::flow::purge::sync;
 use edgekeep::flow::response::reply::{Answer, Content};
-use edgekeep::flow::runtime::host::{Host, Ordered};
+use edgekeep::flow::runtime::host::{Host, LedgerReply};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -114,12 +114,12 @@ pub fn purge_elsewhere_later(world: &World, hard: &str) {
     purge_elsewhere(world, &[hard], &[]);
 }
 
-fn wait(world: &World, order: impl Future<Output = Result<Ordered, String>> + 'static) {
+fn wait(world: &World, order: impl Future<Output = Result<LedgerReply, String>> + 'static) {
     let done = Rc::new(Cell::new(false));
     let done_then = Rc::clone(&done);
     world.executor.spawn(async move {
         let said = order.await;
-        assert!(matches!(said, Ok(Ordered::Done(..))), "{said:?}");
+        assert!(matches!(said, Ok(LedgerReply::Done(..))), "{said:?}");
         done_then.set(true);
     });
     world.executor.run_until(|| done.get());

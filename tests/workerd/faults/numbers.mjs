@@ -15,6 +15,8 @@ export class Numbers {
   wrong = 0
   /** Of these, errors because another variant had taken the place of a copy. */
   replaced = 0
+  /** The copies that were lost so: a lost one is an error for each who asks for it while the origin fails. */
+  copiesLost = new Set()
   /** Requests that the origin got. */
   origin = 0
   /** The longest wait for a whole answer, in milliseconds. */
@@ -29,7 +31,10 @@ export class Numbers {
   /** @param {import('./judge.mjs').Exchange} exchange @param {import('./judge.mjs').Verdict} verdict */
   add(exchange, { verdict, why, replaced }) {
     this.requests += 1
-    if (replaced) this.replaced += 1
+    if (replaced) {
+      this.replaced += 1
+      this.copiesLost.add(`${exchange.page.target} ${exchange.gzip}`)
+    }
     this[verdict] += 1
     this.worst = Math.max(this.worst, exchange.ended - exchange.began)
     for (const word of exchange.answer ? details(exchange.answer.cache) : []) this.words.set(word, (this.words.get(word) ?? 0) + 1)

@@ -5,7 +5,7 @@
 
 import { openSync, writeSync } from 'node:fs'
 import http from 'node:http'
-import { NOBODY, bytesOf, etagOf, pageOf, shortLength, versionAt } from './pages.mjs'
+import { NOBODY, RETRY_AFTER_SECONDS, bytesOf, etagOf, pageOf, shortLength, versionAt } from './pages.mjs'
 
 const [port, file] = process.argv.slice(2)
 const asked = openSync(file, 'a')
@@ -92,7 +92,7 @@ function send(request, response, fault) {
     ...(who !== NOBODY && page.personal === 'cookie' ? { 'Set-Cookie': `sessionid=${who}; HttpOnly` } : {}),
   }
   if (fault === 'busy') {
-    const says = number % 2 ? { 'Cache-Control': 'no-store' } : { 'Retry-After': '1' }
+    const says = number % 2 ? { 'Cache-Control': 'no-store' } : { 'Retry-After': String(RETRY_AFTER_SECONDS) }
     return response.writeHead(503, { 'X-Made': made, 'X-Told': 'busy', ...says }).end(`busy: ${request.url}\n`)
   }
   if (etag && request.headers['if-none-match'] === etag) return response.writeHead(304, fields).end()

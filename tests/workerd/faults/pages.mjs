@@ -11,6 +11,8 @@ export const NOBODY = '-'
 
 /** The worker's rule for what names no window of its own, in seconds. */
 export const RULE_STALE_IF_ERROR = 20
+/** What the origin says in half of its 503s: how long not to ask for this page again. */
+export const RETRY_AFTER_SECONDS = 1
 
 const COUNT = 60
 
