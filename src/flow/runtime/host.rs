@@ -1,7 +1,7 @@
 //! The platform, as the flow sees it: a few verbs.
 //!
 //! There are two hosts, the real one (`cloudflare`) and a simulated world with
-//! virtual time and faults (`tests/world`).
+//! virtual time and faults (`tests/kit/world`).
 
 use crate::cache::key::cache_key::Slot;
 use crate::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
