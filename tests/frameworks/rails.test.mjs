@@ -142,7 +142,7 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
   it('a frame of a page, and what a script asks for, is no page', async () => {
     for (let n = 0; n < 2; n += 1) {
       // Vary names the second, not the first.
-      for (const headers of [{ 'turbo-frame': 'x' }, { 'x-requested-with': 'XMLHttpRequest' }]) {
+      for (const headers of [{ 'turbo-frame': 'x' }, { 'x-requested-with': 'XMLHttpRequest', accept: 'text/html, */*; q=0.01' }]) {
         const frame = await anonymous.ask({ ...edge('/articles/2'), headers })
         assert.ok(frame.text.startsWith('<turbo-frame>'), frame.text)
       }
