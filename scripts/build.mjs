@@ -107,6 +107,9 @@ function withoutRepeatedModules(script) {
   })
 }
 
+/** Whether the worker in build/ is made of the sources as they are. */
+export const isBuilt = () => isUpToDate(digest(INPUTS))
+
 function isUpToDate(inputs) {
   try {
     const stamp = JSON.parse(readFileSync(STAMP, 'utf8'))

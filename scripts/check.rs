@@ -69,7 +69,7 @@ fn explain(settings: &Value, rules: &Rules, url: &Url) -> String {
     };
     text += &match classify(rules, &request) {
         Plan::Lookup(lookup) => format!("  may be cached, as {}\n", lookup.key.url),
-        Plan::Bypass(reason, _) => format!("  goes through whole ({})\n", reason.word()),
+        Plan::Bypass(reason, _, _) => format!("  goes through whole ({})\n", reason.word()),
         Plan::Admin => "  is Edgekeep's own\n".to_owned(),
         Plan::Purge(_) => "  is a purge\n".to_owned(),
     };

@@ -9,7 +9,7 @@ import { checkRust } from './setup.mjs'
 import { ROOT, main, run, say } from './tools.mjs'
 
 const OUT = join(ROOT, 'target', 'cost')
-const PROGRAM = ['run', '--quiet', '--release', '--example', 'cost', '--']
+const PROGRAM = ['run', '--quiet', '--release', '-p', 'edgekeep-cost', '--bin', 'cost', '--']
 
 function heading({ pops, isolates, purges_per_hour, traffic, ttl_seconds, lag_seconds }) {
   const ttl = `pages fresh for ${ttl_seconds} s, assets for a day`
@@ -72,7 +72,7 @@ const percent = (part) => `${Number((100 * part).toPrecision(2))} %`
 await main(import.meta.url, async (args) => {
   checkRust()
   // Builds first: what it says of that is to be seen.
-  const built = await run('cargo', ['build', '--quiet', '--release', '--example', 'cost'], { quiet: true })
+  const built = await run('cargo', ['build', '--quiet', '--release', '-p', 'edgekeep-cost', '--bin', 'cost'], { quiet: true })
   if (built !== 0) return built
   say('Playing some worlds (a minute or two; fewer options take less) ...')
   const { status, stdout } = spawnSync('cargo', [...PROGRAM, ...args], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 })

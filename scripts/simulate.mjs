@@ -1,10 +1,10 @@
 // npm run simulate -- --seeds N [--first F] [--seed S] [--only purges|storms|attacks] [--without DEFENCE]: lives through simulated
-// worlds, far more than `cargo test` does (tests/simulation/README.md).
+// worlds, far more than `cargo test` does (tests/kit/simulation/README.md).
 
 import { checkRust } from './setup.mjs'
 import { main, run } from './tools.mjs'
 
 await main(import.meta.url, (args) => {
   checkRust()
-  return run('cargo', ['run', '--quiet', '--release', '--example', 'simulate', '--', ...args])
+  return run('cargo', ['run', '--quiet', '--release', '-p', 'testkit', '--bin', 'simulate', '--', ...args])
 })

@@ -1,48 +1,72 @@
-// npm test: all tests, native, in workerd, and with Django. Every part runs even if one before it failed; any failure fails
-// the whole. `npm test -- --without-django` leaves the last part out, for who has no Python.
+// npm test [-- --quick | --without-django]: all tests, native, in workerd and with Django, with one summary at the end.
+// Every part runs even if another failed; any failure fails the whole.
 
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { build } from './build.mjs'
+import { isBuilt } from './build.mjs'
 import { checkPython } from './django/venv.mjs'
-import { setup } from './setup.mjs'
-import { testDjango } from './test-django.mjs'
-import { ROOT, Problem, atLeast, main, run, say } from './tools.mjs'
+import { checkRust, setup } from './setup.mjs'
+import { Problem, main, say } from './tools.mjs'
+import { browserMissing, djangoJobs } from './test/django.mjs'
+import { capture, runJobs } from './test/jobs.mjs'
+import { nativeJobs } from './test/native.mjs'
+import { nodeJob, testFiles } from './test/node.mjs'
+import { summarize } from './test/summary.mjs'
 
-const FOLDER = join('tests', 'workerd')
-const WITHOUT_DJANGO = '--without-django'
+const FOLDER = 'tests/workerd'
+/** How much runs side by side. Compiling, and a native test, take a core, which is two slots; files in workerd mostly wait. */
+const SLOTS = 4
+const USAGE = `npm test takes --quick or --without-django. To run one file: cargo test --test SUBJECT NAME, npx node --test ${FOLDER}/NAME.test.mjs`
 
-async function test({ django }) {
-  const files = testFiles()
-  if (django) checkPython(`To leave these tests out: npm test -- ${WITHOUT_DJANGO}`) // now, rather than in a quarter of an hour
-  await setup()
-  const failed = []
-  say('Native tests ...')
-  if ((await run('cargo', ['test'])) !== 0) failed.push('native tests (cargo test)')
-  await build()
-  say('Tests in workerd ...')
-  if ((await run(process.execPath, ['--test', ...nodeOptions(), ...files])) !== 0) failed.push(`tests in workerd (${FOLDER})`)
-  const { failed: ofDjango, omitted } = django ? await testDjango() : { failed: [], omitted: ['those with Django, as you said'] }
-  failed.push(...ofDjango)
-  const rest = omitted.length > 0 ? `\nNot run: ${omitted.join('; ')}.` : ''
-  if (failed.length > 0) throw new Problem(`Failed: ${failed.join('; ')}.${rest}`)
-  say(`\nAll tests passed, native, in workerd${django ? ' and with Django' : ''}.${rest}`)
+/** What they measure would be late, or wrong, beside others. */
+const TIMED = ['faults', 'panic', 'disconnect']
+/** They play by the second, most of which they wait: beside each other they are in time, beside a compiler not. */
+const PACED = ['stories', 'conformance']
+/** Those that take longest come first. */
+const LONG = ['bodies', 'fast-lane', 'upstream', 'degraded', 'webhooks', 'cold-key', 'refresh', 'esi', 'replay']
+/** A look at the built worker in some seconds. */
+const QUICK = ['keys', 'fields', 'config', 'conditions']
+
+/** All tests. The worker is compiled beside the native tests. */
+function allJobs({ django }) {
+  const built = [{ part: 'workerd', name: 'build', slots: 2, again: 'npm run build', run: buildWorker }]
+  const job = (name, slots) => nodeJob('workerd', FOLDER, name, { needs: ['build'], slots })
+  const others = testFiles(FOLDER).filter((name) => !TIMED.includes(name) && !PACED.includes(name))
+  others.sort((a, b) => LONG.includes(b) - LONG.includes(a))
+  const paced = PACED.map((name) => job(name, 1))
+  const timed = TIMED.map((name) => job(name, SLOTS))
+  const ofDjango = django ? djangoJobs(['build'], SLOTS) : []
+  const measured = ofDjango.filter(({ slots }) => slots === SLOTS)
+  const beside = ofDjango.filter((job) => !measured.includes(job))
+  return [...built, ...nativeJobs(), ...beside, ...others.map((name) => job(name, 1)), ...paced, ...timed, ...measured]
 }
 
-/** Each file starts a workerd of its own: more than a few at a time only make each other slow. */
-function nodeOptions() {
-  const concurrency = atLeast(process.versions.node, '20.10.0') ? ['--test-concurrency=2'] : []
-  return ['--test-reporter=spec', '--test-reporter-destination=stdout', ...concurrency]
+/** What shows most in two minutes: the native tests without the simulation, and a few files in workerd if the worker is built. */
+function quickJobs(hasWorker) {
+  const files = hasWorker ? QUICK : []
+  return [...nativeJobs({ without: ['simulation'] }), ...files.map((name) => nodeJob('workerd', FOLDER, name))]
 }
 
-function testFiles() {
-  const files = existsSync(join(ROOT, FOLDER)) ? readdirSync(join(ROOT, FOLDER)).filter((name) => name.endsWith('.test.mjs')) : []
-  if (files.length === 0) throw new Problem(`There are no tests in ${FOLDER}: the checkout is not whole.`)
-  return files.sort().map((name) => join(FOLDER, name))
+async function buildWorker() {
+  const { code, output } = await capture(process.execPath, ['scripts/build.mjs'])
+  return { passed: 0, failed: code === 0 ? [] : [{ name: 'build', again: 'npm run build' }], skipped: 0, output }
+}
+
+async function test({ quick, django }) {
+  const from = performance.now()
+  const omitted = []
+  if (django && !quick) checkPython('To leave these tests out: npm test -- --without-django') // now, rather than in some minutes
+  await (quick ? checkRust() : setup())
+  const hasWorker = isBuilt()
+  if (quick) omitted.push('simulated worlds', hasWorker ? 'most files in workerd' : 'workerd: build/ is not made of these sources (npm run build)')
+  omitted.push(...(!django || quick ? ['tests with Django'] : await browserMissing()))
+  const jobs = quick ? quickJobs(hasWorker) : allJobs({ django })
+  const results = await runJobs(jobs, SLOTS)
+  say('The output of each is in target/test.')
+  summarize(results, omitted, (performance.now() - from) / 1000)
 }
 
 await main(import.meta.url, (args) => {
-  const unknown = args.find((word) => word !== WITHOUT_DJANGO)
-  if (unknown) throw new Problem(`${unknown}: npm test takes no option but ${WITHOUT_DJANGO}; to run one file: node --test ${FOLDER}/NAME.test.mjs`)
-  return test({ django: args.length === 0 })
+  const options = { quick: args.includes('--quick'), django: !args.includes('--without-django') }
+  const unknown = args.find((word) => word !== '--quick' && word !== '--without-django')
+  if (unknown) throw new Problem(`${unknown}: ${USAGE}`)
+  return test(options)
 })

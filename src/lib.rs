@@ -1,7 +1,7 @@
 //! Edgekeep: an edge cache in front of web origins, as a Cloudflare Worker.
 //!
 //! Four floors; each imports only those above it in this list. A test
-//! (`tests/shape.rs`) keeps it so.
+//! (`tests/it/house/shape.rs`) keeps it so.
 //!
 //! - [`http`]: the protocol's own words. Knows nothing of Edgekeep.
 //! - [`cache`]: what a shared cache knows, as pure functions from values to

@@ -1,11 +1,12 @@
 //! Jitter that can be reproduced: drawn from a name and a time, never from a
 //! random number. It spreads out in time what would else happen at once.
 
-/// A pause, shortened by up to a quarter: by another share for each name and
-/// time.
-pub fn spread(pause_ms: u64, name: u64, ms: u64) -> u64 {
-    let most = pause_ms / 4;
-    pause_ms.saturating_sub((most as f64 * share(name, ms)) as u64)
+/// A number, shortened by up to this share of it: by another part for each name
+/// and time.
+pub fn shortened(number: u64, share_max: f64, name: u64, ms: u64) -> u64 {
+    // (0, 1] is turned round, so that a small number can stay what it was.
+    let part = share_max * (1.0 - share(name, ms));
+    number.saturating_sub((number as f64 * part) as u64)
 }
 
 /// A number in (0, 1], evenly spread over names and times.

@@ -452,22 +452,6 @@ pub async fn whole(
     }
 }
 
-/// Whether a body begins with the bytes `1f 8b` (RFC 1952 §2.3.1), if these come
-/// within some time, and the body.
-pub async fn begins_as_gzip(body: Body, timeout_ms: u64) -> Result<(bool, Body), JsValue> {
-    let is_gzip = |start: &Uint8Array| start.get_index(0) == 0x1f && start.get_index(1) == 0x8b;
-    let body = match body.into_bytes() {
-        Ok(bytes) => return Ok((is_gzip(&bytes), Body::of_bytes(bytes))),
-        Err(body) => body,
-    };
-    let (read, given) = body.twice()?;
-    let stream = read.into_stream().ok_or("no body")?;
-    let start = timeout(read_start(&stream, 2), timeout_ms).await;
-    stream.cancel();
-    let is_gzip = start.transpose()?.is_some_and(|start| is_gzip(&start));
-    Ok((is_gzip, given))
-}
-
 /// One short body after the other, as a new one.
 pub async fn join(one: Body, other: Body) -> Result<Body, JsValue> {
     let one = Copy::of(one, None).await?;

@@ -21,14 +21,12 @@ mod tiers;
 mod timeout;
 mod zone;
 
-use crate::cache::purge::order::ORDER_BYTES_MAX;
-use crate::cache::request::classify::{Plan, classify};
-use crate::flow::handle::serve_as;
+use crate::flow::handle::serve;
+use crate::flow::response::error_pages::overloaded;
 use crate::flow::response::reply::Answer;
 use crate::flow::warm::fill;
-use crate::http::head::RequestHead;
 use body::Body;
-use guard::{Ended, Held};
+use guard::Ended;
 use js::glue;
 use platform::Platform;
 use settings::Configured;
@@ -58,7 +56,10 @@ async fn fetch(
     let answer = guard::until_disconnect(Clone::clone(&request), work).await;
     let answer = answer.unwrap_or_else(|ended| match ended {
         Ended::Dropped => respond::client_gone(),
-        Ended::NoRoom => refused(),
+        Ended::NoRoom => {
+            platform::log_refusal();
+            overloaded()
+        }
     });
     Ok(respond::response(answer, &request)?)
 }
@@ -77,57 +78,15 @@ async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer
     let Some(sent) = respond::read_head(&glue::head(&request)) else {
         return respond::bad_url();
     };
-    let (mut head, mut has_more) = (sent.head, sent.has_more);
-    let mut plan = classify(&isolate.rules, &head);
-    // The whole head goes on to the origin, or to our own endpoints.
-    if has_more && !matches!(plan, Plan::Lookup(_)) {
-        let Some(whole) = respond::read_head(&glue::whole_head(&request)) else {
-            return respond::bad_url();
-        };
-        (head, has_more) = (whole.head, false);
-        plan = classify(&isolate.rules, &head);
-    }
     let body = match sent.has_body {
         true => request.body(),
         false => None,
     };
-    let length = head.fields.get("content-length");
+    let length = sent.head.fields.get("content-length");
     let length = length.and_then(|length| length.trim().parse().ok());
     let body = body.map(|body| Body::sent(body.unchecked_into(), length));
-    if !has_room(&plan, &head, body.is_some()) {
-        return refused();
-    }
-    let platform = Platform::of_request(env, context, request, has_more);
-    serve_as(&platform, &isolate, plan, head, body).await
-}
-
-/// Whether there is memory for a request that has to wait. One that is looked
-/// up is asked later, if it does.
-fn has_room(plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
-    let bytes = head.fields.bytes();
-    match plan {
-        Plan::Lookup(_) => {
-            guard::hold_bytes(bytes);
-            true
-        }
-        Plan::Bypass(..) => guard::admit(Held {
-            bytes,
-            is_order: false,
-        }),
-        // An order is read whole, into a buffer of the largest size.
-        Plan::Admin | Plan::Purge(_) => guard::admit(Held {
-            bytes: match has_body {
-                true => bytes.saturating_add(ORDER_BYTES_MAX),
-                false => bytes,
-            },
-            is_order: has_body,
-        }),
-    }
-}
-
-fn refused() -> Answer<Body> {
-    glue::log_error("a request was refused: those that wait hold all the memory they may");
-    respond::overloaded()
+    let platform = Platform::of_request(env, context, request, sent.has_more);
+    serve(&platform, &isolate, sent.head, body).await
 }
 
 /// A run of the cron trigger.

@@ -4,7 +4,7 @@ use super::body::Body;
 use super::js::glue::{self, CUT, LATE, OriginCall, UNSENT};
 use super::js::message;
 use crate::cache::origin::failure::OriginFailure;
-use crate::cache::request::classify::OriginRequest;
+use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::runtime::host::{AT_ONCE_BYTES_MAX, OriginTimeouts, Upload};
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::guard;
 use super::js::streams::{self, Reader, Writer};
+use super::timeout::timeout;
 use crate::flow::runtime::host::{self, BodyError, ReaderGone};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
@@ -81,4 +82,33 @@ impl Drop for Pipe {
 pub fn decompressed(body: Body) -> Result<Body, JsValue> {
     let stream = body.into_stream().ok_or("a body that cannot be read")?;
     stream.decompressed().map(Body::new)
+}
+
+/// Whether a body is gzip from its first byte to its last, of at most `most` bytes
+/// once it is decoded, and has come within some time; and the body as it came,
+/// which lies in JavaScript's memory by then.
+pub async fn is_gzip(body: Body, most: u64, timeout_ms: u64) -> Result<(bool, Body), JsValue> {
+    let (read, given) = body.twice()?;
+    let stream = read.into_stream().ok_or("no body")?.decompressed()?;
+    let reader = stream.reader()?;
+    let decoded = timeout(ends_within(&reader, most), timeout_ms).await;
+    reader.cancel();
+    Ok((matches!(decoded, Some(Ok(true))), given))
+}
+
+/// Whether a stream ends after `most` bytes or fewer; an error if it breaks off.
+async fn ends_within(reader: &Reader, most: u64) -> Result<bool, JsValue> {
+    let mut buffer = Uint8Array::new_with_length(CHUNK_BYTES);
+    let mut left = most;
+    loop {
+        let chunk = reader.read(1, &buffer).await?;
+        let bytes = chunk.bytes.ok_or("the body was cancelled")?;
+        match left.checked_sub(u64::from(bytes.length())) {
+            Some(_) if bytes.length() == 0 => return Ok(true),
+            Some(rest) => left = rest,
+            None => return Ok(false),
+        }
+        // What is read lies in the same memory, which moves with each read.
+        buffer = Uint8Array::new(&bytes.buffer());
+    }
 }

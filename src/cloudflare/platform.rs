@@ -2,18 +2,21 @@
 
 use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
+use super::guard::{self, Held};
 use super::js::promise::BODY_WAIT_MS;
 use super::js::{glue, message};
 use super::pipe::{self, Pipe};
 use super::timeout::timeout;
 use super::zone::Zone;
-use super::{crypto, guard, origin, respond, tiers};
+use super::{crypto, origin, respond, tiers};
 use crate::cache::key::cache_key::Slot;
 use crate::cache::ledger::wire::{Order, PastOrder, Question};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::purge::feed::PurgeFeed;
+use crate::cache::purge::order::ORDER_BYTES_MAX;
 use crate::cache::purge::zone_purge::ZoneResponse;
-use crate::cache::request::classify::{ADMIN_PATH, OriginRequest};
+use crate::cache::request::classify::{ADMIN_PATH, Plan};
+use crate::cache::request::origin_request::OriginRequest;
 use crate::cloudflare::ledger::client;
 use crate::cloudflare::ledger::sql::Database;
 use crate::flow::ledger::ledger_store::LedgerStore;
@@ -289,11 +292,41 @@ impl Host for Platform {
                 request, has_more, ..
             } if *has_more => {
                 let sent = respond::read_head(&glue::whole_head(request))?;
-                guard::hold_bytes(sent.head.fields.bytes());
                 Some(sent.head)
             }
             _ => None,
         }
+    }
+
+    fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
+        let bytes = head.fields.bytes();
+        let has_room = match plan {
+            // It goes to the origin later, if it does.
+            Plan::Lookup(_) => {
+                guard::hold_bytes(bytes);
+                true
+            }
+            Plan::Bypass(..) => guard::admit(Held {
+                bytes,
+                is_order: false,
+            }),
+            // An order is read whole, into a buffer of the largest size.
+            Plan::Admin | Plan::Purge(_) => guard::admit(Held {
+                bytes: match has_body {
+                    true => bytes.saturating_add(ORDER_BYTES_MAX),
+                    false => bytes,
+                },
+                is_order: has_body,
+            }),
+        };
+        if !has_room {
+            log_refusal();
+        }
+        has_room
+    }
+
+    fn hold_bytes(&self, bytes: usize) {
+        guard::hold_bytes(bytes);
     }
 
     async fn ask_origin(
@@ -327,8 +360,8 @@ impl Host for Platform {
         Pipe::of(body).ok()
     }
 
-    async fn begins_as_gzip(&self, body: Body, timeout_ms: u64) -> (bool, Option<Body>) {
-        let looked = body::begins_as_gzip(body, timeout_ms).await;
+    async fn is_gzip(&self, body: Body, most: u64, timeout_ms: u64) -> (bool, Option<Body>) {
+        let looked = pipe::is_gzip(body, most, timeout_ms).await;
         looked.map_or((false, None), |(is_gzip, body)| (is_gzip, Some(body)))
     }
 
@@ -418,4 +451,9 @@ impl Host for Platform {
             .await
             .unwrap_or(false)
     }
+}
+
+/// Logs that a request was refused for want of memory.
+pub fn log_refusal() {
+    glue::log_error("a request was refused: those that wait hold all the memory they may");
 }

@@ -106,14 +106,6 @@ pub fn client_gone() -> Answer<Body> {
     plain(499, "client-gone", "The client has gone\n")
 }
 
-/// The response to a request for which there is no room to wait in.
-pub fn overloaded() -> Answer<Body> {
-    let text = "Service unavailable: too many requests are waiting. Try again in a moment.\n";
-    let mut answer = plain(503, "overloaded", text);
-    answer.fields.add("retry-after", "1");
-    answer
-}
-
 fn plain(status: u16, detail: &str, text: &str) -> Answer<Body> {
     let mut fields = Fields::new();
     fields.add("content-type", "text/plain; charset=utf-8");

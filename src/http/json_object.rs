@@ -1,7 +1,7 @@
 //! JSON texts (RFC 8259), read into structs and printed from them by `serde`.
 //!
 //! A derived struct would also be read from a JSON array, its fields in their
-//! order. Nothing that Edgekeep reads may be written so: [`json_object!`]
+//! order. Nothing that Edgekeep reads may be written so: [`json_object!`](crate::json_object)
 //! makes a struct refuse everything but an object.
 
 use serde::Serialize;

@@ -146,10 +146,10 @@ export function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
 
 /** The native program of pure functions, built if need be. */
 export function pureProgram() {
-  const args = ['bench', '--bench', 'pure', '--no-run', '--message-format=json']
+  const args = ['bench', '-p', 'edgekeep-bench', '--bench', 'pure', '--no-run', '--message-format=json']
   const lines = output('cargo', args)?.split('\n') ?? []
   const made = lines.map((line) => JSON.parse(line)).find(({ reason, target }) => reason === 'compiler-artifact' && target.name === 'pure')
-  if (!made?.executable) throw new Error('cargo bench --bench pure --no-run failed')
+  if (!made?.executable) throw new Error('cargo bench -p edgekeep-bench --bench pure --no-run failed')
   return made.executable
 }
 

@@ -3,7 +3,7 @@
 //! would take if entries did not carry their marks. And what it costs an
 //! isolate that starts to learn them all.
 //!
-//! `cargo bench --bench purge_index -- --quick`
+//! `cargo bench -p edgekeep-bench --bench purge_index -- --quick`
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};

@@ -2,11 +2,11 @@
 //! depends on neither pages nor other data centres, so it is played for one
 //! data centre at its whole rate, and for rates in between read off a line.
 
+use super::model;
 use super::month::{self, Asked, Scene, Subject};
-use super::simulation::meter::Call;
-use super::simulation::setup::Steady;
 use edgekeep::cache::config::rule::Kv;
 use fastrand::Rng;
+use testkit::simulation::meter::Call;
 
 /// Two rates for each power of ten, from one request in a day on.
 const RATES: std::ops::RangeInclusive<i32> = -10..=4;
@@ -104,7 +104,7 @@ pub fn measure(per_second: f64, isolates: usize, lag_seconds: u64, follow: f64, 
         centres: vec![1.0],
         isolates,
         lag_seconds,
-        steady: Steady::usual(Kv::Never),
+        steady: model::usual(Kv::Never),
         purges_per_hour: 0.0,
         seed,
         leaps: false,

@@ -10,9 +10,6 @@ mod options;
 mod prices;
 mod report;
 mod sample;
-#[allow(dead_code, reason = "made for its promises, of which nobody asks here")]
-#[path = "../simulation/mod.rs"]
-mod simulation;
 mod traffic;
 
 use asks::Asks;
@@ -23,8 +20,8 @@ use model::{BreakerPass, Month};
 use month::{Asked, Counted, Scene, Subject};
 use prices::Prices;
 use sample::MONTH_SECONDS;
-use simulation::meter::Call;
-use simulation::setup::Steady;
+use testkit::simulation::meter::Call;
+use testkit::simulation::setup::Steady;
 use traffic::{Kind, Page, Site};
 
 fn about(wanted: f64, got: f64, part: f64) -> bool {
@@ -143,7 +140,7 @@ fn scene(centres: usize, kv: Kv) -> Scene {
         centres: traffic::data_centres(centres),
         isolates: 1,
         lag_seconds: 5,
-        steady: Steady::usual(kv),
+        steady: model::usual(kv),
         purges_per_hour: 0.0,
         seed: 1,
         leaps: false,
@@ -264,7 +261,7 @@ fn the_recipe_fetches_as_the_formula_says() {
             steady: Steady {
                 early_refresh: false,
                 collapse: false,
-                ..Steady::usual(Kv::Never)
+                ..model::usual(Kv::Never)
             },
             leaps: true,
             ..scene(1, Kv::Never)
@@ -333,7 +330,7 @@ fn small_month(requests: f64, played: f64) -> Month {
 /// A sample says what the whole does, but for the error that it tells.
 #[test]
 fn a_sample_agrees_with_the_whole() {
-    let steady = Steady::usual(Kv::Earned);
+    let steady = model::usual(Kv::Earned);
     let whole = small_month(8_000.0, 1e9).play(steady, 1);
     let seeds = 8;
     let sampled = small_month(8_000.0, 400.0);
@@ -380,7 +377,7 @@ fn more_requests_cost_more_dollars_and_less_each() {
     let mut before: Option<(f64, f64)> = None;
     for requests in [1e4, 1e5, 1e6, 1e7, 1e8] {
         let month = small_month(requests, 300.0);
-        let estimate = month.play(Steady::usual(Kv::Earned), 1);
+        let estimate = month.play(model::usual(Kv::Earned), 1);
         let used = month.edgekeep(&estimate, &asks, &cpu);
         let (bill, each) = (prices.bill(&used), prices.marginal(&used) / requests);
         if let Some((less, dearer)) = before {

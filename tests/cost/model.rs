@@ -6,11 +6,11 @@ use super::cpu::Cpu;
 use super::month::{self, Asked, Counted, Scene, Subject};
 use super::prices::Use;
 use super::sample::{self, Drawn, MONTH_SECONDS};
-use super::simulation::meter::Call;
-use super::simulation::setup::Steady;
 use super::traffic::{Site, data_centres};
 use edgekeep::cache::config::rule::Kv;
 use fastrand::Rng;
+use testkit::simulation::meter::Call;
+use testkit::simulation::setup::Steady;
 
 /// How many pages that are asked for once are played at most.
 const ONCE_MAX: f64 = 200.0;
@@ -72,15 +72,13 @@ pub struct Month {
     pub played: f64,
 }
 
-impl Steady {
-    /// The usual settings.
-    pub fn usual(kv: Kv) -> Self {
-        Self {
-            kv,
-            kv_min_ttl: 60,
-            early_refresh: true,
-            collapse: true,
-        }
+/// The usual settings.
+pub fn usual(kv: Kv) -> Steady {
+    Steady {
+        kv,
+        kv_min_ttl: 60,
+        early_refresh: true,
+        collapse: true,
     }
 }
 

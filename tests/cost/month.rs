@@ -1,15 +1,7 @@
 //! A world in which the drawn pages are asked for, and what that takes: the
-//! real flow, in virtual time (`tests/simulation`).
+//! real flow, in virtual time (`tests/kit/simulation`).
 
 use super::sample::{GUARD_SECONDS, MONTH_SECONDS};
-use super::simulation::actors;
-use super::simulation::exchange::Exchange;
-use super::simulation::executor::Life;
-use super::simulation::host::SimHost;
-use super::simulation::meter::{CALLS, Call, Meter};
-use super::simulation::setup::{LedgerFaults, PageSetup, START_MS, Setup, Steady, TierFaults};
-use super::simulation::terms::{Terms, Windows};
-use super::simulation::world::World;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key::Slot;
 use edgekeep::cache::request::classify::{Plan, classify};
@@ -22,6 +14,14 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
+use testkit::simulation::actors;
+use testkit::simulation::exchange::Exchange;
+use testkit::simulation::executor::Life;
+use testkit::simulation::host::SimHost;
+use testkit::simulation::meter::{CALLS, Call, Meter};
+use testkit::simulation::setup::{LedgerFaults, PageSetup, START_MS, Setup, Steady, TierFaults};
+use testkit::simulation::terms::{Terms, Windows};
+use testkit::simulation::world::World;
 
 const HOST: &str = "one.test";
 /// Each page (no asset) has one of so many tags, and an order names one of them.

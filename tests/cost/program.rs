@@ -9,9 +9,6 @@ mod options;
 mod prices;
 mod report;
 mod sample;
-#[allow(dead_code, reason = "made for its promises, of which nobody asks here")]
-#[path = "../simulation/mod.rs"]
-mod simulation;
 mod traffic;
 
 use std::process::ExitCode;

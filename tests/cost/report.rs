@@ -2,15 +2,15 @@
 
 use super::asks::Asks;
 use super::cpu::Cpu;
-use super::model::{BreakerPass, Month};
+use super::model::{self, BreakerPass, Month};
 use super::options::Options;
 use super::prices::{Prices, Use};
-use super::simulation::setup::Steady;
 use super::traffic::Site;
 use edgekeep::cache::config::rule::Kv;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use testkit::simulation::setup::Steady;
 
 /// Where the bench leaves its figures.
 const BENCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench/report.json");
@@ -68,7 +68,7 @@ fn growth(options: &Options, cpu: &Cpu, prices: &Prices) -> Value {
         }
     }
     let played = on_all_cores(&jobs, |(month, kv, seed)| {
-        month.edgekeep(&month.play(Steady::usual(*kv), *seed), &asks[0], cpu)
+        month.edgekeep(&month.play(model::usual(*kv), *seed), &asks[0], cpu)
     });
     let mut figures = Vec::new();
     for month in &months {
@@ -123,7 +123,7 @@ fn tune(options: &Options, cpu: &Cpu, prices: &Prices) -> Value {
     let played = on_all_cores(&jobs, |(month, (_, kv, kv_min_ttl), seed)| {
         let steady = Steady {
             kv_min_ttl: *kv_min_ttl,
-            ..Steady::usual(*kv)
+            ..model::usual(*kv)
         };
         month.edgekeep(&month.play(steady, *seed), &asks[usual], cpu)
     });

@@ -1,5 +1,5 @@
-// A thousand requests for the blog's pages, some of which are wanted far more often than others (Zipf's law): what of them
-// Django hears, with and without the worker before it. docs/django.md shows the table that this prints.
+// Requests for the blog's pages, some of which are wanted far more often than others (Zipf's law): what of them Django hears, with
+// and without the worker before it. docs/django.md shows the table that this prints with LOAD_REQUESTS=1000.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -7,10 +7,11 @@ import { startBlog } from '../../scripts/django/blog.mjs'
 import { send } from '../workerd/wire.mjs'
 import { Reader, Stand, formOf, freePort, tokenOf } from './stand.mjs'
 
-const REQUESTS = 1000
+/** Three times these take half a minute; a thousand took two. */
+const REQUESTS = Number(process.env.LOAD_REQUESTS ?? 300)
 const EDIT_EVERY = 50
 
-describe('a thousand requests', { timeout: 1_200_000 }, () => {
+describe(`${REQUESTS} requests`, { timeout: 1_200_000 }, () => {
   let stand
   let twin // the same blog in another process, whose requests are not counted: what Django itself would say now
   let pages
@@ -56,7 +57,8 @@ describe('a thousand requests', { timeout: 1_200_000 }, () => {
     rows.push(row)
     assert.equal(row.wrong, 0)
     assert.ok(row.asked <= rows[1].asked + 9 * (REQUESTS / EDIT_EVERY), `${row.asked}`)
-    assert.ok(row.hits >= REQUESTS * 0.4, `${row.hits}`)
+    // A page is asked for anew when it was never wanted before, and after an edit that shows on it.
+    assert.ok(row.hits >= rows[1].hits - 9 * (REQUESTS / EDIT_EVERY), `${row.hits}`)
     console.log(`${pages.length} pages, of which ${new Set(wanted).size} were wanted\n${table(rows)}`)
   })
 
@@ -80,7 +82,7 @@ describe('a thousand requests', { timeout: 1_200_000 }, () => {
     const asked = stand.requests(from).filter(({ path }) => !/^\/(admin|accounts)\//.test(path)) // without the editor's own
     const sum = (field) => asked.reduce((total, line) => total + line[field], 0)
     times.sort((a, b) => a - b)
-    return { name, hits, wrong, asked: asked.length, queries: sum('queries'), ms: sum('ms'), median: times[REQUESTS / 2] }
+    return { name, hits, wrong, asked: asked.length, queries: sum('queries'), ms: sum('ms'), median: times[Math.floor(REQUESTS / 2)] }
   }
 
   async function edit(editor, article, number) {

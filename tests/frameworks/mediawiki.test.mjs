@@ -1,4 +1,4 @@
-// MediaWiki with SQLite behind the built worker, its purges sent by examples/mediawiki/EdgekeepRelayer.php: a conversation of two readers
+// profile = "mediawiki" before MediaWiki with SQLite, its purges sent by examples/mediawiki/EdgekeepRelayer.php: a conversation of two readers
 // over edits, a new page, a template, a move and a deletion. After each, the edge must say what the origin says.
 
 import { after, before, describe, it } from 'node:test'
@@ -13,11 +13,6 @@ const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const MEDIAWIKI = '/usr/share/mediawiki'
 const LAG_SECONDS = 1
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
-
-// Hand-made, as docs/frameworks/mediawiki.md says; a profile takes their place.
-const RULES = {
-  defaults: { bypass_cookies: ['*_session', '*UserID', '*UserName', '*Token', 'UseCDNCache', '*PostEditRevision*'] },
-}
 
 const lacks = missing({
   files: { [`${MEDIAWIKI}/includes/WebStart.php`]: 'mediawiki' },
@@ -58,7 +53,7 @@ $wgRateLimits = [];
       env: { ...process.env, PHP_CLI_SERVER_WORKERS: '4', MW_CONFIG_FILE: config },
       ready: () => answers(origin),
     })
-    worker = await startWorker({ rules: { origin: `http://127.0.0.1:${origin}`, max_purge_lag: LAG_SECONDS, ...RULES }, secrets: SECRET, port, onLog: () => {} })
+    worker = await startWorker({ rules: { origin: `http://127.0.0.1:${origin}`, profile: 'mediawiki', max_purge_lag: LAG_SECONDS }, secrets: SECRET, port, onLog: () => {} })
     const { text } = await editor.ask(edge('/api.php?action=query&meta=tokens&type=login&format=json'))
     const lgtoken = JSON.parse(text).query.tokens.logintoken
     const login = await editor.ask({ ...edge('/api.php?action=login&format=json'), method: 'POST', headers: FORM, body: form({ lgname: 'Editor', lgpassword: 'secret-of-editor', lgtoken }) })

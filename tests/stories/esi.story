@@ -167,6 +167,16 @@ origin /lie 200 max-age=60; Content-Type: text/html; Content-Encoding: x-gzip; S
 get /lie -> 502 # detail=coded detail=esi !stored
 origin /lie 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | a<esi:include src="/one"/>
 get /lie -> 200 a2 # miss stored
+# A copy that stands by is given instead, and outlives it.
+origin /held 200 max-age=1, stale-if-error=600; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | good<esi:include src="/one"/>
+get /held -> 200 good2 # miss stored
+wait 2.2
+origin /held 200 max-age=60; Content-Type: text/html; Content-Encoding: gzip; Surrogate-Control: content="ESI/1.0" | bad
+get /held -> 200 good2 # detail=stale-if-error
+origin /held 200 max-age=60; Content-Type: text/html; Content-Encoding: br; Surrogate-Control: content="ESI/1.0" | bad
+get /held -> 200 good2 # detail=stale-if-error
+origin /held down
+get /held -> 200 good2 # detail=stale-if-error
 # Character references, as templates write them, and values without quotes.
 origin /refs 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/q?a=1&#038;b=2"/><esi:include src=/q?a=1&#x26;b=2 onerror=continue />
 origin /q?a=1&b=2 200 max-age=60; Content-Type: text/html | q

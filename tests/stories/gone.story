@@ -38,3 +38,17 @@ origin /d 200 max-age=1, stale-if-error=60 | a longer page
 head /d -> 200 - # fwd=stale detail=head
 origin /d down
 get /d -> 200 page # detail=stale-if-error
+# A refusal of one reader ends it for all, unless the origin says by its status that it is about the request or itself.
+origin /e 200 max-age=1, stale-if-error=60 | page
+get /e -> 200 page # miss stored
+wait 2.2
+origin /e 503 | you are blocked
+get /e -> 200 page # detail=stale-if-error
+origin /e 429 | you are blocked
+get /e -> 429 you are blocked # fwd=stale
+origin /e down
+get /e -> 200 page # detail=stale-if-error
+origin /e 403 | you are blocked
+get /e -> 403 you are blocked # fwd=stale
+origin /e down
+get /e -> 502

@@ -56,3 +56,17 @@ origin /nvs/q?a=2 304 max-age=600; ETag: "1"
 get /nvs/q?a=2 -> 200 q # fwd=stale fwd-status=304 stored
 wait 0.3
 get /nvs/q?a=3 -> 200 q # hit
+# An answer that tells its key itself takes the place of no other variant there.
+origin /nvs/v?id=1&ref=x 200 max-age=600; Vary: Accept-Language; No-Vary-Search: params=("ref") | hello
+get /nvs/v?id=1&ref=x Accept-Language: en -> 200 hello # miss stored
+origin /nvs/v?b=2 200 max-age=600 | b2
+get /nvs/v?b=2 -> 200 b2 # miss stored
+wait 0.3
+origin /nvs/v?id=1&ref=y 200 max-age=600; Vary: Accept-Language; No-Vary-Search: params=("ref") | hallo
+get /nvs/v?id=1&ref=y Accept-Language: de -> 200 hallo # miss stored
+wait 0.3
+get /nvs/v?id=1&ref=z Accept-Language: en -> 200 hello # hit
+get /nvs/v?id=1&ref=z Accept-Language: de -> 200 hallo # hit
+evict
+get /nvs/v?id=1&ref=z Accept-Language: en -> 200 hello # hit detail=kv
+get /nvs/v?id=1&ref=z Accept-Language: de -> 200 hallo # hit detail=kv

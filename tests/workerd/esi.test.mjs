@@ -176,6 +176,62 @@ describe('what goes wrong', LIMIT, () => {
   })
 })
 
+describe('a page in gzip that is broken', LIMIT, () => {
+  const noise = (bytes) => Buffer.from(Array.from({ length: bytes }, (_, n) => 33 + ((n * 2654435761) >>> 7) % 90))
+  const coded = (body, more) => ({ status: 200, fields: [...MARKED, ['Content-Encoding', 'gzip']], body, ...more })
+  /** Gzip whose last block is not: from there on its bytes are others. */
+  const spoilt = (bytes, from) => Buffer.concat([bytes.subarray(0, from), Buffer.alloc(bytes.length - from, 0xff)])
+  const short = gzipSync(Buffer.concat([Buffer.from('<esi:include src="/one"/>'), noise(40_000)]))
+  const kinds = {
+    'in its middle': spoilt(short, short.length >> 1),
+    'in its check sum': spoilt(short, short.length - 8),
+    'cut in its middle': short.subarray(0, short.length >> 1),
+    'cut before its check sum': short.subarray(0, short.length - 8),
+    'with bytes behind it': Buffer.concat([short, Buffer.from('behind')]),
+    'of its first bytes alone': short.subarray(0, 2),
+  }
+
+  for (const [name, bytes] of Object.entries(kinds)) {
+    it(`${name}: is a 502 that is not stored`, async () => {
+      const host = newHost()
+      stand.origin.on(host, '/one', text('1'))
+      for (const more of [{}, { chunked: true }]) {
+        stand.origin.on(host, '/page', coded(bytes, more))
+        for (const headers of [[], [['Cookie', 'theme=dark']]]) {
+          const answer = await stand.get(host, '/page', headers)
+          assert.equal(answer.status, 502, `${answer}\n${stand.about(host)}`)
+          assert.match(answer.field('cache-status'), /^(?!.*stored).*detail=\S*coded/)
+          await sleep(200)
+        }
+      }
+      stand.origin.on(host, '/page', page('<esi:include src="/one"/>.'))
+      assert.equal((await stand.get(host, '/page')).text, '1.', stand.about(host))
+    })
+  }
+
+  it('a long one is decoded to its end before anything of it is sent; too long a one is none', async () => {
+    const host = newHost()
+    const long = gzipSync(Buffer.concat([Buffer.from('<esi:include src="/one"/>'), noise(4 * 1024 * 1024 - 25)]))
+    stand.origin.on(host, '/one', text('1'))
+    const none = { broken: spoilt(long, long.length - 8), longer: gzipSync(noise(4 * 1024 * 1024 + 1)), bomb: gzipSync(Buffer.alloc(200_000_000)) }
+    for (const [name, bytes] of Object.entries(none)) {
+      stand.origin.on(host, '/page', coded(bytes))
+      const answer = await stand.get(host, '/page')
+      assert.equal(answer.status, 502, `${name}: ${answer}\n${stand.about(host)}`)
+      await sleep(300)
+    }
+    stand.origin.on(host, '/page', coded(long))
+    let answer
+    const isHit = async () => {
+      answer = await stand.get(host, '/page')
+      assert.equal(answer.body.length, 4 * 1024 * 1024 - 25 + 1)
+      return answer.hit
+    }
+    for (let tries = 0; tries < 10 && !(await isHit()); tries++) await sleep(500)
+    assert.ok(answer.hit, stand.about(host))
+  })
+})
+
 describe('bytes', LIMIT, () => {
   it('a long page of many bytes and tags is right, from each tier', async () => {
     const host = newHost()

@@ -1,4 +1,4 @@
-// The secrets of keys in tests, made of their names, and what is signed with them. tests/world/secrets.rs makes the same.
+// The secrets of keys in tests, made of their names, and what is signed with them. tests/kit/world/secrets.rs makes the same.
 
 import { createHash, createHmac, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'

@@ -31,8 +31,11 @@ const together = playable.filter((story) => !alone.includes(story) && !lonely.in
 
 // More at a time make each other late, and stories are about seconds.
 play('stories', together, { concurrency: 12 })
-play('stories whose purges reach other hosts', lonely, { concurrency: false })
-for (const story of alone) play(`a worker of its own: ${story.name}`, [story], {})
+// Each of these starts a workerd, which takes a core for a second; then they wait, as stories do.
+describe('stories with a worker of their own', { concurrency: 4 }, () => {
+  play('stories whose purges reach other hosts', lonely, { concurrency: false })
+  for (const story of alone) play(`a worker of its own: ${story.name}`, [story], {})
+})
 
 for (const story of stories.filter((story) => story.onlyNative)) it(story.name, { skip: 'only native' }, () => {})
 

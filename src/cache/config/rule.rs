@@ -16,37 +16,37 @@ pub struct Rule {
     pub source: Source,
     /// Whether requests may use the cache at all.
     pub cache: bool,
-    /// See [`RuleSettings::edge_ttl`].
+    /// See [`RuleSettings::edge_ttl`](super::settings::RuleSettings::edge_ttl).
     pub edge_ttl: Option<u64>,
-    /// See [`RuleSettings::browser_ttl`].
+    /// See [`RuleSettings::browser_ttl`](super::settings::RuleSettings::browser_ttl).
     pub browser_ttl: Option<u64>,
-    /// See [`RuleSettings::immutable`].
+    /// See [`RuleSettings::immutable`](super::settings::RuleSettings::immutable).
     pub immutable: bool,
-    /// See [`RuleSettings::stale_while_revalidate`].
+    /// See [`RuleSettings::stale_while_revalidate`](super::settings::RuleSettings::stale_while_revalidate).
     pub stale_while_revalidate: Option<u64>,
-    /// See [`RuleSettings::stale_if_error`].
+    /// See [`RuleSettings::stale_if_error`](super::settings::RuleSettings::stale_if_error).
     pub stale_if_error: Option<u64>,
     /// The statuses by which the origin fails.
     pub error_statuses: Vec<u16>,
     /// For how many seconds errors are kept that say nothing of it.
     pub negative_ttl: Vec<(u16, u64)>,
-    /// See [`RuleSettings::ttl_jitter`].
+    /// See [`RuleSettings::ttl_jitter`](super::settings::RuleSettings::ttl_jitter).
     pub ttl_jitter_percent: u64,
-    /// See [`RuleSettings::memory`].
+    /// See [`RuleSettings::memory`](super::settings::RuleSettings::memory).
     pub memory: bool,
-    /// See [`RuleSettings::early_refresh`].
+    /// See [`RuleSettings::early_refresh`](super::settings::RuleSettings::early_refresh).
     pub early_refresh: bool,
-    /// See [`RuleSettings::collapse`].
+    /// See [`RuleSettings::collapse`](super::settings::RuleSettings::collapse).
     pub collapse: Collapse,
-    /// See [`RuleSettings::origin_timeout`].
+    /// See [`RuleSettings::origin_timeout`](super::settings::RuleSettings::origin_timeout).
     pub origin_timeout_seconds: u64,
-    /// See [`RuleSettings::retries`].
+    /// See [`RuleSettings::retries`](super::settings::RuleSettings::retries).
     pub retries: u64,
     /// Which query parameters are kept.
     pub query: Query,
-    /// See [`RuleSettings::drop_tracking`].
+    /// See [`RuleSettings::drop_tracking`](super::settings::RuleSettings::drop_tracking).
     pub drop_tracking: bool,
-    /// See [`RuleSettings::sort_query`].
+    /// See [`RuleSettings::sort_query`](super::settings::RuleSettings::sort_query).
     pub sort_query: bool,
     /// Lower-case field names.
     pub key_headers: Vec<String>,
@@ -56,33 +56,33 @@ pub struct Rule {
     pub bypass_cookies: Vec<Glob>,
     /// Whether those of `session_cookies` do so, too.
     pub bypass_sessions: bool,
-    /// See [`RuleSettings::drop_cookies`]; with those of `csrf_cookies`.
+    /// See [`RuleSettings::drop_cookies`](super::settings::RuleSettings::drop_cookies); with those of `csrf_cookies`.
     pub drop_cookies: Vec<Glob>,
-    /// See [`RuleSettings::csrf_cookies`].
+    /// See [`RuleSettings::csrf_cookies`](super::settings::RuleSettings::csrf_cookies).
     pub csrf_cookies: Vec<Glob>,
-    /// See [`RuleSettings::strip_set_cookie`].
+    /// See [`RuleSettings::strip_set_cookie`](super::settings::RuleSettings::strip_set_cookie).
     pub strip_set_cookie: Vec<Glob>,
     /// Lower-case field names.
     pub forward_headers: Vec<String>,
     /// `forward_headers = ["*"]`.
     pub forward_all: bool,
-    /// See [`RuleSettings::esi`].
+    /// See [`RuleSettings::esi`](super::settings::RuleSettings::esi).
     pub esi: bool,
-    /// See [`RuleSettings::no_vary_search`].
+    /// See [`RuleSettings::no_vary_search`](super::settings::RuleSettings::no_vary_search).
     pub no_vary_search: bool,
-    /// See [`RuleSettings::invalidate_on_write`].
+    /// See [`RuleSettings::invalidate_on_write`](super::settings::RuleSettings::invalidate_on_write).
     pub invalidate_on_write: bool,
-    /// See [`RuleSettings::request_directives`].
+    /// See [`RuleSettings::request_directives`](super::settings::RuleSettings::request_directives).
     pub request_directives: bool,
-    /// See [`RuleSettings::heuristic_freshness`].
+    /// See [`RuleSettings::heuristic_freshness`](super::settings::RuleSettings::heuristic_freshness).
     pub heuristic_freshness: bool,
-    /// See [`RuleSettings::purge_dialects`].
+    /// See [`RuleSettings::purge_dialects`](super::settings::RuleSettings::purge_dialects).
     pub purge_dialects: Vec<Dialect>,
     /// Tags added to what is stored.
     pub tags: Vec<String>,
     /// Whether answers are kept in KV too.
     pub kv: Kv,
-    /// See [`RuleSettings::kv_min_ttl`].
+    /// See [`RuleSettings::kv_min_ttl`](super::settings::RuleSettings::kv_min_ttl).
     pub kv_min_ttl: u64,
 }
 

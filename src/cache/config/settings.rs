@@ -6,7 +6,7 @@
 //! checks the ranges.
 //!
 //! The tables of `docs/settings.md` and `docs/rules.md` are made of these
-//! comments, by `UPDATE_DOCS=1 cargo test --test settings_reference`. The last
+//! comments, by `UPDATE_DOCS=1 cargo test --test house settings_reference`. The last
 //! sentence of a field's comment is `Default: ….` or `Required.`; a comment
 //! `// Title` above fields begins a table of its own.
 

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 /// Query parameters that tell where a visitor came from and change no page.
 /// Names; a trailing `*` stands for any ending.
-const TRACKING: [&str; 33] = [
+pub const TRACKING: [&str; 33] = [
     "utm_*",
     "gclid",
     "gclsrc",

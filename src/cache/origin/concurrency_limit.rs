@@ -6,7 +6,8 @@
 //! buffer), so that one alone gets the half, two a third each, and a newcomer
 //! finds something.
 
-use sha2::{Digest, Sha256};
+use super::outcomes::digest;
+use crate::cache::jitter;
 
 /// What a request counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,13 +298,15 @@ const PAUSE_MS: u64 = 50;
 
 /// How many milliseconds to wait before the `nth` repetition (the first is 0).
 /// Each pause is about twice as long as the one before, so that the five of a
-/// rule end within 5 seconds. Requests that failed together do not come
-/// together again: a digest of the request and of the time is their die.
+/// rule end within 5 seconds. Jitter keeps requests that failed together from
+/// coming together again.
 pub fn pause_ms(url: &str, nth: u64, now_ms: u64) -> u64 {
-    let digest = Sha256::digest(format!("{url} {nth} {now_ms}"));
-    let die = digest.iter().take(4).fold(0, |sum: u64, byte| {
-        sum.saturating_mul(256).saturating_add(u64::from(*byte))
-    });
     let unit_ms = PAUSE_MS.saturating_mul(1 << nth.min(10));
-    unit_ms.saturating_add(die % unit_ms.saturating_mul(2).max(1))
+    let longest_ms = unit_ms.saturating_mul(3).saturating_sub(1);
+    jitter::shortened(
+        longest_ms,
+        2.0 / 3.0,
+        digest(format!("{url} {nth}")),
+        now_ms,
+    )
 }

@@ -1,8 +1,8 @@
-//! Chance that can be reproduced: drawn from what an entry is and when, never
-//! from a die. It spreads out in time what would else happen at once.
+//! Early refreshes and shortened lifetimes: they spread out in time what would
+//! otherwise happen at once, by jitter that can be reproduced.
 
 use super::entry::Entry;
-use crate::cache::jitter::share;
+use crate::cache::jitter::{self, share};
 
 /// Whether a fresh entry is refreshed already, before it expires for everyone
 /// at once: the likelier, the dearer its fetch was and the nearer its end.
@@ -23,10 +23,8 @@ pub fn is_due_early(entry: &Entry, now_ms: u64) -> bool {
 /// stays what it was, or at least half of that with the 50 percent that a
 /// setting may name; never 0 unless it was.
 pub fn shortened(lifetime: u64, percent: u64, entry: &Entry) -> u64 {
-    let most = lifetime.saturating_mul(percent) / 100;
-    let share = 1.0 - share(name_of(entry), entry.received_ms);
-    // Rounds down, so that what is short stays as it is.
-    lifetime.saturating_sub((most as f64 * share) as u64)
+    let share_max = percent as f64 / 100.0;
+    jitter::shortened(lifetime, share_max, name_of(entry), entry.received_ms)
 }
 
 /// The first mark is that of its URL.

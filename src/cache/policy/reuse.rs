@@ -126,11 +126,16 @@ fn by_age(
     if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
         return ReuseVerdict::WhileRevalidate(shown);
     }
-    let on_error = stands != Window::Gone;
     ReuseVerdict::Stale {
         age: shown,
-        on_error,
+        on_error: stands != Window::Gone,
     }
+}
+
+/// Whether a stored response may be served should the origin fail (RFC 5861 §4,
+/// RFC 9111 §4.2.4). `purged` is `None` while nothing is known of purges.
+pub fn may_serve_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> bool {
+    as_stale(entry, purged, now_ms).1 != Window::Gone
 }
 
 /// The age of an answer that is not used without the origin, and where it

@@ -8,8 +8,8 @@ use crate::cache::esi::parser::CAPABILITY_FIELD;
 use crate::cache::key::cookies;
 use crate::cache::key::variant;
 use crate::cache::profiles::session_cookies::{is_of_every_visitor, names_forgery};
-use crate::cache::request::classify::NEGOTIATION;
 use crate::cache::request::client_fields::{Passage, passage};
+use crate::cache::request::origin_request::NEGOTIATION;
 use crate::http::fields::Fields;
 
 /// How long it is remembered that the answers of a URL depend on who asks: as

@@ -156,8 +156,9 @@ pub const MEDIAWIKI: &str = concat!(
 pub const RAILS: &str = concat!(
     r#"{"defaults":{"#,
     // turbo-rails renders a page without its layout for a frame, and does not
-    // say so in `Vary`.
-    r#""key_headers":["turbo-frame"]"#,
+    // say so in `Vary`. Rails itself asks the second for the format, which its
+    // pages say (`Vary: Accept, X-Requested-With`): one value, of scripts.
+    r#""key_headers":["turbo-frame","x-requested-with"]"#,
     r#"},"rules":["#,
     // Sprockets, Propshaft, Vite and Shakapacker put a digest into the names.
     r#"{"path":"/assets/*","edge_ttl":31536000,"key_headers":[],"strip_set_cookie":["*"],"tags":["static"]},"#,

@@ -43,9 +43,11 @@ impl LedgerBreaker {
     }
 
     /// For how many milliseconds no question may be sent; 0 if one may be sent
-    /// now. `seed` is the isolate's own.
+    /// now. `seed` is the isolate's own. Long after the last failure an order or
+    /// a write that is under way is no trial: it brings no news, so readers that
+    /// may neither ask nor wait for it would be given old answers.
     pub fn wait_ms(&self, now_ms: u64, seed: u64) -> u64 {
-        if self.is_closed() {
+        if !self.is_troubled(now_ms) {
             return 0;
         }
         // After the clock was set back, nothing is known of times before.
@@ -61,7 +63,7 @@ impl LedgerBreaker {
     fn pause_ms(&self, seed: u64) -> u64 {
         let doubled = self.failures.saturating_sub(1).min(u64::BITS - 1);
         let pause_ms = PAUSE_MS.saturating_mul(1 << doubled).min(PAUSE_MS_MAX);
-        jitter::spread(pause_ms, seed, self.failed_ms)
+        jitter::shortened(pause_ms, 0.25, seed, self.failed_ms)
     }
 
     /// A question is sent.

@@ -2,4 +2,5 @@
 
 pub mod classify;
 pub mod client_fields;
+pub mod origin_request;
 pub mod read_fields;

@@ -6,8 +6,8 @@
 //! requests have twenty to thirty; so these are read one by one, and the rest
 //! only of requests that go to the origin whole.
 
-use super::classify::NEGOTIATION;
 use super::client_fields::CONDITIONS;
+use super::origin_request::NEGOTIATION;
 use crate::cache::config::rules::Rules;
 
 /// What keeps a request from the cache, belongs to its connection, or is

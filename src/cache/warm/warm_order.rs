@@ -57,7 +57,7 @@ pub fn visit(rules: &Rules, url: &Url) -> Result<Lookup, NotKept> {
     match classify(rules, &request) {
         Plan::Lookup(lookup) if lookup.rule.kv != Kv::Never => Ok(*lookup),
         Plan::Lookup(_) => Err(NotKept::Kv),
-        Plan::Bypass(reason, _) => Err(NotKept::Cache(reason)),
+        Plan::Bypass(reason, _, _) => Err(NotKept::Cache(reason)),
         Plan::Admin | Plan::Purge(_) => Err(NotKept::Own),
     }
 }

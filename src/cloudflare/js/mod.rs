@@ -2,7 +2,7 @@
 //! neither through `worker` nor through a type of `js_sys`.
 //!
 //! `README.md` beside this file says why each piece exists, what it brings in
-//! numbers, and how to measure that again. `tests/shape.rs` keeps other
+//! numbers, and how to measure that again. `tests/it/house/shape.rs` keeps other
 //! modules from calling JavaScript by themselves.
 
 pub mod disconnect;

@@ -10,7 +10,7 @@ use crate::flow::purge::append::{self, AppendOutcome, PurgeDryRun};
 use crate::flow::purge::authenticate;
 use crate::flow::response::problem::Problem;
 use crate::flow::response::reply::{Answer, Content};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use crate::http::head::RequestHead;
 use crate::http::json_object::print;
@@ -24,13 +24,13 @@ pub async fn answer<H: Host>(
     call: &PurgeCall,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Answer<H::Body> {
-    report.event = "purge";
-    match act(host, isolate, call, request, body, report).await {
+    log.event = "purge";
+    match act(host, isolate, call, request, body, log).await {
         Ok(text) => json_answer(200, text),
         Err(problem) => {
-            report.note(problem.note());
+            log.note(problem.note());
             let mut answer = problem.answer();
             if let Some(text) = problem_json(call.dialect, &problem) {
                 answer.fields.set("content-type", "application/json");
@@ -47,7 +47,7 @@ async fn act<H: Host>(
     call: &PurgeCall,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Result<String, Problem> {
     let body = append::read_body(host, request, body).await?;
     let sender = authenticate::prove(host, isolate, request, &body, Some(call.dialect)).await?;
@@ -58,7 +58,7 @@ async fn act<H: Host>(
     }
     let draft = call.draft(&isolate.rules, &request.fields, &body);
     let tags = draft.as_ref().map(|draft| draft.tags()).unwrap_or_default();
-    let outcome = append::take(host, isolate, request, &body, sender, draft, report).await?;
+    let outcome = append::take(host, isolate, request, &body, sender, draft, log).await?;
     Ok(match call.dialect {
         Dialect::Varnish | Dialect::Github => outcome.json(),
         Dialect::Fastly => fastly(call, &tags, &outcome),

@@ -9,7 +9,7 @@ use crate::flow::purge::append::{self, ReceiptView};
 use crate::flow::purge::authenticate::{self, Sender};
 use crate::flow::response::problem::Problem;
 use crate::flow::response::reply::{Answer, Content};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use crate::flow::warm::fill;
 use crate::http::fields::Fields;
@@ -27,14 +27,14 @@ pub async fn admin<H: Host>(
     isolate: &Isolate,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Answer<H::Body> {
-    report.event = "purge";
-    let outcome = route(host, isolate, request, body, report).await;
+    log.event = "purge";
+    let outcome = route(host, isolate, request, body, log).await;
     match outcome {
         Ok(text) => json_answer(200, text),
         Err(problem) => {
-            report.note(problem.note());
+            log.note(problem.note());
             problem.answer()
         }
     }
@@ -42,11 +42,11 @@ pub async fn admin<H: Host>(
 
 /// The answer while the settings are bad: whose keys and what they may purge
 /// stands there.
-pub fn misconfigured<B>(report: &mut Report) -> Answer<B> {
+pub fn misconfigured<B>(log: &mut RequestLog) -> Answer<B> {
     let detail = "the cache's settings are bad (its log says where), so nothing is cached \
         and no order taken; send it again when they are mended";
     let problem = Problem::new(503, "Misconfigured", detail).with_field("retry-after", "60");
-    report.note(problem.note());
+    log.note(problem.note());
     problem.answer()
 }
 
@@ -55,17 +55,17 @@ async fn route<H: Host>(
     isolate: &Isolate,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Result<String, Problem> {
     let path = cache_key::canonical_path(&request.url).path;
     match path.strip_prefix("/.edgekeep/").unwrap_or_default() {
         "purge" => {
             only(request, "POST", "orders are sent by POST")?;
-            order(host, isolate, request, body, report).await
+            order(host, isolate, request, body, log).await
         }
         "warm" => {
             only(request, "POST", "orders are sent by POST")?;
-            fill::order(host, isolate, request, body, report).await
+            fill::order(host, isolate, request, body, log).await
         }
         "purges" => {
             only(request, "GET", "past orders are read by GET")?;
@@ -99,12 +99,12 @@ async fn order<H: Host>(
     isolate: &Isolate,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Result<String, Problem> {
     let body = append::read_body(host, request, body).await?;
     let sender = authenticate::prove(host, isolate, request, &body, None).await?;
     let draft = order::read(&isolate.rules, &body, false);
-    let outcome = append::take(host, isolate, request, &body, sender, draft, report).await?;
+    let outcome = append::take(host, isolate, request, &body, sender, draft, log).await?;
     Ok(outcome.json())
 }
 

@@ -7,18 +7,17 @@
 //! answer's status any more: its `alt` is tried, else its place stays empty and
 //! the log says so. A fragment goes in whole or not at all.
 
-use crate::cache::config::rules::Rules;
+use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::{
     CONTROL_FIELD, Coding, DEPTH_MAX, INCLUDES_MAX, Include, Parser, Piece, for_whole, has_mark,
     is_marked,
 };
-use crate::cache::key::cache_key::canonical_path;
 use crate::cache::request::classify::{Plan, classify};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::request::serve::follow;
 use crate::flow::response::error_pages::error_page;
 use crate::flow::response::reply::{Answer, Content};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{BodyError, BodyPipe, Host, ReaderGone, WHOLE_BYTES_MAX};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
@@ -31,15 +30,13 @@ use std::rc::Rc;
 /// origin ends here.
 pub fn begin<H: Host>(
     host: &H,
-    rules: &Rules,
-    request: &RequestHead,
+    rule: &Rule,
     answer: &mut Answer<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Option<H::Pipe> {
     if !answer.fields.has(CONTROL_FIELD) {
         return None;
     }
-    let rule = rules.rule_for(&canonical_path(&request.url));
     // A part of a page, or none of it, is no page.
     let whole = !matches!(answer.status, 206 | 304);
     if !rule.esi || !whole || !is_marked(&answer.fields) {
@@ -52,17 +49,17 @@ pub fn begin<H: Host>(
     let browser_ttl = rule.browser_ttl.filter(|_| answer.status < 400);
     for_whole(&mut answer.fields, browser_ttl);
     answer.length = None;
-    report.say("esi");
+    log.say("esi");
     // Nor does its head tell of a page that nobody could read.
     if coding == Coding::Other {
-        refuse(answer, coding, report);
+        refuse(answer, coding, log);
         return None;
     }
     match std::mem::replace(&mut answer.content, Content::Empty) {
         Content::Body(body) => {
             let body = readable(host, body, coding);
             let Some((pipe, whole)) = body.and_then(|body| host.pipe(body)) else {
-                refuse(answer, coding, report);
+                refuse(answer, coding, log);
                 return None;
             };
             answer.content = Content::Body(whole);
@@ -75,9 +72,9 @@ pub fn begin<H: Host>(
     }
 }
 
-fn refuse<B>(answer: &mut Answer<B>, coding: Coding, report: &mut Report) {
-    report.cache = "error";
-    report.note(format!(
+fn refuse<B>(answer: &mut Answer<B>, coding: Coding, log: &mut RequestLog) {
+    log.cache = "error";
+    log.note(format!(
         "the page is made of fragments, but coded: {}",
         coding.word()
     ));
@@ -102,7 +99,7 @@ pub fn make<H: Host>(
     isolate: &Rc<Isolate>,
     request: RequestHead,
     pipe: H::Pipe,
-    report: Report,
+    log: RequestLog,
 ) {
     let page = Page {
         host: host.clone(),
@@ -110,7 +107,7 @@ pub fn make<H: Host>(
         request,
         tried: 0,
         filled: 0,
-        report,
+        log,
     };
     host.later(page.make(pipe));
 }
@@ -124,7 +121,7 @@ struct Page<H: Host> {
     /// How many includes were tried, and how many of them came to something.
     tried: u32,
     filled: u32,
-    report: Report,
+    log: RequestLog,
 }
 
 /// Why a page ends early.
@@ -157,11 +154,11 @@ impl<H: Host> Page<H> {
     async fn make(mut self, mut pipe: H::Pipe) {
         match self.stream(&mut pipe).await {
             Ok(()) => pipe.close().await,
-            Err(Stop::Gone) => self.report.note("the client left".to_owned()),
-            Err(Stop::Broken) => self.report.note("the page broke off".to_owned()),
+            Err(Stop::Gone) => self.log.note("the client left".to_owned()),
+            Err(Stop::Broken) => self.log.note("the page broke off".to_owned()),
         }
-        self.report.fragments = Some(self.filled);
-        self.report.log(&self.host);
+        self.log.fragments = Some(self.filled);
+        self.log.write(&self.host);
     }
 
     async fn stream(&mut self, pipe: &mut H::Pipe) -> Result<(), Stop> {
@@ -173,7 +170,7 @@ impl<H: Host> Page<H> {
         }
         let rest = parser.finish();
         if parser.is_unclosed() {
-            self.report
+            self.log
                 .note("the page has an ESI tag that is never closed".to_owned());
         }
         self.put(rest, &base, 1, pipe).await
@@ -217,8 +214,8 @@ impl<H: Host> Page<H> {
         {
             if self.tried >= INCLUDES_MAX {
                 let note = format!("more than {INCLUDES_MAX} includes: the others are left out");
-                if self.report.notes.last() != Some(&note) {
-                    self.report.note(note);
+                if self.log.notes.last() != Some(&note) {
+                    self.log.note(note);
                 }
                 return None;
             }
@@ -230,7 +227,7 @@ impl<H: Host> Page<H> {
                 }
                 Err(problem) => {
                     let expected = if include.may_fail { " (onerror)" } else { "" };
-                    self.report
+                    self.log
                         .note(format!("fragment {address}: {problem}{expected}"));
                 }
             }
@@ -252,35 +249,36 @@ impl<H: Host> Page<H> {
         if matches!(plan, Plan::Admin | Plan::Purge(_)) {
             return Err("is no page".to_owned());
         }
+        let rule = plan.rule().map(Rc::clone).ok_or("is no page")?;
         let host = &self.host;
-        let mut report = Report {
+        let mut log = RequestLog {
             event: "fragment",
             host: request.url.host.clone(),
             method: "GET".to_owned(),
             path: request.url.path_and_query(),
             began_ms: host.now_ms(),
-            ..Report::default()
+            ..RequestLog::default()
         };
-        let work = follow(host, &self.isolate, plan, &request, None, &mut report);
+        let work = follow(host, &self.isolate, plan, &request, None, &mut log);
         let answer = Box::pin(work).await;
-        report.status = answer.status;
+        log.status = answer.status;
         if answer.fields.has("set-cookie") {
-            report.note("its Set-Cookie is dropped: the page's head has left".to_owned());
+            log.note("its Set-Cookie is dropped: the page's head has left".to_owned());
         }
-        report.log(host);
-        self.read(request, answer).await
+        log.write(host);
+        self.read(request, &rule, answer).await
     }
 
     /// The whole of a fragment, or why it is none.
     async fn read(
         &self,
         request: RequestHead,
+        rule: &Rule,
         answer: Answer<H::Body>,
     ) -> Result<Fragment, String> {
         if !matches!(answer.status, 200..=299) {
             return Err(format!("status {}", answer.status));
         }
-        let rule = self.isolate.rules.rule_for(&canonical_path(&request.url));
         let coding = Coding::of(&answer.fields);
         let bytes = match answer.content {
             Content::Empty => Vec::new(),

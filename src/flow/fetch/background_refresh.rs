@@ -3,6 +3,7 @@
 
 use super::collapse;
 use super::exchange::fetch;
+use super::fetch_outcome::{FetchContext, FetchOutcome};
 use super::hit::from_cache;
 use super::stale_candidate::StaleCandidate;
 use crate::cache::config::rule::Kv;
@@ -12,106 +13,110 @@ use crate::cache::purge::zone_purge::ZoneOutcome;
 use crate::cache::request::classify::Lookup;
 use crate::cache::warm::warm_order::visit;
 use crate::flow::isolate::inflight::Flight;
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::sync;
 use crate::flow::response::reply::Client;
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, StoreObserver, Tier};
-use crate::flow::store::kv;
-use crate::flow::store::lookup::{Found, Hit, find_fresh, find_in_kv};
+use crate::flow::store::kv::KvRefusal;
+use crate::flow::store::lookup::{Found, Hit, Search, find_fresh, find_in_kv};
 use crate::flow::store::query_alias;
-use crate::flow::store::store_placement::StorePlacement;
 use crate::http::url::Url;
 use futures_channel::oneshot;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// Refreshes an entry behind the response, once at a time for each slot.
-pub fn refresh_later<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Rc<Lookup>,
-    hit: &Hit<H::Body>,
-) {
-    let Some(flight) = isolate.flights.begin(&hit.slot.digest, host.now_ms()) else {
+pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
+    let flights = &cx.isolate.flights;
+    let Some(flight) = flights.begin(&hit.slot.digest, cx.now_ms()) else {
         return;
     };
-    let (host_then, isolate, lookup) = (host.clone(), Rc::clone(isolate), Rc::clone(lookup));
+    let (host, isolate, lookup) = (cx.host.clone(), Rc::clone(cx.isolate), Rc::clone(cx.lookup));
     // What is refreshed early is fresh still: only a newer one will do.
     let after_ms = hit.early.then_some(hit.entry.received_ms);
-    host.later(async move {
-        let (host, site) = (&host_then, &lookup.key.url.host);
+    cx.host.later(async move {
+        let cx = RequestCx {
+            host: &host,
+            isolate: &isolate,
+            lookup: &lookup,
+            ledger_wait_ms: &Cell::default(),
+        };
         let (sender, landing) = oneshot::channel();
-        let landed = collapse::landed(host, &isolate, &flight, site, sender);
-        let work = refresh(host, &isolate, &lookup, after_ms, landed, &flight);
-        let report = collapse::lead(host, &flight, site, false, work).await;
-        if collapse::conclude(host, &isolate, &flight, &lookup, &report) {
-            collapse::until_landed(host, &isolate, &flight, landing).await;
+        let landed = collapse::landed(cx, &flight, sender);
+        let work = refresh(cx, after_ms, landed, &flight);
+        let outcome = collapse::lead(&host, &flight, cx.site(), false, work).await;
+        if collapse::conclude(cx, &flight, &outcome) {
+            collapse::until_landed(&host, &isolate, &flight, landing).await;
         }
     });
 }
 
 async fn refresh<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     after_ms: Option<u64>,
-    landed: StoreObserver,
+    observer: StoreObserver,
     flight: &Rc<Flight>,
-) -> Report {
+) -> FetchOutcome {
     // The body in hand goes to the client; what a 304 confirms is read anew.
     // A HEAD request's refresh is a GET, and a part's of everything.
-    let lookup = Lookup {
+    let lookup = Rc::new(Lookup {
         head_only: false,
         range: None,
-        ..lookup.clone()
-    };
-    let mut report = report(host, &lookup);
-    report.landed = landed;
-    report.leads = Some(Rc::clone(flight));
-    let search = find_fresh(host, isolate, &lookup, after_ms, &mut report).await;
-    let taken = &search.taken;
+        ..(**cx.lookup).clone()
+    });
+    let cx = cx.with_lookup(&lookup);
+    let mut log = refresh_log(cx.host, &lookup);
+    let mut search = find_fresh(cx, after_ms, &mut log).await;
     let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);
-    match search.found {
-        // Another isolate was faster; perhaps in another data centre.
+    // Another isolate was faster; perhaps in another data centre.
+    search.found = match search.found {
         Found::Fresh(hit) if newer(&hit) => {
-            drop(from_cache(host, isolate, &lookup, hit, taken, &mut report))
+            return from_cache(cx, hit, &search.placement, &observer, false, &mut log).outcome;
         }
-        found => ask(host, isolate, &lookup, found, taken, &mut report).await,
-    }
-    report
+        found => found,
+    };
+    let context = FetchContext {
+        flight: Some(Rc::clone(flight)),
+        observer,
+        ..context_of(search)
+    };
+    ask(cx, context, &mut log).await
 }
 
-fn report<H: Host>(host: &H, lookup: &Lookup) -> Report {
-    Report {
+fn refresh_log<H: Host>(host: &H, lookup: &Lookup) -> RequestLog {
+    RequestLog {
         event: "refresh",
         host: lookup.key.url.host.clone(),
         method: "GET".to_owned(),
         path: lookup.key.url.path.clone(),
         key: Some(lookup.key.slot().digest.clone()),
         began_ms: host.now_ms(),
-        ..Report::default()
+        ..RequestLog::default()
     }
 }
 
-/// Asks the origin to confirm or replace what was found.
-async fn ask<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    found: Found<H::Body>,
-    taken: &StorePlacement,
-    report: &mut Report,
-) {
-    let old = match found {
-        Found::Fresh(hit) | Found::WhileRevalidate(hit) => Some((hit, true)),
-        Found::Stale(hit, on_error) => Some((hit, on_error)),
+/// What the origin is to confirm or replace.
+fn context_of<B>(search: Search<B>) -> FetchContext<B> {
+    let stale = match search.found {
+        Found::Fresh(hit) | Found::WhileRevalidate(hit) => Some(StaleCandidate::new(hit, true)),
+        Found::Stale(hit, stands_by) => Some(StaleCandidate::new(hit, stands_by)),
         Found::Nothing(_) => None,
     };
-    let old = old.map(|(hit, on_error)| StaleCandidate { hit, on_error });
-    let nobody = Client::Nobody;
-    let answer = fetch(host, isolate, lookup, old, taken, nobody, report).await;
-    report.status = answer.status;
-    report.log(host);
+    FetchContext::alone(stale, search.placement, search.tiers_read)
+}
+
+/// Asks the origin for nobody, and writes the log line.
+async fn ask<H: Host>(
+    cx: RequestCx<'_, H>,
+    context: FetchContext<H::Body>,
+    log: &mut RequestLog,
+) -> FetchOutcome {
+    let fetched = fetch(cx, context, Client::Nobody, log).await;
+    log.status = fetched.answer.status;
+    log.write(cx.host);
+    fetched.outcome
 }
 
 /// Fetches a URL into the tiers as somebody's first visit would, unless KV
@@ -120,30 +125,33 @@ async fn ask<H: Host>(
 /// the day's budget holds for it like for others.
 pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) -> ZoneOutcome {
     let lookup = match lookup_of(&isolate.rules, url) {
-        Ok(lookup) => lookup,
+        Ok(lookup) => Rc::new(lookup),
         Err(problem) => return ZoneOutcome::Refused(problem),
     };
     if let Err(problem) = sync::learn_all(host, isolate).await {
         return again(format!("ledger: {problem}"));
     }
-    let mut report = report(host, &lookup);
-    let lookup = match query_alias::follow(host, isolate, &lookup, &mut report).await {
-        Some(led) => led,
-        None => lookup,
+    let mut log = refresh_log(host, &lookup);
+    let cx = RequestCx {
+        host,
+        isolate,
+        lookup: &lookup,
+        ledger_wait_ms: &Cell::default(),
     };
-    let search = find_in_kv(host, isolate, &lookup, &mut report).await;
-    if let Found::Fresh(_) = search.found {
+    let led = query_alias::follow(cx, &mut log).await.map(Rc::new);
+    let cx = cx.with_lookup(led.as_ref().unwrap_or(&lookup));
+    let search = find_in_kv(cx, &mut log).await;
+    if matches!(&search.found, Found::Fresh(hit) if hit.tier == Tier::Kv) {
         return ZoneOutcome::Done;
     }
-    let taken = &search.taken;
-    ask(host, isolate, &lookup, search.found, taken, &mut report).await;
+    let outcome = ask(cx, context_of(search), &mut log).await;
     let settled = host.settled().await;
     if isolate.kv.budget.get().untold() > 0 {
         // Nobody may ask for this isolate later. If it fails, the next does.
         let _ = sync::learn_all(host, isolate).await;
     }
     match settled {
-        Ok(()) => outcome(&report),
+        Ok(()) => zone_outcome(&outcome),
         Err(problem) => again(problem),
     }
 }
@@ -165,27 +173,28 @@ fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
 }
 
 /// What became of a refresh.
-fn outcome(report: &Report) -> ZoneOutcome {
-    if report.stores.contains(&Tier::Kv.word()) {
+fn zone_outcome(outcome: &FetchOutcome) -> ZoneOutcome {
+    if outcome.stored.contains(&Tier::Kv) {
         return ZoneOutcome::Done;
     }
-    if report.detail.contains(&kv::PAUSED) {
-        return again(format!("kv: {}", kv::PAUSED));
+    if let Some(refusal) = outcome.kv_refusal {
+        let word = refusal.word();
+        return match refusal {
+            KvRefusal::Paused => again(format!("kv: {word}")),
+            KvRefusal::Spent => ZoneOutcome::Refused(format!("not kept in KV: {word}")),
+        };
     }
-    if report.detail.contains(&kv::SPENT) {
-        return ZoneOutcome::Refused(format!("not kept in KV: {}", kv::SPENT));
-    }
-    match report.fwd_status {
-        None => again(match report.failure {
-            Some(failure @ OriginFailure::CutOff) => format!("origin: it {failure}"),
-            _ => "the origin gave no answer".to_owned(),
-        }),
+    match (outcome.status, outcome.failure) {
+        (_, Some(failure @ OriginFailure::CutOff)) => again(format!("origin: it {failure}")),
+        (_, Some(_)) | (None, None) => again("the origin gave no answer".to_owned()),
         // Trouble that may pass.
-        Some(status @ (304 | 408 | 425 | 429 | 500..)) => again(format!("origin: status {status}")),
-        Some(status) => ZoneOutcome::Refused(format!(
+        (Some(status @ (304 | 408 | 425 | 429 | 500..)), None) => {
+            again(format!("origin: status {status}"))
+        }
+        (Some(status), None) => ZoneOutcome::Refused(format!(
             "origin: status {status}; not kept in KV: {}",
-            match report.detail.last() {
-                Some(word) if report.stores.is_empty() => word,
+            match outcome.refusal {
+                Some(word) if outcome.stored.is_empty() => word,
                 _ => "for a data centre alone",
             }
         )),

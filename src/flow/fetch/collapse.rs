@@ -2,23 +2,21 @@
 //! and what each gets (`flow::isolate::inflight`).
 
 use super::exchange::fetch;
+use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
 use super::range_fetch::complete;
-use super::stale_candidate::StaleCandidate;
 use crate::cache::config::settings::Collapse;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of, may_share};
 use crate::cache::policy::freshness::blames_request;
-use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::inflight::{BEAT_MS, Flight, FlightOutcome};
+use crate::flow::isolate::inflight::{BEAT_MS, Flight, FlightOutcome, UNSHARED_MS};
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::error_pages::origin_failed;
 use crate::flow::response::reply::{Answer, Client};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, StoreObserver, Tier};
 use crate::flow::runtime::timeout::with_timeout;
-use crate::flow::store::lookup::Hit;
-use crate::flow::store::store_placement::StorePlacement;
 use futures_channel::oneshot;
 use futures_util::FutureExt;
 use std::cell::Cell;
@@ -45,43 +43,32 @@ pub const LANDED: &str = "landed";
 pub const UNSHARED: &str = "unshared";
 const FAILED: &str = "failed";
 
-/// What a request asks the origin with.
-pub struct FetchContext<B> {
-    /// The stored answer that is to be confirmed or replaced.
-    pub old: Option<StaleCandidate<B>>,
-    /// The stored start that is to be completed.
-    pub part: Option<Hit<B>>,
-    /// See [`crate::flow::store::lookup::Search`].
-    pub taken: StorePlacement,
-}
-
 /// The name of the note about a flight.
 pub fn note_name(key: &str) -> String {
     format!("fill-{key}")
 }
 
 /// An answer of this key could be shared, whatever was remembered of it.
-pub fn shared<H: Host>(host: &H, isolate: &Isolate, site: &str, key: &str) {
-    if isolate.flights.forget_unshared(key) {
-        host.share(site, &note_name(key), LANDED.to_owned(), NOTE_SECONDS);
+pub fn shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
+    if cx.isolate.flights.forget_unshared(key) {
+        let text = LANDED.to_owned();
+        cx.host
+            .share(cx.site(), &note_name(key), text, NOTE_SECONDS);
     }
 }
 
-/// Asks the origin for one request alone, with what it holds.
+/// Asks the origin for one request alone, with what the lookup found.
 pub async fn ask<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    held: FetchContext<H::Body>,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    let FetchContext { old, part, taken } = held;
-    match part {
+    cx: RequestCx<'_, H>,
+    mut context: FetchContext<H::Body>,
+    log: &mut RequestLog,
+) -> FetchResult<H::Body> {
+    match context.part.take() {
         Some(part) => {
-            report.fwd = Some("partial");
-            boxed(complete(host, isolate, lookup, part, report)).await
+            log.fwd = Some("partial");
+            boxed(complete(cx, part, context, log)).await
         }
-        None => fetch(host, isolate, lookup, old, &taken, Client::Waiting, report).await,
+        None => fetch(cx, context, Client::Waiting, log).await,
     }
 }
 
@@ -91,29 +78,29 @@ const FASTER_LOOK_MS: u64 = 200;
 /// Asks the origin beside others who have taken long. `None` if they have a copy
 /// for all before there is an answer.
 pub async fn fill_too<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Rc<Lookup>,
-    held: FetchContext<H::Body>,
+    cx: RequestCx<'_, H>,
+    context: FetchContext<H::Body>,
     flight: Rc<Flight>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Option<Answer<H::Body>> {
-    let mut told = report.clone();
+    let mut log_of_fill = log.clone();
     let leads = Rc::clone(&flight);
     let work = async move {
-        let answer = fill(host, isolate, lookup, held, leads, &mut told).await;
-        (answer, told)
+        let answer = fill(cx, context, leads, &mut log_of_fill).await;
+        (answer, log_of_fill)
     };
     let mut work = pin!(work);
     loop {
-        if let Some((answer, told)) = with_timeout(host, FASTER_LOOK_MS, work.as_mut()).await {
-            *report = told;
+        if let Some((answer, log_of_fill)) =
+            with_timeout(cx.host, FASTER_LOOK_MS, work.as_mut()).await
+        {
+            *log = log_of_fill;
             return Some(answer);
         }
         if flight.outcome() == Some(FlightOutcome::Landed) {
             // The work goes on, and its answer is dropped.
-            report.collapsed = true;
-            report.note("collapse: the copy of another request came first".to_owned());
+            log.collapsed = true;
+            log.note("collapse: the copy of another request came first".to_owned());
             return None;
         }
     }
@@ -123,49 +110,51 @@ pub async fn fill_too<H: Host>(
 /// because others wait for it, or soon will; not if the host has its share of
 /// such fills (`flow::isolate::abandoned_fills`).
 pub async fn fill<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Rc<Lookup>,
-    held: FetchContext<H::Body>,
+    cx: RequestCx<'_, H>,
+    mut context: FetchContext<H::Body>,
     flight: Rc<Flight>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Answer<H::Body> {
     let (mut sender, receiver) = oneshot::channel();
-    let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
-    let lookup = Rc::clone(lookup);
-    let mut told = std::mem::take(report);
-    host.later(async move {
-        let (host, site) = (&host_then, &lookup.key.url.host);
-        let (landing_sender, landing) = oneshot::channel();
-        told.landed = landed(host, &isolate, &flight, site, landing_sender);
-        told.leads = Some(Rc::clone(&flight));
-        let work = ask(host, &isolate, &lookup, held, &mut told);
-        let shared = lookup.rule.collapse == Collapse::DataCentre;
-        let work = lead(host, &flight, site, shared, work);
-        let most = isolate.rules.protection.max_requests;
-        let abandoned = &isolate.abandoned;
-        let Some(answer) = abandoned
-            .unless_too_many(site, most, &mut sender, work)
-            .await
-        else {
-            // Whoever waits looks again, finds nothing, and one of them asks.
-            return end(host, &isolate, &flight, site, FlightOutcome::Landed);
+    let (host, isolate, lookup) = (cx.host.clone(), Rc::clone(cx.isolate), Rc::clone(cx.lookup));
+    let ledger_wait_ms = cx.ledger_wait_ms.clone();
+    let mut log_of_fill = std::mem::take(log);
+    cx.host.later(async move {
+        let cx = RequestCx {
+            host: &host,
+            isolate: &isolate,
+            lookup: &lookup,
+            ledger_wait_ms: &ledger_wait_ms,
         };
-        let lands = conclude(host, &isolate, &flight, &lookup, &told);
+        let (landing_sender, landing) = oneshot::channel();
+        context.observer = landed(cx, &flight, landing_sender);
+        context.flight = Some(Rc::clone(&flight));
+        let work = ask(cx, context, &mut log_of_fill);
+        let shared = lookup.rule.collapse == Collapse::DataCentre;
+        let work = lead(&host, &flight, cx.site(), shared, work);
+        let most = isolate.rules.protection.max_requests;
+        let fetched = isolate
+            .abandoned
+            .unless_too_many(cx.site(), most, &mut sender, work)
+            .await;
+        let Some(FetchResult { answer, outcome }) = fetched else {
+            // The followers look again, find nothing, and one of them asks.
+            return end(cx, &flight, FlightOutcome::Landed);
+        };
+        let lands = conclude(cx, &flight, &outcome);
         // If the client has left, its body is held until the copy is there.
-        let unread = sender.send((answer, told));
+        let unread = sender.send((answer, log_of_fill));
         if lands {
-            until_landed(host, &isolate, &flight, landing).await;
+            until_landed(&host, &isolate, &flight, landing).await;
         }
         drop(unread);
     });
-    let Some((answer, told)) = host.receive(receiver).await else {
-        // The work was dropped, and the rest of the report with it.
-        report.cache = "error";
-        report.failure = Some(OriginFailure::Unreachable);
+    let Some((answer, log_of_fill)) = cx.host.receive(receiver).await else {
+        // The work was dropped, and the rest of the log with it.
+        log.cache = "error";
         return origin_failed(OriginFailure::Unreachable);
     };
-    *report = told;
+    *log = log_of_fill;
     answer
 }
 
@@ -196,20 +185,23 @@ pub async fn lead<H: Host, T>(
     work.await
 }
 
-/// Ends a flight when the copy of its answer is there, and says so to the
-/// request that waits for that, which is the one that stores it.
+/// Ends a flight when the copy of its answer is there, and sends on `landing`.
 pub fn landed<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
+    cx: RequestCx<'_, H>,
     flight: &Rc<Flight>,
-    site: &str,
     landing: oneshot::Sender<()>,
 ) -> StoreObserver {
-    let (host, isolate, flight) = (host.clone(), Rc::clone(isolate), Rc::clone(flight));
-    let (site, landing) = (site.to_owned(), Cell::new(Some(landing)));
+    let (host, isolate, lookup) = (cx.host.clone(), Rc::clone(cx.isolate), Rc::clone(cx.lookup));
+    let (flight, landing) = (Rc::clone(flight), Cell::new(Some(landing)));
     StoreObserver::new(move |tier, _| {
         if tier == Tier::CacheApi {
-            end(&host, &isolate, &flight, &site, FlightOutcome::Landed);
+            let cx = RequestCx {
+                host: &host,
+                isolate: &isolate,
+                lookup: &lookup,
+                ledger_wait_ms: &Cell::default(),
+            };
+            end(cx, &flight, FlightOutcome::Landed);
             if let Some(landing) = landing.take() {
                 // Who waits may have given up.
                 let _ = landing.send(());
@@ -220,55 +212,56 @@ pub fn landed<H: Host>(
 
 /// Ends a flight whose answer is not on its way to the Cache API, or is of no
 /// use to others there, unless another request still may have one that is.
-/// Whether a copy is on its way.
+/// Returns whether a copy is on its way.
 pub fn conclude<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
+    cx: RequestCx<'_, H>,
     flight: &Rc<Flight>,
-    lookup: &Lookup,
-    report: &Report,
+    outcome: &FetchOutcome,
 ) -> bool {
-    let (site, now_ms) = (&lookup.key.url.host, host.now_ms());
-    let stored = report.stores.contains(&Tier::CacheApi.word());
-    let useful = stored && report.ttl.is_some_and(|ttl| ttl > 0);
-    let outcome = match report.fwd_status {
-        _ if useful => {
-            flight.answers(now_ms);
-            shared(host, isolate, site, &flight.key);
-            return true;
-        }
-        // After its head, or without one.
-        _ if report.failure.is_some() => FlightOutcome::Failed(report.failure),
-        None => FlightOutcome::Failed(report.failure),
-        Some(status) if status >= 500 && !stored => FlightOutcome::Failed(None),
-        Some(status) if report.for_its_kind || blames_request(status) => FlightOutcome::ForItsKind,
-        Some(_) => FlightOutcome::Unshared,
-    };
-    match outcome {
+    let (flights, now_ms) = (&cx.isolate.flights, cx.now_ms());
+    if outcome.is_shared() {
+        flight.answers(now_ms);
+        shared(cx, &flight.key);
+        return true;
+    }
+    let ends_by = flight_outcome(outcome);
+    match ends_by {
         // Also if the copy, which is only to be confirmed, has landed before.
-        FlightOutcome::Unshared => isolate.flights.remember_unshared(&flight.key, now_ms),
+        FlightOutcome::Unshared => flights.remember_unshared(&flight.key, now_ms),
         FlightOutcome::ForItsKind => {
-            let key = key_of_kind(&flight.key, kind_of(lookup));
-            isolate.flights.remember_unshared(&key, now_ms);
+            let key = key_of_kind(&flight.key, kind_of(cx.lookup));
+            flights.remember_unshared(&key, now_ms);
         }
         FlightOutcome::Landed | FlightOutcome::Failed(_) => {}
     }
-    if flight.gives_nothing() || outcome == FlightOutcome::Unshared {
-        end(host, isolate, flight, site, outcome);
+    if flight.gives_nothing() || ends_by == FlightOutcome::Unshared {
+        end(cx, flight, ends_by);
     }
     false
 }
 
+/// How a flight ends whose answer is for the one who asked.
+fn flight_outcome(outcome: &FetchOutcome) -> FlightOutcome {
+    let stored = outcome.stored.contains(&Tier::CacheApi);
+    match outcome.status {
+        // After its head, or without one.
+        _ if outcome.failure.is_some() => FlightOutcome::Failed(outcome.failure),
+        None => FlightOutcome::Failed(None),
+        Some(status) if status >= 500 && !stored => FlightOutcome::Failed(None),
+        Some(status) if outcome.for_its_kind || blames_request(status) => FlightOutcome::ForItsKind,
+        Some(_) => FlightOutcome::Unshared,
+    }
+}
+
 /// Remembers for longer that answers of this key are for who asks: one more
 /// was.
-pub fn remember<H: Host>(host: &H, isolate: &Isolate, lookup: &Lookup, key: &str, report: &Report) {
-    let (flights, now_ms) = (&isolate.flights, host.now_ms());
-    let answered = report.failure.is_none() && report.fwd_status.is_some_and(|status| status < 500);
-    let shared = report.ttl.is_some_and(|ttl| ttl > 0);
+pub fn remember<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome) {
+    let (flights, lookup, now_ms) = (&cx.isolate.flights, cx.lookup, cx.now_ms());
+    let answered = outcome.failure.is_none() && outcome.status.is_some_and(|status| status < 500);
     // An answer to the conditions of one client tells nothing of what others
     // would be given: one of them must ask, or what has become storable would
     // never be stored.
-    if !answered || shared || !may_share(lookup) || lookup.sends_conditions {
+    if !answered || outcome.is_fresh() || !may_share(lookup) || lookup.sends_conditions {
         return;
     }
     for key in [key.to_owned(), key_of_kind(key, kind_of(lookup))] {
@@ -304,22 +297,15 @@ pub async fn until_landed<H: Host>(
     }
 }
 
-fn end<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    flight: &Rc<Flight>,
-    site: &str,
-    outcome: FlightOutcome,
-) {
+fn end<H: Host>(cx: RequestCx<'_, H>, flight: &Rc<Flight>, outcome: FlightOutcome) {
     if flight.outcome().is_none() && flight.noted.get() {
         let (word, seconds) = match outcome {
             FlightOutcome::Landed => (LANDED, NOTE_SECONDS),
             FlightOutcome::Failed(_) | FlightOutcome::ForItsKind => (FAILED, NOTE_SECONDS),
-            FlightOutcome::Unshared => {
-                (UNSHARED, crate::flow::isolate::inflight::UNSHARED_MS / 1000)
-            }
+            FlightOutcome::Unshared => (UNSHARED, UNSHARED_MS / 1000),
         };
-        host.share(site, &note_name(&flight.key), word.to_owned(), seconds);
+        let name = note_name(&flight.key);
+        cx.host.share(cx.site(), &name, word.to_owned(), seconds);
     }
-    isolate.flights.end(flight, outcome, host.now_ms());
+    cx.isolate.flights.end(flight, outcome, cx.now_ms());
 }

@@ -7,10 +7,9 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{
     ALONE_KNOWN_MS, ALONE_MS, key_of_kind, key_of_part, kind_of, may_share,
 };
-use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::inflight::{Flight, FlightOutcome, FlightRole};
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::Report;
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use std::rc::Rc;
 
@@ -74,12 +73,16 @@ impl WantedResponse<'_> {
 /// Decides who asks the origin for what is wanted, and waits if that is another
 /// one.
 pub async fn take_turn<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> CollapseTurn {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     if !may_share(lookup) || wanted.rounds >= ROUNDS_MAX {
         return CollapseTurn::Alone;
     }
@@ -104,24 +107,24 @@ pub async fn take_turn<H: Host>(
         let flight = match flights.join(&key, wanted.looked_ms, host.now_ms()) {
             FlightRole::Alone => return CollapseTurn::Alone,
             FlightRole::LookAgain => {
-                report.collapsed = true;
+                log.collapsed = true;
                 return CollapseTurn::LookAgain;
             }
             FlightRole::Lead(flight) => {
-                report.collapsed = false;
+                log.collapsed = false;
                 flight.set_kind(kind);
                 if part.is_some() {
                     return CollapseTurn::Lead(flight);
                 }
-                return lead_or_wait(host, isolate, lookup, wanted, flight, report).await;
+                return lead_or_wait(cx, wanted, flight, log).await;
             }
             FlightRole::Follow(flight) => flight,
         };
-        report.collapsed = true;
-        let ended = follow(host, isolate, lookup, wanted, &flight, began_ms).await;
+        log.collapsed = true;
+        let ended = follow(cx, wanted, &flight, began_ms).await;
         match ended {
             Ended::Slow => {
-                report.collapsed = false;
+                log.collapsed = false;
                 match part.as_ref().filter(|part| **part != key) {
                     Some(part) => key = part.clone(),
                     None => {
@@ -135,18 +138,18 @@ pub async fn take_turn<H: Host>(
             Ended::By(FlightOutcome::Failed(Some(_)) | FlightOutcome::ForItsKind)
                 if !flight.is_of(kind) && key != own_key =>
             {
-                report.collapsed = false;
+                log.collapsed = false;
                 key.clone_from(&own_key);
             }
             Ended::By(FlightOutcome::Failed(failure)) => return CollapseTurn::Failed(failure),
             Ended::By(FlightOutcome::Unshared | FlightOutcome::ForItsKind) => {
-                report.collapsed = false;
+                log.collapsed = false;
                 return CollapseTurn::Alone;
             }
             // Its leader was ended by the runtime: another one leads, but none
             // that wants a part leads for the whole.
             Ended::Dead => {
-                report.collapsed = false;
+                log.collapsed = false;
                 key = part.clone().unwrap_or(key);
             }
         }
@@ -166,13 +169,17 @@ enum Ended {
 
 /// Waits for a flight. The request has begun to wait at `began_ms`.
 async fn follow<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
     flight: &Flight,
     began_ms: u64,
 ) -> Ended {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     // As long as it would wait for an origin that it asked itself.
     let rules = &isolate.rules;
     let longest = rules
@@ -206,17 +213,21 @@ async fn follow<H: Host>(
 
 /// Leads, unless another isolate of the data centre is at it.
 async fn lead_or_wait<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
     flight: Rc<Flight>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> CollapseTurn {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     if lookup.rule.collapse != Collapse::DataCentre {
         return CollapseTurn::Lead(flight);
     }
-    let (site, name) = (&lookup.key.url.host, note_name(&flight.key));
+    let (site, name) = (cx.site(), note_name(&flight.key));
     let began_ms = host.now_ms();
     let longest_ms = NEIGHBOUR_MS_MAX.min(wanted.alone_ms());
     let end = |outcome| isolate.flights.end(&flight, outcome, host.now_ms());
@@ -232,7 +243,7 @@ async fn lead_or_wait<H: Host>(
             }
             Some(LANDED) if waits => {
                 end(FlightOutcome::Landed);
-                report.collapsed = true;
+                log.collapsed = true;
                 return CollapseTurn::LookAgain;
             }
             Some(ASKING) => waits = true,

@@ -1,408 +1,416 @@
-//! Asking the origin for an answer that may be stored.
+//! An exchange with the origin whose response may be stored: the request goes
+//! out, a stored response to fall back on is looked for if the origin fails,
+//! the policy decides, and the decision is carried out.
 
+use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
 use super::forward::{Evaluate, by_conditions, forward};
 use super::marked_page::check_coding;
-use super::outdate::{confirmed, outdate, tells_of_the_page, withdraw};
-use super::stale_candidate::{StaleCandidate, is_gone, is_usable};
-use super::stale_fallback::last_look;
+use super::origin_response::{OriginResponse, request_to_origin};
+use super::outdate::{confirmed, outdate, replaces_stored, withdraw};
+use super::stale_candidate::StaleCandidate;
+use super::stale_fallback::stale_fallback;
+use super::store_response::{age_on_arrival, store};
 use super::withheld;
-use crate::cache::key::cache_key::Slot;
 use crate::cache::key::no_vary_search;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::is_for_its_kind;
 use crate::cache::policy::entry::Entry;
-use crate::cache::policy::freshness::Times;
-use crate::cache::policy::reuse::{Age, as_stale};
-use crate::cache::policy::storability::{
-    Exchange, NotStored, ResponseDecision, decide_response, is_tied,
-};
-use crate::cache::request::classify::{Lookup, OriginRequest};
-use crate::flow::isolate::state::Isolate;
-use crate::flow::origin::upstream::{self, UpstreamRequest};
+use crate::cache::policy::storability::{Exchange, NotStored, ResponseDecision, decide_response};
+use crate::cache::request::classify::Lookup;
+use crate::flow::isolate::inflight::Flight;
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::response::error_pages::{no_answer, origin_failed};
 use crate::flow::response::reply::{Answer, Client, from_entry, with_withheld};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
-use crate::flow::runtime::host::{Host, StoreRequest, Tier, WHOLE_BYTES_MAX};
+use crate::flow::runtime::host::{Host, StoreObserver};
 use crate::flow::store::kv;
-use crate::flow::store::memory_tier;
+use crate::flow::store::lookup::{TiersRead, placement_by_answer};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
-use crate::http::fields::is_unreadable;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
-/// An exchange with the origin.
-pub struct Ask<B> {
-    /// The purge number seen before.
-    pub seen: u64,
-    /// When it happened.
-    pub times: Times,
-    /// Whether the client's `Range` was sent on.
-    pub ranged: bool,
-    /// What the origin said.
-    pub head: Result<ResponseHead, OriginFailure>,
-    /// The body, not yet read.
-    pub body: Option<B>,
-}
-
-impl<B> Ask<B> {
-    /// Asks the origin, or its backup. `request` is made right before it
-    /// leaves, each time that one is asked.
-    pub async fn the_origin<H: Host<Body = B>>(
-        host: &H,
-        isolate: &Rc<Isolate>,
-        lookup: &Lookup,
-        request: &mut upstream::MakeRequest<'_>,
-        report: &mut Report,
-    ) -> Self {
-        let question = UpstreamRequest {
-            at_once: true,
-            ..UpstreamRequest::read(&lookup.key.url, &lookup.rule)
-        };
-        let asked = upstream::ask(host, isolate, question, None, request, report).await;
-        let (head, body) = match asked.said {
-            Ok((head, body)) => (Ok(head), body),
-            Err(failure) => (Err(failure), None),
-        };
-        report.fwd_status = head.as_ref().ok().map(|head| head.status);
-        report.failure = head.as_ref().err().copied();
-        Self {
-            seen: asked.seen,
-            times: asked.times,
-            ranged: asked.ranged,
-            head,
-            body,
-        }
-    }
-
-    /// Reads a short body to its end, so that one which breaks off counts as
-    /// a failure. Only where a stale copy stands by: other answers begin at
-    /// once, and the client sees them break.
-    async fn whole<H: Host<Body = B>>(
-        mut self,
-        host: &H,
-        isolate: &Rc<Isolate>,
-        lookup: &Lookup,
-        report: &mut Report,
-    ) -> Self {
-        let Ok(head) = &self.head else {
-            return self;
-        };
-        let length = head.fields.get("content-length");
-        let length: Option<u64> = length.and_then(|n| n.trim().parse().ok());
-        let short = length.is_none_or(|length| length <= u64::from(WHOLE_BYTES_MAX));
-        if !short || lookup.rule.error_statuses.contains(&head.status) {
-            return self;
-        }
-        if let Some(body) = self.body.take() {
-            let seconds = isolate.rules.origin_body_timeout_seconds;
-            let seconds = seconds.unwrap_or(lookup.rule.origin_timeout_seconds);
-            match host.whole(body, length, seconds.saturating_mul(1000)).await {
-                Ok(body) => self.body = Some(body),
-                Err(failure) => {
-                    report.note(format!("origin: {failure}"));
-                    report.failure = Some(failure);
-                    self.head = Err(failure);
-                }
-            }
-        }
-        self
-    }
-}
-
 /// Asks the origin, stores what may be stored, and makes the client's answer.
-///
-/// `taken`: see [`crate::flow::store::lookup::Search`].
 pub async fn fetch<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    mut old: Option<StaleCandidate<H::Body>>,
-    taken: &StorePlacement,
+    cx: RequestCx<'_, H>,
+    context: FetchContext<H::Body>,
     client: Client,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    let mut conditional = !lookup.head_only;
-    // Twice at most: again without conditions if a 304 was about another
-    // answer than ours.
-    loop {
-        let mut request = |report: &mut Report| {
-            // Finding it took time, and so may waiting for the origin. If it
-            // was purged meanwhile, a 304 would bring it back to life.
-            if old.as_ref().is_some_and(|old| is_gone(isolate, old)) {
-                old = None;
-                report.fwd = Some("uri-miss");
-                report.say("purged");
+    log: &mut RequestLog,
+) -> FetchResult<H::Body> {
+    let mut fetch = Fetch {
+        cx,
+        placement: &context.placement,
+        tiers_read: context.tiers_read,
+        flight: context.flight.as_deref(),
+        observer: &context.observer,
+        client,
+        log,
+        outcome: FetchOutcome::default(),
+    };
+    let conditional = !cx.lookup.head_only;
+    let mut turn = fetch.ask(context.stale, conditional).await;
+    if conditional && let Turn::OtherStored(other) = turn {
+        turn = fetch.ask(other.stale, false).await;
+    }
+    let answer = match turn {
+        Turn::Answered(answer) => answer,
+        Turn::OtherStored(other) => fetch.misplaced_304(*other),
+    };
+    FetchResult {
+        answer,
+        outcome: fetch.outcome,
+    }
+}
+
+/// How one request to the origin ended.
+enum Turn<B> {
+    /// The client has its answer.
+    Answered(Answer<B>),
+    /// A 304 was about another response than the stored one: the origin is
+    /// asked once more, without conditions.
+    OtherStored(Box<OtherStored<B>>),
+}
+
+/// The stored response, and whether it may be served.
+struct OtherStored<B> {
+    stale: Option<StaleCandidate<B>>,
+    may_serve: bool,
+}
+
+/// An exchange under way.
+struct Fetch<'a, H: Host> {
+    cx: RequestCx<'a, H>,
+    placement: &'a StorePlacement,
+    tiers_read: TiersRead,
+    flight: Option<&'a Flight>,
+    observer: &'a StoreObserver,
+    client: Client,
+    log: &'a mut RequestLog,
+    outcome: FetchOutcome,
+}
+
+/// The origin's response, with what it is to replace or confirm.
+struct Decided<B> {
+    /// The lookup by the key that the response itself names
+    /// (`flow::store::query_alias`).
+    keyed: Rc<Lookup>,
+    /// The slots under that key, if it is another one.
+    there: Option<StorePlacement>,
+    response: OriginResponse<B>,
+    stale: Option<StaleCandidate<B>>,
+}
+
+impl<H: Host> Fetch<'_, H> {
+    /// Asks the origin once, and carries out what the policy decides.
+    async fn ask(
+        &mut self,
+        stale: Option<StaleCandidate<H::Body>>,
+        conditional: bool,
+    ) -> Turn<H::Body> {
+        let (stale, response) = self.request(stale, conditional).await;
+        let keyed = self.keyed(&response.head, stale.as_ref());
+        let failed = response.has_failed(self.cx.lookup);
+        let stale = match failed && self.client == Client::Waiting {
+            true => {
+                let found = stale_fallback(self.cx, stale, self.tiers_read, self.log);
+                boxed(found).await
             }
-            let stored = old.as_ref().map(|old| &old.hit.entry);
-            report.note_asking(host.now_ms());
-            origin_request(lookup, stored.filter(|_| conditional))
+            false => stale,
         };
-        let mut asked = Ask::the_origin(host, isolate, lookup, &mut request, report).await;
-        if let Ok(head) = &mut asked.head {
-            asked.body = check_coding(host, &lookup.rule, head, asked.body).await;
-        }
-        if old.as_ref().is_some_and(|old| old.on_error) {
-            asked = asked.whole(host, isolate, lookup, report).await;
-        }
-        let stored = old.as_ref().map(|old| &old.hit.entry);
-        let Ask {
-            seen,
-            times,
-            ranged,
-            head,
-            body,
-        } = asked;
-        let by_answer = head.as_ref().ok().and_then(|head| {
-            // A 304 that says nothing of parameters leaves it as it was.
-            let silent = head.status == 304 && !head.fields.has(no_vary_search::FIELD);
-            let fields = stored.filter(|_| silent).map(|entry| &entry.fields);
-            query_alias::by_answer(lookup, fields.unwrap_or(&head.fields))
-        });
-        // The cases in which `decide_response` may fall back to it.
-        let errors = &lookup.rule.error_statuses;
-        let status = head.as_ref().ok().map(|head| head.status);
-        let failed = status.is_none_or(|status| errors.contains(&status));
-        if failed && client == Client::Waiting {
-            old = boxed(last_look(host, isolate, lookup, old, report)).await;
-        }
-        let stored = old.as_ref().map(|old| &old.hit.entry);
-        let on_error = match &old {
-            Some(old) if failed || status == Some(304) => {
-                old.on_error && is_usable(host, isolate, lookup, old, report).await
+        // The cases in which the policy may fall back to it.
+        let may_serve = match &stale {
+            Some(stale) if failed || response.status() == Some(304) => {
+                stale.may_be_served(self.cx, self.log).await
             }
             _ => false,
         };
-        // What the stored answer's isolate had seen before it asked was ordered
-        // before we asked, too, whether we know of it or not.
-        let seen = stored.map_or(seen, |stored| stored.seen.max(seen));
-        let keyed = by_answer.as_ref().unwrap_or(lookup);
+        let next = self.decide(&keyed, &response, stale.as_ref(), may_serve);
+        self.outcome.status = response.status();
+        self.outcome.failure = response.head.as_ref().err().copied();
+        let there = match &next {
+            ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. } => {
+                let there = placement_by_answer(self.cx, &keyed, self.placement, self.log);
+                boxed(there).await
+            }
+            _ => None,
+        };
+        let decided = Decided {
+            keyed,
+            there,
+            response,
+            stale,
+        };
+        Turn::Answered(match next {
+            ResponseDecision::Store(entry) => self.store_new(*entry, decided),
+            ResponseDecision::Refresh { entry, keep } => self.freshen(*entry, keep, decided),
+            ResponseDecision::Forward(reason) => self.pass_on(reason, decided),
+            ResponseDecision::ServeStale => self.serve_stale(decided.stale),
+            ResponseDecision::Fail(failure) => self.fail(failure, decided.stale.is_some()),
+            ResponseDecision::AskAgain => {
+                return Turn::OtherStored(Box::new(OtherStored {
+                    stale: decided.stale,
+                    may_serve,
+                }));
+            }
+        })
+    }
+
+    /// Sends the request. The stored response is dropped if it has been purged
+    /// by the time at which the request leaves: a 304 would revive it.
+    async fn request(
+        &mut self,
+        mut stale: Option<StaleCandidate<H::Body>>,
+        conditional: bool,
+    ) -> (Option<StaleCandidate<H::Body>>, OriginResponse<H::Body>) {
+        let (cx, flight) = (self.cx, self.flight);
+        let mut request = |log: &mut RequestLog| {
+            if stale.as_ref().is_some_and(|s| s.is_purged(cx.isolate)) {
+                stale = None;
+                log.fwd = Some("uri-miss");
+                log.say("purged");
+            }
+            if let Some(flight) = flight {
+                flight.asks(cx.now_ms());
+            }
+            request_to_origin(cx.lookup, stale.as_ref(), conditional)
+        };
+        let mut response = OriginResponse::ask(cx, &mut request, self.log).await;
+        if let Ok(head) = &mut response.head {
+            response.body = check_coding(cx.host, &cx.lookup.rule, head, response.body).await;
+        }
+        if stale.as_ref().is_some_and(StaleCandidate::stood_by) {
+            response = response.read_whole(cx, self.log).await;
+        }
+        (stale, response)
+    }
+
+    /// The lookup by the key that the response names; a 304 that says nothing of
+    /// parameters leaves it as it was.
+    fn keyed(
+        &self,
+        head: &Result<ResponseHead, OriginFailure>,
+        stale: Option<&StaleCandidate<H::Body>>,
+    ) -> Rc<Lookup> {
+        let lookup = self.cx.lookup;
+        let keyed = head.as_ref().ok().and_then(|head| {
+            let silent = head.status == 304 && !head.fields.has(no_vary_search::FIELD);
+            let stored = stale
+                .filter(|_| silent)
+                .map(|stale| &stale.hit.entry.fields);
+            query_alias::by_answer(lookup, stored.unwrap_or(&head.fields))
+        });
+        keyed.map_or_else(|| Rc::clone(lookup), Rc::new)
+    }
+
+    /// The policy's decision (`cache::policy::storability`).
+    fn decide(
+        &mut self,
+        keyed: &Lookup,
+        response: &OriginResponse<H::Body>,
+        stale: Option<&StaleCandidate<H::Body>>,
+        may_serve: bool,
+    ) -> ResponseDecision {
+        let stored = stale.map(|stale| &stale.hit.entry);
         let exchange = Exchange {
             lookup: keyed,
-            seen,
-            times,
+            // Purges that the stored entry's isolate had seen were ordered
+            // before we asked, too, whether this isolate has seen them or not.
+            seen: stored.map_or(response.seen, |stored| stored.seen.max(response.seen)),
+            times: response.times,
             stored,
-            on_error,
-            ranged,
+            on_error: may_serve,
+            ranged: response.ranged,
         };
-        let next = decide_response(&exchange, head.as_ref().map_err(|failure| *failure));
-        if let Ok(head) = &head
-            && client == Client::Waiting
+        let head = response.head.as_ref();
+        let next = decide_response(&exchange, head.map_err(|failure| *failure));
+        if let Ok(head) = &response.head
+            && self.client == Client::Waiting
         {
-            withheld::log_withheld(lookup, head, report);
-            withheld::log_stripped_cookies(lookup, head, &next, report);
+            withheld::log_withheld(self.cx.lookup, head, self.log);
+            withheld::log_stripped_cookies(self.cx.lookup, head, &next, self.log);
         }
-        let passed_on = |answer| match client {
+        next
+    }
+
+    /// A new response that may be stored, unless all its slots are taken.
+    fn store_new(&mut self, entry: Entry, decided: Decided<H::Body>) -> Answer<H::Body> {
+        let Decided {
+            keyed,
+            there,
+            response,
+            stale,
+        } = decided;
+        let (cx, log) = (self.cx, &mut *self.log);
+        let placement = there.as_ref().unwrap_or(self.placement);
+        log.cache = "miss";
+        if let Some(reason) = placement.refusal(&keyed, &entry) {
+            log.detail.push(reason);
+            self.outcome.refusal = Some(reason);
+            self.outcome.for_its_kind = true;
+            return self.forward(response);
+        }
+        if entry.status == 206 {
+            cx.isolate.remember_part(&keyed.key.part_slot().digest);
+        }
+        withheld::forget(cx.isolate, cx.lookup);
+        // A page that only came too late to be fresh has no place in KV, but
+        // the older copy there is none the worse for it.
+        let late = entry.status < 400 && entry.terms.lifetime > 0;
+        let keyed = cx.with_lookup(&keyed);
+        let copies = kv::copies_of(keyed, entry, placement, self.observer, log);
+        let stored = stale.as_ref().map(|stale| &stale.hit.entry);
+        if !late && replaces_stored(cx.lookup, stored, None, &response.head) {
+            let places = &copies.keep.places;
+            outdate(
+                cx,
+                stale.map(|stale| stale.hit),
+                self.placement,
+                places,
+                log,
+            );
+        }
+        let answer = self.store(copies, response.body);
+        match response.head {
+            Ok(head) => {
+                let received_ms = response.times.response_ms;
+                with_withheld(made_now(answer, &head), &head, received_ms)
+            }
+            Err(_) => answer,
+        }
+    }
+
+    /// A stored response that the origin has confirmed.
+    fn freshen(&mut self, entry: Entry, keep: bool, decided: Decided<H::Body>) -> Answer<H::Body> {
+        let Decided {
+            keyed,
+            there,
+            response,
+            stale,
+        } = decided;
+        let (cx, log) = (self.cx, &mut *self.log);
+        let placement = there.as_ref().unwrap_or(self.placement);
+        log.cache = "revalidated";
+        let Some(stale) = stale else {
+            return origin_failed(OriginFailure::Unreachable);
+        };
+        let hit = stale.hit;
+        log.set_tier(hit.tier);
+        if keep {
+            let keyed = cx.with_lookup(&keyed);
+            let copies = confirmed(keyed, entry, &hit.entry, placement, self.observer, log);
+            let answer = self.store(copies, hit.body);
+            return match response.head {
+                Ok(head) => made_now(answer, &head),
+                Err(_) => answer,
+            };
+        }
+        let age = age_on_arrival(&entry);
+        log.set_age(age);
+        self.outcome.ttl = Some(age.ttl);
+        let reason = cx
+            .lookup
+            .wishes
+            .no_store
+            .then_some(NotStored::RequestNoStore);
+        let ends = replaces_stored(cx.lookup, Some(&hit.entry), reason, &response.head);
+        let answer = from_entry(&entry, cx.lookup, self.client, age);
+        if !ends {
+            return answer.with(hit.body);
+        }
+        let wants = answer.wants_body;
+        answer.with(withdraw(cx, hit, self.placement, wants, log))
+    }
+
+    /// A response that may not be stored.
+    fn pass_on(&mut self, reason: NotStored, decided: Decided<H::Body>) -> Answer<H::Body> {
+        let Decided {
+            response, stale, ..
+        } = decided;
+        let (cx, log) = (self.cx, &mut *self.log);
+        log.cache = "miss";
+        log.detail.push(reason.word());
+        log.notes.extend(reason.advice().map(str::to_owned));
+        let head = response.head.as_ref();
+        let for_its_kind =
+            response.ranged || head.is_ok_and(|head| is_for_its_kind(cx.lookup, head));
+        self.outcome.refusal = Some(reason.word());
+        self.outcome.for_its_kind = for_its_kind;
+        let status = response.status().unwrap_or_default();
+        let received_ms = response.times.response_ms;
+        withheld::remember(
+            cx.isolate,
+            cx.lookup,
+            reason,
+            status,
+            for_its_kind,
+            received_ms,
+        );
+        let stored = stale.as_ref().map(|stale| &stale.hit.entry);
+        if replaces_stored(cx.lookup, stored, Some(reason), &response.head) {
+            outdate(cx, stale.map(|stale| stale.hit), self.placement, &[], log);
+        }
+        self.forward(response)
+    }
+
+    /// The stored response, because the origin has failed.
+    fn serve_stale(&mut self, stale: Option<StaleCandidate<H::Body>>) -> Answer<H::Body> {
+        let Some(stale) = stale else {
+            return origin_failed(OriginFailure::Unreachable);
+        };
+        let (answer, ttl) = stale.serve(self.cx, self.client, self.log);
+        self.outcome.ttl = Some(ttl);
+        answer
+    }
+
+    /// An error, because there is nothing else to give.
+    fn fail(&mut self, failure: OriginFailure, holds_some: bool) -> Answer<H::Body> {
+        self.log.cache = "error";
+        no_answer(failure, holds_some)
+    }
+
+    /// A 304 to a request without conditions says nothing.
+    fn misplaced_304(&mut self, other: OtherStored<H::Body>) -> Answer<H::Body> {
+        if other.may_serve {
+            let note = "origin: a 304 about another answer";
+            self.log.note(note.to_owned());
+            return self.serve_stale(other.stale);
+        }
+        self.log.cache = "error";
+        origin_failed(OriginFailure::Unreachable)
+    }
+
+    /// Stores, and adds what came of it to the outcome.
+    fn store(&mut self, copies: kv::Copies, body: Option<H::Body>) -> Answer<H::Body> {
+        let FetchResult { answer, outcome } = store(self.cx, copies, body, self.client, self.log);
+        self.outcome.stored = outcome.stored;
+        self.outcome.ttl = outcome.ttl;
+        self.outcome.kv_refusal = outcome.kv_refusal;
+        answer
+    }
+
+    /// The origin's response as it is; or a 304, if the client's own conditions
+    /// hold.
+    fn forward(&self, response: OriginResponse<H::Body>) -> Answer<H::Body> {
+        let received_ms = response.times.response_ms;
+        let answer = forward(response.head, response.body, received_ms);
+        match self.client {
             Client::Waiting => {
+                let lookup = self.cx.lookup;
                 let evaluate = Evaluate::of(lookup);
                 by_conditions(answer, &lookup.client, &lookup.rule, evaluate)
             }
             Client::Nobody => answer,
-        };
-        let received_ms = exchange.times.response_ms;
-        return match next {
-            ResponseDecision::AskAgain if conditional => {
-                conditional = false;
-                continue;
-            }
-            ResponseDecision::Store(entry) if taken.refusal(keyed, &entry).is_some() => {
-                report.cache = "miss";
-                report.detail.extend(taken.refusal(keyed, &entry));
-                report.for_its_kind = true;
-                passed_on(forward(head, body, received_ms))
-            }
-            ResponseDecision::Store(entry) => {
-                if entry.status == 206 {
-                    isolate.remember_part(&keyed.key.part_slot().digest);
-                }
-                report.cache = "miss";
-                withheld::forget(isolate, lookup);
-                // A page that only came too late to be fresh has no place in
-                // KV, but the older copy there is none the worse for it.
-                let late = entry.status < 400 && entry.terms.lifetime > 0;
-                let keep = kv::copies_of(host, isolate, keyed, *entry, taken, report);
-                if !late && tells_of_the_page(&exchange, None, &head) {
-                    let places = &keep.places;
-                    let hit = old.take().map(|old| old.hit);
-                    outdate(host, isolate, lookup, hit, taken, places, report);
-                }
-                let answer = store(host, isolate, lookup, keep, body, client, report);
-                match head {
-                    Ok(head) => with_withheld(made_now(answer, &head), &head, received_ms),
-                    Err(_) => answer,
-                }
-            }
-            ResponseDecision::Refresh { entry, keep } => {
-                report.cache = "revalidated";
-                let reason = lookup.wishes.no_store.then_some(NotStored::RequestNoStore);
-                let ends = !keep && tells_of_the_page(&exchange, reason, &head);
-                let Some(old) = old else {
-                    return origin_failed(OriginFailure::Unreachable);
-                };
-                report.set_tier(old.hit.tier);
-                if keep {
-                    let held = &old.hit.entry;
-                    let keep = confirmed(host, isolate, keyed, *entry, held, taken, report);
-                    let body = old.hit.body;
-                    let answer = store(host, isolate, lookup, keep, body, client, report);
-                    return match head {
-                        Ok(head) => made_now(answer, &head),
-                        Err(_) => answer,
-                    };
-                }
-                let age = age_on_arrival(&entry);
-                report.set_age(age);
-                let answer = from_entry(&entry, lookup, client, age);
-                if !ends {
-                    return answer.with(old.hit.body);
-                }
-                let wants = answer.wants_body;
-                answer.with(withdraw(
-                    host, isolate, lookup, old.hit, taken, wants, report,
-                ))
-            }
-            ResponseDecision::ServeStale => serve_stale(host, lookup, old.take(), client, report),
-            ResponseDecision::Forward(reason) => {
-                report.cache = "miss";
-                report.detail.push(reason.word());
-                report.for_its_kind = ranged
-                    || head
-                        .as_ref()
-                        .is_ok_and(|head| is_for_its_kind(lookup, head));
-                report.notes.extend(reason.advice().map(str::to_owned));
-                let status = status.unwrap_or_default();
-                withheld::remember(isolate, lookup, reason, status, report, received_ms);
-                if tells_of_the_page(&exchange, Some(reason), &head) {
-                    let hit = old.take().map(|old| old.hit);
-                    outdate(host, isolate, lookup, hit, taken, &[], report);
-                }
-                passed_on(forward(head, body, received_ms))
-            }
-            // A 304 to a request without conditions tells nothing.
-            ResponseDecision::AskAgain if on_error => {
-                report.note("origin: a 304 about another answer".to_owned());
-                serve_stale(host, lookup, old.take(), client, report)
-            }
-            ResponseDecision::AskAgain => {
-                report.cache = "error";
-                origin_failed(OriginFailure::Unreachable)
-            }
-            ResponseDecision::Fail(failure) => {
-                report.cache = "error";
-                no_answer(failure, old.is_some())
-            }
-        };
+        }
     }
 }
 
 /// An answer that the origin has made or confirmed for this request: Age would
 /// say that it has not (RFC 9111 §5.1), unless a cache before it says so, too.
-/// (However long it took: that counts for who is answered later.)
+/// (However long it took: that counts for later requests.)
 fn made_now<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
     if !head.fields.has("age") {
         answer.fields.remove("age");
     }
     answer
-}
-
-/// The request that goes out: with our own conditions, if we hold an answer.
-fn origin_request(lookup: &Lookup, stored: Option<&Entry>) -> OriginRequest {
-    let mut request = lookup.origin().clone();
-    if lookup.head_only {
-        request.method = "HEAD".to_owned();
-    }
-    if let Some(range) = lookup.range_to_send(stored.is_none()) {
-        request.fields.set("range", range);
-        if let Some(validator) = lookup.client.get("if-range") {
-            request.fields.set("if-range", validator);
-        }
-    } else if lookup.sends_conditions && stored.is_none() {
-        for (name, value) in lookup.client_conditions() {
-            request.fields.add(name, value);
-        }
-    }
-    let conditions = [
-        ("etag", "if-none-match"),
-        ("last-modified", "if-modified-since"),
-    ];
-    let tied = stored.filter(|entry| is_tied(entry));
-    let by_tag_alone = tied.is_some_and(|entry| entry.by_credentials);
-    for (validator, condition) in conditions {
-        if by_tag_alone && validator != "etag" {
-            continue;
-        }
-        // The bytes of one that cannot be read are lost.
-        let value = tied.and_then(|entry| entry.fields.get(validator));
-        if let Some(value) = value.filter(|value| !is_unreadable(value)) {
-            request.fields.set(condition, value);
-        }
-    }
-    request
-}
-
-/// Stores an answer, and makes the client's.
-pub fn store<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    mut keep: StoreRequest,
-    body: Option<H::Body>,
-    client: Client,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    let entry = &keep.entry;
-    report.set_age(age_on_arrival(entry));
-    let answer_head = from_entry(entry, lookup, client, age_on_arrival(entry));
-    let for_client = answer_head.wants_body;
-    query_alias::store_alias(host, isolate, lookup, &keep);
-    note_stores(report, &keep.places);
-    memory_tier::outdate(isolate, &mut keep);
-    let mut index = isolate.index.borrow_mut();
-    index.unconfirmed.fetched(keep.entry.fetched());
-    drop(index);
-    answer_head.with(host.keep(body, keep, for_client))
-}
-
-/// The client gets the stale copy; or a fresh one, if the last look found that.
-pub fn serve_stale<H: Host>(
-    host: &H,
-    lookup: &Lookup,
-    old: Option<StaleCandidate<H::Body>>,
-    client: Client,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    let Some(old) = old else {
-        return origin_failed(OriginFailure::Unreachable);
-    };
-    report.set_tier(old.hit.tier);
-    let mut age = old.hit.age;
-    if age.ttl > 0 {
-        report.cache = "hit";
-    } else {
-        report.cache = "stale";
-        report.detail.push("stale-if-error");
-        // It has grown older while the origin was asked.
-        (age, _) = as_stale(&old.hit.entry, None, host.now_ms());
-    }
-    report.set_age(age);
-    from_entry(&old.hit.entry, lookup, client, age).with(old.hit.body)
-}
-
-/// Notes where a copy goes.
-pub fn note_stores(report: &mut Report, places: &[(Tier, Slot)]) {
-    let words = places.iter().map(|(tier, _)| tier.word());
-    report.stores.extend(words);
-    // The Cache API comes first.
-    if let Some((_, slot)) = places.first() {
-        report.entry = Some(slot.entry_url.clone());
-    }
-}
-
-fn age_on_arrival(entry: &Entry) -> Age {
-    let clamped = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    Age {
-        age: entry.initial_age,
-        ttl: clamped(entry.terms.lifetime).saturating_sub(clamped(entry.initial_age)),
-    }
 }

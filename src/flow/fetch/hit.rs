@@ -1,53 +1,65 @@
 //! Answering from a stored response: a hit, fresh or stale.
 
-use super::exchange::note_stores;
-use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::reply::{Answer, Client, from_entry};
-use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, StoreRequest, Tier};
+use super::fetch_outcome::{FetchOutcome, FetchResult};
+use super::store_response::log_copies;
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::reply::{Client, from_entry};
+use crate::flow::response::request_log::RequestLog;
+use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
 use crate::flow::store::kv;
 use crate::flow::store::lookup::Hit;
 use crate::flow::store::memory_tier;
 use crate::flow::store::store_placement::StorePlacement;
-use std::rc::Rc;
 
-/// A hit. One found in KV is copied to the Cache API on its way.
+/// Answers from what was found. One found in KV is copied to the Cache API on
+/// its way. `collapsed`: another request has asked the origin for this one, so
+/// it is no hit (RFC 9211 §2.1).
 pub fn from_cache<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     hit: Hit<H::Body>,
-    taken: &StorePlacement,
-    report: &mut Report,
-) -> Answer<H::Body> {
-    // RFC 9211 §2.1: a hit is what was not asked for.
-    report.hit = !report.collapsed;
-    report.cache = match report.collapsed {
+    placement: &StorePlacement,
+    observer: &StoreObserver,
+    collapsed: bool,
+    log: &mut RequestLog,
+) -> FetchResult<H::Body> {
+    log.hit = !collapsed;
+    log.cache = match collapsed {
         true => "collapsed",
         false if hit.age.ttl > 0 => "hit",
         false => "stale",
     };
-    report.set_tier(hit.tier);
-    report.set_age(hit.age);
-    report.entry = Some(hit.slot.entry_url.clone());
-    let head = from_entry(&hit.entry, lookup, Client::Waiting, hit.age);
-    if hit.tier == Tier::CacheApi {
-        if head.wants_body {
-            memory_tier::consider(host, isolate, lookup, &hit);
+    log.set_tier(hit.tier);
+    log.set_age(hit.age);
+    log.entry = Some(hit.slot.entry_url.clone());
+    let mut outcome = FetchOutcome {
+        ttl: Some(hit.age.ttl),
+        ..FetchOutcome::default()
+    };
+    let head = from_entry(&hit.entry, cx.lookup, Client::Waiting, hit.age);
+    let slot = match hit.tier {
+        Tier::CacheApi => {
+            if head.wants_body {
+                memory_tier::consider(cx, &hit);
+            }
+            None
         }
-        return head.with(hit.body);
+        Tier::Kv => placement.slot_for(Tier::CacheApi, cx.lookup, &hit.entry),
+    };
+    let body = match slot {
+        None => hit.body,
+        Some(slot) => {
+            let places = vec![(Tier::CacheApi, slot)];
+            outcome.stored = log_copies(log, &places);
+            let keep = StoreRequest {
+                entry: hit.entry,
+                places,
+                landed: observer.clone().and(kv::doubt(cx.isolate, &hit.slot)),
+            };
+            cx.host.keep(hit.body, keep, head.wants_body)
+        }
+    };
+    FetchResult {
+        answer: head.with(body),
+        outcome,
     }
-    let Some(slot) = taken.slot_for(Tier::CacheApi, lookup, &hit.entry) else {
-        return head.with(hit.body);
-    };
-    let places = vec![(Tier::CacheApi, slot)];
-    note_stores(report, &places);
-    let for_client = head.wants_body;
-    let keep = StoreRequest {
-        entry: hit.entry,
-        places,
-        landed: report.landed.clone().and(kv::doubt(isolate, &hit.slot)),
-    };
-    head.with(host.keep(hit.body, keep, for_client))
 }

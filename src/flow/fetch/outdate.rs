@@ -6,52 +6,47 @@ use crate::cache::key::cache_key::Slot;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::policy::freshness::{Terms, blames_request};
-use crate::cache::policy::storability::{Exchange, NotStored, shows_another};
+use crate::cache::policy::storability::{NotStored, shows_another};
 use crate::cache::policy::window;
 use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, StoreRequest, Tier};
-use crate::flow::store::kv;
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::request_log::RequestLog;
+use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
+use crate::flow::store::kv::{self, Copies};
 use crate::flow::store::lookup::Hit;
 use crate::flow::store::memory_tier;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::head::ResponseHead;
-use std::rc::Rc;
 
 /// The origin has another answer now, which takes the place of the stored one
 /// in these tiers or in none: elsewhere the stored one may only be confirmed
 /// from now on, not served.
 pub fn outdate<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     hit: Option<Hit<H::Body>>,
-    taken: &StorePlacement,
+    placement: &StorePlacement,
     replaced: &[(Tier, Slot)],
-    report: &mut Report,
+    log: &mut RequestLog,
 ) {
     let Some(hit) = hit else {
         return;
     };
-    if let Some(keep) = ended(host, isolate, lookup, hit.entry, taken, replaced, report) {
-        host.keep(hit.body, keep, false);
+    if let Some(keep) = ended(cx, hit.entry, placement, replaced, log) {
+        cx.host.keep(hit.body, keep, false);
     }
 }
 
 /// The same where the origin's 304 says that the stored answer is good for this
 /// client, and may not be stored any more. Gives the client's body.
 pub fn withdraw<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     hit: Hit<H::Body>,
-    taken: &StorePlacement,
+    placement: &StorePlacement,
     for_client: bool,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Option<H::Body> {
-    match ended(host, isolate, lookup, hit.entry, taken, &[], report) {
-        Some(keep) => host.keep(hit.body, keep, for_client),
+    match ended(cx, hit.entry, placement, &[], log) {
+        Some(keep) => cx.host.keep(hit.body, keep, for_client),
         None => hit.body.filter(|_| for_client),
     }
 }
@@ -61,21 +56,19 @@ pub fn withdraw<H: Host>(
 /// refused, the stored one is stale as of now, and still all that there is
 /// should the origin fail.
 fn ended<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     entry: Entry,
-    taken: &StorePlacement,
+    placement: &StorePlacement,
     replaced: &[(Tier, Slot)],
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Option<StoreRequest> {
-    let age = entry.age(host.now_ms());
+    let age = entry.age(cx.now_ms());
     if age >= window::gone_at(&entry.terms) {
         return None;
     }
-    let mut keep = kv::copies_but(host, isolate, lookup, entry, taken, replaced, report);
+    let mut keep = kv::copies_but(cx, entry, placement, replaced, log).keep;
     let terms = keep.entry.terms;
-    keep.entry.terms = match lookup.head_only {
+    keep.entry.terms = match cx.lookup.head_only {
         true => Terms {
             lifetime: terms.lifetime.min(age),
             stale_if_error: terms.stale_if_error,
@@ -85,7 +78,7 @@ fn ended<H: Host>(
     };
     let has_place = !keep.places.is_empty();
     has_place.then(|| {
-        memory_tier::outdate(isolate, &mut keep);
+        memory_tier::outdate(cx.isolate, &mut keep);
         keep
     })
 }
@@ -94,35 +87,34 @@ fn ended<H: Host>(
 /// fresh from now on, they go wherever the stored one may be: KV gets no such
 /// answers, and would keep what it has.
 pub fn confirmed<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     entry: Entry,
     stored: &Entry,
-    taken: &StorePlacement,
-    report: &mut Report,
-) -> StoreRequest {
+    placement: &StorePlacement,
+    observer: &StoreObserver,
+    log: &mut RequestLog,
+) -> Copies {
     if entry.terms.lifetime > 0 || stored.terms.lifetime == 0 {
-        return kv::copies_of(host, isolate, lookup, entry, taken, report);
+        return kv::copies_of(cx, entry, placement, observer, log);
     }
-    let placed = kv::copies_of(host, isolate, lookup, stored.clone(), taken, report);
-    StoreRequest { entry, ..placed }
+    let mut copies = kv::copies_of(cx, stored.clone(), placement, observer, log);
+    copies.keep.entry = entry;
+    copies
 }
 
-/// Whether an answer, which is not stored for this reason, says that the page
-/// is another now: not if it is about this client or its request, or is a head
-/// that would fit the page as well.
-pub fn tells_of_the_page(
-    exchange: &Exchange<'_>,
+/// Whether a response, which is not stored for this reason, shows that the
+/// stored one is out of date: not if it is about this client or its request, or
+/// is a head that would fit the stored one as well.
+pub fn replaces_stored(
+    lookup: &Lookup,
+    stored: Option<&Entry>,
     reason: Option<NotStored>,
     head: &Result<ResponseHead, OriginFailure>,
 ) -> bool {
     let Ok(head) = head else { return false };
-    let about_client = exchange.lookup.authorized || reason == Some(NotStored::RequestNoStore);
+    let about_client = lookup.authorized || reason == Some(NotStored::RequestNoStore);
     let definite = head.status < 500 && !blames_request(head.status);
-    let another = reason != Some(NotStored::Head)
-        || exchange
-            .stored
-            .is_none_or(|stored| shows_another(stored, head));
+    let another =
+        reason != Some(NotStored::Head) || stored.is_none_or(|stored| shows_another(stored, head));
     !about_client && definite && another
 }

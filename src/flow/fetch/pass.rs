@@ -3,16 +3,16 @@
 use super::forward::{Evaluate, by_conditions, forward};
 use super::marked_page::check_coding;
 use crate::cache::config::rule::Rule;
-use crate::cache::key::cache_key::canonical_path;
 use crate::cache::origin::failure::OriginFailure;
-use crate::cache::request::classify::{Bypass, OriginRequest};
+use crate::cache::request::classify::Bypass;
+use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, ask};
 use crate::flow::purge::invalidate::{is_unsafe, turn_of};
 use crate::flow::purge::writes::invalidate;
 use crate::flow::response::error_pages::{error_page, origin_failed};
 use crate::flow::response::reply::Answer;
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use crate::http::head::{Method, RequestHead, ResponseHead};
 use futures_channel::oneshot;
@@ -28,72 +28,76 @@ pub const SMALL_BODY_BYTES_MAX: u64 = 16 * 1024;
 /// How long they may take: 16 KiB at 13 kbit/s, or four lost packets in a row.
 pub const SMALL_BODY_MS: u64 = 10_000;
 
-/// Sends a request on and gives the answer back; and, of one that is sent whole
+/// A request that goes to the origin whole.
+#[derive(Clone, Debug)]
+pub struct PassRequest<'a> {
+    /// Why it does not use the cache.
+    pub reason: Bypass,
+    /// The client's request.
+    pub request: &'a RequestHead,
+    /// The rule that holds.
+    pub rule: &'a Rc<Rule>,
+    /// What is sent.
+    pub to_origin: &'a OriginRequest,
+}
+
+/// Sends a request on and returns the answer; and, of one that is sent whole
 /// because of its cookies ([`Bypass::Personal`]), the head as the origin sent
 /// it, before anything is made of it for the client.
-pub async fn bypass<H: Host>(
+pub async fn pass<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
-    reason: Bypass,
-    request: &RequestHead,
-    to_origin: &OriginRequest,
+    pass: PassRequest<'_>,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> (Answer<H::Body>, Option<ResponseHead>) {
-    report.cache = "bypass";
-    report.fwd = Some(match reason {
+    let PassRequest {
+        reason,
+        request,
+        rule,
+        to_origin,
+    } = pass;
+    log.cache = "bypass";
+    log.fwd = Some(match reason {
         Bypass::Method => "method",
         _ => "bypass",
     });
-    report.detail.push(reason.word());
+    log.detail.push(reason.word());
     let (body, sending) = match body {
         Some(body) => match whole_if_small(host, request, body).await {
             Ok((body, sending)) => (Some(body), sending),
             Err(answer) => {
-                report.cache = "error";
+                log.cache = "error";
                 return (answer, None);
             }
         },
         None if reason == Bypass::Upgrade => (None, Sending::Long),
         None => (None, Sending::Nothing),
     };
-    let rule = isolate.rules.rule_for(&canonical_path(&request.url));
     let said = if is_unsafe(&request.method) {
-        write(
-            host,
-            isolate,
-            request,
-            &rule,
-            to_origin,
-            (body, sending),
-            report,
-        )
-        .await
+        write(host, isolate, pass, (body, sending), log).await
     } else {
-        let question = question(request, &rule, sending);
-        let mut again = |_: &mut Report| to_origin.clone();
-        let asked = ask(host, isolate, question, body, &mut again, report).await;
+        let question = question(request, rule, sending);
+        let mut again = |_: &mut RequestLog| to_origin.clone();
+        let asked = ask(host, isolate, question, body, &mut again, log).await;
         asked.said
     };
-    report.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
-    match said {
-        Ok((mut head, body)) => {
-            let body = check_coding(host, &rule, &mut head, body).await;
-            let raw = (reason == Bypass::Personal).then(|| head.clone());
-            let answer = forward(Ok(head), body, host.now_ms());
-            let answer = match request.method {
-                Method::Get | Method::Head => {
-                    by_conditions(answer, &request.fields, &rule, Evaluate::Tags)
-                }
-                Method::Other(_) => answer,
-            };
-            (answer, raw)
-        }
+    log.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
+    let (mut head, body) = match said {
+        Ok(response) => response,
         Err(failure) => {
-            report.cache = "error";
-            (origin_failed(failure), None)
+            log.cache = "error";
+            return (origin_failed(failure), None);
         }
-    }
+    };
+    let body = check_coding(host, rule, &mut head, body).await;
+    let raw = (reason == Bypass::Personal).then(|| head.clone());
+    let answer = forward(Ok(head), body, host.now_ms());
+    let answer = match request.method {
+        Method::Get | Method::Head => by_conditions(answer, &request.fields, rule, Evaluate::Tags),
+        Method::Other(_) => answer,
+    };
+    (answer, raw)
 }
 
 /// What goes out beside the head.
@@ -148,26 +152,25 @@ fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> U
 async fn write<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
-    request: &RequestHead,
-    rule: &Rc<Rule>,
-    to_origin: &OriginRequest,
+    pass: PassRequest<'_>,
     (body, sending): (Option<H::Body>, Sending),
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> UpstreamResult<H::Body> {
     let (sender, receiver) = oneshot::channel();
     let (host_then, isolate) = (host.clone(), Rc::clone(isolate));
-    let (request, rule, to_origin) = (request.clone(), Rc::clone(rule), to_origin.clone());
+    let (request, rule) = (pass.request.clone(), Rc::clone(pass.rule));
+    let to_origin = pass.to_origin.clone();
     host.later(async move {
-        let mut report = Report::default();
+        let mut log = RequestLog::default();
         let question = question(&request, &rule, sending);
-        let mut once = |_: &mut Report| to_origin.clone();
-        let asked = ask(&host_then, &isolate, question, body, &mut once, &mut report).await;
+        let mut once = |_: &mut RequestLog| to_origin.clone();
+        let asked = ask(&host_then, &isolate, question, body, &mut once, &mut log).await;
         let head = asked.said.as_ref().ok().map(|(head, _)| head);
-        let turn = head.and_then(|head| turn_of(&host_then, &isolate, &request, head));
+        let turn = head.and_then(|head| turn_of(&host_then, &isolate, &rule, &request, head));
         let answer = |note: Option<String>| {
-            report.notes.extend(note);
+            log.notes.extend(note);
             // If the client has left, nobody receives it.
-            drop(sender.send((asked.said, report)));
+            drop(sender.send((asked.said, log)));
         };
         match turn {
             Some(turn) => invalidate(&host_then, &isolate, &request.url.host, turn, answer).await,
@@ -178,6 +181,6 @@ async fn write<H: Host>(
         // The work was dropped; the origin may have done the write.
         return Err(OriginFailure::Unreachable);
     };
-    report.add_asking(asking);
+    log.add_asking(asking);
     said
 }

@@ -1,16 +1,19 @@
 //! Stored parts of bodies, completed for requests that want everything.
 
-use super::exchange::{self, Ask, store};
+use super::exchange::fetch;
+use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
 use super::forward::{Evaluate, by_conditions, forward};
+use super::origin_response::OriginResponse;
+use super::store_response::store;
 use crate::cache::policy::partial_content::{self, Part};
 use crate::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
-use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::reply::{Answer, Client};
-use crate::flow::response::request_log::Report;
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::reply::Client;
+use crate::flow::response::request_log::RequestLog;
+use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
 use crate::flow::store::kv;
-use crate::flow::store::lookup::Hit;
+use crate::flow::store::lookup::{Hit, placement_by_answer};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::range;
@@ -20,63 +23,79 @@ use std::rc::Rc;
 /// together and into the tiers. If the origin sends anything else than the
 /// rest of the very body, that is taken instead, or everything asked for anew.
 pub async fn complete<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     start: Hit<H::Body>,
-    report: &mut Report,
-) -> Answer<H::Body> {
+    mut context: FetchContext<H::Body>,
+    log: &mut RequestLog,
+) -> FetchResult<H::Body> {
+    let client = Client::Waiting;
     // A part is looked for where the key's own slot is free.
-    let mut nothing = StorePlacement::default();
-    nothing.seen_before = true;
+    context.placement = StorePlacement::default();
+    context.placement.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
-    let mut request = lookup.origin().clone();
+    let mut request = cx.lookup.origin().clone();
     if let (Some(rest), Some(tie)) = (rest, range::strong_validator(&start.entry.fields)) {
         request.fields.set("range", rest);
         request.fields.set("if-range", tie);
     }
-    let mut again = |report: &mut Report| {
-        report.note_asking(host.now_ms());
+    let mut again = |_: &mut RequestLog| {
+        if let Some(flight) = &context.flight {
+            flight.asks(cx.now_ms());
+        }
         request.clone()
     };
-    let asked = Ask::the_origin(host, isolate, lookup, &mut again, report).await;
-    let Ok(head) = &asked.head else {
-        let client = Client::Waiting;
-        return exchange::fetch(host, isolate, lookup, None, &nothing, client, report).await;
+    let response = OriginResponse::ask(cx, &mut again, log).await;
+    let (times, seen) = (response.times, response.seen);
+    let Ok(head) = response.head else {
+        return fetch(cx, context, client, log).await;
     };
-    let whole = partial_content::completed(&start.entry, head);
-    let joined = match (whole, head.status, start.body, asked.body) {
+    let whole = partial_content::completed(&start.entry, &head);
+    let status = Some(head.status);
+    let joined = match (whole, head.status, start.body, response.body) {
         (Some(whole), _, Some(one), Some(other)) => {
-            host.join(one, other).await.map(|body| (whole, Some(body)))
+            let body = cx.host.join(one, other).await;
+            body.map(|body| (whole, Some(body)))
         }
-        (None, 200, _, body) => Some((head.clone(), body)),
+        (None, 200, _, body) => Some((head, body)),
         _ => None,
     };
     let Some((head, body)) = joined else {
-        let client = Client::Waiting;
-        return exchange::fetch(host, isolate, lookup, None, &nothing, client, report).await;
+        return fetch(cx, context, client, log).await;
     };
-    let by_answer = query_alias::by_answer(lookup, &head.fields);
-    let lookup = by_answer.as_ref().unwrap_or(lookup);
+    let keyed = query_alias::by_answer(cx.lookup, &head.fields).map(Rc::new);
+    let keyed = keyed.as_ref().unwrap_or(cx.lookup);
+    let there = placement_by_answer(cx, keyed, &context.placement, log);
+    let there = boxed(there).await;
+    let (cx, placement) = (cx.with_lookup(keyed), there.unwrap_or(context.placement));
     let exchange = Exchange {
-        lookup,
-        seen: asked.seen,
-        times: asked.times,
+        lookup: cx.lookup,
+        seen,
+        times,
         stored: None,
         on_error: false,
         ranged: false,
     };
-    report.cache = "miss";
+    log.cache = "miss";
     match decide_response(&exchange, Ok(&head)) {
         ResponseDecision::Store(mut entry) => {
             // What follows a part usually leaves its tags out.
             entry.add_tags(&start.entry.tags);
-            let keep = kv::copies_of(host, isolate, lookup, *entry, &nothing, report);
-            store(host, isolate, lookup, keep, body, Client::Waiting, report)
+            let copies = kv::copies_of(cx, *entry, &placement, &context.observer, log);
+            let FetchResult { answer, outcome } = store(cx, copies, body, client, log);
+            let outcome = FetchOutcome { status, ..outcome };
+            FetchResult { answer, outcome }
         }
         _ => {
-            let answer = forward(Ok(head), body, asked.times.response_ms);
-            by_conditions(answer, &lookup.client, &lookup.rule, Evaluate::of(lookup))
+            let answer = forward(Ok(head), body, times.response_ms);
+            let evaluate = Evaluate::of(cx.lookup);
+            let outcome = FetchOutcome {
+                status,
+                ..FetchOutcome::default()
+            };
+            FetchResult {
+                answer: by_conditions(answer, &cx.lookup.client, &cx.lookup.rule, evaluate),
+                outcome,
+            }
         }
     }
 }

@@ -1,41 +1,38 @@
-//! Looking for a copy once more, before an error is given.
+//! A second lookup before the client gets an error.
 
-use super::stale_candidate::{StaleCandidate, is_usable};
-use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::Report;
+use super::stale_candidate::StaleCandidate;
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
-use crate::flow::store::lookup::{Found, find_at_last};
+use crate::flow::store::lookup::{Found, TiersRead, find_again};
 use crate::flow::store::part_lookup::find_part;
-use std::rc::Rc;
 
-/// While the origin was asked, a neighbour may have put a copy into the Cache
-/// API; and KV may have been too slow for the request, or left alone. Now that
-/// the origin fails, what they have is better than nothing, or than an old
-/// answer that may not be served.
-pub async fn last_look<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    old: Option<StaleCandidate<H::Body>>,
-    report: &mut Report,
+/// The stored response to fall back on, now that the origin has failed. While
+/// it was asked, another isolate may have stored a copy in the Cache API; and KV
+/// may have been too slow for the first lookup. Such a copy is better than an
+/// error, or than a stale one that may not be served.
+pub async fn stale_fallback<H: Host>(
+    cx: RequestCx<'_, H>,
+    stale: Option<StaleCandidate<H::Body>>,
+    tiers_read: TiersRead,
+    log: &mut RequestLog,
 ) -> Option<StaleCandidate<H::Body>> {
-    if let Some(stands) = old.as_ref().filter(|old| old.on_error)
-        && is_usable(host, isolate, lookup, stands, report).await
+    if let Some(candidate) = &stale
+        && candidate.may_be_served(cx, log).await
     {
-        return old;
+        return stale;
     }
-    let (hit, on_error) = match find_at_last(host, isolate, lookup, report).await {
+    let (hit, stands_by) = match find_again(cx, tiers_read, log).await {
         Found::Fresh(hit) | Found::WhileRevalidate(hit) => (hit, true),
-        Found::Stale(hit, on_error) => (hit, on_error),
-        Found::Nothing(_) if old.is_none() && lookup.range.is_some() => {
-            (find_part(host, isolate, lookup, report).await?, true)
+        Found::Stale(hit, stands_by) => (hit, stands_by),
+        Found::Nothing(_) if stale.is_none() && cx.lookup.range.is_some() => {
+            (find_part(cx, log).await?, true)
         }
-        Found::Nothing(_) => return old,
+        Found::Nothing(_) => return stale,
     };
     // Another error is no better.
-    match lookup.rule.error_statuses.contains(&hit.entry.status) {
-        true => old,
-        false => Some(StaleCandidate { hit, on_error }),
+    match cx.lookup.rule.error_statuses.contains(&hit.entry.status) {
+        true => stale,
+        false => Some(StaleCandidate::new(hit, stands_by)),
     }
 }

@@ -8,7 +8,7 @@
 //! and the next requests with cookies go whole. What is stored is served
 //! before: nobody can turn a hit into a request to the origin by it.
 
-use super::pass::bypass;
+use super::pass::{PassRequest, pass};
 use crate::cache::key::cookies::{self, KeptCookie};
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of};
 use crate::cache::policy::freshness::Times;
@@ -17,12 +17,12 @@ use crate::cache::policy::withheld_fields::{
     PERSONAL_MS, cookies_of, has_own_cookie, may_need_cookies, vary_of,
 };
 use crate::cache::request::classify::{Bypass, Lookup, whole_request};
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::Answer;
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use crate::http::head::{RequestHead, ResponseHead};
-use std::rc::Rc;
 
 /// How many names of cookies, or fields, a note of the log lists, and how much
 /// of each: clients choose them.
@@ -30,11 +30,11 @@ const NAMES_MAX: usize = 5;
 const NAME_CHARS_MAX: usize = 64;
 
 /// Says which cookies, and which fields of `Vary`, the origin did not get.
-pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, report: &mut Report) {
+pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, log: &mut RequestLog) {
     let cookies = listed(cookies_of(&lookup.rule, &lookup.client));
     if !cookies.is_empty() {
-        report.say("cookie-withheld");
-        report.note(format!(
+        log.say("cookie-withheld");
+        log.note(format!(
             "cookie-withheld: the origin did not get the cookies {cookies}. If pages depend on \
              one, name it in bypass_cookies or key_cookies; if none does, in drop_cookies"
         ));
@@ -42,8 +42,8 @@ pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, report: &mut Report) {
     let fields = vary_of(&lookup.rule, &head.fields);
     let fields = listed(fields.iter().map(String::as_str));
     if !fields.is_empty() {
-        report.say("vary-on-dropped");
-        report.note(format!(
+        log.say("vary-on-dropped");
+        log.note(format!(
             "vary-on-dropped: the answer varies on {fields}, which the origin does not get, so \
              all readers get what it answers without. Name it in key_headers"
         ));
@@ -56,26 +56,26 @@ pub fn log_stripped_cookies(
     lookup: &Lookup,
     head: &ResponseHead,
     next: &ResponseDecision,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) {
     if lookup.rule.strip_set_cookie.is_empty() || !head.fields.has("set-cookie") {
         return;
     }
     match (next, cookies::kept(&head.fields, &lookup.rule)) {
         (ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. }, None) => {
-            report.say("set-cookie-stripped");
+            log.say("set-cookie-stripped");
         }
         (ResponseDecision::Forward(_), Some(KeptCookie::OfSession(name))) => {
-            report.say("session-cookie");
+            log.say("session-cookie");
             let name = listed([name].into_iter());
-            report.note(format!(
+            log.note(format!(
                 "strip_set_cookie: {name} is a cookie of a session or of a form's token, so the \
                  answer keeps its cookies, and is not stored"
             ));
         }
         (ResponseDecision::Forward(NotStored::SetCookie), Some(KeptCookie::Unnamed(name))) => {
             let name = listed([name].into_iter());
-            report.note(format!("strip_set_cookie: the rule does not name {name}"));
+            log.note(format!("strip_set_cookie: the rule does not name {name}"));
         }
         _ => {}
     }
@@ -105,7 +105,7 @@ pub fn remember(
     lookup: &Lookup,
     reason: NotStored,
     status: u16,
-    report: &Report,
+    for_its_kind: bool,
     now_ms: u64,
 ) {
     // What was asked for by credentials is of those, not of the URL.
@@ -114,7 +114,7 @@ pub fn remember(
     }
     let digest = &lookup.key.slot().digest;
     // Like hit-for-miss: an answer to an odd request tells of its like alone.
-    let key = match report.for_its_kind {
+    let key = match for_its_kind {
         true => key_of_kind(digest, kind_of(lookup)),
         false => digest.clone(),
     };
@@ -154,17 +154,27 @@ fn held_by(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> Option<String> {
 /// Sends a request whole. Where the answer is somebody's still, that is
 /// remembered for longer.
 pub async fn send_whole<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     request: &RequestHead,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Answer<H::Body> {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     let held = held_by(isolate, lookup, host.now_ms());
     let whole = host.whole_head().unwrap_or_else(|| request.clone());
-    let origin = whole_request(&isolate.rules, &whole);
-    let reason = Bypass::Personal;
-    let (answer, raw) = bypass(host, isolate, reason, &whole, &origin, None, report).await;
+    host.hold_bytes(whole.fields.bytes());
+    let to_origin = whole_request(&isolate.rules, &lookup.rule, &whole);
+    let request = PassRequest {
+        reason: Bypass::Personal,
+        request: &whole,
+        rule: &lookup.rule,
+        to_origin: &to_origin,
+    };
+    let (answer, raw) = pass(host, isolate, request, None, log).await;
     let now_ms = host.now_ms();
     let stays = raw.is_some_and(|head| stays_personal(lookup, head, now_ms));
     if let Some(key) = held.filter(|_| stays) {

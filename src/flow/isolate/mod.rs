@@ -5,4 +5,5 @@ pub mod credentials;
 pub mod inflight;
 pub mod kv_state;
 pub mod origins;
+pub mod request_cx;
 pub mod state;

@@ -26,8 +26,7 @@ pub struct Isolate {
     pub index: RefCell<PurgeIndex>,
     /// When the index was known to be complete; `None` before the first news.
     pub synced_ms: Cell<Option<u64>>,
-    /// When it was first looked for: of this, the milliseconds of the second
-    /// are as good as a die (see `flow::purge::sync`).
+    /// When it was first looked for. It seeds the jitter of `flow::purge::sync`.
     pub began_ms: Cell<Option<u64>>,
     /// Whether the ledger may be asked.
     pub ledger: Cell<LedgerBreaker>,

@@ -2,10 +2,10 @@
 //! host, and for all of them.
 //!
 //! Beyond it a host is purged softly, and at most each
-//! [`WIDEN_MS`](crate::cache::ledger::wire::WIDEN_MS): what is written to meanwhile is
+//! [`WIDEN_MS`]: what is written to meanwhile is
 //! noted as pending, and counts with the next news at the end of it. (Nobody
 //! serves anything by an index that has not had news since.) Hosts beyond
-//! [`HOSTS_MAX`](crate::cache::ledger::wire::HOSTS_MAX) share buckets.
+//! [`HOSTS_MAX`] share buckets.
 
 use super::owners::{Apart, COLUMNS, NOBODY, Owner, read_owner};
 use super::sql::{Sql, Value};

@@ -18,10 +18,10 @@ use crate::cache::origin::concurrency_limit;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::origin::outcomes::reader_of;
 use crate::cache::policy::freshness::Times;
-use crate::cache::request::classify::OriginRequest;
+use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::isolate::origins::{Admission, OriginCaller, Refusal};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, OriginTimeouts, Upload};
 use crate::http::head::ResponseHead;
 use crate::http::url::{Url, canonical_path};
@@ -83,7 +83,7 @@ pub struct UpstreamResponse<B> {
 
 /// Makes the request that goes out. (Not a type parameter: each would be a
 /// copy of this module in the wasm.)
-pub type MakeRequest<'a> = dyn FnMut(&mut Report) -> OriginRequest + 'a;
+pub type MakeRequest<'a> = dyn FnMut(&mut RequestLog) -> OriginRequest + 'a;
 
 /// Asks for an answer. `request` is made right before it leaves, each time: a
 /// purge may have come in the meantime.
@@ -93,7 +93,7 @@ pub async fn ask<H: Host>(
     question: UpstreamRequest<'_>,
     body: Option<H::Body>,
     request: &mut MakeRequest<'_>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> UpstreamResponse<H::Body> {
     let rules = &isolate.rules;
     let deadline_ms = rules.origin_deadline_seconds.saturating_mul(1000);
@@ -106,7 +106,7 @@ pub async fn ask<H: Host>(
         body,
         sent: false,
         request,
-        report,
+        log,
     };
     let url = question.url;
     let first = match rules.origin_of(&url.host) {
@@ -121,7 +121,7 @@ pub async fn ask<H: Host>(
     if !asking.may_go_on() || !has_failed {
         return asked;
     }
-    asking.report.say("backup");
+    asking.log.say("backup");
     let name = name(backup.scheme, &backup.host);
     let other = asking.one(&name, Some(backup), 0).await;
     better(asked, other)
@@ -151,7 +151,7 @@ struct Asking<'a, 'r, H: Host> {
     /// Whether an origin may have seen the request.
     sent: bool,
     request: &'a mut MakeRequest<'r>,
-    report: &'a mut Report,
+    log: &'a mut RequestLog,
 }
 
 impl<'a, H: Host> Asking<'a, '_, H> {
@@ -182,7 +182,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
             if !may || !origins.may_repeat(&asker, limits, now_ms) {
                 break;
             }
-            self.report.say("retried");
+            self.log.say("retried");
             self.host.sleep(pause_ms).await;
             asked = better(asked, self.once(name, backup, &asker).await);
         }
@@ -229,11 +229,11 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         // before the origin is asked: a purge that is ordered while the answer
         // is on its way has a larger one, and kills it.
         let seen = self.isolate.seen();
-        let mut request = (self.request)(self.report);
+        let mut request = (self.request)(self.log);
         if let Some(origin) = backup {
             request = request.to(origin, self.question.url);
         }
-        self.report.origin += 1;
+        self.log.origin += 1;
         self.sent = true;
         let body_seconds = self.isolate.rules.origin_body_timeout_seconds;
         let patience = OriginTimeouts {
@@ -291,12 +291,12 @@ impl<'a, H: Host> Asking<'a, '_, H> {
             let ahead = match entered {
                 Ok(pass) => return Ok(pass),
                 Err(Refusal::Open(ms)) => {
-                    self.report.say("circuit-open");
+                    self.log.say("circuit-open");
                     let seconds = ms.div_ceil(1000);
                     return Err(OriginFailure::CircuitOpen { seconds });
                 }
                 Err(Refusal::Resting(ms)) => {
-                    self.report.say("retry-after");
+                    self.log.say("retry-after");
                     let seconds = ms.div_ceil(1000);
                     return Err(OriginFailure::Resting { seconds });
                 }
@@ -306,10 +306,10 @@ impl<'a, H: Host> Asking<'a, '_, H> {
                 turn = origins.queue(asker, now_ms, until_ms);
             }
             if turn.is_none() || now_ms >= until_ms {
-                self.report.say("origin-busy");
+                self.log.say("origin-busy");
                 return Err(OriginFailure::TooBusy);
             }
-            self.report.say("queued");
+            self.log.say("queued");
             let left_ms = until_ms.saturating_sub(now_ms);
             self.host
                 .sleep(concurrency_limit::look_ms(ahead).min(left_ms))
@@ -337,7 +337,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
     }
 
     fn note(&mut self, name: &str, what: impl std::fmt::Display) {
-        self.report.note(format!("{name}: {what}"));
+        self.log.note(format!("{name}: {what}"));
     }
 
     /// No origin was asked.

@@ -9,7 +9,7 @@ use crate::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt};
 use crate::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, ParsedPurge, Refusal, ResolvedPurge};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::problem::{PartErrors, Problem};
-use crate::flow::response::request_log::{Report, log_problem};
+use crate::flow::response::request_log::{RequestLog, log_problem};
 use crate::flow::runtime::host::{BodyError, Host, LedgerReply};
 use crate::flow::runtime::timeout::with_timeout;
 use crate::http::date;
@@ -70,7 +70,7 @@ pub async fn take<H: Host>(
     body: &[u8],
     sender: Sender<'_>,
     draft: Result<ParsedPurge, NotOrder>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Result<AppendOutcome, Problem> {
     let mut draft = draft.map_err(not_order)?;
     draft.check_size().map_err(not_order)?;
@@ -84,7 +84,7 @@ pub async fn take<H: Host>(
     }
     let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
     if draft.dry_run {
-        report.note(format!("dry run by {}", key.name));
+        log.note(format!("dry run by {}", key.name));
         return Ok(AppendOutcome::Dry(settled, draft.refused));
     }
     let order = Order {
@@ -101,7 +101,7 @@ pub async fn take<H: Host>(
         scope: key.permit.scope().map(ToString::to_string),
     };
     let receipt = append(host, isolate, &request.url.host, &order).await?;
-    note(report, &receipt);
+    note(log, &receipt);
     Ok(AppendOutcome::Done(receipt))
 }
 
@@ -162,7 +162,7 @@ fn refused(status: u16, title: &'static str, errors: Vec<Refusal>) -> Problem {
 /// How many selectors a log line names: the receipt has them all.
 const NOTED_MAX: usize = 20;
 
-fn note(report: &mut Report, receipt: &Receipt) {
+fn note(log: &mut RequestLog, receipt: &Receipt) {
     let key = receipt.key.as_deref().unwrap_or_default();
     let mut text = format!("purge {} by {key} ({})", receipt.sequence, receipt.via);
     for (word, names) in [("hard", &receipt.hard), ("soft", &receipt.soft)] {
@@ -174,7 +174,7 @@ fn note(report: &mut Report, receipt: &Receipt) {
             text.push_str(&format!(" and {} more", more + 1));
         }
     }
-    report.note(text);
+    log.note(text);
 }
 
 impl AppendOutcome {

@@ -8,6 +8,7 @@
 //! it. Where a host has very many (`cache::purge::write_rate`), they go to the ledger
 //! together, some seconds later.
 
+use crate::cache::config::rule::Rule;
 use crate::cache::config::rules::Rules;
 use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::Order;
@@ -36,10 +37,11 @@ pub enum WriteTurn {
 pub fn turn_of<H: Host>(
     host: &H,
     isolate: &Isolate,
+    rule: &Rule,
     request: &RequestHead,
     answer: &ResponseHead,
 ) -> Option<WriteTurn> {
-    let selectors = selectors(&isolate.rules, request, answer);
+    let selectors = selectors(&isolate.rules, rule, request, answer);
     if selectors.is_empty() {
         return None;
     }
@@ -84,13 +86,16 @@ pub fn is_unsafe(method: &Method) -> bool {
     }
 }
 
-fn selectors(rules: &Rules, request: &RequestHead, answer: &ResponseHead) -> Vec<Selector> {
+fn selectors(
+    rules: &Rules,
+    rule: &Rule,
+    request: &RequestHead,
+    answer: &ResponseHead,
+) -> Vec<Selector> {
     // §4.4: a successful answer is a 2xx or 3xx.
     if !is_unsafe(&request.method) || !(200..400).contains(&answer.status) {
         return Vec::new();
     }
-    let target = cache_key::canonical_path(&request.url);
-    let rule = rules.rule_for(&target);
     if !rule.invalidate_on_write {
         return Vec::new();
     }

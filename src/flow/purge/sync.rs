@@ -20,16 +20,19 @@
 //! questions of the isolate back (`cache::purge::ledger_breaker`), but for orders:
 //! those are signed and few, and their senders want to know.
 
+use crate::cache::jitter;
 use crate::cache::ledger::wire::Order;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::QUESTION_MS_MAX;
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::{Isolate, LedgerClock};
 use crate::flow::response::request_log::log_problem;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, LedgerReply};
 use crate::flow::runtime::timeout::with_timeout;
 use futures_channel::oneshot;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// How long one request waits for the ledger, in all. It is 10 to 300 ms away.
@@ -96,8 +99,8 @@ impl IndexState {
 /// isolates of a data centre come at once.
 fn turn_ms(isolate: &Isolate) -> u64 {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
-    let die = isolate.began_ms.get().unwrap_or(0) % 1000;
-    lag_ms / 2 + lag_ms / 4 * die / 1000
+    let began_ms = isolate.began_ms.get().unwrap_or(0);
+    jitter::shortened(lag_ms / 4 * 3, 1.0 / 3.0, began_ms, 0)
 }
 
 /// How old the index is, in milliseconds.
@@ -119,26 +122,21 @@ fn heed_clock<H: Host>(host: &H, isolate: &Isolate) {
     }
 }
 
-/// Sees to it that the index is young enough to answer with, if it can be
-/// done. `site` is the host name of the request, which has waited for so many
-/// milliseconds already.
-pub async fn bring_up_to_date<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    site: &str,
-    waited_ms: &mut u64,
-) -> IndexState {
+/// Brings the index up to date before it decides, if that can be done within
+/// what is left of the request's wait.
+pub async fn bring_up_to_date<H: Host>(cx: RequestCx<'_, H>) -> IndexState {
+    let RequestCx { host, isolate, .. } = cx;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     heed_clock(host, isolate);
     match age(host, isolate) {
         Some(age) if age < lag_ms => {
             let in_turn = age >= turn_ms(isolate) || must_ask(host, isolate);
-            look_later(host, isolate, site, in_turn);
+            look_later(host, isolate, cx.site(), in_turn);
             return IndexState::Young;
         }
         _ => {}
     }
-    boxed(wait_for_news(host, isolate, site, waited_ms)).await
+    boxed(wait_for_news(host, isolate, cx.site(), cx.ledger_wait_ms)).await
 }
 
 /// Renews the index, or waits for whoever does.
@@ -146,13 +144,13 @@ async fn wait_for_news<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
-    waited_ms: &mut u64,
+    waited_ms: &Cell<u64>,
 ) -> IndexState {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
     let mut asks = true;
     while is_old() && asks {
-        let left_ms = LEDGER_WAIT_MS.saturating_sub(*waited_ms);
+        let left_ms = LEDGER_WAIT_MS.saturating_sub(waited_ms.get());
         let began_ms = host.now_ms();
         match asking_ms(host, isolate) {
             None if may_ask(host, isolate) => {
@@ -173,7 +171,7 @@ async fn wait_for_news<H: Host>(
         }
         // Whatever the clock does, this ends.
         let took_ms = host.now_ms().saturating_sub(began_ms).max(1);
-        *waited_ms = waited_ms.saturating_add(took_ms);
+        waited_ms.set(waited_ms.get().saturating_add(took_ms));
     }
     if is_old() {
         // Others may have heard from it.

@@ -70,3 +70,14 @@ pub fn error_page<B>(status: u16, text: &str) -> Answer<B> {
         length: None,
     }
 }
+
+/// The page for a request that is refused because those that wait hold all the
+/// memory they may. It is in no log: the host says so.
+pub fn overloaded<B>() -> Answer<B> {
+    let text = "Service unavailable: too many requests are waiting. Try again in a moment.\n";
+    let mut page = error_page(503, text);
+    page.fields
+        .add("cache-status", "edgekeep; detail=overloaded");
+    page.fields.add("retry-after", "1");
+    page
+}

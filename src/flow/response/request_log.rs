@@ -1,19 +1,16 @@
 //! Saying why: `Cache-Status` (RFC 9211) on every answer, and one structured
 //! log line a request.
 
-use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::reuse::Age;
-use crate::flow::isolate::inflight::Flight;
-use crate::flow::runtime::host::{Host, StoreObserver, Tier};
+use crate::flow::runtime::host::{Host, Tier};
 use crate::http::json_object::print;
 use serde::Serialize;
 use std::ops::Not;
-use std::rc::Rc;
 
 /// What happened to a request. Its JSON is the request's log line, without the
 /// fields that are skipped.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Report {
+pub struct RequestLog {
     /// `request`, `fragment`, `refresh` or `purge`.
     pub event: &'static str,
     /// Host of the request.
@@ -68,40 +65,15 @@ pub struct Report {
     /// RFC 9211 `collapsed`: another request asked for this one, too.
     #[serde(skip_serializing_if = "Not::not")]
     pub collapsed: bool,
-    /// Why there was no answer of the origin.
-    #[serde(skip)]
-    pub failure: Option<OriginFailure>,
-    /// Who wants to know what becomes of the copies.
-    #[serde(skip)]
-    pub landed: StoreObserver,
-    /// The flight that this request leads.
-    #[serde(skip)]
-    pub leads: Option<Rc<Flight>>,
-    /// Whether the origin's answer depends on what the request asked with, so
-    /// that it tells nothing of what others would get.
-    #[serde(skip)]
-    pub for_its_kind: bool,
     /// Words for RFC 9211 `detail`.
     #[serde(skip)]
     pub detail: Vec<&'static str>,
-    /// Whether KV was left unread: it failed, was slow, or is left alone.
-    #[serde(skip)]
-    pub kv_unread: bool,
-    /// Whether KV is asked because nothing else is left.
-    #[serde(skip)]
-    pub last_look: bool,
-    /// When the tiers were looked into last, in milliseconds since 1970.
-    #[serde(skip)]
-    pub looked_ms: u64,
-    /// How long the request has waited for the ledger, in milliseconds.
-    #[serde(skip)]
-    pub ledger_ms: u64,
     /// When the request came, in milliseconds since 1970.
     #[serde(skip)]
     pub began_ms: u64,
 }
 
-impl Report {
+impl RequestLog {
     /// Notes something for the log.
     pub fn note(&mut self, text: String) {
         self.notes.push(text);
@@ -124,13 +96,6 @@ impl Report {
     pub fn set_knowledge(&mut self, word: Option<&'static str>) {
         if let Some(word) = word {
             self.say(word);
-        }
-    }
-
-    /// Notes that the origin is being asked for all who wait.
-    pub fn note_asking(&self, now_ms: u64) {
-        if let Some(flight) = &self.leads {
-            flight.asks(now_ms);
         }
     }
 
@@ -181,8 +146,14 @@ impl Report {
         text
     }
 
+    /// Whether it is a hit of which there is nothing to say but its tier: such
+    /// lines are written only by `log_hits`.
+    pub fn is_plain_hit(&self) -> bool {
+        self.cache == "hit" && self.notes.is_empty() && self.detail.len() <= 1
+    }
+
     /// Writes the log line.
-    pub fn log<H: Host>(&mut self, host: &H) {
+    pub fn write<H: Host>(&mut self, host: &H) {
         self.ms = host.now_ms().saturating_sub(self.began_ms);
         host.log(&print(self));
     }

@@ -1,7 +1,7 @@
 //! The platform, as the flow sees it: a few verbs.
 //!
 //! There are two hosts, the real one (`cloudflare`) and a simulated world with
-//! virtual time and faults (`tests/world`).
+//! virtual time and faults (`tests/kit/world`).
 
 use crate::cache::key::cache_key::Slot;
 use crate::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
@@ -9,7 +9,8 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::zone_purge::ZoneResponse;
-use crate::cache::request::classify::OriginRequest;
+use crate::cache::request::classify::Plan;
+use crate::cache::request::origin_request::OriginRequest;
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use std::any::Any;
@@ -265,10 +266,23 @@ pub trait Host: Clone + 'static {
         None
     }
 
-    /// The client's request with all its fields, where `serve_as` was given
+    /// The client's request with all its fields, where `serve` was given
     /// only those of its fields that are read; `None` if it was given all.
     fn whole_head(&self) -> Option<RequestHead> {
         None
+    }
+
+    /// Whether there is memory for a request that has to wait. It holds that
+    /// memory until it ends.
+    fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
+        let _ = (plan, head, has_body);
+        true
+    }
+
+    /// A request that is looked up holds so many bytes from now on, should it
+    /// have to wait.
+    fn hold_bytes(&self, bytes: usize) {
+        let _ = bytes;
     }
 
     /// Asks the origin. A body that takes longer than it may breaks off; one
@@ -291,15 +305,16 @@ pub trait Host: Clone + 'static {
         None
     }
 
-    /// Whether a body begins as gzip does, with the bytes `1f 8b` (RFC 1952
-    /// §2.3.1), as soon as these have come; not if they have not within
-    /// `timeout_ms`. Gives the body back, unless it broke off.
-    async fn begins_as_gzip(
+    /// Whether a body is gzip from its first byte to its last (RFC 1952), has at
+    /// most `most` bytes once it is decoded, and has come within `timeout_ms`.
+    /// Gives the body back as it was, unless it broke off.
+    async fn is_gzip(
         &self,
         body: Self::Body,
+        most: u64,
         timeout_ms: u64,
     ) -> (bool, Option<Self::Body>) {
-        let _ = timeout_ms;
+        let _ = (most, timeout_ms);
         (true, Some(body))
     }
 

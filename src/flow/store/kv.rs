@@ -15,65 +15,98 @@ use crate::cache::request::classify::Lookup;
 use crate::cache::store::kv_admission;
 use crate::cache::store::kv_breaker::{BODY_FAILED, LAST_READ_MS_MAX, READ_MS_MAX, WriteFault};
 use crate::flow::isolate::kv_state::KvState;
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::{Report, log_problem};
+use crate::flow::response::request_log::{RequestLog, log_problem};
 use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
 use crate::flow::runtime::timeout::with_timeout;
 use std::pin::Pin;
 use std::rc::Rc;
 
-/// Copies are not written, because KV refuses them.
-pub const PAUSED: &str = "kv-writes-paused";
-/// Copies are not written, because the day had its share.
-pub const SPENT: &str = "kv-budget-spent";
-
-/// The copies of an answer: where they go, and who wants to know if they have
-/// come there.
-pub fn copies_of<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    entry: Entry,
-    taken: &StorePlacement,
-    report: &mut Report,
-) -> StoreRequest {
-    let mut keep = copies_but(host, isolate, lookup, entry, taken, &[], report);
-    keep.landed = report.landed.clone().and(keep.landed);
-    keep
+/// Why KV gets no copy that the policy would give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvRefusal {
+    /// KV has refused writes lately.
+    Paused,
+    /// The day's writes are spent.
+    Spent,
 }
 
-/// The same, but for the places that others have taken, and of no interest to
-/// those who wait for the answer.
-pub fn copies_but<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+impl KvRefusal {
+    /// A word for logs and `Cache-Status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Paused => "kv-writes-paused",
+            Self::Spent => "kv-budget-spent",
+        }
+    }
+}
+
+/// The copies that are made of a response.
+pub struct Copies {
+    /// The entry, where it goes, and who observes that.
+    pub keep: StoreRequest,
+    /// Why KV is not among the places.
+    pub kv_refusal: Option<KvRefusal>,
+}
+
+/// The copies of a response: where they go, and who observes if they have come
+/// there.
+pub fn copies_of<H: Host>(
+    cx: RequestCx<'_, H>,
     entry: Entry,
-    taken: &StorePlacement,
+    placement: &StorePlacement,
+    observer: &StoreObserver,
+    log: &mut RequestLog,
+) -> Copies {
+    let mut copies = copies_but(cx, entry, placement, &[], log);
+    copies.keep.landed = observer.clone().and(copies.keep.landed);
+    copies
+}
+
+/// The same, without the places in `but`, where another response lies by now.
+pub fn copies_but<H: Host>(
+    cx: RequestCx<'_, H>,
+    entry: Entry,
+    placement: &StorePlacement,
     but: &[(Tier, Slot)],
-    report: &mut Report,
-) -> StoreRequest {
+    log: &mut RequestLog,
+) -> Copies {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     let tiers = tiers_for(lookup, &entry).into_iter();
-    let places = tiers.filter_map(|tier| Some((tier, taken.slot_for(tier, lookup, &entry)?)));
+    let places = tiers.filter_map(|tier| Some((tier, placement.slot_for(tier, lookup, &entry)?)));
     let mut places: Vec<_> = places.filter(|place| !but.contains(place)).collect();
     let mut landed = StoreObserver::default();
+    let mut kv_refusal = None;
     if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {
         let doubted = isolate.kv.doubted.borrow_mut().remove(&slot.digest);
-        let proof = match (doubted || taken.seen_before, taken.written) {
+        let proof = match (doubted || placement.seen_before, placement.written) {
             (_, true) => Proof::Write,
             (true, false) => Proof::Found,
             (false, false) => Proof::None,
         };
-        if admits(host, isolate, lookup, &entry, proof, report) {
+        let earned = is_earned(isolate, lookup, &entry, proof);
+        kv_refusal = earned.then(|| refusal(host, isolate)).flatten();
+        log.detail.extend(kv_refusal.map(KvRefusal::word));
+        if earned && kv_refusal.is_none() {
+            count(isolate);
             landed = watch(host, isolate);
         } else {
             places.retain(|(tier, _)| *tier != Tier::Kv);
         }
     }
-    StoreRequest {
-        entry,
-        places,
-        landed,
+    Copies {
+        keep: StoreRequest {
+            entry,
+            places,
+            landed,
+        },
+        kv_refusal,
     }
 }
 
@@ -110,20 +143,13 @@ enum Proof {
     Write,
 }
 
-/// Whether KV gets a copy of an answer that it may have. The answer counts as
-/// fetched, and the copy as written.
-fn admits<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    lookup: &Lookup,
-    entry: &Entry,
-    proof: Proof,
-    report: &mut Report,
-) -> bool {
+/// Whether a response is asked for often enough to be copied to KV. It counts
+/// as fetched.
+fn is_earned(isolate: &Isolate, lookup: &Lookup, entry: &Entry, proof: Proof) -> bool {
     if !kv_admission::is_of_use(&lookup.rule, entry) {
         return false;
     }
-    let earned = match lookup.rule.kv {
+    match lookup.rule.kv {
         Kv::Never => false,
         Kv::Always => true,
         Kv::Earned if matches!(proof, Proof::Write) => false,
@@ -132,33 +158,26 @@ fn admits<H: Host>(
             let known = isolate.kv.doorkeeper.borrow_mut().knew(digest);
             known || matches!(proof, Proof::Found)
         }
-    };
-    earned && may_write(host, isolate, report)
+    }
 }
 
-fn may_write<H: Host>(host: &H, isolate: &Isolate, report: &mut Report) -> bool {
+/// Why KV is not written now, if so. A spent budget is logged once a day.
+fn refusal<H: Host>(host: &H, isolate: &Isolate) -> Option<KvRefusal> {
     let (kv, now_ms) = (&isolate.kv, host.now_ms());
     if kv.writes.get().are_paused(now_ms) {
-        report.detail.push(PAUSED);
-        return false;
+        return Some(KvRefusal::Paused);
     }
-    let Some(most) = isolate.rules.kv_writes_per_day else {
-        return true;
-    };
-    if !kv.budget.get().allows(most, now_ms) {
-        report.detail.push(SPENT);
-        let today = Some(now_ms / DAY_MS);
-        if kv.spent_day.replace(today) != today {
-            log_problem(
-                host,
-                "kv",
-                &format!("{SPENT}: this day has had {most} writes"),
-            );
-        }
-        return false;
+    let most = isolate.rules.kv_writes_per_day?;
+    if kv.budget.get().allows(most, now_ms) {
+        return None;
     }
-    count(isolate);
-    true
+    let today = Some(now_ms / DAY_MS);
+    if kv.spent_day.replace(today) != today {
+        let word = KvRefusal::Spent.word();
+        let problem = format!("{word}: this day has had {most} writes");
+        log_problem(host, "kv", &problem);
+    }
+    Some(KvRefusal::Spent)
 }
 
 /// Counts a write, where there is a budget.
@@ -196,7 +215,11 @@ fn landed<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
         Some(ms) => log_problem(
             host,
             "kv",
-            &format!("{PAUSED} for {} s: {problem}", ms / 1000),
+            &format!(
+                "{} for {} s: {problem}",
+                KvRefusal::Paused.word(),
+                ms / 1000
+            ),
         ),
         None if silent => {}
         None => log_problem(host, "kv", problem),
@@ -226,28 +249,37 @@ pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
 /// An entry's text and body, if there is one.
 type Held<B> = Option<(String, Option<B>)>;
 
+/// Which lookup of a request reads KV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Before the origin is asked: a slow KV counts as empty.
+    First,
+    /// After the origin has failed: KV has more time, and is read although it
+    /// has been slow or failing of late.
+    Last,
+}
+
 /// Reads a slot of KV, unless it has been slow or failing of late. What takes
-/// longer than [`READ_MS_MAX`] counts as missing: the origin is asked instead.
-/// The report then knows that KV is unread, and where the origin fails too,
-/// `report.last_look` has more time.
+/// longer than [`READ_MS_MAX`], at the last attempt [`LAST_READ_MS_MAX`], counts
+/// as missing. An error says why KV is unread.
 pub async fn recall<H: Host>(
     host: &H,
     isolate: &Isolate,
     slot: &Slot,
-    report: &mut Report,
+    attempt: Attempt,
+    log: &mut RequestLog,
 ) -> Result<Held<H::Body>, String> {
     let kv = &isolate.kv;
     if kv.doubted.borrow().contains(&slot.digest) {
         return Ok(None);
     }
-    if !report.last_look && kv.reads.get().are_paused(host.now_ms()) {
-        report.kv_unread = true;
+    if attempt == Attempt::First && kv.reads.get().are_paused(host.now_ms()) {
         return Err("left alone for a while".to_owned());
     }
-    report.reads.push(Tier::Kv.word());
-    let most_ms = match report.last_look {
-        true => LAST_READ_MS_MAX,
-        false => READ_MS_MAX,
+    log.reads.push(Tier::Kv.word());
+    let most_ms = match attempt {
+        Attempt::First => READ_MS_MAX,
+        Attempt::Last => LAST_READ_MS_MAX,
     };
     let (host_then, slot) = (host.clone(), slot.clone());
     let mut read = Box::pin(async move { host_then.recall(Tier::Kv, &slot).await });
@@ -264,10 +296,7 @@ pub async fn recall<H: Host>(
             reads.worked(now_ms);
             None
         }
-        Err(problem) => {
-            report.kv_unread = true;
-            reads.failed(problem, now_ms)
-        }
+        Err(problem) => reads.failed(problem, now_ms),
     };
     kv.reads.set(reads);
     if let (Some(ms), Err(problem)) = (pause_ms, &held) {

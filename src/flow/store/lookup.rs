@@ -1,17 +1,17 @@
 //! Looking an answer up: tier by tier, and within a tier by variant.
 
-use super::kv;
+use super::kv::{self, Attempt};
 use super::store_placement::StorePlacement;
 use crate::cache::config::rule::Kv;
 use crate::cache::key::cache_key::Slot;
 use crate::cache::policy::entry::Entry;
-use crate::cache::policy::reuse::{Age, ReuseVerdict, Unusable, as_stale, judge};
+use crate::cache::policy::reuse::{Age, ReuseVerdict, Unusable, judge, may_serve_stale};
 use crate::cache::policy::variant_slots::{Path, Resident};
-use crate::cache::policy::window::Window;
 use crate::cache::request::classify::Lookup;
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::sync;
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, Tier};
 use std::rc::Rc;
@@ -62,100 +62,102 @@ pub enum MissReason {
     Unauthorized,
 }
 
-/// What is known after looking.
+/// What a lookup came to.
 #[derive(Debug)]
 pub struct Search<B> {
     /// What was found.
     pub found: Found<B>,
     /// Which slots are taken by other variants.
-    pub taken: StorePlacement,
+    pub placement: StorePlacement,
+    /// Which tiers have been read, and when.
+    pub tiers_read: TiersRead,
+}
+
+/// Which tiers a lookup has read, and when: [`find_again`] reads what may hold
+/// more by now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TiersRead {
+    /// When the lookup ended, in milliseconds since 1970.
+    pub ended_ms: u64,
+    /// Whether KV was left unread: it failed, was slow, or is paused.
+    pub kv_unread: bool,
 }
 
 /// Looks in the Cache API, then in KV if the rule says so. An entry that is
 /// fresh, or may be served while it is refreshed, ends the search; of two
 /// stale ones the younger counts.
-pub async fn find<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    report: &mut Report,
-) -> Search<H::Body> {
+pub async fn find<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Search<H::Body> {
     let enough = |found: &Found<_>| matches!(found, Found::Fresh(_) | Found::WhileRevalidate(_));
-    search(host, isolate, lookup, tiers_of(lookup), enough, report).await
+    let mut search = TierSearch::new(cx, Attempt::First, log);
+    let found = search.find(tiers_of(cx.lookup), enough).await;
+    search.end(found)
 }
 
-/// As [`find`], but looks on until something is fresh, and came after
+/// As [`find`], but looks on until something is fresh, and was received after
 /// `after_ms` if that is given: another data centre may have refreshed the
 /// entry, and KV have the new one.
 pub async fn find_fresh<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
+    cx: RequestCx<'_, H>,
     after_ms: Option<u64>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Search<H::Body> {
     let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);
     let enough = |found: &Found<_>| matches!(found, Found::Fresh(hit) if newer(hit));
-    search(host, isolate, lookup, tiers_of(lookup), enough, report).await
+    let mut search = TierSearch::new(cx, Attempt::First, log);
+    let found = search.find(tiers_of(cx.lookup), enough).await;
+    search.end(found)
 }
 
-/// As [`find`], once more and where there may be something by now: in the
-/// Cache API if time has passed since that look, in KV if that was left unread.
-/// Whatever may be served is enough.
-pub async fn find_at_last<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    report: &mut Report,
+/// As [`find`], after the origin has failed, where there may be something by
+/// now: in the Cache API if time has passed since that lookup, in KV if that
+/// was left unread. Whatever may be served is enough.
+pub async fn find_again<H: Host>(
+    cx: RequestCx<'_, H>,
+    first: TiersRead,
+    log: &mut RequestLog,
 ) -> Found<H::Body> {
-    let has_waited = host.now_ms() > report.looked_ms;
-    let tiers: &[Tier] = match (has_waited, report.kv_unread) {
+    let has_waited = cx.now_ms() > first.ended_ms;
+    let tiers: &[Tier] = match (has_waited, first.kv_unread) {
         (true, true) => &[Tier::CacheApi, Tier::Kv],
         (true, false) => &[Tier::CacheApi],
         (false, true) => &[Tier::Kv],
         (false, false) => &[],
     };
     let enough = |found: &Found<_>| !matches!(found, Found::Stale(_, false) | Found::Nothing(_));
-    report.last_look = true;
-    let search = search(host, isolate, lookup, tiers, enough, report).await;
-    report.last_look = false;
-    report.kv_unread = false;
-    search.found
+    TierSearch::new(cx, Attempt::Last, log)
+        .find(tiers, enough)
+        .await
 }
 
-/// Looks in KV alone: what all data centres share.
-pub async fn find_in_kv<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    report: &mut Report,
-) -> Search<H::Body> {
-    let mut taken = StorePlacement::default();
-    let found = find_in(host, isolate, lookup, Tier::Kv, &mut taken, report).await;
-    Search { found, taken }
+/// Looks in KV, which all data centres share, and if nothing is fresh there, in
+/// the Cache API as well: what is fetched then goes to both, and in neither
+/// takes the place of another variant.
+pub async fn find_in_kv<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Search<H::Body> {
+    let enough = |found: &Found<_>| matches!(found, Found::Fresh(_));
+    let mut search = TierSearch::new(cx, Attempt::First, log);
+    let found = search.find(&[Tier::Kv, Tier::CacheApi], enough).await;
+    search.end(found)
 }
 
-async fn search<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    tiers: &[Tier],
-    enough: impl Fn(&Found<H::Body>) -> bool,
-    report: &mut Report,
-) -> Search<H::Body> {
-    let mut search = Search {
-        found: Found::Nothing(MissReason::Uri),
-        taken: StorePlacement::default(),
-    };
-    for tier in tiers {
-        let found = find_in(host, isolate, lookup, *tier, &mut search.taken, report).await;
-        search.found = better(search.found, found);
-        if enough(&search.found) {
-            break;
-        }
+/// Where a response is stored that names its own key (`No-Vary-Search`), if that
+/// is another one than was looked up: in the slots that are free there.
+pub async fn placement_by_answer<H: Host>(
+    cx: RequestCx<'_, H>,
+    keyed: &Rc<Lookup>,
+    placement: &StorePlacement,
+    log: &mut RequestLog,
+) -> Option<StorePlacement> {
+    if keyed.key.slot() == cx.lookup.key.slot() {
+        return None;
     }
-    report.looked_ms = host.now_ms();
-    search
+    let mut search = TierSearch::new(cx.with_lookup(keyed), Attempt::First, log);
+    for tier in tiers_of(keyed) {
+        drop(search.find_in(*tier).await);
+    }
+    let mut there = search.placement;
+    there.seen_before |= placement.seen_before;
+    there.written |= placement.written;
+    Some(there)
 }
 
 fn tiers_of(lookup: &Lookup) -> &'static [Tier] {
@@ -189,96 +191,181 @@ fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
     }
 }
 
-async fn find_in<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    tier: Tier,
-    taken: &mut StorePlacement,
-    report: &mut Report,
+/// Looks into one slot of the Cache API.
+pub async fn find_in_slot<H: Host>(
+    cx: RequestCx<'_, H>,
+    slot: &Slot,
+    log: &mut RequestLog,
 ) -> Found<H::Body> {
-    let mut path = Path::default();
-    let mut found = Found::Nothing(MissReason::Uri);
-    while let Some(slot) = path.next(lookup) {
-        found = find_in_slot(host, isolate, lookup, tier, &slot, report).await;
-        match found {
-            Found::Nothing(MissReason::Variant(resident)) => path.pass(resident),
-            _ => break,
-        }
-        found = Found::Nothing(MissReason::Uri);
-    }
-    taken.seen_before |= !matches!(found, Found::Nothing(MissReason::Uri));
-    taken.written |= match &found {
-        Found::Nothing(missing) => *missing == MissReason::Written,
-        Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
-            is_written(isolate, &hit.entry, host.now_ms())
-        }
-        Found::Fresh(_) => false,
-    };
-    if !path.names().is_empty() {
-        if matches!(found, Found::Nothing(MissReason::Uri)) {
-            found = Found::Nothing(MissReason::Variant(Resident {
-                names: path.names().to_vec(),
-                is_of_use: true,
-            }));
-        }
-        taken.add_path(tier, path, lookup.key.slot());
-    }
-    found
+    TierSearch::new(cx, Attempt::First, log)
+        .find_in_slot(Tier::CacheApi, slot)
+        .await
 }
 
-/// Looks into one slot of one tier.
-pub async fn find_in_slot<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    tier: Tier,
-    slot: &Slot,
-    report: &mut Report,
-) -> Found<H::Body> {
-    let Some((entry, body)) = recall(host, isolate, tier, slot, report).await else {
-        return Found::Nothing(MissReason::Uri);
-    };
-    // Reading took time, in which a purge may have come in force.
-    let site = &lookup.key.url.host;
-    let knowledge = sync::bring_up_to_date(host, isolate, site, &mut report.ledger_ms).await;
-    report.set_knowledge(knowledge.word());
-    let (verdict, purged) = {
-        let index = isolate.index.borrow();
-        let index = knowledge.counts(isolate).then_some(&*index);
-        let verdict = judge(&entry, lookup, index, host.now_ms());
-        let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
-        let purged = index
-            .filter(|_| other)
-            .map(|index| entry.purge_state(index));
-        (verdict, purged)
-    };
-    let (_, stands) = as_stale(&entry, purged, host.now_ms());
-    let is_of_use = stands != Window::Gone;
-    let early = matches!(verdict, ReuseVerdict::Early(_));
-    let is_purged = verdict == ReuseVerdict::Unusable(Unusable::Purged);
-    let missing = match is_purged && is_written(isolate, &entry, host.now_ms()) {
-        true => MissReason::Written,
-        false => MissReason::Purged,
-    };
-    let hit = |age| Hit {
-        entry,
-        body,
-        tier,
-        slot: slot.clone(),
-        age,
-        early,
-    };
-    match verdict {
-        ReuseVerdict::Fresh(age) | ReuseVerdict::Early(age) => Found::Fresh(hit(age)),
-        ReuseVerdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
-        ReuseVerdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
-        ReuseVerdict::OtherVariant(names) => {
-            Found::Nothing(MissReason::Variant(Resident { names, is_of_use }))
+/// A lookup under way.
+struct TierSearch<'a, 'l, H> {
+    cx: RequestCx<'a, H>,
+    attempt: Attempt,
+    placement: StorePlacement,
+    kv_unread: bool,
+    log: &'l mut RequestLog,
+}
+
+impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
+    fn new(cx: RequestCx<'a, H>, attempt: Attempt, log: &'l mut RequestLog) -> Self {
+        Self {
+            cx,
+            attempt,
+            placement: StorePlacement::default(),
+            kv_unread: false,
+            log,
         }
-        ReuseVerdict::Unusable(Unusable::OtherKey) => Found::Nothing(MissReason::Uri),
-        ReuseVerdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
-        ReuseVerdict::Unusable(Unusable::Unauthorized) => Found::Nothing(MissReason::Unauthorized),
+    }
+
+    fn end(self, found: Found<H::Body>) -> Search<H::Body> {
+        Search {
+            found,
+            placement: self.placement,
+            tiers_read: TiersRead {
+                ended_ms: self.cx.now_ms(),
+                kv_unread: self.kv_unread,
+            },
+        }
+    }
+
+    async fn find(
+        &mut self,
+        tiers: &[Tier],
+        enough: impl Fn(&Found<H::Body>) -> bool,
+    ) -> Found<H::Body> {
+        let mut best = Found::Nothing(MissReason::Uri);
+        for tier in tiers {
+            let found = self.find_in(*tier).await;
+            best = better(best, found);
+            if enough(&best) {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Looks into the slots of one tier.
+    async fn find_in(&mut self, tier: Tier) -> Found<H::Body> {
+        let RequestCx {
+            isolate, lookup, ..
+        } = self.cx;
+        let mut path = Path::default();
+        let mut found = Found::Nothing(MissReason::Uri);
+        while let Some(slot) = path.next(lookup) {
+            found = self.find_in_slot(tier, &slot).await;
+            match found {
+                Found::Nothing(MissReason::Variant(resident)) => path.pass(resident),
+                _ => break,
+            }
+            found = Found::Nothing(MissReason::Uri);
+        }
+        self.placement.seen_before |= !matches!(found, Found::Nothing(MissReason::Uri));
+        self.placement.written |= match &found {
+            Found::Nothing(missing) => *missing == MissReason::Written,
+            Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
+                is_written(isolate, &hit.entry, self.cx.now_ms())
+            }
+            Found::Fresh(_) => false,
+        };
+        if !path.names().is_empty() {
+            if matches!(found, Found::Nothing(MissReason::Uri)) {
+                found = Found::Nothing(MissReason::Variant(Resident {
+                    names: path.names().to_vec(),
+                    is_of_use: true,
+                }));
+            }
+            self.placement.add_path(tier, path);
+        }
+        found
+    }
+
+    /// Looks into one slot of one tier.
+    async fn find_in_slot(&mut self, tier: Tier, slot: &Slot) -> Found<H::Body> {
+        let Some((entry, body)) = self.recall(tier, slot).await else {
+            return Found::Nothing(MissReason::Uri);
+        };
+        // Reading took time, in which a purge may have come in force.
+        let knowledge = sync::bring_up_to_date(self.cx).await;
+        self.log.set_knowledge(knowledge.word());
+        let RequestCx {
+            isolate, lookup, ..
+        } = self.cx;
+        let now_ms = self.cx.now_ms();
+        let (verdict, purged) = {
+            let index = isolate.index.borrow();
+            let index = knowledge.counts(isolate).then_some(&*index);
+            let verdict = judge(&entry, lookup, index, now_ms);
+            let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
+            let purged = index
+                .filter(|_| other)
+                .map(|index| entry.purge_state(index));
+            (verdict, purged)
+        };
+        let is_of_use = may_serve_stale(&entry, purged, now_ms);
+        let early = matches!(verdict, ReuseVerdict::Early(_));
+        let is_purged = verdict == ReuseVerdict::Unusable(Unusable::Purged);
+        let missing = match is_purged && is_written(isolate, &entry, now_ms) {
+            true => MissReason::Written,
+            false => MissReason::Purged,
+        };
+        let hit = |age| Hit {
+            entry,
+            body,
+            tier,
+            slot: slot.clone(),
+            age,
+            early,
+        };
+        match verdict {
+            ReuseVerdict::Fresh(age) | ReuseVerdict::Early(age) => Found::Fresh(hit(age)),
+            ReuseVerdict::WhileRevalidate(age) => Found::WhileRevalidate(hit(age)),
+            ReuseVerdict::Stale { age, on_error } => Found::Stale(hit(age), on_error),
+            ReuseVerdict::OtherVariant(names) => {
+                Found::Nothing(MissReason::Variant(Resident { names, is_of_use }))
+            }
+            ReuseVerdict::Unusable(Unusable::OtherKey) => Found::Nothing(MissReason::Uri),
+            ReuseVerdict::Unusable(Unusable::Purged) => Found::Nothing(missing),
+            ReuseVerdict::Unusable(Unusable::Unauthorized) => {
+                Found::Nothing(MissReason::Unauthorized)
+            }
+        }
+    }
+
+    /// Reads a slot. A tier that fails, or holds what is no entry, has nothing:
+    /// doubt is a miss.
+    async fn recall(&mut self, tier: Tier, slot: &Slot) -> Option<(Entry, Option<H::Body>)> {
+        let RequestCx { host, isolate, .. } = self.cx;
+        let held = match tier {
+            Tier::CacheApi => {
+                self.log.reads.push(tier.word());
+                host.recall(tier, slot).await
+            }
+            Tier::Kv => {
+                let read = kv::recall(host, isolate, slot, self.attempt, self.log);
+                let held = boxed(read).await;
+                self.kv_unread |= held.is_err();
+                held
+            }
+        };
+        match held {
+            Ok(None) => None,
+            Ok(Some((text, body))) => match Entry::decode(&text) {
+                Ok(entry) => Some((entry, body)),
+                Err(error) => {
+                    self.log.note(format!("{}: {error}", tier.word()));
+                    None
+                }
+            },
+            Err(problem) => {
+                self.log.note(format!("{}: {problem}", tier.word()));
+                None
+            }
+        }
     }
 }
 
@@ -288,36 +375,4 @@ fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
     let young = entry.age(now_ms) < entry.terms.lifetime;
     let index = isolate.index.borrow();
     young && (index.unconfirmed.kill(entry.fetched()) || index.is_of_write(entry.purgeable()))
-}
-
-/// Reads a slot. A tier that fails, or holds what is no entry, has nothing:
-/// doubt is a miss.
-async fn recall<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    tier: Tier,
-    slot: &Slot,
-    report: &mut Report,
-) -> Option<(Entry, Option<H::Body>)> {
-    let held = match tier {
-        Tier::CacheApi => {
-            report.reads.push(tier.word());
-            host.recall(tier, slot).await
-        }
-        Tier::Kv => boxed(kv::recall(host, isolate, slot, report)).await,
-    };
-    match held {
-        Ok(None) => None,
-        Ok(Some((text, body))) => match Entry::decode(&text) {
-            Ok(entry) => Some((entry, body)),
-            Err(error) => {
-                report.note(format!("{}: {error}", tier.word()));
-                None
-            }
-        },
-        Err(problem) => {
-            report.note(format!("{}: {problem}", tier.word()));
-            None
-        }
-    }
 }

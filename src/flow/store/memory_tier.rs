@@ -2,11 +2,11 @@
 
 use super::lookup::Hit;
 use crate::cache::policy::reuse::{ReuseVerdict, Unusable, judge};
-use crate::cache::request::classify::Lookup;
 use crate::cache::store::memory::{MEMORY_MS_MAX, MemoryCopy};
+use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::{Answer, Client, from_entry};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
 use std::rc::Rc;
 
@@ -15,12 +15,13 @@ const WORD: &str = "memory";
 
 /// The answer from memory, if a copy there is fresh. Everything else is for
 /// the tiers, which may have a newer one. The index of purges must count.
-pub fn answer<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    lookup: &Lookup,
-    report: &mut Report,
-) -> Option<Answer<H::Body>> {
+pub fn answer<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Answer<H::Body>> {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     if !lookup.rule.memory {
         return None;
     }
@@ -47,13 +48,13 @@ pub fn answer<H: Host>(
         true => Some(host.give(&copy.body)?),
         false => None,
     };
-    report.hit = true;
-    report.cache = "hit";
-    report.tier = Some(WORD);
-    report.detail.insert(0, WORD);
-    report.set_age(age);
-    report.key = Some(copy.digest.clone());
-    report.entry = Some(copy.entry_url.clone());
+    log.hit = true;
+    log.cache = "hit";
+    log.tier = Some(WORD);
+    log.detail.insert(0, WORD);
+    log.set_age(age);
+    log.key = Some(copy.digest.clone());
+    log.entry = Some(copy.entry_url.clone());
     Some(head.with(body))
 }
 
@@ -78,7 +79,13 @@ fn drop_key(isolate: &Isolate, key: &str) {
 
 /// Takes a copy of a fresh hit of the Cache API into memory, behind the
 /// response, if it is asked for often enough.
-pub fn consider<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, hit: &Hit<H::Body>) {
+pub fn consider<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     // The runtime alone holds bytes that are not UTF-8, and for one request.
     let may = lookup.rule.memory && hit.age.ttl > 0 && hit.entry.fields.are_readable();
     let Some(body) = hit.body.as_ref().filter(|_| may) else {

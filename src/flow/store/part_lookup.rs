@@ -3,27 +3,26 @@
 
 use super::lookup::{Found, Hit, find_in_slot};
 use crate::cache::policy::partial_content::Part;
-use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::Report;
-use crate::flow::runtime::host::{Host, Tier, WHOLE_BYTES_MAX};
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::request_log::RequestLog;
+use crate::flow::runtime::host::{Host, WHOLE_BYTES_MAX};
 use crate::http::range;
-use std::rc::Rc;
 
 /// A stored part that is of use for this request: one that holds the range it
 /// wants, or the start of the body that it wants whole.
 pub async fn find_part<H: Host>(
-    host: &H,
-    isolate: &Rc<Isolate>,
-    lookup: &Lookup,
-    report: &mut Report,
+    cx: RequestCx<'_, H>,
+    log: &mut RequestLog,
 ) -> Option<Hit<H::Body>> {
+    let RequestCx {
+        isolate, lookup, ..
+    } = cx;
     let slot = lookup.key.part_slot();
     // Few URLs have a part; for the others this costs no look-up.
     if lookup.head_only || !isolate.has_part(&slot.digest) {
         return None;
     }
-    let found = find_in_slot(host, isolate, lookup, Tier::CacheApi, &slot, report).await;
+    let found = find_in_slot(cx, &slot, log).await;
     let Found::Fresh(hit) = found else {
         return None;
     };

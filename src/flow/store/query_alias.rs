@@ -4,38 +4,34 @@
 //!
 //! A signpost only leads: the entry it leads to is judged like any other.
 
-use super::kv;
+use super::kv::{self, Attempt};
 use crate::cache::config::rule::Kv;
 use crate::cache::key::cache_key::CacheKey;
 use crate::cache::key::no_vary_search::{FIELD, Policy};
 use crate::cache::policy::entry::Entry;
 use crate::cache::request::classify::Lookup;
-use crate::flow::isolate::state::Isolate;
-use crate::flow::response::request_log::Report;
+use crate::flow::isolate::request_cx::RequestCx;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use crate::http::fields::Fields;
 use std::rc::Rc;
 
 /// The lookup with what matters of its query, if there is a signpost.
-pub async fn follow<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    lookup: &Lookup,
-    report: &mut Report,
-) -> Option<Lookup> {
-    if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
+pub async fn follow<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
+    if !cx.lookup.rule.no_vary_search || cx.lookup.asked.url.query.is_none() {
         return None;
     }
-    boxed(read(host, isolate, lookup, report)).await
+    boxed(read(cx, log)).await
 }
 
-async fn read<H: Host>(
-    host: &H,
-    isolate: &Isolate,
-    lookup: &Lookup,
-    report: &mut Report,
-) -> Option<Lookup> {
+async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     let post = post_of(&lookup.asked);
     let slot = post.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
@@ -46,10 +42,10 @@ async fn read<H: Host>(
         // whole query.
         let held = match tier {
             Tier::CacheApi => {
-                report.reads.push(tier.word());
+                log.reads.push(tier.word());
                 host.recall(tier, slot).await
             }
-            Tier::Kv => kv::recall(host, isolate, slot, report).await,
+            Tier::Kv => kv::recall(host, isolate, slot, Attempt::First, log).await,
         };
         let Ok(Some((text, _))) = held else {
             continue;
@@ -58,7 +54,7 @@ async fn read<H: Host>(
         let policy = entry.and_then(|entry| Policy::of(&entry.fields));
         return policy.map(|policy| Lookup {
             key: Rc::new(lookup.asked.with_url(policy.reduce(&lookup.asked.url))),
-            ..lookup.clone()
+            ..(**lookup).clone()
         });
     }
     None
@@ -82,7 +78,13 @@ pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
 
 /// Puts up, or takes down, the signpost for an answer that is being stored, in
 /// the tiers that get the answer.
-pub fn store_alias<H: Host>(host: &H, isolate: &Rc<Isolate>, lookup: &Lookup, keep: &StoreRequest) {
+pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return;
     }

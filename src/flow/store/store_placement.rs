@@ -19,8 +19,6 @@ pub struct StorePlacement {
     /// The ways through the slots of the tiers that were looked at, where
     /// variants for others lie on them.
     paths: Vec<(Tier, Path)>,
-    /// The digest of the slot where they begin.
-    begin: String,
     /// Whether there was an answer, stale or purged: it has been fetched
     /// before (see `cache::store::kv_admission`).
     pub seen_before: bool,
@@ -32,9 +30,8 @@ pub struct StorePlacement {
 impl StorePlacement {
     /// Notes the way through the slots of a tier from the key's own slot on,
     /// where variants for others lie on it.
-    pub fn add_path(&mut self, tier: Tier, path: Path, own: &Slot) {
+    pub fn add_path(&mut self, tier: Tier, path: Path) {
         self.paths.push((tier, path));
-        self.begin.clone_from(&own.digest);
     }
 
     /// Why an answer that may be stored is not, in a word, if so: it would take
@@ -53,11 +50,9 @@ impl StorePlacement {
         if entry.status == 206 {
             return Some(lookup.key.part_slot());
         }
-        let own = lookup.key.slot();
         match self.paths.iter().find(|(of, _)| *of == tier) {
-            // An answer may say that it belongs under another key.
-            Some((_, path)) if self.begin == own.digest => path.place(lookup, entry),
-            _ => Some(own.clone()),
+            Some((_, path)) => path.place(lookup, entry),
+            None => Some(lookup.key.slot().clone()),
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::cache::config::rules::Rules;
 use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::{Order, Question, Receipt};
 use crate::cache::purge::order::{NotOrder, Refusal};
-use crate::cache::request::classify::{OriginRequest, Plan, classify};
+use crate::cache::request::classify::{Plan, classify};
+use crate::cache::request::origin_request::OriginRequest;
 use crate::cache::warm::sitemap::{self, Sitemap};
 use crate::cache::warm::warm_order::{self, Choice, Named, ParsedWarming, Skipped};
 use crate::flow::isolate::state::Isolate;
@@ -17,7 +18,7 @@ use crate::flow::origin::upstream;
 use crate::flow::purge::append::{AppendOutcome, append, past_orders, read_body};
 use crate::flow::purge::authenticate;
 use crate::flow::response::problem::{PartErrors, Problem};
-use crate::flow::response::request_log::Report;
+use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{BodyError, Host};
 use crate::flow::runtime::timeout::with_timeout;
 use crate::http::date;
@@ -50,9 +51,9 @@ pub async fn order<H: Host>(
     isolate: &Isolate,
     request: &RequestHead,
     body: Option<H::Body>,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Result<String, Problem> {
-    report.event = "warm";
+    log.event = "warm";
     let body = read_body(host, request, body).await?;
     let sender = authenticate::prove(host, isolate, request, &body, None).await?;
     let key = &sender.key.rule;
@@ -80,19 +81,19 @@ pub async fn order<H: Host>(
         let mut unread = Vec::new();
         read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
         if draft.dry_run {
-            report.note(format!("dry run by {}", key.name));
+            log.note(format!("dry run by {}", key.name));
             draft.refused.append(&mut unread);
             return Ok(dry(&choice, &draft.refused));
         }
         refuse(&mut draft, 502, "Sitemap not read")?;
-        note_unread(report, &choice.skipped, &unread);
+        note_unread(log, &choice.skipped, &unread);
         if choice.is_empty() {
             return Err(nothing(&choice.skipped, unread));
         }
         order.refresh = choice.urls();
     }
     let receipt = append(host, isolate, &request.url.host, &order).await?;
-    note(report, &receipt);
+    note(log, &receipt);
     Ok(AppendOutcome::Done(receipt).json())
 }
 
@@ -101,24 +102,24 @@ pub async fn order<H: Host>(
 /// `scheduled_ms` names the run, so that one which is repeated is not done
 /// twice.
 pub async fn scheduled<H: Host>(host: &H, isolate: &Isolate, scheduled_ms: u64) {
-    let mut report = Report {
+    let mut log = RequestLog {
         event: "warm",
         cache: "admin",
         began_ms: host.now_ms(),
-        ..Report::default()
+        ..RequestLog::default()
     };
-    if let Err(problem) = scheduled_order(host, isolate, scheduled_ms, &mut report).await {
-        report.status = problem.status;
-        report.note(problem.note());
+    if let Err(problem) = scheduled_order(host, isolate, scheduled_ms, &mut log).await {
+        log.status = problem.status;
+        log.note(problem.note());
     }
-    report.log(host);
+    log.write(host);
 }
 
 async fn scheduled_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     scheduled_ms: u64,
-    report: &mut Report,
+    log: &mut RequestLog,
 ) -> Result<(), Problem> {
     let mut draft = ParsedWarming::of_settings(&isolate.rules);
     let first = draft.urls.first().or(draft.sitemaps.first());
@@ -143,15 +144,15 @@ async fn scheduled_order<H: Host>(
         let mut unread = Vec::new();
         read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
         unread.append(&mut draft.refused);
-        note_unread(report, &choice.skipped, &unread);
+        note_unread(log, &choice.skipped, &unread);
         if choice.is_empty() {
             return Err(nothing(&choice.skipped, unread));
         }
         order.refresh = choice.urls();
     }
     let receipt = append(host, isolate, &site, &order).await?;
-    report.status = 200;
-    note(report, &receipt);
+    log.status = 200;
+    note(log, &receipt);
     Ok(())
 }
 
@@ -242,9 +243,9 @@ async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8
     let request = question(&isolate.rules, url)?;
     let rule = isolate.rules.rule_for(&cache_key::canonical_path(url));
     let question = upstream::UpstreamRequest::read(url, &rule);
-    let mut report = Report::default();
-    let mut request = |_: &mut Report| request.clone();
-    let asked = upstream::ask(host, isolate, question, None, &mut request, &mut report).await;
+    let mut log = RequestLog::default();
+    let mut request = |_: &mut RequestLog| request.clone();
+    let asked = upstream::ask(host, isolate, question, None, &mut request, &mut log).await;
     let no_answer = |_| "the origin gave no answer".to_owned();
     let (head, body) = asked.said.map_err(no_answer)?;
     if head.status != 200 {
@@ -287,7 +288,7 @@ fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
     };
     match classify(rules, &request) {
         Plan::Lookup(lookup) => Ok(lookup.origin().clone()),
-        Plan::Bypass(_, origin) => Ok(origin),
+        Plan::Bypass(_, origin, _) => Ok(origin),
         Plan::Admin | Plan::Purge(_) => Err("it is an address of Edgekeep's own".to_owned()),
     }
 }
@@ -323,19 +324,19 @@ fn nothing(skipped: &Skipped, errors: Vec<Refusal>) -> Problem {
     }
 }
 
-fn note(report: &mut Report, receipt: &Receipt) {
+fn note(log: &mut RequestLog, receipt: &Receipt) {
     let key = receipt.key.as_deref().unwrap_or_default();
     let (sequence, pages, via) = (receipt.sequence, receipt.refresh, &receipt.via);
-    report.note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
+    log.note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
 }
 
 /// For the log: the receipt counts only what is fetched.
-fn note_unread(report: &mut Report, skipped: &Skipped, unread: &[Refusal]) {
+fn note_unread(log: &mut RequestLog, skipped: &Skipped, unread: &[Refusal]) {
     if *skipped != Skipped::default() {
-        report.note(format!("skipped: {}", print(skipped)));
+        log.note(format!("skipped: {}", print(skipped)));
     }
     for (path, problem) in unread.iter().take(SHOWN_MAX) {
-        report.note(format!("{path}: {problem}"));
+        log.note(format!("{path}: {problem}"));
     }
 }
 

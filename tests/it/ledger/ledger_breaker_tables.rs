@@ -1,0 +1,260 @@
+//! Shows when an isolate leaves the ledger alone, and which writes it obeys
+//! while the ledger has not confirmed them.
+
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::purge::ledger_breaker::{LedgerBreaker, PAUSE_MS_MAX, QUESTION_MS_MAX};
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::cache::purge::unconfirmed_writes::{
+    REFETCHED_MAX, UnconfirmedWrites, WRITE_MS_MAX, WRITES_MAX,
+};
+use edgekeep::cache::purge::write_rate::{GATHERED_MAX, InvalidationNames};
+use edgekeep::http::fields::Fields;
+
+const NOW_MS: u64 = 1_795_424_400_000;
+
+/// A breaker after so many failures in a row, the last of them now.
+fn failed(times: u64) -> LedgerBreaker {
+    let mut breaker = LedgerBreaker::default();
+    for n in 0..times {
+        let now_ms = NOW_MS - 100_000 * (times - 1 - n);
+        breaker.fail(now_ms - 5000, now_ms);
+    }
+    breaker
+}
+
+#[test]
+fn the_pause_doubles_up_to_its_limit() {
+    assert_eq!(LedgerBreaker::default().wait_ms(NOW_MS, 7), 0);
+    for (failures, longest_ms) in [(1, 1000), (2, 2000), (3, 4000), (4, 8000), (5, 16_000)] {
+        for seed in 0..100 {
+            let wait_ms = failed(failures).wait_ms(NOW_MS, seed);
+            let range = longest_ms * 3 / 4..=longest_ms;
+            assert!(range.contains(&wait_ms), "{failures}: {wait_ms}");
+            let over = failed(failures).wait_ms(NOW_MS + wait_ms, seed);
+            assert_eq!(over, 0, "{failures}");
+        }
+    }
+    for failures in [6, 64, 65, 1000] {
+        assert!(failed(failures).wait_ms(NOW_MS, 7) <= PAUSE_MS_MAX);
+        assert!(failed(failures).wait_ms(NOW_MS, 7) >= PAUSE_MS_MAX * 3 / 4);
+    }
+}
+
+#[test]
+fn isolates_that_failed_together_do_not_come_back_together() {
+    let mut waits: Vec<u64> = (0..100)
+        .map(|seed| failed(5).wait_ms(NOW_MS, NOW_MS + seed))
+        .collect();
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 90, "{}", waits.len());
+    assert!(waits[waits.len() - 1] - waits[0] > 3000);
+}
+
+#[test]
+fn one_trial_at_a_time() {
+    let mut breaker = failed(1);
+    let then_ms = NOW_MS + 1000;
+    assert_eq!(breaker.wait_ms(then_ms, 7), 0);
+    breaker.begin(then_ms);
+    assert_eq!(breaker.wait_ms(then_ms, 7), QUESTION_MS_MAX);
+    // It is lost, and the next may try.
+    assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX - 1, 7), 1);
+    assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX, 7), 0);
+    breaker.succeed();
+    assert_eq!(breaker, LedgerBreaker::default());
+    // A closed one lets all questions through.
+    breaker.begin(then_ms);
+    assert_eq!(breaker.wait_ms(then_ms, 7), 0);
+}
+
+#[test]
+fn trouble_of_long_ago_is_none() {
+    let mut breaker = failed(3);
+    let until_ms = NOW_MS + PAUSE_MS_MAX + QUESTION_MS_MAX;
+    assert!(breaker.is_troubled(NOW_MS) && breaker.is_troubled(until_ms - 1));
+    assert!(!breaker.is_troubled(until_ms) && !breaker.is_closed());
+    assert!(!LedgerBreaker::default().is_troubled(NOW_MS));
+    assert!(!breaker.is_troubled(NOW_MS - 1), "the clock was set back");
+    // What is asked meanwhile, by an order or a write perhaps, is no trial that
+    // holds a reader's question back.
+    breaker.begin(until_ms - 1);
+    assert!(breaker.wait_ms(until_ms - 1, 7) > 0);
+    assert_eq!(breaker.wait_ms(until_ms, 7), 0);
+    breaker.begin(until_ms);
+    assert_eq!(breaker.wait_ms(until_ms, 7), 0);
+}
+
+#[test]
+fn questions_that_fail_together_count_once() {
+    let mut breaker = LedgerBreaker::default();
+    for n in 0..50 {
+        breaker.fail(NOW_MS - 5000 + n, NOW_MS + n);
+    }
+    assert_eq!(breaker, {
+        let mut once = LedgerBreaker::default();
+        once.fail(NOW_MS - 5000, NOW_MS);
+        once
+    });
+    // An old failure does not end a trial.
+    breaker.begin(NOW_MS + 1500);
+    breaker.fail(NOW_MS - 1, NOW_MS + 1600);
+    assert!(breaker.wait_ms(NOW_MS + 1600, 7) > 5000);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_it_open() {
+    assert_eq!(failed(9).wait_ms(NOW_MS - 3_600_000, 7), 0);
+    let mut breaker = failed(9);
+    breaker.begin(NOW_MS);
+    assert_eq!(breaker.wait_ms(NOW_MS - 1, 7), 0);
+}
+
+fn entry(url: &str, received_ms: u64, cost_ms: u64) -> Entry {
+    Entry {
+        key: format!("http://{url}"),
+        seen: 9,
+        received_ms,
+        by_credentials: false,
+        cost_ms,
+        initial_age: 0,
+        terms: Terms::default(),
+        for_authorized: false,
+        status: 200,
+        length: None,
+        tags: Vec::new(),
+        marks: vec![mark_of(&format!("url:{url}"))],
+        choices: Vec::new(),
+        fields: Fields::new(),
+    }
+}
+
+fn write(url: &str) -> InvalidationNames {
+    InvalidationNames::new(vec![format!("url:{url}")])
+}
+
+#[test]
+fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
+    let mut writes = UnconfirmedWrites::default();
+    let page = |received_ms, cost_ms| entry("a.test/p", received_ms, cost_ms);
+    let old = page(NOW_MS - 500, 10);
+    assert!(!writes.kill(old.fetched()));
+    let id = writes.add("a.test", write("a.test/p"), NOW_MS);
+    assert!(
+        writes.kill(old.fetched()) && !writes.kill(entry("a.test/q", NOW_MS - 500, 10).fetched())
+    );
+    // What another isolate has fetched, whatever its clock says.
+    assert!(writes.kill(page(NOW_MS + 900, 10).fetched()));
+    // A fill of our own that was under way, or left in the same millisecond.
+    for (received_ms, cost_ms, dead) in [
+        (NOW_MS + 50, 100, true),
+        (NOW_MS + 50, 50, true),
+        (NOW_MS + 51, 50, false),
+        (NOW_MS + 900, 10, true),
+    ] {
+        if received_ms < NOW_MS + 900 {
+            writes.fetched(page(received_ms, cost_ms).fetched());
+        }
+        assert_eq!(
+            writes.kill(page(received_ms, cost_ms).fetched()),
+            dead,
+            "{received_ms} {cost_ms}"
+        );
+    }
+    // Another write: what was fetched between the two is dead.
+    let second = writes.add("a.test", write("a.test/p"), NOW_MS + 60);
+    assert!(writes.kill(page(NOW_MS + 51, 50).fetched()));
+    assert_eq!(writes.len(), 1, "the second takes the place of the first");
+    writes.confirm(id);
+    assert!(
+        writes.kill(old.fetched()),
+        "the answer to the first is not one to the second"
+    );
+    writes.confirm(second);
+    assert!(writes.is_empty() && !writes.kill(old.fetched()));
+}
+
+#[test]
+fn a_flood_of_one_site_gives_way_to_others() {
+    let mut writes = UnconfirmedWrites::default();
+    for n in 0..5 {
+        writes.add("quiet.test", write(&format!("quiet.test/{n}")), NOW_MS);
+    }
+    for n in 0..2 * WRITES_MAX {
+        writes.add("loud.test", write(&format!("loud.test/{n}")), NOW_MS);
+        assert!(writes.len() <= WRITES_MAX);
+    }
+    assert_eq!(writes.len(), WRITES_MAX);
+    for n in 0..5 {
+        assert!(
+            writes.kill(entry(&format!("quiet.test/{n}"), NOW_MS - 1, 0).fetched()),
+            "{n}"
+        );
+    }
+    // Of its own it has the newest.
+    assert!(
+        writes.kill(entry(&format!("loud.test/{}", 2 * WRITES_MAX - 1), NOW_MS - 1, 0).fetched())
+    );
+    assert!(!writes.kill(entry("loud.test/0", NOW_MS - 1, 0).fetched()));
+}
+
+#[test]
+fn writes_are_sent_in_turn_and_not_for_ever() {
+    let mut writes = UnconfirmedWrites::default();
+    let one = writes.add("a.test", write("a.test/1"), NOW_MS);
+    let two = writes.add("a.test", write("a.test/2"), NOW_MS + 1000);
+    let next = |writes: &mut UnconfirmedWrites, now_ms| writes.next(now_ms).map(|write| write.id);
+    assert_eq!(next(&mut writes, NOW_MS + 1000), Some(one));
+    writes.defer(one);
+    assert_eq!(next(&mut writes, NOW_MS + 1000), Some(two));
+    writes.defer(two);
+    assert_eq!(next(&mut writes, NOW_MS + WRITE_MS_MAX - 1), Some(one));
+    assert_eq!(next(&mut writes, NOW_MS + WRITE_MS_MAX), Some(two));
+    assert_eq!(next(&mut writes, NOW_MS + WRITE_MS_MAX + 1000), None);
+    assert!(writes.is_empty());
+}
+
+#[test]
+fn what_was_fetched_since_is_remembered_up_to_a_limit() {
+    let mut writes = UnconfirmedWrites::default();
+    writes.add("a.test", write("a.test/p"), NOW_MS);
+    let page = |n: usize| entry("a.test/p", NOW_MS + 100 + n as u64, 0);
+    for n in 0..REFETCHED_MAX {
+        writes.fetched(page(n).fetched());
+    }
+    assert!(!writes.kill(page(0).fetched()) && !writes.kill(page(REFETCHED_MAX - 1).fetched()));
+    writes.fetched(page(REFETCHED_MAX).fetched());
+    assert!(writes.kill(page(0).fetched()) && !writes.kill(page(REFETCHED_MAX).fetched()));
+}
+
+#[test]
+fn gathered_writes_are_in_force_at_once() {
+    let mut writes = UnconfirmedWrites::default();
+    let page = |n: usize, received_ms| entry(&format!("a.test/{n}"), received_ms, 0);
+    let many = 5 * GATHERED_MAX;
+    for n in 0..many {
+        writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS);
+        assert!(writes.kill(page(n, NOW_MS - 1).fetched()), "{n}");
+    }
+    assert!(!writes.kill(page(many, NOW_MS - 1).fetched()));
+    // What was fetched since lives, until that page is written to again.
+    for n in [0, 1, many - 1] {
+        writes.fetched(page(n, NOW_MS + 10).fetched());
+        assert!(!writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
+    }
+    for n in [0, many - 1] {
+        writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS + 20);
+        assert!(writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
+    }
+    assert!(!writes.kill(page(1, NOW_MS + 10).fetched()));
+    // Two writes name it: it lives when both are confirmed.
+    let id = writes.add("a.test", write("a.test/0"), NOW_MS + 30);
+    let sent = writes.next(NOW_MS + 5000).expect("a write");
+    writes.confirm(sent.id);
+    assert!(
+        writes.kill(page(0, NOW_MS - 1).fetched()) && !writes.kill(page(1, NOW_MS - 1).fetched())
+    );
+    writes.confirm(id);
+    assert!(!writes.kill(page(0, NOW_MS - 1).fetched()));
+}

@@ -1,0 +1,237 @@
+//! Shows that no key's purges cost another's pages: keys that may purge a part
+//! have budgets of their own, and widen within what they may purge.
+
+use edgekeep::cache::ledger::sequence::PurgeState;
+use edgekeep::cache::ledger::wire::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::{Selector, mark_of};
+use edgekeep::flow::ledger::sql::Sql;
+use testkit::ledger::{DAY_MS, Database, append, news, order, pages, started, state, write};
+
+const NOW: u64 = 1_795_424_400_000;
+
+/// An order of a key that may purge what fits its scope.
+fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
+    Order {
+        scope: Some(scope.to_owned()),
+        hard,
+        ..order(id, &[], &[])
+    }
+}
+
+/// How many of a thousand orders of the `n`th batch: fresh tags each time.
+fn batch(scope: &str, n: u64) -> Order {
+    let tags = (0..1000).map(|at| format!("tag:shop-{n}-{at}"));
+    by(scope, &format!("batch-{n}"), tags.collect())
+}
+
+#[test]
+fn a_key_that_purges_much_widens_to_what_it_may_purge() {
+    const SCOPE: &str = "scope:h=*.shop.test,t=shop-*";
+    let ledger = Database::new().open(NOW);
+    let (other, _) = append(&ledger, &order("other", &["tag:other"], &[]), NOW);
+    let start = other.sequence;
+    let mut warm = started(&ledger, NOW);
+    for n in 0..130 {
+        let mut order = batch(SCOPE, n);
+        order.after = warm.sequence();
+        let (_, news) = append(&ledger, &order, NOW);
+        assert!(warm.learn(&news));
+    }
+    let cold = started(&ledger, NOW);
+    assert!(cold.len() as u64 <= SCOPE_MARKS_MAX + 1, "{}", cold.len());
+    let last = ledger.last().expect("a number");
+    assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
+    for index in [&cold, &warm] {
+        // Nothing of others dies, however old: pages, tags and hosts.
+        for (url, tags) in [
+            ("https://a.test/", &["news", "shops"][..]),
+            ("https://shop.test/", &[]),
+            ("https://shop.test.evil.test/x", &["other-shop-1"]),
+        ] {
+            assert_eq!(state(index, start, url, tags), PurgeState::Alive, "{url}");
+        }
+        // All that it purged is dead, to those of before.
+        for n in [0, 1, 64, 128, 129] {
+            let tag = format!("shop-{n}-7");
+            let found = state(index, start, "https://a.test/", &[&tag]);
+            assert_eq!(found, PurgeState::Hard, "{tag}");
+            let found = state(index, last, "https://a.test/", &[&tag]);
+            assert_eq!(found, PurgeState::Alive, "{tag}");
+        }
+    }
+    // What the last batches named is still told one by one.
+    let seen = last - 1;
+    assert_eq!(
+        state(&cold, seen, "https://a.test/", &["shop-x"]),
+        PurgeState::Alive
+    );
+    assert_eq!(
+        state(&cold, seen, "https://a.test/", &["shop-129-1"]),
+        PurgeState::Hard
+    );
+    // What it has widened to: by tag and by host.
+    assert_eq!(
+        state(&cold, start, "https://a.test/", &["shop-x"]),
+        PurgeState::Hard
+    );
+    assert_eq!(
+        state(&cold, start, "https://www.shop.test/", &[]),
+        PurgeState::Hard
+    );
+}
+
+#[test]
+fn a_scope_that_changes_forgets_nothing() {
+    let ledger = Database::new().open(NOW);
+    let (earlier, later) = ("scope:t=shop-*", "scope:t=blog-*");
+    for n in 0..3 {
+        append(&ledger, &batch(earlier, n), NOW);
+    }
+    // The same key, whose settings have changed, and no key at all any more.
+    append(
+        &ledger,
+        &by(later, "new", vec!["tag:blog-1".to_owned()]),
+        NOW,
+    );
+    let index = started(&ledger, NOW);
+    for n in 0..3 {
+        let tag = format!("shop-{n}-999");
+        assert_eq!(
+            state(&index, NOW, "https://a.test/", &[&tag]),
+            PurgeState::Hard
+        );
+    }
+    assert_eq!(
+        state(&index, NOW, "https://a.test/", &["blog-2"]),
+        PurgeState::Alive
+    );
+}
+
+#[test]
+fn tags_that_are_carried_along_may_lie_beyond_a_scope() {
+    let ledger = Database::new().open(NOW);
+    for n in 0..4 {
+        let mut order = batch("scope:t=shop-*", n);
+        order.hard.push("tag:home".to_owned());
+        append(&ledger, &order, NOW);
+    }
+    let index = started(&ledger, NOW);
+    let last = ledger.last().expect("a number");
+    assert_eq!(
+        state(&index, last - 1, "https://a.test/", &["home"]),
+        PurgeState::Hard
+    );
+    assert_eq!(
+        state(&index, NOW, "https://a.test/", &["homes"]),
+        PurgeState::Alive
+    );
+    // It is one mark, however often it is purged.
+    let told = pages(&ledger, 0);
+    let marks: usize = told.iter().map(|page| page.marks.len()).sum();
+    assert!(marks as u64 <= SCOPE_MARKS_MAX + 1);
+}
+
+#[test]
+fn a_scope_that_is_none_is_an_error() {
+    let ledger = Database::new().open(NOW);
+    for scope in ["", "scope", "scope:x=a", "everything"] {
+        let order = by(scope, "a", vec!["tag:a".to_owned()]);
+        assert!(ledger.append(&order, NOW).is_err(), "{scope}");
+    }
+}
+
+#[test]
+fn changed_settings_leave_a_bounded_number_of_scopes() {
+    let ledger = Database::new().open(NOW);
+    let scopes = SCOPES_MAX + 10;
+    for n in 0..scopes {
+        let scope = format!("scope:t={n}-*");
+        append(
+            &ledger,
+            &by(&scope, &format!("o{n}"), vec![format!("tag:{n}-a")]),
+            NOW,
+        );
+    }
+    let owners = "SELECT COUNT(*) FROM owners";
+    assert_eq!(ledger.sql().number(owners, &[]), Ok(SCOPES_MAX));
+    // The oldest have become the floor: nothing of them is forgotten.
+    let index = started(&ledger, NOW);
+    for n in 0..scopes {
+        let tag = format!("{n}-a");
+        assert_eq!(
+            state(&index, NOW + n, "https://a.test/", &[&tag]),
+            PurgeState::Hard
+        );
+    }
+    assert_eq!(news(&ledger, 0).floor.hard, NOW + 10);
+}
+
+#[test]
+fn old_marks_widen_within_their_owner() {
+    let ledger = Database::new().open(0);
+    append(
+        &ledger,
+        &by("scope:t=shop-*", "a", vec!["tag:shop-1".to_owned()]),
+        0,
+    );
+    write(&ledger, &["url:a.test/old"], 0);
+    let later = MARK_MS + DAY_MS;
+    append(
+        &ledger,
+        &by("scope:t=shop-*", "b", vec!["tag:shop-2".to_owned()]),
+        later,
+    );
+    write(&ledger, &["url:a.test/new"], later);
+    let index = started(&ledger, later);
+    assert_eq!(news(&ledger, 0).floor.newest(), 0);
+    assert_eq!(
+        state(&index, 0, "https://b.test/", &["shop-1"]),
+        PurgeState::Hard
+    );
+    assert_eq!(
+        state(&index, 0, "https://b.test/", &["shop-9"]),
+        PurgeState::Hard
+    );
+    assert_eq!(
+        state(&index, 1, "https://b.test/", &["shop-9"]),
+        PurgeState::Alive
+    );
+    assert_eq!(
+        state(&index, 0, "https://b.test/", &["news"]),
+        PurgeState::Alive
+    );
+    assert_eq!(
+        state(&index, 1, "https://a.test/other", &[]),
+        PurgeState::Soft
+    );
+    assert_eq!(
+        state(&index, 2, "https://a.test/other", &[]),
+        PurgeState::Alive
+    );
+    assert_eq!(
+        state(&index, 3, "https://a.test/new", &[]),
+        PurgeState::Hard
+    );
+}
+
+#[test]
+fn earlier_versions_are_told_more_rather_than_less() {
+    let ledger = Database::new().open(NOW);
+    for n in 0..4 {
+        append(&ledger, &batch("scope:t=shop-*", n), NOW);
+    }
+    let (write, _) = write(&ledger, &["url:a.test/p"], NOW);
+    let mut index = PurgeIndex::default();
+    for page in pages(&ledger, 0) {
+        let text = page.plain().encode();
+        let old = |line: &str| line.len() > 16 && !line.contains(':') && !line.starts_with('w');
+        assert!(text.lines().skip(1).all(|line| line == "." || old(line)));
+        index.learn(&PurgeFeed::decode(&text).expect("news"));
+    }
+    let page = mark_of("url:a.test/p");
+    assert_eq!(index.state(write - 1, &[page]), PurgeState::Hard);
+    let first = Selector::Tag("shop-0-0".to_owned()).mark();
+    assert_eq!(index.state(NOW, &[first]), PurgeState::Hard);
+}

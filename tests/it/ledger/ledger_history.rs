@@ -1,0 +1,155 @@
+//! Shows whose ids are whose, what past orders are told by, and how much of
+//! them one answer holds.
+
+use edgekeep::cache::ledger::wire::{
+    HISTORY_BYTES_MAX, Order, PastOrder, Progress, Question, Receipt,
+};
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::http::json_object::{print, read};
+use std::collections::BTreeSet;
+use testkit::ledger::{Database, append, order};
+
+fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
+    let told = ledger.history(&Question::Id(id.to_owned()));
+    let told = told.expect("an answer").into_iter();
+    told.map(|told| told.receipt).next()
+}
+
+/// The numbers of the receipts after `after`.
+fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
+    let told = ledger.history(&Question::After { after, limit });
+    let told = told.expect("an answer").into_iter();
+    told.map(|told| told.receipt.sequence).collect()
+}
+
+/// An order of this key.
+fn by(key: &str, order: Order) -> Order {
+    Order {
+        key: Some(key.to_owned()),
+        ..order
+    }
+}
+
+#[test]
+fn an_id_is_taken_for_its_key_alone() {
+    let ledger = Database::new().open(0);
+    // A guessed id, and the very same body: both purge, each has its receipt.
+    let (weak, _) = append(
+        &ledger,
+        &by("weak", order("2026-11-30", &["tag:a"], &[])),
+        0,
+    );
+    let strong = by("strong", order("2026-11-30", &["tag:a"], &[]));
+    let (first, news) = append(&ledger, &strong, 1000);
+    assert_eq!((weak.sequence, first.sequence), (1, 2));
+    assert_eq!(first.key.as_deref(), Some("strong"));
+    assert_eq!(news.marks[0].1.hard, 2);
+    // Another body: no conflict but with its own key's order.
+    let mut other = by("third", order("2026-11-30", &["tag:b"], &[]));
+    other.body_digest = "another".to_owned();
+    assert_eq!(append(&ledger, &other, 0).0.sequence, 3);
+    other.key = Some("weak".to_owned());
+    assert_eq!(ledger.append(&other, 0).expect("an answer").receipt, None);
+    // A repeat is still one, for each.
+    assert_eq!(append(&ledger, &strong, 9000).0, first);
+    let told = ledger.history(&Question::Id("2026-11-30".to_owned()));
+    let told = told.expect("an answer").into_iter();
+    let keys: BTreeSet<_> = told.filter_map(|told| told.receipt.key).collect();
+    assert_eq!(
+        keys.into_iter().collect::<Vec<_>>(),
+        ["strong", "third", "weak"]
+    );
+    // A name cannot be made to run into an id.
+    append(&ledger, &by("a", order("b-c", &["tag:a"], &[])), 0);
+    append(&ledger, &by("a-b", order("c", &["tag:a"], &[])), 0);
+    assert_eq!(listed(&ledger, 3, 9), [4, 5]);
+}
+
+#[test]
+fn a_made_id_hides_behind_no_other_keys() {
+    let ledger = Database::new().open(0);
+    append(&ledger, &by("weak", order("order-2", &["tag:b"], &[])), 0);
+    let nameless = Order {
+        id: None,
+        ..by("strong", order("x", &["tag:a"], &[]))
+    };
+    append(&ledger, &nameless, 0);
+    let told = ledger.history(&Question::Id("order-2".to_owned()));
+    let told = told.expect("an answer").into_iter();
+    let numbers: Vec<u64> = told.map(|told| told.receipt.sequence).collect();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn ids_of_earlier_versions_stay_taken() {
+    let database = Database::new();
+    let ledger = database.open(0);
+    let (first, _) = append(&ledger, &by("k", order("one", &["tag:a"], &[])), 0);
+    append(&ledger, &by("k", order("two", &["tag:a"], &[])), 0);
+    // As they were kept: the id alone.
+    let plain = "UPDATE receipts SET id = substr(id, instr(id, char(10)) + 1)";
+    database.run(plain, &[]).expect("done");
+    let spoilt = "UPDATE receipts SET record = '{' WHERE id = 'two'";
+    database.run(spoilt, &[]).expect("done");
+    for _ in 0..2 {
+        let ledger = database.open(0);
+        let (repeat, _) = append(&ledger, &by("k", order("one", &["tag:a"], &[])), 0);
+        assert_eq!(repeat, first);
+        assert_eq!(receipt(&ledger, "one"), Some(first.clone()));
+    }
+    let ledger = database.open(0);
+    assert_eq!(
+        append(&ledger, &by("x", order("one", &["tag:a"], &[])), 0)
+            .0
+            .sequence,
+        3
+    );
+}
+
+#[test]
+fn a_page_of_the_history_is_bounded_in_bytes() {
+    let ledger = Database::new().open(0);
+    // 200 orders of 60 kB, and one that is larger than a page.
+    for n in 0..200 {
+        let tags: Vec<String> = (0..6).map(|at| format!("tag:{n}-{at:0>10000}")).collect();
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        append(&ledger, &order(&format!("o{n}"), &tags, &[]), 0);
+        if n == 100 {
+            let large = format!("tag:{}", "x".repeat(HISTORY_BYTES_MAX as usize));
+            append(&ledger, &order("large", &[&large], &[]), 0);
+        }
+    }
+    let (mut after, mut seen, mut pages) = (0, Vec::new(), 0);
+    loop {
+        let told = ledger.history(&Question::After { after, limit: 100 });
+        let told = told.expect("an answer");
+        let Some(last) = told.last() else { break };
+        let bytes: usize = told.iter().map(|told| print(&told.receipt).len()).sum();
+        let alone = told.len() == 1 && last.receipt.id == "large";
+        assert!(alone || bytes as u64 <= HISTORY_BYTES_MAX, "{bytes}");
+        // It says so if it ends before its limit, and there is more.
+        assert_eq!(last.more, last.receipt.sequence < 201, "{after}");
+        assert!(told.iter().rev().skip(1).all(|told| !told.more));
+        after = last.receipt.sequence;
+        seen.extend(told.iter().map(|told| told.receipt.sequence));
+        pages += 1;
+    }
+    assert_eq!(seen, (1..=201).collect::<Vec<u64>>());
+    assert!((13..=16).contains(&pages), "{pages}");
+}
+
+#[test]
+fn other_versions_know_of_no_end_of_a_page() {
+    let told = PastOrder {
+        fast_lane: Progress::default(),
+        ..PastOrder::default()
+    };
+    let text = print(&told);
+    assert!(!text.contains("more"), "{text}");
+    assert_eq!(read::<PastOrder>(&text), Ok(told.clone()));
+    let more = PastOrder { more: true, ..told };
+    let longer = text.replace("}}", "},\"more\":true}");
+    assert_eq!(print(&more), longer);
+    assert_eq!(read::<PastOrder>(&longer), Ok(more));
+}

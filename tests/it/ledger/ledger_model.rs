@@ -1,0 +1,392 @@
+//! Holds the ledger against the plainest thing that could stand in its place:
+//! a list of all orders ever. Whatever happens to the ledger (age, overflow, a
+//! restart, a database that is set back or fails), an index that learns from
+//! it never says less than the list does. `EDGEKEEP_SEED` sets the seed.
+
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
+use edgekeep::cache::purge::selector::mark_of;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
+use edgekeep::flow::ledger::sql::Sql;
+use std::ops::Range;
+use testkit::ledger::{DAY_MS, Database, Fails, append, news, order, pages};
+use testkit::random::Hostile;
+
+/// An order as it was accepted: its number, and the tags that it names.
+#[derive(Clone, Debug)]
+struct Purged {
+    sequence: u64,
+    tags: Range<u32>,
+    everything: bool,
+    soft: bool,
+}
+
+/// All orders ever.
+#[derive(Default)]
+struct Model(Vec<Purged>);
+
+impl Model {
+    fn add(&mut self, sequence: u64, tags: Range<u32>, soft: bool) {
+        let everything = false;
+        self.0.push(Purged {
+            sequence,
+            tags,
+            everything,
+            soft,
+        });
+    }
+
+    fn add_everything(&mut self, sequence: u64, soft: bool) {
+        let (tags, everything) = (0..0, true);
+        self.0.push(Purged {
+            sequence,
+            tags,
+            everything,
+            soft,
+        });
+    }
+
+    fn state(&self, seen: u64, tags: &[u32]) -> PurgeState {
+        let after = self.0.iter().filter(|order| order.sequence > seen);
+        let fits =
+            |order: &&Purged| order.everything || tags.iter().any(|t| order.tags.contains(t));
+        let mut state = PurgeState::Alive;
+        for order in after.filter(fits) {
+            if !order.soft {
+                return PurgeState::Hard;
+            }
+            state = PurgeState::Soft;
+        }
+        state
+    }
+}
+
+fn rank(state: PurgeState) -> u8 {
+    match state {
+        PurgeState::Alive => 0,
+        PurgeState::Soft => 1,
+        PurgeState::Hard => 2,
+    }
+}
+
+fn marks(tags: &[u32]) -> Vec<u64> {
+    tags.iter().map(|n| mark_of(&format!("tag:{n}"))).collect()
+}
+
+fn state_of(index: &PurgeIndex, seen: u64, tags: &[u32]) -> PurgeState {
+    let names: Vec<String> = tags.iter().map(u32::to_string).collect();
+    index.state_of(Purgeable {
+        seen,
+        marks: &marks(tags),
+        host: "a.test",
+        tags: &names,
+    })
+}
+
+fn names(tags: Range<u32>) -> Vec<String> {
+    tags.map(|n| format!("tag:{n}")).collect()
+}
+
+fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
+    let mut index = PurgeIndex::default();
+    for page in pages(ledger, 0) {
+        assert!(index.learn(&page));
+    }
+    index
+}
+
+/// A ledger with everything that can befall it.
+struct Life {
+    hostile: Hostile,
+    database: Database,
+    ledger: LedgerStore<Database>,
+    model: Model,
+    now_ms: u64,
+    orders: u32,
+    /// An isolate that asks now and then.
+    warm: PurgeIndex,
+    /// One that hears receipts, and old news again, in between.
+    nosy: PurgeIndex,
+    heard: Vec<PurgeFeed>,
+}
+
+/// What befalls it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Orders only: then the index says exactly what the list does.
+    Calm,
+    /// Time, restarts and faults, too.
+    Rough,
+}
+
+const TAGS: u32 = 8;
+
+impl Life {
+    fn new(hostile: Hostile) -> Self {
+        let database = Database::new();
+        let ledger = database.open(0);
+        Self {
+            hostile,
+            database,
+            ledger,
+            model: Model::default(),
+            now_ms: 0,
+            orders: 0,
+            warm: PurgeIndex::default(),
+            nosy: PurgeIndex::default(),
+            heard: Vec::new(),
+        }
+    }
+
+    fn tags(&mut self) -> Range<u32> {
+        let first = self.hostile.random.u32(0..TAGS);
+        first..self.hostile.random.u32(first..=TAGS)
+    }
+
+    /// An order of a few tags, or of everything; now and then the ledger fails
+    /// in its midst, and the order is sent again.
+    fn order(&mut self, fate: Fate) {
+        self.orders += 1;
+        let (hard, soft) = (self.tags(), self.tags());
+        let everything = self.hostile.random.u8(0..20);
+        // Of some keys, which may purge some of the tags or all of them; what
+        // lies beyond is carried along.
+        let scope = self
+            .hostile
+            .one_of(&[None, Some("scope:t=*"), Some("scope:t=1,t=5,h=x")]);
+        let mut order = Order {
+            hard: names(hard.clone()),
+            soft: names(soft.clone()),
+            scope: scope.map(str::to_owned),
+            after: self.hostile.one_of(&[0, self.warm.sequence()]),
+            ..order(&format!("o{}", self.orders), &[], &[])
+        };
+        match everything {
+            0 => order.hard.insert(0, "everything".to_owned()),
+            1 => order.soft.push("everything".to_owned()),
+            _ => {}
+        }
+        if fate == Fate::Rough && self.hostile.random.u8(0..4) == 0 {
+            let how = self.hostile.one_of(&[Fails::Before, Fails::After]);
+            let at = self.hostile.random.usize(0..30);
+            self.database.fail_at(at, how);
+            let _ = self.ledger.append(&order, self.now_ms);
+            self.database.heal();
+        }
+        let (receipt, news) = append(&self.ledger, &order, self.now_ms);
+        let sequence = receipt.sequence;
+        self.model.add(sequence, hard, false);
+        self.model.add(sequence, soft, true);
+        match everything {
+            0 => self.model.add_everything(sequence, false),
+            1 => self.model.add_everything(sequence, true),
+            _ => {}
+        }
+        self.hear(news, &receipt);
+    }
+
+    fn hear(&mut self, news: PurgeFeed, receipt: &Receipt) {
+        match self.hostile.random.u8(0..4) {
+            0 => drop(self.warm.learn(&news)),
+            1 => drop(self.nosy.learn(&PurgeFeed::of_receipt(receipt))),
+            2 => drop(self.nosy.learn(&news)),
+            _ => {}
+        }
+        self.heard.push(news);
+        let old = self.hostile.random.usize(0..self.heard.len());
+        self.nosy.learn(&self.heard[old]);
+    }
+
+    fn pass(&mut self) {
+        match self.hostile.random.u8(0..12) {
+            // Time, of which thirty days make marks too old.
+            0..4 => self.now_ms += self.hostile.random.u64(0..12) * DAY_MS,
+            // The object starts anew.
+            4 => self.ledger = self.database.open(0),
+            // Its database has been set back: somebody knows more.
+            5 => {
+                let known = self.ledger.last().expect("a number") + 3;
+                let at = self.hostile.random.usize(0..10);
+                self.database.fail_at(at, Fails::Before);
+                let _ = self.ledger.news(known, self.now_ms);
+                self.database.heal();
+                news(&self.ledger, known);
+                self.model.add_everything(known, false);
+            }
+            _ => {}
+        }
+    }
+
+    fn check(&mut self, fate: Fate) {
+        let cold = learned(&self.ledger);
+        for index in [&mut self.warm, &mut self.nosy] {
+            for page in pages(&self.ledger, index.sequence()) {
+                assert!(index.learn(&page));
+            }
+        }
+        let last = cold.sequence();
+        for _ in 0..20 {
+            let seen = self.hostile.random.u64(0..=last + 1);
+            let count = self.hostile.random.usize(0..4);
+            let tags: Vec<u32> = (0..count)
+                .map(|_| self.hostile.random.u32(0..TAGS + 1))
+                .collect();
+            let expected = self.model.state(seen, &tags);
+            for index in [&cold, &self.warm, &self.nosy] {
+                let found = state_of(index, seen, &tags);
+                let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
+                match fate {
+                    Fate::Calm => assert_eq!(found, expected, "{}", problem()),
+                    Fate::Rough => assert!(rank(found) >= rank(expected), "{}", problem()),
+                }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn live(fate: Fate, lives: usize) {
+    let mut hostile = Hostile::new();
+    for _ in 0..lives {
+        let mut life = Life::new(hostile);
+        for _ in 0..40 {
+            life.order(fate);
+            if fate == Fate::Rough {
+                life.pass();
+            }
+            if life.hostile.random.u8(0..3) == 0 {
+                life.check(fate);
+            }
+        }
+        life.check(fate);
+        hostile = life.hostile;
+    }
+}
+
+#[test]
+fn the_index_says_what_the_orders_say() {
+    live(Fate::Calm, 60);
+}
+
+#[test]
+fn whatever_befalls_the_ledger_no_purge_is_forgotten() {
+    live(Fate::Rough, 150);
+}
+
+#[test]
+fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
+    let mut hostile = Hostile::new();
+    for _ in 0..100 {
+        // The second is what the first was some orders ago.
+        let (first, second) = (Database::new().open(0), Database::new().open(0));
+        let (kept, lost) = (hostile.random.u32(0..10), hostile.random.u32(1..10));
+        let mut model = Model::default();
+        for n in 0..kept + lost {
+            let soft = hostile.random.bool();
+            let tag = hostile.random.u32(0..TAGS);
+            let mut order = order(&format!("o{n}"), &[], &[]);
+            match soft {
+                true => order.soft = names(tag..tag + 1),
+                false => order.hard = names(tag..tag + 1),
+            }
+            let (receipt, _) = append(&first, &order, 0);
+            model.add(receipt.sequence, tag..tag + 1, soft);
+            if n < kept {
+                append(&second, &order, 0);
+            }
+        }
+        // An isolate that knows all asks, or takes an order.
+        let mut index = learned(&first);
+        let known = index.sequence();
+        let heard = match hostile.random.bool() {
+            true => news(&second, known),
+            false => {
+                let order = Order {
+                    after: known,
+                    ..order("next", &["tag:0"], &[])
+                };
+                let (receipt, news) = append(&second, &order, 0);
+                assert!(receipt.sequence > known);
+                model.add(receipt.sequence, 0..1, false);
+                news
+            }
+        };
+        assert!(index.learn(&heard));
+        for index in [&index, &learned(&second)] {
+            for seen in 0..=known + 1 {
+                for tag in 0..TAGS {
+                    let (found, expected) =
+                        (index.state(seen, &marks(&[tag])), model.state(seen, &[tag]));
+                    assert!(
+                        rank(found) >= rank(expected),
+                        "{seen} {tag}: {found:?}, not {expected:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_overflowing_ledger_forgets_no_purge() {
+    let mut hostile = Hostile::new();
+    let ledger = Database::new().open(0);
+    let (mut model, mut warm) = (Model::default(), PurgeIndex::default());
+    let mut floors: Vec<Numbers> = Vec::new();
+    // A few tags that are purged again and again, between many that are
+    // purged once: four overflows.
+    let (mut next, mut last) = (TAGS, 0);
+    let all = u32::try_from(MARKS_MAX + 4 * MARKS_DROPPED).expect("a count");
+    while next < all {
+        let many = match hostile.random.u8(0..3) {
+            0 => 0,
+            _ => hostile.random.u32(500..4000),
+        };
+        let few = hostile.random.u32(0..TAGS);
+        let few = few..hostile.random.u32(few..=TAGS);
+        // Long stretches of soft orders, so that both floors rise.
+        let soft = (next / 10_000) % 2 == 1;
+        let bulk = names(next..next + many);
+        let mut order = Order {
+            after: last,
+            ..order(&format!("o{next}-{last}"), &[], &[])
+        };
+        match soft {
+            true => (order.soft, order.hard) = (bulk, names(few.clone())),
+            false => (order.hard, order.soft) = (bulk, names(few.clone())),
+        }
+        let (receipt, news) = append(&ledger, &order, 0);
+        last = receipt.sequence;
+        model.add(last, next..next + many, soft);
+        model.add(last, few, !soft);
+        next += many;
+        assert!(warm.learn(&news));
+        if floors.last() == Some(&news.floor) {
+            continue;
+        }
+        floors.push(news.floor);
+        let cold = learned(&ledger);
+        assert!(warm.len() == cold.len() && cold.len() as u64 <= MARKS_MAX);
+        for _ in 0..200 {
+            let seen = hostile.random.u64(0..=last);
+            let tags = [hostile.random.u32(0..TAGS), hostile.random.u32(0..next)];
+            let expected = model.state(seen, &tags);
+            for index in [&cold, &warm] {
+                let found = index.state(seen, &marks(&tags));
+                let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
+                assert!(rank(found) >= rank(expected), "{}", problem());
+                // Above the floors it says no more than that.
+                if seen >= news.floor.newest() {
+                    assert_eq!(found, expected, "{}", problem());
+                }
+            }
+        }
+    }
+    let last = floors.last().copied().unwrap_or_default();
+    assert!(
+        floors.len() > 3 && last.hard > 0 && last.soft > 0,
+        "{floors:?}"
+    );
+}

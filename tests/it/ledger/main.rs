@@ -1,0 +1,12 @@
+//! Tests of the purge ledger.
+
+mod ledger_breaker_tables;
+mod ledger_budgets;
+mod ledger_faults;
+mod ledger_history;
+mod ledger_large;
+mod ledger_model;
+mod ledger_tables;
+mod ledger_waits;
+mod ledger_writes;
+mod wire_tables;

@@ -1,0 +1,339 @@
+//! Shows what one reader can cost the others who want the same page: whatever
+//! the first one asks for, however slowly it reads, and whoever's answer it
+//! gets.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+use edgekeep::cache::policy::collapse_leaders::{ALONE_KNOWN_MS, ALONE_MS, most};
+use edgekeep::flow::handle::serve;
+use edgekeep::flow::response::reply::Content;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead};
+use edgekeep::http::url::Url;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use testkit::world::place::{Place, START_MS, slow};
+use testkit::world::{Plan, World};
+
+const PAGE: &str = "/a";
+/// Where no ledger's silence and no tier's adds to it.
+const AT_ONCE_MS: u64 = 50;
+
+/// `STATUS BODY`, and when it came, in milliseconds from the start.
+type Read = Rc<RefCell<Option<(String, u64)>>>;
+
+fn reader(place: &Place, fields: &[(&str, &str)]) -> Read {
+    let head = RequestHead {
+        method: Method::Get,
+        url: Url::parse(&format!("http://a.test{PAGE}")).expect("a URL"),
+        fields: fields.iter().copied().collect::<Fields>(),
+    };
+    let read = Read::default();
+    let (place, filled) = (place.clone(), Rc::clone(&read));
+    place.world.clone().executor.spawn(async move {
+        let answer = serve(&place.world, &place.isolate, head, None).await;
+        let text = match answer.content {
+            Content::Body(body) | Content::Parts(body, _) => body.text,
+            _ => String::new(),
+        };
+        let now_ms = place.world.executor.now_ms();
+        *filled.borrow_mut() = Some((format!("{} {text}", answer.status), now_ms));
+    });
+    read
+}
+
+fn readers(place: &Place, count: usize, fields: &[(&str, &str)]) -> Vec<Read> {
+    (0..count).map(|_| reader(place, fields)).collect()
+}
+
+/// What they got, and how long the first and the last of them waited.
+fn finish(world: &World, since_ms: u64, reads: &[Read]) -> (Vec<String>, u64, u64) {
+    world
+        .executor
+        .run_until(|| reads.iter().all(|read| read.borrow().is_some()));
+    let done: Vec<_> = reads
+        .iter()
+        .filter_map(|read| read.borrow_mut().take())
+        .collect();
+    let waited = done.iter().map(|(_, ms)| ms - since_ms);
+    let (least, last) = (waited.clone().min(), waited.max());
+    let texts = done.into_iter().map(|(text, _)| text).collect();
+    (texts, least.unwrap_or(0), last.unwrap_or(0))
+}
+
+/// All got this.
+#[track_caller]
+fn check(texts: &[String], expected: &str) {
+    let wrong: Vec<_> = texts.iter().filter(|text| *text != expected).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {}: {wrong:?}",
+        wrong.len(),
+        texts.len()
+    );
+}
+
+fn plan(slow_ms: u64, status: u16, fields: &[(&str, &str)], body: &str) -> Plan {
+    Plan::Answer {
+        slow_ms,
+        cut: false,
+        status,
+        fields: fields.iter().copied().collect(),
+        body: body.to_owned(),
+    }
+}
+
+fn page(slow_ms: u64) -> Plan {
+    plan(slow_ms, 200, &[("cache-control", "max-age=600")], "page")
+}
+
+/// A world whose origin answers so, after these.
+fn world(first: Vec<Plan>, then: Plan) -> (World, Place) {
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    // The ledger is heard once, so that it delays nobody below.
+    place.get("/first");
+    answer(&world, first, then);
+    (world, place)
+}
+
+fn answer(world: &World, first: Vec<Plan>, then: Plan) {
+    let mut state = world.state.borrow_mut();
+    state
+        .next_plans
+        .insert(PAGE.to_owned(), VecDeque::from(first));
+    state.plans.insert(PAGE.to_owned(), then);
+    state.asked.clear();
+}
+
+fn asked(world: &World) -> usize {
+    world.state.borrow().asked.len()
+}
+
+#[test]
+fn more_may_ask_as_time_passes() {
+    for alone_ms in [ALONE_MS, ALONE_KNOWN_MS] {
+        assert_eq!(most(0, alone_ms), 1);
+        assert_eq!(most(alone_ms - 1, alone_ms), 1);
+        assert_eq!(most(alone_ms, alone_ms), 4);
+        assert_eq!(most(alone_ms + 999, alone_ms), 4);
+        assert_eq!(most(alone_ms + 1000, alone_ms), 8);
+        assert_eq!(most(alone_ms + 10_000, alone_ms), 44);
+    }
+    assert_eq!(most(u64::MAX, 0), (u64::MAX / 1000 + 1) * 4);
+}
+
+#[test]
+fn a_page_that_takes_a_second_is_asked_for_once() {
+    let (world, place) = world(vec![], page(ALONE_MS - 1));
+    let began_ms = world.executor.now_ms();
+    let reads = readers(&place, 500, &[]);
+    let (texts, _, last_ms) = finish(&world, began_ms, &reads);
+    check(&texts, "200 page");
+    assert_eq!(asked(&world), 1);
+    assert!(last_ms <= ALONE_MS + 200, "{last_ms} ms");
+}
+
+#[test]
+fn a_crowd_for_a_slow_page_makes_few_requests() {
+    let (world, place) = world(vec![], page(3_500));
+    let began_ms = world.executor.now_ms();
+    let reads = readers(&place, 1000, &[]);
+    let (texts, _, last_ms) = finish(&world, began_ms, &reads);
+    check(&texts, "200 page");
+    assert_eq!(asked(&world) as u64, most(3_500, ALONE_MS));
+    assert!(last_ms <= 3_500 + 400, "{last_ms} ms");
+    // Where it was stored before, it is asked for once for longer.
+    place.purge(&["url:a.test/a"], &[]);
+    answer(&world, vec![], page(3_500));
+    let reads = readers(&place, 1000, &[]);
+    let (texts, _, _) = finish(&world, began_ms, &reads);
+    check(&texts, "200 page");
+    assert_eq!(asked(&world), 1);
+}
+
+#[test]
+fn who_shares_nothing_waits_little() {
+    let poll = |slow_ms| plan(slow_ms, 200, &[("cache-control", "no-store")], "news");
+    for slow_ms in [2_000, 9_000] {
+        let (world, place) = world(vec![], poll(slow_ms));
+        let began_ms = world.executor.now_ms();
+        let reads = readers(&place, 4, &[]);
+        let (texts, least_ms, last_ms) = finish(&world, began_ms, &reads);
+        check(&texts, "200 news");
+        assert!(least_ms <= slow_ms + AT_ONCE_MS, "{least_ms} ms");
+        assert!(last_ms <= slow_ms + ALONE_MS + 200, "{last_ms} ms");
+        // Who comes back finds it remembered, for as long as it goes on.
+        for _ in 0..20 {
+            let began_ms = world.executor.now_ms();
+            let reads = readers(&place, 4, &[]);
+            let (_, _, last_ms) = finish(&world, began_ms, &reads);
+            assert!(last_ms <= slow_ms + AT_ONCE_MS, "{last_ms} ms");
+            world.executor.advance(8_000);
+        }
+    }
+}
+
+#[test]
+fn a_slow_reader_delays_others_by_a_second() {
+    let (world, place) = world(vec![], page(100));
+    // Its copy comes as fast as it reads.
+    slow(&world, "landing", 20_000);
+    let began_ms = world.executor.now_ms();
+    let first = readers(&place, 1, &[]);
+    let (texts, _, first_ms) = finish(&world, began_ms, &first);
+    check(&texts, "200 page");
+    assert!(first_ms <= 100 + AT_ONCE_MS, "{first_ms} ms");
+    world.state.borrow_mut().slow.remove("landing");
+    let began_ms = world.executor.now_ms();
+    let next = readers(&place, 100, &[]);
+    let (texts, _, last_ms) = finish(&world, began_ms, &next);
+    check(&texts, "200 page");
+    assert!(last_ms <= ALONE_MS + 100 + 300, "{last_ms} ms");
+    assert!(
+        asked(&world) as u64 <= most(ALONE_MS, ALONE_MS),
+        "{}",
+        asked(&world)
+    );
+}
+
+const ODD: [(&str, &str); 1] = [("accept", "application/x-odd")];
+
+#[test]
+fn an_odd_request_is_refused_for_itself_alone() {
+    for refusal in [
+        plan(300, 406, &[("cache-control", "max-age=600")], "no"),
+        plan(300, 415, &[], "no"),
+        // It is no error, but made for what the request asked for.
+        plan(
+            300,
+            200,
+            &[("cache-control", "no-store"), ("vary", "accept")],
+            "no",
+        ),
+        plan(
+            300,
+            200,
+            &[("cache-control", "private"), ("vary", "origin, Accept")],
+            "no",
+        ),
+    ] {
+        let (world, place) = world(vec![refusal], page(300));
+        let began_ms = world.executor.now_ms();
+        let odd = reader(&place, &ODD);
+        let others = readers(&place, 20, &[]);
+        let (texts, _, last_ms) = finish(&world, began_ms, &others);
+        check(&texts, "200 page");
+        assert_eq!(asked(&world), 2);
+        assert!(last_ms <= 600 + 300, "{last_ms} ms");
+        let (texts, _, _) = finish(&world, began_ms, &[odd]);
+        assert!(texts[0].ends_with(" no"), "{texts:?}");
+    }
+}
+
+#[test]
+fn a_key_stays_shared_after_an_odd_request() {
+    let odd = || plan(100, 412, &[], "no");
+    let (world, place) = world(vec![odd()], page(500));
+    let began_ms = world.executor.now_ms();
+    finish(&world, began_ms, &[reader(&place, &ODD)]);
+    // What is odd does not lead a second time.
+    answer(&world, vec![odd()], page(500));
+    let again = reader(&place, &ODD);
+    let others = readers(&place, 50, &[]);
+    let began_ms = world.executor.now_ms();
+    let (texts, _, last_ms) = finish(&world, began_ms, &others);
+    check(&texts, "200 page");
+    assert_eq!(asked(&world), 2);
+    assert!(last_ms <= 500 + 100, "{last_ms} ms");
+    finish(&world, began_ms, &[again]);
+}
+
+#[test]
+fn an_odd_request_that_gets_no_answer_fails_for_itself_alone() {
+    let (world, place) = world(vec![Plan::Down], page(300));
+    let began_ms = world.executor.now_ms();
+    let odd = reader(&place, &ODD);
+    let others = readers(&place, 20, &[]);
+    let (texts, _, _) = finish(&world, began_ms, &others);
+    check(&texts, "200 page");
+    assert_eq!(asked(&world), 2);
+    finish(&world, began_ms, &[odd]);
+    // One that never comes holds nobody for longer than a slow page does.
+    let (world, place) = self::world(vec![Plan::Hang], page(300));
+    let began_ms = world.executor.now_ms();
+    let odd = reader(&place, &ODD);
+    let others = readers(&place, 20, &[]);
+    let (texts, _, last_ms) = finish(&world, began_ms, &others);
+    check(&texts, "200 page");
+    assert!(last_ms <= ALONE_MS + 300 + 300, "{last_ms} ms");
+    finish(&world, began_ms, &[odd]);
+}
+
+const BYTES: [(&str, &str); 3] = [
+    ("cache-control", "max-age=600"),
+    ("etag", "\"1\""),
+    ("content-range", "bytes 0-4/10"),
+];
+
+#[test]
+fn a_part_does_not_end_collapsing() {
+    let rest = [BYTES[0], BYTES[1], ("content-range", "bytes 5-9/10")];
+    let start = plan(100, 206, &BYTES, "01234");
+    let (world, place) = world(vec![start], plan(300, 206, &rest, "56789"));
+    let began_ms = world.executor.now_ms();
+    finish(
+        &world,
+        began_ms,
+        &[reader(&place, &[("range", "bytes=0-4")])],
+    );
+    assert_eq!(asked(&world), 1);
+    let began_ms = world.executor.now_ms();
+    let reads = readers(&place, 20, &[]);
+    let (texts, _, last_ms) = finish(&world, began_ms, &reads);
+    check(&texts, "200 0123456789");
+    assert_eq!(asked(&world), 2);
+    assert!(last_ms <= 300 + 100, "{last_ms} ms");
+}
+
+#[test]
+fn those_who_want_one_part_ask_once() {
+    let (world, place) = world(vec![], plan(300, 206, &BYTES, "01234"));
+    let began_ms = world.executor.now_ms();
+    let reads = readers(&place, 20, &[("range", "bytes=0-4")]);
+    let (texts, _, last_ms) = finish(&world, began_ms, &reads);
+    check(&texts, "206 01234");
+    assert_eq!(asked(&world), 1);
+    assert!(last_ms <= 300 + 100, "{last_ms} ms");
+}
+
+#[test]
+fn a_part_of_what_is_on_its_way_is_waited_for() {
+    let whole = plan(300, 200, &[("cache-control", "max-age=600")], "0123456789");
+    let (world, place) = world(vec![], whole);
+    let began_ms = world.executor.now_ms();
+    let mut reads = readers(&place, 1, &[]);
+    for at in 1..20 {
+        reads.push(reader(&place, &[("range", &format!("bytes={at}-{at}"))]));
+    }
+    let (texts, _, _) = finish(&world, began_ms, &reads);
+    assert_eq!(
+        texts.iter().filter(|text| text.starts_with("206 ")).count(),
+        9
+    );
+    assert_eq!(asked(&world), 1);
+    // And what is stored, but stale, is confirmed for all of them at once.
+    world.executor.advance(601_000);
+    let whole = plan(300, 200, &[("cache-control", "max-age=600")], "0123456789");
+    answer(&world, vec![], whole);
+    let began_ms = world.executor.now_ms();
+    let reads: Vec<_> = (1..9)
+        .map(|at| reader(&place, &[("range", &format!("bytes={at}-{at}"))]))
+        .collect();
+    let (texts, _, _) = finish(&world, began_ms, &reads);
+    assert!(
+        texts.iter().all(|text| text.starts_with("206 ")),
+        "{texts:?}"
+    );
+    assert_eq!(asked(&world), 1);
+}

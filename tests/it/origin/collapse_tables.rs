@@ -1,0 +1,262 @@
+//! Shows how requests for one answer share a question to the origin, and what
+//! frees those who wait.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+use edgekeep::cache::key::cache_key;
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::flow::isolate::inflight::{Flight, FlightOutcome, FlightRole, Flights, UNSHARED_MS};
+use edgekeep::flow::runtime::host::Host;
+use edgekeep::http::url::Url;
+use std::rc::Rc;
+use testkit::world::place::{Place, START_MS, origin};
+use testkit::world::{Plan, World};
+
+fn role(flights: &Flights, key: &str, now_ms: u64) -> &'static str {
+    role_since(flights, key, u64::MAX, now_ms)
+}
+
+fn role_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> &'static str {
+    match flights.join(key, looked_ms, now_ms) {
+        FlightRole::Alone => "alone",
+        FlightRole::Lead(_) => "lead",
+        FlightRole::Follow(_) => "follow",
+        FlightRole::LookAgain => "look again",
+    }
+}
+
+fn lead(flights: &Flights, key: &str, now_ms: u64) -> Rc<Flight> {
+    lead_since(flights, key, u64::MAX, now_ms)
+}
+
+fn lead_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> Rc<Flight> {
+    match flights.join(key, looked_ms, now_ms) {
+        FlightRole::Lead(flight) => flight,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_first_leads_and_the_others_follow() {
+    let flights = Flights::default();
+    let flight = lead(&flights, "a", 0);
+    assert_eq!(role(&flights, "a", 1), "follow");
+    assert_eq!(role(&flights, "b", 1), "lead");
+    // A leader that gives signs of life may take its time.
+    for now_ms in (900..60_000).step_by(900) {
+        flight.beat(now_ms);
+        assert_eq!(role(&flights, "a", now_ms + 899), "follow");
+    }
+    flights.end(&flight, FlightOutcome::Landed, 60_000);
+    assert_eq!(flight.outcome(), Some(FlightOutcome::Landed));
+    assert_eq!(role(&flights, "a", 60_000), "lead");
+}
+
+#[test]
+fn who_was_looking_when_a_copy_landed_looks_again() {
+    let flights = Flights::default();
+    let flight = lead(&flights, "a", 0);
+    flights.end(&flight, FlightOutcome::Landed, 1_000);
+    for looked_ms in [0, 999, 1_000] {
+        assert_eq!(role_since(&flights, "a", looked_ms, 1_010), "look again");
+    }
+    assert_eq!(role_since(&flights, "b", 0, 1_010), "lead");
+    // Nor if the clock was set back,
+    assert_eq!(role_since(&flights, "a", 900, 999), "lead");
+    // if the copy was there to be seen, or if there is none.
+    for outcome in [
+        FlightOutcome::Landed,
+        FlightOutcome::Failed(None),
+        FlightOutcome::Failed(Some(OriginFailure::TimedOut)),
+    ] {
+        let flight = lead(&flights, "c", 2_000);
+        flights.end(&flight, outcome, 3_000);
+        let looked_ms = match outcome {
+            FlightOutcome::Landed => 3_001,
+            _ => 2_500,
+        };
+        let again = lead_since(&flights, "c", looked_ms, 3_010);
+        flights.end(&again, FlightOutcome::Failed(None), 3_020);
+    }
+}
+
+#[test]
+fn a_leader_without_a_sign_of_life_is_replaced() {
+    let flights = Flights::default();
+    let gone = lead(&flights, "a", 1_000);
+    assert_eq!(role(&flights, "a", 3_999), "follow");
+    let new = lead(&flights, "a", 4_000);
+    // If it was only slow, its end does not end the new one's flight.
+    flights.end(&gone, FlightOutcome::Landed, 4_100);
+    assert_eq!(role(&flights, "a", 4_100), "follow");
+    assert_eq!(new.outcome(), None);
+    // A clock that was set back makes nobody dead.
+    assert_eq!(role(&flights, "a", 0), "follow");
+}
+
+#[test]
+fn the_first_outcome_counts() {
+    let flights = Flights::default();
+    let flight = lead(&flights, "a", 0);
+    flights.end(&flight, FlightOutcome::Landed, 10);
+    flights.end(&flight, FlightOutcome::Unshared, 20);
+    assert_eq!(flight.outcome(), Some(FlightOutcome::Landed));
+    assert_eq!(role(&flights, "a", 20), "lead");
+}
+
+#[test]
+fn what_cannot_be_shared_is_not_waited_for() {
+    let flights = Flights::default();
+    let flight = lead(&flights, "a", 0);
+    flights.end(&flight, FlightOutcome::Unshared, 100);
+    assert_eq!(role(&flights, "a", 100), "alone");
+    assert_eq!(role(&flights, "a", 99 + UNSHARED_MS), "alone");
+    assert_eq!(role(&flights, "a", 100 + UNSHARED_MS), "lead");
+    // A refresh behind the response is made once at a time all the same.
+    let flights = Flights::default();
+    flights.remember_unshared("a", 0);
+    assert!(flights.begin("a", 1).is_some());
+    assert!(flights.begin("a", 2).is_none());
+    // What could be shared once is shared again.
+    flights.remember_unshared("b", 0);
+    assert!(flights.forget_unshared("b"));
+    assert!(!flights.forget_unshared("b"));
+    assert_eq!(role(&flights, "b", 1), "lead");
+    // A failure is nothing to remember.
+    let flight = lead(&flights, "c", 0);
+    let failed = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
+    flights.end(&flight, failed, 100);
+    assert_eq!(role(&flights, "c", 100), "lead");
+}
+
+#[test]
+fn the_tables_are_bounded() {
+    let flights = Flights::default();
+    for n in 0..10_000 {
+        assert_eq!(role(&flights, &format!("{n}"), 0), "lead");
+    }
+    assert_eq!(role(&flights, "one more", 0), "alone");
+    assert_eq!(role(&flights, "7", 0), "follow");
+    assert!(flights.begin("one more", 0).is_none());
+    // Those that are gone make room.
+    assert_eq!(role(&flights, "one more", 3_000), "lead");
+    // Of what cannot be shared an eighth is forgotten, the oldest.
+    let is_known = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
+    for n in 0..10_000 {
+        flights.remember_unshared(&format!("u{n}"), 3_000 + n);
+    }
+    assert!(is_known(0, 13_000));
+    // Another one is of use still.
+    flights.remember_unshared("u7", 13_000);
+    assert!(is_known(0, 13_000));
+    flights.remember_unshared("u10000", 13_000);
+    let known = (0..=10_000).filter(|n| is_known(*n, 13_000)).count();
+    assert_eq!(known, 8_751);
+    assert!(is_known(7, 13_000) && !is_known(1_250, 13_000) && is_known(1_251, 13_000));
+    // Also if all are of one moment.
+    let flights = Flights::default();
+    for n in 0..10_001 {
+        flights.remember_unshared(&format!("u{n}"), 3_000);
+    }
+    let known = (0..=10_000).filter(|n| flights.is_unshared(&format!("u{n}"), 3_000));
+    assert_eq!(known.count(), 8_751);
+}
+
+const PAGE: &str = "/a";
+
+fn slow_origin(world: &World, slow_ms: u64) {
+    origin(world, PAGE, "max-age=60", "one");
+    let mut state = world.state.borrow_mut();
+    if let Some(Plan::Answer { slow_ms: slow, .. }) = state.plans.get_mut(PAGE) {
+        *slow = slow_ms;
+    }
+}
+
+fn digest() -> String {
+    let url = Url::parse(&format!("http://a.test{PAGE}")).expect("a URL");
+    cache_key::CacheKey::of_url(url).slot().digest.clone()
+}
+
+#[test]
+fn a_thousand_requests_on_a_cold_key_make_one_to_the_origin() {
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    slow_origin(&world, 900);
+    let slots: Vec<_> = (0..1000).map(|_| place.start(PAGE)).collect();
+    let answers: Vec<String> = slots.iter().map(|slot| place.finish(slot)).collect();
+    assert!(answers.iter().all(|answer| answer.starts_with("one ")));
+    assert_eq!(world.state.borrow().asked.len(), 1);
+}
+
+#[test]
+fn who_waits_for_one_that_is_gone_takes_over() {
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    slow_origin(&world, 0);
+    // Somebody leads, and was ended by the runtime without a word.
+    lead(&place.isolate.flights, &digest(), START_MS);
+    let slots: Vec<_> = (0..10).map(|_| place.start(PAGE)).collect();
+    let answers: Vec<String> = slots.iter().map(|slot| place.finish(slot)).collect();
+    assert!(answers.iter().all(|answer| answer.starts_with("one ")));
+    assert_eq!(world.state.borrow().asked.len(), 1);
+    let waited_ms = world.now_ms() - START_MS;
+    assert!((3_000..3_500).contains(&waited_ms), "{waited_ms} ms");
+}
+
+#[test]
+fn nobody_waits_for_ever() {
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    slow_origin(&world, 0);
+    // Somebody leads, lives, and never ends.
+    let flight = lead(&place.isolate.flights, &digest(), START_MS);
+    let there = place.clone();
+    world.executor.spawn(async move {
+        for _ in 0..200 {
+            there.world.sleep(900).await;
+            flight.beat(there.world.now_ms());
+        }
+    });
+    let answer = place.get(PAGE);
+    assert_eq!(answer, "504 -");
+    // `origin_deadline`, and what a neighbour may take before.
+    let waited_ms = world.now_ms() - START_MS;
+    assert!((65_000..65_500).contains(&waited_ms), "{waited_ms} ms");
+}
+
+#[test]
+fn dropped_work_is_answered_with_an_error() {
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    slow_origin(&world, 0);
+    world.state.borrow_mut().drops_later = true;
+    assert_eq!(place.get(PAGE), "502 -");
+    assert_eq!(world.now_ms(), START_MS);
+    world.state.borrow_mut().drops_later = false;
+    // Its flight is without signs of life, and the next takes over.
+    assert_eq!(place.get(PAGE), "one -");
+}
+
+#[test]
+fn notes_of_others_are_only_hints() {
+    #[track_caller]
+    fn check(note: &str, longest_ms: u64) {
+        let world = World::new(START_MS);
+        let place = Place::new(&world, 0);
+        slow_origin(&world, 0);
+        let name = format!("a.test fill-{}", digest());
+        let until = START_MS + 3_600_000;
+        let mut state = world.state.borrow_mut();
+        state.notes.insert(name, (note.to_owned(), until));
+        drop(state);
+        assert_eq!(place.get(PAGE), "one -", "{note}");
+        let waited_ms = world.now_ms() - START_MS;
+        assert!(waited_ms <= longest_ms, "{note}: {waited_ms} ms");
+    }
+    check("", 0);
+    check("garbage", 0);
+    check("landed", 0);
+    check("failed", 0);
+    check("unshared", 0);
+    // Somebody asks, and never tells what became of it.
+    check("asking", 1_200);
+}

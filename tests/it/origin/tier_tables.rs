@@ -1,0 +1,387 @@
+//! Shows when an answer earns its place in KV, when KV is left alone, and how
+//! the writes of a day are counted.
+
+use edgekeep::cache::config::limits::DAY_MS;
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::store::kv_admission::{Doorkeeper, is_of_use};
+use edgekeep::cache::store::kv_breaker::{Reads, WriteFault, Writes};
+use edgekeep::cache::store::kv_write_budget::KvWriteBudget;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::flow::runtime::host::Host;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::url::Url;
+use serde_json::{Value, json};
+use testkit::world::World;
+use testkit::world::place::{Place, START_MS, origin, slow};
+
+fn entry(lifetime: u64, initial_age: u64, stale: u64) -> Entry {
+    Entry {
+        key: String::new(),
+        seen: 0,
+        received_ms: 0,
+        cost_ms: 0,
+        initial_age,
+        terms: Terms {
+            lifetime,
+            stale_while_revalidate: stale,
+            stale_if_error: stale,
+            stale_allowed: true,
+        },
+        for_authorized: false,
+        by_credentials: false,
+        status: 200,
+        length: None,
+        tags: Vec::new(),
+        marks: Vec::new(),
+        choices: Vec::new(),
+        fields: Fields::new(),
+    }
+}
+
+#[test]
+fn what_stays_fresh_is_of_use() {
+    #[track_caller]
+    fn check(kv: Value, entry: &Entry, expected: bool) {
+        let settings = json!({ "defaults": { "kv": kv, "kv_min_ttl": 60 } });
+        let rules = Rules::read_json(&settings.to_string()).expect("settings");
+        let rule = rules.rule_for(&Url::parse("http://a.test/").expect("a URL"));
+        assert_eq!(is_of_use(&rule, entry), expected, "{kv} {:?}", entry.terms);
+    }
+    let earned = json!("earned");
+    check(earned.clone(), &entry(60, 0, 0), true);
+    check(earned.clone(), &entry(59, 0, 0), false);
+    check(earned.clone(), &entry(100, 40, 0), true);
+    check(earned.clone(), &entry(100, 41, 0), false);
+    check(earned.clone(), &entry(5, 100, 0), false);
+    // However long it may be served stale: it would be written every 59 s.
+    check(earned, &entry(59, 0, 86_400), false);
+    check(json!(true), &entry(1, 0, 0), true);
+    check(json!(true), &entry(100, 99, 0), true);
+    check(json!(true), &entry(100, 100, 600), false);
+    check(json!(true), &entry(0, 0, 600), false);
+}
+
+#[test]
+fn the_doorkeeper_knows_the_last_and_is_bounded() {
+    let mut doorkeeper = Doorkeeper::default();
+    assert!(!doorkeeper.knew(7));
+    assert!(doorkeeper.knew(7));
+    // A generation later it still does, two later no more.
+    for other in 100..100 + 16_384 {
+        assert!(!doorkeeper.knew(other));
+    }
+    assert!(doorkeeper.knew(7));
+    assert!(!doorkeeper.knew(8));
+    for other in 100_000..100_000 + 2 * 16_384 {
+        assert!(!doorkeeper.knew(other));
+    }
+    assert!(!doorkeeper.knew(8));
+    assert!(!doorkeeper.knew(100));
+}
+
+#[test]
+fn what_errors_say() {
+    #[track_caller]
+    fn check(text: &str, expected: WriteFault) {
+        assert_eq!(WriteFault::of(text), expected, "{text}");
+    }
+    check("KV put() limit exceeded for the day.", WriteFault::Quota);
+    check("Limit exceeded", WriteFault::Quota);
+    check(
+        "body: KV put() limit exceeded for the day.",
+        WriteFault::Quota,
+    );
+    check("KV PUT failed: 429 Too Many Requests", WriteFault::OneKey);
+    check(
+        "body: the body is not as long as its head says",
+        WriteFault::Body,
+    );
+    check("body: KV PUT failed: 500 Internal Error", WriteFault::Body);
+    check("KV PUT failed: 500 Internal Error", WriteFault::Other);
+    check("KV PUT failed: 503 Service Unavailable", WriteFault::Other);
+    check("there is no KV binding EDGEKEEP_KV", WriteFault::Other);
+    check(
+        "KV PUT failed: 413 Value length of 4290 exceeds limit of 9.",
+        WriteFault::Other,
+    );
+    check("", WriteFault::Other);
+}
+
+/// Noon.
+const NOON_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
+
+#[test]
+fn writes_pause_for_longer_and_longer_when_the_quota_is_used_up() {
+    let mut writes = Writes::default();
+    let mut now_ms = NOON_MS;
+    for seconds in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+        assert!(!writes.are_paused(now_ms));
+        let pause = writes.failed(WriteFault::Quota, now_ms);
+        assert_eq!(pause, Some(seconds * 1000));
+        // What was on its way changes nothing.
+        assert_eq!(writes.failed(WriteFault::Quota, now_ms + 50), None);
+        writes.worked(now_ms + 60);
+        assert!(writes.are_paused(now_ms + seconds * 1000 - 1));
+        now_ms += seconds * 1000;
+    }
+    writes.worked(now_ms);
+    assert_eq!(writes.failed(WriteFault::Quota, now_ms), Some(60_000));
+    // A clock that is set back by a day does not hold it for a day.
+    assert!(!writes.are_paused(now_ms - DAY_MS));
+    // Never beyond the day.
+    let mut late = Writes::default();
+    let pause = late.failed(WriteFault::Quota, 20_001 * DAY_MS - 5_000);
+    assert_eq!(pause, Some(5_000));
+    assert!(!late.are_paused(20_001 * DAY_MS));
+}
+
+#[test]
+fn writes_pause_after_failures_in_a_row() {
+    use WriteFault::{Body, OneKey, Other};
+    let mut writes = Writes::default();
+    let mut fail = |fault| writes.failed(fault, NOON_MS);
+    assert_eq!([Other, Other].map(&mut fail), [None, None]);
+    // These say nothing of KV.
+    assert_eq!([OneKey, Body].map(&mut fail), [None, None]);
+    assert_eq!(fail(Other), Some(10_000));
+    // Then one is enough.
+    assert_eq!(writes.failed(Other, NOON_MS + 10_000), Some(10_000));
+    writes.worked(NOON_MS + 20_000);
+    assert_eq!(writes.failed(Other, NOON_MS + 20_000), None);
+    assert!(!writes.are_paused(NOON_MS + 20_000));
+    let mut keys = Writes::default();
+    for _ in 0..100 {
+        assert_eq!(keys.failed(OneKey, NOON_MS), None);
+        assert_eq!(keys.failed(Body, NOON_MS), None);
+    }
+}
+
+#[test]
+fn reads_pause_after_failures_in_a_row() {
+    let mut reads = Reads::default();
+    for pause in [None, None, Some(5_000), None] {
+        assert_eq!(reads.failed("slow", NOON_MS), pause);
+    }
+    assert!(reads.are_paused(NOON_MS + 4_999));
+    assert!(!reads.are_paused(NOON_MS + 5_000));
+    assert_eq!(reads.failed("slow", NOON_MS + 5_000), Some(5_000));
+    reads.worked(NOON_MS + 10_000);
+    assert_eq!(reads.failed("slow", NOON_MS + 10_000), None);
+    let mut full = Reads::default();
+    let problem = "KV get() limit exceeded for the day.";
+    assert_eq!(full.failed(problem, NOON_MS), Some(60_000));
+    assert_eq!(full.failed(problem, NOON_MS + 60_000), Some(120_000));
+}
+
+#[test]
+fn a_budget_is_of_a_day() {
+    let mut budget = KvWriteBudget::default();
+    assert!(budget.allows(1, NOON_MS));
+    assert!(!budget.allows(0, NOON_MS));
+    budget.count();
+    assert!(!budget.allows(1, NOON_MS));
+    // What was told is in the total from then on.
+    budget.told(1);
+    budget.heard(3, NOON_MS);
+    assert_eq!((budget.spent(NOON_MS), budget.untold()), (3, 0));
+    // Late news, and of yesterday.
+    budget.heard(2, NOON_MS + 5);
+    budget.heard(900, NOON_MS - DAY_MS);
+    assert_eq!(budget.spent(NOON_MS), 3);
+    budget.count();
+    assert_eq!(budget.spent(NOON_MS), 4);
+    // A new day, by our clock before the ledger tells of it.
+    let midnight_ms = NOON_MS + DAY_MS / 2;
+    assert_eq!(budget.spent(midnight_ms - 1), 4);
+    assert_eq!(budget.spent(midnight_ms), 1);
+    // By the ledger's, which is ahead.
+    budget.heard(7, midnight_ms);
+    assert_eq!(budget.spent(midnight_ms - 1), 8);
+}
+
+fn place(world: &World, settings: Value) -> Place {
+    let mut settings = settings;
+    settings["origin"] = "http://origin.test".into();
+    settings["max_purge_lag"] = 4.into();
+    settings["defaults"] = json!({ "kv": true });
+    Place::of(world, 0, &settings.to_string())
+}
+
+/// What the log says of KV.
+fn about_kv(world: &World) -> Vec<String> {
+    let state = world.state.borrow();
+    let lines = state.log.iter().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line
+    });
+    let lines = lines.filter(|line| line["part"] == "kv");
+    lines
+        .map(|line| line["problem"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_slow_kv_costs_a_second_and_then_nothing() {
+    let world = World::new(START_MS);
+    let place = place(&world, json!({}));
+    for page in ["/0", "/1", "/2", "/3", "/4", "/5"] {
+        origin(&world, page, "max-age=600", "page");
+    }
+    place.get("/0");
+    slow(&world, "kv", 30_000);
+    let took = |page| {
+        let began_ms = world.now_ms();
+        assert!(place.get(page).starts_with("page"), "{page}");
+        world.now_ms() - began_ms
+    };
+    assert_eq!(["/1", "/2", "/3"].map(took), [1000, 1000, 1000]);
+    assert_eq!(["/4", "/5"].map(took), [0, 0]);
+    assert_eq!(
+        about_kv(&world),
+        ["kv-reads-paused for 5 s: no answer within 1000 ms"]
+    );
+    world.executor.advance(5_000);
+    origin(&world, "/6", "max-age=600", "page");
+    assert_eq!(took("/6"), 1000);
+}
+
+#[test]
+fn a_failing_kv_is_left_alone_and_the_log_says_so_once() {
+    let world = World::new(START_MS);
+    let place = place(&world, json!({}));
+    for n in 0..20 {
+        origin(&world, &format!("/{n}"), "max-age=600", "page");
+    }
+    world.state.borrow_mut().down.push("kv-writes");
+    for n in 0..10 {
+        place.get(&format!("/{n}"));
+    }
+    let quota = "kv-writes-paused for 60 s: KV put() limit exceeded for the day.";
+    assert_eq!(about_kv(&world), [quota]);
+    assert_eq!(world.state.borrow().kv_writes, 1);
+    world.executor.advance(60_000);
+    for n in 10..20 {
+        place.get(&format!("/{n}"));
+    }
+    let again = quota.replace("60", "120");
+    assert_eq!(about_kv(&world), [quota, &again]);
+    assert_eq!(world.state.borrow().kv_writes, 2);
+}
+
+/// Fetches so many new pages here, and tells the ledger.
+fn fetch(place: &Place, from: usize, pages: usize) {
+    for n in from..from + pages {
+        let page = format!("/{n}");
+        origin(&place.world, &page, "max-age=600", "page");
+        assert!(place.get(&page).starts_with("page"));
+    }
+    // Past the turn of the lag, so that news is exchanged.
+    for _ in 0..3 {
+        place.world.executor.advance(2_100);
+        place.get(&format!("/{from}"));
+    }
+}
+
+fn counted(world: &World) -> u64 {
+    let total = "SELECT writes FROM kv_day";
+    world.database.number(total, &[]).expect("a number")
+}
+
+#[test]
+fn isolates_share_the_budget_of_a_day() {
+    let world = World::new(START_MS);
+    let [one, other] = [0, 1].map(|_| place(&world, json!({ "kv_writes_per_day": 10 })));
+    let written = || world.state.borrow().kv_writes;
+    fetch(&one, 0, 4);
+    assert_eq!((written(), counted(&world)), (4, 4));
+    fetch(&other, 100, 4);
+    assert_eq!((written(), counted(&world)), (8, 8));
+    fetch(&one, 200, 4);
+    assert_eq!((written(), counted(&world)), (10, 10));
+    assert_eq!(
+        about_kv(&world),
+        ["kv-budget-spent: this day has had 10 writes"]
+    );
+    fetch(&other, 300, 4);
+    assert_eq!((written(), counted(&world)), (10, 10));
+    // One that starts hears of it with its first news.
+    let third = place(&world, json!({ "kv_writes_per_day": 10 }));
+    fetch(&third, 400, 4);
+    assert_eq!(written(), 10);
+    // The next day.
+    let left_ms = DAY_MS - world.now_ms() % DAY_MS;
+    world.executor.advance(left_ms);
+    fetch(&one, 500, 4);
+    assert_eq!((written(), counted(&world)), (14, 4));
+}
+
+#[test]
+fn who_has_written_tells_by_itself() {
+    let world = World::new(START_MS);
+    let [one, other] = [0, 1].map(|_| place(&world, json!({ "kv_writes_per_day": 10 })));
+    origin(&world, "/hit", "max-age=600", "page");
+    one.get("/hit");
+    origin(&world, "/new", "max-age=600", "page");
+    other.get("/new");
+    // One always asks first, and its marker is enough for the other.
+    for _ in 0..30 {
+        world.executor.advance(300);
+        one.get("/hit");
+        other.get("/hit");
+    }
+    assert_eq!((world.state.borrow().kv_writes, counted(&world)), (2, 2));
+    // And no question is asked for nothing: half of the lag is 2 seconds.
+    let asked = world.state.borrow().news_asked;
+    for _ in 0..30 {
+        world.executor.advance(300);
+        one.get("/hit");
+        other.get("/hit");
+    }
+    let more = world.state.borrow().news_asked - asked;
+    assert!(more <= 5, "{more} questions in 9 seconds");
+}
+
+#[test]
+fn without_the_ledger_an_isolate_counts_its_own_writes() {
+    let world = World::new(START_MS);
+    world.state.borrow_mut().down.push("ledger");
+    let place = place(&world, json!({ "kv_writes_per_day": 5 }));
+    fetch(&place, 0, 8);
+    assert_eq!(world.state.borrow().kv_writes, 5);
+    // And tells of them later.
+    world.state.borrow_mut().down.clear();
+    fetch(&place, 100, 1);
+    assert_eq!(counted(&world), 5);
+}
+
+#[test]
+fn without_a_budget_nothing_is_counted() {
+    let world = World::new(START_MS);
+    let place = place(&world, json!({}));
+    fetch(&place, 0, 8);
+    assert_eq!((world.state.borrow().kv_writes, counted(&world)), (8, 0));
+}
+
+#[test]
+fn hits_have_a_log_line_unless_the_settings_say_no() {
+    #[track_caller]
+    fn check(settings: &str, hits: usize) {
+        let world = World::new(START_MS);
+        let place = Place::of(&world, 0, settings);
+        origin(&world, "/a", "max-age=60", "page");
+        for _ in 0..4 {
+            place.get("/a");
+        }
+        let state = world.state.borrow();
+        let lines = |word: &str| {
+            let word = format!("\"cache\":\"{word}\"");
+            state.log.iter().filter(|line| line.contains(&word)).count()
+        };
+        assert_eq!((lines("miss"), lines("hit")), (1, hits), "{:?}", state.log);
+    }
+    check("{}", 3);
+    check(r#"{ "log_hits": true }"#, 3);
+    check(r#"{ "log_hits": false }"#, 0);
+}

@@ -1,0 +1,213 @@
+//! Shows when what is fresh is refreshed already, and how lifetimes are
+//! shortened: by chance that is spread as it should be, and that is the same
+//! each time it is asked.
+
+use edgekeep::cache::ledger::sequence::Numbers;
+use edgekeep::cache::policy::early_refresh::is_due_early;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Times;
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::PurgeIndex;
+use serde_json::{Value, json};
+use testkit::given::{NOW, head, lookup};
+
+/// What an answer makes under these defaults that took so long and came so
+/// much later than others.
+#[track_caller]
+fn stored(defaults: &Value, answer: &str, cost_ms: u64, later_ms: u64) -> Entry {
+    let lookup = lookup(defaults, "GET");
+    let response_ms = NOW * 1000 + later_ms;
+    let exchange = Exchange {
+        lookup: &lookup,
+        seen: 7,
+        times: Times {
+            request_ms: response_ms - cost_ms,
+            response_ms,
+        },
+        stored: None,
+        on_error: false,
+        ranged: false,
+    };
+    match decide_response(&exchange, Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => *entry,
+        other => panic!("{answer}: {other:?}"),
+    }
+}
+
+/// In how many of the moments of a second around `left_ms` before its end an
+/// entry is due, over a thousand entries: a share.
+fn share_due(cost_ms: u64, left_ms: u64) -> f64 {
+    const ENTRIES: u64 = 1000;
+    const MOMENTS: u64 = 20;
+    let mut due = 0;
+    let mut entry = stored(&json!({}), "200 | cache-control: max-age=600", 0, 0);
+    entry.cost_ms = cost_ms;
+    for number in 0..ENTRIES {
+        // Other pages than this one.
+        entry.marks[0] = number * number;
+        // The same distance from the end, at other times of day.
+        for moment in 0..MOMENTS {
+            entry.received_ms = NOW * 1000 + number + moment * 86_400_000;
+            let now_ms = entry.received_ms + 600_000 - left_ms;
+            due += u64::from(is_due_early(&entry, now_ms));
+        }
+    }
+    due as f64 / (ENTRIES * MOMENTS) as f64
+}
+
+#[test]
+fn the_nearer_its_end_and_the_dearer_the_likelier() {
+    for cost_ms in [50, 400, 3000] {
+        for tenths in [1, 5, 10, 20, 40, 80] {
+            let left_ms = cost_ms * tenths / 10;
+            let expected = (-(left_ms as f64) / cost_ms as f64).exp();
+            let found = share_due(cost_ms, left_ms);
+            // Four times the standard deviation of 20,000 draws.
+            let margin = 4.0 * (expected * (1.0 - expected) / 20_000.0).sqrt() + 1e-4;
+            assert!(
+                (found - expected).abs() < margin,
+                "cost {cost_ms}, left {left_ms}: {found}, not {expected}"
+            );
+        }
+        assert!(share_due(cost_ms, cost_ms * 40) == 0.0, "{cost_ms}");
+    }
+    // What costs nothing can wait.
+    assert!(share_due(0, 1) == 0.0);
+}
+
+#[test]
+fn one_moment_has_one_answer() {
+    let mut entry = stored(&json!({}), "200 | cache-control: max-age=60", 0, 0);
+    entry.cost_ms = 20_000;
+    let (mut due, mut changes, mut before) = (0, 0, false);
+    for later_ms in 0..60_000 {
+        let now_ms = NOW * 1000 + later_ms;
+        let is_due = is_due_early(&entry, now_ms);
+        assert_eq!(is_due, is_due_early(&entry.clone(), now_ms), "{later_ms}");
+        due += u64::from(is_due);
+        changes += u64::from(is_due != before);
+        before = is_due;
+    }
+    // About a third of all moments, and never for long on end.
+    assert!((15_000..25_000).contains(&due), "{due}");
+    assert!(changes > 10_000, "{changes}");
+}
+
+/// How many of the moments of the 60th second are early ones.
+#[track_caller]
+fn early(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
+    let entry = stored(&defaults, answer, 999, 0);
+    let lookup = lookup(&defaults, request);
+    let mut index = PurgeIndex::default();
+    index.learn(&PurgeFeed {
+        sequence: 9,
+        floor: Numbers { hard: 0, soft },
+        ..PurgeFeed::default()
+    });
+    let moments = (0..1000).map(|ms| NOW * 1000 + 59_000 + ms);
+    let verdicts = moments.map(|now_ms| judge(&entry, &lookup, Some(&index), now_ms));
+    verdicts
+        .filter(|v| matches!(v, ReuseVerdict::Early(_)))
+        .count()
+}
+
+#[test]
+fn only_what_is_fresh_and_where_the_rule_says_so() {
+    let minute = "200 | cache-control: max-age=60, stale-while-revalidate=30";
+    let heeded = || json!({ "request_directives": true });
+    // 1 - 1/e on average, over the last second of what took one.
+    let often = early(json!({}), "GET", minute, 0);
+    assert!((590..670).contains(&often), "{often}");
+    assert_eq!(early(heeded(), "GET", minute, 0), often);
+    assert_eq!(early(json!({}), "HEAD", minute, 0), often);
+    let off = json!({ "early_refresh": false });
+    assert_eq!(early(off, "GET", minute, 0), 0);
+    // One with wishes of its own is not one of many.
+    for wishes in ["max-stale=9", "max-age=3600", "only-if-cached", "no-store"] {
+        let request = format!("GET | Cache-Control: {wishes}");
+        assert_eq!(early(heeded(), &request, minute, 0), 0, "{wishes}");
+    }
+    // Stale, by age or by a purge: that has its own window.
+    assert_eq!(early(json!({}), "GET", minute, 8), 0);
+    let short = minute.replace("60", "59");
+    assert_eq!(early(json!({}), "GET", &short, 0), 0);
+    let none = "200 | cache-control: max-age=0, stale-while-revalidate=90";
+    assert_eq!(early(json!({}), "GET", none, 0), 0);
+    // The age with which it came brings the end nearer.
+    assert_eq!(early(json!({}), "GET", &format!("{minute} | age: 1"), 0), 0);
+    let old = early(
+        json!({}),
+        "GET",
+        "200 | cache-control: max-age=90 | age: 30",
+        0,
+    );
+    assert!((590..670).contains(&old), "{old}");
+}
+
+#[test]
+fn a_fetch_tells_what_it_cost() {
+    let control = "200 | cache-control: max-age=60";
+    for cost_ms in [0, 1, 250, 29_999] {
+        assert_eq!(stored(&json!({}), control, cost_ms, 0).cost_ms, cost_ms);
+    }
+}
+
+#[test]
+fn a_rule_shortens_each_lifetime_by_its_own_share() {
+    let rule = json!({ "ttl_jitter": 20 });
+    let answer = "200 | cache-control: max-age=600, stale-while-revalidate=30, stale-if-error=90";
+    let mut found = [0_u32; 5];
+    for number in 0..1000 {
+        let entry = stored(&rule, answer, 0, number);
+        assert_eq!(entry, stored(&rule, answer, 0, number), "{number}");
+        let terms = entry.terms;
+        assert!((480..=600).contains(&terms.lifetime), "{terms:?}");
+        let fifth = (600 - terms.lifetime) / 24;
+        found[fifth.min(4) as usize] += 1;
+        // The windows are as long as they were said to be, from its end.
+        assert_eq!(
+            (terms.stale_while_revalidate, terms.stale_if_error),
+            (30, 90)
+        );
+    }
+    // As many in each fifth of the span: 200, and four standard deviations.
+    assert!(found.iter().all(|n| (150..250).contains(n)), "{found:?}");
+}
+
+#[test]
+fn a_lifetime_is_never_lengthened_nor_taken_away() {
+    #[track_caller]
+    fn check(defaults: Value, answer: &str, least: u64, most: u64) {
+        let (mut low, mut high) = (u64::MAX, 0);
+        for number in 0..300 {
+            let lifetime = stored(&defaults, answer, 0, number * 997).terms.lifetime;
+            low = low.min(lifetime);
+            high = high.max(lifetime);
+        }
+        assert_eq!((low, high), (least, most), "{defaults} {answer}");
+    }
+    let half = || json!({ "ttl_jitter": 50 });
+    check(json!({}), "200 | cache-control: max-age=100", 100, 100);
+    check(
+        json!({ "ttl_jitter": 0 }),
+        "200 | cache-control: max-age=100",
+        100,
+        100,
+    );
+    check(
+        json!({ "ttl_jitter": 3 }),
+        "200 | cache-control: max-age=100",
+        98,
+        100,
+    );
+    check(half(), "200 | cache-control: max-age=8", 5, 8);
+    check(half(), "200 | cache-control: max-age=1", 1, 1);
+    check(half(), "200 | cache-control: s-maxage=8", 5, 8);
+    check(half(), "200 | expires: $+8 | date: $+0", 5, 8);
+    check(json!({ "ttl_jitter": 50, "edge_ttl": 8 }), "200", 5, 8);
+    // What is to be checked each time stays so.
+    check(half(), "200 | cache-control: max-age=0 | etag: \"a\"", 0, 0);
+    check(half(), "200 | cache-control: no-cache | etag: \"a\"", 0, 0);
+}

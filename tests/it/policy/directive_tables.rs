@@ -1,0 +1,288 @@
+//! Shows what a client's own directives do, where a rule heeds them. RFC 9111
+//! §5.2.1.1 to §5.2.1.7 (each of them), §5.2 (their form), §5.4 (Pragma),
+//! §4.2.4 (what may be served stale).
+
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::http::cache_control::RequestControl;
+use edgekeep::http::fields::Fields;
+use serde_json::{Value, json};
+use testkit::controls::{fields, in_words};
+use testkit::given::{NOW, lookup, stored};
+
+/// A control in few words: numbers as `name=n`, flags by name.
+fn words(control: &RequestControl) -> String {
+    let numbers = [
+        ("max-age", control.max_age),
+        ("min-fresh", control.min_fresh),
+        ("max-stale", control.max_stale),
+    ];
+    let flags = [
+        ("no-cache", control.no_cache),
+        ("no-store", control.no_store),
+        ("only-if-cached", control.only_if_cached),
+    ];
+    in_words(&numbers, &flags)
+}
+
+#[test]
+fn request_directives_are_read() {
+    #[track_caller]
+    fn check(value: &str, expected: &str) {
+        let mut one = Fields::new();
+        one.add("cache-control", value);
+        assert_eq!(words(&RequestControl::of(&one)), expected, "{value}");
+    }
+    check("", "");
+    check("no-cache", "no-cache");
+    check("NO-CACHE, No-Store", "no-cache no-store");
+    check("only-if-cached", "only-if-cached");
+    check("max-age=0", "max-age=0");
+    check("Max-Age=60, MIN-FRESH=5", "max-age=60 min-fresh=5");
+    check("max-age=\"60\"", "max-age=60");
+    check("max-stale=9", "max-stale=9");
+    // §5.2.1.2: without an argument, however stale.
+    check("max-stale", "max-stale=2147483648");
+    check("max-stale=", "max-stale=0");
+    check("max-stale=x", "max-stale=0");
+    check("max-stale=\"9\"", "max-stale=9");
+    check("max-stale=99999999999999999999", "max-stale=2147483648");
+    // In doubt less of what is stored, not more.
+    check("max-age=x", "max-age=0");
+    check("max-age=-1", "max-age=0");
+    check("max-age=1.5", "max-age=0");
+    check("max-age='60'", "max-age=0");
+    check("max-age", "");
+    check("min-fresh", "");
+    check("min-fresh=99999999999999999999", "min-fresh=2147483648");
+    check("max-age=5, max-age=60", "max-age=5");
+    check("max-stale=5, max-stale", "max-stale=5");
+    check("no-cache=\"x-a\"", "no-cache");
+    check("no-cache=1, no-store=true", "no-cache no-store");
+    check("no-cache=\"true\"", "no-cache");
+    check("foo=\"no-cache\", bar=\"a, no-store\"", "");
+    check("s-maxage=5, public, must-revalidate, no-transform", "");
+    check("no-cachex, xno-store, max-ages=1", "");
+    check(",, ,no-cache,,max-age=1,", "max-age=1 no-cache");
+}
+
+#[test]
+fn pragma_counts_where_cache_control_is_absent() {
+    // RFC 9111 §5.4.
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(
+            words(&RequestControl::of(&fields(text))),
+            expected,
+            "{text}"
+        );
+    }
+    check("pragma: no-cache", "no-cache");
+    check("pragma: No-Cache", "no-cache");
+    check("pragma: foo, no-cache", "no-cache");
+    check("pragma: foo | pragma: no-cache", "no-cache");
+    check("pragma: foo=\"no-cache\"", "");
+    check("pragma: no-cachex", "");
+    check("pragma: no-cache | cache-control: max-age=5", "max-age=5");
+    check("pragma: no-cache | cache-control: foo", "");
+    check(
+        "cache-control: max-age=5 | cache-control: no-store",
+        "max-age=5 no-store",
+    );
+    check(
+        "cache-control: max-age=5 | cache-control: max-age=6",
+        "max-age=5",
+    );
+    check("cdn-cache-control: no-cache", "");
+}
+
+/// What a stored answer is good for, this many seconds later.
+fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String {
+    let request = match control {
+        "" => "GET".to_owned(),
+        _ => format!("GET | Cache-Control: {control}"),
+    };
+    let lookup = lookup(defaults, &request);
+    let mut index = PurgeIndex::default();
+    index.learn(&PurgeFeed::default());
+    match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
+        ReuseVerdict::Fresh(_) => "fresh".to_owned(),
+        ReuseVerdict::WhileRevalidate(_) => "swr".to_owned(),
+        ReuseVerdict::Stale { on_error, .. } => {
+            if on_error { "ask, sie" } else { "ask" }.to_owned()
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn check(entry: &str, control: &str, later: u64, expected: &str) {
+    let entry = stored(&format!("200 | cache-control: {entry} | etag: \"a\""));
+    let heeded = json!({ "request_directives": true });
+    let found = verdict(&heeded, &entry, control, later);
+    assert_eq!(found, expected, "{control:?} after {later}");
+}
+
+/// Fresh for a minute, and of no use after that.
+const MINUTE: &str = "max-age=60, stale-if-error=0";
+
+#[test]
+fn without_directives_age_decides() {
+    check(MINUTE, "", 59, "fresh");
+    check(MINUTE, "", 60, "ask");
+    check(MINUTE, "foo, no-transform", 59, "fresh");
+}
+
+#[test]
+fn max_age_bounds_the_age() {
+    // RFC 9111 §5.2.1.1: less than or equal. What is fresh all the same is
+    // there should the origin fail ("sie"): clients only prefer (§5.2.1).
+    check(MINUTE, "max-age=10", 9, "fresh");
+    check(MINUTE, "max-age=10", 10, "fresh");
+    check(MINUTE, "max-age=10", 11, "ask, sie");
+    // Our choice: that is how browsers reload.
+    check(MINUTE, "max-age=0", 0, "ask, sie");
+    check(MINUTE, "max-age=0", 1, "ask, sie");
+    check(MINUTE, "max-age=x", 1, "ask, sie");
+    // It lengthens nothing.
+    check(MINUTE, "max-age=3600", 59, "fresh");
+    check(MINUTE, "max-age=3600", 60, "ask");
+    check(MINUTE, "max-age=99999999999999999999", 59, "fresh");
+    // The age that an answer came with counts too (§4.2.3).
+    check("max-age=60 | age: 20", "max-age=25", 5, "fresh");
+    check("max-age=60 | age: 20", "max-age=25", 6, "ask, sie");
+    check("max-age=60 | date: $-20", "max-age=25", 5, "fresh");
+    check("max-age=60 | date: $-20", "max-age=25", 6, "ask, sie");
+}
+
+#[test]
+fn min_fresh_wants_some_life_left() {
+    // RFC 9111 §5.2.1.3: lifetime no less than age and this.
+    check(MINUTE, "min-fresh=10", 49, "fresh");
+    check(MINUTE, "min-fresh=10", 50, "fresh");
+    check(MINUTE, "min-fresh=10", 51, "ask, sie");
+    check(MINUTE, "min-fresh=60", 0, "fresh");
+    check(MINUTE, "min-fresh=61", 0, "ask, sie");
+    check(MINUTE, "min-fresh=0", 59, "fresh");
+    check(MINUTE, "min-fresh=0", 60, "ask");
+    check(MINUTE, "min-fresh=99999999999999999999", 0, "ask, sie");
+    // Both hold.
+    check(MINUTE, "min-fresh=10, max-age=30", 30, "fresh");
+    check(MINUTE, "min-fresh=10, max-age=30", 31, "ask, sie");
+    check(MINUTE, "min-fresh=40, max-age=30", 21, "ask, sie");
+}
+
+#[test]
+fn max_stale_takes_what_is_stale() {
+    // RFC 9111 §5.2.1.2: by no more than this.
+    check(MINUTE, "max-stale=10", 60, "fresh");
+    check(MINUTE, "max-stale=10", 70, "fresh");
+    check(MINUTE, "max-stale=10", 71, "ask");
+    check(MINUTE, "max-stale=0", 60, "fresh");
+    check(MINUTE, "max-stale=0", 61, "ask");
+    check(MINUTE, "max-stale", 86_400, "fresh");
+    check(MINUTE, "max-stale=x", 61, "ask");
+    check("max-age=0", "max-stale=5", 5, "fresh");
+    check("max-age=0", "max-stale=5", 6, "ask");
+    // With the other two.
+    check(MINUTE, "max-stale=10, max-age=65", 65, "fresh");
+    check(MINUTE, "max-stale=10, max-age=65", 66, "ask");
+    check(MINUTE, "max-stale=10, max-age=3600", 65, "fresh");
+    check(MINUTE, "max-stale=10, min-fresh=1", 60, "ask");
+    check(MINUTE, "max-stale, no-cache", 60, "ask");
+}
+
+#[test]
+fn max_stale_yields_to_the_origin() {
+    // RFC 9111 §4.2.4: an explicit directive forbids it.
+    for control in [
+        "max-age=60, must-revalidate",
+        "max-age=60, proxy-revalidate",
+        "s-maxage=60",
+        "s-maxage=60, max-age=3600",
+    ] {
+        check(control, "max-stale", 59, "fresh");
+        check(control, "max-stale", 60, "ask");
+        check(control, "max-stale=3600", 61, "ask");
+    }
+    check("no-cache", "max-stale", 0, "ask");
+    check("no-cache, max-age=60", "max-stale", 0, "ask");
+    check(
+        "max-age=60 | cdn-cache-control: s-maxage=60",
+        "max-stale",
+        60,
+        "ask",
+    );
+    check(
+        "s-maxage=9 | cdn-cache-control: max-age=60",
+        "max-stale",
+        60,
+        "fresh",
+    );
+}
+
+#[test]
+fn no_cache_asks_the_origin() {
+    // RFC 9111 §5.2.1.4.
+    check(MINUTE, "no-cache", 0, "ask, sie");
+    check("max-age=3600", "no-cache", 1, "ask, sie");
+    check(
+        "max-age=60, stale-while-revalidate=60",
+        "no-cache",
+        61,
+        "ask, sie",
+    );
+    check(MINUTE, "foo | Pragma: no-cache", 0, "fresh");
+}
+
+#[test]
+fn no_store_and_only_if_cached_may_be_answered_from_the_cache() {
+    // RFC 9111 §5.2.1.5 and §5.2.1.7: they say nothing of what is stored.
+    check(MINUTE, "no-store", 59, "fresh");
+    check(MINUTE, "no-store", 60, "ask");
+    check(MINUTE, "only-if-cached", 59, "fresh");
+    check(MINUTE, "only-if-cached", 60, "ask");
+    check(MINUTE, "only-if-cached, max-stale=5", 65, "fresh");
+}
+
+#[test]
+fn a_window_is_for_those_who_are_not_in_a_hurry() {
+    let window = "max-age=60, stale-while-revalidate=30, stale-if-error=0";
+    check(window, "", 65, "swr");
+    check(window, "min-fresh=1", 65, "ask, sie");
+    check(window, "max-age=10", 65, "ask, sie");
+    check(window, "no-cache", 65, "ask, sie");
+    check(window, "max-stale=10", 65, "fresh");
+    check(window, "", 90, "ask");
+}
+
+#[test]
+fn who_names_an_age_wants_nothing_stale() {
+    // RFC 9111 §5.2.1.1: without max-stale, no stale answer is wished for.
+    let window = "max-age=60, stale-while-revalidate=30, stale-if-error=0";
+    check(window, "max-age=3600", 65, "ask, sie");
+    check(window, "max-age=3600", 59, "fresh");
+    check(window, "max-age=3600, max-stale=9", 65, "fresh");
+}
+
+#[test]
+fn a_rule_may_leave_them_unheeded() {
+    let entry = stored("200 | cache-control: max-age=60 | etag: \"a\"");
+    for settings in [json!({}), json!({ "request_directives": false })] {
+        for control in ["no-cache", "max-age=0", "min-fresh=99", "only-if-cached"] {
+            assert_eq!(
+                verdict(&settings, &entry, control, 30),
+                "fresh",
+                "{control}"
+            );
+        }
+        assert_eq!(verdict(&settings, &entry, "max-stale", 61), "ask, sie");
+        let lookup = lookup(
+            &settings,
+            "GET | Cache-Control: no-store | Pragma: no-cache",
+        );
+        assert_eq!(lookup.wishes, RequestControl::default());
+    }
+}

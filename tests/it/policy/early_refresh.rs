@@ -1,0 +1,142 @@
+//! Shows that a page which is asked for often is refreshed behind a hit
+//! shortly before it expires: once at a time, and not where another data
+//! centre has done it already.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+use testkit::world::place::{Place, START_MS};
+use testkit::world::{Plan, World};
+
+/// What a fetch costs here.
+const COST_MS: u64 = 900;
+/// Pages expire a minute after they have come.
+const MINUTE_MS: u64 = 60_000;
+
+/// What the origin answers from now on, after `slow_ms`.
+fn origin(world: &World, slow_ms: u64, control: &str, body: &str) {
+    let etag = format!("\"{body}\"");
+    let plan = Plan::Answer {
+        slow_ms,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", control), ("etag", &etag)]
+            .into_iter()
+            .collect(),
+        body: body.to_owned(),
+    };
+    let mut state = world.state.borrow_mut();
+    state.plans.insert("/a".to_owned(), plan);
+}
+
+/// A page that came just now.
+fn stored() -> (World, Place) {
+    let world = World::new(START_MS);
+    origin(&world, COST_MS, "max-age=60", "old");
+    let place = Place::new(&world, 0);
+    assert_eq!(place.get("/a"), "old -");
+    (world, place)
+}
+
+fn asked(world: &World) -> usize {
+    world.state.borrow().asked.len()
+}
+
+/// Asks each millisecond of its last tenth of a second, until one hit begins
+/// a refresh. Each does at more than nine moments of ten.
+fn until_early(world: &World, place: &Place) {
+    for _ in 0..50 {
+        match place.get("/a").as_str() {
+            "old cache-api" => world.executor.advance(1),
+            "old cache-api/early-refresh" => return,
+            other => panic!("{other}"),
+        }
+    }
+    panic!("no moment was early");
+}
+
+#[test]
+fn a_page_is_refreshed_before_it_expires() {
+    let (world, place) = stored();
+    // Far from its end, nobody does it: the chance is e^(-50) at a time.
+    for _ in 0..200 {
+        world.executor.advance(50);
+        assert_eq!(place.get("/a"), "old cache-api");
+    }
+    assert_eq!(asked(&world), 1);
+    world.executor.advance(MINUTE_MS - 10_000 - 100);
+    origin(&world, COST_MS, "max-age=60", "new");
+    until_early(&world, &place);
+    // While that lasts, nobody else asks.
+    for _ in 0..40 {
+        world.executor.advance(1);
+        assert!(place.get("/a").starts_with("old cache-api"));
+    }
+    assert_eq!(asked(&world), 2);
+    let sent = world.state.borrow().asked[1].fields.clone();
+    assert_eq!(sent.get("if-none-match"), Some("\"old\""));
+    world.executor.advance(COST_MS);
+    // The old one would have expired; nobody waited for the new one.
+    assert_eq!(place.get("/a"), "new cache-api");
+    assert_eq!(asked(&world), 2);
+}
+
+#[test]
+fn a_page_that_is_confirmed_lives_on() {
+    let (world, place) = stored();
+    world.executor.advance(MINUTE_MS - 100);
+    until_early(&world, &place);
+    world.executor.advance(COST_MS);
+    world.executor.advance(MINUTE_MS / 2);
+    assert_eq!(place.get("/a"), "old cache-api");
+    assert_eq!(asked(&world), 2);
+}
+
+#[test]
+fn an_origin_that_fails_shortens_no_life() {
+    let (world, place) = stored();
+    world.executor.advance(MINUTE_MS - 100);
+    let mut state = world.state.borrow_mut();
+    state.plans.insert("/a".to_owned(), Plan::Down);
+    drop(state);
+    until_early(&world, &place);
+    assert!(place.get("/a").starts_with("old cache-api"));
+    world.executor.advance(100);
+    assert_eq!(place.get("/a"), "old cache-api/stale-if-error");
+}
+
+#[test]
+fn a_newer_page_of_another_data_centre_is_taken_instead() {
+    let (world, place) = stored();
+    let here = world.state.borrow().cache_api.clone();
+    world.state.borrow_mut().cache_api.clear();
+    world.state.borrow_mut().kv.clear();
+    // Elsewhere it is fetched later.
+    world.executor.advance(MINUTE_MS / 2);
+    origin(&world, 0, "max-age=60", "new");
+    assert_eq!(place.get("/a"), "new -");
+    world.state.borrow_mut().cache_api = here;
+    world.executor.advance(MINUTE_MS / 2 - 100);
+    until_early(&world, &place);
+    assert_eq!(place.get("/a"), "new cache-api");
+    assert_eq!(asked(&world), 2);
+}
+
+#[test]
+fn an_older_page_of_another_tier_is_not() {
+    let world = World::new(START_MS);
+    origin(&world, COST_MS, "max-age=600", "older");
+    let place = Place::new(&world, 0);
+    assert_eq!(place.get("/a"), "older -");
+    let shared = world.state.borrow().kv.clone();
+    world.state.borrow_mut().cache_api.clear();
+    world.state.borrow_mut().kv.clear();
+    origin(&world, COST_MS, "max-age=60", "old");
+    assert_eq!(place.get("/a"), "old -");
+    world.state.borrow_mut().kv = shared;
+    origin(&world, 0, "max-age=60", "new");
+    world.executor.advance(MINUTE_MS - 100);
+    until_early(&world, &place);
+    // The one of which the origin is asked is the newer one.
+    let sent = world.state.borrow().asked[2].fields.clone();
+    assert_eq!(sent.get("if-none-match"), Some("\"old\""));
+    assert_eq!(place.get("/a"), "new cache-api");
+}

@@ -1,0 +1,251 @@
+//! Shows for how long errors are kept that say nothing of their lifetime, and
+//! which are not.
+
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
+use serde_json::{Value, json};
+use testkit::given::{exchange, head, lookup};
+
+/// Lifetime and windows of what is stored, or why it is not.
+#[track_caller]
+fn check(defaults: &Value, request: &str, answer: &str, expected: &str) {
+    let lookup = lookup(defaults, request);
+    let found = match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => {
+            let terms = entry.terms;
+            let windows = terms.stale_while_revalidate + terms.stale_if_error;
+            format!("{} {windows} {}", terms.lifetime, terms.stale_allowed)
+        }
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
+        other => panic!("{answer}: {other:?}"),
+    };
+    assert_eq!(found, expected, "{defaults} {request} {answer}");
+}
+
+const SHORT: &str = "10 0 false";
+
+#[test]
+fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
+    let none = json!({});
+    let check = |answer: &str, expected: &str| check(&none, "GET", answer, expected);
+    check("404", SHORT);
+    check("410", SHORT);
+    for status in [400, 401, 403, 405, 408, 409, 414, 429, 451, 500, 501, 503] {
+        check(&status.to_string(), "no-freshness");
+    }
+    for status in [200, 203, 204, 300, 301, 302, 308] {
+        check(&status.to_string(), "no-freshness");
+    }
+    // What says nothing of its lifetime.
+    check("404 | etag: \"a\" | last-modified: $-1000", SHORT);
+    check("404 | cache-control: public", SHORT);
+    check("404 | cache-control: must-revalidate", SHORT);
+    check("404 | cache-control: stale-if-error=60, foo", SHORT);
+    check("404 | cdn-cache-control: public", SHORT);
+    check("404 | cdn-cache-control: public | expires: 0", SHORT);
+    check("404 | pragma: no-cache", SHORT);
+    // What does.
+    check("404 | cache-control: max-age=60", "60 86400 true");
+    check("404 | cache-control: s-maxage=5", "5 0 false");
+    check("404 | cache-control: max-age=0 | etag: \"a\"", "0 0 true");
+    check("404 | expires: $+5", "5 86400 true");
+    check("404 | expires: 0 | etag: \"a\"", "0 0 true");
+    check("404 | cdn-cache-control: max-age=7", "7 86400 true");
+    check("404 | cache-control: no-cache", "expired");
+    check("404 | cache-control: no-cache | etag: \"a\"", "0 0 false");
+    // What is somebody's, or nobody's.
+    check("404 | cache-control: no-store", "no-store");
+    check("404 | cache-control: private", "private");
+    check("404 | set-cookie: a=1", "set-cookie");
+    check("404 | vary: *", "vary");
+    // What came too old.
+    check("404 | age: 10", "expired");
+    check("404 | age: 9", SHORT);
+}
+
+#[test]
+fn it_is_stored_as_any_answer_is() {
+    let none = json!({});
+    check(
+        &none,
+        "GET | Authorization: Basic x",
+        "404",
+        "authorization",
+    );
+    let public = "404 | cache-control: public";
+    check(&none, "GET | Authorization: Basic x", public, "credentials");
+    check(&none, "HEAD", "404", "head");
+    let heeded = json!({ "request_directives": true });
+    let wish = "GET | Cache-Control: no-store";
+    check(&heeded, wish, "404", "request-no-store");
+}
+
+#[test]
+fn a_rule_names_statuses_and_times() {
+    let by = |table: Value| json!({ "negative_ttl": table });
+    let check = |defaults: &Value, answer: &str, expected: &str| {
+        check(defaults, "GET", answer, expected);
+    };
+    check(&by(json!({})), "404", "no-freshness");
+    check(&by(json!({ "404": 0 })), "404", "no-freshness");
+    let several = by(json!({ "403": 30, "500": 1, "599": 2 }));
+    check(&several, "403", "30 0 false");
+    check(&several, "500", "1 0 false");
+    check(&several, "599", "2 0 false");
+    check(&several, "404", "no-freshness");
+    // A year at most, like any lifetime.
+    check(
+        &by(json!({ "404": 315_360_000 })),
+        "404",
+        "31536000 0 false",
+    );
+    // Other rules do not lengthen it.
+    for (field, value) in [
+        ("edge_ttl", json!(600)),
+        ("stale_if_error", json!(60)),
+        ("stale_while_revalidate", json!(60)),
+        ("heuristic_freshness", json!(true)),
+    ] {
+        check(
+            &json!({ field: value }),
+            "404 | last-modified: $-90000",
+            SHORT,
+        );
+    }
+    // Without it, a guess is what is left.
+    let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
+    check(&guess, "404 | last-modified: $-1000", "100 86400 true");
+}
+
+/// The errors that blame the request, in a list of its own.
+const BLAMING: [u16; 18] = [
+    400, 405, 406, 408, 411, 412, 413, 414, 415, 416, 417, 421, 422, 425, 426, 428, 429, 431,
+];
+
+#[test]
+fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
+    for status in BLAMING {
+        for (answer, expected) in [
+            ("cache-control: max-age=60", "request-error"),
+            ("cache-control: public, s-maxage=60", "request-error"),
+            ("cdn-cache-control: max-age=60", "request-error"),
+            ("expires: $+60", "request-error"),
+            ("cache-control: no-cache | etag: \"a\"", "no-freshness"),
+            ("x-none: 1", "no-freshness"),
+        ] {
+            let answer = format!("{status} | {answer}");
+            for defaults in [
+                json!({}),
+                json!({ "edge_ttl": 60, "heuristic_freshness": true }),
+                json!({ "negative_ttl": { "404": 10, "403": 10 } }),
+                json!({ "negative_ttl": { status.to_string(): 0 } }),
+            ] {
+                check(&defaults, "GET", &answer, expected);
+            }
+        }
+        // By the rule: for as long as it says, or less, and without windows.
+        let named = json!({ "negative_ttl": { status.to_string(): 30 }, "stale_if_error": 60 });
+        for (answer, expected) in [
+            ("x-none: 1", "30 0 false"),
+            ("cache-control: max-age=60", "30 0 false"),
+            ("cache-control: max-age=5, stale-if-error=9", "5 0 false"),
+            ("cache-control: no-store", "no-store"),
+            ("cache-control: no-cache", "expired"),
+        ] {
+            check(&named, "GET", &format!("{status} | {answer}"), expected);
+        }
+    }
+    // The neighbours of the list say something of the page.
+    for status in [
+        402, 403, 404, 409, 410, 418, 423, 424, 427, 430, 451, 500, 501, 503,
+    ] {
+        let answer = format!("{status} | cache-control: max-age=60");
+        check(&json!({}), "GET", &answer, "60 86400 true");
+    }
+}
+
+#[test]
+fn an_error_about_credentials_is_never_kept() {
+    let lifetimes = [
+        "cache-control: public, max-age=60",
+        "cache-control: s-maxage=60",
+    ];
+    for answer in lifetimes {
+        for (request, statuses) in [
+            ("GET", &[401, 407][..]),
+            (
+                "GET | Authorization: Digest junk",
+                &[
+                    401, 403, 404, 407, 410, 418, 423, 451, 500, 501, 502, 503, 599,
+                ][..],
+            ),
+        ] {
+            for status in statuses {
+                let named = json!({ "negative_ttl": { status.to_string(): 30 } });
+                for defaults in [json!({}), json!({ "edge_ttl": 60 }), named] {
+                    let answer = format!("{status} | {answer}");
+                    check(&defaults, request, &answer, "credentials");
+                }
+            }
+        }
+        // What is no error is.
+        let request = "GET | Authorization: Digest junk";
+        let windows = if answer.contains("public") { 86_400 } else { 0 };
+        let expected = format!("60 {windows} {}", answer.contains("public"));
+        check(&json!({}), request, &format!("200 | {answer}"), &expected);
+        check(&json!({}), request, &format!("301 | {answer}"), &expected);
+    }
+}
+
+#[test]
+fn no_rule_lengthens_an_answer_to_credentials() {
+    let lengthening = json!({
+        "edge_ttl": 600, "heuristic_freshness": true, "stale_while_revalidate": 60,
+        "stale_if_error": 60, "negative_ttl": { "500": 600 },
+    });
+    let by = "GET | Authorization: ApiKey k";
+    let none = "0 0 false";
+    for (answer, expected) in [
+        (
+            "200 | cache-control: max-age=0, must-revalidate | etag: \"a\"",
+            none,
+        ),
+        ("200 | cache-control: s-maxage=0 | etag: \"a\"", none),
+        (
+            "200 | cache-control: s-maxage=0, stale-if-error=9 | etag: \"a\"",
+            none,
+        ),
+        (
+            "200 | cache-control: no-cache, must-revalidate | etag: \"a\"",
+            none,
+        ),
+        (
+            "200 | cdn-cache-control: must-revalidate, max-age=0 | etag: \"a\"",
+            none,
+        ),
+        (
+            "200 | cache-control: must-revalidate | expires: 0 | etag: \"a\"",
+            none,
+        ),
+        ("200 | cache-control: max-age=0, must-revalidate", "expired"),
+        (
+            "200 | cache-control: must-revalidate | last-modified: $-90000",
+            "no-freshness",
+        ),
+        ("500 | cache-control: must-revalidate", "credentials"),
+        (
+            "200 | cache-control: s-maxage=7, stale-while-revalidate=9",
+            "7 0 false",
+        ),
+        (
+            "200 | cache-control: max-age=7, must-revalidate",
+            "7 0 false",
+        ),
+        // The origin says that it is everybody's.
+        ("200 | cache-control: public, max-age=7", "600 120 true"),
+    ] {
+        check(&lengthening, by, answer, expected);
+    }
+    // Nor an answer to nobody's that is so kept: the rule holds.
+    let anonymous = "200 | cache-control: max-age=0, must-revalidate | etag: \"a\"";
+    check(&lengthening, "GET", anonymous, "600 0 false");
+}

@@ -1,0 +1,361 @@
+//! Shows that heuristic freshness and a client's own directives are read as
+//! the crate `http-cache-semantics` reads them, on thousands of generated
+//! exchanges. RFC 9111 §4.2.2 (heuristics), §5.2.1 (request directives), §5.4
+//! (Pragma). Where the two are known to differ, a named predicate says so, and
+//! why.
+
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::policy::freshness::Times;
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
+use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::request::classify::{Lookup, Plan, classify};
+use edgekeep::http::cache_control::{CacheControl, RequestControl, age};
+use edgekeep::http::date;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::{Method, RequestHead, ResponseHead};
+use edgekeep::http::url::Url;
+use http_cache_semantics::{CacheOptions, CachePolicy};
+use std::time::{Duration, UNIX_EPOCH};
+use testkit::random::Hostile;
+
+const URL: &str = "http://a.test/b";
+const NOW: u64 = 1_795_424_400;
+const CASES: usize = 40_000;
+
+/// An answer, and a request for it some time later.
+#[derive(Debug)]
+struct Case {
+    answer: ResponseHead,
+    /// The fields of the later request.
+    wishes: Fields,
+    /// How much later, in seconds.
+    later: u64,
+}
+
+fn case(hostile: &mut Hostile) -> Case {
+    let mut fields = Fields::new();
+    let seldom = |hostile: &mut Hostile| hostile.random.u8(0..4) == 0;
+    let after = |shift: i64| date::print(NOW.saturating_add_signed(shift));
+    let lifetime = [
+        "",
+        "",
+        "",
+        "max-age=0",
+        "max-age=5",
+        "max-age=60",
+        "s-maxage=60",
+    ];
+    let more = [
+        "",
+        "",
+        "",
+        "public",
+        "must-revalidate",
+        "proxy-revalidate",
+        "no-cache",
+    ];
+    let control = format!("{}, {}", hostile.one_of(&lifetime), hostile.one_of(&more));
+    fields.add("cache-control", control);
+    if hostile.random.u8(0..8) > 0 {
+        let shifts = [
+            1, 0, -9, -10, -50, -300, -600, -3000, -863_999, -864_000, -2_000_000,
+        ];
+        let modified = after(hostile.one_of(&shifts));
+        let odd = hostile.random.u8(0..20) == 0;
+        fields.add("last-modified", if odd { "x".to_owned() } else { modified });
+    }
+    if seldom(hostile) {
+        fields.add("expires", after(hostile.one_of(&[-60, 0, 5, 60])));
+    }
+    if seldom(hostile) {
+        fields.add("date", after(hostile.one_of(&[0, 30, 100])));
+    }
+    if seldom(hostile) {
+        fields.add("age", hostile.one_of(&["0", "1", "30", "100"]));
+    }
+    let status = [
+        200, 200, 200, 203, 204, 300, 301, 302, 308, 404, 405, 410, 414, 501,
+    ];
+    Case {
+        answer: ResponseHead {
+            status: hostile.one_of(&status),
+            fields,
+        },
+        wishes: wishes(hostile),
+        later: hostile.one_of(&[0, 1, 4, 5, 6, 10, 29, 30, 31, 59, 60, 61, 65, 300, 100_000]),
+    }
+}
+
+fn wishes(hostile: &mut Hostile) -> Fields {
+    const DIRECTIVES: [&str; 20] = [
+        "max-age=0",
+        "max-age=5",
+        "max-age=\"30\"",
+        "max-age=30",
+        "max-age=3600",
+        "max-age=x",
+        "min-fresh=1",
+        "min-fresh=5",
+        "min-fresh=30",
+        "max-stale",
+        "max-stale",
+        "max-stale=1",
+        "max-stale=5",
+        "max-stale=60",
+        "no-cache",
+        "No-Cache",
+        "no-store",
+        "only-if-cached",
+        "no-transform",
+        "",
+    ];
+    let mut fields = Fields::new();
+    for _ in 0..hostile.random.usize(0..3) {
+        fields.add("cache-control", hostile.one_of(&DIRECTIVES));
+    }
+    if hostile.random.u8(0..10) == 0 {
+        fields.add("pragma", hostile.one_of(&["no-cache", "x"]));
+    }
+    fields
+}
+
+impl Case {
+    fn lookup(wishes: &Fields) -> Lookup {
+        let settings = r#"{"defaults": {"request_directives": true, "heuristic_freshness": true}}"#;
+        let rules = Rules::read_json(settings).expect("good settings");
+        let head = RequestHead {
+            method: Method::Get,
+            url: Url::parse(URL).expect(URL),
+            fields: wishes.clone(),
+        };
+        match classify(&rules, &head) {
+            Plan::Lookup(lookup) => *lookup,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether the later request is answered without asking the origin, as
+    /// Edgekeep says.
+    fn ours(&self) -> bool {
+        let lookup = Self::lookup(&Fields::new());
+        let exchange = Exchange {
+            ranged: false,
+            lookup: &lookup,
+            seen: 0,
+            times: Times {
+                request_ms: NOW * 1000,
+                response_ms: NOW * 1000,
+            },
+            stored: None,
+            on_error: false,
+        };
+        let ResponseDecision::Store(entry) = decide_response(&exchange, Ok(&self.answer)) else {
+            return false;
+        };
+        let mut index = PurgeIndex::default();
+        index.learn(&PurgeFeed::default());
+        let later = Self::lookup(&self.wishes);
+        let verdict = judge(&entry, &later, Some(&index), (NOW + self.later) * 1000);
+        matches!(verdict, ReuseVerdict::Fresh(_))
+    }
+
+    /// The same, as the oracle says.
+    fn theirs(&self) -> bool {
+        let request = http::Request::get(URL).body(()).expect("a request");
+        let mut response = http::Response::builder().status(self.answer.status);
+        for (name, value) in self.answer.fields.iter() {
+            response = response.header(name, value);
+        }
+        let response = response.body(()).expect("a response");
+        let mut later = http::Request::get(URL);
+        for (name, value) in self.wishes.iter() {
+            later = later.header(name, value);
+        }
+        let later = later.body(()).expect("a request");
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let options = CacheOptions {
+            shared: true,
+            cache_heuristic: 0.1,
+            immutable_min_time_to_live: Duration::ZERO,
+            ..CacheOptions::default()
+        };
+        let policy = CachePolicy::new_options(&request, &response, at(NOW), options);
+        let answered = policy
+            .before_request(&later, at(NOW + self.later))
+            .satisfies_without_revalidation();
+        policy.is_storable() && answered
+    }
+
+    fn control(&self) -> CacheControl {
+        CacheControl::of(&self.answer.fields)
+    }
+
+    fn asks_for(&self) -> RequestControl {
+        RequestControl::of(&self.wishes)
+    }
+
+    fn asks_with(&self, directive: &str) -> bool {
+        self.wishes.all("cache-control").any(|d| d == directive)
+    }
+
+    /// Seconds between Last-Modified and Date.
+    fn unchanged(&self) -> Option<u64> {
+        let fields = &self.answer.fields;
+        let sent = fields.get("date").and_then(date::parse).unwrap_or(NOW);
+        sent.checked_sub(date::parse(fields.get("last-modified")?)?)
+    }
+
+    /// The lifetime that it states, or that is guessed.
+    fn lifetime(&self) -> u64 {
+        let (fields, control) = (&self.answer.fields, self.control());
+        let sent = fields.get("date").and_then(date::parse).unwrap_or(NOW);
+        let expires = || {
+            let until = date::parse(fields.get("expires")?)?;
+            Some(until.saturating_sub(sent))
+        };
+        let guess = || self.unchanged().map(|seconds| seconds / 10);
+        let lifetime = control.s_maxage.or(control.max_age).or_else(expires);
+        lifetime.or_else(guess).unwrap_or(0)
+    }
+
+    fn is_explicit(&self) -> bool {
+        let control = self.control();
+        let stated = control.max_age.or(control.s_maxage).is_some();
+        stated || self.answer.fields.has("expires")
+    }
+
+    fn is_guessed(&self) -> bool {
+        !self.is_explicit() && !self.control().no_cache
+    }
+}
+
+/// RFC 9111 §4.2.2 sets no limit to a guess. Ours ends after a day.
+fn is_guessed_for_more_than_a_day(case: &Case) -> bool {
+    case.is_guessed()
+        && case
+            .unchanged()
+            .is_some_and(|seconds| seconds / 10 > 86_400)
+}
+
+/// Our choice: what has no lifetime, not even a guess, is not stored
+/// (RFC 9111 §3 would allow it). The oracle stores it as stale, which
+/// `max-stale` may ask for.
+fn has_no_lifetime(case: &Case) -> bool {
+    case.is_guessed() && case.unchanged().is_none()
+}
+
+/// Our choice: an error that says nothing of its lifetime is kept for a few
+/// seconds, and never stale. The oracle guesses.
+fn is_an_error_that_says_nothing(case: &Case) -> bool {
+    case.is_guessed() && matches!(case.answer.status, 404 | 410)
+}
+
+/// Our choice: an error that blames the request is for that one alone,
+/// whatever lifetime it has (RFC 9111 §3 would allow to store it).
+fn blames_the_request(case: &Case) -> bool {
+    matches!(case.answer.status, 405 | 414)
+}
+
+/// RFC 9111 §4.2.4: no-cache, proxy-revalidate and s-maxage forbid a shared
+/// cache what is stale, whatever the client would take. The oracle minds
+/// must-revalidate alone.
+fn takes_what_is_forbidden(case: &Case) -> bool {
+    let control = case.control();
+    let forbidden = control.no_cache || control.proxy_revalidate || control.s_maxage.is_some();
+    forbidden && case.asks_for().max_stale.is_some()
+}
+
+/// RFC 9111 §5.2.2.8: proxy-revalidate is about what is stale. The oracle
+/// takes it for no-cache.
+fn has_proxy_revalidate(case: &Case) -> bool {
+    case.control().proxy_revalidate
+}
+
+/// RFC 9111 §5.2.1.2: stale by no more than so many seconds. The oracle wants
+/// less than that.
+fn is_stale_to_the_second(case: &Case) -> bool {
+    let most = case.asks_for().max_stale;
+    most.is_some_and(|most| age(&case.answer.fields) + case.later == case.lifetime() + most)
+}
+
+/// Our choice: what was never fresh, and cannot be confirmed, is not stored; a
+/// stale window makes it worth storing. The oracle stores it as stale, which
+/// `max-stale` may ask for.
+fn was_never_fresh(case: &Case) -> bool {
+    let (fields, control) = (&case.answer.fields, case.control());
+    let has_validator = fields.has("etag") || fields.has("last-modified");
+    let window = control.stale_if_error.or(control.stale_while_revalidate);
+    case.lifetime() == 0 && !has_validator && window.is_none()
+}
+
+/// RFC 9111 §5.4: Pragma counts only where there is no Cache-Control. To the
+/// oracle it always does.
+fn has_pragma_beside_cache_control(case: &Case) -> bool {
+    case.wishes.has("pragma") && case.wishes.has("cache-control")
+}
+
+/// RFC 9111 §5.2: names of directives have no case. The oracle's have.
+fn has_capitals(case: &Case) -> bool {
+    case.asks_with("No-Cache")
+}
+
+/// Our choice: max-age=0 means to ask, also within the first second; and a
+/// limit that is no number is 0 (RFC 9111 §1.2.2 leaves it open). The oracle
+/// takes an age of 0, and overlooks what is no number.
+fn has_a_limit_of_nothing(case: &Case) -> bool {
+    case.asks_for().max_age == Some(0)
+}
+
+type Predicate = fn(&Case) -> bool;
+
+const DIFFERENCES: [Predicate; 11] = [
+    was_never_fresh,
+    blames_the_request,
+    is_guessed_for_more_than_a_day,
+    has_no_lifetime,
+    is_an_error_that_says_nothing,
+    takes_what_is_forbidden,
+    has_proxy_revalidate,
+    is_stale_to_the_second,
+    has_pragma_beside_cache_control,
+    has_capitals,
+    has_a_limit_of_nothing,
+];
+
+/// Of two equal directives that contradict each other both take the first, as
+/// RFC 9111 §4.2.1 says of answers; there is nothing to except.
+#[test]
+fn the_oracle_agrees_on_who_is_answered() {
+    let mut hostile = Hostile::new();
+    let (mut guessed, mut wished, mut yes, mut no) = (0, 0, 0, 0);
+    for _ in 0..CASES {
+        let case = case(&mut hostile);
+        if DIFFERENCES.iter().any(|differs| differs(&case)) {
+            continue;
+        }
+        let (ours, theirs) = (case.ours(), case.theirs());
+        assert_eq!(ours, theirs, "ours and the oracle's: {case:#?}");
+        guessed += usize::from(ours && case.is_guessed());
+        wished += usize::from(case.asks_for() != RequestControl::default());
+        *(if ours { &mut yes } else { &mut no }) += 1;
+    }
+    assert!(
+        guessed > 500 && wished > 5000 && yes > 3000 && no > 3000,
+        "{guessed} {wished} {yes} {no}"
+    );
+}
+
+#[test]
+fn each_known_difference_is_one() {
+    for (at, differs) in DIFFERENCES.iter().enumerate() {
+        let mut hostile = Hostile::new();
+        let found = (0..CASES).map(|_| case(&mut hostile)).any(|case| {
+            let others = DIFFERENCES.iter().enumerate().filter(|(n, _)| *n != at);
+            let alone = differs(&case) && !others.into_iter().any(|(_, other)| other(&case));
+            alone && case.ours() != case.theirs()
+        });
+        assert!(found, "predicate {at} excludes no difference: leave it out");
+    }
+}

@@ -1,0 +1,313 @@
+//! Shows which statuses are stored, on what grounds, and for how long by
+//! guess. RFC 9111 §3 (storing), §4.2.2 (heuristics), §5.2.2.3
+//! (must-understand), §5.2.1.5 (a client's no-store), §3.5 (Authorization);
+//! RFC 9110 §15.1 (statuses that are cacheable by default).
+
+use edgekeep::cache::policy::freshness::is_understood;
+use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
+use edgekeep::http::date;
+use serde_json::{Value, json};
+use testkit::given::{NOW, exchange, head, lookup};
+
+/// What becomes of an answer: `stored` and its lifetime, or why not.
+fn outcome(defaults: &Value, request: &str, answer: &str) -> String {
+    let lookup = lookup(defaults, request);
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => format!("stored {}", entry.terms.lifetime),
+        ResponseDecision::Forward(reason) => reason.word().to_owned(),
+        other => panic!("{answer}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn check(answer: &str, expected: &str) {
+    assert_eq!(outcome(&json!({}), "GET", answer), expected, "{answer}");
+}
+
+/// RFC 9110 §15.1, without 206, which is not stored here.
+const BY_DEFAULT: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
+
+/// Why an answer of this status is for one request alone, whatever lifetime it
+/// has.
+fn for_one_alone(status: u16) -> Option<&'static str> {
+    match status {
+        401 | 407 => Some("credentials"),
+        400 | 405 | 406 | 408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431 => {
+            Some("request-error")
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn every_final_status_is_storable() {
+    // RFC 9111 §3: where freshness is explicit, and it is no error of the
+    // request's.
+    for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
+        let stated = |stored| for_one_alone(status).unwrap_or(stored);
+        check(
+            &format!("{status} | cache-control: max-age=60"),
+            stated("stored 60"),
+        );
+        check(
+            &format!("{status} | cache-control: s-maxage=9"),
+            stated("stored 9"),
+        );
+        check(&format!("{status} | expires: $+60"), stated("stored 60"));
+        check(
+            &format!("{status} | cache-control: no-store, max-age=60"),
+            "no-store",
+        );
+        check(
+            &format!("{status} | cache-control: private, max-age=60"),
+            "private",
+        );
+        // Short, if nothing is said of it (our default).
+        let short = matches!(status, 404 | 410);
+        let expected = if short { "stored 10" } else { "no-freshness" };
+        check(&format!("{status}"), expected);
+    }
+    for status in (100..200).chain([206, 304]) {
+        check(&format!("{status} | cache-control: max-age=60"), "status");
+        check(
+            &format!("{status} | cache-control: must-understand, max-age=60"),
+            "status",
+        );
+    }
+}
+
+#[test]
+fn a_guess_needs_a_status_that_allows_it() {
+    // What a rule says of errors would go before a guess.
+    let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
+    let off = json!({ "negative_ttl": {} });
+    let modified = "last-modified: $-1000";
+    for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
+        let plain = outcome(&guess, "GET", &format!("{status} | {modified}"));
+        // RFC 9111 §4.2.2: these, or what is marked as cacheable.
+        let alone = for_one_alone(status).is_some();
+        let allowed = BY_DEFAULT.contains(&status) && !alone;
+        let expected = if allowed {
+            "stored 100"
+        } else {
+            "no-freshness"
+        };
+        assert_eq!(plain, expected, "{status}");
+        let public = format!("{status} | {modified} | cache-control: public");
+        let expected = if alone { "no-freshness" } else { "stored 100" };
+        assert_eq!(outcome(&guess, "GET", &public), expected, "{status}");
+        // Off by rule.
+        assert_eq!(outcome(&off, "GET", &public), "no-freshness", "{status}");
+    }
+}
+
+#[test]
+fn a_guess_is_a_tenth_of_the_time_unchanged() {
+    #[track_caller]
+    fn check(answer: &str, expected: &str) {
+        let guess = json!({ "heuristic_freshness": true });
+        let answer = format!("200 | {answer}");
+        assert_eq!(outcome(&guess, "GET", &answer), expected, "{answer}");
+    }
+    // RFC 9111 §4.2.2.
+    check("last-modified: $-10", "stored 1");
+    check("last-modified: $-100", "stored 10");
+    check("last-modified: $-109", "stored 10");
+    check("last-modified: $-9", "stored 0");
+    check("last-modified: $+0", "stored 0");
+    // At most a day.
+    check("last-modified: $-863990", "stored 86399");
+    check("last-modified: $-864000", "stored 86400");
+    check("last-modified: $-864010", "stored 86400");
+    check(
+        "last-modified: Thu, 01 Jan 1970 00:00:00 GMT",
+        "stored 86400",
+    );
+    // Counted from when it was sent.
+    check("last-modified: $-100 | date: $-50", "stored 5");
+    check("last-modified: $-100 | date: $+100", "stored 20");
+    check("last-modified: $-100 | date: never", "stored 10");
+    check(
+        "last-modified: Monday, 23-Nov-26 08:00:00 GMT",
+        "stored 360",
+    );
+    // Nothing to guess by.
+    check("etag: \"a\"", "stored 0");
+    check("date: $-100", "no-freshness");
+    check("last-modified: yesterday", "no-freshness");
+    check("last-modified: 0", "no-freshness");
+    check("last-modified: $+1", "no-freshness");
+    check("last-modified: $-100 | date: $-101", "no-freshness");
+    check("cache-control: public", "no-freshness");
+    // Not where there is an explicit time.
+    check(
+        "last-modified: $-1000 | cache-control: max-age=5",
+        "stored 5",
+    );
+    check(
+        "last-modified: $-1000 | cache-control: s-maxage=5",
+        "stored 5",
+    );
+    check(
+        "last-modified: $-1000 | cache-control: max-age=x",
+        "stored 0",
+    );
+    check("last-modified: $-1000 | expires: $+5", "stored 5");
+    check("last-modified: $-1000 | expires: 0", "stored 0");
+    check(
+        "last-modified: $-1000 | cache-control: no-cache",
+        "stored 0",
+    );
+    check(
+        "last-modified: $-1000 | cache-control: no-store",
+        "no-store",
+    );
+    check("last-modified: $-1000 | cache-control: private", "private");
+    check("last-modified: $-1000 | set-cookie: a=1", "set-cookie");
+    check("last-modified: $-1000 | vary: *", "vary");
+    check(
+        "last-modified: $-1000 | cache-control: must-revalidate",
+        "stored 100",
+    );
+    check(
+        "last-modified: $-1000 | cache-control: immutable, foo",
+        "stored 100",
+    );
+    check("last-modified: $-1000 | pragma: no-cache", "stored 100");
+    // A targeted field stands for the others (RFC 9213 §2.2).
+    check(
+        "last-modified: $-1000 | expires: $+5 | cdn-cache-control: public",
+        "stored 100",
+    );
+    check(
+        "last-modified: $-1000 | cdn-cache-control: max-age=7",
+        "stored 7",
+    );
+    // An edge TTL comes first.
+    let both = json!({ "heuristic_freshness": true, "edge_ttl": 30 });
+    let answer = "200 | last-modified: $-1000";
+    assert_eq!(outcome(&both, "GET", answer), "stored 30");
+    // But is not for errors, and neither is a guess where a rule says better.
+    let answer = "404 | last-modified: $-1000";
+    assert_eq!(outcome(&both, "GET", answer), "stored 10");
+    // No permission for authorized requests (§3.5).
+    let guess = json!({ "heuristic_freshness": true });
+    let found = outcome(
+        &guess,
+        "GET | Authorization: Basic x",
+        "200 | last-modified: $-1000",
+    );
+    assert_eq!(found, "authorization");
+}
+
+#[test]
+fn a_guess_ages_like_any_lifetime() {
+    let lookup = lookup(&json!({ "heuristic_freshness": true }), "GET");
+    let answer = head("200 | last-modified: $-1000 | age: 30");
+    let ResponseDecision::Store(entry) =
+        decide_response(&exchange(&lookup, None, false), Ok(&answer))
+    else {
+        panic!("not stored");
+    };
+    assert_eq!((entry.terms.lifetime, entry.initial_age), (100, 30));
+    assert_eq!(entry.age((NOW + 60) * 1000), 90);
+    // It may be served stale to who takes it (§4.2.4).
+    assert!(entry.terms.stale_allowed);
+    assert_eq!(
+        entry.fields.get("last-modified"),
+        Some(date::print(NOW - 1000).as_str())
+    );
+}
+
+#[test]
+fn must_understand_is_for_statuses_that_are_known() {
+    // RFC 9111 §5.2.2.3; the statuses of RFC 9110 §15.
+    for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
+        let answer = |control: &str| format!("{status} | cache-control: {control}, max-age=60");
+        let expected = if is_understood(status) {
+            for_one_alone(status).unwrap_or("stored 60")
+        } else {
+            "not-understood"
+        };
+        check(&answer("must-understand"), expected);
+        check(&answer("must-understand, no-store"), expected);
+        check(&answer("no-store, Must-Understand"), expected);
+        check(&answer("no-store"), "no-store");
+    }
+    let both = "cache-control: must-understand, no-store, max-age=60";
+    check(&format!("200 | {both}, private"), "private");
+    check(&format!("200 | {both} | set-cookie: a=1"), "set-cookie");
+    check(&format!("200 | {both} | vary: *"), "vary");
+    check(
+        "200 | cache-control: must-understand, no-store",
+        "no-freshness",
+    );
+    check("200 | cache-control: must-understand", "no-freshness");
+    check(
+        "200 | cache-control: no-store | cache-control: must-understand, max-age=60",
+        "stored 60",
+    );
+    check(
+        "200 | cdn-cache-control: must-understand, no-store, max-age=60",
+        "stored 60",
+    );
+    check(
+        "599 | cdn-cache-control: must-understand, max-age=60",
+        "not-understood",
+    );
+    // The field that does not count says nothing.
+    check(
+        "200 | cache-control: must-understand | cdn-cache-control: no-store",
+        "no-store",
+    );
+    check(
+        "599 | cache-control: must-understand | cdn-cache-control: max-age=60",
+        "stored 60",
+    );
+}
+
+#[test]
+fn the_statuses_of_rfc_9110_are_known() {
+    #[track_caller]
+    fn check(statuses: impl IntoIterator<Item = u16>, expected: bool) {
+        for status in statuses {
+            assert_eq!(is_understood(status), expected, "{status}");
+        }
+    }
+    check(200..=206, true);
+    check(300..=305, true);
+    check([307, 308], true);
+    check(400..=417, true);
+    check([421, 422, 426], true);
+    check(500..=505, true);
+    // 306 and 418 are unused (§15.4.7, §15.5.19); the rest is of other RFCs
+    // or of nobody.
+    check([100, 101, 103, 199, 207, 208, 226, 250, 299], false);
+    check([306, 309, 310, 399], false);
+    check(
+        [418, 419, 420, 423, 424, 425, 427, 428, 429, 431, 451, 499],
+        false,
+    );
+    check([506, 507, 508, 510, 511, 599, 0, 600, 999, u16::MAX], false);
+}
+
+#[test]
+fn a_client_may_forbid_storing() {
+    // RFC 9111 §5.2.1.5.
+    let heeded = json!({ "request_directives": true });
+    let answer = "200 | cache-control: max-age=60, public";
+    for request in [
+        "GET | Cache-Control: no-store",
+        "GET | Cache-Control: max-age=1, No-Store",
+    ] {
+        assert_eq!(outcome(&heeded, request, answer), "request-no-store");
+        assert_eq!(outcome(&json!({}), request, answer), "stored 60");
+    }
+    for request in [
+        "GET",
+        "GET | Cache-Control: no-cache",
+        "GET | Pragma: no-cache",
+    ] {
+        assert_eq!(outcome(&heeded, request, answer), "stored 60", "{request}");
+    }
+}

@@ -1,0 +1,293 @@
+//! Shows the one machine of stale windows: walks through the life of stored
+//! answers second by second, and names each second at which they move on.
+
+use edgekeep::cache::ledger::sequence::Numbers;
+use edgekeep::cache::ledger::sequence::{
+    PurgeState, PurgeState::Alive, PurgeState::Hard, PurgeState::Soft,
+};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::policy::freshness::Terms;
+use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
+use edgekeep::cache::policy::window::{Window, gone_at, window};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::request::classify::Lookup;
+use serde_json::{Value, json};
+use testkit::given::{NOW, exchange, head, lookup};
+
+const DAY: u64 = 86_400;
+const YEAR: u64 = 31_536_000;
+
+/// The entry that an answer makes under these defaults.
+#[track_caller]
+fn stored(defaults: &Value, answer: &str) -> Entry {
+    use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
+    let lookup = lookup(defaults, "GET");
+    match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
+        ResponseDecision::Store(entry) => *entry,
+        other => panic!("{answer}: {other:?}"),
+    }
+}
+
+fn index(purged: Option<PurgeState>) -> Option<PurgeIndex> {
+    let (hard, soft) = match purged? {
+        Alive => (0, 0),
+        Soft => (0, 8),
+        Hard => (8, 0),
+    };
+    let mut index = PurgeIndex::default();
+    index.learn(&PurgeFeed {
+        sequence: 9,
+        floor: Numbers { hard, soft },
+        ..PurgeFeed::default()
+    });
+    Some(index)
+}
+
+/// `WORD SECOND`, for each second after its arrival at which it moves on.
+fn walk(
+    entry: &Entry,
+    lookup: &Lookup,
+    purged: Option<PurgeState>,
+    seconds: impl Iterator<Item = u64>,
+) -> String {
+    let index = index(purged);
+    let mut said: Vec<String> = Vec::new();
+    let mut last = "";
+    for second in seconds {
+        // Just before the next second: what is cut off does not count.
+        let now_ms = (NOW + second) * 1000 + 999;
+        let word = match judge(entry, lookup, index.as_ref(), now_ms) {
+            ReuseVerdict::Fresh(_) | ReuseVerdict::Early(_) => "fresh",
+            ReuseVerdict::WhileRevalidate(_) => "revalidate",
+            ReuseVerdict::Stale { on_error: true, .. } => "on-error",
+            ReuseVerdict::Stale { .. } => "confirm",
+            ReuseVerdict::Unusable(_) => "gone",
+            ReuseVerdict::OtherVariant(_) => "other",
+        };
+        if word != last {
+            said.push(format!("{word} {second}"));
+            last = word;
+        }
+    }
+    said.join(", ")
+}
+
+#[track_caller]
+fn check(control: &str, wishes: &str, purged: Option<PurgeState>, expected: &str) {
+    let heeded = json!({ "request_directives": true });
+    let entry = stored(
+        &heeded,
+        &format!("200 | cache-control: {control} | etag: \"a\""),
+    );
+    let request = match wishes {
+        "" => "GET".to_owned(),
+        _ => format!("GET | Cache-Control: {wishes}"),
+    };
+    let found = walk(&entry, &lookup(&heeded, &request), purged, 0..300);
+    assert_eq!(found, expected, "{control}; {wishes}; {purged:?}");
+}
+
+/// Fresh for 60 seconds, then 30 and 90 beyond those.
+const ALL: &str = "max-age=60, stale-while-revalidate=30, stale-if-error=90";
+
+#[test]
+fn an_answer_goes_through_its_windows() {
+    let check = |control: &str, expected| check(control, "", Some(Alive), expected);
+    check(ALL, "fresh 0, revalidate 60, on-error 90, confirm 150");
+    // The longer window holds the shorter one, whichever it is.
+    let longer = "max-age=60, stale-while-revalidate=90, stale-if-error=30";
+    check(longer, "fresh 0, revalidate 60, confirm 150");
+    check(
+        "max-age=60, stale-if-error=30",
+        "fresh 0, on-error 60, confirm 90",
+    );
+    check("max-age=60, stale-if-error=0", "fresh 0, confirm 60");
+    check(
+        "max-age=1, stale-if-error=1",
+        "fresh 0, on-error 1, confirm 2",
+    );
+    check(
+        "max-age=0, stale-while-revalidate=5, stale-if-error=0",
+        "revalidate 0, confirm 5",
+    );
+    check("max-age=0, stale-if-error=5", "on-error 0, confirm 5");
+    // RFC 9111 §4.2.4: these forbid what is stale.
+    for strict in ["must-revalidate", "proxy-revalidate"] {
+        check(&format!("{ALL}, {strict}"), "fresh 0, confirm 60");
+    }
+    check(&format!("{ALL}, no-cache"), "confirm 0");
+    // s-maxage ends our own window, not those that are named.
+    check("s-maxage=60", "fresh 0, confirm 60");
+    check(
+        "s-maxage=60, stale-if-error=90",
+        "fresh 0, on-error 60, confirm 150",
+    );
+    check(
+        "s-maxage=60, stale-while-revalidate=30",
+        "fresh 0, revalidate 60, confirm 90",
+    );
+    // The age with which it came counts.
+    let aged = format!("{ALL} | age: 50");
+    check(&aged, "fresh 0, revalidate 10, on-error 40, confirm 100");
+    check(
+        &format!("{ALL} | age: 80"),
+        "revalidate 0, on-error 10, confirm 70",
+    );
+}
+
+#[test]
+fn a_soft_purge_leaves_the_windows_and_a_hard_one_nothing() {
+    check(
+        ALL,
+        "",
+        Some(Soft),
+        "revalidate 0, on-error 90, confirm 150",
+    );
+    check(
+        "max-age=60, stale-if-error=30",
+        "",
+        Some(Soft),
+        "on-error 0, confirm 90",
+    );
+    check("max-age=60, stale-if-error=0", "", Some(Soft), "confirm 0");
+    check(
+        &format!("{ALL}, must-revalidate"),
+        "",
+        Some(Soft),
+        "confirm 0",
+    );
+    check("s-maxage=60", "", Some(Soft), "confirm 0");
+    for control in [ALL, "max-age=60", "s-maxage=60", "no-cache"] {
+        check(control, "", Some(Hard), "gone 0");
+        check(control, "max-stale", Some(Hard), "gone 0");
+    }
+    // Before the first news: only where the origin fails, too.
+    check(ALL, "", None, "on-error 0, confirm 150");
+    check(
+        "max-age=60, stale-while-revalidate=30, stale-if-error=0",
+        "",
+        None,
+        "on-error 0, confirm 90",
+    );
+    // Without a window as long as it would be fresh.
+    check(
+        "max-age=60, stale-if-error=0",
+        "",
+        None,
+        "on-error 0, confirm 60",
+    );
+}
+
+#[test]
+fn wishes_move_the_boundaries_for_one_request() {
+    let check = |control: &str, wishes, expected| check(control, wishes, Some(Alive), expected);
+    check(
+        "max-age=60, stale-if-error=0",
+        "max-stale=9",
+        "fresh 0, confirm 70",
+    );
+    check("max-age=60, stale-if-error=30", "max-stale", "fresh 0");
+    check(ALL, "max-stale=45", "fresh 0, on-error 106, confirm 150");
+    check(
+        ALL,
+        "max-stale=9",
+        "fresh 0, revalidate 70, on-error 90, confirm 150",
+    );
+    check(ALL, "max-age=20", "fresh 0, on-error 21, confirm 150");
+    check(ALL, "min-fresh=20", "fresh 0, on-error 41, confirm 150");
+    check(ALL, "no-cache", "on-error 0, confirm 150");
+    check(
+        "max-age=60, must-revalidate",
+        "max-stale",
+        "fresh 0, confirm 60",
+    );
+    check("s-maxage=60", "max-stale", "fresh 0, confirm 60");
+    // A soft purge is the site's own word.
+    self::check(
+        "max-age=60, stale-if-error=0",
+        "max-stale",
+        Some(Soft),
+        "confirm 0",
+    );
+    self::check(
+        ALL,
+        "max-stale",
+        Some(Soft),
+        "revalidate 0, on-error 90, confirm 150",
+    );
+}
+
+#[test]
+fn windows_end_where_it_is_said_or_after_a_day() {
+    #[track_caller]
+    fn check(defaults: Value, control: &str, until: u64) {
+        let entry = stored(&defaults, &format!("200 | cache-control: {control}"));
+        let around = [0, 1, until - 1, until, until + 1];
+        let found = walk(
+            &entry,
+            &lookup(&defaults, "GET"),
+            Some(Alive),
+            around.into_iter(),
+        );
+        let last = format!(", confirm {until}");
+        assert!(found.ends_with(&last), "{defaults} {control}: {found}");
+        assert_eq!(gone_at(&entry.terms), until, "{defaults} {control}");
+        // And the tiers are told to keep it for so long.
+        assert_eq!(entry.retention_seconds(), until, "{defaults} {control}");
+    }
+    check(json!({}), "max-age=60", 60 + DAY);
+    check(json!({}), "max-age=60, stale-if-error=600", 660);
+    check(
+        json!({}),
+        "max-age=60, stale-if-error=99999999999",
+        60 + YEAR,
+    );
+    check(
+        json!({}),
+        "max-age=60, stale-while-revalidate=99999999999",
+        60 + YEAR,
+    );
+    // A rule may say more than a year; the origin's word goes first.
+    let ten_years = || json!({ "stale_if_error": 10 * YEAR });
+    check(ten_years(), "max-age=60", 60 + 10 * YEAR);
+    check(ten_years(), "max-age=60, stale-if-error=5", 65);
+    check(ten_years(), "s-maxage=60", 60 + 10 * YEAR);
+    let while_revalidate = json!({ "stale_while_revalidate": 10 * YEAR });
+    check(while_revalidate, "max-age=60", 60 + 10 * YEAR);
+}
+
+#[test]
+fn it_only_moves_on() {
+    let rank = |stands| match stands {
+        Window::Fresh => 0,
+        Window::Revalidate => 1,
+        Window::OnError => 2,
+        Window::Gone => 3,
+    };
+    let numbers = [0, 1, 2, 5, u64::MAX - 1, u64::MAX];
+    for purged in [None, Some(Alive), Some(Soft), Some(Hard)] {
+        for lifetime in numbers {
+            for stale_while_revalidate in numbers {
+                for stale_if_error in numbers {
+                    let terms = Terms {
+                        lifetime,
+                        stale_while_revalidate,
+                        stale_if_error,
+                        stale_allowed: true,
+                    };
+                    let at_once = window(&terms, 0, Some(Hard));
+                    assert_eq!(at_once, Window::Gone, "{terms:?}");
+                    let ages = (0..12).chain([u64::MAX - 1, u64::MAX]);
+                    let stands = ages.map(|age| (age, window(&terms, age, purged)));
+                    let stands: Vec<_> = stands.collect();
+                    assert!(stands.is_sorted_by_key(|(_, one)| rank(*one)), "{terms:?}");
+                    for (age, one) in stands.into_iter().filter(|_| purged != Some(Hard)) {
+                        let over = age >= gone_at(&terms) && gone_at(&terms) < u64::MAX;
+                        assert!(!over || one == Window::Gone, "{terms:?} {age}");
+                    }
+                }
+            }
+        }
+    }
+}

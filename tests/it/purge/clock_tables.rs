@@ -1,0 +1,224 @@
+//! Shows that no purge is heeded later than promised, whatever the clocks say:
+//! of isolates, which are minutes apart and jump, and of the ledger, which may
+//! start anew on another machine.
+
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::flow::response::reply::Content;
+use edgekeep::flow::runtime::host::Host;
+#[allow(dead_code, reason = "other tests use the rest")]
+use testkit::world;
+use testkit::world::World;
+use testkit::world::place::{
+    LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere, slow,
+};
+
+/// What may befall clocks in [`obeyed_in_time`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clocks {
+    Apart,
+    Jumping,
+    OfANewLedger,
+}
+
+/// Plays two minutes in which pages change and are purged, while isolates with
+/// odd clocks serve them. No answer is older than the last purge whose lag had
+/// passed when it was asked for. Gives how often the ledger was asked.
+fn obeyed_in_time(seed: u64, clocks: Clocks) -> usize {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let world = World::new(START_MS);
+    slow(&world, "ledger", 80);
+    slow(&world, "cache-api", 2);
+    let mut odd = move || random.i64(-5..=5) * MINUTE_MS + random.i64(-3000..3000);
+    world.restart_ledger(odd());
+    let places: Vec<Place> = (0..4).map(|_| Place::new(&world, odd())).collect();
+    let mut random = fastrand::Rng::with_seed(!seed);
+    let (mut version, mut in_force) = (0, Vec::new());
+    let mut waiting: Vec<(u32, Slot)> = Vec::new();
+    origin(&world, "/a", "max-age=600", "0");
+    for _ in 0..1200 {
+        if random.u8(0..60) == 0 {
+            version += 1;
+            origin(&world, "/a", "max-age=600", &version.to_string());
+            purge_elsewhere(&world, &["url:a.test/a"], &[]);
+            in_force.push((world.executor.now_ms() + LAG_MS, version));
+        }
+        match (clocks, random.u8(0..100)) {
+            (Clocks::Jumping, 0) => places[random.usize(0..places.len())]
+                .world
+                .ahead_ms
+                .set(odd()),
+            (Clocks::OfANewLedger, 0) => world.restart_ledger(odd()),
+            _ => {}
+        }
+        let now_ms = world.executor.now_ms();
+        let due = in_force
+            .iter()
+            .filter(|(at, _)| *at <= now_ms)
+            .map(|(_, version)| *version);
+        let due = due.max().unwrap_or(0);
+        let place = &places[random.usize(0..places.len())];
+        waiting.push((due, place.start("/a")));
+        world.executor.advance(random.u64(0..200));
+        waiting.retain(|(due, slot)| {
+            let Some(answer) = slot.borrow_mut().take() else {
+                return true;
+            };
+            let Content::Body(body) = &answer.content else {
+                panic!("seed {seed}: {answer:?}");
+            };
+            let served: u32 = body.text.parse().expect("a version");
+            assert!(
+                served >= *due,
+                "seed {seed}: {served}, and {due} was in force"
+            );
+            false
+        });
+    }
+    asked(&world)
+}
+
+#[test]
+fn clocks_that_are_minutes_apart_delay_no_purge() {
+    for seed in 0..6 {
+        let asked = obeyed_in_time(seed, Clocks::Apart);
+        // Two minutes are 60 halves of the lag; four isolates alone would ask
+        // 240 times.
+        assert!(asked < 100, "{asked}");
+    }
+}
+
+#[test]
+fn clocks_that_jump_by_minutes_delay_no_purge() {
+    for seed in 0..6 {
+        let asked = obeyed_in_time(seed, Clocks::Jumping);
+        assert!(asked < 400, "{asked}");
+    }
+}
+
+#[test]
+fn a_ledger_that_starts_with_another_clock_delays_no_purge() {
+    for seed in 0..6 {
+        let asked = obeyed_in_time(seed, Clocks::OfANewLedger);
+        assert!(asked < 400, "{asked}");
+    }
+}
+
+/// Two isolates that have heard from the ledger and have a page in store.
+fn two(ledger_ahead_ms: i64) -> (World, Place, Place) {
+    let world = World::new(START_MS);
+    world.restart_ledger(ledger_ahead_ms);
+    origin(&world, "/a", "max-age=600", "old");
+    let (one, other) = (Place::new(&world, 0), Place::new(&world, MINUTE_MS));
+    one.get("/a");
+    other.get("/a");
+    origin(&world, "/a", "max-age=600", "new");
+    (world, one, other)
+}
+
+#[test]
+fn a_marker_of_another_life_of_the_ledger_is_of_unknown_age() {
+    // The new life's clock is ahead a little, which makes its marker look
+    // young.
+    let (world, one, other) = two(MINUTE_MS);
+    world.restart_ledger(MINUTE_MS + 3500);
+    world.executor.advance(LAG_MS);
+    one.get("/a");
+    purge_elsewhere(&world, &["url:a.test/a"], &[]);
+    world.executor.advance(LAG_MS - 100);
+    other.get("/a");
+    world.executor.advance(3000);
+    assert!(other.get("/a").starts_with("new"));
+}
+
+#[test]
+fn a_marker_from_the_future_is_of_unknown_age() {
+    // The ledger's clock is set right, by a minute, in the midst of its life;
+    // one hears of it, and the other finds the marker, or does not look.
+    for (looks, after_ms) in [(true, LAG_MS), (true, 61_000), (false, 61_000)] {
+        let (world, one, other) = two(0);
+        world.state.borrow_mut().ledger_ahead_ms = MINUTE_MS;
+        world.executor.advance(LAG_MS / 2);
+        one.get("/a");
+        if looks {
+            other.get("/a");
+        }
+        purge_elsewhere(&world, &["url:a.test/a"], &[]);
+        world.executor.advance(after_ms);
+        assert_eq!(other.get("/a"), "new purged", "{looks} {after_ms}");
+    }
+    // Once it has seen one, it takes no other for young.
+    let (world, one, other) = two(0);
+    world.state.borrow_mut().ledger_ahead_ms = 3500;
+    world.executor.advance(LAG_MS / 2);
+    one.get("/a");
+    other.get("/a");
+    purge_elsewhere(&world, &["url:a.test/a"], &[]);
+    world.executor.advance(LAG_MS - 100);
+    other.get("/a");
+    world.executor.advance(3000);
+    assert!(other.get("/a").starts_with("new"));
+}
+
+#[test]
+fn a_marker_makes_nobody_young_who_misses_something_before_it() {
+    let marker = |world: &World, text: &str| {
+        let note = (text.to_owned(), u64::MAX);
+        let mut state = world.state.borrow_mut();
+        state.notes.insert("a.test purges".to_owned(), note);
+    };
+    // It begins too late, or it is but the beginning.
+    for (after, sequence, complete) in [(1, 2, true), (0, 0, false)] {
+        let (world, one, _) = two(0);
+        purge_elsewhere(&world, &["url:a.test/a"], &[]);
+        purge_elsewhere(&world, &["tag:a"], &[]);
+        world.executor.advance(LAG_MS);
+        let clock = one.isolate.clock.get().expect("a clock");
+        let mut news = PurgeFeed {
+            after,
+            sequence,
+            complete,
+            ..PurgeFeed::default()
+        };
+        news.at.run = clock.run;
+        news.at.ms = one.world.now_ms().saturating_add_signed(clock.ahead_ms);
+        marker(&world, &news.encode());
+        let before = asked(&world);
+        assert_eq!(one.get("/a"), "new purged", "{news:?}");
+        assert_eq!(asked(&world), before + 1, "{news:?}");
+        // The same with nothing amiss would do.
+        let (world, one, _) = two(0);
+        world.executor.advance(LAG_MS);
+        (news.after, news.sequence, news.complete) = (0, 2, true);
+        marker(&world, &news.encode());
+        let before = asked(&world);
+        assert_eq!(one.get("/a"), "old cache-api", "{news:?}");
+        assert_eq!(asked(&world), before, "{news:?}");
+    }
+}
+
+#[test]
+fn what_the_ledger_says_is_as_old_as_the_question() {
+    // It takes nearly half a second to the ledger and as long back. A purge
+    // comes in between, after the ledger has spoken.
+    let (world, one, _) = two(0);
+    world.executor.advance(LAG_MS);
+    slow(&world, "ledger", 900);
+    let reader = one.start("/a");
+    world.executor.advance(200);
+    purge_elsewhere(&world, &["url:a.test/a"], &[]);
+    assert_eq!(one.finish(&reader), "old cache-api");
+    world.executor.advance(LAG_MS - 900);
+    assert_eq!(one.get("/a"), "new purged");
+    // The same where it answers an order.
+    let (world, one, _) = two(0);
+    slow(&world, "ledger", 900);
+    let there = world.clone();
+    world.executor.spawn(async move {
+        there.sleep(200).await;
+        let order = world::place::order(&["url:a.test/a"], &[], 0);
+        assert!(there.append(&order).await.is_ok());
+    });
+    one.purge(&["tag:a"], &[]);
+    world.executor.advance(LAG_MS - 400);
+    assert_eq!(one.get("/a"), "new purged");
+}

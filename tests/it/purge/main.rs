@@ -1,0 +1,19 @@
+//! Tests of purges: orders, keys, dialects, the index and its age, writes.
+
+mod cascade_tables;
+mod clock_tables;
+mod conclusion_tables;
+mod dialect_tables;
+mod endpoint_tables;
+mod limited_keys;
+mod news_tables;
+mod order_tables;
+mod proof_tables;
+mod purge_tables;
+mod race_tables;
+mod sync_tables;
+mod varnish_tables;
+mod webhook_tables;
+mod wide_tables;
+mod write_rate_tables;
+mod write_tables;

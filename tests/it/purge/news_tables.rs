@@ -1,0 +1,480 @@
+//! Shows that the ledger's news reads as it was written and nothing else is
+//! taken for it, that pages of it join, and what an isolate's index makes of
+//! it: whole, in pieces, twice, or with a gap.
+
+use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
+use edgekeep::cache::ledger::wire::Receipt;
+use edgekeep::cache::purge::feed::{InvalidFeed, LedgerTime, NUMBER_MAX, PurgeFeed};
+use edgekeep::cache::purge::index::PurgeIndex;
+use edgekeep::cache::purge::selector::mark_of;
+use testkit::random::Hostile;
+
+fn numbers(hard: u64, soft: u64) -> Numbers {
+    Numbers { hard, soft }
+}
+
+/// News of the purges `after..=sequence`: marks with their numbers.
+fn news(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> PurgeFeed {
+    let line = |&(mark, hard, soft): &(u64, u64, u64)| (mark, numbers(hard, soft));
+    PurgeFeed {
+        after,
+        sequence,
+        complete: true,
+        marks: marks.iter().map(line).collect(),
+        ..PurgeFeed::default()
+    }
+}
+
+fn with_floor(hard: u64, soft: u64, news: PurgeFeed) -> PurgeFeed {
+    let floor = numbers(hard, soft);
+    PurgeFeed { floor, ..news }
+}
+
+/// An example with a line for every kind of number.
+fn example() -> PurgeFeed {
+    PurgeFeed {
+        after: 4,
+        sequence: 9,
+        complete: false,
+        floor: numbers(2, 3),
+        at: LedgerTime {
+            run: 6,
+            ms: 1_795_424_400_000,
+        },
+        kv_writes: None,
+        marks: vec![
+            (0xf1, numbers(7, 0)),
+            (u64::MAX, numbers(0, 8)),
+            (0, numbers(9, 5)),
+        ],
+        ..PurgeFeed::default()
+    }
+}
+
+const TEXT: &str = "N1 4 9 0 2 3 6 1795424400000
+00000000000000f1 7 0
+ffffffffffffffff 0 8
+0000000000000000 9 5
+.";
+
+#[test]
+fn news_reads_as_it_was_written() {
+    #[track_caller]
+    fn check(news: &PurgeFeed) {
+        assert_eq!(PurgeFeed::decode(&news.encode()).as_ref(), Ok(news));
+    }
+    assert_eq!(example().encode(), TEXT);
+    check(&example());
+    check(&PurgeFeed::default());
+    check(&news(0, 0, &[]));
+    check(&news(7, 7, &[]));
+    check(&with_floor(8, 9, news(0, 7, &[])));
+    check(&news(0, NUMBER_MAX, &[(1, NUMBER_MAX, NUMBER_MAX)]));
+    check(&with_floor(
+        NUMBER_MAX,
+        NUMBER_MAX,
+        news(0, NUMBER_MAX, &[]),
+    ));
+    // The lines that the ledger writes itself.
+    let parts = format!("{}00000000000000f1 7 0\n.", example().first_line());
+    let one = PurgeFeed {
+        marks: vec![(0xf1, numbers(7, 0))],
+        ..example()
+    };
+    assert_eq!(PurgeFeed::decode(&parts), Ok(one));
+}
+
+#[test]
+fn the_count_of_kv_writes_is_another_version() {
+    let counted = PurgeFeed {
+        kv_writes: Some(12),
+        ..example()
+    };
+    let text = TEXT.replacen("N1", "N2", 1).replacen("\n", " 12\n", 1);
+    assert_eq!(counted.encode(), text);
+    assert_eq!(PurgeFeed::decode(&text), Ok(counted.clone()));
+    let none = PurgeFeed {
+        kv_writes: Some(0),
+        ..PurgeFeed::default()
+    };
+    assert_eq!(PurgeFeed::decode(&none.encode()), Ok(none));
+    let told = |first: &str| PurgeFeed::decode(&format!("{first}\n."));
+    for bad in [
+        "N2 0 0 0 0 0 0 0",
+        "N2 0 0 0 0 0 0 0 1 1",
+        "N2 0 0 0 0 0 0 0 ",
+        "N2 0 0 0 0 0 0 0 -1",
+        "N2 0 0 0 0 0 0 0 9007199254740992",
+        "N3 0 0 0 0 0 0 0 1",
+        "N1 0 0 0 0 0 0 0 1",
+        "N2",
+    ] {
+        assert_eq!(told(bad), Err(InvalidFeed), "{bad}");
+    }
+    for end in 0..text.len() {
+        assert_eq!(PurgeFeed::decode(&text[..end]), Err(InvalidFeed), "{end}");
+    }
+}
+
+#[test]
+fn the_last_count_of_a_day_holds_on() {
+    #[track_caller]
+    fn check(one: (u64, Option<u64>), other: (u64, Option<u64>), expected: Option<u64>) {
+        let told = |(ms, kv_writes)| PurgeFeed {
+            at: LedgerTime { run: 1, ms },
+            kv_writes,
+            ..news(3, 3, &[])
+        };
+        let joined = told(one).followed_by(&told(other)).expect("they connect");
+        assert_eq!(joined.kv_writes, expected, "{one:?} {other:?}");
+    }
+    const DAY_MS: u64 = 86_400_000;
+    check((5, None), (6, None), None);
+    check((5, Some(7)), (6, Some(9)), Some(9));
+    check((5, None), (6, Some(9)), Some(9));
+    // An order's news has none.
+    check((5, Some(7)), (DAY_MS - 1, None), Some(7));
+    check((5, Some(7)), (DAY_MS, None), None);
+}
+
+#[test]
+fn other_texts_are_no_news() {
+    #[track_caller]
+    fn check(text: &str) {
+        assert_eq!(PurgeFeed::decode(text), Err(InvalidFeed), "{text:?}");
+    }
+    for text in [
+        "",
+        ".",
+        "\n.",
+        "N1",
+        "N1\n.",
+        "{}",
+        "N1 0 0 0 0 0 0\n.",
+        "N1 0 0 0 0 0 0 0 0\n.",
+        "N1  0 0 0 0 0 0 0\n.",
+        "N1 0 0 0 0 0 0 0 \n.",
+        " N1 0 0 0 0 0 0 0\n.",
+        "N10 0 0 0 0 0 0 0\n.",
+        "N2 0 0 0 0 0 0 0\n.",
+        "n1 0 0 0 0 0 0 0\n.",
+        "N1 0 0 0 0 0 0 0\r\n.",
+        "N1 0 0 0 0 0 0 -1\n.",
+        "N1 0 0 0 0 0 0 1.5\n.",
+        "N1 0 0 0 0 0 0 1e3\n.",
+        "N1 0 0 0 0 0 0 18446744073709551616\n.",
+        "N1 0 0 0 0 0 0 é\n.",
+        "N1 0 0 0 0 0 0 0\n.\n",
+        "N1 0 0 0 0 0 0 0\n. ",
+        "N1 0 0 0 0 0 0 0\n.\n.",
+        "N1 0 0 0 0 0 0 0\n\n.",
+    ] {
+        check(text);
+    }
+    for line in [
+        "",
+        " ",
+        "x",
+        "00000000000000f1",
+        "00000000000000f1 7",
+        "00000000000000f1 7 0 0",
+        "00000000000000f1 7 0 ",
+        "00000000000000f1  7 0",
+        " 00000000000000f1 7 0",
+        "f1 7 0",
+        "-000000000000001 7 0",
+        "000000000000000f1 7 0",
+        "00000000000000g1 7 0",
+        "00000000000000f1 -7 0",
+        "00000000000000f1 x 0",
+        "00000000000000f1 7 x",
+        "00000000000000f1 7 18446744073709551616",
+        "ééééé00 7 0",
+    ] {
+        check(&format!("N1 0 9 1 0 0 1 5\n{line}\n."));
+    }
+    // What contradicts itself: it ends before it begins, or tells of purges
+    // beyond its end.
+    check("N1 8 7 1 0 0 1 5\n.");
+    check("N1 0 7 1 0 0 1 5\n00000000000000f1 8 0\n.");
+    check("N1 0 7 1 0 0 1 5\n00000000000000f1 0 8\n.");
+    // Numbers that no ledger can have counted to: to believe them would be to
+    // miss all purges to come.
+    let far = NUMBER_MAX + 1;
+    check(&format!("N1 0 {far} 1 0 0 1 5\n."));
+    check(&format!("N1 {far} {far} 1 0 0 1 5\n."));
+    check(&format!("N1 0 7 1 {far} 0 1 5\n."));
+    check(&format!("N1 0 7 1 0 {far} 1 5\n."));
+}
+
+#[test]
+fn cut_news_is_no_news() {
+    for end in 0..TEXT.len() {
+        assert_eq!(PurgeFeed::decode(&TEXT[..end]), Err(InvalidFeed), "{end}");
+    }
+    // Nor is any line of it left out at the start.
+    for (at, _) in TEXT.match_indices('\n') {
+        assert_eq!(PurgeFeed::decode(&TEXT[at + 1..]), Err(InvalidFeed), "{at}");
+    }
+}
+
+#[test]
+fn hostile_news_is_refused_or_reads_as_itself() {
+    let mut hostile = Hostile::new();
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let text = hostile.text(&[TEXT, "N1 0 0 1 0 0 1 5\n.", "00000000000000f1 7 0\n"]);
+        let Ok(news) = PurgeFeed::decode(&text) else {
+            refused += 1;
+            continue;
+        };
+        taken += 1;
+        assert_eq!(
+            PurgeFeed::decode(&news.encode()).as_ref(),
+            Ok(&news),
+            "{text:?}"
+        );
+        // Whatever it says is borne.
+        let mut index = PurgeIndex::default();
+        index.learn(&news);
+        index.learn(&example());
+        let _ = (index.state(5, &[0, 0xf1]), index.state(u64::MAX, &[]));
+        let _ = (news.followed_by(&example()), example().followed_by(&news));
+    }
+    assert!(taken > 1000 && refused > 5000, "{taken} {refused}");
+}
+
+#[test]
+fn a_receipt_is_news_of_its_order_alone() {
+    let receipt = |sequence, hard: &[&str], soft: &[&str]| Receipt {
+        sequence,
+        key: Some("k".to_owned()),
+        hard: hard.iter().map(|&name| name.to_owned()).collect(),
+        soft: soft.iter().map(|&name| name.to_owned()).collect(),
+        ..Receipt::default()
+    };
+    let told = PurgeFeed::of_receipt(&receipt(7, &["tag:a", "url:a.test/"], &["tag:b"]));
+    let expected = [
+        (mark_of("tag:a"), numbers(7, 0)),
+        (mark_of("url:a.test/"), numbers(7, 0)),
+        (mark_of("tag:b"), numbers(0, 7)),
+    ];
+    // It connects to nothing before it: a mark that it raises may have been
+    // raised before, by an order that only the ledger's next news tells.
+    assert_eq!((told.after, told.sequence), (7, 7));
+    assert_eq!(
+        (told.floor, told.marks.as_slice()),
+        (numbers(0, 0), &expected[..])
+    );
+    // A write's is apart.
+    let of_write = PurgeFeed::of_receipt(&Receipt {
+        key: None,
+        ..receipt(7, &["tag:a", "url:a.test/"], &["tag:b"])
+    });
+    assert_eq!(
+        (of_write.marks, of_write.writes),
+        (vec![], told.marks.clone())
+    );
+    // It is not the ledger's whole word: not complete, and of no time.
+    assert_eq!((told.complete, told.at), (false, LedgerTime::default()));
+    let all = PurgeFeed::of_receipt(&receipt(7, &["everything"], &["everything", "tag:a"]));
+    assert_eq!(all.floor, numbers(7, 7));
+    assert_eq!(all.marks, [(mark_of("tag:a"), numbers(0, 7))]);
+    assert_eq!(PurgeFeed::of_receipt(&receipt(0, &[], &[])).after, 0);
+    // An isolate obeys it, and knows that something may be missing before.
+    let mut behind = PurgeIndex::default();
+    behind.learn(&news(0, 6, &[]));
+    assert!(!behind.learn(&told));
+    assert_eq!(behind.sequence(), 6);
+    assert_eq!(behind.state(6, &[mark_of("tag:a")]), PurgeState::Hard);
+}
+
+/// All that can be asked of an index about a few marks and numbers.
+fn fates(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
+    let sets: [&[u64]; 6] = [&[], &[0], &[1], &[2], &[3], &[0, 3]];
+    let states = (0..14).flat_map(|seen| sets.map(|marks| index.state(seen, marks)));
+    (index.sequence(), states.collect())
+}
+
+fn learned(all: &[&PurgeFeed]) -> PurgeIndex {
+    let mut index = PurgeIndex::default();
+    for news in all {
+        index.learn(news);
+    }
+    index
+}
+
+#[test]
+fn what_connects_joins() {
+    #[track_caller]
+    fn check(one: &PurgeFeed, other: &PurgeFeed, expected: Option<(u64, u64)>) {
+        let joined = one.followed_by(other);
+        let ends = joined.as_ref().map(|news| (news.after, news.sequence));
+        assert_eq!(ends, expected, "{one:?} {other:?}");
+        if let Some(joined) = joined {
+            assert_eq!(fates(&learned(&[&joined])), fates(&learned(&[one, other])));
+            assert_eq!((joined.complete, joined.at), (other.complete, other.at));
+        }
+    }
+    let plain = |after, sequence| news(after, sequence, &[]);
+    check(&plain(0, 3), &plain(3, 5), Some((0, 5)));
+    check(&plain(2, 3), &plain(3, 3), Some((2, 3)));
+    check(&plain(3, 3), &plain(3, 5), Some((3, 5)));
+    // They overlap.
+    check(&plain(0, 3), &plain(1, 5), Some((0, 5)));
+    check(&plain(2, 3), &plain(1, 5), Some((1, 5)));
+    check(&plain(2, 5), &plain(2, 5), Some((2, 5)));
+    // A gap; and what ends earlier does not follow.
+    check(&plain(0, 3), &plain(4, 5), None);
+    check(&plain(0, 5), &plain(1, 4), None);
+    check(&plain(0, 5), &plain(7, 9), None);
+    // Marks: of both, the larger numbers where both have one.
+    let first = news(0, 5, &[(0, 1, 4), (1, 5, 0), (2, 0, 3)]);
+    check(&first, &news(5, 8, &[(0, 6, 4), (3, 0, 8)]), Some((0, 8)));
+    check(&first, &news(5, 8, &[(0, 0, 7), (1, 5, 8)]), Some((0, 8)));
+    check(&first, &news(5, 8, &[(0, 6, 0), (2, 7, 0)]), Some((0, 8)));
+    // Floors: the higher.
+    let raised = with_floor(6, 2, news(5, 8, &[(1, 7, 0)]));
+    check(&first, &raised, Some((0, 8)));
+    check(&with_floor(3, 5, first.clone()), &raised, Some((0, 8)));
+    let lowered = with_floor(1, 0, news(5, 8, &[]));
+    check(&with_floor(3, 5, first.clone()), &lowered, Some((0, 8)));
+    // Half of an answer and its end.
+    let half = PurgeFeed {
+        complete: false,
+        at: LedgerTime { run: 1, ms: 5 },
+        ..first
+    };
+    check(&half, &news(5, 8, &[(3, 8, 0)]), Some((0, 8)));
+}
+
+/// Whatever a ledger might tell of a few marks.
+fn random_news(random: &mut fastrand::Rng) -> PurgeFeed {
+    let after = random.u64(0..10);
+    let sequence = random.u64(after..12);
+    let mut number = |to: u64| match random.bool() {
+        true => 0,
+        false => random.u64(0..=to),
+    };
+    let marks = (0..4).map(|mark| (mark, number(sequence), number(sequence)));
+    let marks: Vec<_> = marks.collect();
+    let (hard, soft) = (number(12), number(12));
+    let kept = random.usize(0..=4);
+    with_floor(hard, soft, news(after, sequence, &marks[..kept]))
+}
+
+#[test]
+fn joined_news_is_learned_as_its_parts_are() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut joins = 0;
+    for _ in 0..20_000 {
+        let all: Vec<PurgeFeed> = (0..3).map(|_| random_news(&mut random)).collect();
+        let [before, one, other] = all.as_slice() else {
+            unreachable!("three")
+        };
+        let Some(joined) = one.followed_by(other) else {
+            assert!(other.after > one.sequence || other.sequence < one.sequence);
+            continue;
+        };
+        joins += 1;
+        // Whatever was known before.
+        for known in [&PurgeFeed::default(), before] {
+            let parts = learned(&[known, one, other]);
+            let whole = learned(&[known, &joined]);
+            assert_eq!(fates(&whole), fates(&parts), "{known:?} {one:?} {other:?}");
+        }
+        if let (Some(left), Some(right)) = (
+            before
+                .followed_by(one)
+                .and_then(|two| two.followed_by(other)),
+            before.followed_by(&joined),
+        ) {
+            assert_eq!(fates(&learned(&[&left])), fates(&learned(&[&right])));
+        }
+    }
+    assert!(joins > 1000, "{joins}");
+}
+
+#[test]
+fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
+    use PurgeState::{Alive, Hard, Soft};
+    let mut index = learned(&[&news(0, 3, &[(0, 3, 0)])]);
+    assert!(!index.learn(&news(5, 8, &[(1, 7, 0), (2, 0, 8)])));
+    assert_eq!(index.sequence(), 3);
+    assert_eq!(index.len(), 3);
+    // What an isolate fills now notes 3, and is dead to what it knows of.
+    assert_eq!(index.state(3, &[1]), Hard);
+    assert_eq!(index.state(3, &[2]), Soft);
+    assert_eq!(index.state(3, &[0]), Alive);
+    assert_eq!(index.state(3, &[3]), Alive);
+    // Entries of isolates that know more.
+    assert_eq!(index.state(6, &[1]), Hard);
+    assert_eq!(index.state(7, &[1]), Alive);
+    assert_eq!(index.state(7, &[2]), Soft);
+    assert_eq!(index.state(8, &[2]), Alive);
+    // More of what lies beyond does not close the gap; what lies between does,
+    // and what came before it is not asked for again.
+    assert!(!index.learn(&news(8, 9, &[(3, 9, 0)])));
+    assert_eq!(index.sequence(), 3);
+    assert!(index.learn(&news(3, 5, &[(0, 3, 4)])));
+    assert_eq!(index.sequence(), 5);
+    assert!(index.learn(&news(5, 9, &[])));
+    assert_eq!(index.sequence(), 9);
+    assert_eq!(index.state(3, &[0]), Soft);
+    assert_eq!(index.state(8, &[3]), Hard);
+    assert_eq!(index.state(9, &[0, 1, 2, 3]), Alive);
+    // A floor beyond the gap counts at once, too.
+    let mut index = learned(&[&news(0, 3, &[(0, 3, 0)])]);
+    assert!(!index.learn(&with_floor(6, 8, news(7, 8, &[]))));
+    assert_eq!((index.sequence(), index.is_empty()), (3, true));
+    assert_eq!(index.state(5, &[]), Hard);
+    assert_eq!(index.state(6, &[]), Soft);
+    assert_eq!(index.state(8, &[]), Alive);
+}
+
+#[test]
+fn pages_may_come_in_any_order_and_twice() {
+    let pages = [
+        news(0, 3, &[(0, 3, 0), (1, 0, 2)]),
+        news(3, 5, &[(0, 3, 5), (2, 4, 0)]),
+        with_floor(2, 4, news(5, 5, &[])),
+        with_floor(2, 4, news(5, 8, &[(1, 6, 2), (3, 0, 8)])),
+        with_floor(7, 4, news(8, 11, &[(0, 11, 5), (2, 9, 10)])),
+    ];
+    let expected = fates(&learned(&pages.each_ref()));
+    assert_eq!(expected.0, 11);
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..300 {
+        let mut order: Vec<&PurgeFeed> = pages.iter().chain(&pages).collect();
+        random.shuffle(&mut order);
+        let mut index = learned(&order);
+        // The marks are all there; the gaps close when the pages come in order.
+        assert_eq!(fates(&index).1, expected.1, "{order:?}");
+        for page in &pages {
+            assert!(index.learn(page));
+        }
+        assert_eq!(fates(&index), expected);
+    }
+}
+
+#[test]
+fn a_floor_drops_the_marks_that_it_makes_needless() {
+    #[track_caller]
+    fn check(floor: (u64, u64), marks: &[(u64, u64, u64)], kept: usize) {
+        let floor = with_floor(floor.0, floor.1, news(0, 9, &[]));
+        let marks = news(0, 9, marks);
+        let both = with_floor(floor.floor.hard, floor.floor.soft, marks.clone());
+        for order in [&[&floor, &marks][..], &[&marks, &floor], &[&both]] {
+            assert_eq!(learned(order).len(), kept, "{order:?}");
+        }
+    }
+    check((0, 0), &[(0, 1, 0), (1, 0, 1)], 2);
+    check((0, 0), &[(0, 0, 0)], 0);
+    check((5, 0), &[(0, 5, 0), (1, 6, 0)], 1);
+    check((5, 0), &[(0, 0, 5), (1, 0, 6)], 1);
+    check((5, 0), &[(0, 5, 6)], 1);
+    // A soft floor leaves hard marks, however old.
+    check((0, 5), &[(0, 1, 0), (1, 0, 5), (2, 0, 6), (3, 1, 5)], 3);
+    check((3, 5), &[(0, 3, 5), (1, 4, 0), (2, 3, 6)], 2);
+    check((9, 9), &[(0, 9, 9), (1, 8, 0)], 0);
+}

@@ -1,0 +1,324 @@
+//! Shows who is believed: signatures over bodies and over addresses, and tokens
+//! where each dialect puts them; and what answers say to those who are not.
+
+#[allow(dead_code)]
+use edgekeep::flow::response::reply::Answer;
+use serde_json::json;
+use testkit::stand::{NOW_MS, ORDER, PURGE, Stand, text};
+use testkit::world::{Bytes, secrets};
+
+const NOW: u64 = NOW_MS / 1000;
+
+/// The fields that sign a payload, as ` | Name: value`.
+fn signed(key: &str, id: &str, seconds: u64, payload: &str) -> String {
+    let signature = secrets::sign(&secrets::hmac(key), id, seconds, payload);
+    fields(id, seconds, &signature)
+}
+
+fn fields(id: &str, seconds: u64, signature: &str) -> String {
+    format!(" | webhook-id: {id} | webhook-timestamp: {seconds} | webhook-signature: {signature}")
+}
+
+#[test]
+fn bodies_are_signed() {
+    let stand = Stand::usual();
+    let order =
+        |fields: &str, status: u16| stand.check(&format!("{PURGE}{fields} << {ORDER}"), status);
+    let receipt = order(&signed("default", "m1", NOW, ORDER), 200);
+    assert_eq!(
+        (&receipt["key"], &receipt["via"], &receipt["id"]),
+        (&json!("default"), &json!("webhook"), &json!("m1"))
+    );
+    let receipt = order(&signed("t-editor", "m2", NOW, ORDER), 200);
+    assert_eq!(receipt["key"], "t-editor");
+    let by_ed25519 =
+        |key: &str, id: &str| fields(id, NOW, &secrets::ed25519_sign(key, id, NOW, ORDER));
+    assert_eq!(order(&by_ed25519("t-editor", "m3"), 200)["key"], "t-editor");
+    // Whichever of several fits.
+    let both = format!(
+        "{} {}",
+        secrets::ed25519_sign("nobody", "m4", NOW, ORDER),
+        secrets::sign(&secrets::hmac("t-editor"), "m4", NOW, ORDER)
+    );
+    assert_eq!(order(&fields("m4", NOW, &both), 200)["key"], "t-editor");
+    for fields in [
+        signed("nobody", "x", NOW, ORDER),
+        by_ed25519("nobody", "x"),
+        signed("default", "x", NOW - 301, ORDER),
+        signed("default", "x", NOW + 301, ORDER),
+        signed("default", "x", NOW, "{}"),
+        // A body is not signed by its address.
+        signed("default", "x", NOW, "POST a.test/.edgekeep/purge"),
+        // A signature that does not fit is not made good by a token.
+        signed("nobody", "x", NOW, ORDER)
+            + &format!(" | Authorization: Bearer {}", secrets::token("default")),
+    ] {
+        order(&fields, 401);
+    }
+    order("", 400);
+    order(" | webhook-id: x", 400);
+}
+
+#[test]
+fn addresses_are_signed_where_there_is_no_body() {
+    let stand = Stand::usual();
+    let sign = |payload: &str| signed("default", "m", NOW, payload);
+    let list = "GET http://a.test/.edgekeep/purges?after=0&limit=5";
+    let payload = "GET a.test/.edgekeep/purges?after=0&limit=5";
+    stand.check(&format!("{list}{}", sign(payload)), 200);
+    for moved in [
+        "",
+        "GET a.test/.edgekeep/purges",
+        "GET a.test/.edgekeep/purges?after=0&limit=50",
+        "GET b.test/.edgekeep/purges?after=0&limit=5",
+        "HEAD a.test/.edgekeep/purges?after=0&limit=5",
+        "GET http://a.test/.edgekeep/purges?after=0&limit=5",
+        "GET a.test/.edgekeep/purges/m1",
+    ] {
+        stand.check(&format!("{list}{}", sign(moved)), 401);
+    }
+    stand.check(
+        &format!(
+            "GET http://a.test:81/.edgekeep/purges/x{}",
+            sign("GET a.test:81/.edgekeep/purges/x")
+        ),
+        404,
+    );
+    let purge = "PURGE http://a.test/b?x=1";
+    stand.check(&format!("{purge}{}", sign("PURGE a.test/b")), 401);
+    stand.check(&format!("{purge}{}", sign("")), 401);
+    let receipt = stand.check(&format!("{purge}{}", sign("PURGE a.test/b?x=1")), 200);
+    assert_eq!(
+        (&receipt["via"], &receipt["id"]),
+        (&json!("varnish"), &json!("m"))
+    );
+    // What makes a pattern of a URL is signed with it.
+    let pattern = "PURGE http://a.test/.* | X-Purge-Method: regex";
+    let sign = |payload: &str| signed("default", "p", NOW, payload);
+    stand.check(&format!("{pattern}{}", sign("PURGE a.test/.*")), 401);
+    stand.check(
+        &format!(
+            "{pattern}{}",
+            sign("PURGE a.test/.*\nx-purge-method: regex")
+        ),
+        200,
+    );
+    // So is whatever else changes its meaning, by either method.
+    for (at, (call, fields, lines)) in [
+        ("PURGE", "X-Purge-Regex: .*", "\nx-purge-regex: .*"),
+        (
+            "PURGE",
+            "X-VC-Purge-Method: regex",
+            "\nx-vc-purge-method: regex",
+        ),
+        ("BAN", "X-Url: .*", "\nx-url: .*"),
+        (
+            "BAN",
+            "X-Url: ^/b/ | X-Host: ^b.test$",
+            "\nx-url: ^/b/\nx-host: ^b.test$",
+        ),
+        ("BAN", "Cache-Tags: a|b", "\ncache-tags: a|b"),
+        ("PURGE", "xkey-purge: a b", "\nxkey-purge: a b"),
+        (
+            "BAN",
+            "X-Magento-Tags-Pattern: .*",
+            "\nx-magento-tags-pattern: .*",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let call_text = format!("{call} http://a.test/ | {fields}");
+        let sign = |payload: &str| signed("default", &format!("f{at}"), NOW, payload);
+        stand.check(
+            &format!("{call_text}{}", sign(&format!("{call} a.test/"))),
+            401,
+        );
+        let whole = format!("{call} a.test/{lines}");
+        stand.check(&format!("{call_text}{}", sign(&whole)), 200);
+        let other = call_text.replace(fields, "X-Purge-Method: exact");
+        stand.check(&format!("{other}{}", sign(&whole)), 401);
+    }
+    // A token is a proof for reading too.
+    let token = secrets::token("t-editor");
+    stand.check(&format!("{list} | Authorization: bearer {token}"), 200);
+    for nothing in [
+        "",
+        " | Authorization: Basic x",
+        " | X-Hub-Signature-256: sha256=00",
+    ] {
+        stand.check(&format!("{list}{nothing}"), 401);
+    }
+}
+
+#[test]
+fn tokens_are_taken_where_a_dialect_puts_them() {
+    let stand = Stand::usual();
+    let token = secrets::token("t-editor");
+    let basic = secrets::basic("t-editor");
+    #[track_caller]
+    fn check(stand: &Stand, request: &str, fields: &[String], proven: bool) {
+        for field in fields {
+            let answer = stand.send(&request.replace(" <<", &format!(" | {field} <<")));
+            let status = if proven { 200 } else { 401 };
+            assert_eq!(answer.status, status, "{request} {field}: {answer:?}");
+        }
+    }
+    let bearer = |token: &str| format!("Authorization: Bearer {token}");
+    let good = [
+        bearer(&token),
+        bearer(&format!(" {token} ")),
+        bearer(&token).replace("Bearer", "bEARER"),
+    ];
+    let calls = [
+        (
+            "PURGE http://a.test/b << ",
+            format!("Authorization: Basic {basic}"),
+        ),
+        (
+            "POST http://a.test/service/x/purge/a1 | X: y << ",
+            format!("Fastly-Key: {token}"),
+        ),
+        (
+            "POST http://a.test/client/v4/zones/z/purge_cache << {\"tags\":[\"a1\"]}",
+            format!("X-Auth-Key: {token}"),
+        ),
+    ];
+    for (at, (request, own)) in calls.iter().enumerate() {
+        check(&stand, request, &good, true);
+        check(&stand, request, std::slice::from_ref(own), true);
+        // Another dialect's place is none.
+        let others = calls.iter().enumerate().filter(|(n, _)| *n != at);
+        let others: Vec<String> = others.map(|(_, (_, field))| field.clone()).collect();
+        match at {
+            // Fastly's field makes it Fastly's word.
+            0 => check(&stand, request, &others[1..], false),
+            _ => check(&stand, request, &others, false),
+        }
+        check(
+            &stand,
+            request,
+            &[
+                bearer(&token[..40]),
+                bearer(&secrets::token("nobody")),
+                bearer(""),
+                bearer(&secrets::hmac("t-editor")),
+                "X: y".to_owned(),
+            ],
+            false,
+        );
+    }
+    let native = format!("{PURGE} << {ORDER}");
+    check(&stand, &native, &good, true);
+    for (_, own) in &calls {
+        // Without any field of a webhook.
+        let answer = stand.send(&native.replace(" <<", &format!(" | {own} <<")));
+        assert_eq!(answer.status, 400, "{own}: {answer:?}");
+    }
+    check(
+        &stand,
+        &native,
+        &[
+            bearer("x"),
+            format!("Authorization: Bearer {}", secrets::hmac("default")),
+        ],
+        false,
+    );
+}
+
+#[test]
+fn what_is_not_proven_is_answered_alike() {
+    let stand = Stand::usual();
+    let answers: Vec<Answer<Bytes>> = [
+        signed("nobody", "x", NOW, ORDER),
+        signed("default", "x", NOW - 999, ORDER),
+        signed("default", "x", NOW, "other"),
+        format!(" | Authorization: Bearer {}", secrets::token("nobody")),
+        " | Authorization: Bearer x".to_owned(),
+        format!(" | X-Hub-Signature-256: {}", secrets::hub_sign("x", ORDER)),
+    ]
+    .iter()
+    .map(|fields| stand.send(&format!("{PURGE}{fields} << {ORDER}")))
+    .collect();
+    for answer in &answers {
+        assert_eq!(text(answer), text(&answers[0]));
+        assert_eq!(answer.fields, answers[0].fields);
+        assert_eq!(answer.status, 401);
+    }
+    let challenge = |request: &str| stand.send(request).fields.joined("www-authenticate");
+    let bearer = "Bearer realm=\"edgekeep\"";
+    assert_eq!(
+        challenge(&format!("{PURGE} | Authorization: Bearer x")),
+        Some(format!("StandardWebhooks, {bearer}"))
+    );
+    assert_eq!(
+        challenge("PURGE http://a.test/"),
+        Some(format!("{bearer}, Basic realm=\"edgekeep\""))
+    );
+    assert_eq!(
+        challenge("POST http://a.test/service/x/purge_all").as_deref(),
+        Some(bearer)
+    );
+    assert_eq!(
+        challenge("POST http://a.test/client/v4/zones/z/purge_cache").as_deref(),
+        Some(bearer)
+    );
+}
+
+#[test]
+fn fastlys_calls_cannot_be_signed() {
+    // What they purge stands in fields that no signature covers.
+    let stand = Stand::usual();
+    let call = "POST http://a.test/service/x/purge | Surrogate-Key: a1";
+    let payload = "POST a.test/service/x/purge";
+    for payload in ["", payload] {
+        stand.check(
+            &format!("{call}{} << ", signed("default", "x", NOW, payload)),
+            401,
+        );
+    }
+    let purge = "PURGE http://a.test/b | Fastly-Soft-Purge: 1 | Fastly-Key: x";
+    let signature = signed("default", "x", NOW, "PURGE a.test/b");
+    stand.check(&format!("{purge}{signature}"), 401);
+}
+
+#[test]
+fn without_a_usable_key_purges_say_so_and_pages_are_served() {
+    let settings = json!({
+        "origin": "http://origin.test",
+        "keys": [{ "name": "cms", "secret": "CMS_SECRETS" }],
+        "defaults": { "purge_dialects": ["varnish"] },
+    });
+    let token = format!(" | Authorization: Bearer {}", secrets::token("default"));
+    let nothing = Stand::new(&settings, |_| None);
+    let problem = nothing.check(&format!("{PURGE}{token} << {ORDER}"), 503);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|d| d.contains("CMS_SECRETS")),
+        "{problem}"
+    );
+    nothing.check(&format!("PURGE http://a.test/{token}"), 503);
+    nothing.check(&format!("GET http://a.test/.edgekeep/purges{token}"), 503);
+    nothing.check("GET http://a.test/", 404);
+
+    // One good key is enough for its own orders.
+    let one = Stand::new(&settings, |variable| match variable {
+        "CMS_SECRETS" => Some("whsec_nonsense".to_owned()),
+        _ => Some(secrets::token("default")),
+    });
+    one.check(&format!("{PURGE}{token} << {ORDER}"), 200);
+    one.check(
+        &format!("{PURGE} | Authorization: Bearer whsec_nonsense << {ORDER}"),
+        401,
+    );
+
+    let unset = Stand::new(&json!({}), |_| None);
+    let problem = unset.check(&format!("{PURGE}{token} << {ORDER}"), 503);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|d| d.contains("PURGE_SECRETS")),
+        "{problem}"
+    );
+}

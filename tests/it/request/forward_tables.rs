@@ -1,0 +1,448 @@
+//! Shows what the origin sees of requests: of those that may be cached, and of
+//! those that pass the cache by.
+
+use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::request::classify::{Bypass, Plan, classify};
+use edgekeep::cache::request::origin_request::USER_AGENT;
+use edgekeep::http::fields::Fields;
+use edgekeep::http::forwarding::is_forwarding_field;
+use serde_json::{Value, json};
+use testkit::requests::head;
+use testkit::settings::rules;
+
+fn lines(fields: &Fields) -> String {
+    let mut lines: Vec<String> = fields.iter().map(|(n, v)| format!("{n}: {v}")).collect();
+    lines.sort();
+    lines.join(" | ")
+}
+
+/// What the origin sees of a request that may be cached.
+#[track_caller]
+fn check_seen(defaults: &Value, request: &str, expected: &str) {
+    let rules = rules(json!({ "defaults": defaults }));
+    let Plan::Lookup(lookup) = classify(&rules, &head(request)) else {
+        panic!("{request}: no lookup");
+    };
+    let mut fields = lookup.origin().fields.clone();
+    // Seen of every such request, and left out of the rows below.
+    assert_eq!(fields.get("x-forwarded-proto"), Some("http"), "{request}");
+    fields.remove("x-forwarded-proto");
+    if fields.get("user-agent") == Some(USER_AGENT) {
+        fields.remove("user-agent");
+    }
+    if fields.get("accept-encoding") == Some("identity") {
+        fields.remove("accept-encoding");
+    }
+    assert_eq!(lines(&fields), expected, "{request}");
+    assert_eq!(lookup.origin().method, "GET", "{request}");
+}
+
+#[test]
+fn the_origin_sees_what_is_keyed() {
+    let plain = json!({});
+    check_seen(&plain, "GET", "");
+    check_seen(&plain, "HEAD", "");
+    check_seen(
+        &plain,
+        "GET | Accept: Text/HTML , */*",
+        "accept: Text/HTML, */*",
+    );
+    check_seen(
+        &plain,
+        "GET | Accept: application/json, text/plain, */*",
+        "accept: application/json, text/plain, */*",
+    );
+    check_seen(&plain, "GET | Accept-Language: DE", "accept-language: DE");
+    check_seen(
+        &plain,
+        "GET | Accept-Language: nl, en",
+        "accept-language: nl, en",
+    );
+    check_seen(
+        &plain,
+        "GET | Accept-Encoding: deflate, gzip",
+        "accept-encoding: gzip",
+    );
+    check_seen(&plain, "GET | Accept: a | Accept: b", "accept: a, b");
+    check_seen(
+        &plain,
+        "GET | Origin: http://b.test",
+        "origin: http://b.test",
+    );
+    check_seen(
+        &plain,
+        "GET | Authorization: Basic x",
+        "authorization: Basic x",
+    );
+    check_seen(&plain, "GET | Cookie: theme=dark", "");
+    check_seen(
+        &plain,
+        "GET | User-Agent: Mozilla | Referer: http://b.test",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | If-None-Match: \"a\" | If-Modified-Since: x | If-Range: y",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | Cache-Control: no-cache | Pragma: no-cache",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | X-Anything: 1 | DNT: 1 | Host: b.test | Expect: 100-continue",
+        "",
+    );
+    check_seen(
+        &plain,
+        "GET | Connection: close | TE: trailers | Proxy-Authorization: x",
+        "",
+    );
+    let keyed = json!({ "key_headers": ["X-A", "Accept-Language"], "key_cookies": ["c", "d"] });
+    check_seen(&keyed, "GET | X-A: 1 | X-B: 2", "x-a: 1");
+    check_seen(&keyed, "GET | X-A: 1 | X-A: 2", "x-a: 1, 2");
+    check_seen(&keyed, "GET | X-A: ", "x-a: ");
+    check_seen(
+        &keyed,
+        "GET | Accept-Language: EN,de",
+        "accept-language: EN, de",
+    );
+    check_seen(
+        &keyed,
+        "GET | Cookie: b=1; d=2; c=3; c=4",
+        "cookie: c=3; d=2",
+    );
+    check_seen(&keyed, "GET | Cookie: b=1", "");
+    check_seen(&keyed, "GET | Cookie: c", "");
+    check_seen(
+        &json!({ "key_headers": ["User-Agent"] }),
+        "GET | User-Agent: M",
+        "user-agent: M",
+    );
+    let named = json!({ "forward_headers": ["X-A", "User-Agent", "Cookie", "X-Forwarded-For", "Host", "If-None-Match"] });
+    check_seen(&named, "GET | X-A: 1 | X-A: 2 | X-B: 3", "x-a: 1 | x-a: 2");
+    check_seen(
+        &named,
+        "GET | User-Agent: M | Cookie: a=1; b=2",
+        "cookie: a=1; b=2 | user-agent: M",
+    );
+    check_seen(
+        &named,
+        "GET | X-Forwarded-For: 1 | Host: b | If-None-Match: *",
+        "",
+    );
+    let all = json!({ "forward_headers": ["*"] });
+    check_seen(
+        &all,
+        "GET | X-A: 1 | Cookie: a=1 | DNT: 1",
+        "cookie: a=1 | dnt: 1 | via: 1.1 edgekeep | x-a: 1",
+    );
+    check_seen(
+        &all,
+        "GET | User-Agent: M | Cache-Control: no-cache",
+        "cache-control: no-cache | user-agent: M | via: 1.1 edgekeep",
+    );
+    check_seen(
+        &all,
+        "GET | X-Forwarded-Host: b | Forwarded: c | CF-Ray: d | Via: e | X-HTTP-Method: PUT",
+        "via: e, 1.1 edgekeep",
+    );
+    check_seen(
+        &all,
+        "GET | Connection: x-a | X-A: 1 | TE: b | Host: c | Expect: d",
+        "via: 1.1 edgekeep",
+    );
+    check_seen(
+        &all,
+        "GET | If-None-Match: * | If-Modified-Since: x",
+        "via: 1.1 edgekeep",
+    );
+}
+
+#[test]
+fn no_setting_lets_fields_of_the_connection_through() {
+    // RFC 9110 §7.6.1. `Expect` a Worker must not wait for (`request::is_ours`).
+    let request = "GET | Connection: close, x-a, accept-language, origin | Keep-Alive: 1 | TE: b | Trailer: c \
+                   | Proxy-Authorization: d | Proxy-Connection: e | Expect: f | Host: g \
+                   | X-A: h | Accept-Language: de | Origin: i";
+    let gone = [
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "proxy-authorization",
+        "proxy-connection",
+        "expect",
+        "host",
+        "x-a",
+        "accept-language",
+        "origin",
+    ];
+    for setting in ["forward_headers", "key_headers"] {
+        for name in gone {
+            let settings = json!({ "defaults": { setting: [name] } });
+            // To refuse the setting is as good.
+            let Ok(rules) = Rules::read_json(&settings.to_string()) else {
+                continue;
+            };
+            let Plan::Lookup(lookup) = classify(&rules, &head(request)) else {
+                panic!("no lookup");
+            };
+            let seen = lookup.origin().fields.get(name);
+            assert_eq!(seen, None, "{setting} = [{name:?}]");
+        }
+    }
+}
+
+/// A request's claims, and which servers, proxies or frameworks read them.
+const CLAIMS: [(&str, &str); 22] = [
+    ("Forwarded", "RFC 7239"),
+    ("X-Forwarded", "before RFC 7239"),
+    ("X-Forwarded-For", "nearly all"),
+    ("X-Forwarded-Host", "Django, Rails, Symfony"),
+    ("X-Forwarded-Proto", "nearly all"),
+    ("X-Forwarded-Port", "load balancers of AWS"),
+    ("X-Forwarded-Prefix", "Spring, Traefik"),
+    ("X-Forwarded-Server", "Apache's mod_proxy"),
+    ("X-Real-IP", "nginx"),
+    ("X-Client-IP", "Apache's mod_remoteip"),
+    ("X-Cluster-Client-IP", "Rackspace, Zeus"),
+    ("True-Client-IP", "Akamai, Cloudflare"),
+    ("CF-Connecting-IP", "Cloudflare"),
+    ("CF-IPCountry", "Cloudflare"),
+    ("CF-Visitor", "Cloudflare"),
+    ("X-Host", "reverse proxies in front of PHP"),
+    ("X-Original-Host", "Azure Application Gateway"),
+    ("X-Original-URL", "IIS, Symfony, Zend"),
+    ("X-Rewrite-URL", "ISAPI_Rewrite, Zend"),
+    ("X-HTTP-Method", "OData"),
+    ("X-HTTP-Method-Override", "Rails, Google's APIs"),
+    ("X-Method-Override", "Express's method-override"),
+];
+
+#[test]
+fn claims_of_another_request_reach_no_origin_and_no_key() {
+    for (name, of) in CLAIMS {
+        for forwarded in [json!([]), json!(["*"]), json!([name])] {
+            let settings = json!({ "defaults": { "forward_headers": forwarded } }).to_string();
+            // To refuse the setting is as good.
+            let Ok(rules) = Rules::read_json(&settings) else {
+                continue;
+            };
+            let lookup = |request: &str| match classify(&rules, &head(request)) {
+                Plan::Lookup(lookup) => lookup,
+                other => panic!("{request}: {other:?}"),
+            };
+            let (plain, claim) = (lookup("GET"), lookup(&format!("GET | {name}: evil")));
+            assert_eq!(claim.origin(), plain.origin(), "{name}, {of}: {forwarded}");
+            assert_eq!(claim.key.text, plain.key.text, "{name}, {of}: {forwarded}");
+        }
+    }
+    // Names that begin or end alike claim nothing.
+    for name in ["x-forward", "accept", "x-a", "cf", "vias"] {
+        assert!(!is_forwarding_field(name), "{name}");
+    }
+}
+
+#[test]
+fn the_origin_is_asked_for_the_canonical_url() {
+    let told = rules(json!({
+        "origins": { "b.test": "https://origin.test:8443" },
+        "defaults": { "query": { "deny": ["x"] } },
+    }));
+    #[track_caller]
+    fn check(rules: &Rules, request: &str, url: &str, host: Option<&str>) {
+        let Plan::Lookup(lookup) = classify(rules, &head(request)) else {
+            panic!("{request}: no lookup");
+        };
+        assert_eq!(lookup.origin().url, url, "{request}");
+        let fields = &lookup.origin().fields.clone();
+        assert_eq!(fields.get("x-forwarded-host"), host, "{request}");
+        assert_eq!(fields.all("x-forwarded-proto").count(), 1, "{request}");
+    }
+    check(
+        &told,
+        "GET http://A.test:80/%61?b=1&a&x=1&gclid=2#f",
+        "http://a.test/a?a&b=1",
+        None,
+    );
+    check(
+        &told,
+        "GET http://a.test/a//b%2fc;d",
+        "http://a.test/a//b%2Fc;d",
+        None,
+    );
+    check(
+        &told,
+        "GET http://b.test/a/../b?",
+        "https://origin.test:8443/b",
+        Some("b.test"),
+    );
+    check(
+        &told,
+        "GET https://b.test:81/ | X-Forwarded-Host: evil",
+        "https://origin.test:8443/",
+        Some("b.test:81"),
+    );
+}
+
+#[test]
+fn a_bypassed_request_goes_through_whole() {
+    let told = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
+    #[track_caller]
+    fn check(rules: &Rules, request: &str, reason: Bypass, url: &str, fields: &str) {
+        let Plan::Bypass(found, origin, _) = classify(rules, &head(request)) else {
+            panic!("{request}: no bypass");
+        };
+        assert_eq!(found, reason, "{request}");
+        assert_eq!(origin.url, url, "{request}");
+        assert_eq!(lines(&origin.fields), fields, "{request}");
+        let method = request.split(' ').next();
+        assert_eq!(Some(origin.method.as_str()), method, "{request}");
+    }
+    check(
+        &told,
+        "POST http://a.test/%61?b&a&gclid=1& | Cookie: PHPSESSID=1 | X-A: 2 | Accept: Text/*",
+        Bypass::Method,
+        "http://a.test/%61?b&a&gclid=1&",
+        "accept: Text/* | cookie: PHPSESSID=1 | x-a: 2 | x-forwarded-proto: http",
+    );
+    check(
+        &told,
+        "GET http://b.test/a/../b | Range: bytes=0-1 | If-Match: * | Host: b.test | Expect: 100-continue",
+        Bypass::Precondition,
+        "http://origin.test/b",
+        "if-match: * | range: bytes=0-1 | x-forwarded-host: b.test | x-forwarded-proto: http",
+    );
+    check(
+        &told,
+        "PATCH http://a.test/ | Connection: close, X-A | X-A: 1 | X-B: 2 | TE: x | Proxy-Authorization: y",
+        Bypass::Method,
+        "http://a.test/",
+        "x-b: 2 | x-forwarded-proto: http",
+    );
+    check(
+        &told,
+        "GET https://a.test/ | Connection: Upgrade | Upgrade: websocket | Sec-WebSocket-Key: k | X-Forwarded-Proto: gopher",
+        Bypass::Upgrade,
+        "https://a.test/",
+        "sec-websocket-key: k | upgrade: websocket | x-forwarded-proto: https",
+    );
+    check(
+        &told,
+        "get http://a.test/",
+        Bypass::Method,
+        "http://a.test/",
+        "x-forwarded-proto: http",
+    );
+}
+
+/// A list of so many members and bytes.
+fn long_list(members: usize, bytes: usize) -> String {
+    let mut list = "x, ".repeat(members - 1);
+    list.push_str(&"y".repeat(bytes - list.len()));
+    list
+}
+
+#[test]
+fn what_a_client_prefers_is_heard_within_bounds() {
+    let within = [long_list(1, 1024), long_list(20, 1024), long_list(20, 100)];
+    let beyond = [
+        long_list(1, 1025),
+        long_list(21, 100),
+        long_list(400, 12_000),
+        ", ".repeat(600),
+    ];
+    let named = |name: &str| json!({ "forward_headers": [name] });
+    for name in ["accept", "accept-language", "accept-encoding", "origin"] {
+        for defaults in [
+            json!({}),
+            named(name),
+            json!({ "forward_headers": ["*"] }),
+            json!({ "key_headers": [name] }),
+        ] {
+            let rules = rules(json!({ "defaults": defaults }));
+            let lookup = |value: Option<&str>| {
+                let mut request = head("GET");
+                if let Some(value) = value {
+                    request.fields.add(name, value);
+                }
+                match classify(&rules, &request) {
+                    Plan::Lookup(lookup) => lookup,
+                    other => panic!("{other:?}"),
+                }
+            };
+            let none = lookup(None);
+            for value in &within {
+                let seen = lookup(Some(value)).origin().fields.get(name).map(str::len);
+                // Codings that nobody has are left out in any case.
+                let coding = name == "accept-encoding";
+                assert!(
+                    coding || seen > Some(2),
+                    "{defaults} {name} {}",
+                    value.len()
+                );
+            }
+            for value in &beyond {
+                let other = lookup(Some(value));
+                assert_eq!(other.origin(), none.origin(), "{defaults} {name}");
+                assert_eq!(other.key.text, none.key.text, "{defaults} {name}");
+                let choice = [name.to_owned()];
+                assert_eq!(other.choices(&choice), none.choices(&choice), "{name}");
+            }
+        }
+    }
+    // Gzip at the end of a list that nobody sends.
+    let codings = format!("{}, gzip", long_list(20, 100));
+    check_seen(&json!({}), &format!("GET | Accept-Encoding: {codings}"), "");
+    let codings = format!("{}, gzip", long_list(19, 100));
+    let request = format!("GET | Accept-Encoding: {codings}");
+    check_seen(&json!({}), &request, "accept-encoding: gzip");
+    // Several lines are one list.
+    let lines = "GET | Accept: a | Accept: b";
+    check_seen(&json!({}), lines, "accept: a, b");
+    let lines = format!("GET{}", " | Accept-Language: de".repeat(21));
+    check_seen(&json!({}), &lines, "");
+    // What passes whole passes whole.
+    let mut request = head("POST");
+    request.fields.add("accept", long_list(21, 5000));
+    let Plan::Bypass(_, origin, _) = classify(&rules(json!({})), &request) else {
+        panic!("no bypass");
+    };
+    assert_eq!(origin.fields.get("accept").map(str::len), Some(5000));
+}
+
+#[test]
+fn no_cookie_hides_behind_a_comma() {
+    // The runtime joins lines by commas, which values may hold, too.
+    let all = json!({
+        "forward_headers": ["cookie"], "drop_cookies": ["csrf*"], "key_cookies": ["lang"],
+    });
+    let check = |cookies: &str, expected: &str| {
+        check_seen(&all, &format!("GET | Cookie: {cookies}"), expected);
+    };
+    check("a=1, b=2", "cookie: a=1, b=2");
+    check("a=1, csrftoken=t", "cookie: a=1");
+    check("a=1,2, csrftoken=t, b=3; c=4", "cookie: a=1,2; c=4");
+    check("csrftoken=t, b=3", "");
+    // Whatever form what is keyed had, the origin sees it in one, and once.
+    for cookies in [
+        "lang=de; a=1",
+        "a=1; lang=de; lang=fr",
+        "a=1, lang=de",
+        "a=1,lang = de; lang=fr",
+        "a=1; csrftoken=t, lang=de; lang=fr",
+    ] {
+        check(cookies, "cookie: a=1; lang=de");
+    }
+    check("lang=de, a=1", "cookie: lang=de, a=1");
+    let keyed = json!({ "key_cookies": ["lang"] });
+    check_seen(&keyed, "GET | Cookie: a=1, lang=de; b=2", "cookie: lang=de");
+    check_seen(
+        &keyed,
+        "GET | Cookie: a=1 | Cookie: lang=de",
+        "cookie: lang=de",
+    );
+}

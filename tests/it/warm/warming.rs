@@ -1,0 +1,433 @@
+//! Shows how URLs of orders are fetched again into KV: in which pace, when again,
+//! when given up, and what the history tells. On the ledger's real engine.
+
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::flow::ledger::sql::Sql;
+use edgekeep::flow::runtime::host::Host;
+use edgekeep::http::fields::Fields;
+use serde_json::{Value, json};
+use std::rc::Rc;
+use testkit::stage::{START_MS, Stage, progress, urls};
+use testkit::world::Plan;
+use testkit::world::place::Place;
+
+#[test]
+fn urls_are_fetched_into_kv_five_a_second() {
+    let stage = Stage::new(false);
+    for n in 0..23 {
+        let body = format!("page {n}");
+        stage.origin(&format!("/{n}"), 200, "max-age=60", &body);
+    }
+    let receipt = stage.warm(&urls(23));
+    assert_eq!(receipt.refresh, 23);
+    assert_eq!(stage.told(&receipt).refresh, progress(23, 0, 0, None));
+    assert_eq!(stage.next_due(), Some(START_MS));
+    let mut asked = Vec::new();
+    while stage.run() {
+        asked.push((stage.world.now_ms() - START_MS, stage.asked()));
+    }
+    // Two rounds a run, four URLs and 800 ms a round.
+    assert_eq!(asked, [(1600, 8), (3200, 16), (4800, 23)]);
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 23, 0, None));
+    assert_eq!(stage.in_kv().len(), 23);
+    let request = stage.world.state.borrow().asked[0].clone();
+    assert_eq!(request.url, "http://origin.test/0");
+    let expected = [
+        ("accept-encoding", "br, gzip, zstd"),
+        (
+            "user-agent",
+            concat!("Edgekeep/", env!("CARGO_PKG_VERSION")),
+        ),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "a.test"),
+    ];
+    assert_eq!(request.fields, expected.into_iter().collect::<Fields>());
+}
+
+#[test]
+fn what_is_fetched_has_seen_all_that_the_ledger_knows() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "page");
+    for order in 1..=3 {
+        stage.purge(&["tag:other"]);
+        let receipt = stage.warm(&urls(1));
+        assert_eq!(receipt.sequence, order * 2);
+        stage.run_out();
+        let state = stage.world.state.borrow();
+        let (text, ..) = state.kv.values().next().expect("an entry");
+        let entry = Entry::decode(text).expect("an entry");
+        assert_eq!(entry.seen, receipt.sequence);
+    }
+}
+
+#[test]
+fn a_copy_that_is_fresh_under_the_order_is_left() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "old");
+    stage.warm(&urls(1));
+    stage.run_out();
+    assert_eq!((stage.asked(), stage.in_kv()), (1, vec!["old".to_owned()]));
+    // It counts as stale now.
+    stage.origin("/0", 200, "max-age=60", "new");
+    stage.warm(&urls(1));
+    let again = stage.warm(&urls(1));
+    stage.run_out();
+    assert_eq!(stage.in_kv(), ["new"]);
+    // Once for the two orders.
+    assert_eq!(stage.asked(), 2);
+    assert_eq!(stage.told(&again).refresh, progress(0, 1, 0, None));
+    stage.order(Order {
+        soft: vec!["tag:other".to_owned()],
+        refresh: urls(1),
+        ..Order::default()
+    });
+    stage.run_out();
+    assert_eq!(stage.asked(), 2);
+}
+
+#[test]
+fn what_has_not_changed_is_confirmed() {
+    let stage = Stage::new(false);
+    let page = || Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", "max-age=60"), ("etag", "\"1\"")]
+            .into_iter()
+            .collect(),
+        body: "page".to_owned(),
+    };
+    stage.plan("/0", page());
+    stage.warm(&urls(1));
+    stage.run_out();
+    stage.warm(&urls(1));
+    stage.run_out();
+    let state = stage.world.state.borrow();
+    assert_eq!(state.asked[1].fields.get("if-none-match"), Some("\"1\""));
+    let log: Value = serde_json::from_str(state.log.last().expect("a line")).expect("JSON");
+    assert_eq!(log["event"], "refresh");
+    assert_eq!(log["cache"], "revalidated");
+    assert_eq!(log["stores"], json!(["cache-api", "kv"]));
+}
+
+#[test]
+fn an_origin_that_fails_at_first_is_asked_again() {
+    for (plan, problem) in [
+        (Plan::Down, "the origin gave no answer"),
+        (Plan::Hang, "the origin gave no answer"),
+        (status(503), "origin: status 503"),
+        (status(429), "origin: status 429"),
+    ] {
+        let stage = Stage::new(false);
+        stage.plan("/0", plan);
+        let receipt = stage.warm(&urls(1));
+        assert!(stage.run());
+        let told = stage.told(&receipt).refresh;
+        assert_eq!(told, progress(1, 0, 0, Some(problem)));
+        stage.origin("/0", 200, "max-age=60", "page");
+        stage.run_out();
+        let told = stage.told(&receipt).refresh;
+        assert_eq!(told, progress(0, 1, 0, Some(problem)));
+        assert_eq!(stage.in_kv(), ["page"]);
+    }
+}
+
+#[test]
+fn a_second_origin_has_its_time_too() {
+    let settings = json!({
+        "origin_timeout": 40, "origin_deadline": 100, "backup_origin": "http://backup.test",
+    });
+    let stage = Stage::with(false, settings);
+    stage.plan("/0", Plan::Hang);
+    let page = Plan::Answer {
+        slow_ms: 35_000,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", "max-age=60")].into_iter().collect(),
+        body: "page".to_owned(),
+    };
+    stage.plan("backup /0", page);
+    let receipt = stage.warm(&urls(1));
+    assert!(stage.run());
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, None));
+    assert_eq!(stage.in_kv(), ["page"]);
+}
+
+fn status(status: u16) -> Plan {
+    Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status,
+        fields: Fields::new(),
+        body: "trouble".to_owned(),
+    }
+}
+
+#[test]
+fn an_origin_that_stays_down_is_given_up() {
+    let stage = Stage::new(false);
+    stage.plan("/0", Plan::Down);
+    let receipt = stage.warm(&urls(1));
+    let mut seconds = Vec::new();
+    while let Some(due_ms) = stage.next_due() {
+        seconds.push((due_ms - START_MS) / 1000);
+        stage.run();
+    }
+    assert_eq!(seconds, [0, 5, 15]);
+    // Each time twice: it is a safe request.
+    assert_eq!(stage.asked(), 6);
+    let problem = Some("the origin gave no answer");
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 0, 1, problem));
+}
+
+#[test]
+fn a_stale_copy_is_not_a_refresh() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60, stale-if-error=600", "old");
+    stage.warm(&urls(1));
+    stage.run_out();
+    stage.plan("/0", status(503));
+    let receipt = stage.warm(&urls(1));
+    stage.run_out();
+    let problem = Some("origin: status 503");
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 0, 1, problem));
+    assert_eq!(stage.in_kv(), ["old"]);
+}
+
+#[test]
+fn a_copy_that_is_lost_is_tried_again() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "page");
+    stage.world.state.borrow_mut().down.push("kv");
+    let receipt = stage.warm(&urls(1));
+    assert!(stage.run());
+    let problem = Some("kv: lost");
+    assert_eq!(stage.told(&receipt).refresh, progress(1, 0, 0, problem));
+    stage.world.state.borrow_mut().down.clear();
+    stage.run_out();
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, problem));
+    assert_eq!(stage.in_kv(), ["page"]);
+}
+
+#[test]
+fn the_other_tier_does_not_count() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "page");
+    stage.world.state.borrow_mut().down.push("cache-api");
+    let receipt = stage.warm(&urls(1));
+    stage.run_out();
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, None));
+    assert_eq!(stage.in_kv(), ["page"]);
+}
+
+/// What a reader who wants this language is given, and whence.
+fn read(stage: &Stage, language: &str) -> String {
+    let place = Place {
+        world: stage.world.clone(),
+        isolate: Rc::clone(&stage.isolate),
+    };
+    let fields = [("accept-language", language)].into_iter().collect();
+    place.finish(&place.start_with("https://a.test/0", fields))
+}
+
+#[test]
+fn no_reader_loses_a_copy_to_what_is_fetched() {
+    // One language for whom says nothing, another for others: RFC 9111 §4.1.
+    let page = |body: &str| Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status: 200,
+        fields: [
+            ("cache-control", "max-age=600"),
+            ("vary", "accept-language"),
+        ]
+        .into_iter()
+        .collect(),
+        body: body.to_owned(),
+    };
+    let stage = Stage::new(false);
+    stage.plan("/0", page("hallo"));
+    assert_eq!(read(&stage, "de"), "hallo -");
+    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert!(stage.in_kv().is_empty());
+    stage.plan("/0", page("hello"));
+    // An order that purges something else, as one to warm does.
+    let warm = || Order {
+        soft: vec!["tag:other".to_owned()],
+        refresh: urls(1),
+        ..Order::default()
+    };
+    stage.order(warm());
+    stage.run_out();
+    assert_eq!(stage.in_kv(), ["hello"]);
+    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert_eq!(stage.asked(), 2);
+    // Nor do readers take the place of what was fetched.
+    stage.plan("/0", page("bonjour"));
+    assert_eq!(read(&stage, "fr"), "bonjour -");
+    assert_eq!(read(&stage, "fr"), "bonjour cache-api");
+    stage.order(warm());
+    stage.run_out();
+    assert_eq!(stage.asked(), 3);
+}
+
+#[test]
+fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
+    let stage = Stage::new(false);
+    let page = || Plan::Answer {
+        slow_ms: 0,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", "max-age=600"), ("etag", "\"1\"")]
+            .into_iter()
+            .collect(),
+        body: "page".to_owned(),
+    };
+    stage.plan("/0", page());
+    assert_eq!(read(&stage, "de"), "page -");
+    let receipt = stage.order(Order {
+        soft: vec!["tag:other".to_owned()],
+        refresh: urls(1),
+        ..Order::default()
+    });
+    stage.run_out();
+    assert_eq!(stage.in_kv(), ["page"]);
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 1, 0, None));
+    let state = stage.world.state.borrow();
+    assert_eq!(state.asked[1].fields.get("if-none-match"), Some("\"1\""));
+}
+
+#[test]
+fn what_kv_will_not_hold_fails_with_the_reason() {
+    #[track_caller]
+    fn check(settings: Value, url: &str, cache_control: &str, expected: &str) {
+        let stage = Stage::with(false, settings);
+        let plan = Plan::Answer {
+            slow_ms: 0,
+            cut: false,
+            status: 200,
+            fields: [("cache-control", cache_control), ("etag", "\"1\"")]
+                .into_iter()
+                .collect(),
+            body: "page".to_owned(),
+        };
+        stage.plan("/0", plan);
+        let receipt = stage.warm(&[url.to_owned()]);
+        stage.run_out();
+        let told = stage.told(&receipt).refresh;
+        assert_eq!(told, progress(0, 0, 1, Some(expected)));
+        assert!(stage.asked() <= 1);
+    }
+    let (url, max_age) = ("https://a.test/0", "max-age=60");
+    let none = || json!({});
+    let kv = json!({ "defaults": { "kv": false } });
+    check(kv, url, max_age, "its rule says kv = false");
+    let cache = json!({ "defaults": { "cache": false } });
+    check(cache, url, max_age, "it is not cached: rule");
+    check(
+        none(),
+        "https://a.test/.edgekeep/purge",
+        max_age,
+        "it is an address of Edgekeep's own",
+    );
+    check(
+        none(),
+        "no URL",
+        max_age,
+        "the URL must begin with http:// or https://",
+    );
+    check(
+        none(),
+        url,
+        "private",
+        "origin: status 200; not kept in KV: private",
+    );
+    check(
+        none(),
+        url,
+        "",
+        "origin: status 200; not kept in KV: no-freshness",
+    );
+    check(
+        none(),
+        url,
+        "no-cache",
+        "origin: status 200; not kept in KV: for a data centre alone",
+    );
+}
+
+#[test]
+fn refreshes_keep_to_the_days_budget_and_count() {
+    let stage = Stage::with(false, json!({ "kv_writes_per_day": 5 }));
+    for n in 0..8 {
+        // Too short for `kv_min_ttl`: an order's word goes without.
+        stage.origin(&format!("/{n}"), 200, "max-age=30", &format!("page {n}"));
+    }
+    let counted = || {
+        let total = "SELECT writes FROM kv_day";
+        stage.world.database.number(total, &[]).expect("a number")
+    };
+    stage.warm(&urls(3));
+    stage.run_out();
+    // The last is told, too: nobody may ask later.
+    assert_eq!((stage.in_kv().len(), counted()), (3, 3));
+    let receipt = stage.warm(&urls(8)[3..]);
+    stage.run_out();
+    let problem = Some("not kept in KV: kv-budget-spent");
+    assert_eq!(stage.told(&receipt).refresh, progress(0, 2, 3, problem));
+    assert_eq!((stage.in_kv().len(), counted()), (5, 5));
+}
+
+#[test]
+fn what_kv_has_no_quota_for_is_tried_again() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "page");
+    stage.origin("/1", 200, "max-age=60", "page");
+    stage.world.state.borrow_mut().down.push("kv-writes");
+    let receipt = stage.warm(&urls(2));
+    stage.run_out();
+    let told = stage.told(&receipt).refresh;
+    assert_eq!((told.done, told.failed), (0, 2));
+    assert_eq!(told.problem.as_deref(), Some("kv: kv-writes-paused"));
+    // The first found out; after that KV was left alone.
+    assert!(stage.world.state.borrow().kv_writes <= 2);
+}
+
+#[test]
+fn a_refresh_that_a_restart_breaks_off_is_made_again() {
+    let stage = Stage::new(false);
+    stage.origin("/0", 200, "max-age=60", "page");
+    let plan = Plan::Answer {
+        slow_ms: 1500,
+        cut: false,
+        status: 200,
+        fields: [("cache-control", "max-age=60")].into_iter().collect(),
+        body: "page".to_owned(),
+    };
+    stage.plan("/0", plan);
+    let receipt = stage.warm(&urls(1));
+    // Noted before it is made.
+    let _first = stage.start();
+    stage.world.executor.settle();
+    assert_eq!(stage.asked(), 1);
+    assert_eq!(stage.told(&receipt).refresh, progress(1, 0, 0, None));
+    assert_eq!(stage.next_due(), Some(START_MS + 5000));
+}
+
+#[test]
+fn refreshes_beyond_ten_thousand_are_given_up_the_oldest_first() {
+    let stage = Stage::new(false);
+    let orders: Vec<Receipt> = (0..11).map(|_| stage.warm(&urls(1000))).collect();
+    let problem = Some("more than 10000 were waiting");
+    let told = stage.told(&orders[0]).refresh;
+    assert_eq!(told, progress(0, 0, 1000, problem));
+    for order in &orders[1..] {
+        assert_eq!(stage.told(order).refresh, progress(1000, 0, 0, None));
+    }
+    let rows = stage
+        .world
+        .database
+        .number("SELECT COUNT(*) FROM work", &[]);
+    assert_eq!(rows, Ok(10_000));
+}

@@ -1,0 +1,167 @@
+//! A ledger on a real database in memory, and orders to it in a word.
+
+use crate::world::sqlite::Sqlite;
+use edgekeep::cache::ledger::sequence::PurgeState;
+use edgekeep::cache::ledger::wire::{Order, Receipt};
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::index::{PurgeIndex, Purgeable};
+use edgekeep::cache::purge::selector::marks;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
+use edgekeep::flow::ledger::sql::{Sql, Value};
+use edgekeep::http::url::Url;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
+
+/// A database that outlives its ledger, and fails on demand.
+#[derive(Clone)]
+pub struct Database {
+    engine: Sqlite,
+    /// How many statements it has run.
+    pub run: Rc<Cell<usize>>,
+    fails: Rc<Cell<Option<(usize, Fails)>>>,
+}
+
+/// When a statement fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fails {
+    /// Nothing of it is done.
+    Before,
+    /// It is done, and nobody knows.
+    After,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Database {
+    pub fn new() -> Self {
+        Self {
+            engine: Sqlite::in_memory(),
+            run: Rc::default(),
+            fails: Rc::default(),
+        }
+    }
+
+    /// Lets the `n`th statement from now on fail; 0 is the next.
+    pub fn fail_at(&self, n: usize, how: Fails) {
+        self.fails.set(Some((self.run.get() + n, how)));
+    }
+
+    pub fn heal(&self) {
+        self.fails.set(None);
+    }
+
+    pub fn open(&self, now_ms: u64) -> LedgerStore<Self> {
+        LedgerStore::open(self.clone(), now_ms, false).expect("a ledger")
+    }
+}
+
+impl Sql for Database {
+    fn run(&self, statement: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, String> {
+        let number = self.run.get();
+        self.run.set(number + 1);
+        match self.fails.get() {
+            Some((at, Fails::Before)) if at == number => Err("failed before".to_owned()),
+            Some((at, Fails::After)) if at == number => {
+                self.engine.run(statement, values)?;
+                Err("failed after".to_owned())
+            }
+            _ => self.engine.run(statement, values),
+        }
+    }
+}
+
+/// An order of this id (none: a write that invalidates).
+pub fn order(id: &str, hard: &[&str], soft: &[&str]) -> Order {
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    Order {
+        id: (!id.is_empty()).then(|| id.to_owned()),
+        key: (!id.is_empty()).then(|| "k".to_owned()),
+        body_digest: "digest".to_owned(),
+        via: "webhook".to_owned(),
+        hard: owned(hard),
+        soft: owned(soft),
+        lag_seconds: 5,
+        ..Order::default()
+    }
+}
+
+/// An order of many tags, `FIRST..LAST`, by somebody who knows all before.
+pub fn many<S: Sql>(ledger: &LedgerStore<S>, id: &str, tags: std::ops::Range<u32>) -> Order {
+    Order {
+        hard: tags.map(|n| format!("tag:{n}")).collect(),
+        after: ledger.last().expect("a number"),
+        ..order(id, &[], &[])
+    }
+}
+
+/// Sends an order; its receipt, and the news after its own number.
+#[track_caller]
+pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, PurgeFeed) {
+    let reply = ledger.append(order, now_ms).expect("an answer");
+    let news = PurgeFeed::decode(&reply.news).expect("news");
+    (reply.receipt.expect("no conflict"), news)
+}
+
+#[track_caller]
+pub fn news<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> PurgeFeed {
+    PurgeFeed::decode(&ledger.news(after, 0).expect("an answer")).expect("news")
+}
+
+/// All news from `after` on, page by page.
+#[track_caller]
+pub fn pages<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> Vec<PurgeFeed> {
+    let mut pages = vec![news(ledger, after)];
+    while let Some(last) = pages.last().filter(|page| !page.complete) {
+        assert!(last.sequence > last.after, "a page that leads nowhere");
+        assert!(pages.len() < 20, "pages without end");
+        pages.push(news(ledger, last.sequence));
+    }
+    pages
+}
+
+/// What became of an entry of this URL and these tags, whose fill had seen the
+/// number `seen`.
+#[track_caller]
+pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState {
+    let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
+    let url = Url::parse(url).expect(url);
+    let marks = marks(&url, &tags, &[]);
+    index.state_of(Purgeable {
+        seen,
+        marks: &marks,
+        host: &url.host,
+        tags: &tags,
+    })
+}
+
+/// What an isolate knows that starts at this time.
+#[track_caller]
+pub fn started<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
+    let mut index = PurgeIndex::default();
+    loop {
+        let news = ledger.news(index.sequence(), now_ms).expect("an answer");
+        let news = PurgeFeed::decode(&news).expect("news");
+        assert!(index.learn(&news));
+        if news.complete {
+            return index;
+        }
+    }
+}
+
+/// A write to these URLs.
+#[track_caller]
+pub fn write<S: Sql>(ledger: &LedgerStore<S>, names: &[&str], now_ms: u64) -> (u64, PurgeFeed) {
+    let order = Order {
+        after: ledger.last().expect("a number"),
+        ..order("", names, &[])
+    };
+    let (receipt, news) = append(ledger, &order, now_ms);
+    (receipt.sequence, news)
+}

@@ -1,0 +1,16 @@
+//! What the tests share: hosts that implement the platform in memory, a ledger
+//! on a real database, and values from short texts.
+
+pub mod controls;
+pub mod frameworks;
+pub mod given;
+pub mod ledger;
+pub mod orders;
+pub mod origin;
+pub mod random;
+pub mod requests;
+pub mod settings;
+pub mod simulation;
+pub mod stage;
+pub mod stand;
+pub mod world;

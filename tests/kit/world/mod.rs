@@ -1,0 +1,474 @@
+//! A simulated world: virtual time, tiers, an origin and a ledger in memory,
+//! faults on request. It implements the same `Host` as the platform does.
+
+pub mod executor;
+pub mod filler;
+pub mod place;
+pub mod plan;
+pub mod scene;
+pub mod secrets;
+pub mod sqlite;
+pub mod story;
+
+use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
+use edgekeep::cache::origin::failure::OriginFailure;
+use edgekeep::cache::policy::entry::Entry;
+use edgekeep::cache::purge::feed::PurgeFeed;
+use edgekeep::cache::purge::zone_purge::ZoneResponse;
+use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
+use edgekeep::flow::runtime::host::{
+    AT_ONCE_BYTES_MAX, BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
+    WHOLE_BYTES_MAX,
+};
+use edgekeep::http::fields::Fields;
+use edgekeep::http::head::ResponseHead;
+use executor::Executor;
+pub use filler::Bytes;
+use filler::Filler;
+pub use plan::Plan;
+use sqlite::Sqlite;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+
+/// A stored entry: text, body, and when the tier forgets it.
+type Held = (String, Option<Bytes>, u64);
+
+/// Everything that outlives a request.
+#[derive(Default)]
+pub struct State {
+    /// What origins answer: by the path, at the backup by `backup PATH`.
+    pub plans: HashMap<String, Plan>,
+    /// What they answer before that, in turn.
+    pub next_plans: HashMap<String, VecDeque<Plan>>,
+    pub asked: Vec<OriginRequest>,
+    pub cache_api: BTreeMap<String, Held>,
+    pub kv: BTreeMap<String, Held>,
+    pub down: Vec<&'static str>,
+    pub log: Vec<String>,
+    pub notes: BTreeMap<String, (String, u64)>,
+    /// What the zone's purge call will answer, in turn; then that it is done.
+    /// `None` never comes.
+    pub zone: VecDeque<Option<Result<ZoneResponse, String>>>,
+    /// When it was called, and with which body.
+    pub zone_calls: Vec<(u64, String)>,
+    /// How long its answers take.
+    pub zone_slow_ms: u64,
+    /// The copy for KV that was lost last.
+    pub lost: Option<String>,
+    /// How long parts take to answer, in milliseconds; else none at all.
+    pub slow: BTreeMap<&'static str, u64>,
+    /// How far the ledger's clock is ahead.
+    pub ledger_ahead_ms: i64,
+    /// How many writes to KV were tried.
+    pub kv_writes: usize,
+    /// How often the ledger was asked for news.
+    pub news_asked: usize,
+    /// Work behind the response is dropped before it begins.
+    pub drops_later: bool,
+}
+
+/// The host of one request.
+#[derive(Clone)]
+pub struct World {
+    pub state: Rc<RefCell<State>>,
+    pub executor: Executor,
+    /// How far this isolate's clock is ahead.
+    pub ahead_ms: Rc<Cell<i64>>,
+    /// The address of the client whose request this is.
+    pub reader: Option<Rc<str>>,
+    pub database: Sqlite,
+    pub ledger: Rc<RefCell<LedgerStore<Sqlite>>>,
+}
+
+/// KV keeps nothing for less than a minute.
+const KV_MS_MIN: u64 = 60_000;
+
+/// The platform gives the ledger so long to answer.
+const LEDGER_MS_MAX: u64 = 5000;
+
+impl World {
+    pub fn new(now_ms: u64) -> Self {
+        Self::with_fast_lane(now_ms, false)
+    }
+
+    pub fn with_fast_lane(now_ms: u64, fast_lane: bool) -> Self {
+        // Numbers begin at 0 here: they are easier to read.
+        let database = Sqlite::in_memory();
+        let ledger = LedgerStore::open(database.clone(), 0, fast_lane).expect("a ledger");
+        Self {
+            state: Rc::default(),
+            executor: Executor::new(now_ms),
+            ahead_ms: Rc::default(),
+            reader: None,
+            database,
+            ledger: Rc::new(RefCell::new(ledger)),
+        }
+    }
+
+    /// The same world, seen by an isolate whose clock is ahead by so much.
+    pub fn with_clock(&self, ahead_ms: i64) -> Self {
+        Self {
+            ahead_ms: Rc::new(Cell::new(ahead_ms)),
+            ..self.clone()
+        }
+    }
+
+    /// Starts the ledger's object anew, on a machine with another clock.
+    pub fn restart_ledger(&self, ahead_ms: i64) {
+        self.state.borrow_mut().ledger_ahead_ms = ahead_ms;
+        let ledger = LedgerStore::open(self.database.clone(), self.ledger_ms(), false);
+        *self.ledger.borrow_mut() = ledger.expect("a ledger");
+    }
+
+    fn ledger_ms(&self) -> u64 {
+        let ahead_ms = self.state.borrow().ledger_ahead_ms;
+        self.executor.now_ms().saturating_add_signed(ahead_ms)
+    }
+
+    /// Waits as long as a part takes to answer.
+    async fn reach(&self, part: &str) {
+        let slow_ms = self.state.borrow().slow.get(part).copied();
+        if let Some(slow_ms) = slow_ms {
+            self.sleep(slow_ms).await;
+        }
+    }
+
+    /// Asks the ledger: half of the time goes there, half back.
+    async fn ask_ledger<T>(
+        &self,
+        ask: impl FnOnce(&LedgerStore<Sqlite>, u64) -> Result<T, String>,
+    ) -> Result<T, String> {
+        if self.is_down("ledger") {
+            return Err("down".to_owned());
+        }
+        let slow_ms = self.state.borrow().slow.get("ledger").copied();
+        let slow_ms = slow_ms.unwrap_or(0);
+        if slow_ms > LEDGER_MS_MAX {
+            self.sleep(LEDGER_MS_MAX).await;
+            return Err("no answer in time".to_owned());
+        }
+        self.sleep(slow_ms / 2).await;
+        let answer = ask(&self.ledger.borrow(), self.ledger_ms());
+        self.sleep(slow_ms - slow_ms / 2).await;
+        answer
+    }
+
+    fn is_down(&self, part: &str) -> bool {
+        self.state.borrow().down.contains(&part)
+    }
+
+    fn held(&self, tier: Tier, slot: &Slot) -> Option<(String, Option<Bytes>)> {
+        let state = self.state.borrow();
+        let held = match tier {
+            Tier::CacheApi => state.cache_api.get(&slot.entry_url),
+            Tier::Kv => state.kv.get(&slot.digest),
+        };
+        let live = held.filter(|(_, _, until)| *until > self.executor.now_ms());
+        live.map(|(text, body, _)| (text.clone(), body.clone()))
+    }
+
+    fn note(&self, name: &str) -> Option<String> {
+        let state = self.state.borrow();
+        let note = state.notes.get(name);
+        let live = note.filter(|(_, until)| *until > self.executor.now_ms());
+        live.map(|(text, _)| text.clone())
+    }
+
+    fn write(
+        &self,
+        tier: Tier,
+        slot: &Slot,
+        entry: &Entry,
+        body: Option<Bytes>,
+    ) -> Result<(), &'static str> {
+        let whole = body.as_ref().is_none_or(|body| {
+            let fits = |length| length == body.text.len() as u64;
+            !body.broken && entry.length.is_none_or(fits)
+        });
+        let full = tier == Tier::Kv && self.is_down("kv-writes");
+        let problem = match (whole, self.is_down(tier.word()), full) {
+            (false, _, _) => Some("body: it broke off"),
+            (_, true, _) => Some("down"),
+            (_, _, true) => Some("KV put() limit exceeded for the day."),
+            _ => None,
+        };
+        if tier == Tier::Kv {
+            self.state.borrow_mut().kv_writes += 1;
+        }
+        if let Some(problem) = problem {
+            if tier == Tier::Kv {
+                self.state.borrow_mut().lost = Some("kv: lost".to_owned());
+            }
+            return Err(problem);
+        }
+        let retention_ms = entry.retention_seconds() * 1000;
+        let now_ms = self.executor.now_ms();
+        let held = |ms| (entry.encode(), body, now_ms + ms);
+        let mut state = self.state.borrow_mut();
+        match tier {
+            Tier::CacheApi => state
+                .cache_api
+                .insert(slot.entry_url.clone(), held(retention_ms)),
+            Tier::Kv => state
+                .kv
+                .insert(slot.digest.clone(), held(retention_ms.max(KV_MS_MIN))),
+        };
+        Ok(())
+    }
+}
+
+impl Host for World {
+    type Body = Bytes;
+    type Pipe = Filler;
+
+    fn now_ms(&self) -> u64 {
+        self.executor
+            .now_ms()
+            .saturating_add_signed(self.ahead_ms.get())
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        self.executor.sleep(milliseconds).await;
+    }
+
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        if !self.state.borrow().drops_later {
+            self.executor.spawn(work);
+        }
+    }
+
+    fn log(&self, line: &str) {
+        self.state.borrow_mut().log.push(line.to_owned());
+    }
+
+    async fn recall(
+        &self,
+        tier: Tier,
+        slot: &Slot,
+    ) -> Result<Option<(String, Option<Bytes>)>, String> {
+        if self.is_down(tier.word()) {
+            return Err("down".to_owned());
+        }
+        // What was there when it was asked.
+        let held = self.held(tier, slot);
+        self.reach(tier.word()).await;
+        Ok(held)
+    }
+
+    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
+        let (world, copy) = (self.clone(), body.clone());
+        let land = move || {
+            for (tier, slot) in &keep.places {
+                let outcome = world.write(*tier, slot, &keep.entry, copy.clone());
+                keep.landed.tell(*tier, outcome);
+            }
+        };
+        // A copy comes as slowly as its reader reads.
+        let slow_ms = self.state.borrow().slow.get("landing").copied();
+        self.executor.after(slow_ms.unwrap_or(0), land);
+        body.filter(|_| for_client)
+    }
+
+    fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+        let (world, body) = (self.clone(), body.clone());
+        self.executor.spawn(async move {
+            world.reach("memory").await;
+            if !body.broken {
+                done(Rc::new(body.clone()), body.text.len() as u64);
+            }
+        });
+    }
+
+    fn give(&self, held: &Rc<dyn Any>) -> Option<Bytes> {
+        held.downcast_ref::<Bytes>().cloned()
+    }
+
+    fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
+        let filler = Filler::new(&body);
+        let made = Some(filler.made.clone());
+        Some((filler, Bytes { made, ..body }))
+    }
+
+    /// Bodies are texts here, and none of them is gzip.
+    async fn is_gzip(&self, body: Bytes, _: u64, _: u64) -> (bool, Option<Bytes>) {
+        (false, Some(body))
+    }
+
+    async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
+        let text = one.text + &other.text;
+        let broken = one.broken || other.broken;
+        (!broken).then_some(Bytes::new(text, broken))
+    }
+
+    async fn whole(
+        &self,
+        body: Bytes,
+        length: Option<u64>,
+        timeout_ms: u64,
+    ) -> Result<Bytes, OriginFailure> {
+        if body.takes_ms > 0 {
+            self.sleep(body.takes_ms.min(timeout_ms)).await;
+        }
+        if body.takes_ms >= timeout_ms {
+            return Err(OriginFailure::TimedOut);
+        }
+        let got = body.text.len() as u64;
+        let whole = !body.broken && length.is_none_or(|length| length == got);
+        if whole || got > u64::from(WHOLE_BYTES_MAX) {
+            Ok(body)
+        } else {
+            Err(OriginFailure::CutOff)
+        }
+    }
+
+    fn reader(&self) -> Option<String> {
+        self.reader.as_deref().map(str::to_owned)
+    }
+
+    async fn ask_origin(
+        &self,
+        request: &OriginRequest,
+        upload: Option<Upload<Bytes>>,
+        patience: OriginTimeouts,
+    ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
+        let path = request.url.splitn(4, '/').nth(3).unwrap_or_default();
+        let backup = request.url.starts_with("http://backup.test/");
+        let name = format!("{}/{path}", if backup { "backup " } else { "" });
+        let plan = {
+            let mut state = self.state.borrow_mut();
+            state.asked.push(request.clone());
+            let next = state.next_plans.get_mut(&name);
+            let next = next.and_then(VecDeque::pop_front);
+            next.or_else(|| state.plans.get(&name).cloned())
+        };
+        if let Some(upload) = upload {
+            upload.is_sent.set(!upload.body.broken);
+            if upload.body.broken {
+                return Err(OriginFailure::Unreachable);
+            }
+        }
+        let plan = plan.unwrap_or_else(|| Plan::Answer {
+            slow_ms: 0,
+            cut: false,
+            status: 404,
+            fields: Fields::new(),
+            body: "no such page".to_owned(),
+        });
+        let delay = match &plan {
+            Plan::Down => return Err(OriginFailure::Unreachable),
+            Plan::NoStatus(status) => return Err(OriginFailure::NoStatus(*status)),
+            Plan::Hang => u64::MAX,
+            Plan::Answer { slow_ms, .. } => *slow_ms,
+        };
+        let timeout_ms = patience.head_ms.unwrap_or(u64::MAX);
+        if delay >= timeout_ms {
+            self.sleep(timeout_ms).await;
+            return Err(OriginFailure::TimedOut);
+        }
+        if delay > 0 {
+            self.sleep(delay).await;
+        }
+        let (head, body) = plan.answer(request);
+        let told: Option<u32> = head
+            .fields
+            .get("content-length")
+            .and_then(|n| n.parse().ok());
+        let short = told.is_some_and(|length| length <= AT_ONCE_BYTES_MAX);
+        if patience.at_once && short && body.as_ref().is_some_and(|body| body.broken) {
+            return Err(OriginFailure::CutOff);
+        }
+        Ok((head, body))
+    }
+
+    async fn read(&self, body: Bytes, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if body.broken {
+            Err(BodyError::Broken)
+        } else if body.text.len() > limit {
+            Err(BodyError::TooLong)
+        } else {
+            Ok(body.text.into_bytes())
+        }
+    }
+
+    async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
+        let ask = self.ask_ledger(|ledger, now_ms| ledger.append(order, now_ms));
+        let reply = ask.await?;
+        let news = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
+        Ok(match reply.receipt {
+            Some(receipt) => LedgerReply::Done(Box::new(receipt), news),
+            None => LedgerReply::Conflict,
+        })
+    }
+
+    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
+        self.state.borrow_mut().news_asked += 1;
+        let text = self.ask_ledger(|ledger, now_ms| ledger.news(after, now_ms));
+        PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
+    }
+
+    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
+        self.state.borrow_mut().news_asked += 1;
+        let text = self.ask_ledger(|ledger, now_ms| ledger.counted_news(after, kv_writes, now_ms));
+        PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
+    }
+
+    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
+        self.ask_ledger(|ledger, _| ledger.history(question)).await
+    }
+
+    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+        if self.is_down("cache-api") {
+            return Err("down".to_owned());
+        }
+        let note = self.note(&format!("{site} {name}"));
+        self.reach("cache-api").await;
+        Ok(note)
+    }
+
+    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
+        if self.is_down("cache-api") {
+            return;
+        }
+        let (world, name) = (self.clone(), format!("{site} {name}"));
+        self.executor.spawn(async move {
+            world.reach("cache-api").await;
+            let until = world.executor.now_ms() + seconds * 1000;
+            let mut state = world.state.borrow_mut();
+            state.notes.insert(name, (text, until));
+        });
+    }
+
+    async fn purge_zone(&self, body: &str) -> Result<ZoneResponse, String> {
+        let answer = {
+            let mut state = self.state.borrow_mut();
+            state.zone_calls.push((self.now_ms(), body.to_owned()));
+            state.zone.pop_front()
+        };
+        let slow_ms = self.state.borrow().zone_slow_ms;
+        if slow_ms > 0 {
+            self.sleep(slow_ms).await;
+        }
+        match answer {
+            None => Ok(ZoneResponse {
+                status: 200,
+                retry_after_seconds: None,
+                text: r#"{"success":true,"errors":[],"messages":[],"result":{"id":"zone"}}"#
+                    .to_owned(),
+            }),
+            Some(Some(answer)) => answer,
+            Some(None) => std::future::pending().await,
+        }
+    }
+
+    async fn settled(&self) -> Result<(), String> {
+        self.state.borrow_mut().lost.take().map_or(Ok(()), Err)
+    }
+
+    async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        secrets::verify_ed25519(key, message, signature)
+    }
+}
