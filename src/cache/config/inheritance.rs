@@ -1,7 +1,7 @@
-//! What lies beneath a rule: a field is looked for in the user's rule, then in
-//! the profile's rule for the same URL, then in the user's defaults, then in
-//! the profile's. All of it is put together when settings are read, so that a
-//! request finds its rule whole.
+//! What a rule inherits. A field comes from the first of these that sets it: the
+//! user's rule, the profile's rule for the same URL, the user's defaults, the
+//! profile's defaults. All are combined when the settings are read, so that a
+//! request needs one lookup of a complete rule.
 
 use super::compile::compile;
 use super::error::{RulesError, wrong};
@@ -13,8 +13,8 @@ use super::url_match::Scope;
 use crate::cache::profiles::profile::{PROFILES, Profile};
 use std::rc::Rc;
 
-/// The rules in the order in which they are tried, and what holds where none
-/// matches.
+/// Compiles all rules, in the order in which they are tried, and the rule for
+/// URLs that none of them matches.
 pub(crate) fn compile_all(
     settings: &Settings,
     origin_timeout_seconds: u64,
@@ -69,23 +69,24 @@ pub(crate) fn compile_all(
     Ok((rules, fallback))
 }
 
-/// A profile that is in use, read.
+/// A profile that the settings use, with its parsed settings.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// Which it is.
+    /// The profile.
     pub profile: &'static Profile,
-    /// What holds where none of its rules does.
+    /// Its defaults.
     pub defaults: RuleSettings,
-    /// Those that may match a URL, in order.
+    /// Its rules, in order.
     pub rules: Vec<RuleSettings>,
 }
 
-/// The profiles that settings use, each read once.
+/// The profiles that the settings use, each parsed once.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(Vec<Loaded>);
 
 impl Shelf {
-    /// Reads what `settings` name. Errors list the names there are.
+    /// Loads the profiles that `settings` name. The error for an unknown name
+    /// lists the valid ones.
     pub fn of(settings: &Settings) -> Result<Self, RulesError> {
         let mut shelf = Self::default();
         shelf.add("profile", settings.profile.as_deref())?;
@@ -95,7 +96,7 @@ impl Shelf {
         Ok(shelf)
     }
 
-    /// The profile of this name, if there is a name.
+    /// The loaded profile of this name; `None` without a name.
     pub fn get(&self, name: Option<&str>) -> Option<&Loaded> {
         self.0
             .iter()
