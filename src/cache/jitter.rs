@@ -14,12 +14,12 @@ pub fn shortened(number: u64, share_max: f64, name: u64, ms: u64) -> u64 {
 pub fn share(name: u64, ms: u64) -> f64 {
     // An `f64` has a mantissa of 53 bits; all are used.
     const STEPS: f64 = (1_u64 << 53) as f64;
-    let bits = mixed(name ^ mixed(ms)) >> 11;
+    let bits = splitmix64(name ^ splitmix64(ms)) >> 11;
     (bits + 1) as f64 / STEPS
 }
 
 /// One step of SplitMix64 (Steele, Lea and Flood), and its mix of the bits.
-fn mixed(number: u64) -> u64 {
+fn splitmix64(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -26,7 +26,7 @@ const MONTHS: [&str; 12] = [
 /// Parses an HTTP-date in any of its three forms to seconds since 1970. `None`
 /// for any other text, and for years before 1970.
 pub fn parse(text: &str) -> Option<u64> {
-    seconds(text).or_else(|| on_any_weekday(&usual_case(text.trim())))
+    seconds(text).or_else(|| on_any_weekday(&rfc_case(text.trim())))
 }
 
 /// As [`parse`], but a two-digit year that would be more than 50 years after
@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Option<u64> {
 /// right in none, years from 70 on belong to the twentieth century: origins
 /// send `01-Jan-70`, the start of most clocks, for "long ago".
 pub fn parse_at(text: &str, now: u64) -> Option<u64> {
-    let text = usual_case(text.trim());
+    let text = rfc_case(text.trim());
     let Some(date) = Rfc850::of(&text) else {
         return on_any_weekday(&text);
     };
@@ -75,7 +75,7 @@ fn on_any_weekday(text: &str) -> Option<u64> {
 }
 
 /// Converts the words of a date to the RFC's case.
-fn usual_case(text: &str) -> String {
+fn rfc_case(text: &str) -> String {
     let mut inside_word = false;
     let cased = text.chars().map(|c| {
         let first = !std::mem::replace(&mut inside_word, c.is_ascii_alphabetic());

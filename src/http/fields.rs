@@ -72,24 +72,24 @@ impl Fields {
 
     /// The changes since the fields were read, in the format of
     /// [`Fields::from_text`]: first the names to remove, with the value
-    /// [`GONE`], then the lines to add. The receiver applies them to its own
-    /// copy of the fields; `has_it(name, value)` returns whether that copy has
+    /// [`REMOVED`], then the lines to add. The receiver applies them to its own
+    /// copy of the fields; `receiver_has(name, value)` returns whether that copy has
     /// a line that was read. `None` if the fields were not read from a text.
-    pub fn changes(&self, has_it: impl Fn(&str, &str) -> bool) -> Option<String> {
+    pub fn changes(&self, receiver_has: impl Fn(&str, &str) -> bool) -> Option<String> {
         if self.read.is_empty() {
             return None;
         }
         let mut text = String::with_capacity(256);
         for line in &self.removed {
-            if has_it(self.name(line), self.value(line)) {
-                put_line(&mut text, self.name(line), GONE);
+            if receiver_has(self.name(line), self.value(line)) {
+                put_line(&mut text, self.name(line), REMOVED);
             }
         }
         // The receiver removes all lines of a name.
         let gone = |name: &str| self.removed.iter().any(|line| self.name(line) == name);
         for line in &self.lines {
             let (name, value) = (self.name(line), self.value(line));
-            if !self.was_read(line) || !has_it(name, value) || gone(name) {
+            if !self.was_read(line) || !receiver_has(name, value) || gone(name) {
                 put_line(&mut text, name, value);
             }
         }
@@ -253,7 +253,7 @@ impl Fields {
 }
 
 /// Marks a removed field in [`Fields::changes`]. No field can have this value.
-pub const GONE: &str = "\0";
+pub const REMOVED: &str = "\0";
 
 fn put_line(text: &mut String, name: &str, value: &str) {
     if !text.is_empty() {

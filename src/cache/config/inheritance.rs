@@ -20,15 +20,15 @@ pub(crate) fn compile_all(
     origin_timeout_seconds: u64,
 ) -> Result<(Vec<Rc<Rule>>, Rc<Rule>), RulesError> {
     let defaults = &settings.defaults;
-    let shelf = Shelf::of(settings)?;
+    let loaded = LoadedProfiles::of(settings)?;
     let none = RuleSettings::default();
-    let base = shelf.get(settings.profile.as_deref());
+    let base = loaded.get(settings.profile.as_deref());
     let under = base.map_or(&none, |profile| &profile.defaults);
     let compile = |at: &str, scope: Scope, layers: &[&RuleSettings], source: Source| {
         let rule = compile(at, scope, layers, origin_timeout_seconds)?;
         Ok(Rc::new(Rule { source, ..rule }))
     };
-    let source = |own, profile: Option<&Loaded>, beneath| Source {
+    let source = |own, profile: Option<&LoadedProfile>, beneath| Source {
         own,
         profile: profile.map(|loaded| loaded.profile),
         beneath,
@@ -46,7 +46,7 @@ pub(crate) fn compile_all(
         }
         let scope = Scope::of(rule);
         let profile = match &rule.profile {
-            Some(name) => shelf.get(Some(name)),
+            Some(name) => loaded.get(Some(name)),
             None => base,
         };
         let under = profile.map_or(&none, |profile| &profile.defaults);
@@ -71,7 +71,7 @@ pub(crate) fn compile_all(
 
 /// A profile that the settings use, with its parsed settings.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedProfile {
     /// The profile.
     pub profile: &'static Profile,
     /// Its defaults.
@@ -82,22 +82,22 @@ pub(crate) struct Loaded {
 
 /// The profiles that the settings use, each parsed once.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf(Vec<Loaded>);
+pub(crate) struct LoadedProfiles(Vec<LoadedProfile>);
 
-impl Shelf {
+impl LoadedProfiles {
     /// Loads the profiles that `settings` name. The error for an unknown name
     /// lists the valid ones.
     pub fn of(settings: &Settings) -> Result<Self, RulesError> {
-        let mut shelf = Self::default();
-        shelf.add("profile", settings.profile.as_deref())?;
+        let mut loaded = Self::default();
+        loaded.add("profile", settings.profile.as_deref())?;
         for (at, rule) in settings.rules.iter().enumerate() {
-            shelf.add(&format!("rules[{at}].profile"), rule.profile.as_deref())?;
+            loaded.add(&format!("rules[{at}].profile"), rule.profile.as_deref())?;
         }
-        Ok(shelf)
+        Ok(loaded)
     }
 
     /// The loaded profile of this name; `None` without a name.
-    pub fn get(&self, name: Option<&str>) -> Option<&Loaded> {
+    pub fn get(&self, name: Option<&str>) -> Option<&LoadedProfile> {
         self.0
             .iter()
             .find(|loaded| Some(loaded.profile.name) == name)
@@ -116,7 +116,7 @@ impl Shelf {
         let Settings {
             defaults, rules, ..
         } = read_settings(profile.json)?;
-        self.0.push(Loaded {
+        self.0.push(LoadedProfile {
             profile,
             defaults,
             rules,

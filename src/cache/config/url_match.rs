@@ -33,7 +33,7 @@ impl Scope {
     /// there cannot be any.
     pub(crate) fn within(&self, beneath: &RuleSettings) -> Option<Self> {
         let within = path_glob(beneath);
-        self.path.may_meet(&within).then(|| Self {
+        self.path.may_overlap(&within).then(|| Self {
             within: Some(within),
             hashed: self.hashed || beneath.hashed == Some(true),
             ..self.clone()

@@ -3,7 +3,7 @@
 
 use crate::cache::config::rule::Rule;
 use crate::cache::matching::glob::Glob;
-use crate::cache::profiles::session_cookies::{is_of_session, names_forgery};
+use crate::cache::profiles::session_cookies::{is_csrf_cookie, is_of_session};
 use crate::http::fields::Fields;
 use crate::http::list;
 
@@ -63,7 +63,7 @@ pub enum KeptCookie<'a> {
 pub fn kept<'a>(fields: &'a Fields, rule: &Rule) -> Option<KeptCookie<'a>> {
     let is_csrf = |name: &str| rule.csrf_cookies.iter().any(|glob| glob.matches(name));
     let is_own = |name: &&str| {
-        is_of_session(name) || names_forgery(name) || rule.is_bypass_cookie(name) || is_csrf(name)
+        is_of_session(name) || is_csrf_cookie(name) || rule.is_bypass_cookie(name) || is_csrf(name)
     };
     let names = &rule.strip_set_cookie;
     let is_unnamed = |name: &&str| !names.iter().any(|glob| glob.matches(name));

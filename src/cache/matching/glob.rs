@@ -18,7 +18,7 @@ impl Glob {
 
     /// Whether a text that matches both patterns may exist. `false` is certain,
     /// `true` is not.
-    pub fn may_meet(&self, other: &Self) -> bool {
+    pub fn may_overlap(&self, other: &Self) -> bool {
         match (self.0.split_once('*'), other.0.split_once('*')) {
             (None, _) => other.matches(&self.0),
             (_, None) => self.matches(&other.0),

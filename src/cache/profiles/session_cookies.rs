@@ -293,7 +293,7 @@ pub fn is_of_every_visitor(name: &str) -> bool {
 
 /// Whether a cookie of this name belongs to a CSRF token: the name contains
 /// `csrf` or `xsrf`. The forms of the user's pages contain the token, too.
-pub fn names_forgery(name: &str) -> bool {
+pub fn is_csrf_cookie(name: &str) -> bool {
     let is = |word: &[u8]| word.eq_ignore_ascii_case(b"csrf") || word.eq_ignore_ascii_case(b"xsrf");
     name.as_bytes().windows(4).any(is)
 }

@@ -1,7 +1,8 @@
 //! Classifies a request: may it use the cache, and under which key?
 
 use super::origin_request::{
-    NEGOTIATION, OriginRequest, keyed, names_nothing, negotiated, sent, target, whole,
+    NEGOTIATION, OriginRequest, connection_is_plain, key_of, negotiated, origin_fields,
+    pass_request, target,
 };
 use crate::cache::config::rule::{Origin, Rule};
 use crate::cache::config::rules::Rules;
@@ -127,7 +128,7 @@ impl Lookup {
             OriginRequest {
                 method: "GET".to_owned(),
                 url: target(url, origin),
-                fields: sent(&self.rule, url, &self.client, origin),
+                fields: origin_fields(&self.rule, url, &self.client, origin),
             }
         })
     }
@@ -140,9 +141,9 @@ impl Lookup {
             && !rule.forward_all
             && !rule.esi
             && !rule.key_headers.iter().any(|keyed| keyed == name)
-            && names_nothing(&self.client);
+            && connection_is_plain(&self.client);
         match is_plain {
-            // The same as from `sent`, whose result is normalized already.
+            // The same as from `origin_fields`, whose result is normalized already.
             true => negotiated(name, &self.client),
             false => variant::value(name, &self.origin().fields),
         }
@@ -193,10 +194,10 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
             Bypass::Rule if rules.misconfigured => Bypass::Misconfigured,
             reason => reason,
         };
-        let to_origin = whole(&rule, request, origin);
+        let to_origin = pass_request(&rule, request, origin);
         return Plan::Bypass(reason, to_origin, rule);
     }
-    let key = keyed(
+    let key = key_of(
         &rule,
         cache_key::canonical_query(url, &rule),
         &request.fields,
@@ -228,7 +229,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
 /// The request to the origin for a pass that is decided after the lookup: whole,
 /// although the request may be answered from the cache.
 pub fn whole_request(rules: &Rules, rule: &Rule, request: &RequestHead) -> OriginRequest {
-    whole(rule, request, rules.origin_of(&request.url.host))
+    pass_request(rule, request, rules.origin_of(&request.url.host))
 }
 
 fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
@@ -252,7 +253,9 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
         Some(Bypass::Precondition)
     } else if has_cookie(rule, fields) {
         Some(Bypass::Cookie)
-    } else if !fields.are_readable() && !sent(rule, &request.url, fields, None).are_readable() {
+    } else if !fields.are_readable()
+        && !origin_fields(rule, &request.url, fields, None).are_readable()
+    {
         Some(Bypass::Unreadable)
     } else {
         None

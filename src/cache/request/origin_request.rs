@@ -45,13 +45,13 @@ impl OriginRequest {
 }
 
 /// The key of a cacheable request. A client's value that is not in the key does
-/// not reach the origin, except as described at [`sent`].
-pub fn keyed(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
+/// not reach the origin, except as described at [`origin_fields`].
+pub fn key_of(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     let stripped;
-    let client = match names_nothing(client) {
+    let client = match connection_is_plain(client) {
         true => client,
         false => {
-            stripped = travelling(client);
+            stripped = forwardable(client);
             &stripped
         }
     };
@@ -85,11 +85,11 @@ fn cookie<'a>(name: &'a str, client: &'a Fields) -> Option<&'a str> {
 }
 
 /// The fields of a cacheable request to the origin. From the client it has only
-/// what is in the key ([`keyed`]), the negotiation fields, `Authorization`, and
+/// what is in the key ([`key_of`]), the negotiation fields, `Authorization`, and
 /// what the rule forwards. The two functions together keep the invariant that
 /// the origin receives only what is keyed.
-pub fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fields {
-    let client = &travelling(client);
+pub fn origin_fields(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fields {
+    let client = &forwardable(client);
     let mut sent = forwarded(rule, client);
     let is_keyed = |name: &str| rule.key_cookies.iter().any(|keyed| keyed == name);
     let drops = |name: &str| rule.drop_cookies.iter().any(|glob| glob.matches(name));
@@ -104,12 +104,12 @@ pub fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) ->
             sent.add(name, value);
         }
     }
-    let crumb = |name: &String| Some(format!("{name}={}", cookie(name, client)?));
+    let pair = |name: &String| Some(format!("{name}={}", cookie(name, client)?));
     let others = sent.joined("cookie");
-    let keyed = rule.key_cookies.iter().filter_map(crumb);
-    let crumbs: Vec<String> = others.into_iter().chain(keyed).collect();
-    if !crumbs.is_empty() {
-        sent.set("cookie", crumbs.join("; "));
+    let keyed = rule.key_cookies.iter().filter_map(pair);
+    let pairs: Vec<String> = others.into_iter().chain(keyed).collect();
+    if !pairs.is_empty() {
+        sent.set("cookie", pairs.join("; "));
     }
     if !sent.has("user-agent") {
         sent.add("user-agent", USER_AGENT);
@@ -121,7 +121,7 @@ pub fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) ->
 
 /// A client's fields without those of its connection, and without those that
 /// only the runtime or Edgekeep sets.
-fn travelling(client: &Fields) -> Fields {
+fn forwardable(client: &Fields) -> Fields {
     let mut client = client.clone();
     strip_connection(&mut client);
     client.retain(|name, _| !is_ours(name));
@@ -136,7 +136,7 @@ fn strip_connection(fields: &mut Fields) {
 }
 
 /// Whether `Connection` names no field that would be forwarded otherwise.
-pub fn names_nothing(client: &Fields) -> bool {
+pub fn connection_is_plain(client: &Fields) -> bool {
     let plain = |value: &str| value.eq_ignore_ascii_case("keep-alive") || value == "close";
     client.all("connection").all(plain)
 }
@@ -207,7 +207,7 @@ pub fn negotiated(name: &str, client: &Fields) -> Option<String> {
 
 /// The request to the origin for a pass: whole, except for the fields of the
 /// connection and those that only Edgekeep or the runtime sets.
-pub fn whole(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
+pub fn pass_request(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
     let mut fields = request.fields.clone();
     let upgrade = fields.joined("upgrade");
     strip_connection(&mut fields);

@@ -1,6 +1,6 @@
 //! Shows how fields tell what has changed since they were read.
 
-use edgekeep::http::fields::{Fields, GONE};
+use edgekeep::http::fields::{Fields, REMOVED};
 
 #[test]
 fn changes_tell_how_fields_differ_from_what_was_read() {
@@ -16,11 +16,17 @@ fn changes_tell_how_fields_differ_from_what_was_read() {
     check(|_| {}, &[("date", "Today")]);
     check(|f| f.add("age", "1"), &[("date", "Today"), ("age", "1")]);
     check(|f| f.add("via", "b"), &[("date", "Today"), ("via", "b")]);
-    let replaced = [("etag", GONE), ("date", "Today"), ("etag", "\"2\"")];
+    let replaced = [("etag", REMOVED), ("date", "Today"), ("etag", "\"2\"")];
     check(|f| f.set("etag", "\"2\""), &replaced);
-    check(|f| f.remove("etag"), &[("etag", GONE), ("date", "Today")]);
+    check(
+        |f| f.remove("etag"),
+        &[("etag", REMOVED), ("date", "Today")],
+    );
     check(|f| f.remove("date"), &[]);
-    check(|f| f.retain(|_, _| false), &[("etag", GONE), ("via", GONE)]);
+    check(
+        |f| f.retain(|_, _| false),
+        &[("etag", REMOVED), ("via", REMOVED)],
+    );
     // The other side removes all lines of a name: those that stay are told.
     let mut fields = Fields::from_text("link\na\nlink\nb\netag\n1\nlink\nc");
     fields.retain(|_, value| value != "b");
