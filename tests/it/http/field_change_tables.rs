@@ -1,4 +1,4 @@
-//! Shows how fields tell what has changed since they were read.
+//! Tests `Fields::changes`: the changes since the fields were read.
 
 use edgekeep::http::fields::{Fields, REMOVED};
 
@@ -12,7 +12,7 @@ fn changes_tell_how_fields_differ_from_what_was_read() {
         let expected: Fields = expected.iter().copied().collect();
         assert_eq!(changes, Some(expected.to_text()));
     }
-    // The other side lacks the date in every case.
+    // The receiver never has the date.
     check(|_| {}, &[("date", "Today")]);
     check(|f| f.add("age", "1"), &[("date", "Today"), ("age", "1")]);
     check(|f| f.add("via", "b"), &[("date", "Today"), ("via", "b")]);
@@ -27,12 +27,12 @@ fn changes_tell_how_fields_differ_from_what_was_read() {
         |f| f.retain(|_, _| false),
         &[("etag", REMOVED), ("via", REMOVED)],
     );
-    // The other side removes all lines of a name: those that stay are told.
+    // The receiver removes all lines of a name: those that stay are added.
     let mut fields = Fields::from_text("link\na\nlink\nb\netag\n1\nlink\nc");
     fields.retain(|_, value| value != "b");
     let changes = fields.changes(|_, _| true);
     assert_eq!(changes.as_deref(), Some("link\n\0\nlink\na\nlink\nc"));
-    // What was never read has changed from nothing that is known.
+    // Fields that were not read have no changes.
     let made: Fields = [("etag", "\"1\"")].into_iter().collect();
     assert_eq!(made.changes(|_, _| true), None);
 }
