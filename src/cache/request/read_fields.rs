@@ -29,7 +29,7 @@ const ALWAYS: [&str; 8] = [
 const NAMES_MAX: usize = 50;
 
 /// The names (lower-case, without duplicates) of the fields that `classify` and
-/// a lookup read. `None` if these may be any fields, or more than [`NAMES_MAX`].
+/// a lookup read. `None` if these may be any fields, or more than `NAMES_MAX`.
 pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
     let mut names = ALWAYS.to_vec();
     names.extend(CONDITIONS.into_iter().chain(NEGOTIATION));
