@@ -1,12 +1,13 @@
-//! What a shared cache knows, as pure and total functions: no clock, no I/O,
-//! no bodies.
+//! The decisions of a shared cache, as pure and total functions: no clock, no
+//! I/O, no bodies.
 //!
-//! Each room is a subject, and imports only rooms below it. Three questions,
-//! each a module of its own:
+//! Each folder ("room") has one subject, and rooms do not import each other in
+//! a circle. Three modules make the main decisions:
 //!
 //! 1. [`request::classify`]: may this request use the cache, and under which key?
 //! 2. [`policy::reuse`]: may this stored response be used now?
-//! 3. [`policy::storability`]: may this answer be stored, and what does the client get?
+//! 3. [`policy::storability`]: may this response be stored, and what does the
+//!    client get?
 
 pub mod config;
 pub mod esi;

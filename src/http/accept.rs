@@ -1,15 +1,15 @@
-//! Negotiation fields in a normal form that keeps their meaning, so that clients
-//! that ask alike share an entry.
+//! Normal forms of `Accept`, `Accept-Encoding` and `Accept-Language`. They
+//! keep the meaning, so that clients with equal preferences share an entry.
 
 use super::list;
 use std::cmp::Reverse;
 
-/// The content codings that Edgekeep passes on, in the order it prints them.
+/// The content codings that Edgekeep passes on, in the order of the output.
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
 
-/// `Accept-Encoding` reduced to the codings of [`CODINGS`] that the client
-/// takes at all (RFC 9110 §12.5.3), such as `br, gzip`; `identity` when it
-/// takes none or sent no field.
+/// Reduces `Accept-Encoding` to the codings of [`CODINGS`] that the client
+/// accepts (RFC 9110 §12.5.3), such as `br, gzip`. Returns `identity` if it
+/// accepts none of them or sent no field.
 pub fn encoding(value: Option<&str>) -> String {
     let mut accepted = [None; CODINGS.len()];
     let mut others = false;
@@ -40,15 +40,14 @@ pub fn encoding(value: Option<&str>) -> String {
     }
 }
 
-/// `Accept` or `Accept-Language` by preference: members in the order of their
-/// weights, and the weights replaced by ranks, since only their order means
-/// anything (RFC 9110 §12.4.2). `de;q=0.4, en` and `en, de;q=0.8` become
-/// `en, de;q=0.9`.
+/// Sorts the members of `Accept` or `Accept-Language` by weight, and replaces
+/// the weights by ranks, because only their order has a meaning (RFC 9110
+/// §12.4.2). `de;q=0.4, en` and `en, de;q=0.8` become `en, de;q=0.9`.
 ///
-/// Members of one weight keep their order and every member its spelling:
-/// applications take the first of several, or compare without regard to
-/// RFC 9110. As the origin sees this text, it is the key as well, so two
-/// spellings never share an answer that only one of them has caused.
+/// Members of equal weight keep their order, and every member keeps its
+/// spelling: applications take the first of several, or compare without regard
+/// to RFC 9110. The origin receives the same text that is in the key. So two
+/// spellings never share a response that only one of them caused.
 pub fn ranked(value: &str) -> String {
     let mut members: Vec<(u32, String)> = list::members(value)
         .filter_map(|member| {
@@ -69,7 +68,7 @@ pub fn ranked(value: &str) -> String {
     let (mut rank, mut last) = (0_u32, None);
     for (weight, _) in &mut members {
         if last.is_some_and(|last| last != *weight) {
-            // Ten ranks are more than any origin tells apart.
+            // Ten ranks are more than any origin distinguishes.
             rank = (rank + 1).min(9);
         }
         last = Some(*weight);
@@ -84,7 +83,7 @@ pub fn ranked(value: &str) -> String {
             0 => format!("{name};q=0"),
             _ => format!("{name};q=0.{rank}"),
         };
-        // Few: `cache::key::variant` bounds them.
+        // Linear: `cache::key::variant` bounds the number of members.
         if !ranked.contains(&member) {
             ranked.push(member);
         }
@@ -92,7 +91,8 @@ pub fn ranked(value: &str) -> String {
     ranked.join(", ")
 }
 
-/// The weight of a `q=` piece in thousandths.
+/// The weight of a `q=` parameter in thousandths; `None` for another
+/// parameter. An invalid weight counts as 1.
 fn weight(piece: &str) -> Option<u32> {
     let digits = piece
         .strip_prefix("q=")
@@ -105,7 +105,8 @@ fn weight(piece: &str) -> Option<u32> {
     }
 }
 
-/// A member's name, and whether its weight is above zero (RFC 9110 §12.4.2).
+/// The name of a member, and whether its weight is above zero (RFC 9110
+/// §12.4.2).
 fn weighted(member: &str) -> (&str, bool) {
     let mut pieces = member.split(';').map(list::trim);
     let name = pieces.next().unwrap_or_default();

@@ -1,20 +1,21 @@
 //! Response Cache-Control (RFC 9111 §5.2.2, RFC 5861) and its targeted forms
 //! (RFC 9213).
 //!
-//! Permissive directives count in the grammar of the RFC alone; restrictive
-//! ones count wherever their word stands (`http::restrictions`). A directive
-//! that is not known is ignored with its argument, as §5.2.3 asks: the word in
-//! `community="a private club"` restricts nothing.
+//! A permissive directive counts only in the grammar of the RFC. A restrictive
+//! one also counts where its word stands outside of the grammar
+//! (`http::restrictions`). An unknown directive is ignored with its argument,
+//! as §5.2.3 requires: the word in `community="a private club"` restricts
+//! nothing.
 
 use super::fields::Fields;
 use super::list;
 use super::restrictions::{Restrictions, is_of_word};
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parameters, Parser};
 
-/// What the response directives say. Times are in seconds.
+/// The directives of a response. Times are in seconds.
 ///
-/// Names are case-insensitive; an argument may be a token or a quoted string
-/// (§5.2); the first of several equal directives counts, which §4.2.1 allows.
+/// Names are case-insensitive. An argument may be a token or a quoted string
+/// (§5.2). Of several equal directives the first counts, which §4.2.1 allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheControl {
     /// `max-age`
@@ -41,10 +42,10 @@ pub struct CacheControl {
     pub stale_if_error: Option<u64>,
 }
 
-/// What the request directives say (RFC 9111 §5.2.1). Times are in seconds.
+/// The directives of a request (RFC 9111 §5.2.1). Times are in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestControl {
-    /// `no-cache`, or `Pragma: no-cache` where there is no Cache-Control (§5.4).
+    /// `no-cache`, or `Pragma: no-cache` without `Cache-Control` (§5.4).
     pub no_cache: bool,
     /// `no-store`
     pub no_store: bool,
@@ -87,8 +88,8 @@ impl RequestControl {
     }
 }
 
-/// The directives of every line of `Cache-Control`: names in lower case, and
-/// their arguments as they stand.
+/// The directives of all lines of `Cache-Control` as (name, argument): the
+/// name in lower case, the argument unchanged.
 fn directives(fields: &Fields) -> impl Iterator<Item = (String, Option<&str>)> {
     fields
         .all("cache-control")
@@ -99,14 +100,14 @@ fn directives(fields: &Fields) -> impl Iterator<Item = (String, Option<&str>)> {
         })
 }
 
-/// The largest delta-seconds a cache need understand (RFC 9111 §1.2.2).
+/// The largest delta-seconds that a cache has to support (RFC 9111 §1.2.2).
 const DELTA_SECONDS_MAX: u64 = 2_147_483_648;
 
 impl CacheControl {
-    /// The directives that hold for this cache, and whether a targeted field
-    /// says them: the first of [`TARGETED_FIELDS`] that is valid replaces
-    /// `Cache-Control` (RFC 9213 §2.2). A field that is ignored because it is
-    /// not valid still restricts, and so does `Surrogate-Control` where no
+    /// The directives that apply to this cache, and whether they come from a
+    /// targeted field. The first valid field of [`TARGETED_FIELDS`] replaces
+    /// `Cache-Control` (RFC 9213 §2.2). The restrictive words of an invalid
+    /// field before it still count. So do those of `Surrogate-Control` if no
     /// targeted field is valid.
     pub fn effective(fields: &Fields) -> (Self, bool) {
         let mut ignored = Restrictions::default();
@@ -125,7 +126,7 @@ impl CacheControl {
                 .for_each(|value| ignored.scan(value));
             Self::of(fields)
         });
-        // RFC 9213 §2.1: its lifetime is ignored.
+        // RFC 9213 §2.1: the lifetime of an invalid field is ignored.
         ignored.lifetime = false;
         control.restrict(ignored);
         (control, is_targeted)
@@ -149,8 +150,8 @@ impl CacheControl {
         control
     }
 
-    /// Reads a targeted field (RFC 9213). `None` if it is empty or not a
-    /// structured-field dictionary: then §2.1 has the whole field ignored.
+    /// Reads a targeted field (RFC 9213). Returns `None` if it is empty or not
+    /// a structured-field dictionary: §2.1 requires to ignore such a field.
     pub fn of_dictionary(value: &str) -> Option<Self> {
         let dictionary: Dictionary = Parser::new(value).parse().ok()?;
         if dictionary.is_empty() {
@@ -172,7 +173,7 @@ impl CacheControl {
             };
             let Item { bare_item, params } = item;
             odd.add_parameters(params);
-            // A key may hold `.` and `*`, which people write beside a word.
+            // A key may contain `.` and `*` next to a restrictive word.
             if *bare_item != BareItem::Boolean(false) && !key.as_str().chars().all(is_of_word) {
                 odd.scan(key.as_str());
             }
@@ -186,7 +187,7 @@ impl CacheControl {
                     let seconds = u64::try_from(i64::from(*seconds)).unwrap_or(0);
                     control.note(key.as_str(), Some(seconds.min(DELTA_SECONDS_MAX)));
                 }
-                // `private="field"` and its like: stricter than RFC 9213 asks.
+                // `private="field"` and similar: stricter than RFC 9213 requires.
                 _ => control.note(key.as_str(), Some(0)),
             }
         }
@@ -195,9 +196,9 @@ impl CacheControl {
         Some(control)
     }
 
-    /// Adds what stands outside of the grammar. It only ever restricts:
-    /// `must-revalidate` permits nothing to requests with `Authorization`
-    /// (§3.5), and `must-understand` ends no `no-store` (§5.2.2.3).
+    /// Applies the words that stand outside of the grammar. They only restrict:
+    /// `must-revalidate` does not make a response to `Authorization` storable
+    /// (§3.5), and `must-understand` does not cancel `no-store` (§5.2.2.3).
     fn restrict(&mut self, odd: Restrictions) {
         self.private |= odd.private;
         self.no_cache |= odd.no_cache;
@@ -213,8 +214,8 @@ impl CacheControl {
     }
 
     fn note(&mut self, name: &str, seconds: Option<u64>) {
-        // A freshness directive without its argument is invalid; §4.2.1
-        // encourages treating such a response as stale.
+        // A freshness directive without its argument is invalid. §4.2.1
+        // encourages caches to treat such a response as stale.
         let first = |slot: &mut Option<u64>| {
             slot.get_or_insert(seconds.unwrap_or(0));
         };
@@ -252,16 +253,15 @@ impl Restrictions {
     }
 }
 
-/// The targeted fields that are read, the most specific first. Cloudflare's
-/// documentation of both ("CDN-Cache-Control", Cloudflare Cache): of an answer
-/// with both its edge looks at the first alone, and does not pass that on.
+/// The targeted fields that are read, the most specific first. If a response
+/// has both, Cloudflare's edge uses only the first, and does not pass it on
+/// ("CDN-Cache-Control" in the documentation of Cloudflare Cache).
 const TARGETED_FIELDS: [&str; 2] = [CLOUDFLARE_FIELD, "cdn-cache-control"];
 
-/// The targeted field that is for Cloudflare's edge alone: clients do not get
-/// it.
+/// The targeted field for Cloudflare's edge only. It is not sent to clients.
 pub const CLOUDFLARE_FIELD: &str = "cloudflare-cdn-cache-control";
 
-/// Whether a directive's argument is a number of seconds.
+/// Whether the argument of a directive is a number of seconds.
 fn has_seconds(name: &str) -> bool {
     matches!(
         name,
@@ -269,14 +269,15 @@ fn has_seconds(name: &str) -> bool {
     )
 }
 
-/// Whether a directive has a qualified form, which names fields.
+/// Whether a directive has a qualified form, with a list of field names.
 fn has_qualified_form(name: &str) -> bool {
     matches!(name, "no-cache" | "private")
 }
 
-/// Whether a directive is one by the grammar (RFC 9111 §5.2), of a name as
-/// they are in use, and with digits where seconds are wanted. The qualified
-/// forms are for [`named_fields`]: another argument of theirs is none.
+/// Whether a directive follows the grammar (RFC 9111 §5.2), has a name of
+/// letters, digits, `-` and `_`, and has digits where seconds are required.
+/// [`named_fields`] reads the qualified forms; any other argument of `no-cache`
+/// or `private` is invalid.
 fn is_in_grammar(name: &str, argument: Option<&str>) -> bool {
     let argument_is_good = match argument {
         None => true,
@@ -291,7 +292,7 @@ fn is_in_grammar(name: &str, argument: Option<&str>) -> bool {
     !name.is_empty() && name.chars().all(is_of_word) && argument_is_good
 }
 
-/// Whether a text is one quoted string to its end (RFC 9110 §5.6.4).
+/// Whether the whole text is one quoted string (RFC 9110 §5.6.4).
 fn is_quoted_string(text: &str) -> bool {
     let mut escaped = false;
     let inner = text.strip_prefix('"').unwrap_or_default();
@@ -303,8 +304,8 @@ fn is_quoted_string(text: &str) -> bool {
     end.is_some_and(|end| end.saturating_add(1) == inner.len())
 }
 
-/// The fields that `no-cache` and `private` name: the answer may be stored and
-/// used, but without these (RFC 9111 §5.2.2.4 and §5.2.2.7). In lower case.
+/// The fields that `no-cache` and `private` name, in lower case. The response
+/// may be stored and used, but without these (RFC 9111 §5.2.2.4 and §5.2.2.7).
 pub fn withheld(fields: &Fields) -> Vec<String> {
     directives(fields)
         .filter_map(|(name, argument)| named_fields(&name, argument))
@@ -313,14 +314,14 @@ pub fn withheld(fields: &Fields) -> Vec<String> {
 }
 
 /// The field names of a qualified `no-cache` or `private`; `None` for any
-/// other directive, for a list that names none, and for one that names what
-/// describes the body, which would be another without it: those count as the
-/// plain directive.
+/// other directive. `None`, too, for a list that is empty or invalid, or that
+/// names a field without which the body has another meaning (`Content-*`,
+/// `Vary`): such a directive counts as the unqualified one.
 ///
-/// RFC 9111 §5.2.2.4 and §5.2.2.7 have senders quote the list. Who writes
-/// `private=true` or `private="1"` names no field, and one reader's page would
-/// be stored for all: so an argument without quotes is no list, nor is one
-/// with such a word in it.
+/// RFC 9111 §5.2.2.4 and §5.2.2.7 require senders to quote the list.
+/// `private=true` and `private="1"` name no field; read as lists, they would
+/// let a page for one user be stored for all. So an argument without quotes, or
+/// with such a word in it, is not a list.
 fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
     if !has_qualified_form(name) {
         return None;
@@ -337,9 +338,9 @@ fn named_fields(name: &str, argument: Option<&str>) -> Option<Vec<String>> {
     valid.then_some(names)
 }
 
-/// Whether a word, in lower case, has the form of a field's name and is none:
-/// a number, a value of a switch, a directive (RFC 9111 §5.2, RFC 5861, RFC
-/// 8246).
+/// Whether a word (in lower case) looks like a field name but is not one: a
+/// number, the value of a switch, or a directive (RFC 9111 §5.2, RFC 5861,
+/// RFC 8246).
 fn is_no_field(word: &str) -> bool {
     const VALUES: [&str; 9] = [
         "true", "false", "yes", "no", "on", "off", "none", "null", "all",
@@ -366,8 +367,8 @@ fn is_no_field(word: &str) -> bool {
     !has_letters || VALUES.contains(&word) || DIRECTIVES.contains(&word)
 }
 
-/// delta-seconds (RFC 9111 §1.2.2): too large means as large as it gets,
-/// anything that is no number means 0, which is stale (§4.2.1).
+/// Reads delta-seconds (RFC 9111 §1.2.2). A larger number becomes
+/// [`DELTA_SECONDS_MAX`]. Anything else becomes 0, which is stale (§4.2.1).
 fn delta_seconds(argument: &str) -> u64 {
     let digits = list::unquote(argument);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -378,8 +379,8 @@ fn delta_seconds(argument: &str) -> u64 {
         .map_or(DELTA_SECONDS_MAX, |n: u64| n.min(DELTA_SECONDS_MAX))
 }
 
-/// The value of `Age` in seconds: the first line's, 0 if it is no number
-/// (RFC 9111 §5.1).
+/// The first value of `Age` in seconds; 0 if it is not a number (RFC 9111
+/// §5.1).
 pub fn age(fields: &Fields) -> u64 {
     fields
         .get("age")

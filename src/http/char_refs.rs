@@ -1,8 +1,9 @@
-//! Character references of HTML and XML: `&amp;`, `&#38;`, `&#x26;`.
+//! Decoding of character references in HTML and XML: `&amp;`, `&#38;`,
+//! `&#x26;`.
 
-/// The named references by which templates and editors write what means
-/// something in a URL or in markup (HTML §13.5). The other two thousand stand
-/// for characters that no URL has as they are.
+/// The named references for characters that have a meaning in a URL or in
+/// markup (HTML §13.5), as templates and editors write them. HTML has two
+/// thousand more, for characters that no URL contains unescaped.
 const NAMED: [(&str, char); 36] = [
     ("amp", '&'),
     ("AMP", '&'),
@@ -42,13 +43,12 @@ const NAMED: [(&str, char); 36] = [
     ("grave", '`'),
 ];
 
-/// The longest reference, between `&` and `;`: the 8 of `#x10FFFF`, and room for
-/// four zeros before the number.
+/// The longest reference in bytes, between `&` and `;`: 8 for `#x10FFFF`, and 4
+/// for leading zeros.
 pub const REFERENCE_BYTES_MAX: usize = 12;
 
-/// The character of a reference, of which `name` stands between `&` and `;`.
-/// `None` for another name, for NUL and for what is no character (XML 1.0
-/// §4.1).
+/// Returns the character of the reference `&name;`. `None` for an unknown name,
+/// for NUL, and for a number that is not a character (XML 1.0 §4.1).
 pub fn resolve(name: &str) -> Option<char> {
     if name.len() > REFERENCE_BYTES_MAX {
         return None;
@@ -61,7 +61,7 @@ pub fn resolve(name: &str) -> Option<char> {
         Some(digits) => (digits, 16),
         None => (number, 10),
     };
-    // `from_str_radix` takes a sign, too.
+    // `from_str_radix` would also accept a sign.
     let code = digits.chars().all(|c| c.is_ascii_alphanumeric());
     let code = code.then(|| u32::from_str_radix(digits, radix).ok());
     code.flatten()
@@ -69,8 +69,9 @@ pub fn resolve(name: &str) -> Option<char> {
         .filter(|c| *c != '\0')
 }
 
-/// A text with its references resolved, once; what is none stays as it is. Each
-/// must end with `;`: `?a=1&lt=2` is a URL whose parameter is called `lt`.
+/// Replaces the references in a text, in one pass. Text that is not a reference
+/// stays as it is. A reference must end with `;`: `?a=1&lt=2` is a URL with a
+/// parameter `lt`.
 pub fn decode(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,22 +1,23 @@
-//! Preconditions that a cache may answer (RFC 9110 §13, RFC 9111 §4.3.2).
+//! Evaluation of the preconditions that a cache may answer (RFC 9110 §13,
+//! RFC 9111 §4.3.2).
 
 use super::fields::{Fields, is_unreadable};
 use super::{date, list};
 
-/// Whether a request's conditions let a stored response of these fields be
-/// answered by 304 (Not Modified).
+/// Whether a conditional request gets 304 (Not Modified) for a stored response
+/// with these fields.
 ///
 /// `If-None-Match` is compared weakly and takes precedence over
 /// `If-Modified-Since` (RFC 9110 §13.2.2).
 pub fn not_modified(request: &Fields, stored: &Fields) -> bool {
-    // RFC 9111 §4.3.2: without Last-Modified, the Date of the response stands in.
+    // RFC 9111 §4.3.2: without Last-Modified, the response's Date is used.
     let modified = stored.get("last-modified").or_else(|| stored.get("date"));
     holds(request, stored, modified)
 }
 
-/// Whether a request's conditions let a response that has just come from the
-/// origin be answered by 304, as the origin could have done itself. Without
-/// `Last-Modified` there is no date to compare (RFC 9110 §13.1.3).
+/// Whether a conditional request gets 304 for a response that the origin has
+/// just sent, as the origin could have answered itself. Without `Last-Modified`
+/// there is no date to compare (RFC 9110 §13.1.3).
 pub fn not_modified_now(request: &Fields, response: &Fields) -> bool {
     holds(request, response, response.get("last-modified"))
 }
@@ -40,7 +41,8 @@ fn holds(request: &Fields, stored: &Fields, modified: Option<&str>) -> bool {
     }
 }
 
-/// An entity tag without its weakness mark: equal ones match weakly (§8.8.3.2).
+/// An entity tag without `W/`. Two tags match weakly if these are equal
+/// (RFC 9110 §8.8.3.2).
 fn opaque(etag: &str) -> &str {
     etag.trim().trim_start_matches("W/")
 }

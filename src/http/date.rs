@@ -1,12 +1,14 @@
-//! HTTP dates (RFC 9110 §5.6.7), by the crate `httpdate`. Here is only what it
-//! does not read: dates in any case, which caches should read (RFC 9111 §4.2),
-//! two-digit years, whose century depends on the present, and dates with the
-//! weekday of another day, which the RFC does not have anybody check.
+//! HTTP dates (RFC 9110 §5.6.7), with the crate `httpdate`. This module adds
+//! what the crate does not read:
+//!
+//! - dates in any case, which caches should read (RFC 9111 §4.2);
+//! - two-digit years, whose century depends on the current time;
+//! - dates with a wrong weekday, which the RFC does not require to be checked.
 
 use httpdate::{fmt_http_date, parse_http_date};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The weekdays as the RFC 850 form has them.
+/// The weekdays of the RFC 850 form.
 const WEEKDAYS: [&str; 7] = [
     "Sunday",
     "Monday",
@@ -21,24 +23,25 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// Seconds since 1970 of an HTTP-date in any of its three forms; `None` for
-/// anything else, and for years before 1970.
+/// Parses an HTTP-date in any of its three forms to seconds since 1970. `None`
+/// for any other text, and for years before 1970.
 pub fn parse(text: &str) -> Option<u64> {
-    seconds(text).or_else(|| on_any_weekday(&usual_case(text.trim())))
+    seconds(text).or_else(|| on_any_weekday(&rfc_case(text.trim())))
 }
 
-/// As [`parse`], but a year of two digits lies at most 50 years after `now`
-/// (seconds since 1970) and otherwise in the past, as RFC 9110 §5.6.7 asks.
-/// The weekday tells the century if it fits one of them. If it fits none, years
-/// from 70 on are of the twentieth century: `01-Jan-70`, the start of most
-/// clocks, is how origins say "long ago".
+/// As [`parse`], but a two-digit year that would be more than 50 years after
+/// `now` (seconds since 1970) is in the past, as RFC 9110 §5.6.7 requires.
+/// The weekday selects the century, if it is right in one of them. If it is
+/// right in none, years from 70 on belong to the twentieth century: origins
+/// send `01-Jan-70`, the start of most clocks, for "long ago".
 pub fn parse_at(text: &str, now: u64) -> Option<u64> {
-    let text = usual_case(text.trim());
+    let text = rfc_case(text.trim());
     let Some(date) = Rfc850::of(&text) else {
         return on_any_weekday(&text);
     };
     let latest = now.saturating_add(FIFTY_YEARS_SECONDS);
-    // The latest century first; in a wrong one the weekday does not fit.
+    // The latest century first. In a wrong century the weekday does not match,
+    // and `seconds` fails.
     let times = ["21", "20", "19"].map(|century| seconds(&date.fixdate(century)));
     let fits = times.into_iter().flatten().find(|time| *time <= latest);
     fits.or_else(|| {
@@ -50,13 +53,14 @@ pub fn parse_at(text: &str, now: u64) -> Option<u64> {
 /// Fifty years of 365.25 days.
 const FIFTY_YEARS_SECONDS: u64 = 18_262 * 86_400 + 43_200;
 
-/// `httpdate`'s reading, which takes the case of the RFC only.
+/// Parses with `httpdate`, which accepts only the RFC's case and the right
+/// weekday.
 fn seconds(text: &str) -> Option<u64> {
     let time = parse_http_date(text).ok()?;
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// The same where the weekday, in the case of the RFC, is that of another day.
+/// As [`seconds`], with any weekday. The weekday must be in the RFC's case.
 fn on_any_weekday(text: &str) -> Option<u64> {
     let end = text.find([',', ' '])?;
     let (weekday, rest) = (text.get(..end)?, text.get(end..)?);
@@ -70,8 +74,8 @@ fn on_any_weekday(text: &str) -> Option<u64> {
     })
 }
 
-/// A date with its words in the case of the RFC.
-fn usual_case(text: &str) -> String {
+/// Converts the words of a date to the RFC's case.
+fn rfc_case(text: &str) -> String {
     let mut inside_word = false;
     let cased = text.chars().map(|c| {
         let first = !std::mem::replace(&mut inside_word, c.is_ascii_alphabetic());
@@ -83,8 +87,8 @@ fn usual_case(text: &str) -> String {
     cased.collect::<String>().replace("Gmt", "GMT")
 }
 
-/// A date in the RFC 850 form: `Sunday, 06-Nov-94 08:49:37 GMT`, also with the
-/// weekday's first three letters, as some origins send it.
+/// A date in the RFC 850 form, `Sunday, 06-Nov-94 08:49:37 GMT`. The weekday may
+/// also have its first three letters only, as some origins send it.
 struct Rfc850<'a> {
     weekday: &'a str,
     day: &'a str,
@@ -111,7 +115,7 @@ impl<'a> Rfc850<'a> {
         })
     }
 
-    /// The IMF-fixdate of this century; the parts are not checked.
+    /// The date as an IMF-fixdate in this century. The parts are not checked.
     fn fixdate(&self, century: &str) -> String {
         let Self {
             weekday,
@@ -124,17 +128,17 @@ impl<'a> Rfc850<'a> {
     }
 }
 
-/// The last second that has an HTTP-date: the form has four digits for a year.
+/// The last second that an HTTP-date can express: its year has four digits.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// Seconds since 1970 as an IMF-fixdate. Times after the year 9999 print as
-/// its last second.
+/// Formats seconds since 1970 as an IMF-fixdate. A time after the year 9999
+/// becomes the last second of that year.
 pub fn print(seconds: u64) -> String {
     fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
 }
 
-/// Milliseconds since 1970 as an RFC 3339 time with whole seconds, such as
-/// `2026-11-23T09:00:00Z`.
+/// Formats milliseconds since 1970 as an RFC 3339 time in whole seconds, such
+/// as `2026-11-23T09:00:00Z`.
 pub fn print_rfc3339(milliseconds: u64) -> String {
     let date = print(milliseconds / 1000);
     let words: Vec<&str> = date.split(' ').collect();

@@ -1,30 +1,30 @@
-//! Header fields, in the order they came.
+//! Header fields, in the order in which they were received.
 
 use std::fmt;
 use std::rc::Rc;
 
-/// Header fields (RFC 9110 §5). Names are lower-case; a field may occur more
-/// than once, and order is kept.
+/// Header fields (RFC 9110 §5). Names are lower-case. A field may occur more
+/// than once, and the order is kept.
 ///
-/// The names and values that were read lie in one text, which all copies of
-/// these fields share: a request that waits for its origin holds the fields of
-/// its client once, however often they were copied. What is added lies in a
-/// second text. Both are only ever added to: what is removed is no longer
-/// pointed at.
+/// The names and values that were read are in one text, which all clones of the
+/// value share. So a request that waits for its origin holds its client's
+/// fields in memory once, even if they were cloned several times. Added lines
+/// are in a second text. Removing a line leaves both texts unchanged and only
+/// drops its offsets.
 #[derive(Clone, Default)]
 pub struct Fields {
-    /// The text as it was read.
+    /// The text that was read, unchanged.
     read: Rc<str>,
-    /// What was added since.
+    /// The names and values that were added after reading.
     added: String,
     lines: Vec<Line>,
-    /// Lines of `read` that were removed since.
+    /// Lines of `read` that were removed after reading.
     removed: Vec<Line>,
 }
 
-/// Where a line's name and its value lie: offsets into `read`, and beyond its
-/// end into `added`. Fields of more than 4 GiB do not exist: the platform takes
-/// 128 KB.
+/// The offsets of a line's name and value in `read`; offsets beyond its end
+/// point into `added`. 32 bits are enough: the platform accepts at most 128 KB
+/// of fields.
 #[derive(Clone, Copy)]
 struct Line {
     name: u32,
@@ -39,14 +39,14 @@ impl Fields {
         Self::default()
     }
 
-    /// Fields from a text in which names (lower-case) and values take turns,
-    /// each on a line of its own: no field can hold a line feed. A name
-    /// without a value is left out.
+    /// Reads fields from a text in which names (lower-case) and values
+    /// alternate, each on a line of its own. No field can contain a line feed.
+    /// A name without a value is left out.
     pub fn from_text(text: &str) -> Self {
         Self::read(text, b'\n')
     }
 
-    /// The same, with another byte (of ASCII) between the pieces.
+    /// As [`Fields::from_text`], with another ASCII byte as the separator.
     pub fn read(text: &str, between: u8) -> Self {
         let mut fields = Self {
             read: Rc::from(text),
@@ -70,33 +70,33 @@ impl Fields {
         fields
     }
 
-    /// What has changed since these were read, as [`Fields::from_text`] reads
-    /// it: names to be removed, with the value [`GONE`], and lines to be added
-    /// then. Of the lines as they were read, only those count for which
-    /// `has_it` says that the other side has them. `None` if these were not
-    /// read from a text.
-    pub fn changes(&self, has_it: impl Fn(&str, &str) -> bool) -> Option<String> {
+    /// The changes since the fields were read, in the format of
+    /// [`Fields::from_text`]: first the names to remove, with the value
+    /// [`REMOVED`], then the lines to add. The receiver applies them to its own
+    /// copy of the fields; `receiver_has(name, value)` returns whether that copy has
+    /// a line that was read. `None` if the fields were not read from a text.
+    pub fn changes(&self, receiver_has: impl Fn(&str, &str) -> bool) -> Option<String> {
         if self.read.is_empty() {
             return None;
         }
         let mut text = String::with_capacity(256);
         for line in &self.removed {
-            if has_it(self.name(line), self.value(line)) {
-                put_line(&mut text, self.name(line), GONE);
+            if receiver_has(self.name(line), self.value(line)) {
+                put_line(&mut text, self.name(line), REMOVED);
             }
         }
-        // The other side removes all lines of a name.
+        // The receiver removes all lines of a name.
         let gone = |name: &str| self.removed.iter().any(|line| self.name(line) == name);
         for line in &self.lines {
             let (name, value) = (self.name(line), self.value(line));
-            if !self.was_read(line) || !has_it(name, value) || gone(name) {
+            if !self.was_read(line) || !receiver_has(name, value) || gone(name) {
                 put_line(&mut text, name, value);
             }
         }
         Some(text)
     }
 
-    /// The text that [`Fields::from_text`] reads.
+    /// The fields in the format of [`Fields::from_text`].
     pub fn to_text(&self) -> String {
         let mut text = String::with_capacity(
             self.read
@@ -149,18 +149,18 @@ impl Fields {
         self.piece(line.value, line.end)
     }
 
-    /// The first value of `name` (lower-case).
+    /// The first value of `name` (lower-case), if any.
     pub fn get(&self, name: &str) -> Option<&str> {
         let line = self.lines.iter().find(|line| self.name(line) == name)?;
         Some(self.value(line))
     }
 
-    /// Whether `name` (lower-case) occurs at all.
+    /// Whether there is a line of `name` (lower-case).
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Every value of `name` (lower-case), in order.
+    /// All values of `name` (lower-case), in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.lines
             .iter()
@@ -168,8 +168,8 @@ impl Fields {
             .map(|line| self.value(line))
     }
 
-    /// All lines of `name` as one value, joined as RFC 9110 §5.3 allows for
-    /// list fields; `None` if the field is absent.
+    /// All values of `name` (lower-case), joined by `, ` as RFC 9110 §5.3
+    /// allows for list fields; `None` if the field is absent.
     pub fn joined(&self, name: &str) -> Option<String> {
         let mut values = self.all(name);
         let mut joined = values.next()?.to_owned();
@@ -180,7 +180,7 @@ impl Fields {
         Some(joined)
     }
 
-    /// Adds a line. The name is made lower-case.
+    /// Adds a line. Converts the name to lower case.
     pub fn add(&mut self, name: &str, value: impl AsRef<str>) {
         let read_bytes = self.read.len();
         let start = self.added.len();
@@ -195,18 +195,18 @@ impl Fields {
         self.point(at(start), at(middle), at(middle), at(end));
     }
 
-    /// Replaces every line of `name` (lower-case) by one.
+    /// Replaces all lines of `name` (lower-case) by one.
     pub fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.remove(name);
         self.add(name, value);
     }
 
-    /// Removes every line of `name` (lower-case).
+    /// Removes all lines of `name` (lower-case).
     pub fn remove(&mut self, name: &str) {
         self.retain(|n, _| n != name);
     }
 
-    /// Keeps the lines for which `keep(name, value)` holds.
+    /// Removes the lines for which `keep(name, value)` is false.
     pub fn retain(&mut self, keep: impl Fn(&str, &str) -> bool) {
         let mut lines = std::mem::take(&mut self.lines);
         let mut removed = std::mem::take(&mut self.removed);
@@ -221,26 +221,27 @@ impl Fields {
         self.removed = removed;
     }
 
-    /// Lines as (name, value).
+    /// All lines as (name, value), in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.lines
             .iter()
             .map(|line| (self.name(line), self.value(line)))
     }
 
-    /// Whether all bytes of the values could be read ([`is_unreadable`]).
+    /// Whether no value is unreadable ([`is_unreadable`]).
     pub fn are_readable(&self) -> bool {
-        // Of what was read, and removed since, too: few fields have such bytes.
+        // A fast test of both texts first. They still contain removed lines, but
+        // few fields have such bytes.
         let suspicious = is_unreadable(&self.read) || is_unreadable(&self.added);
         !suspicious || !self.iter().any(|(_, value)| is_unreadable(value))
     }
 
-    /// How many lines there are.
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// How many bytes their texts take in memory.
+    /// The bytes of both texts in memory.
     pub fn bytes(&self) -> usize {
         self.read.len().saturating_add(self.added.len())
     }
@@ -251,8 +252,8 @@ impl Fields {
     }
 }
 
-/// A value that no field can have: the field is gone.
-pub const GONE: &str = "\0";
+/// Marks a removed field in [`Fields::changes`]. No field can have this value.
+pub const REMOVED: &str = "\0";
 
 fn put_line(text: &mut String, name: &str, value: &str) {
     if !text.is_empty() {
@@ -287,15 +288,15 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
     }
 }
 
-/// Whether a value holds bytes that the runtime could not read: it takes
-/// fields for UTF-8 and shows anything else as U+FFFD. Such values are equal to
-/// nothing, themselves included.
+/// Whether a value contains bytes that the runtime could not decode: it decodes
+/// fields as UTF-8 and replaces anything else by U+FFFD. Such a value must not
+/// count as equal to any value, not even to itself.
 pub fn is_unreadable(value: &str) -> bool {
     value.contains('\u{fffd}')
 }
 
-/// Fields that belong to one connection and never travel on
-/// (RFC 9110 §7.6.1, RFC 9111 §3.1 for the `proxy-` ones).
+/// Whether a field belongs to one connection and is never forwarded
+/// (RFC 9110 §7.6.1; RFC 9111 §3.1 for `proxy-` fields).
 pub fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -303,13 +304,13 @@ pub fn is_hop_by_hop(name: &str) -> bool {
     ) || name.starts_with("proxy-")
 }
 
-/// Removes hop-by-hop fields and whatever `Connection` names.
+/// Removes the hop-by-hop fields and the fields that `Connection` names.
 pub fn strip_hop_by_hop(fields: &mut Fields) {
     strip_hop_by_hop_but(fields, |_| false);
 }
 
-/// Removes hop-by-hop fields, and whatever `Connection` names but the fields
-/// that `stays` holds for (lower-case names).
+/// As [`strip_hop_by_hop`], but a field that `Connection` names stays if
+/// `stays(name)` is true (lower-case name).
 pub fn strip_hop_by_hop_but(fields: &mut Fields, stays: impl Fn(&str) -> bool) {
     let named: Vec<String> = fields
         .all("connection")

@@ -1,8 +1,9 @@
 //! Request fields that proxies set.
 
-/// Fields by which a request claims another client, host, scheme, path or
-/// method than its own, or that Cloudflare sets. Unkeyed, they are how caches
-/// get poisoned.
+/// Whether a request field (lower-case name) claims another client, host,
+/// scheme, path or method than the request's own, or is set by Cloudflare. If
+/// such a field reached the origin without being in the key, a client could
+/// poison the cache with it.
 pub fn is_forwarding_field(name: &str) -> bool {
     const NAMES: [&str; 13] = [
         "forwarded",

@@ -1,22 +1,22 @@
-//! Heads: what a request or a response says before its body.
+//! Heads of requests and responses: method, URL or status, and fields.
 
 use super::fields::Fields;
 use super::url::Url;
 
-/// A request method, as it came: methods are case-sensitive (RFC 9110 §9.1).
+/// A request method, unchanged: methods are case-sensitive (RFC 9110 §9.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Method {
     /// GET
     Get,
     /// HEAD
     Head,
-    /// Every other method, including lower-case spellings of the above.
+    /// Any other method, including lower-case spellings of these two.
     Other(String),
 }
 
 impl Method {
-    /// The method of this name. Nothing but `GET` is GET: a method that this
-    /// code does not know must never be answered from the cache.
+    /// The method of this name. Only the exact text `GET` is GET: an unknown
+    /// method must never be answered from the cache.
     pub fn named(name: &str) -> Self {
         match name {
             "GET" => Self::Get,
@@ -49,7 +49,7 @@ pub struct RequestHead {
 /// The head of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// The status code, 100 to 599 or whatever the origin sent.
+    /// The status code as the origin sent it, usually 100 to 599.
     pub status: u16,
     /// The fields.
     pub fields: Fields,

@@ -1,26 +1,26 @@
-//! JSON texts (RFC 8259), read into structs and printed from them by `serde`.
+//! Reading and printing of JSON (RFC 8259), with `serde`.
 //!
-//! A derived struct would also be read from a JSON array, its fields in their
-//! order. Nothing that Edgekeep reads may be written so: [`json_object!`](crate::json_object)
-//! makes a struct refuse everything but an object.
+//! A struct that derives `Deserialize` also accepts a JSON array with its fields
+//! in order. [`json_object!`](crate::json_object) makes a struct accept only a
+//! JSON object.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A text that is not the JSON that it should be.
+/// Why a JSON text could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}{problem}", .path, if .path.is_empty() { "" } else { ": " })]
 pub struct JsonError {
-    /// Where in the text, such as `rules[2].edge_ttl`; empty for the whole of
-    /// it.
+    /// The path of the wrong value, such as `rules[2].edge_ttl`; empty for the
+    /// whole text.
     pub path: String,
-    /// What is wrong there. Names a line and a column if the text is not JSON.
+    /// What is wrong there, with a line and a column if the text is not JSON.
     pub problem: String,
-    /// Whether the text is not JSON at all.
+    /// Whether the text is not valid JSON.
     pub is_syntax: bool,
 }
 
-/// Reads a whole JSON text.
+/// Reads a JSON text. Text after the value is an error.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize(&mut reader) {
@@ -35,7 +35,7 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     }
 }
 
-/// Reads a whole JSON text of bytes, which must be UTF-8.
+/// As [`read`], from bytes. Invalid UTF-8 is an error.
 pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     match str::from_utf8(bytes) {
         Ok(text) => read(text),
@@ -49,8 +49,8 @@ pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 
 /// Prints a value as JSON, without white space.
 ///
-/// Only for types that always have a JSON form: their maps have strings as
-/// keys. Of another one nothing is printed.
+/// Only for types that can always be printed as JSON: the keys of their maps
+/// are strings. For any other type the result is empty.
 pub fn print(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -58,13 +58,13 @@ pub fn print(value: &(impl Serialize + ?Sized)) -> String {
 fn json_error(path: String, error: &serde_json::Error) -> JsonError {
     let is_syntax = !error.is_data();
     let mut problem = error.to_string();
-    // The path says it better, and settings were written in TOML: their JSON
-    // has one line.
+    // The path is more useful: settings are written in TOML, and their JSON has
+    // one line.
     if !is_syntax && let Some(end) = problem.rfind(" at line ") {
         problem.truncate(end);
     }
     let path = match path.as_str() {
-        // What `serde_path_to_error` prints for the whole, and for a place
+        // `serde_path_to_error` prints these for the whole text, and for a place
         // that it cannot name.
         "." | "?" => String::new(),
         _ => path,
@@ -77,8 +77,9 @@ fn json_error(path: String, error: &serde_json::Error) -> JsonError {
 }
 
 /// Implements `Deserialize` for structs that derive it with
-/// `#[serde(remote = "Self")]`, so that they are read from a JSON object only.
-/// With `Serialize for` before the names, also `Serialize`, as it is derived.
+/// `#[serde(remote = "Self")]`, so that they accept only a JSON object. With
+/// `Serialize for` before the names, it also implements `Serialize` by the
+/// derived function.
 #[macro_export]
 macro_rules! json_object {
     (Serialize for $($type:ty),* $(,)?) => {
@@ -115,9 +116,8 @@ macro_rules! json_object {
     )* };
 }
 
-/// A list of pairs as a JSON object, in its order. For
-/// `#[serde(with = "json_object::pairs")]`; a name that stands there twice is
-/// refused.
+/// Reads and prints a list of pairs as a JSON object, in order, for
+/// `#[serde(with = "json_object::pairs")]`. A duplicate name is an error.
 pub mod pairs {
     use serde::de::{Error, MapAccess, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -125,7 +125,7 @@ pub mod pairs {
     use std::fmt;
     use std::marker::PhantomData;
 
-    /// Prints the pairs.
+    /// Prints the pairs as an object.
     pub fn serialize<T: Serialize, S: Serializer>(
         pairs: &[(String, T)],
         to: S,
@@ -133,7 +133,7 @@ pub mod pairs {
         to.collect_map(pairs.iter().map(|(name, value)| (name, value)))
     }
 
-    /// Reads the pairs.
+    /// Reads the pairs of an object.
     pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Vec<(String, T)>, D::Error> {

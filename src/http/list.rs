@@ -1,22 +1,22 @@
-//! Comma-separated lists (RFC 9110 §5.6.1), with regard for quoted strings.
+//! Comma-separated lists (RFC 9110 §5.6.1), with quoted strings.
 
-/// The members of a list field's value, trimmed; empty members are skipped,
-/// as §5.6.1.2 asks of a recipient. Commas inside quoted strings do not split.
+/// The members of a list field's value, trimmed. Empty members are skipped, as
+/// §5.6.1.2 requires. A comma inside a quoted string does not split.
 pub fn members(value: &str) -> impl Iterator<Item = &str> {
     split_outside_quotes(value, b',')
         .map(trim)
         .filter(|member| !member.is_empty())
 }
 
-/// Splits at `separator` (an ASCII byte) wherever it is not inside a quoted
-/// string. An unclosed quote runs to the end.
+/// Splits a text at each `separator` (an ASCII byte) that is not inside a
+/// quoted string. A quoted string without its end runs to the end of the text.
 pub fn split_outside_quotes(value: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
         let text = rest?;
         let end = end_of_member(text, separator);
-        // `end` is at an ASCII byte or the end, so both cuts are at character
-        // boundaries; `get` keeps that from being a matter of trust.
+        // `end` is the offset of an ASCII byte or the end of the text, so both
+        // offsets are character boundaries. `get` cannot panic in any case.
         let (member, after) = (text.get(..end)?, text.get(end + 1..));
         rest = after;
         Some(member)
@@ -39,25 +39,26 @@ fn end_of_member(text: &str, separator: u8) -> usize {
     text.len()
 }
 
-/// Whether a byte may stand in a token (RFC 9110 §5.6.2).
+/// Whether a byte is allowed in a token (RFC 9110 §5.6.2).
 pub fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether a text is a field's name as they are in use: letters, digits, `-`,
-/// `_` and `.`. A token may hold more (RFC 9110 §5.6.2), but a list with
-/// `'Accept'` or `X-*` in it means something else than these very names.
+/// Whether a text is a usual field name: letters, digits, `-`, `_` and `.`. A
+/// token allows more characters (RFC 9110 §5.6.2), but a list with `'Accept'`
+/// or `X-*` in it does not mean fields of exactly these names.
 pub fn is_field_name(name: &str) -> bool {
     let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     !name.is_empty() && name.bytes().all(valid)
 }
 
-/// Without optional whitespace around it (RFC 9110 §5.6.3: SP and HTAB).
+/// Removes optional whitespace (SP and HTAB, RFC 9110 §5.6.3) at both ends.
 pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The text of a quoted string without quotes and escapes; other text as it is.
+/// Removes the quotes and escapes of a quoted string. Returns any other text
+/// unchanged.
 pub fn unquote(text: &str) -> String {
     let Some(inner) = text
         .strip_prefix('"')

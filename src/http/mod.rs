@@ -1,6 +1,7 @@
-//! The protocol's own words: heads, fields, Cache-Control, dates, URLs.
+//! The HTTP protocol: heads, fields, Cache-Control, dates, URLs.
 //!
-//! Nothing here knows of Edgekeep, reads a clock or panics on any input.
+//! Nothing here depends on the other floors, reads a clock, or panics on any
+//! input.
 
 pub mod accept;
 pub mod cache_control;

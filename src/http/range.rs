@@ -3,7 +3,8 @@
 use super::fields::{Fields, is_unreadable};
 use super::{date, list};
 
-/// Bytes of a body, from `first` to `last`, both counted from 0 and included.
+/// A range of bytes of a body, from `first` to `last`, counted from 0 and both
+/// included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
     /// The first byte.
@@ -13,7 +14,7 @@ pub struct ByteRange {
 }
 
 impl ByteRange {
-    /// The same bytes, counted from `start` on.
+    /// The same bytes, relative to the offset `start`.
     pub fn from(self, start: u64) -> Self {
         Self {
             first: self.first.saturating_sub(start),
@@ -21,29 +22,29 @@ impl ByteRange {
         }
     }
 
-    /// How many bytes these are.
+    /// The number of bytes.
     pub fn length(self) -> u64 {
         self.last.saturating_sub(self.first).saturating_add(1)
     }
 }
 
-/// What a `Range` field asks of a body.
+/// The result of applying a `Range` field to a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ranges {
-    /// These, in ascending order and apart from each other.
+    /// Send these ranges. They are in ascending order and do not overlap.
     Parts(Vec<ByteRange>),
-    /// None of them lies in the body: 416.
+    /// No range is within the body: 416 (Range Not Satisfiable).
     Unsatisfiable,
-    /// Nothing that is answered here: the whole body (§14.2 allows to ignore
-    /// the field).
+    /// Send the whole body: the field is invalid or not supported, and §14.2
+    /// allows to ignore it.
     Whole,
 }
 
-/// How many parts of a body are sent at once. More are answered by the whole,
-/// which §14.2 recommends against requests that only cause work.
+/// The largest number of ranges in a response. A request for more gets the
+/// whole body, as §14.2 recommends against requests that only cause work.
 const PARTS_MAX: usize = 16;
 
-/// What `range` asks of a body of `length` bytes.
+/// Applies the value of `Range` to a body of `length` bytes.
 pub fn resolve(range: &str, length: u64) -> Ranges {
     let Some(specs) = byte_specs(range) else {
         return Ranges::Whole;
@@ -57,7 +58,7 @@ pub fn resolve(range: &str, length: u64) -> Ranges {
         };
         let bounds = (number(first), number(last));
         let part = match bounds {
-            // The end of nothing is satisfiable, but no part can be sent.
+            // The end of an empty body is satisfiable, but has no byte to send.
             (Ok(None), Ok(Some(1..))) if length == 0 => return Ranges::Whole,
             (Ok(None), Ok(Some(suffix))) => {
                 let first = length.saturating_sub(suffix);
@@ -89,15 +90,15 @@ pub fn resolve(range: &str, length: u64) -> Ranges {
     }
 }
 
-/// Whether a `Range` asks for some of the bytes, and not for all of them as
-/// players do at first.
+/// Whether a `Range` names a part of the body. `bytes=0-`, as players send it at
+/// first, is the whole body.
 pub fn asks_for_part(range: &str) -> bool {
     byte_specs(range).is_some_and(|specs| specs.trim() != "0-")
 }
 
-/// The strong validator of a response, which ties parts of one body together:
-/// a strong entity tag, or a Last-Modified that is older than the response
-/// (RFC 9110 §8.8.2.2; in the same second the body might change again).
+/// The strong validator of a response, by which ranges of one body can be
+/// combined: a strong entity tag, or a `Last-Modified` that is older than the
+/// response (RFC 9110 §8.8.2.2; in the same second the body might change again).
 pub fn strong_validator(fields: &Fields) -> Option<&str> {
     match fields.get("etag").map(list::trim) {
         Some(etag) if etag.starts_with('"') && !is_unreadable(etag) => Some(etag),
@@ -117,7 +118,8 @@ fn byte_specs(range: &str) -> Option<&str> {
     unit.trim().eq_ignore_ascii_case("bytes").then_some(specs)
 }
 
-/// Digits, or nothing. Too many of them mean as large as it gets.
+/// Parses a number, or nothing (`None`). A number that is too large becomes
+/// `u64::MAX`.
 fn number(digits: &str) -> Result<Option<u64>, ()> {
     let digits = list::trim(digits);
     if digits.is_empty() {
@@ -129,8 +131,8 @@ fn number(digits: &str) -> Result<Option<u64>, ()> {
     }
 }
 
-/// Whether `If-Range` lets a range of this stored response be sent: there is
-/// none, or it names the very response (§13.1.5).
+/// Whether `If-Range` allows a range of this stored response to be sent: the
+/// field is absent, or it is a strong validator of this response (§13.1.5).
 pub fn if_range_holds(request: &Fields, stored: &Fields) -> bool {
     let Some(wanted) = request.get("if-range").map(list::trim) else {
         return true;
@@ -138,7 +140,7 @@ pub fn if_range_holds(request: &Fields, stored: &Fields) -> bool {
     if wanted.starts_with('"') {
         return !is_unreadable(wanted) && stored.get("etag").map(list::trim) == Some(wanted);
     }
-    // Weak tags never match; a date matches only exactly, and only where it is
-    // a strong validator (§8.8.2.2).
+    // A weak tag never matches. A date must be equal as text, and be a strong
+    // validator (§8.8.2.2).
     strong_date(stored) == Some(wanted)
 }

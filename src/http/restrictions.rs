@@ -1,12 +1,12 @@
-//! The restrictive words of a caching field, wherever they stand in it.
+//! The restrictive words of a caching field, also outside of its grammar.
 //!
 //! Frameworks and administrators write `private; max-age=60` or
 //! `"private", max-age=60`. By the grammar of RFC 9111 §5.2 such a member is an
-//! unknown directive, which a cache ignores; then one reader's page would be
-//! stored for all. So what limits a cache counts as a word; what permits
-//! something counts in the grammar alone (`http::cache_control`).
+//! unknown directive, which a cache ignores; a page for one user would then be
+//! stored for all. So a restrictive directive counts wherever its word occurs.
+//! A permissive one counts only in the grammar (`http::cache_control`).
 
-/// Which restrictive words a text holds.
+/// Which restrictive words a text contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restrictions {
     /// `private`
@@ -19,14 +19,14 @@ pub struct Restrictions {
     pub revalidate: bool,
     /// `must-understand`
     pub must_understand: bool,
-    /// `max-age` or `s-maxage`: a lifetime that cannot be read, which RFC 9111
-    /// §4.2.1 has taken for stale.
+    /// `max-age` or `s-maxage`: a lifetime that cannot be read. RFC 9111 §4.2.1
+    /// encourages caches to treat such a response as stale.
     pub lifetime: bool,
 }
 
 impl Restrictions {
-    /// Adds the words of a text. A word is a run of letters, digits, `-` and
-    /// `_`, in any case: `x-private` and `no-store-remote` are other words.
+    /// Adds the restrictive words of a text. A word is a run of letters, digits,
+    /// `-` and `_`, in any case: `x-private` and `no-store-remote` do not count.
     pub fn scan(&mut self, text: &str) {
         for word in text.split(|c: char| !is_of_word(c)) {
             self.add(word);
@@ -44,8 +44,8 @@ impl Restrictions {
     }
 }
 
-/// Whether a character is part of a directive's name as it is in use. RFC 9110
-/// §5.6.2 has more in a token, such as `'`, which people take for a quote.
+/// Whether a character occurs in the usual names of directives. RFC 9110 §5.6.2
+/// allows more in a token, such as `'`, which people use as a quote.
 pub fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }

@@ -1,10 +1,10 @@
 //! Absolute http(s) URLs and their normal form (RFC 3986 §6.2.2).
 //!
-//! `fetch` reads addresses by the URL standard (WHATWG), which takes `\` for
-//! `/` and resolves dot segments. What it would ask for is what must be ruled,
-//! keyed and purged, so URLs are read in the same way here; an address that
-//! the standard reads as another host, such as `127.1`, is none. A test
-//! compares both with the runtime (`tests/workerd/addresses.test.mjs`).
+//! `fetch` parses URLs by the URL standard (WHATWG), which reads `\` as `/` and
+//! resolves dot segments. Rules, keys and purges must see the URL that `fetch`
+//! would request, so this module parses in the same way. It refuses a host that
+//! the standard would convert to another one, such as `127.1`. A test compares
+//! both parsers in the runtime (`tests/workerd/addresses.test.mjs`).
 
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -13,41 +13,41 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 /// An absolute `http` or `https` URL. Scheme and host are lower-case, a
-/// default port is dropped, and the path has neither `\` nor dot segments. Its
-/// escapes and the query are as they came until [`canonical_path`] and
-/// [`canonical_parameter`] are asked.
+/// default port is dropped, and the path has neither `\` nor dot segments. The
+/// escapes of the path, and the query, are unchanged; [`canonical_path`] and
+/// [`canonical_parameter`] normalize them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// Host without a dot at its end, with `:port` unless it is the scheme's
+    /// The host without a final dot, with `:port` unless that is the scheme's
     /// default.
     pub host: String,
     /// The path, beginning with `/`.
     pub path: String,
-    /// What follows the first `?`, without it; `None` if there is no `?`.
+    /// The text after the first `?`; `None` if there is no `?`.
     pub query: Option<String>,
 }
 
-/// Why a text is not a URL that Edgekeep can use.
+/// Why a text is not a URL that Edgekeep accepts.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// It does not begin with `http://` or `https://`.
     #[error("must begin with http:// or https://")]
     Scheme,
-    /// The host is missing, or holds characters that no host has.
+    /// The host is missing, or contains characters that no host has.
     #[error("has no valid host name")]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("has an invalid port")]
     Port,
-    /// It holds a user name or password, which no cache key may.
+    /// It contains a user name or password, which must not be in a cache key.
     #[error("must not hold a user name")]
     UserInfo,
 }
 
 impl Url {
-    /// Reads an absolute URL. A fragment is dropped.
+    /// Parses an absolute URL, and drops its fragment.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -73,8 +73,8 @@ impl Url {
         })
     }
 
-    /// The URL that a reference means here (RFC 3986 §5.2); `None` for one
-    /// that is no http(s) URL.
+    /// Resolves a reference against this URL (RFC 3986 §5.2). `None` if the
+    /// result is not an http(s) URL.
     pub fn join(&self, reference: &str) -> Option<Self> {
         let reference = cleaned(reference.trim());
         let reference = reference.split('#').next().unwrap_or_default();
@@ -108,7 +108,7 @@ impl Url {
         })
     }
 
-    /// The URL as text, as `to_string` makes it, by the shortest way.
+    /// The URL as text: the same as `to_string`, but faster.
     pub fn to_text(&self) -> String {
         let mut text = [self.scheme, "://", &self.host, &self.path].concat();
         if let Some(query) = &self.query {
@@ -118,7 +118,7 @@ impl Url {
         text
     }
 
-    /// Path and query, as asked for.
+    /// Path and query, joined by `?`.
     pub fn path_and_query(&self) -> String {
         let path = &self.path;
         match &self.query {
@@ -127,7 +127,7 @@ impl Url {
         }
     }
 
-    /// Whether both have one scheme, host and port (RFC 6454 §5).
+    /// Whether both have the same scheme, host and port (RFC 6454 §5).
     pub fn same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.host == other.host
     }
@@ -138,7 +138,7 @@ impl Url {
     }
 }
 
-/// A text without what the URL standard drops: tabs and line breaks.
+/// Removes the tabs and line breaks of a text, as the URL standard does.
 fn cleaned(text: &str) -> Cow<'_, str> {
     match text.contains(['\t', '\n', '\r']) {
         false => Cow::Borrowed(text),
@@ -146,7 +146,7 @@ fn cleaned(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A path with `/` for each `\`.
+/// Replaces each `\` of a path by `/`.
 fn slashed(path: &str) -> Cow<'_, str> {
     match path.contains('\\') {
         false => Cow::Borrowed(path),
@@ -154,10 +154,10 @@ fn slashed(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// A path as the URL standard reads it, but for its percent-encoding.
+/// A path in the URL standard's form, but with its percent-encoding unchanged.
 fn standard_path(path: &str) -> String {
     let path = slashed(path);
-    // Nearly all are.
+    // Nearly all paths begin with `/` and have no dot segment.
     let may_have_dots = path.contains("/.") || path.contains("/%2");
     match path.starts_with('/') {
         true if !may_have_dots => path.into_owned(),
@@ -172,7 +172,7 @@ impl fmt::Display for Url {
     }
 }
 
-/// `host` without a `:port`. The brackets of an IPv6 address stay.
+/// Returns `host` without `:port`. The brackets of an IPv6 address stay.
 pub fn host_name(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -180,7 +180,7 @@ pub fn host_name(host: &str) -> &str {
     }
 }
 
-/// Host and port of an authority, lower-case, without the default port.
+/// The canonical host and port of an authority, without the default port.
 fn authority_of(scheme: &str, authority: &str) -> Result<String, UrlError> {
     if authority.contains('@') {
         return Err(UrlError::UserInfo);
@@ -205,16 +205,18 @@ fn authority_of(scheme: &str, authority: &str) -> Result<String, UrlError> {
     }
 }
 
-/// A host name without a port in the spelling of the URL standard, and without
-/// a dot at its end: lower-case, IPv6 addresses in brackets at their shortest.
-/// `None` for what is no host name: letters, digits, `-` and `_` in labels that
-/// are not empty. Names in other scripts must come in their `xn--` form.
+/// Converts a host name (without a port) to the form of the URL standard, and
+/// drops a final dot: lower case, IPv6 addresses in brackets in their shortest
+/// form. `None` if it is not a host name: its labels must be non-empty and
+/// consist of letters, digits, `-` and `_`. Names in other scripts must be in
+/// `xn--` form.
 pub fn canonical_host(name: &str) -> Option<String> {
     if let Some(address) = name.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
         return Some(match address.to_ipv4_mapped() {
             None => format!("[{address}]"),
-            // Which Rust prints otherwise than the standard.
+            // Rust prints an IPv4-mapped address in another form than the
+            // standard.
             Some(_) => {
                 let [.., high, low] = address.segments();
                 format!("[::ffff:{high:x}:{low:x}]")
@@ -224,12 +226,13 @@ pub fn canonical_host(name: &str) -> Option<String> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let mut labels = name.split('.');
-    // 253 characters are the longest DNS name (RFC 1035 §2.3.4).
+    // A DNS name has at most 253 characters (RFC 1035 §2.3.4).
     if name.len() > 253 || !labels.all(|label| !label.is_empty() && label.bytes().all(valid)) {
         return None;
     }
-    // The standard takes a name whose last label is a number for an IPv4
-    // address, however that is written: `127.1`, `0x7f.1`, `2130706433`.
+    // The standard reads a name whose last label is a number as an IPv4
+    // address, in any notation: `127.1`, `0x7f.1`, `2130706433`. Only the usual
+    // notation is accepted here.
     let last = name.rsplit('.').next().unwrap_or_default();
     let is_number = last.bytes().all(|b| b.is_ascii_digit())
         || last
@@ -239,16 +242,15 @@ pub fn canonical_host(name: &str) -> Option<String> {
     readable.then_some(name)
 }
 
-/// A pattern of host names with `*` in the spelling of [`canonical_host`].
+/// Normalizes a pattern of host names (with `*`) as [`canonical_host`] does.
 pub fn host_pattern(pattern: &str) -> String {
     let pattern = pattern.strip_suffix('.').unwrap_or(pattern);
     pattern.to_ascii_lowercase()
 }
 
-/// A path in its normal form: percent-encoding canonical, `/` for `\`, dot
-/// segments removed. Two paths that some server may tell apart stay apart:
-/// `//`, `%2F`, `%5C`, `;` and an incomplete escape (`%zz`) are left as they
-/// are.
+/// Normalizes a path: canonical percent-encoding, `/` for `\`, no dot segments.
+/// Two paths that a server may distinguish stay different: `//`, `%2F`, `%5C`,
+/// `;` and an incomplete escape (`%zz`) are unchanged.
 pub fn canonical_path(path: &str) -> String {
     let escaped = canonical_path_pattern(path);
     match escaped.starts_with('/') && !escaped.contains("/.") {
@@ -257,23 +259,25 @@ pub fn canonical_path(path: &str) -> String {
     }
 }
 
-/// A path pattern with `*` in the spelling of [`canonical_path`].
+/// Normalizes a path pattern (with `*`) as [`canonical_path`] does, but keeps
+/// dot segments.
 pub fn canonical_path_pattern(pattern: &str) -> String {
     canonical_piece(&slashed(pattern), |b| {
         is_unreserved(b) || is_path_reserved(b)
     })
 }
 
-/// One query parameter in its normal form.
+/// Normalizes the percent-encoding of one query parameter.
 pub fn canonical_parameter(text: &str) -> String {
     canonical_piece(text, |b| is_unreserved(b) || is_query_reserved(b))
 }
 
-/// Escapes in upper case; escapes of unreserved characters undone
-/// (RFC 3986 §6.2.2.1 and .2); bytes that may not stand in a URI escaped.
+/// Normalizes percent-encoding: escapes in upper case, unreserved characters
+/// unescaped (RFC 3986 §6.2.2.1 and .2), and every byte escaped for which
+/// `may_stand` is false.
 fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    // Nearly all are in their normal form as they come.
+    // Nearly all texts are in normal form already.
     if text.bytes().all(|byte| byte != b'%' && may_stand(byte)) {
         return text.to_owned();
     }
@@ -289,12 +293,12 @@ fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
                 Some(meant) => {
                     bytes = rest.get(2..).unwrap_or_default();
                     byte = meant;
-                    // A digit that would make an escape of a stray `%` stays
-                    // escaped: `%%341` is not `%41`.
+                    // A digit that would complete a stray `%` to an escape
+                    // stays escaped: `%%341` is not `%41`.
                     escape = !is_unreserved(meant)
                         || (meant.is_ascii_hexdigit() && would_complete(&canonical));
                 }
-                // A stray `%` stays one: escaping it would merge it with `%25`.
+                // A stray `%` is unchanged: escaped, it would equal `%25`.
                 None => escape = false,
             }
         }
@@ -309,15 +313,15 @@ fn canonical_piece(text: &str, may_stand: impl Fn(u8) -> bool) -> String {
     canonical
 }
 
-/// A piece with its escapes undone; `None` if that is no UTF-8. A stray `%`
-/// stays one.
+/// Decodes the escapes of a text. `None` if the result is not UTF-8. A stray
+/// `%` is unchanged.
 pub fn decoded(text: &str) -> Option<String> {
     let plain = percent_decode_str(text).decode_utf8().ok()?;
     Some(plain.into_owned())
 }
 
-/// Whether a hexadecimal digit put after this text would make a new escape of
-/// a stray `%`.
+/// Whether a hexadecimal digit after this text would be read as part of an
+/// escape, because the text ends with a stray `%` or with `%` and one digit.
 fn would_complete(text: &str) -> bool {
     text.rsplit_once('%')
         .is_some_and(|(_, after)| after.len() < 2 && after.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -335,13 +339,13 @@ fn escaped_byte(after_percent: &[u8]) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-/// RFC 3986 §2.3.
+/// Whether a byte is unreserved (RFC 3986 §2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// What else may stand unescaped in a path: sub-delims, `:`, `@` and `/`
-/// (RFC 3986 §3.3).
+/// Whether a reserved byte is allowed unescaped in a path: sub-delims, `:`, `@`
+/// and `/` (RFC 3986 §3.3).
 fn is_path_reserved(byte: u8) -> bool {
     matches!(
         byte,
@@ -361,14 +365,15 @@ fn is_path_reserved(byte: u8) -> bool {
     )
 }
 
-/// In a query `?` may stand too (RFC 3986 §3.4), and the backslash, which
-/// `fetch` leaves as it is there. It escapes `'`, so `'` is `%27`.
+/// Whether a reserved byte is allowed unescaped in a query: as in a path, and
+/// `?` (RFC 3986 §3.4) and `\`, which `fetch` does not change in a query. `'`
+/// is not: `fetch` escapes it to `%27`.
 fn is_query_reserved(byte: u8) -> bool {
     matches!(byte, b'?' | b'\\') || (is_path_reserved(byte) && byte != b'\'')
 }
 
-/// RFC 3986 §5.2.4, for a path that begins with `/`. As in the URL standard, a
-/// dot may be escaped.
+/// Removes the dot segments of a path that begins with `/` (RFC 3986 §5.2.4).
+/// As in the URL standard, a dot may be escaped.
 fn remove_dot_segments(path: &str) -> String {
     let is_one = |segment: &str| segment == "." || segment.eq_ignore_ascii_case("%2e");
     let is_two = |segment: &str| {

@@ -1,9 +1,9 @@
-//! Tags that carry others along: a purge of one article is a purge of the
-//! pages that list it.
+//! Cascades: the purge of one tag also purges other tags. For example, the purge
+//! of an article also purges the pages that list it.
 //!
-//! `tag = "article:*"`, `carries = ["home", "feed"]`: an order that names
-//! `article:7` purges `home` and `feed` too, and what these carry. That this
-//! ends is checked when the settings are read.
+//! With `tag = "article:*"`, `carries = ["home", "feed"]`, an order that names
+//! `article:7` also purges `home` and `feed`, and the tags that these carry.
+//! Cycles are refused when the settings are read.
 
 use super::error::{RulesError, wrong};
 use super::settings::CascadeSettings;
@@ -11,30 +11,30 @@ use crate::cache::matching::glob::Glob;
 use crate::cache::matching::tag::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
 use std::collections::{HashMap, HashSet};
 
-/// How many cascades there may be. Each costs a glob match for each tag of an
-/// order: 50 x 1,000 matches of some 50 ns are 3 ms.
+/// The largest number of cascades. Each costs a glob match for each tag of an
+/// order: 50 x 1,000 matches of about 50 ns are 3 ms.
 const CASCADES_MAX: usize = 50;
 
-/// How many tags one of them may carry. 50 x 20 = 1,000 carried tags at most
-/// double what an order writes to the ledger.
+/// The largest number of tags that a cascade carries. 50 x 20 = 1,000 carried
+/// tags at most double what an order writes to the ledger.
 const CARRIES_MAX: usize = 20;
 
-/// How many steps a tag may carry others by.
+/// The largest number of steps from a tag to a tag that its purge also purges.
 pub const CASCADE_DEPTH_MAX: usize = 8;
 
-/// The longest list of what carried what, in bytes of its tags: as much again
-/// as half an order in each receipt.
+/// The largest cascade of an order, in bytes of all tags in [`Carried`]: in a
+/// receipt, it adds as much as half an order.
 pub const CASCADE_BYTES_MAX: usize = 64 * 1024;
 
-/// Which tags have carried which others.
+/// The tags of an order that carry others, each with the tags that it carries.
 pub type Carried = Vec<(String, Vec<String>)>;
 
-/// The cascades, in the order of the settings.
+/// The checked cascades, in the order of the settings.
 #[derive(Debug, Default)]
 pub struct Cascades(Vec<(Glob, Vec<String>)>);
 
 impl Cascades {
-    /// Checks the settings; errors name the path.
+    /// Checks the settings. Errors contain the path of the field.
     pub fn check(settings: &[CascadeSettings]) -> Result<Self, RulesError> {
         if settings.len() > CASCADES_MAX {
             return Err(wrong(
@@ -75,7 +75,8 @@ impl Cascades {
         Ok(cascades)
     }
 
-    /// Checks that following what carries what always ends, and soon.
+    /// Checks that no cascade has a cycle or more than
+    /// [`CASCADE_DEPTH_MAX`] steps.
     fn check_ends(&self) -> Result<(), RulesError> {
         let mut known = HashMap::new();
         for (at, (_, carries)) in self.0.iter().enumerate() {
@@ -93,8 +94,9 @@ impl Cascades {
         Ok(())
     }
 
-    /// By how many steps the last tag of the trail carries others. `known`
-    /// remembers them, so that each tag is looked at once.
+    /// The number of steps from the last tag of `trail` to the furthest tag
+    /// that it carries. `known` caches the results, so that each tag is visited
+    /// once.
     fn steps<'a>(
         &'a self,
         trail: &mut Vec<&'a str>,
@@ -127,7 +129,7 @@ impl Cascades {
         Ok(steps)
     }
 
-    /// What a tag carries at once; a tag may stand there twice.
+    /// The tags that a tag carries in one step, possibly with duplicates.
     fn carried_by(&self, tag: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -135,9 +137,9 @@ impl Cascades {
             .flat_map(|(_, carries)| carries.iter().map(String::as_str))
     }
 
-    /// All that these tags carry along, in the order in which it is found, and
-    /// in `cascade` which tag carried which others. `None` if that is longer
-    /// than [`CASCADE_BYTES_MAX`].
+    /// All tags that these tags carry, in the order in which they are found.
+    /// Appends to `cascade` which tag carries which others. `None` if that
+    /// would be longer than [`CASCADE_BYTES_MAX`].
     pub fn expand<'a>(
         &'a self,
         tags: impl Iterator<Item = &'a str>,

@@ -1,4 +1,5 @@
-//! Compiling a rule: what it says, what it inherits, and the defaults, checked.
+//! Compiles a rule: checks its own settings, those that it inherits, and the
+//! defaults, and combines them.
 
 use super::error::{RulesError, within, wrong};
 use super::rule::Source;
@@ -8,28 +9,28 @@ use super::url_match::Scope;
 use crate::cache::matching::glob::Glob;
 use crate::http::url;
 
-/// How many names a list may hold.
+/// The largest number of names in a list.
 const NAMES_MAX: usize = 200;
-/// The longest time a setting may name: 10 years, far from any overflow.
+/// The longest time of a setting: 10 years, far from any overflow.
 const SECONDS_MAX: u64 = 315_360_000;
 
-/// The statuses by which an origin fails where no rule names others: those of
-/// RFC 5861 §4, and those by which Cloudflare says, in a routed zone, that it
-/// could not reach the server.
+/// The default of `error_statuses`: those of RFC 5861 §4, and those that
+/// Cloudflare sends in a routed zone if it cannot reach the server.
 const ERROR_STATUSES: [u16; 13] = [
     500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530,
 ];
 
-/// An error that says nothing of its lifetime is asked for again after so many
-/// seconds, if there is no rule: for crawlers it is a relief, and for who has
-/// just made the page it is not long.
+/// The default of `negative_ttl`: the lifetime in seconds of errors that name
+/// none. It is long enough to spare the origin when crawlers repeat a request,
+/// and short for an author who has just created the page.
 const NEGATIVE_TTL: [(u16, u64); 2] = [(404, 10), (410, 10)];
 
-/// An entry of less use would be gone before most data centres see it: KV
-/// shows what was written only after a minute or so.
+/// The default of `kv_min_ttl`. KV shows a write elsewhere after about a minute;
+/// an entry with a shorter lifetime would expire before most data centres can
+/// read it.
 const KV_MIN_TTL: u64 = 60;
 
-/// A rule's settings, and under them those that it inherits.
+/// The settings of a rule, then those that it inherits, by precedence.
 struct Reader<'a> {
     at: &'a str,
     layers: &'a [&'a RuleSettings],
@@ -86,8 +87,8 @@ impl Reader<'_> {
     }
 }
 
-/// Compiles the rule for `scope`: of `layers`, the first that says something
-/// of a field decides. `origin_timeout_seconds` holds where none says one.
+/// Compiles the rule for `scope`. The first of `layers` that sets a field
+/// decides it. `origin_timeout_seconds` is the default of `origin_timeout`.
 pub(crate) fn compile(
     at: &str,
     scope: Scope,
@@ -187,12 +188,11 @@ fn globs(
     Ok(names.iter().map(|name| Glob::new(name)).collect())
 }
 
-/// Stands in a list of `bypass_cookies` for all of the default. No cookie has
-/// this name: `@` is no character of a token (RFC 9110 §5.6.2).
+/// In a list of `bypass_cookies`, includes the whole default list. No cookie has
+/// this name: `@` is not allowed in a token (RFC 9110 §5.6.2).
 const DEFAULT_LIST: &str = "@default";
 
-/// The cookies that a list of `bypass_cookies` names, and whether those of the
-/// default count as well.
+/// The patterns of `bypass_cookies`, and whether the default list also applies.
 fn bypass_cookies(read: &Reader<'_>) -> Result<(Vec<Glob>, bool), RulesError> {
     let Some(names) = read.get(|r| &r.bypass_cookies) else {
         return Ok((Vec::new(), true));
@@ -264,7 +264,7 @@ fn query(read: &Reader<'_>) -> Result<Query, RulesError> {
     })
 }
 
-/// A test of a name, and what to say when it fails.
+/// A check of a name; the error says what is wrong with it.
 type NameCheck = fn(&str) -> Result<(), &'static str>;
 
 fn checked_names(path: &str, list: &[String], check: NameCheck) -> Result<Vec<String>, RulesError> {
@@ -277,7 +277,8 @@ fn checked_names(path: &str, list: &[String], check: NameCheck) -> Result<Vec<St
     Ok(list.to_vec())
 }
 
-/// Field names and cookie names are tokens (RFC 9110 §5.6.2); `*` is one too.
+/// Checks that a name of a field or cookie is a token (RFC 9110 §5.6.2), with
+/// at most 256 bytes. `*` is a token character, so patterns pass.
 fn is_token(name: &str) -> Result<(), &'static str> {
     let valid = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if !name.is_empty() && name.len() <= 256 && name.bytes().all(valid) {
@@ -297,8 +298,8 @@ fn is_tag(tag: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Fields that Edgekeep sets itself, answers itself, or that decide whether a
-/// request is cached at all; as part of a key they would mislead.
+/// Whether a field must not be in a key, because Edgekeep sets it, answers it
+/// itself, or decides by it whether a request may use the cache.
 fn is_never_keyed(name: &str) -> bool {
     const NAMES: [&str; 13] = [
         "*",

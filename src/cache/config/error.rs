@@ -1,16 +1,16 @@
-//! What is wrong with the settings, and where.
+//! The error of invalid settings.
 
-/// What is wrong with the settings, and where.
+/// An error in the settings: where it is, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct RulesError {
     /// Path of the field, such as `rules[2].edge_ttl`.
     pub path: String,
-    /// What is wrong there, and what would be right.
+    /// What is wrong there, and what would be valid.
     pub problem: String,
 }
 
-/// An error at a path of the settings.
+/// Makes an error for a path of the settings.
 pub fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
     RulesError {
         path: path.to_owned(),
@@ -18,7 +18,7 @@ pub fn wrong(path: &str, problem: impl Into<String>) -> RulesError {
     }
 }
 
-/// A number within limits, or its default.
+/// Returns a number or its default, if it is within limits; otherwise an error.
 pub fn within(
     path: &str,
     value: Option<u64>,

@@ -1,8 +1,8 @@
-//! What is still done while the settings are bad: requests pass.
+//! Rules for invalid settings: every request passes to its origin.
 //!
-//! Half of the settings could show one visitor's page to another, or a page
-//! that was purged. So nothing is looked up and nothing stored; but readers
-//! get their pages from the origin, whole, if it is certain which that is.
+//! If only a part of the settings applied, the cache could serve one user's page
+//! to another, or a purged page. So nothing is looked up or stored. Requests go
+//! to the origin whole, if the settings still name it without doubt.
 
 use super::rules::Rules;
 use super::settings::{OriginSettings, RuleSettings, Settings};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
-/// The fields of [`Settings`]. A test compares them with the struct.
+/// The names of the fields of [`Settings`]. A test compares them with the struct.
 const FIELDS: [&str; 19] = [
     "max_purge_lag",
     "on_ledger_outage",
@@ -35,7 +35,7 @@ const FIELDS: [&str; 19] = [
     "warm",
 ];
 
-/// The fields that say where requests go. The others are not read.
+/// The settings that select the origin. The others are not read.
 #[derive(Default, Deserialize)]
 #[serde(remote = "Self", default)]
 struct OriginFields {
@@ -47,10 +47,10 @@ struct OriginFields {
 json_object!(OriginFields);
 
 impl Rules {
-    /// Rules by which every request passes to its origin, made of settings
-    /// that [`Rules::read_json`] has refused. `None` if they leave doubt where
-    /// that is: they are no table, or say it badly, or have a field of a name
-    /// that is not known, which may have been meant to say it.
+    /// Rules by which every request passes to its origin, from settings that
+    /// [`Rules::read_json`] has refused. `None` if the origin is in doubt: the
+    /// settings are not a table, `origin` or `origins` is invalid, or a field
+    /// has an unknown name, which may be a misspelt `origin`.
     pub fn passing(json: &str) -> Option<Self> {
         let members: BTreeMap<String, IgnoredAny> = json_object::read(json).ok()?;
         if !members.keys().all(|name| FIELDS.contains(&name.as_str())) {

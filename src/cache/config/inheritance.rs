@@ -1,7 +1,7 @@
-//! What lies beneath a rule: a field is looked for in the user's rule, then in
-//! the profile's rule for the same URL, then in the user's defaults, then in
-//! the profile's. All of it is put together when settings are read, so that a
-//! request finds its rule whole.
+//! What a rule inherits. A field comes from the first of these that sets it: the
+//! user's rule, the profile's rule for the same URL, the user's defaults, the
+//! profile's defaults. All are combined when the settings are read, so that a
+//! request needs one lookup of a complete rule.
 
 use super::compile::compile;
 use super::error::{RulesError, wrong};
@@ -13,22 +13,22 @@ use super::url_match::Scope;
 use crate::cache::profiles::profile::{PROFILES, Profile};
 use std::rc::Rc;
 
-/// The rules in the order in which they are tried, and what holds where none
-/// matches.
+/// Compiles all rules, in the order in which they are tried, and the rule for
+/// URLs that none of them matches.
 pub(crate) fn compile_all(
     settings: &Settings,
     origin_timeout_seconds: u64,
 ) -> Result<(Vec<Rc<Rule>>, Rc<Rule>), RulesError> {
     let defaults = &settings.defaults;
-    let shelf = Shelf::of(settings)?;
+    let loaded = LoadedProfiles::of(settings)?;
     let none = RuleSettings::default();
-    let base = shelf.get(settings.profile.as_deref());
+    let base = loaded.get(settings.profile.as_deref());
     let under = base.map_or(&none, |profile| &profile.defaults);
     let compile = |at: &str, scope: Scope, layers: &[&RuleSettings], source: Source| {
         let rule = compile(at, scope, layers, origin_timeout_seconds)?;
         Ok(Rc::new(Rule { source, ..rule }))
     };
-    let source = |own, profile: Option<&Loaded>, beneath| Source {
+    let source = |own, profile: Option<&LoadedProfile>, beneath| Source {
         own,
         profile: profile.map(|loaded| loaded.profile),
         beneath,
@@ -46,7 +46,7 @@ pub(crate) fn compile_all(
         }
         let scope = Scope::of(rule);
         let profile = match &rule.profile {
-            Some(name) => shelf.get(Some(name)),
+            Some(name) => loaded.get(Some(name)),
             None => base,
         };
         let under = profile.map_or(&none, |profile| &profile.defaults);
@@ -69,34 +69,35 @@ pub(crate) fn compile_all(
     Ok((rules, fallback))
 }
 
-/// A profile that is in use, read.
+/// A profile that the settings use, with its parsed settings.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    /// Which it is.
+pub(crate) struct LoadedProfile {
+    /// The profile.
     pub profile: &'static Profile,
-    /// What holds where none of its rules does.
+    /// Its defaults.
     pub defaults: RuleSettings,
-    /// Those that may match a URL, in order.
+    /// Its rules, in order.
     pub rules: Vec<RuleSettings>,
 }
 
-/// The profiles that settings use, each read once.
+/// The profiles that the settings use, each parsed once.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf(Vec<Loaded>);
+pub(crate) struct LoadedProfiles(Vec<LoadedProfile>);
 
-impl Shelf {
-    /// Reads what `settings` name. Errors list the names there are.
+impl LoadedProfiles {
+    /// Loads the profiles that `settings` name. The error for an unknown name
+    /// lists the valid ones.
     pub fn of(settings: &Settings) -> Result<Self, RulesError> {
-        let mut shelf = Self::default();
-        shelf.add("profile", settings.profile.as_deref())?;
+        let mut loaded = Self::default();
+        loaded.add("profile", settings.profile.as_deref())?;
         for (at, rule) in settings.rules.iter().enumerate() {
-            shelf.add(&format!("rules[{at}].profile"), rule.profile.as_deref())?;
+            loaded.add(&format!("rules[{at}].profile"), rule.profile.as_deref())?;
         }
-        Ok(shelf)
+        Ok(loaded)
     }
 
-    /// The profile of this name, if there is a name.
-    pub fn get(&self, name: Option<&str>) -> Option<&Loaded> {
+    /// The loaded profile of this name; `None` without a name.
+    pub fn get(&self, name: Option<&str>) -> Option<&LoadedProfile> {
         self.0
             .iter()
             .find(|loaded| Some(loaded.profile.name) == name)
@@ -115,7 +116,7 @@ impl Shelf {
         let Settings {
             defaults, rules, ..
         } = read_settings(profile.json)?;
-        self.0.push(Loaded {
+        self.0.push(LoadedProfile {
             profile,
             defaults,
             rules,

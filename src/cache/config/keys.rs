@@ -1,6 +1,6 @@
-//! The keys that sign purge orders, as far as the settings name them: what
-//! each may purge, and where its secrets lie. The secrets themselves are
-//! `flow::isolate::credentials`' business.
+//! The keys that sign purge orders, as the settings describe them: what each may
+//! purge, and which variable contains its secrets. `flow::isolate::credentials`
+//! reads the secrets.
 
 use super::error::{RulesError, wrong};
 use super::settings::{KeySettings, MaySettings};
@@ -8,43 +8,44 @@ use crate::cache::matching::key_scope::{KeyScope, SCOPE_BYTES_MAX};
 use crate::cache::matching::tag::is_tag;
 use crate::http::url;
 
-/// How many keys there may be, beside the default one. An order is checked
-/// against all of them: 20 keys of 4 secrets, and 1.3 ms for the HMAC of
-/// 128 KiB, are 0.1 s at worst.
+/// The largest number of keys, beside the default one. An order is checked
+/// against all of them. At worst, 20 keys x 4 secrets x 1.3 ms (the HMAC of
+/// 128 KiB) are 0.1 s.
 const KEYS_MAX: usize = 20;
 
-/// How many patterns a list of a key may hold.
+/// The largest number of patterns in a list of a key.
 const PATTERNS_MAX: usize = 50;
 
-/// The key whose secrets are in [`DEFAULT_SECRET`]. It may do anything.
+/// The name of the key whose secrets are in [`DEFAULT_SECRET`]. It has all
+/// permissions.
 pub const DEFAULT_KEY: &str = "default";
 
-/// The variable with the default key's secrets.
+/// The name of the variable with the default key's secrets.
 pub const DEFAULT_SECRET: &str = "PURGE_SECRETS";
 
-/// A key as the settings name it.
+/// A key, checked.
 #[derive(Clone, Debug)]
 pub struct KeyRule {
-    /// Its name, which receipts tell.
+    /// Its name, as in receipts.
     pub name: String,
-    /// The variable that holds its secrets.
+    /// The name of the variable that contains its secrets.
     pub secret: String,
     /// What it may purge.
     pub permit: Permit,
-    /// Whether it may read what others ordered.
+    /// Whether it may read the receipts of other keys.
     pub admin: bool,
 }
 
 /// What a key may purge.
 #[derive(Clone, Debug)]
 pub enum Permit {
-    /// Whatever there is.
+    /// Everything, by any selector.
     Anything,
-    /// What fits one of these.
+    /// The selectors within a scope.
     Only {
-        /// Host names, by which URLs, prefixes and hosts are judged, and tags.
+        /// The patterns of hosts (for URLs, prefixes and hosts) and of tags.
         scope: KeyScope,
-        /// Whether everything at once.
+        /// Whether the key may also purge everything at once.
         everything: bool,
     },
 }
@@ -62,8 +63,8 @@ impl KeyRule {
 }
 
 impl Permit {
-    /// What the marks of an order widen to where there are too many of them;
-    /// `None` is everything.
+    /// The scope to which the oldest purges of a key widen if there are too
+    /// many live selectors; `None` is everything.
     pub fn scope(&self) -> Option<&KeyScope> {
         match self {
             Self::Anything
@@ -75,7 +76,8 @@ impl Permit {
     }
 }
 
-/// Checks the keys of the settings; errors name the path.
+/// Checks the keys of the settings. The result starts with the default key.
+/// Errors contain the path of the field.
 pub fn check(settings: &[KeySettings]) -> Result<Vec<KeyRule>, RulesError> {
     if settings.len() > KEYS_MAX {
         return Err(wrong("keys", format!("more than {KEYS_MAX} keys")));
@@ -151,7 +153,7 @@ fn permit(path: &str, may: Option<&MaySettings>) -> Result<Permit, RulesError> {
     })
 }
 
-/// A host name without a port, with `*` for any run of characters.
+/// Whether a text is a host name without a port, possibly with `*`.
 fn is_host_pattern(pattern: &str) -> bool {
     let name = pattern.replace('*', "x");
     url::host_name(&name) == name && url::canonical_host(&name).is_some()

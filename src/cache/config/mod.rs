@@ -1,4 +1,5 @@
-//! Settings: what they may say, how they are checked, and the rules they become.
+//! Settings: their format, their checks, and the rules into which they are
+//! compiled.
 
 pub mod cascade;
 pub mod compile;

@@ -1,9 +1,9 @@
-//! What keeps an origin from being asked too much: its limits, as settings.
+//! The limits that protect an origin from overload, as settings.
 
 use super::error::{RulesError, within};
 use super::settings::ProtectionSettings;
 
-/// Limits that each isolate keeps for each origin.
+/// The limits that each isolate applies to each origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protection {
     /// See [`ProtectionSettings::breaker_failures`].
@@ -19,7 +19,7 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// Checks the settings.
+    /// Checks the settings, and applies their defaults.
     pub fn check(settings: &ProtectionSettings) -> Result<Self, RulesError> {
         let number = |name: &str, value, default, limits, unit: &str| {
             within(&format!("protection.{name}"), value, default, limits, unit)

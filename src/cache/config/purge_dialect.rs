@@ -1,15 +1,15 @@
-//! The caches whose purge calls a rule can accept.
+//! The dialects of purge calls: other caches whose calls a rule can accept.
 
-/// Whose words.
+/// The dialect of a purge call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// `PURGE <url>` and `BAN` (`cache::purge::varnish`).
     Varnish,
-    /// `POST /service/<id>/purge` and its kin.
+    /// `POST /service/<id>/purge` and related calls.
     Fastly,
     /// `POST /client/v4/zones/<id>/purge_cache`
     Cloudflare,
-    /// Orders to our own address, signed as GitHub signs its webhooks.
+    /// Orders to Edgekeep's own URL, signed as GitHub signs its webhooks.
     Github,
 }
 

@@ -1,5 +1,5 @@
-//! Reads settings from JSON: what the derived `Deserialize` of `settings`
-//! leaves open, and the words of errors.
+//! Reads settings from JSON: the parts of `Deserialize` that `settings` does not
+//! derive, and the texts of errors.
 
 use super::error::{RulesError, wrong};
 use super::purge_dialect::Dialect;
@@ -27,8 +27,8 @@ json_object!(
     RuleSettings,
 );
 
-/// Reads settings without checking their ranges. Errors name the field's path,
-/// or `EDGEKEEP` for the whole.
+/// Reads settings without checking their ranges. Errors contain the path of the
+/// field, or `EDGEKEEP` for the whole.
 pub(crate) fn read_settings(json: &str) -> Result<Settings, RulesError> {
     json_object::read(json).map_err(|error| settings_error(&error))
 }
@@ -45,8 +45,8 @@ fn settings_error(error: &JsonError) -> RulesError {
     wrong(path, explain(&error.problem))
 }
 
-/// serde's message in the words of TOML, and without the string that was found:
-/// it may be a secret in the wrong place, and the message is logged.
+/// Converts serde's message to the terms of TOML, and removes the string that
+/// was found: it may be a secret in the wrong place, and the message is logged.
 fn explain(problem: &str) -> String {
     let Some((found, expected)) = problem.rsplit_once(", expected ") else {
         return problem.to_owned();
@@ -65,7 +65,7 @@ fn explain(problem: &str) -> String {
     format!("{found}, expected {expected}")
 }
 
-// A derived enum would also be read from an object such as `{"serve":null}`.
+// A derived enum would also accept an object such as `{"serve":null}`.
 
 impl<'de> Deserialize<'de> for LedgerOutage {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -92,7 +92,8 @@ impl<'de> Deserialize<'de> for Dialect {
     }
 }
 
-/// Not derived as an untagged enum: that loses the paths inside of the table.
+/// Not derived as an untagged enum, because its errors lack the paths inside the
+/// table.
 impl<'de> Deserialize<'de> for OriginSettings {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct OneOrTwo;

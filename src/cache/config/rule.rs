@@ -1,4 +1,4 @@
-//! A compiled rule: what holds for the URLs that it is for.
+//! A compiled rule: the settings for the URLs that it matches.
 
 use super::purge_dialect::Dialect;
 use super::settings::Collapse;
@@ -7,12 +7,12 @@ use crate::cache::matching::glob::Glob;
 use crate::cache::profiles::profile::Profile;
 use crate::cache::profiles::session_cookies;
 
-/// One rule, with everything it inherits filled in.
+/// A rule, including everything that it inherits.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Which URLs it is for.
+    /// The URLs that it matches.
     pub scope: Scope,
-    /// Where in the settings it stands.
+    /// Where it comes from.
     pub source: Source,
     /// Whether requests may use the cache at all.
     pub cache: bool,
@@ -26,9 +26,9 @@ pub struct Rule {
     pub stale_while_revalidate: Option<u64>,
     /// See [`RuleSettings::stale_if_error`](super::settings::RuleSettings::stale_if_error).
     pub stale_if_error: Option<u64>,
-    /// The statuses by which the origin fails.
+    /// The statuses that count as a failure of the origin.
     pub error_statuses: Vec<u16>,
-    /// For how many seconds errors are kept that say nothing of it.
+    /// Lifetimes of errors that name none, as (status, seconds).
     pub negative_ttl: Vec<(u16, u64)>,
     /// See [`RuleSettings::ttl_jitter`](super::settings::RuleSettings::ttl_jitter).
     pub ttl_jitter_percent: u64,
@@ -42,7 +42,7 @@ pub struct Rule {
     pub origin_timeout_seconds: u64,
     /// See [`RuleSettings::retries`](super::settings::RuleSettings::retries).
     pub retries: u64,
-    /// Which query parameters are kept.
+    /// The query parameters in the key.
     pub query: Query,
     /// See [`RuleSettings::drop_tracking`](super::settings::RuleSettings::drop_tracking).
     pub drop_tracking: bool,
@@ -52,11 +52,13 @@ pub struct Rule {
     pub key_headers: Vec<String>,
     /// Cookie names.
     pub key_cookies: Vec<String>,
-    /// Cookies that keep a request from the cache, by the settings' own names.
+    /// Patterns of cookies with which a request passes, as the settings list
+    /// them.
     pub bypass_cookies: Vec<Glob>,
-    /// Whether those of `session_cookies` do so, too.
+    /// Whether a request also passes with a cookie of `session_cookies`.
     pub bypass_sessions: bool,
-    /// See [`RuleSettings::drop_cookies`](super::settings::RuleSettings::drop_cookies); with those of `csrf_cookies`.
+    /// See [`RuleSettings::drop_cookies`](super::settings::RuleSettings::drop_cookies).
+    /// Includes `csrf_cookies`.
     pub drop_cookies: Vec<Glob>,
     /// See [`RuleSettings::csrf_cookies`](super::settings::RuleSettings::csrf_cookies).
     pub csrf_cookies: Vec<Glob>,
@@ -78,34 +80,34 @@ pub struct Rule {
     pub heuristic_freshness: bool,
     /// See [`RuleSettings::purge_dialects`](super::settings::RuleSettings::purge_dialects).
     pub purge_dialects: Vec<Dialect>,
-    /// Tags added to what is stored.
+    /// Tags that are added to stored responses.
     pub tags: Vec<String>,
-    /// Whether answers are kept in KV too.
+    /// Whether responses are also stored in KV.
     pub kv: Kv,
     /// See [`RuleSettings::kv_min_ttl`](super::settings::RuleSettings::kv_min_ttl).
     pub kv_min_ttl: u64,
 }
 
 impl Rule {
-    /// Whether a cookie of this name keeps a request from the cache.
+    /// Whether a request with a cookie of this name passes.
     pub fn is_bypass_cookie(&self, name: &str) -> bool {
         (self.bypass_sessions && session_cookies::is_of_session(name))
             || self.bypass_cookies.iter().any(|glob| glob.matches(name))
     }
 }
 
-/// Whether answers are kept in KV.
+/// Whether responses are stored in KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kv {
-    /// KV is not even read.
+    /// Never. KV is not read either.
     Never,
-    /// When they are worth their price.
+    /// If KV admission accepts them (`cache::store::kv_admission`).
     Earned,
-    /// Whenever they may be stored.
+    /// Whenever they may be stored at all.
     Always,
 }
 
-/// Which query parameters belong to the key.
+/// The query parameters that are in the key.
 #[derive(Clone, Debug)]
 pub enum Query {
     /// All of them.
@@ -116,19 +118,19 @@ pub enum Query {
     Deny(Vec<String>),
 }
 
-/// Where a rule comes from.
+/// The parts of the settings from which a rule was compiled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Source {
-    /// Its number among the rules of the settings; none if it is a profile's
-    /// or the defaults.
+    /// The index of the user's rule; `None` if the rule is a profile's or the
+    /// defaults.
     pub own: Option<usize>,
-    /// The profile that lies beneath.
+    /// The profile from which it inherits.
     pub profile: Option<&'static Profile>,
-    /// The number among that one's rules of what the rule inherits from.
+    /// The index of the profile's rule from which it inherits.
     pub beneath: Option<usize>,
 }
 
-/// Where requests of a host are sent.
+/// An origin: the address to which requests of a host are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// `http` or `https`.

@@ -1,4 +1,4 @@
-//! The rules that hold for a request: settings, checked and compiled once.
+//! The checked and compiled settings.
 
 use super::cascade::Cascades;
 use super::error::RulesError;
@@ -18,7 +18,7 @@ use super::settings::{
 use crate::http::url::{self, Url};
 use std::rc::Rc;
 
-/// Checked settings.
+/// The checked settings, with their compiled rules.
 #[derive(Debug)]
 pub struct Rules {
     /// See [`Settings::max_purge_lag`].
@@ -26,13 +26,13 @@ pub struct Rules {
     /// Whether entries are served while the ledger cannot be reached (see
     /// [`Settings::on_ledger_outage`]).
     pub serve_in_ledger_outage: bool,
-    /// See [`Settings::origin_timeout`]; that of a rule goes first.
+    /// See [`Settings::origin_timeout`]. A rule's own takes precedence.
     pub origin_timeout_seconds: u64,
     /// See [`Settings::origin_deadline`].
     pub origin_deadline_seconds: u64,
     /// See [`Settings::origin_body_timeout`].
     pub origin_body_timeout_seconds: Option<u64>,
-    /// What keeps origins from being asked too much.
+    /// The limits that protect origins.
     pub protection: Protection,
     /// See [`Settings::log_hits`].
     pub log_hits: bool,
@@ -44,15 +44,16 @@ pub struct Rules {
     pub warm: Warm,
     /// The keys that sign purge orders, the default one first.
     pub keys: Vec<KeyRule>,
-    /// Which tags carry others.
+    /// The cascades of tags.
     pub cascades: Cascades,
-    /// Whether the settings are bad, and requests only pass (see
+    /// Whether the settings are invalid, so that all requests pass (see
     /// [`Rules::passing`]).
     pub misconfigured: bool,
     origin: Option<Origin>,
     backup: Option<Origin>,
     origins: Vec<(String, Origin, Option<Origin>)>,
-    /// The user's, divided by those of their profile, and then the profile's.
+    /// The user's rules, each split by the rules of its profile; then the
+    /// profile's rules.
     rules: Vec<Rc<Rule>>,
     fallback: Rc<Rule>,
     own_rules: usize,
@@ -63,19 +64,20 @@ pub struct Rules {
 /// What the cron trigger fetches into KV.
 #[derive(Clone, Debug, Default)]
 pub struct Warm {
-    /// Pages.
+    /// URLs of pages.
     pub urls: Vec<Url>,
-    /// Sitemaps that name pages.
+    /// URLs of sitemaps.
     pub sitemaps: Vec<Url>,
-    /// How many pages at most, each time.
+    /// The largest number of pages in a run.
     pub limit: u64,
 }
 
-/// How many rules there may be: each costs a glob match a request.
+/// The largest number of rules. Each costs a glob match for each request.
 const RULES_MAX: usize = 500;
 
 impl Rules {
-    /// Reads settings from JSON text; errors name the field's path.
+    /// Reads settings from a JSON text, checks and compiles them. Errors contain
+    /// the path of the field.
     pub fn read_json(json: &str) -> Result<Self, RulesError> {
         Self::check(read_settings(json)?)
     }
@@ -122,28 +124,29 @@ impl Rules {
         })
     }
 
-    /// How many rules the settings have, beside defaults and profiles.
+    /// The number of the user's rules, without defaults and profiles.
     pub fn len(&self) -> usize {
         self.own_rules
     }
 
-    /// Whether the settings have no rule.
+    /// Whether the user has no rules.
     pub fn is_empty(&self) -> bool {
         self.own_rules == 0
     }
 
-    /// Every rule that may hold for some URL.
+    /// All compiled rules, including the one for URLs that no other matches.
     pub(crate) fn each(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().chain([&self.fallback]).map(Rc::as_ref)
     }
 
-    /// The rule for a URL: the first that matches it, else the defaults.
+    /// The rule for a URL: the first that matches it, otherwise the defaults.
     pub fn rule_for(&self, url: &Url) -> Rc<Rule> {
         let fits = |rule: &&Rc<Rule>| rule.scope.holds(url);
         Rc::clone(self.rules.iter().find(fits).unwrap_or(&self.fallback))
     }
 
-    /// Where requests of this host go; `None` in a routed zone.
+    /// The origin of a host. `None` in a routed zone: requests go to the host
+    /// itself.
     pub fn origin_of(&self, host: &str) -> Option<&Origin> {
         match self.named(host) {
             Some((_, origin, _)) => Some(origin),
@@ -151,7 +154,8 @@ impl Rules {
         }
     }
 
-    /// Where they go that its origin fails to answer, if anywhere.
+    /// The backup origin of a host, for requests that its origin fails to
+    /// answer.
     pub fn backup_of(&self, host: &str) -> Option<&Origin> {
         match self.named(host) {
             Some((_, _, backup)) => backup.as_ref(),
@@ -165,7 +169,8 @@ impl Rules {
     }
 }
 
-/// What says which URLs a rule is for has no place in the defaults.
+/// Checks that the defaults do not set the fields by which rules match URLs, or
+/// `profile`.
 fn not_in_defaults(defaults: &RuleSettings) -> Result<(), RulesError> {
     let everywhere = "the defaults hold everywhere; use a rule";
     let found = [
@@ -234,7 +239,7 @@ fn pace(settings: &FastLaneSettings) -> Result<Pace, RulesError> {
         requests_per_minute,
         bucket,
     } = Pace::FREE;
-    // At most the Enterprise plan's.
+    // The limits are those of the Enterprise plan.
     let rate = settings.requests_per_minute;
     Ok(Pace {
         requests_per_minute: number("requests_per_minute", rate, requests_per_minute, 3000)?,

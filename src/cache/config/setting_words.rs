@@ -1,16 +1,16 @@
-//! Settings that are one of some words, or not `null`.
+//! Deserializers for settings that are one of several words, or not `null`.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// Reads an optional field in which `null` is refused.
+/// Reads an optional field; `null` is an error.
 pub fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
-/// Reads one of these words.
+/// Reads one of `words`, and returns its value.
 pub fn one_of<'de, T: Copy, D: Deserializer<'de>>(
     from: D,
     words: &[(&str, T)],
@@ -26,12 +26,12 @@ pub fn one_of<'de, T: Copy, D: Deserializer<'de>>(
     })
 }
 
-/// Reads `"all"`.
+/// Reads the word `"all"`.
 pub fn all_word<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
     one_of(from, &[("all", ())])
 }
 
-/// Reads `"earned"`.
+/// Reads the word `"earned"`.
 pub fn earned_word<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
     one_of(from, &[("earned", ())])
 }

@@ -1,14 +1,14 @@
 //! The settings under `[vars.EDGEKEEP]` in `wrangler.toml`: the meaning, unit,
 //! range and default of each field. All times are in seconds.
 //!
-//! `read_settings` reads them from JSON and refuses unknown fields: a misspelt
-//! setting that is ignored would be noticed in production only. `Rules::check`
+//! `read_settings` reads them from JSON and refuses unknown fields, because an
+//! ignored misspelt setting would be noticed only in production. `Rules::check`
 //! checks the ranges.
 //!
-//! The tables of `docs/settings.md` and `docs/rules.md` are made of these
-//! comments, by `UPDATE_DOCS=1 cargo test --test house settings_reference`. The last
+//! `UPDATE_DOCS=1 cargo test --test house settings_reference` makes the tables
+//! of `docs/settings.md` and `docs/rules.md` from these comments. The last
 //! sentence of a field's comment is `Default: ….` or `Required.`; a comment
-//! `// Title` above fields begins a table of its own.
+//! `// Title` above fields starts a new table.
 
 use super::purge_dialect::Dialect;
 use super::setting_words::{all_word, earned_word, not_null};
@@ -19,7 +19,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Settings {
-    /// A purge is in force everywhere within this time; 1 to 60 seconds.
+    /// The longest time until a purge is in force everywhere; 1 to 60 seconds.
     /// Isolates in use query the ledger about twice as often. Default: 5.
     pub max_purge_lag: Option<u64>,
     /// What to do while the ledger cannot be reached and the purge index is
@@ -27,30 +27,31 @@ pub struct Settings {
     /// `old-purge-index`, or revalidate each with the origin first.
     /// Default: `"serve"`.
     pub on_ledger_outage: Option<LedgerOutage>,
-    /// Limit for the origin's response head, for each request to it,
-    /// connecting included; 1 to 300 seconds. A body of up to 14,600 bytes with
-    /// a known length must arrive whole in that time. A rule can set its own.
-    /// WebSockets and requests with a body have no limit; but a body of up to
-    /// 16 KiB with a known length must come within 10 seconds, and the origin
-    /// is asked after that. Default: 30.
+    /// Time limit for the origin's response head, for each request to it,
+    /// including the connection; 1 to 300 seconds. A response body of up to
+    /// 14,600 bytes with a known length must also arrive in this time. A rule
+    /// can set its own limit. WebSockets and requests with a body have no limit.
+    /// But a request body of up to 16 KiB with a known length must arrive within
+    /// 10 seconds, before the request to the origin starts. Default: 30.
     pub origin_timeout: Option<u64>,
-    /// Limit for the response head in all, with queueing, retries and the
-    /// backup origin; 1 to 600 seconds. Default: 60.
+    /// Time limit for the response head in total, including queueing, retries
+    /// and the backup origin; 1 to 600 seconds. Default: 60.
     pub origin_deadline: Option<u64>,
-    /// Limit for a body after its head; 1 to 3,600 seconds. A body that takes
-    /// longer is cut off and not stored. Unset, there is no limit, because slow
-    /// readers make long transfers; then only a body of up to 14,600 bytes, or
-    /// of up to 256 KiB that a stale response can replace, must arrive within
-    /// `origin_timeout`. Default: none.
+    /// Time limit for a response body, from its head on; 1 to 3,600 seconds. A
+    /// body that takes longer is cut off and not stored. Without this setting
+    /// there is no limit, because slow clients make long transfers. Then only
+    /// these bodies must arrive within `origin_timeout`: those of up to 14,600
+    /// bytes, and those of up to 256 KiB that a stale response can replace.
+    /// Default: none.
     pub origin_body_timeout: Option<u64>,
     /// The origin of all hosts that `origins` does not name. Leave it unset in
     /// a routed zone: each request then goes to its own host. Default: none.
     pub origin: Option<String>,
     /// The origin for requests that `origin` fails to answer, with the same
-    /// path, query and cache key; `X-Forwarded-Host` carries the visitor's
-    /// host. Default: none.
+    /// path, query and cache key. `X-Forwarded-Host` contains the host that the
+    /// client requested. Default: none.
     pub backup_origin: Option<String>,
-    /// The origins of single hosts, by host name. Default: none.
+    /// The origins of individual hosts, by host name. Default: none.
     #[serde(with = "pairs")]
     pub origins: Vec<(String, OriginSettings)>,
     /// The profile beneath your rules: `"django"`, `"wagtail"`, `"wordpress"`,
@@ -62,14 +63,15 @@ pub struct Settings {
     /// its origin.
     /// Default: the defaults of its fields.
     pub protection: ProtectionSettings,
-    /// The fields of a rule that the rules inherit, and that hold where no rule
-    /// matches: all but `host`, `path`, `hashed` and `profile`. Default: none.
-    pub defaults: RuleSettings,
-    /// At most 500. The first rule that matches a request decides. Default:
+    /// Fields that all rules inherit, and that apply where no rule matches: all
+    /// fields of a rule except `host`, `path`, `hashed` and `profile`. Default:
     /// none.
+    pub defaults: RuleSettings,
+    /// The rules; at most 500. The first rule that matches a request applies.
+    /// Default: none.
     pub rules: Vec<RuleSettings>,
-    /// Keys that sign purge orders, beside the one in `PURGE_SECRETS`; at most
-    /// 20. Default: none.
+    /// Keys that sign purge orders, in addition to the one in `PURGE_SECRETS`;
+    /// at most 20. Default: none.
     pub keys: Vec<KeySettings>,
     /// Tags whose purge also purges other tags; at most 50. Default: none.
     pub cascades: Vec<CascadeSettings>,
@@ -82,11 +84,12 @@ pub struct Settings {
     /// How many bytes of small responses each isolate keeps in its own memory;
     /// 0 to 64,000,000, and 0 keeps none. Default: 16,000,000.
     pub memory_bytes: Option<u64>,
-    /// Whether a hit without notes gets a log line. A line is some 6 % of what
-    /// a hit from memory costs, and logs have their price. Default: `true`.
+    /// Whether a hit without notes gets a log line. A line is about 6 % of the
+    /// cost of a hit from memory, and Cloudflare charges for logs. Default:
+    /// `true`.
     pub log_hits: Option<bool>,
-    /// What the cron trigger, and an order to warm that names nothing, fetch
-    /// into KV. Default: nothing.
+    /// The pages that the cron trigger fetches into KV, and an order to warm
+    /// that names none. Default: nothing.
     pub warm: WarmSettings,
 }
 
@@ -96,7 +99,7 @@ pub struct Settings {
 pub enum OriginSettings {
     /// One origin.
     One(String),
-    /// An origin, and another for when it fails.
+    /// An origin and its backup origin.
     Two(TwoOrigins),
 }
 
@@ -115,27 +118,28 @@ pub struct TwoOrigins {
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct ProtectionSettings {
     /// The circuit breaker of a host opens after this many failures within a
-    /// minute, if at least half of the paths and of the readers (IP addresses)
-    /// asked for in it fail, and three of each; 0 to 1,000, and 0 is never.
-    /// Default: 10.
+    /// minute, if at least half of the requested paths and half of the clients
+    /// (IP addresses) of that minute fail, and at least three of each; 0 to
+    /// 1,000, where 0 disables the breaker. Default: 10.
     pub breaker_failures: Option<u64>,
-    /// How long it stays open, unless half of the failures name another time
-    /// in `Retry-After` (a minute at most); 1 to 3,600 seconds. Then a few
-    /// requests try the origin. Paths that still work are served all the time.
-    /// Default: 10.
+    /// How long the circuit breaker stays open; 1 to 3,600 seconds. If half of
+    /// the failures name another time in `Retry-After`, that time applies, at
+    /// most a minute. Afterwards a few requests try the origin. Paths that still
+    /// work are served all the time. Default: 10.
     pub breaker_pause: Option<u64>,
     /// How many requests of one host to its origin may be in flight; 1 to
-    /// 10,000. One path and one reader have half of these places, one reader on
-    /// one path and uploads (bodies of more than 16 KiB, or of unknown length)
-    /// a quarter, at least 1. Hosts that share an origin have twice as many
-    /// together, but one reader no more than at one host. Default: 100.
+    /// 10,000. One path may use half of these permits, and so may one client. One
+    /// client on one path may use a quarter, and so may uploads (bodies of more
+    /// than 16 KiB, or of unknown length); at least 1. All hosts that share an
+    /// origin have twice as many permits together, but one client has no more
+    /// than at one host. Default: 100.
     pub max_requests: Option<u64>,
-    /// How long a request may queue for one of these places, first come, first
-    /// served; 0 to 60 seconds. A host's queue holds 100 requests; others are
+    /// How long a request may queue for one of these permits, first come, first
+    /// served; 0 to 60 seconds. The queue of a host holds 100 requests; more are
     /// refused at once. Default: 5.
     pub queue_timeout: Option<u64>,
-    /// Retries, in percent of the requests to an origin, beside three at the
-    /// start; 0 to 100. Default: 10.
+    /// The largest number of retries, in percent of the requests to an origin,
+    /// plus three at the start; 0 to 100. Default: 10.
     pub retry_budget: Option<u64>,
 }
 
@@ -147,7 +151,8 @@ pub struct WarmSettings {
     pub urls: Vec<String>,
     /// URLs of sitemaps; at most 20. Default: `[]`.
     pub sitemaps: Vec<String>,
-    /// How many pages a run fetches at most; 1 to 10,000. Default: 1,000.
+    /// The largest number of pages that a run fetches; 1 to 10,000. Default:
+    /// 1,000.
     pub limit: Option<u64>,
 }
 
@@ -155,14 +160,15 @@ pub struct WarmSettings {
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct KeySettings {
-    /// The key's name in receipts and logs: 1 to 64 of `a-z`, `0-9`, `-` and
-    /// `_`. Required.
+    /// The name of the key in receipts and logs: 1 to 64 characters of `a-z`,
+    /// `0-9`, `-` and `_`. Required.
     pub name: String,
-    /// The name of the Worker's secret that holds the key's secrets. Not a
-    /// secret itself. Required.
+    /// The name of the Worker's secret that contains the secrets of the key. The
+    /// name itself is not secret. Required.
     pub secret: String,
-    /// What the key may purge; at most 16 KiB of patterns. With more than 2,500
-    /// live selectors, its oldest widen to all of this. Default: anything.
+    /// What the key may purge; at most 16 KiB of patterns. If the key has more
+    /// than 2,500 live selectors, the oldest widen to everything that it may
+    /// purge. Default: anything.
     // `null` would mean the same as no field: anything.
     #[serde(default, deserialize_with = "not_null")]
     pub may: Option<MaySettings>,
@@ -190,8 +196,8 @@ pub struct MaySettings {
 pub struct CascadeSettings {
     /// Pattern of the tags whose purge purges the others. Required.
     pub tag: String,
-    /// The tags that are purged, too; 1 to 20. Required.
-    // An empty list is refused where its path is known.
+    /// The tags that are also purged; 1 to 20. Required.
+    // `Cascades::check` refuses an empty list, with the path of the field.
     #[serde(default)]
     pub carries: Vec<String>,
 }
@@ -200,8 +206,8 @@ pub struct CascadeSettings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct FastLaneSettings {
-    /// Calls a minute in the long run; 1 to 3,000. Default: 5, as in
-    /// Cloudflare's free plan.
+    /// Calls a minute on average; 1 to 3,000. Default: 5, as in Cloudflare's
+    /// free plan.
     pub requests_per_minute: Option<u64>,
     /// Calls at once after a pause; 1 to 500. Default: 25.
     pub bucket: Option<u64>,
@@ -217,32 +223,32 @@ pub struct RuleSettings {
     /// Pattern of the path in its normal form; begins with `/` or `*`. Not in
     /// `defaults`. Default: `"*"`.
     pub path: Option<String>,
-    /// `true`: only files whose names carry a digest of 8 to 64 hexadecimal
+    /// `true`: only files whose names contain a digest of 8 to 64 hexadecimal
     /// digits between dots, such as `blog.55e7cbb9ba48.css`. Not in `defaults`.
     /// Default: `false`.
     pub hashed: Option<bool>,
-    /// The profile beneath this rule; `"none"` for none. Not in `defaults`.
-    /// Default: the setting `profile`.
+    /// The profile from which this rule inherits; `"none"` for none. Not in
+    /// `defaults`. Default: the setting `profile`.
     pub profile: Option<String>,
 
     // Lifetimes
-    /// `false`: requests pass whole; nothing is looked up or stored. Default:
-    /// `true`.
+    /// `false`: requests go to the origin whole; nothing is looked up or stored.
+    /// Default: `true`.
     pub cache: Option<bool>,
     /// Freshness lifetime at the edge instead of the origin's, for 200, 203,
     /// 204, 300, 301 and 308. It never makes a response storable that is
     /// `private` or `no-store`, sets a cookie, varies on `*` or redirects to its
-    /// own URL, and leaves `no-cache` at 0. A response to `Authorization` that is not `public` keeps
-    /// the origin's own lifetime, whatever a rule says, and is never served
-    /// stale. At most 315,360,000 seconds (10 years), as all times of a rule.
-    /// Default: the origin's.
+    /// own URL. The lifetime of `no-cache` stays 0. A response to
+    /// `Authorization` that is not `public` keeps the origin's lifetime and is
+    /// never served stale. At most 315,360,000 seconds (10 years), as for all
+    /// times of a rule. Default: the origin's.
     pub edge_ttl: Option<u64>,
     /// Freshness lifetime in browsers instead of the origin's: replaces
     /// `Cache-Control` and `Expires` of responses that may be stored. Default:
     /// the origin's.
     pub browser_ttl: Option<u64>,
-    /// With `browser_ttl`: browsers do not revalidate even when the page is
-    /// reloaded (RFC 8246). Default: `false`.
+    /// With `browser_ttl`: browsers do not revalidate, even when the user
+    /// reloads the page (RFC 8246). Default: `false`.
     pub immutable: Option<bool>,
     /// Window after expiry in which a stale response is served while it is
     /// refreshed. The origin's own directive takes precedence. Only for
@@ -250,24 +256,26 @@ pub struct RuleSettings {
     pub stale_while_revalidate: Option<u64>,
     /// Window after expiry in which a stale response is served if the origin
     /// cannot be reached, times out, breaks off or answers one of
-    /// `error_statuses`. The origin's own directive takes precedence; over the
-    /// default, `s-maxage` does too. Only for responses that had a lifetime: what
-    /// was never fresh (`max-age=0`, `Expires: 0`, `no-cache`) is shown to nobody
-    /// else, unless the origin itself says `stale-if-error`. Default: 86,400.
+    /// `error_statuses`. The origin's own directive takes precedence; `s-maxage`
+    /// takes precedence over the default. Only for responses that had a
+    /// lifetime: a response that was never fresh (`max-age=0`, `Expires: 0`,
+    /// `no-cache`) is not served to other clients, unless the origin itself
+    /// sends `stale-if-error`. Default: 86,400.
     pub stale_if_error: Option<u64>,
-    /// How long errors are stored that name no lifetime, in the Cache API only;
+    /// How long errors without a lifetime are stored, in the Cache API only;
     /// `{}` stores none. Statuses that blame the request (400, 405, 406, 408,
     /// 411 to 417, 421, 422, 425, 426, 428, 429, 431) are stored only if they are
-    /// named here, for at most so long, and never in place of a page; everybody
-    /// is given what one request provoked. 401, 407, and any error to a request
-    /// with `Authorization` are never stored. Default: `{ 404 = 10, 410 = 10 }`.
+    /// named here, at most for this time, and never in place of a page. All
+    /// clients then get the error that one request caused. 401, 407, and errors
+    /// to requests with `Authorization` are never stored. Default: `{ 404 = 10,
+    /// 410 = 10 }`.
     pub negative_ttl: Option<NegativeTtl>,
-    /// Shortens lifetimes by up to this many percent, each by a share of its
-    /// own, so that responses fetched together do not expire together; 0 to 50.
+    /// Jitter: shortens each lifetime by another share, up to this many percent,
+    /// so that responses fetched together do not expire together; 0 to 50.
     /// Default: 0.
     pub ttl_jitter: Option<u64>,
     /// Refreshes frequently requested responses shortly before they expire. The
-    /// likelihood grows with the cost of the fetch and towards expiry. Default:
+    /// probability grows with the cost of the fetch and towards expiry. Default:
     /// `true`.
     pub early_refresh: Option<bool>,
     /// Gives a response without a lifetime a tenth of the time since its
@@ -283,7 +291,7 @@ pub struct RuleSettings {
     // Cache key
     /// The query parameters in the key. Default: `"all"`.
     pub query: Option<QuerySettings>,
-    /// Drops `utm_*`, `gclid`, `fbclid`, `msclkid`, `mc_cid`, `_ga` and some 25
+    /// Drops `utm_*`, `gclid`, `fbclid`, `msclkid`, `mc_cid`, `_ga` and about 25
     /// more tracking parameters. Names in an `allow` list stay. Default:
     /// `true`.
     pub drop_tracking: Option<bool>,
@@ -291,8 +299,9 @@ pub struct RuleSettings {
     /// `true`.
     pub sort_query: Option<bool>,
     /// Obeys the origin's `No-Vary-Search`: URLs share an entry if they differ
-    /// only in query parameters that it names. A purge of a URL then covers all
-    /// queries of its path. Default: `false`.
+    /// only in query parameters by which, according to this field, the response
+    /// does not vary. A purge of a URL then covers all queries of its path.
+    /// Default: `false`.
     pub no_vary_search: Option<bool>,
     /// Request fields that are in the key and reach the origin; at most 200
     /// names, as in each list of a rule. Default: `[]`.
@@ -301,91 +310,91 @@ pub struct RuleSettings {
     pub key_cookies: Option<Vec<String>>,
 
     // Cookies and request fields
-    /// Patterns of cookie names; a request with such a cookie passes whole, also
-    /// if the name stands behind a comma, by which the runtime joins lines. The
-    /// list replaces the default, unless `"@default"` stands in it. Default: the
-    /// session cookies of some 90 frameworks and applications, such as Django,
-    /// PHP, Rails, Laravel, Express, ASP.NET, Java, Next.js, WordPress, Drupal,
-    /// Magento and MediaWiki (`src/cache/profiles/session_cookies.rs`), also behind
-    /// `__Host-` and `__Secure-`.
+    /// Patterns of cookie names. A request with such a cookie goes to the origin
+    /// whole, also if the name follows a comma, by which the runtime joins lines.
+    /// The list replaces the default, unless it contains `"@default"`. Default:
+    /// the session cookies of about 90 frameworks and applications, such as
+    /// Django, PHP, Rails, Laravel, Express, ASP.NET, Java, Next.js, WordPress,
+    /// Drupal, Magento and MediaWiki (`src/cache/profiles/session_cookies.rs`),
+    /// also with the prefixes `__Host-` and `__Secure-`.
     pub bypass_cookies: Option<Vec<String>>,
-    /// Patterns of cookies that never reach the origin where the cache may be
-    /// used, not even by `forward_headers = ["cookie"]`. Those of `key_cookies`
-    /// stay. Default: `[]`.
+    /// Patterns of cookies that do not reach the origin if the request may use
+    /// the cache, not even by `forward_headers = ["cookie"]`. Cookies of
+    /// `key_cookies` stay. Default: `[]`.
     pub drop_cookies: Option<Vec<String>>,
-    /// Patterns of cookies that come with a CSRF token in the page. A response
-    /// that sets one is never stored (`csrf-token`), even where
+    /// Patterns of cookies that belong to a CSRF token in the page. A response
+    /// that sets one is never stored (`csrf-token`), even if
     /// `no-cache="set-cookie"` would allow the rest to be stored. They are
-    /// dropped like `drop_cookies`, but after such a response requests for its
-    /// URL that carry one go whole for a minute. `key_cookies` must not name
-    /// them.
-    /// Default: `[]`.
+    /// dropped like `drop_cookies`. But for a minute after such a response,
+    /// requests for its URL with such a cookie go to the origin whole.
+    /// `key_cookies` must not name them. Default: `[]`.
     pub csrf_cookies: Option<Vec<String>>,
-    /// Patterns of cookies that are taken from responses, so that these can be
-    /// stored; `["*"]` is all of them, as for static files. Never taken, and so
-    /// never stored, are those of a session (`bypass_cookies` and its default)
-    /// and of a CSRF token. A response that is not stored keeps its cookies.
-    /// Default: `[]`.
+    /// Patterns of cookies that are removed from responses, so that these can be
+    /// stored; `["*"]` is all of them, as for static files. Cookies of a session
+    /// (`bypass_cookies` and its default) and of a CSRF token are never removed,
+    /// and a response that sets one is not stored. A response that is not stored
+    /// keeps its cookies. Default: `[]`.
     pub strip_set_cookie: Option<Vec<String>>,
     /// Request fields that reach the origin without being in the key. `"*"`
-    /// lets all others through too, and puts them in the key, but for what
-    /// every browser sends (`User-Agent`, `Cookie`, `Referer`, `Cache-Control`
-    /// and the like), which stays out of it. Fields that claim another client,
-    /// host, path or method never pass. Default: `[]`.
+    /// forwards all others, too, and puts them in the key, except the fields
+    /// that every browser sends (`User-Agent`, `Cookie`, `Referer`,
+    /// `Cache-Control` and similar). Fields that claim another client, host,
+    /// path or method are never forwarded. Default: `[]`.
     pub forward_headers: Option<Vec<String>>,
 
     // Origin
-    /// Limit for the origin's response head; 1 to 300 seconds. Default: the
+    /// Time limit for the origin's response head; 1 to 300 seconds. Default: the
     /// setting `origin_timeout`.
     pub origin_timeout: Option<u64>,
-    /// How often a failed safe request is repeated, at first after 50 to 150
-    /// ms; 0 to 5. Default: 1.
+    /// How often a failed safe request is retried, the first time after 50 to
+    /// 150 ms; 0 to 5. Default: 1.
     pub retries: Option<u64>,
-    /// The statuses that count as a failure of the origin; 429 and 500 to 599.
-    /// 520 and more are Cloudflare's, for an origin that it cannot reach.
-    /// Default: 500, 502 to 504, 520 to 527, 530.
+    /// The statuses that count as a failure of the origin; 429 and 500 to 599
+    /// are allowed. Cloudflare sends 520 and higher for an origin that it cannot
+    /// reach. Default: 500, 502 to 504, 520 to 527, 530.
     pub error_statuses: Option<Vec<u16>>,
     /// Request collapsing: requests for one missing response share one request
-    /// to the origin, within an isolate, within its data centre too, or not at
-    /// all. Where that takes longer than a second (five if there was a response
-    /// before), three more ask, and four more each second. Default:
-    /// `"data-centre"`.
+    /// to the origin, within an isolate, within the whole data centre, or not at
+    /// all. If that takes longer than a second (five seconds if a response was
+    /// stored before), three more requests go to the origin, and then four more
+    /// each second. Default: `"data-centre"`.
     pub collapse: Option<Collapse>,
 
     // Storage
     /// Keeps small, frequently requested responses in the isolate's own memory,
     /// too. Default: `true`.
     pub memory: Option<bool>,
-    /// Whether responses are stored in KV, too, where a write costs as much as
+    /// Whether responses are also stored in KV, where a write costs as much as
     /// ten reads. `"earned"`: at the second fetch in their data centre, if they
-    /// stay fresh for `kv_min_ttl`; a fetch that only a write has made necessary
-    /// does not count, and a response that an order refreshes need not earn it.
-    /// Default: `"earned"`.
+    /// stay fresh for `kv_min_ttl`. A fetch that only an unsafe request (POST,
+    /// PUT, DELETE …) has made necessary does not count. A response that an order
+    /// refreshes is stored as with `true`. Default: `"earned"`.
     pub kv: Option<KvSettings>,
-    /// How long a response must stay fresh to earn its place in KV, in seconds.
-    /// Stale windows do not count: this bounds how often each data centre
-    /// writes a page in demand. Default: 60.
+    /// How long a response must stay fresh to be stored in KV by `"earned"`, in
+    /// seconds. Stale windows do not count, because this limits how often each
+    /// data centre writes a popular page. Default: 60.
     pub kv_min_ttl: Option<u64>,
 
     // Purges
-    /// Tags that are added to stored responses; none that begins with
+    /// Tags that are added to stored responses. They must not begin with
     /// `edgekeep-`. Default: `[]`.
     pub tags: Option<Vec<String>>,
     /// A successful POST, PUT, DELETE or other unsafe request purges its
     /// target, the groups of `Cache-Group-Invalidation`, and the URLs that
     /// `Location` and `Content-Location` of a 201 name at the target's path or
     /// below. Each costs a request to the ledger, for which the response waits
-    /// half a second at most; in an isolate up to 50 at once for a host and 5 a
-    /// second, and 200 and 20 for all hosts; more go together. Default: `true`.
+    /// half a second at most. An isolate sends up to 50 of these at once and 5 a
+    /// second for a host, and 200 at once and 20 a second for all hosts; more
+    /// are sent together. Default: `true`.
     pub invalidate_on_write: Option<bool>,
     /// The purge calls of other caches that are accepted: `"varnish"`,
     /// `"fastly"`, `"cloudflare"`, `"github"`. Default: `[]`.
     pub purge_dialects: Option<Vec<Dialect>>,
 
     // Fragments
-    /// Assembles pages that the origin has marked from fragments (ESI). Set it
-    /// for pages only: they are fetched uncompressed and never in ranges.
-    /// Default: `false`.
+    /// Assembles pages from fragments (ESI), if the origin marks them. Set it
+    /// only for pages, because responses are fetched uncompressed and never in
+    /// ranges. Default: `false`.
     pub esi: Option<bool>,
 }
 
@@ -399,10 +408,10 @@ pub struct NegativeTtl(#[serde(with = "pairs")] pub Vec<(String, u64)>);
 pub enum Collapse {
     /// Each request fetches for itself.
     Off,
-    /// Requests in one isolate share a fetch.
+    /// The requests in one isolate share a fetch.
     Isolate,
-    /// So do those of other isolates of its data centre that find its note in
-    /// the Cache API.
+    /// The requests in one data centre share a fetch, by a note in the Cache
+    /// API.
     DataCentre,
 }
 
@@ -412,7 +421,7 @@ pub enum Collapse {
 pub enum KvSettings {
     /// Always or never.
     Always(bool),
-    /// When it is worth its price.
+    /// At the second fetch in the data centre (`cache::store::kv_admission`).
     #[serde(deserialize_with = "earned_word")]
     Earned,
 }
@@ -420,7 +429,7 @@ pub enum KvSettings {
 /// `"serve"` or `"revalidate"`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerOutage {
-    /// Serve stored responses; the report says `old-purge-index`.
+    /// Serve stored responses, and report `old-purge-index`.
     Serve,
     /// Revalidate with the origin first.
     Revalidate,
@@ -442,7 +451,7 @@ pub enum QuerySettings {
         /// The names.
         allow: Vec<String>,
     },
-    /// Every parameter but those of these names.
+    /// Every parameter except those of these names.
     Deny {
         /// The names.
         deny: Vec<String>,

@@ -1,25 +1,25 @@
-//! Which URLs a rule is for.
+//! Matching of URLs by rules.
 
 use super::settings::RuleSettings;
 use crate::cache::matching::glob::Glob;
 use crate::http::url::{self, Url};
 
-/// How many hexadecimal digits make a digest in a file's name: Django writes
-/// 12, bundlers 8 to 64. With fewer, words would be taken for one.
+/// The number of hexadecimal digits of a digest in a file name: Django writes
+/// 12, bundlers 8 to 64. With a smaller number, some words would match.
 const DIGEST_DIGITS: std::ops::RangeInclusive<usize> = 8..=64;
 
-/// What must hold of a URL so that a rule is for it.
+/// The conditions under which a rule matches a URL. All must be true.
 #[derive(Clone, Debug)]
 pub struct Scope {
     host: Glob,
     path: Glob,
-    /// The path of a profile's rule, which must hold as well.
+    /// The path pattern of a profile's rule, which must match as well.
     within: Option<Glob>,
     hashed: bool,
 }
 
 impl Scope {
-    /// The URLs of a rule.
+    /// The scope of a rule.
     pub(crate) fn of(rule: &RuleSettings) -> Self {
         Self {
             host: Glob::new(&url::host_pattern(rule.host.as_deref().unwrap_or("*"))),
@@ -29,18 +29,18 @@ impl Scope {
         }
     }
 
-    /// Those of them that a rule of a profile is for, too; `None` if there can
-    /// be none.
+    /// The URLs of this scope that a rule of a profile also matches. `None` if
+    /// there cannot be any.
     pub(crate) fn within(&self, beneath: &RuleSettings) -> Option<Self> {
         let within = path_glob(beneath);
-        self.path.may_meet(&within).then(|| Self {
+        self.path.may_overlap(&within).then(|| Self {
             within: Some(within),
             hashed: self.hashed || beneath.hashed == Some(true),
             ..self.clone()
         })
     }
 
-    /// Whether a URL of canonical path is one of them.
+    /// Whether a URL (with a canonical path) is in this scope.
     pub fn holds(&self, url: &Url) -> bool {
         self.path.matches(&url.path)
             && self.within.as_ref().is_none_or(|p| p.matches(&url.path))
@@ -54,12 +54,12 @@ fn path_glob(rule: &RuleSettings) -> Glob {
     Glob::new(&url::canonical_path_pattern(path))
 }
 
-/// Whether a file's name carries a digest of its bytes, as in
-/// `blog.55e7cbb9ba48.css`: a part between two dots, of hexadecimal digits.
-/// Decimal digits alone are a date or a number, and not taken for one.
+/// Whether a file name contains a digest, as in `blog.55e7cbb9ba48.css`: a part
+/// between two dots, of hexadecimal digits. A part of decimal digits only is a
+/// date or a number, and does not count.
 fn is_hashed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    // Neither what stands before the first dot nor the file's type.
+    // Without the part before the first dot and the file's extension.
     let inner = name.rsplit_once('.').and_then(|(n, _)| n.split_once('.'));
     let digest = |part: &str| {
         DIGEST_DIGITS.contains(&part.len())

@@ -1,12 +1,13 @@
-//! Cache keys: what a request asks for, in one spelling.
+//! Cache keys: the normalized URL of a request, and its keyed fields and
+//! cookies.
 
 use crate::cache::config::rule::{Query, Rule};
 use crate::http::url::{self, Url};
 use sha2::{Digest, Sha256};
 use std::cell::OnceCell;
 
-/// Query parameters that tell where a visitor came from and change no page.
-/// Names; a trailing `*` stands for any ending.
+/// The names of tracking query parameters, which do not change a page. A
+/// trailing `*` matches any ending.
 pub const TRACKING: [&str; 33] = [
     "utm_*",
     "gclid",
@@ -43,35 +44,35 @@ pub const TRACKING: [&str; 33] = [
     "rb_clickid",
 ];
 
-/// The longest URL that is cached. Keys travel in a stored entry's head, of
-/// which a quarter may be the key.
+/// The longest URL that is cached, in bytes (path and query). A stored entry's
+/// head contains its key, which may be a quarter of the head.
 pub const URL_BYTES_MAX: usize = 8192;
 
-/// What a request asks for. Two requests with equal keys may share an entry,
-/// as far as `Vary` allows.
+/// A cache key. Two requests with equal keys may share an entry, if `Vary`
+/// allows it.
 #[derive(Clone, Debug)]
 pub struct CacheKey {
-    /// The canonical URL, which the origin is asked for.
+    /// The canonical URL, which is requested from the origin.
     pub url: Url,
-    /// The URL as text, and a line for each field and cookie in the key.
+    /// The URL as text, then a line for each field and cookie in the key.
     pub text: String,
-    /// Where the answer lies, once somebody has asked.
+    /// The result of [`CacheKey::slot`], computed at the first call.
     slot: OnceCell<Slot>,
 }
 
-/// Where an entry lies in the tiers.
+/// The address of an entry in the tiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// 128 bits of SHA-256 in hexadecimal. A collision costs a miss: an entry
-    /// knows its own key.
+    /// 128 bits of SHA-256 in hexadecimal. A collision costs only a miss,
+    /// because an entry contains its key, which is compared.
     pub digest: String,
-    /// The Cache API's key. Host and path are the entry's own, so that a purge
-    /// of the zone by host or prefix reaches it.
+    /// The key in the Cache API. It has the host and path of the entry, so that
+    /// a purge of the zone by host or prefix reaches it.
     pub entry_url: String,
 }
 
 impl CacheKey {
-    /// The key of a canonical URL alone.
+    /// The key of a canonical URL, without fields and cookies.
     pub fn of_url(url: Url) -> Self {
         let text = url.to_text();
         Self::new(url, text)
@@ -82,11 +83,12 @@ impl CacheKey {
         Self { url, text, slot }
     }
 
-    /// Adds a request field or cookie to the key. `kind` keeps fields and
-    /// cookies apart; a missing one is told from an empty one.
+    /// Adds a request field or cookie to the key. `kind` distinguishes fields
+    /// from cookies. A missing value (`None`) differs from an empty one.
     pub fn add(&mut self, kind: &str, name: &str, value: Option<&str>) {
         self.slot.take();
-        // Values of fields hold no line feed, so lines cannot be forged.
+        // The value of a field cannot contain a line feed, so a client cannot
+        // forge a line.
         for piece in ["\n", kind, ":", name] {
             self.text.push_str(piece);
         }
@@ -106,17 +108,17 @@ impl CacheKey {
         Self::new(url, text)
     }
 
-    /// Where the answer without regard to `Vary` lies.
+    /// The slot of the response that does not vary.
     pub fn slot(&self) -> &Slot {
         self.slot.get_or_init(|| self.slot_of(&self.text))
     }
 
-    /// Where the variant of this text lies (see `negotiation`).
+    /// The slot of a variant (see [`super::variant::variant_text`]).
     pub fn variant_slot(&self, variant: &str) -> Slot {
         self.slot_of(&format!("{}\n\n{variant}", self.text))
     }
 
-    /// Where a part of the answer lies.
+    /// The slot of a partial response.
     pub fn part_slot(&self) -> Slot {
         self.slot_of(&format!("{}\n\n\npart", self.text))
     }
@@ -137,8 +139,8 @@ pub fn digest(text: &str) -> String {
     nibbles.filter_map(digit).collect()
 }
 
-/// The URL in its normal form, before any rule: path canonical, query as it
-/// came. Rules are matched against this, so that no spelling evades them.
+/// The URL with a canonical path and an unchanged query. Rules are matched
+/// against this URL, so that another spelling of a path does not evade them.
 pub fn canonical_path(url: &Url) -> Url {
     Url {
         scheme: url.scheme,
@@ -148,9 +150,9 @@ pub fn canonical_path(url: &Url) -> Url {
     }
 }
 
-/// A URL of canonical path with its query as `rule` wants it: parameters
-/// dropped, sorted stably by name (equal names keep their order); no query
-/// rather than an empty one.
+/// Normalizes the query of a URL by `rule`: drops parameters, and sorts them by
+/// name (parameters of equal names keep their order). An empty query becomes
+/// none.
 pub fn canonical_query(url: Url, rule: &Rule) -> Url {
     let query = url.query.as_deref().unwrap_or_default();
     let mut parameters: Vec<String> = query
@@ -176,7 +178,7 @@ fn is_kept(name: &str, rule: &Rule) -> bool {
     let named = |list: &[String]| list.iter().any(|wanted| wanted == name);
     let listed = match &rule.query {
         Query::All => true,
-        // A parameter that the site names is kept even if trackers use it too.
+        // A parameter that the rule names is kept even if it is a tracking one.
         Query::Allow(names) => return named(names),
         Query::Deny(names) => !named(names),
     };

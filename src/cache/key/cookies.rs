@@ -1,13 +1,14 @@
-//! Request cookies: which exist, and which belong to a session.
+//! Cookies of requests and responses: how they are read and removed, and which
+//! of them prevent storing a response.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::matching::glob::Glob;
-use crate::cache::profiles::session_cookies::{is_of_session, names_forgery};
+use crate::cache::profiles::session_cookies::{is_csrf_cookie, is_of_session};
 use crate::http::fields::Fields;
 use crate::http::list;
 
-/// Takes cookies out of a request whose name `fits`: each up to the next `;`,
-/// with what stands behind a comma in it.
+/// Removes the cookies of a request for whose name `fits` is true. Each is
+/// removed up to the next `;`, with what follows a comma in it.
 pub fn drop(fields: &mut Fields, fits: impl Fn(&str) -> bool) {
     if !pairs(fields).any(|(name, _)| fits(name)) {
         return;
@@ -26,14 +27,14 @@ pub fn drop(fields: &mut Fields, fits: impl Fn(&str) -> bool) {
     }
 }
 
-/// Whether an answer sets a cookie that fits one of `names`.
+/// Whether a response sets a cookie that matches one of `names`.
 pub fn sets(fields: &Fields, names: &[Glob]) -> bool {
     set_by(fields).any(|name| names.iter().any(|glob| glob.matches(name)))
 }
 
-/// The names of the cookies that an answer sets: the one at the start of each
-/// line, and whatever has a name behind a comma, by which a proxy may have
-/// folded several lines into one. (The comma of an `Expires` has none.)
+/// The names of the cookies that a response sets: the name at the start of each
+/// line, and each name after a comma, because a proxy may have joined several
+/// lines by commas. (After the comma of an `Expires` there is no name.)
 fn set_by(fields: &Fields) -> impl Iterator<Item = &str> {
     fields.all("set-cookie").flat_map(|line| {
         let end = line.find(['=', ';']).unwrap_or(line.len());
@@ -46,23 +47,23 @@ fn set_by(fields: &Fields) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A cookie that an answer sets and that `strip_set_cookie` leaves in it.
+/// A cookie that a response sets and that `strip_set_cookie` does not remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeptCookie<'a> {
-    /// The rule does not name it.
+    /// The rule's `strip_set_cookie` does not name it.
     Unnamed(&'a str),
-    /// It is of a session, or goes with a token against forged requests: the
-    /// body may be that reader's own, so the answer is never made storable.
+    /// It is a session cookie or belongs to a CSRF token: the body may be for
+    /// one user, so the response is never made storable.
     OfSession(&'a str),
 }
 
-/// The first cookie of an answer that its rule does not take from it, one of a
-/// session before others; `None` if there is none, so that the answer may be
-/// stored without its `Set-Cookie`.
+/// The first cookie of a response that its rule does not remove, session
+/// cookies first. `None` if all are removed: the response may be stored without
+/// its `Set-Cookie`.
 pub fn kept<'a>(fields: &'a Fields, rule: &Rule) -> Option<KeptCookie<'a>> {
     let is_csrf = |name: &str| rule.csrf_cookies.iter().any(|glob| glob.matches(name));
     let is_own = |name: &&str| {
-        is_of_session(name) || names_forgery(name) || rule.is_bypass_cookie(name) || is_csrf(name)
+        is_of_session(name) || is_csrf_cookie(name) || rule.is_bypass_cookie(name) || is_csrf(name)
     };
     let names = &rule.strip_set_cookie;
     let is_unnamed = |name: &&str| !names.iter().any(|glob| glob.matches(name));
@@ -73,10 +74,10 @@ pub fn kept<'a>(fields: &'a Fields, rule: &Rule) -> Option<KeptCookie<'a>> {
 
 /// The cookies of a request as (name, value), in order (RFC 6265 §4.2.1).
 ///
-/// The runtime joins several lines of a request by `, `, which a value may hold
-/// as well. So a name is looked for behind `;` and behind `,`, and a value goes
-/// on to the next `;`: no cookie hides behind another one, and no two values
-/// look alike that differ.
+/// The runtime joins several lines of a request by `, `, and a value may contain
+/// a comma, too. So a name may follow a `;` or a `,`, and a value extends to the
+/// next `;`. Then no cookie is hidden by another one, and different values stay
+/// different.
 pub fn pairs(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
     fields
         .all("cookie")
@@ -88,11 +89,12 @@ pub fn pairs(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// What a text without `;` may hold: at its start a name and a value, or a value
-/// alone; and whatever has a name behind a comma. With the offset of each.
+/// The possible cookies of a text without `;`, as (offset, name, value): a name
+/// and a value, or a value alone, at its start; and each name after a comma.
 fn cookies_of(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
-    // All values end where it does. Trimming the end of each would read it once
-    // for each comma: a second for 100 KB of commas and spaces.
+    // All values end at the end of the text. Trimming the end of each value
+    // would read the text once for each comma: a second for 100 KB of commas
+    // and spaces.
     let text = text.trim_end_matches(BLANKS);
     let mut at = 0;
     text.split(',').filter_map(move |part| {

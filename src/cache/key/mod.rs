@@ -1,4 +1,4 @@
-//! What makes two requests ask for the same: the cache key and its variants.
+//! The cache key of a request, and the variants of a key (`Vary`).
 
 pub mod cache_key;
 pub mod cookies;

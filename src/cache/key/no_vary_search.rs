@@ -1,33 +1,33 @@
-//! Query parameters that do not matter, by the origin's own word
-//! (`No-Vary-Search`, draft-ietf-httpbis-no-vary-search).
+//! `No-Vary-Search`: the query parameters by which a response does not vary
+//! (draft-ietf-httpbis-no-vary-search).
 
 use crate::http::fields::Fields;
 use crate::http::url::Url;
 use percent_encoding::percent_decode_str;
 use sfv::{Dictionary, InnerList, ListEntry, Parser};
 
-/// The response field.
+/// The name of the response field.
 pub const FIELD: &str = "no-vary-search";
 
-/// Which parts of a query matter.
+/// Which parts of a query are significant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether the order of different names matters.
+    /// Whether the order of parameters with different names is significant.
     order_matters: bool,
     parameters: Parameters,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Parameters {
-    /// All but these names matter.
+    /// All parameters are significant, except these.
     AllBut(Vec<String>),
-    /// Only these names matter.
+    /// Only these parameters are significant.
     Only(Vec<String>),
 }
 
 impl Policy {
-    /// The policy of a response; `None` if everything matters, which is also
-    /// what a field with any error means (draft §4.2).
+    /// The policy of a response. `None` if the whole query is significant; an
+    /// invalid field also means this (draft §4.2).
     pub fn of(fields: &Fields) -> Option<Self> {
         Self::parse(&fields.joined(FIELD)?)
     }
@@ -58,7 +58,7 @@ impl Policy {
         (!default).then_some(policy)
     }
 
-    /// The URL with only what matters of its query.
+    /// The URL with only the significant parameters of its query.
     pub fn reduce(&self, url: &Url) -> Url {
         let query = url.query.as_deref().unwrap_or_default();
         let mut parameters: Vec<(String, &str)> = query
@@ -95,7 +95,7 @@ fn strings(names: &InnerList) -> Option<Vec<String>> {
         .collect()
 }
 
-/// A parameter's name as forms write it: `+` is a blank, escapes are undone.
+/// The decoded name of a parameter (form encoding: `+` is a space).
 fn name(parameter: &str) -> String {
     decoded(parameter.split('=').next().unwrap_or_default())
 }

@@ -1,42 +1,43 @@
-//! Variants: which stored answer fits a request (RFC 9111 §4.1).
+//! Variants: which of a key's stored responses matches a request (RFC 9111
+//! §4.1).
 //!
-//! Values are taken from the request as the *origin* sees it. A field that
-//! Edgekeep drops or sets therefore never splits entries, whatever `Vary` says.
+//! The values are those of the request that the *origin* receives. So a field
+//! that Edgekeep drops or sets never makes variants, even if `Vary` names it.
 
 use crate::http::fields::Fields;
 use crate::http::{accept, list};
 
-/// A request field that chose an answer, and the value it had (`None`: absent).
+/// A request field that selected a variant, and its value (`None`: absent).
 pub type Choice = (String, Option<String>);
 
-/// How many fields `Vary` may name; a longer list is no sensible answer.
+/// The largest number of fields in `Vary`. A longer list is not plausible.
 const VARY_MAX: usize = 16;
 
-/// How long the list of a client's preferences may be, in bytes and members:
-/// several times what browsers send (Chrome's `Accept` has 8 members in 135
-/// bytes). With more an origin may refuse the request, and with it the page
-/// that others wait for.
+/// The limits of a client's list of preferences, in bytes and members: several
+/// times what browsers send (Chrome's `Accept` has 8 members in 135 bytes). An
+/// origin may refuse a request with a longer list, and other requests may wait
+/// for the same response.
 const PREFERENCE_BYTES_MAX: usize = 1024;
 const PREFERENCE_MEMBERS_MAX: usize = 20;
 
-/// The value of a field by which a client says what it prefers, or who it is
-/// (`Origin`). One beyond the bounds counts as absent.
+/// The value of a client's negotiation field or `Origin`. `None` if it is absent
+/// or exceeds the limits.
 pub fn bounded(name: &str, client: &Fields) -> Option<String> {
     let value = client.joined(name)?;
     let few = list::members(&value).nth(PREFERENCE_MEMBERS_MAX).is_none();
     (few && value.len() <= PREFERENCE_BYTES_MAX).then_some(value)
 }
 
-/// Why an answer cannot be stored by its `Vary`: it is `*`, has more names than
-/// [`VARY_MAX`], or something that is no field's name, such as
-/// `Accept-Language Accept-Encoding`. The origin means *some* field by that,
-/// and the answer may be wrong for those who differ in it.
+/// The error of a response that cannot be stored because of its `Vary`: it is
+/// `*`, has more than [`VARY_MAX`] names, or a member that is not a field name,
+/// such as `Accept-Language Accept-Encoding`. Such a member stands for some
+/// unknown field, by which the response may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariesOnAnything;
 
-/// The fields that choose among variants: those of `Vary`, in lower case,
-/// sorted, once each (`*` is no field's name); and `accept-encoding` for a coded body even if the
-/// origin forgot to say so.
+/// The request fields that select among variants: those of `Vary`, in lower
+/// case, sorted, without duplicates. If the body has a content coding,
+/// `accept-encoding` is one of them even if `Vary` does not name it.
 pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnything> {
     let mut names: Vec<String> = response
         .all("vary")
@@ -48,6 +49,7 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     }
     names.sort();
     names.dedup();
+    // `*` is not a field name.
     let readable = names.iter().all(|name| list::is_field_name(name));
     if !readable || names.len() > VARY_MAX {
         return Err(VariesOnAnything);
@@ -55,8 +57,8 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     Ok(names)
 }
 
-/// The choices that a request makes for these fields, of which `value` tells
-/// what the origin sees.
+/// The choices of a request for these fields. `value` returns the value of a
+/// field that the origin receives.
 pub fn choices(names: &[String], value: &dyn Fn(&str) -> Option<String>) -> Vec<Choice> {
     names
         .iter()
@@ -64,12 +66,12 @@ pub fn choices(names: &[String], value: &dyn Fn(&str) -> Option<String>) -> Vec<
         .collect()
 }
 
-/// Whether it makes these very choices.
+/// Whether a request makes exactly these choices.
 pub fn fits(choices: &[Choice], value: &dyn Fn(&str) -> Option<String>) -> bool {
     choices.iter().all(|(name, wanted)| value(name) == *wanted)
 }
 
-/// The choices as text that distinguishes variants of one key.
+/// The choices as a text that distinguishes the variants of a key.
 pub fn variant_text(choices: &[Choice]) -> String {
     let mut text = String::new();
     for (name, value) in choices {
@@ -83,7 +85,7 @@ pub fn variant_text(choices: &[Choice]) -> String {
     text
 }
 
-/// The value of a field by which it chooses, in one spelling.
+/// The normalized value of a field, by which variants are compared.
 pub fn value(name: &str, request: &Fields) -> Option<String> {
     let value = request.joined(name)?;
     Some(match name {

@@ -1,5 +1,5 @@
-//! Patterns with `*`, as in Cloudflare's routes: any run of characters, `/`
-//! included.
+//! Patterns with `*`, as in Cloudflare's routes: `*` matches any run of
+//! characters, `/` included.
 
 /// A pattern. Matching takes at most pattern length times text length steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +16,9 @@ impl Glob {
         &self.0
     }
 
-    /// Whether there may be a text that fits both; `false` is certain.
-    pub fn may_meet(&self, other: &Self) -> bool {
+    /// Whether a text that matches both patterns may exist. `false` is certain,
+    /// `true` is not.
+    pub fn may_overlap(&self, other: &Self) -> bool {
         match (self.0.split_once('*'), other.0.split_once('*')) {
             (None, _) => other.matches(&self.0),
             (_, None) => self.matches(&other.0),
@@ -27,15 +28,15 @@ impl Glob {
         }
     }
 
-    /// Whether the whole of `text` fits. Case counts.
+    /// Whether the pattern matches the whole text, case-sensitively.
     pub fn matches(&self, text: &str) -> bool {
         matches(&self.0, text)
     }
 }
 
-/// Whether the whole of `text` fits `pattern`. Case counts.
+/// Whether `pattern` matches the whole of `text`, case-sensitively.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    // A long text is read once, if at all.
+    // Fast path for `*suffix`: compares only the end of a long text.
     if let Some(end) = pattern.strip_prefix('*')
         && !end.contains('*')
     {
@@ -43,12 +44,13 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     }
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last star did not fit: the star
-    // then swallows one character more. Earlier stars need no second try.
+    // The positions from which to retry if the text does not match what
+    // follows the last star: the star then matches one more character.
+    // Earlier stars need no retry.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         match (pattern.get(p), text.get(t)) {
-            // Most patterns end so.
+            // Most patterns end with a star.
             (Some(b'*'), _) if p + 1 == pattern.len() => return true,
             (Some(b'*'), _) => {
                 retry = Some((p + 1, t));

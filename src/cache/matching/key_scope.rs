@@ -1,25 +1,25 @@
-//! What a key may purge, as patterns of hosts and tags.
+//! The scope of a key: what it may purge, as patterns of hosts and tags.
 
 use super::glob::Glob;
 use crate::http::url;
 use std::fmt;
 
-/// What a key may purge, as patterns. Its text is
-/// `scope:h=*.example.com,t=article-*`: neither hosts nor tags have commas or
-/// spaces.
+/// The hosts and tags that a key may purge, as patterns. The text form is
+/// `scope:h=*.example.com,t=article-*`; neither hosts nor tags contain commas
+/// or spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyScope {
     hosts: Vec<Glob>,
     tags: Vec<Glob>,
 }
 
-/// The longest text of a scope, in bytes. The ledger tells up to
-/// [`SCOPES_MAX`](crate::cache::ledger::wire::SCOPES_MAX) of them with a page of 20,000
-/// marks: 0.5 and 0.9 MB of the 2 MB that a row of SQLite holds in a Durable
-/// Object.
+/// The longest text of a scope, in bytes. The ledger returns up to
+/// [`SCOPES_MAX`](crate::cache::ledger::wire::SCOPES_MAX) scopes (0.5 MB) with a
+/// page of 20,000 marks (0.9 MB). A row of SQLite in a Durable Object holds
+/// 2 MB.
 pub const SCOPE_BYTES_MAX: usize = 16 * 1024;
 
-/// How the text of a scope begins.
+/// The start of a scope's text form.
 pub const SCOPE: &str = "scope:";
 
 impl KeyScope {
@@ -32,7 +32,7 @@ impl KeyScope {
         }
     }
 
-    /// Reads the text form.
+    /// Parses the text form; `None` if it is invalid.
     pub fn read(text: &str) -> Option<Self> {
         let mut scope = Self::default();
         let patterns = text.strip_prefix(SCOPE)?;
@@ -46,14 +46,14 @@ impl KeyScope {
         Some(scope)
     }
 
-    /// Whether it holds what a selector's text names.
+    /// Whether the scope contains the target of a selector, given as its text.
     pub fn holds(&self, name: &str) -> bool {
         match name.split_once(':') {
             Some(("tag", tag)) => self.holds_tag(tag),
             Some(("url" | "path" | "prefix" | "host", place)) => {
                 self.holds_host(place.split('/').next().unwrap_or_default())
             }
-            // Groups are named by no order, and everything by no scope.
+            // An order cannot name a group, and no scope contains everything.
             _ => false,
         }
     }
@@ -67,9 +67,9 @@ impl KeyScope {
         self.tags.iter().any(|glob| glob.matches(tag))
     }
 
-    /// Whether a purge of all of it reaches a page of this host with these
-    /// tags. 50 patterns and an entry of 1,000 tags, the most there can be,
-    /// take some 2.5 ms; 10 and 5, some 2 microseconds.
+    /// Whether a purge of the whole scope reaches a page of this host with
+    /// these tags. 50 patterns and an entry of 1,000 tags take about 2.5 ms; 10
+    /// patterns and 5 tags take about 2 µs.
     pub fn reaches(&self, host: &str, tags: &[String]) -> bool {
         self.holds_host(host) || tags.iter().any(|tag| self.holds_tag(tag))
     }

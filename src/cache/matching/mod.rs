@@ -1,4 +1,4 @@
-//! Patterns and names: globs, tags, and what a key may purge.
+//! Patterns and names: globs, cache tags, and the scopes of keys.
 
 pub mod glob;
 pub mod key_scope;

@@ -7,7 +7,7 @@ use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::CAPABILITY_FIELD;
 use crate::cache::key::cookies;
 use crate::cache::key::variant;
-use crate::cache::profiles::session_cookies::{is_of_every_visitor, names_forgery};
+use crate::cache::profiles::session_cookies::{is_csrf_cookie, is_of_every_visitor};
 use crate::cache::request::client_fields::{Passage, passage};
 use crate::cache::request::origin_request::NEGOTIATION;
 use crate::http::fields::Fields;
@@ -31,7 +31,7 @@ pub fn cookies_of<'a>(rule: &'a Rule, client: &'a Fields) -> impl Iterator<Item 
 pub fn has_own_cookie(rule: &Rule, client: &Fields) -> bool {
     let is_token = |name: &str| {
         let known = rule.csrf_cookies.iter().any(|glob| glob.matches(name));
-        known || (names_forgery(name) && !forwards_cookies(rule))
+        known || (is_csrf_cookie(name) && !forwards_cookies(rule))
     };
     cookies_of(rule, client).next().is_some() || names(rule, client).any(is_token)
 }

@@ -1,25 +1,29 @@
-//! The profiles' tables (see `profile`): settings as JSON, with the reason for
-//! each. What an application says of a page itself is in none of them.
+//! The settings of the profiles as JSON (see `profile`), with the reason for
+//! each. A profile does not repeat what the application itself states in its
+//! responses.
 //!
-//! `edge_ttl` stands in a profile where pages come without a lifetime. It never
-//! stores what is `private` or `no-store`, sets a cookie, or comes with a token
-//! (`RuleSettings::edge_ttl`), and whoever has a session goes to the origin.
+//! A profile sets `edge_ttl` where pages have no lifetime. It never makes a
+//! response storable that is `private` or `no-store`, sets a cookie, or comes
+//! with a CSRF token (`RuleSettings::edge_ttl`). Requests with a session cookie
+//! pass.
 
 macro_rules! django_defaults {
     () => {
         concat!(
-            // Who has a session passes by. So `Vary: Cookie`, which Django sends with
-            // whatever has looked at the session, means "has none" for all that is
-            // stored: no cookie reaches Django there. `messages` holds what one reader
-            // is to be told once. Both may have a prefix (SESSION_COOKIE_NAME).
+            // Requests with a session pass. Django sends `Vary: Cookie` if a
+            // view has read the session; for stored responses that means "no
+            // session", because no cookie reaches Django then. `messages`
+            // contains messages for one user. Both may have a prefix
+            // (SESSION_COOKIE_NAME).
             r#""bypass_cookies":["sessionid","__Secure-sessionid","__Host-sessionid","messages"],"#,
-            // Whenever a template or view asks for the token (`get_token`), Django
-            // answers with this cookie, whether the browser has it or not: it sets
-            // CSRF_COOKIE_NEEDS_UPDATE, and its middleware obeys. So a body with a
-            // token is known by its head. With CSRF_USE_SESSIONS the session cookie is
-            // set instead, as who has none gets one, and that is not stored either.
+            // If a template or view requests the token (`get_token`), Django
+            // sets this cookie, even if the browser has it already: `get_token`
+            // sets CSRF_COOKIE_NEEDS_UPDATE, and the middleware obeys. So the
+            // head shows that the body contains a token. With
+            // CSRF_USE_SESSIONS, Django sets the session cookie instead (the
+            // request has none), and such a response is not stored either.
             r#""csrf_cookies":["csrftoken","__Secure-csrftoken","__Host-csrftoken"],"#,
-            // The language that a reader chose by `set_language`.
+            // The language that the user selected by `set_language`.
             r#""key_cookies":["django_language"],"#,
             // Analytics: Google, Meta, Microsoft, Matomo, HubSpot, Hotjar, Yandex,
             // Segment, Mixpanel, Amplitude, TikTok.
@@ -31,36 +35,41 @@ macro_rules! django_defaults {
 macro_rules! django_rules {
     () => {
         concat!(
-            // First, as files of the admin lie under /static/admin/, too.
+            // Static files come first, because those of the admin are under
+            // /static/admin/.
             //
-            // ManifestStaticFilesStorage and WhiteNoise put a digest into the name:
-            // the same address is the same file for ever.
+            // ManifestStaticFilesStorage and WhiteNoise put a digest into the
+            // name: a URL always has the same content.
             r#"{"path":"/static/*","hashed":true,"edge_ttl":31536000,"browser_ttl":31536000,"immutable":true,"tags":["static"]},"#,
-            // Without one, a deployment changes the file in its place. An hour, then
-            // it is asked about behind a reader's back; browsers do as they are told.
+            // Without a digest, a deployment changes the content of the URL.
+            // Fresh for an hour, then refreshed in the background; browsers
+            // follow the origin's lifetime.
             r#"{"path":"/static/*","edge_ttl":3600,"stale_while_revalidate":86400,"tags":["static"]},"#,
-            // An upload is named by its uploader. Django gives no name twice while its
-            // file is there, but may after that: so long at the edge, where a purge of
-            // `media` reaches it, and an hour in browsers, where none does.
+            // The user names an upload. Django does not reuse a name while its
+            // file exists, but may do so later: a long lifetime at the edge,
+            // which a purge of `media` reaches, and an hour in browsers, which
+            // no purge reaches.
             r#"{"path":"/media/*","edge_ttl":2592000,"browser_ttl":3600,"stale_while_revalidate":86400,"tags":["media"]},"#,
-            // Whose pages have forms, or are one reader's own; `*` for what may stand
-            // before, such as the language of i18n_patterns. Django marks most of them
-            // `never_cache`; here its cookies reach them as well.
+            // Pages with forms, or for one user. `*` matches a prefix, such as
+            // the language of i18n_patterns. Django marks most of them
+            // `never_cache`; with `cache = false` the client's cookies reach
+            // Django as well.
             r#"{"path":"*/admin/*","cache":false},"#,
             r#"{"path":"*/accounts/*","cache":false},"#,
             r#"{"path":"*/login/*","cache":false},"#,
             r#"{"path":"*/logout/*","cache":false},"#,
-            // Many addresses, each asked for rarely: not worth a write to KV. What is
-            // not named here is neither in the key nor told to Django.
+            // Many URLs, each requested rarely: not worth a write to KV.
+            // Parameters that are not named here are not in the key and do not
+            // reach Django.
             r#"{"path":"/search*","kv":false,"query":{"allow":["q","query","search","page","per_page","page_size","limit","offset","cursor","sort","order","ordering","models","category","tag"]}},"#,
-            // One address, several forms (JSON, the browsable API), also where the
-            // origin forgets to say `Vary: Accept`.
+            // One URL has several representations (JSON, the browsable API),
+            // even if the origin does not send `Vary: Accept`.
             r#"{"path":"/api/*","key_headers":["accept"]}"#,
         )
     };
 }
 
-/// Django 4.2 and later, with the names that its settings have by default.
+/// Django 4.2 and later, with the default names of its settings.
 pub const DJANGO: &str = concat!(
     r#"{"defaults":{"#,
     django_defaults!(),
@@ -69,16 +78,16 @@ pub const DJANGO: &str = concat!(
     r#"]}"#
 );
 
-/// Wagtail 5 and later, beside what holds for Django.
+/// Wagtail 5 and later, in addition to the rules for Django.
 pub const WAGTAIL: &str = concat!(
     r#"{"defaults":{"#,
-    // Pages come without a lifetime. Ten minutes, if no purge comes before.
+    // Pages have no lifetime. Ten minutes, unless purged earlier.
     r#""edge_ttl":600,"stale_while_revalidate":60,"#,
     django_defaults!(),
     r#"},"rules":["#,
-    // What an edit changes on pages that no purge names.
+    // Short, because an edit changes search results, and no purge names them.
     r#"{"path":"/search*","edge_ttl":60,"kv":false,"query":{"allow":["q","query","search","page","type"]}},"#,
-    // Documents may be of a private collection: Django is asked for each.
+    // Documents may be in a private collection: Django must decide each request.
     r#"{"path":"/documents/*","cache":false},"#,
     r#"{"path":"/_util/*","cache":false},"#,
     r#"{"path":"/cms/*","cache":false},"#,
@@ -87,12 +96,12 @@ pub const WAGTAIL: &str = concat!(
     r#"]}"#
 );
 
-/// WordPress 6, with WooCommerce: whoever has signed in, has commented or has a
-/// cart passes by (`session_cookies`).
+/// WordPress 6, with WooCommerce. Requests of users who have signed in, have
+/// commented or have a cart pass (`session_cookies`).
 pub const WORDPRESS: &str = concat!(
     r#"{"defaults":{"#,
-    // Pages and feeds come without a lifetime. Ten minutes, if no purge comes
-    // before: a nonce in a page is good for twelve hours.
+    // Pages and feeds have no lifetime. Ten minutes, unless purged earlier: a nonce
+    // in a page is valid for twelve hours.
     r#""edge_ttl":600,"stale_while_revalidate":60"#,
     r#"},"rules":["#,
     r#"{"path":"*/wp-admin/*","cache":false},"#,
@@ -100,33 +109,34 @@ pub const WORDPRESS: &str = concat!(
     r#"{"path":"*/wp-cron.php","cache":false},"#,
     r#"{"path":"*/xmlrpc.php","cache":false},"#,
     r#"{"path":"*/wp-comments-post.php","cache":false},"#,
-    // WooCommerce asks for these not to be cached, and says so in their heads;
-    // here they get their cookies at the first request as well.
+    // WooCommerce requires that these are not cached, and sends heads that say so.
+    // With `cache = false`, the first request also sets and sends its cookies.
     r#"{"path":"*/cart/*","cache":false},"#,
     r#"{"path":"*/checkout/*","cache":false},"#,
     r#"{"path":"*/my-account/*","cache":false},"#,
-    // The nonce by which a signed-in reader's script asks.
+    // The nonce that scripts of signed-in users send.
     r#"{"path":"*/wp-json/*","edge_ttl":60,"key_headers":["x-wp-nonce"]},"#,
-    // An upload keeps its name for its life; an hour in browsers, where no
-    // purge reaches it.
+    // An upload keeps its name while it exists. An hour in browsers, which no purge
+    // reaches.
     r#"{"path":"*/wp-content/uploads/*","edge_ttl":2592000,"browser_ttl":3600,"stale_while_revalidate":86400,"strip_set_cookie":["*"],"tags":["media"]},"#,
-    // Files of themes and plug-ins change in their place; `?ver=` is in the key.
+    // Files of themes and plug-ins change under the same path; `?ver=` is in
+    // the key.
     r#"{"path":"*/wp-content/*","edge_ttl":3600,"stale_while_revalidate":86400,"tags":["static"]},"#,
     r#"{"path":"*/wp-includes/*","edge_ttl":3600,"stale_while_revalidate":86400,"tags":["static"]}"#,
     r#"]}"#
 );
 
-/// Drupal 9 and later: it says itself how long a page for anonymous readers
-/// holds, and whoever has a session passes by.
+/// Drupal 9 and later. It sends the lifetimes of pages for anonymous users.
+/// Requests with a session pass.
 pub const DRUPAL: &str = concat!(
     r#"{"rules":["#,
     r#"{"path":"*/admin/*","cache":false},"#,
     r#"{"path":"*/user/*","cache":false},"#,
     r#"{"path":"/cron/*","cache":false},"#,
     r#"{"path":"/update.php","cache":false},"#,
-    // Private files: Drupal is asked for each.
+    // Private files: Drupal must decide each request.
     r#"{"path":"*/system/files/*","cache":false},"#,
-    // Aggregates carry a digest in their names.
+    // Aggregated files have a digest in their names.
     r#"{"path":"/sites/*/files/css/*","edge_ttl":2592000,"tags":["static"]},"#,
     r#"{"path":"/sites/*/files/js/*","edge_ttl":2592000,"tags":["static"]},"#,
     r#"{"path":"/sites/*/files/*","edge_ttl":2592000,"browser_ttl":3600,"stale_while_revalidate":86400,"tags":["media"]},"#,
@@ -136,15 +146,15 @@ pub const DRUPAL: &str = concat!(
     r#"]}"#
 );
 
-/// MediaWiki 1.35 and later with `$wgUseCdn`: it says itself how long a page
-/// holds, and whoever has signed in or has written passes by.
+/// MediaWiki 1.35 and later with `$wgUseCdn`. It sends the lifetimes of pages.
+/// Requests of users who have signed in or have made a change pass.
 pub const MEDIAWIKI: &str = concat!(
     r#"{"defaults":{"#,
-    // Mobile or not, where the reader chose (MobileFrontend).
+    // Mobile or desktop, if the user selected one (MobileFrontend).
     r#""key_cookies":["mf_useformat"]"#,
     r#"},"rules":["#,
-    // A new version of a file has its name: so long at the edge, where a purge
-    // reaches it.
+    // A new version of a file has the same name: a long lifetime only at the edge,
+    // which a purge reaches.
     r#"{"path":"*/images/*","edge_ttl":86400,"browser_ttl":3600,"stale_while_revalidate":86400,"tags":["media"]},"#,
     r#"{"path":"*/resources/*","edge_ttl":3600,"stale_while_revalidate":86400,"tags":["static"]},"#,
     r#"{"path":"*/skins/*","edge_ttl":3600,"stale_while_revalidate":86400,"tags":["static"]},"#,
@@ -152,12 +162,13 @@ pub const MEDIAWIKI: &str = concat!(
     r#"]}"#
 );
 
-/// Rails 6 and later: whoever has its session cookie passes by.
+/// Rails 6 and later. Requests with its session cookie pass.
 pub const RAILS: &str = concat!(
     r#"{"defaults":{"#,
-    // turbo-rails renders a page without its layout for a frame, and does not
-    // say so in `Vary`. Rails itself asks the second for the format, which its
-    // pages say (`Vary: Accept, X-Requested-With`): one value, of scripts.
+    // `Turbo-Frame`: turbo-rails renders a page without its layout for a frame,
+    // and does not name the field in `Vary`. `X-Requested-With`: Rails selects
+    // the format by it, and names it (`Vary: Accept, X-Requested-With`).
+    // Scripts send one value.
     r#""key_headers":["turbo-frame","x-requested-with"]"#,
     r#"},"rules":["#,
     // Sprockets, Propshaft, Vite and Shakapacker put a digest into the names.
@@ -174,10 +185,10 @@ pub const RAILS: &str = concat!(
     r#"]}"#
 );
 
-/// Laravel 9 and later: whoever has its session cookie passes by.
+/// Laravel 9 and later. Requests with its session cookie pass.
 pub const LARAVEL: &str = concat!(
     r#"{"defaults":{"#,
-    // Each answer of the `web` middleware sets it, and its page has the token.
+    // Each response of the `web` middleware sets it, and its page has the token.
     r#""csrf_cookies":["XSRF-TOKEN"]"#,
     r#"},"rules":["#,
     // Vite puts a digest into the names.
@@ -199,48 +210,50 @@ pub const LARAVEL: &str = concat!(
     r#"]}"#
 );
 
-/// Magento 2.4 with its cache set to Varnish: it says itself how long a page
-/// holds, and takes out of it what is one customer's.
+/// Magento 2.4 with its cache set to Varnish. It sends the lifetimes of pages,
+/// and leaves the data of a single customer out of them.
 pub const MAGENTO: &str = concat!(
     r#"{"defaults":{"#,
-    // Every visitor has a PHP session, whose data scripts fetch: only a
-    // customer's context (group, currency, store) makes another page, and this
-    // cookie says that there is one.
+    // Every visitor has a PHP session, whose data scripts fetch. Pages depend only
+    // on a customer's context (group, currency, store), and `X-Magento-Vary` is set
+    // if there is one.
     r#""bypass_cookies":["X-Magento-Vary","persistent_shopping_cart","admin"]"#,
     r#"},"rules":["#,
-    // With a prefix for a store's view.
+    // The path may have a prefix for a store view.
     r#"{"path":"*/customer/*","cache":false},"#,
     r#"{"path":"*/checkout/*","cache":false},"#,
     r#"{"path":"*/admin*","cache":false},"#,
     r#"{"path":"*/catalogsearch/*","kv":false},"#,
-    // What GraphQL says beside the query; Magento varies on the last.
+    // Fields on which a GraphQL response depends, beside the query. Magento names
+    // the last in `Vary`.
     r#"{"path":"/graphql","key_headers":["store","content-currency","x-magento-cache-id"]},"#,
-    // A deployment has a version in the path.
+    // The path contains the version of the deployment.
     r#"{"path":"/static/version*","edge_ttl":31536000,"browser_ttl":31536000,"immutable":true,"strip_set_cookie":["*"],"tags":["static"]},"#,
     r#"{"path":"/static/*","edge_ttl":3600,"stale_while_revalidate":86400,"tags":["static"]},"#,
     r#"{"path":"/media/*","edge_ttl":2592000,"browser_ttl":3600,"stale_while_revalidate":86400,"tags":["media"]}"#,
     r#"]}"#
 );
 
-/// Next.js 13 and later. It says itself how long a page holds: up to a year.
+/// Next.js 13 and later. It sends the lifetimes of pages: up to a year.
 pub const NEXTJS: &str = concat!(
     r#"{"defaults":{"#,
-    // By these the App Router asks for a page's data instead of its HTML, for
-    // what a client's tree lacks, or for less, at the same address. Next says
-    // so in `Vary`, but for the last, which counts where routes intercept.
+    // With these the App Router requests a page's data instead of its HTML,
+    // only the part that the client's tree lacks, or a prefetch, at the same
+    // URL. Next names them in `Vary`, except the last, which matters for
+    // intercepting routes.
     r#""key_headers":["rsc","next-router-state-tree","next-router-prefetch","next-router-segment-prefetch","next-url"]"#,
     r#"},"rules":["#,
-    // Next calls these immutable; a digest is in their names.
+    // Next marks these immutable; they have a digest in their names.
     r#"{"path":"*/_next/static/*","edge_ttl":31536000,"key_headers":[],"strip_set_cookie":["*"],"tags":["static"]},"#,
-    // Optimised images: in a format that the browser accepts.
+    // Optimised images, in a format that the browser accepts.
     r#"{"path":"*/_next/image","key_headers":["accept"],"query":{"allow":["url","w","q","dpl"]},"tags":["images"]},"#,
     // Auth.js.
     r#"{"path":"*/api/auth/*","cache":false}"#,
     r#"]}"#
 );
 
-/// Inertia: by these fields its client asks for a page's data as JSON, or for
-/// a part of them, at the page's address.
+/// Inertia. With these fields its client requests a page's data or a part of
+/// them as JSON, at the URL of the page.
 pub const INERTIA: &str = concat!(
     r#"{"defaults":{"#,
     r#""csrf_cookies":["XSRF-TOKEN"],"#,
@@ -248,8 +261,9 @@ pub const INERTIA: &str = concat!(
     r#"}}"#
 );
 
-/// htmx: by these fields its client asks for a part of a page at the page's
-/// address. `HX-Current-URL` and `HX-Prompt` have any value, and are dropped.
+/// htmx. With these fields its client requests a part of a page at the URL of
+/// the page. `HX-Current-URL` and `HX-Prompt` can have any value, and are
+/// dropped.
 pub const HTMX: &str = concat!(
     r#"{"defaults":{"#,
     r#""key_headers":["hx-request","hx-boosted","hx-target","hx-trigger","hx-trigger-name","hx-history-restore-request"]"#,

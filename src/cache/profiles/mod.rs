@@ -1,4 +1,4 @@
-//! Settings that come with Edgekeep, and the cookies of known software, as data.
+//! Data: the settings that come with Edgekeep, and the cookies of known software.
 
 pub mod frameworks;
 pub mod profile;

@@ -1,15 +1,15 @@
-//! Profiles: settings that come with Edgekeep, for origins of a kind. A profile
-//! is data, in the words of the settings themselves, and lies beneath what the
-//! user says (see `layers`).
+//! Profiles: settings for a framework, which come with Edgekeep. A profile is
+//! data in the format of the settings. The user's own settings take precedence
+//! over it (see `cache::config::inheritance`).
 //!
-//! `docs/frameworks` says for each what its origin needs beside.
+//! `docs/frameworks` describes what else the origin of each profile needs.
 
 use super::frameworks::{self as tables};
 
-/// A profile.
+/// A profile: its name and its settings.
 #[derive(Debug)]
 pub struct Profile {
-    /// What the setting `profile` calls it.
+    /// Its name in the setting `profile`.
     pub name: &'static str,
     /// Its `defaults` and `rules`, as JSON.
     pub json: &'static str,
@@ -19,7 +19,7 @@ const fn profile(name: &'static str, json: &'static str) -> Profile {
     Profile { name, json }
 }
 
-/// All there are.
+/// All profiles.
 pub const PROFILES: [Profile; 12] = [
     profile("none", "{}"),
     profile("django", tables::DJANGO),

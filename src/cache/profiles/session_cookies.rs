@@ -1,23 +1,23 @@
-//! Names of cookies, as data: by which a visitor has a session (those keep a
-//! request from the cache by default), and by which none has: analytics,
-//! consent and load balancing, some of them with `session` in their names.
+//! Two lists of cookie names: cookies that mark a session, with which a request
+//! passes by default; and cookies that do not, of analytics, consent and load
+//! balancing, some of which have `session` in their names.
 //!
-//! Cookies are matched at each request, hits too. So a name meets only the
-//! patterns of its first byte, and those that begin with `*`: ten at most, each
-//! of which ends at the first byte that differs. The length of the list is no
-//! cost.
+//! Cookies are matched at each request, including hits. So a name is compared
+//! only with the patterns of its first byte and those that begin with `*`: 25 at
+//! most, and nearly all of them fail within a few bytes. The length of the list
+//! does not matter.
 
 use crate::cache::matching::glob;
 
-/// A cookie that marks a visitor as known to the origin.
+/// A cookie that marks a session: the origin has state for this visitor.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionCookie {
-    /// Its name; `*` stands for any run of characters. Case counts (RFC 6265
-    /// §5.4).
+    /// The pattern of its name; `*` matches any run of characters. Names are
+    /// case-sensitive (RFC 6265 §5.4).
     pub pattern: &'static str,
-    /// What sets it.
+    /// The software that sets it.
     pub software: &'static str,
-    /// The page of that software's documentation, or its source, that says so.
+    /// The page of that software's documentation or source that states this.
     pub source: &'static str,
 }
 
@@ -29,9 +29,10 @@ const fn row(pattern: &'static str, software: &'static str, source: &'static str
     }
 }
 
-/// The default of `bypass_cookies`, by first byte. Each also counts behind one
-/// of [`PREFIXES`]. Not in it: cookies that every visitor gets and that say
-/// nothing of a session, such as `XSRF-TOKEN`, `xf_csrf` or `__client_uat`.
+/// The default of `bypass_cookies`, sorted by first byte. Each pattern also
+/// matches after one of [`PREFIXES`]. The list does not contain cookies that
+/// every visitor gets and that do not mark a session, such as `XSRF-TOKEN`,
+/// `xf_csrf` or `__client_uat`.
 #[rustfmt::skip]
 pub const SESSION_COOKIES: &[SessionCookie] = &[
     row("*-session", "Laravel 12 (<app>-session), AdonisJS, WorkOS, Ghost, KeystoneJS", "https://laravel.com/docs/12.x/session"),
@@ -182,13 +183,13 @@ pub const SESSION_COOKIES: &[SessionCookie] = &[
     row("zenid", "Zen Cart", "https://docs.zen-cart.com/"),
 ];
 
-/// What a browser may demand of a cookie by its name (RFC 6265bis §4.1.3), and
-/// frameworks put before theirs.
+/// The prefixes by which browsers enforce attributes of a cookie (RFC 6265bis
+/// §4.1.3). Frameworks may put them before their usual names.
 pub const PREFIXES: [&str; 4] = ["__Host-Http-", "__Http-", "__Host-", "__Secure-"];
 
-/// Cookies that scripts and load balancers set for every visitor. None marks a
-/// session, even if its name fits a pattern above, and none of them is missed
-/// by an origin.
+/// Cookies that scripts and load balancers set for every visitor, sorted by
+/// first byte. They do not mark a session, even if a pattern above matches, and
+/// origins do not need them.
 pub const OF_EVERY_VISITOR: &[&str] = &[
     ".AspNet.Consent", // ASP.NET Core's consent feature
     "AMCV_*",          // Adobe Analytics
@@ -272,8 +273,8 @@ pub const OF_EVERY_VISITOR: &[&str] = &[
     "wisepops*",   // wisepops_session
 ];
 
-/// Whether a cookie of this name marks a session, by the names that software
-/// gives them.
+/// Whether a cookie of this name marks a session, by [`SESSION_COOKIES`] and
+/// [`OF_EVERY_VISITOR`].
 pub fn is_of_session(name: &str) -> bool {
     let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
     let bare = bare.unwrap_or(name);
@@ -283,22 +284,22 @@ pub fn is_of_session(name: &str) -> bool {
     fits && !is_of_every_visitor(bare)
 }
 
-/// Whether every visitor may have a cookie of this name, for which no origin
-/// makes another page.
+/// Whether every visitor may have a cookie of this name, and pages do not depend
+/// on it ([`OF_EVERY_VISITOR`]).
 pub fn is_of_every_visitor(name: &str) -> bool {
     let first = name.as_bytes().first();
     first.is_some_and(|first| fits(OF_EVERY_VISITOR, *first, name))
 }
 
-/// Whether a cookie of this name goes with a token against forged requests
-/// (CSRF), which the forms of its reader's pages carry as well.
-pub fn names_forgery(name: &str) -> bool {
+/// Whether a cookie of this name belongs to a CSRF token: the name contains
+/// `csrf` or `xsrf`. The forms of the user's pages contain the token, too.
+pub fn is_csrf_cookie(name: &str) -> bool {
     let is = |word: &[u8]| word.eq_ignore_ascii_case(b"csrf") || word.eq_ignore_ascii_case(b"xsrf");
     name.as_bytes().windows(4).any(is)
 }
 
-/// Whether a name fits one of the patterns that begin with this byte; the
-/// patterns stand in the order of their first bytes.
+/// Whether one of the patterns that begin with this byte matches a name. The
+/// patterns must be sorted by first byte.
 fn fits(patterns: &[&str], first: u8, name: &str) -> bool {
     let byte = |pattern: &&str| pattern.as_bytes().first().copied();
     let from = patterns.partition_point(|pattern| byte(pattern) < Some(first));
@@ -307,8 +308,8 @@ fn fits(patterns: &[&str], first: u8, name: &str) -> bool {
         .any(|pattern| glob::matches(pattern, name))
 }
 
-/// The patterns alone: what else is in the table is for its readers, and not in
-/// the wasm.
+/// The patterns of [`SESSION_COOKIES`] without the other columns, which are
+/// documentation and so are not linked into the wasm.
 static PATTERNS: [&str; SESSION_COOKIES.len()] = patterns();
 
 const fn patterns() -> [&'static str; SESSION_COOKIES.len()] {

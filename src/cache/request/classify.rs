@@ -1,7 +1,8 @@
-//! The first question: may this request use the cache, and under which key?
+//! Classifies a request: may it use the cache, and under which key?
 
 use super::origin_request::{
-    NEGOTIATION, OriginRequest, keyed, names_nothing, negotiated, sent, target, whole,
+    NEGOTIATION, OriginRequest, connection_is_plain, key_of, negotiated, origin_fields,
+    pass_request, target,
 };
 use crate::cache::config::rule::{Origin, Rule};
 use crate::cache::config::rules::Rules;
@@ -16,22 +17,22 @@ use crate::http::range;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-/// What is to be done with a request.
+/// The classification of a request.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// It is addressed to Edgekeep itself: a path under [`ADMIN_PATH`].
+    /// A request to Edgekeep itself, with a path under [`ADMIN_PATH`].
     Admin,
-    /// It is a purge call in another cache's words, where a rule takes those.
+    /// A purge call in the dialect of another cache, if the rule accepts it.
     Purge(PurgeCall),
-    /// It goes to the origin whole, by its rule, and nothing is looked up or
+    /// A pass: the request goes to the origin whole, and nothing is looked up or
     /// stored.
     Bypass(Bypass, OriginRequest, Rc<Rule>),
-    /// It may be answered from the cache.
+    /// A request that may be answered from the cache.
     Lookup(Box<Lookup>),
 }
 
 impl Plan {
-    /// The rule that holds, where the origin is asked.
+    /// The rule of the request, if it may go to the origin.
     pub fn rule(&self) -> Option<&Rc<Rule>> {
         match self {
             Self::Admin | Self::Purge(_) => None,
@@ -48,28 +49,28 @@ pub enum Bypass {
     Method,
     /// A rule says `cache = false`.
     Rule,
-    /// It carries a bypass cookie.
+    /// The request has a bypass cookie.
     Cookie,
     /// `If-Match` or `If-Unmodified-Since`: not for caches (RFC 9111 §4.3.2).
     Precondition,
-    /// It wants another protocol, such as WebSocket.
+    /// `Upgrade`: the client requests another protocol, such as WebSocket.
     Upgrade,
-    /// A GET with a body: what the body asks for is not in the key.
+    /// A GET or HEAD with a body: the body is not in the key.
     Body,
     /// The URL is longer than [`URL_BYTES_MAX`].
     LongUrl,
-    /// The answers of its URL depend on who asks, and it has cookies that say
-    /// who (`cache::policy::withheld_fields`).
+    /// Responses for this URL depend on the user, and the request has cookies
+    /// that identify one (`cache::policy::withheld_fields`).
     Personal,
-    /// A field that the origin would see has bytes that are not UTF-8: they
-    /// cannot be told apart, so they can be in no key.
+    /// A field that the origin would receive has bytes that are not UTF-8. Such
+    /// values cannot be distinguished, so they must not be in a key.
     Unreadable,
-    /// The settings are bad.
+    /// The settings are invalid.
     Misconfigured,
 }
 
 impl Bypass {
-    /// A word for logs and `Cache-Status`.
+    /// The word for this reason in logs and `Cache-Status`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Method => "method",
@@ -89,83 +90,84 @@ impl Bypass {
 /// A request that may be answered from the cache.
 #[derive(Clone, Debug)]
 pub struct Lookup {
-    /// The rule that holds.
+    /// The rule of the request.
     pub rule: Rc<Rule>,
-    /// What is looked for.
+    /// The key that is looked up.
     pub key: Rc<CacheKey>,
-    /// What was asked for: the same, unless the origin said which parameters
-    /// of a query matter (see `flow::store::query_alias`).
+    /// The key of the URL as the client requested it. It equals `key`, unless
+    /// the origin's `No-Vary-Search` shortened the query (see
+    /// `flow::store::query_alias`).
     pub asked: Rc<CacheKey>,
-    /// Where the origin is, if the settings say so.
+    /// The origin, if the settings name one.
     pub to: Option<Origin>,
-    /// What [`Lookup::origin`] has made.
+    /// The result of [`Lookup::origin`], made at the first call.
     pub made: OnceCell<OriginRequest>,
-    /// Whether the client wants the head only.
+    /// Whether the request is HEAD.
     pub head_only: bool,
     /// Whether the request carries `Authorization` (RFC 9111 §3.5).
     pub authorized: bool,
     /// The `Range` of a GET request.
     pub range: Option<String>,
-    /// What the client's Cache-Control says, where the rule heeds it.
+    /// The client's Cache-Control, if the rule obeys it
+    /// (`request_directives`); otherwise empty.
     pub wishes: RequestControl,
-    /// The client's own fields, for its conditions.
+    /// The client's fields, which contain its conditions.
     pub client: Fields,
-    /// Whether those conditions go on to the origin, because nothing is stored
-    /// that they could be compared with, and nothing will be: what it answers
-    /// is for this client alone.
+    /// Whether the client's conditions are sent to the origin, because nothing
+    /// is stored with which to compare them, and nothing will be. The response
+    /// is then for this client only.
     pub sends_conditions: bool,
 }
 
 impl Lookup {
-    /// The request that a miss sends to the origin, as a GET. It is made when
-    /// it is first looked at: most hits need none.
+    /// The GET request that a miss sends to the origin. It is made at the first
+    /// call, because most hits do not need it.
     pub fn origin(&self) -> &OriginRequest {
         self.made.get_or_init(|| {
             let (url, origin) = (&self.asked.url, self.to.as_ref());
             OriginRequest {
                 method: "GET".to_owned(),
                 url: target(url, origin),
-                fields: sent(&self.rule, url, &self.client, origin),
+                fields: origin_fields(&self.rule, url, &self.client, origin),
             }
         })
     }
 
-    /// The value by which a request field chooses among variants: that which
-    /// the origin sees.
+    /// The value of a request field that selects a variant: the value that the
+    /// origin receives.
     pub fn choice(&self, name: &str) -> Option<String> {
         let rule = &self.rule;
         let is_plain = NEGOTIATION.contains(&name)
             && !rule.forward_all
             && !rule.esi
             && !rule.key_headers.iter().any(|keyed| keyed == name)
-            && names_nothing(&self.client);
+            && connection_is_plain(&self.client);
         match is_plain {
-            // Just what `sent` would make of it, and normalising that again
-            // changes nothing.
+            // The same as from `origin_fields`, whose result is normalized already.
             true => negotiated(name, &self.client),
             false => variant::value(name, &self.origin().fields),
         }
     }
 
-    /// The choices that this request makes for these fields.
+    /// The choices of this request for these fields of `Vary`.
     pub fn choices(&self, names: &[String]) -> Vec<Choice> {
         variant::choices(names, &|name| self.choice(name))
     }
 
-    /// Whether it makes these very choices.
+    /// Whether this request makes exactly these choices.
     pub fn fits(&self, choices: &[Choice]) -> bool {
         variant::fits(choices, &|name| self.choice(name))
     }
 
-    /// Whether this request may refresh what is fresh still: one with wishes of
-    /// its own is not one of many.
+    /// Whether this request may start an early refresh. A request with
+    /// directives of its own does not: it is not a typical one.
     pub fn early_refresh(&self) -> bool {
         self.rule.early_refresh && self.wishes == RequestControl::default()
     }
 
-    /// The `Range` that goes to the origin, where nothing is stored: a range of
-    /// what we do not hold is fetched as such, or a player that seeks would
-    /// wait for all that comes before. From the start means everything.
+    /// The `Range` that is sent to the origin if nothing is stored. Without it,
+    /// a player that seeks would wait for all bytes before the range. A range
+    /// of the whole body (`bytes=0-`) is not sent.
     pub fn range_to_send(&self, holds_nothing: bool) -> Option<&str> {
         self.range
             .as_deref()
@@ -173,10 +175,10 @@ impl Lookup {
     }
 }
 
-/// Paths that are Edgekeep's own, on every host.
+/// The prefix of Edgekeep's own paths, on every host.
 pub const ADMIN_PATH: &str = "/.edgekeep/";
 
-/// Answers the question for a request as the client sent it.
+/// Classifies a request as the client sent it.
 pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
     let url = cache_key::canonical_path(&request.url);
     if url.path.starts_with(ADMIN_PATH) {
@@ -192,10 +194,10 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
             Bypass::Rule if rules.misconfigured => Bypass::Misconfigured,
             reason => reason,
         };
-        let to_origin = whole(&rule, request, origin);
+        let to_origin = pass_request(&rule, request, origin);
         return Plan::Bypass(reason, to_origin, rule);
     }
-    let key = keyed(
+    let key = key_of(
         &rule,
         cache_key::canonical_query(url, &rule),
         &request.fields,
@@ -224,10 +226,10 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
     }))
 }
 
-/// The request that goes to the origin whole, though it may be answered from
-/// the cache.
+/// The request to the origin for a pass that is decided after the lookup: whole,
+/// although the request may be answered from the cache.
 pub fn whole_request(rules: &Rules, rule: &Rule, request: &RequestHead) -> OriginRequest {
-    whole(rule, request, rules.origin_of(&request.url.host))
+    pass_request(rule, request, rules.origin_of(&request.url.host))
 }
 
 fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
@@ -251,7 +253,9 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
         Some(Bypass::Precondition)
     } else if has_cookie(rule, fields) {
         Some(Bypass::Cookie)
-    } else if !fields.are_readable() && !sent(rule, &request.url, fields, None).are_readable() {
+    } else if !fields.are_readable()
+        && !origin_fields(rule, &request.url, fields, None).are_readable()
+    {
         Some(Bypass::Unreadable)
     } else {
         None

@@ -1,17 +1,18 @@
-//! Fields of clients' requests, by what they may do: which of them may reach
-//! the origin, and which of those are in the key.
+//! The fields of a client's request: which of them may reach the origin, and
+//! which of those are in the key.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser;
 use crate::http::forwarding::is_forwarding_field;
 
-/// Fields by which a client refers to what it holds.
+/// Fields that refer to a response which the client has stored.
 pub const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range", "if-range"];
 
-/// What becomes of a client's field under `forward_headers = ["*"]`.
+/// How a client's field is treated under `forward_headers = ["*"]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
-    /// It does not reach the origin, or only as the key or Edgekeep has it.
+    /// It does not reach the origin, or only with the value that the key has or
+    /// Edgekeep sets.
     Own,
     /// It reaches the origin, and its value is in the key.
     Keyed,
@@ -19,15 +20,17 @@ pub enum Passage {
     Unkeyed,
 }
 
-/// The one decision by which both the key and the request to the origin treat a
-/// field under `forward_headers = ["*"]`. A field of an unknown name is in the key:
-/// a server may take it for another host, path, scheme or method (there is no
-/// complete list of such names), and who sends it then gets a page of their
-/// own. Exempt are the kinds of fields that every browser sends and by which
-/// no server chooses another resource, and what the rule names.
+/// Decides how a field is treated under `forward_headers = ["*"]`. Both the key
+/// and the request to the origin use this decision.
+///
+/// A field of an unknown name is in the key. A server may read it as another
+/// host, path, scheme or method, and there is no complete list of such names; in
+/// the key, it changes only the sender's own page. Not in the key are the fields
+/// that every browser sends and by which no server selects another resource, and
+/// the fields that the rule names.
 pub fn passage(rule: &Rule, name: &str) -> Passage {
-    // Negotiation, for which `Vary` is heeded; who asks; directives to caches;
-    // what browsers add of themselves (Fetch, Client Hints, RFC 9218).
+    // Negotiation, for which `Vary` counts; the user's identity; directives to
+    // caches; what browsers add themselves (Fetch, Client Hints, RFC 9218).
     const UNKEYED: [&str; 14] = [
         "accept",
         "accept-encoding",
@@ -45,7 +48,7 @@ pub fn passage(rule: &Rule, name: &str) -> Passage {
         "user-agent",
     ];
     let is = |names: &[String]| names.iter().any(|other| other == name);
-    // Of `Via` the client's part goes on (RFC 9110 §7.6.3).
+    // The client's `Via` is forwarded (RFC 9110 §7.6.3).
     let own = (is_forwarding_field(name) && name != "via")
         || is_ours(name)
         || CONDITIONS.contains(&name)
@@ -61,17 +64,18 @@ pub fn passage(rule: &Rule, name: &str) -> Passage {
     }
 }
 
-/// Fields that say under which host, scheme, port or path a request came to a
-/// proxy: here only Edgekeep says so (`cache::request::classify`). `X-Forwarded-For`
-/// stays, because Cloudflare puts the client's address at its end.
+/// Whether a field states the host, scheme, port or path under which a proxy
+/// received the request. Only Edgekeep may set such a field
+/// (`cache::request::origin_request`). `X-Forwarded-For` is not one of them:
+/// Cloudflare appends the client's address to it.
 pub fn claims_host(name: &str) -> bool {
     let of_proxies = name == "forwarded" || name.starts_with("x-forwarded");
     of_proxies && name != "x-forwarded-for"
 }
 
-/// Fields that the runtime or Edgekeep sets: `Host` follows from the URL; a
-/// Worker's origin request must not wait for a 100 (Continue); what we can do
-/// no client says.
+/// Whether only the runtime or Edgekeep sets this field: `Host` follows from the
+/// URL; with `Expect`, a Worker's request to the origin would wait for 100
+/// (Continue); the capability field of ESI describes Edgekeep, not the client.
 pub fn is_ours(name: &str) -> bool {
     matches!(name, "host" | "expect" | parser::CAPABILITY_FIELD)
 }

@@ -1,4 +1,5 @@
-//! The first question: may this request use the cache, and under which key?
+//! Decides whether a request may use the cache, and under which key, and builds
+//! the request to the origin.
 
 pub mod classify;
 pub mod client_fields;

@@ -1,5 +1,5 @@
-//! The request that goes to the origin, and the cache key that holds all that
-//! it depends on: what the origin sees is what is keyed.
+//! Builds the request to the origin, and the cache key on which it depends: the
+//! origin receives only what is keyed.
 
 use super::client_fields::{CONDITIONS, Passage, claims_host, is_ours, passage};
 use crate::cache::config::rule::{Origin, Rule};
@@ -14,11 +14,12 @@ use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
 use std::collections::BTreeSet;
 
-/// How we name ourselves in `Via`. The runtime does not tell the protocol
-/// that a message came by; 1.1 is what a Worker speaks.
+/// Edgekeep's entry in `Via`. The runtime does not expose the protocol version
+/// of a message, so the entry has 1.1, which Workers use.
 pub const VIA: &str = "1.1 edgekeep";
 
-/// What the origin sees as `User-Agent` of a request that may be cached.
+/// The `User-Agent` of a request that may be cached, unless the rule forwards
+/// the client's.
 pub const USER_AGENT: &str = concat!("Edgekeep/", env!("CARGO_PKG_VERSION"));
 
 /// A request to the origin.
@@ -28,12 +29,13 @@ pub struct OriginRequest {
     pub method: String,
     /// Absolute URL.
     pub url: String,
-    /// The fields, without `Host`, which the URL implies.
+    /// The fields, without `Host`, which follows from the URL.
     pub fields: Fields,
 }
 
 impl OriginRequest {
-    /// The same request to another origin, which is told for which host.
+    /// The same request to another origin. `X-Forwarded-Host` has the host that
+    /// the client requested.
     pub fn to(mut self, origin: &Origin, asked: &Url) -> Self {
         let path = self.url.splitn(4, '/').nth(3).unwrap_or_default();
         self.url = format!("{}://{}/{path}", origin.scheme, origin.host);
@@ -42,20 +44,20 @@ impl OriginRequest {
     }
 }
 
-/// The key of a cacheable request. What it does not hold does not reach the
-/// origin (see [`sent`]).
-pub fn keyed(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
+/// The key of a cacheable request. A client's value that is not in the key does
+/// not reach the origin, except as described at [`origin_fields`].
+pub fn key_of(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     let stripped;
-    let client = match names_nothing(client) {
+    let client = match connection_is_plain(client) {
         true => client,
         false => {
-            stripped = travelling(client);
+            stripped = forwardable(client);
             &stripped
         }
     };
     let travels = |name: &str| !is_hop_by_hop(name) && !is_ours(name);
     let mut key = CacheKey::of_url(url);
-    // CORS answers depend on Origin, so it goes on, and into the key.
+    // CORS responses depend on `Origin`, so it is forwarded and keyed.
     if let Some(value) = negotiated("origin", client) {
         key.add("field", "origin", Some(&value));
     }
@@ -68,7 +70,7 @@ pub fn keyed(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     }
     if rule.forward_all {
         let keyed = |name: &&str| travels(name) && passage(rule, name) == Passage::Keyed;
-        // A set has one order, whatever the client's.
+        // A set has the same order for every client.
         let names: BTreeSet<&str> = client.iter().map(|(name, _)| name).filter(keyed).collect();
         for name in names {
             key.add("field", name, client.joined(name).as_deref());
@@ -82,11 +84,12 @@ fn cookie<'a>(name: &'a str, client: &'a Fields) -> Option<&'a str> {
     found.next().map(|(_, value)| value)
 }
 
-/// The fields that the origin sees of a cacheable request: of the client's own
-/// nothing but what is in the key ([`keyed`]) or what the rule lets through.
-/// The invariant "what the origin sees is what is keyed" is kept by these two.
-pub fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fields {
-    let client = &travelling(client);
+/// The fields of a cacheable request to the origin. From the client it has only
+/// what is in the key ([`key_of`]), the negotiation fields, `Authorization`, and
+/// what the rule forwards. The two functions together keep the invariant that
+/// the origin receives only what is keyed.
+pub fn origin_fields(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) -> Fields {
+    let client = &forwardable(client);
     let mut sent = forwarded(rule, client);
     let is_keyed = |name: &str| rule.key_cookies.iter().any(|keyed| keyed == name);
     let drops = |name: &str| rule.drop_cookies.iter().any(|glob| glob.matches(name));
@@ -101,12 +104,12 @@ pub fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) ->
             sent.add(name, value);
         }
     }
-    let crumb = |name: &String| Some(format!("{name}={}", cookie(name, client)?));
+    let pair = |name: &String| Some(format!("{name}={}", cookie(name, client)?));
     let others = sent.joined("cookie");
-    let keyed = rule.key_cookies.iter().filter_map(crumb);
-    let crumbs: Vec<String> = others.into_iter().chain(keyed).collect();
-    if !crumbs.is_empty() {
-        sent.set("cookie", crumbs.join("; "));
+    let keyed = rule.key_cookies.iter().filter_map(pair);
+    let pairs: Vec<String> = others.into_iter().chain(keyed).collect();
+    if !pairs.is_empty() {
+        sent.set("cookie", pairs.join("; "));
     }
     if !sent.has("user-agent") {
         sent.add("user-agent", USER_AGENT);
@@ -116,42 +119,44 @@ pub fn sent(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Origin>) ->
     sent
 }
 
-/// A client's fields without those of its connection and those that are ours.
-fn travelling(client: &Fields) -> Fields {
+/// A client's fields without those of its connection, and without those that
+/// only the runtime or Edgekeep sets.
+fn forwardable(client: &Fields) -> Fields {
     let mut client = client.clone();
     strip_connection(&mut client);
     client.retain(|name, _| !is_ours(name));
     client
 }
 
-/// Removes the fields of the client's connection. What the edge in front of us
-/// has set is no field of that connection, even if the client's `Connection`
-/// names it: the origin may grant or log by it.
+/// Removes the fields of the client's connection. A forwarding field stays even
+/// if the client's `Connection` names it: Cloudflare's edge may have set it, and
+/// the origin may authorize or log by it.
 fn strip_connection(fields: &mut Fields) {
     strip_hop_by_hop_but(fields, is_forwarding_field);
 }
 
-/// Whether `Connection` names no field that would travel otherwise.
-pub fn names_nothing(client: &Fields) -> bool {
+/// Whether `Connection` names no field that would be forwarded otherwise.
+pub fn connection_is_plain(client: &Fields) -> bool {
     let plain = |value: &str| value.eq_ignore_ascii_case("keep-alive") || value == "close";
     client.all("connection").all(plain)
 }
 
-/// Fields that choose among variants of an answer.
+/// The fields of content negotiation, by which responses usually vary.
 pub(crate) const NEGOTIATION: [&str; 3] = ["accept", "accept-language", "accept-encoding"];
 
 /// The client's fields that may reach the origin without being in the key.
+/// Under `forward_headers = ["*"]` the result includes those that are.
 fn forwarded(rule: &Rule, client: &Fields) -> Fields {
     let mut sent = Fields::new();
     if rule.forward_all {
         sent = client.clone();
         sent.retain(|name, _| passage(rule, name) != Passage::Own);
-        // RFC 9110 §7.6.3; only where a rule wants us transparent, because some
-        // origins do not compress for proxies.
+        // RFC 9110 §7.6.3. `Via` is sent only here, where Edgekeep forwards all
+        // fields, because some origins do not compress for proxies.
         let via: Vec<&str> = client.all("via").chain([VIA]).collect();
         sent.set("via", via.join(", "));
-        // In the spelling by which variants are chosen: what the origin sees
-        // must be what chooses.
+        // The origin must receive the normalized value by which variants are
+        // selected.
         for name in NEGOTIATION {
             match variant::bounded(name, client) {
                 Some(value) => sent.set(name, negotiated(name, client).unwrap_or(value)),
@@ -183,8 +188,9 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
     sent
 }
 
-/// A field's value as the origin gets it: negotiation fields in one spelling,
-/// others joined. Of the former and `Origin` nothing beyond their bounds.
+/// The value of a client's field that the origin receives: negotiation fields
+/// normalized, others joined. A negotiation field or an `Origin` that exceeds
+/// its limits counts as absent.
 pub fn negotiated(name: &str, client: &Fields) -> Option<String> {
     let value = match name {
         "accept" | "accept-language" | "accept-encoding" | "origin" => {
@@ -199,8 +205,9 @@ pub fn negotiated(name: &str, client: &Fields) -> Option<String> {
     }
 }
 
-/// A request that goes through whole, but for what belongs to the connection.
-pub fn whole(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
+/// The request to the origin for a pass: whole, except for the fields of the
+/// connection and those that only Edgekeep or the runtime sets.
+pub fn pass_request(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> OriginRequest {
     let mut fields = request.fields.clone();
     let upgrade = fields.joined("upgrade");
     strip_connection(&mut fields);
@@ -221,9 +228,9 @@ pub fn whole(rule: &Rule, request: &RequestHead, origin: Option<&Origin>) -> Ori
     }
 }
 
-/// Where a rule has pages made of fragments, the origin is told so, and asked
-/// for bodies that can be read, as they are now and in one piece: a client has
-/// no validator of a page made of fragments, nor can it have parts of one.
+/// Under a rule with `esi`, announces ESI to the origin and requests an
+/// uncompressed, whole, current body. Conditions are removed: a client has no
+/// validator for an assembled page, and cannot request ranges of one.
 fn ask_for_template(rule: &Rule, fields: &mut Fields) {
     if !rule.esi {
         return;
@@ -233,8 +240,8 @@ fn ask_for_template(rule: &Rule, fields: &mut Fields) {
     fields.set(parser::CAPABILITY_FIELD, parser::CAPABILITY);
 }
 
-/// Tells the origin which scheme and, where it is asked under a name of its
-/// own, which host the client used.
+/// Sets `X-Forwarded-Proto`, and `X-Forwarded-Host` if the origin has a host
+/// name of its own.
 fn set_forwarding(fields: &mut Fields, url: &Url, origin: Option<&Origin>) {
     fields.set("x-forwarded-proto", url.scheme);
     if origin.is_some() {
@@ -242,7 +249,7 @@ fn set_forwarding(fields: &mut Fields, url: &Url, origin: Option<&Origin>) {
     }
 }
 
-/// The address at the origin of a URL that was asked for.
+/// The URL at the origin for a URL that a client requested.
 pub fn target(url: &Url, origin: Option<&Origin>) -> String {
     match origin {
         None => url.to_string(),

@@ -1,17 +1,17 @@
 //! Which fields of a request a lookup depends on.
 //!
-//! What the origin sees is what is keyed: of a request that may be answered
-//! from the cache, most of what browsers and the platform send is never looked
-//! at. To copy a field out of the runtime takes about a microsecond, and
-//! requests have twenty to thirty; so these are read one by one, and the rest
-//! only of requests that go to the origin whole.
+//! The origin receives only what is keyed, so a lookup does not need most of
+//! the fields that browsers and the platform send. Copying a field out of the
+//! runtime takes about a microsecond, and requests have twenty to thirty. So
+//! the needed fields are read one by one; the others are read only if the
+//! request goes to the origin whole.
 
 use super::client_fields::CONDITIONS;
 use super::origin_request::NEGOTIATION;
 use crate::cache::config::rules::Rules;
 
-/// What keeps a request from the cache, belongs to its connection, or is
-/// heeded under every rule, beside [`CONDITIONS`] and [`NEGOTIATION`].
+/// The fields that are read under every rule, beside [`CONDITIONS`] and
+/// [`NEGOTIATION`]: they cause a pass, belong to the connection, or are keyed.
 const ALWAYS: [&str; 8] = [
     "authorization",
     "connection",
@@ -23,13 +23,13 @@ const ALWAYS: [&str; 8] = [
     "upgrade",
 ];
 
-/// To ask for a field that is not there costs a third of copying one out: with
-/// more names than this it is as well to copy all.
+/// The largest number of fields that are read one by one. Reading an absent
+/// field costs a third of copying one; with more names, copying all fields costs
+/// no more.
 const NAMES_MAX: usize = 50;
 
-/// The names (lower-case) of the fields by which `classify` tells whether a
-/// request is a lookup, and on which all depends that becomes of it then; each
-/// of them once. `None` if that may be any field, or very many.
+/// The names (lower-case, without duplicates) of the fields that `classify` and
+/// a lookup read. `None` if these may be any fields, or more than `NAMES_MAX`.
 pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
     let mut names = ALWAYS.to_vec();
     names.extend(CONDITIONS.into_iter().chain(NEGOTIATION));
@@ -39,8 +39,9 @@ pub fn fields_read(rules: &Rules) -> Option<Vec<&str>> {
         }
         let keyed = rule.key_headers.iter().chain(&rule.forward_headers);
         keyed.for_each(|name| add(&mut names, name));
-        // Whatever keys it or keeps it from the cache: where answers turn out to
-        // be somebody's, a reader's own cookies send it whole (`cache::policy::withheld_fields`).
+        // Cookies may be in the key or cause a pass. Besides, if the responses
+        // of a URL depend on the user, requests with cookies pass
+        // (`cache::policy::withheld_fields`).
         if rule.cache {
             add(&mut names, "cookie");
         }

@@ -1,5 +1,5 @@
-//! Character references in the attributes of ESI tags and in sitemaps: one
-//! function resolves both.
+//! Tests character references in the attributes of ESI tags and in sitemaps; both
+//! use the same function.
 
 use edgekeep::cache::esi::parser::{Include, Parser, Piece};
 use edgekeep::cache::warm::sitemap::{self, Sitemap};
@@ -40,9 +40,9 @@ fn references_in_values_are_resolved() {
     check_value("a&semi;b&comma;c&lpar;d&rpar;&commat;", "a;b,c(d)@");
     check_value("&#x00000026;&#0000000038;&#X26;", "&&&");
     check_value("caf&#233;&#xE9;&#x1F600;", "caf\u{e9}\u{e9}\u{1f600}");
-    // Once.
+    // References are decoded once.
     check_value("?a&amp;amp;b&amp;#38;c&#38;lt;d", "?a&amp;b&#38;c&lt;d");
-    // None, and parameters whose names look like one.
+    // No references, and parameters whose names look like references.
     for plain in [
         "?a=1&b=2",
         "?a=1&lt=2&copy=3&amp=4",

@@ -1,6 +1,6 @@
-//! Shows which texts are dates and which are not, and how `Expires` fares with
-//! each. RFC 9110 §5.6.7 (the three forms, years of two digits); RFC 9111 §4.2
-//! (case and zone), §4.2.1 (several values), §5.3 (Expires).
+//! Tests which texts are dates, and the lifetime that `Expires` gives with each.
+//! RFC 9110 §5.6.7 (the three forms, years of two digits); RFC 9111 §4.2 (case
+//! and zone), §4.2.1 (several values), §5.3 (Expires).
 
 use edgekeep::cache::policy::freshness::terms;
 use edgekeep::http::date;
@@ -39,7 +39,7 @@ fn the_three_forms_are_dates() {
 
 #[test]
 fn a_wrong_weekday_is_no_error() {
-    // RFC 9110 §5.6.7 does not ask anybody to check it.
+    // RFC 9110 §5.6.7 does not require the weekday to be checked.
     for day in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] {
         check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), Some(THEN));
         check(&format!("{day} Nov  6 08:49:37 1994"), Some(THEN));
@@ -61,7 +61,7 @@ fn a_wrong_weekday_is_no_error() {
             &format!("{}, 06-NOV-94 08:49:37 gmt", day.to_uppercase()),
             Some(THEN),
         );
-        // No weekday makes another form, or a day that no calendar has.
+        // Another form, or a day that no calendar has, is invalid with any weekday.
         check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), None);
         check(&format!("{}, 31 Nov 1994 08:49:37 GMT", &day[..3]), None);
         check(&format!("{}, 29 Feb 2100 08:49:37 GMT", &day[..3]), None);
@@ -79,7 +79,7 @@ fn a_wrong_weekday_leaves_the_century_to_the_present() {
         let found = date::parse_at(text, NOW).map(date::print);
         assert_eq!(found.as_deref(), Some(expected), "{text}");
     }
-    // A Monday, in truth; 1926 had a Tuesday there.
+    // The day is a Monday in this century, and was a Tuesday in 1926.
     check(
         "Friday, 23-Nov-26 10:00:00 GMT",
         "Mon, 23 Nov 2026 10:00:00 GMT",
@@ -96,7 +96,7 @@ fn a_wrong_weekday_leaves_the_century_to_the_present() {
         "Monday, 31-Dec-99 23:59:59 GMT",
         "Fri, 31 Dec 1999 23:59:59 GMT",
     );
-    // Long ago, in the words of many an origin.
+    // Many origins send this for "long ago".
     check(
         "Monday, 01-Jan-70 00:00:00 GMT",
         "Thu, 01 Jan 1970 00:00:00 GMT",
@@ -105,7 +105,7 @@ fn a_wrong_weekday_leaves_the_century_to_the_present() {
         "Thursday, 01-Jan-70 00:00:00 GMT",
         "Thu, 01 Jan 1970 00:00:00 GMT",
     );
-    // Four digits say the century.
+    // Four digits contain the century.
     check(
         "Sun, 23 Nov 2026 10:00:00 GMT",
         "Mon, 23 Nov 2026 10:00:00 GMT",
@@ -113,9 +113,9 @@ fn a_wrong_weekday_leaves_the_century_to_the_present() {
     check("Sun Nov 23 10:00:00 2026", "Mon, 23 Nov 2026 10:00:00 GMT");
 }
 
-/// Texts that are near a date, each with one thing wrong.
+/// Texts that are almost dates, each with one error.
 const NO_DATES: [&str; 42] = [
-    // Commas, spaces and what else stands between the parts.
+    // Commas, spaces and other separators of the parts.
     "Sun 06 Nov 1994 08:49:37 GMT",
     "Sun,06 Nov 1994 08:49:37 GMT",
     "Sun , 06 Nov 1994 08:49:37 GMT",
@@ -141,7 +141,7 @@ const NO_DATES: [&str; 42] = [
     "Sun, 06 Nov 1994 08.49.37 GMT",
     "Sun, 06 11 1994 08:49:37 GMT",
     "Sun, 06 November 1994 08:49:37 GMT",
-    // Zones (RFC 9111 §4.2: but for GMT and UTC they are invalid).
+    // Zones (RFC 9111 §4.2: all are invalid except GMT and UTC).
     "Sun, 06 Nov 1994 08:49:37",
     "Sun, 06 Nov 1994 08:49:37 EST",
     "Sun, 06 Nov 1994 08:49:37 CET",
@@ -158,7 +158,7 @@ const NO_DATES: [&str; 42] = [
     "Thu, 31 Nov 1994 08:49:37 GMT",
     "Tue, 29 Feb 2100 08:49:37 GMT",
     "Wed, 31 Dec 1969 23:59:59 GMT",
-    // Other ways to tell a time.
+    // Other formats of times.
     "784111777",
     "1994-11-06T08:49:37Z",
     "never",
@@ -173,7 +173,7 @@ fn other_texts_are_no_dates() {
 
 #[test]
 fn two_digits_mean_the_year_that_is_near() {
-    // RFC 9110 §5.6.7: what seems more than 50 years ahead has passed.
+    // RFC 9110 §5.6.7: a year more than 50 years ahead is in the past.
     #[track_caller]
     fn check(text: &str, now: &str, expected: &str) {
         let seconds = |text| date::parse(text).expect(text);
@@ -211,7 +211,7 @@ fn two_digits_mean_the_year_that_is_near() {
         NOVEMBER,
         "Thu, 25 Nov 1976 09:00:01 GMT",
     );
-    // Four digits mean what they say.
+    // A year of four digits is not changed.
     check(
         "Mon, 23 Nov 1970 09:00:00 GMT",
         NOVEMBER,
@@ -247,7 +247,7 @@ fn a_cache_reads_dates_in_any_case() {
     }
 }
 
-/// The lifetime of an answer that came at [`NOW`].
+/// The lifetime of a response that was received at [`NOW`].
 #[track_caller]
 fn check_lifetime(answer: &str, expected: Option<u64>) {
     let rule = lookup(&json!({}), "GET").rule;
@@ -270,7 +270,7 @@ fn expires_is_read_in_every_form() {
     check_lifetime("200 | expires: Mon, 23 Nov 2026 09:00:00 GMT", Some(0));
     check_lifetime("200 | expires: Mon, 23 Nov 2026 08:00:00 GMT", Some(0));
     check_lifetime("200 | expires: Sunday, 06-Nov-94 08:49:37 GMT", Some(0));
-    // Date in other forms, which clocks that differ set.
+    // `Date` in other forms, from clocks that differ.
     let expires = "200 | expires: Mon, 23 Nov 2026 10:00:00 GMT";
     for (sent, lifetime) in [
         ("Mon, 23 Nov 2026 09:30:00 GMT", 1800),
@@ -280,7 +280,7 @@ fn expires_is_read_in_every_form() {
         ("Mon Nov 23 09:30:00 2026", 1800),
         ("Mon, 23 Nov 2026 10:00:00 GMT", 0),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
-        // No date: the time of its arrival stands in.
+        // No date: the time of receipt is used.
         ("yesterday", 3600),
         ("0", 3600),
     ] {
@@ -290,7 +290,8 @@ fn expires_is_read_in_every_form() {
 
 #[test]
 fn an_expires_that_is_no_date_has_passed() {
-    // RFC 9111 §5.3, and §4.2.2: an explicit time leaves no room for a guess.
+    // RFC 9111 §5.3, and §4.2.2: with an explicit time there is no heuristic
+    // lifetime.
     let rule = lookup(&json!({ "heuristic_freshness": true }), "GET").rule;
     for text in NO_DATES.iter().chain(&["", " ", "0", "-1", "now", "60"]) {
         check_lifetime(&format!("200 | expires: {text}"), Some(0));
@@ -302,7 +303,7 @@ fn an_expires_that_is_no_date_has_passed() {
 
 #[test]
 fn the_first_of_several_expires_counts() {
-    // RFC 9111 §4.2.1: the first of them, or none.
+    // RFC 9111 §4.2.1: the first value, or none.
     check_lifetime("200 | expires: $+60 | expires: $+5", Some(60));
     check_lifetime("200 | expires: $+5 | expires: $+60", Some(5));
     check_lifetime("200 | expires: 0 | expires: $+60", Some(0));
@@ -323,8 +324,8 @@ fn a_lifetime_in_cache_control_comes_before_expires() {
     check_lifetime("200 | expires: $+9 | cdn-cache-control: max-age=7", Some(7));
 }
 
-/// What `httpdate` reads of a text under some weekday, if the text begins with
-/// one of the same length.
+/// The time that `httpdate` reads from a text with some weekday, if the text
+/// begins with a weekday of the same length.
 fn read_by_httpdate(text: &str) -> Option<u64> {
     use std::time::UNIX_EPOCH;
     let text = text.trim();
@@ -341,8 +342,8 @@ fn read_by_httpdate(text: &str) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// Dates in any case mean what `httpdate` reads in the case of the RFC, the
-/// weekday aside.
+/// A date in any case gives the time that `httpdate` reads in the RFC's case,
+/// with any weekday.
 #[test]
 fn dates_in_any_case_mean_the_same() {
     let mut random = fastrand::Rng::with_seed(9110);
@@ -368,7 +369,7 @@ fn dates_in_any_case_mean_the_same() {
             let from = random.usize(..pieces.len());
             text.replace_range(at..=at, &pieces[from..=from]);
         }
-        // Ours reads any case.
+        // Our parser reads any case.
         let mut inside = false;
         let cased: String = text
             .chars()

@@ -1,6 +1,6 @@
-//! Shows how fields tell what has changed since they were read.
+//! Tests `Fields::changes`: the changes since the fields were read.
 
-use edgekeep::http::fields::{Fields, GONE};
+use edgekeep::http::fields::{Fields, REMOVED};
 
 #[test]
 fn changes_tell_how_fields_differ_from_what_was_read() {
@@ -12,21 +12,27 @@ fn changes_tell_how_fields_differ_from_what_was_read() {
         let expected: Fields = expected.iter().copied().collect();
         assert_eq!(changes, Some(expected.to_text()));
     }
-    // The other side lacks the date in every case.
+    // The receiver never has the date.
     check(|_| {}, &[("date", "Today")]);
     check(|f| f.add("age", "1"), &[("date", "Today"), ("age", "1")]);
     check(|f| f.add("via", "b"), &[("date", "Today"), ("via", "b")]);
-    let replaced = [("etag", GONE), ("date", "Today"), ("etag", "\"2\"")];
+    let replaced = [("etag", REMOVED), ("date", "Today"), ("etag", "\"2\"")];
     check(|f| f.set("etag", "\"2\""), &replaced);
-    check(|f| f.remove("etag"), &[("etag", GONE), ("date", "Today")]);
+    check(
+        |f| f.remove("etag"),
+        &[("etag", REMOVED), ("date", "Today")],
+    );
     check(|f| f.remove("date"), &[]);
-    check(|f| f.retain(|_, _| false), &[("etag", GONE), ("via", GONE)]);
-    // The other side removes all lines of a name: those that stay are told.
+    check(
+        |f| f.retain(|_, _| false),
+        &[("etag", REMOVED), ("via", REMOVED)],
+    );
+    // The receiver removes all lines of a name: those that stay are added.
     let mut fields = Fields::from_text("link\na\nlink\nb\netag\n1\nlink\nc");
     fields.retain(|_, value| value != "b");
     let changes = fields.changes(|_, _| true);
     assert_eq!(changes.as_deref(), Some("link\n\0\nlink\na\nlink\nc"));
-    // What was never read has changed from nothing that is known.
+    // Fields that were not read have no changes.
     let made: Fields = [("etag", "\"1\"")].into_iter().collect();
     assert_eq!(made.changes(|_, _| true), None);
 }

@@ -1,6 +1,6 @@
-//! Shows how the fields of requests and responses are read: lists, dates,
+//! Tests how the fields of requests and responses are read: lists, dates,
 //! Cache-Control and its targeted form, Age, negotiation, preconditions,
-//! fields of one connection.
+//! hop-by-hop fields.
 
 use edgekeep::http::cache_control::{CacheControl, age};
 use edgekeep::http::fields::{Fields, strip_hop_by_hop};
@@ -26,8 +26,9 @@ fn cache_control_is_read() {
     );
     check("stale-while-revalidate=5, stale-if-error=6", "swr=5 sie=6");
     check("no-cache", "no-cache");
-    // Field names in quotes: the rest may be stored (RFC 9111 §5.2.2.4 and
-    // §5.2.2.7); whatever else stands there, the whole response may not.
+    // Field names in quotes: the response may be stored without these fields
+    // (RFC 9111 §5.2.2.4 and §5.2.2.7). With any other argument, it may not be
+    // stored.
     check("no-cache=\"set-cookie\"", "");
     check("private=\"x-a, x-b\", max-age=1", "max-age=1");
     check("private=\"max-age=5\"", "max-age=0 private");
@@ -37,18 +38,18 @@ fn cache_control_is_read() {
     // §5.2: both forms of an argument.
     check("max-age=\"60\"", "max-age=60");
     check("max-age=\"6\\0\"", "max-age=60");
-    // §4.2.1: the first of several.
+    // §4.2.1: the first of several counts.
     check("max-age=60, max-age=5", "max-age=60");
     check("max-age=5, max-age=60", "max-age=5");
     check("max-age=x, max-age=60", "max-age=0");
-    // §5.2.3: what is not known is ignored.
+    // §5.2.3: unknown directives are ignored.
     check("immutable, max-age=60, foo, bar=1, =, ==", "max-age=60");
     check("max-age-not=60, xmax-age=1, no-storage", "");
     check("max-stale=9, min-fresh=9, only-if-cached", "");
     check(",,, ,max-age=60 ,, ,", "max-age=60");
     check("\t max-age=60 \t,\tpublic", "max-age=60 public");
     check("max-age=60;public", "max-age=0");
-    // §1.2.2: too large is as large as it gets.
+    // §1.2.2: a number that is too large becomes the largest.
     check("max-age=2147483648", "max-age=2147483648");
     check("max-age=2147483649", "max-age=2147483648");
     check("max-age=99999999999999999999999999", "max-age=2147483648");
@@ -69,7 +70,7 @@ fn cache_control_is_read() {
     check("s-maxage=x, max-age=60", "max-age=60 s-maxage=0");
     check("stale-while-revalidate", "swr=0");
     check("stale-if-error=soon", "sie=0");
-    // A flag with an argument is a flag.
+    // A flag with an argument counts as the flag.
     check("no-store=0", "no-store");
     check("must-revalidate=1", "must-revalidate");
 }
@@ -121,7 +122,7 @@ fn a_targeted_field_is_read_wholly_or_not_at_all() {
         "cdn-cache-control: max-age=1 | cdn-cache-control: public",
         Some("max-age=1 public"),
     );
-    // RFC 9651 §3.2: the last of several.
+    // RFC 9651 §3.2: the last of several counts.
     check("cdn-cache-control: max-age=1, max-age=2", Some("max-age=2"));
     check("cdn-cache-control: no-store=?1", Some("no-store"));
     check(
@@ -136,7 +137,7 @@ fn a_targeted_field_is_read_wholly_or_not_at_all() {
         "cdn-cache-control: max-age=999999999999999",
         Some("max-age=2147483648"),
     );
-    // RFC 9213 §2.1: empty, or an error anywhere, and the field is ignored.
+    // RFC 9213 §2.1: a field that is empty or has an error is ignored.
     for value in [
         "",
         " ",
@@ -318,10 +319,10 @@ fn preconditions_are_answered() {
         true,
     );
     check(&since(MONDAY), "last-modified: never", false);
-    // RFC 9111 §4.3.2: Date stands in.
+    // RFC 9111 §4.3.2: without Last-Modified, Date is used.
     check(&since(MONDAY), &format!("date: {MONDAY}"), true);
     check(&since(MONDAY), &format!("date: {TUESDAY}"), false);
-    // For what is stored alone (RFC 9110 §13.1.3).
+    // Only for a stored response (RFC 9110 §13.1.3).
     let now = |at: &str| conditional::not_modified_now(&fields(&since(MONDAY)), &fields(at));
     assert!(!now(&format!("date: {MONDAY}")) && now(&modified(MONDAY)));
     check(
@@ -369,7 +370,7 @@ fn fields_of_one_connection_do_not_travel() {
         check(&format!("a: 1 | {name}: x | b: 2"), "a: 1 | b: 2");
     }
     check("Proxy-Connection: keep-alive | Proxy-Anything: 1", "");
-    // RFC 9110 §7.6.1: and whatever Connection names.
+    // RFC 9110 §7.6.1: also the fields that Connection names.
     check("connection: close, X-A | x-a: 1 | x-b: 2", "x-b: 2");
     check(
         "x-a: 1 | connection: x-a | connection: ,X-B, | x-b: 2 | c: 3",

@@ -1,4 +1,4 @@
-//! JSON that is read into structs: only objects, with the path of what is wrong.
+//! Tests the reading of JSON into structs: only objects, and the paths of errors.
 
 use edgekeep::http::json_object::{pairs, read};
 use edgekeep::json_object;

@@ -1,5 +1,5 @@
-//! Shows where the variants of one key lie: the way of a request through the
-//! slots, where an answer is put, and the bound (RFC 9111 §4.1).
+//! Tests the slots of a key's variants: the path of a request through them, the
+//! slot where a response is stored, and the limit (RFC 9111 §4.1).
 
 use edgekeep::cache::key::cache_key::Slot;
 use edgekeep::cache::policy::entry::Entry;
@@ -16,7 +16,7 @@ fn resident(names: &str, is_of_use: bool) -> Resident {
     }
 }
 
-/// An answer that these fields of a request chose.
+/// A stored response that these request fields selected.
 fn chosen(lookup: &Lookup, names: &str) -> Entry {
     let names = resident(names, true).names;
     Entry {
@@ -29,7 +29,7 @@ fn german() -> Lookup {
     lookup(&json!({}), "GET | Accept-Language: de | Accept: a/b")
 }
 
-/// The path behind these answers.
+/// The path after these responses.
 fn path(residents: &[(&str, bool)]) -> Path {
     let mut path = Path::default();
     for (names, is_of_use) in residents {
@@ -46,7 +46,7 @@ fn an_answer_goes_where_the_path_ends() {
     assert_eq!(slot(&[]), own);
     let by_language = slot(&[("accept-language", true)]);
     assert_ne!(by_language, own);
-    // The way is that of the fields, whichever answer names them.
+    // The path depends on the fields, not on which response names them.
     let by_both = slot(&[("accept accept-language", true)]);
     assert_eq!(
         slot(&[("accept-language", true), ("accept", true)]),
@@ -67,8 +67,8 @@ fn an_answer_goes_where_the_path_ends() {
         let two = [("accept-language", true), ("accept", true)];
         check(&lookup, &two, entry, &by_both);
     }
-    // What is of no use makes room for what varies by other fields, but leads
-    // on to what varies by the same.
+    // A useless entry is replaced by a response that varies by other fields, but
+    // the path continues after it to a response that varies by the same fields.
     check(&lookup, &[("accept-language", false)], "accept", &own);
     check(&lookup, &[("accept-language", false)], "", &own);
     check(
@@ -97,12 +97,12 @@ fn a_path_has_an_end() {
         path.pass(resident(name, true));
     }
     assert_eq!(slots.len(), PATH_SLOTS_MAX);
-    // One of no use is found room in, wherever it lies.
+    // A useless entry is replaced at any place in the path.
     let mut path = self::path(&[("x-a", true), ("x-b", false), ("x-c", true), ("x-d", true)]);
     let behind_one = self::path(&[("x-a", true)]).next(&lookup);
     assert_eq!(path.next(&lookup), None);
     assert_eq!(path.place(&lookup, &chosen(&lookup, "accept")), behind_one);
-    // An answer that nothing new chose ends the path, and is replaced.
+    // A response that no further field selected ends the path, and is replaced.
     path = self::path(&[("x-a x-b", true), ("x-b", true)]);
     assert_eq!(path.next(&lookup), None);
     let behind_first = self::path(&[("x-a x-b", true)]).next(&lookup);
@@ -112,8 +112,8 @@ fn a_path_has_an_end() {
     );
 }
 
-/// Many requests, and an origin that names a random list for each: an answer
-/// that was stored is found for as long as it is of use, whoever asks meanwhile.
+/// Many requests, with a random `Vary` for each response: a stored response is
+/// found as long as it is usable, whatever requests come in between.
 #[test]
 fn no_request_takes_the_place_of_another() {
     const LISTS: [&str; 8] = [
@@ -165,7 +165,8 @@ fn no_request_takes_the_place_of_another() {
                 Some(entry) => entry,
                 None => {
                     assert!(!answered.contains_key(&n), "{seed}: {n} is asked for again");
-                    // Without any Vary it would be everybody's from the start.
+                    // Without any `Vary`, the response would match all requests
+                    // from the start.
                     let list = LISTS[random.usize(1..LISTS.len())];
                     let entry = chosen(lookup, list);
                     let place = path.place(lookup, &entry).expect("a place");

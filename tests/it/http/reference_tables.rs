@@ -1,5 +1,5 @@
-//! Shows what references mean where they stand, and whose they are. RFC 3986
-//! §5.4.1 and §5.4.2 (the examples, all of them); RFC 6454 §5 (one origin).
+//! Tests the resolution of references, and whether two URLs have the same
+//! origin. RFC 3986 §5.4.1 and §5.4.2 (all examples); RFC 6454 §5 (same origin).
 
 use edgekeep::http::url::{Url, canonical_path};
 
@@ -25,7 +25,7 @@ fn the_normal_examples() {
         ("//g", "http://g/"),
         ("?y", "http://a/b/c/d;p?y"),
         ("g?y", "http://a/b/c/g?y"),
-        // A fragment is no part of what is asked for.
+        // A fragment is not part of the requested URL.
         ("#s", "http://a/b/c/d;p?q"),
         ("g#s", "http://a/b/c/g"),
         ("g?y#s", "http://a/b/c/g?y"),
@@ -44,7 +44,7 @@ fn the_normal_examples() {
     ] {
         check(BASE, reference, Some(expected));
     }
-    // Another scheme: no http URL.
+    // Another scheme: not an http(s) URL.
     check(BASE, "g:h", None);
 }
 
@@ -72,7 +72,7 @@ fn the_abnormal_examples() {
     ] {
         check(BASE, reference, Some(expected));
     }
-    // As strict parsers have it.
+    // As strict parsers read it.
     check(BASE, "http:g", None);
 }
 

@@ -1,6 +1,6 @@
-//! Shows what the structured fields mean that Edgekeep reads (RFC 9651): the
-//! cache groups, `No-Vary-Search` and `CDN-Cache-Control`. A field with any
-//! error is ignored as a whole; parameters do not matter.
+//! Tests the structured fields that Edgekeep reads (RFC 9651): the cache groups,
+//! `No-Vary-Search` and `CDN-Cache-Control`. A field with any error is ignored as
+//! a whole; parameters have no effect.
 
 use edgekeep::cache::key::no_vary_search::{FIELD, Policy};
 use edgekeep::cache::purge::groups;
@@ -18,7 +18,7 @@ fn check_groups(value: &str, expected: &[&str]) {
     assert_eq!(found, expected, "{value:?}");
 }
 
-/// What of a query matters; `None` if the field means nothing.
+/// The significant part of a query; `None` if the field is ignored.
 #[track_caller]
 fn check_query(value: &str, expected: Option<&str>) {
     let url = Url::parse("https://a.test/?b%20=1&c=2&a=3").expect("a URL");
@@ -27,7 +27,7 @@ fn check_query(value: &str, expected: Option<&str>) {
     assert_eq!(query.as_deref(), expected, "{value:?}");
 }
 
-/// `max-age`, `no-store` and `private`; `None` if the field means nothing.
+/// `max-age`, `no-store` and `private`; `None` if the field is ignored.
 #[track_caller]
 fn check_targeted(value: &str, expected: Option<(Option<u64>, bool, bool)>) {
     let found = CacheControl::of_dictionary(value);
@@ -41,7 +41,7 @@ fn lists_of_strings_are_groups() {
     check_groups("\"a\", \"a\"", &["a", "a"]);
     check_groups("", &[]);
     for (member, valid) in MEMBERS {
-        // A member of another type than a string makes it no list of groups.
+        // A member that is not a string makes the list invalid.
         let strings = valid && member.starts_with('"');
         let fields = one("cache-groups", &format!("\"g\", {member}"));
         let found = groups::named(&fields, "cache-groups");
@@ -49,7 +49,7 @@ fn lists_of_strings_are_groups() {
     }
 }
 
-/// Members of a list or dictionary, and whether RFC 9651 has them.
+/// Members of a list or dictionary, and whether they are valid by RFC 9651.
 const MEMBERS: [(&str, bool); 47] = [
     ("a", true),
     ("*tok:en/1", true),
@@ -149,7 +149,7 @@ fn parts_of_a_query_that_matter() {
     // Of several members of one key the last counts.
     check_query("params=(\"a\"), params=(\"c\")", Some("b%20=1&a=3"));
     check_query("params=1, params=(\"c\")", Some("b%20=1&a=3"));
-    // What has another type than the draft asks.
+    // Values of another type than the draft requires.
     for other in [
         "params=1",
         "params=\"a\"",

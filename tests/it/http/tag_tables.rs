@@ -1,5 +1,5 @@
-//! Shows in which fields tags are read, how many count, and what is said of an
-//! answer whose head is too large for the tiers.
+//! Tests from which fields tags are read, how many count, and the reason for not
+//! storing a response whose head is too large for the tiers.
 
 use edgekeep::cache::policy::entry::Entry;
 use serde_json::json;
@@ -33,11 +33,11 @@ fn tags_are_read_in_the_fields_of_drupal_and_others() {
     check("purge-cache-tags: a b", &["a", "b"]);
     check("x-cache-tags: a, b c", &["a", "b", "c"]);
     check("cache-tags: edgekeep-1 a", &["a"]);
-    // The field of one separator keeps it.
+    // A space does not separate here, so `a b` is one text and not a valid tag.
     check("cache-tag: a b, c", &["c"]);
 }
 
-/// Tags as Drupal has them, of this many bytes with what separates them.
+/// Tags in Drupal's format, of this many bytes including their separators.
 fn drupal_tags(bytes: usize) -> String {
     let mut tags = String::new();
     for number in 1.. {

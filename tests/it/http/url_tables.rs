@@ -1,5 +1,5 @@
-//! Shows how URLs are read and brought into one spelling (RFC 3986 §6.2.2),
-//! and what is never merged.
+//! Tests how URLs are parsed and normalized (RFC 3986 §6.2.2), and which URLs stay
+//! different.
 
 use edgekeep::http::url::{Url, UrlError, canonical_parameter, canonical_path};
 
@@ -27,7 +27,7 @@ fn urls_are_read() {
     check("http://a.test:0080/", "http a.test / none");
     check("http://a.test:08080/", "http a.test:8080 / none");
     check("http://a.test:65535/", "http a.test:65535 / none");
-    // RFC 3986 §6.2.3: an empty port is no port.
+    // RFC 3986 §6.2.3: an empty port equals no port.
     check("http://a.test:/", "http a.test / none");
     check("http://a.test:", "http a.test / none");
     check("http://a.test?b", "http a.test / [b]");
@@ -39,7 +39,7 @@ fn urls_are_read() {
     check("http://a.test#b", "http a.test / none");
     check("http://a.test/?a#b?c", "http a.test / [a]");
     check("http://a.test/#/b?c", "http a.test / none");
-    // The URL standard's dot segments, by which `fetch` goes.
+    // The dot segments of the URL standard, which `fetch` follows.
     check("http://a.test/%2e%2E/a", "http a.test /a none");
     check("http://a.test/x/.%2e/%2E/%61?..", "http a.test /%61 [..]");
     check("http://a.test/x/..", "http a.test / none");
@@ -47,7 +47,7 @@ fn urls_are_read() {
         "http://a.test/x/..;/.../a.",
         "http a.test /x/..;/.../a. none",
     );
-    // And its slashes; but not in a query.
+    // Its slashes, too; but not in a query.
     check("http://a.test/x\\..\\y?\\..", "http a.test /y [\\..]");
     check("http://a.test\\x", "http a.test /x none");
     check(
@@ -56,7 +56,7 @@ fn urls_are_read() {
     );
     check("http://a.test/\\b.test/", "http a.test //b.test/ none");
     check("http://a.test/%5c../x", "http a.test /%5c../x none");
-    // It drops tabs and line breaks.
+    // The standard drops tabs and line breaks.
     check("http://a.test/x\r/\n../.\t./y", "http a.test /y none");
     check("http://a.test//a//", "http a.test //a// none");
     check("http://a.test/a@b", "http a.test /a@b none");
@@ -127,7 +127,7 @@ fn other_texts_are_no_urls() {
     ] {
         check(text, UrlError::Host);
     }
-    // Names that `fetch` reads as another address, or as none.
+    // Names that `fetch` reads as another address, or refuses.
     for text in [
         "http://2130706433/",
         "http://127.1/",
@@ -180,7 +180,7 @@ fn a_path_begins_with_a_slash() {
         "http://a.test\\b\\c",
         "http://a.test\\",
     ] {
-        // An error is as good.
+        // An error is also correct.
         let path = Url::parse(text).map_or("/".to_owned(), |url| url.path);
         assert!(path.starts_with('/'), "{text}: {path}");
     }
@@ -213,7 +213,7 @@ fn paths_have_one_spelling() {
     check("/%2f", "/%2F");
     check("/%5c", "/%5C");
     check("/a%2Fb", "/a%2Fb");
-    // `fetch` takes it for a slash, so it is one.
+    // `fetch` reads it as a slash.
     check("/a\\b", "/a/b");
     check("/a\\..\\..\\b", "/b");
     check("/a\\%2e%2e/b", "/b");
@@ -251,7 +251,7 @@ fn paths_have_one_spelling() {
     check("/a/..;/b", "/a/..;/b");
     check("/a/..\\b", "/b");
     check("/a/..%5Cb", "/a/..%5Cb");
-    // Empty segments are segments: RFC 3986 removes none but by a dot.
+    // Empty segments are kept: RFC 3986 removes them only by a dot segment.
     check("//", "//");
     check("//a", "//a");
     check("/a//b/", "/a//b/");
@@ -263,7 +263,7 @@ fn paths_have_one_spelling() {
 
 #[test]
 fn a_stray_percent_sign_makes_no_new_escape() {
-    // `%%341` undone once is `%41`, undone twice `A`.
+    // `%%341` decoded once is `%41`, decoded twice `A`.
     for path in [
         "/%%341",
         "/%%34%31",
@@ -318,7 +318,7 @@ fn parameters_have_one_spelling() {
     check("a=%u00e9", "a=%u00e9");
     check("a=../b", "a=../b");
     check("a=\"", "a=%22");
-    // `fetch` escapes this one, and leaves that one.
+    // `fetch` escapes `'`, and does not change `\`.
     check("a='", "a=%27");
     check("a=\\", "a=\\");
     check("a;b", "a;b");
@@ -326,7 +326,7 @@ fn parameters_have_one_spelling() {
     check("a", "a");
 }
 
-/// A text of characters that matter to URLs.
+/// A text of characters that have a meaning in URLs.
 fn random_text(random: &mut fastrand::Rng) -> String {
     const PIECES: [&str; 24] = [
         "/", "//", ".", "..", "%2e", "%2F", "%41", "%", "%4", "a", "B", "~", ";", "?", "&", "=",

@@ -1,6 +1,6 @@
-//! Shows by which cookies a request is taken for one with a session, where the
-//! settings name none: the names that frameworks and applications document, and
-//! not those of analytics, consent and load balancing.
+//! Tests which cookies mark a session if the settings name none: those that
+//! frameworks and applications document, and not those of analytics, consent and
+//! load balancing.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::profiles::session_cookies::{OF_EVERY_VISITOR, SESSION_COOKIES};
@@ -22,8 +22,8 @@ fn plan(settings: &Value, cookies: &str) -> Plan {
 
 #[track_caller]
 fn check_by(settings: &Value, name: &str, passes: bool) {
-    // Beside others, before and behind; and behind a comma, by which the
-    // runtime joins lines.
+    // Before and after other cookies; and after a comma, by which the runtime
+    // joins lines.
     for cookies in [
         format!("{name}=x"),
         format!("_ga=GA1.2.3; {name}=x; theme=dark"),
@@ -244,9 +244,9 @@ fn behind_what_a_browser_demands_by_the_name() {
         for prefix in ["__Host-", "__Secure-", "__Http-", "__Host-Http-"] {
             check(&[&format!("{prefix}{name}")], true);
         }
-        // Case counts, and other words are no such prefix.
+        // Names are case-sensitive, and other prefixes do not count.
         for prefix in ["__host-", "__Hos-", "x__Host-"] {
-            // These may have anything before them.
+            // These patterns begin with a star.
             let is_open = name.contains("_session") || name.ends_with("Token");
             let is_open = is_open || format!("{prefix}{name}").ends_with("-session");
             check(&[&format!("{prefix}{name}")], is_open);
@@ -329,7 +329,7 @@ fn cookies_that_every_visitor_has() {
             "viewed_cookie_policy",
             "wordpress_test_cookie",
             ".AspNet.Consent",
-            // Tokens against forgery, of every visitor.
+            // CSRF tokens, which every visitor has.
             "csrftoken",
             "csrfToken",
             "XSRF-TOKEN",
@@ -342,7 +342,7 @@ fn cookies_that_every_visitor_has() {
             "AWSALBCORS",
             "ARRAffinity",
             "incap_ses_123_456",
-            // Names that look like ones of the list.
+            // Names that resemble those of the list.
             "sessions",
             "phpsessid",
             "Sessionid",
@@ -381,7 +381,7 @@ fn a_list_replaces_the_default_or_adds_to_it() {
         let error = Rules::read_json(&settings.to_string()).expect_err(name);
         assert_eq!(error.path, format!("defaults.bypass_cookies{path}"));
     }
-    // The word has its meaning there alone.
+    // `@default` has its meaning only in `bypass_cookies`.
     let settings = json!({ "defaults": { "drop_cookies": ["@default"] } });
     Rules::read_json(&settings.to_string()).expect_err("no name of a cookie");
 }
@@ -410,8 +410,9 @@ fn the_table_is_one() {
     }
 }
 
-/// A browser's cookies cost no more by this list than by a short one of stars;
-/// nor does the longest `Cookie` field that the platform lets through.
+/// Matching a browser's cookies with this list costs no more than with a short
+/// list of stars. The same holds for the longest `Cookie` field that the
+/// platform accepts.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a measurement, native only")]
 fn what_matching_costs() {
@@ -444,8 +445,9 @@ fn what_matching_costs() {
             }
         };
         let (short, default) = (ready(&short), ready(&json!({})));
-        // By turns, and the least of several: other tests disturb all alike.
-        // On a busy computer several more may be needed, as the least only falls.
+        // In turns, and the minimum of several runs: other tests disturb all
+        // equally. On a busy computer more runs may be needed; the minimum can
+        // only fall.
         let (mut by_short, mut by_default) = (Duration::MAX, Duration::MAX);
         for turn in 0..10 * times {
             by_short = by_short.min(short());

@@ -1,5 +1,5 @@
-//! Shows what the origin sees of requests: of those that may be cached, and of
-//! those that pass the cache by.
+//! Tests the fields that the origin receives, for requests that may use the cache
+//! and for those that pass.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::request::classify::{Bypass, Plan, classify};
@@ -16,7 +16,7 @@ fn lines(fields: &Fields) -> String {
     lines.join(" | ")
 }
 
-/// What the origin sees of a request that may be cached.
+/// The fields that the origin receives of a request that may use the cache.
 #[track_caller]
 fn check_seen(defaults: &Value, request: &str, expected: &str) {
     let rules = rules(json!({ "defaults": defaults }));
@@ -24,7 +24,7 @@ fn check_seen(defaults: &Value, request: &str, expected: &str) {
         panic!("{request}: no lookup");
     };
     let mut fields = lookup.origin().fields.clone();
-    // Seen of every such request, and left out of the rows below.
+    // Sent with every such request, and left out of the rows below.
     assert_eq!(fields.get("x-forwarded-proto"), Some("http"), "{request}");
     fields.remove("x-forwarded-proto");
     if fields.get("user-agent") == Some(USER_AGENT) {
@@ -163,7 +163,8 @@ fn the_origin_sees_what_is_keyed() {
 
 #[test]
 fn no_setting_lets_fields_of_the_connection_through() {
-    // RFC 9110 §7.6.1. `Expect` a Worker must not wait for (`request::is_ours`).
+    // RFC 9110 §7.6.1. A Worker must not send `Expect`
+    // (`client_fields::is_ours`).
     let request = "GET | Connection: close, x-a, accept-language, origin | Keep-Alive: 1 | TE: b | Trailer: c \
                    | Proxy-Authorization: d | Proxy-Connection: e | Expect: f | Host: g \
                    | X-A: h | Accept-Language: de | Origin: i";
@@ -183,7 +184,7 @@ fn no_setting_lets_fields_of_the_connection_through() {
     for setting in ["forward_headers", "key_headers"] {
         for name in gone {
             let settings = json!({ "defaults": { setting: [name] } });
-            // To refuse the setting is as good.
+            // Refusing the setting is also correct.
             let Ok(rules) = Rules::read_json(&settings.to_string()) else {
                 continue;
             };
@@ -196,7 +197,8 @@ fn no_setting_lets_fields_of_the_connection_through() {
     }
 }
 
-/// A request's claims, and which servers, proxies or frameworks read them.
+/// Fields that claim another host, path or client, and the servers, proxies or
+/// frameworks that read them.
 const CLAIMS: [(&str, &str); 22] = [
     ("Forwarded", "RFC 7239"),
     ("X-Forwarded", "before RFC 7239"),
@@ -227,7 +229,7 @@ fn claims_of_another_request_reach_no_origin_and_no_key() {
     for (name, of) in CLAIMS {
         for forwarded in [json!([]), json!(["*"]), json!([name])] {
             let settings = json!({ "defaults": { "forward_headers": forwarded } }).to_string();
-            // To refuse the setting is as good.
+            // Refusing the setting is also correct.
             let Ok(rules) = Rules::read_json(&settings) else {
                 continue;
             };
@@ -240,7 +242,7 @@ fn claims_of_another_request_reach_no_origin_and_no_key() {
             assert_eq!(claim.key.text, plain.key.text, "{name}, {of}: {forwarded}");
         }
     }
-    // Names that begin or end alike claim nothing.
+    // Names with the same beginning or end claim nothing.
     for name in ["x-forward", "accept", "x-a", "cf", "vias"] {
         assert!(!is_forwarding_field(name), "{name}");
     }
@@ -339,7 +341,7 @@ fn a_bypassed_request_goes_through_whole() {
     );
 }
 
-/// A list of so many members and bytes.
+/// A list of this many members and bytes.
 fn long_list(members: usize, bytes: usize) -> String {
     let mut list = "x, ".repeat(members - 1);
     list.push_str(&"y".repeat(bytes - list.len()));
@@ -377,7 +379,7 @@ fn what_a_client_prefers_is_heard_within_bounds() {
             let none = lookup(None);
             for value in &within {
                 let seen = lookup(Some(value)).origin().fields.get(name).map(str::len);
-                // Codings that nobody has are left out in any case.
+                // Unknown codings are left out in any case.
                 let coding = name == "accept-encoding";
                 assert!(
                     coding || seen > Some(2),
@@ -394,18 +396,18 @@ fn what_a_client_prefers_is_heard_within_bounds() {
             }
         }
     }
-    // Gzip at the end of a list that nobody sends.
+    // Gzip at the end of a list that is longer than any real one.
     let codings = format!("{}, gzip", long_list(20, 100));
     check_seen(&json!({}), &format!("GET | Accept-Encoding: {codings}"), "");
     let codings = format!("{}, gzip", long_list(19, 100));
     let request = format!("GET | Accept-Encoding: {codings}");
     check_seen(&json!({}), &request, "accept-encoding: gzip");
-    // Several lines are one list.
+    // Several lines count as one list.
     let lines = "GET | Accept: a | Accept: b";
     check_seen(&json!({}), lines, "accept: a, b");
     let lines = format!("GET{}", " | Accept-Language: de".repeat(21));
     check_seen(&json!({}), &lines, "");
-    // What passes whole passes whole.
+    // A pass does not change the list.
     let mut request = head("POST");
     request.fields.add("accept", long_list(21, 5000));
     let Plan::Bypass(_, origin, _) = classify(&rules(json!({})), &request) else {
@@ -416,7 +418,7 @@ fn what_a_client_prefers_is_heard_within_bounds() {
 
 #[test]
 fn no_cookie_hides_behind_a_comma() {
-    // The runtime joins lines by commas, which values may hold, too.
+    // The runtime joins lines by commas, which values may also contain.
     let all = json!({
         "forward_headers": ["cookie"], "drop_cookies": ["csrf*"], "key_cookies": ["lang"],
     });
@@ -427,7 +429,7 @@ fn no_cookie_hides_behind_a_comma() {
     check("a=1, csrftoken=t", "cookie: a=1");
     check("a=1,2, csrftoken=t, b=3; c=4", "cookie: a=1,2; c=4");
     check("csrftoken=t, b=3", "");
-    // Whatever form what is keyed had, the origin sees it in one, and once.
+    // The origin receives keyed data in one form, and once.
     for cookies in [
         "lang=de; a=1",
         "a=1; lang=de; lang=fr",

@@ -1,6 +1,6 @@
-//! Shows what each profile makes of its framework's requests and answers: the
-//! heads are those of its documentation or source, in the comments. (Those of
-//! whole applications are in `site_tables.rs`.)
+//! Tests each profile with requests and responses of its framework. The heads are
+//! those of its documentation or source, which the comments name. (The profiles
+//! of whole applications are in `site_tables.rs`.)
 
 use edgekeep::cache::profiles::profile::PROFILES;
 use testkit::frameworks::{check, same, sent, whole};
@@ -29,7 +29,7 @@ fn rails() {
         "turbo-frame",
         Some("list"),
     );
-    // ActionDispatch asks both of them for the format of a page, and says so:
+    // ActionDispatch selects the format of a page by both, and names them:
     // `Vary: Accept, X-Requested-With`.
     let ajax = "/articles | x-requested-with: XMLHttpRequest";
     same("rails", "/articles", ajax, false);
@@ -125,7 +125,7 @@ fn nextjs() {
         "200 | cache-control: private, no-cache, no-store, max-age=0, must-revalidate | {vary}"
     );
     check("nextjs", "/cart", &dynamic, "no-store");
-    // Where routes intercept, on the page from which a reader comes as well.
+    // For intercepting routes, the response also depends on the previous page.
     let intercepted = format!("{page}, Next-Url");
     check("nextjs", "/photo/1", &intercepted, "stored 31536000");
     let file = "200 | cache-control: public, max-age=31536000, immutable";
@@ -142,7 +142,7 @@ fn nextjs() {
         image,
         "stored 60",
     );
-    // What the router asks for is not the HTML.
+    // The router requests data, not the HTML.
     for field in [
         "rsc: 1",
         "next-router-state-tree: %5B%22%22%5D",
@@ -175,7 +175,7 @@ fn nextjs() {
 
 #[test]
 fn inertia() {
-    // The protocol's page: a first visit is HTML, the next ones JSON.
+    // The page of the protocol: the first visit gets HTML, the next ones JSON.
     let page =
         "200 | cache-control: max-age=60, public | vary: X-Inertia | content-type: text/html";
     check("inertia", "/events", page, "stored 60");
@@ -191,7 +191,7 @@ fn inertia() {
     ] {
         same("inertia", "/events", &format!("/events | {field}"), false);
     }
-    // The assets have changed: 409, and the address to load whole.
+    // The assets have changed: 409, and the URL to load as a whole page.
     check(
         "inertia",
         "/events | x-inertia: true",
@@ -225,8 +225,8 @@ fn htmx() {
     }
 }
 
-/// Each profile but Django's, which has a test of its own, is shown here, has
-/// its page of docs, and no other has.
+/// Each profile is tested here and has a page in the docs, and there are no other
+/// pages. Django's profile has a test of its own.
 #[test]
 fn each_has_its_page() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/frameworks");

@@ -1,4 +1,4 @@
-//! Shows which requests share a cache key and which never do.
+//! Tests which requests share a cache key and which never do.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key::{CacheKey, TRACKING};
@@ -71,25 +71,26 @@ fn a_key_has_one_spelling() {
 #[test]
 fn tracking_parameters_are_dropped() {
     let plain = rules(json!({}));
-    // Links as advertisers and mail services document them.
+    // Links from the documentation of advertisers and mail services.
     for query in [
         // Google Analytics: Campaign URL Builder.
         "utm_id=1&utm_source=news&utm_medium=mail&utm_campaign=spring&utm_term=a&utm_content=b",
-        // Google Ads: auto-tagging, with what Safari on iOS gets instead; cross-domain links.
+        // Google Ads: auto-tagging, with what Safari on iOS gets instead;
+        // cross-domain links.
         "gclid=Cj0KCQ&gad_source=1&gad_campaignid=2",
         "gbraid=0AAAA&wbraid=Cj0KCQ&_gl=1*1a*_ga*MQ",
         // Meta, Instagram; Microsoft Advertising; TikTok.
         "fbclid=IwAR0&igsh=MzRl&msclkid=3b1&ttclid=E.C.P",
         // Mailchimp; HubSpot; Marketo.
         "mc_cid=a1&mc_eid=UNIQID&_hsenc=p2A&_hsmi=1&mkt_tok=MTIz",
-        // Escaped otherwise.
+        // With another escaping.
         "utm%5Fsource=x&%67clid=1",
     ] {
         let url = format!("http://a.test/?b=1&{query}&a");
         assert_eq!(key(&plain, &url).text, "http://a.test/?a&b=1", "{query}");
     }
-    // Of each that is dropped: however often, with and without a value; of a
-    // longer name nothing.
+    // Each tracking parameter is dropped however often it occurs, with and
+    // without a value. A longer name is not dropped.
     for name in TRACKING {
         let (one, longer) = match name.strip_suffix('*') {
             Some(start) => (format!("{start}anything"), format!("x{start}")),
@@ -154,7 +155,7 @@ fn a_rule_may_choose_parameters() {
         "a[]=1&a%5b%5D=2",
         "a%5B%5D=1&a%5B%5D=2",
     );
-    // What a site names it wants, trackers or not.
+    // A parameter that a rule names is kept, even if it is a tracking one.
     check(
         json!({ "query": { "allow": ["gclid"] } }),
         "gclid=1&utm_id=2",
@@ -322,7 +323,7 @@ fn a_slot_lies_where_zone_purges_reach_it() {
     );
     assert_eq!(slot.digest.len(), 32);
     assert!(slot.digest.bytes().all(|b| b.is_ascii_hexdigit()));
-    // Of the Secure Hash Standard: SHA-256 of "abc", its first half.
+    // From the Secure Hash Standard: the first half of the SHA-256 of "abc".
     assert_eq!(
         edgekeep::cache::key::cache_key::digest("abc"),
         "ba7816bf8f01cfea414140de5dae2223"

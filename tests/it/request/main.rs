@@ -1,5 +1,5 @@
-//! Tests of what is decided on a request: settings, rules, profiles, cache keys,
-//! and what the origin receives.
+//! Tests of the decisions on a request: settings, rules, profiles, cache keys, and
+//! the request to the origin.
 
 mod cookie_tables;
 mod forward_tables;

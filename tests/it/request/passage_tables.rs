@@ -1,5 +1,5 @@
-//! Shows that no field and no spelling of an address makes the origin see
-//! another request than the one that is ruled and keyed.
+//! Tests that no field and no spelling of a URL makes the origin see another
+//! request than the one to which the rule and the key belong.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::request::classify::{Plan, classify};
@@ -24,7 +24,7 @@ fn key_text(request: &str) -> String {
     };
     let text = lookup.key.text.clone();
     let origin = lookup.origin().clone();
-    // Whatever differs between two requests of one key is of these kinds.
+    // Two requests with one key may differ only in fields of these kinds.
     for (name, _) in origin.fields.iter() {
         let value = origin.fields.joined(name).unwrap_or_default();
         let line = format!("\nfield:{name}={value}");
@@ -37,8 +37,8 @@ fn key_text(request: &str) -> String {
     text
 }
 
-/// Fields that may pass without being in the key, by the specification that says
-/// what they are for: none chooses another resource.
+/// Fields that may reach the origin without being in the key, by the
+/// specification of their purpose: none of them selects another resource.
 const UNKEYED: [&str; 15] = [
     "accept",
     "accept-encoding",
@@ -62,7 +62,7 @@ fn is_unkeyed(name: &str) -> bool {
     UNKEYED.contains(&name) || name.starts_with("sec-ch-") || name.starts_with("sec-fetch-")
 }
 
-/// Two pages' requests as a browser sends them: they share a key.
+/// Two requests for a page, as a browser sends them: they share a key.
 #[test]
 fn what_browsers_send_by_themselves_is_not_in_the_key() {
     let chrome = "GET | Sec-CH-UA: \"Chromium\";v=\"142\" | Sec-CH-UA-Mobile: ?0 | Sec-CH-UA-Platform: \"Linux\" \
@@ -78,7 +78,7 @@ fn what_browsers_send_by_themselves_is_not_in_the_key() {
 #[test]
 fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
     let plain = key_text("GET");
-    // There is no complete list of the fields that some server takes for
+    // There is no complete list of the fields that some server reads as
     // another host, path, scheme, method or client.
     for name in [
         "X-HTTP-Host-Override",
@@ -111,7 +111,7 @@ fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
     for name in UNKEYED.into_iter().chain(["sec-ch-ua", "sec-fetch-mode"]) {
         assert_eq!(key_text(&format!("GET | {name}: a")), plain, "{name}");
     }
-    // What does not reach the origin is not in the key either.
+    // Fields that do not reach the origin are not in the key either.
     for name in [
         "X-Forwarded-Host",
         "CF-Ray",
@@ -122,13 +122,14 @@ fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
     ] {
         assert_eq!(key_text(&format!("GET | {name}: a")), plain, "{name}");
     }
-    // `Via` goes on (RFC 9110 §7.6.3), and servers compress by it, or do not.
+    // `Via` is forwarded (RFC 9110 §7.6.3), and some servers compress or not
+    // depending on it.
     assert_ne!(key_text("GET | Via: 1.1 a"), plain);
     assert_eq!(
         key_text("GET | X-B: 1 | X-A: 2 | X-K: 3"),
         key_text("GET | X-K: 3 | X-A: 2 | X-B: 1"),
     );
-    // A field that the connection takes away is not there.
+    // A field that `Connection` names counts as absent.
     assert_eq!(key_text("GET | Connection: x-a | X-A: 1"), plain);
     assert_ne!(key_text("GET | X-A: 1\tb"), key_text("GET | X-A: 1"));
 }
@@ -143,8 +144,8 @@ fn what_the_edge_says_is_never_the_readers() {
         };
         assert_eq!(lines(&origin.fields), expected, "{request}");
     }
-    // In a routed zone nobody says the host but the URL; nor the port, the
-    // prefix, or whatever else a framework may know.
+    // In a routed zone only the URL determines the host, the port, the prefix,
+    // and whatever else a framework may read from fields.
     check(
         &told,
         "POST http://a.test/ | X-Forwarded-Host: evil | X-Forwarded-Port: 1 | X-Forwarded-Prefix: /e | Forwarded: host=evil",
@@ -155,13 +156,13 @@ fn what_the_edge_says_is_never_the_readers() {
         "POST https://b.test/ | X-Forwarded-Host: evil | X-Forwarded-Ssl: off | X-Forwarded-Made-Up: e",
         "x-forwarded-host: b.test | x-forwarded-proto: https",
     );
-    // Cloudflare puts the address at the end of what the client says.
+    // Cloudflare appends the client's address to the client's own value.
     check(
         &told,
         "POST http://a.test/ | X-Forwarded-For: 6.6.6.6, 192.0.2.1 | CF-Connecting-IP: 192.0.2.1",
         "cf-connecting-ip: 192.0.2.1 | x-forwarded-for: 6.6.6.6, 192.0.2.1 | x-forwarded-proto: http",
     );
-    // `Connection` cannot take away what the edge has set.
+    // `Connection` cannot remove a field that the edge has set.
     check(
         &told,
         "DELETE http://a.test/ | Connection: X-Forwarded-For, cf-ipcountry, cf-access-jwt-assertion, true-client-ip, x-real-ip, x-a, x-forwarded-proto \
@@ -183,7 +184,7 @@ fn what_is_ruled_is_what_the_origin_is_asked_for() {
         };
         assert_eq!(found, expected, "{url}");
     }
-    // Neither way round does a spelling take a request past a rule.
+    // No spelling of the path evades a rule, in either direction.
     check(
         &told,
         "http://a.test./css\\..\\members\\me%20too",

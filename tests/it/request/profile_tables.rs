@@ -1,6 +1,6 @@
-//! Shows what profiles bring: which of their words hold for a URL, how users'
-//! own rules override them, and that what belongs to one reader of a Django
-//! site is neither in a key, nor told to the origin, nor stored.
+//! Tests profiles: which of their settings apply to a URL, how the user's rules
+//! override them, and that the data of one user of a Django site are not in a
+//! key, do not reach the origin, and are not stored.
 
 use edgekeep::cache::config::rule::{Kv, Query, Rule};
 use edgekeep::cache::config::rules::Rules;
@@ -60,7 +60,7 @@ fn each_profile_is_good_settings_by_itself() {
     for profile in &PROFILES {
         let own = Rules::read_json(profile.json).expect(profile.name);
         let settings = json!({ "profile": profile.name });
-        // Beneath empty settings it is what it is by itself.
+        // Under empty settings, the profile's own settings apply.
         let beneath = rules(&settings);
         assert!(beneath.is_empty(), "its rules are not the user's");
         for path in ["/", "/a/b", "/static/a.css", "/api/x", "/search", "/admin/"] {
@@ -74,7 +74,7 @@ fn each_profile_is_good_settings_by_itself() {
     }
 }
 
-/// What the profile says of a URL.
+/// The profile's settings for a URL.
 #[track_caller]
 fn check_rule(path: &str, expected: &str) {
     check_rule_of(&django(), path, expected);
@@ -132,7 +132,7 @@ fn django_by_path() {
     ] {
         check_rule(path, "whole");
     }
-    // To be on the safe side; a rule may say otherwise.
+    // The safe default; a rule can change it.
     check_rule("/api/accounts/7/", "whole");
     for path in ["/administration/", "/blogin/", "/loginless/", "/admin.html"] {
         check_rule(path, "");
@@ -203,7 +203,7 @@ fn a_users_rule_overrides_what_it_says_and_no_more() {
         ],
     }));
     assert_eq!(own.len(), 7);
-    // kv of the user's defaults lies beneath what the profile's rule says.
+    // The profile's rule takes precedence over `kv` of the user's defaults.
     check_rule_of(&own, "/search/", "query=1 no-kv tags=all");
     check_rule_of(&own, "/search/x", "edge=7 query=15 no-kv tags=all");
     check_rule_of(&own, "/api/v2/x", "query=1 tags=all");
@@ -221,7 +221,7 @@ fn a_users_rule_overrides_what_it_says_and_no_more() {
     let media = format!("edge=9 browser={HOUR} swr=86400 query=1");
     check_rule_of(&own, "/media/a.png", &media);
     check_rule_of(&own, "/", "edge=7 query=1 tags=all");
-    // A host's own rule keeps the profile's below it.
+    // A rule for a host inherits from the profile's rules.
     let shop = |path: &str| Url::parse(&format!("http://shop.example.com{path}")).expect(path);
     let at = |path: &str| own.rule_for(&shop(path));
     assert!(!at("/admin/").cache);
@@ -268,7 +268,7 @@ fn where_a_rule_comes_from() {
     assert_eq!(source("/a"), (None, Some("django"), None));
 }
 
-/// How a GET with these lines is taken.
+/// The plan for a GET with these lines.
 fn plan(rules: &Rules, path: &str, lines: &[(&str, &str)]) -> Plan {
     let request = RequestHead {
         method: Method::named("GET"),
@@ -286,7 +286,7 @@ fn lookup(rules: &Rules, path: &str, cookies: &str) -> Lookup {
     }
 }
 
-/// What Django sees of a request's cookies, and what of them is in the key.
+/// The cookies of a request that Django receives, and those in the key.
 #[track_caller]
 fn check_cookies(rules: &Rules, cookies: &str, sent: Option<&str>, keyed: &str) {
     let lookup = lookup(rules, "/a/", cookies);
@@ -351,16 +351,16 @@ fn a_token_is_not_even_forwarded_where_all_cookies_are() {
             Some("a=1; b=x=y; c"),
             none,
         );
-        // Untouched where there is nothing to drop.
+        // Unchanged if there is nothing to drop.
         check_cookies(&rules, "a=1;b=2", Some("a=1;b=2"), none);
         check_cookies(&rules, "a=1, b=2", Some("a=1, b=2"), none);
-        // What a rule keys it wants, analytics or not.
+        // A cookie in the key is kept, even one of analytics.
         let keyed = self::rules(&json!({
             "profile": "django",
             "rules": [{ "forward_headers": [forward], "key_cookies": ["_ga"] }],
         }));
         check_cookies(&keyed, "_ga=1; _gid=2", Some("_ga=1"), "cookie:_ga=1");
-        // Where the cache is not used, everything arrives.
+        // A pass sends all cookies.
         match plan(&rules, "/admin/", &[("Cookie", "csrftoken=t; _ga=1")]) {
             Plan::Bypass(Bypass::Rule, origin, _) => {
                 assert_eq!(origin.fields.get("cookie"), Some("csrftoken=t; _ga=1"));
@@ -379,14 +379,14 @@ fn a_token_cannot_be_keyed() {
         let settings = json!({ "profile": "django", "defaults": { "key_cookies": [name] } });
         check_error(settings, "defaults.key_cookies", name);
     }
-    // CSRF_COOKIE_NAME of another name.
+    // Another CSRF_COOKIE_NAME.
     let own = json!({ "defaults": { "csrf_cookies": ["xsrf_*"], "key_cookies": ["xsrf_a"] } });
     check_error(own, "defaults.key_cookies", "xsrf_a");
     Rules::read_json(&json!({ "defaults": { "key_cookies": ["csrftoken"] } }).to_string())
         .expect("no profile, no such cookie");
 }
 
-/// Why an answer is not stored; `stored` if it is.
+/// Why a response is not stored; `stored` if it is.
 #[track_caller]
 fn check_answer(settings: Value, answer: &str, expected: &str) {
     let rules = rules(&settings);
@@ -403,7 +403,7 @@ fn check_answer(settings: Value, answer: &str, expected: &str) {
 fn what_carries_a_token_is_never_stored() {
     let check = |answer: &str, expected: &str| {
         check_answer(json!({ "profile": "django" }), answer, expected);
-        // Nor by whatever else a rule says.
+        // No other setting of a rule changes that.
         let rule = json!({ "edge_ttl": 60, "stale_if_error": 9 });
         let settings = json!({ "profile": "django", "rules": [rule] });
         check_answer(settings, answer, expected);
@@ -429,7 +429,7 @@ fn what_carries_a_token_is_never_stored() {
         &format!("200 | cache-control: private, no-store | {token}"),
         "csrf-token",
     );
-    // A field that asks for this one alone not to be stored.
+    // A directive by which only this field must not be stored.
     for control in ["no-cache=\"set-cookie\"", "private=\"Set-Cookie\""] {
         let answer = format!("200 | cache-control: max-age=60, {control} | {token}");
         check(&answer, "csrf-token");
@@ -471,7 +471,7 @@ fn a_confirmed_page_that_now_sets_a_token_is_kept_no_longer() {
 
 #[test]
 fn as_many_rules_as_there_may_be() {
-    // Each meets every rule of the profile: 500 rules become 5,009.
+    // Each rule is combined with every rule of the profile: 500 become 5,009.
     let many: Vec<Value> = (0..500)
         .map(|n| json!({ "path": "*", "host": format!("h{n}.test"), "edge_ttl": n }))
         .collect();

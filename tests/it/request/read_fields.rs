@@ -1,6 +1,6 @@
-//! Shows that a lookup depends on no field of its request but those that are
-//! said to be read: random requests, whole and with these fields alone.
-//! `EDGEKEEP_SEED` sets the seed; a failure prints it.
+//! Tests that a lookup depends only on the fields that `fields_read` names: with
+//! random requests, once whole and once with only these fields. `EDGEKEEP_SEED`
+//! sets the seed; a failure prints it.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::withheld_fields::has_own_cookie;
@@ -23,7 +23,7 @@ const SETTINGS: &str = r#"{
     ]
 }"#;
 
-/// Without a rule that reads wishes.
+/// Settings without `request_directives`.
 const BARE: &str = r#"{ "defaults": { "bypass_cookies": [] } }"#;
 const KEYED: &str = r#"{ "defaults": { "bypass_cookies": [], "key_cookies": ["c"] } }"#;
 const SENT: &str = r#"{ "defaults": { "bypass_cookies": [], "forward_headers": ["Cookie"] } }"#;
@@ -97,9 +97,8 @@ fn request(hostile: &mut Hostile) -> RequestHead {
     }
 }
 
-/// All that is done with a lookup's request: where it is looked for, which
-/// variant it gets, what the origin is sent, and what the client's conditions
-/// and ranges come to.
+/// All results that depend on the request of a lookup: its slot and variant, the
+/// request to the origin, and the results of conditions and ranges.
 fn told(lookup: &Lookup) -> String {
     let stored: Fields = [
         ("etag", "\"a\""),
@@ -168,13 +167,14 @@ fn check(settings: &str, expected: Option<&str>) {
 #[test]
 fn what_is_read_follows_from_the_rules() {
     check(BARE, Some("accept connection if-none-match range"));
-    // Whatever keeps a request from the cache: its own cookies may send it whole.
+    // Under any settings that use the cache: the client's cookies may cause a pass.
     for settings in ["{}", BARE, KEYED, SENT] {
         check(settings, Some("cookie"));
     }
     check(SETTINGS, Some("x-a x-b cookie cache-control pragma via"));
     check(r#"{ "profile": "django" }"#, Some("cookie"));
-    // One rule that wants everything is enough: which holds is not known yet.
+    // One rule that needs all fields is enough: the request's rule is not known
+    // yet.
     check(
         r#"{ "rules": [{ "path": "/a", "forward_headers": ["*"] }] }"#,
         None,

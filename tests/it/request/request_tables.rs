@@ -1,5 +1,5 @@
-//! Shows the first question: which requests use the cache, which pass it by
-//! and why.
+//! Tests the classification of requests: which use the cache, and which pass and
+//! why.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::request::classify::{Plan, classify};
@@ -56,7 +56,7 @@ fn requests_are_sorted() {
     check(&plain, "GET | Content-Length:  0 ", "lookup");
     check(&plain, "GET | Content-Length: x", "request-body");
     check(&plain, "GET | Transfer-Encoding: chunked", "request-body");
-    // Only an origin's word counts: requests cannot empty the cache.
+    // Only directives of the origin count: requests cannot empty the cache.
     check(&plain, "GET | Cache-Control: no-cache", "lookup");
     check(&plain, "GET | Cache-Control: no-store", "lookup");
     check(&plain, "GET | Pragma: no-cache", "lookup");
@@ -75,7 +75,8 @@ fn requests_are_sorted() {
     check(&plain, "GET http://a.test/.edgekeep", "lookup");
     check(&plain, "GET http://a.test/.Edgekeep/x", "lookup");
     check(&plain, "GET http://a.test/a/.edgekeep/x", "lookup");
-    // Other caches' purge calls are nothing special, until a rule says so.
+    // Purge calls of other caches are ordinary requests, unless a rule accepts
+    // them.
     for request in [
         "POST http://a.test/service/x/purge",
         "POST http://a.test/purge/a.test/b",
@@ -242,7 +243,7 @@ fn what_cannot_be_told_apart_is_in_no_key() {
         check(&plain, &format!("HEAD | {seen}: ?"), "unreadable");
     }
     check(&plain, "GET | Accept: a/b | Accept: c/d;e=?", "unreadable");
-    // What the origin does not see keeps nothing from the cache.
+    // A field that the origin does not receive does not cause a pass.
     check(&plain, "GET | Accept-Encoding: gzip, ?", "lookup");
     check(&plain, "GET | Cookie: theme=? | Referer: /?", "lookup");
     check(&plain, "GET | User-Agent: ? | X-A: ?", "lookup");
@@ -266,7 +267,7 @@ fn what_cannot_be_told_apart_is_in_no_key() {
     check(&all, "GET | X-C: ?", "unreadable");
     check(&all, "GET | User-Agent: ?", "unreadable");
     check(&all, "GET | X-Forwarded-Host: ?", "lookup");
-    // Other reasons go first.
+    // Other reasons take precedence.
     check(&plain, "GET | Accept: ? | If-Match: *", "precondition");
     check(&plain, "POST | Accept: ?", "method");
 }

@@ -1,5 +1,5 @@
-//! Shows how settings become rules: what is inherited, which rule holds for a
-//! URL, where requests of a host go, also while the settings are bad.
+//! Tests how settings become rules: what is inherited, which rule applies to a
+//! URL, and to which origin requests of a host go, also with invalid settings.
 
 use edgekeep::cache::config::rule::{Kv, Rule};
 use edgekeep::cache::config::rules::Rules;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::rc::Rc;
 use testkit::settings::rules;
 
-/// The rule for a URL as requests find it: by its canonical path.
+/// The rule for a URL, by its canonical path as for requests.
 fn rule_for(rules: &Rules, url: &str) -> Rc<Rule> {
     rules.rule_for(&cache_key::canonical_path(&Url::parse(url).expect(url)))
 }
@@ -241,11 +241,11 @@ fn a_star_stands_for_any_run() {
     check("a*b*c", &["abc", "aXbXc", "abcbc"], &["acb", "abcx"]);
     check("*ab", &["ab", "aab", "abab"], &["aba"]);
     check("*.test", &["a.test", ".test"], &["test", "a.test.b"]);
-    // Everything but the star is itself.
+    // Every character except the star matches only itself.
     check("a?", &["a?"], &["ab", "a"]);
     check("[ab].", &["[ab]."], &["a."]);
     check("é*", &["é", "éa"], &["e"]);
-    // Would take for ever if each star tried everything.
+    // Would take exponential time if each star retried all positions.
     check(&"a*".repeat(50), &[], &[&format!("{}b", "a".repeat(40))]);
 }
 
@@ -293,7 +293,7 @@ fn bad_settings_let_requests_pass_where_it_is_certain_where_to() {
         });
         assert_eq!(origin, expected, "{settings}");
     }
-    // A routed zone: each request goes on to its own host.
+    // In a routed zone, each request goes to its own host.
     check(r#"{ "max_purge_lag": 0 }"#, Some(None));
     check(r#"{ "rules": [{ "edge_ttl": "long" }] }"#, Some(None));
     check(r#"{ "rules": 5, "defaults": { "kv": 7 } }"#, Some(None));
@@ -302,7 +302,7 @@ fn bad_settings_let_requests_pass_where_it_is_certain_where_to() {
     check(all, Some(Some("b.test:8000")));
     let some = r#"{ "max_purge_lag": 0, "origins": { "a.test": "http://b.test", "c.test": "http://d.test" } }"#;
     check(some, Some(Some("b.test")));
-    // Doubt where it is.
+    // The origin is in doubt.
     check(r#"{ "origin": "b.test" }"#, None);
     check(
         r#"{ "origin": "http://b.test", "origins": { "c.test": "d" } }"#,

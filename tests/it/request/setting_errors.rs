@@ -1,4 +1,4 @@
-//! Shows what a user reads of bad settings, and which JSON forms are refused.
+//! Tests the messages for invalid settings, and which JSON forms are refused.
 
 use edgekeep::cache::config::keys::Permit;
 use edgekeep::cache::config::rule::Query;

@@ -1,10 +1,10 @@
-//! Shows which settings are refused, and that what is wrong is named by its path.
+//! Tests which settings are refused, and that errors contain the path.
 
 use edgekeep::cache::config::rules::Rules;
 use serde_json::{Value, json};
 use testkit::settings::rules;
 
-/// The path and problem of bad settings.
+/// The path and problem of invalid settings.
 #[track_caller]
 fn refused(settings: &str) -> (String, String) {
     let error = Rules::read_json(settings).expect_err(settings);
@@ -26,7 +26,7 @@ fn texts_that_are_no_settings_are_refused() {
     for text in ["null", "1", "true", "\"{}\"", "[]", "[5, 30]"] {
         assert_eq!(refused(text).0, "EDGEKEEP", "{text}");
     }
-    // As deep as anyone would try.
+    // Deeper than any plausible settings.
     assert_eq!(refused(&"[".repeat(10_000)).0, "EDGEKEEP");
 }
 
@@ -178,7 +178,7 @@ fn bad_keys_are_named_by_their_path() {
     ] {
         check(json!({ "name": "other", "secret": secret }), "secret");
     }
-    // The secret itself instead of its variable's name is not shown.
+    // A secret in place of its variable's name is not shown.
     let error = refused(
         &json!({ "keys": [{ "name": "a", "secret": "whsec_c2VjcmV0LXRleHQ=" }] }).to_string(),
     );
@@ -390,7 +390,7 @@ fn fields_that_edgekeep_sets_or_answers_cannot_be_in_the_key() {
 
 #[test]
 fn a_bad_default_is_named_where_it_stands() {
-    // A rule that inherits it is not to blame.
+    // The error does not name a rule that inherits the setting.
     check_path(
         json!({ "defaults": { "edge_ttl": 400_000_000 }, "rules": [{}] }),
         "defaults.edge_ttl",

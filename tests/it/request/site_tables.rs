@@ -1,6 +1,6 @@
-//! Shows what the profiles of whole applications make of their requests and
-//! answers: the heads are those of their documentation or source, in the
-//! comments.
+//! Tests the profiles of whole applications with their requests and responses.
+//! The heads are those of their documentation or source, which the comments
+//! name.
 
 use testkit::frameworks::{check, same, sent, whole};
 
@@ -69,7 +69,7 @@ fn wordpress() {
             "/my-account/orders/",
         ],
     );
-    // A nonce is its reader's.
+    // A nonce belongs to one user.
     same(
         "wordpress",
         "/wp-json/a",
@@ -81,8 +81,8 @@ fn wordpress() {
 
 #[test]
 fn drupal() {
-    // FinishResponseSubscriber, with page caching for 15 minutes, and for who
-    // has a session.
+    // FinishResponseSubscriber, with page caching for 15 minutes, and for users
+    // with a session.
     let page = "200 | cache-control: max-age=900, public | etag: \"1\" | vary: Cookie \
         | x-drupal-cache: MISS | expires: Sun, 19 Nov 1978 05:00:00 GMT | last-modified: $0";
     let own = "200 | cache-control: must-revalidate, no-cache, private | vary: Cookie \
@@ -125,7 +125,7 @@ fn drupal() {
 #[test]
 fn mediawiki() {
     // OutputPage::sendCacheControl with $wgUseCdn and $wgCdnMaxAge, without it,
-    // and for who has signed in.
+    // and for signed-in users.
     let page = "200 | cache-control: s-maxage=18000, must-revalidate, max-age=0 \
         | vary: Accept-Encoding, Cookie, Authorization | last-modified: $-9000";
     let without = "200 | cache-control: private, must-revalidate, max-age=0 \
@@ -174,8 +174,8 @@ fn magento() {
         "200 | cache-control: max-age=0, must-revalidate, no-cache, no-store | pragma: no-cache";
     check("magento", "/boat.html", page, "stored 86400");
     check("magento", "/boat.html", own, "no-store");
-    // Its PHP session comes with both, and is never taken away; the origin may
-    // say that it is not for all.
+    // Its PHP session comes with both, and is never removed. The origin may
+    // state that it is not for all.
     let session = format!("{page} | set-cookie: PHPSESSID=x");
     check("magento", "/boat.html", &session, "set-cookie");
     let apart = session.replace("public, ", "public, no-cache=\"set-cookie\", ");
@@ -218,8 +218,8 @@ fn magento() {
 
 #[test]
 fn wagtail() {
-    // A page, one with a form, and one with a view restriction: its form for the
-    // password carries a token.
+    // A page, one with a form, and one with a view restriction, whose password
+    // form contains a token.
     let page = "200 | content-type: text/html | x-frame-options: SAMEORIGIN";
     check("wagtail", "/blog/a/", page, "stored 600");
     let form = "200 | vary: Cookie | set-cookie: csrftoken=x; Path=/";

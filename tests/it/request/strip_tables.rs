@@ -1,4 +1,4 @@
-//! Shows which cookies a rule takes from answers (`strip_set_cookie`), so that
+//! Tests which cookies a rule removes from responses (`strip_set_cookie`), so that
 //! they can be stored: those that it names, and never one of a session.
 
 use edgekeep::cache::config::rules::Rules;
@@ -24,7 +24,7 @@ fn lookup(settings: &Value) -> Lookup {
     }
 }
 
-/// What becomes of an answer with these `Set-Cookie` lines.
+/// The storability of a response with these `Set-Cookie` lines.
 #[track_caller]
 fn check(settings: Value, control: &str, lines: &[&str], expected: &str) {
     let lookup = lookup(&settings);
@@ -73,7 +73,7 @@ fn cookies_that_are_named() {
     check(some(), FRESH, &["a=lang=de"], "set-cookie");
     check(all(), FRESH, &["Lang=de", "theme=dark"], "stored");
     check(all(), FRESH, &["=x"], "stored");
-    // Several lines in one, as a proxy may fold them.
+    // Several lines joined to one, as a proxy may do it.
     for line in [
         "lang=de, theme=dark",
         "lang=de,theme=dark",
@@ -111,7 +111,7 @@ fn cookies_of_sessions_are_never_taken() {
         "wordpress_logged_in_1",
         "next-auth.session-token",
         ".AspNetCore.Identity.Application",
-        // Nor what goes with the token of a form.
+        // Nor a cookie that belongs to the CSRF token of a form.
         "csrftoken",
         "XSRF-TOKEN",
         "_csrf",
@@ -119,7 +119,7 @@ fn cookies_of_sessions_are_never_taken() {
     ] {
         let line = format!("{name}=x; Path=/");
         for names in [json!(["*"]), json!([name]), json!([format!("{name}*")])] {
-            // Whatever the rule's own list of sessions is.
+            // With any `bypass_cookies` of the rule.
             for sessions in [json!(["@default"]), json!([]), json!(["other"])] {
                 let settings = || json!({ "strip_set_cookie": names, "bypass_cookies": sessions });
                 check(settings(), FRESH, &[&line], "set-cookie");

@@ -1,6 +1,6 @@
-//! Shows what of a request counts as withheld from the origin: cookies that a
-//! page may depend on, and fields that its answer's `Vary` names; and which
-//! answers are remembered as somebody's.
+//! Tests which data of a request count as withheld from the origin: cookies on
+//! which a page may depend, and fields that the response's `Vary` names; and
+//! which responses are remembered as personal.
 
 use edgekeep::cache::config::rule::Rule;
 use edgekeep::cache::config::rules::Rules;
@@ -22,7 +22,7 @@ fn rule(settings: Value) -> Rc<Rule> {
     rules.rule_for(&cache_key::canonical_path(&url))
 }
 
-/// `own`: whether the request is one to send whole.
+/// `own`: whether the request must be sent whole.
 #[track_caller]
 fn check(settings: Value, cookies: &str, withheld: &str, own: bool) {
     let rule = rule(settings);
@@ -47,8 +47,8 @@ fn cookies() {
         check(usual(), every, "", false);
         check(usual(), &format!("{every}; a=1"), "a", true);
     }
-    // Those of a token count, whoever is known to set them; where they are
-    // dropped on purpose they are no news.
+    // A request with a cookie of a CSRF token must be sent whole, even if known
+    // software sets it. The cookie is not named if the rule drops it on purpose.
     let django = || json!({ "csrf_cookies": ["csrftoken"] });
     check(django(), "csrftoken=t", "", true);
     check(django(), "csrftoken=t; _ga=1", "", true);
@@ -57,7 +57,7 @@ fn cookies() {
     check(usual(), "_csrf=t", "_csrf", true);
     check(usual(), "csrfToken=t", "", true);
     check(usual(), "cSrX=t; sxrf=1", "cSrX sxrf", true);
-    // What the rule names.
+    // Cookies that the rule names.
     let keyed = || json!({ "key_cookies": ["lang"] });
     check(keyed(), "lang=de", "", false);
     check(keyed(), "lang=de; a=1", "a", true);
@@ -94,7 +94,7 @@ fn fields_of_vary() {
         "",
     );
     check_vary(usual(), "Cookie, Authorization, Host, X-Forwarded-Host", "");
-    // Edgekeep sets it where pages are made of fragments.
+    // Edgekeep sets it if pages are assembled from fragments.
     check_vary(usual(), "Surrogate-Capability, Cookie", "");
     for name in [
         "RSC",
@@ -128,7 +128,7 @@ fn fields_of_vary() {
     );
     let all = || json!({ "forward_headers": ["*"] });
     check_vary(all(), "RSC, User-Agent, Save-Data", "");
-    // Those of the connection's edge and of conditions go through nowhere.
+    // Forwarding fields and conditions never reach the origin.
     check_vary(all(), "Range, CF-IPCountry", "cf-ipcountry range");
 }
 
@@ -178,7 +178,7 @@ fn what_is_remembered_is_bounded() {
             .count()
     };
     assert_eq!(held(&set), REMEMBERED_MAX);
-    // One more: an eighth goes, those that would be over first.
+    // One more entry: an eighth is removed, those that expire first.
     set.add(&REMEMBERED_MAX.to_string(), 1_000_000, 0);
     assert_eq!(held(&set), REMEMBERED_MAX - REMEMBERED_MAX / 8 + 1);
     assert!(!set.holds("0", 0) && set.holds("9999", 0) && set.holds("10000", 0));
