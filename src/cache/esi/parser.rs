@@ -132,7 +132,7 @@ impl Coding {
 /// a rule says so and the page itself does not forbid it. Other caches never
 /// store it. `no-store` of the page is kept; `no-store` of a fragment comes too
 /// late.
-pub fn for_whole(fields: &mut Fields, browser_ttl: Option<u64>) {
+pub fn set_assembled_head(fields: &mut Fields, browser_ttl: Option<u64>) {
     const OF_THE_BODY: [&str; 12] = [
         CONTROL_FIELD,
         "etag",

@@ -61,7 +61,7 @@ struct Waiter {
     ticket: Ticket,
     who: LimitKey,
     /// When the request polled last.
-    looked_ms: u64,
+    polled_ms: u64,
     /// When the request gives up.
     until_ms: u64,
 }
@@ -74,24 +74,24 @@ pub const LINE_MAX: usize = 200;
 
 /// How often the request at the front of the queue polls for a permit, in
 /// milliseconds.
-pub const LOOK_MS: u64 = 50;
+pub const POLL_MS: u64 = 50;
 
-/// For each `LOOKS_STEP` requests before it, a request polls half as often, a
+/// For each `POLL_STEP` requests before it, a request polls half as often, a
 /// third as often, and so on. The hundred of one host poll 600 times a second
 /// together, at some microseconds each.
-const LOOKS_STEP: u64 = 10;
+const POLL_STEP: u64 = 10;
 
 /// Milliseconds without a poll after which a request no longer blocks the
 /// queue: it was cancelled without a signal, or its timer is late. This is four
-/// times the longest pause between two polls, [`LOOK_MS`] * (1 + [`LINE_MAX`] /
-/// 2 / [`LOOKS_STEP`]).
+/// times the longest pause between two polls, [`POLL_MS`] * (1 + [`LINE_MAX`] /
+/// 2 / [`POLL_STEP`]).
 const ABSENT_MS: u64 = 2_200;
 
 /// Returns the milliseconds until the next poll of a request with `ahead`
 /// requests before it.
-pub fn look_ms(ahead: usize) -> u64 {
+pub fn poll_delay_ms(ahead: usize) -> u64 {
     let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
-    LOOK_MS.saturating_mul((ahead / LOOKS_STEP).saturating_add(1))
+    POLL_MS.saturating_mul((ahead / POLL_STEP).saturating_add(1))
 }
 
 /// Returns the size of a quota in permits.
@@ -162,7 +162,7 @@ impl Gate {
         let own = |waiter: &Waiter| Some(waiter.ticket) == ticket;
         let at = self.line.iter().position(own);
         if let Some(waiter) = at.and_then(|at| self.line.get_mut(at)) {
-            waiter.looked_ms = now_ms;
+            waiter.polled_ms = now_ms;
         }
         let ahead = at.unwrap_or(self.line.len());
         let mut held: Vec<LimitKey> = self.places.iter().map(|(_, who)| *who).collect();
@@ -171,7 +171,7 @@ impl Gate {
         }
         // Earlier requests that can take a permit take it at their next poll.
         for waiter in self.line.iter().take(ahead) {
-            let is_absent = now_ms >= waiter.looked_ms.saturating_add(ABSENT_MS);
+            let is_absent = now_ms >= waiter.polled_ms.saturating_add(ABSENT_MS);
             if !is_absent && has_room(&held, &waiter.who, most) {
                 held.push(waiter.who);
             }
@@ -227,7 +227,7 @@ impl Gate {
         self.line.push(Waiter {
             ticket,
             who,
-            looked_ms: now_ms,
+            polled_ms: now_ms,
             until_ms,
         });
         Some(ticket)

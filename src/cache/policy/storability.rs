@@ -237,7 +237,7 @@ fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
 /// Whether a response to HEAD shows that the origin now has another body than
 /// the stored one: its validators or length differ (RFC 9111 §4.3.5). A
 /// response without any of them shows nothing.
-pub fn shows_another(stored: &Entry, head: &ResponseHead) -> bool {
+pub fn shows_changed_body(stored: &Entry, head: &ResponseHead) -> bool {
     let differs = |name| {
         let value = head.fields.get(name);
         value.is_some() && value != stored.fields.get(name)
@@ -322,7 +322,7 @@ fn has_strong_validator(head: &ResponseHead, exchange: &Exchange<'_>) -> bool {
 /// credentials, and is wrong for requests with others or none; or it blames the
 /// request and no rule allows storing it; or it would replace a stored response
 /// that is not such an error and is still good for others.
-fn for_one_alone(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStored> {
+fn request_specific_reason(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStored> {
     let (lookup, status) = (exchange.lookup, head.status);
     let by_authorized = lookup.authorized && status >= 400;
     let kept = freshness::is_kept_by_rule(&lookup.rule, status);
@@ -386,8 +386,8 @@ fn entry(
         (authorized && !authorized_too, NotStored::Authorization),
         (lookup.sends_conditions, NotStored::Conditional),
     ];
-    let one_alone = for_one_alone(exchange, head).map(|reason| (true, reason));
-    let mut refused = refused.into_iter().chain(one_alone);
+    let request_specific = request_specific_reason(exchange, head).map(|reason| (true, reason));
+    let mut refused = refused.into_iter().chain(request_specific);
     if let Some((_, reason)) = refused.find(|(refused, _)| *refused) {
         return Err(reason);
     }

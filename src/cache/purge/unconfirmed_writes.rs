@@ -188,8 +188,8 @@ impl UnconfirmedWrites {
                 *of_site = of_site.saturating_add(write.bytes());
             }
             let most = bytes.values().max().copied();
-            let greedy = |write: &&Write| bytes.get(write.site.as_str()).copied() == most;
-            let Some(id) = self.writes.iter().find(greedy).map(|write| write.id) else {
+            let is_of_largest = |write: &&Write| bytes.get(write.site.as_str()).copied() == most;
+            let Some(id) = self.writes.iter().find(is_of_largest).map(|write| write.id) else {
                 return;
             };
             self.lost = self

@@ -48,7 +48,7 @@ pub struct Doorkeeper {
 
 impl Doorkeeper {
     /// Adds a digest. Returns whether it was in the set before.
-    pub fn knew(&mut self, digest: u64) -> bool {
+    pub fn check_and_insert(&mut self, digest: u64) -> bool {
         if self.young.contains(&digest) {
             return true;
         }

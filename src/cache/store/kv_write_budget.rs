@@ -16,7 +16,7 @@ pub struct KvWriteBudget {
     day: u64,
     total: u64,
     /// Writes of this isolate that are not yet reported to the ledger.
-    untold: u64,
+    unreported: u64,
 }
 
 impl KvWriteBudget {
@@ -30,28 +30,28 @@ impl KvWriteBudget {
         // The ledger's clock may be ahead of ours. Its day counts.
         let today = self.day >= now_ms / DAY_MS;
         let total = if today { self.total } else { 0 };
-        total.saturating_add(self.untold)
+        total.saturating_add(self.unreported)
     }
 
     /// Counts a write.
     pub fn count(&mut self) {
-        self.untold = self.untold.saturating_add(1);
+        self.unreported = self.unreported.saturating_add(1);
     }
 
     /// How many writes are not yet reported to the ledger.
-    pub fn untold(&self) -> u64 {
-        self.untold
+    pub fn unreported(&self) -> u64 {
+        self.unreported
     }
 
     /// Records that the ledger has received `writes`. If its response is lost,
     /// they stay unreported: a double count is better than none.
-    pub fn told(&mut self, writes: u64) {
-        self.untold = self.untold.saturating_sub(writes);
+    pub fn record_reported(&mut self, writes: u64) {
+        self.unreported = self.unreported.saturating_sub(writes);
     }
 
     /// Records the total of all isolates on the day of the ledger's time
     /// `at_ms`. Totals may arrive late and out of order.
-    pub fn heard(&mut self, total: u64, at_ms: u64) {
+    pub fn record_total(&mut self, total: u64, at_ms: u64) {
         let day = at_ms / DAY_MS;
         if day > self.day {
             (self.day, self.total) = (day, total);

@@ -118,7 +118,7 @@ impl Memory {
 
     /// Whether a response may be kept: it fits, and it was requested before,
     /// not long ago. If not, remembers this request.
-    pub fn lets_in(&mut self, entry: &Entry) -> bool {
+    pub fn admits(&mut self, entry: &Entry) -> bool {
         let fits = entry.length.is_some_and(|n| n <= MEMORY_BODY_BYTES_MAX);
         if !fits || entry.status == 206 || self.most_bytes == 0 {
             return false;
@@ -127,7 +127,7 @@ impl Memory {
         entry
             .marks
             .first()
-            .is_some_and(|name| self.seen.knew(*name))
+            .is_some_and(|name| self.seen.check_and_insert(*name))
     }
 
     /// Registers the start of a copy for this key. Returns its number, which

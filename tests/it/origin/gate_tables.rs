@@ -3,7 +3,7 @@
 //! be repeated, and after which pause.
 
 use edgekeep::cache::origin::concurrency_limit::{
-    Gate, LINE_MAX, LOOK_MS, LimitKey, Permit, Quota, RetryBudget, Ticket, look_ms, pause_ms,
+    Gate, LINE_MAX, LimitKey, POLL_MS, Permit, Quota, RetryBudget, Ticket, pause_ms, poll_delay_ms,
 };
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -395,14 +395,16 @@ fn the_line_is_bounded_and_one_does_not_take_it_all() {
 
 #[test]
 fn who_is_far_behind_looks_less_often() {
-    assert_eq!(look_ms(0), LOOK_MS);
-    assert_eq!(look_ms(9), LOOK_MS);
-    assert_eq!(look_ms(10), 2 * LOOK_MS);
-    assert_eq!(look_ms(99), 10 * LOOK_MS);
+    assert_eq!(poll_delay_ms(0), POLL_MS);
+    assert_eq!(poll_delay_ms(9), POLL_MS);
+    assert_eq!(poll_delay_ms(10), 2 * POLL_MS);
+    assert_eq!(poll_delay_ms(99), 10 * POLL_MS);
     // A line of one host looks this often a second.
-    let looks: u64 = (0..LINE_MAX / 2).map(|ahead| 1000 / look_ms(ahead)).sum();
+    let looks: u64 = (0..LINE_MAX / 2)
+        .map(|ahead| 1000 / poll_delay_ms(ahead))
+        .sum();
     assert!(looks <= 600, "{looks}");
-    assert!(look_ms(usize::MAX) > 0);
+    assert!(poll_delay_ms(usize::MAX) > 0);
 }
 
 /// How many of `wanted` repetitions are allowed after so many requests.

@@ -60,8 +60,8 @@ fn the_second_look_opens_the_door() {
         let mut memory = Memory::new(most_bytes);
         let mut entry = entry("/a", 100);
         change(&mut entry);
-        assert!(!memory.lets_in(&entry));
-        assert_eq!(memory.lets_in(&entry), expected);
+        assert!(!memory.admits(&entry));
+        assert_eq!(memory.admits(&entry), expected);
     }
     check(|_| {}, 1_000_000, true);
     check(|e| e.length = Some(MEMORY_BODY_BYTES_MAX), 1_000_000, true);

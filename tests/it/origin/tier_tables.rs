@@ -66,19 +66,19 @@ fn what_stays_fresh_is_of_use() {
 #[test]
 fn the_doorkeeper_knows_the_last_and_is_bounded() {
     let mut doorkeeper = Doorkeeper::default();
-    assert!(!doorkeeper.knew(7));
-    assert!(doorkeeper.knew(7));
+    assert!(!doorkeeper.check_and_insert(7));
+    assert!(doorkeeper.check_and_insert(7));
     // A generation later it still does, two later no more.
     for other in 100..100 + 16_384 {
-        assert!(!doorkeeper.knew(other));
+        assert!(!doorkeeper.check_and_insert(other));
     }
-    assert!(doorkeeper.knew(7));
-    assert!(!doorkeeper.knew(8));
+    assert!(doorkeeper.check_and_insert(7));
+    assert!(!doorkeeper.check_and_insert(8));
     for other in 100_000..100_000 + 2 * 16_384 {
-        assert!(!doorkeeper.knew(other));
+        assert!(!doorkeeper.check_and_insert(other));
     }
-    assert!(!doorkeeper.knew(8));
-    assert!(!doorkeeper.knew(100));
+    assert!(!doorkeeper.check_and_insert(8));
+    assert!(!doorkeeper.check_and_insert(100));
 }
 
 #[test]
@@ -183,12 +183,12 @@ fn a_budget_is_of_a_day() {
     budget.count();
     assert!(!budget.allows(1, NOON_MS));
     // What was told is in the total from then on.
-    budget.told(1);
-    budget.heard(3, NOON_MS);
-    assert_eq!((budget.spent(NOON_MS), budget.untold()), (3, 0));
+    budget.record_reported(1);
+    budget.record_total(3, NOON_MS);
+    assert_eq!((budget.spent(NOON_MS), budget.unreported()), (3, 0));
     // Late news, and of yesterday.
-    budget.heard(2, NOON_MS + 5);
-    budget.heard(900, NOON_MS - DAY_MS);
+    budget.record_total(2, NOON_MS + 5);
+    budget.record_total(900, NOON_MS - DAY_MS);
     assert_eq!(budget.spent(NOON_MS), 3);
     budget.count();
     assert_eq!(budget.spent(NOON_MS), 4);
@@ -197,7 +197,7 @@ fn a_budget_is_of_a_day() {
     assert_eq!(budget.spent(midnight_ms - 1), 4);
     assert_eq!(budget.spent(midnight_ms), 1);
     // By the ledger's, which is ahead.
-    budget.heard(7, midnight_ms);
+    budget.record_total(7, midnight_ms);
     assert_eq!(budget.spent(midnight_ms - 1), 8);
 }
 

@@ -2,7 +2,7 @@
 //! they are cut.
 
 use edgekeep::cache::esi::parser::{
-    Coding, Include, Parser, Piece, TAG_BYTES_MAX, for_whole, is_marked,
+    Coding, Include, Parser, Piece, TAG_BYTES_MAX, is_marked, set_assembled_head,
 };
 use edgekeep::http::fields::Fields;
 
@@ -113,7 +113,7 @@ fn the_head_of_the_whole() {
         ]
         .into_iter()
         .collect();
-        for_whole(&mut fields, browser_ttl);
+        set_assembled_head(&mut fields, browser_ttl);
         let kept: Vec<_> = fields.iter().collect();
         let expected = [
             ("content-type", "text/html"),
