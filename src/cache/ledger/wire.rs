@@ -253,7 +253,7 @@ fn made_id(sequence: u64) -> String {
     format!("order-{sequence}")
 }
 
-/// Returns the sequence number in an id of the form that [`made_id`] makes.
+/// Returns the sequence number in an id of the form that `made_id` makes.
 pub fn made_id_number(id: &str) -> Option<u64> {
     let number = id.strip_prefix("order-")?.parse().ok()?;
     (made_id(number) == id).then_some(number)

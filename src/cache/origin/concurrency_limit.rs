@@ -233,7 +233,7 @@ impl Gate {
         Some(ticket)
     }
 
-    /// Returns a permit. An expired one was removed already.
+    /// Releases a permit. An expired one was removed already.
     pub fn leave(&mut self, place: Permit) {
         let found = self.places.binary_search_by_key(&place, |(held, _)| *held);
         if let Ok(at) = found {
