@@ -136,16 +136,16 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
     assert_eq!(here.get("/a"), "new purged");
     // A response fetched after that is served: it is later than the write.
     assert_eq!(here.get("/a"), "new cache-api");
-    // Not so if it came from before another one.
+    // Not if it was fetched before another write.
     origin(&world, "/a", "max-age=9000", "newer");
     world.executor.advance(6000);
     assert!(write_ms(&here, "/a") <= WRITE_WAIT_MS);
     assert_eq!(here.get("/a"), "newer old-purge-index/purged");
-    // While the breaker is open nobody waits.
+    // While the breaker is open, no write waits.
     for n in 0..20 {
         assert_eq!(write_ms(&here, &format!("/b{n}")), 0);
     }
-    // Others have the page of before, from a tier that nobody has overwritten.
+    // Another isolate has the earlier page, from a tier that was not overwritten.
     world.state.borrow_mut().cache_api.clear();
     world.state.borrow_mut().kv.clear();
     origin(&world, "/c", "max-age=9000", "c");
@@ -153,7 +153,7 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
     origin(&world, "/c", "max-age=9000", "c2");
     write_ms(&here, "/c");
     assert_eq!(there.get("/c"), "c cache-api/old-purge-index");
-    // Until the ledger is back and has the write.
+    // Until the ledger is reachable again and has the write.
     is_back(&world);
     world.executor.advance(16_000);
     assert!(here.isolate.index.borrow().unconfirmed.is_empty());

@@ -1,6 +1,6 @@
-//! Tests that writes do not purge pages of other hosts, whoever sends them and
-//! to however many URLs and hosts. Each host has a budget; above it the host is
-//! purged softly, and seldom.
+//! Tests that writes do not purge pages of other hosts, for any sender and any
+//! number of URLs and hosts. Each host has a budget; above it the host is purged
+//! softly, and seldom.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{
