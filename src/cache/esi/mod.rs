@@ -1,3 +1,3 @@
-//! Edge Side Includes: which bodies are marked, and what they include.
+//! Edge Side Includes: which responses are marked, and what they include.
 
 pub mod parser;

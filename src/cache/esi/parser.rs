@@ -1,52 +1,54 @@
-//! Edge Side Includes: which bodies are marked for us (W3C Edge Architecture),
-//! and where the tags stand in them (W3C ESI Language 1.0, a part of it).
+//! Parser of Edge Side Includes: decides whether a response is marked for ESI
+//! (W3C Edge Architecture), and finds the tags in its body (a subset of W3C ESI
+//! Language 1.0).
 //!
-//! | in a marked body | what becomes of it |
+//! | in a marked body | result |
 //! |---|---|
 //! | `<esi:include src="…" alt="…" onerror="continue"/>` | the fragment |
-//! | `<esi:remove>…</esi:remove>` | nothing |
-//! | `<esi:comment text="…"/>` | nothing |
-//! | `<!--esi …-->` | what stands in it, processed |
-//! | `<!-- … -->` | stays, with whatever stands in it |
-//! | all else, malformed tags too | stays |
+//! | `<esi:remove>…</esi:remove>` | removed |
+//! | `<esi:comment text="…"/>` | removed |
+//! | `<!--esi …-->` | its content, processed |
+//! | `<!-- … -->` | unchanged, with all its content |
+//! | everything else, also malformed tags | unchanged |
 //!
-//! The parser takes the body as it comes, in pieces of any size, and what it
-//! gives does not depend on where they were cut.
+//! The parser takes the body in pieces of any size. The output does not depend
+//! on where the pieces were cut.
 
 use crate::http::cache_control::CacheControl;
 use crate::http::char_refs::decode;
 use crate::http::fields::Fields;
 use crate::http::list;
 
-/// The response field that marks a body. A mark is for us and never goes
-/// further; without one, and without a rule that has us look for it, the field
-/// is as good as any (RFC 9111 §3.1).
+/// The response field that marks a body. Edgekeep removes it from a response
+/// that it marks. Without a mark, or without a rule that enables ESI, the field
+/// is forwarded like any other (RFC 9111 §3.1).
 pub const CONTROL_FIELD: &str = "surrogate-control";
 
-/// The request field that tells an origin what we can do.
+/// The request field that announces Edgekeep's capabilities to an origin.
 pub const CAPABILITY_FIELD: &str = "surrogate-capability";
 
-/// Its value, under rules with `esi`.
+/// The value of [`CAPABILITY_FIELD`], sent under rules with `esi`.
 pub const CAPABILITY: &str = "edgekeep=\"ESI/1.0\"";
 
-/// The name by which an origin speaks to us alone.
+/// The name by which an origin targets a directive at Edgekeep only.
 const OUR_NAME: &str = "edgekeep";
 
-/// The longest tag: two URLs of 2,000 bytes, which is as long as browsers and
-/// servers agree on. All that a parser holds back.
+/// The longest tag, in bytes: two URLs of 2,000 bytes, a length that browsers
+/// and servers support. The parser holds back no more than this.
 pub const TAG_BYTES_MAX: usize = 4096;
 
-/// How deep fragments may lie in fragments.
+/// The greatest depth of fragments within fragments.
 pub const DEPTH_MAX: u32 = 3;
 
-/// How many includes a page may try, those in its fragments and `alt` too. The
-/// free plan has 50 requests to origins and 50 calls of the Cache API for each
-/// request. With the page itself 33 of the former are used, if no fragment is
-/// stored and none is asked for twice; 33 of the latter, if all are.
+/// The largest number of includes that a page may try; those in its fragments
+/// and in `alt` count. On the free plan a request may make 50 requests to
+/// origins and 50 calls of the Cache API. With the page itself, 33 of the
+/// former are used if no fragment is stored and none is fetched twice, and 33
+/// of the latter if all are stored.
 pub const INCLUDES_MAX: u32 = 32;
 
-/// Whether a body is marked: HTML, and there is a mark. What is not quite so is
-/// not marked.
+/// Whether a body is marked for ESI: it is HTML, and `Surrogate-Control` has
+/// the mark. In doubt it is not marked.
 pub fn is_marked(fields: &Fields) -> bool {
     let kind = fields.get("content-type").unwrap_or_default();
     let kind = list::trim(kind.split(';').next().unwrap_or_default());
@@ -54,7 +56,8 @@ pub fn is_marked(fields: &Fields) -> bool {
     html.iter().any(|html| kind.eq_ignore_ascii_case(html)) && has_mark(fields)
 }
 
-/// Whether `Surrogate-Control` says `content="ESI/1.0"` to everybody or to us.
+/// Whether `Surrogate-Control` has `content="ESI/1.0"`, targeted at Edgekeep or
+/// at all surrogates. A directive targeted at Edgekeep takes precedence.
 pub fn has_mark(fields: &Fields) -> bool {
     let Some(control) = fields.joined(CONTROL_FIELD) else {
         return false;
@@ -72,7 +75,7 @@ pub fn has_mark(fields: &Fields) -> bool {
         let told = match (pieces.next(), pieces.next()) {
             (None, _) => &mut to_all,
             (Some(name), None) if name == OUR_NAME => &mut to_us,
-            // Another one is spoken to, or several, or nobody that we know.
+            // Targeted at another surrogate, or malformed; ignore.
             _ => continue,
         };
         let text = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
@@ -82,19 +85,19 @@ pub fn has_mark(fields: &Fields) -> bool {
     to_us.or(to_all) == Some(true)
 }
 
-/// How the content of a marked body can be read.
+/// Whether the content of a marked body can be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
-    /// As it is.
+    /// Not encoded: parsed as it is.
     Identity,
-    /// Once it is decompressed.
+    /// Parsed after decompression.
     Gzip,
-    /// Not at all.
+    /// Cannot be parsed.
     Other,
 }
 
 impl Coding {
-    /// A word for logs.
+    /// Returns a word for logs.
     pub fn word(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -103,7 +106,8 @@ impl Coding {
         }
     }
 
-    /// That of a response. It should be `Identity`, which is asked for.
+    /// Returns the coding of a response. It should be `Identity`, which the
+    /// request to the origin asks for.
     pub fn of(fields: &Fields) -> Self {
         let Some(value) = fields.joined("content-encoding") else {
             return Self::Identity;
@@ -119,14 +123,16 @@ impl Coding {
     }
 }
 
-/// Makes the head of a stored page that of one made of it and its fragments.
+/// Changes the head of a stored page into the head of the page assembled with
+/// its fragments.
 ///
-/// What describes the stored body does not hold for the whole: its validators,
-/// digests and age. Nor does its lifetime, because a fragment may be somebody's:
-/// browsers ask each time, or keep it for `browser_ttl` where a rule says so and
-/// the page itself does not forbid it, and nobody else keeps it at all. If the
-/// page says `no-store`, that stands; what its fragments say comes too late.
-pub fn for_whole(fields: &mut Fields, browser_ttl: Option<u64>) {
+/// Validators, digests and age describe the stored body only, so they are
+/// removed. So is its lifetime, because a fragment may be personal to one
+/// client. Browsers revalidate each time, or keep the page for `browser_ttl` if
+/// a rule says so and the page itself does not forbid it. Other caches never
+/// store it. `no-store` of the page is kept; `no-store` of a fragment comes too
+/// late.
+pub fn set_assembled_head(fields: &mut Fields, browser_ttl: Option<u64>) {
     const OF_THE_BODY: [&str; 12] = [
         CONTROL_FIELD,
         "etag",
@@ -143,7 +149,8 @@ pub fn for_whole(fields: &mut Fields, browser_ttl: Option<u64>) {
     ];
     let own = CacheControl::of(fields);
     let open = !own.private && !own.no_cache;
-    // CDN-Cache-Control and its like speak to other caches before us.
+    // `CDN-Cache-Control` and similar fields are for other caches in front of
+    // Edgekeep.
     fields.retain(|name, _| !OF_THE_BODY.contains(&name) && !name.ends_with("cache-control"));
     let control = match browser_ttl.filter(|_| open) {
         _ if own.no_store => "private, no-store".to_owned(),
@@ -153,33 +160,33 @@ pub fn for_whole(fields: &mut Fields, browser_ttl: Option<u64>) {
     fields.add("cache-control", control);
 }
 
-/// A piece of a body.
+/// A piece of a parsed body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Bytes that stay as they are.
+    /// Bytes to send unchanged.
     Text(Vec<u8>),
-    /// A place for a fragment.
+    /// A fragment to insert.
     Include(Include),
 }
 
-/// `<esi:include>`
+/// An `<esi:include>` tag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Include {
-    /// Where the fragment is; empty if the tag does not say.
+    /// URL of the fragment; empty if the tag has none.
     pub src: String,
-    /// Where another one is, should that fail.
+    /// URL of the alternative, used if `src` fails.
     pub alt: Option<String>,
-    /// `onerror="continue"`: it may be missing.
+    /// `onerror="continue"`: the page is complete without the fragment.
     pub may_fail: bool,
 }
 
-/// The parser.
+/// A streaming ESI parser.
 #[derive(Debug, Default)]
 pub struct Parser {
     state: State,
-    /// What may be, or become, a tag.
+    /// Bytes that are, or may become, part of a tag.
     held: Vec<u8>,
-    /// Whether `<!--esi` stands open.
+    /// Whether the parser is within `<!--esi`.
     open: bool,
 }
 
@@ -187,15 +194,17 @@ pub struct Parser {
 enum State {
     #[default]
     Text,
-    /// The start of a tag or comment.
+    /// At the start of a tag or comment.
     Opening,
-    /// Within `<esi:…` or `</esi:…`, perhaps within quotes.
+    /// Within `<esi:…` or `</esi:…`; holds the quote character if within
+    /// quotes.
     Tag(Option<u8>),
-    /// Within a comment, after so many hyphens in a row, at most two.
+    /// Within a comment; holds the number of hyphens in a row so far, at most
+    /// two.
     Comment(u8),
-    /// Hyphens within `<!--esi`, which may be its end.
+    /// At hyphens within `<!--esi`, which may be its end.
     Hyphens,
-    /// Within `<esi:remove>`, of whose end so many bytes have come.
+    /// Within `<esi:remove>`; holds how many bytes of its end tag have matched.
     Remove(usize),
 }
 
@@ -205,7 +214,7 @@ const ESI_COMMENT: &[u8] = b"<!--esi";
 const REMOVE_END: &[u8] = b"</esi:remove";
 
 impl Parser {
-    /// Takes the next bytes of the body.
+    /// Parses the next bytes of the body.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
         let mut out = Out::default();
         let mut rest = bytes;
@@ -223,19 +232,19 @@ impl Parser {
         out.0
     }
 
-    /// The body has ended: what was held back was no tag.
+    /// Ends the body: bytes held back are text.
     pub fn finish(&mut self) -> Vec<Piece> {
         let mut out = Out::default();
         self.give_up(&mut out);
         out.0
     }
 
-    /// Whether `<esi:remove>` or `<!--esi` stands open.
+    /// Whether `<esi:remove>` or `<!--esi` is not closed.
     pub fn is_unclosed(&self) -> bool {
         self.open || matches!(self.state, State::Remove(_))
     }
 
-    /// Up to the next byte that may begin something.
+    /// Passes text up to the next byte that may begin a tag or comment.
     fn text(&mut self, rest: &[u8], out: &mut Out) -> usize {
         let begins = |byte: &u8| *byte == b'<' || (*byte == b'-' && self.open);
         let end = rest.iter().position(begins).unwrap_or(rest.len());
@@ -264,8 +273,7 @@ impl Parser {
             self.state = State::Tag(None);
             return 1;
         }
-        // Comments do not lie in one another: where `<!--esi` stands open, the
-        // next end is its end.
+        // Comments do not nest: within `<!--esi`, the next end closes it.
         let comment = ESI_COMMENT.starts_with(&self.held) && !self.open;
         if comment || TAGS.iter().any(|tag| tag.starts_with(&self.held)) {
             return 1;
@@ -283,7 +291,7 @@ impl Parser {
     }
 
     fn tag(&mut self, byte: u8, quote: Option<u8>, out: &mut Out) -> usize {
-        // No tag holds a `<`, in quotes neither (XML 1.0 §3.1).
+        // A tag contains no `<`, not even in quotes (XML 1.0 §3.1).
         if byte == b'<' || self.held.len() >= TAG_BYTES_MAX {
             self.give_up(out);
             return 0;
@@ -311,7 +319,7 @@ impl Parser {
         self.held.clear();
     }
 
-    /// Up to the end of a comment, all of which stays.
+    /// Passes a comment up to its end, unchanged.
     fn comment(&mut self, rest: &[u8], hyphens: u8, out: &mut Out) -> usize {
         let mut hyphens = hyphens;
         let end = rest.iter().position(|byte| {
@@ -334,7 +342,7 @@ impl Parser {
     fn hyphens(&mut self, byte: u8, out: &mut Out) -> usize {
         match (self.held.len(), byte) {
             (1, b'-') => self.held.push(byte),
-            // Of three or more the last two count.
+            // Of three or more hyphens, the last two count.
             (_, b'-') => out.text(b"-"),
             (2, b'>') => {
                 self.held.clear();
@@ -349,7 +357,7 @@ impl Parser {
         1
     }
 
-    /// Up to `</esi:remove>`, none of which stays.
+    /// Drops bytes up to and including `</esi:remove>`.
     fn remove(&mut self, rest: &[u8], matched: usize) -> usize {
         let mut matched = matched;
         for (at, byte) in rest.iter().enumerate() {
@@ -360,7 +368,7 @@ impl Parser {
                     return at.saturating_add(1);
                 }
                 None if byte.is_ascii_whitespace() => matched,
-                // Only its first byte is a `<`.
+                // The end tag contains only one `<`, its first byte.
                 _ => usize::from(*byte == b'<'),
             };
         }
@@ -368,7 +376,7 @@ impl Parser {
         rest.len()
     }
 
-    /// What was held back is text.
+    /// Emits the held bytes as text.
     fn give_up(&mut self, out: &mut Out) {
         out.text(&self.held);
         self.held.clear();
@@ -378,7 +386,7 @@ impl Parser {
     }
 }
 
-/// Pieces, in which no text follows a text.
+/// Output pieces; adjacent texts are merged.
 #[derive(Default)]
 struct Out(Vec<Piece>);
 
@@ -395,13 +403,13 @@ impl Out {
 enum Tag {
     Include(Include),
     Remove,
-    /// One that leaves nothing.
+    /// A tag that produces no output.
     Nothing,
-    /// None that we know.
+    /// Not a supported tag.
     Unknown,
 }
 
-/// Reads `<esi:…>` or `</esi:…>`.
+/// Parses `<esi:…>` or `</esi:…>`.
 fn read_tag(tag: &str) -> Tag {
     let inner = tag.strip_prefix('<').and_then(|tag| tag.strip_suffix('>'));
     let inner = inner.unwrap_or_default();
@@ -422,8 +430,8 @@ fn read_tag(tag: &str) -> Tag {
     }
 }
 
-/// Reads attributes (XML 1.0 §3.1, and HTML §13.1.2.3 for values without
-/// quotes, which end at whitespace); the first of a name counts. Character
+/// Parses attributes (XML 1.0 §3.1; for values without quotes, which end at
+/// whitespace, HTML §13.1.2.3). The first attribute of a name counts. Character
 /// references in values are resolved.
 fn read_include(attributes: &str) -> Include {
     let (mut src, mut alt, mut onerror) = (None, None, None);
@@ -441,7 +449,7 @@ fn read_include(attributes: &str) -> Include {
                 .split_once(|c: char| c.is_ascii_whitespace())
                 .unwrap_or((after, "")),
         };
-        // An attribute without a value may stand before it.
+        // An attribute without a value may precede it.
         let place = match name
             .split_ascii_whitespace()
             .next_back()

@@ -1,4 +1,5 @@
-//! What isolates and the ledger exchange, and the sequence numbers of purges.
+//! The data that isolates and the ledger exchange, and the sequence numbers of
+//! purges.
 
 pub mod sequence;
 pub mod wire;

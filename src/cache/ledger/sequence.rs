@@ -1,16 +1,17 @@
-//! The sequence numbers of purges, and what they mean for an entry.
+//! Sequence numbers of purges, and the purge state of an entry.
 
-/// The largest numbers under which something was purged; 0 is never.
+/// The largest sequence numbers of the purges that match something; 0 means
+/// never purged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
-    /// Hard: the entry is gone.
+    /// Of hard purges: the entry is unusable.
     pub hard: u64,
-    /// Soft: the entry is stale.
+    /// Of soft purges: the entry is stale.
     pub soft: u64,
 }
 
 impl Numbers {
-    /// Takes the larger of each.
+    /// Sets each number to the larger of its own and `other`'s.
     pub fn raise(&mut self, other: Self) {
         self.hard = self.hard.max(other.hard);
         self.soft = self.soft.max(other.soft);
@@ -21,7 +22,8 @@ impl Numbers {
         self.hard.max(self.soft)
     }
 
-    /// What they say of an entry whose fill had seen the number `seen`.
+    /// Returns the purge state of an entry whose fill began after the number
+    /// `seen`.
     pub fn state(self, seen: u64) -> PurgeState {
         if self.hard > seen {
             PurgeState::Hard
@@ -32,19 +34,19 @@ impl Numbers {
         }
     }
 
-    /// Whether these say no more than a floor does.
+    /// Whether these numbers add nothing to those of a floor.
     pub fn lies_below(self, floor: Self) -> bool {
         self.hard <= floor.hard && self.soft <= floor.newest()
     }
 }
 
-/// What purges say of an entry.
+/// The effect of purges on an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeState {
-    /// None since its fill began.
+    /// Not purged since its fill began.
     Alive,
-    /// Softly purged: it counts as stale.
+    /// Soft purged: the entry counts as stale.
     Soft,
-    /// Gone.
+    /// Hard purged: the entry is unusable.
     Hard,
 }

@@ -1,9 +1,10 @@
-//! The ledger's decisions: which number an order gets, and whether it is a
-//! repeat. `flow::ledger::ledger_store` keeps what they return.
+//! The ledger's decision about an order (its sequence number, or that it is a
+//! repeat), and the types that the ledger stores and exchanges.
+//! `flow::ledger::ledger_store` writes the results to the database.
 //!
 //! The ledger stores these structs as JSON, and isolates exchange them with it.
-//! Another version may have written them: unknown fields are ignored, and fields
-//! keep their names.
+//! Another version of the Worker may have written them: unknown fields are
+//! ignored, and fields are never renamed.
 
 use super::sequence::Numbers;
 use crate::cache::config::cascade::Carried;
@@ -13,51 +14,56 @@ use crate::json_object;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::ops::Not;
 
-/// An order as it goes to the ledger.
+/// An order as an isolate sends it to the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct Order {
-    /// The webhook's id, unique for its key: two keys may use the same. An
-    /// order without one gets one made of its number; a write that invalidates
-    /// has none and leaves no receipt.
+    /// The webhook's id. It is unique for one key only: two keys may use the
+    /// same id. An order without an id gets one made of its sequence number. A
+    /// write that invalidates has no id and leaves no receipt.
     pub id: Option<String>,
-    /// Digest of what was sent: a used id with another one is refused.
+    /// Digest of the request body. A used id with another digest is refused.
     pub body_digest: String,
-    /// Name of the key that proved it; `None` for a write that invalidates.
+    /// Name of the key that authenticated the order; `None` for a write that
+    /// invalidates.
     pub key: Option<String>,
-    /// How it came: `webhook`, or the name of a dialect.
+    /// How the order arrived: `webhook`, or the name of a dialect.
     pub via: String,
-    /// What is gone, as selectors' texts, cascade included.
+    /// The texts of the selectors to purge hard, cascade included.
     #[serde(default)]
     pub hard: Vec<String>,
-    /// What is stale, as selectors' texts, cascade included.
+    /// The texts of the selectors to purge softly, cascade included.
     #[serde(default)]
     pub soft: Vec<String>,
-    /// Which tags carried which others along.
+    /// Which tags the cascade added, for each tag.
     #[serde(default, with = "pairs")]
     pub cascade: Carried,
-    /// URLs to be fetched again at once.
+    /// URLs to refresh at once.
     #[serde(default)]
     pub refresh: Vec<String>,
-    /// Within how many seconds it is in force everywhere.
+    /// Seconds until the order is in force everywhere.
     pub lag_seconds: u64,
-    /// The sender's own number: the answer tells the news after it.
+    /// The last sequence number that the sender has seen: the ledger's response
+    /// contains the purges after it.
     pub after: u64,
-    /// What its marks widen to where the key has too many: the text of all
-    /// that the key may purge (`cache::purge::wide`). `None` is everything.
+    /// The selector that the key's marks widen to when it has too many: the
+    /// text of all that the key may purge (`cache::purge::wide`). `None` means
+    /// everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
 
 impl Order {
-    /// Whether a receipt is kept: of all orders but of writes, which anybody
-    /// may send.
+    /// Whether the ledger keeps a receipt. It keeps none for writes, because
+    /// any client may send them.
     pub fn is_recorded(&self) -> bool {
         self.key.is_some()
     }
 
-    /// The name of a write's host, of which all is that it names: hard, or the
-    /// whole host softly. `None` for what is no such order, whoever sends it.
+    /// Returns the host of a write's order if all its selectors are of that
+    /// host. A write's order purges parts of a host hard, or the whole host
+    /// softly. Returns `None` for any other order, whichever isolate or version
+    /// sent it.
     pub fn host_of_write(&self) -> Option<&str> {
         let mut names = self.hard.iter().chain(&self.soft);
         let host = names.next().and_then(|name| host_of(name))?;
@@ -67,8 +73,8 @@ impl Order {
     }
 }
 
-/// The name of the host of a selector's text, if it is of one: without a port,
-/// because a host is purged on all its ports.
+/// Returns the host in a selector's text, if the selector has one. The port is
+/// removed, because a purge of a host covers all its ports.
 fn host_of(name: &str) -> Option<&str> {
     let (kind, place) = name.split_once(':')?;
     let host = match kind {
@@ -80,48 +86,49 @@ fn host_of(name: &str) -> Option<&str> {
     host.map(host_name)
 }
 
-/// What the sender of an order gets.
+/// What the sender of an order receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct Receipt {
     /// The order's id.
     pub id: String,
-    /// The order's number.
+    /// The order's sequence number.
     pub sequence: u64,
-    /// When it was accepted, in milliseconds since 1970.
+    /// When the order was accepted, in milliseconds since 1970.
     pub received_ms: u64,
-    /// From when on no isolate that can reach the ledger serves what it purged.
+    /// The time from which no isolate that can reach the ledger serves what was
+    /// purged, in milliseconds since 1970.
     pub in_force_ms: u64,
     /// See [`Order::key`].
     pub key: Option<String>,
     /// See [`Order::via`].
     pub via: String,
-    /// What is gone.
+    /// The texts of the selectors that were purged hard.
     #[serde(default)]
     pub hard: Vec<String>,
-    /// What is stale.
+    /// The texts of the selectors that were purged softly.
     #[serde(default)]
     pub soft: Vec<String>,
     /// See [`Order::cascade`].
     #[serde(default, with = "pairs")]
     pub cascade: Carried,
-    /// How many URLs are to be fetched again.
+    /// How many URLs are to be refreshed.
     pub refresh: usize,
-    /// In how many calls it goes on to the zone's own purge.
+    /// How many calls of the zone's own purge API the order causes.
     pub fast_lane: usize,
 }
 
-/// What the ledger remembers of an accepted order.
+/// The ledger's record of an accepted order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct Record {
     /// See [`Order::body_digest`].
     pub body_digest: String,
-    /// What its sender got.
+    /// The receipt that its sender received.
     pub receipt: Receipt,
 }
 
-/// What became of the work that an order leaves behind.
+/// Progress of the work that follows an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct Progress {
@@ -129,47 +136,47 @@ pub struct Progress {
     pub pending: u64,
     /// Steps done.
     pub done: u64,
-    /// Steps given up.
+    /// Steps that were given up.
     pub failed: u64,
-    /// What the last failure said.
+    /// Error text of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// A receipt, and what has happened since.
+/// A receipt and the progress of its work since then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct PastOrder {
     /// The receipt.
     pub receipt: Receipt,
-    /// The zone's own purge call: batches of up to 100 names.
+    /// Calls of the zone's own purge API, in batches of up to 100 names.
     pub fast_lane: Progress,
-    /// URLs fetched again.
+    /// URLs refreshed.
     pub refresh: Progress,
-    /// Whether a page of the history ends with this one because the next is
-    /// too large for it.
+    /// Whether the page of the history ends with this order because the next
+    /// one does not fit.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub more: bool,
 }
 
 json_object!(Serialize for Order, Receipt, Record, Progress, PastOrder);
 
-/// A question about past orders.
+/// A query for past orders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Question {
-    /// The orders of this id: one of each key that has used it.
+    /// The orders with this id: one for each key that has used it.
     Id(String),
-    /// Orders with larger numbers than `after`, the oldest first.
+    /// Orders with sequence numbers above `after`, the oldest first.
     #[serde(deserialize_with = "read_after")]
     After {
-        /// The number.
+        /// The sequence number.
         after: u64,
-        /// How many, at most [`HISTORY_MAX`].
+        /// The largest number of orders to return, at most [`HISTORY_MAX`].
         limit: u64,
     },
 }
 
-/// Reads the fields of [`Question::After`] from a JSON object only.
+/// Reads the fields of [`Question::After`]; accepts a JSON object only.
 fn read_after<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error> {
     #[derive(Deserialize)]
     #[serde(remote = "Self")]
@@ -181,29 +188,30 @@ fn read_after<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error
     <After as Deserialize>::deserialize(from).map(|page| (page.after, page.limit))
 }
 
-/// How many receipts one answer lists, as far as [`HISTORY_BYTES_MAX`] allows.
+/// The largest number of receipts in one response, as far as
+/// [`HISTORY_BYTES_MAX`] allows.
 pub const HISTORY_MAX: u64 = 100;
 
-/// How many bytes of records one page of the history holds: five of the
-/// largest (192 KiB each: an order, and what its tags carry). An isolate reads
-/// and prints a page as a whole, some four copies of it. A larger record than
-/// this would be a page of its own.
+/// The largest size of the records in one page of the history, in bytes: five
+/// of the largest records (192 KiB each: an order, and what its tags cascade
+/// to). An isolate reads and prints a page as a whole, which takes about four
+/// copies of it. A record larger than this would be a page of its own.
 pub const HISTORY_BYTES_MAX: u64 = 1_000_000;
 
-/// What becomes of an order.
+/// The ledger's decision about an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is new: keep the record, and raise its marks (or the floor) to the
-    /// receipt's number, in one transaction.
+    /// The order is new. Keep the record, and raise its marks (or the floor) to
+    /// the receipt's sequence number, in one transaction.
     Accept(Record),
-    /// It came before: the same receipt again.
+    /// The order was accepted before. Return the same receipt.
     Repeat(Receipt),
-    /// Its id was used for another order.
+    /// The id was used for a different order.
     Conflict,
 }
 
-/// Decides on an order at `now_ms`. `last` is the last number given; `earlier`
-/// the record under the order's key and id.
+/// Decides about an order at `now_ms`. `last` is the last sequence number that
+/// was assigned; `earlier` is the record with the order's key and id.
 pub fn decide(
     last: u64,
     earlier: Option<&Record>,
@@ -240,18 +248,18 @@ pub fn decide(
     })
 }
 
-/// The id of an order that came without one.
+/// Returns the id of an order that came without one.
 fn made_id(sequence: u64) -> String {
     format!("order-{sequence}")
 }
 
-/// The number of which this id would be made.
+/// Returns the sequence number in an id of the form that `made_id` makes.
 pub fn made_id_number(id: &str) -> Option<u64> {
     let number = id.strip_prefix("order-")?.parse().ok()?;
     (made_id(number) == id).then_some(number)
 }
 
-/// The numbers to which an order raises what it names.
+/// Returns the numbers to which an order raises the marks of its selectors.
 pub fn numbers(sequence: u64, soft: bool) -> Numbers {
     match soft {
         true => Numbers {
@@ -265,56 +273,61 @@ pub fn numbers(sequence: u64, soft: bool) -> Numbers {
     }
 }
 
-/// How many marks the ledger holds of keys that may purge everything. When
-/// there are more, the oldest [`MARKS_DROPPED`] go and the floor rises to them:
-/// what was filled before is fetched again, and nothing is served that should
-/// not be. 100,000 marks are 4.6 MB of news for an isolate that starts. With
-/// 20 other keys and all writes there are 175,000: 8.1 MB of news in nine
-/// pages. What an isolate holds of them: `cache::purge::index::INDEX_MARKS_MAX`.
+/// The largest number of marks that the ledger holds for keys that may purge
+/// everything. Above it, the oldest [`MARKS_DROPPED`] are removed and the floor
+/// rises to the newest of them. What was filled before that is fetched again;
+/// nothing that was purged is served. 100,000 marks are 4.6 MB for an isolate
+/// that starts. With 20 other keys and all writes there are 175,000 marks: 8.1
+/// MB in nine pages. For the limit in an isolate, see
+/// `cache::purge::index::INDEX_MARKS_MAX`.
 pub const MARKS_MAX: u64 = 100_000;
 
-/// How many of the oldest marks go at once: an eighth, so that the floor
-/// rises seldom.
+/// How many of the oldest marks are removed at once: an eighth, so that the
+/// floor rises seldom.
 pub const MARKS_DROPPED: u64 = MARKS_MAX / 8;
 
-/// How many marks the ledger holds of one scope: of a key that may not purge
-/// everything. An order has 1,000, and as many again that its tags carry. Where
-/// there are more, the oldest eighth widens to all that the key may purge.
+/// The largest number of marks for one scope, that is, for a key that may not
+/// purge everything. An order has up to 1,000, and as many again by the cascade
+/// of its tags. Above the limit, the oldest eighth widens to all that the key
+/// may purge.
 pub const SCOPE_MARKS_MAX: u64 = 2_500;
 
-/// How many scopes have marks, or have been widened to, at the same time: those
-/// of all 20 keys, and of some settings before. Beyond it, what is oldest
-/// widens to everything; only changed settings bring that about.
+/// The largest number of scopes that have marks, or were widened to, at the
+/// same time: those of all 20 keys, and of some earlier settings. Above it, the
+/// oldest scope widens to everything. Only changed settings can cause that.
 pub const SCOPES_MAX: u64 = 32;
 
-/// How many marks of writes the ledger holds for one host: distinct pages that
-/// were written to. Where there are more, the oldest eighth widens to a soft
-/// purge of the host.
+/// The largest number of write marks for one host, that is, of distinct pages
+/// that were written to. Above it, the oldest eighth widens to a soft purge of
+/// the host.
 pub const HOST_WRITES_MAX: u64 = 1_000;
 
-/// How many marks of writes it holds for all hosts. Beyond it, the hosts with
-/// the most give first; [`WRITES_MAX`] / [`HOSTS_MAX`] = 25 stay for each.
+/// The largest number of write marks for all hosts. Above it, the hosts with
+/// the most marks are widened first. Each host keeps at least [`WRITES_MAX`] /
+/// [`HOSTS_MAX`] = 25.
 pub const WRITES_MAX: u64 = 25_000;
 
-/// How many hosts have marks of writes of their own. In a zone with a wildcard
-/// in its DNS a client chooses names of hosts. Those beyond it share buckets
-/// (`cache::purge::wide`), which are purged softly, all hosts of one together.
+/// The largest number of hosts that have write marks of their own. With a
+/// wildcard in the zone's DNS, clients can choose host names freely. Hosts
+/// above the limit share buckets (`cache::purge::wide`). A bucket is purged
+/// softly, with all its hosts together.
 pub const HOSTS_MAX: u64 = 1_000;
 
-/// A host that nobody has written to for so long makes room for another: its
-/// bucket is softly purged up to its last write, an hour ago.
+/// Time without a write, in milliseconds, after which a host makes room for
+/// another. Its bucket is then purged softly up to the host's last write, an
+/// hour ago.
 pub const HOST_IDLE_MS: u64 = 3_600_000;
 
-/// How often writes purge a host softly, or a bucket: what was written to
-/// meanwhile counts at the end of it. So a client that writes to many URLs has
-/// each page of that host asked for twice a minute at most, and nobody's write
-/// waits longer than this, and `max_purge_lag`.
+/// The interval, in milliseconds, at which writes purge a host or a bucket
+/// softly. Writes within an interval take effect at its end. So a client that
+/// writes to many URLs causes at most two requests a minute for each page of
+/// that host, and a write waits for this time and `max_purge_lag` at most.
 pub const WIDEN_MS: u64 = 30_000;
 
-/// How long a mark is kept. Beyond it the floor rises to it (or what else it
-/// widens to): what has been stored for so long without being looked at by the
-/// origin is fetched again once.
+/// How long a mark is kept, in milliseconds: 30 days. Then the floor, or what
+/// else the mark widens to, rises to its number. A response that has been
+/// stored for that long without revalidation is then fetched again once.
 pub const MARK_MS: u64 = 30 * 86_400_000;
 
-/// How long receipts and ids are remembered: 30 days.
+/// How long receipts and ids are kept, in milliseconds: 30 days.
 pub const RECORD_MS: u64 = 30 * 86_400_000;

@@ -1,12 +1,12 @@
-//! The circuit breaker of an origin, as one site uses it: when the share of
-//! requests that fail says that the origin fails, it is left alone for a while,
-//! then tried by a few requests at a time. It gets time to recover, and nobody
-//! waits for what will not come.
+//! The circuit breaker of an origin, one for each site: it opens when the share
+//! of failed requests shows that the origin fails. It then pauses requests for
+//! a while, and lets a few trials through at a time. The origin gets time to
+//! recover, and clients do not wait for responses that will not come.
 //!
 //! One page, one reader or another site cannot open it: see
 //! [`Share::is_of_origin`](super::outcomes::Share::is_of_origin). While it is
-//! open, pages that have just worked are still asked for, so that a site of
-//! which the half is broken serves its other half.
+//! open, pages that worked lately still pass, so that the working half of a
+//! site stays available.
 
 use super::failure::OriginFailure;
 use super::outcomes::{Outcomes, PathState, RequestSource};
@@ -17,51 +17,52 @@ use crate::http::date;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 
-/// The longest rest that a `Retry-After` can ask for, for one URL: an hour.
+/// The longest rest of one URL that a `Retry-After` can cause, in seconds: an
+/// hour.
 const REST_SECONDS_MAX: u64 = 3600;
 
-/// Each round of failed trials doubles the pause, up to a minute (or what the
-/// settings say, if that is longer): an outage then costs each isolate
-/// [`TRIALS`] requests a minute for each site, and its end is found out within
-/// one.
+/// The longest pause between rounds of trials, in milliseconds: a minute, or
+/// the setting's if that is longer. Each failed round doubles the pause. So an
+/// outage costs each isolate [`TRIALS`] requests a minute for each site, and
+/// its end is detected within a minute.
 const PAUSE_MS_MAX: u64 = 60_000;
 
-/// How many trials a round has, each of another path and another reader: what
-/// is broken by itself, or met by one reader alone, does not use up the round.
+/// How many trials a round has, each of another path and another reader. So one
+/// broken page, or one reader that always fails, does not use up the round.
 pub const TRIALS: u64 = 3;
 
-/// Each trial that succeeds pays for two more, and four requests for pages that
-/// work pay for one, up to so many at a time: trials of a site of which the
-/// half works do not run out, and what fails of them is a small part of what
-/// the origin answers.
+/// The largest number of trials that can be saved up. Each successful trial
+/// adds two more, and four requests for working pages add one. So the trials of
+/// a site of which half works do not run out, and the failed ones are a small
+/// share of what the origin serves.
 pub const TRIALS_MAX: u64 = 10;
 
-/// Trials are paid for in such parts.
+/// Credits are counted in such parts of a trial.
 const PARTS: u64 = 4;
 
-/// What an exchange says of the origin as a whole.
+/// What an exchange shows about the origin as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseVerdict {
-    /// It answers, whatever it says.
+    /// The origin works, whatever its response says.
     Works,
-    /// It does not.
+    /// The origin fails.
     Fails {
-        /// For how many milliseconds it asked to be left alone.
+        /// The pause that it asked for by `Retry-After`, in milliseconds.
         retry_after_ms: Option<u64>,
     },
-    /// Nothing: it is not the origin that has failed.
+    /// Nothing: the failure is not the origin's.
     Unknown,
 }
 
-/// Judges an exchange. This decides whether the request is repeated, whether
-/// the backup is asked, and what the breaker counts.
+/// Judges an exchange. The verdict decides whether the request is retried,
+/// whether the backup origin is asked, and what the breaker counts.
 ///
-/// 500 does not count: it is the fault of one page, which a repetition brings
-/// forth again, and for which a site is not closed. Neither does a body that
-/// breaks off after its head, as one does whose length is a lie, nor a status
-/// that is none (999). They are failures for `stale-if-error` all the same.
-/// 429 is about us or about one visitor: it counts only where a rule names it
-/// among its `error_statuses`.
+/// 500 does not count: it is an error of one page, which a retry repeats, and a
+/// site is not closed for it. A body that breaks off after its head does not
+/// count either (a wrong `Content-Length` causes that), nor does an invalid
+/// status (999). All of them are failures for `stale-if-error`. 429 concerns
+/// Edgekeep or one visitor: it counts only where a rule lists it in
+/// `error_statuses`.
 pub fn judge(
     rule: &Rule,
     origin: Result<&ResponseHead, OriginFailure>,
@@ -82,13 +83,14 @@ pub fn judge(
     }
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as milliseconds from
-/// now: at least a second, at most an hour. `None` if it is neither.
+/// Parses `Retry-After` (RFC 9110 §10.2.3), seconds or a date, into
+/// milliseconds from now: at least a second, at most an hour. Returns `None` if
+/// it is neither.
 fn retry_after_ms(fields: &Fields, now_ms: u64) -> Option<u64> {
     let text = fields.get("retry-after")?.trim();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let seconds = match digits {
-        // More digits than a number holds are more than an hour.
+        // A number that overflows is more than an hour.
         true => text.parse().unwrap_or(u64::MAX),
         false => {
             let now = now_ms / 1000;
@@ -102,38 +104,38 @@ fn retry_after_ms(fields: &Fields, now_ms: u64) -> Option<u64> {
 #[derive(Clone, Debug, Default)]
 pub struct Breaker {
     outcomes: Outcomes,
-    /// `None` while all requests pass.
+    /// `None` while the breaker is closed.
     open: Option<Open>,
 }
 
-/// Rounds of trials, with pauses between them.
+/// State of an open breaker: rounds of trials, with pauses between them.
 #[derive(Clone, Debug)]
 struct Open {
-    /// How long the pause is before the next round, unless the origin has named
-    /// another time.
+    /// The pause before the next round, unless the origin asked for another
+    /// one.
     pause_ms: u64,
-    /// Counts the rounds: a trial may end in a later one.
+    /// Number of the round. A trial may end in a later round.
     round: u64,
     /// When the next round begins.
     next_ms: u64,
-    /// How many trials may begin in this round, in [`PARTS`].
+    /// How many more trials may begin in this round, in [`PARTS`].
     credits: u64,
-    /// Those of this round that have not succeeded, and whether each is for a
-    /// page that is known to fail.
+    /// Trials of this round that have not succeeded, and whether each is for a
+    /// page with recorded failures.
     tried: Vec<(RequestSource, bool)>,
-    /// How many trials of this round have succeeded, and failed.
+    /// How many trials of this round have succeeded, and how many have failed.
     successes: u64,
     failures: u64,
 }
 
-/// How a request got past the breaker.
+/// How a request passed the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerPass {
-    /// It is closed.
+    /// The breaker is closed.
     Through,
-    /// It is open, but the page has just worked.
+    /// The breaker is open, but the page worked lately.
     Working,
-    /// It is open: this request tries the origin, in this round.
+    /// The breaker is open: this request is a trial of this round.
     Trial(u64),
 }
 
@@ -151,7 +153,7 @@ impl Open {
         }
     }
 
-    /// Begins a round, if it is time.
+    /// Begins a round if the pause is over.
     fn begin_round(&mut self, now_ms: u64) {
         if now_ms < self.next_ms {
             return;
@@ -171,8 +173,8 @@ impl Open {
         lasts_ms: u64,
     ) -> Result<BreakerPass, u64> {
         self.begin_round(now_ms);
-        // Of pages that are known to fail one in each round, so that others are
-        // found that work.
+        // At most one page with recorded failures in each round, so that trials
+        // also reach pages that work.
         let excludes = |(tried, was_retry): &(RequestSource, bool)| {
             tried.path == source.path || tried.reader == source.reader || (is_retry && *was_retry)
         };
@@ -182,7 +184,7 @@ impl Open {
         };
         self.credits = left;
         self.tried.push((source, is_retry));
-        // If nothing is heard of the first trial, there is another round.
+        // If the first trial never reports its end, another round begins.
         if self.next_ms == u64::MAX {
             self.next_ms = now_ms.saturating_add(lasts_ms);
         }
@@ -197,7 +199,7 @@ impl Open {
         self.credits = self.credits.saturating_add(parts).min(TRIALS_MAX * PARTS);
     }
 
-    /// Shortens the pause: not all of the origin is dead.
+    /// Shortens the pause, because part of the origin works.
     fn shorten_pause(&mut self, pause_ms: u64, now_ms: u64) {
         self.pause_ms = pause_ms;
         self.next_ms = self.next_ms.min(now_ms.saturating_add(pause_ms));
@@ -205,14 +207,14 @@ impl Open {
 }
 
 impl Breaker {
-    /// Whether all requests pass.
+    /// Whether the breaker is closed.
     pub fn is_closed(&self) -> bool {
         self.open.is_none()
     }
 
-    /// Lets a request pass, or says in how many milliseconds to come again.
-    /// Where no trial reports how it ended within `lasts_ms`, others may try:
-    /// the runtime cancels requests without a signal.
+    /// Lets a request pass, or returns the milliseconds after which to retry.
+    /// If no trial reports its end within `lasts_ms`, others may begin: the
+    /// runtime cancels requests without a signal.
     pub fn enter(
         &mut self,
         source: RequestSource,
@@ -228,7 +230,7 @@ impl Breaker {
         }
     }
 
-    /// Ends a request of which nothing is known: the next one may try.
+    /// Ends a request without a verdict, so that the next one may be a trial.
     pub fn abandon(&mut self, way: BreakerPass, source: RequestSource) {
         if let (Some(open), BreakerPass::Trial(round)) = (&mut self.open, way)
             && open.round == round
@@ -238,7 +240,7 @@ impl Breaker {
         }
     }
 
-    /// Takes note of how a request ended.
+    /// Records how a request ended.
     pub fn leave(
         &mut self,
         way: BreakerPass,
@@ -271,9 +273,9 @@ impl Breaker {
             return;
         };
         match way {
-            // It began before it opened: old news.
+            // It began before the breaker opened, so it is outdated.
             BreakerPass::Through => {}
-            // That tells nothing of the other pages.
+            // It shows nothing about other pages.
             BreakerPass::Working => {
                 open.earn(1);
                 open.shorten_pause(pause_ms(limits), now_ms);

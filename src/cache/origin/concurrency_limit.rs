@@ -1,57 +1,58 @@
-//! How many requests to an origin may be under way, who waits in line for
-//! that, and how many of the requests may be repetitions.
+//! Concurrency limit of an origin: permits for requests in flight, a queue for
+//! permits, and the retry budget.
 //!
-//! A limit of one host, page or reader leaves room for the others: what one may
-//! take is bounded by what is free (dynamic thresholds, as of a switch's shared
-//! buffer), so that one alone gets the half, two a third each, and a newcomer
-//! finds something.
+//! A limit of one host, page or reader leaves room for others. It depends on
+//! what is free (dynamic thresholds, as in the shared buffer of a network
+//! switch): one alone gets half, two get a third each, and a newcomer finds a
+//! free permit.
 
 use super::outcomes::digest;
 use crate::cache::jitter;
 
-/// What a request counts as.
+/// The properties by which a request is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitKey {
     /// Digest of the visitor's host.
     pub host: u64,
     /// Digest of the path.
     pub path: u64,
-    /// Digest of the reader, if it is known.
+    /// Digest of the reader, if known.
     pub reader: Option<u64>,
-    /// Which quota of its host it takes its place from.
+    /// The quota of the host that the permit is taken from.
     pub quota: Quota,
 }
 
-/// A quota within a host's places.
+/// A quota within a host's permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
-    /// All of them.
+    /// All permits.
     Any,
-    /// Uploads, and other requests that their clients can make last: a quarter.
+    /// A quarter: uploads, and other requests whose duration the client
+    /// controls.
     Untimed,
-    /// Requests that pass while the breaker is open: a quarter. They meet an
-    /// origin that fails.
+    /// A quarter: requests that pass while the breaker is open. The origin is
+    /// likely to fail them.
     Probing,
 }
 
-/// The requests under way to one origin, and those in line for it.
+/// The requests in flight to one origin, and the queue for it.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    /// Sorted by when they expire.
+    /// Permits in use, sorted by expiry.
     places: Vec<(Permit, LimitKey)>,
-    /// In the order in which they came.
+    /// The queue, in the order of arrival.
     line: Vec<Waiter>,
     next: u64,
 }
 
-/// A request's place, ordered by when it expires.
+/// The permit of a request; ordered by expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permit {
     expires_ms: u64,
     number: u64,
 }
 
-/// A request's turn in the line.
+/// The number of a request in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
@@ -59,39 +60,41 @@ pub struct Ticket(u64);
 struct Waiter {
     ticket: Ticket,
     who: LimitKey,
-    /// When it looked last.
-    looked_ms: u64,
-    /// When it gives up.
+    /// When the request polled last.
+    polled_ms: u64,
+    /// When the request gives up.
     until_ms: u64,
 }
 
-/// How many requests of an isolate may wait, for whichever origin. Of one host
-/// alone it is the half, of one page or reader a third, and of one reader for
-/// one page a fifth. A waiter holds its
-/// head and a future: at 50 KB of fields, the most that any has, 200 take 10 of
-/// the isolate's 128 MB.
+/// The largest number of queued requests in an isolate, for all its origins.
+/// One host may have half of it, one page or one reader a third, and one reader
+/// for one page a fifth. A waiter holds its head and a future: at 50 KB of
+/// fields, the most that any has, 200 waiters take 10 of the isolate's 128 MB.
 pub const LINE_MAX: usize = 200;
 
-/// How often a request at the head of the line looks for a place.
-pub const LOOK_MS: u64 = 50;
+/// How often the request at the front of the queue polls for a permit, in
+/// milliseconds.
+pub const POLL_MS: u64 = 50;
 
-/// For each so many requests before it, a request looks half as often, a third,
-/// and so on. The hundred of one host look 600 times a second together, for
-/// some microseconds each.
-const LOOKS_STEP: u64 = 10;
+/// For each `POLL_STEP` requests before it, a request polls half as often, a
+/// third as often, and so on. The hundred of one host poll 600 times a second
+/// together, at some microseconds each.
+const POLL_STEP: u64 = 10;
 
-/// A request that has not looked for so long is gone without a signal, or its
-/// timer is late: it holds up nobody. That is four times the longest pause
-/// between two looks, [`LOOK_MS`] * (1 + [`LINE_MAX`] / 2 / [`LOOKS_STEP`]).
+/// Milliseconds without a poll after which a request no longer blocks the
+/// queue: it was cancelled without a signal, or its timer is late. This is four
+/// times the longest pause between two polls, [`POLL_MS`] * (1 + [`LINE_MAX`] /
+/// 2 / [`POLL_STEP`]).
 const ABSENT_MS: u64 = 2_200;
 
-/// How long a request waits before it looks again, with so many before it.
-pub fn look_ms(ahead: usize) -> u64 {
+/// Returns the milliseconds until the next poll of a request with `ahead`
+/// requests before it.
+pub fn poll_delay_ms(ahead: usize) -> u64 {
     let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
-    LOOK_MS.saturating_mul((ahead / LOOKS_STEP).saturating_add(1))
+    POLL_MS.saturating_mul((ahead / POLL_STEP).saturating_add(1))
 }
 
-/// How many of a host's places a quota is.
+/// Returns the size of a quota in permits.
 fn quota(most: u64) -> u64 {
     (most / 4).max(1)
 }
@@ -100,10 +103,11 @@ fn half(most: u64) -> u64 {
     most.div_ceil(2)
 }
 
-/// Whether there is a place beside these. `most` is the setting: how many
-/// places a host has that is alone at its origin. All hosts of the origin
-/// together have twice as many, of which one reader has a quarter: half of what
-/// one host has, under however many names it asks.
+/// Whether a permit is free for `who` beside those in `held`. `most` is the
+/// setting: the number of permits that a host has when it is alone at its
+/// origin. All hosts of the origin together have twice as many. Of those one
+/// reader gets a quarter, under all the host names it uses: half of what one
+/// host has.
 fn has_room(held: &[LimitKey], who: &LimitKey, most: u64) -> bool {
     let count = |which: &dyn Fn(&LimitKey) -> bool| {
         let held = held.iter().filter(|other| which(other)).count();
@@ -111,7 +115,8 @@ fn has_room(held: &[LimitKey], who: &LimitKey, most: u64) -> bool {
     };
     let is_of_host = |other: &LimitKey| other.host == who.host;
     let is_of_path = |other: &LimitKey| is_of_host(other) && other.path == who.path;
-    // Whichever host: with a wildcard route a reader makes up as many as it likes.
+    // Over all hosts: with a wildcard route a reader can choose host names
+    // freely.
     let is_of_reader = |other: &LimitKey| other.reader.is_some() && other.reader == who.reader;
     let is_of_quota = |other: &LimitKey| is_of_host(other) && other.quota == who.quota;
     let is_of_both = |other: &LimitKey| is_of_reader(other) && other.quota == who.quota;
@@ -126,13 +131,13 @@ fn has_room(held: &[LimitKey], who: &LimitKey, most: u64) -> bool {
     count(&is_of_host) < free
         && count(&is_of_path) < half(most)
         && count(&is_of_reader) < half(most)
-        // One reader does not take a page's places from its other readers.
+        // One reader does not take a page's permits from its other readers.
         && count(&is_same) < half(half(most))
         && in_quota
 }
 
 impl Gate {
-    /// Frees what has expired.
+    /// Removes expired permits and waiters.
     fn clean(&mut self, now_ms: u64) {
         let expired = |(place, _): &(Permit, LimitKey)| place.expires_ms <= now_ms;
         let free = self.places.partition_point(expired);
@@ -141,10 +146,10 @@ impl Gate {
             .retain(|waiter| now_ms < waiter.until_ms.saturating_add(ABSENT_MS));
     }
 
-    /// Takes a place, if there is one that nobody before it in line can take;
-    /// else tells how many are before it. A newcomer has no ticket. The place
-    /// expires after `lasts_ms`: a request that the runtime cancels without a
-    /// signal gives it back late.
+    /// Takes a permit, if one is free that no request earlier in the queue can
+    /// take. Otherwise returns how many requests are before it. A new request
+    /// has no ticket. The permit expires after `lasts_ms`, because the runtime
+    /// may cancel a request without a signal.
     pub fn enter(
         &mut self,
         who: LimitKey,
@@ -157,16 +162,16 @@ impl Gate {
         let own = |waiter: &Waiter| Some(waiter.ticket) == ticket;
         let at = self.line.iter().position(own);
         if let Some(waiter) = at.and_then(|at| self.line.get_mut(at)) {
-            waiter.looked_ms = now_ms;
+            waiter.polled_ms = now_ms;
         }
         let ahead = at.unwrap_or(self.line.len());
         let mut held: Vec<LimitKey> = self.places.iter().map(|(_, who)| *who).collect();
         if !has_room(&held, &who, most) {
             return Err(ahead);
         }
-        // Those before it who can take a place will, when they look.
+        // Earlier requests that can take a permit take it at their next poll.
         for waiter in self.line.iter().take(ahead) {
-            let is_absent = now_ms >= waiter.looked_ms.saturating_add(ABSENT_MS);
+            let is_absent = now_ms >= waiter.polled_ms.saturating_add(ABSENT_MS);
             if !is_absent && has_room(&held, &waiter.who, most) {
                 held.push(waiter.who);
             }
@@ -191,8 +196,9 @@ impl Gate {
         self.next
     }
 
-    /// Joins the line until some time. `waiting` are in line in the whole
-    /// isolate; `None` if that is too many for this one.
+    /// Adds a request to the queue until `until_ms`. `waiting` is the length of
+    /// all queues of the isolate. Returns `None` if this request would exceed a
+    /// limit.
     pub fn queue(
         &mut self,
         who: LimitKey,
@@ -221,13 +227,13 @@ impl Gate {
         self.line.push(Waiter {
             ticket,
             who,
-            looked_ms: now_ms,
+            polled_ms: now_ms,
             until_ms,
         });
         Some(ticket)
     }
 
-    /// Gives a place back. One that has expired is gone already.
+    /// Releases a permit. An expired one was removed already.
     pub fn leave(&mut self, place: Permit) {
         let found = self.places.binary_search_by_key(&place, |(held, _)| *held);
         if let Ok(at) = found {
@@ -235,36 +241,36 @@ impl Gate {
         }
     }
 
-    /// Leaves the line.
+    /// Removes a request from the queue.
     pub fn leave_line(&mut self, ticket: Ticket) {
         self.line.retain(|waiter| waiter.ticket != ticket);
     }
 
-    /// How many are in line.
+    /// The length of the queue.
     pub fn waiting(&self) -> usize {
         self.line.len()
     }
 
-    /// Whether nobody is under way or in line, as far as is known.
+    /// Whether no request is recorded as in flight or queued.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty() && self.line.is_empty()
     }
 }
 
-/// Of how many repetitions a calm time lays by at most. At 10 percent they are
-/// the share of a hundred requests.
+/// The largest number of retries that the budget saves up in a calm time. At 10
+/// percent they are the share of a hundred requests.
 const BUDGET_MAX: u64 = 10;
 
-/// With how many repetitions a budget begins, so that a single request of a
-/// new isolate may be repeated, too.
+/// The retries in a new budget, so that a single request of a new isolate may
+/// be retried, too.
 const BUDGET_START: u64 = 3;
 
-/// The price of a repetition: a hundred times what a request earns at one
-/// percent.
+/// The price of a retry: a hundred times what a request earns at one percent.
 const PRICE: u64 = 100;
 
-/// Which share of the requests to one origin may be repeated. An origin that
-/// fails because it is asked too much is not asked twice as much.
+/// The retry budget of an origin: a share of the requests may be retried. So
+/// retries do not double the load of an origin that fails because it is
+/// overloaded.
 #[derive(Clone, Debug)]
 pub struct RetryBudget(u64);
 
@@ -275,12 +281,12 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// A request comes: it earns its share.
+    /// Adds the share of one request.
     pub fn earn(&mut self, percent: u64) {
         self.0 = self.0.saturating_add(percent).min(BUDGET_MAX * PRICE);
     }
 
-    /// Pays for a repetition, if there is enough.
+    /// Pays for a retry. Returns whether the budget sufficed.
     pub fn spend(&mut self, percent: u64) -> bool {
         match self.0.checked_sub(PRICE).filter(|_| percent > 0) {
             Some(rest) => {
@@ -292,14 +298,14 @@ impl RetryBudget {
     }
 }
 
-/// The first repetition comes 50 to 150 ms after the failure: what was a hiccup
-/// is over by then, and a reader hardly notices.
+/// Unit of the backoff, in milliseconds. The first retry comes 50 to 150 ms
+/// after the failure: a short fault is over by then, and the delay is hardly
+/// noticed.
 const PAUSE_MS: u64 = 50;
 
-/// How many milliseconds to wait before the `nth` repetition (the first is 0).
-/// Each pause is about twice as long as the one before, so that the five of a
-/// rule end within 5 seconds. Jitter keeps requests that failed together from
-/// coming together again.
+/// Returns the milliseconds to wait before retry `nth` (the first is 0). Each
+/// pause is about twice as long as the one before, so that the five retries of
+/// a rule end within 5 seconds. Jitter spreads requests that failed together.
 pub fn pause_ms(url: &str, nth: u64, now_ms: u64) -> u64 {
     let unit_ms = PAUSE_MS.saturating_mul(1 << nth.min(10));
     let longest_ms = unit_ms.saturating_mul(3).saturating_sub(1);

@@ -1,37 +1,36 @@
-//! How asking an origin can fail.
+//! Ways in which a request to an origin can fail.
 
-/// Why there is no answer of the origin.
+/// Why there is no response from the origin.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum OriginFailure {
-    /// No connection, or it broke before a response head came.
+    /// No connection, or it broke before a response head arrived.
     #[error("could not be reached")]
     Unreachable,
-    /// No response head came in time, or, where a stale copy stands by, not
-    /// the whole of a short body.
+    /// No response head arrived in time; or, if a stale response is available,
+    /// a short body was not complete in time.
     #[error("did not answer in time")]
     TimedOut,
-    /// The body broke off, or was of another length than its head said, while
-    /// a stale copy stood by.
+    /// A stale response was available, and the body broke off or had another
+    /// length than its head said.
     #[error("broke off its answer")]
     CutOff,
-    /// It answered with a number that is no status (RFC 9110 §15) or not a
-    /// final one: outside 200 to 599.
+    /// The response's status is invalid (RFC 9110 §15) or not final: outside
+    /// 200 to 599.
     #[error("answered with {0}, which is not the status of a response")]
     NoStatus(u16),
-    /// It asked, by `Retry-After`, not to be asked for this URL for so many
-    /// seconds.
+    /// The origin asked by `Retry-After` for a pause of requests to this URL.
     #[error("asked not to be asked for this page for a while")]
     Resting {
-        /// Seconds.
+        /// The rest of the pause in seconds.
         seconds: u64,
     },
-    /// It has failed too often, and is left alone for so many seconds.
+    /// The circuit breaker is open.
     #[error("has failed too often and is left alone for a while")]
     CircuitOpen {
-        /// Seconds.
+        /// The rest of the pause in seconds.
         seconds: u64,
     },
-    /// Too many requests to it were under way all the time.
+    /// No permit became free: too many requests to the origin were in flight.
     #[error("has too many requests to answer")]
     TooBusy,
 }

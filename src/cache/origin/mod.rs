@@ -1,4 +1,5 @@
-//! What an origin is spared: circuit breaker, concurrency limit, `Retry-After`.
+//! What protects an origin from load: circuit breaker, concurrency limit,
+//! `Retry-After`.
 
 pub mod circuit_breaker;
 pub mod concurrency_limit;

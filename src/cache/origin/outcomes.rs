@@ -1,49 +1,51 @@
-//! The recent outcomes of requests to an origin: how many failed, of how many
-//! paths and readers. The circuit breaker opens by their share, which one URL
-//! or one reader cannot bring about alone.
+//! Recent outcomes of requests to an origin: how many failed, for how many
+//! paths and readers. The circuit breaker opens by the share of failures. One
+//! URL or one reader cannot reach that share alone.
 
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// How long an outcome counts: a minute. Longer than the default limit for a
-/// response head, so that the timeouts of an origin that hangs come together.
+/// How long an outcome counts, in milliseconds: a minute. This is longer than
+/// the default timeout for a response head, so that the timeouts of an origin
+/// that hangs are counted together.
 pub const WINDOW_MS: u64 = 60_000;
 
-/// How many outcomes are kept, each of another pair of path and reader; the
-/// oldest is replaced of the reader who has most. 128 of 40 bytes for each of a thousand sites are 5 MB.
+/// The largest number of outcomes that are kept, each of another pair of path
+/// and reader. When full, the oldest outcome of the reader with the most is
+/// replaced. 128 of 40 bytes for each of a thousand sites are 5 MB.
 pub const OUTCOMES_MAX: usize = 128;
 
-/// How many of them one reader may have, and one path: an eighth. So it takes
-/// four readers with nothing but failures to make them the half.
+/// The largest number of outcomes of one reader, and of one path: an eighth. So
+/// at least four readers with nothing but failures are needed for half of the
+/// outcomes.
 pub const OUTCOMES_OF_ONE_MAX: usize = OUTCOMES_MAX / 8;
 
-/// The breaker opens only if so many paths fail, and so many readers meet
-/// failures.
+/// The breaker opens only if at least so many paths fail, for at least so many
+/// readers.
 pub const DISTINCT_MIN: usize = 3;
 
-/// Who asked for what, as digests.
+/// The path and the reader of a request, as digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestSource {
-    /// The path, without the query: a reader can vary a page's query at will,
-    /// and what a broken page answers is the same for each.
+    /// The path without the query: a reader can vary a page's query at will,
+    /// and a broken page fails for every query.
     pub path: u64,
-    /// The reader. A request of an unknown reader counts as the reader of its
-    /// path.
+    /// The reader. If it is unknown, the path stands for it.
     pub reader: u64,
 }
 
-/// A digest, for comparisons only.
+/// Returns a digest, for comparisons only.
 pub fn digest(text: impl AsRef<[u8]>) -> u64 {
     let digest = Sha256::digest(text);
     let bytes = digest.first_chunk().copied().unwrap_or_default();
     u64::from_be_bytes(bytes)
 }
 
-/// The digest of a reader, by its IP address. Of an IPv6 address the first 56
-/// bits count: that is what a household usually has to itself and can vary
-/// (RFC 6177 §2 names it; some providers give no more than a /64, none less).
-/// Beyond it, in the /48 of a company, other customers may be.
+/// Returns the digest of a reader's IP address. Of an IPv6 address the first 56
+/// bits count: the range that a household usually has to itself and can vary
+/// (RFC 6177 §2 names it; some providers assign only a /64, none less). A
+/// shorter prefix, such as the /48 of a company, may include other customers.
 pub fn reader_of(address: &str) -> u64 {
     match address.trim().parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
@@ -58,16 +60,16 @@ pub fn reader_of(address: &str) -> u64 {
 struct Outcome {
     source: RequestSource,
     at_ms: u64,
-    /// Failures since it last succeeded; 0 for a success.
+    /// Failures since the last success; 0 for a success.
     failures: u64,
-    /// The `Retry-After` of the last failure; 0 if it had none.
+    /// `Retry-After` of the last failure; 0 if it had none.
     retry_after_ms: u64,
 }
 
-/// What the recent outcomes say of a path.
+/// State of a path by its recent outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathState {
-    /// There are none.
+    /// No outcomes.
     Unknown,
     /// It works.
     Works,
@@ -79,26 +81,26 @@ pub enum PathState {
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes(Vec<Outcome>);
 
-/// What the outcomes in the window come to.
+/// Summary of the outcomes in the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
     /// Failed requests.
     pub failures: u64,
-    /// Paths.
+    /// Distinct paths.
     pub paths: usize,
-    /// Those of which the last outcome is a failure.
+    /// Paths whose last outcome is a failure.
     pub failing_paths: usize,
-    /// Readers.
+    /// Distinct readers.
     pub readers: usize,
-    /// Those of whom the last outcome is a failure.
+    /// Readers whose last outcome is a failure.
     pub failing_readers: usize,
-    /// The time for which at least half of the failures asked by `Retry-After`;
-    /// 0 if fewer did.
+    /// The longest pause that at least half of the failures asked for by
+    /// `Retry-After`, in milliseconds; 0 if fewer asked for one.
     pub retry_after_ms: u64,
 }
 
 impl Share {
-    /// Whether it is the origin that fails, not a page or a reader.
+    /// Whether the origin as a whole fails, and not only a page or a reader.
     pub fn is_of_origin(&self) -> bool {
         let at_least_half = |part: usize, whole: usize| part.saturating_mul(2) >= whole;
         self.failing_paths >= DISTINCT_MIN
@@ -138,7 +140,7 @@ impl Outcomes {
         });
     }
 
-    /// Takes out what is recorded of a pair, and drops what is too old.
+    /// Removes and returns the outcome of a pair, and drops expired outcomes.
     fn take(&mut self, source: RequestSource, now_ms: u64) -> Option<Outcome> {
         self.0.retain(|outcome| is_recent(outcome, now_ms));
         let at = self.0.iter().position(|other| other.source == source)?;
@@ -156,14 +158,16 @@ impl Outcomes {
             self.drop_oldest(of_path);
         }
         if self.0.len() >= OUTCOMES_MAX {
-            // Nobody's only outcome makes room for another one's second.
+            // The only outcome of a reader never makes room for the second one
+            // of another.
             let most = self.most_of_a_reader();
             self.drop_oldest(|other| most == Some(other.source.reader));
         }
         self.0.push(outcome);
     }
 
-    /// Who has most outcomes; of several the one with the oldest.
+    /// Returns the reader with the most outcomes; among equals the one with the
+    /// oldest.
     fn most_of_a_reader(&self) -> Option<u64> {
         let mut counts: HashMap<u64, usize> = HashMap::new();
         for outcome in &self.0 {
@@ -185,10 +189,10 @@ impl Outcomes {
         }
     }
 
-    /// What the outcomes come to.
+    /// Returns the summary of the outcomes in the window.
     pub fn share(&self, now_ms: u64) -> Share {
         let mut recent = self.0.as_slice();
-        // The oldest are first.
+        // The oldest outcomes are first.
         while let [oldest, rest @ ..] = recent
             && !is_recent(oldest, now_ms)
         {
@@ -225,9 +229,8 @@ impl Outcomes {
         share
     }
 
-    /// What is known of a path. It works if it does for at least half of the
-    /// readers who have asked for it: the last outcome alone would let one
-    /// reader close a page.
+    /// Returns the state of a path. It works if it works for at least half of
+    /// its readers: by the last outcome alone, one reader could close a page.
     pub fn state(&self, path: u64, now_ms: u64) -> PathState {
         let of_path = |other: &&Outcome| other.source.path == path && is_recent(other, now_ms);
         let (mut successes, mut failures) = (0_usize, 0_usize);
@@ -244,7 +247,7 @@ impl Outcomes {
         }
     }
 
-    /// Forgets the failures: the origin is back.
+    /// Drops the failures, because the origin works again.
     pub fn forget_failures(&mut self) {
         self.0.retain(|outcome| outcome.failures == 0);
     }

@@ -1,45 +1,46 @@
-//! Which URLs are left alone because the origin asked for it: `Retry-After`
-//! (RFC 9110 §10.2.3) of a failure holds for its URL.
+//! Rests: URLs that are not requested for a while because the origin sent
+//! `Retry-After` (RFC 9110 §10.2.3) with a failure. It holds for the URL of the
+//! failure.
 
 use super::outcomes::DISTINCT_MIN;
 
-/// How many rests are kept; the oldest is replaced, and its URL is asked
-/// again. 64 of 32 bytes for each of a thousand sites are 2 MB.
+/// The largest number of rests that are kept. The oldest is replaced, and its
+/// URL may be requested again. 64 of 32 bytes for each of a thousand sites are
+/// 2 MB.
 pub const RESTS_MAX: usize = 64;
 
-/// How many of them one reader may have: an eighth, so that it does not
+/// The largest number of rests of one reader: an eighth, so that it does not
 /// replace those of others.
 pub const RESTS_OF_READER_MAX: usize = RESTS_MAX / 8;
 
-/// How long a rest holds for other readers at most. A firewall asks one reader
-/// for an hour; the page works for the others.
+/// How long a rest holds for other readers at most, in milliseconds. A firewall
+/// may ask one reader for an hour while the page works for others.
 pub const SHARED_REST_MS_MAX: u64 = 60_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     /// Digest of method kind, path and query.
     url: u64,
-    /// Digest of the reader that the origin asked.
+    /// Digest of the reader that received `Retry-After`.
     reader: u64,
     began_ms: u64,
     until_ms: u64,
 }
 
 impl Rest {
-    /// Until when it holds for other readers.
+    /// The time until which the rest holds for other readers.
     fn shared_until_ms(&self) -> u64 {
         let most_ms = self.began_ms.saturating_add(SHARED_REST_MS_MAX);
         self.until_ms.min(most_ms)
     }
 }
 
-/// The URLs of a site that are left alone, in the order in which the origin
-/// asked for it.
+/// The rests of a site, in the order in which they began.
 #[derive(Clone, Debug, Default)]
 pub struct Rests(Vec<Rest>);
 
 impl Rests {
-    /// Leaves a URL alone, for this reader at first.
+    /// Begins a rest of a URL, for this reader at first.
     pub fn begin(&mut self, url: u64, reader: u64, rest_ms: u64, now_ms: u64) {
         let is_same = |rest: &Rest| rest.url == url && rest.reader == reader;
         self.0
@@ -61,15 +62,15 @@ impl Rests {
         });
     }
 
-    /// The URL has worked for this reader: it need not be left alone.
+    /// Ends the rest of a URL that has worked for this reader.
     pub fn end(&mut self, url: u64, reader: u64) {
         self.0
             .retain(|rest| rest.url != url || rest.reader != reader);
     }
 
-    /// For how many milliseconds more a reader may not ask for a URL: until
-    /// its own rest ends, or, where [`DISTINCT_MIN`] readers have one, until
-    /// fewer do.
+    /// Returns for how many more milliseconds a reader may not request a URL,
+    /// or `None`. That is until its own rest ends, or, where [`DISTINCT_MIN`]
+    /// readers have one, until fewer have one.
     pub fn left_ms(&self, url: u64, reader: u64, now_ms: u64) -> Option<u64> {
         let of_url = || self.0.iter().filter(|rest| rest.url == url);
         let own = of_url().find(|rest| rest.reader == reader);
@@ -81,7 +82,7 @@ impl Rests {
         until_ms.checked_sub(now_ms).filter(|ms| *ms > 0)
     }
 
-    /// Whether nothing is left alone.
+    /// Whether there are no rests now.
     pub fn is_empty(&self, now_ms: u64) -> bool {
         self.0.iter().all(|rest| rest.until_ms <= now_ms)
     }

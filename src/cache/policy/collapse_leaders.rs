@@ -1,12 +1,12 @@
-//! Request collapsing: how many of the requests for one missing answer may ask
-//! the origin (RFC 9111 §4).
+//! Request collapsing: how many of the requests for one missing response may go
+//! to the origin (RFC 9111 §4).
 //!
-//! One does, and the others wait for its copy. Whether there will be one they
-//! cannot know: the answer may turn out to be for the first reader alone, that
-//! reader may be slow to read it, or its request may be one that the origin is
-//! slow to answer. So the wait has a bound, after which some more ask, and some
-//! more each second: all at once would be the crowd that collapsing is to keep
-//! from an origin that is slow because it is busy.
+//! One request is the leader; the followers wait for the response that it
+//! stores. They cannot be sure that it stores one: the response may be for the
+//! leader's client only, that client may read it slowly, or the origin may be
+//! slow for this request. So the wait is bounded. After it, a few more requests
+//! go to the origin, and a few more each second. All at once would be the load
+//! that collapsing prevents, on an origin that is slow because it is busy.
 
 use super::freshness::blames_request;
 use crate::cache::config::settings::Collapse;
@@ -16,21 +16,22 @@ use crate::cache::request::classify::Lookup;
 use crate::http::cache_control::RequestControl;
 use crate::http::head::ResponseHead;
 
-/// How long the first request is alone. Most pages are made, and most copies
-/// stored, within a second.
+/// How long the first request is the only leader, in milliseconds. Most
+/// responses are generated and stored within a second.
 pub const ALONE_MS: u64 = 1_000;
 
-/// The same where an answer has been stored before, so that another one is
-/// likely: what nginx waits (`proxy_cache_lock_timeout`).
+/// The same if a response was stored before, so that it is likely to be stored
+/// again: nginx's default (`proxy_cache_lock_timeout`).
 pub const ALONE_KNOWN_MS: u64 = 5_000;
 
-/// How many may ask after that, and how many more each second. A thousand
-/// readers of a page that takes three seconds make 12 requests; the tenth
-/// reader of one that cannot be shared waits for three seconds at most.
+/// How many leaders are added after that time, and then each second. A thousand
+/// readers of a page that takes three seconds cause 12 requests. The tenth
+/// reader of a response that cannot be shared waits three seconds at most.
 const EACH_SECOND: u64 = 4;
 
-/// How many requests may have asked the origin `waited_ms` after the first, or
-/// may ask beside the first `waited_ms` after its head came.
+/// Returns how many requests may have gone to the origin `waited_ms` after the
+/// first one; or, `waited_ms` after the head of the first one arrived, how many
+/// may go beside it.
 pub fn most(waited_ms: u64, alone_ms: u64) -> u64 {
     match waited_ms.checked_sub(alone_ms) {
         None => 1,
@@ -40,8 +41,7 @@ pub fn most(waited_ms: u64, alone_ms: u64) -> u64 {
     }
 }
 
-/// Whether others may be answered by what this request fetches, and it by what
-/// they do.
+/// Whether this request may be collapsed with others, as leader or follower.
 pub fn may_share(lookup: &Lookup) -> bool {
     lookup.rule.collapse != Collapse::Off
         && !lookup.head_only
@@ -49,14 +49,15 @@ pub fn may_share(lookup: &Lookup) -> bool {
         && lookup.wishes == RequestControl::default()
 }
 
-/// What a request is to the origin: two of one kind are answered alike, but for
-/// a `Range`. Of two that differ, by an odd `Accept` perhaps, one may be refused
-/// what the other is given.
+/// Returns the digest of what the origin receives of a request. The origin
+/// responds alike to requests with equal digests, except for `Range`. To
+/// requests that differ, such as by an unusual `Accept`, it may respond
+/// differently: one may be refused.
 pub fn kind_of(lookup: &Lookup) -> u64 {
     mark_of(&lookup.origin().fields.to_text())
 }
 
-/// The key of the requests of one kind among those for `key`.
+/// Returns the key of the requests of one kind among those for `key`.
 pub fn key_of_kind(key: &str, kind: u64) -> String {
     let suffix = format!("-{kind:016x}");
     match key.ends_with(&suffix) {
@@ -65,7 +66,7 @@ pub fn key_of_kind(key: &str, kind: u64) -> String {
     }
 }
 
-/// The key of the requests for one part of the answer of `key`.
+/// Returns the key of the requests for one part of the response of `key`.
 pub fn key_of_part(key: &str, range: &str, if_range: Option<&str>) -> String {
     let if_range = if_range.unwrap_or_default();
     format!(
@@ -74,9 +75,10 @@ pub fn key_of_part(key: &str, range: &str, if_range: Option<&str>) -> String {
     )
 }
 
-/// Whether an answer that is not stored depends on what this request asked
-/// with: it blames the request, or varies by a field that this one has. (By
-/// its codings no answer is more, or less, somebody's.)
+/// Whether a response that is not stored depends on the fields of this request:
+/// its status blames the request, or it varies by a field that this request
+/// has. (`Accept-Encoding` is ignored: a content coding does not make a
+/// response personal.)
 pub fn is_for_its_kind(lookup: &Lookup, head: &ResponseHead) -> bool {
     let names = choosing_fields(&head.fields).unwrap_or_default();
     let chosen = |name: &String| {

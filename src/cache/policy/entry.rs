@@ -1,7 +1,8 @@
-//! A stored answer's head and bookkeeping, and its compact text form.
+//! The head and bookkeeping of a stored response, and its compact text form.
 //!
-//! The body lies beside it, opaque. The text is printable ASCII on one line,
-//! so that it fits a response field in the Cache API and a prefix in KV.
+//! The body is stored beside it and is opaque. The text is printable ASCII on
+//! one line, so that it fits into a response field in the Cache API and into a
+//! prefix in KV.
 
 use super::freshness::Terms;
 use super::window;
@@ -16,76 +17,78 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt::Write;
 
-/// What is stored of an answer beside its body.
+/// A stored response without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The whole key it was stored under: a hit with another key is a miss.
+    /// The whole cache key it was stored under. A lookup with another key is a
+    /// miss.
     pub key: String,
-    /// The purge number its isolate had seen before it asked the origin. Any
-    /// matching purge with a larger number kills the entry.
+    /// The sequence number that its isolate had seen before the request to the
+    /// origin. Any matching purge with a larger number applies to the entry.
     pub seen: u64,
-    /// When its head came from the origin, in milliseconds since 1970.
+    /// When its head arrived from the origin, in milliseconds since 1970.
     pub received_ms: u64,
-    /// How old it was then, in seconds.
+    /// Its age at that time, in seconds.
     pub initial_age: u64,
-    /// What its fetch cost: so many milliseconds it took until its head came.
+    /// The cost of its fetch: the milliseconds until its head arrived.
     pub cost_ms: u64,
-    /// For how long it may be used.
+    /// Its freshness lifetime and stale windows.
     pub terms: Terms,
-    /// Whether requests with `Authorization` may be answered by it (§3.5).
+    /// Whether it may be used for requests with `Authorization` (§3.5).
     pub for_authorized: bool,
-    /// Whether it was made for a request with `Authorization`, and the origin
-    /// did not call it `public`: no rule lengthens its life, and only its ETag
-    /// tells that it is another request's answer, too.
+    /// Whether it is the response to a request with `Authorization`, without
+    /// `public`. Then no rule extends its lifetime, and only its ETag can show
+    /// that it is also the response to another request.
     pub by_credentials: bool,
     /// The origin's status code.
     pub status: u16,
-    /// Length of the body in bytes, where the origin said so.
+    /// Length of the body in bytes, if the origin sent it.
     pub length: Option<u64>,
     /// Surrogate keys.
     pub tags: Vec<String>,
-    /// The marks of every name by which it can be purged (`selector::marks`).
+    /// The marks of all selectors by which it can be purged
+    /// (`selector::marks`).
     pub marks: Vec<u64>,
-    /// The request fields that chose it.
+    /// The request fields that selected it as a variant.
     pub choices: Vec<Choice>,
-    /// The fields that clients get.
+    /// The fields that clients receive.
     pub fields: Fields,
 }
 
-/// Why a text is no entry. In every case the entry counts as missing.
+/// Why a text is not an entry. In every case the lookup is a miss.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EntryError {
-    /// It is of another format version, or something else altogether.
+    /// It has another format version, or is something else.
     #[error("entry of another format")]
     Version,
-    /// It ends too early, goes on too long, or holds what it must not.
+    /// It is too short, too long, or has invalid content.
     #[error("garbled entry")]
     Garbled,
 }
 
-/// Format version; another one is a miss. It is raised, too, when a rule of
-/// what may be stored becomes stricter: what was stored by the old rule must
-/// not be served by the new one. (E5: restrictive words in any spelling, an
-/// unreadable `Vary`, no fallback by what was never fresh, redirects to
-/// themselves, the tags of Drupal.)
+/// Format version; another version is a miss. It also changes when a rule of
+/// storability becomes stricter: what was stored by the old rule must not be
+/// served by the new one. (E5: restrictive directives in any spelling, an
+/// unreadable `Vary`, no stale fallback to responses that were never fresh,
+/// redirects to themselves, the tags of Drupal.)
 const VERSION: &str = "E5";
 
-/// The longest text of an entry.
+/// The longest text of an entry, in bytes.
 ///
-/// It is a field of the wrapper in the Cache API, and Cloudflare allows 128 KB
-/// for all fields of a response. There are the text (72 KiB), the answer's own
-/// fields once more (at most [`FIELDS_BYTES_MAX`]) and the tags for the zone
-/// (16 KB, `cache::purge::zone_purge`): 120 KiB, which leaves 8 for what the platform adds.
-/// 28 KiB of tags of 10 bytes are 2,867 tags; with a mark of 8 bytes each, as
-/// base64, they take 58 KiB.
+/// The text is a field of the wrapper in the Cache API, and Cloudflare allows
+/// 128 KB for all fields of a response. They consist of the text (72 KiB), the
+/// response's own fields once more (at most [`FIELDS_BYTES_MAX`]) and the tags
+/// for the zone (16 KB, `cache::purge::zone_purge`): 120 KiB, which leaves 8
+/// for what the platform adds. 28 KiB of tags of 10 bytes are 2,867 tags; with
+/// a mark of 8 bytes each, as base64, they take 58 KiB.
 pub const ENTRY_BYTES_MAX: usize = 72 * 1024;
 
-/// How much the names and values of an answer's own fields may be: a quarter
-/// of Cloudflare's 128 KB. (See [`ENTRY_BYTES_MAX`].)
+/// The largest size of the names and values of a response's own fields, in
+/// bytes: a quarter of Cloudflare's 128 KB. (See [`ENTRY_BYTES_MAX`].)
 pub const FIELDS_BYTES_MAX: usize = 32 * 1024;
 
-/// An entry that has a validator is kept a day beyond its use, because a 304
-/// is cheaper than a body.
+/// How long an entry with a validator is kept after its freshness lifetime, in
+/// seconds: a day, because a 304 is cheaper than a body.
 const KEEP_FOR_VALIDATION_SECONDS: u64 = 86_400;
 
 impl Entry {
@@ -95,7 +98,7 @@ impl Entry {
         self.initial_age.saturating_add(resident)
     }
 
-    /// For how many seconds after its arrival it is worth keeping.
+    /// Returns the seconds after its arrival for which it is worth storing.
     pub fn retention_seconds(&self) -> u64 {
         let mut until = window::gone_at(&self.terms);
         if self.has_validator() {
@@ -105,10 +108,10 @@ impl Entry {
         until.saturating_sub(self.initial_age)
     }
 
-    /// Whether the tiers take its head: [`ENTRY_BYTES_MAX`] and
-    /// [`FIELDS_BYTES_MAX`] hold.
+    /// Whether its head is within [`ENTRY_BYTES_MAX`] and [`FIELDS_BYTES_MAX`],
+    /// so that the tiers can store it.
     pub fn fits_the_tiers(&self) -> bool {
-        // Two bytes stand between a name, its value and the next.
+        // Two bytes separate a name, its value and the next name.
         let line = |(name, value): (&str, &str)| {
             let bytes = name.len().saturating_add(value.len());
             bytes.saturating_add(2)
@@ -117,7 +120,7 @@ impl Entry {
         fields <= FIELDS_BYTES_MAX && self.encode().len() <= ENTRY_BYTES_MAX
     }
 
-    /// Whether the origin can be asked if it is still good.
+    /// Whether it can be revalidated with the origin.
     pub fn has_validator(&self) -> bool {
         self.fields.has("etag") || self.fields.has("last-modified")
     }
@@ -134,7 +137,7 @@ impl Entry {
         self.tags.dedup();
     }
 
-    /// What a purge may reach it by.
+    /// Returns the parts of the entry that purges are matched against.
     pub fn purgeable(&self) -> Purgeable<'_> {
         // A key begins with its URL (`cache::key::cache_key`).
         let (_, place) = self.key.split_once("://").unwrap_or_default();
@@ -146,7 +149,7 @@ impl Entry {
         }
     }
 
-    /// The fetch that it came by.
+    /// Returns the data of its fetch, for comparison with unconfirmed writes.
     pub fn fetched(&self) -> Fetched<'_> {
         Fetched {
             key: &self.key,
@@ -156,7 +159,7 @@ impl Entry {
         }
     }
 
-    /// What became of it, by the purges in an index and by unconfirmed writes.
+    /// Returns its state by the purges in an index and by unconfirmed writes.
     pub fn purge_state(&self, index: &PurgeIndex) -> PurgeState {
         match index.unconfirmed.kill(self.fetched()) {
             true => PurgeState::Hard,
@@ -169,7 +172,7 @@ impl Entry {
         self.key == key.text
     }
 
-    /// The text form.
+    /// Returns the text form.
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(512);
         text.push_str(VERSION);
@@ -203,7 +206,7 @@ impl Entry {
         put_number(&mut text, self.choices.len() as u64);
         for (name, value) in &self.choices {
             put(&mut text, name);
-            // A mark tells an absent field from an empty one.
+            // `=` distinguishes an empty field from an absent one.
             match value {
                 Some(value) => put(&mut text, &format!("={value}")),
                 None => put(&mut text, ""),
@@ -214,12 +217,12 @@ impl Entry {
             put(&mut text, name);
             put(&mut text, value);
         }
-        // The end, by which a cut text is known.
+        // The end mark, by which a truncated text is detected.
         text.push_str("|.");
         text
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     pub fn decode(text: &str) -> Result<Self, EntryError> {
         let (version, rest) = text.split_once('|').unwrap_or((text, ""));
         if version != VERSION {
@@ -235,8 +238,8 @@ fn put_number(text: &mut String, number: u64) {
     let _ = write!(text, "|{number}");
 }
 
-/// Adds a piece: `|` and `\` and whatever is not printable ASCII become
-/// `\` and the code point in hexadecimal, closed by `;`.
+/// Appends a piece. `|`, `\` and all characters that are not printable ASCII
+/// become `\`, the code point in hexadecimal, and `;`.
 fn put(text: &mut String, piece: &str) {
     text.push('|');
     for c in piece.chars() {
@@ -269,7 +272,7 @@ fn unescape(piece: &str) -> Option<String> {
     }
 }
 
-/// What is left of a text, each piece of which ends with a `|`.
+/// The rest of a text; each of its pieces ends with a `|`.
 struct Reader<'a>(&'a str);
 
 impl<'a> Reader<'a> {
@@ -330,7 +333,7 @@ impl<'a> Reader<'a> {
         self.next()?.parse().ok()
     }
 
-    /// The fields, which are all that is left.
+    /// Parses the fields, which are the rest of the text.
     fn fields(&mut self) -> Option<Fields> {
         let count = self.number()?;
         let text = self.0.strip_suffix('|').unwrap_or_default();
@@ -365,8 +368,8 @@ impl<'a> Reader<'a> {
         unescape(self.next()?)
     }
 
-    /// A count and as many items. The count is not trusted with memory: the
-    /// list grows as items are read.
+    /// Parses a count and as many items. The list grows as items are parsed, so
+    /// a wrong count cannot allocate memory.
     fn several<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.number()?;
         let mut items = Vec::new();

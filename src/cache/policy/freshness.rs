@@ -1,66 +1,70 @@
-//! How long an answer is fresh, and how long it may be used after that
-//! (RFC 9111 §4.2, RFC 5861).
+//! Freshness lifetime and stale windows of a response (RFC 9111 §4.2, RFC
+//! 5861).
 
 use crate::cache::config::rule::Rule;
 use crate::http::cache_control::{self, CacheControl};
 use crate::http::date;
 use crate::http::head::ResponseHead;
 
-/// For how long an answer may be used. Times are in seconds.
+/// For how long a response may be used, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Freshness lifetime, counted from when the origin made the answer.
+    /// Freshness lifetime, counted from when the origin generated the response.
     pub lifetime: u64,
-    /// After that, may be served while it is refreshed.
+    /// Window after the lifetime in which it may be served while it is
+    /// refreshed.
     pub stale_while_revalidate: u64,
-    /// After the lifetime, may be served when the origin fails.
+    /// Window after the lifetime in which it may be served if the origin fails.
     pub stale_if_error: u64,
-    /// Whether a client that says so (`max-stale`) may have it stale
-    /// (RFC 9111 §4.2.4).
+    /// Whether a client that sends `max-stale` may receive it stale (RFC 9111
+    /// §4.2.4).
     pub stale_allowed: bool,
 }
 
-/// Heuristic freshness ends here, a day: a guess should not last longer.
+/// The longest heuristic lifetime, in seconds: a day, because it is only a
+/// guess.
 const HEURISTIC_SECONDS_MAX: u64 = 86_400;
 
-/// The stale-if-error window where neither origin nor rule names one: a day,
-/// so that a site survives a night without its origin. Only for what had a
-/// lifetime.
+/// The default stale-if-error window, in seconds: a day, so that a site
+/// survives a night without its origin. It applies where neither origin nor
+/// rule sets one, and only if the freshness lifetime is above 0.
 pub const STALE_IF_ERROR_DEFAULT: u64 = 86_400;
 
-/// No lifetime counts for more than a year, and no window that the origin
-/// names. A rule's own window counts as it stands.
+/// The longest lifetime, and the longest window that the origin may set, in
+/// seconds: a year. A rule's own window is not limited.
 const SECONDS_MAX: u64 = 31_536_000;
 
-/// When an exchange with the origin happened, in milliseconds since 1970.
+/// The times of an exchange with the origin, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// Just before the request was sent.
     pub request_ms: u64,
-    /// When the response head had come.
+    /// When the response head arrived.
     pub response_ms: u64,
 }
 
 impl Times {
-    /// How long that took.
+    /// The time between them, in milliseconds.
     pub fn took_ms(&self) -> u64 {
         self.response_ms.saturating_sub(self.request_ms)
     }
 }
 
-/// The directives that hold for this cache, and whether a targeted field says
-/// them: such a field replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
+/// Returns the directives for this cache, and whether they come from a targeted
+/// field. Such a field replaces `Cache-Control` and `Expires` (RFC 9213 §2.2).
 pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
     CacheControl::effective(&head.fields)
 }
 
-/// The terms of an answer, or `None` if nothing says for how long it is fresh.
+/// Returns the terms of a response, or `None` if nothing sets its freshness
+/// lifetime.
 pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
     let (control, targeted) = directives(head);
     let stated = stated(head, &control, targeted, times);
     if blames_request(head.status) {
-        // The rule says whether and for how long at most; its lifetime alone
-        // says nothing, because the next request may well be another.
+        // Only the rule allows storing, and limits the lifetime. The origin's
+        // own lifetime is not enough, because the next request may well be a
+        // different one.
         let most = negative(rule, head.status)?;
         let lifetime = stated.unwrap_or(most).min(most);
         return Some(Terms {
@@ -72,7 +76,7 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         && !control.no_cache
         && let Some(lifetime) = negative(rule, head.status)
     {
-        // Short as it is, it has no windows beyond.
+        // As it is short, it gets no stale windows.
         return Some(Terms {
             lifetime,
             ..Terms::default()
@@ -88,21 +92,21 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
         Some(lifetime) => lifetime.min(SECONDS_MAX),
         None => return None,
     };
-    // RFC 9111 §4.2.4: these forbid stale answers, whatever else is said.
+    // RFC 9111 §4.2.4: these forbid stale responses in every case.
     if control.no_cache || control.must_revalidate || control.proxy_revalidate {
         return Some(Terms {
             lifetime,
             ..Terms::default()
         });
     }
-    // s-maxage carries proxy-revalidate's meaning (§5.2.2.10): our default
-    // yields to it; what origin or rule say of stale answers does not.
+    // s-maxage implies proxy-revalidate (§5.2.2.10). So it disables our
+    // default, but not a window that origin or rule set.
     let default = match control.s_maxage {
         Some(_) => 0,
         None => STALE_IF_ERROR_DEFAULT,
     };
-    // What was never fresh may be one reader's alone: only the origin itself
-    // can say that it may be shown to another.
+    // A response that was never fresh may be for one reader only. Only the
+    // origin itself can allow it for others.
     let was_fresh = lifetime > 0;
     let window = |origin: Option<u64>, rule: Option<u64>, default| {
         let origin = origin.map(|seconds| seconds.min(SECONDS_MAX));
@@ -125,10 +129,10 @@ pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
     })
 }
 
-/// The terms of an answer to a request with `Authorization` that the origin
-/// did not call `public`: its own lifetime, and nothing that a rule or a default
-/// adds. RFC 9111 §3.5 allows to store it *to be revalidated*
-/// (`must-revalidate`, `s-maxage`), so that it is never used stale.
+/// Returns the terms of a response to a request with `Authorization`, without
+/// `public`: the origin's own lifetime, without additions by rules or defaults.
+/// RFC 9111 §3.5 allows storing it *to be revalidated* (`must-revalidate`,
+/// `s-maxage`), so it is never used stale.
 pub fn terms_by_credentials(head: &ResponseHead, times: Times) -> Option<Terms> {
     let (control, targeted) = directives(head);
     let stated = stated(head, &control, targeted, times);
@@ -142,7 +146,7 @@ pub fn terms_by_credentials(head: &ResponseHead, times: Times) -> Option<Terms> 
     })
 }
 
-/// The lifetime that the origin states (RFC 9111 §4.2.1).
+/// Returns the lifetime that the origin sets (RFC 9111 §4.2.1).
 fn stated(
     head: &ResponseHead,
     control: &CacheControl,
@@ -155,9 +159,10 @@ fn stated(
     })
 }
 
-/// Whether a status says that something is wrong with the request, not with
-/// the page (RFC 9110 §15.5, RFC 6585, RFC 8470): the origin may have seen what
-/// is not in the key, such as an odd `Accept`, and has a page for the others.
+/// Whether a status means that the request is wrong, not the page (RFC 9110
+/// §15.5, RFC 6585, RFC 8470). The origin may have seen something that is not
+/// in the cache key, such as an unusual `Accept`, and may have a page for other
+/// requests.
 pub fn blames_request(status: u16) -> bool {
     matches!(
         status,
@@ -165,18 +170,19 @@ pub fn blames_request(status: u16) -> bool {
     )
 }
 
-/// Whether the rule has errors of this status kept.
+/// Whether the rule stores errors of this status (`negative_ttl`).
 pub fn is_kept_by_rule(rule: &Rule, status: u16) -> bool {
     negative(rule, status).is_some()
 }
 
-/// Whether the origin says for how long an answer is fresh.
+/// Whether the origin sets a freshness lifetime.
 pub fn is_stated(head: &ResponseHead, times: Times) -> bool {
     let (control, targeted) = directives(head);
     stated(head, &control, targeted, times).is_some()
 }
 
-/// The current age on arrival: corrected_initial_age of RFC 9111 §4.2.3.
+/// Returns the age on arrival, in seconds: corrected_initial_age of RFC 9111
+/// §4.2.3.
 pub fn initial_age(head: &ResponseHead, times: Times) -> u64 {
     let arrived = times.response_ms / 1000;
     let apparent = head
@@ -189,7 +195,8 @@ pub fn initial_age(head: &ResponseHead, times: Times) -> u64 {
     apparent.max(corrected)
 }
 
-/// `Expires` less `Date`; an `Expires` that is no date has passed (§5.3).
+/// Returns `Expires` minus `Date`, in seconds. An invalid `Expires` is in the
+/// past (§5.3).
 fn expires_after(expires: &str, head: &ResponseHead, times: Times) -> u64 {
     let sent = head
         .fields
@@ -199,15 +206,15 @@ fn expires_after(expires: &str, head: &ResponseHead, times: Times) -> u64 {
     date::parse_at(expires, sent).map_or(0, |until| until.saturating_sub(sent))
 }
 
-/// For how long the rule has an error kept that says nothing of it.
+/// Returns the rule's `negative_ttl` of a status, in seconds.
 fn negative(rule: &Rule, status: u16) -> Option<u64> {
     let named = rule.negative_ttl.iter().find(|(of, _)| *of == status);
     let seconds = named.map(|(_, seconds)| (*seconds).min(SECONDS_MAX));
     seconds.filter(|seconds| *seconds > 0)
 }
 
-/// A tenth of the time since the answer was last modified (RFC 9111 §4.2.2),
-/// where the rule wants it and the status or `public` allows it.
+/// Returns a tenth of the time since the response was last modified (RFC 9111
+/// §4.2.2), if the rule enables it and the status or `public` allows it.
 fn heuristic(
     head: &ResponseHead,
     rule: &Rule,
@@ -222,14 +229,14 @@ fn heuristic(
     let sent = date("date").unwrap_or(times.response_ms / 1000);
     match date("last-modified") {
         Some(modified) => Some((sent.checked_sub(modified)? / 10).min(HEURISTIC_SECONDS_MAX)),
-        // Nothing to guess from, but something to ask by: kept for validation.
+        // No basis for a guess, but it can be revalidated: store it with
+        // lifetime 0.
         None => head.fields.has("etag").then_some(0),
     }
 }
 
-/// Whether the caching requirements of a status are known here
-/// (`must-understand`, RFC 9111 §5.2.2.3): those of RFC 9110 §15, and no
-/// others.
+/// Whether this cache implements the caching requirements of a status
+/// (`must-understand`, RFC 9111 §5.2.2.3): exactly those of RFC 9110 §15.
 pub fn is_understood(status: u16) -> bool {
     matches!(
         status,
@@ -237,7 +244,7 @@ pub fn is_understood(status: u16) -> bool {
     )
 }
 
-/// RFC 9110 §15.1.
+/// Whether a status is heuristically cacheable (RFC 9110 §15.1).
 fn is_cacheable_by_default(status: u16) -> bool {
     matches!(
         status,
@@ -245,8 +252,8 @@ fn is_cacheable_by_default(status: u16) -> bool {
     )
 }
 
-/// An edge TTL is meant for pages, not for errors: it holds for the statuses
-/// that are cacheable by default (RFC 9110 §15.1) and no error.
+/// Whether a rule's edge TTL applies to a status. It is meant for pages:
+/// statuses that are heuristically cacheable (RFC 9110 §15.1) and not errors.
 fn may_be_overridden(status: u16) -> bool {
     matches!(status, 200 | 203 | 204 | 300 | 301 | 308)
 }

@@ -1,4 +1,5 @@
-//! The second and the third question: reuse of stored responses, and storing (RFC 9111).
+//! Decisions about reuse of stored responses and about storing (RFC 9111 §3 and
+//! §4).
 
 pub mod cache_tags;
 pub mod collapse_leaders;

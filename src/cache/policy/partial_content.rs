@@ -1,23 +1,23 @@
-//! Incomplete answers: a stored 206 and what it can be used for
-//! (RFC 9111 §3.3 and §3.4).
+//! Incomplete responses: what a stored 206 can be used for (RFC 9111 §3.3 and
+//! §3.4).
 
 use super::entry::Entry;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use crate::http::range::{self, ByteRange, Ranges};
 
-/// The part of a body that a 206 holds.
+/// The part of a body that a 206 contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Its bytes.
+    /// The range of its bytes.
     pub range: ByteRange,
     /// Length of the whole body.
     pub total: u64,
 }
 
 impl Part {
-    /// The part that `Content-Range` tells (RFC 9110 §14.4): one range of
-    /// bytes of a body whose length is known.
+    /// Parses `Content-Range` (RFC 9110 §14.4). Returns `None` unless it is one
+    /// range of bytes of a body with known length.
     pub fn of(fields: &Fields) -> Option<Self> {
         let value = fields.get("content-range")?;
         let (unit, rest) = value.trim().split_once(' ')?;
@@ -38,7 +38,8 @@ impl Part {
         (unit.eq_ignore_ascii_case("bytes") && valid).then_some(part)
     }
 
-    /// What of the part answers this `Range`, if the part has all of it.
+    /// Returns the range that a `Range` value selects, if it is a single one
+    /// and this part contains all of it.
     pub fn answers(&self, wanted: &str) -> Option<ByteRange> {
         let Ranges::Parts(parts) = range::resolve(wanted, self.total) else {
             return None;
@@ -49,23 +50,24 @@ impl Part {
         }
     }
 
-    /// The `Range` that asks for what follows the part, if it is a body's
-    /// start.
+    /// Returns the `Range` value for the bytes after the part, if the part is
+    /// the start of a body.
     pub fn rest(&self) -> Option<String> {
         let from = self.range.last.checked_add(1)?;
         (self.range.first == 0 && from < self.total).then(|| format!("bytes={from}-"))
     }
 }
 
-/// The head of the whole answer that a stored start and this 206 make, if the
-/// 206 is the rest of the very body: lengths and validators agree (§3.4).
+/// Returns the head of the whole response that a stored start and this 206
+/// form, if the 206 is the rest of the same body: lengths and validators must
+/// match (§3.4).
 pub fn completed(start: &Entry, head: &ResponseHead) -> Option<ResponseHead> {
     let (first, then) = (Part::of(&start.fields)?, Part::of(&head.fields)?);
     let follows = first.range.first == 0
         && first.range.last.checked_add(1) == Some(then.range.first)
         && then.range.last.checked_add(1) == Some(then.total)
         && first.total == then.total;
-    // The rest may leave out its Date; then the start's own stands for both.
+    // The 206 may have no Date; then the start's Date holds for both.
     let same = |name| {
         head.fields
             .get(name)

@@ -1,27 +1,27 @@
-//! Keys that are remembered for a while: a bounded set with an end for each.
+//! A bounded set of keys with an expiry time for each.
 
 use std::collections::HashMap;
 
-/// How many keys a set holds: some 100 bytes each, so 1 MB.
+/// The largest number of keys in a set: at about 100 bytes each, 1 MB.
 pub const REMEMBERED_MAX: usize = 10_000;
 
-/// Keys, each until a time in milliseconds since 1970.
+/// Keys, each with its expiry time in milliseconds since 1970.
 #[derive(Debug, Default)]
 pub struct Remembered(HashMap<String, u64>);
 
 impl Remembered {
-    /// Whether a key is remembered still.
+    /// Whether a key is in the set and has not expired.
     pub fn holds(&self, key: &str, now_ms: u64) -> bool {
         self.0.get(key).is_some_and(|until_ms| *until_ms > now_ms)
     }
 
-    /// Whether there is no key at all.
+    /// Whether the set has no keys, expired ones included.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Remembers a key until then. A full set forgets what is over, or else an
-    /// eighth: those first that are over first.
+    /// Adds a key until `until_ms`. A full set drops its expired keys, or, if
+    /// there are none, the eighth that expires first.
     pub fn add(&mut self, key: &str, until_ms: u64, now_ms: u64) {
         if self.0.len() >= REMEMBERED_MAX && !self.0.contains_key(key) {
             self.0.retain(|_, until_ms| *until_ms > now_ms);
@@ -32,13 +32,14 @@ impl Remembered {
         self.0.insert(key.to_owned(), until_ms);
     }
 
-    /// Forgets a key. Whether it was there.
+    /// Removes a key. Returns whether it was in the set.
     pub fn forget(&mut self, key: &str) -> bool {
         self.0.remove(key).is_some()
     }
 
-    /// Forgets an eighth: who is asked for often is remembered anew each time.
-    /// So many at once, so that sorting all (less than a millisecond) is seldom.
+    /// Drops the eighth that expires first; a key that is used often is added
+    /// again each time. Dropping so many at once keeps the sort of all keys
+    /// (less than a millisecond) rare.
     fn drop_oldest(&mut self) {
         let mut ends: Vec<u64> = self.0.values().copied().collect();
         ends.sort_unstable();

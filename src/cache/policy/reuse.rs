@@ -1,4 +1,5 @@
-//! The second question: may this stored answer be used now? (RFC 9111 §4)
+//! Decides whether a stored response may be used for a request now (RFC 9111
+//! §4).
 
 use super::early_refresh;
 use super::entry::Entry;
@@ -9,65 +10,65 @@ use crate::cache::purge::index::PurgeIndex;
 use crate::cache::request::classify::Lookup;
 use crate::http::cache_control::RequestControl;
 
-/// What a stored answer is good for.
+/// How a stored response may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReuseVerdict {
     /// Serve it.
     Fresh(Age),
-    /// Serve it, fresh as it is, and refresh it behind the response: it is
-    /// asked for often, and will expire soon.
+    /// Serve it, as it is fresh, and refresh it in the background: it is
+    /// requested often and will expire soon.
     Early(Age),
-    /// Serve it, and refresh it behind the response.
+    /// Serve it, and refresh it in the background.
     WhileRevalidate(Age),
-    /// Ask the origin first: with its validators, and with the stored answer
-    /// to fall back on if `on_error`.
+    /// Revalidate it first. If `on_error`, it is also the fallback when the
+    /// origin fails.
     Stale {
-        /// How old it is.
+        /// Its age.
         age: Age,
-        /// Whether it may be served should the origin fail.
+        /// Whether it may be served if the origin fails.
         on_error: bool,
     },
-    /// It was chosen by other values of these request fields.
+    /// It is another variant, selected by these request fields.
     OtherVariant(Vec<String>),
-    /// It is of no use for this request.
+    /// It cannot be used for this request.
     Unusable(Unusable),
 }
 
-/// Age and what is left, in seconds.
+/// Age and remaining lifetime, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Age {
     /// Current age.
     pub age: u64,
-    /// Freshness lifetime less age: negative when stale.
+    /// Freshness lifetime minus age: negative if stale.
     pub ttl: i64,
 }
 
-/// Why a stored answer is of no use.
+/// Why a stored response cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It was stored under another key: a digest collision, or an older
-    /// spelling of keys.
+    /// It was stored under another key: a digest collision, or an older format
+    /// of keys.
     OtherKey,
     /// It was purged.
     Purged,
-    /// The request carries `Authorization`, and the origin did not say that
-    /// the answer is for such requests too (RFC 9111 §3.5).
+    /// The request has `Authorization`, and the origin did not allow the
+    /// response for such requests (RFC 9111 §3.5).
     Unauthorized,
 }
 
-/// Answers the question.
+/// Returns how a stored response may be used.
 ///
-/// `index` is `None` while the isolate has not heard from the ledger at all:
-/// then nothing can be said of purges, and the stored answer is used only
-/// after the origin confirmed it, or if the origin fails too.
+/// `index` is `None` while the isolate has received nothing from the ledger.
+/// Then it cannot check purges, and the stored response is used only after the
+/// origin has revalidated it, or if the origin fails too.
 pub fn judge(
     entry: &Entry,
     lookup: &Lookup,
     index: Option<&PurgeIndex>,
     now_ms: u64,
 ) -> ReuseVerdict {
-    // What has no marks cannot be purged.
-    if !entry.is_of(&lookup.key) || !leads_here(entry, lookup) || entry.marks.is_empty() {
+    // An entry without marks cannot be purged.
+    if !entry.is_of(&lookup.key) || !confirms_signpost(entry, lookup) || entry.marks.is_empty() {
         return ReuseVerdict::Unusable(Unusable::OtherKey);
     }
     if !lookup.fits(&entry.choices) {
@@ -91,9 +92,10 @@ pub fn judge(
     }
 }
 
-/// Whether the stored answer itself allows what a signpost says: that the
-/// parameters which were asked for beyond its key do not matter.
-fn leads_here(entry: &Entry, lookup: &Lookup) -> bool {
+/// Whether the stored response itself confirms a signpost: by its
+/// `No-Vary-Search`, the query parameters that were requested beyond its key do
+/// not matter.
+fn confirms_signpost(entry: &Entry, lookup: &Lookup) -> bool {
     let (key, asked) = (&lookup.key, &lookup.asked);
     key.text == asked.text
         || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&asked.url) == key.url)
@@ -109,8 +111,8 @@ fn by_age(
     let age = entry.age(now_ms);
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age));
     let stands = window(terms, age, purged);
-    // RFC 9111 §5.2.1: what the client will not take without a look.
-    // max-age=0 is how browsers reload: it means now, not within a second.
+    // RFC 9111 §5.2.1: the client's limits. Browsers reload with max-age=0, so
+    // it means an immediate revalidation, not within a second.
     let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| most == 0 || age > most);
     let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
     let suits = !too_old && !too_short;
@@ -132,19 +134,19 @@ fn by_age(
     }
 }
 
-/// Whether a stored response may be served should the origin fail (RFC 5861 §4,
-/// RFC 9111 §4.2.4). `purged` is `None` while nothing is known of purges.
+/// Whether a stored response may be served if the origin fails (RFC 5861 §4,
+/// RFC 9111 §4.2.4). `purged` is `None` if the purge state is unknown.
 pub fn may_serve_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> bool {
     as_stale(entry, purged, now_ms).1 != Window::Gone
 }
 
-/// The age of an answer that is not used without the origin, and where it
-/// stands then: one that is fresh, and only not to the client's mind, may be
-/// served at least if the origin fails.
+/// Returns age and window of a stored response that is not served before the
+/// origin was contacted. A fresh response that only violates the client's
+/// limits may be served at least if the origin fails.
 pub fn as_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> (Age, Window) {
     let terms = &entry.terms;
     let age = entry.age(now_ms);
-    // A soft purge makes it stale as of now, however long it would have lived.
+    // A soft purge makes it stale now, whatever is left of its lifetime.
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age)).min(0);
     let stands = match window(terms, age, purged) {
         Window::Fresh => match window(terms, age, Some(PurgeState::Soft)) {

@@ -1,9 +1,9 @@
-//! Redirects that lead to the URL which they answer.
+//! Detects redirects to the requested URL itself.
 //!
-//! An origin that is asked under a name or scheme of its own, and builds its
-//! URLs from that, answers a page by a redirect to the page. Each reader
-//! follows it back to the cache. As long as nothing is stored, that ends when
-//! the origin is mended; so such an answer is never stored.
+//! An origin that receives requests under a host or scheme of its own, and
+//! builds its URLs from them, may redirect a page to itself. Each client then
+//! repeats the request to the cache. If nothing is stored, this ends as soon as
+//! the origin is repaired; so such a response is never stored.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::key::cache_key;
@@ -12,21 +12,21 @@ use crate::cache::request::classify::Lookup;
 use crate::http::head::ResponseHead;
 use crate::http::url::Url;
 
-/// Whether an answer redirects (RFC 9110 §15.4) to what it was asked for: the
-/// URL as the visitor has it, or as the origin was asked for it.
+/// Whether a response redirects (RFC 9110 §15.4) to the requested URL, as the
+/// client sent it or as the origin received it.
 ///
-/// Schemes do not count, because the edge may ask the origin by another than
-/// the visitor did; ports that are the default of either scheme do not count
-/// either, nor a dot at a host's end, a fragment, user names, and whatever the
-/// cache key leaves out of a query. Of several `Location` lines any may be the
-/// one that a browser follows.
+/// Ignored are the scheme, because the edge may contact the origin by another
+/// one than the client used; the default ports of both schemes; a dot at the
+/// end of the host; the fragment; user names; and the query parameters that the
+/// cache key ignores. With several `Location` lines any one counts, because a
+/// browser may follow it.
 pub fn is_to_itself(lookup: &Lookup, head: &ResponseHead) -> bool {
     if !(300..400).contains(&head.status) || !head.fields.has("location") {
         return false;
     }
     let rule = &lookup.rule;
-    // Where the origin's own policy makes one entry of several URLs, one of
-    // those is as good as the other.
+    // If the origin's own policy (`No-Vary-Search`) maps several URLs to one
+    // entry, those URLs are equal.
     let policy = Policy::of(&head.fields).filter(|_| rule.no_vary_search);
     let place = |url: &Url| match &policy {
         Some(policy) => place(&policy.reduce(url), rule),
@@ -41,7 +41,7 @@ pub fn is_to_itself(lookup: &Lookup, head: &ResponseHead) -> bool {
     })
 }
 
-/// What a URL means to the cache, without its scheme.
+/// Returns a URL as the cache compares it, without its scheme.
 fn place(url: &Url, rule: &Rule) -> String {
     let url = cache_key::canonical_query(cache_key::canonical_path(url), rule);
     let host = [":80", ":443"]
@@ -52,7 +52,7 @@ fn place(url: &Url, rule: &Rule) -> String {
     [host, &url.path, query.as_deref().unwrap_or_default()].concat()
 }
 
-/// A reference without `user:password@`, which goes to the same place.
+/// Removes `user:password@` from a reference; the target is the same.
 fn without_user(reference: &str) -> String {
     let reference = reference.trim().replace('\\', "/");
     let Some((scheme, rest)) = reference.split_once("//") else {

@@ -1,5 +1,5 @@
-//! The third question: may this answer be stored, and what does the client
-//! get? (RFC 9111 §3 and §4.3.3, RFC 5861 §4)
+//! Decides whether a response may be stored, and what the client receives (RFC
+//! 9111 §3 and §4.3.3, RFC 5861 §4).
 
 use super::cache_tags;
 use super::early_refresh;
@@ -21,82 +21,84 @@ use crate::http::fields::{Fields, is_unreadable, strip_hop_by_hop};
 use crate::http::head::ResponseHead;
 use crate::http::{cache_control, date, range};
 
-/// What happens after the origin answered, or failed to.
+/// What happens after the origin responded or failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponseDecision {
-    /// The client gets the answer, and it is stored.
+    /// The client receives the response, and it is stored.
     Store(Box<Entry>),
-    /// The stored body is still good; its head is now this. It is stored
-    /// again if `keep`.
+    /// The stored response was revalidated: its body is reused with this head.
     Refresh {
         /// The entry with the fields of the 304.
         entry: Box<Entry>,
-        /// Whether it may still be stored.
+        /// Whether the entry may be stored again.
         keep: bool,
     },
-    /// The client gets the answer; it is not stored.
+    /// The client receives the response; it is not stored.
     Forward(NotStored),
-    /// The client gets the stored answer, stale.
+    /// The client receives the stored response, stale.
     ServeStale,
-    /// The origin's 304 is about another answer than ours: ask once more,
+    /// The origin's 304 does not match the stored response: repeat the request
     /// without conditions.
     AskAgain,
-    /// There is nothing to give but an error.
+    /// The client receives an error.
     Fail(OriginFailure),
 }
 
-/// Why an answer is not stored.
+/// Why a response is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotStored {
     /// `no-store`
     NoStore,
     /// `must-understand`, and the status is not one of RFC 9110.
     NotUnderstood,
-    /// The client said `no-store`, and the rule heeds it.
+    /// The client sent `no-store`, and the rule respects it.
     RequestNoStore,
     /// `private`
     Private,
-    /// It sets a cookie against forged requests: its body may carry the token.
+    /// It sets a cookie against cross-site request forgery: its body may
+    /// contain the token.
     CsrfToken,
-    /// It sets a cookie: it is somebody's.
+    /// It sets a cookie, so it is personal.
     SetCookie,
-    /// The request was authorized, and the answer does not say that it may be
-    /// stored all the same (§3.5).
+    /// The request has `Authorization`, and the response does not allow storing
+    /// it (§3.5).
     Authorization,
-    /// It is about the client's credentials: 401, 407, or any error to a request
-    /// with `Authorization`.
+    /// It depends on the client's credentials: 401, 407, or any error in
+    /// response to a request with `Authorization`.
     Credentials,
-    /// It blames the request ([`freshness::blames_request`]), and no
-    /// `negative_ttl` has it kept; or there is a page that it would replace.
+    /// Its status blames the request ([`freshness::blames_request`]), and no
+    /// `negative_ttl` allows storing it; or it would replace a stored page.
     RequestError,
-    /// `Vary: *`, or too many fields in it.
+    /// `Vary: *`, or too many fields in `Vary`.
     Vary,
-    /// Neither origin nor rule says for how long it is fresh.
+    /// Neither origin nor rule sets its freshness lifetime.
     NoFreshness,
-    /// It redirects to the URL that it answers: whoever is given it asks for
-    /// it again, without end.
+    /// It redirects to the requested URL: clients that receive it from the
+    /// cache request it again, endlessly.
     SelfRedirect,
     /// It arrived older than it may be used, and has no validator.
     Expired,
-    /// A 304; a 206 that is no single part with a strong validator; any other
-    /// answer to a `Range` than the whole.
+    /// A 304; a 206 that is not a single part with a strong validator; any
+    /// other response to a `Range` except a whole one.
     Status,
     /// The request was HEAD.
     Head,
-    /// The request went with the conditions of its client, which are not in the
+    /// The request carried its client's conditions, which are not in the cache
     /// key.
     Conditional,
-    /// More tags or groups than an entry may have: a purge could miss it.
+    /// It has more tags or groups than an entry may have: a purge could miss
+    /// it.
     TooManyTags,
-    /// Its head, or its tags, are more than the tiers take
+    /// Its head or its tags are too large for the tiers
     /// ([`Entry::fits_the_tiers`]).
     LargeHead,
-    /// It is to be made of fragments, and coded so that we cannot read it.
+    /// It is to be assembled from fragments, and its content coding is not
+    /// supported.
     Coded,
 }
 
 impl NotStored {
-    /// A word for logs and `Cache-Status`.
+    /// Returns a word for logs and `Cache-Status`.
     pub fn word(self) -> &'static str {
         match self {
             Self::NoStore => "no-store",
@@ -121,7 +123,7 @@ impl NotStored {
         }
     }
 
-    /// What the log says besides, where a word does not tell what to do.
+    /// Returns the advice that the log adds where a word is not enough.
     pub fn advice(self) -> Option<&'static str> {
         match self {
             Self::CsrfToken => Some(
@@ -144,24 +146,24 @@ impl NotStored {
     }
 }
 
-/// An exchange with the origin, seen from the cache.
+/// An exchange with the origin.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
-    /// The request it was for.
+    /// The lookup of the request.
     pub lookup: &'a Lookup,
-    /// The purge number seen before the origin was asked.
+    /// The sequence number seen before the request to the origin.
     pub seen: u64,
-    /// When it happened.
+    /// The times of the exchange.
     pub times: Times,
-    /// The stored answer that was to be refreshed or replaced.
+    /// The stored response that was to be revalidated or replaced.
     pub stored: Option<&'a Entry>,
-    /// Whether that one may be served should the origin have failed.
+    /// Whether it may be served if the origin fails.
     pub on_error: bool,
-    /// Whether the client's `Range` was sent on.
+    /// Whether the client's `Range` was forwarded.
     pub ranged: bool,
 }
 
-/// Answers the question for what the origin sent.
+/// Decides what happens with a response or failure of the origin.
 pub fn decide_response(
     exchange: &Exchange<'_>,
     origin: Result<&ResponseHead, OriginFailure>,
@@ -173,7 +175,7 @@ pub fn decide_response(
         Err(failure) if fall_back.is_none() => return ResponseDecision::Fail(failure),
         Err(_) => return ResponseDecision::ServeStale,
     };
-    // RFC 5861 §4, and what the rule takes for a failure beside.
+    // RFC 5861 §4, and the rule's own `error_statuses`.
     let failed = exchange.lookup.rule.error_statuses.contains(&head.status);
     if failed && fall_back.is_some() {
         return ResponseDecision::ServeStale;
@@ -191,8 +193,8 @@ pub fn decide_response(
     }
 }
 
-/// Whether a 304 is about the stored answer: its validator, the ETag before
-/// the date, must be one that the stored answer has (RFC 9111 §4.3.4).
+/// Whether a 304 matches the stored response: its validator, the ETag before
+/// the date, must be one of the stored response (RFC 9111 §4.3.4).
 fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
     if !is_tied(stored) {
         return false;
@@ -208,15 +210,15 @@ fn is_about(stored: &Entry, head: &ResponseHead) -> bool {
     modified.is_none() || modified == stored.fields.get("last-modified")
 }
 
-/// Whether another request can tell that the stored answer is its own: two
-/// users' pages may have one date, so what was made by credentials is known by
-/// its ETag alone.
+/// Whether a validator can show that the stored response is also the response
+/// to another request. Pages of two users may have equal dates, so a response
+/// to credentials needs an ETag.
 pub fn is_tied(stored: &Entry) -> bool {
     !stored.by_credentials || stored.fields.has("etag")
 }
 
-/// Whether the answer to HEAD tells of the very body we hold, so that it can
-/// renew its head (RFC 9111 §4.3.5).
+/// Whether a response to HEAD describes the stored body, so that it can freshen
+/// the stored head (RFC 9111 §4.3.5).
 fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
     let same = |name| {
         let value = head.fields.get(name);
@@ -232,10 +234,10 @@ fn is_same(stored: &Entry, head: &ResponseHead) -> bool {
         && (length.is_none() || length == stored.length)
 }
 
-/// Whether the answer to HEAD shows that there is another body by now than the
-/// one we hold: what it says of validators or length is not the same (RFC 9111
-/// §4.3.5). One that says nothing of either shows nothing.
-pub fn shows_another(stored: &Entry, head: &ResponseHead) -> bool {
+/// Whether a response to HEAD shows that the origin now has another body than
+/// the stored one: its validators or length differ (RFC 9111 §4.3.5). A
+/// response without any of them shows nothing.
+pub fn shows_changed_body(stored: &Entry, head: &ResponseHead) -> bool {
     let differs = |name| {
         let value = head.fields.get(name);
         value.is_some() && value != stored.fields.get(name)
@@ -249,8 +251,8 @@ pub fn shows_another(stored: &Entry, head: &ResponseHead) -> bool {
         || lengths.is_some_and(|(told, held)| told != held)
 }
 
-/// RFC 9111 §4.3.4. The 304's fields replace the stored ones, except those
-/// that describe the body we hold (§3.2).
+/// Freshens a stored response by a 304 (RFC 9111 §4.3.4). The 304's fields
+/// replace the stored ones, except those that describe the stored body (§3.2).
 fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> ResponseDecision {
     if !is_about(stored, head) {
         return ResponseDecision::AskAgain;
@@ -271,8 +273,8 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Resp
     };
     let refreshed = entry(exchange, &merged, stored.by_credentials).and_then(|mut entry| {
         entry.length = stored.length;
-        // Tag fields were taken out when the entry was made, and a 304 may
-        // omit some: too many tags are better than too few.
+        // Tag fields were removed when the entry was made, and a 304 may omit
+        // some: too many tags are better than too few.
         entry.add_tags(&stored.tags);
         within_limits(entry)
     });
@@ -281,7 +283,7 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Resp
             let entry = Box::new(entry);
             ResponseDecision::Refresh { entry, keep: true }
         }
-        // It may no longer be stored, but it answers this request.
+        // It may no longer be stored, but it is used for this request.
         Err(_) => {
             let mut entry = Box::new(stored.clone());
             entry.fields = for_clients(&merged.fields, exchange.times.response_ms);
@@ -292,15 +294,16 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Resp
     }
 }
 
-/// Whether an answer of this status may be kept: every final one but 304, and
-/// 206 only as the answer to a `Range` that we sent (§3.3), if it is one part
-/// of a body of known length and has a validator that ties it to the others.
-/// `Range` is not in the key, so what else an origin answers to it (such as
-/// 416) is not kept: it would be wrong for everybody else.
+/// Whether a response of this status may be stored: every final status except
+/// 304. A 206 must be the response to a `Range` that was forwarded (§3.3), a
+/// single part of a body of known length, with a strong validator that ties it
+/// to the other parts. `Range` is not in the cache key, so any other response
+/// to it (such as 416) is not stored: it would be wrong for requests without
+/// it.
 fn may_be_kept(exchange: &Exchange<'_>, head: &ResponseHead) -> bool {
     let ranged = exchange.ranged;
     match head.status {
-        // Some servers answer ranges of other units by a 200.
+        // Some servers respond to ranges of other units with 200.
         200 => !head.fields.has("content-range"),
         206 => ranged && Part::of(&head.fields).is_some() && has_strong_validator(head, exchange),
         304 | 0..200 => false,
@@ -309,16 +312,17 @@ fn may_be_kept(exchange: &Exchange<'_>, head: &ResponseHead) -> bool {
 }
 
 fn has_strong_validator(head: &ResponseHead, exchange: &Exchange<'_>) -> bool {
-    // Judged as the entry will be: with a Date, even if the origin sent none.
+    // Checked in the form of the entry: with a Date, even if the origin sent
+    // none.
     let fields = for_clients(&head.fields, exchange.times.response_ms);
     range::strong_validator(&fields).is_some()
 }
 
-/// Why an error is for this request alone, if it is: because it is about
-/// credentials, and wrong for everybody who has others, or none; because it
-/// blames the request, and no rule has it kept; or because it would take the
-/// place of what is no such error, which others can still be given.
-fn for_one_alone(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStored> {
+/// Returns why an error is for this request only, or `None`: it concerns
+/// credentials, and is wrong for requests with others or none; or it blames the
+/// request and no rule allows storing it; or it would replace a stored response
+/// that is not such an error and is still good for others.
+fn request_specific_reason(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStored> {
     let (lookup, status) = (exchange.lookup, head.status);
     let by_authorized = lookup.authorized && status >= 400;
     let kept = freshness::is_kept_by_rule(&lookup.rule, status);
@@ -330,15 +334,16 @@ fn for_one_alone(exchange: &Exchange<'_>, head: &ResponseHead) -> Option<NotStor
     } else {
         return None;
     };
-    // Most such errors say nothing of a lifetime, and are not stored anyway.
+    // Most such errors set no lifetime, and are not stored anyway.
     match kept || freshness::is_stated(head, exchange.times) {
         true => Some(reason),
         false => Some(NotStored::NoFreshness),
     }
 }
 
-/// The entry that an answer makes, if it may be stored at all (§3).
-/// `by_credentials`: what is confirmed was made so.
+/// Returns the entry for a response, or why it may not be stored (§3).
+/// `by_credentials`: the stored response that is freshened was a response to
+/// credentials.
 fn entry(
     exchange: &Exchange<'_>,
     head: &ResponseHead,
@@ -349,7 +354,8 @@ fn entry(
     let authorized_too = control.public || control.must_revalidate || control.s_maxage.is_some();
     let authorized = lookup.authorized || by_credentials;
     let by_credentials = authorized && !control.public;
-    // Fields that may not be stored; a targeted field replaces what names them.
+    // Fields that may not be stored. A targeted field replaces the directives
+    // that list them.
     let withheld = match targeted {
         true => Vec::new(),
         false => cache_control::withheld(&head.fields),
@@ -358,8 +364,8 @@ fn entry(
     let keeps_cookie = cookies::kept(&head.fields, &lookup.rule).is_some();
     let sets_cookie = keeps_cookie && !is_withheld("set-cookie");
     let understood = !control.must_understand || freshness::is_understood(head.status);
-    // RFC 9111 §5.2.2.3: who understands the status ignores the no-store that
-    // stands beside must-understand for those who do not.
+    // RFC 9111 §5.2.2.3: a cache that implements the status ignores the
+    // no-store beside must-understand, which is for other caches.
     let no_store = control.no_store && !control.must_understand;
     let made_of_fragments = lookup.rule.esi && parser::is_marked(&head.fields);
     let unreadable = made_of_fragments && Coding::of(&head.fields) == Coding::Other;
@@ -368,8 +374,8 @@ fn entry(
         (!may_be_kept(exchange, head), NotStored::Status),
         (!understood, NotStored::NotUnderstood),
         (lookup.wishes.no_store, NotStored::RequestNoStore),
-        // Also where `no-cache="set-cookie"` would withhold that field and
-        // have the rest stored: the token is in the rest.
+        // Also if `no-cache="set-cookie"` would withhold that field and allow
+        // storing the rest: the token is in the rest.
         (
             cookies::sets(&head.fields, &lookup.rule.csrf_cookies),
             NotStored::CsrfToken,
@@ -380,8 +386,8 @@ fn entry(
         (authorized && !authorized_too, NotStored::Authorization),
         (lookup.sends_conditions, NotStored::Conditional),
     ];
-    let one_alone = for_one_alone(exchange, head).map(|reason| (true, reason));
-    let mut refused = refused.into_iter().chain(one_alone);
+    let request_specific = request_specific_reason(exchange, head).map(|reason| (true, reason));
+    let mut refused = refused.into_iter().chain(request_specific);
     if let Some((_, reason)) = refused.find(|(refused, _)| *refused) {
         return Err(reason);
     }
@@ -400,7 +406,8 @@ fn entry(
         return Err(NotStored::TooManyTags);
     }
     let mut fields = for_clients(&head.fields, exchange.times.response_ms);
-    // What it sets may be withheld, or is taken from it.
+    // `Set-Cookie` is removed: the checks above allow it only where it is
+    // withheld or stripped by the rule.
     fields.retain(|name, _| name != "set-cookie" && !is_withheld(name));
     let mut entry = Entry {
         key: lookup.key.text.clone(),
@@ -440,9 +447,9 @@ fn within_limits(entry: Entry) -> Result<Entry, NotStored> {
     Ok(entry)
 }
 
-/// The fields of an origin's answer that clients get, whether it is stored or
-/// not: without those of the connection, tags, what is for us alone, and the
-/// length and age that are set anew with each answer.
+/// Returns the fields of an origin's response that clients receive, stored or
+/// not. Removed are connection fields, tags, fields that are for Edgekeep only,
+/// and length and age, which are set anew in each response.
 pub fn for_clients(fields: &Fields, received_ms: u64) -> Fields {
     let mut kept = fields.clone();
     strip_hop_by_hop(&mut kept);
@@ -450,8 +457,8 @@ pub fn for_clients(fields: &Fields, received_ms: u64) -> Fields {
         !matches!(name, "content-length" | "age" | CLOUDFLARE_FIELD)
             && !cache_tags::is_tag_field(name)
     });
-    // RFC 9110 §7.6.3. Only here: origins such as nginx do not compress what
-    // is asked for with a Via.
+    // RFC 9110 §7.6.3. It is added only here, not to requests: origins such as
+    // nginx do not compress responses to requests with a Via.
     kept.add("via", VIA);
     // RFC 9110 §6.6.1: a recipient with a clock adds the missing Date.
     if !kept.has("date") {

@@ -1,59 +1,60 @@
-//! Where the variants of one key lie (RFC 9111 §4.1).
+//! The slots in which the variants of one cache key are stored (RFC 9111 §4.1).
 //!
-//! An origin may name other fields in `Vary` from one answer to the next: the
-//! English page varies by two fields, the German one by one. What chose an
-//! answer is known only once it is found. So the slots of a key form a path for
-//! each request: the first is the key's own; if an answer lies there that other
-//! values chose, the next is that of the request's own values for the fields
-//! which chose it; and so on, by the fields of all answers on the way. An
-//! answer is stored where the path of its request ends, so it takes the place
-//! of no other; and where all answers vary by the same fields, the path has two
-//! slots at most.
+//! An origin may list different fields in `Vary` from one response to the next:
+//! the English page varies by two fields, the German one by one. Which fields
+//! selected a response is known only once it is found. So the slots of a key
+//! form a path for each request. The first slot is the key's own. If it holds a
+//! response that other values selected, the next slot is that of the request's
+//! own values for the fields of that response; and so on, with the fields of
+//! all responses on the path. A response is stored at the end of its request's
+//! path, so it replaces no other. If all responses vary by the same fields, the
+//! path has two slots at most.
 //!
-//! Each step adds a field in which requests really differ. Without rules that
-//! forward more, origins see three (`request::NEGOTIATION`): then four slots
-//! are always enough.
+//! Each step adds a field in which requests really differ. Unless rules forward
+//! more, origins receive three such fields (`request::NEGOTIATION`): then four
+//! slots are always enough.
 
 use super::entry::Entry;
 use crate::cache::key::cache_key::Slot;
 use crate::cache::key::variant::variant_text;
 use crate::cache::request::classify::Lookup;
 
-/// How many slots of a key are looked at, in each tier: one more than the
-/// fields by which requests differ if no rule forwards others. A miss reads
-/// that many at most, and two where all answers vary by the same fields.
+/// The largest number of slots of a key that are looked up in each tier: one
+/// more than the fields by which requests differ if no rule forwards others. A
+/// miss reads that many at most, and two if all responses vary by the same
+/// fields.
 pub const PATH_SLOTS_MAX: usize = 4;
 
-/// An answer on the way that other values chose.
+/// A response on the path that other values selected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// The request fields that chose it.
+    /// The request fields that selected it.
     pub names: Vec<String>,
-    /// Whether it may still be served to somebody: fresh, or in one of its
-    /// stale windows.
+    /// Whether it may still be served to any request: it is fresh, or in a
+    /// stale window.
     pub is_of_use: bool,
 }
 
-/// The way of a request through the slots of its key in one tier.
+/// The path of a request through the slots of its key in one tier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path {
-    /// The answers passed.
+    /// The responses passed.
     residents: Vec<Resident>,
-    /// The fields that chose those, sorted, once each.
+    /// The fields that selected them, sorted, each once.
     names: Vec<String>,
-    /// Whether the path ends because nothing new chose its last answer, which
-    /// should not be: that one is replaced.
+    /// Whether the path ends because its last response adds no field. This
+    /// should not happen; that response is replaced.
     is_odd: bool,
 }
 
 impl Path {
-    /// The slot to look at next; `None` at the end of the path.
+    /// Returns the slot to look up next; `None` at the end of the path.
     pub fn next(&self, lookup: &Lookup) -> Option<Slot> {
         let goes_on = !self.is_odd && self.residents.len() < PATH_SLOTS_MAX;
         goes_on.then(|| slot_of(lookup, &self.names))
     }
 
-    /// Notes an answer in the next slot that other values chose.
+    /// Records that the next slot holds a response that other values selected.
     pub fn pass(&mut self, resident: Resident) {
         let known = self.names.len();
         let names = merged(&self.names, &resident.names);
@@ -64,17 +65,17 @@ impl Path {
         }
     }
 
-    /// The fields that chose the answers passed: none if there is no variant
-    /// for other requests.
+    /// The fields that selected the passed responses; empty if there are no
+    /// variants for other requests.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Where this entry goes: to the end of the path, or in place of an answer
-    /// on the way that is of no use to anybody any more and varied by other
-    /// fields. (By the same fields it leads to others like this one.) `None`
-    /// if all slots are taken: what lies there is left alone, or two requests
-    /// could take them from each other for ever.
+    /// Returns the slot for this entry. That is the end of the path, or the
+    /// slot of a passed response that is of no use any more and varied by other
+    /// fields. (One that varied by the same fields leads to other variants like
+    /// this one.) Returns `None` if all slots are taken: replacing one could
+    /// make two requests replace each other's response forever.
     pub fn place(&self, lookup: &Lookup, entry: &Entry) -> Option<Slot> {
         let own = || entry.choices.iter().map(|(name, _)| name);
         let mut names = Vec::new();
@@ -89,7 +90,7 @@ impl Path {
     }
 }
 
-/// The slot for the values that this request has for these fields.
+/// Returns the slot for the values that this request has for these fields.
 fn slot_of(lookup: &Lookup, names: &[String]) -> Slot {
     match names.is_empty() {
         true => lookup.key.slot().clone(),

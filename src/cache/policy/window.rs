@@ -1,11 +1,11 @@
-//! Where a stored answer stands by its age and its purges: one machine for
-//! all who compare ages with windows (RFC 9111 §4.2, RFC 5861).
+//! The window of a stored response by its age and purges: the only comparison
+//! of ages with windows (RFC 9111 §4.2, RFC 5861).
 
 use super::freshness::Terms;
 use crate::cache::ledger::sequence::PurgeState;
 
-/// Where a stored answer stands. It only moves on, until it is confirmed or
-/// replaced.
+/// The state of a stored response. It only moves forward until the response is
+/// revalidated or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
     /// It may be served.
@@ -14,16 +14,16 @@ pub enum Window {
     Revalidate,
     /// It is stale, and may be served if the origin fails.
     OnError,
-    /// It may not be served: the origin must confirm it, or, if it was purged
-    /// hard, replace it.
+    /// It may not be served. The origin must revalidate it, or replace it if it
+    /// was hard purged.
     Gone,
 }
 
-/// Where an answer of these terms and this age, in seconds, stands.
+/// Returns the window of a response with these terms and this age in seconds.
 ///
-/// A soft purge makes it stale as of now, however long it would have been
-/// fresh. `purged` is `None` while nothing is known of purges: then it is used
-/// only if the origin fails, too.
+/// A soft purge makes it stale now, whatever is left of its lifetime. `purged`
+/// is `None` if the purge state is unknown: then it is used only if the origin
+/// fails, too.
 pub fn window(terms: &Terms, age: u64, purged: Option<PurgeState>) -> Window {
     let stale_for = age.saturating_sub(terms.lifetime);
     let while_revalidate = stale_for < terms.stale_while_revalidate;
@@ -38,7 +38,7 @@ pub fn window(terms: &Terms, age: u64, purged: Option<PurgeState>) -> Window {
     }
 }
 
-/// The age in seconds at which the last window ends.
+/// Returns the age in seconds at which the last window ends.
 pub fn gone_at(terms: &Terms) -> u64 {
     let last = terms.stale_while_revalidate.max(terms.stale_if_error);
     terms.lifetime.saturating_add(last)

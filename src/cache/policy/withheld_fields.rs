@@ -1,5 +1,5 @@
-//! What of a client's request the origin does not get where the cache may be
-//! used, as far as a page may depend on it.
+//! Cookies and fields of a client's request that are withheld from the origin
+//! where the cache may be used, as far as a page may depend on them.
 
 use super::freshness::blames_request;
 use super::storability::NotStored;
@@ -12,22 +12,23 @@ use crate::cache::request::client_fields::{Passage, passage};
 use crate::cache::request::origin_request::NEGOTIATION;
 use crate::http::fields::Fields;
 
-/// How long it is remembered that the answers of a URL depend on who asks: as
-/// long as that they cannot be shared (`flow::isolate::inflight`).
+/// How long it is remembered that the responses of a URL depend on the client,
+/// in milliseconds: as long as that they cannot be shared
+/// (`flow::isolate::inflight`).
 pub const PERSONAL_MS: u64 = 60_000;
 
-/// The names of the client's cookies that the origin does not get, and that a
-/// page may depend on: not those that the rule drops on purpose, nor those that
-/// scripts and load balancers give every visitor.
+/// Returns the names of the client's cookies that are withheld from the origin
+/// and that a page may depend on. Cookies that the rule drops on purpose, or
+/// that scripts and load balancers set for every visitor, are not among them.
 pub fn cookies_of<'a>(rule: &'a Rule, client: &'a Fields) -> impl Iterator<Item = &'a str> {
     let forwards = forwards_cookies(rule);
     names(rule, client)
         .filter(move |name| !forwards && !is_dropped(rule, name) && !is_of_every_visitor(name))
 }
 
-/// Whether the client has a cookie on which somebody's own page may depend:
-/// one of [`cookies_of`], or one with a token against forged requests, which
-/// must be the one of the reader's other forms.
+/// Whether the client has a cookie on which a personal page may depend: one of
+/// [`cookies_of`], or one with a token against cross-site request forgery,
+/// which must match the client's other forms.
 pub fn has_own_cookie(rule: &Rule, client: &Fields) -> bool {
     let is_token = |name: &str| {
         let known = rule.csrf_cookies.iter().any(|glob| glob.matches(name));
@@ -36,7 +37,7 @@ pub fn has_own_cookie(rule: &Rule, client: &Fields) -> bool {
     cookies_of(rule, client).next().is_some() || names(rule, client).any(is_token)
 }
 
-/// The client's cookies that are not in the key.
+/// Returns the client's cookies that are not in the cache key.
 fn names<'a>(rule: &'a Rule, client: &'a Fields) -> impl Iterator<Item = &'a str> {
     let is_keyed = |name: &str| rule.key_cookies.iter().any(|keyed| keyed == name);
     cookies::pairs(client)
@@ -52,16 +53,16 @@ fn is_dropped(rule: &Rule, name: &str) -> bool {
     rule.drop_cookies.iter().any(|glob| glob.matches(name))
 }
 
-/// The fields of an answer's `Vary` that never reach the origin under this
-/// rule: it answers all alike, and does not mean to.
+/// Returns the fields of a response's `Vary` that never reach the origin under
+/// this rule: it responds to all requests alike, against its intention.
 pub fn vary_of(rule: &Rule, response: &Fields) -> Vec<String> {
     let mut names = variant::choosing_fields(response).unwrap_or_default();
     names.retain(|name| !reaches(rule, name));
     names
 }
 
-/// Whether a field reaches the origin, or is ours to set. Cookies are seen to
-/// one by one ([`cookies_of`]).
+/// Whether a field reaches the origin, or is set by Edgekeep. Cookies are
+/// checked one by one ([`cookies_of`]).
 fn reaches(rule: &Rule, name: &str) -> bool {
     const ALWAYS: [&str; 7] = [
         "authorization",
@@ -82,11 +83,11 @@ fn reaches(rule: &Rule, name: &str) -> bool {
         }
 }
 
-/// Whether an answer to a request without cookies, which is not stored for this
-/// reason, may be another one to a request with them: it is somebody's, or
-/// nobody keeps it, so that cookies cost no hit. Not where the status blames the
-/// request, or the origin is too busy (429): then requests had better share what
-/// comes next.
+/// Whether a response to a request without cookies, which is not stored for
+/// this reason, may be different for a request with cookies. It is personal, or
+/// it is not stored anyway, so that forwarding cookies costs no hit. Excluded
+/// are statuses that blame the request or show a busy origin (429): then
+/// requests had better share the next response.
 pub fn may_need_cookies(reason: NotStored, status: u16) -> bool {
     let by_answer = matches!(
         reason,

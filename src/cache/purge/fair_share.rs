@@ -1,8 +1,9 @@
-//! How what is scarce is shared: whoever has most gives first, so that nobody
-//! loses anything for another who has more.
+//! Fair division of a scarce resource (max-min fairness): the largest holder
+//! gives first, and smaller holders lose nothing.
 
-/// The most that each may keep of `total`, where they hold `counts`: the
-/// largest number for which what they keep fits. Those who hold less keep all.
+/// Returns the most that each holder may keep of `total`, where they hold
+/// `counts`: the largest number for which the sum of what they keep fits.
+/// Holders of less keep all; `u64::MAX` if all counts fit.
 pub fn fair_share(counts: &[u64], total: u64) -> u64 {
     let mut counts = counts.to_vec();
     counts.sort_unstable();

@@ -1,9 +1,10 @@
-//! What the ledger tells of purges, and its text form.
+//! The ledger's response to a query for purges, and its text form.
 //!
-//! The text travels from the ledger to isolates, and lies in the Cache API,
-//! from where the isolates of a data centre tell each other. The first line
-//! has the numbers, each further line a mark, and a full stop ends it. A mark
-//! of a write begins with `w`; wide ones have a text (`cache::purge::wide`):
+//! The text is sent from the ledger to isolates. It is also stored in the Cache
+//! API as a snapshot, for the other isolates of the data centre. The first line
+//! has the numbers, each further line a mark, and a full stop ends the text.
+//! The mark of a write begins with `w`; wide purges have a text
+//! (`cache::purge::wide`):
 //!
 //! ```text
 //! N1 0 9 1 0 0 3 1795424400000
@@ -13,8 +14,8 @@
 //! .
 //! ```
 //!
-//! Versions before the last two kinds of lines refuse them: the ledger tells
-//! these versions [`PurgeFeed::plain`].
+//! Earlier versions reject the last two kinds of lines. The ledger sends them
+//! [`PurgeFeed::plain`].
 
 use super::selector::{EVERYTHING, mark_of};
 use super::wide::Wide;
@@ -23,69 +24,69 @@ use crate::cache::ledger::sequence::Numbers;
 use crate::cache::ledger::wire::{Receipt, numbers};
 use std::fmt::Write;
 
-/// When the ledger said something, by its own clock.
+/// A time of the ledger's clock.
 ///
-/// Clocks of different machines may be minutes apart. So a time counts only
-/// against times of the same clock: an isolate learns how far the ledger's is
-/// ahead of its own by asking it (`flow::purge::sync`), and `run` tells the clocks of
-/// the ledger's successive lives apart.
+/// Clocks of different machines may differ by minutes. So a time is compared
+/// only with times of the same clock. Each query shows an isolate how far the
+/// ledger's clock is ahead of its own (`flow::purge::sync`), and `run`
+/// distinguishes the clocks of the ledger's successive instances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerTime {
-    /// Which life of the ledger's object: about when it began, so that a lost
-    /// ledger and the next have none in common.
+    /// The instance of the ledger's object: about the time when it started, so
+    /// that a lost ledger and the next one never have the same value.
     pub run: u64,
-    /// Milliseconds since 1970, by the clock of that life.
+    /// Milliseconds since 1970, by the clock of that instance.
     pub ms: u64,
 }
 
-/// The purges with numbers above `after`, up to `sequence`.
+/// The purges with sequence numbers above `after`, up to `sequence`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PurgeFeed {
-    /// Where it begins: purges up to this number are not told.
+    /// The start: purges up to this number are not included.
     pub after: u64,
-    /// Up to which number it is complete.
+    /// The number up to which it is complete.
     pub sequence: u64,
-    /// Whether there was nothing beyond `sequence` when it was told. If not,
-    /// the asker should ask on.
+    /// Whether no later purges existed when it was made. If false, query again
+    /// from `sequence`.
     pub complete: bool,
-    /// Everything with a smaller number is dead (or stale).
+    /// The floor: all entries with a smaller number are purged, hard or softly.
     pub floor: Numbers,
-    /// When it was told.
+    /// When it was made.
     pub at: LedgerTime,
-    /// How many entries all isolates have written to KV on the day of `at`,
-    /// where somebody counts them (`cache::store::kv_write_budget`).
+    /// How many entries all isolates have written to KV on the day of `at`, if
+    /// writes are counted (`cache::store::kv_write_budget`).
     pub kv_writes: Option<u64>,
-    /// What orders have purged, and its largest numbers.
+    /// Marks purged by orders, with their largest numbers.
     pub marks: Vec<(u64, Numbers)>,
-    /// What writes have purged, and its largest numbers.
+    /// Marks purged by writes, with their largest numbers.
     pub writes: Vec<(u64, Numbers)>,
-    /// What purges have widened to, and its largest numbers.
+    /// Wide purges, with their largest numbers.
     pub wide: Vec<(Wide, Numbers)>,
 }
 
-/// The text is not that of news, or cut off.
+/// The text is not a purge feed, or is truncated.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not the ledger's news, or cut off")]
 pub struct InvalidFeed;
 
 /// Format versions: without the count of KV writes, and with it as one more
-/// number. The second goes only to those who ask for the count; where others
-/// find it, in the marker, it is no news to them.
+/// number. The ledger sends the second only to isolates that ask for the count.
+/// Isolates of earlier versions that find it in the snapshot ignore it.
 const VERSION: &str = "N1";
 const VERSION_WITH_KV: &str = "N2";
 
-/// The largest number that the ledger can give: JavaScript, through which it
-/// speaks to its database, counts exactly to 2^53 - 1. Numbers begin at the
-/// milliseconds since 1970, which are there in 287,000 years.
+/// The largest number in a feed. The ledger accesses its database through
+/// JavaScript, which is exact up to 2^53 - 1. Sequence numbers begin at the
+/// milliseconds since 1970, so they reach this in 287,000 years.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
-/// How many marks one telling has at most, beyond those of its last order.
-/// 20,000 lines of 46 bytes are 0.9 MB; a row of SQLite holds 2 MB in a
-/// Durable Object.
+/// The largest number of marks in one feed, beyond those of its last order.
+/// 20,000 lines of 46 bytes are 0.9 MB; a row of SQLite in a Durable Object
+/// holds 2 MB.
 pub const NEWS_MARKS_MAX: usize = 20_000;
 
 impl PurgeFeed {
-    /// The text form.
+    /// Returns the text form.
     pub fn encode(&self) -> String {
         let mut text = self.first_line();
         for (mark, numbers) in &self.marks {
@@ -102,7 +103,8 @@ impl PurgeFeed {
         text
     }
 
-    /// The first line of the text form; the ledger makes the others itself.
+    /// Returns the first line of the text form. The ledger writes the other
+    /// lines itself.
     pub fn first_line(&self) -> String {
         let (Numbers { hard, soft }, LedgerTime { run, ms }) = (self.floor, self.at);
         let complete = u8::from(self.complete);
@@ -114,7 +116,7 @@ impl PurgeFeed {
         }
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     pub fn decode(text: &str) -> Result<Self, InvalidFeed> {
         let mut lines = text.split('\n');
         let first = lines.next().and_then(Self::numbers);
@@ -133,8 +135,8 @@ impl PurgeFeed {
         Err(InvalidFeed)
     }
 
-    /// Whether a ledger can have said so. An isolate that believed in a number
-    /// far ahead would miss all purges up to it.
+    /// Whether the numbers are possible. With a number far ahead, an isolate
+    /// would miss all purges up to it.
     fn is_sound(&self) -> bool {
         let largest = self.sequence.max(self.floor.newest());
         let largest = largest.max(self.kv_writes.unwrap_or(0));
@@ -162,18 +164,18 @@ impl PurgeFeed {
         })
     }
 
-    /// How many lines it has beyond the first.
+    /// How many lines the text form has beyond the first.
     pub fn len(&self) -> usize {
         let marks = self.marks.len().saturating_add(self.writes.len());
         marks.saturating_add(self.wide.len())
     }
 
-    /// Whether it tells no mark; there may still be a floor.
+    /// Whether it has no marks and no wide purges; it may still have a floor.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The numbers alone: what was told up to here is not told again.
+    /// Returns the numbers alone: a feed that begins at `sequence`.
     #[must_use]
     pub fn without_marks(&self) -> Self {
         Self {
@@ -185,8 +187,9 @@ impl PurgeFeed {
         }
     }
 
-    /// The same for versions that do not tell marks of writes apart, and know
-    /// no wide ones: these become a floor, which is too much, never too little.
+    /// Returns the feed for versions that do not support marks of writes and
+    /// wide purges. Marks of writes become marks, and wide purges become a
+    /// floor: that purges too much, never too little.
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.marks.append(&mut self.writes);
@@ -196,9 +199,9 @@ impl PurgeFeed {
         self
     }
 
-    /// What one order has purged, and nothing of those before it. So it makes
-    /// no index complete: what the order names may have been purged before,
-    /// and the ledger tells both with the later number.
+    /// Returns the purges of one order, without those before it. It never makes
+    /// an index complete: the order's selectors may have been purged before,
+    /// and the ledger sends only the later number of both.
     pub fn of_receipt(receipt: &Receipt) -> Self {
         let sequence = receipt.sequence;
         let of_write = receipt.key.is_none();
@@ -220,14 +223,15 @@ impl PurgeFeed {
         news
     }
 
-    /// This and what followed it, as one, if they connect.
+    /// Returns this feed and a later one, merged, if they connect.
     pub fn followed_by(&self, later: &Self) -> Option<Self> {
         if later.after > self.sequence || later.sequence < self.sequence {
             return None;
         }
         let mut floor = later.floor;
         floor.raise(self.floor);
-        // An order's news has no count; the last one holds on, for its day.
+        // The feed of an order has no count; the last count stays valid for its
+        // day.
         let same_day = self.at.ms / DAY_MS == later.at.ms / DAY_MS;
         Some(Self {
             after: self.after.min(later.after),
@@ -241,7 +245,7 @@ impl PurgeFeed {
     }
 }
 
-/// The marks of both, each once, with its largest numbers.
+/// Merges two lists of marks. Each mark keeps its largest numbers.
 fn joined(one: &[(u64, Numbers)], other: &[(u64, Numbers)]) -> Vec<(u64, Numbers)> {
     let mut all = [one, other].concat();
     all.sort_unstable_by_key(|(mark, _)| *mark);
@@ -266,7 +270,7 @@ fn joined_wide(one: &[(Wide, Numbers)], other: &[(Wide, Numbers)]) -> Vec<(Wide,
     all
 }
 
-/// What a line tells of.
+/// The content of a line.
 enum Line {
     Mark(u64),
     Write(u64),

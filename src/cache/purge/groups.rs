@@ -1,17 +1,18 @@
 //! Cache groups (RFC 9875): names by which an origin invalidates its own
-//! answers, from the answer to a write.
+//! responses, in the response to a write.
 
 use crate::http::fields::Fields;
 use crate::http::url::Url;
 use sfv::{BareItem, Item, List, ListEntry, Parser};
 
-/// How many groups an answer may have to be stored, and how long each may be
-/// to count. RFC 9875 §2 asks for at least 32 of 32 characters.
+/// The largest number of groups of a response that can be stored, and the
+/// largest length of a group in bytes. RFC 9875 §2 asks for at least 32 groups
+/// of 32 characters.
 pub const GROUPS_MAX: usize = 64;
 const GROUP_BYTES_MAX: usize = 256;
 
-/// The groups that a field names: a list of strings. A field that is none, or
-/// holds anything else, is ignored as a whole.
+/// Returns the groups in a field, a list of strings. A field that is not such a
+/// list is ignored as a whole. Groups that are too long are dropped.
 pub fn named(fields: &Fields, field: &str) -> Vec<String> {
     let Some(value) = fields.joined(field) else {
         return Vec::new();
@@ -30,8 +31,8 @@ pub fn named(fields: &Fields, field: &str) -> Vec<String> {
     names
 }
 
-/// The origin whose groups an answer belongs to: scheme and host. A group of
-/// one origin says nothing of another's.
+/// Returns the origin that a response's groups belong to: scheme and host.
+/// Groups of different origins are unrelated.
 pub fn origin(url: &Url) -> String {
     format!("{}://{}", url.scheme, url.host)
 }

@@ -1,9 +1,9 @@
-//! The index of purges that an isolate has seen.
+//! The purge index: the purges that an isolate has received.
 //!
-//! Purges are ordered by the ledger's numbers, never by clocks. An entry notes
-//! the number its isolate had seen before it asked the origin; it is dead to
-//! any matching purge with a larger one. A fill in flight during a purge is
-//! therefore dead on arrival.
+//! Purges are ordered by the ledger's sequence numbers, never by clocks. An
+//! entry stores the number that its isolate had seen before the request to the
+//! origin. Any matching purge with a larger number applies to the entry. So a
+//! fill in flight during a purge is already purged when it arrives.
 
 use super::feed::PurgeFeed;
 use super::unconfirmed_writes::UnconfirmedWrites;
@@ -14,22 +14,22 @@ use crate::cache::ledger::wire::{MARKS_MAX, SCOPE_MARKS_MAX, SCOPES_MAX, WRITES_
 use crate::cache::matching::key_scope::KeyScope;
 use std::collections::HashMap;
 
-/// How many marks an index holds before it is learned anew: twice what the
-/// ledger holds at most, 205,000. The ledger drops marks when they widen to a
-/// host or a scope, and does not say which; so an index only grows, by as much
-/// as news bring. At 500 marks a second it is learned anew each 7 minutes at
-/// most, which takes 11 pages of news.
+/// The largest number of marks in an index before it is rebuilt from the
+/// ledger: twice the ledger's own limit of 205,000. The ledger drops marks when
+/// they widen to a host or a scope, and does not report which ones. So an index
+/// only grows, by the marks of each feed. At 500 marks a second it is rebuilt
+/// every 7 minutes at most, which takes 11 pages of the feed.
 ///
-/// 410,000 marks take 13 MB (2^19 places of 25 bytes), and the new ones beside
-/// them 6.6 MB (2^18): of an isolate's 128.
+/// 410,000 marks take 13 MB (2^19 slots of 25 bytes), and the rebuilt ones
+/// beside them 6.6 MB (2^18), of an isolate's 128 MB.
 pub const INDEX_MARKS_MAX: u64 = 2 * (MARKS_MAX + SCOPES_MAX * SCOPE_MARKS_MAX + WRITES_MAX);
 
-/// What the index must know of an entry.
+/// The parts of an entry that purges are matched against.
 #[derive(Clone, Copy, Debug)]
 pub struct Purgeable<'a> {
-    /// The number that its fill had seen.
+    /// The sequence number seen before its fill.
     pub seen: u64,
-    /// The marks of its names (`selector::marks`).
+    /// The marks of its selectors (`selector::marks`).
     pub marks: &'a [u64],
     /// Its host.
     pub host: &'a str,
@@ -37,28 +37,27 @@ pub struct Purgeable<'a> {
     pub tags: &'a [String],
 }
 
-/// The purges an isolate has seen: complete up to [`PurgeIndex::sequence`],
-/// and perhaps some beyond it.
+/// The purges that an isolate has received: complete up to
+/// [`PurgeIndex::sequence`], possibly with some later ones.
 ///
-/// It grows until it is learned anew: see [`INDEX_MARKS_MAX`], also for its
-/// size.
+/// It grows until it is rebuilt: see [`INDEX_MARKS_MAX`], also for its size.
 #[derive(Debug, Default)]
 pub struct PurgeIndex {
     sequence: u64,
     newest: u64,
     floor: Numbers,
-    /// By orders.
+    /// Marks of orders.
     marks: HashMap<u64, Numbers>,
-    /// By writes.
+    /// Marks of writes.
     writes: HashMap<u64, Numbers>,
     scopes: Vec<(KeyScope, Numbers)>,
     buckets: HashMap<HostBucket, Numbers>,
-    /// What no number of the ledger covers yet.
+    /// Writes that no sequence number covers yet.
     pub unconfirmed: UnconfirmedWrites,
 }
 
 impl PurgeIndex {
-    /// The number up to which the index is complete.
+    /// The sequence number up to which the index is complete.
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
@@ -68,14 +67,14 @@ impl PurgeIndex {
         self.marks.len().saturating_add(self.writes.len())
     }
 
-    /// Whether it holds no mark; there may still be a floor.
+    /// Whether it holds no marks; it may still have a floor.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Takes in what the ledger told, now or at some time. It may come in any
-    /// order and twice. Whether the index is complete up to the news' number
-    /// now: not if purges between the two are missing.
+    /// Adds a feed of the ledger. Feeds may arrive late, in any order, and
+    /// twice. Returns whether the index is now complete up to the feed's
+    /// number: it is not if purges between the two are missing.
     pub fn learn(&mut self, news: &PurgeFeed) -> bool {
         let connects = news.after <= self.sequence;
         if connects {
@@ -114,13 +113,13 @@ impl PurgeIndex {
         connects
     }
 
-    /// Whether it holds so many marks that it is to be learned anew.
+    /// Whether it has so many marks that it must be rebuilt.
     pub fn is_overfull(&self) -> bool {
         self.len() as u64 > INDEX_MARKS_MAX
     }
 
-    /// Takes over an index that was learned from the start, instead of its own
-    /// marks: of these only those stay that the other one has not heard of.
+    /// Replaces this index by one that was rebuilt from the start. Of its own
+    /// marks it keeps only those later than the rebuilt index.
     pub fn replace(&mut self, anew: Self) {
         let old = std::mem::replace(self, anew);
         let covered = self.sequence;
@@ -149,9 +148,9 @@ impl PurgeIndex {
         }
     }
 
-    /// What became of an entry by the purges that the ledger has told of.
+    /// Returns the state of an entry by the purges received.
     pub fn state_of(&self, entry: Purgeable<'_>) -> PurgeState {
-        // The usual case: nothing was purged since.
+        // The usual case: nothing was purged since then.
         if entry.seen >= self.newest {
             return PurgeState::Alive;
         }
@@ -160,8 +159,7 @@ impl PurgeIndex {
         found.state(entry.seen)
     }
 
-    /// What became of an entry of which only its marks are known, and which no
-    /// wide purge reaches.
+    /// Returns the state of an entry by its marks alone, without wide purges.
     pub fn state(&self, seen: u64, marks: &[u64]) -> PurgeState {
         self.state_of(Purgeable {
             seen,
@@ -171,7 +169,7 @@ impl PurgeIndex {
         })
     }
 
-    /// Whether a write has purged an entry, and no order.
+    /// Whether a write has purged an entry, and no order has.
     pub fn is_of_write(&self, entry: Purgeable<'_>) -> bool {
         let state = |numbers: Numbers| numbers.state(entry.seen);
         state(self.by_orders(entry)) == PurgeState::Alive
@@ -190,7 +188,7 @@ impl PurgeIndex {
 
     fn by_writes(&self, entry: Purgeable<'_>) -> Numbers {
         let mut found = raised(&self.writes, entry.marks, Numbers::default());
-        // Few ledgers have one, and which it is takes a digest.
+        // Buckets are rare, and finding the bucket of a host takes a digest.
         if !self.buckets.is_empty()
             && let Some(numbers) = self.buckets.get(&HostBucket::of_host(entry.host))
         {
@@ -200,7 +198,7 @@ impl PurgeIndex {
     }
 }
 
-/// The numbers of an entry's marks, from `floor` on.
+/// Returns the largest numbers of an entry's marks, at least `floor`.
 fn raised(all: &HashMap<u64, Numbers>, marks: &[u64], floor: Numbers) -> Numbers {
     let mut found = floor;
     if !all.is_empty() {

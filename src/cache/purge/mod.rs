@@ -1,4 +1,4 @@
-//! Purges: what an order names, which entries it reaches, and what it may cost.
+//! Purges: what an order names, which entries it matches, and what it may cost.
 
 pub mod fair_share;
 pub mod feed;

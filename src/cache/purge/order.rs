@@ -1,9 +1,9 @@
-//! Reading purge orders: what is to be purged, by which selectors, hard or
-//! soft, and what is wrong with them.
+//! Parser of purge orders: which selectors to purge, hard or softly, and the
+//! errors in them.
 //!
-//! The body has the shape of Cloudflare's own purge call, and more: a list
-//! item may be an object with its own `soft`, so that one order may hold both
-//! kinds.
+//! The body has the shape of Cloudflare's own purge call, with an extension: a
+//! list item may be an object with its own `soft`, so that one order may
+//! contain both kinds.
 
 use super::selector::{PREFIX_DEPTH_MAX, Selector, url_selector};
 use crate::cache::config::cascade::{Carried, Cascades};
@@ -19,15 +19,17 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// The longest order. 1,000 items have 131 bytes each: `{"url":"…","soft":true},`
-/// takes 26, and leaves 105 for a URL, which 95 of 100 URLs of a blog do not
-/// exceed (`tests/data`). At 64 KiB half of them would not fit.
+/// The longest order, in bytes. 1,000 items have 131 bytes each.
+/// `{"url":"…","soft":true},` takes 26 and leaves 105 for a URL, which 95 of
+/// 100 URLs of a blog do not exceed (`tests/data`). At 64 KiB half of them
+/// would not fit.
 pub const ORDER_BYTES_MAX: usize = 128 * 1024;
 
-/// How many selectors an order may hold, without those that it carries along.
+/// The largest number of selectors in an order, without those added by
+/// cascades.
 pub const SELECTORS_MAX: usize = 1000;
 
-/// The kinds of selectors that an order lists.
+/// The kind of a list of selectors in an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeKind {
     /// `files`
@@ -41,7 +43,7 @@ pub enum PurgeKind {
 }
 
 impl PurgeKind {
-    /// The list's name in an order.
+    /// The name of the list in an order.
     fn list(self) -> &'static str {
         match self {
             Self::Url => "files",
@@ -51,7 +53,7 @@ impl PurgeKind {
         }
     }
 
-    /// The member that holds the selector where an item is an object.
+    /// The member with the selector, if an item is an object.
     fn member(self) -> &'static str {
         match self {
             Self::Url => "url",
@@ -71,32 +73,33 @@ pub enum NotOrder {
     /// It is JSON of another shape.
     #[error("{0}")]
     Shape(String),
-    /// It names nothing.
+    /// It has no selectors.
     #[error("name files, tags, prefixes, hosts or purge_everything")]
     Empty,
-    /// It names more than [`SELECTORS_MAX`].
+    /// It has more than [`SELECTORS_MAX`] selectors.
     #[error("an order has at most {SELECTORS_MAX} selectors; split it")]
     TooMany,
-    /// It carries more along than a receipt may list.
+    /// Its cascades add more tags than a receipt may list.
     #[error("its tags carry too many others for one receipt; split it")]
     TooMuchCarried,
 }
 
-/// How much of an error's text is kept, in characters: it quotes the body.
+/// The longest error text that is kept, in characters: it quotes the body.
 const PROBLEM_CHARS_MAX: usize = 500;
 
-/// Reads a JSON body.
+/// Parses a JSON body.
 pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotOrder> {
     let text = |error: JsonError| error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
-    // Reading stops at the first error of shape. The rest must be JSON, too.
+    // Parsing stops at the first error of shape. The rest must be valid JSON,
+    // too.
     read_bytes(bytes).map_err(|error| match read_bytes::<Value>(bytes) {
         Err(syntax) => NotOrder::Json(text(syntax)),
         Ok(_) => NotOrder::Shape(text(error)),
     })
 }
 
-/// What is wrong with a part of an order: its path, such as `files[2]`, and
-/// the problem.
+/// An error in a part of an order: the path of the part, such as `files[2]`,
+/// and the problem.
 pub type Refusal = (String, String);
 
 /// One selector of an order.
@@ -105,7 +108,7 @@ struct Item {
     path: String,
     selector: Selector,
     soft: bool,
-    /// The canonical URL of a file.
+    /// The canonical URL, if the selector is of a file.
     url: Option<Url>,
 }
 
@@ -113,29 +116,30 @@ struct Item {
 #[derive(Debug, Default)]
 pub struct ParsedPurge {
     items: Vec<Item>,
-    /// What is wrong with it.
+    /// Errors in the order.
     pub refused: Vec<Refusal>,
-    /// Whether its soft files are to be fetched again.
+    /// Whether its soft files are to be refreshed.
     refresh: bool,
-    /// Whether it only wants to know what it would do.
+    /// Whether only a report is wanted, and nothing is purged.
     pub dry_run: bool,
 }
 
-/// What an order comes to, as the ledger takes it.
+/// An order with its cascades, as the ledger receives it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolvedPurge {
-    /// What is gone, as selectors' texts; what is carried along comes last.
+    /// The texts of the selectors to purge hard; those added by cascades come
+    /// last.
     pub hard: Vec<String>,
-    /// What is stale, likewise. Nothing that is also gone.
+    /// The same for soft purges, without those that are also purged hard.
     pub soft: Vec<String>,
-    /// Which tags carried which others.
+    /// Which tags the cascades added, for each tag.
     pub cascade: Carried,
-    /// URLs to be fetched again.
+    /// URLs to refresh.
     pub refresh: Vec<String>,
 }
 
-/// The body. Items are checked one by one, so that an error can list all bad
-/// ones.
+/// The JSON body. Items are validated one by one, so that an error can list all
+/// invalid ones.
 #[derive(Default, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 struct OrderBody {
@@ -151,8 +155,8 @@ struct OrderBody {
 
 json_object!(OrderBody);
 
-/// An item of a list. Of another shape it is `Other` instead of an error, which
-/// would end the reading.
+/// An item of a list. An item of another shape is `Other`, and not an error,
+/// which would end the parsing.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ListItem {
@@ -161,8 +165,9 @@ enum ListItem {
     Other(IgnoredAny),
 }
 
-/// Reads an order's body. `with_headers`: files may be objects with `headers`,
-/// as Cloudflare's clients send them; here all variants go anyway.
+/// Parses an order's body. With `with_headers`, files may be objects with
+/// `headers`, as Cloudflare's clients send them. They are ignored, because
+/// Edgekeep purges all variants of a URL.
 pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<ParsedPurge, NotOrder> {
     let body: OrderBody = read_body(bytes)?;
     let lists = [
@@ -196,8 +201,8 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<ParsedPur
     Ok(draft)
 }
 
-/// A selector's text and its own `soft`, from a text or an object. An error
-/// has the path within the item.
+/// Returns a selector's text and its own `soft`, from a text or an object. The
+/// path in an error is relative to the item.
 fn read_item(
     kind: PurgeKind,
     item: &ListItem,
@@ -233,7 +238,7 @@ fn read_item(
 }
 
 impl ParsedPurge {
-    /// Adds a selector, normalised like a request, or what is wrong with it.
+    /// Adds a selector, normalized like a request's URL, or its error.
     pub fn add(&mut self, rules: &Rules, kind: PurgeKind, path: String, text: &str, soft: bool) {
         let read = match kind {
             PurgeKind::Url => file(rules, text).map(|(selector, url)| (selector, Some(url))),
@@ -252,7 +257,7 @@ impl ParsedPurge {
         }
     }
 
-    /// Adds the path of a URL with all its queries, or what is wrong with it.
+    /// Adds the path of a URL with all its queries, or its error.
     pub fn add_path(&mut self, path: String, text: &str) {
         match Url::parse(text) {
             Ok(url) => {
@@ -268,7 +273,7 @@ impl ParsedPurge {
         }
     }
 
-    /// Adds everything there is.
+    /// Adds the selector of everything.
     pub fn add_everything(&mut self, soft: bool) {
         self.items.push(Item {
             path: "purge_everything".to_owned(),
@@ -278,7 +283,8 @@ impl ParsedPurge {
         });
     }
 
-    /// An order may not name nothing, nor more than [`SELECTORS_MAX`].
+    /// Returns an error if the order has no selectors, or more than
+    /// [`SELECTORS_MAX`].
     pub fn check_size(&self) -> Result<(), NotOrder> {
         match self.items.len() {
             0 if self.refused.is_empty() => Err(NotOrder::Empty),
@@ -287,12 +293,13 @@ impl ParsedPurge {
         }
     }
 
-    /// The tags that it names itself.
+    /// The tags in the order, without cascades.
     pub fn tags(&self) -> Vec<String> {
         self.items.iter().filter_map(Item::tag).cloned().collect()
     }
 
-    /// Takes out what a key may not purge, and names it.
+    /// Removes the selectors that a key may not purge, and adds them to
+    /// `refused`.
     pub fn limit(&mut self, permit: &Permit, key: &str) {
         let refused = &mut self.refused;
         self.items.retain(|item| {
@@ -305,8 +312,8 @@ impl ParsedPurge {
         });
     }
 
-    /// What it comes to: each selector once, hard before soft, with what its
-    /// tags carry along.
+    /// Resolves the order: each selector once, hard before soft, with the tags
+    /// that cascades add.
     pub fn settle(&self, cascades: &Cascades) -> Result<ResolvedPurge, NotOrder> {
         let mut settled = ResolvedPurge::default();
         let mut named = HashSet::new();
@@ -329,8 +336,8 @@ impl ParsedPurge {
         Ok(settled)
     }
 
-    /// The soft files, if they are to be fetched again: not those that are
-    /// also gone.
+    /// Returns the URLs of the soft files if the order wants them refreshed,
+    /// without those that are also purged hard.
     fn files_to_refresh(&self, hard: &[String]) -> Vec<String> {
         if !self.refresh {
             return Vec::new();
@@ -345,7 +352,7 @@ impl ParsedPurge {
             .collect()
     }
 
-    /// `refresh` without anything to fetch is a mistake of the sender's.
+    /// Refuses an order with `refresh` but nothing to refresh.
     fn require_soft_file(&mut self) {
         let hard: Vec<String> = self
             .items
@@ -353,7 +360,7 @@ impl ParsedPurge {
             .filter(|item| !item.soft)
             .map(|item| item.selector.to_string())
             .collect();
-        // A file that cannot be read is named already.
+        // If a file was invalid, its error is already in `refused`.
         let none = self.refused.is_empty() && self.files_to_refresh(&hard).is_empty();
         if self.refresh && none {
             let problem = "needs soft files: it fetches them again behind the purge".to_owned();
@@ -371,7 +378,7 @@ impl Item {
     }
 }
 
-/// The selector of a URL, and the URL in the spelling of its rule.
+/// Returns the selector of a URL, and the URL in canonical form.
 fn file(rules: &Rules, text: &str) -> Result<(Selector, Url), String> {
     let url = Url::parse(text).map_err(|error| format!("the URL {error}"))?;
     let url = cache_key::canonical_path(&url);
@@ -392,8 +399,8 @@ fn tag(text: &str) -> Result<Selector, String> {
     }
 }
 
-/// `host/path`, with or without a scheme. It covers the path itself and what
-/// lies below it, at `/` boundaries.
+/// Parses `host/path`, with or without a scheme. The prefix matches the path
+/// itself and all paths below it, at `/` boundaries.
 fn prefix(text: &str) -> Result<Selector, String> {
     let text = if text.contains("://") {
         text.to_owned()
@@ -412,7 +419,8 @@ fn prefix(text: &str) -> Result<Selector, String> {
     Ok(Selector::Prefix(format!("{}{path}", url.host)))
 }
 
-/// A host name. A port is read and ignored: a host is one on all its ports.
+/// Parses a host name. A port is ignored: a purge of a host covers all its
+/// ports.
 fn host(text: &str) -> Result<Selector, String> {
     if url::canonical_host(url::host_name(text)).is_none() {
         return Err("must be a host name, such as www.example.com".to_owned());

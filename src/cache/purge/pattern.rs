@@ -1,42 +1,43 @@
-//! The regular expressions that callers of Varnish send, as far as they name a
-//! list of texts: `^/blog/.*`, `((^|,)cat_p_7(,|$))` and alternations of such,
-//! not `.*\.css`.
+//! Parser of the regular expressions that Varnish clients send, if they
+//! describe a list of texts: `^/blog/.*`, `((^|,)cat_p_7(,|$))` and
+//! alternations of these, but not `.*\.css`.
 //!
-//! Nothing is matched here. An expression is expanded into the texts that it
-//! names, each with what may precede and follow it; what cannot be expanded is
-//! an error, never a guess. A dot that no quantifier follows is read as a dot:
-//! plug-ins send addresses and tags unescaped.
+//! Nothing is matched here. An expression is expanded into its list of texts,
+//! each with what may precede and follow it. An expression that cannot be
+//! expanded is an error, never a guess. A dot without a quantifier is read as a
+//! literal dot: plug-ins send URLs and tags unescaped.
 
 use super::order::{ORDER_BYTES_MAX, SELECTORS_MAX};
 
-/// The longest pattern, in bytes: twice what Varnish takes of a field
-/// (`http_req_hdr_len`, 8 KB by default), at which its callers split.
+/// The longest pattern, in bytes: twice the limit of a field in Varnish
+/// (`http_req_hdr_len`, 8 KB by default), at which its clients split.
 pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
 
-/// How deep groups may be nested. Magento's have two levels.
+/// The greatest depth of nested groups. Magento's have two levels.
 const DEPTH_MAX: usize = 8;
 
-/// How often texts are joined for one pattern: 50 times for each of the texts
-/// that it may name. A branch of Magento's, `((^|,)cat_p_7(,|$))`, takes 4; a
-/// join some 20 ns, so all of them 1 ms. Without it, 1,000 branches and `$`
-/// 14,000 times would take 14 million in [`PATTERN_BYTES_MAX`].
+/// The largest number of joins of texts for one pattern: 50 for each of the
+/// texts that it may contain. A branch of Magento's, `((^|,)cat_p_7(,|$))`,
+/// takes 4. A join takes about 20 ns, so all of them 1 ms. Without this limit,
+/// 1,000 branches and `$` 14,000 times would take 14 million joins within
+/// [`PATTERN_BYTES_MAX`].
 pub const JOINS_MAX: usize = 50 * SELECTORS_MAX;
 
-/// One of the texts that a pattern names.
+/// One of the texts in a pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Branch {
-    /// Whether the text must begin what is matched (`^`).
+    /// Whether the text must be at the start (`^`).
     pub anchored: bool,
-    /// The text, without escapes.
+    /// The text, unescaped.
     pub text: String,
-    /// What may follow it.
+    /// What may follow the text.
     pub end: End,
 }
 
 /// What may follow a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// Nothing is said, so anything may.
+    /// Unspecified, so anything.
     #[default]
     Open,
     /// Anything (`.*`).
@@ -52,16 +53,16 @@ pub enum End {
 /// Why a pattern cannot be expanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternError {
-    /// It is of another form.
+    /// Its form is not supported.
     Unknown,
-    /// It names more than [`SELECTORS_MAX`] texts, more than
-    /// [`ORDER_BYTES_MAX`] bytes of them, is longer than
-    /// [`PATTERN_BYTES_MAX`], or takes more than [`JOINS_MAX`] joins.
+    /// It contains more than [`SELECTORS_MAX`] texts, more than
+    /// [`ORDER_BYTES_MAX`] bytes of them, is longer than [`PATTERN_BYTES_MAX`],
+    /// or takes more than [`JOINS_MAX`] joins.
     TooLarge,
 }
 
-/// Groups that stand for a boundary, with the `?` behind them if there must be
-/// one. Sources: Magento 2 (`((^|,)%s(,|$))`), FOSHttpCache
+/// Groups that stand for a boundary after a text, with the `?` behind the group
+/// where it is required. Sources: Magento 2 (`((^|,)%s(,|$))`), FOSHttpCache
 /// (`(%s)(,.+)?$`), Drupal's VCL examples.
 const BOUNDARIES: [(&str, End); 18] = [
     ("(,|$)", End::Closed),
@@ -84,10 +85,10 @@ const BOUNDARIES: [(&str, End); 18] = [
     ("(\\?.*|$)", End::Queries),
 ];
 
-/// The same, before a text.
+/// Groups that stand for a boundary before a text.
 const STARTS: [&str; 6] = ["(^|,)", "(,|^)", "(^|\\s)", "(\\s|^)", "(^| )", "( |^)"];
 
-/// The texts that a pattern names.
+/// Returns the texts in a pattern.
 pub fn expand(pattern: &str) -> Result<Vec<Branch>, PatternError> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(PatternError::TooLarge);
@@ -105,12 +106,12 @@ pub fn expand(pattern: &str) -> Result<Vec<Branch>, PatternError> {
 
 struct Reader<'a> {
     rest: &'a str,
-    /// How many joins were made.
+    /// How many joins were made so far.
     joins: usize,
 }
 
 impl Reader<'_> {
-    /// Takes `text` if the rest begins with it.
+    /// Consumes `text` if the rest begins with it.
     fn takes(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {
             Some(rest) => {
@@ -121,8 +122,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes a text that begins with `(` if the rest begins with it, or with it
-    /// as a group that captures nothing (`(?:`).
+    /// Consumes a text that begins with `(` if the rest begins with it, or with
+    /// the same group in non-capturing form (`(?:`).
     fn takes_group(&mut self, text: &str) -> bool {
         let inner = text.strip_prefix('(').unwrap_or(text);
         let quiet = self.rest.strip_prefix("(?:");
@@ -135,7 +136,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `a|b|c`, up to a `)` or the end.
+    /// Parses `a|b|c`, up to a `)` or the end.
     fn alternatives(&mut self, depth: usize) -> Result<Vec<Branch>, PatternError> {
         if depth > DEPTH_MAX {
             return Err(PatternError::Unknown);
@@ -150,7 +151,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What stands one behind the other, up to a `|`, a `)` or the end.
+    /// Parses a sequence of elements, up to a `|`, a `)` or the end.
     fn sequence(&mut self, depth: usize) -> Result<Vec<Branch>, PatternError> {
         let mut left = vec![Branch::default()];
         while !self.rest.is_empty() && !self.rest.starts_with(['|', ')']) {
@@ -193,7 +194,7 @@ impl Reader<'_> {
             let closed = self.takes(")") && !self.rest.starts_with(['*', '+', '?', '{']);
             return closed.then_some(group).ok_or(PatternError::Unknown);
         }
-        // Some write a glob: `/blog/*`.
+        // Some clients send a glob: `/blog/*`.
         if self.takes("*") {
             return end(End::Rest);
         }
@@ -204,7 +205,7 @@ impl Reader<'_> {
         self.literal()
     }
 
-    /// Characters up to the next that means something else.
+    /// Parses characters up to the next one with a special meaning.
     fn literal(&mut self) -> Result<Vec<Branch>, PatternError> {
         let mut text = String::new();
         loop {
@@ -220,7 +221,8 @@ impl Reader<'_> {
                 Some('[' | ']' | '{' | '}' | '+' | '?') => return Err(PatternError::Unknown),
                 Some(char) => char,
             };
-            // A quantifier behind it; only `/*` is known, as a glob.
+            // A quantifier after the character. Only `/*` is supported, as a
+            // glob.
             match chars.as_str().chars().next() {
                 Some('?' | '+' | '{') => return Err(PatternError::Unknown),
                 Some('*') if char != '/' => return Err(PatternError::Unknown),
@@ -239,7 +241,7 @@ impl Reader<'_> {
     }
 }
 
-/// Each of `left` with each of `right` behind it.
+/// Returns each of `left` joined with each of `right`.
 fn product(left: Vec<Branch>, right: &[Branch]) -> Result<Vec<Branch>, PatternError> {
     if let [one] = right {
         let joined: Result<Vec<Branch>, _> = left.into_iter().map(|a| join(a, one)).collect();
@@ -273,7 +275,7 @@ fn check_size(branches: &[Branch]) -> Result<(), PatternError> {
     }
 }
 
-/// `a` followed by `b`.
+/// Returns `a` followed by `b`.
 fn join(mut a: Branch, b: &Branch) -> Result<Branch, PatternError> {
     let a_is_empty = a.text.is_empty() && a.end == End::Open;
     let only_ends = b.text.is_empty() && !b.anchored;
@@ -285,7 +287,7 @@ fn join(mut a: Branch, b: &Branch) -> Result<Branch, PatternError> {
             a.end = b.end;
             Ok(a)
         }
-        // Whatever ends here or goes on may end here.
+        // What ends or continues here may also end here.
         (_, End::Open | End::Closed) if only_ends => Ok(a),
         _ => Err(PatternError::Unknown),
     }

@@ -1,10 +1,10 @@
-//! What the key of an order permits.
+//! What a key may purge.
 
 use super::selector::Selector;
 use crate::cache::config::keys::Permit;
 
 impl Permit {
-    /// Whether an order may name this.
+    /// Whether an order of this key may name the selector.
     pub fn allows(&self, selector: &Selector) -> bool {
         match self {
             Self::Anything => true,

@@ -1,9 +1,9 @@
-//! Purge calls in the words of other caches: Varnish's `PURGE`, Fastly's and
-//! Cloudflare's calls. A rule turns each on; where none does, these requests
-//! go to the origin like any other.
+//! Purge calls in the dialects of other caches: Varnish's `PURGE`, and the
+//! purge APIs of Fastly and Cloudflare. A rule enables each dialect; without
+//! it, these requests go to the origin like any other.
 //!
-//! Sources: Fastly, "Purge API"; Cloudflare, "Purge Cached Content"; and what
-//! their public clients send.
+//! Sources: Fastly, "Purge API"; Cloudflare, "Purge Cached Content"; and the
+//! requests of their public clients.
 
 use super::order::{self, NotOrder, ParsedPurge, PurgeKind};
 use super::varnish;
@@ -16,43 +16,44 @@ use crate::http::url::{Url, decoded};
 use crate::json_object;
 use serde::Deserialize;
 
-/// A call in a dialect.
+/// A purge call in a dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PurgeCall {
     /// The dialect.
     pub dialect: Dialect,
-    /// What is called for.
+    /// The requested action.
     pub action: Action,
 }
 
-/// What a call is for.
+/// The action of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// To purge the URL that the request names.
+    /// Purge the URL of the request.
     Url(String),
-    /// To purge what URL and fields say in Varnish's words (`cache::purge::varnish`).
+    /// Purge what URL and fields mean in Varnish's dialect
+    /// (`cache::purge::varnish`).
     Varnish {
         /// Whether the method is `BAN`.
         ban: bool,
-        /// The URL that the request names.
+        /// The URL of the request.
         url: Url,
     },
-    /// To purge one tag, named in the path.
+    /// Purge one tag, given in the path.
     Tag(String),
-    /// To purge tags, named in a field or in the body.
+    /// Purge the tags given in a field, or in the body if `None`.
     Tags(Option<String>),
-    /// To purge everything.
+    /// Purge everything.
     Everything,
-    /// To do what the body says, which is an order.
+    /// Execute the body, which is an order.
     Order,
-    /// To tell the zone of this name: clients ask before they purge.
+    /// Return the zone of this name: clients query it before they purge.
     Zone(String),
-    /// To tell whether the token is good.
+    /// Verify the token.
     Verify,
 }
 
-/// The call that a request makes under its rule, if it is one. `url` is the
-/// request's in canonical form.
+/// Returns the purge call that a request makes under its rule, if any. `url` is
+/// the canonical form of the request's URL.
 pub fn call(rule: &Rule, request: &RequestHead, url: &Url) -> Option<PurgeCall> {
     let speaks = |dialect: &Dialect| rule.purge_dialects.contains(dialect);
     let (method, path, fields) = (request.method.name(), url.path.as_str(), &request.fields);
@@ -127,7 +128,7 @@ fn cloudflare(method: &str, url: &Url) -> Option<Action> {
             }))
         }
         ("GET", "user", "tokens/verify") => Some(Action::Verify),
-        // Older clients say DELETE.
+        // Older clients send DELETE.
         ("POST" | "DELETE", "zones", rest) => {
             let zone = rest.strip_suffix("/purge_cache")?;
             (!zone.is_empty() && !zone.contains('/')).then_some(Action::Order)
@@ -137,7 +138,7 @@ fn cloudflare(method: &str, url: &Url) -> Option<Action> {
 }
 
 impl PurgeCall {
-    /// The order that the call comes to.
+    /// Returns the order that the call stands for.
     pub fn draft(
         &self,
         rules: &Rules,
@@ -177,7 +178,7 @@ fn split_tags(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Fastly's body.
+/// Fastly's JSON body.
 #[derive(Deserialize)]
 #[serde(remote = "Self")]
 struct FastlyBody {

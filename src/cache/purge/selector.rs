@@ -1,8 +1,8 @@
-//! What a purge names, and by which names an answer can be reached.
+//! Selectors of purges, and the selectors that match a response.
 //!
-//! A name becomes a mark of 64 bits. An order leaves its marks in the ledger;
-//! an entry carries the marks of all its names from the moment it is made, so
-//! that looking them up on a hit takes no digest and no URL.
+//! A selector is stored as a mark of 64 bits. The ledger stores the marks of
+//! orders. An entry stores the marks of all its selectors from its creation, so
+//! that a hit computes no digest and parses no URL.
 
 use super::groups;
 use crate::cache::config::rule::Rule;
@@ -11,36 +11,35 @@ use crate::http::url::Url;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// What a purge names. The host is lower-case and the URL canonical; schemes
-/// do not count, so that a purge of a page reaches it over http and https.
+/// A selector of a purge. The host is lower-case and the URL canonical. Schemes
+/// are ignored, so that a purge of a page matches it over http and https.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Selector {
     /// One URL with all its variants: `host/path?query`.
     Url(String),
-    /// A path with all its queries: `host/path`. It stands for a URL where the
-    /// origin says which parameters matter, and for `X-Purge-Method: default`
-    /// of Varnish's callers; no list of an order names it.
+    /// A path with all its queries: `host/path`. It replaces the URL where the
+    /// origin selects the query parameters that matter, and for
+    /// `X-Purge-Method: default` of Varnish clients. Orders cannot list it.
     Path(String),
-    /// A surrogate key.
+    /// A cache tag (surrogate key).
     Tag(String),
     /// A cache group of an origin (RFC 9875).
     Group {
         /// Scheme and host.
         origin: String,
-        /// Its name there.
+        /// Name of the group.
         group: String,
     },
-    /// Every path that is this or lies below it: `host/path`, no slash at the
-    /// end.
+    /// A path and all paths below it: `host/path`, without a slash at the end.
     Prefix(String),
-    /// Every page of a host, on all its ports: a reader may ask for any of
-    /// those, and a purge of the host must reach what is stored then.
+    /// All pages of a host, on all its ports: a reader may request any port,
+    /// and a purge of the host must match those entries.
     Host(String),
     /// Everything.
     Everything,
 }
 
-/// The selector of everything, as text.
+/// The text of the selector of everything.
 pub const EVERYTHING: &str = "everything";
 
 impl fmt::Display for Selector {
@@ -58,16 +57,16 @@ impl fmt::Display for Selector {
 }
 
 impl Selector {
-    /// 64 bits that stand for it in ledger, index and entries. A collision
-    /// costs a needless fetch.
+    /// Returns the 64 bits that represent it in ledger, index and entries. A
+    /// collision causes an unnecessary fetch.
     pub fn mark(&self) -> u64 {
         mark_of(&self.to_string())
     }
 }
 
-/// The mark of a selector's text: the start of its SHA-256, because anybody
-/// can make marks of URLs (by writes), and must not hit upon the mark of
-/// something else.
+/// Returns the mark of a selector's text: the first 64 bits of its SHA-256. The
+/// digest is cryptographic because any client can create marks of URLs (by
+/// writes), and must not be able to match the mark of something else.
 pub fn mark_of(text: &str) -> u64 {
     Sha256::digest(text.as_bytes())
         .iter()
@@ -75,11 +74,11 @@ pub fn mark_of(text: &str) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// How many `/` of a path are looked at for prefixes. A prefix order may not
-/// be deeper.
+/// How many `/` of a path are considered for prefixes. A deeper prefix in an
+/// order is an error.
 pub const PREFIX_DEPTH_MAX: usize = 32;
 
-/// `host/path?query` of a canonical URL.
+/// Returns `host/path?query` of a canonical URL.
 pub fn url_text(url: &Url) -> String {
     let text = format!("{}{}", url.host, url.path);
     match &url.query {
@@ -88,17 +87,17 @@ pub fn url_text(url: &Url) -> String {
     }
 }
 
-/// The selector of a canonical URL under its rule.
+/// Returns the selector of a canonical URL under its rule.
 pub fn url_selector(url: Url, rule: &Rule) -> Selector {
     if rule.no_vary_search {
-        // An entry may have been stored under fewer parameters: all of the
-        // path is too much, but never too little.
+        // An entry may have been stored under fewer parameters. The whole path
+        // purges too much, but never too little.
         return Selector::Path(format!("{}{}", url.host, url.path));
     }
     Selector::Url(url_text(&cache_key::canonical_query(url, rule)))
 }
 
-/// The marks of every name by which an answer can be purged, but for
+/// Returns the marks of all selectors that match a response, except
 /// "everything", which is the floor.
 pub fn marks(url: &Url, tags: &[String], groups: &[String]) -> Vec<u64> {
     let Url { host, path, .. } = url;

@@ -1,65 +1,68 @@
-//! Writes of which this isolate knows that the origin has done them, and the
-//! ledger does not yet.
+//! Unconfirmed writes: the origin has executed them, and the ledger has not yet
+//! assigned them a sequence number.
 //!
-//! Purges are ordered by the ledger's numbers, and such a write has none. So
-//! it kills all that it names, whatever number that has seen, until the ledger
-//! has given it one that the index knows. Exempt is what this isolate itself
-//! has fetched since: by one clock, so its times can be compared.
+//! Purges are ordered by sequence numbers, and such a write has none. So it
+//! purges all entries that match its selectors, whatever number they have seen,
+//! until the ledger has assigned a number that the index covers. Excepted are
+//! responses that this isolate itself has fetched since then: their times are
+//! of the same clock and can be compared.
 
 use super::selector::mark_of;
 use super::write_rate::{GATHER_MS_MAX, InvalidationNames};
 use std::collections::HashMap;
 
-/// How many writes wait for the ledger, or gatherings of a host's.
+/// The largest number of writes, or batches of a host's writes, that wait for
+/// the ledger.
 pub const WRITES_MAX: usize = 1_000;
 
-/// How many bytes they take, about: of an isolate's 128 MB. One may have 100
-/// names of 8 KiB.
+/// The approximate limit of their size in bytes, of an isolate's 128 MB. One
+/// write may have 100 selectors of 8 KiB.
 pub const BYTES_MAX: usize = 4_000_000;
 
-/// What a name or a mark takes beside its text.
+/// Size of a selector or a mark in bytes, without its text.
 const NAME_BYTES: usize = 100;
 
-/// How many answers fetched since are remembered; beyond it all are forgotten,
-/// which costs a fetch each.
+/// The largest number of refetched responses that are remembered. Above it all
+/// are dropped, at the cost of one fetch each.
 pub const REFETCHED_MAX: usize = 1000;
 
-/// How long a write waits for the ledger. What it names has seldom a longer
-/// lifetime, and an order that the ledger never takes must not be sent for
-/// ever.
+/// How long a write waits for the ledger, in milliseconds. Few responses that
+/// it purges have a longer lifetime, and an order that the ledger never accepts
+/// must not be sent forever.
 pub const WRITE_MS_MAX: u64 = 3_600_000;
 
-/// What must be known of an entry to compare it with writes.
+/// The data of an entry that is compared with writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Fetched<'a> {
-    /// Its key.
+    /// Its cache key.
     pub key: &'a str,
-    /// The marks of its names (`selector::marks`).
+    /// The marks of its selectors (`selector::marks`).
     pub marks: &'a [u64],
-    /// When its head came, in milliseconds since 1970.
+    /// When its head arrived, in milliseconds since 1970.
     pub received_ms: u64,
-    /// How many milliseconds that took.
+    /// The duration of its fetch until then, in milliseconds.
     pub cost_ms: u64,
 }
 
-/// A write that the ledger has not confirmed, or several of a host together.
+/// A write that the ledger has not confirmed, or a batch of writes to one host.
 #[derive(Clone, Debug)]
 pub struct Write {
     /// Its number in this isolate.
     pub id: u64,
     /// The host name of its request.
     pub site: String,
-    /// What the ledger is to be told.
+    /// The selectors to send to the ledger.
     pub names: InvalidationNames,
-    /// Whether more may join it.
+    /// Whether further writes may join the batch.
     gathers: bool,
-    /// When it is to be sent.
+    /// When it is to be sent, in milliseconds since 1970.
     due_ms: u64,
     at_ms: u64,
 }
 
 impl Write {
-    /// One that lies far ahead is another clock's.
+    /// Whether it is to be sent. A time far ahead means that the clock was set
+    /// back.
     fn is_due(&self, now_ms: u64) -> bool {
         self.due_ms <= now_ms || self.due_ms > now_ms.saturating_add(GATHER_MS_MAX)
     }
@@ -70,7 +73,7 @@ impl Write {
     }
 }
 
-/// What is known of a mark that unconfirmed writes name.
+/// The unconfirmed writes that purge a mark.
 #[derive(Clone, Copy, Debug)]
 struct Named {
     writes: usize,
@@ -84,42 +87,42 @@ pub struct UnconfirmedWrites {
     marks: HashMap<u64, Named>,
     last_id: u64,
     lost: usize,
-    /// When answers were asked for that this isolate has fetched meanwhile, by
-    /// [`name_of`].
+    /// The times of requests by which this isolate refetched responses
+    /// meanwhile, by [`name_of`].
     refetched: HashMap<u64, u64>,
 }
 
 impl UnconfirmedWrites {
-    /// Whether there is none.
+    /// Whether there are no writes.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
-    /// How many there are.
+    /// How many writes there are.
     pub fn len(&self) -> usize {
         self.writes.len()
     }
 
-    /// Whether there is one to be sent.
+    /// Whether a write is to be sent now.
     pub fn is_due(&self, now_ms: u64) -> bool {
         self.writes.iter().any(|write| write.is_due(now_ms))
     }
 
-    /// How many were given up since this was last asked.
+    /// Returns how many were given up since the last call.
     pub fn lost(&mut self) -> usize {
         std::mem::take(&mut self.lost)
     }
 
-    /// Adds one that the origin has done by now, and returns its number. It
-    /// takes the place of an earlier one that names the same. If there are too
-    /// many, the oldest of the site that has the most gives way.
+    /// Adds a write that the origin has executed, and returns its number. It
+    /// replaces an earlier one with the same selectors. Above the limits, the
+    /// oldest write of the site that uses most is dropped.
     pub fn add(&mut self, site: &str, names: InvalidationNames, now_ms: u64) -> u64 {
         self.remove(|write| write.site == site && write.names == names && !write.gathers);
         self.push(site, names, false, now_ms, now_ms)
     }
 
-    /// Adds one that goes with others of its site, in so many milliseconds at
-    /// most. Whether it is the first of them.
+    /// Adds a write to the batch of its site, which is sent within `pause_ms`.
+    /// Returns whether it is the first of the batch.
     pub fn gather(
         &mut self,
         site: &str,
@@ -136,7 +139,7 @@ impl UnconfirmedWrites {
             self.push(site, gathered, true, due_ms, now_ms);
             return true;
         };
-        // Those that are new, or were written to again, are dead from now on.
+        // Marks that are new, or were written to again, are purged as of now.
         let again = names.marks();
         let before = write.names.marks();
         write.names.gather(names);
@@ -185,8 +188,8 @@ impl UnconfirmedWrites {
                 *of_site = of_site.saturating_add(write.bytes());
             }
             let most = bytes.values().max().copied();
-            let greedy = |write: &&Write| bytes.get(write.site.as_str()).copied() == most;
-            let Some(id) = self.writes.iter().find(greedy).map(|write| write.id) else {
+            let is_of_largest = |write: &&Write| bytes.get(write.site.as_str()).copied() == most;
+            let Some(id) = self.writes.iter().find(is_of_largest).map(|write| write.id) else {
                 return;
             };
             self.lost = self
@@ -195,7 +198,7 @@ impl UnconfirmedWrites {
         }
     }
 
-    /// How many it has removed.
+    /// Removes writes. Returns how many.
     fn remove(&mut self, goes: impl Fn(&Write) -> bool) -> usize {
         let before = self.writes.len();
         let marks = &mut self.marks;
@@ -214,8 +217,8 @@ impl UnconfirmedWrites {
         before.saturating_sub(self.writes.len())
     }
 
-    /// The one to be sent next; no other joins it from then on. Those that have
-    /// waited too long are given up.
+    /// Returns the write to be sent next; none can join it any more. Drops
+    /// writes that have waited too long.
     pub fn next(&mut self, now_ms: u64) -> Option<Write> {
         let given_up = self.remove(|write| now_ms.saturating_sub(write.at_ms) >= WRITE_MS_MAX);
         self.lost = self.lost.saturating_add(given_up);
@@ -225,7 +228,8 @@ impl UnconfirmedWrites {
         Some(next.clone())
     }
 
-    /// This one is being sent: nobody else does until then.
+    /// Records that this write is being sent, so that it is not sent again
+    /// before `due_ms`.
     pub fn leave_until(&mut self, id: u64, due_ms: u64) {
         let mut writes = self.writes.iter_mut();
         if let Some(write) = writes.find(|write| write.id == id) {
@@ -233,7 +237,7 @@ impl UnconfirmedWrites {
         }
     }
 
-    /// The ledger did not take this one: the others come first.
+    /// Moves a write to the end, because the ledger did not accept it.
     pub fn defer(&mut self, id: u64) {
         if let Some(at) = self.writes.iter().position(|write| write.id == id) {
             let mut write = self.writes.remove(at);
@@ -242,7 +246,8 @@ impl UnconfirmedWrites {
         }
     }
 
-    /// The ledger has given this one a number, which the index knows.
+    /// Removes a write: the ledger has assigned its number, and the index
+    /// covers it.
     pub fn confirm(&mut self, id: u64) {
         self.remove(|write| write.id == id);
         self.forget_if_empty();
@@ -254,7 +259,7 @@ impl UnconfirmedWrites {
         }
     }
 
-    /// Notes that this isolate has fetched an answer.
+    /// Records that this isolate has fetched a response.
     pub fn fetched(&mut self, entry: Fetched<'_>) {
         if self.named_ms(entry).is_none() {
             return;
@@ -266,7 +271,7 @@ impl UnconfirmedWrites {
         self.refetched.insert(name_of(entry), asked_ms);
     }
 
-    /// Whether an entry may be from before one of these writes.
+    /// Whether an entry may be older than one of these writes.
     pub fn kill(&self, entry: Fetched<'_>) -> bool {
         let Some(last_ms) = self.named_ms(entry) else {
             return false;
@@ -275,9 +280,9 @@ impl UnconfirmedWrites {
         asked_ms.is_none_or(|asked_ms| *asked_ms <= last_ms)
     }
 
-    /// When a write last named an entry.
+    /// Returns the time of the last write that matches an entry.
     fn named_ms(&self, entry: Fetched<'_>) -> Option<u64> {
-        // The usual case: there is none.
+        // The usual case: there are no writes.
         if self.marks.is_empty() {
             return None;
         }
@@ -286,7 +291,7 @@ impl UnconfirmedWrites {
     }
 }
 
-/// Notes that `writes` more name a mark.
+/// Adds `writes` to the count of a mark.
 fn note(marks: &mut HashMap<u64, Named>, mark: u64, writes: usize, now_ms: u64) {
     let named = marks.entry(mark).or_insert(Named {
         writes: 0,
@@ -296,8 +301,8 @@ fn note(marks: &mut HashMap<u64, Named>, mark: u64, writes: usize, now_ms: u64) 
     named.last_ms = named.last_ms.max(now_ms);
 }
 
-/// 64 bits that stand for an entry. Of another one with this key, the head came
-/// in another millisecond, or took another time.
+/// Returns 64 bits that identify an entry. Another entry with this key has
+/// another arrival time or duration.
 fn name_of(entry: Fetched<'_>) -> u64 {
     let (key, received_ms, cost_ms) = (entry.key, entry.received_ms, entry.cost_ms);
     mark_of(&format!("{received_ms} {cost_ms} {key}"))

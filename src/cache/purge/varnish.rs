@@ -1,21 +1,21 @@
-//! What a `PURGE` or `BAN` of a client of Varnish means, in our selectors.
+//! Translates a `PURGE` or `BAN` of a Varnish client into selectors.
 //!
-//! Varnish itself has no such protocol: each site's VCL makes its own, and
-//! plug-ins agree on a handful of fields. A call is taken for what these say
-//! where selectors reach all that is meant (exactly, or more); otherwise it is
-//! refused with what to do instead. A receipt for a URL that nobody has, such
-//! as `/.*`, would be a lie.
+//! Varnish itself defines no such protocol: each site's VCL implements its own,
+//! and plug-ins share a small set of fields. A call is accepted if selectors
+//! can cover all that it means (exactly, or more). Otherwise it is refused,
+//! with advice. Accepting it as a literal URL that no page has, such as `/.*`,
+//! would give a false receipt.
 //!
 //! Sources, as of 2026: Varnish, "Purging and banning" (`PURGE`, `BAN`);
 //! WordPress, "Proxy Cache Purge" and "WP Rocket" (`X-Purge-Method`), "Varnish
 //! Caching" (`X-VC-Purge-Method`, `X-VC-Purge-Host`, `X-VC-Purge-Key`);
 //! o2switch (`X-Purge-Regex`); Drupal, "Purge", "Varnish purger" (`BAN` with
 //! `Cache-Tags`, `X-Cache-Tags` or `Purge-Cache-Tags`); FOSHttpCache, "Proxy
-//! clients" (`X-Host`, `X-Url`, `X-Content-Type`, `X-Cache-Tags`,
-//! `xkey-purge`, `xkey-softpurge`); Magento 2 (`X-Magento-Tags-Pattern`);
-//! Shopware (`xkey`); Ibexa (`key`, `X-Location-Id`, `X-Invalidate-Token`);
-//! TYPO3, "varnish" (`Varnish-Ban-…`); Laravel, "Acetone" (`X-Ban-Url`); Plone
-//! and Wagtail (`PURGE` without fields).
+//! clients" (`X-Host`, `X-Url`, `X-Content-Type`, `X-Cache-Tags`, `xkey-purge`,
+//! `xkey-softpurge`); Magento 2 (`X-Magento-Tags-Pattern`); Shopware (`xkey`);
+//! Ibexa (`key`, `X-Location-Id`, `X-Invalidate-Token`); TYPO3, "varnish"
+//! (`Varnish-Ban-…`); Laravel, "Acetone" (`X-Ban-Url`); Plone and Wagtail
+//! (`PURGE` without fields).
 
 use super::order::{NotOrder, ParsedPurge, PurgeKind, SELECTORS_MAX};
 use super::pattern::{Branch, End, PatternError, expand};
@@ -23,10 +23,10 @@ use crate::cache::config::rules::Rules;
 use crate::http::fields::Fields;
 use crate::http::url::{Url, canonical_host, host_name};
 
-/// The fields by which a call says that its URL is a pattern, or is not.
+/// Fields that state whether the call's URL is a pattern.
 const METHODS: [&str; 2] = ["x-purge-method", "x-vc-purge-method"];
 
-/// Fields with tags between blanks or commas.
+/// Fields with tags, separated by blanks or commas.
 const TAG_LISTS: [&str; 6] = [
     "xkey-purge",
     "xkey-softpurge",
@@ -36,10 +36,10 @@ const TAG_LISTS: [&str; 6] = [
     "cache-tag",
 ];
 
-/// The one of [`TAG_LISTS`] whose tags become stale only.
+/// The one of [`TAG_LISTS`] whose tags are purged softly.
 const SOFT: &str = "xkey-softpurge";
 
-/// Fields with a regular expression for the tags of an answer.
+/// Fields with a regular expression for the tags of a response.
 const TAG_PATTERNS: [&str; 5] = [
     "cache-tags",
     "x-cache-tags",
@@ -51,13 +51,14 @@ const TAG_PATTERNS: [&str; 5] = [
 /// Fields with a regular expression for URLs.
 const URL_PATTERNS: [&str; 3] = ["x-url", "x-ban-url", "x-purge-url"];
 
-/// o2switch: what follows the path of the call, or a path of its own.
+/// o2switch: a pattern that is appended to the path of the call, or a whole
+/// path.
 const PURGE_REGEX: &str = "x-purge-regex";
 
 /// Fields with a regular expression for hosts.
 const HOST_PATTERNS: [&str; 4] = ["x-host", "x-ban-host", "x-purge-host", "x-vc-purge-host"];
 
-/// Fields that say what is to go by what answers here do not have.
+/// Fields that select responses by properties that Edgekeep does not store.
 const UNKNOWN: [&str; 8] = [
     "x-location-id",
     "x-purge-domain",
@@ -86,8 +87,8 @@ pub fn is_method(method: &str) -> bool {
     matches!(method, "PURGE" | "BAN")
 }
 
-/// The fields of a call that change what it means, as lines `name: value` in
-/// a fixed order. A signature must cover them (`flow::purge::authenticate`).
+/// Returns the fields that change the meaning of a call, as lines `name: value`
+/// in a fixed order. A signature must cover them (`flow::purge::authenticate`).
 pub fn lines(fields: &Fields) -> String {
     let lists = [
         METHODS.as_slice(),
@@ -104,14 +105,14 @@ pub fn lines(fields: &Fields) -> String {
     })
 }
 
-/// The token that a plug-in of WordPress ("Varnish Caching") or FOSHttpCache
-/// sends, from a field of its own.
+/// Returns the token that a plug-in of WordPress ("Varnish Caching") or
+/// FOSHttpCache sends in a field of its own.
 pub fn token(fields: &Fields) -> Option<&str> {
     let own = ["x-vc-purge-key", "x-invalidate-token"];
     own.into_iter().find_map(|name| fields.get(name))
 }
 
-/// What the words of the fields say of the call's own URL.
+/// How the fields say that the call's own URL is to be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
     None,
@@ -121,17 +122,17 @@ enum Word {
     Default,
 }
 
-/// What is wrong with a call: the field, and what to do.
+/// An error in a call: the field, and advice.
 struct Wrong(&'static str, &'static str);
 
-/// The hosts that a call is about.
+/// The hosts that a call purges.
 enum Hosts {
     All,
     These(Vec<String>),
 }
 
-/// Adds what a call means to the draft. `ban`: its method is `BAN`. An error
-/// if it names too much for one order.
+/// Adds the selectors of a call to the draft. `ban`: its method is `BAN`.
+/// Returns an error if it has too many for one order.
 pub fn read(
     draft: &mut ParsedPurge,
     rules: &Rules,
@@ -164,7 +165,7 @@ fn wrong(field: &'static str, hint: &'static str) -> Failure {
     Failure::Wrong(Wrong(field, hint))
 }
 
-/// The branches of a pattern in a field.
+/// Expands the pattern in a field.
 fn branches(field: &'static str, value: &str, hint: &'static str) -> Result<Vec<Branch>, Failure> {
     expand(value.trim()).map_err(|error| match error {
         PatternError::Unknown => wrong(field, hint),
@@ -188,8 +189,8 @@ impl Call<'_> {
         let named_lists = self.tag_lists(draft);
         let named_patterns = self.tag_patterns(draft)?;
         if named_lists || named_patterns {
-            // A URL or host beside them would narrow it: all of the tags is
-            // more.
+            // A URL or host beside the tags would narrow the purge. Purging all
+            // of the tags covers more.
             return Ok(());
         }
         let hosts = self.hosts()?;
@@ -275,7 +276,7 @@ impl Call<'_> {
         Ok(Hosts::These(vec![self.url.host.clone()]))
     }
 
-    /// The patterns of URLs that the call's fields name, and in which.
+    /// Returns the URL patterns in the call's fields, and the field's name.
     fn url_patterns(&self) -> Result<Option<(&'static str, Vec<Branch>)>, Failure> {
         for field in URL_PATTERNS {
             if let Some(value) = self.fields.joined(field) {
@@ -329,7 +330,7 @@ impl Call<'_> {
         }
         let end = match word {
             Word::Default => End::Queries,
-            // A ban is for all that begins like this, in most VCL.
+            // In most VCL, a ban covers all URLs that begin with this one.
             Word::None if self.ban => End::Below,
             _ => End::Closed,
         };
@@ -394,14 +395,14 @@ impl Call<'_> {
     }
 }
 
-/// Whether a path could be read as an alternation, where it may as well be a
-/// page's own address: `/wiki/A/|/*`. A `(.*)` at the end names nothing else.
+/// Whether a path that looks like an alternation may as well be the literal
+/// path of a page: `/wiki/A/|/*`. A `(.*)` at the end does not count.
 fn has_alternation(path: &str) -> bool {
     let start = path.strip_suffix("(.*)").unwrap_or(path);
     start.contains(['|', '(']) || start.to_ascii_uppercase().contains("%7C")
 }
 
-/// A path as the pattern that names it alone.
+/// Returns the pattern that matches exactly this path.
 fn escaped(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len());
     for char in path.chars() {
@@ -413,14 +414,14 @@ fn escaped(path: &str) -> String {
     pattern
 }
 
-/// Whether a text is a host, perhaps with a port, and nothing else: of
-/// `b.test#` the path that comes behind it would be a fragment.
+/// Whether a text is a host, with or without a port, and nothing else: after
+/// `b.test#`, the path would become a fragment.
 fn is_host(text: &str) -> bool {
     let url = Url::parse(&format!("http://{text}/"));
     url.is_ok() && canonical_host(host_name(text)).is_some()
 }
 
-/// Which selector a pattern of URLs comes to.
+/// The kind of selector for a URL pattern.
 #[derive(Clone, Copy)]
 enum Reach {
     Url,
@@ -428,9 +429,9 @@ enum Reach {
     Prefix,
 }
 
-/// The selector that reaches all that a pattern means. A path that no `^`
-/// precedes begins at the root all the same: nobody means `/a/blog/` by
-/// `/blog/.*`.
+/// Returns the kind of selector that covers all that a pattern means. A path
+/// without `^` begins at the root, too: `/blog/.*` is not meant to match
+/// `/a/blog/`.
 fn reach(pattern: &Branch) -> Option<Reach> {
     let text = pattern.text.as_str();
     let has_query = text.contains('?');
@@ -438,7 +439,7 @@ fn reach(pattern: &Branch) -> Option<Reach> {
         End::Open | End::Rest if text.is_empty() => Some(Reach::Prefix),
         _ if !text.starts_with('/') => None,
         End::Closed => pattern.anchored.then_some(Reach::Url),
-        // More than the query that it names.
+        // This covers more than the query in the pattern.
         End::Open | End::Rest | End::Queries if has_query => Some(Reach::Path),
         End::Queries => Some(Reach::Path),
         End::Below if !has_query => Some(Reach::Prefix),

@@ -1,36 +1,36 @@
-//! What purges widen to, where there are too many of them to be kept one by
-//! one: all that a key may purge, or a share of all hosts.
+//! Wide purges: what marks widen to when there are too many to keep each of
+//! them. A wide purge covers all that a key may purge, or one bucket of hosts.
 //!
-//! An entry carries no marks of these: the index (`cache::purge::index`) compares them
-//! with the entry's host and tags, and only if the entry is older than they
-//! are. So a key's patterns may change at any time, and reach what was stored
-//! before.
+//! Entries have no marks of wide purges. The index (`cache::purge::index`)
+//! matches them with the entry's host and tags, only if the entry is older than
+//! the purge. So a key's patterns may change at any time, and match what was
+//! stored before.
 
 use super::selector::Selector;
 use crate::cache::matching::key_scope::KeyScope;
 use crate::http::url;
 use std::fmt;
 
-/// One of [`BUCKETS`] shares of all hosts. Its text is `bucket:17`.
+/// One of [`BUCKETS`] disjoint sets of hosts. Its text is `bucket:17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HostBucket(u16);
 
-/// How many buckets there are: 1,024 marks of 20 bytes at most, and a purge of
-/// one reaches a thousandth of all hosts.
+/// The number of buckets. They take 1,024 marks of 20 bytes at most, and a
+/// purge of one matches a thousandth of all hosts.
 pub const BUCKETS: u16 = 1024;
 
-/// How the text of a bucket begins.
+/// Prefix of a bucket's text.
 pub const BUCKET: &str = "bucket:";
 
 impl HostBucket {
-    /// The bucket that a host falls into, on all its ports.
+    /// Returns the bucket of a host, for all its ports.
     pub fn of_host(host: &str) -> Self {
         let mark = Selector::Host(url::host_name(host).to_owned()).mark();
-        // Of 64 bits the upper ten, which a u16 holds.
+        // The upper ten of 64 bits, which fit into a u16.
         Self(u16::try_from(mark >> (64 - BUCKETS.ilog2())).unwrap_or_default())
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     pub fn read(text: &str) -> Option<Self> {
         let number = text.strip_prefix(BUCKET)?.parse().ok()?;
         (number < BUCKETS).then_some(Self(number))
@@ -43,7 +43,7 @@ impl fmt::Display for HostBucket {
     }
 }
 
-/// What is purged beyond marks.
+/// A purge that has no mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wide {
     /// All that a key may purge.
@@ -53,7 +53,7 @@ pub enum Wide {
 }
 
 impl Wide {
-    /// Reads the text form of one of them.
+    /// Parses the text form.
     pub fn read(text: &str) -> Option<Self> {
         let bucket = HostBucket::read(text).map(Self::Bucket);
         bucket.or_else(|| KeyScope::read(text).map(Self::Scope))

@@ -1,61 +1,68 @@
-//! How often an isolate asks the ledger to invalidate what writes have changed.
+//! Rate limit of an isolate's orders for writes: how often it sends
+//! invalidations to the ledger.
 //!
-//! Anybody may send writes. Each asks the ledger at once as long as its host
-//! and the isolate have tokens; beyond that the names of a while go together
-//! (`cache::purge::unconfirmed_writes`), and of many names only the host is left. So the
-//! ledger, which takes about a thousand questions a second for all isolates,
-//! cannot be kept from its other work by clients, and nothing is forgotten.
+//! Any client may send writes. Each one is sent to the ledger at once as long
+//! as its host and the isolate have tokens. Beyond that, the selectors of a
+//! while are sent as a batch (`cache::purge::unconfirmed_writes`), and of many
+//! selectors only the host is kept. The ledger handles about a thousand
+//! requests a second for all isolates. So clients cannot keep it from its other
+//! work, and the limit drops no write.
 
 use super::selector::mark_of;
 use std::collections::HashMap;
 
-/// How many writes of a host may ask at once: as many as a busy page has
-/// comments in a burst.
+/// Burst of one host: how many writes may be sent at once, as many as a busy
+/// page receives comments in a burst.
 pub const WRITES_BURST: u64 = 50;
 
-/// How many more may ask each second.
+/// Rate of one host, in writes a second.
 pub const WRITES_PER_SECOND: u64 = 5;
 
-/// How many writes of all hosts may ask at once: in a zone with a wildcard in
-/// its DNS a client has as many hosts as it likes.
+/// Burst of the isolate, for all hosts: with a wildcard in the zone's DNS, a
+/// client can use any number of hosts.
 pub const ISOLATE_BURST: u64 = 200;
 
-/// How many more may ask each second: 40 isolates ask 800 times.
+/// Rate of the isolate, in writes a second: 40 isolates send 800.
 pub const ISOLATE_PER_SECOND: u64 = 20;
 
-/// How many names of a gathering go together; of more, the host is left beside
-/// these: a soft purge of it.
+/// The largest number of selectors in a batch. If there are more, a soft purge
+/// of the host is added to these.
 pub const GATHERED_MAX: usize = 20;
 
-/// How many names one write has that asks at once: its target, two locations,
-/// and as many groups as an entry may have (64), and some.
+/// The largest number of selectors of one write that is sent at once: its
+/// target, two locations, as many groups as an entry may have (64), and some
+/// more.
 pub const NAMES_MAX: usize = 100;
 
-/// How many further names this isolate obeys at once: 8 bytes each. What is
-/// still beyond counts with the host, when the ledger tells of it.
+/// The largest number of further selectors that this isolate applies at once, 8
+/// bytes each. Those beyond are covered by the purge of the host, once the
+/// ledger returns it.
 pub const FURTHER_MAX: usize = 1_000;
 
-/// How long names are gathered, unless `max_purge_lag` is shorter. Work behind
-/// a response has 30 seconds, and the ledger must be asked in them.
+/// How long a batch collects writes, in milliseconds, unless `max_purge_lag` is
+/// shorter. Work after a response may take 30 seconds, and the batch must be
+/// sent within them.
 pub const GATHER_MS_MAX: u64 = 10_000;
 
-/// How many hosts are remembered, some 100 bytes each. If so many have taken
-/// tokens, all have theirs back: the isolate's are bounded.
+/// The largest number of hosts that are remembered, at about 100 bytes each. If
+/// so many have taken tokens, all are reset: the isolate's own tokens still
+/// bound them.
 pub const HOSTS_MAX: usize = 1_000;
 
-/// What to invalidate, of one host.
+/// The selectors to invalidate for one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InvalidationNames {
-    /// Selectors' texts, each once.
+    /// Texts of selectors to purge hard, each once.
     pub hard: Vec<String>,
-    /// Whether they were too many: the whole host too, softly.
+    /// Whether there were too many, so that the whole host is also purged
+    /// softly.
     pub whole_host: bool,
-    /// The marks of those that were too many, for this isolate.
+    /// The marks of those above the limit, for this isolate.
     pub further: Vec<u64>,
 }
 
 impl InvalidationNames {
-    /// Of one write.
+    /// Returns the selectors of one write.
     pub fn new(hard: Vec<String>) -> Self {
         let mut names = Self::default();
         for name in hard {
@@ -64,7 +71,7 @@ impl InvalidationNames {
         names
     }
 
-    /// Adds those of a further write to a gathering.
+    /// Adds the selectors of a further write to a batch.
     pub fn gather(&mut self, more: Self) {
         self.whole_host |= more.whole_host;
         for name in more.hard {
@@ -75,7 +82,7 @@ impl InvalidationNames {
         }
     }
 
-    /// What was hard stays hard, whatever comes after it.
+    /// Adds a selector, up to `most`. Selectors in `hard` stay there.
     fn add(&mut self, name: String, most: usize) {
         if self.hard.contains(&name) {
             return;
@@ -93,7 +100,7 @@ impl InvalidationNames {
         }
     }
 
-    /// The marks of all, each once.
+    /// Returns all marks, each once.
     pub fn marks(&self) -> Vec<u64> {
         let hard = self.hard.iter().map(|name| mark_of(name));
         let mut marks: Vec<u64> = hard.chain(self.further.iter().copied()).collect();
@@ -103,25 +110,25 @@ impl InvalidationNames {
     }
 }
 
-/// Tokens: when all are back.
+/// A token bucket, stored as the time when it is full again.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tokens {
     full_ms: u64,
 }
 
 impl Tokens {
-    /// What is left after one is taken, if there is one.
+    /// Takes a token. Returns what is left, or `None` if there was no token.
     fn less_one(self, burst: u64, per_second: u64, now_ms: u64) -> Option<Self> {
         let token_ms = 1000 / per_second;
         let most_ms = now_ms.saturating_add(token_ms.saturating_mul(burst));
-        // After the clock was set back: as if no token had been taken.
+        // If the clock was set back, the bucket counts as full.
         let before_ms = Some(self.full_ms).filter(|at| *at <= most_ms);
         let full_ms = before_ms.unwrap_or(0).max(now_ms).saturating_add(token_ms);
         (full_ms <= most_ms).then_some(Self { full_ms })
     }
 }
 
-/// The rates of all hosts, and of the isolate.
+/// The token buckets of all hosts and of the isolate.
 #[derive(Debug, Default)]
 pub struct WriteRate {
     hosts: HashMap<String, Tokens>,
@@ -129,7 +136,7 @@ pub struct WriteRate {
 }
 
 impl WriteRate {
-    /// Whether a write may ask at once.
+    /// Takes tokens for a write. Returns whether it may be sent at once.
     pub fn take(&mut self, host: &str, now_ms: u64) -> bool {
         let tokens = self.hosts.get(host).copied().unwrap_or_default();
         let tokens = tokens.less_one(WRITES_BURST, WRITES_PER_SECOND, now_ms);
@@ -145,7 +152,7 @@ impl WriteRate {
         true
     }
 
-    /// How many hosts it remembers.
+    /// How many hosts are remembered.
     pub fn hosts(&self) -> usize {
         self.hosts.len()
     }

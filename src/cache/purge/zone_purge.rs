@@ -1,11 +1,12 @@
-//! The zone's own purge call: what an order becomes there, how fast calls may
-//! follow each other, and what an answer means.
+//! The zone's own purge API: which calls an order causes, their rate limit, and
+//! the meaning of responses.
 //!
-//! It reaches what the Cache API holds in every data centre, but only by tag,
-//! host and prefix: entries lie under URLs of our own, so a purge by URL does
-//! not find them (Cloudflare Workers, "How the Cache works"). So each entry is
-//! stored with a tag for every name by which an order could mean it, and all
-//! orders go as tags: exact at `/` boundaries too, and one kind of call.
+//! It purges the Cache API in every data centre, but only by tag, host and
+//! prefix. Entries are stored under Edgekeep's own URLs, so a purge by URL does
+//! not match them (Cloudflare Workers, "How the Cache works"). So each entry is
+//! stored with a tag for every selector that an order could use, and all orders
+//! are sent as tags. That is exact at `/` boundaries too, and needs only one
+//! kind of call.
 //!
 //! Source: Cloudflare API, "Purge Cached Content" (one of `tags`, `hosts`,
 //! `prefixes`, `files` and `purge_everything` a call); Cloudflare Cache, "Purge
@@ -21,24 +22,24 @@ use serde_json::Value;
 use std::collections::HashSet;
 use std::ops::Not;
 
-/// How many names one call may have: "max operations per request", on every
-/// plan.
+/// The largest number of names in a call: "max operations per request", on
+/// every plan.
 pub const NAMES_MAX: usize = 100;
 
-/// Cloudflare heeds this much of `Cache-Tag`.
+/// How many bytes of `Cache-Tag` Cloudflare evaluates.
 const CACHE_TAG_BYTES_MAX: usize = 16 * 1024;
 
-/// A call.
+/// A call of the zone's purge API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ZoneCall {
-    /// Everything that the zone holds.
+    /// Purge everything in the zone.
     Everything,
-    /// What is stored under one of these tags, at most [`NAMES_MAX`].
+    /// Purge what is stored with one of these tags, at most [`NAMES_MAX`].
     Tags(Vec<String>),
 }
 
-/// A call's body, with one field set. The ledger stores waiting calls in this
-/// form, too.
+/// The JSON body of a call, with one field set. The ledger stores waiting calls
+/// in this form, too.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 struct CallBody {
@@ -51,7 +52,7 @@ struct CallBody {
 json_object!(Serialize for CallBody);
 
 impl ZoneCall {
-    /// The request's body.
+    /// Returns the request's body.
     pub fn body(&self) -> String {
         let (tags, purge_everything) = match self {
             Self::Everything => (Vec::new(), true),
@@ -63,7 +64,7 @@ impl ZoneCall {
         })
     }
 
-    /// Reads a body back.
+    /// Parses a body.
     pub fn read(body: &str) -> Option<Self> {
         let body: CallBody = read(body).ok()?;
         match (body.purge_everything, body.tags.is_empty()) {
@@ -73,7 +74,8 @@ impl ZoneCall {
         }
     }
 
-    /// Takes another call in, if one call can do what both do.
+    /// Merges another call into this one, if one call can do both. Returns
+    /// whether it did.
     pub fn take_in(&mut self, other: &Self) -> bool {
         match (&mut *self, other) {
             (Self::Everything, _) => true,
@@ -95,8 +97,8 @@ impl ZoneCall {
     }
 }
 
-/// The calls that a hard order becomes. (A soft one becomes none: the zone
-/// would delete what is to be served on.)
+/// Returns the calls for the hard selectors of an order. (Soft ones cause no
+/// calls: the zone would delete what may still be served stale.)
 pub fn calls(hard: &[String]) -> Vec<ZoneCall> {
     if hard.iter().any(|name| name == EVERYTHING) {
         return vec![ZoneCall::Everything];
@@ -110,8 +112,9 @@ pub fn calls(hard: &[String]) -> Vec<ZoneCall> {
         .collect()
 }
 
-/// The tag under which entries lie that a selector (as text) means: a tag as
-/// it is, so that the zone's other copies with it go too.
+/// Returns the tag with which entries are stored that match a selector's text.
+/// The selector of a tag is the tag itself, so that the zone's other stored
+/// responses with it are purged too.
 fn tag_of(name: &str) -> String {
     match name.strip_prefix("tag:") {
         Some(tag) => tag.to_owned(),
@@ -123,9 +126,9 @@ fn own_tag(mark: u64) -> String {
     format!("{RESERVED_TAG_PREFIX}{mark:016x}")
 }
 
-/// The field `Cache-Tag` that an entry is stored with: its names other than
-/// tags (at most 100 of 26 bytes), then its tags, as far as there is room.
-/// Those that are left out are reached by our own index alone.
+/// Returns the `Cache-Tag` field that an entry is stored with: its selectors
+/// other than tags (at most 100 of 26 bytes), then its tags, as far as they
+/// fit. Tags that do not fit are purged by Edgekeep's own index alone.
 pub fn cache_tags(marks: &[u64], tags: &[String]) -> String {
     let named = tags.iter().cloned().map(Selector::Tag);
     let of_tags: HashSet<u64> = named.map(|tag| tag.mark()).collect();
@@ -147,39 +150,42 @@ pub fn cache_tags(marks: &[u64], tags: &[String]) -> String {
     field
 }
 
-/// A bucket, told by times instead of tokens, so that it need not be filled.
+/// A token bucket. It stores times instead of tokens, so that it needs no
+/// refill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// When it is full, in milliseconds since 1970.
     pub full_ms: u64,
-    /// When there is a token for the next call.
+    /// When the next token is available, in milliseconds since 1970.
     pub open_ms: u64,
 }
 
-/// A `Retry-After` counts up to an hour: later, a call is worth nothing.
+/// The longest `Retry-After` that is respected, in seconds: after an hour, a
+/// call is of no use.
 const PAUSE_SECONDS_MAX: u64 = 3600;
 
 impl Pace {
-    /// How long a token takes to come, rounded up.
+    /// The time to refill one token in milliseconds, rounded up.
     fn token_ms(self) -> u64 {
         60_000_u64.div_ceil(self.requests_per_minute.max(1))
     }
 
-    /// How long all tokens but one take to come.
+    /// The time to refill all tokens except one, in milliseconds.
     fn rest_ms(self) -> u64 {
         let rest = self.bucket.saturating_sub(1);
         rest.saturating_mul(self.token_ms())
     }
 
-    /// The bucket after a call.
+    /// Returns the bucket after a call.
     pub fn after_call(self, bucket: Bucket, now_ms: u64) -> Bucket {
         let full_ms = bucket.full_ms.max(now_ms).saturating_add(self.token_ms());
         let open_ms = full_ms.saturating_sub(self.rest_ms());
         Bucket { full_ms, open_ms }
     }
 
-    /// The bucket after a call that was refused as one too many: it is empty,
-    /// and the next token comes when the answer said, if it did.
+    /// Returns the bucket after a call that exceeded the API's rate limit. It
+    /// is empty; the next token is available after `pause_seconds`, or after
+    /// the usual time.
     pub fn after_refusal(self, bucket: Bucket, now_ms: u64, pause_seconds: Option<u64>) -> Bucket {
         let pause_ms = match pause_seconds {
             Some(seconds) => seconds.saturating_mul(1000),
@@ -191,35 +197,34 @@ impl Pace {
     }
 }
 
-/// What the zone's purge call answered.
+/// A response of the zone's purge API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneResponse {
     /// Status code.
     pub status: u16,
-    /// `Retry-After`, where it is a number.
+    /// `Retry-After`, if it is a number.
     pub retry_after_seconds: Option<u64>,
     /// The start of the body.
     pub text: String,
 }
 
-/// What an answer, or none, means for the call.
+/// The outcome of a call, by its response or failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ZoneOutcome {
-    /// It is done.
+    /// The call succeeded.
     Done,
-    /// It may be done later.
+    /// The call may be retried.
     Again {
-        /// What was said.
+        /// The error text.
         problem: String,
-        /// How long to leave the API alone, if it said so.
+        /// The pause that the API asked for, in seconds.
         pause_seconds: Option<u64>,
     },
-    /// It will not be done, however often it is tried: the token, the zone or
-    /// the call is wrong.
+    /// The call fails permanently: the token, the zone or the call is wrong.
     Refused(String),
 }
 
-/// Reads an answer, or what came instead of one.
+/// Classifies a response, or the failure to receive one.
 pub fn outcome(said: &Result<ZoneResponse, String>) -> ZoneOutcome {
     let answer = match said {
         Ok(answer) => answer,
@@ -246,7 +251,8 @@ pub fn outcome(said: &Result<ZoneResponse, String>) -> ZoneOutcome {
     }
 }
 
-/// What the errors of an answer say: `{"errors": [{"code": 1, "message": ""}]}`.
+/// Returns the error texts of a response: `{"errors": [{"code": 1, "message":
+/// ""}]}`.
 fn problem(status: u16, said: &Value) -> String {
     let errors = said.get("errors").and_then(Value::as_array);
     let errors: Vec<String> = errors
@@ -268,7 +274,7 @@ fn problem(status: u16, said: &Value) -> String {
     }
 }
 
-/// How much of what the API says goes into the history.
+/// The longest text of the API that is kept in the history, in characters.
 const PROBLEM_CHARS_MAX: usize = 200;
 
 fn shortened(text: String) -> String {

@@ -1,31 +1,33 @@
-//! When KV is left alone, because it fails, is slow, or has had its quota.
+//! Circuit breaker of KV: pauses reads or writes when KV fails, is slow, or its
+//! daily quota is used up.
 //!
-//! Plain values with the time as an argument; each isolate has its own. After
-//! a pause one request more tries KV; if that fails, the next pause begins.
+//! Plain values with the time as an argument; each isolate has its own. After a
+//! pause one more request tries KV; if that fails, the next pause begins.
 
 use crate::cache::config::limits::DAY_MS;
 
-/// What a failed write says of KV.
+/// The reason why a write to KV failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteFault {
     /// The day's writes (1,000 on the free plan) are used up.
     Quota,
-    /// One key was written twice within a second: nothing is wrong with KV.
+    /// One key was written twice within a second. KV itself works.
     OneKey,
-    /// The body broke off: nothing is wrong with KV.
+    /// The body broke off. KV itself works.
     Body,
-    /// Something else.
+    /// Any other error.
     Other,
 }
 
-/// What begins the text of a failure that is the body's and no tier's.
+/// Prefix of the error text when the body failed, and not the tier.
 pub const BODY_FAILED: &str = "body: ";
 
 impl WriteFault {
-    /// Reads the error's text, for which there is no code. Cloudflare says
-    /// `KV put() limit exceeded for the day.` of the quota, and `KV PUT failed:
-    /// 429 Too Many Requests` of the limit of one write a second for each key
-    /// (workerd, `src/workerd/api/kv.c++`: method, status and reason).
+    /// Classifies an error by its text, because KV has no error codes.
+    /// Cloudflare's text for the quota is `KV put() limit exceeded for the
+    /// day.`, and for the limit of one write a second for each key `KV PUT
+    /// failed: 429 Too Many Requests` (workerd, `src/workerd/api/kv.c++`:
+    /// method, status and reason).
     pub fn of(problem: &str) -> Self {
         if is_quota(problem) {
             Self::Quota
@@ -39,33 +41,39 @@ impl WriteFault {
     }
 }
 
-/// Whether an error says that the day's reads or writes are used up.
+/// Whether an error means that the day's reads or writes are used up.
 fn is_quota(problem: &str) -> bool {
     problem.to_ascii_lowercase().contains("limit exceeded")
 }
 
-/// The first pause after the quota's end; each further one is twice as long.
-/// A refused write costs nothing but time, so this is about noise.
+/// The first pause when the quota is used up, in milliseconds. Each further one
+/// is twice as long. A refused write costs only time, so the pause mainly keeps
+/// the log short.
 const QUOTA_PAUSE_MS: u64 = 60_000;
-/// The longest such pause: a larger plan is noticed within the hour.
+/// The longest such pause, in milliseconds: after an upgrade of the plan,
+/// writes resume within the hour.
 const QUOTA_PAUSE_MS_MAX: u64 = 3_600_000;
-/// So many failures in a row, and KV is left alone; one may be a mishap.
+/// How many failures in a row begin a pause. A single one may be a chance
+/// failure.
 const FAILURES_MAX: u32 = 3;
-/// For so long no write is tried.
+/// Pause of writes after failures, in milliseconds.
 const WRITE_PAUSE_MS: u64 = 10_000;
-/// For so long no read is tried. Each costs its reader [`READ_MS_MAX`] when KV
-/// is slow; so at most one request in five seconds waits, and those beside it.
+/// Pause of reads after failures, in milliseconds. When KV is slow, each read
+/// costs its client [`READ_MS_MAX`]; so only one request in five seconds waits,
+/// and those concurrent with it.
 const READ_PAUSE_MS: u64 = 5_000;
 
-/// How long a read may take until it counts as missing. KV answers within
-/// some 10 ms what its data centre has read lately, and within some 100 ms the
-/// rest; who has waited for a second is better off with the origin.
+/// Timeout of a read in milliseconds; then the lookup is a miss. KV responds
+/// within about 10 ms for what its data centre has read lately, and within
+/// about 100 ms for the rest. After a second without a response, the origin is
+/// faster.
 pub const READ_MS_MAX: u64 = 1_000;
 
-/// And how long where the origin has failed, and KV is the last resort.
+/// Timeout of a read, in milliseconds, when the origin has failed and KV is the
+/// last resort.
 pub const LAST_READ_MS_MAX: u64 = 5_000;
 
-/// A time until which something is left alone.
+/// A pause, until a time in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pause {
     until_ms: u64,
@@ -73,7 +81,7 @@ struct Pause {
 
 impl Pause {
     fn holds(self, now_ms: u64) -> bool {
-        // A clock that was set back does not make it longer.
+        // If the clock was set back, the pause ends instead of growing.
         let left = self.until_ms.saturating_sub(now_ms);
         left > 0 && left <= QUOTA_PAUSE_MS_MAX
     }
@@ -84,14 +92,15 @@ impl Pause {
     }
 }
 
-/// The pause at a quota's end, after so many before it: never beyond the day.
+/// Returns the pause when the quota is used up, after `before` earlier ones. It
+/// doubles each time and ends with the UTC day at the latest.
 fn quota_pause_ms(before: u32, now_ms: u64) -> u64 {
     let doubled = QUOTA_PAUSE_MS.saturating_mul(2_u64.saturating_pow(before));
     let day_left_ms = DAY_MS.saturating_sub(now_ms % DAY_MS);
     doubled.min(QUOTA_PAUSE_MS_MAX).min(day_left_ms)
 }
 
-/// How writes fare.
+/// State of the breaker for writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Writes {
     failures: u32,
@@ -100,19 +109,21 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// Whether they are left alone.
+    /// Whether writes are paused.
     pub fn are_paused(&self, now_ms: u64) -> bool {
         self.pause.holds(now_ms)
     }
 
-    /// One has worked. What was begun before a pause does not end it.
+    /// Records a success. A write that began before a pause does not end the
+    /// pause.
     pub fn worked(&mut self, now_ms: u64) {
         if !self.are_paused(now_ms) {
             *self = Self::default();
         }
     }
 
-    /// One has failed: how long the pause is that begins by it.
+    /// Records a failure. Returns the length of the pause that it begins, if
+    /// any, in milliseconds.
     pub fn failed(&mut self, fault: WriteFault, now_ms: u64) -> Option<u64> {
         if self.are_paused(now_ms) {
             return None;
@@ -133,7 +144,7 @@ impl Writes {
     }
 }
 
-/// How reads fare.
+/// State of the breaker for reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     failures: u32,
@@ -142,20 +153,20 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Whether they are left alone.
+    /// Whether reads are paused.
     pub fn are_paused(&self, now_ms: u64) -> bool {
         self.pause.holds(now_ms)
     }
 
-    /// One has come in time.
+    /// Records a read that completed in time. It does not end a pause.
     pub fn worked(&mut self, now_ms: u64) {
         if !self.are_paused(now_ms) {
             *self = Self::default();
         }
     }
 
-    /// One has failed, or was too slow: how long the pause is that begins by
-    /// it.
+    /// Records a failure or timeout. Returns the length of the pause that it
+    /// begins, if any, in milliseconds.
     pub fn failed(&mut self, problem: &str, now_ms: u64) -> Option<u64> {
         if self.are_paused(now_ms) {
             return None;

@@ -1,14 +1,13 @@
-//! What an isolate keeps in its own memory: small answers that are asked for
-//! again and again, which then cost no promise.
+//! The tier in an isolate's own memory: small responses that are requested
+//! often. A hit here takes no promise.
 //!
-//! What is asked for once in a while never gets in: a doorkeeper lets in only
-//! what it has seen lately, so a crawler that walks through all pages drives
-//! nothing out. What is in leaves in the order it came, but for what was used
-//! meanwhile, which goes to the end of the queue (as in S3-FIFO, Yang et al.,
-//! SOSP 2023, whose small queue the doorkeeper stands for).
+//! A doorkeeper admits only what was requested lately, so a crawler that visits
+//! all pages evicts nothing. Eviction is first in, first out, but an item that
+//! was used meanwhile moves to the end of the queue (as in S3-FIFO, Yang et
+//! al., SOSP 2023; the doorkeeper replaces its small queue).
 //!
-//! It decides nothing about freshness: whoever finds a copy here judges it as
-//! one of any tier.
+//! This module does not judge freshness: the caller checks a copy as it checks
+//! an entry of any tier.
 
 use super::kv_admission::Doorkeeper;
 use crate::cache::policy::entry::Entry;
@@ -17,37 +16,38 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-/// The longest body that is kept: what is longer is moved by the runtime for
-/// less than a copy in memory is worth.
+/// The longest body that is kept, in bytes. For a longer one, the runtime's own
+/// transfer costs less than a copy in memory saves.
 pub const MEMORY_BODY_BYTES_MAX: u64 = 64 * 1024;
 
-/// A copy is used for so long; then the Cache API is looked into once, where
-/// another isolate may have put a newer one.
+/// How long a copy is used, in milliseconds. Then the Cache API is looked up
+/// once, because another isolate may have stored a newer response there.
 pub const MEMORY_MS_MAX: u64 = 30_000;
 
-/// What a copy takes beside its body and its text: a table of fields in
+/// Size of a copy in bytes, without its body and text: a table of fields in
 /// JavaScript, and the lists here.
 const COPY_BYTES: u64 = 2048;
 
-/// How many variants of an answer are kept.
+/// The largest number of variants that are kept for one key.
 const VARIANTS_MAX: usize = 4;
 
-/// How many copies may be in the making; beyond it all are given up, which
-/// costs a copy each. One that breaks off never ends, so they add up. A copy
-/// takes milliseconds: an isolate has a few at a time.
+/// The largest number of copies that are being made. Above it all are given up,
+/// at the cost of one copy each. The entry of a copy that breaks off is never
+/// removed, so they accumulate. A copy takes milliseconds, so an isolate makes
+/// only a few at a time.
 pub const COPYING_MAX: usize = 100;
 
-/// A copy.
+/// A stored response in memory.
 pub struct MemoryCopy {
-    /// Its head.
+    /// The head of the response.
     pub entry: Rc<Entry>,
-    /// Its body, as the host holds it.
+    /// The body, as the host holds it.
     pub body: Rc<dyn Any>,
-    /// The digest of the slot in which it lies in the tiers.
+    /// Digest of its slot in the tiers.
     pub digest: String,
-    /// The Cache API's key of that slot.
+    /// Key of that slot in the Cache API.
     pub entry_url: String,
-    /// Until when it may be used, in milliseconds since 1970.
+    /// The time until which it may be used, in milliseconds since 1970.
     pub until_ms: u64,
 }
 
@@ -62,22 +62,22 @@ impl MemoryCopy {
     }
 }
 
-/// The copies of one key: its variants.
+/// The copies of one cache key: its variants.
 struct Item {
     copies: Vec<Rc<MemoryCopy>>,
     bytes: u64,
     used: Cell<bool>,
 }
 
-/// The memory of an isolate.
+/// The memory tier of an isolate.
 pub struct Memory {
     most_bytes: u64,
     bytes: u64,
     items: HashMap<Rc<str>, Item>,
-    /// Keys in the order in which they came, each once.
+    /// Keys in the order of their insertion, each once.
     queue: VecDeque<Rc<str>>,
     seen: Doorkeeper,
-    /// The copies in the making: the number of the last one of each key.
+    /// Copies being made: for each key the number of the last one.
     copying: HashMap<String, u64>,
     last_copy: u64,
 }
@@ -94,7 +94,7 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    /// Nothing yet, and never more than so many bytes.
+    /// Returns an empty memory of at most `most_bytes`.
     pub fn new(most_bytes: u64) -> Self {
         Self {
             most_bytes,
@@ -107,7 +107,7 @@ impl Memory {
         }
     }
 
-    /// The copies under a key, and that they were asked for.
+    /// Returns the copies of a key, and marks the key as used.
     pub fn find(&self, key: &str) -> &[Rc<MemoryCopy>] {
         let Some(item) = self.items.get(key) else {
             return &[];
@@ -116,21 +116,22 @@ impl Memory {
         &item.copies
     }
 
-    /// Whether an answer may come in: it was asked for not long ago, too. If
-    /// not, that it is asked for now is remembered.
-    pub fn lets_in(&mut self, entry: &Entry) -> bool {
+    /// Whether a response may be kept: it fits, and it was requested before,
+    /// not long ago. If not, remembers this request.
+    pub fn admits(&mut self, entry: &Entry) -> bool {
         let fits = entry.length.is_some_and(|n| n <= MEMORY_BODY_BYTES_MAX);
         if !fits || entry.status == 206 || self.most_bytes == 0 {
             return false;
         }
-        // The first mark is of its URL.
+        // The first mark is the one of its URL.
         entry
             .marks
             .first()
-            .is_some_and(|name| self.seen.knew(*name))
+            .is_some_and(|name| self.seen.check_and_insert(*name))
     }
 
-    /// Notes that a copy for this key is begun. Its number ends it.
+    /// Registers the start of a copy for this key. Returns its number, which
+    /// [`Memory::end_copy`] takes.
     pub fn begin_copy(&mut self, key: &str) -> u64 {
         if self.copying.len() >= COPYING_MAX {
             self.copying.clear();
@@ -140,8 +141,8 @@ impl Memory {
         self.last_copy
     }
 
-    /// Keeps a copy, unless something newer was stored under its key since it
-    /// was begun ([`Memory::drop_key`]), or another copy was begun.
+    /// Keeps a copy, unless since its start something newer was stored under
+    /// its key ([`Memory::drop_key`]), or another copy was begun.
     pub fn end_copy(&mut self, copy: MemoryCopy, number: u64) {
         if self.copying.get(&copy.entry.key) == Some(&number) {
             self.copying.remove(&copy.entry.key);
@@ -149,7 +150,7 @@ impl Memory {
         }
     }
 
-    /// Keeps a copy; an older one of the same variant goes.
+    /// Keeps a copy, and replaces an older one of the same variant.
     pub fn keep(&mut self, copy: MemoryCopy) {
         let key: Rc<str> = copy.entry.key.as_str().into();
         if !self.items.contains_key(&key) {
@@ -172,8 +173,9 @@ impl Memory {
         self.make_room();
     }
 
-    /// Drops what lies under a key, and what is being copied for it. The
-    /// doorkeeper knows it, and lets it in again when it is asked for.
+    /// Removes the copies of a key, and cancels those being made. The
+    /// doorkeeper keeps the digest, so the next request for the key admits it
+    /// again.
     pub fn drop_key(&mut self, key: &str) {
         self.copying.remove(key);
         if let Some(item) = self.items.remove(key) {
@@ -182,7 +184,7 @@ impl Memory {
         }
     }
 
-    /// How many bytes it counts now.
+    /// The size of all copies, in bytes, as counted here.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -1,4 +1,5 @@
-//! Which tier keeps what: isolate memory, and KV with its budget and its faults.
+//! Decisions about tiers: isolate memory, and KV with its admission, budget and
+//! circuit breaker.
 
 pub mod kv_admission;
 pub mod kv_breaker;

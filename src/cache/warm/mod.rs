@@ -1,4 +1,4 @@
-//! Warming: which pages are fetched before readers ask for them.
+//! Warming: which pages are fetched before readers request them.
 
 pub mod sitemap;
 pub mod warm_order;

@@ -1,46 +1,47 @@
-//! Sitemaps: which pages they name, and when those changed (sitemaps.org,
-//! "Sitemaps XML format"): `<urlset>`, `<sitemapindex>`, and texts with a URL
-//! a line.
+//! Sitemap reader: returns the pages that a sitemap lists, and when they
+//! changed (sitemaps.org, "Sitemaps XML format"). Supports `<urlset>`,
+//! `<sitemapindex>`, and text files with one URL a line.
 //!
-//! XML is read by the crate `quick-xml`, once from front to back, and without
-//! demanding that end tags match. Parsing stops at the first error; earlier
-//! entries are kept. No entity is expanded but those of `http::char_refs`.
+//! The crate `quick-xml` reads the XML in one pass; end tags need not match.
+//! Parsing stops at the first error; earlier entries are kept. Only the
+//! entities of `http::char_refs` are expanded.
 
 use crate::http::char_refs::resolve;
 use quick_xml::Reader as XmlReader;
 use quick_xml::events::{BytesRef, Event};
 use thiserror::Error;
 
-/// How many pages or sitemaps of one file count: the protocol's own limit.
+/// The largest number of pages or sitemaps that are read from one file: the
+/// limit of the sitemap protocol.
 pub const ENTRIES_MAX: usize = 50_000;
 
-/// What a file names.
+/// The content of a sitemap file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sitemap {
-    /// `<urlset>`, or a text.
+    /// `<urlset>`, or a text file.
     Pages(Vec<SitemapUrl>),
     /// `<sitemapindex>`
     Index(Vec<SitemapUrl>),
 }
 
-/// A page or a sitemap that a file names.
+/// A page or sitemap that a file lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SitemapUrl {
-    /// The URL as it stands there.
+    /// The URL as written in the file.
     pub url: String,
     /// When it last changed: the 14 digits of `YYYYMMDDhhmmss` as a number; 0
-    /// if that is not said. Time zones are left out: half a day does not
-    /// matter to an order of pages.
+    /// if unknown. Time zones are ignored: half a day does not matter for
+    /// sorting pages.
     pub changed: u64,
 }
 
-/// Why a file is no sitemap.
+/// Why a file is not a sitemap.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotSitemap {
     /// It is compressed.
     #[error("it is compressed; name one that is served plain")]
     Compressed,
-    /// It begins with another element.
+    /// Its root element is another one.
     #[error("it is no sitemap: it begins with <{0}>")]
     Element(String),
     /// It is neither XML nor a list of URLs.
@@ -48,7 +49,7 @@ pub enum NotSitemap {
     Unknown,
 }
 
-/// Reads a file.
+/// Parses a sitemap file.
 pub fn read(bytes: &[u8]) -> Result<Sitemap, NotSitemap> {
     // RFC 1952 §2.3.1
     if bytes.starts_with(b"\x1f\x8b") {
@@ -92,8 +93,8 @@ fn read_xml(text: &str) -> Result<Sitemap, NotSitemap> {
         }
     };
     let name = root.name();
-    // The sitemap's own elements have the root's prefix; others may stand
-    // between them (`<image:loc>`).
+    // Elements of the sitemap have the root's prefix. Elements of other
+    // namespaces may stand between them (`<image:loc>`).
     let local = name.local_name().into_inner();
     let prefix = name.into_inner().strip_suffix(local).unwrap_or_default();
     let mut reader = Reader {
@@ -107,7 +108,7 @@ fn read_xml(text: &str) -> Result<Sitemap, NotSitemap> {
             reader.item = "sitemap";
             Ok(Sitemap::Index(reader.read(xml)))
         }
-        // Enough to be known by.
+        // 40 characters are enough to recognize the element.
         _ => Err(NotSitemap::Element(
             name.into_inner().chars().take(40).collect(),
         )),
@@ -121,13 +122,13 @@ enum Field {
     Changed,
 }
 
-/// What has been read so far.
+/// State of the XML reader.
 #[derive(Default)]
 struct Reader<'a> {
     prefix: &'a str,
     item: &'a str,
     entries: Vec<SitemapUrl>,
-    /// The field that the text belongs to.
+    /// The field that the current text belongs to.
     field: Option<Field>,
     text: String,
     url: Option<String>,
@@ -163,7 +164,7 @@ impl Reader<'_> {
         match name {
             "loc" => {
                 if self.url.is_some() {
-                    // Somebody left out what stands around it.
+                    // The element around the previous entry is missing.
                     self.flush();
                 }
                 self.field = Some(Field::Loc);
@@ -185,7 +186,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Adds what an entity or character reference means. Unknown ones stay.
+    /// Appends the character that an entity or character reference stands for.
+    /// Unknown references are kept as text.
     fn refer(&mut self, reference: &BytesRef<'_>) {
         match resolve(reference) {
             Some(character) => self.text.push(character),
@@ -201,8 +203,8 @@ impl Reader<'_> {
     }
 }
 
-/// A W3C date (`YYYY`, `YYYY-MM`, … `YYYY-MM-DDThh:mm:ss.sTZD`) as
-/// [`SitemapUrl::changed`]; 0 if it is none.
+/// Parses a W3C date (`YYYY`, `YYYY-MM`, … `YYYY-MM-DDThh:mm:ss.sTZD`) into the
+/// form of [`SitemapUrl::changed`]; returns 0 if it is not a date.
 fn time(text: &[u8]) -> u64 {
     let text = text.trim_ascii();
     if !matches!(text.get(4), None | Some(b'-')) {
@@ -218,7 +220,7 @@ fn time(text: &[u8]) -> u64 {
             }
             b'-' if digits < 8 => {}
             b'T' | b't' | b':' | b' ' => {}
-            // Parts of seconds, or the time zone.
+            // Fractions of a second, or the time zone.
             _ => break,
         }
     }

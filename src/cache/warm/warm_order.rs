@@ -1,5 +1,5 @@
-//! Warming: which pages are fetched into KV before readers ask for them. An
-//! order, or the settings, name URLs and sitemaps.
+//! Orders to warm: which pages are fetched into KV before readers request them.
+//! An order, or the settings, list URLs and sitemaps.
 
 use super::sitemap::SitemapUrl;
 use crate::cache::config::keys::Permit;
@@ -21,31 +21,34 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-/// How long the URLs of an order may be together: 10,000 of 90 bytes. The ledger takes
-/// them in one value, which SQLite there limits to 2 MB.
+/// The largest total length of the URLs of an order, in bytes: 10,000 URLs of
+/// 90 bytes. The ledger stores them in one value, which SQLite limits to 2 MB
+/// there.
 const URLS_BYTES_MAX: usize = 900_000;
 
-/// How many sitemaps of an index are read, the newest.
+/// How many sitemaps of an index are read; the newest are chosen.
 pub const CHILDREN_MAX: usize = 20;
 
-/// What browsers send over https: what most readers' keys are made of.
+/// The `Accept-Encoding` that browsers send over https. Most readers' cache
+/// keys contain it.
 const BROWSERS_ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// Why a page cannot be kept in KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
-    /// Its rule says so.
+    /// Its rule has `kv = false`.
     #[error("its rule says kv = false")]
     Kv,
-    /// It does not use the cache.
+    /// Requests for it do not use the cache.
     #[error("it is not cached: {}", .0.word())]
     Cache(Bypass),
-    /// It is no page.
+    /// The URL is one of Edgekeep's own.
     #[error("it is an address of Edgekeep's own")]
     Own,
 }
 
-/// A browser's first visit to a URL, if KV may hold the page.
+/// Returns the lookup of a browser's first visit to a URL, if its page may be
+/// kept in KV.
 pub fn visit(rules: &Rules, url: &Url) -> Result<Lookup, NotKept> {
     let mut fields = Fields::new();
     fields.add("accept-encoding", BROWSERS_ENCODINGS);
@@ -62,26 +65,26 @@ pub fn visit(rules: &Rules, url: &Url) -> Result<Lookup, NotKept> {
     }
 }
 
-/// A URL that an order names, and where it stands there, such as `urls[2]`.
+/// A URL in an order, with its path there, such as `urls[2]`.
 pub type Named = (String, Url);
 
-/// What an order to warm names.
+/// A parsed order to warm.
 #[derive(Debug, Default)]
 pub struct ParsedWarming {
-    /// Pages.
+    /// URLs of pages.
     pub urls: Vec<Named>,
-    /// Sitemaps that name pages.
+    /// URLs of sitemaps.
     pub sitemaps: Vec<Named>,
-    /// How many pages at most.
+    /// The largest number of pages to fetch.
     pub limit: usize,
-    /// Whether it only wants to know what it would do.
+    /// Whether only a report is wanted, and nothing is fetched.
     pub dry_run: bool,
-    /// What is wrong with it.
+    /// Errors in the order.
     pub refused: Vec<Refusal>,
 }
 
-/// The body. URLs are checked one by one, so that an error can list all bad
-/// ones.
+/// The JSON body. URLs are validated one by one, so that an error can list all
+/// invalid ones.
 #[derive(Default, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 struct WarmBody {
@@ -93,7 +96,8 @@ struct WarmBody {
 
 json_object!(WarmBody);
 
-/// Reads an order's body. One that names nothing means what the settings name.
+/// Parses an order's body. A body without URLs and sitemaps means those of the
+/// settings.
 pub fn read(rules: &Rules, bytes: &[u8]) -> Result<ParsedWarming, NotOrder> {
     let body: WarmBody = read_body(bytes)?;
     let mut draft = if body.urls.is_empty() && body.sitemaps.is_empty() {
@@ -120,7 +124,7 @@ fn pages(limit: u64) -> usize {
 }
 
 impl ParsedWarming {
-    /// What the settings name.
+    /// Returns an order with the URLs and sitemaps of the settings.
     pub fn of_settings(rules: &Rules) -> Self {
         let named = |list: &str, urls: &[Url]| {
             let path = |at: usize| format!("warm.{list}[{at}]");
@@ -135,7 +139,8 @@ impl ParsedWarming {
         }
     }
 
-    /// The URLs of a list; what is wrong with others goes to `refused`.
+    /// Returns the valid URLs of a list; adds errors of the others to
+    /// `refused`.
     fn named(&mut self, list: &str, items: &[Value], most: usize) -> Vec<Named> {
         if items.len() > most {
             let problem = format!("more than {most} URLs; split the order");
@@ -157,13 +162,13 @@ impl ParsedWarming {
         named
     }
 
-    /// Whether it names nothing.
+    /// Whether the order has no URLs and no sitemaps.
     pub fn is_empty(&self) -> bool {
         self.urls.is_empty() && self.sitemaps.is_empty()
     }
 
-    /// Takes out what a key may not warm, and names it: a key warms the hosts
-    /// that it may purge.
+    /// Removes what a key may not warm, and adds it to `refused`. A key may
+    /// warm the hosts that it may purge.
     pub fn limit(&mut self, permit: &Permit, key: &str) {
         let refused = &mut self.refused;
         for list in [&mut self.urls, &mut self.sitemaps] {
@@ -178,8 +183,8 @@ impl ParsedWarming {
         }
     }
 
-    /// The pages that it names itself, as the beginning of a choice. What
-    /// cannot be kept goes to `refused`.
+    /// Returns a choice that contains the pages in `urls`. Pages that cannot be
+    /// kept go to `refused`.
     pub fn choose(&mut self, rules: &Rules) -> Choice {
         let mut choice = Choice {
             limit: self.limit,
@@ -196,37 +201,37 @@ impl ParsedWarming {
     }
 }
 
-/// What is named itself goes first, in its order.
+/// Sorts the pages of `urls` before those of sitemaps, in the order's sequence.
 const NAMED: u64 = u64::MAX;
 
-/// The pages to be fetched, found little by little.
+/// The pages to fetch, collected step by step.
 #[derive(Debug, Default)]
 pub struct Choice {
-    /// URL, and when it changed; sorted.
+    /// URL, and when it changed; sorted, the newest first.
     pages: Vec<(String, u64)>,
     known: HashSet<String>,
     limit: usize,
-    /// What is left out.
+    /// How much was left out.
     pub skipped: Skipped,
 }
 
-/// How much is left out, and why. Its JSON leaves out zeros.
+/// How many URLs were left out, by reason. Zeros are omitted in its JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// Of another host than their sitemap, which a sitemap may not name
-    /// (sitemaps.org, "Sitemap file location").
+    /// The host is not the sitemap's, which sitemaps.org, "Sitemap file
+    /// location", forbids.
     #[serde(skip_serializing_if = "is_zero")]
     pub other_host: usize,
-    /// No http(s) URLs, or too long.
+    /// Not an http(s) URL, or too long.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_a_url: usize,
-    /// Pages that KV may not hold, by their rule.
+    /// Pages that may not be kept in KV by their rule.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_kept: usize,
-    /// Pages beyond the limit; they were not looked at further.
+    /// Pages beyond the limit. They were not checked further.
     #[serde(skip_serializing_if = "is_zero")]
     pub beyond_limit: usize,
-    /// Sitemaps of an index that were not read, or could not be.
+    /// Sitemaps of an index that were not read, or could not be read.
     #[serde(skip_serializing_if = "is_zero")]
     pub sitemaps: usize,
 }
@@ -236,19 +241,19 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Choice {
-    /// Adds the pages that a sitemap names.
+    /// Adds the pages that a sitemap lists.
     ///
-    /// What changed last goes first, over all sitemaps, and then what has no
-    /// date, as the sitemap has it: a limit then leaves out what has lain
-    /// unchanged for longest, which KV is likeliest to hold. `<priority>` is
-    /// not heeded: most sites leave it to their generator, for which all pages
-    /// are the same.
+    /// Pages that changed last come first, over all sitemaps. Pages without a
+    /// date follow in the sitemap's order. So a limit leaves out the pages that
+    /// have not changed for longest, which KV is most likely to hold.
+    /// `<priority>` is ignored: most sites let a generator write it, with the
+    /// same value for all pages.
     pub fn add(&mut self, rules: &Rules, sitemap: &Url, mut entries: Vec<SitemapUrl>) {
         newest_first(&mut entries);
         let mut taken = 0;
         for entry in entries {
-            // A page costs some microseconds: no more are looked at than one
-            // file can contribute.
+            // Checking a page takes some microseconds. No more pages are
+            // checked than one file can contribute.
             if taken >= self.limit {
                 self.skipped.beyond_limit += 1;
                 continue;
@@ -268,7 +273,7 @@ impl Choice {
         self.cut();
     }
 
-    /// The sitemaps of an index that are to be read.
+    /// Returns the sitemaps of an index that are to be read.
     pub fn children(&mut self, index: &Url, mut entries: Vec<SitemapUrl>) -> Vec<Url> {
         newest_first(&mut entries);
         let mut children = Vec::new();
@@ -288,8 +293,8 @@ impl Choice {
         }
     }
 
-    /// Sorts, and drops what is beyond the limit: what comes later cannot
-    /// bring it back.
+    /// Sorts the pages and drops those beyond the limit. Pages that are added
+    /// later cannot bring them back.
     fn cut(&mut self) {
         self.pages.sort_by(|(_, a), (_, b)| b.cmp(a));
         let mut bytes = 0_usize;
@@ -304,22 +309,22 @@ impl Choice {
         }
     }
 
-    /// The URLs, in the order in which they are to be fetched.
+    /// Returns the URLs in the order in which they are to be fetched.
     pub fn urls(self) -> Vec<String> {
         self.pages.into_iter().map(|(url, _)| url).collect()
     }
 
-    /// How many there are.
+    /// How many pages there are.
     pub fn len(&self) -> usize {
         self.pages.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no pages.
     pub fn is_empty(&self) -> bool {
         self.pages.is_empty()
     }
 
-    /// The first of them.
+    /// The URLs of the first `most` pages.
     pub fn first(&self, most: usize) -> Vec<&str> {
         let urls = self.pages.iter().map(|(url, _)| url.as_str());
         urls.take(most).collect()
@@ -330,13 +335,13 @@ fn newest_first(entries: &mut [SitemapUrl]) {
     entries.sort_by_key(|entry| Reverse(entry.changed));
 }
 
-/// Why a sitemap may not name a URL.
+/// Why a URL in a sitemap is ignored.
 enum Elsewhere {
     OtherHost,
     NotUrl,
 }
 
-/// A URL that a sitemap names.
+/// Parses a URL in a sitemap, and checks its length and host.
 fn place(sitemap: &Url, text: &str) -> Result<Url, Elsewhere> {
     let url = Url::parse(text).map_err(|_| Elsewhere::NotUrl)?;
     if text.len() > URL_BYTES_MAX {

@@ -9,8 +9,8 @@
 
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::{
-    CONTROL_FIELD, Coding, DEPTH_MAX, INCLUDES_MAX, Include, Parser, Piece, for_whole, has_mark,
-    is_marked,
+    CONTROL_FIELD, Coding, DEPTH_MAX, INCLUDES_MAX, Include, Parser, Piece, has_mark, is_marked,
+    set_assembled_head,
 };
 use crate::cache::request::classify::{Plan, classify};
 use crate::flow::isolate::state::Isolate;
@@ -47,7 +47,7 @@ pub fn begin<H: Host>(
     }
     let coding = Coding::of(&answer.fields);
     let browser_ttl = rule.browser_ttl.filter(|_| answer.status < 400);
-    for_whole(&mut answer.fields, browser_ttl);
+    set_assembled_head(&mut answer.fields, browser_ttl);
     answer.length = None;
     log.say("esi");
     // Nor does its head tell of a page that nobody could read.

@@ -146,7 +146,7 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
     }
     let outcome = ask(cx, context_of(search), &mut log).await;
     let settled = host.settled().await;
-    if isolate.kv.budget.get().untold() > 0 {
+    if isolate.kv.budget.get().unreported() > 0 {
         // Nobody may ask for this isolate later. If it fails, the next does.
         let _ = sync::learn_all(host, isolate).await;
     }

@@ -6,7 +6,7 @@ use crate::cache::key::cache_key::Slot;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::policy::freshness::{Terms, blames_request};
-use crate::cache::policy::storability::{NotStored, shows_another};
+use crate::cache::policy::storability::{NotStored, shows_changed_body};
 use crate::cache::policy::window;
 use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::request_cx::RequestCx;
@@ -114,7 +114,7 @@ pub fn replaces_stored(
     let Ok(head) = head else { return false };
     let about_client = lookup.authorized || reason == Some(NotStored::RequestNoStore);
     let definite = head.status < 500 && !blames_request(head.status);
-    let another =
-        reason != Some(NotStored::Head) || stored.is_none_or(|stored| shows_another(stored, head));
+    let another = reason != Some(NotStored::Head)
+        || stored.is_none_or(|stored| shows_changed_body(stored, head));
     !about_client && definite && another
 }

@@ -312,7 +312,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
             self.log.say("queued");
             let left_ms = until_ms.saturating_sub(now_ms);
             self.host
-                .sleep(concurrency_limit::look_ms(ahead).min(left_ms))
+                .sleep(concurrency_limit::poll_delay_ms(ahead).min(left_ms))
                 .await;
         }
     }

@@ -400,11 +400,11 @@ async fn news<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeF
     if isolate.rules.kv_writes_per_day.is_none() {
         return host.news(after).await;
     }
-    let writes = isolate.kv.budget.get().untold();
+    let writes = isolate.kv.budget.get().unreported();
     isolate.kv.told_ms.set(Some(host.now_ms()));
     let news = host.counted_news(after, writes).await?;
     let mut budget = isolate.kv.budget.get();
-    budget.told(writes);
+    budget.record_reported(writes);
     isolate.kv.budget.set(budget);
     Ok(news)
 }
@@ -415,7 +415,7 @@ async fn news<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeF
 fn is_to_tell<H: Host>(host: &H, isolate: &Isolate) -> bool {
     let half_ms = isolate.rules.max_purge_lag_seconds * 1000 / 2;
     let told = since(host, isolate.kv.told_ms.get());
-    isolate.kv.budget.get().untold() > 0 && told.is_none_or(|age| age >= half_ms)
+    isolate.kv.budget.get().unreported() > 0 && told.is_none_or(|age| age >= half_ms)
 }
 
 /// Whether the ledger itself must be asked, whatever the marker tells.
@@ -468,7 +468,7 @@ pub fn heard(isolate: &Isolate, news: &PurgeFeed, asked_ms: u64) {
 fn learn(isolate: &Isolate, news: &PurgeFeed, as_of_ms: Option<u64>) {
     if let Some(writes) = news.kv_writes {
         let mut budget = isolate.kv.budget.get();
-        budget.heard(writes, news.at.ms);
+        budget.record_total(writes, news.at.ms);
         isolate.kv.budget.set(budget);
     }
     let complete = isolate.index.borrow_mut().learn(news);

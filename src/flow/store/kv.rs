@@ -155,7 +155,7 @@ fn is_earned(isolate: &Isolate, lookup: &Lookup, entry: &Entry, proof: Proof) ->
         Kv::Earned if matches!(proof, Proof::Write) => false,
         Kv::Earned => {
             let digest = kv_admission::digest(&lookup.key, entry);
-            let known = isolate.kv.doorkeeper.borrow_mut().knew(digest);
+            let known = isolate.kv.doorkeeper.borrow_mut().check_and_insert(digest);
             known || matches!(proof, Proof::Found)
         }
     }

@@ -91,7 +91,7 @@ pub fn consider<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
     let Some(body) = hit.body.as_ref().filter(|_| may) else {
         return;
     };
-    if !isolate.memory.borrow_mut().lets_in(&hit.entry) {
+    if !isolate.memory.borrow_mut().admits(&hit.entry) {
         return;
     }
     let number = isolate.memory.borrow_mut().begin_copy(&hit.entry.key);

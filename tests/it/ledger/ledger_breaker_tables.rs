@@ -1,5 +1,5 @@
-//! Shows when an isolate leaves the ledger alone, and which writes it obeys
-//! while the ledger has not confirmed them.
+//! Tests of the ledger's circuit breaker in an isolate, and of writes that the
+//! ledger has not confirmed.
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
@@ -59,12 +59,12 @@ fn one_trial_at_a_time() {
     assert_eq!(breaker.wait_ms(then_ms, 7), 0);
     breaker.begin(then_ms);
     assert_eq!(breaker.wait_ms(then_ms, 7), QUESTION_MS_MAX);
-    // It is lost, and the next may try.
+    // The trial is lost, and the next query may be sent.
     assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX - 1, 7), 1);
     assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX, 7), 0);
     breaker.succeed();
     assert_eq!(breaker, LedgerBreaker::default());
-    // A closed one lets all questions through.
+    // A closed breaker lets all queries through.
     breaker.begin(then_ms);
     assert_eq!(breaker.wait_ms(then_ms, 7), 0);
 }
@@ -77,8 +77,8 @@ fn trouble_of_long_ago_is_none() {
     assert!(!breaker.is_troubled(until_ms) && !breaker.is_closed());
     assert!(!LedgerBreaker::default().is_troubled(NOW_MS));
     assert!(!breaker.is_troubled(NOW_MS - 1), "the clock was set back");
-    // What is asked meanwhile, by an order or a write perhaps, is no trial that
-    // holds a reader's question back.
+    // An order or a write in flight is not a trial that delays a reader's
+    // query.
     breaker.begin(until_ms - 1);
     assert!(breaker.wait_ms(until_ms - 1, 7) > 0);
     assert_eq!(breaker.wait_ms(until_ms, 7), 0);
@@ -144,9 +144,10 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
     assert!(
         writes.kill(old.fetched()) && !writes.kill(entry("a.test/q", NOW_MS - 500, 10).fetched())
     );
-    // What another isolate has fetched, whatever its clock says.
+    // Responses that another isolate has fetched are purged, whatever its
+    // clock.
     assert!(writes.kill(page(NOW_MS + 900, 10).fetched()));
-    // A fill of our own that was under way, or left in the same millisecond.
+    // A fill of our own that was in flight, or began in the same millisecond.
     for (received_ms, cost_ms, dead) in [
         (NOW_MS + 50, 100, true),
         (NOW_MS + 50, 50, true),
@@ -162,7 +163,7 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
             "{received_ms} {cost_ms}"
         );
     }
-    // Another write: what was fetched between the two is dead.
+    // Another write: responses fetched between the two are purged.
     let second = writes.add("a.test", write("a.test/p"), NOW_MS + 60);
     assert!(writes.kill(page(NOW_MS + 51, 50).fetched()));
     assert_eq!(writes.len(), 1, "the second takes the place of the first");
@@ -192,7 +193,7 @@ fn a_flood_of_one_site_gives_way_to_others() {
             "{n}"
         );
     }
-    // Of its own it has the newest.
+    // Of the site's own writes the newest are kept.
     assert!(
         writes.kill(entry(&format!("loud.test/{}", 2 * WRITES_MAX - 1), NOW_MS - 1, 0).fetched())
     );
@@ -238,7 +239,8 @@ fn gathered_writes_are_in_force_at_once() {
         assert!(writes.kill(page(n, NOW_MS - 1).fetched()), "{n}");
     }
     assert!(!writes.kill(page(many, NOW_MS - 1).fetched()));
-    // What was fetched since lives, until that page is written to again.
+    // Responses fetched since then are not purged, until the page is written to
+    // again.
     for n in [0, 1, many - 1] {
         writes.fetched(page(n, NOW_MS + 10).fetched());
         assert!(!writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
@@ -248,7 +250,7 @@ fn gathered_writes_are_in_force_at_once() {
         assert!(writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
     }
     assert!(!writes.kill(page(1, NOW_MS + 10).fetched()));
-    // Two writes name it: it lives when both are confirmed.
+    // Two writes match it: it is not purged once both are confirmed.
     let id = writes.add("a.test", write("a.test/0"), NOW_MS + 30);
     let sent = writes.next(NOW_MS + 5000).expect("a write");
     writes.confirm(sent.id);

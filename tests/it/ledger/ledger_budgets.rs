@@ -1,5 +1,6 @@
-//! Shows that no key's purges cost another's pages: keys that may purge a part
-//! have budgets of their own, and widen within what they may purge.
+//! Tests that purges of one key do not purge pages of another: keys with
+//! limited permissions have budgets of their own, and their marks widen within
+//! the permissions.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
@@ -11,7 +12,7 @@ use testkit::ledger::{DAY_MS, Database, append, news, order, pages, started, sta
 
 const NOW: u64 = 1_795_424_400_000;
 
-/// An order of a key that may purge what fits its scope.
+/// An order of a key with this scope.
 fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
     Order {
         scope: Some(scope.to_owned()),
@@ -20,7 +21,7 @@ fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
     }
 }
 
-/// How many of a thousand orders of the `n`th batch: fresh tags each time.
+/// The `n`th batch of a thousand selectors: new tags each time.
 fn batch(scope: &str, n: u64) -> Order {
     let tags = (0..1000).map(|at| format!("tag:shop-{n}-{at}"));
     by(scope, &format!("batch-{n}"), tags.collect())
@@ -44,7 +45,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
     let last = ledger.last().expect("a number");
     assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
     for index in [&cold, &warm] {
-        // Nothing of others dies, however old: pages, tags and hosts.
+        // Entries of others are not purged, however old: pages, tags and hosts.
         for (url, tags) in [
             ("https://a.test/", &["news", "shops"][..]),
             ("https://shop.test/", &[]),
@@ -52,7 +53,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
         ] {
             assert_eq!(state(index, start, url, tags), PurgeState::Alive, "{url}");
         }
-        // All that it purged is dead, to those of before.
+        // All that it purged is purged for earlier entries.
         for n in [0, 1, 64, 128, 129] {
             let tag = format!("shop-{n}-7");
             let found = state(index, start, "https://a.test/", &[&tag]);
@@ -61,7 +62,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
             assert_eq!(found, PurgeState::Alive, "{tag}");
         }
     }
-    // What the last batches named is still told one by one.
+    // The marks of the last batches have not widened.
     let seen = last - 1;
     assert_eq!(
         state(&cold, seen, "https://a.test/", &["shop-x"]),
@@ -71,7 +72,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
         state(&cold, seen, "https://a.test/", &["shop-129-1"]),
         PurgeState::Hard
     );
-    // What it has widened to: by tag and by host.
+    // The scope that older marks have widened to: by tag and by host.
     assert_eq!(
         state(&cold, start, "https://a.test/", &["shop-x"]),
         PurgeState::Hard
@@ -89,7 +90,7 @@ fn a_scope_that_changes_forgets_nothing() {
     for n in 0..3 {
         append(&ledger, &batch(earlier, n), NOW);
     }
-    // The same key, whose settings have changed, and no key at all any more.
+    // The same key with other settings, and no key at all any more.
     append(
         &ledger,
         &by(later, "new", vec!["tag:blog-1".to_owned()]),
@@ -156,7 +157,7 @@ fn changed_settings_leave_a_bounded_number_of_scopes() {
     }
     let owners = "SELECT COUNT(*) FROM owners";
     assert_eq!(ledger.sql().number(owners, &[]), Ok(SCOPES_MAX));
-    // The oldest have become the floor: nothing of them is forgotten.
+    // The oldest marks have become the floor: none of them is lost.
     let index = started(&ledger, NOW);
     for n in 0..scopes {
         let tag = format!("{n}-a");

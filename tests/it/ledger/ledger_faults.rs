@@ -1,6 +1,6 @@
-//! Shows that an order is done wholly or can be sent again, whichever
-//! statement of it fails: no receipt is kept of what is not all in force, and
-//! nothing that was in force is lost.
+//! Tests that an order is executed completely or can be repeated, whichever of
+//! its statements fails. No receipt is stored for an order that is not in force
+//! completely, and no purge in force is lost.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{Order, Question, Receipt};
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use testkit::ledger;
 use testkit::ledger::{DAY_MS, Database, Fails, append, order, pages};
 
-/// Whether an isolate that starts now obeys all of an order.
+/// Checks whether an isolate that starts now has received all of an order.
 #[track_caller]
 fn check_in_force(ledger: &LedgerStore<Database>, receipt: &Receipt, context: &str) {
     let mut index = PurgeIndex::default();
@@ -45,8 +45,8 @@ fn receipts(ledger: &LedgerStore<Database>) -> Vec<Receipt> {
     told.map(|told| told.receipt).collect()
 }
 
-/// Lets each statement of an order fail in turn; there are some at least.
-/// `prepare` makes what was there before.
+/// Makes each statement of an order fail in turn; there must be at least a few.
+/// `prepare` creates the state before the order.
 #[track_caller]
 fn check(
     prepare: impl Fn(&Database, &LedgerStore<Database>),
@@ -76,7 +76,7 @@ fn check(
             for receipt in kept.iter().chain(&earlier) {
                 check_in_force(&ledger, receipt, &context);
             }
-            // What the ledger tells meanwhile is news, whatever is missing.
+            // A feed of the ledger at this time is valid, even if incomplete.
             assert!(PurgeFeed::decode(&ledger.news(0, now_ms).expect("news")).is_ok());
             let (receipt, _) = append(&ledger, order, now_ms);
             assert!(receipt.sequence > last.max(order.after), "{context}");
@@ -85,7 +85,8 @@ fn check(
                 check_in_force(&ledger, receipt, &context);
             }
             if order.after > last {
-                // It was set back: all that it does not know of is dead.
+                // The database was set back: entries with later numbers count
+                // as purged.
                 let mut index = PurgeIndex::default();
                 for page in pages(&ledger, 0) {
                     index.learn(&page);
@@ -117,7 +118,7 @@ fn an_order_is_done_wholly_or_can_be_sent_again() {
     check(two, &hard, 1000, 12);
     let soft = order("new", &["tag:a"], &["tag:b", "everything"]);
     check(two, &soft, 1000, 12);
-    // A write, of which no receipt is kept.
+    // A write, which leaves no receipt.
     check(
         two,
         &order("", &["url:a.test/", "url:a.test/b"], &[]),
@@ -129,7 +130,7 @@ fn an_order_is_done_wholly_or_can_be_sent_again() {
 #[test]
 fn an_order_that_makes_room_is_done_wholly_or_can_be_sent_again() {
     let plain = order("new", &["tag:a", "tag:x"], &["tag:b", "tag:y"]);
-    // Marks and receipts that are too old.
+    // Marks and receipts that have expired.
     check(two, &plain, 40 * DAY_MS, 14);
     check(two, &order("new", &["everything"], &[]), 40 * DAY_MS, 10);
     // The ledger counts its marks.
@@ -217,7 +218,8 @@ fn a_count_is_added_or_can_be_told_again() {
                 assert!(n > 5, "{n} statements only");
                 break;
             }
-            // Told again, because nobody knows: never too few.
+            // Reported again, because the first result is unknown: never too
+            // few.
             let again = ledger.counted_news(0, 3, 0).expect("an answer");
             let total = PurgeFeed::decode(&again).expect("news").kv_writes;
             assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");

@@ -1,7 +1,7 @@
-//! Holds the ledger against the plainest thing that could stand in its place:
-//! a list of all orders ever. Whatever happens to the ledger (age, overflow, a
-//! restart, a database that is set back or fails), an index that learns from
-//! it never says less than the list does. `EDGEKEEP_SEED` sets the seed.
+//! Compares the ledger with a simple model: a list of all orders. Whatever
+//! happens to the ledger (age, overflow, a restart, a database that is set back
+//! or fails), an index that is built from its feed never purges less than the
+//! list does. `EDGEKEEP_SEED` sets the seed.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
@@ -14,7 +14,7 @@ use std::ops::Range;
 use testkit::ledger::{DAY_MS, Database, Fails, append, news, order, pages};
 use testkit::random::Hostile;
 
-/// An order as it was accepted: its number, and the tags that it names.
+/// An accepted order: its sequence number and its tags.
 #[derive(Clone, Debug)]
 struct Purged {
     sequence: u64,
@@ -23,7 +23,7 @@ struct Purged {
     soft: bool,
 }
 
-/// All orders ever.
+/// All orders so far.
 #[derive(Default)]
 struct Model(Vec<Purged>);
 
@@ -97,7 +97,7 @@ fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     index
 }
 
-/// A ledger with everything that can befall it.
+/// A ledger, with all events that can happen to it.
 struct Life {
     hostile: Hostile,
     database: Database,
@@ -105,19 +105,19 @@ struct Life {
     model: Model,
     now_ms: u64,
     orders: u32,
-    /// An isolate that asks now and then.
+    /// The index of an isolate that queries now and then.
     warm: PurgeIndex,
-    /// One that hears receipts, and old news again, in between.
+    /// An index that also receives receipts, and old feeds again.
     nosy: PurgeIndex,
     heard: Vec<PurgeFeed>,
 }
 
-/// What befalls it.
+/// Which events happen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Orders only: then the index says exactly what the list does.
+    /// Orders only: then the index gives exactly the results of the list.
     Calm,
-    /// Time, restarts and faults, too.
+    /// Also time, restarts and faults.
     Rough,
 }
 
@@ -145,14 +145,14 @@ impl Life {
         first..self.hostile.random.u32(first..=TAGS)
     }
 
-    /// An order of a few tags, or of everything; now and then the ledger fails
-    /// in its midst, and the order is sent again.
+    /// An order of a few tags, or of everything. Now and then the ledger fails
+    /// during it, and the order is repeated.
     fn order(&mut self, fate: Fate) {
         self.orders += 1;
         let (hard, soft) = (self.tags(), self.tags());
         let everything = self.hostile.random.u8(0..20);
-        // Of some keys, which may purge some of the tags or all of them; what
-        // lies beyond is carried along.
+        // By one of several keys, which may purge some or all of the tags. The
+        // other tags are added by a cascade.
         let scope = self
             .hostile
             .one_of(&[None, Some("scope:t=*"), Some("scope:t=1,t=5,h=x")]);
@@ -201,11 +201,11 @@ impl Life {
 
     fn pass(&mut self) {
         match self.hostile.random.u8(0..12) {
-            // Time, of which thirty days make marks too old.
+            // Time passes; after thirty days marks expire.
             0..4 => self.now_ms += self.hostile.random.u64(0..12) * DAY_MS,
-            // The object starts anew.
+            // The object restarts.
             4 => self.ledger = self.database.open(0),
-            // Its database has been set back: somebody knows more.
+            // Its database was set back: an isolate has seen later numbers.
             5 => {
                 let known = self.ledger.last().expect("a number") + 3;
                 let at = self.hostile.random.usize(0..10);
@@ -279,7 +279,7 @@ fn whatever_befalls_the_ledger_no_purge_is_forgotten() {
 fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
     let mut hostile = Hostile::new();
     for _ in 0..100 {
-        // The second is what the first was some orders ago.
+        // The second ledger is in the state of the first some orders ago.
         let (first, second) = (Database::new().open(0), Database::new().open(0));
         let (kept, lost) = (hostile.random.u32(0..10), hostile.random.u32(1..10));
         let mut model = Model::default();
@@ -297,7 +297,7 @@ fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
                 append(&second, &order, 0);
             }
         }
-        // An isolate that knows all asks, or takes an order.
+        // An isolate that has seen all numbers sends a query or an order.
         let mut index = learned(&first);
         let known = index.sequence();
         let heard = match hostile.random.bool() {
@@ -335,8 +335,8 @@ fn an_overflowing_ledger_forgets_no_purge() {
     let ledger = Database::new().open(0);
     let (mut model, mut warm) = (Model::default(), PurgeIndex::default());
     let mut floors: Vec<Numbers> = Vec::new();
-    // A few tags that are purged again and again, between many that are
-    // purged once: four overflows.
+    // A few tags that are purged repeatedly, between many that are purged once:
+    // four overflows.
     let (mut next, mut last) = (TAGS, 0);
     let all = u32::try_from(MARKS_MAX + 4 * MARKS_DROPPED).expect("a count");
     while next < all {
@@ -346,7 +346,7 @@ fn an_overflowing_ledger_forgets_no_purge() {
         };
         let few = hostile.random.u32(0..TAGS);
         let few = few..hostile.random.u32(few..=TAGS);
-        // Long stretches of soft orders, so that both floors rise.
+        // Long series of soft orders, so that both floors rise.
         let soft = (next / 10_000) % 2 == 1;
         let bulk = names(next..next + many);
         let mut order = Order {
@@ -377,7 +377,7 @@ fn an_overflowing_ledger_forgets_no_purge() {
                 let found = index.state(seen, &marks(&tags));
                 let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
                 assert!(rank(found) >= rank(expected), "{}", problem());
-                // Above the floors it says no more than that.
+                // Above the floors it purges no more than the list.
                 if seen >= news.floor.newest() {
                     assert_eq!(found, expected, "{}", problem());
                 }

@@ -1,5 +1,6 @@
-//! JSON from outside and from other versions: which texts the readers take,
-//! what they refuse, and the exact shape of what the ledger stores and sends.
+//! Tests of JSON from callers and from other versions: which texts are
+//! accepted, which are refused, and the exact form in which the ledger stores
+//! and sends.
 
 use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
@@ -43,7 +44,7 @@ fn receipt() -> Receipt {
 
 const RECEIPT: &str = r#"{"id":"i","sequence":1,"received_ms":2,"in_force_ms":3,"key":null,"via":"v","hard":[],"soft":["tag:\u001fDELé"],"cascade":{"b":["c"],"a":[]},"refresh":4,"fast_lane":5}"#;
 
-/// Log queries of users rely on names and on which fields are left out.
+/// Users' log queries depend on names, and on which fields are omitted.
 #[test]
 fn log_lines() {
     let hit = RequestLog {
@@ -83,7 +84,8 @@ fn log_lines() {
 }
 
 /// Ledgers have stored these texts, and during a deployment isolates of one
-/// version talk to a ledger of another: names and order of fields stay.
+/// version exchange them with a ledger of another. Names and order of fields
+/// stay.
 #[test]
 fn ledger_messages_keep_their_shape() {
     #[track_caller]
@@ -205,7 +207,7 @@ fn ledger_messages_are_objects() {
     refused::<Record>(r#"["d",RECEIPT]"#);
     refused::<Order>(r#"[null,"d",null,"v",[],[],{},[],5,0]"#);
     refused::<Reply>(r#"[RECEIPT,"n"]"#);
-    // Neither yes nor no.
+    // Neither true nor false.
     refused::<Reply>(r#"{"news":"n"}"#);
     refused::<Reply>(r#"{"receipt":RECEIPT}"#);
     refused::<Vec<PastOrder>>(r#"[[RECEIPT,{},{}]]"#);
@@ -227,7 +229,7 @@ fn ledger_messages_are_objects() {
     }
 }
 
-/// What a broken database or a hostile version might hold.
+/// Texts of a damaged database or a hostile version.
 #[test]
 fn unreadable_records_are_errors() {
     let ledger = Database::new().open(0);
@@ -243,7 +245,7 @@ fn unreadable_records_are_errors() {
     };
     assert!(put(&good));
     assert!(put(&good.replace("\"v\"", r#""\ud83d\ude00\u0000""#)));
-    // Ignored at any depth, without a call for each level.
+    // Ignored at any depth, without recursion.
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(put(&good.replacen('{', &format!("{{\"newer\":{deep},"), 1)));
     for text in broken(&good, "\"v\"") {
@@ -255,20 +257,20 @@ fn unreadable_records_are_errors() {
     }
 }
 
-/// Reads a body with one of the readers of what callers send.
+/// Parses a body with one of the parsers of callers' bodies.
 type Reader = fn(&Rules, &[u8]) -> Result<bool, NotOrder>;
 
-/// Whether a purge order is read, and nothing of it refused.
+/// Whether a purge order is parsed without refusals.
 fn purge_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
     order::read(rules, body, true).map(|draft| draft.refused.is_empty())
 }
 
-/// The same of an order to warm.
+/// The same for an order to warm.
 fn warm_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
     warm_order::read(rules, body).map(|draft| draft.refused.is_empty())
 }
 
-/// The same of Fastly's call with tags in its body.
+/// The same for Fastly's call with tags in its body.
 fn fastly_call(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
     let call = PurgeCall {
         dialect: Dialect::Fastly,
@@ -312,7 +314,7 @@ fn bodies_that_are_not_json_are_refused_as_such() {
             };
             assert!(expected, "{text:.80}: {found:?}");
         }
-        // Of another shape, and then no JSON.
+        // First of another shape, then not JSON.
         for text in [
             "[{",
             "{\"a\":1",
@@ -347,7 +349,7 @@ fn bodies_of_another_shape_are_refused() {
             refused(reader, body);
         }
     }
-    // Fields in their order, which a derived struct would take.
+    // Fields by position, which a derived struct would accept.
     refused(purge_order, "[[\"a\"],[],[],[],true]");
     refused(purge_order, "[[],[],[],[],true,false,false,false]");
     refused(warm_order, "[[\"https://a.test/\"],[],1,false]");
@@ -368,7 +370,7 @@ fn bodies_of_another_shape_are_refused() {
             let (name, _) = field.split_once(':').expect("a field");
             for value in ["{}", "\"true\"", "[[", "-1", "1.5"] {
                 let body = format!("{{{name}:{value}}}");
-                // A list of anything is checked item by item.
+                // A list of any values is validated item by item.
                 if value != "[[" {
                     refused(reader, &body);
                 }
@@ -378,7 +380,7 @@ fn bodies_of_another_shape_are_refused() {
             }
         }
     }
-    // What is wrong is quoted, but not in full length.
+    // The error quotes the text, but not in full length.
     let long = "x".repeat(ORDER_BYTES_MAX);
     for body in [
         format!("{{\"soft\":\"{long}\"}}"),
@@ -394,8 +396,8 @@ fn bodies_of_another_shape_are_refused() {
     }
 }
 
-/// Of an item's faults none is taken for a selector, and the rest of the order
-/// is checked all the same.
+/// A faulty item never becomes a selector, and the rest of the order is
+/// validated nevertheless.
 #[test]
 fn items_of_another_shape_are_named() {
     #[track_caller]
@@ -434,10 +436,10 @@ fn items_of_another_shape_are_named() {
     check(r#"{"tag":"b","x":1}"#, "tags[1].x");
     check(r#""\u0000""#, "tags[1]");
     check(r#""\ud83d\ude00""#, "tags[1]");
-    // The last is beyond what a float can hold.
+    // The last exceeds the range of a float.
     const NOT_JSON: &str = r#"01 | +1 | .5 | 1. | 1e | - | 1.e2 | --1 | NaN | Infinity | 'a' | True |
         nul | nulls | [} | {] | {"a"} | {1:2} | {"a":1,} | [1,] | [1 2] | "\u+123" | /**/1 | 1e999"#;
-    // serde_json reads 127 levels, of which the body has two.
+    // serde_json parses 127 levels, of which the body takes two.
     let deep = [nested(126), nested(50_000)];
     for item in NOT_JSON.split('|').chain(deep.iter().map(String::as_str)) {
         for (reader, list) in [(purge_order as Reader, "tags"), (warm_order, "urls")] {
@@ -451,7 +453,7 @@ fn items_of_another_shape_are_named() {
     }
 }
 
-/// Texts that are not JSON, made of one that is; `string` is a string in it.
+/// Invalid JSON texts, derived from a valid one; `string` is a string in it.
 fn broken(good: &str, string: &str) -> Vec<String> {
     let mut texts: Vec<String> = [
         r"\ud800",

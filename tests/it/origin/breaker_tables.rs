@@ -1,5 +1,6 @@
-//! Shows when the circuit breaker of an origin opens, for how long, what passes
-//! meanwhile, and how it closes again. A reader is a client's IP address.
+//! Tests of an origin's circuit breaker: when it opens, for how long, which
+//! requests pass meanwhile, and how it closes. A reader is a client's IP
+//! address.
 
 use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
@@ -22,7 +23,7 @@ fn limits(failures: u64, pause_seconds: u64) -> Protection {
     rules.protection
 }
 
-/// `PATH` or `PATH@READER`; without one, the reader is the path's own.
+/// Parses `PATH` or `PATH@READER`; without a reader, the path stands for it.
 fn source(text: &str) -> RequestSource {
     let (path, reader) = text.split_once('@').unwrap_or((text, text));
     RequestSource {
@@ -31,12 +32,12 @@ fn source(text: &str) -> RequestSource {
     }
 }
 
-/// Plays events, at milliseconds from the start, with 3 failures and a pause
-/// of 10 seconds. `ok PAGE`, `bad PAGE`, `bad=N PAGE` (with a `Retry-After` of
-/// N seconds), `none PAGE` (nothing is known of its end): a request that comes
-/// and ends so at once. `begin PAGE`: one that comes and does not end
-/// (`end-ok`, `end-bad`: the last of them does). Each is followed by what
-/// became of it: `through`, `working`, `trial`, or the milliseconds to wait.
+/// Plays events, at milliseconds from the start, with 3 failures and a pause of
+/// 10 seconds. `ok PAGE`, `bad PAGE`, `bad=N PAGE` (with a `Retry-After` of N
+/// seconds), `none PAGE` (without a verdict): a request that arrives and ends
+/// at once. `begin PAGE`: a request that arrives and does not end (`end-ok`,
+/// `end-bad`: the last of them ends). The result of each follows: `through`,
+/// `working`, `trial`, or the milliseconds to wait.
 #[track_caller]
 fn check(events: &[(u64, &str, &str)]) {
     check_with(&limits(3, 10), events);
@@ -90,7 +91,7 @@ fn it_opens_when_several_pages_fail_for_several_readers() {
         (0, "ok a", "10000"),
         (9999, "ok d", "1"),
     ]);
-    // Two pages, or two readers, are too few.
+    // Two pages, or two readers, are not enough.
     check(&[
         (0, "bad a@1", "through"),
         (0, "bad b@2", "through"),
@@ -107,7 +108,7 @@ fn it_opens_when_several_pages_fail_for_several_readers() {
         (0, "bad e@3", "through"),
         (0, "bad e@4", "10000"),
     ]);
-    // At least half of both must fail.
+    // At least half of the paths and of the readers must fail.
     check(&[
         (0, "ok 1", "through"),
         (0, "ok 2", "through"),
@@ -127,7 +128,7 @@ fn it_opens_when_several_pages_fail_for_several_readers() {
         (0, "bad c", "through"),
         (0, "bad c", "through"),
     ]);
-    // What counts is how each ended last.
+    // Only the last outcome of each counts.
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -155,7 +156,7 @@ fn failures_count_for_a_minute() {
     ]);
 }
 
-/// How many of these requests, each of which fails, are let through.
+/// How many of these requests pass, if each of them fails.
 fn let_through(pages: impl Iterator<Item = String>) -> usize {
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
@@ -174,12 +175,12 @@ fn let_through(pages: impl Iterator<Item = String>) -> usize {
 fn one_page_or_one_reader_cannot_open_it() {
     assert_eq!(let_through((0..500).map(|n| format!("slow@{n}"))), 500);
     assert_eq!(let_through((0..500).map(|n| format!("{n}@one"))), 500);
-    // Nor two of them together.
+    // Nor can two readers together.
     let two = (0..500).map(|n| format!("{n}@{}", n % 2));
     assert_eq!(let_through(two), 500);
     let two = (0..500).map(|n| format!("{}@{n}", n % 2));
     assert_eq!(let_through(two), 500);
-    // What fails for all on all pages opens it after as many as are set.
+    // Failures of all readers on all pages open it at the configured number.
     assert_eq!(let_through((0..500).map(|n| format!("{n}@{n}"))), 10);
 }
 
@@ -202,7 +203,8 @@ fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
     }
     for n in 0..500_u64 {
         let now_ms = NOW_MS + 100 * n;
-        // Each attacker sends ten times as much as all others do.
+        // Each attacker sends ten times as many requests as all others
+        // together.
         for m in 0..30 {
             send(format!("{n}-{m}@attacker-{}", m % 3), FAILS, now_ms);
         }
@@ -221,25 +223,25 @@ fn a_few_requests_try_it_after_the_pause() {
         (0, "bad b", "through"),
         (0, "bad c", "through"),
         (10_000, "begin a", "trial"),
-        // Of the same page or reader one at a time.
+        // One trial at a time for each page and each reader.
         (10_000, "ok a", "30000"),
         (10_000, "ok x@a", "30000"),
-        // Of those that are known to fail as well.
+        // One trial for pages with recorded failures, too.
         (10_000, "ok b", "30000"),
         (11_000, "begin x", "trial"),
         (12_000, "begin y", "trial"),
-        // The others wait for how those end.
+        // Other requests wait for the end of these trials.
         (12_000, "ok d", "28000"),
         (13_000, "end-ok", ""),
         (13_000, "ok d", "through"),
         (13_000, "bad a", "through"),
         (13_000, "bad b", "through"),
         (13_000, "bad c", "through"),
-        // d has just worked.
+        // d worked lately.
         (13_000, "ok d", "working"),
         (13_000, "ok e", "10000"),
     ]);
-    // They ended without a word: the next ones try.
+    // They ended without a signal: the next requests are trials.
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -251,7 +253,7 @@ fn a_few_requests_try_it_after_the_pause() {
         (40_000, "ok d", "trial"),
         (40_000, "ok e", "through"),
     ]);
-    // One of which nothing is known leaves its turn to another.
+    // A request without a verdict frees its trial for another.
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -289,7 +291,7 @@ fn a_round_of_failed_trials_doubles_the_pause_up_to_a_minute() {
         (190_000, "bad d", "through"),
         (190_000, "ok e", "10000"),
     ]);
-    // A longer pause of the settings stays as it is.
+    // A longer pause in the settings is kept.
     check_with(
         &limits(1, 600),
         &[
@@ -312,7 +314,7 @@ fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
         (10_000, "bad x", "trial"),
         (10_000, "ok d", "trial"),
         (10_000, "ok e", "trial"),
-        // What has worked passes, and is no trial.
+        // A page that worked lately passes, and is not a trial.
         (10_000, "ok d", "working"),
         (10_000, "bad f", "trial"),
         (10_000, "ok g", "trial"),
@@ -328,10 +330,10 @@ fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
         (0, "bad=300 a", "through"),
         (0, "bad b", "through"),
         (0, "bad=20 c", "through"),
-        // At least half ask for so much.
+        // At least half of the failures ask for this pause.
         (0, "ok d", "20000"),
         (20_000, "bad=3 a", "trial"),
-        // c asks for more, and one of three for less.
+        // c asks for a longer pause, and one of three for a shorter one.
         (20_000, "ok a", "3000"),
     ]);
     check(&[
@@ -340,7 +342,7 @@ fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
         (0, "bad=3600 c", "through"),
         (0, "ok d", "60000"),
     ]);
-    // One page that asks for patience does not close the site for longer.
+    // One page with a long `Retry-After` does not close the site for longer.
     check(&[
         (0, "bad=3600 a", "through"),
         (0, "bad b", "through"),
@@ -372,7 +374,7 @@ fn zero_failures_mean_never() {
         .map(|row| (0, row.as_str(), "through"))
         .collect();
     check_with(&limits(0, 10), &rows);
-    // A thousand failures are counted, though fewer pages are remembered.
+    // A thousand failures are counted, although fewer pages are remembered.
     let (last, rest) = rows.split_last().expect("rows");
     let mut rows = rest.split_at(999).0.to_vec();
     rows.push(*last);
@@ -384,9 +386,10 @@ fn zero_failures_mean_never() {
     check_with(&limits(1000, 10), &all);
 }
 
-/// A site with so many broken pages of a hundred, of which each has readers of
-/// its own: what share of the requests for sound pages is refused in the second
-/// minute, and how many requests for broken ones reach the origin in it.
+/// A site of a hundred pages, so many of them broken, each with readers of its
+/// own. Returns the share of requests for working pages that is refused in the
+/// second minute, and how many requests for broken pages reach the origin in
+/// it.
 fn half_broken(broken: u64) -> (f64, u64) {
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
@@ -428,7 +431,7 @@ fn a_half_broken_site_serves_its_sound_half() {
 
 #[test]
 fn a_dead_origin_is_left_alone() {
-    // Half the pages have worked a moment ago.
+    // Half of the pages worked a moment ago.
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
     for n in 0..20 {

@@ -1,15 +1,16 @@
-//! Shows how many requests to an origin may be under way and in line, in which
-//! order they go, what one host, page or reader may take of that, how many may
-//! be repeated, and after which pause.
+//! Tests of the concurrency limit and of retries: how many requests to an
+//! origin may be in flight and queued, in which order they get permits, what
+//! share one host, page or reader may have, how many requests may be retried,
+//! and after which pause.
 
 use edgekeep::cache::origin::concurrency_limit::{
-    Gate, LINE_MAX, LOOK_MS, LimitKey, Permit, Quota, RetryBudget, Ticket, look_ms, pause_ms,
+    Gate, LINE_MAX, LimitKey, POLL_MS, Permit, Quota, RetryBudget, Ticket, pause_ms, poll_delay_ms,
 };
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `NAME [host=H] [path=P] [reader=R] [upload|probing]`; without a path it has
-/// one of its own.
+/// Parses `NAME [host=H] [path=P] [reader=R] [upload|probing]`; the default is
+/// a path of its own.
 fn who(text: &str) -> (String, LimitKey) {
     let mut words = text.split(' ');
     let name = words.next().unwrap_or_default().to_owned();
@@ -32,11 +33,11 @@ fn who(text: &str) -> (String, LimitKey) {
     (name, who)
 }
 
-/// Plays events at a gate with so many places, each of which expires after
-/// 1000 ms: `+WHO` comes and gets a place, `!WHO` comes and gets none, `-NAME`
-/// goes; `~WHO` comes, gets none and joins the line for 5 seconds, `=NAME`
-/// looks from there and gets a place, `.NAME` looks and gets none, `xNAME`
-/// leaves the line.
+/// Plays events at a gate with so many permits, which expire after 1000 ms:
+/// `+WHO` arrives and gets a permit, `!WHO` arrives and gets none, `-NAME`
+/// returns its permit; `~WHO` arrives, gets none and joins the queue for 5
+/// seconds, `=NAME` polls from there and gets a permit, `.NAME` polls and gets
+/// none, `xNAME` leaves the queue.
 #[track_caller]
 fn check_with(most: u64, events: &[(u64, &str)]) {
     let mut gate = Gate::default();
@@ -98,7 +99,7 @@ fn so_many_at_a_time() {
         (0, "+b"),
         (0, "!c"),
     ]);
-    // Given back twice, it is one place.
+    // A permit that is returned twice is one permit.
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -119,7 +120,7 @@ fn who_never_comes_back_is_forgotten() {
         (1399, "!d"),
         (1400, "+d"),
     ]);
-    // Who comes back later takes nobody's place away.
+    // A request that returns an expired permit takes none from others.
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -156,7 +157,7 @@ fn first_come_first_served() {
         (0, "~c"),
         (10, "~d"),
         (20, "-a"),
-        // A newcomer does not overtake, nor does the second in line.
+        // A new request does not overtake, nor does the second in the queue.
         (20, "!e"),
         (20, ".d"),
         (30, "=c"),
@@ -164,8 +165,8 @@ fn first_come_first_served() {
         (40, "-b"),
         (40, "=d"),
     ]);
-    // Two places are free: the second in line need not wait for the first to
-    // look, and the third may not go.
+    // Two permits are free. The second in the queue need not wait for the first
+    // to poll, and the third gets none.
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -192,7 +193,7 @@ fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
         (2, "-a"),
         (2, "=d"),
     ]);
-    // c is gone without a signal.
+    // c was cancelled without a signal.
     check_with(
         1,
         &[
@@ -208,7 +209,8 @@ fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
 
 #[test]
 fn who_may_not_go_holds_up_nobody_behind() {
-    // One reader has half of four places; the next one of his lets others by.
+    // One reader has half of four permits; its next request does not block
+    // others.
     check_with(
         4,
         &[
@@ -249,12 +251,13 @@ fn one_page_or_reader_has_half_of_the_places() {
             (0, "+b reader=1"),
             (0, "!c reader=1"),
             (0, "+d reader=2"),
-            // Who is not known is no reader of many requests.
+            // Requests without a known reader do not count as those of one
+            // reader.
             (0, "+e"),
             (0, "!f"),
         ],
     );
-    // One reader has half of a page's places.
+    // One reader gets half of a page's permits.
     check_with(
         8,
         &[
@@ -310,7 +313,7 @@ fn uploads_have_a_quarter_of_the_places() {
             (0, "!j"),
         ],
     );
-    // One reader has half of that.
+    // One reader gets half of that.
     check_with(
         16,
         &[
@@ -321,7 +324,7 @@ fn uploads_have_a_quarter_of_the_places() {
             (0, "+e reader=1"),
         ],
     );
-    // The same for what passes an open breaker, beside them.
+    // The same for requests that pass an open breaker, beside the uploads.
     check_with(
         8,
         &[
@@ -336,7 +339,8 @@ fn uploads_have_a_quarter_of_the_places() {
     check_with(1, &[(0, "+a upload"), (0, "!b")]);
 }
 
-/// How many places each of the hosts gets that take what they can, in turn.
+/// How many permits each host gets if all hosts take turns and take what they
+/// can.
 fn shares(most: u64, hosts: usize) -> Vec<usize> {
     let mut gate = Gate::default();
     let mut shares = vec![0; hosts];
@@ -354,9 +358,9 @@ fn hosts_of_one_origin_leave_room_for_each_other() {
     assert_eq!(shares(100, 1), [100]);
     assert_eq!(shares(100, 2), [67, 67]);
     assert_eq!(shares(100, 9), [20; 9]);
-    // All together have twice as many.
+    // All hosts together have twice as many.
     assert_eq!(shares(100, 300).iter().sum::<usize>(), 200);
-    // One that comes late finds room.
+    // A late host finds a free permit.
     let mut gate = Gate::default();
     for n in 0..400 {
         for host in 0..9 {
@@ -370,7 +374,7 @@ fn hosts_of_one_origin_leave_room_for_each_other() {
     assert_eq!(late.count(), 10);
 }
 
-/// How many of these join the line of a full gate.
+/// How many of these requests can join the queue of a full gate.
 fn in_line(all: impl Iterator<Item = String>) -> usize {
     let mut gate = Gate::default();
     let joined = all.filter(|text| {
@@ -395,17 +399,19 @@ fn the_line_is_bounded_and_one_does_not_take_it_all() {
 
 #[test]
 fn who_is_far_behind_looks_less_often() {
-    assert_eq!(look_ms(0), LOOK_MS);
-    assert_eq!(look_ms(9), LOOK_MS);
-    assert_eq!(look_ms(10), 2 * LOOK_MS);
-    assert_eq!(look_ms(99), 10 * LOOK_MS);
-    // A line of one host looks this often a second.
-    let looks: u64 = (0..LINE_MAX / 2).map(|ahead| 1000 / look_ms(ahead)).sum();
+    assert_eq!(poll_delay_ms(0), POLL_MS);
+    assert_eq!(poll_delay_ms(9), POLL_MS);
+    assert_eq!(poll_delay_ms(10), 2 * POLL_MS);
+    assert_eq!(poll_delay_ms(99), 10 * POLL_MS);
+    // The polls a second in a queue of one host.
+    let looks: u64 = (0..LINE_MAX / 2)
+        .map(|ahead| 1000 / poll_delay_ms(ahead))
+        .sum();
     assert!(looks <= 600, "{looks}");
-    assert!(look_ms(usize::MAX) > 0);
+    assert!(poll_delay_ms(usize::MAX) > 0);
 }
 
-/// How many of `wanted` repetitions are allowed after so many requests.
+/// Checks how many of `wanted` retries are allowed after so many requests.
 #[track_caller]
 fn check_budget(percent: u64, requests: u64, wanted: u64, expected: usize) {
     let mut budget = RetryBudget::default();
@@ -418,15 +424,15 @@ fn check_budget(percent: u64, requests: u64, wanted: u64, expected: usize) {
 
 #[test]
 fn repetitions_are_a_share_of_the_requests() {
-    // Three are there from the start.
+    // A new budget has three.
     check_budget(10, 0, 5, 3);
     check_budget(10, 1, 5, 3);
     check_budget(10, 10, 5, 4);
     check_budget(100, 1, 5, 4);
-    // A calm time lays by no more than ten.
+    // A calm time saves up ten at most.
     check_budget(10, 1_000_000, 100, 10);
     check_budget(0, 1000, 5, 0);
-    // In the long run it is the share, whatever was asked for.
+    // In the long run it is the share, for any number of attempts.
     let mut budget = RetryBudget::default();
     let mut allowed = 0;
     for _ in 0..1000 {
@@ -447,11 +453,11 @@ fn pauses_grow_and_differ() {
         let range = unit_ms..3 * unit_ms;
         assert!(pauses.iter().all(|ms| range.contains(ms)), "{pauses:?}");
     }
-    // The same at the same time, and another one later.
+    // The same time gives the same pause, another time another one.
     let of = |now_ms| pause_ms("http://a.test/", 0, now_ms);
     assert_eq!(of(1000), of(1000));
     let later: BTreeSet<u64> = (0..50).map(of).collect();
     assert!(later.len() > 20);
-    // No count overflows.
+    // No overflow.
     assert!(pause_ms("", u64::MAX, u64::MAX) < 200_000);
 }

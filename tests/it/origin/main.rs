@@ -1,5 +1,5 @@
-//! Tests of what stands before the origin: tiers, collapsing, circuit breakers,
-//! limits.
+//! Tests of what protects the origin: tiers, request collapsing, circuit
+//! breakers, limits.
 
 mod breaker_tables;
 mod collapse_bounds;

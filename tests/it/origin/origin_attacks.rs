@@ -1,5 +1,5 @@
-//! Shows in virtual time that one page, reader or host does not make an origin
-//! unreachable to the others.
+//! Tests in virtual time that one page, reader or host cannot make an origin
+//! unreachable for others.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::flow::fetch::pass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
@@ -8,7 +8,7 @@ use testkit::origin::{answers, asked, place, plan, send, send_with, timed, uploa
 use testkit::world::place::{Place, START_MS, Slot, origin};
 use testkit::world::{Bytes, Plan, World};
 
-/// The same isolate, asked by this reader.
+/// The same isolate, requested by this reader.
 fn as_reader(place: &Place, reader: &'static str) -> Place {
     let mut place = place.clone();
     place.world.reader = Some(reader.into());
@@ -23,8 +23,8 @@ const READERS: [&str; 5] = [
     "192.0.2.5",
 ];
 
-/// Sends a POST whose body is told to be of this length, and comes whole after
-/// some time.
+/// Sends a POST whose body has this declared length and is complete after some
+/// time.
 fn post(place: &Place, path: &str, length: u64, takes_ms: u64) -> Slot {
     let text = "x".repeat(usize::try_from(length).expect("a length"));
     let mut body = Bytes::new(text, false);
@@ -89,7 +89,7 @@ fn one_reader_whose_requests_make_the_origin_hang_up_does_not_close_it() {
     let reader = as_reader(&here, READERS[1]);
     assert_eq!(reader.get("/page"), "200 no-freshness");
     assert_eq!(attacker.get("/page"), "200 no-freshness");
-    // The same of several readers is the origin's failure.
+    // The same failures of several readers count as the origin's.
     for (reader, n) in READERS.into_iter().skip(1).zip(0..) {
         as_reader(&here, reader).get(&format!("/{n}"));
     }
@@ -112,7 +112,7 @@ fn one_host_of_an_origin_does_not_close_the_others() {
     assert_eq!(get("tenant.test", "/page"), "503 circuit-open");
     plan(&world, "/page", answers(200, 0));
     assert_eq!(get("other.test", "/page"), "200 no-freshness");
-    // Ports are hosts of their own as they are in keys.
+    // Ports are separate hosts, as in cache keys.
     assert_eq!(get("tenant.test:8080", "/page"), "200 no-freshness");
 }
 
@@ -139,13 +139,13 @@ fn retry_after_holds_for_its_url_and_its_reader() {
     assert_eq!(get(one, "/a?x=1"), "503 retry-after");
     assert_eq!(get(one, "/a?x=2"), "200 no-freshness");
     assert_eq!(get(one, "/b"), "200 no-freshness");
-    // A write to the same URL is another thing.
+    // A write to the same URL is separate.
     assert!(
         !here
             .finish(&upload(&as_reader(&here, one), "/a?x=1"))
             .contains("retry-after")
     );
-    // It may be about that reader alone; but not if three are told so.
+    // It may concern that reader only; with three readers it concerns all.
     assert_eq!(get(two, "/a?x=1"), "later no-freshness");
     assert_eq!(get(three, "/a?x=1"), "later no-freshness");
     assert_eq!(get(four, "/a?x=1"), "503 retry-after");
@@ -185,7 +185,7 @@ fn a_number_that_is_no_status_is_one_pages_fault() {
         plan(&world, &format!("/{n}"), Plan::NoStatus(999));
         assert_eq!(here.get(&format!("/{n}")), "502 -", "{n}");
     }
-    // It is an error for a stale copy all the same (RFC 9110 §15).
+    // It is still an error for a stale stored response (RFC 9110 §15).
     plan(&world, "/old", Plan::NoStatus(999));
     assert_eq!(here.get("/old"), "old cache-api/stale-if-error");
     let state = world.state.borrow();
@@ -211,7 +211,7 @@ fn an_upload_that_its_client_breaks_off_counts_for_nothing() {
     }
     plan(&world, "/page", answers(200, 0));
     assert_eq!(here.get("/page"), "200 no-freshness");
-    // An upload that the origin fails after all of it has come does count.
+    // An upload that fails after its body was complete does count.
     for (n, reader) in READERS.into_iter().take(4).enumerate() {
         plan(&world, &format!("/{n}"), answers(503, 0));
         upload(&as_reader(&here, reader), &format!("/{n}"));
@@ -257,7 +257,7 @@ fn made_up_hosts_bring_no_repetitions_of_their_own() {
         plan(&world, &format!("/{n}"), Plan::Down);
         here.finish(&send(&here, "GET", &format!("http://h{n}.test/{n}"), None));
     }
-    // Three are there at the start.
+    // Three retries are in the budget at the start.
     assert_eq!(asked(&world).len(), 40 + 3);
 }
 
@@ -309,7 +309,7 @@ fn who_sends_a_small_body_slowly_holds_no_place() {
         assert_eq!(here.finish(slot), "408 method");
     }
     assert_eq!(asked(&world).len(), 8);
-    // A moment less is in time.
+    // A moment earlier is in time.
     plan(&world, "/form", answers(200, 0));
     let in_time = post(&here, "/form", 9, SMALL_BODY_MS - 1);
     assert_eq!(here.finish(&in_time), "200 method");

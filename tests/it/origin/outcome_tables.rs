@@ -1,5 +1,5 @@
-//! Shows what counts as a failure of the origin, how outcomes and rests of URLs
-//! are kept, and who counts as one reader.
+//! Tests of outcomes: what counts as a failure of the origin, how outcomes and
+//! rests of URLs are stored, and which addresses are one reader.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, judge};
@@ -16,7 +16,7 @@ use edgekeep::http::url::Url;
 /// 2026-11-23, 09:00.
 const NOW_MS: u64 = 1_795_424_400_000;
 
-/// `PATH` or `PATH@READER`; without one, the reader is the path's own.
+/// Parses `PATH` or `PATH@READER`; without a reader, the path stands for it.
 fn source(text: &str) -> RequestSource {
     let (path, reader) = text.split_once('@').unwrap_or((text, text));
     RequestSource {
@@ -63,10 +63,10 @@ fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
     let share = outcomes.share(NOW_MS);
     assert_eq!((share.readers, share.failing_readers), (38, 8));
     assert!(!share.is_of_origin());
-    // One who comes late is counted, too, and pushes out none of them.
+    // A late outcome is counted, too, and replaces none of them.
     outcomes.record_success(source("late@late"), NOW_MS);
     assert_eq!(outcomes.share(NOW_MS).readers, 39);
-    // Each of another reader: the oldest goes.
+    // Each of another reader: the oldest is dropped.
     for n in 0..OUTCOMES_MAX {
         outcomes.record_failure(source(&format!("f{n}@f{n}")), None, NOW_MS);
     }
@@ -103,20 +103,20 @@ fn a_url_rests_for_the_reader_who_was_asked() {
     assert_eq!(left(&rests, url, 1, 3_600_000), None);
     assert_eq!(left(&rests, other, 1, 0), None);
     assert_eq!(left(&rests, url, 9, 0), None);
-    // Asking again changes the time, and is one reader still.
+    // A second failure changes the time, and is still one reader.
     rests.begin(url, 1, 10_000, NOW_MS);
     rests.begin(url, 1, 20_000, NOW_MS);
     rests.begin(url, 1, 30_000, NOW_MS);
     assert_eq!(left(&rests, url, 1, 0), Some(30_000));
     assert_eq!(left(&rests, url, 9, 0), None);
-    // Three readers are enough for all, until one of them may ask again.
+    // Three readers suffice for all, until one of their rests ends.
     rests.begin(url, 2, 20_000, NOW_MS);
     assert_eq!(left(&rests, url, 9, 0), None);
     rests.begin(url, 3, 3_600_000, NOW_MS);
     assert_eq!(left(&rests, url, 9, 0), Some(20_000));
     assert_eq!(left(&rests, url, 9, 20_000), None);
     assert_eq!(left(&rests, other, 9, 0), None);
-    // For others it is a minute at most.
+    // For other readers it is a minute at most.
     for reader in [4, 5, 6] {
         rests.begin(url, reader, 3_600_000, NOW_MS);
     }
@@ -153,13 +153,13 @@ fn rests_are_bounded_and_a_reader_has_its_share() {
     };
     assert_eq!(kept(0..RESTS_MAX as u64), RESTS_MAX - RESTS_OF_READER_MAX);
     assert!(rests.is_empty(NOW_MS + 1000));
-    // Those that are over make room first.
+    // Expired rests make room first.
     rests.begin(1, 1, 1000, NOW_MS + 1000);
     assert_eq!(rests.left_ms(1, 1, NOW_MS + 1000), Some(1000));
 }
 
-/// `STATUS [Retry-After]`, and the verdict: `works`, `fails`, or the seconds
-/// for which it is left alone.
+/// `STATUS [Retry-After]`, and the verdict: `works`, `fails`, or the seconds of
+/// the pause.
 #[track_caller]
 fn check_verdict(rule: &str, answer: &str, expected: &str) {
     let rules = Rules::read_json(&format!("{{\"defaults\":{rule}}}")).expect("settings");
@@ -202,11 +202,11 @@ fn what_counts_as_a_failure_of_the_origin() {
     }
     check_verdict("{}", "down", "fails");
     check_verdict("{}", "late", "fails");
-    // The fault of one page, as a 500 is.
+    // An error of one page, like a 500.
     check_verdict("{}", "cut", "works");
-    // No status at all says nothing of the origin.
+    // An invalid status shows nothing about the origin.
     check_verdict("{}", "999", "nothing");
-    // A rule may say otherwise, but 500 is always one page's.
+    // A rule may change that, but 500 is always an error of one page.
     check_verdict(r#"{"error_statuses":[500,429]}"#, "429", "fails");
     check_verdict(r#"{"error_statuses":[500,429]}"#, "500", "works");
     check_verdict(r#"{"error_statuses":[500,429]}"#, "503", "works");
@@ -226,7 +226,7 @@ fn retry_after_is_seconds_or_a_date() {
         ("Mon, 23 Nov 2026 09:00:45 GMT", "45"),
         ("Monday, 23-Nov-26 09:00:45 GMT", "45"),
         ("Mon Nov 23 09:00:45 2026", "45"),
-        // Gone by.
+        // In the past.
         ("Mon, 23 Nov 2026 08:00:00 GMT", "1"),
         ("Tue, 24 Nov 2026 09:00:00 GMT", "3600"),
         ("-1", "fails"),

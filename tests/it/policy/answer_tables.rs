@@ -1,11 +1,12 @@
-//! Shows the third question for what the origin sends: whether it may be
-//! stored, if not why, and what is stored of it.
+//! Tests of storability of an origin's response: whether it is stored, the
+//! reason if not, and the entry that is stored.
 
 use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup};
 
-/// What becomes of an answer when nothing is stored: `stored`, or why not.
+/// The outcome for a response without a stored one: `stored`, or the reason why
+/// not.
 fn outcome(defaults: &Value, request: &str, answer: &str) -> &'static str {
     let lookup = lookup(defaults, request);
     match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
@@ -129,7 +130,7 @@ fn an_answer_has_the_tags_that_its_fields_name() {
     }
     check("cache-tag: b,a, b", &["a", "b"]);
     check("surrogate-key: a b | xkey: c", &["a", "b", "c"]);
-    // Reserved ones are nobody's.
+    // Reserved tags are dropped.
     check("cache-tag: edgekeep-0123456789abcdef,a", &["a"]);
     check("surrogate-key: EDGEKEEP-x a edgekeep-", &["a"]);
     check("xkey: edgekeep edgekeeper", &["edgekeep", "edgekeeper"]);
@@ -146,8 +147,8 @@ fn an_answer_that_is_not_final_is_not_stored() {
 
 #[test]
 fn no_cache_alone_makes_no_answer_storable() {
-    // RFC 9111 §3: explicitly fresh, public, or of a status that is cacheable
-    // by default (RFC 9110 §15.1).
+    // RFC 9111 §3: explicitly fresh, public, or of a status that is
+    // heuristically cacheable (RFC 9110 §15.1).
     for status in [302, 303, 307, 403, 500, 503] {
         let answer = format!("{status} | etag: \"a\" | cache-control: no-cache");
         assert_eq!(
@@ -196,7 +197,7 @@ fn whether_an_answer_is_stored_depends_on_the_request_too() {
         "max-age=60 | cdn-cache-control: max-age=60, public",
         "stored",
     );
-    // A rule's TTL is no permission.
+    // A rule's TTL does not allow storing responses to `Authorization`.
     let ttl = json!({ "edge_ttl": 60 });
     assert_eq!(outcome(&ttl, authorized, "200"), "authorization");
     assert_eq!(outcome(&ttl, "GET", "200"), "stored");
@@ -246,6 +247,6 @@ fn an_entry_holds_what_was_said() {
          | Content-Type: text/plain | Via: 1.1 edgekeep | Date: $+0",
     );
     assert_eq!(entry.fields, expected.fields);
-    // Lifetime and a day for the validator, less the age it came with.
+    // Lifetime and a day for the validator, minus the age on arrival.
     assert_eq!(entry.retention_seconds(), 60 + 86_400 - 5);
 }

@@ -1,6 +1,5 @@
-//! Shows when what is fresh is refreshed already, and how lifetimes are
-//! shortened: by chance that is spread as it should be, and that is the same
-//! each time it is asked.
+//! Tests of early refresh and of lifetime jitter: the distribution is as
+//! intended, and the results are reproducible.
 
 use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::policy::early_refresh::is_due_early;
@@ -13,8 +12,8 @@ use edgekeep::cache::purge::index::PurgeIndex;
 use serde_json::{Value, json};
 use testkit::given::{NOW, head, lookup};
 
-/// What an answer makes under these defaults that took so long and came so
-/// much later than others.
+/// The entry of a response under these defaults, whose fetch took so long and
+/// which arrived so much later than others.
 #[track_caller]
 fn stored(defaults: &Value, answer: &str, cost_ms: u64, later_ms: u64) -> Entry {
     let lookup = lookup(defaults, "GET");
@@ -36,8 +35,8 @@ fn stored(defaults: &Value, answer: &str, cost_ms: u64, later_ms: u64) -> Entry 
     }
 }
 
-/// In how many of the moments of a second around `left_ms` before its end an
-/// entry is due, over a thousand entries: a share.
+/// The share of the moments of a second around `left_ms` before its end in
+/// which an entry is due, over a thousand entries.
 fn share_due(cost_ms: u64, left_ms: u64) -> f64 {
     const ENTRIES: u64 = 1000;
     const MOMENTS: u64 = 20;
@@ -45,7 +44,7 @@ fn share_due(cost_ms: u64, left_ms: u64) -> f64 {
     let mut entry = stored(&json!({}), "200 | cache-control: max-age=600", 0, 0);
     entry.cost_ms = cost_ms;
     for number in 0..ENTRIES {
-        // Other pages than this one.
+        // Different pages.
         entry.marks[0] = number * number;
         // The same distance from the end, at other times of day.
         for moment in 0..MOMENTS {
@@ -73,7 +72,7 @@ fn the_nearer_its_end_and_the_dearer_the_likelier() {
         }
         assert!(share_due(cost_ms, cost_ms * 40) == 0.0, "{cost_ms}");
     }
-    // What costs nothing can wait.
+    // A fetch without cost is never refreshed early.
     assert!(share_due(0, 1) == 0.0);
 }
 
@@ -90,7 +89,7 @@ fn one_moment_has_one_answer() {
         changes += u64::from(is_due != before);
         before = is_due;
     }
-    // About a third of all moments, and never for long on end.
+    // About a third of all moments, without long gaps.
     assert!((15_000..25_000).contains(&due), "{due}");
     assert!(changes > 10_000, "{changes}");
 }
@@ -117,25 +116,26 @@ fn early(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
 fn only_what_is_fresh_and_where_the_rule_says_so() {
     let minute = "200 | cache-control: max-age=60, stale-while-revalidate=30";
     let heeded = || json!({ "request_directives": true });
-    // 1 - 1/e on average, over the last second of what took one.
+    // 1 - 1/e on average, over the last second of an entry whose fetch took
+    // one.
     let often = early(json!({}), "GET", minute, 0);
     assert!((590..670).contains(&often), "{often}");
     assert_eq!(early(heeded(), "GET", minute, 0), often);
     assert_eq!(early(json!({}), "HEAD", minute, 0), often);
     let off = json!({ "early_refresh": false });
     assert_eq!(early(off, "GET", minute, 0), 0);
-    // One with wishes of its own is not one of many.
+    // A request with cache directives does not cause an early refresh.
     for wishes in ["max-stale=9", "max-age=3600", "only-if-cached", "no-store"] {
         let request = format!("GET | Cache-Control: {wishes}");
         assert_eq!(early(heeded(), &request, minute, 0), 0, "{wishes}");
     }
-    // Stale, by age or by a purge: that has its own window.
+    // Stale by age or by a purge: other windows apply.
     assert_eq!(early(json!({}), "GET", minute, 8), 0);
     let short = minute.replace("60", "59");
     assert_eq!(early(json!({}), "GET", &short, 0), 0);
     let none = "200 | cache-control: max-age=0, stale-while-revalidate=90";
     assert_eq!(early(json!({}), "GET", none, 0), 0);
-    // The age with which it came brings the end nearer.
+    // The age on arrival brings the end nearer.
     assert_eq!(early(json!({}), "GET", &format!("{minute} | age: 1"), 0), 0);
     let old = early(
         json!({}),
@@ -166,7 +166,7 @@ fn a_rule_shortens_each_lifetime_by_its_own_share() {
         assert!((480..=600).contains(&terms.lifetime), "{terms:?}");
         let fifth = (600 - terms.lifetime) / 24;
         found[fifth.min(4) as usize] += 1;
-        // The windows are as long as they were said to be, from its end.
+        // The windows keep their length, counted from the end of the lifetime.
         assert_eq!(
             (terms.stale_while_revalidate, terms.stale_if_error),
             (30, 90)
@@ -207,7 +207,7 @@ fn a_lifetime_is_never_lengthened_nor_taken_away() {
     check(half(), "200 | cache-control: s-maxage=8", 5, 8);
     check(half(), "200 | expires: $+8 | date: $+0", 5, 8);
     check(json!({ "ttl_jitter": 50, "edge_ttl": 8 }), "200", 5, 8);
-    // What is to be checked each time stays so.
+    // A response that must be revalidated each time stays so.
     check(half(), "200 | cache-control: max-age=0 | etag: \"a\"", 0, 0);
     check(half(), "200 | cache-control: no-cache | etag: \"a\"", 0, 0);
 }

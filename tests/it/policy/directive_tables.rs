@@ -1,4 +1,4 @@
-//! Shows what a client's own directives do, where a rule heeds them. RFC 9111
+//! Tests of a client's own directives, where a rule respects them. RFC 9111
 //! §5.2.1.1 to §5.2.1.7 (each of them), §5.2 (their form), §5.4 (Pragma),
 //! §4.2.4 (what may be served stale).
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::controls::{fields, in_words};
 use testkit::given::{NOW, lookup, stored};
 
-/// A control in few words: numbers as `name=n`, flags by name.
+/// A control as text: numbers as `name=n`, flags by name.
 fn words(control: &RequestControl) -> String {
     let numbers = [
         ("max-age", control.max_age),
@@ -43,13 +43,13 @@ fn request_directives_are_read() {
     check("Max-Age=60, MIN-FRESH=5", "max-age=60 min-fresh=5");
     check("max-age=\"60\"", "max-age=60");
     check("max-stale=9", "max-stale=9");
-    // §5.2.1.2: without an argument, however stale.
+    // §5.2.1.2: without an argument, any staleness is accepted.
     check("max-stale", "max-stale=2147483648");
     check("max-stale=", "max-stale=0");
     check("max-stale=x", "max-stale=0");
     check("max-stale=\"9\"", "max-stale=9");
     check("max-stale=99999999999999999999", "max-stale=2147483648");
-    // In doubt less of what is stored, not more.
+    // In doubt the client accepts less of what is stored, not more.
     check("max-age=x", "max-age=0");
     check("max-age=-1", "max-age=0");
     check("max-age=1.5", "max-age=0");
@@ -98,7 +98,7 @@ fn pragma_counts_where_cache_control_is_absent() {
     check("cdn-cache-control: no-cache", "");
 }
 
-/// What a stored answer is good for, this many seconds later.
+/// The verdict about a stored response, this many seconds later.
 fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String {
     let request = match control {
         "" => "GET".to_owned(),
@@ -125,7 +125,7 @@ fn check(entry: &str, control: &str, later: u64, expected: &str) {
     assert_eq!(found, expected, "{control:?} after {later}");
 }
 
-/// Fresh for a minute, and of no use after that.
+/// Fresh for a minute, then unusable.
 const MINUTE: &str = "max-age=60, stale-if-error=0";
 
 #[test]
@@ -137,20 +137,21 @@ fn without_directives_age_decides() {
 
 #[test]
 fn max_age_bounds_the_age() {
-    // RFC 9111 §5.2.1.1: less than or equal. What is fresh all the same is
-    // there should the origin fail ("sie"): clients only prefer (§5.2.1).
+    // RFC 9111 §5.2.1.1: less than or equal. A response that is still fresh is
+    // the fallback if the origin fails ("sie"): clients only state a preference
+    // (§5.2.1).
     check(MINUTE, "max-age=10", 9, "fresh");
     check(MINUTE, "max-age=10", 10, "fresh");
     check(MINUTE, "max-age=10", 11, "ask, sie");
-    // Our choice: that is how browsers reload.
+    // Our choice, because browsers reload this way.
     check(MINUTE, "max-age=0", 0, "ask, sie");
     check(MINUTE, "max-age=0", 1, "ask, sie");
     check(MINUTE, "max-age=x", 1, "ask, sie");
-    // It lengthens nothing.
+    // It does not extend the lifetime.
     check(MINUTE, "max-age=3600", 59, "fresh");
     check(MINUTE, "max-age=3600", 60, "ask");
     check(MINUTE, "max-age=99999999999999999999", 59, "fresh");
-    // The age that an answer came with counts too (§4.2.3).
+    // The age on arrival counts too (§4.2.3).
     check("max-age=60 | age: 20", "max-age=25", 5, "fresh");
     check("max-age=60 | age: 20", "max-age=25", 6, "ask, sie");
     check("max-age=60 | date: $-20", "max-age=25", 5, "fresh");
@@ -159,7 +160,7 @@ fn max_age_bounds_the_age() {
 
 #[test]
 fn min_fresh_wants_some_life_left() {
-    // RFC 9111 §5.2.1.3: lifetime no less than age and this.
+    // RFC 9111 §5.2.1.3: the lifetime is at least the age plus this.
     check(MINUTE, "min-fresh=10", 49, "fresh");
     check(MINUTE, "min-fresh=10", 50, "fresh");
     check(MINUTE, "min-fresh=10", 51, "ask, sie");
@@ -168,7 +169,7 @@ fn min_fresh_wants_some_life_left() {
     check(MINUTE, "min-fresh=0", 59, "fresh");
     check(MINUTE, "min-fresh=0", 60, "ask");
     check(MINUTE, "min-fresh=99999999999999999999", 0, "ask, sie");
-    // Both hold.
+    // Both apply.
     check(MINUTE, "min-fresh=10, max-age=30", 30, "fresh");
     check(MINUTE, "min-fresh=10, max-age=30", 31, "ask, sie");
     check(MINUTE, "min-fresh=40, max-age=30", 21, "ask, sie");
@@ -176,7 +177,7 @@ fn min_fresh_wants_some_life_left() {
 
 #[test]
 fn max_stale_takes_what_is_stale() {
-    // RFC 9111 §5.2.1.2: by no more than this.
+    // RFC 9111 §5.2.1.2: stale by no more than this.
     check(MINUTE, "max-stale=10", 60, "fresh");
     check(MINUTE, "max-stale=10", 70, "fresh");
     check(MINUTE, "max-stale=10", 71, "ask");
@@ -186,7 +187,7 @@ fn max_stale_takes_what_is_stale() {
     check(MINUTE, "max-stale=x", 61, "ask");
     check("max-age=0", "max-stale=5", 5, "fresh");
     check("max-age=0", "max-stale=5", 6, "ask");
-    // With the other two.
+    // Combined with the other two.
     check(MINUTE, "max-stale=10, max-age=65", 65, "fresh");
     check(MINUTE, "max-stale=10, max-age=65", 66, "ask");
     check(MINUTE, "max-stale=10, max-age=3600", 65, "fresh");
@@ -239,7 +240,7 @@ fn no_cache_asks_the_origin() {
 
 #[test]
 fn no_store_and_only_if_cached_may_be_answered_from_the_cache() {
-    // RFC 9111 §5.2.1.5 and §5.2.1.7: they say nothing of what is stored.
+    // RFC 9111 §5.2.1.5 and §5.2.1.7: they do not concern stored responses.
     check(MINUTE, "no-store", 59, "fresh");
     check(MINUTE, "no-store", 60, "ask");
     check(MINUTE, "only-if-cached", 59, "fresh");
@@ -260,7 +261,7 @@ fn a_window_is_for_those_who_are_not_in_a_hurry() {
 
 #[test]
 fn who_names_an_age_wants_nothing_stale() {
-    // RFC 9111 §5.2.1.1: without max-stale, no stale answer is wished for.
+    // RFC 9111 §5.2.1.1: without max-stale, the client wants no stale response.
     let window = "max-age=60, stale-while-revalidate=30, stale-if-error=0";
     check(window, "max-age=3600", 65, "ask, sie");
     check(window, "max-age=3600", 59, "fresh");

@@ -1,17 +1,17 @@
-//! Shows that a page which is asked for often is refreshed behind a hit
-//! shortly before it expires: once at a time, and not where another data
-//! centre has done it already.
+//! Tests of early refresh: a page that is requested often is refreshed in the
+//! background shortly before it expires. Only one refresh runs at a time, and
+//! none if another data centre has done it already.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use testkit::world::place::{Place, START_MS};
 use testkit::world::{Plan, World};
 
-/// What a fetch costs here.
+/// The cost of a fetch in these tests.
 const COST_MS: u64 = 900;
-/// Pages expire a minute after they have come.
+/// Pages expire a minute after their arrival.
 const MINUTE_MS: u64 = 60_000;
 
-/// What the origin answers from now on, after `slow_ms`.
+/// Sets the origin's response from now on, after `slow_ms`.
 fn origin(world: &World, slow_ms: u64, control: &str, body: &str) {
     let etag = format!("\"{body}\"");
     let plan = Plan::Answer {
@@ -27,7 +27,7 @@ fn origin(world: &World, slow_ms: u64, control: &str, body: &str) {
     state.plans.insert("/a".to_owned(), plan);
 }
 
-/// A page that came just now.
+/// A page that was stored just now.
 fn stored() -> (World, Place) {
     let world = World::new(START_MS);
     origin(&world, COST_MS, "max-age=60", "old");
@@ -40,8 +40,8 @@ fn asked(world: &World) -> usize {
     world.state.borrow().asked.len()
 }
 
-/// Asks each millisecond of its last tenth of a second, until one hit begins
-/// a refresh. Each does at more than nine moments of ten.
+/// Requests the page in each millisecond of its last tenth of a second, until a
+/// hit begins a refresh. Each one does with a probability above nine tenths.
 fn until_early(world: &World, place: &Place) {
     for _ in 0..50 {
         match place.get("/a").as_str() {
@@ -56,7 +56,8 @@ fn until_early(world: &World, place: &Place) {
 #[test]
 fn a_page_is_refreshed_before_it_expires() {
     let (world, place) = stored();
-    // Far from its end, nobody does it: the chance is e^(-50) at a time.
+    // Far from its end there is no refresh: the probability is e^(-50) each
+    // time.
     for _ in 0..200 {
         world.executor.advance(50);
         assert_eq!(place.get("/a"), "old cache-api");
@@ -65,7 +66,7 @@ fn a_page_is_refreshed_before_it_expires() {
     world.executor.advance(MINUTE_MS - 10_000 - 100);
     origin(&world, COST_MS, "max-age=60", "new");
     until_early(&world, &place);
-    // While that lasts, nobody else asks.
+    // While a refresh runs, no other one begins.
     for _ in 0..40 {
         world.executor.advance(1);
         assert!(place.get("/a").starts_with("old cache-api"));
@@ -74,7 +75,7 @@ fn a_page_is_refreshed_before_it_expires() {
     let sent = world.state.borrow().asked[1].fields.clone();
     assert_eq!(sent.get("if-none-match"), Some("\"old\""));
     world.executor.advance(COST_MS);
-    // The old one would have expired; nobody waited for the new one.
+    // The old response would have expired; no request waited for the new one.
     assert_eq!(place.get("/a"), "new cache-api");
     assert_eq!(asked(&world), 2);
 }
@@ -109,7 +110,7 @@ fn a_newer_page_of_another_data_centre_is_taken_instead() {
     let here = world.state.borrow().cache_api.clone();
     world.state.borrow_mut().cache_api.clear();
     world.state.borrow_mut().kv.clear();
-    // Elsewhere it is fetched later.
+    // The other data centre fetches it later.
     world.executor.advance(MINUTE_MS / 2);
     origin(&world, 0, "max-age=60", "new");
     assert_eq!(place.get("/a"), "new -");
@@ -135,7 +136,7 @@ fn an_older_page_of_another_tier_is_not() {
     origin(&world, 0, "max-age=60", "new");
     world.executor.advance(MINUTE_MS - 100);
     until_early(&world, &place);
-    // The one of which the origin is asked is the newer one.
+    // The request to the origin has the validator of the newer response.
     let sent = world.state.borrow().asked[2].fields.clone();
     assert_eq!(sent.get("if-none-match"), Some("\"old\""));
     assert_eq!(place.get("/a"), "new cache-api");

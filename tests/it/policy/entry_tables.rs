@@ -1,5 +1,5 @@
-//! Shows that a stored entry reads as it was written, whatever it holds, and
-//! that no other text is taken for one.
+//! Tests of the text form of entries: every entry is decoded as it was encoded,
+//! and no other text is accepted.
 
 use edgekeep::cache::policy::entry::{Entry, EntryError};
 use edgekeep::cache::policy::freshness::Terms;
@@ -44,7 +44,7 @@ fn an_entry_reads_as_it_was_written() {
         change(&mut entry);
         let text = entry.encode();
         assert_eq!(Entry::decode(&text), Ok(entry), "{text}");
-        // It travels in a response field.
+        // The text fits into a response field.
         assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{text}");
     }
     check(|_| {});
@@ -122,7 +122,7 @@ fn an_entry_reads_as_it_was_written() {
                 .collect()
         });
     }
-    // Every byte in every place.
+    // Every byte in every position.
     check(|e| e.marks = (0..=u8::MAX).map(|b| u64::from_be_bytes([b; 8])).collect());
 }
 
@@ -151,7 +151,7 @@ fn added_tags_bring_their_marks() {
     check(&["t"], &["s", "u"], &["s", "t", "u"]);
     check(&["s", "u"], &["t", "t", "s"], &["s", "t", "u"]);
     check(&["T"], &["t"], &["T", "t"]);
-    // What they name is reached.
+    // A purge of an added tag matches.
     let mut entry = entry();
     entry.add_tags(&owned(&["new"]));
     assert!(
@@ -185,7 +185,7 @@ fn other_texts_are_no_entries() {
     ] {
         check(text, EntryError::Version);
     }
-    // Whole entries of the versions before.
+    // Complete entries of earlier versions.
     check(
         "E1|7|0|0|60|0|0|1|0|200|3|http://a.test/|1|t|0|0|1|x-a|1|.",
         EntryError::Version,
@@ -206,7 +206,7 @@ fn other_texts_are_no_entries() {
         pieces[at] = piece;
         pieces.join("|")
     };
-    // Every number: ten, the counts of tags, choices and fields.
+    // Every number: ten, and the counts of tags, choices and fields.
     for at in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 17, 22] {
         for bad in ["", "x", "-1", "1.5", "18446744073709551616", " 1", "é"] {
             check(&with(at, bad), EntryError::Garbled);
@@ -229,7 +229,7 @@ fn other_texts_are_no_entries() {
         check(&with(at, piece), EntryError::Garbled);
     }
     // Marks: whole ones, in the alphabet for URLs, without padding and without
-    // stray bits.
+    // excess bits.
     for bad in [
         "A",
         "AA",

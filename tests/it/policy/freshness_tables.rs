@@ -1,5 +1,4 @@
-//! Shows for how long an answer is good: lifetime, stale windows, age on
-//! arrival.
+//! Tests of freshness lifetime, stale windows, and age on arrival.
 
 use edgekeep::cache::policy::freshness::{Times, initial_age, terms};
 use serde_json::{Value, json};
@@ -38,8 +37,8 @@ fn an_answer_has_its_terms() {
         "200 | cache-control: max-age=99999999999",
         Some((YEAR, 0, DAY)),
     );
-    // s-maxage before max-age before Expires (RFC 9111 §4.2.1); it carries
-    // proxy-revalidate (§5.2.2.10), so our own default yields.
+    // s-maxage before max-age before Expires (RFC 9111 §4.2.1). It implies
+    // proxy-revalidate (§5.2.2.10), so our default window does not apply.
     check(
         none(),
         "200 | cache-control: max-age=60, s-maxage=5",
@@ -77,7 +76,7 @@ fn an_answer_has_its_terms() {
         "200 | expires: $+20 | date: never",
         Some((20, 0, DAY)),
     );
-    // §5.3: no date has passed.
+    // §5.3: an invalid date is in the past.
     check(none(), "200 | expires: 0", Some((0, 0, 0)));
     check(none(), "200 | expires: -1 | date: $-5", Some((0, 0, 0)));
     check(none(), "200 | expires: tomorrow", Some((0, 0, 0)));
@@ -100,7 +99,7 @@ fn an_answer_has_its_terms() {
         "200 | cache-control: max-age=1, stale-while-revalidate=99999999999",
         Some((1, YEAR, DAY)),
     );
-    // RFC 9111 §4.2.4: these forbid what is stale.
+    // RFC 9111 §4.2.4: these forbid stale responses.
     check(
         none(),
         &format!("{windows}, must-revalidate"),
@@ -155,7 +154,8 @@ fn an_answer_has_its_terms() {
     for status in [302, 307, 400, 404, 410, 500, 503] {
         let negative = matches!(status, 404 | 410).then_some((10, 0, 0));
         check(ttl(), &status.to_string(), negative);
-        // What blames the request has none but by `negative_ttl`.
+        // A status that blames the request has a lifetime only by
+        // `negative_ttl`.
         let stated = (status != 400).then_some((60, 0, DAY));
         let answer = format!("{status} | cache-control: max-age=60");
         check(ttl(), &answer, stated);
@@ -203,7 +203,7 @@ fn an_answer_has_an_age_on_arrival() {
     check("200", 999, 0);
     check("200", 2500, 2);
     check("200 | age: 10", 0, 10);
-    // RFC 9111 §4.2.3: corrected by the time that the answer took.
+    // RFC 9111 §4.2.3: corrected by the response delay.
     check("200 | age: 10", 2500, 12);
     check("200 | date: $-30", 0, 30);
     check("200 | date: $-30 | age: 10", 2500, 30);

@@ -1,5 +1,5 @@
-//! Tests of what is decided on a response: storing, freshness, reuse, variants,
-//! ranges, updates.
+//! Tests of the decisions about a response: storing, freshness, reuse,
+//! variants, ranges, updates.
 
 mod answer_tables;
 mod chance_tables;

@@ -1,11 +1,12 @@
-//! Shows for how long errors are kept that say nothing of their lifetime, and
+//! Tests of errors without a stated lifetime: how long they are stored, and
 //! which are not.
 
 use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
 use serde_json::{Value, json};
 use testkit::given::{exchange, head, lookup};
 
-/// Lifetime and windows of what is stored, or why it is not.
+/// Lifetime and windows of the stored entry, or the reason why it is not
+/// stored.
 #[track_caller]
 fn check(defaults: &Value, request: &str, answer: &str, expected: &str) {
     let lookup = lookup(defaults, request);
@@ -35,7 +36,7 @@ fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
     for status in [200, 203, 204, 300, 301, 302, 308] {
         check(&status.to_string(), "no-freshness");
     }
-    // What says nothing of its lifetime.
+    // Without a stated lifetime.
     check("404 | etag: \"a\" | last-modified: $-1000", SHORT);
     check("404 | cache-control: public", SHORT);
     check("404 | cache-control: must-revalidate", SHORT);
@@ -43,7 +44,7 @@ fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
     check("404 | cdn-cache-control: public", SHORT);
     check("404 | cdn-cache-control: public | expires: 0", SHORT);
     check("404 | pragma: no-cache", SHORT);
-    // What does.
+    // With a stated lifetime.
     check("404 | cache-control: max-age=60", "60 86400 true");
     check("404 | cache-control: s-maxage=5", "5 0 false");
     check("404 | cache-control: max-age=0 | etag: \"a\"", "0 0 true");
@@ -52,12 +53,12 @@ fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
     check("404 | cdn-cache-control: max-age=7", "7 86400 true");
     check("404 | cache-control: no-cache", "expired");
     check("404 | cache-control: no-cache | etag: \"a\"", "0 0 false");
-    // What is somebody's, or nobody's.
+    // Personal, or not to be stored at all.
     check("404 | cache-control: no-store", "no-store");
     check("404 | cache-control: private", "private");
     check("404 | set-cookie: a=1", "set-cookie");
     check("404 | vary: *", "vary");
-    // What came too old.
+    // Too old on arrival.
     check("404 | age: 10", "expired");
     check("404 | age: 9", SHORT);
 }
@@ -98,7 +99,7 @@ fn a_rule_names_statuses_and_times() {
         "404",
         "31536000 0 false",
     );
-    // Other rules do not lengthen it.
+    // Other rules do not extend it.
     for (field, value) in [
         ("edge_ttl", json!(600)),
         ("stale_if_error", json!(60)),
@@ -111,12 +112,13 @@ fn a_rule_names_statuses_and_times() {
             SHORT,
         );
     }
-    // Without it, a guess is what is left.
+    // Without it, the heuristic lifetime remains.
     let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
     check(&guess, "404 | last-modified: $-1000", "100 86400 true");
 }
 
-/// The errors that blame the request, in a list of its own.
+/// The errors that blame the request, in a list that is independent of the
+/// code.
 const BLAMING: [u16; 18] = [
     400, 405, 406, 408, 411, 412, 413, 414, 415, 416, 417, 421, 422, 425, 426, 428, 429, 431,
 ];
@@ -142,7 +144,7 @@ fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
                 check(&defaults, "GET", &answer, expected);
             }
         }
-        // By the rule: for as long as it says, or less, and without windows.
+        // By the rule: at most its time, and without windows.
         let named = json!({ "negative_ttl": { status.to_string(): 30 }, "stale_if_error": 60 });
         for (answer, expected) in [
             ("x-none: 1", "30 0 false"),
@@ -154,7 +156,7 @@ fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
             check(&named, "GET", &format!("{status} | {answer}"), expected);
         }
     }
-    // The neighbours of the list say something of the page.
+    // Adjacent statuses are about the page.
     for status in [
         402, 403, 404, 409, 410, 418, 423, 424, 427, 430, 451, 500, 501, 503,
     ] {
@@ -187,7 +189,7 @@ fn an_error_about_credentials_is_never_kept() {
                 }
             }
         }
-        // What is no error is.
+        // Responses that are not errors are stored.
         let request = "GET | Authorization: Digest junk";
         let windows = if answer.contains("public") { 86_400 } else { 0 };
         let expected = format!("60 {windows} {}", answer.contains("public"));
@@ -240,12 +242,12 @@ fn no_rule_lengthens_an_answer_to_credentials() {
             "200 | cache-control: max-age=7, must-revalidate",
             "7 0 false",
         ),
-        // The origin says that it is everybody's.
+        // The origin declares it public.
         ("200 | cache-control: public, max-age=7", "600 120 true"),
     ] {
         check(&lengthening, by, answer, expected);
     }
-    // Nor an answer to nobody's that is so kept: the rule holds.
+    // The rule does extend such a response to a request without credentials.
     let anonymous = "200 | cache-control: max-age=0, must-revalidate | etag: \"a\"";
     check(&lengthening, "GET", anonymous, "600 0 false");
 }

@@ -1,6 +1,6 @@
-//! Shows that freshness and storability agree with another reading of the RFC,
-//! the crate `http-cache-semantics`, on thousands of generated answers. Where
-//! the two are known to differ, a named predicate says so, and why.
+//! Compares freshness and storability with another implementation of the RFC,
+//! the crate `http-cache-semantics`, on thousands of generated responses. Each
+//! known difference is a named predicate, with its reason.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::freshness::Times;
@@ -26,7 +26,7 @@ const CASES: usize = 60_000;
 struct Case {
     authorized: bool,
     answer: ResponseHead,
-    /// When it is asked whether the answer is fresh, in seconds after it came.
+    /// When freshness is checked, in seconds after the arrival.
     later: u64,
 }
 
@@ -88,7 +88,7 @@ fn case(hostile: &mut Hostile) -> Case {
     }
 }
 
-/// A line of Cache-Control.
+/// A Cache-Control line.
 fn control(hostile: &mut Hostile) -> String {
     const DIRECTIVES: [&str; 28] = [
         "max-age=0",
@@ -158,7 +158,7 @@ impl Case {
         }
     }
 
-    /// Whether it is stored, and whether it is fresh later, as Edgekeep says.
+    /// Edgekeep's result: whether it is stored, and whether it is fresh later.
     fn ours(&self) -> (bool, bool) {
         let lookup = self.lookup();
         let exchange = Exchange {
@@ -181,7 +181,7 @@ impl Case {
         (true, matches!(verdict, ReuseVerdict::Fresh(_)))
     }
 
-    /// The same, as the oracle says.
+    /// The oracle's result.
     fn theirs(&self) -> (bool, bool) {
         let mut request = http::Request::get(URL).header("accept", "a");
         if self.authorized {
@@ -209,45 +209,47 @@ impl Case {
     }
 }
 
-/// RFC 9213 §2.2: a targeted field replaces the others. The oracle knows none.
+/// RFC 9213 §2.2: a targeted field replaces the others. The oracle does not
+/// support them.
 fn is_targeted(case: &Case) -> bool {
     case.answer.fields.has("cdn-cache-control")
 }
 
-/// RFC 9111 §5.2: names of directives have no case. The oracle's have.
+/// RFC 9111 §5.2: names of directives are case-insensitive. In the oracle they
+/// are not.
 fn has_capitals(case: &Case) -> bool {
     case.control_lines().contains("Max-Age")
 }
 
-/// RFC 9111 §5.2: an argument may be a quoted string, which may hold commas.
+/// RFC 9111 §5.2: an argument may be a quoted string, which may contain commas.
 /// The oracle splits at them.
 fn has_commas_in_quotes(case: &Case) -> bool {
     case.control_lines().contains("x-a, no-store")
 }
 
-/// RFC 9111 §5.4: Pragma in an answer means nothing. To the oracle it does.
+/// RFC 9111 §5.4: Pragma in a response has no meaning. The oracle evaluates it.
 fn has_only_pragma(case: &Case) -> bool {
     let fields = &case.answer.fields;
     fields.has("pragma") && !fields.has("cache-control")
 }
 
-/// RFC 9111 §1.2.2: what is too large is as large as it gets. To the oracle it
-/// is 0.
+/// RFC 9111 §1.2.2: a number that is too large is the largest one. In the
+/// oracle it is 0.
 fn overflows(case: &Case) -> bool {
     case.control_lines()
         .contains("max-age=99999999999999999999")
 }
 
-/// RFC 9111 §4.2.1: a freshness directive that says nothing is stale. The
-/// oracle looks for the next one.
+/// RFC 9111 §4.2.1: with an invalid freshness directive the response is stale.
+/// The oracle uses the next directive.
 fn has_no_argument(case: &Case) -> bool {
     case.directives()
         .iter()
         .any(|directive| directive == "max-age")
 }
 
-/// RFC 9111 §4.2.1 lets a cache take the first of two, or none. We take the
-/// first; so does the oracle, but it adds must-revalidate, which permits
+/// RFC 9111 §4.2.1 lets a cache use the first of two directives, or none. We
+/// use the first. The oracle does too, but adds must-revalidate, which permits
 /// authorized requests.
 fn contradicts_itself(case: &Case) -> bool {
     let directives = case.directives();
@@ -259,26 +261,26 @@ fn contradicts_itself(case: &Case) -> bool {
         found.dedup();
         found.len() > 1
     };
-    // To the oracle a quoted argument is another than the unquoted one.
+    // The oracle distinguishes a quoted argument from the unquoted one.
     let quoted = directives.iter().filter(|d| *d == "max-age=\"60\"").count() > 1;
     argument("max-age=") || argument("s-maxage=") || quoted
 }
 
 /// RFC 9111 §3 lets a cache store any final status that is explicitly fresh.
-/// The oracle has a list of what it understands.
+/// The oracle has a list of statuses.
 fn has_a_status_that_the_oracle_does_not_know(case: &Case) -> bool {
     matches!(case.answer.status, 400 | 403 | 500 | 503)
 }
 
-/// Our choice: an error that blames the request, or comes to a request with
-/// credentials, is for that one alone.
+/// Our choice: an error that blames the request, or responds to a request with
+/// credentials, is for that request only.
 fn is_for_one_alone(case: &Case) -> bool {
     let status = case.answer.status;
     status == 405 || (case.authorized && status >= 400)
 }
 
-/// Our choice: without a lifetime nothing is stored. The oracle would store it
-/// for validation.
+/// Our choice: a response without a lifetime is not stored. The oracle stores
+/// it for revalidation.
 fn says_nothing_of_freshness(case: &Case) -> bool {
     let fields = &case.answer.fields;
     let control = CacheControl::of(fields);
@@ -286,22 +288,22 @@ fn says_nothing_of_freshness(case: &Case) -> bool {
     !stated && !control.no_cache
 }
 
-/// Our choice: an answer that sets a cookie is somebody's. The oracle stores
-/// it, stale unless it is public.
+/// Our choice: a response that sets a cookie is personal. The oracle stores it,
+/// stale unless it is public.
 fn sets_a_cookie(case: &Case) -> bool {
     case.answer.fields.has("set-cookie")
 }
 
-/// Our choice: what no request fits is not stored (RFC 9111 §4.1). The oracle
-/// stores it as stale.
+/// Our choice: a response that matches no request is not stored (RFC 9111
+/// §4.1). The oracle stores it as stale.
 fn varies_on_anything(case: &Case) -> bool {
     case.answer.fields.get("vary") == Some("*")
 }
 
-/// Our choice: what is of no use when it comes is not stored: stale, beyond its
-/// stale windows, and without a validator, or a day beyond that with one. What
-/// was never fresh has windows only by the origin's own word. The oracle stores
-/// it all the same.
+/// Our choice: a response that is of no use on arrival is not stored: stale,
+/// beyond its stale windows, and without a validator, or a day beyond its
+/// lifetime with one. A response that was never fresh has windows only if the
+/// origin sets them. The oracle stores it nevertheless.
 fn is_of_no_use(case: &Case) -> bool {
     let fields = &case.answer.fields;
     let control = CacheControl::of(fields);
@@ -328,8 +330,8 @@ impl Case {
     }
 }
 
-/// RFC 9111 §4.2.3: an answer is as old as its Date says, if that is more than
-/// its Age. The oracle looks at Age alone.
+/// RFC 9111 §4.2.3: the age is by Date if that is more than Age. The oracle
+/// uses Age alone.
 fn is_old_on_arrival(case: &Case) -> bool {
     age_by_date(case) > 0
 }
@@ -339,14 +341,14 @@ fn age_by_date(case: &Case) -> u64 {
     sent.map_or(0, |sent| NOW.saturating_sub(sent))
 }
 
-/// RFC 9111 §5.2.2.8: proxy-revalidate is about what is stale. The oracle
-/// takes it for no-cache.
+/// RFC 9111 §5.2.2.8: proxy-revalidate concerns stale responses only. The
+/// oracle treats it as no-cache.
 fn has_proxy_revalidate(case: &Case) -> bool {
     CacheControl::of(&case.answer.fields).proxy_revalidate
 }
 
-/// RFC 9110 §5.6.7: recipients read all three forms of a date. The oracle
-/// reads one.
+/// RFC 9110 §5.6.7: recipients parse all three forms of a date. The oracle
+/// parses one.
 fn has_an_obsolete_date(case: &Case) -> bool {
     case.answer
         .fields
@@ -356,7 +358,7 @@ fn has_an_obsolete_date(case: &Case) -> bool {
 
 type Predicate = fn(&Case) -> bool;
 
-/// Where the two read the same text differently.
+/// Different parsing of the same text.
 const READING: [Predicate; 7] = [
     is_targeted,
     has_capitals,
@@ -382,8 +384,8 @@ const FRESHNESS: [Predicate; 3] = [
     has_an_obsolete_date,
 ];
 
-/// Compares on every case that no predicate names; says how many there were,
-/// and of how many both said yes.
+/// Compares all cases that no predicate matches. Returns their number, and for
+/// how many both results are positive.
 fn compare(known: &[Predicate], which: impl Fn((bool, bool)) -> bool) -> (usize, usize) {
     let mut hostile = Hostile::new();
     let (mut compared, mut yes) = (0, 0);

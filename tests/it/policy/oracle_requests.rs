@@ -1,8 +1,7 @@
-//! Shows that heuristic freshness and a client's own directives are read as
-//! the crate `http-cache-semantics` reads them, on thousands of generated
-//! exchanges. RFC 9111 §4.2.2 (heuristics), §5.2.1 (request directives), §5.4
-//! (Pragma). Where the two are known to differ, a named predicate says so, and
-//! why.
+//! Compares heuristic freshness and a client's own directives with the crate
+//! `http-cache-semantics`, on thousands of generated exchanges. RFC 9111 §4.2.2
+//! (heuristics), §5.2.1 (request directives), §5.4 (Pragma). Each known
+//! difference is a named predicate, with its reason.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::freshness::Times;
@@ -24,7 +23,7 @@ const URL: &str = "http://a.test/b";
 const NOW: u64 = 1_795_424_400;
 const CASES: usize = 40_000;
 
-/// An answer, and a request for it some time later.
+/// A response, and a request for it some time later.
 #[derive(Debug)]
 struct Case {
     answer: ResponseHead,
@@ -136,8 +135,8 @@ impl Case {
         }
     }
 
-    /// Whether the later request is answered without asking the origin, as
-    /// Edgekeep says.
+    /// Edgekeep's result: whether the later request is served without the
+    /// origin.
     fn ours(&self) -> bool {
         let lookup = Self::lookup(&Fields::new());
         let exchange = Exchange {
@@ -161,7 +160,7 @@ impl Case {
         matches!(verdict, ReuseVerdict::Fresh(_))
     }
 
-    /// The same, as the oracle says.
+    /// The oracle's result.
     fn theirs(&self) -> bool {
         let request = http::Request::get(URL).body(()).expect("a request");
         let mut response = http::Response::builder().status(self.answer.status);
@@ -207,7 +206,7 @@ impl Case {
         sent.checked_sub(date::parse(fields.get("last-modified")?)?)
     }
 
-    /// The lifetime that it states, or that is guessed.
+    /// The stated or heuristic lifetime.
     fn lifetime(&self) -> u64 {
         let (fields, control) = (&self.answer.fields, self.control());
         let sent = fields.get("date").and_then(date::parse).unwrap_or(NOW);
@@ -231,7 +230,7 @@ impl Case {
     }
 }
 
-/// RFC 9111 §4.2.2 sets no limit to a guess. Ours ends after a day.
+/// RFC 9111 §4.2.2 sets no limit to a heuristic lifetime. Ours is a day.
 fn is_guessed_for_more_than_a_day(case: &Case) -> bool {
     case.is_guessed()
         && case
@@ -239,50 +238,50 @@ fn is_guessed_for_more_than_a_day(case: &Case) -> bool {
             .is_some_and(|seconds| seconds / 10 > 86_400)
 }
 
-/// Our choice: what has no lifetime, not even a guess, is not stored
-/// (RFC 9111 §3 would allow it). The oracle stores it as stale, which
-/// `max-stale` may ask for.
+/// Our choice: a response without a stated or heuristic lifetime is not stored
+/// (RFC 9111 §3 would allow it). The oracle stores it as stale, and `max-stale`
+/// can select it.
 fn has_no_lifetime(case: &Case) -> bool {
     case.is_guessed() && case.unchanged().is_none()
 }
 
-/// Our choice: an error that says nothing of its lifetime is kept for a few
-/// seconds, and never stale. The oracle guesses.
+/// Our choice: an error without a stated lifetime is stored for a few seconds,
+/// and never served stale. The oracle applies heuristics.
 fn is_an_error_that_says_nothing(case: &Case) -> bool {
     case.is_guessed() && matches!(case.answer.status, 404 | 410)
 }
 
-/// Our choice: an error that blames the request is for that one alone,
-/// whatever lifetime it has (RFC 9111 §3 would allow to store it).
+/// Our choice: an error that blames the request is for that request only,
+/// whatever its lifetime (RFC 9111 §3 would allow storing it).
 fn blames_the_request(case: &Case) -> bool {
     matches!(case.answer.status, 405 | 414)
 }
 
 /// RFC 9111 §4.2.4: no-cache, proxy-revalidate and s-maxage forbid a shared
-/// cache what is stale, whatever the client would take. The oracle minds
-/// must-revalidate alone.
+/// cache to serve stale responses, whatever the client accepts. The oracle
+/// respects must-revalidate only.
 fn takes_what_is_forbidden(case: &Case) -> bool {
     let control = case.control();
     let forbidden = control.no_cache || control.proxy_revalidate || control.s_maxage.is_some();
     forbidden && case.asks_for().max_stale.is_some()
 }
 
-/// RFC 9111 §5.2.2.8: proxy-revalidate is about what is stale. The oracle
-/// takes it for no-cache.
+/// RFC 9111 §5.2.2.8: proxy-revalidate concerns stale responses only. The
+/// oracle treats it as no-cache.
 fn has_proxy_revalidate(case: &Case) -> bool {
     case.control().proxy_revalidate
 }
 
-/// RFC 9111 §5.2.1.2: stale by no more than so many seconds. The oracle wants
-/// less than that.
+/// RFC 9111 §5.2.1.2: stale by no more than so many seconds. The oracle
+/// requires less.
 fn is_stale_to_the_second(case: &Case) -> bool {
     let most = case.asks_for().max_stale;
     most.is_some_and(|most| age(&case.answer.fields) + case.later == case.lifetime() + most)
 }
 
-/// Our choice: what was never fresh, and cannot be confirmed, is not stored; a
-/// stale window makes it worth storing. The oracle stores it as stale, which
-/// `max-stale` may ask for.
+/// Our choice: a response that was never fresh and has no validator is not
+/// stored; with a stale window it is. The oracle stores it as stale, and
+/// `max-stale` can select it.
 fn was_never_fresh(case: &Case) -> bool {
     let (fields, control) = (&case.answer.fields, case.control());
     let has_validator = fields.has("etag") || fields.has("last-modified");
@@ -290,20 +289,21 @@ fn was_never_fresh(case: &Case) -> bool {
     case.lifetime() == 0 && !has_validator && window.is_none()
 }
 
-/// RFC 9111 §5.4: Pragma counts only where there is no Cache-Control. To the
-/// oracle it always does.
+/// RFC 9111 §5.4: Pragma counts only without Cache-Control. The oracle always
+/// evaluates it.
 fn has_pragma_beside_cache_control(case: &Case) -> bool {
     case.wishes.has("pragma") && case.wishes.has("cache-control")
 }
 
-/// RFC 9111 §5.2: names of directives have no case. The oracle's have.
+/// RFC 9111 §5.2: names of directives are case-insensitive. In the oracle they
+/// are not.
 fn has_capitals(case: &Case) -> bool {
     case.asks_with("No-Cache")
 }
 
-/// Our choice: max-age=0 means to ask, also within the first second; and a
-/// limit that is no number is 0 (RFC 9111 §1.2.2 leaves it open). The oracle
-/// takes an age of 0, and overlooks what is no number.
+/// Our choice: max-age=0 requires revalidation, also within the first second;
+/// and an invalid limit is 0 (RFC 9111 §1.2.2 leaves it open). The oracle
+/// accepts an age of 0, and ignores an invalid limit.
 fn has_a_limit_of_nothing(case: &Case) -> bool {
     case.asks_for().max_age == Some(0)
 }
@@ -324,8 +324,8 @@ const DIFFERENCES: [Predicate; 11] = [
     has_a_limit_of_nothing,
 ];
 
-/// Of two equal directives that contradict each other both take the first, as
-/// RFC 9111 §4.2.1 says of answers; there is nothing to except.
+/// If equal directives contradict each other, both use the first, as RFC 9111
+/// §4.2.1 says for responses. No predicate is needed.
 #[test]
 fn the_oracle_agrees_on_who_is_answered() {
     let mut hostile = Hostile::new();

@@ -1,6 +1,6 @@
-//! Shows what a range request asks of a body, and when it may have it.
-//! RFC 9110 §14.1.1 and §14.1.2 (range sets), §14.2 (Range), §13.1.5
-//! (If-Range), §14.4 and §15.5.17 (answers), §14.6 (several parts).
+//! Tests of range requests: the parts that they select, and when a part may be
+//! sent. RFC 9110 §14.1.1 and §14.1.2 (range sets), §14.2 (Range), §13.1.5
+//! (If-Range), §14.4 and §15.5.17 (responses), §14.6 (several parts).
 
 use edgekeep::cache::policy::reuse::Age;
 use edgekeep::cache::request::classify::Lookup;
@@ -10,7 +10,7 @@ use edgekeep::http::range::{self, ByteRange, Ranges, if_range_holds, resolve};
 use serde_json::json;
 use testkit::given::{lookup, stored};
 
-/// `whole`, `none`, or the parts as `first-last` with spaces between them.
+/// `whole`, `none`, or the parts as `first-last`, separated by spaces.
 fn words(ranges: &Ranges) -> String {
     match ranges {
         Ranges::Whole => "whole".to_owned(),
@@ -34,7 +34,7 @@ fn a_range_lies_in_its_body() {
     fn check(range: &str, expected: &str) {
         check_of(10, range, expected);
     }
-    // One (RFC 9110 §14.1.2).
+    // A single range (RFC 9110 §14.1.2).
     check("bytes=0-0", "0-0");
     check("bytes=0-4", "0-4");
     check("bytes=5-9", "5-9");
@@ -45,7 +45,7 @@ fn a_range_lies_in_its_body() {
     check("bytes=5-10", "5-9");
     check("bytes=5-999", "5-9");
     check("bytes=007-008", "7-8");
-    // The end of it.
+    // A suffix.
     check("bytes=-1", "9-9");
     check("bytes=-10", "0-9");
     check("bytes=-11", "0-9");
@@ -56,11 +56,12 @@ fn a_range_lies_in_its_body() {
     check("bytes=0-1,3-4,6-", "0-1 3-4 6-9");
     check("bytes=0-4,5-9", "0-4 5-9");
     check("bytes=0-1, 3-4 ,\t6-7", "0-1 3-4 6-7");
-    // Of several, those that lie in it.
+    // Of several, those within the body.
     check("bytes=0-1,10-", "0-1");
     check("bytes=10-,-1", "9-9");
     check("bytes=-0,2-3", "2-3");
-    // §14.1: names of units have no case. §5.6.1.2: empty members are none.
+    // §14.1: names of units are case-insensitive. §5.6.1.2: empty members are
+    // ignored.
     check("Bytes=0-1", "0-1");
     check("BYTES=-1", "9-9");
     check("bytes=,0-1,,", "0-1");
@@ -122,8 +123,8 @@ fn what_is_no_range_is_ignored() {
     check("seconds=0-1");
     check("bytesx=0-1");
     check("items=0-1,bytes=0-1");
-    // §14.2 allows to ignore what overlaps or does not ascend, and asks to be
-    // wary of many.
+    // §14.2 allows a server to ignore ranges that overlap or do not ascend, and
+    // warns of many.
     check("bytes=0-5,3-8");
     check("bytes=0-5,5-8");
     check("bytes=0-,-1");
@@ -159,15 +160,15 @@ fn many_ranges_are_answered_by_the_whole() {
     assert_eq!(sixteen.split(' ').count(), 16, "{sixteen}");
     check_of(1000, &set(17), "whole");
     check_of(1000, &set(500), "whole");
-    // Those outside of the body count too.
+    // Ranges outside of the body count too.
     check_of(1, &set(17), "whole");
     check_of(1, &set(16), "0-0");
 }
 
 #[test]
 fn the_end_of_nothing_is_nothing() {
-    // RFC 9110 §14.1.2: a suffix of a length above 0 is satisfiable, whatever
-    // the body; and no part of an empty one can be sent.
+    // RFC 9110 §14.1.2: a suffix of a length above 0 is satisfiable for every
+    // body; but an empty body has no part to send.
     check_of(0, "bytes=-1", "whole");
     check_of(0, "bytes=-99", "whole");
 }
@@ -213,7 +214,7 @@ fn if_range_names_the_very_response() {
     check("if-range: \"a\"", "etag: \"b\"", false);
     check("if-range: \"a\"", "etag: \"A\"", false);
     check("if-range: \"a\"", "", false);
-    // Compared strongly (§8.8.3.2).
+    // Strong comparison (§8.8.3.2).
     check("if-range: W/\"a\"", "etag: \"a\"", false);
     check("if-range: \"a\"", "etag: W/\"a\"", false);
     check("if-range: W/\"a\"", "etag: W/\"a\"", false);
@@ -222,7 +223,7 @@ fn if_range_names_the_very_response() {
     check("if-range: *", "etag: \"a\"", false);
     check("if-range: a", "etag: \"a\"", false);
     check("if-range: ", "etag: \"a\"", false);
-    // A date matches exactly.
+    // A date must match exactly.
     let sent = "date: Mon, 23 Nov 2026 09:00:00 GMT";
     let modified = format!("last-modified: {MONDAY} | {sent}");
     let date = |text: &str| format!("if-range: {text}");
@@ -237,13 +238,13 @@ fn if_range_names_the_very_response() {
 
 #[test]
 fn a_date_that_is_no_strong_validator_holds_for_no_range() {
-    // RFC 9110 §13.1.5 and §8.8.2.2: what was modified in the second in which
-    // it was sent may have changed again within it.
+    // RFC 9110 §13.1.5 and §8.8.2.2: a response that was modified in the second
+    // in which it was sent may have changed again within it.
     let stored = format!("last-modified: {MONDAY} | date: {MONDAY}");
     check_if_range(&format!("if-range: {MONDAY}"), &stored, false);
 }
 
-/// An answer's status, Content-Range, length and pieces, in words.
+/// A response's status, Content-Range, length and pieces, as text.
 fn answer(lookup: &Lookup, entry: &str) -> String {
     let entry = stored(entry);
     let head = from_entry(&entry, lookup, Client::Waiting, Age::default());
@@ -282,7 +283,7 @@ fn a_stored_answer_is_given_in_part() {
     check("GET | Range: bytes=0-", TEN, "206 bytes 0-9/10 10 0-9");
     check("GET | Range: bytes=10-", TEN, "416 bytes */10 0 empty");
     check("GET | Range: nonsense", TEN, "200 - 10 body");
-    // §14.2: for GET only.
+    // §14.2: GET only.
     check("HEAD | Range: bytes=2-4", TEN, "200 - 10 empty");
     // §13.2.2: If-None-Match comes first, then If-Range.
     let both = "GET | Range: bytes=2-4 | If-None-Match: \"a\"";
@@ -295,10 +296,10 @@ fn a_stored_answer_is_given_in_part() {
     check(other, TEN, "200 - 10 body");
     let other = "GET | Range: bytes=10- | If-Range: \"b\"";
     check(other, TEN, "200 - 10 body");
-    // §14.2: of an answer that would be 200.
+    // §14.2: only for a response that would be 200.
     let missing = TEN.replace("200 ", "404 ");
     check("GET | Range: bytes=2-4", &missing, "404 - 10 body");
-    // Without a length no Content-Range can be told.
+    // Without a length there is no Content-Range.
     let unknown = TEN.replace(" | content-length: 10", "");
     check("GET | Range: bytes=2-4", &unknown, "200 - - body");
     // §14.6: several parts, each with its own range and type.

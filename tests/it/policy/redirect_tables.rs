@@ -1,5 +1,5 @@
-//! Shows which redirects lead to the URL that they answer, and that those are
-//! never stored (RFC 9110 §15.4, §10.2.2).
+//! Tests that redirects to the requested URL are detected and never stored (RFC
+//! 9110 §15.4, §10.2.2).
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::entry::Entry;
@@ -10,7 +10,7 @@ use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 use testkit::given::{exchange, head, outcome, stored};
 
-/// A look-up of this URL, where the origin is asked as `origin.test`.
+/// A lookup of this URL; the origin receives it as `origin.test`.
 fn lookup_of(url: &str, rule: &Value) -> Lookup {
     let settings = json!({ "origin": "http://origin.test:8080", "defaults": rule });
     let rules = Rules::read_json(&settings.to_string()).expect("good settings");
@@ -70,12 +70,12 @@ fn a_redirect_to_its_own_url_is_not_stored() {
         "#x",
         "",
         "  /b/c?d=1  ",
-        // As the origin was asked.
+        // The URL as the origin receives it.
         "http://origin.test:8080/b/c?d=1",
         "https://origin.test:8080/b/c?d=1",
         "http://ORIGIN.test:8080/b/c?d=1#x",
         "//origin.test:8080/b/c?d=1",
-        // What the key leaves out, and how it is sorted.
+        // Parameters that the cache key omits, in another order.
         "/b/c?d=1&utm_source=x",
         "/b/c?utm_source=x&d=1",
         "https://user@a.test/b/c?d=1",
@@ -117,7 +117,7 @@ fn the_second_location_counts_too_and_a_page_may_have_one() {
     assert_eq!(outcome(&at, two), "self-redirect");
     assert_eq!(outcome(&at, "200 | location: /b"), "600 0 86400");
     assert_eq!(outcome(&at, "301"), "600 0 86400");
-    // By a 304 as well.
+    // Also after a 304.
     let held = stored("301 | cache-control: max-age=60 | etag: \"a\" | location: /c");
     let held = Entry {
         key: at.key.text.clone(),
@@ -142,6 +142,6 @@ fn parameters_that_do_not_matter_make_no_other_url() {
     }
     let answer = format!("301 | {policy} | location: /b?p=3");
     assert_eq!(outcome(&at, &answer), "600 0 86400");
-    // Without the policy they are other URLs.
+    // Without the policy the URLs differ.
     assert_eq!(outcome(&at, "301 | location: /b?p=2"), "600 0 86400");
 }

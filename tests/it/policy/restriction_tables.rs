@@ -1,13 +1,13 @@
-//! Shows that restrictive directives are read however they are spelled, and
-//! permissive ones by the grammar alone (RFC 9111 §5.2, §5.2.3); and which of
-//! several caching fields holds (RFC 9213 §2.2).
+//! Tests that restrictive directives count in any spelling, and permissive ones
+//! only in the RFC's grammar (RFC 9111 §5.2, §5.2.3); and which of several
+//! caching fields applies (RFC 9213 §2.2).
 
 use edgekeep::http::cache_control::{CacheControl, withheld};
 use edgekeep::http::fields::Fields;
 use testkit::controls::{fields, words};
 
-/// Restrictive words count wherever they stand; permissive ones where the
-/// grammar of RFC 9111 §5.2 has them, and nowhere else.
+/// Restrictive words count anywhere; permissive ones only where the grammar of
+/// RFC 9111 §5.2 allows them.
 #[test]
 fn restrictive_words_count_however_they_are_spelled() {
     #[track_caller]
@@ -55,7 +55,8 @@ fn restrictive_words_count_however_they_are_spelled() {
     check("max-age=60, foo=\"a, no-store", "max-age=60 no-store");
     check("max-age=60, foo=\"a\" private", "max-age=60 private");
     check("{private}", "private");
-    // A revalidation that is written so permits nothing to `Authorization`.
+    // A revalidation directive in this spelling permits nothing for
+    // `Authorization`.
     check(
         "max-age=60, must-revalidate;",
         "max-age=60 proxy-revalidate",
@@ -70,18 +71,18 @@ fn restrictive_words_count_however_they_are_spelled() {
     check("public; s-maxage=3600", "max-age=0");
     check("max-age=60, public;", "max-age=60");
     check("public; foo", "");
-    // Parts of other words, and arguments of what is not known, are none.
+    // Parts of other words, and arguments of unknown directives, do not count.
     check("x-private, max-age=60", "max-age=60");
     check("no-cachexyz, max-age=60", "max-age=60");
     check("not-private; max-age=60", "max-age=0");
     check("no_store, max-age=60", "max-age=60");
     check("community=\"UCI private club\", max-age=60", "max-age=60");
     check("foo=private, max-age=60", "max-age=60");
-    // Doubt: what is not known may not be written so either.
+    // In doubt they count: an unknown directive may be misspelled, too.
     check("community=\"UCI\"; \"private\"", "private");
 }
 
-/// The directives that IANA registers, by the sections that define them: for
+/// The directives in IANA's registry, by the sections that define them: for
 /// responses RFC 9111 §5.2.2, for requests §5.2.1.
 const DIRECTIVES: [&str; 16] = [
     "Max-Age",
@@ -103,8 +104,8 @@ const DIRECTIVES: [&str; 16] = [
 ];
 
 /// The qualified form of `private` and `no-cache` is a quoted list of field
-/// names (RFC 9111 §5.2.2.4, §5.2.2.7); any other argument makes it the plain
-/// word.
+/// names (RFC 9111 §5.2.2.4, §5.2.2.7). Any other argument makes it the
+/// unqualified directive.
 #[test]
 fn an_argument_that_names_no_fields_is_none() {
     #[track_caller]
@@ -149,11 +150,11 @@ fn an_argument_that_names_no_fields_is_none() {
     ] {
         check(unquoted, false);
     }
-    // Values of switches, as people write them.
+    // Values of flags, as written in practice.
     let switches = [
         "true", "FALSE", "yes", "No", "0", "1", "on", "off", "10", "none", "null", "all",
     ];
-    // Not of the grammar of a field's name (RFC 9110 §5.1).
+    // Not valid as a field name (RFC 9110 §5.1).
     let no_names = [
         "",
         ",",
@@ -169,7 +170,7 @@ fn an_argument_that_names_no_fields_is_none() {
     ];
     for word in DIRECTIVES.into_iter().chain(switches).chain(no_names) {
         check(&format!("\"{word}\""), false);
-        // One such word among names is enough.
+        // One such word among names suffices.
         if !word.trim_matches(',').is_empty() {
             check(&format!("\"x-a, {word}\""), false);
             check(&format!("\"{word},x-a\""), false);
@@ -190,7 +191,7 @@ fn an_argument_that_names_no_fields_is_none() {
     ] {
         check(&format!("\"{names}\""), true);
     }
-    // A word that restricts more holds as well.
+    // A more restrictive word in the argument applies as well.
     for value in [
         "no-cache=\"no-store\"",
         "no-cache=no-store",
@@ -199,7 +200,8 @@ fn an_argument_that_names_no_fields_is_none() {
         let one: Fields = [("cache-control", value)].into_iter().collect();
         assert!(CacheControl::of(&one).no_store, "{value}");
     }
-    // In a targeted field any argument does (RFC 9213 has no qualified form).
+    // In a targeted field any argument is accepted (RFC 9213 has no qualified
+    // form).
     for argument in [
         "true",
         "1",
@@ -243,7 +245,7 @@ fn what_is_not_understood_ends_no_store_in_the_grammar_alone() {
     check("must-understand;, max-age=60", false, true);
 }
 
-/// The control that holds, and whether a targeted field says so.
+/// The control that applies, and whether it is from a targeted field.
 #[test]
 fn the_most_specific_field_holds() {
     #[track_caller]
@@ -277,7 +279,8 @@ fn the_most_specific_field_holds() {
         "max-age=2",
         true,
     );
-    // One that is ignored (RFC 9213 §2.1) permits nothing, but forbids.
+    // A field that is ignored (RFC 9213 §2.1) permits nothing, but its
+    // restrictions count.
     for (value, expected) in [
         ("Private", "max-age=5 private"),
         ("No-Store, max-age=60", "max-age=5 no-store"),
@@ -301,7 +304,7 @@ fn the_most_specific_field_holds() {
         let both = format!("cdn-cache-control: max-age=5 | cloudflare-cdn-cache-control: {value}");
         check(&both, expected, true);
     }
-    // What is a dictionary, with a word where none is asked for.
+    // Valid dictionaries, with a restrictive word in an unexpected place.
     for (value, expected) in [
         ("max-age=60;private", "max-age=60 private"),
         ("max-age=60;private=?0", "max-age=60"),
@@ -324,7 +327,8 @@ fn the_most_specific_field_holds() {
     ] {
         check(&format!("cdn-cache-control: {value}"), expected, true);
     }
-    // Surrogates may not store it, and we are one; nothing else of it is read.
+    // Surrogates may not store it, and Edgekeep is one; nothing else of the
+    // field is evaluated.
     check(
         "surrogate-control: no-store | cache-control: max-age=5",
         "max-age=5 no-store",

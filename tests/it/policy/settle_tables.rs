@@ -1,5 +1,5 @@
-//! Shows what happens to a stored answer when the origin confirms it by a 304,
-//! answers something else, or fails.
+//! Tests of a stored response after the exchange with the origin: a 304,
+//! another response, or a failure.
 
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
@@ -56,7 +56,7 @@ fn a_304_refreshes_the_stored_head() {
         &format!("{fields} | date: $+0"),
         true,
     );
-    // RFC 9111 §3.2: not what belongs to the body as we hold it.
+    // RFC 9111 §3.2: fields that describe the stored body are not updated.
     let body = "304 | content-encoding: br | content-length: 9 | content-range: bytes 0-1/2";
     let now = check(&old, &lookup, body, &format!("{same} | date: $+0"), true);
     assert_eq!(now.length, Some(3));
@@ -83,9 +83,9 @@ fn a_304_refreshes_the_stored_head() {
         &format!("{same} | date: $+0"),
         true,
     );
-    // Too many tags are better than too few: what it had, it keeps.
+    // Too many tags are better than too few: the stored tags are kept.
     assert_eq!(now.tags, ["t", "u", "v"]);
-    // It answers this request, and is not stored any more.
+    // It is used for this request, and no longer stored.
     for control in [
         "no-store",
         "private",
@@ -104,7 +104,7 @@ fn a_304_refreshes_the_stored_head() {
     }
 }
 
-/// What happens, in a word.
+/// The decision, as a word.
 fn next(old: Option<&Entry>, on_error: bool, answer: &str) -> String {
     next_by(&json!({}), old, on_error, answer)
 }
@@ -155,8 +155,8 @@ fn a_304_about_another_answer_is_asked_again() {
 
 #[test]
 fn a_304_with_a_validator_that_the_stored_answer_lacks_is_asked_again() {
-    // RFC 9111 §4.3.4: a strong validator selects only what has it; a weak one
-    // only what it corresponds to.
+    // RFC 9111 §4.3.4: a strong validator selects only responses that have it;
+    // a weak one only those that it matches.
     for (old, answer) in [
         ("last-modified: $-5", "304 | etag: \"b\""),
         ("last-modified: $-5", "304 | last-modified: $-4"),
@@ -181,7 +181,7 @@ fn a_failing_origin_is_covered_by_what_is_stored() {
     }
     check(&old, "down", "Unreachable", "Unreachable", "stale");
     check(&old, "late", "TimedOut", "TimedOut", "stale");
-    // RFC 5861 §4 names the first four; Cloudflare sends the others for a
+    // RFC 5861 §4 lists the first four; Cloudflare sends the others for a
     // server that it cannot reach.
     for status in [500, 502, 503, 504, 520, 522, 527, 530] {
         check(
@@ -199,7 +199,7 @@ fn a_failing_origin_is_covered_by_what_is_stored() {
         let same = "forward no-freshness";
         check(&old, &format!("{status}"), same, same, same);
     }
-    // The page is another now.
+    // The page has changed.
     for status in [404, 410] {
         let same = format!("store {status}");
         check(&old, &format!("{status}"), &same, &same, &same);
@@ -249,7 +249,7 @@ fn a_rule_names_the_statuses_by_which_an_origin_fails() {
             for status in statuses {
                 let answer = format!("{status} | cache-control: max-age=9");
                 let found = next_by(&defaults, Some(&old), true, &answer);
-                // 429 blames the request, whose lifetime says nothing.
+                // 429 blames the request, so its lifetime does not count.
                 let stored = match status {
                     429 => "forward request-error".to_owned(),
                     _ => format!("store {status}"),
@@ -276,7 +276,7 @@ fn a_rule_names_the_statuses_by_which_an_origin_fails() {
         &[],
         &[429, 500, 502, 503, 504],
     );
-    // A connection that fails is none of them.
+    // A failed connection is a failure without any `error_statuses`.
     let none = json!({ "error_statuses": [] });
     assert_eq!(next_by(&none, Some(&old), true, "down"), "stale");
 }
@@ -290,7 +290,7 @@ fn an_error_that_blames_the_request_takes_no_page_s_place() {
             let answer = format!("{status} | cache-control: max-age=9");
             let found = next_by(&named, Some(&page), on_error, &answer);
             assert_eq!(found, "forward request-error");
-            // What is such an error itself gives way.
+            // A stored error of that kind is replaced.
             let error = Entry {
                 status: 431,
                 ..page.clone()
@@ -298,7 +298,7 @@ fn an_error_that_blames_the_request_takes_no_page_s_place() {
             let found = next_by(&named, Some(&error), on_error, &answer);
             assert_eq!(found, format!("store {status}"));
         }
-        // It says something of the page.
+        // This status is about the page.
         assert_eq!(next_by(&named, Some(&page), on_error, "404"), "store 404");
     }
     assert_eq!(next_by(&named, None, false, "406"), "store 406");
@@ -324,7 +324,8 @@ fn what_was_made_by_credentials_is_known_by_its_tag_alone() {
         next(Some(&by_credentials(&tagged)), false, tag),
         "refresh true"
     );
-    // It stays what it was, whoever asks, unless the origin says otherwise.
+    // `by_credentials` stays set for every request, unless the origin sends
+    // `public`.
     let rule = json!({ "edge_ttl": 600, "stale_if_error": 60, "request_directives": true });
     for (request, answer, expected) in [
         ("GET", tag, Some((0, 0, true))),

@@ -1,7 +1,7 @@
-//! Shows which statuses are stored, on what grounds, and for how long by
-//! guess. RFC 9111 §3 (storing), §4.2.2 (heuristics), §5.2.2.3
-//! (must-understand), §5.2.1.5 (a client's no-store), §3.5 (Authorization);
-//! RFC 9110 §15.1 (statuses that are cacheable by default).
+//! Tests of statuses: which are stored, for what reason, and with what
+//! heuristic lifetime. RFC 9111 §3 (storing), §4.2.2 (heuristics), §5.2.2.3
+//! (must-understand), §5.2.1.5 (a client's no-store), §3.5 (Authorization); RFC
+//! 9110 §15.1 (heuristically cacheable statuses).
 
 use edgekeep::cache::policy::freshness::is_understood;
 use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
@@ -9,7 +9,8 @@ use edgekeep::http::date;
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup};
 
-/// What becomes of an answer: `stored` and its lifetime, or why not.
+/// The outcome for a response: `stored` and its lifetime, or the reason why
+/// not.
 fn outcome(defaults: &Value, request: &str, answer: &str) -> String {
     let lookup = lookup(defaults, request);
     match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
@@ -27,8 +28,8 @@ fn check(answer: &str, expected: &str) {
 /// RFC 9110 §15.1, without 206, which is not stored here.
 const BY_DEFAULT: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
 
-/// Why an answer of this status is for one request alone, whatever lifetime it
-/// has.
+/// Why a response of this status is for one request only, whatever its
+/// lifetime.
 fn for_one_alone(status: u16) -> Option<&'static str> {
     match status {
         401 | 407 => Some("credentials"),
@@ -41,7 +42,7 @@ fn for_one_alone(status: u16) -> Option<&'static str> {
 
 #[test]
 fn every_final_status_is_storable() {
-    // RFC 9111 §3: where freshness is explicit, and it is no error of the
+    // RFC 9111 §3: if freshness is explicit, and the error is not the
     // request's.
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
         let stated = |stored| for_one_alone(status).unwrap_or(stored);
@@ -62,7 +63,7 @@ fn every_final_status_is_storable() {
             &format!("{status} | cache-control: private, max-age=60"),
             "private",
         );
-        // Short, if nothing is said of it (our default).
+        // Short, without a stated lifetime (our default).
         let short = matches!(status, 404 | 410);
         let expected = if short { "stored 10" } else { "no-freshness" };
         check(&format!("{status}"), expected);
@@ -78,13 +79,13 @@ fn every_final_status_is_storable() {
 
 #[test]
 fn a_guess_needs_a_status_that_allows_it() {
-    // What a rule says of errors would go before a guess.
+    // A rule for errors would have precedence over heuristics.
     let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
     let off = json!({ "negative_ttl": {} });
     let modified = "last-modified: $-1000";
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
         let plain = outcome(&guess, "GET", &format!("{status} | {modified}"));
-        // RFC 9111 §4.2.2: these, or what is marked as cacheable.
+        // RFC 9111 §4.2.2: these, or responses marked as cacheable.
         let alone = for_one_alone(status).is_some();
         let allowed = BY_DEFAULT.contains(&status) && !alone;
         let expected = if allowed {
@@ -96,7 +97,7 @@ fn a_guess_needs_a_status_that_allows_it() {
         let public = format!("{status} | {modified} | cache-control: public");
         let expected = if alone { "no-freshness" } else { "stored 100" };
         assert_eq!(outcome(&guess, "GET", &public), expected, "{status}");
-        // Off by rule.
+        // Disabled by a rule.
         assert_eq!(outcome(&off, "GET", &public), "no-freshness", "{status}");
     }
 }
@@ -123,7 +124,7 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
         "last-modified: Thu, 01 Jan 1970 00:00:00 GMT",
         "stored 86400",
     );
-    // Counted from when it was sent.
+    // Relative to Date.
     check("last-modified: $-100 | date: $-50", "stored 5");
     check("last-modified: $-100 | date: $+100", "stored 20");
     check("last-modified: $-100 | date: never", "stored 10");
@@ -131,7 +132,7 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
         "last-modified: Monday, 23-Nov-26 08:00:00 GMT",
         "stored 360",
     );
-    // Nothing to guess by.
+    // No basis for heuristics.
     check("etag: \"a\"", "stored 0");
     check("date: $-100", "no-freshness");
     check("last-modified: yesterday", "no-freshness");
@@ -139,7 +140,7 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
     check("last-modified: $+1", "no-freshness");
     check("last-modified: $-100 | date: $-101", "no-freshness");
     check("cache-control: public", "no-freshness");
-    // Not where there is an explicit time.
+    // Not with an explicit lifetime.
     check(
         "last-modified: $-1000 | cache-control: max-age=5",
         "stored 5",
@@ -174,7 +175,7 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
         "stored 100",
     );
     check("last-modified: $-1000 | pragma: no-cache", "stored 100");
-    // A targeted field stands for the others (RFC 9213 §2.2).
+    // A targeted field replaces the others (RFC 9213 §2.2).
     check(
         "last-modified: $-1000 | expires: $+5 | cdn-cache-control: public",
         "stored 100",
@@ -183,14 +184,15 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
         "last-modified: $-1000 | cdn-cache-control: max-age=7",
         "stored 7",
     );
-    // An edge TTL comes first.
+    // An edge TTL has precedence.
     let both = json!({ "heuristic_freshness": true, "edge_ttl": 30 });
     let answer = "200 | last-modified: $-1000";
     assert_eq!(outcome(&both, "GET", answer), "stored 30");
-    // But is not for errors, and neither is a guess where a rule says better.
+    // But it does not apply to errors, nor do heuristics where a rule has a
+    // better value.
     let answer = "404 | last-modified: $-1000";
     assert_eq!(outcome(&both, "GET", answer), "stored 10");
-    // No permission for authorized requests (§3.5).
+    // It does not allow storing for authorized requests (§3.5).
     let guess = json!({ "heuristic_freshness": true });
     let found = outcome(
         &guess,
@@ -211,7 +213,7 @@ fn a_guess_ages_like_any_lifetime() {
     };
     assert_eq!((entry.terms.lifetime, entry.initial_age), (100, 30));
     assert_eq!(entry.age((NOW + 60) * 1000), 90);
-    // It may be served stale to who takes it (§4.2.4).
+    // It may be served stale to clients that accept it (§4.2.4).
     assert!(entry.terms.stale_allowed);
     assert_eq!(
         entry.fields.get("last-modified"),
@@ -255,7 +257,7 @@ fn must_understand_is_for_statuses_that_are_known() {
         "599 | cdn-cache-control: must-understand, max-age=60",
         "not-understood",
     );
-    // The field that does not count says nothing.
+    // A field without effect is ignored.
     check(
         "200 | cache-control: must-understand | cdn-cache-control: no-store",
         "no-store",
@@ -280,8 +282,8 @@ fn the_statuses_of_rfc_9110_are_known() {
     check(400..=417, true);
     check([421, 422, 426], true);
     check(500..=505, true);
-    // 306 and 418 are unused (§15.4.7, §15.5.19); the rest is of other RFCs
-    // or of nobody.
+    // 306 and 418 are unused (§15.4.7, §15.5.19); the others are of other RFCs,
+    // or undefined.
     check([100, 101, 103, 199, 207, 208, 226, 250, 299], false);
     check([306, 309, 310, 399], false);
     check(

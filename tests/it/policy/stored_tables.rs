@@ -1,5 +1,5 @@
-//! Shows the second question: what a stored answer is good for now, by its
-//! key, variant, permission, purges and age.
+//! Tests of reuse: the verdict about a stored response by its key, variant,
+//! authorization, purges and age.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::variant::{choices, choosing_fields, fits, value, variant_text};
@@ -17,7 +17,7 @@ use edgekeep::http::url::Url;
 
 /// When the entries below were stored.
 const THEN_MS: u64 = 1_795_424_400_000;
-/// The purge number they had seen.
+/// The sequence number that they had seen.
 const SEEN: u64 = 5;
 
 fn fields(lines: &[(&str, &str)]) -> Fields {
@@ -167,7 +167,7 @@ fn a_purged_answer_is_gone_or_stale() {
     );
     check(&[], (6, 0), "Purged");
     check(&[], (5, 5), "fresh 5 55");
-    // Softly: stale as of now, and so within its windows.
+    // Soft: stale now, and so within its windows.
     check(&[(tag(), 0, 6)], (0, 0), "swr 5 0");
     check(&[], (0, 6), "swr 5 0");
     check(&[(tag(), 7, 6)], (0, 0), "Purged");
@@ -191,7 +191,7 @@ fn without_an_index_nothing_is_served_unasked() {
     };
     assert_eq!(at((60, 10, 20), 0), "stale 0 0 sie");
     assert_eq!(at((60, 10, 0), 65_000), "stale 65 -5 sie");
-    // Fresh, so that no window need allow it if the origin fails.
+    // Fresh, so no window is needed if the origin fails.
     assert_eq!(at((60, 0, 0), 59_000), "stale 59 0 sie");
     assert_eq!(at((60, 0, 0), 60_000), "stale 60 0");
     assert_eq!(at((60, 10, 20), 80_000), "stale 80 -20");
@@ -259,9 +259,9 @@ fn a_variant_is_for_those_who_ask_alike() {
     check("Accept-Language", &al("en, de"), &al("en,de;q=1"), true);
     check("Accept-Language", &al("en, de"), &al("EN,de"), false);
     check("Accept-Language", &al("en"), &al("de"), false);
-    // Equal weights: applications look at the first.
+    // Equal weights: applications use the first.
     check("Accept-Language", &al("en, de"), &al("de, en"), false);
-    // RFC 9111 §4.1: absent fits absent only.
+    // RFC 9111 §4.1: an absent field matches only an absent one.
     check("Accept-Language", &[], &[], true);
     check("Accept-Language", &al("en"), &[], false);
     check("Accept-Language", &[], &al("en"), false);

@@ -1,6 +1,6 @@
-//! Shows what a 304, or the answer to HEAD, does to a stored head, field by
-//! field. RFC 9111 §3.1 (fields of the connection), §3.2 (updating), §4.3.4
-//! (by a 304), §4.3.5 (by HEAD); RFC 9110 §8.8.3.2 (comparing tags).
+//! Tests of updates of a stored head by a 304 or by the response to HEAD, field
+//! by field. RFC 9111 §3.1 (connection fields), §3.2 (updating), §4.3.4 (by a
+//! 304), §4.3.5 (by HEAD); RFC 9110 §8.8.3.2 (comparing tags).
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
@@ -11,7 +11,7 @@ use testkit::given::{NOW, exchange, head, lookup, stored};
 
 const ETAG: &str = "etag: \"a\"";
 
-/// The entry after an exchange that confirmed it.
+/// The entry after a revalidation.
 #[track_caller]
 fn refreshed(method: &str, old: &str, answer: &str) -> Entry {
     let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
@@ -22,7 +22,7 @@ fn refreshed(method: &str, old: &str, answer: &str) -> Entry {
     }
 }
 
-/// One field of the head that is stored after a 304.
+/// One field of the stored head after a 304.
 #[track_caller]
 fn check(old: &str, new: &str, name: &str, expected: &[&str]) {
     let old = format!("{ETAG} | {old}");
@@ -100,7 +100,7 @@ fn fields_of_one_connection_update_nothing() {
 
 #[test]
 fn what_the_runtime_undoes_is_kept() {
-    // RFC 9111 §3.2 lets a cache omit what belongs to the body as it is held.
+    // RFC 9111 §3.2 lets a cache omit fields that describe the stored body.
     check(
         "content-encoding: br",
         "content-encoding: gzip",
@@ -118,8 +118,8 @@ fn what_the_runtime_undoes_is_kept() {
 
 #[test]
 fn content_type_and_etag_are_updated_too() {
-    // RFC 9111 §3.2: it must add each field; Content-* is no mark of those
-    // that are exempt, and the body is stored as it came.
+    // RFC 9111 §3.2: a cache must add every other field. The exempt fields are
+    // not simply those named Content-*, and the body is stored as it arrived.
     check(
         "content-type: a/b",
         "content-type: c/d",
@@ -132,7 +132,7 @@ fn content_type_and_etag_are_updated_too() {
 
 #[test]
 fn date_and_via_are_those_of_the_last_answer() {
-    // RFC 9110 §6.6.1: where the 304 has none, the time that it came.
+    // RFC 9110 §6.6.1: if the 304 has no Date, its arrival time.
     check(
         "date: $-50",
         "x-b: 1",
@@ -159,18 +159,18 @@ fn date_and_via_are_those_of_the_last_answer() {
 
 #[test]
 fn the_via_of_others_is_kept() {
-    // RFC 9111 §3.2: what a 304 does not have stays as it was.
+    // RFC 9111 §3.2: fields that the 304 omits stay unchanged.
     check("via: 1.0 up", "x-b: 1", "via", &["1.0 up", "1.1 edgekeep"]);
 }
 
-/// The names of an entry by which it can be purged, in any order.
+/// The selectors by which an entry can be purged, in any order.
 fn marks(entry: &Entry) -> Vec<u64> {
     let mut marks = entry.marks.clone();
     marks.sort_unstable();
     marks
 }
 
-/// The same, as they should be for these tags and groups.
+/// The expected marks for these tags and groups.
 fn marked(tags: &[&str], groups: &[&str]) -> Vec<u64> {
     let url = Url::parse("http://a.test/b").expect("a URL");
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
@@ -198,7 +198,7 @@ fn the_bookkeeping_is_that_of_the_304() {
     assert_eq!(marks(&none), marked(&["t"], &[]));
 }
 
-/// What happens, in a word.
+/// The decision, as a word.
 fn next(method: &str, old: &str, answer: &str) -> String {
     let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
     let lookup = lookup(&json!({ "request_directives": true }), method);
@@ -224,7 +224,7 @@ fn the_tags_of_304s_do_not_pile_up_without_end() {
     check(&tags(3998, 4), "304 | cache-tag: a,b", "refresh true");
     check(&tags(3998, 4), "304 | cache-tag: 0001,a,b", "refresh true");
     check(&tags(3998, 4), "304 | cache-tag: a,b,c", "refresh false");
-    // Nor beyond what an entry's text may hold.
+    // Nor beyond the limit of an entry's text.
     check(&tags(70, 1000), "304 | cache-tag: a", "refresh true");
     let long = "a".repeat(1000);
     let more = format!("304 | cache-tag: {long}1,{long}2,{long}3");
@@ -269,7 +269,7 @@ fn a_304_confirms_what_has_its_validator() {
         "refresh true",
     );
     check(&both, "304 | etag: \"b\" | last-modified: $-5", "again");
-    // A full answer replaces, whatever its validators are.
+    // A full response replaces the stored one, whatever its validators.
     check(
         ETAG,
         "200 | cache-control: max-age=5 | etag: \"a\"",
@@ -291,7 +291,7 @@ fn the_answer_to_head_renews_what_it_tells_of() {
         assert_eq!(next("HEAD", old, answer), expected, "{old}, then {answer}");
     }
     let old = format!("{ETAG} | content-length: 5");
-    // RFC 9111 §4.3.5: the validators match, and the length if there is one.
+    // RFC 9111 §4.3.5: the validators match, and the length if present.
     check(&old, "200 | etag: \"a\"", "refresh true");
     check(
         &old,
@@ -331,7 +331,7 @@ fn the_answer_to_head_renews_what_it_tells_of() {
         "200 | last-modified: $-5 | etag: \"a\"",
         "forward head",
     );
-    // Nothing tells that the body is the same.
+    // Nothing shows that the body is the same.
     check("x-a: 1", "200", "forward head");
     check(
         &old,
@@ -343,7 +343,7 @@ fn the_answer_to_head_renews_what_it_tells_of() {
         "200 | etag: \"a\" | cache-control: private",
         "refresh false",
     );
-    // It never makes an entry of its own.
+    // It never creates an entry.
     check(&old, "200 | cache-control: max-age=60", "forward head");
     let entry = refreshed(
         "HEAD",

@@ -1,6 +1,6 @@
-//! Shows which requests share a variant. RFC 9110 §12.4.2 (weights), §12.5.1
-//! (Accept), §12.5.3 (Accept-Encoding), §12.5.4 (Accept-Language), §12.5.5
-//! (Vary); RFC 9111 §4.1 (choosing by Vary).
+//! Tests of variants: which requests share one. RFC 9110 §12.4.2 (weights),
+//! §12.5.1 (Accept), §12.5.3 (Accept-Encoding), §12.5.4 (Accept-Language),
+//! §12.5.5 (Vary); RFC 9111 §4.1 (selection by Vary).
 
 use edgekeep::cache::key::variant::{choices, choosing_fields, fits, value, variant_text};
 use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
@@ -27,10 +27,10 @@ fn negotiation_fields_are_ranked() {
     check("", "");
     check(" , ,", "");
     check("en", "en");
-    // Members as they came: applications compare them as they are spelled.
+    // Members keep their spelling, because applications may compare it.
     check("EN-gb", "EN-gb");
     check("de-DE-1996, zh-Hant-TW", "de-DE-1996, zh-Hant-TW");
-    // RFC 9110 §12.4.2: only the order of weights means anything.
+    // RFC 9110 §12.4.2: only the order of weights matters.
     check("EN-gb,  en;q=0.5", "EN-gb, en;q=0.9");
     check("en ; q=0.5 ,de", "de, en;q=0.9");
     check("de;q=0.4, en", "en, de;q=0.9");
@@ -44,7 +44,7 @@ fn negotiation_fields_are_ranked() {
         "d;q=0.1, c;q=0.5, b;q=0.9, a",
         "a, b;q=0.9, c;q=0.8, d;q=0.7",
     );
-    // Equal weights: as they came, because applications look at the first.
+    // Equal weights keep their order, because applications use the first.
     check("de, en", "de, en");
     check("en, de", "en, de");
     check("nl, en", "nl, en");
@@ -60,7 +60,7 @@ fn negotiation_fields_are_ranked() {
     );
     check("a, c;q=0.5, b;q=0.5", "a, c;q=0.9, b;q=0.9");
     check("z;q=0.5, y, x;q=0.5, w", "y, w, z;q=0.9, x;q=0.9");
-    // Twice the same is once.
+    // Duplicates are merged.
     check("en, en", "en");
     check("en, de, en", "en, de");
     check("en, EN ;Q=1", "en, EN");
@@ -70,7 +70,7 @@ fn negotiation_fields_are_ranked() {
     check("en;q=0.000, de", "de, en;q=0");
     check("*;q=0, en;q=0.1", "en, *;q=0");
     check("a;q=0, b;q=0", "a;q=0, b;q=0");
-    // No weight at all counts as 1, and so does nonsense.
+    // A missing weight counts as 1, and so does an invalid one.
     check("en;q=2, de;q=0.5", "en, de;q=0.9");
     check("en;q=x, de", "en, de");
     check("en;q=, de;q=-1", "en, de");
@@ -123,7 +123,7 @@ fn ranking_twice_changes_nothing() {
 
 #[test]
 fn codings_are_those_that_are_taken() {
-    // RFC 9110 §12.5.3; more rows stand in field_tables.
+    // RFC 9110 §12.5.3; more rows are in field_tables.
     #[track_caller]
     fn check(value: &str, expected: &str) {
         assert_eq!(accept::encoding(Some(value)), expected, "{value}");
@@ -150,7 +150,7 @@ fn vary_names_fields_in_any_form() {
         let found = found.map(|names| names.join(" "));
         assert_eq!(found.as_deref(), expected, "{text}");
     }
-    // RFC 9110 §12.5.5: a list, of names without case.
+    // RFC 9110 §12.5.5: a list of case-insensitive names.
     check("", Some(""));
     check("vary:", Some(""));
     check("vary: ,, ,", Some(""));
@@ -160,7 +160,7 @@ fn vary_names_fields_in_any_form() {
     check("vary:\tx-a\t,\tx-b", Some("x-a x-b"));
     check("vary: x-a | vary: x-b", Some("x-a x-b"));
     check("Vary: x-a | VARY: x-a, x-b | vary:", Some("x-a x-b"));
-    // `*` anywhere fits no request (RFC 9111 §4.1).
+    // `*` anywhere matches no request (RFC 9111 §4.1).
     check("vary: *", None);
     check("vary:  * ", None);
     check("vary: *, x-a", None);
@@ -175,7 +175,7 @@ fn vary_names_fields_in_any_form() {
     check("varying: *", Some(""));
 }
 
-/// Whether an answer to the first request may be given to the second.
+/// Whether a response to the first request may be used for the second.
 #[track_caller]
 fn check_fit(vary: &str, stored: &str, asked: &str, expected: bool) {
     let names = choosing_fields(&fields(vary)).expect(vary);
@@ -190,7 +190,7 @@ fn check_fit(vary: &str, stored: &str, asked: &str, expected: bool) {
 #[test]
 fn requests_that_mean_the_same_share_a_variant() {
     let check = |vary: &str, stored: &str, asked: &str| check_fit(vary, stored, asked, true);
-    // RFC 9111 §4.1: whitespace, and lines for a list.
+    // RFC 9111 §4.1: whitespace, and lists over several lines.
     check("vary: x-a", "x-a: 1", "x-a: 1");
     check("vary: x-a", "x-a: 1", "x-a:  1 ");
     check("vary: x-a", "x-a: 1, 2", "x-a: 1,2");
@@ -244,7 +244,7 @@ fn requests_that_differ_do_not() {
     check("vary: x-a", "x-a: 1", "x-a: 1, 1");
     check("vary: x-a", "x-a: 1 2", "x-a: 1  2");
     check("vary: x-a", "x-a: \"1, 2\"", "x-a: \"1,2\"");
-    // RFC 9111 §4.1: what is absent fits only what is absent.
+    // RFC 9111 §4.1: an absent field matches only an absent one.
     check("vary: x-a", "x-a: 1", "");
     check("vary: x-a", "x-a:", "");
     check("vary: x-a, x-b", "x-a: 1", "x-a: 1 | x-b: 1");
@@ -259,8 +259,8 @@ fn requests_that_differ_do_not() {
         "accept-language: en, de;q=0.5",
         "accept-language: de, en;q=0.5",
     );
-    // What the origin sees as two, it may answer as two: the first of several, or
-    // the spelling, is what some applications go by.
+    // The origin may respond differently to values that differ: some
+    // applications use the first of several, or the spelling.
     check(
         "vary: accept-language",
         "accept-language: nl, en",
@@ -328,6 +328,6 @@ fn an_answer_is_chosen_by_what_the_origin_saw() {
     );
     check("GET | X-A: 1", "vary: x-a, *", "vary");
     check("GET", "vary: x-a | vary: *", "vary");
-    // Fields of the connection reach no origin.
+    // Connection fields never reach the origin.
     check("GET | TE: trailers", "vary: te", "te;");
 }

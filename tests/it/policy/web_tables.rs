@@ -1,6 +1,6 @@
-//! Shows what is stored of answers as the web writes them, not only as the
-//! RFCs do: restrictive words in any spelling, a `Vary` that cannot be read,
-//! what was never fresh.
+//! Tests of storability with responses as found on the web, beyond the RFCs:
+//! restrictive directives in any spelling, an unreadable `Vary`, responses that
+//! were never fresh.
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
@@ -17,7 +17,7 @@ fn check(defaults: &Value, answer: &str, expected: &str) {
     assert_eq!(found, expected, "{defaults} {answer}");
 }
 
-/// Spellings, and the reason for which nothing is stored.
+/// Spellings, and the reason why the response is not stored.
 const SPELLINGS: [(&str, &str); 35] = [
     ("private; max-age=3600", "private"),
     ("private;max-age=3600", "private"),
@@ -69,14 +69,14 @@ fn a_restrictive_word_is_one_however_it_is_spelled() {
             for status in [200, 301, 404, 410] {
                 let answer = format!("{status} | cache-control: {spelling} | {future}");
                 check(&defaults, &answer, reason);
-                // In the second line of two, too.
+                // Also in the second of two lines.
                 let second = format!(
                     "{status} | cache-control: max-age=60 | cache-control: {spelling} | {future}"
                 );
                 check(&defaults, &second, reason);
             }
         }
-        // In a targeted field, be it valid or ignored.
+        // In a targeted field, valid or ignored.
         for field in ["cdn-cache-control", "cloudflare-cdn-cache-control"] {
             let answer = format!("200 | cache-control: public, max-age=60 | {field}: {spelling}");
             let found = outcome(&lookup(&json!({ "edge_ttl": 600 }), "GET"), &answer);
@@ -148,7 +148,7 @@ fn permissive_words_count_in_the_grammar_alone() {
         "200 | cache-control: max-age=60, community=\"UCI private club\"",
         "60 0 86400",
     );
-    // Nothing of it lets in what came to a request with credentials.
+    // None of these allows storing a response to credentials.
     let by = "GET | Authorization: Basic x";
     for control in [
         "max-age=60, must-revalidate;",
@@ -161,13 +161,13 @@ fn permissive_words_count_in_the_grammar_alone() {
             &lookup(&json!({}), by),
             &format!("200 | cache-control: {control}"),
         );
-        // A number with something behind it is 0, as ever, and no better.
+        // A number followed by other text is 0, and permits nothing.
         assert!(
             ["authorization", "expired"].contains(&&*found),
             "{control}: {found}"
         );
     }
-    // `Pragma` in an answer means nothing (RFC 9111 §5.4).
+    // `Pragma` in a response has no meaning (RFC 9111 §5.4).
     check(
         &json!({}),
         "200 | pragma: no-cache | cache-control: max-age=60",
@@ -256,12 +256,12 @@ fn what_was_never_fresh_is_nobodys_fallback() {
             check(&defaults, &format!("200 | {never}"), "expired");
         }
     }
-    // A guess of nothing, too.
+    // A heuristic lifetime of 0, too.
     let guess = json!({ "heuristic_freshness": true });
     check(&guess, "200 | etag: \"a\"", "0 0 0");
     check(&guess, "200 | last-modified: $-5", "0 0 0");
     check(&guess, "200 | last-modified: $-1000", "100 0 86400");
-    // What the origin says itself holds.
+    // The origin's own windows apply.
     check(
         &none,
         "200 | cache-control: max-age=0, stale-if-error=60",
@@ -277,7 +277,7 @@ fn what_was_never_fresh_is_nobodys_fallback() {
         "200 | expires: 0 | cache-control: stale-if-error=60",
         "0 0 60",
     );
-    // And what had a lifetime, by whomever, has the windows.
+    // A response that had a lifetime, from any source, has the windows.
     check(&none, "200 | cache-control: max-age=1", "1 0 86400");
     check(&none, "200 | expires: $+1", "1 0 86400");
     check(
@@ -293,7 +293,7 @@ fn what_was_never_fresh_is_nobodys_fallback() {
     );
 }
 
-/// Where the entry stands `later` seconds after it came.
+/// The window of the entry `later` seconds after its arrival.
 fn stands(entry: &Entry, later: u64) -> String {
     let mut index = PurgeIndex::default();
     index.learn(&PurgeFeed::default());
@@ -333,8 +333,8 @@ fn a_304_may_end_what_was_fresh() {
     }
 }
 
-/// Whatever separates the words, and in whatever order they come: as the rule
-/// is told to site owners, read once more by other means. (Nothing here makes a
+/// With any separators and in any order, checked against the rule in the users'
+/// documentation, implemented a second time here. (No generated text is a
 /// well-formed quoted argument, whose words do not count.)
 #[test]
 fn a_page_with_such_a_word_in_it_is_never_shown_to_others() {
@@ -391,7 +391,7 @@ fn a_page_with_such_a_word_in_it_is_never_shown_to_others() {
             );
             counts[0] += 1;
         } else if has("no-cache") {
-            // Kept, if at all, to be confirmed each time.
+            // If it is stored, then to be revalidated each time.
             assert!(
                 ["0 0 0", "no-freshness"].contains(&&*found),
                 "{answer}: {found}"

@@ -1,5 +1,5 @@
-//! Shows the one machine of stale windows: walks through the life of stored
-//! answers second by second, and names each second at which they move on.
+//! Tests of the stale windows: follows stored responses second by second, and
+//! lists the seconds at which the window changes.
 
 use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::ledger::sequence::{
@@ -18,7 +18,7 @@ use testkit::given::{NOW, exchange, head, lookup};
 const DAY: u64 = 86_400;
 const YEAR: u64 = 31_536_000;
 
-/// The entry that an answer makes under these defaults.
+/// The entry of a response under these defaults.
 #[track_caller]
 fn stored(defaults: &Value, answer: &str) -> Entry {
     use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
@@ -44,7 +44,7 @@ fn index(purged: Option<PurgeState>) -> Option<PurgeIndex> {
     Some(index)
 }
 
-/// `WORD SECOND`, for each second after its arrival at which it moves on.
+/// `WORD SECOND`, for each second after arrival at which the window changes.
 fn walk(
     entry: &Entry,
     lookup: &Lookup,
@@ -55,7 +55,7 @@ fn walk(
     let mut said: Vec<String> = Vec::new();
     let mut last = "";
     for second in seconds {
-        // Just before the next second: what is cut off does not count.
+        // Just before the next second: fractions do not count.
         let now_ms = (NOW + second) * 1000 + 999;
         let word = match judge(entry, lookup, index.as_ref(), now_ms) {
             ReuseVerdict::Fresh(_) | ReuseVerdict::Early(_) => "fresh",
@@ -88,14 +88,14 @@ fn check(control: &str, wishes: &str, purged: Option<PurgeState>, expected: &str
     assert_eq!(found, expected, "{control}; {wishes}; {purged:?}");
 }
 
-/// Fresh for 60 seconds, then 30 and 90 beyond those.
+/// Fresh for 60 seconds, then windows of 30 and 90 seconds.
 const ALL: &str = "max-age=60, stale-while-revalidate=30, stale-if-error=90";
 
 #[test]
 fn an_answer_goes_through_its_windows() {
     let check = |control: &str, expected| check(control, "", Some(Alive), expected);
     check(ALL, "fresh 0, revalidate 60, on-error 90, confirm 150");
-    // The longer window holds the shorter one, whichever it is.
+    // The longer window contains the shorter one, in either order.
     let longer = "max-age=60, stale-while-revalidate=90, stale-if-error=30";
     check(longer, "fresh 0, revalidate 60, confirm 150");
     check(
@@ -112,12 +112,12 @@ fn an_answer_goes_through_its_windows() {
         "revalidate 0, confirm 5",
     );
     check("max-age=0, stale-if-error=5", "on-error 0, confirm 5");
-    // RFC 9111 §4.2.4: these forbid what is stale.
+    // RFC 9111 §4.2.4: these forbid stale responses.
     for strict in ["must-revalidate", "proxy-revalidate"] {
         check(&format!("{ALL}, {strict}"), "fresh 0, confirm 60");
     }
     check(&format!("{ALL}, no-cache"), "confirm 0");
-    // s-maxage ends our own window, not those that are named.
+    // s-maxage disables our default window, not stated ones.
     check("s-maxage=60", "fresh 0, confirm 60");
     check(
         "s-maxage=60, stale-if-error=90",
@@ -127,7 +127,7 @@ fn an_answer_goes_through_its_windows() {
         "s-maxage=60, stale-while-revalidate=30",
         "fresh 0, revalidate 60, confirm 90",
     );
-    // The age with which it came counts.
+    // The age on arrival counts.
     let aged = format!("{ALL} | age: 50");
     check(&aged, "fresh 0, revalidate 10, on-error 40, confirm 100");
     check(
@@ -162,7 +162,7 @@ fn a_soft_purge_leaves_the_windows_and_a_hard_one_nothing() {
         check(control, "", Some(Hard), "gone 0");
         check(control, "max-stale", Some(Hard), "gone 0");
     }
-    // Before the first news: only where the origin fails, too.
+    // Before the first feed: only if the origin fails, too.
     check(ALL, "", None, "on-error 0, confirm 150");
     check(
         "max-age=60, stale-while-revalidate=30, stale-if-error=0",
@@ -170,7 +170,7 @@ fn a_soft_purge_leaves_the_windows_and_a_hard_one_nothing() {
         None,
         "on-error 0, confirm 90",
     );
-    // Without a window as long as it would be fresh.
+    // Without a window: for its freshness lifetime.
     check(
         "max-age=60, stale-if-error=0",
         "",
@@ -203,7 +203,7 @@ fn wishes_move_the_boundaries_for_one_request() {
         "fresh 0, confirm 60",
     );
     check("s-maxage=60", "max-stale", "fresh 0, confirm 60");
-    // A soft purge is the site's own word.
+    // A soft purge is the site's own decision.
     self::check(
         "max-age=60, stale-if-error=0",
         "max-stale",
@@ -233,7 +233,7 @@ fn windows_end_where_it_is_said_or_after_a_day() {
         let last = format!(", confirm {until}");
         assert!(found.ends_with(&last), "{defaults} {control}: {found}");
         assert_eq!(gone_at(&entry.terms), until, "{defaults} {control}");
-        // And the tiers are told to keep it for so long.
+        // The tiers store it for the same time.
         assert_eq!(entry.retention_seconds(), until, "{defaults} {control}");
     }
     check(json!({}), "max-age=60", 60 + DAY);
@@ -248,7 +248,7 @@ fn windows_end_where_it_is_said_or_after_a_day() {
         "max-age=60, stale-while-revalidate=99999999999",
         60 + YEAR,
     );
-    // A rule may say more than a year; the origin's word goes first.
+    // A rule may set more than a year; the origin's value has precedence.
     let ten_years = || json!({ "stale_if_error": 10 * YEAR });
     check(ten_years(), "max-age=60", 60 + 10 * YEAR);
     check(ten_years(), "max-age=60, stale-if-error=5", 65);

@@ -1,4 +1,5 @@
-//! Shows what the tags of an order carry along, and which cascades are refused.
+//! Tests of cascades: which tags they add to an order, and which cascades are
+//! refused.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::NotOrder;
@@ -58,7 +59,7 @@ fn tags_carry_others_along() {
         "article:1 feed",
         json!({ "x:7": ["seven", "home"], "home": ["root"], "article:1": ["home", "feed"] }),
     );
-    // A soft tag that something hard carries is hard, with all that it carries.
+    // A soft tag that a hard one adds is hard, with all that it adds itself.
     check(
         &rules,
         json!({ "tags": [{ "tag": "home", "soft": true }, "article:1"] }),
@@ -128,14 +129,14 @@ fn cascades_are_eight_steps_deep_at_most() {
     let error = error.expect_err("too deep");
     assert_eq!(error.path, "cascades[0].carries[0]");
     assert!(error.problem.contains("8 steps"), "{error}");
-    // The same where what follows is known already: from its end to its start.
+    // The same in reverse order, when the following links are already there.
     let mut backwards = chain(0, 9);
     backwards.reverse();
     let error = Rules::read_json(&json!({ "cascades": backwards }).to_string());
     assert_eq!(error.expect_err("too deep").path, "cascades[8].carries[0]");
     backwards.pop();
     cascading(json!(backwards));
-    // A long way round is too deep before it comes back.
+    // A long cycle is refused as too deep before it is detected as a cycle.
     let mut ring = chain(0, 19);
     ring.push(json!({ "tag": "t19", "carries": ["t0"] }));
     assert!(Rules::read_json(&json!({ "cascades": ring }).to_string()).is_err());

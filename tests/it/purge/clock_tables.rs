@@ -1,6 +1,6 @@
-//! Shows that no purge is heeded later than promised, whatever the clocks say:
-//! of isolates, which are minutes apart and jump, and of the ledger, which may
-//! start anew on another machine.
+//! Tests that no purge takes effect later than promised, whatever the clocks
+//! show: those of isolates, which differ by minutes and jump, and that of the
+//! ledger, which may restart on another machine.
 
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::flow::response::reply::Content;
@@ -12,7 +12,7 @@ use testkit::world::place::{
     LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere, slow,
 };
 
-/// What may befall clocks in [`obeyed_in_time`].
+/// The clock faults in [`obeyed_in_time`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clocks {
     Apart,
@@ -20,9 +20,9 @@ enum Clocks {
     OfANewLedger,
 }
 
-/// Plays two minutes in which pages change and are purged, while isolates with
-/// odd clocks serve them. No answer is older than the last purge whose lag had
-/// passed when it was asked for. Gives how often the ledger was asked.
+/// Simulates two minutes in which pages change and are purged, while isolates
+/// with wrong clocks serve them. No response is older than the last purge whose
+/// lag had passed at the request. Returns how often the ledger was queried.
 fn obeyed_in_time(seed: u64, clocks: Clocks) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::new(START_MS);
@@ -81,7 +81,7 @@ fn obeyed_in_time(seed: u64, clocks: Clocks) -> usize {
 fn clocks_that_are_minutes_apart_delay_no_purge() {
     for seed in 0..6 {
         let asked = obeyed_in_time(seed, Clocks::Apart);
-        // Two minutes are 60 halves of the lag; four isolates alone would ask
+        // Two minutes are 60 halves of the lag. Four isolates alone would query
         // 240 times.
         assert!(asked < 100, "{asked}");
     }
@@ -103,7 +103,7 @@ fn a_ledger_that_starts_with_another_clock_delays_no_purge() {
     }
 }
 
-/// Two isolates that have heard from the ledger and have a page in store.
+/// Two isolates that have received a feed and have stored a page.
 fn two(ledger_ahead_ms: i64) -> (World, Place, Place) {
     let world = World::new(START_MS);
     world.restart_ledger(ledger_ahead_ms);
@@ -117,7 +117,7 @@ fn two(ledger_ahead_ms: i64) -> (World, Place, Place) {
 
 #[test]
 fn a_marker_of_another_life_of_the_ledger_is_of_unknown_age() {
-    // The new life's clock is ahead a little, which makes its marker look
+    // The new instance's clock is slightly ahead, which makes its snapshot look
     // young.
     let (world, one, other) = two(MINUTE_MS);
     world.restart_ledger(MINUTE_MS + 3500);
@@ -132,8 +132,8 @@ fn a_marker_of_another_life_of_the_ledger_is_of_unknown_age() {
 
 #[test]
 fn a_marker_from_the_future_is_of_unknown_age() {
-    // The ledger's clock is set right, by a minute, in the midst of its life;
-    // one hears of it, and the other finds the marker, or does not look.
+    // The ledger's clock is corrected by a minute while it runs. One isolate
+    // receives a feed; the other finds the snapshot, or does not look it up.
     for (looks, after_ms) in [(true, LAG_MS), (true, 61_000), (false, 61_000)] {
         let (world, one, other) = two(0);
         world.state.borrow_mut().ledger_ahead_ms = MINUTE_MS;
@@ -146,7 +146,7 @@ fn a_marker_from_the_future_is_of_unknown_age() {
         world.executor.advance(after_ms);
         assert_eq!(other.get("/a"), "new purged", "{looks} {after_ms}");
     }
-    // Once it has seen one, it takes no other for young.
+    // After one such snapshot, it trusts the age of no other.
     let (world, one, other) = two(0);
     world.state.borrow_mut().ledger_ahead_ms = 3500;
     world.executor.advance(LAG_MS / 2);
@@ -166,7 +166,7 @@ fn a_marker_makes_nobody_young_who_misses_something_before_it() {
         let mut state = world.state.borrow_mut();
         state.notes.insert("a.test purges".to_owned(), note);
     };
-    // It begins too late, or it is but the beginning.
+    // It begins too late, or it is only the beginning.
     for (after, sequence, complete) in [(1, 2, true), (0, 0, false)] {
         let (world, one, _) = two(0);
         purge_elsewhere(&world, &["url:a.test/a"], &[]);
@@ -185,7 +185,7 @@ fn a_marker_makes_nobody_young_who_misses_something_before_it() {
         let before = asked(&world);
         assert_eq!(one.get("/a"), "new purged", "{news:?}");
         assert_eq!(asked(&world), before + 1, "{news:?}");
-        // The same with nothing amiss would do.
+        // The same without a fault would work.
         let (world, one, _) = two(0);
         world.executor.advance(LAG_MS);
         (news.after, news.sequence, news.complete) = (0, 2, true);
@@ -198,8 +198,8 @@ fn a_marker_makes_nobody_young_who_misses_something_before_it() {
 
 #[test]
 fn what_the_ledger_says_is_as_old_as_the_question() {
-    // It takes nearly half a second to the ledger and as long back. A purge
-    // comes in between, after the ledger has spoken.
+    // The query takes almost half a second each way. A purge arrives in
+    // between, after the ledger has responded.
     let (world, one, _) = two(0);
     world.executor.advance(LAG_MS);
     slow(&world, "ledger", 900);
@@ -209,7 +209,7 @@ fn what_the_ledger_says_is_as_old_as_the_question() {
     assert_eq!(one.finish(&reader), "old cache-api");
     world.executor.advance(LAG_MS - 900);
     assert_eq!(one.get("/a"), "new purged");
-    // The same where it answers an order.
+    // The same with the response to an order.
     let (world, one, _) = two(0);
     slow(&world, "ledger", 900);
     let there = world.clone();

@@ -1,5 +1,5 @@
-//! Shows what an isolate may conclude from news, and what not: each case is
-//! one that the simulation has found.
+//! Tests of the conclusions that an isolate may draw from a feed. The
+//! simulation found each of these cases.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::Receipt;
@@ -12,7 +12,7 @@ use testkit::world::sqlite::Sqlite;
 
 const START_MS: u64 = 1_795_424_400_000;
 
-/// A receipt of a soft order for one tag.
+/// The receipt of a soft order for one tag.
 fn soft(tag: &str, sequence: u64) -> Receipt {
     Receipt {
         sequence,
@@ -22,15 +22,15 @@ fn soft(tag: &str, sequence: u64) -> Receipt {
 }
 
 /// The first of several pages may end before a mark that a later order raised
-/// again. Who knows only that page and the later order does not know of the
-/// earlier one, and must go on asking.
+/// again. An isolate that has received only that page and the later order has
+/// not received the earlier one, and must query on.
 #[test]
 fn an_order_alone_does_not_close_a_gap() {
     let page = "N1 0 3 0 0 0 1 1000\n0000000000000001 3 0\n.";
     let mut index = PurgeIndex::default();
     index.learn(&PurgeFeed::decode(page).expect("news"));
     assert_eq!(index.sequence(), 3);
-    // Order 2 purged `t` hard, order 4 softly: one mark, told behind order 3.
+    // Order 2 purged `t` hard, order 4 softly: one mark, sent after order 3.
     index.learn(&PurgeFeed::of_receipt(&soft("t", 4)));
     assert_eq!(index.state(3, &[mark_of("tag:t")]), PurgeState::Soft);
     assert_eq!(index.sequence(), 3, "order 2 is not known yet");
@@ -41,8 +41,8 @@ fn an_order_alone_does_not_close_a_gap() {
     assert_eq!(index.sequence(), 4);
 }
 
-/// A ledger may be lost, and a new one have as many lives as the old one had.
-/// Their clocks differ, and times of one say nothing to the other.
+/// A ledger may be lost, and a new one may have as many instances as the old
+/// one had. Their clocks differ, and their times cannot be compared.
 #[test]
 fn no_two_lives_of_two_ledgers_look_alike() {
     let mut runs = BTreeSet::new();
@@ -55,7 +55,7 @@ fn no_two_lives_of_two_ledgers_look_alike() {
     assert_eq!(runs.len(), 9, "{runs:?}");
 }
 
-/// Lives are told apart even where the clock of a later one is behind.
+/// Instances are distinguished even if the clock of a later one is behind.
 #[test]
 fn a_life_is_told_from_the_one_before_whatever_the_clock_says() {
     let sqlite = Sqlite::in_memory();
@@ -64,7 +64,7 @@ fn a_life_is_told_from_the_one_before_whatever_the_clock_says() {
     assert!(runs.is_sorted_by(|one, next| one < next), "{runs:?}");
 }
 
-/// The life that a ledger says it has when it is opened at `now_ms`.
+/// The instance of a ledger that is opened at `now_ms`.
 fn run(sqlite: &Sqlite, now_ms: u64) -> u64 {
     let ledger = LedgerStore::open(sqlite.clone(), now_ms, false).expect("a ledger");
     let news = ledger.news(0, now_ms).expect("news");

@@ -1,5 +1,5 @@
-//! Shows how other caches' purge calls are understood: which requests are
-//! calls, and what they purge.
+//! Tests of other caches' purge calls: which requests are calls, and what they
+//! purge.
 
 use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
@@ -10,14 +10,14 @@ use edgekeep::http::url::decoded;
 use serde_json::json;
 use testkit::requests;
 
-/// A request from `METHOD URL[ | Name: value]…`, and its body after ` << `.
+/// Parses `METHOD URL[ | Name: value]…`, and the body after ` << `.
 #[track_caller]
 fn head(request: &str) -> (RequestHead, &[u8]) {
     let (request, body) = request.split_once(" << ").unwrap_or((request, ""));
     (requests::head(request), body.as_bytes())
 }
 
-/// The call that a request is where all of `dialects` are spoken.
+/// The call that a request makes if all of `dialects` are enabled.
 #[track_caller]
 fn call_of(dialects: &[&str], request: &str) -> (Rules, Option<PurgeCall>) {
     let settings = json!({ "defaults": { "purge_dialects": dialects } });
@@ -28,8 +28,8 @@ fn call_of(dialects: &[&str], request: &str) -> (Rules, Option<PurgeCall>) {
     (rules, found)
 }
 
-/// Whose words, and what they come to: hard, then soft after ` / `, or what is
-/// wrong after ` ! `.
+/// The dialect, and the selectors: hard, then soft after ` / `, or the error
+/// after ` ! `.
 #[track_caller]
 fn meaning(dialects: &[&str], request: &str) -> String {
     let (rules, Some(call)) = call_of(dialects, request) else {
@@ -85,7 +85,7 @@ fn purge_requests() {
     for method in ["purge", "Purge", "PURGEALL", "ban", "GET", "POST"] {
         check(&varnish, &format!("{method} http://a.test/b"), "-");
     }
-    // What fields add to it: tests/it/purge/varnish_tables.rs.
+    // Fields of Varnish calls: tests/it/purge/varnish_tables.rs.
     check(
         &varnish,
         "PURGE http://a.test/.* | X-Purge-Method: regex",
@@ -93,7 +93,7 @@ fn purge_requests() {
     );
     check(&varnish, "BAN http://a.test/b", "varnish prefix:a.test/b");
     check(&["fastly", "cloudflare"], "BAN http://a.test/b", "-");
-    // Both speak this word: Fastly's field tells.
+    // Both dialects have this method: Fastly's field decides.
     check(&ALL, "PURGE http://a.test/b", "varnish url:a.test/b");
     check(
         &ALL,

@@ -1,6 +1,5 @@
-//! Shows what the addresses for purges answer to those who are believed: what
-//! an id stands for, the history, dry runs, what is too large and what is not
-//! there.
+//! Tests of the purge endpoints after authentication: ids, the history, dry
+//! runs, size limits, and unknown paths.
 
 use serde_json::{Value, json};
 #[allow(dead_code)]
@@ -15,7 +14,7 @@ fn an_id_stands_for_one_order() {
     let first = stand.check(&format!("{PURGE}{id} << {ORDER}"), 200);
     let again = stand.check(&format!("{PURGE}{id} << {ORDER}"), 200);
     assert_eq!(first, again);
-    // Another body, address, way or field is another order.
+    // Another body, URL, dialect or field is another order.
     for other in [
         format!("{PURGE}{id} << {{\"tags\":[\"a2\"]}}"),
         format!("{}{id} << {ORDER}", PURGE.replace("a.test", "b.test")),
@@ -43,7 +42,7 @@ fn an_id_stands_for_one_order() {
         &format!("PURGE http://a.test/b/.*{token} | webhook-id: i3 | X-Purge-Method: regex"),
         409,
     );
-    // Without one every order is new.
+    // Without an id every order is new.
     let one = stand.check(&format!("{PURGE}{token} << {ORDER}"), 200);
     let two = stand.check(&format!("{PURGE}{token} << {ORDER}"), 200);
     assert!(one["id"] != two["id"] && one["sequence"].as_u64() < two["sequence"].as_u64());
@@ -70,7 +69,7 @@ fn an_id_stands_for_one_order() {
         &format!("{PURGE}{hub} | X-GitHub-Delivery: a b << {ORDER}"),
         400,
     );
-    // Where no rule takes it, it is no proof.
+    // Where no rule enables the dialect, it does not authenticate.
     stand.check(
         &format!("POST http://plain.test/.edgekeep/purge{hub} << {ORDER}"),
         400,
@@ -113,7 +112,7 @@ fn the_history_is_read_page_by_page() {
         &Value::Null,
     );
     check(ask("default", &format!("?after={four}")), &[], &Value::Null);
-    // A page may have nothing of this key, and yet not be the last.
+    // A page may contain nothing of this key, and yet not be the last.
     check(ask("t-editor", "?limit=1"), &[], one);
     check(
         ask("t-editor", &format!("?limit=2&after={one}")),
@@ -232,7 +231,7 @@ fn only_what_is_there_is_answered() {
         &format!("POST http://a.test/%2Eedgekeep/./purge{token} << {ORDER}"),
         200,
     );
-    // An id may hold what a path may not.
+    // An id may contain characters that a path may not.
     stand.check(
         &format!("{PURGE}{token} | webhook-id: a/b?c#%20.. << {ORDER}"),
         200,

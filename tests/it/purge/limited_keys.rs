@@ -1,6 +1,6 @@
-//! Shows what keys can do to each other's pages, through the whole of `serve`:
-//! a key that may purge a part widens within it, and reads the history in
-//! pages of a bounded size.
+//! Tests of the effects of keys on each other's pages, through the whole of
+//! `serve`. The purges of a key with limited permissions widen within them, and
+//! it reads the history in pages of limited size.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::wire::{HISTORY_BYTES_MAX, SCOPE_MARKS_MAX};
@@ -37,7 +37,7 @@ impl Site {
         }
     }
 
-    /// An answer's status, its `Cache-Status` or its text.
+    /// A response's status, with its `Cache-Status` or its text.
     #[track_caller]
     fn send(&self, method: &str, url: &str, key: &str, body: Option<String>) -> (u16, String) {
         let token = format!("Bearer {}", secrets::token(key));
@@ -112,7 +112,7 @@ fn a_limited_key_cannot_empty_what_is_not_its_own() {
         let tags: Vec<String> = (0..1000).map(|at| format!("weak-{n}-{at}")).collect();
         site.purge("t-weak", &json!({ "tags": tags }));
     }
-    // A further isolate hears of it, as it is kept.
+    // Another isolate receives it in the form in which it is stored.
     let other = Site {
         world: site.world.clone(),
         ..Site::new()
@@ -125,7 +125,7 @@ fn a_limited_key_cannot_empty_what_is_not_its_own() {
         let own = url.ends_with("/own");
         assert_eq!(other.is_hit(url), own, "{url}");
     }
-    // The key without limits may empty all.
+    // The key without limits may purge everything.
     site.purge("default", &json!({ "purge_everything": true }));
     assert!(!site.is_hit("http://a.test/own"));
 }

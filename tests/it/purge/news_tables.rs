@@ -1,6 +1,6 @@
-//! Shows that the ledger's news reads as it was written and nothing else is
-//! taken for it, that pages of it join, and what an isolate's index makes of
-//! it: whole, in pieces, twice, or with a gap.
+//! Tests of the purge feed: it is parsed as it was written, no other text is
+//! accepted, its pages can be merged, and an index accepts it whole, in pieces,
+//! twice, or with a gap.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::Receipt;
@@ -13,7 +13,7 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
     Numbers { hard, soft }
 }
 
-/// News of the purges `after..=sequence`: marks with their numbers.
+/// The feed of the purges `after..=sequence`: marks with their numbers.
 fn news(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> PurgeFeed {
     let line = |&(mark, hard, soft): &(u64, u64, u64)| (mark, numbers(hard, soft));
     PurgeFeed {
@@ -132,7 +132,7 @@ fn the_last_count_of_a_day_holds_on() {
     check((5, None), (6, None), None);
     check((5, Some(7)), (6, Some(9)), Some(9));
     check((5, None), (6, Some(9)), Some(9));
-    // An order's news has none.
+    // The feed of an order has no count.
     check((5, Some(7)), (DAY_MS - 1, None), Some(7));
     check((5, Some(7)), (DAY_MS, None), None);
 }
@@ -193,13 +193,12 @@ fn other_texts_are_no_news() {
     ] {
         check(&format!("N1 0 9 1 0 0 1 5\n{line}\n."));
     }
-    // What contradicts itself: it ends before it begins, or tells of purges
-    // beyond its end.
+    // Contradictions: it ends before it begins, or has purges beyond its end.
     check("N1 8 7 1 0 0 1 5\n.");
     check("N1 0 7 1 0 0 1 5\n00000000000000f1 8 0\n.");
     check("N1 0 7 1 0 0 1 5\n00000000000000f1 0 8\n.");
-    // Numbers that no ledger can have counted to: to believe them would be to
-    // miss all purges to come.
+    // Numbers that no ledger can have reached: with them an index would miss
+    // all later purges.
     let far = NUMBER_MAX + 1;
     check(&format!("N1 0 {far} 1 0 0 1 5\n."));
     check(&format!("N1 {far} {far} 1 0 0 1 5\n."));
@@ -212,7 +211,7 @@ fn cut_news_is_no_news() {
     for end in 0..TEXT.len() {
         assert_eq!(PurgeFeed::decode(&TEXT[..end]), Err(InvalidFeed), "{end}");
     }
-    // Nor is any line of it left out at the start.
+    // Nor can any line be missing at the start.
     for (at, _) in TEXT.match_indices('\n') {
         assert_eq!(PurgeFeed::decode(&TEXT[at + 1..]), Err(InvalidFeed), "{at}");
     }
@@ -234,7 +233,7 @@ fn hostile_news_is_refused_or_reads_as_itself() {
             Ok(&news),
             "{text:?}"
         );
-        // Whatever it says is borne.
+        // Its content never causes a panic.
         let mut index = PurgeIndex::default();
         index.learn(&news);
         index.learn(&example());
@@ -260,13 +259,13 @@ fn a_receipt_is_news_of_its_order_alone() {
         (mark_of("tag:b"), numbers(0, 7)),
     ];
     // It connects to nothing before it: a mark that it raises may have been
-    // raised before, by an order that only the ledger's next news tells.
+    // raised before, by an order that only the ledger's next feed contains.
     assert_eq!((told.after, told.sequence), (7, 7));
     assert_eq!(
         (told.floor, told.marks.as_slice()),
         (numbers(0, 0), &expected[..])
     );
-    // A write's is apart.
+    // The marks of a write are separate.
     let of_write = PurgeFeed::of_receipt(&Receipt {
         key: None,
         ..receipt(7, &["tag:a", "url:a.test/"], &["tag:b"])
@@ -275,13 +274,13 @@ fn a_receipt_is_news_of_its_order_alone() {
         (of_write.marks, of_write.writes),
         (vec![], told.marks.clone())
     );
-    // It is not the ledger's whole word: not complete, and of no time.
+    // It is not a feed of the ledger itself: it is incomplete, and has no time.
     assert_eq!((told.complete, told.at), (false, LedgerTime::default()));
     let all = PurgeFeed::of_receipt(&receipt(7, &["everything"], &["everything", "tag:a"]));
     assert_eq!(all.floor, numbers(7, 7));
     assert_eq!(all.marks, [(mark_of("tag:a"), numbers(0, 7))]);
     assert_eq!(PurgeFeed::of_receipt(&receipt(0, &[], &[])).after, 0);
-    // An isolate obeys it, and knows that something may be missing before.
+    // An isolate applies it, and records that earlier purges may be missing.
     let mut behind = PurgeIndex::default();
     behind.learn(&news(0, 6, &[]));
     assert!(!behind.learn(&told));
@@ -289,7 +288,7 @@ fn a_receipt_is_news_of_its_order_alone() {
     assert_eq!(behind.state(6, &[mark_of("tag:a")]), PurgeState::Hard);
 }
 
-/// All that can be asked of an index about a few marks and numbers.
+/// All states that an index can return for a few marks and numbers.
 fn fates(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
     let sets: [&[u64]; 6] = [&[], &[0], &[1], &[2], &[3], &[0, 3]];
     let states = (0..14).flat_map(|seen| sets.map(|marks| index.state(seen, marks)));
@@ -320,26 +319,26 @@ fn what_connects_joins() {
     check(&plain(0, 3), &plain(3, 5), Some((0, 5)));
     check(&plain(2, 3), &plain(3, 3), Some((2, 3)));
     check(&plain(3, 3), &plain(3, 5), Some((3, 5)));
-    // They overlap.
+    // Overlapping feeds.
     check(&plain(0, 3), &plain(1, 5), Some((0, 5)));
     check(&plain(2, 3), &plain(1, 5), Some((1, 5)));
     check(&plain(2, 5), &plain(2, 5), Some((2, 5)));
-    // A gap; and what ends earlier does not follow.
+    // A gap; and a feed that ends earlier does not follow.
     check(&plain(0, 3), &plain(4, 5), None);
     check(&plain(0, 5), &plain(1, 4), None);
     check(&plain(0, 5), &plain(7, 9), None);
-    // Marks: of both, the larger numbers where both have one.
+    // Marks: the larger numbers if both feeds have the mark.
     let first = news(0, 5, &[(0, 1, 4), (1, 5, 0), (2, 0, 3)]);
     check(&first, &news(5, 8, &[(0, 6, 4), (3, 0, 8)]), Some((0, 8)));
     check(&first, &news(5, 8, &[(0, 0, 7), (1, 5, 8)]), Some((0, 8)));
     check(&first, &news(5, 8, &[(0, 6, 0), (2, 7, 0)]), Some((0, 8)));
-    // Floors: the higher.
+    // Floors: the higher one.
     let raised = with_floor(6, 2, news(5, 8, &[(1, 7, 0)]));
     check(&first, &raised, Some((0, 8)));
     check(&with_floor(3, 5, first.clone()), &raised, Some((0, 8)));
     let lowered = with_floor(1, 0, news(5, 8, &[]));
     check(&with_floor(3, 5, first.clone()), &lowered, Some((0, 8)));
-    // Half of an answer and its end.
+    // Half of a response and its end.
     let half = PurgeFeed {
         complete: false,
         at: LedgerTime { run: 1, ms: 5 },
@@ -348,7 +347,7 @@ fn what_connects_joins() {
     check(&half, &news(5, 8, &[(3, 8, 0)]), Some((0, 8)));
 }
 
-/// Whatever a ledger might tell of a few marks.
+/// A random feed of a few marks.
 fn random_news(random: &mut fastrand::Rng) -> PurgeFeed {
     let after = random.u64(0..10);
     let sequence = random.u64(after..12);
@@ -377,7 +376,7 @@ fn joined_news_is_learned_as_its_parts_are() {
             continue;
         };
         joins += 1;
-        // Whatever was known before.
+        // With any earlier state.
         for known in [&PurgeFeed::default(), before] {
             let parts = learned(&[known, one, other]);
             let whole = learned(&[known, &joined]);
@@ -402,18 +401,19 @@ fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
     assert!(!index.learn(&news(5, 8, &[(1, 7, 0), (2, 0, 8)])));
     assert_eq!(index.sequence(), 3);
     assert_eq!(index.len(), 3);
-    // What an isolate fills now notes 3, and is dead to what it knows of.
+    // A fill of the isolate now has seen 3, so the purges received later apply
+    // to it.
     assert_eq!(index.state(3, &[1]), Hard);
     assert_eq!(index.state(3, &[2]), Soft);
     assert_eq!(index.state(3, &[0]), Alive);
     assert_eq!(index.state(3, &[3]), Alive);
-    // Entries of isolates that know more.
+    // Entries of isolates that have seen more.
     assert_eq!(index.state(6, &[1]), Hard);
     assert_eq!(index.state(7, &[1]), Alive);
     assert_eq!(index.state(7, &[2]), Soft);
     assert_eq!(index.state(8, &[2]), Alive);
-    // More of what lies beyond does not close the gap; what lies between does,
-    // and what came before it is not asked for again.
+    // More purges beyond the gap do not close it. Those within it do, and
+    // purges before it are not requested again.
     assert!(!index.learn(&news(8, 9, &[(3, 9, 0)])));
     assert_eq!(index.sequence(), 3);
     assert!(index.learn(&news(3, 5, &[(0, 3, 4)])));
@@ -448,7 +448,7 @@ fn pages_may_come_in_any_order_and_twice() {
         let mut order: Vec<&PurgeFeed> = pages.iter().chain(&pages).collect();
         random.shuffle(&mut order);
         let mut index = learned(&order);
-        // The marks are all there; the gaps close when the pages come in order.
+        // All marks are there; the gaps close if the pages arrive in order.
         assert_eq!(fates(&index).1, expected.1, "{order:?}");
         for page in &pages {
             assert!(index.learn(page));
@@ -473,7 +473,7 @@ fn a_floor_drops_the_marks_that_it_makes_needless() {
     check((5, 0), &[(0, 5, 0), (1, 6, 0)], 1);
     check((5, 0), &[(0, 0, 5), (1, 0, 6)], 1);
     check((5, 0), &[(0, 5, 6)], 1);
-    // A soft floor leaves hard marks, however old.
+    // A soft floor does not cover hard marks, however old.
     check((0, 5), &[(0, 1, 0), (1, 0, 5), (2, 0, 6), (3, 1, 5)], 3);
     check((3, 5), &[(0, 3, 5), (1, 4, 0), (2, 3, 6)], 2);
     check((9, 9), &[(0, 9, 9), (1, 8, 0)], 0);

@@ -1,5 +1,6 @@
-//! Shows how purge orders are read: which texts name what, which are refused
-//! and where, what hard and soft come to, and what a key may not name.
+//! Tests of the parser of purge orders: which texts are selectors, which are
+//! refused with which path, how hard and soft selectors are resolved, and what
+//! a key may not purge.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, SELECTORS_MAX, read};
@@ -14,7 +15,7 @@ fn plain() -> Rules {
     ] }))
 }
 
-/// The hard selectors of an order, with `|` between them.
+/// The hard selectors of an order, separated by `|`.
 #[track_caller]
 fn check(order: Value, expected: &str) {
     let found = settled(&plain(), &order);
@@ -72,7 +73,8 @@ fn selectors_are_normalised_like_requests() {
         json!({ "purge_everything": true, "tags": ["a"] }),
         "tag:a | everything",
     );
-    // The order of kinds is fixed, that of a list is kept; each is named once.
+    // The order of kinds is fixed, the order within a list is kept; each
+    // selector appears once.
     check(
         json!({ "hosts": ["h.test"], "tags": ["b", "a", "b"], "files": ["http://a.test/", "https://a.test"] }),
         "url:a.test/ | tag:b | tag:a | host:h.test",
@@ -165,7 +167,8 @@ fn every_bad_part_is_named() {
         json!("é"),
         json!("a\n"),
         json!("a".repeat(1025)),
-        // Reserved: by them the zone's purge finds pages by other names.
+        // Reserved: with them the zone's purge would match pages by other
+        // selectors.
         json!("edgekeep-0011223344556677"),
         json!("EdgeKeep-x"),
         json!({ "tag": "edgekeep-", "soft": true }),
@@ -216,7 +219,7 @@ fn every_bad_part_is_named() {
         json!({ "files": ["x", "https://a.test/", "y"], "tags": ["", "a"], "hosts": [1] }),
         &["files[0]", "files[2]", "tags[0]", "hosts[0]"],
     );
-    // All of them: as many as an order may hold.
+    // All errors: as many as an order may have selectors.
     let all = draft(&plain(), &json!({ "tags": vec![""; SELECTORS_MAX] })).expect("an order");
     assert_eq!(all.refused.len(), SELECTORS_MAX);
     assert_eq!(all.refused[999].0, "tags[999]");
@@ -277,7 +280,7 @@ fn texts_that_are_no_order_are_refused() {
     ] {
         check(text, true);
     }
-    // As deep as anyone would try.
+    // Nested as deep as the size limit allows.
     assert!(read(&plain(), "[".repeat(ORDER_BYTES_MAX).as_bytes(), false).is_err());
     let deep = format!("{{\"tags\": {}", "[".repeat(10_000));
     assert!(read(&plain(), deep.as_bytes(), false).is_err());
@@ -304,7 +307,7 @@ fn an_order_names_one_to_a_thousand() {
     assert_eq!(size(one_more), Err(NotOrder::TooMany));
 }
 
-/// The arithmetic beside `ORDER_BYTES_MAX`.
+/// The arithmetic in the comment of `ORDER_BYTES_MAX`.
 #[test]
 fn a_thousand_urls_of_usual_length_fit() {
     let sample = include_str!("../../data/blog-access-sample.tsv");

@@ -1,5 +1,5 @@
-//! Shows who is believed: signatures over bodies and over addresses, and tokens
-//! where each dialect puts them; and what answers say to those who are not.
+//! Tests of authentication: signatures of bodies and of URLs, and tokens in the
+//! fields of each dialect; and the responses to requests that fail.
 
 #[allow(dead_code)]
 use edgekeep::flow::response::reply::Answer;
@@ -34,7 +34,7 @@ fn bodies_are_signed() {
     let by_ed25519 =
         |key: &str, id: &str| fields(id, NOW, &secrets::ed25519_sign(key, id, NOW, ORDER));
     assert_eq!(order(&by_ed25519("t-editor", "m3"), 200)["key"], "t-editor");
-    // Whichever of several fits.
+    // Any one of several is enough.
     let both = format!(
         "{} {}",
         secrets::ed25519_sign("nobody", "m4", NOW, ORDER),
@@ -47,9 +47,9 @@ fn bodies_are_signed() {
         signed("default", "x", NOW - 301, ORDER),
         signed("default", "x", NOW + 301, ORDER),
         signed("default", "x", NOW, "{}"),
-        // A body is not signed by its address.
+        // A signature of the URL does not authenticate a body.
         signed("default", "x", NOW, "POST a.test/.edgekeep/purge"),
-        // A signature that does not fit is not made good by a token.
+        // A token does not replace an invalid signature.
         signed("nobody", "x", NOW, ORDER)
             + &format!(" | Authorization: Bearer {}", secrets::token("default")),
     ] {
@@ -92,7 +92,7 @@ fn addresses_are_signed_where_there_is_no_body() {
         (&receipt["via"], &receipt["id"]),
         (&json!("varnish"), &json!("m"))
     );
-    // What makes a pattern of a URL is signed with it.
+    // The field that makes the URL a pattern is part of the signature.
     let pattern = "PURGE http://a.test/.* | X-Purge-Method: regex";
     let sign = |payload: &str| signed("default", "p", NOW, payload);
     stand.check(&format!("{pattern}{}", sign("PURGE a.test/.*")), 401);
@@ -103,7 +103,7 @@ fn addresses_are_signed_where_there_is_no_body() {
         ),
         200,
     );
-    // So is whatever else changes its meaning, by either method.
+    // So are all other fields that change the meaning, for both methods.
     for (at, (call, fields, lines)) in [
         ("PURGE", "X-Purge-Regex: .*", "\nx-purge-regex: .*"),
         (
@@ -139,7 +139,7 @@ fn addresses_are_signed_where_there_is_no_body() {
         let other = call_text.replace(fields, "X-Purge-Method: exact");
         stand.check(&format!("{other}{}", sign(&whole)), 401);
     }
-    // A token is a proof for reading too.
+    // A token also authenticates reading.
     let token = secrets::token("t-editor");
     stand.check(&format!("{list} | Authorization: bearer {token}"), 200);
     for nothing in [
@@ -187,11 +187,11 @@ fn tokens_are_taken_where_a_dialect_puts_them() {
     for (at, (request, own)) in calls.iter().enumerate() {
         check(&stand, request, &good, true);
         check(&stand, request, std::slice::from_ref(own), true);
-        // Another dialect's place is none.
+        // The fields of another dialect do not authenticate.
         let others = calls.iter().enumerate().filter(|(n, _)| *n != at);
         let others: Vec<String> = others.map(|(_, (_, field))| field.clone()).collect();
         match at {
-            // Fastly's field makes it Fastly's word.
+            // Fastly's field makes it a call of Fastly's dialect.
             0 => check(&stand, request, &others[1..], false),
             _ => check(&stand, request, &others, false),
         }
@@ -267,7 +267,7 @@ fn what_is_not_proven_is_answered_alike() {
 
 #[test]
 fn fastlys_calls_cannot_be_signed() {
-    // What they purge stands in fields that no signature covers.
+    // What they purge is in fields that no signature covers.
     let stand = Stand::usual();
     let call = "POST http://a.test/service/x/purge | Surrogate-Key: a1";
     let payload = "POST a.test/service/x/purge";
@@ -302,7 +302,7 @@ fn without_a_usable_key_purges_say_so_and_pages_are_served() {
     nothing.check(&format!("GET http://a.test/.edgekeep/purges{token}"), 503);
     nothing.check("GET http://a.test/", 404);
 
-    // One good key is enough for its own orders.
+    // One valid key is enough for its own orders.
     let one = Stand::new(&settings, |variable| match variable {
         "CMS_SECRETS" => Some("whsec_nonsense".to_owned()),
         _ => Some(secrets::token("default")),

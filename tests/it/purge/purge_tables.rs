@@ -1,4 +1,4 @@
-//! Shows which purges reach which entries, how an isolate learns of them in
+//! Tests of purges: which entries they match, how an isolate receives them in
 //! any order, and how the ledger numbers and repeats them.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
@@ -13,7 +13,7 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
     Numbers { hard, soft }
 }
 
-/// What a ledger tells of all that it has had.
+/// The feed of all purges of a ledger.
 fn news(sequence: u64, floor: (u64, u64), marks: &[(&Selector, u64, u64)]) -> PurgeFeed {
     let line = |(s, hard, soft): &(&Selector, u64, u64)| (s.mark(), numbers(*hard, *soft));
     PurgeFeed {
@@ -31,7 +31,7 @@ fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState 
     index.state(seen, &marks(&url, &tags, &[]))
 }
 
-/// Whether a hard purge of this selector reaches an entry that knows of none.
+/// Whether a hard purge of this selector matches an entry that has seen none.
 fn reaches(selector: &Selector, url: &str, tags: &[&str]) -> bool {
     let mut index = PurgeIndex::default();
     index.learn(&news(1, (0, 0), &[(selector, 1, 0)]));
@@ -50,7 +50,7 @@ fn a_purge_reaches_what_it_names() {
     }
     let url = |text: &str| Selector::Url(text.to_owned());
     check(url("a.test/"), "http://a.test/", &[], true);
-    // Schemes do not count.
+    // Schemes are ignored.
     check(url("a.test/b"), "https://a.test/b", &[], true);
     check(url("a.test/b"), "http://a.test/b?c", &[], false);
     check(url("a.test/b?c=1"), "http://a.test/b?c=1", &[], true);
@@ -66,11 +66,11 @@ fn a_purge_reaches_what_it_names() {
     let host = |text: &str| Selector::Host(text.to_owned());
     check(host("a.test"), "http://a.test/b/c?d", &[], true);
     check(host("a.test"), "http://b.a.test/", &[], false);
-    // A host is one on all its ports.
+    // A host includes all its ports.
     check(host("a.test"), "http://a.test:81/", &[], true);
     check(host("a.test"), "https://a.test:8443/b?c", &[], true);
     check(host("a.test"), "http://a.test./", &[], true);
-    // A tag, a host and a prefix of one spelling are three things.
+    // A tag, a host and a prefix of equal text are different selectors.
     check(tag("a.test"), "http://a.test/", &[], false);
     check(host("a.test"), "http://b.test/", &["a.test"], false);
     let prefix = |text: &str| Selector::Prefix(text.to_owned());
@@ -118,7 +118,7 @@ fn a_selector_has_its_text_and_mark() {
         assert_eq!(selector.to_string(), *text);
         assert_eq!(selector.mark(), mark_of(text));
     }
-    // The start of the SHA-256 of "everything", as another tool gives it.
+    // The first bytes of the SHA-256 of "everything", computed by another tool.
     assert_eq!(mark_of("everything"), 0xa0a4_4ed8_cfc3_2b7e);
 }
 
@@ -146,7 +146,7 @@ fn numbers_decide_between_fill_and_purge() {
     check(&news(9, (0, 0), &[(&tag, 7, 5)]), 4, Hard);
     check(&news(9, (0, 0), &[(&tag, 7, 5)]), 6, Hard);
     check(&news(9, (0, 0), &[(&other, 5, 5)]), 0, Alive);
-    // The floor is everything's.
+    // The floor is the mark of everything.
     check(&news(9, (5, 0), &[]), 4, Hard);
     check(&news(9, (5, 0), &[]), 5, Alive);
     check(&news(9, (0, 5), &[]), 4, Soft);
@@ -220,7 +220,7 @@ fn more_news_revives_nothing() {
         for _ in 0..8 {
             let mut number = || random.u64(0..12);
             let (floor, at) = ((number(), number()), (number(), number(), number()));
-            // A number is never above the ledger's last.
+            // No number is above the ledger's last.
             let last = [floor.0, floor.1, at.1, at.2].into_iter().max();
             let tag = &tags[at.0 as usize % 3];
             index.learn(&news(last.unwrap_or(0), floor, &[(tag, at.1, at.2)]));
@@ -269,7 +269,7 @@ fn the_ledger_numbers_orders_and_knows_repeats() {
     nameless.id = None;
     let nameless = accepted(decide(41, None, &nameless, 5000, 0));
     assert_eq!(nameless.receipt.id, "order-42");
-    // A repeat: the receipt of then, whatever has changed since.
+    // A repeat returns the first receipt, whatever has changed since.
     let mut late = order("a", "d");
     (late.lag_seconds, late.after) = (60, 9);
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Shows what the purge calls of Varnish's clients come to: every spelling in
-//! use is what it means, more than that, or refused with what to do.
+//! Tests of Varnish clients' purge calls: every known form purges what it
+//! means, or more, or is refused with advice.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
@@ -8,8 +8,8 @@ use edgekeep::cache::purge::purge_call::call;
 use serde_json::json;
 use testkit::requests;
 
-/// What a call on `a.test` comes to: hard, then soft after ` / `, or the field
-/// that is wrong after `! `; `-` is no call.
+/// The selectors of a call on `a.test`: hard, then soft after ` / `, or the
+/// invalid field after `! `; `-` is not a call.
 #[track_caller]
 fn meaning(request: &str) -> String {
     let settings = json!({ "defaults": { "purge_dialects": ["varnish"] } });
@@ -88,7 +88,7 @@ fn urls_by_purge_method() {
         "PURGE /.* | X-Purge-Method: regex | X-VC-Purge-Method: exact",
         "! x-vc-purge-method",
     );
-    // Without a word, the URL says whether it is a pattern.
+    // Without the method field, the URL decides whether it is a pattern.
     check("PURGE /", "url:a.test/");
     check("PURGE /b?x=.*", "url:a.test/b?x=.*");
     for whole in ["/.*", "/*", "/(.*)", "/.+", "/.*$"] {
@@ -106,7 +106,8 @@ fn urls_by_purge_method() {
         "url:a.test/web/*/x",
     );
     check("PURGE /b/%5E.*", "! url");
-    // A page may have these in its address: an alternation wants the word.
+    // The URL of a page may contain these characters: an alternation requires
+    // the method field.
     for (path, literal) in [
         ("/wiki/A/%7C/*", None),
         ("/wiki/A/%7c/.*", None),
@@ -184,7 +185,7 @@ fn patterns_of_urls() {
         ("^/a/.*|^/b$", "prefix:a.test/a url:a.test/b"),
         ("(^/a/)|(^/b/)", "prefix:a.test/a prefix:a.test/b"),
         ("^(/a/|/b/).*", "prefix:a.test/a prefix:a.test/b"),
-        // What selectors cannot reach.
+        // Patterns that selectors cannot cover.
         ("^/blog", "!"),
         ("^/blog.*", "!"),
         ("/about$", "!"),
@@ -203,7 +204,7 @@ fn patterns_of_urls() {
         ("(?i)^/a/", "!"),
         ("!^/a/", "!"),
         ("blog/.*", "!"),
-        // What is escaped opens no group.
+        // An escaped parenthesis opens no group.
         ("^/a\\(?:b$", "!"),
         ("^/a\\(?:/.*)?$", "!"),
         ("^/a\\(:b$", "url:a.test/a(:b"),
@@ -226,13 +227,13 @@ fn patterns_of_urls() {
             check(&format!("BAN / | {field}: {pattern}"), &expected);
         }
     }
-    // o2switch puts it behind the path of the call.
+    // o2switch appends it to the path of the call.
     check("PURGE / | X-Purge-Regex: .*", "prefix:a.test");
     check("PURGE /blog/ | X-Purge-Regex: .*", "prefix:a.test/blog");
     check("PURGE /blog | X-Purge-Regex: (/.*)?", "prefix:a.test/blog");
     check("PURGE /blog | X-Purge-Regex: .*", "! x-purge-regex");
     check("PURGE / | X-Purge-Regex: .*\\.css$", "! x-purge-regex");
-    // The path is the call's own address, whatever characters it has.
+    // The path is the call's own URL, whatever characters it has.
     check("PURGE /a/|/ | X-Purge-Regex: .*", "prefix:a.test/a/%7C");
     check("PURGE /a/%7C/ | X-Purge-Regex: .*", "prefix:a.test/a/%7C");
     check("PURGE /a|/ | X-Purge-Regex: .*", "prefix:a.test/a%7C");
@@ -248,7 +249,7 @@ fn patterns_of_urls() {
             "! x-purge-regex",
         );
     }
-    // An empty field is a variable that was not set.
+    // An empty field is an unset variable.
     check("BAN / | X-Url: ", "prefix:a.test");
 }
 
@@ -357,7 +358,8 @@ fn tags() {
             ("^a$", "tag:a"),
             (".*", "everything"),
             ("*", "everything"),
-            // Nothing may be more than it says: an unset variable, a start.
+            // Nothing may purge more than it says: an unset variable, an
+            // incomplete pattern.
             ("", "!"),
             ("()", "!"),
             ("a|", "!"),
@@ -377,7 +379,7 @@ fn tags() {
             }
         }
     }
-    // What stands beside tags would narrow them.
+    // Other fields beside tags would narrow them.
     check(
         "BAN / | X-Cache-Tags: (a)(,.+)?$ | X-Host: .* | X-Url: .*",
         "tag:a",
@@ -427,8 +429,8 @@ fn patterns_have_limits() {
     let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(expand(&nested(8)).map(|all| all.len()), Ok(1));
     assert_eq!(expand(&nested(9)), Err(PatternError::Unknown));
-    // 1,000 branches take 1,000 joins, as does what follows them, each time:
-    // 48 times are 50,000.
+    // 1,000 branches take 1,000 joins, and so does each element after them: 48
+    // of these make 50,000.
     let branches = format!("({})", vec!["a"; 1000].join("|"));
     for behind in ["()", "$"] {
         let joined = |times: usize| {
@@ -438,7 +440,7 @@ fn patterns_have_limits() {
         assert_eq!(joined(48), Ok(1000), "{behind}");
         assert_eq!(joined(49), Err(PatternError::TooLarge), "{behind}");
     }
-    // Those of groups that are nested, and of branches, count together.
+    // Joins of nested groups and of branches are counted together.
     let nested = |times: usize| {
         let all = expand(&format!("({branches}{})$", "()".repeat(times)));
         all.map(|all| all.len())

@@ -1,6 +1,6 @@
-//! Shows which webhooks pass: the published vectors of Standard Webhooks and
-//! GitHub, none of their mutations; several signatures and secrets; ed25519;
-//! tokens; the edges of the time.
+//! Tests of webhook verification: the published vectors of Standard Webhooks
+//! and GitHub, and all their mutations; several signatures and secrets;
+//! ed25519; tokens; the limits of the timestamp.
 
 #[allow(dead_code)]
 use base64::Engine;
@@ -20,15 +20,15 @@ const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
 const TIME: u64 = 1_614_265_330;
 const BODY: &str = "{\"test\": 2432232314}";
 const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-/// Another good secret, which signed nothing here.
+/// Another valid secret, which signed nothing here.
 const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 thread_local! {
-    /// Verifies; its clock is not asked.
+    /// Verifies signatures; its clock is not used.
     static WORLD: World = World::new(0);
 }
 
-/// A webhook's id, if it passes at this time. Nothing here waits.
+/// The id of a webhook, if it is valid at this time. Nothing here waits.
 fn check<'a>(
     secrets: &Secrets,
     fields: &'a Fields,
@@ -78,7 +78,7 @@ fn the_published_vector_passes() {
     );
 }
 
-/// A text with each of its characters changed, left out, doubled, in turn.
+/// A text with each of its characters changed, removed, doubled, in turn.
 fn mutations(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, c) in text.char_indices() {
@@ -119,7 +119,7 @@ fn no_mutation_of_the_vector_passes() {
         refuse(ID, &time(), SIGNATURE, &body);
     }
     refuse(ID, &time(), SIGNATURE, &format!("{BODY}\n"));
-    // The parts may not flow into each other.
+    // A character cannot move from one part to the next.
     refuse(&format!("{ID}.{TIME}"), "2432232314", SIGNATURE, BODY);
     assert!(tried > 1000, "{tried}");
     assert_eq!(
@@ -161,7 +161,7 @@ fn several_signatures_and_secrets_may_stand_together() {
     check(SECRET, &SIGNATURE.replace("v1,", "v1a,"), false);
     check(SECRET, &SIGNATURE.replace("v1,", "v2,"), false);
     check(SECRET, &SIGNATURE.replace("v1,", "V1,"), false);
-    // Sixteen are looked at.
+    // Sixteen are checked.
     check(
         SECRET,
         &format!("{}{SIGNATURE}", format!("{wrong} ").repeat(15)),
@@ -195,7 +195,7 @@ fn a_webhook_is_late_or_early_beyond_the_tolerance() {
     assert!(!at((TIME - 300) * 1000 - 1));
     assert!(!at(0));
     assert!(!at(u64::MAX));
-    // Forged and late is answered like forged, and like late.
+    // Forged and late gets the same response as forged, and as late.
     let late = check(&secrets, &fields, BODY.as_bytes(), 0);
     let forged = check(&secrets, &fields, b"{}", TIME * 1000);
     assert_eq!(
@@ -241,7 +241,8 @@ fn a_malformed_webhook_is_told_which_field() {
         "v1,é",
         "v1,a",
         "v1,====",
-        // Without padding, with too little, with stray bits, of the URL alphabet.
+        // Without padding, with too little, with excess bits, in the alphabet
+        // for URLs.
         "v1,YQ",
         "v1,YQ=",
         "v1,YR==",
@@ -290,7 +291,7 @@ fn ed25519_signatures_pass_too() {
     check(&public, &signature.replace("v1a,", "v1,"), false);
     check(&public, "v1a,", false);
     check(&public, "v1a,AAAA", false);
-    // Four are looked at.
+    // Four are checked.
     check(
         &public,
         &format!("{}{signature}", format!("{other} ").repeat(3)),
@@ -341,7 +342,7 @@ fn github_signatures_pass_as_published() {
     assert!(passes(&secrets::hub_sign(OTHER, BODY), BODY));
     assert!(!passes(&signature, "{}"));
     assert!(!passes(&secrets::hub_sign("whsec_", BODY), BODY));
-    // The key is the text, not what it encodes.
+    // The key is the text itself, not its decoded form.
     assert!(!passes(&secrets::hub_sign(&SECRET[6..], BODY), BODY));
     let form = Err(Refused::Form("x-hub-signature-256"));
     for value in [
@@ -360,7 +361,7 @@ fn github_signatures_pass_as_published() {
     assert_eq!(hub_signature(&Fields::new()), form);
 }
 
-/// The name of the key that a token is of.
+/// The name of the key that a token belongs to.
 fn key_of(keys: &Keys, token: &str) -> Option<String> {
     keys.of_token(token).map(|key| key.rule.name.clone())
 }
@@ -409,7 +410,7 @@ fn a_key_that_cannot_be_read_proves_nothing_and_the_others_do() {
     let keys = Keys::read(&rules, |variable| match variable {
         "BAD" => Some(format!("{} token_short", secrets::token("bad"))),
         "GOOD" => Some(good.clone()),
-        // It would have the rights of either.
+        // It would have the permissions of both.
         "SAME" => Some(format!("{SECRET} {good}")),
         _ => None,
     });

@@ -1,5 +1,5 @@
-//! Shows what purges widen to: its text, its place in news, and what it
-//! reaches; and how what is scarce is shared.
+//! Tests of wide purges: their text, their lines in a feed, and the entries
+//! that they match; and of fair shares.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
@@ -53,7 +53,7 @@ fn bucket(number: u16) -> Wide {
     Wide::read(&format!("bucket:{number}")).expect("a bucket")
 }
 
-/// An example with marks of writes, and wide ones.
+/// An example with marks of writes, and wide purges.
 fn wide_example() -> PurgeFeed {
     PurgeFeed {
         writes: vec![(0xa7, numbers(8, 0)), (0x10, numbers(0, 9))],
@@ -96,7 +96,7 @@ bucket:1023 0 9
         let text = format!("{}{line}\n.", example().first_line());
         assert_eq!(PurgeFeed::decode(&text), Err(InvalidFeed), "{line}");
     }
-    // What earlier versions get instead: never less.
+    // The form for earlier versions: it never purges less.
     let plain = wide_example().plain();
     assert_eq!((plain.writes.len(), plain.wide.len()), (0, 0));
     assert_eq!((plain.marks.len(), plain.floor), (5, numbers(9, 9)));
@@ -237,7 +237,7 @@ fn a_key_has_a_scope_unless_it_may_purge_everything() {
             .map(|_| ())
             .map_err(|error| error.path)
     };
-    // `scope:`, and three bytes of `,t=` for each, but for the first comma.
+    // `scope:`, and three bytes of `,t=` for each, except for the first comma.
     let bytes = (SCOPE_BYTES_MAX - 5) / 20 - 3;
     assert_eq!(long(20, bytes), Ok(()));
     assert_eq!(long(20, bytes + 1), Err("keys[0].may".to_owned()));
@@ -264,7 +264,8 @@ fn a_write_is_of_the_host_that_it_names() {
     check("host:a.test", Some("a.test"));
     check("host:[2001:db8::1]:81", Some("[2001:db8::1]"));
     check("group:https://a.test:81 g h/i", Some("a.test"));
-    // What names anything else is no write, and kept like a key's order.
+    // An order with other selectors is not a write, and is stored like the
+    // order of a key.
     for (hard, soft) in [
         (&["url:a.test/", "url:b.test/"][..], &[][..]),
         (&["url:a.test/", "tag:a"], &[]),

@@ -1,6 +1,6 @@
-//! Shows how often writes ask the ledger: at once as long as their host and the
-//! isolate have tokens, then together; and of very many names only the host is
-//! left beside the first.
+//! Tests of the rate of orders for writes: sent at once as long as their host
+//! and the isolate have tokens, then in batches; of very many selectors only
+//! the host is kept beside the first ones.
 
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::unconfirmed_writes::{BYTES_MAX, UnconfirmedWrites, WRITES_MAX};
@@ -16,7 +16,7 @@ fn names(list: &[&str]) -> InvalidationNames {
     InvalidationNames::new(list.iter().map(|&name| name.to_owned()).collect())
 }
 
-/// How many of so many writes may ask at once.
+/// How many of so many writes may be sent at once.
 fn asked(rate: &mut WriteRate, hosts: &[&str], count: u64, now_ms: u64) -> u64 {
     let hosts = hosts.iter().cycle().take(count as usize);
     hosts.map(|host| u64::from(rate.take(host, now_ms))).sum()
@@ -26,14 +26,14 @@ fn asked(rate: &mut WriteRate, hosts: &[&str], count: u64, now_ms: u64) -> u64 {
 fn a_burst_asks_at_once_and_then_five_a_second() {
     let mut rate = WriteRate::default();
     assert_eq!(asked(&mut rate, &["a.test"], 200, NOW), WRITES_BURST);
-    // Another host is another's.
+    // Another host has its own tokens.
     assert_eq!(asked(&mut rate, &["b.test"], 1, NOW), 1);
     let seconds = (100..=60_000).step_by(100);
     let later: u64 = seconds
         .map(|ms| asked(&mut rate, &["a.test"], 1, NOW + ms))
         .sum();
     assert_eq!(later, 60 * WRITES_PER_SECOND);
-    // After a while it has all its tokens again, and no more.
+    // After a while all its tokens are back, and no more.
     let late = NOW + 3_600_000;
     assert_eq!(asked(&mut rate, &["a.test"], 200, late), WRITES_BURST);
 }
@@ -50,7 +50,7 @@ fn an_isolate_has_a_bound_however_many_hosts_there_are() {
         assert!(rate.hosts() <= HOSTS_MAX);
     }
     assert_eq!(later, 60 * ISOLATE_PER_SECOND);
-    // What the isolate refuses costs a host none of its own.
+    // If the isolate has no token, the host's are not used up.
     assert_eq!(asked(&mut rate, &["quiet.test"], 99, NOW + 60_000), 0);
     let late = NOW + 120_000;
     assert_eq!(asked(&mut rate, &["quiet.test"], 99, late), WRITES_BURST);
@@ -77,7 +77,7 @@ fn a_clock_that_is_set_back_stops_no_write() {
     );
     let earlier = NOW - 3_600_000;
     assert_eq!(asked(&mut rate, &["a.test"], 99, earlier), WRITES_BURST);
-    // What is to be sent at a time that is far off now is sent at once.
+    // A write that is due far in the future is sent at once.
     let mut writes = UnconfirmedWrites::default();
     writes.gather("a.test", names(&["url:a.test/x"]), LAG_MS, NOW);
     assert!(!writes.is_due(NOW) && writes.is_due(earlier));
@@ -98,11 +98,12 @@ fn what_is_too_much_goes_together() {
     let sent = writes.next(NOW + LAG_MS).expect("a write");
     assert_eq!(sent.site, "a.test");
     assert_eq!(sent.names, names(&["url:a.test/x", "url:a.test/y"]));
-    // What comes after is gathered anew: none is lost between the two.
+    // Later writes form a new batch: none is lost between the two.
     assert!(gather(&mut writes, "a.test", "x", LAG_MS));
     writes.confirm(sent.id);
     assert_eq!(writes.len(), 2);
-    // Whoever looks sends what is late: nobody else may.
+    // The next request of any site sends late batches; there may be no other
+    // one.
     let late = NOW + 3 * LAG_MS;
     assert!(writes.is_due(late));
     for site in ["b.test", "a.test"] {
@@ -125,7 +126,7 @@ fn of_many_names_the_host_is_left_beside_the_first() {
     let first: Vec<String> = (0..GATHERED_MAX).map(name).collect();
     assert_eq!(all.hard, first);
     assert_eq!(all.further, [mark_of(&name(GATHERED_MAX))]);
-    // One write of very many, too.
+    // One write of very many selectors, too.
     let of =
         |count: usize| InvalidationNames::new((0..count).map(|n| format!("group:x {n}")).collect());
     for (count, hard, further) in [
@@ -152,7 +153,7 @@ fn what_waits_is_bounded_in_bytes_and_nothing_is_lost_in_silence() {
     assert_eq!(writes.lost(), 30 - BYTES_MAX / (NAMES_MAX * 8100));
     assert_eq!(writes.lost(), 0);
     assert_eq!(writes.next(NOW).map(|write| write.id), Some(quiet));
-    // And in number, gatherings too.
+    // The number is limited as well, also of batches.
     for n in 0..2 * WRITES_MAX {
         let host = format!("x{n}.test");
         writes.gather(&host, names(&[&format!("url:{host}/")]), LAG_MS, NOW);

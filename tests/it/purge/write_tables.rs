@@ -1,6 +1,6 @@
-//! Shows what a write invalidates, through the whole of `serve`. RFC 9111 §4.4
-//! (invalidating stored responses), §4.3.5 (HEAD); RFC 9110 §9.2.1 (safe methods); RFC 9875
-//! §2 and §3 (cache groups); RFC 9651 §3.1 (lists).
+//! Tests of invalidation by writes, through the whole of `serve`. RFC 9111 §4.4
+//! (invalidating stored responses), §4.3.5 (HEAD); RFC 9110 §9.2.1 (safe
+//! methods); RFC 9875 §2 and §3 (cache groups); RFC 9651 §3.1 (lists).
 
 #[allow(dead_code, reason = "stories are played elsewhere")]
 use edgekeep::cache::config::rules::Rules;
@@ -21,7 +21,7 @@ use testkit::world::{Plan, World};
 
 const NOW_MS: u64 = 1_795_424_400_000;
 
-/// A world in which `a.test` and `b.test` have their origin.
+/// A world in which `a.test` and `b.test` have an origin.
 struct Site {
     world: World,
     isolate: Rc<Isolate>,
@@ -36,7 +36,7 @@ impl Site {
         }
     }
 
-    /// The origin answers this path by `STATUS[ | name: value]…`.
+    /// The origin responds to this path with `STATUS[ | name: value]…`.
     fn plan(&self, path: &str, answer: &str) {
         let mut parts = answer.split(" | ");
         let status = parts.next().and_then(|s| s.parse().ok());
@@ -56,7 +56,7 @@ impl Site {
             .insert(path.to_owned(), plan);
     }
 
-    /// The status of the answer, and whether the origin was asked for it.
+    /// The status of the response, and whether the origin received the request.
     #[track_caller]
     fn send(&self, method: &str, url: &str, fields: Fields) -> (u16, bool) {
         let head = RequestHead {
@@ -89,8 +89,7 @@ impl Site {
 
 const PLAIN: &str = r#"{"origin": "http://origin.test"}"#;
 
-/// Whether a page is gone after a write to `target` that the origin answers
-/// like this.
+/// Whether a page is purged after a write to `target` with this response.
 #[track_caller]
 fn gone(settings: &str, page: &str, write: &str, answer: &str) -> bool {
     let (method, target) = write.split_once(' ').expect("METHOD URL");
@@ -113,7 +112,7 @@ fn a_write_invalidates_its_target() {
         let found = gone(PLAIN, "http://a.test/p", write, answer);
         assert_eq!(found, expected, "{write}, {answer}");
     }
-    // RFC 9111 §4.4: unsafe methods, and those of which nothing is known.
+    // RFC 9111 §4.4: unsafe methods, and unknown ones.
     for method in [
         "POST", "PUT", "DELETE", "PATCH", "MKCOL", "FROB", "CONNECT", "post", "get",
     ] {
@@ -122,7 +121,7 @@ fn a_write_invalidates_its_target() {
     for method in ["OPTIONS", "TRACE"] {
         check(&format!("{method} http://a.test/p"), "200", false);
     }
-    // A status that is no error: 2xx or 3xx.
+    // A status that is not an error: 2xx or 3xx.
     for status in [
         200, 201, 202, 204, 205, 299, 300, 301, 302, 303, 307, 308, 399,
     ] {
@@ -133,7 +132,7 @@ fn a_write_invalidates_its_target() {
     ] {
         check("POST http://a.test/p", &status.to_string(), false);
     }
-    // The target in any spelling, and no other.
+    // The target in any spelling, and no other URL.
     check("POST http://A.test:80/x/../p", "200", true);
     check("POST http://a.test/%70", "200", true);
     check("POST http://a.test/p?utm_source=x", "200", true);
@@ -184,7 +183,7 @@ fn a_write_invalidates_what_its_answer_has_created() {
         check("/d", &format!("201 | {name}: http://b.test/d/p"), false);
         check("/d", &format!("201 | {name}: //b.test/d/p"), false);
         check("/d", &format!("201 | {name}: mailto:a@a.test"), false);
-        // Nothing was created: where it leads, the client may have chosen.
+        // Nothing was created: the client may have chosen the URL.
         for status in [200, 202, 204, 301, 302, 303, 307, 308, 399, 400, 500] {
             check("/d", &format!("{status} | {name}: /d/p"), false);
         }
@@ -230,7 +229,7 @@ fn a_rule_may_leave_writes_alone() {
         "POST http://a.test/loud/x",
         named
     ));
-    // The write's own rule counts, not that of what is named.
+    // The rule of the write applies, not that of the URLs it invalidates.
     let loud = "201 | location: /quiet/x";
     assert!(gone(
         quiet,
@@ -278,7 +277,7 @@ fn a_write_invalidates_the_groups_that_its_answer_names() {
             true,
         );
     }
-    // §3: ignored on answers to safe methods.
+    // §3: ignored in responses to safe methods.
     for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
         check(
             &format!("{method} http://a.test/form"),
@@ -292,7 +291,8 @@ fn a_write_invalidates_the_groups_that_its_answer_names() {
 
 #[test]
 fn a_head_that_tells_of_another_body_makes_the_stored_one_stale() {
-    // RFC 9111 §4.3.5: else the stored answer would outlive what it shows.
+    // RFC 9111 §4.3.5: otherwise the stored response would stay in use although
+    // it is outdated.
     let heeded = r#"{"origin": "http://origin.test", "defaults": {"request_directives": true}}"#;
     let no_cache = || [("cache-control", "no-cache")].into_iter().collect();
     let page = "http://a.test/p";
@@ -352,7 +352,7 @@ fn groups_are_lists_of_strings() {
     ] {
         check(&format!("cache-groups: {bad}"), &[]);
     }
-    // A broken line breaks the field.
+    // An invalid line invalidates the field.
     check("cache-groups: \"a\" | cache-groups: (", &[]);
 }
 
@@ -366,7 +366,7 @@ fn as_many_groups_count_as_the_rfc_asks_for() {
     };
     assert_eq!(named(32, 32), 32);
     assert_eq!(named(64, 256), 64);
-    // An answer of more is not stored: an invalidation could miss it.
+    // A response with more is not stored: an invalidation could miss it.
     assert_eq!(named(65, 32), 65);
     assert_eq!(groups::GROUPS_MAX, 64);
     assert_eq!(named(3, 257), 0);
@@ -391,12 +391,12 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     for n in 0..all {
         write(n);
     }
-    // Here all of them count at once.
+    // In this isolate all of them take effect at once.
     site.world.executor.advance(10);
     for n in 0..all {
         assert!(site.get(&page(n)) && !site.get(&page(n)), "{n}");
     }
-    // Elsewhere, those that asked at once.
+    // In another one, those that were sent at once.
     let elsewhere = Site {
         world: site.world.clone(),
         ..Site::new(PLAIN)
@@ -409,15 +409,15 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     elsewhere.get(&page(0));
     assert_eq!(state(&elsewhere, WRITES_BURST - 1), PurgeState::Hard);
     assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Alive);
-    // The others within a lag: the first as they were named, and what is
-    // beyond with their host. A flood makes no reader's write a soft one.
+    // The others within a lag: the first ones by their selectors, those beyond
+    // with their host. A flood makes no reader's write a soft one.
     site.world.executor.advance(10_500);
     elsewhere.get(&page(0));
     let gathered = WRITES_BURST + GATHERED_MAX as u64;
     assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Hard);
     assert_eq!(state(&elsewhere, gathered - 1), PurgeState::Hard);
     assert_eq!(state(&elsewhere, gathered), PurgeState::Soft);
-    // Nor is anything of before served here, now that the ledger knows.
+    // Nor is any earlier response served here, now that the ledger has them.
     assert_eq!(state(&site, all - 1), PurgeState::Hard);
     let asked = ledger() - before;
     assert!(asked < all - 20, "{asked} questions");
@@ -430,7 +430,8 @@ fn many_writes_to_a_port_count_with_their_host() {
     let page = "http://a.test:8080/form";
     site.plan("/form", stored);
     assert!(site.get(page) && !site.get(page));
-    // A stranger takes the tokens, and so many names that the host is left.
+    // Another client uses up the tokens, with so many selectors that only the
+    // host is kept.
     for n in 0..WRITES_BURST + 40 {
         site.plan(&format!("/p{n}"), "204");
         site.send("POST", &format!("http://a.test:8080/p{n}"), Fields::new());
@@ -439,7 +440,7 @@ fn many_writes_to_a_port_count_with_their_host() {
     site.send("POST", page, Fields::new());
     site.plan("/form", stored);
     site.world.executor.advance(10_500);
-    // Another isolate, to which nobody has told it.
+    // Another isolate, which has not received it.
     let elsewhere = Site {
         world: site.world.clone(),
         ..Site::new(PLAIN)

@@ -1,8 +1,8 @@
-//! ESI: which bodies are marked, and what the parser makes of them, however
-//! they are cut.
+//! Tests of ESI: which responses are marked, and the output of the parser,
+//! however the body is cut.
 
 use edgekeep::cache::esi::parser::{
-    Coding, Include, Parser, Piece, TAG_BYTES_MAX, for_whole, is_marked,
+    Coding, Include, Parser, Piece, TAG_BYTES_MAX, is_marked, set_assembled_head,
 };
 use edgekeep::http::fields::Fields;
 
@@ -31,17 +31,17 @@ fn what_is_marked() {
     check("max-age=60\ncontent=\"ESI/1.0\"", true);
     check(r#"content="ESI/1.0";edgekeep"#, true);
     check(r#"content="ESI/1.0"; edgekeep"#, true);
-    // Another one's, or nobody's.
+    // For another surrogate, or invalid.
     check(r#"content="ESI/1.0";other"#, false);
     check(r#"content="ESI/1.0";edgekeep;other"#, false);
     check(r#"content="ESI/1.0";"#, false);
-    // What is said to us counts more.
+    // A directive for Edgekeep has precedence.
     check(r#"content="X/1";edgekeep, content="ESI/1.0""#, false);
     check(r#"content="X/1", content="ESI/1.0";edgekeep"#, true);
-    // Twice is in doubt.
+    // A repeated directive is in doubt.
     check(r#"content="ESI/1.0", content="ESI/1.0""#, false);
     check(r#"content="ESI/1.0", content="X/1""#, false);
-    // Not quite so.
+    // Almost, but not valid.
     for control in [
         "",
         "content",
@@ -113,7 +113,7 @@ fn the_head_of_the_whole() {
         ]
         .into_iter()
         .collect();
-        for_whole(&mut fields, browser_ttl);
+        set_assembled_head(&mut fields, browser_ttl);
         let kept: Vec<_> = fields.iter().collect();
         let expected = [
             ("content-type", "text/html"),
@@ -154,7 +154,7 @@ fn shown(pieces: &[Piece]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What comes of a body that arrives in pieces of so many bytes.
+/// The output for a body that arrives in pieces of so many bytes.
 fn parsed(body: &[u8], mut sizes: impl FnMut() -> usize) -> (String, bool) {
     let mut parser = Parser::default();
     let mut pieces = Vec::new();
@@ -271,7 +271,7 @@ fn includes() {
         "<p title=\"<esi:include src='/x'/>\">",
         "<p title=\"[/x]\">",
     );
-    // No address that could be read: a fragment that fails.
+    // No valid URL: a fragment that fails.
     check("<esi:include/>", "[]");
     check("<esi:include src/>", "[]");
     check("<esi:include src=\"\" alt=\"\"/>", "[|]");
@@ -408,8 +408,8 @@ fn any_cut_gives_the_same_and_little_is_held_back() {
 
 #[test]
 fn little_is_held_back() {
-    // Nothing of these is taken out, so what has gone in and not come out is
-    // held back.
+    // Nothing of these is removed, so all input that is not yet output is held
+    // back.
     const WORDS: [&str; 12] = [
         "<esi:include ",
         "<esi:",
@@ -437,7 +437,7 @@ fn little_is_held_back() {
             if word.ends_with('>') && held > 0 {
                 continue; // would make a tag of what is held
             }
-            // White space after this would open a comment.
+            // Whitespace after this would open a comment.
             let word = word.replace("<!--esi", "<!--esi.");
             held += word.len();
             for piece in parser.feed(word.as_bytes()) {

@@ -1,10 +1,11 @@
-//! Shows what is read of sitemaps, and that nothing in one makes the reader
+//! Tests of the sitemap reader: what it returns, and that no input makes it
 //! panic or take long. `EDGEKEEP_SEED` sets the seed; a failure prints it.
 
 use edgekeep::cache::warm::sitemap::{ENTRIES_MAX, NotSitemap, Sitemap, SitemapUrl, read};
 use testkit::random::Hostile;
 
-/// A file, as `pages` or `index` and `URL[ CHANGED]` for each entry.
+/// The content of a file, as `pages` or `index` and `URL[ CHANGED]` for each
+/// entry.
 fn shown(text: &[u8]) -> String {
     let (kind, entries) = match read(text) {
         Ok(Sitemap::Pages(entries)) => ("pages", entries),
@@ -23,7 +24,7 @@ fn check(text: &str, expected: &str) {
     assert_eq!(shown(text.as_bytes()), expected, "{text}");
 }
 
-/// What is read of `<url>…</url>` in a set of pages.
+/// Checks the result for `<url>…</url>` in a set of pages.
 #[track_caller]
 fn check_url(inside: &str, expected: &str) {
     let text = format!("<urlset><url>{inside}</url><url><loc>z</loc></url></urlset>");
@@ -56,7 +57,7 @@ fn pages_and_indexes() {
         "\u{feff} \n<urlset><url><loc>a</loc></url></urlset>",
         "pages a",
     );
-    // Each kind has its own items.
+    // Each kind of file has its own items.
     check(
         "<urlset><sitemap><lastmod>2026</lastmod></sitemap></urlset>",
         "pages",
@@ -84,11 +85,11 @@ fn what_is_not_a_page_is_left() {
     check_url("<loc>  </loc>", "");
     check_url("<lastmod>2026</lastmod>", "");
     check_url("a", "");
-    // Elements within a field are none of the protocol's.
+    // Elements within a field are not part of the protocol.
     check_url("<loc>a<b/>c</loc>", "");
     check_url("<loc><b>a</b></loc>", "");
     check_url("<LOC>a</LOC>", "");
-    // A prefix of the root's own.
+    // With the prefix of the root element.
     check(
         "<s:urlset xmlns:s='x'><s:url><s:loc>a</s:loc><loc>b</loc></s:url><url><loc>c</loc></url></s:urlset>",
         "pages a",
@@ -282,8 +283,8 @@ fn hostile_files() {
         };
         read_well += usize::from(!entries.is_empty());
         for entry in entries {
-            // What is read stood there: no text grows, but by the three bytes
-            // that stand for a broken one.
+            // The result was in the input: no text grows, except that an
+            // invalid byte becomes three bytes.
             assert!(entry.url.len() <= bytes.len() * 3, "{text}");
             assert!(entry.changed < 100_000_000_000_000, "{text}");
             assert_eq!(
@@ -298,8 +299,7 @@ fn hostile_files() {
 
 #[test]
 fn long_and_hostile_files_are_read_in_one_pass() {
-    // A megabyte each: a reader that looked back or ahead at each of its marks
-    // would take minutes.
+    // A megabyte each: a reader with quadratic time would take minutes.
     let of = |text: &str| text.repeat(1024 * 1024 / text.len());
     let files = [
         of("<"),
@@ -318,7 +318,7 @@ fn long_and_hostile_files_are_read_in_one_pass() {
         "http".to_owned() + &of("\n"),
     ];
     for file in files {
-        // What it gives does not matter, but that it comes to an end.
+        // Any result is accepted, as long as the reader ends.
         drop(read(file.as_bytes()));
     }
 }

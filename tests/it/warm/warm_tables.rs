@@ -1,6 +1,6 @@
-//! Shows what an order to warm names, what is wrong with it, which pages come
-//! of it, and that nothing in one makes anything panic. `EDGEKEEP_SEED` sets
-//! the seed; a failure prints it.
+//! Tests of orders to warm: their content, their errors, and the pages that are
+//! chosen; and that no input causes a panic. `EDGEKEEP_SEED` sets the seed; a
+//! failure prints it.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::NotOrder;
@@ -21,7 +21,7 @@ fn settings() -> Value {
     })
 }
 
-/// What an order names, as its URLs with their places, and its refusals.
+/// The URLs of an order with their paths in it, and its refusals.
 #[track_caller]
 fn check(body: Value, expected: &[&str], refused: &[(&str, &str)]) {
     let draft = read(&rules(settings()), body.to_string().as_bytes()).expect("an order");
@@ -54,7 +54,8 @@ fn orders() {
         ],
         &[],
     );
-    // The settings' own limit; their lists only if none is given.
+    // The settings' own limit applies always; their lists only if the order has
+    // none.
     check(
         json!({ "urls": ["http://a.test/"] }),
         &["urls[0] http://a.test/", "7"],
@@ -157,7 +158,7 @@ fn a_key_warms_what_it_may_purge() {
             "7"
         ]
     );
-    // Nor what the settings name.
+    // Nor those of the settings.
     let mut draft = ParsedWarming::of_settings(&rules);
     draft.limit(&rules.keys[1].permit, "a");
     check_refused(
@@ -374,7 +375,7 @@ fn hostile_orders() {
         let once: HashSet<&String> = urls.iter().collect();
         assert_eq!(once.len(), urls.len(), "{text} {file}");
         for text in &urls {
-            // What is chosen is what the ledger finds there again.
+            // The ledger finds a chosen URL under the same key again.
             let visit = warm_order::visit(&rules, &url(text)).expect("a page");
             assert_eq!(visit.key.url.to_string(), *text, "{file}");
             assert_eq!(visit.key.url.host_name(), "a.test", "{file}");

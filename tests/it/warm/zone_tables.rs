@@ -1,6 +1,5 @@
-//! Shows what orders become at the zone's own purge call, which tags entries
-//! are stored under for it, how fast calls may follow each other, and what its
-//! answers mean.
+//! Tests of the zone's own purge API: the calls that orders cause, the tags
+//! that entries are stored with, the rate limit, and the meaning of responses.
 
 use edgekeep::cache::config::limits::Pace;
 use edgekeep::cache::config::rules::Rules;
@@ -42,8 +41,9 @@ fn an_order_becomes_calls() {
     check(&[], &[]);
     check(&["tag:front"], &[json!({ "tags": ["front"] })]);
     check(&["tag:a:b"], &[json!({ "tags": ["a:b"] })]);
-    // By a tag of our own: the zone's purge by URL does not reach the Cache
-    // API's entries, and its purge by prefix may take /blogger for /blog.
+    // By a tag of Edgekeep's own: the zone's purge by URL does not match
+    // entries in the Cache API, and its purge by prefix may match /blogger for
+    // /blog.
     for name in [
         "url:a.test/b?c",
         "path:a.test/b",
@@ -106,8 +106,8 @@ fn calls_are_kept_as_their_bodies() {
 
 #[test]
 fn an_order_reaches_no_other_name_through_a_tag() {
-    // What an entry's URL is stored under, as an origin of another host, or a
-    // rule of an earlier version, might say.
+    // The tag that stands for the victim's URL. An origin of another host, or a
+    // rule of an earlier version, may use it as a tag of its own.
     let [ZoneCall::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
         panic!("not one call by tags");
     };
@@ -138,7 +138,7 @@ fn small_calls_go_together() {
     check(&tags(0..50), &tags(50..100), Some(tags(0..100)));
     check(&tags(0..50), &tags(50..101), None);
     check(&tags(0..100), &tags(7..9), Some(tags(0..100)));
-    // Everything covers the rest.
+    // Everything covers the other calls.
     check(
         &ZoneCall::Everything,
         &tags(0..100),
@@ -213,7 +213,7 @@ fn an_entry_is_stored_under_what_orders_name() {
     ] {
         check(&stored, name, false);
     }
-    // Tags stand once, as the origin spelt them.
+    // Each tag appears once, in the origin's spelling.
     assert_eq!(stored.len(), 2 + 3 + 3 + 1, "{stored:?}");
 }
 
@@ -227,7 +227,7 @@ fn a_tag_that_is_added_later_is_no_name_of_ours() {
 
 #[test]
 fn the_field_stays_within_16_kilobytes() {
-    // As many names as an entry can have.
+    // As many selectors as an entry can have.
     let path = "/s".repeat(200);
     let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>100}")).collect();
     let groups: Vec<String> = (0..64).map(|n| format!("g{n}")).collect();
@@ -243,7 +243,7 @@ fn the_field_stays_within_16_kilobytes() {
         let length = stored_tags(&self::entry(&url, &tags, &groups)).len();
         assert!(length <= 16 * 1024, "{length}, tags of {bytes}");
     }
-    // Ours come first; of the tags, as many as there is room for.
+    // Edgekeep's own tags come first; then as many tags as fit.
     for name in [
         Selector::Url(format!("a.test{path}?q")),
         Selector::Host("a.test".to_owned()),
@@ -285,8 +285,8 @@ fn a_full_bucket_is_spent_at_once_and_fills_again() {
     assert_eq!(bucket.open_ms, later + 12_000);
 }
 
-/// The documented bucket, as a simulation of its own: whatever happens, no
-/// call goes out that it would refuse.
+/// The documented bucket, simulated independently: in no case is a call sent
+/// that it would refuse.
 #[test]
 fn no_pace_is_faster_than_documented() {
     for seed in 0..200 {
@@ -319,10 +319,10 @@ fn a_refusal_empties_the_bucket() {
     assert_eq!(bucket.open_ms, now + 90_000);
     let next = FREE.after_call(bucket, now + 90_000);
     assert_eq!(next.open_ms, now + 102_000);
-    // Without a word on how long: until there is one token.
+    // Without `Retry-After`: until there is one token.
     let bucket = FREE.after_refusal(Default::default(), now, None);
     assert_eq!(bucket.open_ms, now + 12_000);
-    // Never earlier than it was.
+    // Never earlier than before.
     let later = FREE.after_refusal(bucket, now, Some(1));
     assert_eq!(later, bucket);
 }
@@ -363,19 +363,19 @@ fn answers_mean_something() {
     again(answer(503, Some(3), "<html>"), Some(3), "503");
     again(answer(500, None, BAD), None, "500");
     again(answer(408, None, ""), None, "408");
-    // Not for ever.
+    // Not without limit.
     again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
-    // Cut off, or with success in another shape.
+    // Truncated, or with success in another form.
     again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
     again(answer(200, None, "[true]"), None, "200");
     again(answer(200, None, r#"{"success":1}"#), None, "200");
-    // Odd errors are told as far as they can be read.
+    // Unusual errors are reported as far as they can be parsed.
     let odd =
         r#"{"success":false,"errors":[7,{"code":"x"},{"message":1},{"code":1.5,"message":"m"}]}"#;
     again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
     let odd = r#"{"success":true,"errors":null}"#;
     assert_eq!(outcome(&answer(200, None, odd)), ZoneOutcome::Done);
-    // It says 200, but not that it did it.
+    // Status 200, but without success.
     again(answer(200, None, BAD), None, "10000 Authentication error");
     again(answer(200, None, "<html>"), None, "200");
     again(answer(200, None, "{}"), None, "200");
@@ -394,7 +394,7 @@ fn answers_mean_something() {
     refused(answer(400, None, BAD), "status 400");
     refused(answer(404, None, "not JSON"), "status 404");
     refused(answer(301, None, ""), "status 301");
-    // What the log and the history get of it is short.
+    // The log and the history contain only a short part of it.
     let long = format!(
         r#"{{"errors":[{{"code":1,"message":"{}"}}]}}"#,
         "é".repeat(5000)
