@@ -16,10 +16,8 @@ const FOLDER = 'tests/workerd'
 const SLOTS = 4
 const USAGE = `npm test takes --quick or --without-django. To run one file: cargo test --test SUBJECT NAME, npx node --test ${FOLDER}/NAME.test.mjs`
 
-/** What they measure would be late, or wrong, beside others. */
-const TIMED = ['faults', 'panic', 'disconnect']
-/** They play by the second, most of which they wait: beside each other they are in time, beside a compiler not. */
-const PACED = ['stories', 'conformance']
+/** They play by the second, compare times or count calls in their order: beside others they would be late. */
+const TIMED = ['stories', 'conformance', 'faults', 'panic', 'disconnect', 'crossings']
 /** Those that take longest come first. */
 const LONG = ['bodies', 'fast-lane', 'upstream', 'degraded', 'webhooks', 'cold-key', 'refresh', 'esi', 'replay']
 /** A look at the built worker in some seconds. */
@@ -29,14 +27,13 @@ const QUICK = ['keys', 'fields', 'config', 'conditions']
 function allJobs({ django }) {
   const built = [{ part: 'workerd', name: 'build', slots: 2, again: 'npm run build', run: buildWorker }]
   const job = (name, slots) => nodeJob('workerd', FOLDER, name, { needs: ['build'], slots })
-  const others = testFiles(FOLDER).filter((name) => !TIMED.includes(name) && !PACED.includes(name))
+  const others = testFiles(FOLDER).filter((name) => !TIMED.includes(name))
   others.sort((a, b) => LONG.includes(b) - LONG.includes(a))
-  const paced = PACED.map((name) => job(name, 1))
   const timed = TIMED.map((name) => job(name, SLOTS))
   const ofDjango = django ? djangoJobs(['build'], SLOTS) : []
   const measured = ofDjango.filter(({ slots }) => slots === SLOTS)
   const beside = ofDjango.filter((job) => !measured.includes(job))
-  return [...built, ...nativeJobs(), ...beside, ...others.map((name) => job(name, 1)), ...paced, ...timed, ...measured]
+  return [...built, ...nativeJobs(), ...beside, ...others.map((name) => job(name, 1)), ...timed, ...measured]
 }
 
 /** What shows most in two minutes: the native tests without the simulation, and a few files in workerd if the worker is built. */

@@ -42,7 +42,7 @@ export function djangoJobs(builds, slots) {
     job('clients/django', `${client} -m pytest`, () => pytest(client)),
     job('types of clients/django', `${client} -m mypy`, () => one('mypy', ['-m', 'mypy'], `${client} -m mypy`)),
     job('package of clients/django', 'npm run test:django', () => one('package', ['-c', PACKAGE], 'npm run test:django')),
-    job('blog', `${blog} manage.py test`, () => blogTests(blog)),
+    job('example blog', `${blog} manage.py test`, () => blogTests(blog)),
     ...testFiles(FOLDER).map((name) => nodeJob(PART, FOLDER, name, { needs: [...needs, ...builds], slots: MEASURED.includes(name) ? slots : 1 })),
   ]
 }
