@@ -1,5 +1,5 @@
-//! The entry of a request: it is classified and served, its page is made of
-//! fragments if it has any, and what happened is logged.
+//! Entry point of a request: classifies it, serves it, starts the assembly of
+//! fragments (ESI) and writes the log record.
 
 use crate::cache::config::rules::Rules;
 use crate::cache::request::classify::{Plan, classify};
@@ -13,8 +13,10 @@ use crate::flow::runtime::host::Host;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
 
-/// Serves a request. Its head needs no more fields than are read of a lookup
-/// (`cache::request::read_fields`), if the host has the others
+/// Serves a request and returns the response for the client.
+///
+/// `request` needs only the fields that a lookup reads
+/// (`cache::request::read_fields`) if the host can supply the complete head
 /// ([`Host::whole_head`]).
 pub async fn serve<H: Host>(
     host: &H,
@@ -48,8 +50,8 @@ pub async fn serve<H: Host>(
     answer
 }
 
-/// What is to be done for a request. The whole head goes on to the origin, or to
-/// our own endpoints.
+/// Classifies a request. Unless the plan is a lookup, returns the complete head
+/// with it, because the origin or our own endpoints receive all fields.
 fn plan<H: Host>(host: &H, rules: &Rules, request: RequestHead) -> (Plan, RequestHead) {
     let plan = classify(rules, &request);
     if matches!(plan, Plan::Lookup(_)) {

@@ -1,5 +1,5 @@
-//! Edgekeep's own addresses: `POST /.edgekeep/purge` and `/.edgekeep/warm` take
-//! orders, and `GET /.edgekeep/purges` tells of past ones.
+//! Edgekeep's own endpoints: `POST /.edgekeep/purge` and `/.edgekeep/warm`
+//! accept orders, and `GET /.edgekeep/purges` lists past ones.
 
 use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::{HISTORY_MAX, PastOrder, Question};
@@ -18,10 +18,10 @@ use crate::http::json_object::print;
 use crate::http::url::decoded;
 use serde::Serialize;
 
-/// How many orders an answer lists where the question does not say.
+/// Default of `limit`: how many orders a list has.
 const LIMIT: u64 = 20;
 
-/// Answers a request to one of them.
+/// Handles a request to one of these endpoints.
 pub async fn admin<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -40,8 +40,8 @@ pub async fn admin<H: Host>(
     }
 }
 
-/// The answer while the settings are bad: whose keys and what they may purge
-/// stands there.
+/// The response while the settings are invalid: without them, the keys and
+/// their permissions are unknown.
 pub fn misconfigured<B>(log: &mut RequestLog) -> Answer<B> {
     let detail = "the cache's settings are bad (its log says where), so nothing is cached \
         and no order taken; send it again when they are mended";
@@ -108,8 +108,8 @@ async fn order<H: Host>(
     Ok(outcome.json())
 }
 
-/// `GET /.edgekeep/purges/<id>`, and `?key=NAME` where keys have used one id: a
-/// key's own order goes first, then the oldest that it may read.
+/// `GET /.edgekeep/purges/<id>`, with `?key=NAME` if several keys have used the
+/// id. The sender's own order comes first, then the oldest that it may read.
 async fn one<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -133,7 +133,7 @@ async fn one<H: Host>(
     })
 }
 
-/// `key` of a query.
+/// The `key` parameter of a query.
 fn key_of(query: &str) -> Result<Option<&str>, Problem> {
     match query.split_once('=') {
         None if query.is_empty() => Ok(None),
@@ -154,7 +154,8 @@ async fn list<H: Host>(
     let sender = authenticate::prove(host, isolate, request, b"", None).await?;
     let (after, limit) = page(request.url.query.as_deref().unwrap_or_default())?;
     let told = append::past_orders(host, &Question::After { after, limit }).await?;
-    // A full page may not be the last, whoever ordered what is on it.
+    // A full page may not be the last one. Orders that the sender may not read
+    // count, too.
     let last = told.last().map(|told| told.receipt.sequence);
     let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit)
         || told.last().is_some_and(|told| told.more);
@@ -165,15 +166,15 @@ async fn list<H: Host>(
     }))
 }
 
-/// A page of the history.
+/// A page of the history, as JSON.
 #[derive(Serialize)]
 struct History<'a> {
     purges: Vec<ReceiptView<'a>>,
-    /// What to ask for `after`, if there may be more.
+    /// The `after` of the next page, if there may be one.
     next: Option<u64>,
 }
 
-/// `after` and `limit` of a query.
+/// The `after` and `limit` parameters of a query.
 fn page(query: &str) -> Result<(u64, u64), Problem> {
     let (mut after, mut limit) = (0, LIMIT);
     for parameter in query.split('&').filter(|text| !text.is_empty()) {
@@ -199,7 +200,7 @@ fn is_own(sender: &Sender<'_>, told: &PastOrder) -> bool {
     told.receipt.key.as_deref() == Some(&sender.key.rule.name)
 }
 
-/// An answer in JSON, which nobody stores.
+/// A JSON response that is not stored.
 pub fn json_answer<B>(status: u16, text: String) -> Answer<B> {
     let mut fields = Fields::new();
     fields.add("content-type", "application/json");

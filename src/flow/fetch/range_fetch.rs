@@ -1,4 +1,4 @@
-//! Stored parts of bodies, completed for requests that want everything.
+//! Completes stored parts of bodies for requests for the whole body.
 
 use super::exchange::fetch;
 use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
@@ -19,9 +19,9 @@ use crate::flow::store::store_placement::StorePlacement;
 use crate::http::range;
 use std::rc::Rc;
 
-/// Asks the origin for what follows a stored start, and puts the whole answer
-/// together and into the tiers. If the origin sends anything else than the
-/// rest of the very body, that is taken instead, or everything asked for anew.
+/// Fetches the rest of a stored start of a body, joins both, and stores the
+/// whole response. If the origin sends a 200 instead, that is used. If it sends
+/// anything else than the rest of this body, everything is fetched anew.
 pub async fn complete<H: Host>(
     cx: RequestCx<'_, H>,
     start: Hit<H::Body>,
@@ -29,7 +29,7 @@ pub async fn complete<H: Host>(
     log: &mut RequestLog,
 ) -> FetchResult<H::Body> {
     let client = Client::Waiting;
-    // A part is looked for where the key's own slot is free.
+    // A part is looked up only if the key's own slot is free.
     context.placement = StorePlacement::default();
     context.placement.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
@@ -78,7 +78,7 @@ pub async fn complete<H: Host>(
     log.cache = "miss";
     match decide_response(&exchange, Ok(&head)) {
         ResponseDecision::Store(mut entry) => {
-            // What follows a part usually leaves its tags out.
+            // A response to a range request usually lacks the cache tags.
             entry.add_tags(&start.entry.tags);
             let copies = kv::copies_of(cx, *entry, &placement, &context.observer, log);
             let FetchResult { answer, outcome } = store(cx, copies, body, client, log);

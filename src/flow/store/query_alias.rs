@@ -1,8 +1,9 @@
-//! Signposts: where a rule heeds `No-Vary-Search`, an entry without a body
-//! lies under the path alone and tells which parameters of a query do not
-//! matter there, so that the next request with others finds the answer.
+//! Signposts: if a rule uses `No-Vary-Search`, an entry without a body is
+//! stored under the path alone. It says which query parameters do not matter,
+//! so the next request with other parameters finds the same response.
 //!
-//! A signpost only leads: the entry it leads to is judged like any other.
+//! A signpost only changes the key; the entry found there is judged like any
+//! other.
 
 use super::kv::{self, Attempt};
 use crate::cache::config::rule::Kv;
@@ -17,7 +18,7 @@ use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use crate::http::fields::Fields;
 use std::rc::Rc;
 
-/// The lookup with what matters of its query, if there is a signpost.
+/// The lookup with the reduced query, if there is a signpost.
 pub async fn follow<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
     if !cx.lookup.rule.no_vary_search || cx.lookup.asked.url.query.is_none() {
         return None;
@@ -38,8 +39,8 @@ async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Loo
         if tier == Tier::Kv && lookup.rule.kv == Kv::Never {
             continue;
         }
-        // A tier that fails has no signpost: the answer is looked for by the
-        // whole query.
+        // If a tier fails, it has no signpost, and the lookup uses the whole
+        // query.
         let held = match tier {
             Tier::CacheApi => {
                 log.reads.push(tier.word());
@@ -60,7 +61,7 @@ async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Loo
     None
 }
 
-/// The lookup as the answer's own policy wants it, for storing.
+/// The lookup with the key that the response's own policy gives, for storing.
 pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     lookup.rule.no_vary_search.then(|| {
         let policy = Policy::of(fields);
@@ -76,8 +77,8 @@ pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     })
 }
 
-/// Puts up, or takes down, the signpost for an answer that is being stored, in
-/// the tiers that get the answer.
+/// Stores or overwrites the signpost for a response that is being stored, in
+/// the tiers that get the response.
 pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
     let RequestCx {
         host,
