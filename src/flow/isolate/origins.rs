@@ -1,7 +1,7 @@
-//! What an isolate remembers of each origin: for each visitor's host its
-//! breaker and the URLs that it leaves alone; how many requests may be repeated;
-//! and who is under way to it or in line. Plain values: a request that waits
-//! for its turn looks again by a timer of its own.
+//! What an isolate keeps about each origin: for each visitor's host, the
+//! circuit breaker and the URLs with `Retry-After`; the retry budget; and the
+//! requests in flight and in the queue. All are plain values: a queued request
+//! polls by a timer of its own.
 
 use crate::cache::config::protection::Protection;
 use crate::cache::origin::circuit_breaker::{Breaker, BreakerPass, ResponseVerdict};
@@ -11,21 +11,21 @@ use crate::cache::origin::retry_after::Rests;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// How many sites (a visitor's host and an origin) are remembered, at 7 KB
-/// each at most. Beyond it the one is forgotten that was used least recently,
-/// of those first whose breaker is closed and that leave no URL alone.
+/// How many sites (a visitor's host and an origin) are kept, at 7 KB each at
+/// most. Beyond this limit, the least recently used site is removed; sites with
+/// a closed breaker and no `Retry-After` go first.
 const SITES_MAX: usize = 1000;
 
-/// What an isolate remembers of the origins it has asked.
+/// The state of the origins that an isolate has requested.
 #[derive(Debug, Default)]
 pub struct Origins {
-    /// By visitor's host and origin: what fails for one host is not left alone
-    /// for the others.
+    /// By visitor's host and origin, so that failures of one host do not block
+    /// the others.
     sites: RefCell<HashMap<String, Site>>,
-    /// By origin. Those without requests are not kept.
+    /// By origin. Gates without requests are not kept.
     gates: RefCell<Vec<(String, Gate)>>,
-    /// By origin, and when they were used: a host name that a reader makes up
-    /// brings no repetitions of its own.
+    /// By origin, with the time of last use. By origin only, so that an
+    /// invented host name brings no retry budget of its own.
     budgets: RefCell<HashMap<String, (RetryBudget, u64)>>,
 }
 
@@ -36,7 +36,7 @@ struct Site {
     used_ms: u64,
 }
 
-/// A request that wants to go to an origin.
+/// A request to an origin, identified for breakers, permits and budgets.
 #[derive(Clone, Debug)]
 pub struct OriginCaller {
     site: String,
@@ -48,9 +48,10 @@ pub struct OriginCaller {
 }
 
 impl OriginCaller {
-    /// A request of `reader` (see [`crate::cache::origin::outcomes::reader_of`]) for
-    /// `path` of `host`, which goes to `origin`. `target` is the URL to which a
-    /// `Retry-After` would apply.
+    /// A request of `reader` (see
+    /// [`crate::cache::origin::outcomes::reader_of`]) for `path` of `host`,
+    /// which goes to `origin`. `target` is the URL to which a `Retry-After`
+    /// would apply.
     pub fn new(host: &str, origin: &str, path: &str, target: &str, reader: Option<u64>) -> Self {
         let path = digest(path);
         Self {
@@ -70,7 +71,8 @@ impl OriginCaller {
         }
     }
 
-    /// The same, which its client can make last.
+    /// The same request, with a duration that its client can extend (an
+    /// upload).
     #[must_use]
     pub fn untimed(mut self) -> Self {
         self.who.quota = Quota::Untimed;
@@ -78,20 +80,21 @@ impl OriginCaller {
     }
 }
 
-/// What a request holds while it is under way to an origin. Dropping it frees
-/// the place: the client has gone, and the origin's answer counts for nothing.
+/// The breaker pass and the permit of a request to an origin. Dropping it
+/// returns the permit and, if the request was abandoned, does not count its
+/// result.
 #[derive(Debug)]
 pub struct Admission<'a> {
     origins: &'a Origins,
     asker: OriginCaller,
     way: BreakerPass,
     place: Permit,
-    /// Whether it is known how the request ended.
+    /// Whether the result of the request has been recorded.
     has_ended: bool,
 }
 
 impl Admission<'_> {
-    /// Records how the request ended.
+    /// Records the result of the request.
     pub fn leave(mut self, verdict: ResponseVerdict, limits: &Protection, now_ms: u64) {
         self.has_ended = true;
         let OriginCaller {
@@ -131,7 +134,7 @@ impl Drop for Admission<'_> {
     }
 }
 
-/// A turn in the line. Dropping it leaves the line.
+/// A position in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
 pub struct QueueTurn<'a> {
     origins: &'a Origins,
@@ -150,12 +153,12 @@ impl Drop for QueueTurn<'_> {
 /// Why a request may not go to an origin now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The breaker is open for so many milliseconds.
+    /// The circuit breaker is open for this many milliseconds.
     Open(u64),
-    /// The origin asked to be left alone with this URL for so many
-    /// milliseconds more.
+    /// The origin's `Retry-After` for this URL applies for this many
+    /// milliseconds.
     Resting(u64),
-    /// All places are taken; so many requests are before this one in line.
+    /// All permits are taken; this many requests are ahead in the queue.
     Full(usize),
 }
 
@@ -209,8 +212,8 @@ impl Origins {
         use_it(budget)
     }
 
-    /// Lets a request pass, which is over in `lasts_ms` at the latest. A
-    /// newcomer has no turn.
+    /// Admits a request that takes at most `lasts_ms`. `turn` is its position
+    /// in the queue; `None` for a new request.
     pub fn enter(
         &self,
         asker: &OriginCaller,
@@ -256,7 +259,7 @@ impl Origins {
         }
     }
 
-    /// Puts a request in line until some time; `None` if the line is too long.
+    /// Queues a request until `until_ms`; `None` if the queue is full.
     pub fn queue(&self, asker: &OriginCaller, now_ms: u64, until_ms: u64) -> Option<QueueTurn<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
@@ -271,14 +274,14 @@ impl Origins {
         })
     }
 
-    /// A new request comes: it earns its share of the repetitions.
+    /// Adds a new request's share to the retry budget.
     pub fn earn(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) {
         self.with_budget(asker, now_ms, |budget| {
             budget.earn(limits.retry_budget_percent);
         });
     }
 
-    /// Whether a request may be repeated; if so, that is paid for.
+    /// Whether a request may be retried. If so, the retry budget is charged.
     pub fn may_repeat(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) -> bool {
         let is_closed = self.with(&asker.site, now_ms, |known| known.breaker.is_closed());
         is_closed
