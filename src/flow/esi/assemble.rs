@@ -1,11 +1,11 @@
-//! Pages made of fragments (`cache::esi::parser`): the page is stored as it came, with
-//! its tags, and its fragments are put in when it is given to a client, each of
-//! them looked up or asked for as the client itself would be given it.
+//! Assembles pages from fragments (`cache::esi::parser`). The page is stored as
+//! received, with its ESI tags. The fragments are inserted for each client;
+//! each is looked up or fetched as if the client had requested it.
 //!
-//! The page is sent while that happens: what stands before a fragment has left
-//! before the fragment has come. So a fragment that fails cannot change the
-//! answer's status any more: its `alt` is tried, else its place stays empty and
-//! the log says so. A fragment goes in whole or not at all.
+//! The page is sent meanwhile: the text before a fragment is sent before the
+//! fragment arrives. So a failed fragment cannot change the status any more.
+//! Its `alt` is tried; otherwise its place stays empty, and the log says so. A
+//! fragment is inserted completely or not at all.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::{
@@ -24,10 +24,12 @@ use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
 use std::rc::Rc;
 
-/// Begins a page that is made of fragments: gives the head and the content of
-/// the whole to an answer whose body is the page's template, and the pipe that
-/// is to be filled. `None` leaves the body as it is. Either way the mark of the
-/// origin ends here.
+/// Starts the assembly of a page whose body has ESI tags: replaces head and
+/// body of `answer` by those of the assembled page, and returns the pipe to
+/// fill.
+///
+/// `None` leaves the body as it is. In both cases the origin's control field is
+/// removed, if the rule uses ESI or the field announces it.
 pub fn begin<H: Host>(
     host: &H,
     rule: &Rule,
@@ -37,7 +39,7 @@ pub fn begin<H: Host>(
     if !answer.fields.has(CONTROL_FIELD) {
         return None;
     }
-    // A part of a page, or none of it, is no page.
+    // A part (206) or a 304 is not a complete page.
     let whole = !matches!(answer.status, 206 | 304);
     if !rule.esi || !whole || !is_marked(&answer.fields) {
         if rule.esi || has_mark(&answer.fields) {
@@ -50,7 +52,8 @@ pub fn begin<H: Host>(
     for_whole(&mut answer.fields, browser_ttl);
     answer.length = None;
     log.say("esi");
-    // Nor does its head tell of a page that nobody could read.
+    // This applies to HEAD, too: its head must not describe a page that cannot
+    // be read.
     if coding == Coding::Other {
         refuse(answer, coding, log);
         return None;
@@ -83,7 +86,7 @@ fn refuse<B>(answer: &mut Answer<B>, coding: Coding, log: &mut RequestLog) {
 
 const UNREADABLE: &str = "Bad gateway: the page is made of fragments, and the origin server has coded it so that they cannot be put in.\n";
 
-/// A body without its coding.
+/// The body without its content coding.
 fn readable<H: Host>(host: &H, body: H::Body, coding: Coding) -> Option<H::Body> {
     match coding {
         Coding::Identity => Some(body),
@@ -92,8 +95,7 @@ fn readable<H: Host>(host: &H, body: H::Body, coding: Coding) -> Option<H::Body>
     }
 }
 
-/// Makes the page, behind the response. When that is done, the log has a line
-/// for it.
+/// Assembles the page in the background, and writes the log record at the end.
 pub fn make<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -112,19 +114,19 @@ pub fn make<H: Host>(
     host.later(page.make(pipe));
 }
 
-/// A page being made.
+/// A page that is being assembled.
 struct Page<H: Host> {
     host: H,
     isolate: Rc<Isolate>,
     /// The client's request.
     request: RequestHead,
-    /// How many includes were tried, and how many of them came to something.
+    /// How many includes were tried, and how many succeeded.
     tried: u32,
     filled: u32,
     log: RequestLog,
 }
 
-/// Why a page ends early.
+/// Why a page ends early: the client disconnected, or the body was cut off.
 enum Stop {
     Gone,
     Broken,
@@ -142,11 +144,11 @@ impl From<BodyError> for Stop {
     }
 }
 
-/// What an include has come to.
+/// The fragment for an include.
 struct Fragment {
     url: Url,
     bytes: Vec<u8>,
-    /// Whether it has tags of its own.
+    /// Whether it contains ESI tags.
     marked: bool,
 }
 
@@ -176,7 +178,7 @@ impl<H: Host> Page<H> {
         self.put(rest, &base, 1, pipe).await
     }
 
-    /// Writes pieces of a body at `base`, whose fragments lie so deep.
+    /// Writes pieces of a body at `base`, whose fragments have this depth.
     async fn put(
         &mut self,
         pieces: Vec<Piece>,
@@ -206,7 +208,7 @@ impl<H: Host> Page<H> {
         Ok(())
     }
 
-    /// The fragment, or the one in its stead.
+    /// The fragment, or its alternative.
     async fn include(&mut self, include: &Include, base: &Url, depth: u32) -> Option<Fragment> {
         for address in [Some(&include.src), include.alt.as_ref()]
             .into_iter()
@@ -269,7 +271,7 @@ impl<H: Host> Page<H> {
         self.read(request, &rule, answer).await
     }
 
-    /// The whole of a fragment, or why it is none.
+    /// The complete body of a fragment, or why there is none.
     async fn read(
         &self,
         request: RequestHead,
@@ -314,12 +316,12 @@ impl<H: Host> Page<H> {
     }
 }
 
-/// A fragment is read whole, as short bodies are everywhere: three in one
-/// another are 768 KiB.
+/// A fragment is read whole, with the limit for short bodies. Three nested ones
+/// take 768 KiB.
 const TOO_LONG: &str = "is longer than 256 KiB";
 
-/// What an address means in a page at `base`: a path of its own host, asked for
-/// as the page was. Anything else is none of our business.
+/// The URL of an address in a page at `base`: a path of the same host,
+/// requested with the page's scheme. `None` for anything else.
 fn target(base: &Url, address: &str) -> Option<Url> {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     if address.is_empty() || address.contains(odd) {
@@ -332,8 +334,8 @@ fn target(base: &Url, address: &str) -> Option<Url> {
     })
 }
 
-/// The client's fields as they hold for a fragment: none that is about the
-/// page's own body, or what the client holds of it.
+/// The client's fields for a fragment request, without those about the body of
+/// the page or the client's copy of it.
 fn fields_for(client: &Fields) -> Fields {
     let mut fields = client.clone();
     fields.retain(|name, _| {
@@ -350,7 +352,7 @@ fn fields_for(client: &Fields) -> Fields {
                     | "origin"
             )
     });
-    // It is put into a text.
+    // The fragment is inserted into text.
     fields.set("accept-encoding", "identity");
     fields
 }

@@ -1,16 +1,16 @@
-//! Asking one of the origins for an answer: the first as often as the rule
-//! allows, then the backup, until the deadline.
+//! Sends a request to the origins: to the first one as often as the rule
+//! allows, then to the backup, until the deadline.
 //!
-//! | it failed by | asked again | the backup is asked |
+//! | failure | retried | sent to the backup |
 //! |---|---|---|
-//! | no connection, a status of `error_statuses` but 500 | yes, after a pause | yes |
-//! | such a status with `Retry-After` | no: it asked for rest | yes |
+//! | no connection, a status of `error_statuses` except 500 | yes, after a pause | yes |
+//! | such a status with `Retry-After` | no: the origin asked for a pause | yes |
 //! | no head in time | no: it would take as long again | yes |
-//! | 500, no valid status, a short body that breaks off | no: the page is broken | no |
-//! | the breaker is open, the URL is left alone, all places are taken | no | yes |
+//! | 500, no valid status, a short body that is cut off | no: the page is broken | no |
+//! | the breaker is open, the URL has a `Retry-After`, all permits are taken | no | yes |
 //!
-//! Only what is safe, and has no body, is asked for twice, at whichever origin;
-//! what never left may go to the backup whatever it is.
+//! Only a safe request without a body is sent twice, to whichever origin. A
+//! request that was never sent may go to the backup in any case.
 
 use crate::cache::config::rule::{Origin, Rule};
 use crate::cache::origin::circuit_breaker::{ResponseVerdict, judge};
@@ -27,33 +27,34 @@ use crate::http::head::ResponseHead;
 use crate::http::url::{Url, canonical_path};
 use std::rc::Rc;
 
-/// What has no time limit, such as an upload, holds its place for a minute.
+/// A request without a time limit, such as an upload, holds its permit for a
+/// minute.
 const UNTIMED_MS: u64 = 60_000;
 
-/// The runtime's timers may be a little late, and the answer is noted after
-/// that: a mark outlives its request's time by a second.
+/// The runtime's timers may be slightly late, and the response is recorded
+/// after that. So a permit outlasts its request's time limit by a second.
 const MARK_MORE_MS: u64 = 1000;
 
-/// What is to be asked, and how.
+/// A request to the origins, and how to send it.
 #[derive(Clone, Copy)]
 pub struct UpstreamRequest<'a> {
-    /// The URL that the client asked for: its host says which origins there
-    /// are.
+    /// The URL of the client's request. Its host selects the origins.
     pub url: &'a Url,
-    /// The rule that holds.
+    /// The rule that applies.
     pub rule: &'a Rule,
-    /// Whether it may be asked twice.
+    /// Whether it may be sent twice.
     pub safe: bool,
-    /// Whether the head must come in time.
+    /// Whether there is a time limit for the response head.
     pub timed: bool,
-    /// Whether its client can make it last, as by an upload.
+    /// Whether its client can extend its duration, as with an upload.
     pub by_client: bool,
-    /// Whether a short body must come with it ([`OriginTimeouts::at_once`]).
+    /// Whether a short body must arrive with the head
+    /// ([`OriginTimeouts::at_once`]).
     pub at_once: bool,
 }
 
 impl<'a> UpstreamRequest<'a> {
-    /// A read without a body.
+    /// A safe request without a body.
     pub fn read(url: &'a Url, rule: &'a Rule) -> Self {
         Self {
             url,
@@ -66,27 +67,27 @@ impl<'a> UpstreamRequest<'a> {
     }
 }
 
-/// What an origin says.
+/// The response of an origin, or why there is none.
 pub type UpstreamResult<B> = Result<(ResponseHead, Option<B>), OriginFailure>;
 
-/// How the asking ended.
+/// The result of a request to the origins.
 pub struct UpstreamResponse<B> {
-    /// The purge number seen before the origin was asked.
+    /// The purge sequence number seen before the request was sent.
     pub seen: u64,
-    /// When that was, and when the answer came.
+    /// When the request was sent, and when the response head arrived.
     pub times: Times,
-    /// Whether a `Range` was sent.
+    /// Whether the request had a `Range`.
     pub ranged: bool,
-    /// The answer.
+    /// The response, or why there is none.
     pub said: UpstreamResult<B>,
 }
 
-/// Makes the request that goes out. (Not a type parameter: each would be a
+/// Creates the request to send. (Not a type parameter: each would be another
 /// copy of this module in the wasm.)
 pub type MakeRequest<'a> = dyn FnMut(&mut RequestLog) -> OriginRequest + 'a;
 
-/// Asks for an answer. `request` is made right before it leaves, each time: a
-/// purge may have come in the meantime.
+/// Sends a request to the origins and returns the response. `request` is called
+/// right before each attempt, because a purge may have come meanwhile.
 pub async fn ask<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -131,7 +132,7 @@ fn name(scheme: &str, host: &str) -> String {
     format!("{scheme}://{host}")
 }
 
-/// The later answer, unless it is none.
+/// The later result, unless only the earlier one is a response.
 fn better<B>(one: UpstreamResponse<B>, other: UpstreamResponse<B>) -> UpstreamResponse<B> {
     match (&one.said, &other.said) {
         (Ok(_), Err(_)) => one,
@@ -143,19 +144,19 @@ struct Asking<'a, 'r, H: Host> {
     host: &'a H,
     isolate: &'a Isolate,
     question: UpstreamRequest<'a>,
-    /// The deadline.
+    /// The deadline, in milliseconds since 1970.
     until_ms: u64,
     /// Digest of the client's address, if it is known.
     reader: Option<u64>,
     body: Option<H::Body>,
-    /// Whether an origin may have seen the request.
+    /// Whether an origin may have received the request.
     sent: bool,
     request: &'a mut MakeRequest<'r>,
     log: &'a mut RequestLog,
 }
 
 impl<'a, H: Host> Asking<'a, '_, H> {
-    /// Asks one origin, and again so often at most.
+    /// Sends to one origin, with at most `repetitions` retries.
     async fn one(
         &mut self,
         name: &str,
@@ -189,7 +190,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         asked
     }
 
-    /// What this request counts as at an origin.
+    /// The identity of this request for the limits of an origin.
     fn asker(&self, name: &str) -> OriginCaller {
         let UpstreamRequest {
             url,
@@ -197,7 +198,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
             by_client,
             ..
         } = self.question;
-        // However it is spelled, it is one page.
+        // All spellings of a path are the same page.
         let path = canonical_path(&url.path);
         let query = url.query.as_deref().unwrap_or_default();
         let target = format!("{safe} {path}?{query}");
@@ -208,7 +209,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         }
     }
 
-    /// Asks one origin once, when it is this request's turn.
+    /// Sends to one origin once, after waiting for a permit.
     async fn once(
         &mut self,
         name: &str,
@@ -225,9 +226,9 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let now_ms = self.host.now_ms();
         let left_ms = self.until_ms.saturating_sub(now_ms);
         let head_ms = self.head_ms().map(|ms| ms.min(left_ms));
-        // From here to the question nothing is awaited. The number is noted
-        // before the origin is asked: a purge that is ordered while the answer
-        // is on its way has a larger one, and kills it.
+        // Nothing is awaited from here until the request is sent. The sequence
+        // number is recorded before that: a purge that is ordered while the
+        // response is on its way has a larger one, and invalidates it.
         let seen = self.isolate.seen();
         let mut request = (self.request)(self.log);
         if let Some(origin) = backup {
@@ -258,7 +259,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let verdict = self.judge(&asked);
         let limits = &self.isolate.rules.protection;
         let then_ms = asked.times.response_ms;
-        // A client whose upload stops makes any origin give up.
+        // An upload that the client stops fails at any origin.
         if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != ResponseVerdict::Works {
             self.note(name, "failed before it had the whole request");
             pass.leave(ResponseVerdict::Unknown, limits, then_ms);
@@ -275,7 +276,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         asked
     }
 
-    /// Waits for this request's turn: first come, first served.
+    /// Waits for a permit: first come, first served.
     async fn enter(&mut self, asker: &OriginCaller) -> Result<Admission<'a>, OriginFailure> {
         let limits = &self.isolate.rules.protection;
         let origins = &self.isolate.origins;
@@ -317,7 +318,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         }
     }
 
-    /// How long a head may take.
+    /// How long the response head may take, in milliseconds.
     fn head_ms(&self) -> Option<u64> {
         let seconds = self.question.rule.origin_timeout_seconds;
         self.question.timed.then(|| seconds.saturating_mul(1000))
@@ -329,8 +330,8 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         judge(self.question.rule, head, asked.times.response_ms)
     }
 
-    /// Whether an origin may be asked once more: only what is safe is asked
-    /// for twice.
+    /// Whether the request may be sent once more: only a safe one is sent
+    /// twice.
     fn may_go_on(&self) -> bool {
         let in_time = self.host.now_ms() < self.until_ms;
         in_time && (self.question.safe || !self.sent)
@@ -340,7 +341,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         self.log.note(format!("{name}: {what}"));
     }
 
-    /// No origin was asked.
+    /// The result if no request was sent.
     fn unasked(&self, failure: OriginFailure) -> UpstreamResponse<H::Body> {
         let now_ms = self.host.now_ms();
         UpstreamResponse {
