@@ -5,7 +5,7 @@ use crate::cache::config::rules::Rules;
 use crate::cache::request::classify::{Plan, classify};
 use crate::flow::esi::assemble;
 use crate::flow::isolate::state::Isolate;
-use crate::flow::request::serve::follow;
+use crate::flow::request::serve::execute_plan;
 use crate::flow::response::error_pages::overloaded;
 use crate::flow::response::reply::Answer;
 use crate::flow::response::request_log::RequestLog;
@@ -37,7 +37,7 @@ pub async fn serve<H: Host>(
         ..RequestLog::default()
     };
     let rule = plan.rule().map(Rc::clone);
-    let mut answer = follow(host, isolate, plan, &request, body, &mut log).await;
+    let mut answer = execute_plan(host, isolate, plan, &request, body, &mut log).await;
     let pipe = rule.and_then(|rule| assemble::begin(host, &rule, &mut answer, &mut log));
     answer.fields.add("cache-status", log.cache_status());
     log.status = answer.status;

@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Executes a purge call and returns the response in its dialect.
-pub async fn answer<H: Host>(
+pub async fn handle_call<H: Host>(
     host: &H,
     isolate: &Isolate,
     call: &PurgeCall,
@@ -30,7 +30,7 @@ pub async fn answer<H: Host>(
     match act(host, isolate, call, request, body, log).await {
         Ok(text) => json_answer(200, text),
         Err(problem) => {
-            log.note(problem.note());
+            log.add_note(problem.summary());
             let mut answer = problem.answer();
             if let Some(text) = problem_json(call.dialect, &problem) {
                 answer.fields.set("content-type", "application/json");
@@ -58,7 +58,7 @@ async fn act<H: Host>(
     }
     let draft = call.draft(&isolate.rules, &request.fields, &body);
     let tags = draft.as_ref().map(|draft| draft.tags()).unwrap_or_default();
-    let outcome = append::take(host, isolate, request, &body, sender, draft, log).await?;
+    let outcome = append::execute_order(host, isolate, request, &body, sender, draft, log).await?;
     Ok(match call.dialect {
         Dialect::Varnish | Dialect::Github => outcome.json(),
         Dialect::Fastly => fastly(call, &tags, &outcome),

@@ -14,7 +14,7 @@ use crate::cache::esi::parser::{
 };
 use crate::cache::request::classify::{Plan, classify};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::request::serve::follow;
+use crate::flow::request::serve::execute_plan;
 use crate::flow::response::error_pages::error_page;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::response::request_log::RequestLog;
@@ -51,7 +51,7 @@ pub fn begin<H: Host>(
     let browser_ttl = rule.browser_ttl.filter(|_| answer.status < 400);
     for_whole(&mut answer.fields, browser_ttl);
     answer.length = None;
-    log.say("esi");
+    log.add_detail("esi");
     // This applies to HEAD, too: its head must not describe a page that cannot
     // be read.
     if coding == Coding::Other {
@@ -77,7 +77,7 @@ pub fn begin<H: Host>(
 
 fn refuse<B>(answer: &mut Answer<B>, coding: Coding, log: &mut RequestLog) {
     log.cache = "error";
-    log.note(format!(
+    log.add_note(format!(
         "the page is made of fragments, but coded: {}",
         coding.word()
     ));
@@ -156,8 +156,8 @@ impl<H: Host> Page<H> {
     async fn make(mut self, mut pipe: H::Pipe) {
         match self.stream(&mut pipe).await {
             Ok(()) => pipe.close().await,
-            Err(Stop::Gone) => self.log.note("the client left".to_owned()),
-            Err(Stop::Broken) => self.log.note("the page broke off".to_owned()),
+            Err(Stop::Gone) => self.log.add_note("the client left".to_owned()),
+            Err(Stop::Broken) => self.log.add_note("the page broke off".to_owned()),
         }
         self.log.fragments = Some(self.filled);
         self.log.write(&self.host);
@@ -173,7 +173,7 @@ impl<H: Host> Page<H> {
         let rest = parser.finish();
         if parser.is_unclosed() {
             self.log
-                .note("the page has an ESI tag that is never closed".to_owned());
+                .add_note("the page has an ESI tag that is never closed".to_owned());
         }
         self.put(rest, &base, 1, pipe).await
     }
@@ -217,7 +217,7 @@ impl<H: Host> Page<H> {
             if self.tried >= INCLUDES_MAX {
                 let note = format!("more than {INCLUDES_MAX} includes: the others are left out");
                 if self.log.notes.last() != Some(&note) {
-                    self.log.note(note);
+                    self.log.add_note(note);
                 }
                 return None;
             }
@@ -230,7 +230,7 @@ impl<H: Host> Page<H> {
                 Err(problem) => {
                     let expected = if include.may_fail { " (onerror)" } else { "" };
                     self.log
-                        .note(format!("fragment {address}: {problem}{expected}"));
+                        .add_note(format!("fragment {address}: {problem}{expected}"));
                 }
             }
         }
@@ -261,11 +261,11 @@ impl<H: Host> Page<H> {
             began_ms: host.now_ms(),
             ..RequestLog::default()
         };
-        let work = follow(host, &self.isolate, plan, &request, None, &mut log);
+        let work = execute_plan(host, &self.isolate, plan, &request, None, &mut log);
         let answer = Box::pin(work).await;
         log.status = answer.status;
         if answer.fields.has("set-cookie") {
-            log.note("its Set-Cookie is dropped: the page's head has left".to_owned());
+            log.add_note("its Set-Cookie is dropped: the page's head has left".to_owned());
         }
         log.write(host);
         self.read(request, &rule, answer).await

@@ -45,11 +45,11 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
             ledger_wait_ms: &Cell::default(),
         };
         let (sender, landing) = oneshot::channel();
-        let landed = collapse::landed(cx, &flight, sender);
+        let landed = collapse::landing_observer(cx, &flight, sender);
         let work = refresh(cx, after_ms, landed, &flight);
         let outcome = collapse::lead(&host, &flight, cx.site(), false, work).await;
         if collapse::conclude(cx, &flight, &outcome) {
-            collapse::until_landed(&host, &isolate, &flight, landing).await;
+            collapse::wait_until_stored(&host, &isolate, &flight, landing).await;
         }
     });
 }
@@ -85,7 +85,7 @@ async fn refresh<H: Host>(
         observer,
         ..context_of(search)
     };
-    ask(cx, context, &mut log).await
+    fetch_and_log(cx, context, &mut log).await
 }
 
 fn refresh_log<H: Host>(host: &H, lookup: &Lookup) -> RequestLog {
@@ -111,7 +111,7 @@ fn context_of<B>(search: Search<B>) -> FetchContext<B> {
 }
 
 /// Fetches in the background and writes the log line.
-async fn ask<H: Host>(
+async fn fetch_and_log<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
     log: &mut RequestLog,
@@ -133,8 +133,8 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         Ok(lookup) => Rc::new(lookup),
         Err(problem) => return ZoneOutcome::Refused(problem),
     };
-    if let Err(problem) = sync::learn_all(host, isolate).await {
-        return again(format!("ledger: {problem}"));
+    if let Err(problem) = sync::sync_all(host, isolate).await {
+        return retry_because(format!("ledger: {problem}"));
     }
     let mut log = refresh_log(host, &lookup);
     let cx = RequestCx {
@@ -143,26 +143,26 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         lookup: &lookup,
         ledger_wait_ms: &Cell::default(),
     };
-    let led = query_alias::follow(cx, &mut log).await.map(Rc::new);
+    let led = query_alias::resolve_alias(cx, &mut log).await.map(Rc::new);
     let cx = cx.with_lookup(led.as_ref().unwrap_or(&lookup));
     let search = find_in_kv(cx, &mut log).await;
     if matches!(&search.found, Found::Fresh(hit) if hit.tier == Tier::Kv) {
         return ZoneOutcome::Done;
     }
-    let outcome = ask(cx, context_of(search), &mut log).await;
+    let outcome = fetch_and_log(cx, context_of(search), &mut log).await;
     let settled = host.settled().await;
     if isolate.kv.budget.get().untold() > 0 {
         // This isolate may not get another request. A failed report is repeated
         // by the next query.
-        let _ = sync::learn_all(host, isolate).await;
+        let _ = sync::sync_all(host, isolate).await;
     }
     match settled {
         Ok(()) => zone_outcome(&outcome),
-        Err(problem) => again(problem),
+        Err(problem) => retry_because(problem),
     }
 }
 
-fn again(problem: String) -> ZoneOutcome {
+fn retry_because(problem: String) -> ZoneOutcome {
     ZoneOutcome::Again {
         problem,
         pause_seconds: None,
@@ -186,16 +186,18 @@ fn zone_outcome(outcome: &FetchOutcome) -> ZoneOutcome {
     if let Some(refusal) = outcome.kv_refusal {
         let word = refusal.word();
         return match refusal {
-            KvRefusal::Paused => again(format!("kv: {word}")),
+            KvRefusal::Paused => retry_because(format!("kv: {word}")),
             KvRefusal::Spent => ZoneOutcome::Refused(format!("not kept in KV: {word}")),
         };
     }
     match (outcome.status, outcome.failure) {
-        (_, Some(failure @ OriginFailure::CutOff)) => again(format!("origin: it {failure}")),
-        (_, Some(_)) | (None, None) => again("the origin gave no answer".to_owned()),
+        (_, Some(failure @ OriginFailure::CutOff)) => {
+            retry_because(format!("origin: it {failure}"))
+        }
+        (_, Some(_)) | (None, None) => retry_because("the origin gave no answer".to_owned()),
         // These statuses may be temporary.
         (Some(status @ (304 | 408 | 425 | 429 | 500..)), None) => {
-            again(format!("origin: status {status}"))
+            retry_because(format!("origin: status {status}"))
         }
         (Some(status), None) => ZoneOutcome::Refused(format!(
             "origin: status {status}; not kept in KV: {}",

@@ -51,7 +51,7 @@ pub fn note_name(key: &str) -> String {
 
 /// Forgets that responses of this key were unshared, because one has been
 /// shared.
-pub fn shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
+pub fn mark_shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
     if cx.isolate.flights.forget_unshared(key) {
         let text = LANDED.to_owned();
         cx.host
@@ -61,7 +61,7 @@ pub fn shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
 
 /// Fetches from the origin, with what the lookup found. Completes a stored part
 /// if there is one.
-pub async fn ask<H: Host>(
+pub async fn fetch_or_complete<H: Host>(
     cx: RequestCx<'_, H>,
     mut context: FetchContext<H::Body>,
     log: &mut RequestLog,
@@ -103,7 +103,7 @@ pub async fn fill_too<H: Host>(
         if flight.outcome() == Some(FlightOutcome::Landed) {
             // The fetch continues, and its response is dropped.
             log.collapsed = true;
-            log.note("collapse: the copy of another request came first".to_owned());
+            log.add_note("collapse: the copy of another request came first".to_owned());
             return None;
         }
     }
@@ -132,9 +132,9 @@ pub async fn fill<H: Host>(
             ledger_wait_ms: &ledger_wait_ms,
         };
         let (landing_sender, landing) = oneshot::channel();
-        context.observer = landed(cx, &flight, landing_sender);
+        context.observer = landing_observer(cx, &flight, landing_sender);
         context.flight = Some(Rc::clone(&flight));
-        let work = ask(cx, context, &mut log_of_fill);
+        let work = fetch_or_complete(cx, context, &mut log_of_fill);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
         let work = lead(&host, &flight, cx.site(), shared, work);
         let most = isolate.rules.protection.max_requests;
@@ -152,7 +152,7 @@ pub async fn fill<H: Host>(
         // stored.
         let unread = sender.send((answer, log_of_fill));
         if lands {
-            until_landed(&host, &isolate, &flight, landing).await;
+            wait_until_stored(&host, &isolate, &flight, landing).await;
         }
         drop(unread);
     });
@@ -194,7 +194,7 @@ pub async fn lead<H: Host, T>(
 
 /// An observer that ends a flight when its copy is stored, and then sends on
 /// `landing`.
-pub fn landed<H: Host>(
+pub fn landing_observer<H: Host>(
     cx: RequestCx<'_, H>,
     flight: &Rc<Flight>,
     landing: oneshot::Sender<()>,
@@ -228,8 +228,8 @@ pub fn conclude<H: Host>(
 ) -> bool {
     let (flights, now_ms) = (&cx.isolate.flights, cx.now_ms());
     if outcome.is_shared() {
-        flight.answers(now_ms);
-        shared(cx, &flight.key);
+        flight.set_answered(now_ms);
+        mark_shared(cx, &flight.key);
         return true;
     }
     let ends_by = flight_outcome(outcome);
@@ -242,7 +242,7 @@ pub fn conclude<H: Host>(
         }
         FlightOutcome::Landed | FlightOutcome::Failed(_) => {}
     }
-    if flight.gives_nothing() || ends_by == FlightOutcome::Unshared {
+    if flight.remove_leader() || ends_by == FlightOutcome::Unshared {
         end(cx, flight, ends_by);
     }
     false
@@ -263,7 +263,7 @@ fn flight_outcome(outcome: &FetchOutcome) -> FlightOutcome {
 
 /// Extends the time for which responses of this key are remembered as unshared,
 /// because one more was.
-pub fn remember<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome) {
+pub fn renew_unshared<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome) {
     let (flights, lookup, now_ms) = (&cx.isolate.flights, cx.lookup, cx.now_ms());
     let answered = outcome.failure.is_none() && outcome.status.is_some_and(|status| status < 500);
     // A response to one client's conditions does not show what others would
@@ -281,7 +281,7 @@ pub fn remember<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome
 
 /// Waits until the copy of a flight's response is stored, at most
 /// [`LANDING_MS_MAX`], and sends heartbeats meanwhile.
-pub async fn until_landed<H: Host>(
+pub async fn wait_until_stored<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,

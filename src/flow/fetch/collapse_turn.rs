@@ -123,14 +123,14 @@ pub async fn take_turn<H: Host>(
             FlightRole::Follow(flight) => flight,
         };
         log.collapsed = true;
-        let ended = follow(cx, wanted, &flight, began_ms).await;
+        let ended = wait_for_flight(cx, wanted, &flight, began_ms).await;
         match ended {
             Ended::Slow => {
                 log.collapsed = false;
                 match part.as_ref().filter(|part| **part != key) {
                     Some(part) => key = part.clone(),
                     None => {
-                        flight.ask_too(kind);
+                        flight.add_leader(kind);
                         return CollapseTurn::LeadToo(flight);
                     }
                 }
@@ -170,7 +170,7 @@ enum Ended {
 }
 
 /// Waits for a flight. `began_ms` is when the request began to wait.
-async fn follow<H: Host>(
+async fn wait_for_flight<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
     flight: &Flight,
@@ -198,7 +198,7 @@ async fn follow<H: Host>(
         if flight.is_dead(now_ms) {
             return Ended::Dead;
         }
-        if flight.may_ask_too(wanted.alone_ms(), now_ms) {
+        if flight.may_add_leader(wanted.alone_ms(), now_ms) {
             return Ended::Slow;
         }
         let waited_ms = now_ms.saturating_sub(began_ms);

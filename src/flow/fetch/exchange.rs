@@ -27,7 +27,7 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, StoreObserver};
 use crate::flow::store::kv;
-use crate::flow::store::lookup::{TiersRead, placement_by_answer};
+use crate::flow::store::lookup::{TiersRead, placement_by_response};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::head::ResponseHead;
@@ -52,9 +52,9 @@ pub async fn fetch<H: Host>(
         outcome: FetchOutcome::default(),
     };
     let conditional = !cx.lookup.head_only;
-    let mut turn = fetch.ask(context.stale, conditional).await;
+    let mut turn = fetch.fetch_once(context.stale, conditional).await;
     if conditional && let Turn::OtherStored(other) = turn {
-        turn = fetch.ask(other.stale, false).await;
+        turn = fetch.fetch_once(other.stale, false).await;
     }
     let answer = match turn {
         Turn::Answered(answer) => answer,
@@ -106,7 +106,7 @@ struct Decided<B> {
 
 impl<H: Host> Fetch<'_, H> {
     /// Sends one request to the origin and carries out the policy's decision.
-    async fn ask(
+    async fn fetch_once(
         &mut self,
         stale: Option<StaleCandidate<H::Body>>,
         conditional: bool,
@@ -133,7 +133,7 @@ impl<H: Host> Fetch<'_, H> {
         self.outcome.failure = response.head.as_ref().err().copied();
         let there = match &next {
             ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. } => {
-                let there = placement_by_answer(self.cx, &keyed, self.placement, self.log);
+                let there = placement_by_response(self.cx, &keyed, self.placement, self.log);
                 boxed(there).await
             }
             _ => None,
@@ -171,14 +171,14 @@ impl<H: Host> Fetch<'_, H> {
             if stale.as_ref().is_some_and(|s| s.is_purged(cx.isolate)) {
                 stale = None;
                 log.fwd = Some("uri-miss");
-                log.say("purged");
+                log.add_detail("purged");
             }
             if let Some(flight) = flight {
-                flight.asks(cx.now_ms());
+                flight.set_sent(cx.now_ms());
             }
             request_to_origin(cx.lookup, stale.as_ref(), conditional)
         };
-        let mut response = OriginResponse::ask(cx, &mut request, self.log).await;
+        let mut response = OriginResponse::fetch_origin(cx, &mut request, self.log).await;
         if let Ok(head) = &mut response.head {
             response.body = check_coding(cx.host, &cx.lookup.rule, head, response.body).await;
         }
@@ -201,7 +201,7 @@ impl<H: Host> Fetch<'_, H> {
             let stored = stale
                 .filter(|_| silent)
                 .map(|stale| &stale.hit.entry.fields);
-            query_alias::by_answer(lookup, stored.unwrap_or(&head.fields))
+            query_alias::lookup_by_response(lookup, stored.unwrap_or(&head.fields))
         });
         keyed.map_or_else(|| Rc::clone(lookup), Rc::new)
     }
@@ -257,7 +257,7 @@ impl<H: Host> Fetch<'_, H> {
         if entry.status == 206 {
             cx.isolate.remember_part(&keyed.key.part_slot().digest);
         }
-        withheld::forget(cx.isolate, cx.lookup);
+        withheld::forget_personal(cx.isolate, cx.lookup);
         // A page that only arrived too old to be fresh is not written to KV,
         // but the older copy there stays valid.
         let late = entry.status < 400 && entry.terms.lifetime > 0;
@@ -278,7 +278,7 @@ impl<H: Host> Fetch<'_, H> {
         match response.head {
             Ok(head) => {
                 let received_ms = response.times.response_ms;
-                with_withheld(made_now(answer, &head), &head, received_ms)
+                with_withheld(without_own_age(answer, &head), &head, received_ms)
             }
             Err(_) => answer,
         }
@@ -305,7 +305,7 @@ impl<H: Host> Fetch<'_, H> {
             let copies = confirmed(keyed, entry, &hit.entry, placement, self.observer, log);
             let answer = self.store(copies, hit.body);
             return match response.head {
-                Ok(head) => made_now(answer, &head),
+                Ok(head) => without_own_age(answer, &head),
                 Err(_) => answer,
             };
         }
@@ -342,7 +342,7 @@ impl<H: Host> Fetch<'_, H> {
         self.outcome.for_its_kind = for_its_kind;
         let status = response.status().unwrap_or_default();
         let received_ms = response.times.response_ms;
-        withheld::remember(
+        withheld::remember_personal(
             cx.isolate,
             cx.lookup,
             reason,
@@ -377,7 +377,7 @@ impl<H: Host> Fetch<'_, H> {
     fn misplaced_304(&mut self, other: OtherStored<H::Body>) -> Answer<H::Body> {
         if other.may_serve {
             let note = "origin: a 304 about another answer";
-            self.log.note(note.to_owned());
+            self.log.add_note(note.to_owned());
             return self.serve_stale(other.stale);
         }
         self.log.cache = "error";
@@ -413,7 +413,7 @@ impl<H: Host> Fetch<'_, H> {
 /// this request: Age implies that it has not (RFC 9111 §5.1). If a cache before
 /// the origin sent Age, it stays. The delay of the exchange does not count
 /// here, only for later requests.
-fn made_now<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
+fn without_own_age<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
     if !head.fields.has("age") {
         answer.fields.remove("age");
     }

@@ -39,7 +39,7 @@ pub fn from_cache<H: Host>(
     let slot = match hit.tier {
         Tier::CacheApi => {
             if head.wants_body {
-                memory_tier::consider(cx, &hit);
+                memory_tier::copy_to_memory(cx, &hit);
             }
             None
         }
@@ -53,7 +53,9 @@ pub fn from_cache<H: Host>(
             let keep = StoreRequest {
                 entry: hit.entry,
                 places,
-                landed: observer.clone().and(kv::doubt(cx.isolate, &hit.slot)),
+                landed: observer
+                    .clone()
+                    .and(kv::body_observer(cx.isolate, &hit.slot)),
             };
             cx.host.keep(hit.body, keep, head.wants_body)
         }

@@ -32,26 +32,27 @@ pub struct OriginResponse<B> {
 impl<B> OriginResponse<B> {
     /// Sends a request to the origin, or to its backup. `request` is called
     /// again before each attempt, right before it is sent.
-    pub async fn ask<H: Host<Body = B>>(
+    pub async fn fetch_origin<H: Host<Body = B>>(
         cx: RequestCx<'_, H>,
         request: &mut upstream::MakeRequest<'_>,
         log: &mut RequestLog,
     ) -> Self {
         let lookup = cx.lookup;
-        let question = UpstreamRequest {
+        let wanted = UpstreamRequest {
             at_once: true,
             ..UpstreamRequest::read(&lookup.key.url, &lookup.rule)
         };
-        let asked = upstream::ask(cx.host, cx.isolate, question, None, request, log).await;
-        let (head, body) = match asked.said {
+        let response =
+            upstream::fetch_upstream(cx.host, cx.isolate, wanted, None, request, log).await;
+        let (head, body) = match response.result {
             Ok((head, body)) => (Ok(head), body),
             Err(failure) => (Err(failure), None),
         };
         log.fwd_status = head.as_ref().ok().map(|head| head.status);
         Self {
-            seen: asked.seen,
-            times: asked.times,
-            ranged: asked.ranged,
+            seen: response.seen,
+            times: response.times,
+            ranged: response.ranged,
             head,
             body,
         }
@@ -82,7 +83,7 @@ impl<B> OriginResponse<B> {
             return self;
         };
         if is_undecodable(&cx.lookup.rule, head) {
-            log.note("origin: the page cannot be decoded".to_owned());
+            log.add_note("origin: the page cannot be decoded".to_owned());
             self.head = Err(OriginFailure::CutOff);
             self.body = None;
             return self;
@@ -103,7 +104,7 @@ impl<B> OriginResponse<B> {
             match whole {
                 Ok(body) => self.body = Some(body),
                 Err(failure) => {
-                    log.note(format!("origin: {failure}"));
+                    log.add_note(format!("origin: {failure}"));
                     self.head = Err(failure);
                 }
             }

@@ -68,7 +68,7 @@ fn ended<H: Host>(
     if age >= window::gone_at(&entry.terms) {
         return None;
     }
-    let mut keep = kv::copies_but(cx, entry, placement, replaced, log).keep;
+    let mut keep = kv::copies_except(cx, entry, placement, replaced, log).keep;
     let terms = keep.entry.terms;
     keep.entry.terms = match cx.lookup.head_only {
         true => Terms {
@@ -80,7 +80,7 @@ fn ended<H: Host>(
     };
     let has_place = !keep.places.is_empty();
     has_place.then(|| {
-        memory_tier::outdate(cx.isolate, &mut keep);
+        memory_tier::drop_older(cx.isolate, &mut keep);
         keep
     })
 }

@@ -7,7 +7,7 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::request::classify::Bypass;
 use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::isolate::state::Isolate;
-use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, ask};
+use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, fetch_upstream};
 use crate::flow::purge::invalidate::{is_unsafe, turn_of};
 use crate::flow::purge::writes::invalidate;
 use crate::flow::response::error_pages::{error_page, origin_failed};
@@ -75,16 +75,16 @@ pub async fn pass<H: Host>(
         None if reason == Bypass::Upgrade => (None, Sending::Long),
         None => (None, Sending::Nothing),
     };
-    let said = if is_unsafe(&request.method) {
+    let result = if is_unsafe(&request.method) {
         write(host, isolate, pass, (body, sending), log).await
     } else {
-        let question = question(request, rule, sending);
+        let wanted = upstream_request(request, rule, sending);
         let mut again = |_: &mut RequestLog| to_origin.clone();
-        let asked = ask(host, isolate, question, body, &mut again, log).await;
-        asked.said
+        let response = fetch_upstream(host, isolate, wanted, body, &mut again, log).await;
+        response.result
     };
-    log.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
-    let (mut head, body) = match said {
+    log.fwd_status = result.as_ref().ok().map(|(head, _)| head.status);
+    let (mut head, body) = match result {
         Ok(response) => response,
         Err(failure) => {
             log.cache = "error";
@@ -137,7 +137,11 @@ async fn whole_if_small<H: Host>(
 
 /// The upstream request of a pass. With a body, it has no time limit and cannot
 /// be sent twice.
-fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> UpstreamRequest<'a> {
+fn upstream_request<'a>(
+    request: &'a RequestHead,
+    rule: &'a Rule,
+    sending: Sending,
+) -> UpstreamRequest<'a> {
     let is_alone = sending == Sending::Nothing;
     UpstreamRequest {
         url: &request.url,
@@ -164,25 +168,26 @@ async fn write<H: Host>(
     let to_origin = pass.to_origin.clone();
     host.later(async move {
         let mut log = RequestLog::default();
-        let question = question(&request, &rule, sending);
+        let wanted = upstream_request(&request, &rule, sending);
         let mut once = |_: &mut RequestLog| to_origin.clone();
-        let asked = ask(&host_then, &isolate, question, body, &mut once, &mut log).await;
-        let head = asked.said.as_ref().ok().map(|(head, _)| head);
+        let response =
+            fetch_upstream(&host_then, &isolate, wanted, body, &mut once, &mut log).await;
+        let head = response.result.as_ref().ok().map(|(head, _)| head);
         let turn = head.and_then(|head| turn_of(&host_then, &isolate, &rule, &request, head));
         let answer = |note: Option<String>| {
             log.notes.extend(note);
             // If the client has left, there is no receiver.
-            drop(sender.send((asked.said, log)));
+            drop(sender.send((response.result, log)));
         };
         match turn {
             Some(turn) => invalidate(&host_then, &isolate, &request.url.host, turn, answer).await,
             None => answer(None),
         }
     });
-    let Some((said, asking)) = host.receive(receiver).await else {
+    let Some((result, attempts)) = host.receive(receiver).await else {
         // The task was dropped; the origin may have executed the write.
         return Err(OriginFailure::Unreachable);
     };
-    log.add_asking(asking);
-    said
+    log.add_attempts(attempts);
+    result
 }

@@ -13,7 +13,7 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
 use crate::flow::store::kv;
-use crate::flow::store::lookup::{Hit, placement_by_answer};
+use crate::flow::store::lookup::{Hit, placement_by_response};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::range;
@@ -40,11 +40,11 @@ pub async fn complete<H: Host>(
     }
     let mut again = |_: &mut RequestLog| {
         if let Some(flight) = &context.flight {
-            flight.asks(cx.now_ms());
+            flight.set_sent(cx.now_ms());
         }
         request.clone()
     };
-    let response = OriginResponse::ask(cx, &mut again, log).await;
+    let response = OriginResponse::fetch_origin(cx, &mut again, log).await;
     let (times, seen) = (response.times, response.seen);
     let Ok(head) = response.head else {
         return fetch(cx, context, client, log).await;
@@ -62,9 +62,9 @@ pub async fn complete<H: Host>(
     let Some((head, body)) = joined else {
         return fetch(cx, context, client, log).await;
     };
-    let keyed = query_alias::by_answer(cx.lookup, &head.fields).map(Rc::new);
+    let keyed = query_alias::lookup_by_response(cx.lookup, &head.fields).map(Rc::new);
     let keyed = keyed.as_ref().unwrap_or(cx.lookup);
-    let there = placement_by_answer(cx, keyed, &context.placement, log);
+    let there = placement_by_response(cx, keyed, &context.placement, log);
     let there = boxed(there).await;
     let (cx, placement) = (cx.with_lookup(keyed), there.unwrap_or(context.placement));
     let exchange = Exchange {

@@ -46,8 +46,8 @@ impl<B> StaleCandidate<B> {
         if !self.stood_by {
             return false;
         }
-        let knowledge = sync::bring_up_to_date(cx).await;
-        log.set_knowledge(knowledge.word());
+        let index_state = sync::bring_up_to_date(cx).await;
+        log.set_index_state(index_state.word());
         let state = self.purge_state(cx.isolate);
         may_serve_stale(&self.hit.entry, Some(state), cx.now_ms())
     }

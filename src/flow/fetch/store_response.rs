@@ -35,7 +35,7 @@ pub fn store<H: Host>(
         kv_refusal,
         ..FetchOutcome::default()
     };
-    memory_tier::outdate(cx.isolate, &mut keep);
+    memory_tier::drop_older(cx.isolate, &mut keep);
     let mut index = cx.isolate.index.borrow_mut();
     index.unconfirmed.fetched(keep.entry.fetched());
     drop(index);

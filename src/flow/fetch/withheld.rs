@@ -33,8 +33,8 @@ const NAME_CHARS_MAX: usize = 64;
 pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, log: &mut RequestLog) {
     let cookies = listed(cookies_of(&lookup.rule, &lookup.client));
     if !cookies.is_empty() {
-        log.say("cookie-withheld");
-        log.note(format!(
+        log.add_detail("cookie-withheld");
+        log.add_note(format!(
             "cookie-withheld: the origin did not get the cookies {cookies}. If pages depend on \
              one, name it in bypass_cookies or key_cookies; if none does, in drop_cookies"
         ));
@@ -42,8 +42,8 @@ pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, log: &mut RequestLog) 
     let fields = vary_of(&lookup.rule, &head.fields);
     let fields = listed(fields.iter().map(String::as_str));
     if !fields.is_empty() {
-        log.say("vary-on-dropped");
-        log.note(format!(
+        log.add_detail("vary-on-dropped");
+        log.add_note(format!(
             "vary-on-dropped: the answer varies on {fields}, which the origin does not get, so \
              all readers get what it answers without. Name it in key_headers"
         ));
@@ -63,19 +63,19 @@ pub fn log_stripped_cookies(
     }
     match (next, cookies::kept(&head.fields, &lookup.rule)) {
         (ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. }, None) => {
-            log.say("set-cookie-stripped");
+            log.add_detail("set-cookie-stripped");
         }
         (ResponseDecision::Forward(_), Some(KeptCookie::OfSession(name))) => {
-            log.say("session-cookie");
+            log.add_detail("session-cookie");
             let name = listed([name].into_iter());
-            log.note(format!(
+            log.add_note(format!(
                 "strip_set_cookie: {name} is a cookie of a session or of a form's token, so the \
                  answer keeps its cookies, and is not stored"
             ));
         }
         (ResponseDecision::Forward(NotStored::SetCookie), Some(KeptCookie::Unnamed(name))) => {
             let name = listed([name].into_iter());
-            log.note(format!("strip_set_cookie: the rule does not name {name}"));
+            log.add_note(format!("strip_set_cookie: the rule does not name {name}"));
         }
         _ => {}
     }
@@ -100,7 +100,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Remembers that a response not stored for `reason` may differ for a request
 /// with cookies.
-pub fn remember(
+pub fn remember_personal(
     isolate: &Isolate,
     lookup: &Lookup,
     reason: NotStored,
@@ -124,7 +124,7 @@ pub fn remember(
 }
 
 /// Forgets a URL, because its response without cookies can be shared again.
-pub fn forget(isolate: &Isolate, lookup: &Lookup) {
+pub fn forget_personal(isolate: &Isolate, lookup: &Lookup) {
     let mut personal = isolate.personal.borrow_mut();
     if !personal.is_empty() {
         let digest = &lookup.key.slot().digest;
@@ -135,11 +135,11 @@ pub fn forget(isolate: &Isolate, lookup: &Lookup) {
 
 /// Whether a request without a stored response is sent to the origin whole.
 pub fn is_sent_whole(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> bool {
-    held_by(isolate, lookup, now_ms).is_some() && has_own_cookie(&lookup.rule, &lookup.client)
+    personal_key(isolate, lookup, now_ms).is_some() && has_own_cookie(&lookup.rule, &lookup.client)
 }
 
 /// The key under which the URL is remembered as personal.
-fn held_by(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> Option<String> {
+fn personal_key(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> Option<String> {
     let personal = isolate.personal.borrow();
     if personal.is_empty() {
         return None;
@@ -165,7 +165,7 @@ pub async fn send_whole<H: Host>(
         lookup,
         ..
     } = cx;
-    let held = held_by(isolate, lookup, host.now_ms());
+    let held = personal_key(isolate, lookup, host.now_ms());
     let whole = host.whole_head().unwrap_or_else(|| request.clone());
     host.hold_bytes(whole.fields.bytes());
     let to_origin = whole_request(&isolate.rules, &lookup.rule, &whole);
@@ -191,7 +191,7 @@ pub async fn send_whole<H: Host>(
 /// 304 is judged like the 200 that it confirms (RFC 9110 §15.4.5). One without
 /// caching fields confirms a page that could not be stored.
 fn stays_personal(lookup: &Lookup, mut head: ResponseHead, now_ms: u64) -> bool {
-    // The same condition as in [`remember`].
+    // The same condition as in [`remember_personal`].
     if lookup.authorized {
         return false;
     }

@@ -120,7 +120,7 @@ impl Flight {
     }
 
     /// Records that the request is being sent to the origin.
-    pub fn asks(&self, now_ms: u64) {
+    pub fn set_sent(&self, now_ms: u64) {
         if self.since.get() == FlightStage::Start {
             self.since.set(FlightStage::Asked(now_ms));
         }
@@ -128,7 +128,7 @@ impl Flight {
 
     /// Records that the origin has responded and a shareable copy is being
     /// stored.
-    pub fn answers(&self, now_ms: u64) {
+    pub fn set_answered(&self, now_ms: u64) {
         if !self.is_answered() {
             self.since
                 .set(FlightStage::Answered(now_ms, self.led.get()));
@@ -143,7 +143,7 @@ impl Flight {
     /// Whether one more request may fetch, because the earlier ones take long
     /// (`cache::policy::collapse_leaders`). The first one is alone for
     /// `alone_ms`.
-    pub fn may_ask_too(&self, alone_ms: u64, now_ms: u64) -> bool {
+    pub fn may_add_leader(&self, alone_ms: u64, now_ms: u64) -> bool {
         let waited = |since_ms| now_ms.saturating_sub(since_ms);
         let most = match self.since.get() {
             FlightStage::Start => return false,
@@ -157,7 +157,7 @@ impl Flight {
     }
 
     /// Counts one more request that fetches.
-    pub fn ask_too(&self, kind: u64) {
+    pub fn add_leader(&self, kind: u64) {
         self.led.set(self.led.get().saturating_add(1));
         self.leading.set(self.leading.get().saturating_add(1));
         if !self.is_of(kind) {
@@ -167,7 +167,7 @@ impl Flight {
 
     /// Records that one of the fetching requests stores nothing shareable.
     /// Returns whether this holds for all of them.
-    pub fn gives_nothing(&self) -> bool {
+    pub fn remove_leader(&self) -> bool {
         self.leading.set(self.leading.get().saturating_sub(1));
         self.leading.get() == 0
     }

@@ -86,9 +86,9 @@ impl OriginCaller {
 #[derive(Debug)]
 pub struct Admission<'a> {
     origins: &'a Origins,
-    asker: OriginCaller,
-    way: BreakerPass,
-    place: Permit,
+    caller: OriginCaller,
+    pass: BreakerPass,
+    permit: Permit,
     /// Whether the result of the request has been recorded.
     has_ended: bool,
 }
@@ -99,7 +99,7 @@ impl Admission<'_> {
         self.has_ended = true;
         let OriginCaller {
             site, source, url, ..
-        } = &self.asker;
+        } = &self.caller;
         self.origins.with(site, now_ms, |known| {
             let RequestSource { reader, .. } = *source;
             match verdict {
@@ -111,7 +111,7 @@ impl Admission<'_> {
             }
             known
                 .breaker
-                .leave(self.way, *source, verdict, limits, now_ms);
+                .leave(self.pass, *source, verdict, limits, now_ms);
         });
     }
 }
@@ -123,13 +123,13 @@ impl Drop for Admission<'_> {
             origin,
             source,
             ..
-        } = &self.asker;
+        } = &self.caller;
         self.origins
-            .with_gate(origin, |gate| gate.leave(self.place));
+            .with_gate(origin, |gate| gate.leave(self.permit));
         if !self.has_ended
             && let Some(known) = self.origins.sites.borrow_mut().get_mut(site)
         {
-            known.breaker.abandon(self.way, *source);
+            known.breaker.abandon(self.pass, *source);
         }
     }
 }
@@ -196,18 +196,18 @@ impl Origins {
 
     fn with_budget<T>(
         &self,
-        asker: &OriginCaller,
+        caller: &OriginCaller,
         now_ms: u64,
         use_it: impl FnOnce(&mut RetryBudget) -> T,
     ) -> T {
         let mut budgets = self.budgets.borrow_mut();
-        if !budgets.contains_key(&asker.origin) && budgets.len() >= SITES_MAX {
+        if !budgets.contains_key(&caller.origin) && budgets.len() >= SITES_MAX {
             let first = budgets.iter().min_by_key(|(_, (_, used_ms))| *used_ms);
             if let Some(name) = first.map(|(name, _)| name.clone()) {
                 budgets.remove(&name);
             }
         }
-        let (budget, used_ms) = budgets.entry(asker.origin.clone()).or_default();
+        let (budget, used_ms) = budgets.entry(caller.origin.clone()).or_default();
         *used_ms = now_ms;
         use_it(budget)
     }
@@ -216,43 +216,43 @@ impl Origins {
     /// in the queue; `None` for a new request.
     pub fn enter(
         &self,
-        asker: &OriginCaller,
+        caller: &OriginCaller,
         turn: Option<&QueueTurn<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
     ) -> Result<Admission<'_>, Refusal> {
-        let source = asker.source;
-        let way = self.with(&asker.site, now_ms, |known| {
-            if let Some(ms) = known.rests.left_ms(asker.url, source.reader, now_ms) {
+        let source = caller.source;
+        let pass = self.with(&caller.site, now_ms, |known| {
+            if let Some(ms) = known.rests.left_ms(caller.url, source.reader, now_ms) {
                 return Err(Refusal::Resting(ms));
             }
-            let way = known.breaker.enter(source, now_ms, lasts_ms);
-            way.map_err(Refusal::Open)
+            let pass = known.breaker.enter(source, now_ms, lasts_ms);
+            pass.map_err(Refusal::Open)
         })?;
-        let who = match (way, asker.who.quota) {
+        let who = match (pass, caller.who.quota) {
             (BreakerPass::Working, Quota::Any) => LimitKey {
                 quota: Quota::Probing,
-                ..asker.who
+                ..caller.who
             },
-            _ => asker.who,
+            _ => caller.who,
         };
         let ticket = turn.map(|turn| turn.ticket);
         let most = limits.max_requests;
-        let place = self.with_gate(&asker.origin, |gate| {
+        let permit = self.with_gate(&caller.origin, |gate| {
             gate.enter(who, ticket, most, now_ms, lasts_ms)
         });
-        match place {
-            Ok(place) => Ok(Admission {
+        match permit {
+            Ok(permit) => Ok(Admission {
                 origins: self,
-                asker: asker.clone(),
-                way,
-                place,
+                caller: caller.clone(),
+                pass,
+                permit,
                 has_ended: false,
             }),
             Err(ahead) => {
-                self.with(&asker.site, now_ms, |known| {
-                    known.breaker.abandon(way, source);
+                self.with(&caller.site, now_ms, |known| {
+                    known.breaker.abandon(pass, source);
                 });
                 Err(Refusal::Full(ahead))
             }
@@ -260,32 +260,37 @@ impl Origins {
     }
 
     /// Queues a request until `until_ms`; `None` if the queue is full.
-    pub fn queue(&self, asker: &OriginCaller, now_ms: u64, until_ms: u64) -> Option<QueueTurn<'_>> {
+    pub fn queue(
+        &self,
+        caller: &OriginCaller,
+        now_ms: u64,
+        until_ms: u64,
+    ) -> Option<QueueTurn<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
         drop(gates);
-        let ticket = self.with_gate(&asker.origin, |gate| {
-            gate.queue(asker.who, waiting, now_ms, until_ms)
+        let ticket = self.with_gate(&caller.origin, |gate| {
+            gate.queue(caller.who, waiting, now_ms, until_ms)
         })?;
         Some(QueueTurn {
             origins: self,
-            origin: asker.origin.clone(),
+            origin: caller.origin.clone(),
             ticket,
         })
     }
 
     /// Adds a new request's share to the retry budget.
-    pub fn earn(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) {
-        self.with_budget(asker, now_ms, |budget| {
+    pub fn earn(&self, caller: &OriginCaller, limits: &Protection, now_ms: u64) {
+        self.with_budget(caller, now_ms, |budget| {
             budget.earn(limits.retry_budget_percent);
         });
     }
 
     /// Whether a request may be retried. If so, the retry budget is charged.
-    pub fn may_repeat(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) -> bool {
-        let is_closed = self.with(&asker.site, now_ms, |known| known.breaker.is_closed());
+    pub fn may_repeat(&self, caller: &OriginCaller, limits: &Protection, now_ms: u64) -> bool {
+        let is_closed = self.with(&caller.site, now_ms, |known| known.breaker.is_closed());
         is_closed
-            && self.with_budget(asker, now_ms, |budget| {
+            && self.with_budget(caller, now_ms, |budget| {
                 budget.spend(limits.retry_budget_percent)
             })
     }

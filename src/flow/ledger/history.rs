@@ -25,11 +25,11 @@ impl<S: Sql> LedgerStore<S> {
             &[id.into(), made],
         )?;
         let mut found: Vec<PastOrder> = Vec::new();
-        for told in self.all_told(&rows)? {
+        for past in self.read_past_orders(&rows)? {
             // An id that the key's sender chose goes before a generated one.
-            let known = |other: &PastOrder| other.receipt.key == told.receipt.key;
+            let known = |other: &PastOrder| other.receipt.key == past.receipt.key;
             if !found.iter().any(known) {
-                found.push(told);
+                found.push(past);
             }
         }
         Ok(found)
@@ -53,21 +53,21 @@ impl<S: Sql> LedgerStore<S> {
         let is_over = |row: &Vec<Value>| row.get(1).and_then(Value::number) == Some(1);
         let over = rows.last().is_some_and(is_over);
         let kept = rows.len().saturating_sub(usize::from(over)).max(1);
-        let mut page = self.all_told(rows.get(..kept).unwrap_or_default())?;
+        let mut page = self.read_past_orders(rows.get(..kept).unwrap_or_default())?;
         if let Some(last) = page.last_mut() {
             last.more = over;
         }
         Ok(page)
     }
 
-    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<PastOrder>, String> {
+    fn read_past_orders(&self, rows: &[Vec<Value>]) -> Result<Vec<PastOrder>, String> {
         let texts = rows.iter().filter_map(|row| row.first()?.text());
         texts
-            .map(|text| self.told(read_record(text)?.receipt))
+            .map(|text| self.with_progress(read_record(text)?.receipt))
             .collect()
     }
 
-    fn told(&self, receipt: Receipt) -> Result<PastOrder, String> {
+    fn with_progress(&self, receipt: Receipt) -> Result<PastOrder, String> {
         let [fast_lane, refresh] = super::jobs::progress(self.sql(), receipt.sequence)?;
         Ok(PastOrder {
             receipt,

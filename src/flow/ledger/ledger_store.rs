@@ -124,7 +124,7 @@ impl<S: Sql> LedgerStore<S> {
     /// Accepts an order, or returns the receipt of its first delivery.
     pub fn append(&self, order: &Order, now_ms: u64) -> Result<Reply, String> {
         // First, because this may correct the last sequence number.
-        self.heed(order.after)?;
+        self.catch_up(order.after)?;
         let earlier = match unique_id(order) {
             Some(id) => self.record_of(&id)?,
             None => None,
@@ -243,7 +243,7 @@ impl<S: Sql> LedgerStore<S> {
                 AND soft <= (SELECT MAX(hard, soft) FROM state)",
             &[],
         )?;
-        owners::heed_floor(&self.sql)
+        owners::drop_at_floor(&self.sql)
     }
 
     /// Drops the oldest marks if they are too many or too old. The floor rises
@@ -288,7 +288,7 @@ impl<S: Sql> LedgerStore<S> {
     /// Handles a database that was restored to an earlier state: isolates and
     /// entries then have a larger sequence number. Everything before that
     /// number is purged.
-    fn heed(&self, known: u64) -> Result<(), String> {
+    fn catch_up(&self, known: u64) -> Result<(), String> {
         if known > self.last()? {
             // The sequence number is written last, because it marks the rest as
             // done.
@@ -326,7 +326,7 @@ impl<S: Sql> LedgerStore<S> {
     }
 
     fn news_with(&self, after: u64, kv_writes: Option<u64>, now_ms: u64) -> Result<String, String> {
-        self.heed(after)?;
+        self.catch_up(after)?;
         let next = self.last()?.saturating_add(1);
         self.apart(now_ms).widen(next)?;
         let cut = "SELECT last FROM live WHERE last > ? UNION ALL

@@ -266,7 +266,7 @@ impl<S: Sql> Apart<'_, S> {
 }
 
 /// Deletes the marks at or below the floor.
-pub fn heed_floor<S: Sql>(sql: &S) -> Result<(), String> {
+pub fn drop_at_floor<S: Sql>(sql: &S) -> Result<(), String> {
     sql.run(
         "DELETE FROM apart WHERE hard <= (SELECT hard FROM state)
             AND soft <= (SELECT MAX(hard, soft) FROM state)",

@@ -79,7 +79,7 @@ pub struct UpstreamResponse<B> {
     /// Whether the request had a `Range`.
     pub ranged: bool,
     /// The response, or why there is none.
-    pub said: UpstreamResult<B>,
+    pub result: UpstreamResult<B>,
 }
 
 /// Creates the request to send. (Not a type parameter: each would be another
@@ -88,20 +88,20 @@ pub type MakeRequest<'a> = dyn FnMut(&mut RequestLog) -> OriginRequest + 'a;
 
 /// Sends a request to the origins and returns the response. `request` is called
 /// right before each attempt, because a purge may have come meanwhile.
-pub async fn ask<H: Host>(
+pub async fn fetch_upstream<H: Host>(
     host: &H,
     isolate: &Isolate,
-    question: UpstreamRequest<'_>,
+    wanted: UpstreamRequest<'_>,
     body: Option<H::Body>,
     request: &mut MakeRequest<'_>,
     log: &mut RequestLog,
 ) -> UpstreamResponse<H::Body> {
     let rules = &isolate.rules;
     let deadline_ms = rules.origin_deadline_seconds.saturating_mul(1000);
-    let mut asking = Asking {
+    let mut attempts = UpstreamAttempts {
         host,
         isolate,
-        question,
+        wanted,
         until_ms: host.now_ms().saturating_add(deadline_ms),
         reader: host.reader().map(|address| reader_of(&address)),
         body,
@@ -109,23 +109,23 @@ pub async fn ask<H: Host>(
         request,
         log,
     };
-    let url = question.url;
+    let url = wanted.url;
     let first = match rules.origin_of(&url.host) {
         Some(origin) => name(origin.scheme, &origin.host),
         None => name(url.scheme, &url.host),
     };
-    let asked = asking.one(&first, None, question.rule.retries).await;
+    let response = attempts.try_origin(&first, None, wanted.rule.retries).await;
     let Some(backup) = rules.backup_of(&url.host) else {
-        return asked;
+        return response;
     };
-    let has_failed = matches!(asking.judge(&asked), ResponseVerdict::Fails { .. });
-    if !asking.may_go_on() || !has_failed {
-        return asked;
+    let has_failed = matches!(attempts.judge(&response), ResponseVerdict::Fails { .. });
+    if !attempts.may_send_again() || !has_failed {
+        return response;
     }
-    asking.log.say("backup");
+    attempts.log.add_detail("backup");
     let name = name(backup.scheme, &backup.host);
-    let other = asking.one(&name, Some(backup), 0).await;
-    better(asked, other)
+    let other = attempts.try_origin(&name, Some(backup), 0).await;
+    better(response, other)
 }
 
 fn name(scheme: &str, host: &str) -> String {
@@ -134,16 +134,16 @@ fn name(scheme: &str, host: &str) -> String {
 
 /// The later result, unless only the earlier one is a response.
 fn better<B>(one: UpstreamResponse<B>, other: UpstreamResponse<B>) -> UpstreamResponse<B> {
-    match (&one.said, &other.said) {
+    match (&one.result, &other.result) {
         (Ok(_), Err(_)) => one,
         _ => other,
     }
 }
 
-struct Asking<'a, 'r, H: Host> {
+struct UpstreamAttempts<'a, 'r, H: Host> {
     host: &'a H,
     isolate: &'a Isolate,
-    question: UpstreamRequest<'a>,
+    wanted: UpstreamRequest<'a>,
     /// The deadline, in milliseconds since 1970.
     until_ms: u64,
     /// Digest of the client's address, if it is known.
@@ -155,72 +155,72 @@ struct Asking<'a, 'r, H: Host> {
     log: &'a mut RequestLog,
 }
 
-impl<'a, H: Host> Asking<'a, '_, H> {
+impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
     /// Sends to one origin, with at most `repetitions` retries.
-    async fn one(
+    async fn try_origin(
         &mut self,
         name: &str,
         backup: Option<&Origin>,
         repetitions: u64,
     ) -> UpstreamResponse<H::Body> {
         let limits = &self.isolate.rules.protection;
-        let asker = self.asker(name);
+        let caller = self.caller(name);
         let origins = &self.isolate.origins;
-        origins.earn(&asker, limits, self.host.now_ms());
-        let mut asked = self.once(name, backup, &asker).await;
+        origins.earn(&caller, limits, self.host.now_ms());
+        let mut response = self.send_once(name, backup, &caller).await;
         for nth in 0..repetitions {
-            let hasty = asked.said.as_ref().err() != Some(&OriginFailure::TimedOut);
+            let hasty = response.result.as_ref().err() != Some(&OriginFailure::TimedOut);
             let ResponseVerdict::Fails {
                 retry_after_ms: None,
-            } = self.judge(&asked)
+            } = self.judge(&response)
             else {
                 break;
             };
             let now_ms = self.host.now_ms();
-            let pause_ms = concurrency_limit::pause_ms(&self.question.url.path, nth, now_ms);
+            let pause_ms = concurrency_limit::pause_ms(&self.wanted.url.path, nth, now_ms);
             let in_time = now_ms.saturating_add(pause_ms) < self.until_ms;
-            let may = hasty && in_time && self.sent && self.may_go_on();
-            if !may || !origins.may_repeat(&asker, limits, now_ms) {
+            let may = hasty && in_time && self.sent && self.may_send_again();
+            if !may || !origins.may_repeat(&caller, limits, now_ms) {
                 break;
             }
-            self.log.say("retried");
+            self.log.add_detail("retried");
             self.host.sleep(pause_ms).await;
-            asked = better(asked, self.once(name, backup, &asker).await);
+            response = better(response, self.send_once(name, backup, &caller).await);
         }
-        asked
+        response
     }
 
     /// The identity of this request for the limits of an origin.
-    fn asker(&self, name: &str) -> OriginCaller {
+    fn caller(&self, name: &str) -> OriginCaller {
         let UpstreamRequest {
             url,
             safe,
             by_client,
             ..
-        } = self.question;
+        } = self.wanted;
         // All spellings of a path are the same page.
         let path = canonical_path(&url.path);
         let query = url.query.as_deref().unwrap_or_default();
         let target = format!("{safe} {path}?{query}");
-        let asker = OriginCaller::new(&url.host, name, &path, &target, self.reader);
+        let caller = OriginCaller::new(&url.host, name, &path, &target, self.reader);
         match by_client {
-            true => asker.untimed(),
-            false => asker,
+            true => caller.untimed(),
+            false => caller,
         }
     }
 
     /// Sends to one origin once, after waiting for a permit.
-    async fn once(
+    async fn send_once(
         &mut self,
         name: &str,
         backup: Option<&Origin>,
-        asker: &OriginCaller,
+        caller: &OriginCaller,
     ) -> UpstreamResponse<H::Body> {
-        let pass = match self.enter(asker).await {
+        let pass = match self.enter(caller).await {
             Ok(pass) => pass,
             Err(failure) => {
-                self.note(name, failure);
-                return self.unasked(failure);
+                self.log_failure(name, failure);
+                return self.not_sent(failure);
             }
         };
         let now_ms = self.host.now_ms();
@@ -232,52 +232,52 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let seen = self.isolate.seen();
         let mut request = (self.request)(self.log);
         if let Some(origin) = backup {
-            request = request.to(origin, self.question.url);
+            request = request.to(origin, self.wanted.url);
         }
         self.log.origin += 1;
         self.sent = true;
         let body_seconds = self.isolate.rules.origin_body_timeout_seconds;
-        let patience = OriginTimeouts {
+        let timeouts = OriginTimeouts {
             head_ms,
             body_ms: body_seconds
-                .filter(|_| self.question.timed)
+                .filter(|_| self.wanted.timed)
                 .map(|seconds| seconds.saturating_mul(1000)),
-            at_once: self.question.at_once,
+            at_once: self.wanted.at_once,
         };
         let upload = self.body.take().map(Upload::new);
         let is_sent = upload.as_ref().map(|upload| Rc::clone(&upload.is_sent));
-        let said = self.host.ask_origin(&request, upload, patience).await;
-        let asked = UpstreamResponse {
+        let result = self.host.ask_origin(&request, upload, timeouts).await;
+        let response = UpstreamResponse {
             seen,
             times: Times {
                 request_ms: now_ms,
                 response_ms: self.host.now_ms(),
             },
             ranged: request.fields.has("range"),
-            said,
+            result,
         };
-        let verdict = self.judge(&asked);
+        let verdict = self.judge(&response);
         let limits = &self.isolate.rules.protection;
-        let then_ms = asked.times.response_ms;
+        let then_ms = response.times.response_ms;
         // An upload that the client stops fails at any origin.
         if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != ResponseVerdict::Works {
-            self.note(name, "failed before it had the whole request");
+            self.log_failure(name, "failed before it had the whole request");
             pass.leave(ResponseVerdict::Unknown, limits, then_ms);
         } else {
             pass.leave(verdict, limits, then_ms);
         }
-        match &asked.said {
+        match &response.result {
             Ok((head, _)) if head.status >= 500 || verdict != ResponseVerdict::Works => {
-                self.note(name, format_args!("status {}", head.status));
+                self.log_failure(name, format_args!("status {}", head.status));
             }
             Ok(_) => {}
-            Err(failure) => self.note(name, failure),
+            Err(failure) => self.log_failure(name, failure),
         }
-        asked
+        response
     }
 
     /// Waits for a permit: first come, first served.
-    async fn enter(&mut self, asker: &OriginCaller) -> Result<Admission<'a>, OriginFailure> {
+    async fn enter(&mut self, caller: &OriginCaller) -> Result<Admission<'a>, OriginFailure> {
         let limits = &self.isolate.rules.protection;
         let origins = &self.isolate.origins;
         let lasts_ms = self.head_ms().unwrap_or(UNTIMED_MS);
@@ -288,29 +288,29 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let mut turn = None;
         loop {
             let now_ms = self.host.now_ms();
-            let entered = origins.enter(asker, turn.as_ref(), limits, now_ms, lasts_ms);
+            let entered = origins.enter(caller, turn.as_ref(), limits, now_ms, lasts_ms);
             let ahead = match entered {
                 Ok(pass) => return Ok(pass),
                 Err(Refusal::Open(ms)) => {
-                    self.log.say("circuit-open");
+                    self.log.add_detail("circuit-open");
                     let seconds = ms.div_ceil(1000);
                     return Err(OriginFailure::CircuitOpen { seconds });
                 }
                 Err(Refusal::Resting(ms)) => {
-                    self.log.say("retry-after");
+                    self.log.add_detail("retry-after");
                     let seconds = ms.div_ceil(1000);
                     return Err(OriginFailure::Resting { seconds });
                 }
                 Err(Refusal::Full(ahead)) => ahead,
             };
             if turn.is_none() && now_ms < until_ms {
-                turn = origins.queue(asker, now_ms, until_ms);
+                turn = origins.queue(caller, now_ms, until_ms);
             }
             if turn.is_none() || now_ms >= until_ms {
-                self.log.say("origin-busy");
+                self.log.add_detail("origin-busy");
                 return Err(OriginFailure::TooBusy);
             }
-            self.log.say("queued");
+            self.log.add_detail("queued");
             let left_ms = until_ms.saturating_sub(now_ms);
             self.host
                 .sleep(concurrency_limit::look_ms(ahead).min(left_ms))
@@ -320,29 +320,29 @@ impl<'a, H: Host> Asking<'a, '_, H> {
 
     /// How long the response head may take, in milliseconds.
     fn head_ms(&self) -> Option<u64> {
-        let seconds = self.question.rule.origin_timeout_seconds;
-        self.question.timed.then(|| seconds.saturating_mul(1000))
+        let seconds = self.wanted.rule.origin_timeout_seconds;
+        self.wanted.timed.then(|| seconds.saturating_mul(1000))
     }
 
-    fn judge(&self, asked: &UpstreamResponse<H::Body>) -> ResponseVerdict {
-        let head = asked.said.as_ref().map(|(head, _)| head);
+    fn judge(&self, response: &UpstreamResponse<H::Body>) -> ResponseVerdict {
+        let head = response.result.as_ref().map(|(head, _)| head);
         let head = head.map_err(|failure| *failure);
-        judge(self.question.rule, head, asked.times.response_ms)
+        judge(self.wanted.rule, head, response.times.response_ms)
     }
 
     /// Whether the request may be sent once more: only a safe one is sent
     /// twice.
-    fn may_go_on(&self) -> bool {
+    fn may_send_again(&self) -> bool {
         let in_time = self.host.now_ms() < self.until_ms;
-        in_time && (self.question.safe || !self.sent)
+        in_time && (self.wanted.safe || !self.sent)
     }
 
-    fn note(&mut self, name: &str, what: impl std::fmt::Display) {
-        self.log.note(format!("{name}: {what}"));
+    fn log_failure(&mut self, name: &str, what: impl std::fmt::Display) {
+        self.log.add_note(format!("{name}: {what}"));
     }
 
     /// The result if no request was sent.
-    fn unasked(&self, failure: OriginFailure) -> UpstreamResponse<H::Body> {
+    fn not_sent(&self, failure: OriginFailure) -> UpstreamResponse<H::Body> {
         let now_ms = self.host.now_ms();
         UpstreamResponse {
             seen: self.isolate.seen(),
@@ -351,7 +351,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
                 response_ms: now_ms,
             },
             ranged: false,
-            said: Err(failure),
+            result: Err(failure),
         }
     }
 }

@@ -64,7 +64,7 @@ fn too_large() -> Problem {
 }
 
 /// Executes an order; a dry run returns what the order would do.
-pub async fn take<H: Host>(
+pub async fn execute_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     request: &RequestHead,
@@ -85,7 +85,7 @@ pub async fn take<H: Host>(
     }
     let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
     if draft.dry_run {
-        log.note(format!("dry run by {}", key.name));
+        log.add_note(format!("dry run by {}", key.name));
         return Ok(AppendOutcome::Dry(settled, draft.refused));
     }
     let order = Order {
@@ -101,19 +101,19 @@ pub async fn take<H: Host>(
         after: isolate.seen(),
         scope: key.permit.scope().map(ToString::to_string),
     };
-    let receipt = append(host, isolate, &request.url.host, &order).await?;
-    note(log, &receipt);
+    let receipt = append_order(host, isolate, &request.url.host, &order).await?;
+    log_purge(log, &receipt);
     Ok(AppendOutcome::Done(receipt))
 }
 
 /// Appends an order to the ledger. `site` is the host name of the request.
-pub async fn append<H: Host>(
+pub async fn append_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     site: &str,
     order: &Order,
 ) -> Result<Receipt, Problem> {
-    match sync::append(host, isolate, site, order).await {
+    match sync::send_order(host, isolate, site, order).await {
         Ok(LedgerReply::Done(receipt, _)) => Ok(*receipt),
         Ok(LedgerReply::Conflict) => Err(Problem::new(
             409,
@@ -163,7 +163,7 @@ fn refused(status: u16, title: &'static str, errors: Vec<Refusal>) -> Problem {
 /// How many selectors a log line names; the receipt has all.
 const NOTED_MAX: usize = 20;
 
-fn note(log: &mut RequestLog, receipt: &Receipt) {
+fn log_purge(log: &mut RequestLog, receipt: &Receipt) {
     let key = receipt.key.as_deref().unwrap_or_default();
     let mut text = format!("purge {} by {key} ({})", receipt.sequence, receipt.via);
     for (word, names) in [("hard", &receipt.hard), ("soft", &receipt.soft)] {
@@ -175,7 +175,7 @@ fn note(log: &mut RequestLog, receipt: &Receipt) {
             text.push_str(&format!(" and {} more", more + 1));
         }
     }
-    log.note(text);
+    log.add_note(text);
 }
 
 impl AppendOutcome {
@@ -248,8 +248,8 @@ pub struct ReceiptView<'a> {
 
 impl<'a> ReceiptView<'a> {
     /// A past order: its receipt, and the progress of its jobs.
-    pub fn of(told: &'a PastOrder) -> Self {
-        Self::new(&told.receipt, &told.refresh, &told.fast_lane)
+    pub fn of(past: &'a PastOrder) -> Self {
+        Self::new(&past.receipt, &past.refresh, &past.fast_lane)
     }
 
     fn new(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {

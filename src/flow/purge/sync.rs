@@ -56,10 +56,10 @@ const MARKER_MARKS_MAX: usize = 2000;
 /// Name of the shared note that announces a query, and how long it makes others
 /// wait. The announcing isolate may have ended; no index gets too old by
 /// waiting.
-const ASKING: &str = "purges-asked";
-const ASKING_SECONDS: u64 = 1;
+const QUERY_NOTE: &str = "purges-asked";
+const QUERY_NOTE_SECONDS: u64 = 1;
 /// How often the marker is read while another isolate queries.
-const ASKING_LOOK_MS: u64 = 100;
+const QUERY_POLL_MS: u64 = 100;
 /// How long full pages of the feed are shared for starting isolates.
 const PAGE_SECONDS: u64 = 3600;
 /// How many pages one synchronization reads. 11 hold everything that the ledger
@@ -100,7 +100,7 @@ impl IndexState {
 /// The age in milliseconds from which this isolate renews the index in the
 /// background: half of the lag, and up to a quarter more as jitter, so that the
 /// isolates of a data centre do not query at the same time.
-fn turn_ms(isolate: &Isolate) -> u64 {
+fn renew_after_ms(isolate: &Isolate) -> u64 {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let began_ms = isolate.began_ms.get().unwrap_or(0);
     jitter::shortened(lag_ms / 4 * 3, 1.0 / 3.0, began_ms, 0)
@@ -118,7 +118,7 @@ fn since<H: Host>(host: &H, at: Option<u64>) -> Option<u64> {
 }
 
 /// Discards the recorded times after the clock was set back.
-fn heed_clock<H: Host>(host: &H, isolate: &Isolate) {
+fn check_clock<H: Host>(host: &H, isolate: &Isolate) {
     if age(host, isolate).is_none() {
         isolate.synced_ms.set(None);
         isolate.clock.set(None);
@@ -130,20 +130,20 @@ fn heed_clock<H: Host>(host: &H, isolate: &Isolate) {
 pub async fn bring_up_to_date<H: Host>(cx: RequestCx<'_, H>) -> IndexState {
     let RequestCx { host, isolate, .. } = cx;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
-    heed_clock(host, isolate);
+    check_clock(host, isolate);
     match age(host, isolate) {
         Some(age) if age < lag_ms => {
-            let in_turn = age >= turn_ms(isolate) || must_ask(host, isolate);
-            look_later(host, isolate, cx.site(), in_turn);
+            let in_turn = age >= renew_after_ms(isolate) || must_query(host, isolate);
+            renew_later(host, isolate, cx.site(), in_turn);
             return IndexState::Young;
         }
         _ => {}
     }
-    boxed(wait_for_news(host, isolate, cx.site(), cx.ledger_wait_ms)).await
+    boxed(wait_for_feed(host, isolate, cx.site(), cx.ledger_wait_ms)).await
 }
 
 /// Renews the index, or waits for the query in progress.
-async fn wait_for_news<H: Host>(
+async fn wait_for_feed<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
@@ -151,15 +151,15 @@ async fn wait_for_news<H: Host>(
 ) -> IndexState {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let is_old = || age(host, isolate).is_none_or(|age| age >= lag_ms);
-    let mut asks = true;
-    while is_old() && asks {
+    let mut may_renew = true;
+    while is_old() && may_renew {
         let left_ms = LEDGER_WAIT_MS.saturating_sub(waited_ms.get());
         let began_ms = host.now_ms();
-        match asking_ms(host, isolate) {
-            None if may_ask(host, isolate) => {
+        match query_age_ms(host, isolate) {
+            None if may_query(host, isolate) => {
                 // Even without any wait left: the next requests need it.
-                ask_behind(host, isolate, site, left_ms).await;
-                asks = false;
+                renew_behind(host, isolate, site, left_ms).await;
+                may_renew = false;
             }
             // Other requests do not wait for a query that is late, or that is
             // only the breaker's trial.
@@ -178,7 +178,7 @@ async fn wait_for_news<H: Host>(
     }
     if is_old() {
         // Other isolates may have received a newer feed.
-        look_later(host, isolate, site, false);
+        renew_later(host, isolate, site, false);
     }
     match age(host, isolate) {
         None => IndexState::Nothing,
@@ -188,7 +188,7 @@ async fn wait_for_news<H: Host>(
 }
 
 /// Renews the index; in the background if that takes longer than `wait_ms`.
-async fn ask_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_ms: u64) {
+async fn renew_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_ms: u64) {
     isolate.syncing.set(Some(host.now_ms()));
     let (sender, receiver) = oneshot::channel();
     let (host_then, isolate_then, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
@@ -205,16 +205,16 @@ async fn ask_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_m
 
 /// In the background: reads the marker at intervals, and renews the index if
 /// `half_old`.
-pub fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
+pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
     // Four reads per lag, so that what one isolate receives soon reaches its
     // neighbours. The Cache API is free of charge.
     let pause_ms = match half_old {
-        true => ASKING_LOOK_MS,
+        true => QUERY_POLL_MS,
         false => isolate.rules.max_purge_lag_seconds * 1000 / 4,
     };
     let looked = since(host, isolate.looked_ms.get());
-    let asks_too_often = half_old && !may_ask(host, isolate);
-    if looked.is_some_and(|age| age < pause_ms) || asks_too_often {
+    let queries_too_often = half_old && !may_query(host, isolate);
+    if looked.is_some_and(|age| age < pause_ms) || queries_too_often {
         return;
     }
     isolate.looked_ms.set(Some(host.now_ms()));
@@ -228,7 +228,7 @@ pub fn look_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old
         if half_old {
             renew_in_turn(&host_then, &isolate, &site).await;
         } else {
-            look(&host_then, &isolate, &site).await;
+            read_marker(&host_then, &isolate, &site).await;
         }
     });
 }
@@ -241,16 +241,16 @@ pub fn ledger_wait_ms<H: Host>(host: &H, isolate: &Isolate) -> u64 {
 }
 
 /// How many milliseconds ago the query in progress was sent, if there is one.
-fn asking_ms<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
+fn query_age_ms<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
     since(host, isolate.syncing.get()).filter(|age_ms| *age_ms < QUESTION_MS_MAX)
 }
 
-fn may_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
-    asking_ms(host, isolate).is_none() && ledger_wait_ms(host, isolate) == 0
+fn may_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    query_age_ms(host, isolate).is_none() && ledger_wait_ms(host, isolate) == 0
 }
 
 /// The result of a ledger request, recorded by the breaker.
-async fn told<T>(
+async fn with_breaker<T>(
     host: &impl Host,
     isolate: &Isolate,
     question: impl Future<Output = Result<T, String>>,
@@ -277,10 +277,10 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate
         .began_ms
         .set(isolate.began_ms.get().or(Some(now_ms)));
-    look(host, isolate, site).await;
+    read_marker(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     if age(host, isolate).is_none_or(|age| age >= lag_ms) {
-        ask_and_note(host, isolate, site).await;
+        query_and_log(host, isolate, site).await;
     }
     isolate.syncing.set(None);
 }
@@ -288,65 +288,65 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
 /// Makes the index younger than half of the lag: by the marker, otherwise by
 /// the ledger, unless another isolate of this data centre is about to query it.
 async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
-    if must_ask(host, isolate) {
-        ask_and_note(host, isolate, site).await;
+    if must_query(host, isolate) {
+        query_and_log(host, isolate, site).await;
         return isolate.syncing.set(None);
     }
-    let others_ask = read_note(host, site, ASKING).await.is_some();
-    if !others_ask {
+    let others_query = read_shared(host, site, QUERY_NOTE).await.is_some();
+    if !others_query {
         // Before any wait: other isolates may follow immediately.
-        host.share(site, ASKING, String::new(), ASKING_SECONDS);
+        host.share(site, QUERY_NOTE, String::new(), QUERY_NOTE_SECONDS);
     }
-    look(host, isolate, site).await;
+    read_marker(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
-    if !others_ask && age(host, isolate).is_none_or(|age| age * 2 >= lag_ms) {
-        ask_and_note(host, isolate, site).await;
+    if !others_query && age(host, isolate).is_none_or(|age| age * 2 >= lag_ms) {
+        query_and_log(host, isolate, site).await;
     }
     isolate.syncing.set(None);
 }
 
-async fn ask_and_note<H: Host>(host: &H, isolate: &Isolate, site: &str) {
-    if let Err(problem) = ask(host, isolate, site).await {
+async fn query_and_log<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    if let Err(problem) = query_ledger(host, isolate, site).await {
         log_problem(host, "ledger", &problem);
     }
 }
 
 /// A shared note of this data centre; `None` also if the Cache API fails or is
 /// slow.
-async fn read_note<H: Host>(host: &H, site: &str, name: &str) -> Option<String> {
+async fn read_shared<H: Host>(host: &H, site: &str, name: &str) -> Option<String> {
     let read = with_timeout(host, NOTE_MS_MAX, host.shared(site, name)).await;
     read?.ok()?
 }
 
 /// Reads the marker and applies it to the index.
-async fn look<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+async fn read_marker<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate.looked_ms.set(Some(host.now_ms()));
     // Without a valid marker, the ledger will be queried.
-    let Some(text) = read_note(host, site, MARKER).await else {
+    let Some(text) = read_shared(host, site, MARKER).await else {
         return;
     };
-    let Ok(news) = PurgeFeed::decode(&text) else {
+    let Ok(feed) = PurgeFeed::decode(&text) else {
         return;
     };
     // Without a clock offset for this run of the ledger, the age is unknown.
-    let mut as_of = isolate.clock.get().and_then(|clock| clock.ours(news.at));
+    let mut as_of = isolate.clock.get().and_then(|clock| clock.ours(feed.at));
     if as_of.is_some_and(|at| at > host.now_ms()) {
         // A time in the future: one of the two clocks was set since.
         isolate.clock.set(None);
         as_of = None;
     }
-    learn(isolate, &news, as_of);
-    *isolate.marker.borrow_mut() = Some(news);
+    apply_feed(isolate, &feed, as_of);
+    *isolate.marker.borrow_mut() = Some(feed);
 }
 
 /// Queries the ledger for everything new, page by page.
-async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), String> {
+async fn query_ledger<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), String> {
     let mut starting = isolate.seen() == 0;
     for _ in 0..PAGES_MAX {
         let after = isolate.seen();
         let page = page_name(after);
-        if starting && let Some(news) = page_of(host, site, &page).await {
-            learn(isolate, &news, None);
+        if starting && let Some(feed) = read_shared_page(host, site, &page).await {
+            apply_feed(isolate, &feed, None);
             // A page without progress is not read again.
             starting = isolate.seen() > after;
             continue;
@@ -355,26 +355,26 @@ async fn ask<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Result<(), Str
         // The time before the query, because the response may be no younger.
         let asked_ms = host.now_ms();
         isolate.syncing.set(Some(asked_ms));
-        let news = told(host, isolate, news(host, isolate, after)).await?;
-        heard(isolate, &news, asked_ms);
-        if news.complete {
-            share_marker(host, isolate, site, &news);
-            return learn_anew(host, isolate).await;
+        let feed = with_breaker(host, isolate, query_page(host, isolate, after)).await?;
+        apply_ledger_feed(isolate, &feed, asked_ms);
+        if feed.complete {
+            share_marker(host, isolate, site, &feed);
+            return rebuild_index(host, isolate).await;
         }
-        host.share(site, &page, news.encode(), PAGE_SECONDS);
+        host.share(site, &page, feed.encode(), PAGE_SECONDS);
     }
     Err("it goes on faster than its news can be read".to_owned())
 }
 
 /// Reads the whole feed from the ledger, page by page, without the breaker: for
 /// the ledger's own jobs, which run in the same object.
-pub async fn learn_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
+pub async fn sync_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
     for _ in 0..PAGES_MAX {
         let asked_ms = host.now_ms();
-        let news = news(host, isolate, isolate.seen()).await?;
-        heard(isolate, &news, asked_ms);
-        if news.complete {
-            return learn_anew(host, isolate).await;
+        let feed = query_page(host, isolate, isolate.seen()).await?;
+        apply_ledger_feed(isolate, &feed, asked_ms);
+        if feed.complete {
+            return rebuild_index(host, isolate).await;
         }
     }
     Err("it goes on faster than its news can be read".to_owned())
@@ -383,14 +383,14 @@ pub async fn learn_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), Strin
 /// If the index has grown too large, replaces it by what the ledger holds now.
 /// The old one decides until the new one is complete. The pages shared in the
 /// Cache API are not used: they may hold marks that have widened since.
-async fn learn_anew<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
+async fn rebuild_index<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
     if !isolate.index.borrow().is_overfull() {
         return Ok(());
     }
     let mut anew = PurgeIndex::default();
     for _ in 0..PAGES_MAX {
         isolate.syncing.set(Some(host.now_ms()));
-        let page = told(host, isolate, news(host, isolate, anew.sequence())).await?;
+        let page = with_breaker(host, isolate, query_page(host, isolate, anew.sequence())).await?;
         if anew.learn(&page) && page.complete {
             isolate.index.borrow_mut().replace(anew);
             return Ok(());
@@ -400,31 +400,31 @@ async fn learn_anew<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> 
 }
 
 /// Queries the ledger for a page. If KV writes have a budget, reports ours.
-async fn news<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeFeed, String> {
+async fn query_page<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeFeed, String> {
     if isolate.rules.kv_writes_per_day.is_none() {
         return host.news(after).await;
     }
     let writes = isolate.kv.budget.get().untold();
     isolate.kv.told_ms.set(Some(host.now_ms()));
-    let news = host.counted_news(after, writes).await?;
+    let feed = host.counted_news(after, writes).await?;
     let mut budget = isolate.kv.budget.get();
     budget.told(writes);
     isolate.kv.budget.set(budget);
-    Ok(news)
+    Ok(feed)
 }
 
 /// Whether KV writes should be reported to the ledger. The marker of another
 /// isolate does not report ours, so this needs a query: at most one per write,
 /// and one per half of the lag.
-fn is_to_tell<H: Host>(host: &H, isolate: &Isolate) -> bool {
+fn must_report_writes<H: Host>(host: &H, isolate: &Isolate) -> bool {
     let half_ms = isolate.rules.max_purge_lag_seconds * 1000 / 2;
     let told = since(host, isolate.kv.told_ms.get());
     isolate.kv.budget.get().untold() > 0 && told.is_none_or(|age| age >= half_ms)
 }
 
 /// Whether the ledger must be queried, whatever the marker contains.
-fn must_ask<H: Host>(host: &H, isolate: &Isolate) -> bool {
-    is_to_tell(host, isolate) || isolate.index.borrow().is_overfull()
+fn must_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
+    must_report_writes(host, isolate) || isolate.index.borrow().is_overfull()
 }
 
 fn page_name(after: u64) -> String {
@@ -433,50 +433,50 @@ fn page_name(after: u64) -> String {
 
 /// A page of the feed that another isolate has shared. It may be old: later
 /// pages contain what has changed since.
-async fn page_of<H: Host>(host: &H, site: &str, name: &str) -> Option<PurgeFeed> {
-    let text = read_note(host, site, name).await?;
-    let news = PurgeFeed::decode(&text).ok()?;
-    (!news.complete).then_some(news)
+async fn read_shared_page<H: Host>(host: &H, site: &str, name: &str) -> Option<PurgeFeed> {
+    let text = read_shared(host, site, name).await?;
+    let feed = PurgeFeed::decode(&text).ok()?;
+    (!feed.complete).then_some(feed)
 }
 
 /// Sends an order to the ledger. It is in force in this isolate at once, and in
 /// its data centre as soon as the marker is stored.
-pub async fn append<H: Host>(
+pub async fn send_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     site: &str,
     order: &Order,
 ) -> Result<LedgerReply, String> {
     let asked_ms = host.now_ms();
-    let ordered = told(host, isolate, host.append(order)).await?;
-    if let LedgerReply::Done(receipt, news) = &ordered {
-        heard(isolate, news, asked_ms);
-        if news.complete {
-            share_marker(host, isolate, site, news);
+    let ordered = with_breaker(host, isolate, host.append(order)).await?;
+    if let LedgerReply::Done(receipt, feed) = &ordered {
+        apply_ledger_feed(isolate, feed, asked_ms);
+        if feed.complete {
+            share_marker(host, isolate, site, feed);
         } else {
             // The order itself is beyond the first page.
-            learn(isolate, &PurgeFeed::of_receipt(receipt), None);
+            apply_feed(isolate, &PurgeFeed::of_receipt(receipt), None);
         }
     }
     Ok(ordered)
 }
 
 /// Applies a feed that the ledger sent in response to a query of `asked_ms`.
-pub fn heard(isolate: &Isolate, news: &PurgeFeed, asked_ms: u64) {
-    isolate.clock.set(LedgerClock::by(news.at, asked_ms));
-    learn(isolate, news, news.complete.then_some(asked_ms));
+pub fn apply_ledger_feed(isolate: &Isolate, feed: &PurgeFeed, asked_ms: u64) {
+    isolate.clock.set(LedgerClock::by(feed.at, asked_ms));
+    apply_feed(isolate, feed, feed.complete.then_some(asked_ms));
 }
 
 /// Applies a feed to the index. If the index is complete afterwards, it is as
 /// old as the feed: from `as_of_ms` by our own clock.
-fn learn(isolate: &Isolate, news: &PurgeFeed, as_of_ms: Option<u64>) {
-    if let Some(writes) = news.kv_writes {
+fn apply_feed(isolate: &Isolate, feed: &PurgeFeed, as_of_ms: Option<u64>) {
+    if let Some(writes) = feed.kv_writes {
         let mut budget = isolate.kv.budget.get();
-        budget.heard(writes, news.at.ms);
+        budget.heard(writes, feed.at.ms);
         isolate.kv.budget.set(budget);
     }
-    let complete = isolate.index.borrow_mut().learn(news);
-    if let Some(as_of_ms) = as_of_ms.filter(|_| complete && news.complete) {
+    let complete = isolate.index.borrow_mut().learn(feed);
+    if let Some(as_of_ms) = as_of_ms.filter(|_| complete && feed.complete) {
         let before = isolate.synced_ms.get();
         isolate.synced_ms.set(before.max(Some(as_of_ms)));
     }
@@ -484,14 +484,14 @@ fn learn(isolate: &Isolate, news: &PurgeFeed, as_of_ms: Option<u64>) {
 
 /// Shares the ledger's feed in the Cache API as the marker, joined with the
 /// previous marker, so that isolates further behind find what they lack.
-fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, news: &PurgeFeed) {
+fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, feed: &PurgeFeed) {
     let mut marker = isolate.marker.borrow_mut();
-    let joined = marker.as_ref().and_then(|old| old.followed_by(news));
-    let fits = |news: &PurgeFeed| news.len() <= MARKER_MARKS_MAX;
+    let joined = marker.as_ref().and_then(|old| old.followed_by(feed));
+    let fits = |feed: &PurgeFeed| feed.len() <= MARKER_MARKS_MAX;
     let new = joined
         .filter(fits)
-        .or_else(|| Some(news.clone()).filter(fits));
-    let new = new.unwrap_or_else(|| news.without_marks());
+        .or_else(|| Some(feed.clone()).filter(fits));
+    let new = new.unwrap_or_else(|| feed.without_marks());
     // After this time the marker is useless. This holds whatever the clocks
     // say, so no isolate takes an old marker for a young one.
     let seconds = isolate.rules.max_purge_lag_seconds;

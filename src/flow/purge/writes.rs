@@ -31,7 +31,7 @@ const RESEND_MS_MAX: u64 = 24_000;
 
 /// How often a background task that waits for the breaker polls it: another
 /// query may have closed it.
-const LOOK_MS: u64 = 1000;
+const POLL_MS: u64 = 1000;
 
 /// Has the ledger invalidate what a write has changed, at the time that `turn`
 /// gives. `answer` is called once, with a note for the log: see [`deliver`].
@@ -44,7 +44,7 @@ pub async fn invalidate<H: Host>(
 ) {
     // Requests that read the index renew it, too, but there may be none.
     if isolate.index.borrow().is_overfull() {
-        sync::look_later(host, isolate, site, true);
+        sync::renew_later(host, isolate, site, true);
     }
     // The request that was to send earlier ones may have ended.
     resend_later(host, isolate);
@@ -167,7 +167,7 @@ async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
                     isolate.index.borrow_mut().unconfirmed.defer(write.id);
                 }
             }
-            wait_ms => host.sleep(wait_ms.min(LOOK_MS)).await,
+            wait_ms => host.sleep(wait_ms.min(POLL_MS)).await,
         }
     }
     isolate.resending.set(None);
@@ -182,7 +182,7 @@ async fn send<H: Host>(
     names: &InvalidationNames,
 ) -> Result<Option<String>, ()> {
     let order = order_of(isolate, site, names);
-    match sync::append(host, isolate, site, &order).await {
+    match sync::send_order(host, isolate, site, &order).await {
         Ok(ordered) => {
             let mut index = isolate.index.borrow_mut();
             let note = match ordered {
@@ -191,15 +191,15 @@ async fn send<H: Host>(
                     // contains the marks somewhat later, so they are applied
                     // here now. The soft purge of the host is left out: it
                     // would apply here at each write.
-                    let told = Receipt {
+                    let applied = Receipt {
                         soft: Vec::new(),
                         ..(*receipt).clone()
                     };
-                    let mut news = PurgeFeed::of_receipt(&told);
+                    let mut feed = PurgeFeed::of_receipt(&applied);
                     let further = names.further.iter();
                     let raised = numbers(receipt.sequence, false);
-                    news.writes.extend(further.map(|mark| (*mark, raised)));
-                    index.learn(&news);
+                    feed.writes.extend(further.map(|mark| (*mark, raised)));
+                    index.learn(&feed);
                     let names = [receipt.hard, receipt.soft].concat();
                     Some(format!("invalidated {names:?}"))
                 }

@@ -8,7 +8,7 @@ use crate::flow::endpoints::purge_calls;
 use crate::flow::endpoints::routes;
 use crate::flow::fetch::background_refresh::refresh_later;
 use crate::flow::fetch::collapse;
-use crate::flow::fetch::collapse::{ask, fill, fill_too};
+use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_too};
 use crate::flow::fetch::collapse_turn::{CollapseTurn, WantedResponse, take_turn};
 use crate::flow::fetch::fetch_outcome::FetchContext;
 use crate::flow::fetch::hit::from_cache;
@@ -35,7 +35,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// Carries out the plan of a request and returns the client's response.
-pub async fn follow<H: Host>(
+pub async fn execute_plan<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     plan: Plan,
@@ -55,7 +55,7 @@ pub async fn follow<H: Host>(
         }
         Plan::Purge(call) => {
             log.cache = "admin";
-            let answer = purge_calls::answer(host, isolate, &call, request, body, log);
+            let answer = purge_calls::handle_call(host, isolate, &call, request, body, log);
             boxed(answer).await
         }
         Plan::Bypass(reason, to_origin, rule) => {
@@ -86,18 +86,18 @@ async fn look_up<H: Host>(
     request: &RequestHead,
     log: &mut RequestLog,
 ) -> Answer<H::Body> {
-    let knowledge = sync::bring_up_to_date(cx).await;
+    let index_state = sync::bring_up_to_date(cx).await;
     writes::resend_later(cx.host, cx.isolate);
-    log.set_knowledge(knowledge.word());
-    if knowledge.counts(cx.isolate)
-        && let Some(answer) = memory_tier::answer(cx, log)
+    log.set_index_state(index_state.word());
+    if index_state.counts(cx.isolate)
+        && let Some(answer) = memory_tier::serve_from_memory(cx, log)
     {
         return answer;
     }
     log.key = Some(cx.lookup.key.slot().digest.clone());
     let mut rounds = 0;
     loop {
-        let led = query_alias::follow(cx, log).await.map(Rc::new);
+        let led = query_alias::resolve_alias(cx, log).await.map(Rc::new);
         let cx = cx.with_lookup(led.as_ref().unwrap_or(cx.lookup));
         let looked_ms = cx.now_ms();
         let Search {
@@ -200,7 +200,7 @@ async fn obtain<H: Host>(
             log.collapsed = false;
             Some(boxed(withheld::send_whole(cx, request, log)).await)
         }
-        CollapseTurn::Alone => Some(ask_alone(cx, context, &digest, log).await),
+        CollapseTurn::Alone => Some(fetch_alone(cx, context, &digest, log).await),
         CollapseTurn::Failed(failure) => {
             Some(after_failure(cx, context, failure, &digest, log).await)
         }
@@ -229,7 +229,7 @@ fn log_forward_reason<H: Host>(
     });
     let purged = matches!(missing, Some(MissReason::Purged | MissReason::Written));
     if purged {
-        log.say("purged");
+        log.add_detail("purged");
     }
 }
 
@@ -252,7 +252,7 @@ fn slot_to_fill<B>(
 
 /// Fetches the response for this request alone. `digest` is the slot where it
 /// would be stored.
-async fn ask_alone<H: Host>(
+async fn fetch_alone<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
     digest: &str,
@@ -265,11 +265,11 @@ async fn ask_alone<H: Host>(
         .flatten()
         .map(Rc::new);
     let cx = cx.with_lookup(conditional.as_ref().unwrap_or(cx.lookup));
-    let fetched = ask(cx, context, log).await;
+    let fetched = fetch_or_complete(cx, context, log).await;
     if !fetched.outcome.stored.is_empty() && fetched.outcome.is_fresh() {
-        collapse::shared(cx, &cx.lookup.key.slot().digest);
+        collapse::mark_shared(cx, &cx.lookup.key.slot().digest);
     }
-    collapse::remember(cx, digest, &fetched.outcome);
+    collapse::renew_unshared(cx, digest, &fetched.outcome);
     fetched.answer
 }
 
@@ -303,12 +303,12 @@ async fn after_failure<H: Host>(
         && let Some(candidate) = stale
     {
         let failure = failure.unwrap_or(OriginFailure::Unreachable);
-        log.note(format!("origin: {failure}"));
+        log.add_note(format!("origin: {failure}"));
         return candidate.serve(cx, Client::Waiting, log).0;
     }
     let Some(failure) = failure else {
         context.stale = stale;
-        return ask_alone(cx, context, digest, log).await;
+        return fetch_alone(cx, context, digest, log).await;
     };
     log.cache = "error";
     no_answer(failure, stale.is_some())

@@ -53,7 +53,7 @@ impl Problem {
     }
 
     /// A line for the log, with at most ten parts.
-    pub fn note(&self) -> String {
+    pub fn summary(&self) -> String {
         const SHOWN: usize = 10;
         let mut parts = self.parts();
         parts.truncate(SHOWN);

@@ -91,11 +91,11 @@ impl Head {
     pub fn with<B>(self, body: Option<B>) -> Answer<B> {
         // A length describes a body that is sent, or the one that HEAD leaves
         // out.
-        let told = body.is_some() || !self.wants_body;
+        let sends_length = body.is_some() || !self.wants_body;
         Answer {
             status: self.status,
             fields: self.fields,
-            length: self.length.filter(|_| told),
+            length: self.length.filter(|_| sends_length),
             content: match (body.filter(|_| self.wants_body), self.pieces) {
                 (None, _) => Content::Empty,
                 (Some(body), None) => Content::Body(body),

@@ -77,7 +77,7 @@ pub struct RequestLog {
 
 impl RequestLog {
     /// Adds a text to `notes`.
-    pub fn note(&mut self, text: String) {
+    pub fn add_note(&mut self, text: String) {
         self.notes.push(text);
     }
 
@@ -88,21 +88,21 @@ impl RequestLog {
     }
 
     /// Adds a word to `detail`, once.
-    pub fn say(&mut self, word: &'static str) {
+    pub fn add_detail(&mut self, word: &'static str) {
         if !self.detail.contains(&word) {
             self.detail.push(word);
         }
     }
 
     /// Adds the word for an outdated or missing purge index, if there is one.
-    pub fn set_knowledge(&mut self, word: Option<&'static str>) {
+    pub fn set_index_state(&mut self, word: Option<&'static str>) {
         if let Some(word) = word {
-            self.say(word);
+            self.add_detail(word);
         }
     }
 
     /// Adds the origin requests, words and notes of another record.
-    pub fn add_asking(&mut self, other: Self) {
+    pub fn add_attempts(&mut self, other: Self) {
         self.origin = self.origin.saturating_add(other.origin);
         self.detail.extend(other.detail);
         self.notes.extend(other.notes);

@@ -294,7 +294,7 @@ pub trait Host: Clone + 'static {
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Self::Body>>,
-        patience: OriginTimeouts,
+        timeouts: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 
     /// Reads a whole body of at most `limit` bytes. Only for orders, sitemaps

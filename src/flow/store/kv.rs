@@ -58,13 +58,13 @@ pub fn copies_of<H: Host>(
     observer: &StoreObserver,
     log: &mut RequestLog,
 ) -> Copies {
-    let mut copies = copies_but(cx, entry, placement, &[], log);
+    let mut copies = copies_except(cx, entry, placement, &[], log);
     copies.keep.landed = observer.clone().and(copies.keep.landed);
     copies
 }
 
 /// The same, without the slots in `but`, which hold another response by now.
-pub fn copies_but<H: Host>(
+pub fn copies_except<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
     placement: &StorePlacement,
@@ -93,8 +93,8 @@ pub fn copies_but<H: Host>(
         kv_refusal = earned.then(|| refusal(host, isolate)).flatten();
         log.detail.extend(kv_refusal.map(KvRefusal::word));
         if earned && kv_refusal.is_none() {
-            count(isolate);
-            landed = watch(host, isolate);
+            count_write(isolate);
+            landed = write_observer(host, isolate);
         } else {
             places.retain(|(tier, _)| *tier != Tier::Kv);
         }
@@ -181,7 +181,7 @@ fn refusal<H: Host>(host: &H, isolate: &Isolate) -> Option<KvRefusal> {
 }
 
 /// Counts a KV write, if there is a budget.
-pub fn count(isolate: &Isolate) {
+pub fn count_write(isolate: &Isolate) {
     if isolate.rules.kv_writes_per_day.is_some() {
         let mut budget = isolate.kv.budget.get();
         budget.count();
@@ -190,16 +190,16 @@ pub fn count(isolate: &Isolate) {
 }
 
 /// An observer that updates the KV write breaker with the result of each write.
-pub fn watch<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver {
+pub fn write_observer<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver {
     let (host, isolate) = (host.clone(), Rc::clone(isolate));
     StoreObserver::new(move |tier, outcome| {
         if tier == Tier::Kv {
-            landed(&host, &isolate.kv, outcome);
+            record_write(&host, &isolate.kv, outcome);
         }
     })
 }
 
-fn landed<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
+fn record_write<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
     let (mut writes, now_ms) = (kv.writes.get(), host.now_ms());
     let Err(problem) = outcome else {
         writes.worked(now_ms);
@@ -233,7 +233,7 @@ const DOUBTED_MAX: usize = 1_000;
 /// An observer for copying a body from KV to the Cache API. If the body is
 /// truncated, the transfer to the client breaks, and the slot counts as empty
 /// until it is written again.
-pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
+pub fn body_observer(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
     let (isolate, digest) = (Rc::clone(isolate), slot.digest.clone());
     StoreObserver::new(move |_, outcome| {
         if outcome.is_err_and(|problem| problem.starts_with(BODY_FAILED)) {

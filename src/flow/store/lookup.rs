@@ -141,7 +141,7 @@ pub async fn find_in_kv<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> 
 
 /// The slots for a response that names its own key (`No-Vary-Search`), if that
 /// key is not the one looked up. Reads the tiers to find the free slots.
-pub async fn placement_by_answer<H: Host>(
+pub async fn placement_by_response<H: Host>(
     cx: RequestCx<'_, H>,
     keyed: &Rc<Lookup>,
     placement: &StorePlacement,
@@ -290,15 +290,15 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
             return Found::Nothing(MissReason::Uri);
         };
         // Reading took time; a purge may have come into force meanwhile.
-        let knowledge = sync::bring_up_to_date(self.cx).await;
-        self.log.set_knowledge(knowledge.word());
+        let index_state = sync::bring_up_to_date(self.cx).await;
+        self.log.set_index_state(index_state.word());
         let RequestCx {
             isolate, lookup, ..
         } = self.cx;
         let now_ms = self.cx.now_ms();
         let (verdict, purged) = {
             let index = isolate.index.borrow();
-            let index = knowledge.counts(isolate).then_some(&*index);
+            let index = index_state.counts(isolate).then_some(&*index);
             let verdict = judge(&entry, lookup, index, now_ms);
             let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
             let purged = index
@@ -356,12 +356,12 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
             Ok(Some((text, body))) => match Entry::decode(&text) {
                 Ok(entry) => Some((entry, body)),
                 Err(error) => {
-                    self.log.note(format!("{}: {error}", tier.word()));
+                    self.log.add_note(format!("{}: {error}", tier.word()));
                     None
                 }
             },
             Err(problem) => {
-                self.log.note(format!("{}: {problem}", tier.word()));
+                self.log.add_note(format!("{}: {problem}", tier.word()));
                 None
             }
         }

@@ -16,7 +16,10 @@ const WORD: &str = "memory";
 /// The response from memory, if a copy there is fresh. In all other cases the
 /// tiers decide, which may hold a newer one. The caller has checked that the
 /// purge index is current.
-pub fn answer<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Answer<H::Body>> {
+pub fn serve_from_memory<H: Host>(
+    cx: RequestCx<'_, H>,
+    log: &mut RequestLog,
+) -> Option<Answer<H::Body>> {
     let RequestCx {
         host,
         isolate,
@@ -62,7 +65,7 @@ pub fn answer<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Ans
 /// Drops older copies of an entry that is being stored: now, and again when the
 /// new one can be read from the Cache API. Until then the older one is found
 /// there, and may be copied again.
-pub fn outdate(isolate: &Rc<Isolate>, keep: &mut StoreRequest) {
+pub fn drop_older(isolate: &Rc<Isolate>, keep: &mut StoreRequest) {
     let key = keep.entry.key.clone();
     drop_key(isolate, &key);
     let isolate = Rc::clone(isolate);
@@ -80,7 +83,7 @@ fn drop_key(isolate: &Isolate, key: &str) {
 
 /// Copies a fresh hit of the Cache API into memory in the background, if it is
 /// requested often enough.
-pub fn consider<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
+pub fn copy_to_memory<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
     let RequestCx {
         host,
         isolate,

@@ -19,21 +19,21 @@ use crate::http::fields::Fields;
 use std::rc::Rc;
 
 /// The lookup with the reduced query, if there is a signpost.
-pub async fn follow<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
+pub async fn resolve_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
     if !cx.lookup.rule.no_vary_search || cx.lookup.asked.url.query.is_none() {
         return None;
     }
-    boxed(read(cx, log)).await
+    boxed(read_alias(cx, log)).await
 }
 
-async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
+async fn read_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
     let RequestCx {
         host,
         isolate,
         lookup,
         ..
     } = cx;
-    let post = post_of(&lookup.asked);
+    let post = alias_key(&lookup.asked);
     let slot = post.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
         if tier == Tier::Kv && lookup.rule.kv == Kv::Never {
@@ -62,7 +62,7 @@ async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Loo
 }
 
 /// The lookup with the key that the response's own policy gives, for storing.
-pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
+pub fn lookup_by_response(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     lookup.rule.no_vary_search.then(|| {
         let policy = Policy::of(fields);
         let asked = &lookup.asked;
@@ -89,7 +89,7 @@ pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return;
     }
-    let post = post_of(&lookup.asked);
+    let post = alias_key(&lookup.asked);
     let StoreRequest { entry, places, .. } = keep;
     let policy = entry.fields.joined(FIELD).map(|value| (FIELD, value));
     let entry = Entry {
@@ -104,18 +104,18 @@ pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
         .map(|(tier, _)| (*tier, post.slot().clone()))
         .collect();
     if places.iter().any(|(tier, _)| *tier == Tier::Kv) {
-        kv::count(isolate);
+        kv::count_write(isolate);
     }
     let keep = StoreRequest {
         entry,
         places,
-        landed: kv::watch(host, isolate),
+        landed: kv::write_observer(host, isolate),
     };
     host.keep(None, keep, false);
 }
 
 /// The key of the signpost for all queries of a path.
-fn post_of(key: &CacheKey) -> CacheKey {
+fn alias_key(key: &CacheKey) -> CacheKey {
     let mut url = key.url.clone();
     url.query = None;
     let mut post = key.with_url(url);

@@ -15,7 +15,7 @@ use crate::cache::warm::sitemap::{self, Sitemap};
 use crate::cache::warm::warm_order::{self, Choice, Named, ParsedWarming, Skipped};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream;
-use crate::flow::purge::append::{AppendOutcome, append, past_orders, read_body};
+use crate::flow::purge::append::{AppendOutcome, append_order, past_orders, read_body};
 use crate::flow::purge::authenticate;
 use crate::flow::response::problem::{PartErrors, Problem};
 use crate::flow::response::request_log::RequestLog;
@@ -82,19 +82,19 @@ pub async fn order<H: Host>(
         let mut unread = Vec::new();
         read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
         if draft.dry_run {
-            log.note(format!("dry run by {}", key.name));
+            log.add_note(format!("dry run by {}", key.name));
             draft.refused.append(&mut unread);
             return Ok(dry(&choice, &draft.refused));
         }
         refuse(&mut draft, 502, "Sitemap not read")?;
-        note_unread(log, &choice.skipped, &unread);
+        log_unread(log, &choice.skipped, &unread);
         if choice.is_empty() {
             return Err(nothing(&choice.skipped, unread));
         }
         order.refresh = choice.urls();
     }
-    let receipt = append(host, isolate, &request.url.host, &order).await?;
-    note(log, &receipt);
+    let receipt = append_order(host, isolate, &request.url.host, &order).await?;
+    log_warming(log, &receipt);
     Ok(AppendOutcome::Done(receipt).json())
 }
 
@@ -110,7 +110,7 @@ pub async fn scheduled<H: Host>(host: &H, isolate: &Isolate, scheduled_ms: u64) 
     };
     if let Err(problem) = scheduled_order(host, isolate, scheduled_ms, &mut log).await {
         log.status = problem.status;
-        log.note(problem.note());
+        log.add_note(problem.summary());
     }
     log.write(host);
 }
@@ -144,15 +144,15 @@ async fn scheduled_order<H: Host>(
         let mut unread = Vec::new();
         read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
         unread.append(&mut draft.refused);
-        note_unread(log, &choice.skipped, &unread);
+        log_unread(log, &choice.skipped, &unread);
         if choice.is_empty() {
             return Err(nothing(&choice.skipped, unread));
         }
         order.refresh = choice.urls();
     }
-    let receipt = append(host, isolate, &site, &order).await?;
+    let receipt = append_order(host, isolate, &site, &order).await?;
     log.status = 200;
-    note(log, &receipt);
+    log_warming(log, &receipt);
     Ok(())
 }
 
@@ -162,8 +162,8 @@ async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
     let Some(id) = &order.id else {
         return Ok(false);
     };
-    let told = past_orders(host, &Question::Id(id.clone())).await?;
-    Ok(told.iter().any(|told| told.receipt.key == order.key))
+    let past = past_orders(host, &Question::Id(id.clone())).await?;
+    Ok(past.iter().any(|past| past.receipt.key == order.key))
 }
 
 /// Reads an order's sitemaps and selects pages from them. A failed one is added
@@ -230,7 +230,7 @@ impl Fetches {
         let left_ms = self.until_ms.saturating_sub(host.now_ms());
         let bytes = match left_ms {
             0 => None,
-            _ => with_timeout(host, left_ms, fetch(host, isolate, url)).await,
+            _ => with_timeout(host, left_ms, fetch_sitemap(host, isolate, url)).await,
         };
         let seconds = SITEMAPS_MS_MAX / 1000;
         let late = || format!("an order's sitemaps are read for at most {seconds} seconds");
@@ -239,15 +239,16 @@ impl Fetches {
     }
 }
 
-async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
-    let request = question(&isolate.rules, url)?;
+async fn fetch_sitemap<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
+    let request = sitemap_request(&isolate.rules, url)?;
     let rule = isolate.rules.rule_for(&cache_key::canonical_path(url));
-    let question = upstream::UpstreamRequest::read(url, &rule);
+    let wanted = upstream::UpstreamRequest::read(url, &rule);
     let mut log = RequestLog::default();
     let mut request = |_: &mut RequestLog| request.clone();
-    let asked = upstream::ask(host, isolate, question, None, &mut request, &mut log).await;
+    let response =
+        upstream::fetch_upstream(host, isolate, wanted, None, &mut request, &mut log).await;
     let no_answer = |_| "the origin gave no answer".to_owned();
-    let (head, body) = asked.said.map_err(no_answer)?;
+    let (head, body) = response.result.map_err(no_answer)?;
     if head.status != 200 {
         let to = head.fields.get("location");
         let to = to.map_or(String::new(), |to| format!(" to {to}"));
@@ -278,7 +279,7 @@ fn too_long() -> String {
 }
 
 /// The request to the origin for a sitemap.
-fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
+fn sitemap_request(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
     let mut fields = Fields::new();
     fields.add("accept-encoding", "identity");
     let request = RequestHead {
@@ -325,19 +326,19 @@ fn nothing(skipped: &Skipped, errors: Vec<Refusal>) -> Problem {
     }
 }
 
-fn note(log: &mut RequestLog, receipt: &Receipt) {
+fn log_warming(log: &mut RequestLog, receipt: &Receipt) {
     let key = receipt.key.as_deref().unwrap_or_default();
     let (sequence, pages, via) = (receipt.sequence, receipt.refresh, &receipt.via);
-    log.note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
+    log.add_note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
 }
 
 /// Logs what was left out: the receipt counts only pages to fetch.
-fn note_unread(log: &mut RequestLog, skipped: &Skipped, unread: &[Refusal]) {
+fn log_unread(log: &mut RequestLog, skipped: &Skipped, unread: &[Refusal]) {
     if *skipped != Skipped::default() {
-        log.note(format!("skipped: {}", print(skipped)));
+        log.add_note(format!("skipped: {}", print(skipped)));
     }
     for (path, problem) in unread.iter().take(SHOWN_MAX) {
-        log.note(format!("{path}: {problem}"));
+        log.add_note(format!("{path}: {problem}"));
     }
 }
 
