@@ -35,7 +35,8 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
         return;
     };
     let (host, isolate, lookup) = (cx.host.clone(), Rc::clone(cx.isolate), Rc::clone(cx.lookup));
-    // An early refresh starts from a fresh entry, so only a newer one ends it.
+    // An early refresh starts from a fresh entry. Only a newer entry makes it
+    // unnecessary.
     let after_ms = hit.early.then_some(hit.entry.received_ms);
     cx.host.later(async move {
         let cx = RequestCx {

@@ -1,5 +1,5 @@
-//! Request collapsing: one request fetches the response for all that want it.
-//! This module runs the fetch and ends the flight (`flow::isolate::inflight`).
+//! Request collapsing: one request fetches the response for all others. This
+//! module runs the fetch and ends the flight (`flow::isolate::inflight`).
 
 use super::exchange::fetch;
 use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};

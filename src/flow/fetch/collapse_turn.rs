@@ -44,7 +44,7 @@ const LOOK_MS_MAX: u64 = 200;
 const NEIGHBOUR_MS_MAX: u64 = 5_000;
 const NEIGHBOUR_LOOK_MS: u64 = 50;
 
-/// The response that a request wants after a miss.
+/// The response that a request needs after a miss.
 #[derive(Clone, Copy, Debug)]
 pub struct WantedResponse<'a> {
     /// The digest of the slot where the response would be stored.

@@ -37,7 +37,7 @@ pub fn outdate<H: Host>(
 }
 
 /// Marks a response as outdated after a 304 that validates it for this client
-/// but forbids to store it. Returns the client's body.
+/// but forbids storing it. Returns the client's body.
 pub fn withdraw<H: Host>(
     cx: RequestCx<'_, H>,
     hit: Hit<H::Body>,

@@ -81,8 +81,8 @@ impl OriginCaller {
 }
 
 /// The breaker pass and the permit of a request to an origin. Dropping it
-/// returns the permit and, if the request was abandoned, does not count its
-/// result.
+/// returns the permit. If no result was recorded by then, the client has left,
+/// and the request does not count for the breaker.
 #[derive(Debug)]
 pub struct Admission<'a> {
     origins: &'a Origins,

@@ -157,7 +157,7 @@ async fn wait_for_feed<H: Host>(
         let began_ms = host.now_ms();
         match query_age_ms(host, isolate) {
             None if may_query(host, isolate) => {
-                // Even without any wait left: the next requests need it.
+                // Also if no wait is left: the next requests need the result.
                 renew_behind(host, isolate, site, left_ms).await;
                 may_renew = false;
             }

@@ -255,8 +255,8 @@ pub trait Host: Clone + 'static {
 
     /// Reads a body to its end and returns it whole. It fails if the body is
     /// cut off, is not of `length`, or has not arrived within `timeout_ms`. A
-    /// body of more than [`WHOLE_BYTES_MAX`] is returned unread, as soon as its
-    /// length is known.
+    /// body of more than [`WHOLE_BYTES_MAX`] is returned as a stream again, as
+    /// soon as it is known to be that long.
     async fn whole(
         &self,
         body: Self::Body,

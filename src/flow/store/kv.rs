@@ -50,7 +50,7 @@ pub struct Copies {
     pub kv_refusal: Option<KvRefusal>,
 }
 
-/// The copies of a response, with `observer` and the KV guards as observers.
+/// The copies of a response. `observer` observes them, and so do the KV guards.
 pub fn copies_of<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
@@ -63,7 +63,8 @@ pub fn copies_of<H: Host>(
     copies
 }
 
-/// The same, without the slots in `but`, which hold another response by now.
+/// The copies of a response except those in the slots `but`, which hold another
+/// response by now. Only the KV guards observe them.
 pub fn copies_except<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,

@@ -15,7 +15,7 @@ const WORD: &str = "memory";
 
 /// The response from memory, if a copy there is fresh. In all other cases the
 /// tiers decide, which may hold a newer one. The caller has checked that the
-/// purge index is current.
+/// purge index may decide.
 pub fn serve_from_memory<H: Host>(
     cx: RequestCx<'_, H>,
     log: &mut RequestLog,

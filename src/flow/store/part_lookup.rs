@@ -8,8 +8,8 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, WHOLE_BYTES_MAX};
 use crate::http::range;
 
-/// A stored part that this request can use: one that contains the wanted range,
-/// or the start of the wanted body.
+/// A stored part that this request can use: one that contains the requested
+/// range, or the start of the requested body.
 pub async fn find_part<H: Host>(
     cx: RequestCx<'_, H>,
     log: &mut RequestLog,
