@@ -7,14 +7,14 @@
 //!
 //! The isolates of a data centre share what they receive. After a query to the
 //! ledger, an isolate stores the feed in the Cache API, as "the marker". An
-//! isolate that reads a marker young enough does not query the ledger. The
-//! marker's age is computed without synchronized clocks: it contains the
-//! ledger's time, and an isolate knows an upper bound of the ledger clock's
-//! lead, because the ledger's response was generated after the query was sent.
+//! isolate that reads a marker young enough does not query. The marker's age is
+//! computed without synchronized clocks: it contains the ledger's time, and an
+//! isolate has an upper bound of the ledger clock's lead, because the ledger's
+//! response was generated after the query was sent.
 //!
-//! For all isolates the marker becomes half a lag old at the same moment. So an
-//! isolate that is about to query announces that in the Cache API, and the
-//! others wait one second.
+//! The marker becomes half a lag old for all isolates at the same moment. So an
+//! isolate announces its query in the Cache API, and the others wait one
+//! second.
 //!
 //! No request waits longer than a second for all this; a query continues in the
 //! background. After a failure, one circuit breaker stops all queries of the
@@ -36,8 +36,7 @@ use futures_channel::oneshot;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// How long one request waits for the ledger in total. The ledger is 10 to 300
-/// ms away.
+/// How long one request waits for the ledger (10 to 300 ms away) in total.
 pub const LEDGER_WAIT_MS: u64 = 1000;
 
 /// How often a request polls whether another request's query has ended. It
@@ -54,8 +53,7 @@ const MARKER: &str = "purges";
 /// that is further behind queries the ledger.
 const MARKER_MARKS_MAX: usize = 2000;
 /// Name of the shared note that announces a query, and how long it makes others
-/// wait. The announcing isolate may have ended; no index gets too old by
-/// waiting.
+/// wait, as its isolate may have ended. No index gets too old by that.
 const QUERY_NOTE: &str = "purges-asked";
 const QUERY_NOTE_SECONDS: u64 = 1;
 /// How often the marker is read while another isolate queries.
@@ -207,7 +205,7 @@ async fn renew_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait
 /// `half_old`.
 pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
     // Four reads per lag, so that what one isolate receives soon reaches its
-    // neighbours. The Cache API is free of charge.
+    // neighbours. The Cache API costs nothing.
     let pause_ms = match half_old {
         true => QUERY_POLL_MS,
         false => isolate.rules.max_purge_lag_seconds * 1000 / 4,
