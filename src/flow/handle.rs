@@ -1,11 +1,11 @@
-//! The entry of a request: it is classified and served, its page is made of
-//! fragments if it has any, and what happened is logged.
+//! Entry point of a request: classifies it, serves it, starts the assembly of
+//! fragments (ESI) and writes the log record.
 
 use crate::cache::config::rules::Rules;
 use crate::cache::request::classify::{Plan, classify};
 use crate::flow::esi::assemble;
 use crate::flow::isolate::state::Isolate;
-use crate::flow::request::serve::follow;
+use crate::flow::request::serve::execute_plan;
 use crate::flow::response::error_pages::overloaded;
 use crate::flow::response::reply::Answer;
 use crate::flow::response::request_log::RequestLog;
@@ -13,8 +13,10 @@ use crate::flow::runtime::host::Host;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
 
-/// Serves a request. Its head needs no more fields than are read of a lookup
-/// (`cache::request::read_fields`), if the host has the others
+/// Serves a request and returns the response for the client.
+///
+/// `request` needs only the fields that a lookup reads
+/// (`cache::request::read_fields`) if the host can supply the complete head
 /// ([`Host::whole_head`]).
 pub async fn serve<H: Host>(
     host: &H,
@@ -35,7 +37,7 @@ pub async fn serve<H: Host>(
         ..RequestLog::default()
     };
     let rule = plan.rule().map(Rc::clone);
-    let mut answer = follow(host, isolate, plan, &request, body, &mut log).await;
+    let mut answer = execute_plan(host, isolate, plan, &request, body, &mut log).await;
     let pipe = rule.and_then(|rule| assemble::begin(host, &rule, &mut answer, &mut log));
     answer.fields.add("cache-status", log.cache_status());
     log.status = answer.status;
@@ -48,8 +50,8 @@ pub async fn serve<H: Host>(
     answer
 }
 
-/// What is to be done for a request. The whole head goes on to the origin, or to
-/// our own endpoints.
+/// Classifies a request. Unless the plan is a lookup, returns the complete head
+/// with it, because the origin or our own endpoints receive all fields.
 fn plan<H: Host>(host: &H, rules: &Rules, request: RequestHead) -> (Plan, RequestHead) {
     let plan = classify(rules, &request);
     if matches!(plan, Plan::Lookup(_)) {

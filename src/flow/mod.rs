@@ -1,5 +1,5 @@
-//! What happens in which order: the only async code, and all I/O goes through
-//! one trait, [`runtime::host::Host`].
+//! Orders the events of a request. This is the only async code; all I/O goes
+//! through one trait, [`runtime::host::Host`].
 
 pub mod endpoints;
 pub mod esi;

@@ -13,7 +13,7 @@ pub const BODY_WAIT_MS: u64 = 4_500_000;
 /// [`guard::allow_wait`](crate::cloudflare::guard::allow_wait)).
 pub async fn wait(promise: Promise, bound_ms: u64) -> Result<JsValue, JsValue> {
     let settled = Operation::begin(bound_ms, |op| {
-        decide_response(op, &promise);
+        settle(op, &promise);
         Ok(Handle::None)
     });
     settled.await.map(|(value, _)| value)

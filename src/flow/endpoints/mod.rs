@@ -1,4 +1,4 @@
-//! Edgekeep's own addresses, and the purge calls of other caches.
+//! Edgekeep's own endpoints, and the purge calls of other caches.
 
 pub mod purge_calls;
 pub mod routes;

@@ -1,5 +1,5 @@
-//! Purge calls in the words of other caches: the same orders, and answers in
-//! the form that their clients know.
+//! Purge calls in the dialects of other caches. They become the same orders;
+//! the responses have the form that those caches' clients expect.
 
 use super::routes::json_answer;
 use crate::cache::config::purge_dialect::Dialect;
@@ -17,8 +17,8 @@ use crate::http::json_object::print;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Answers a call.
-pub async fn answer<H: Host>(
+/// Executes a purge call and returns the response in its dialect.
+pub async fn handle_call<H: Host>(
     host: &H,
     isolate: &Isolate,
     call: &PurgeCall,
@@ -30,7 +30,7 @@ pub async fn answer<H: Host>(
     match act(host, isolate, call, request, body, log).await {
         Ok(text) => json_answer(200, text),
         Err(problem) => {
-            log.note(problem.note());
+            log.add_note(problem.summary());
             let mut answer = problem.answer();
             if let Some(text) = problem_json(call.dialect, &problem) {
                 answer.fields.set("content-type", "application/json");
@@ -58,7 +58,7 @@ async fn act<H: Host>(
     }
     let draft = call.draft(&isolate.rules, &request.fields, &body);
     let tags = draft.as_ref().map(|draft| draft.tags()).unwrap_or_default();
-    let outcome = append::take(host, isolate, request, &body, sender, draft, log).await?;
+    let outcome = append::execute_order(host, isolate, request, &body, sender, draft, log).await?;
     Ok(match call.dialect {
         Dialect::Varnish | Dialect::Github => outcome.json(),
         Dialect::Fastly => fastly(call, &tags, &outcome),
@@ -69,7 +69,8 @@ async fn act<H: Host>(
     })
 }
 
-/// Fastly gives each tag's purge an id; here all tags of a call are one order.
+/// The response in Fastly's form. Fastly gives each tag's purge an id of its
+/// own; here all tags of a call are one order, with one id.
 fn fastly(call: &PurgeCall, tags: &[String], outcome: &AppendOutcome) -> String {
     let id = match outcome {
         AppendOutcome::Done(receipt) => receipt.id.as_str(),
@@ -84,7 +85,7 @@ fn fastly(call: &PurgeCall, tags: &[String], outcome: &AppendOutcome) -> String 
     }
 }
 
-/// Fastly's answer to a purge of one thing.
+/// Fastly's response to a purge that is not by tags.
 #[derive(Serialize)]
 struct FastlyPurge<'a> {
     status: &'static str,
@@ -98,7 +99,7 @@ struct FastlyProblem<'a> {
     detail: &'a str,
 }
 
-/// Cloudflare's envelope of all answers.
+/// Cloudflare's envelope of all responses.
 #[derive(Serialize)]
 struct Envelope<T> {
     success: bool,
@@ -117,7 +118,7 @@ struct EnvelopeError {
     message: String,
 }
 
-/// Which page of Cloudflare's list this is.
+/// The position in Cloudflare's paged list.
 #[derive(Serialize)]
 struct ResultInfo {
     page: u32,
@@ -149,7 +150,7 @@ struct TokenView {
 }
 
 impl<T> Envelope<T> {
-    /// A success with this result.
+    /// A successful envelope with this result.
     fn of(result: T) -> Self {
         Self {
             success: true,
@@ -165,8 +166,8 @@ fn success(result: impl Serialize) -> String {
     print(&Envelope::of(result))
 }
 
-/// The list of zones with one: clients look for its id by its name, and put it
-/// into the next call's path, where it does not matter.
+/// A list with one zone. Clients look up the zone's id by its name and put it
+/// into the path of the next call, where Edgekeep ignores it.
 fn zones(name: &str) -> String {
     let zone = ZoneView {
         id: cache_key::digest(name),
@@ -192,7 +193,7 @@ fn verified(name: &str) -> String {
     })
 }
 
-/// A problem in a dialect's own form; `None` where it has none.
+/// A problem in the dialect's own form; `None` if the dialect has none.
 fn problem_json(dialect: Dialect, problem: &Problem) -> Option<String> {
     let parts = problem.parts();
     match dialect {
@@ -215,9 +216,9 @@ fn problem_json(dialect: Dialect, problem: &Problem) -> Option<String> {
     }
 }
 
-/// Cloudflare's numbers, where there is one that its clients may know: 10000
-/// "Authentication error", 9109 "Unauthorized to access requested resource",
-/// 1012 for a body that is no order.
+/// Cloudflare's error code for a status, where its clients may depend on one:
+/// 10000 "Authentication error", 9109 "Unauthorized to access requested
+/// resource", 1012 for an invalid body. Otherwise the status itself.
 fn code(status: u16) -> u16 {
     match status {
         401 => 10_000,

@@ -1,5 +1,5 @@
-//! Edgekeep's own addresses: `POST /.edgekeep/purge` and `/.edgekeep/warm` take
-//! orders, and `GET /.edgekeep/purges` tells of past ones.
+//! Edgekeep's own endpoints: `POST /.edgekeep/purge` and `/.edgekeep/warm`
+//! accept orders, and `GET /.edgekeep/purges` lists past ones.
 
 use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::{HISTORY_MAX, PastOrder, Question};
@@ -18,10 +18,10 @@ use crate::http::json_object::print;
 use crate::http::url::decoded;
 use serde::Serialize;
 
-/// How many orders an answer lists where the question does not say.
+/// Default of `limit`: how many orders a list has.
 const LIMIT: u64 = 20;
 
-/// Answers a request to one of them.
+/// Handles a request to one of these endpoints.
 pub async fn admin<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -34,19 +34,19 @@ pub async fn admin<H: Host>(
     match outcome {
         Ok(text) => json_answer(200, text),
         Err(problem) => {
-            log.note(problem.note());
+            log.add_note(problem.summary());
             problem.answer()
         }
     }
 }
 
-/// The answer while the settings are bad: whose keys and what they may purge
-/// stands there.
+/// The response while the settings are invalid: without them, the keys and
+/// their permissions are unknown.
 pub fn misconfigured<B>(log: &mut RequestLog) -> Answer<B> {
     let detail = "the cache's settings are bad (its log says where), so nothing is cached \
         and no order taken; send it again when they are mended";
     let problem = Problem::new(503, "Misconfigured", detail).with_field("retry-after", "60");
-    log.note(problem.note());
+    log.add_note(problem.summary());
     problem.answer()
 }
 
@@ -69,12 +69,12 @@ async fn route<H: Host>(
         }
         "purges" => {
             only(request, "GET", "past orders are read by GET")?;
-            list(host, isolate, request).await
+            list_orders(host, isolate, request).await
         }
         rest => match rest.strip_prefix("purges/") {
             Some(id) => {
                 only(request, "GET", "past orders are read by GET")?;
-                one(host, isolate, request, id).await
+                get_order(host, isolate, request, id).await
             }
             None => Err(Problem::new(
                 404,
@@ -104,13 +104,13 @@ async fn order<H: Host>(
     let body = append::read_body(host, request, body).await?;
     let sender = authenticate::prove(host, isolate, request, &body, None).await?;
     let draft = order::read(&isolate.rules, &body, false);
-    let outcome = append::take(host, isolate, request, &body, sender, draft, log).await?;
+    let outcome = append::execute_order(host, isolate, request, &body, sender, draft, log).await?;
     Ok(outcome.json())
 }
 
-/// `GET /.edgekeep/purges/<id>`, and `?key=NAME` where keys have used one id: a
-/// key's own order goes first, then the oldest that it may read.
-async fn one<H: Host>(
+/// `GET /.edgekeep/purges/<id>`, with `?key=NAME` if several keys have used the
+/// id. The sender's own order comes first, then the oldest that it may read.
+async fn get_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     request: &RequestHead,
@@ -119,21 +119,21 @@ async fn one<H: Host>(
     let sender = authenticate::prove(host, isolate, request, b"", None).await?;
     let wanted = key_of(request.url.query.as_deref().unwrap_or_default())?;
     let id = decoded(id).unwrap_or_default();
-    let mut told = append::past_orders(host, &Question::Id(id)).await?;
-    told.sort_by_key(|told| (!is_own(&sender, told), told.receipt.sequence));
+    let mut past = append::past_orders(host, &Question::Id(id)).await?;
+    past.sort_by_key(|past| (!is_own(&sender, past), past.receipt.sequence));
     let fits =
-        |told: &&PastOrder| wanted.is_none_or(|key| told.receipt.key.as_deref() == Some(key));
-    let readable = told.iter().filter(|told| may_read(&sender, told));
+        |past: &&PastOrder| wanted.is_none_or(|key| past.receipt.key.as_deref() == Some(key));
+    let readable = past.iter().filter(|past| may_read(&sender, past));
     let own = readable
         .filter(fits)
-        .map(|told| print(&ReceiptView::of(told)));
+        .map(|past| print(&ReceiptView::of(past)));
     own.into_iter().next().ok_or_else(|| {
         let detail = "this key has no order of that id, or none in the last 30 days";
         Problem::new(404, "No such order", detail)
     })
 }
 
-/// `key` of a query.
+/// The `key` parameter of a query.
 fn key_of(query: &str) -> Result<Option<&str>, Problem> {
     match query.split_once('=') {
         None if query.is_empty() => Ok(None),
@@ -146,34 +146,35 @@ fn key_of(query: &str) -> Result<Option<&str>, Problem> {
 }
 
 /// `GET /.edgekeep/purges?after=N&limit=M`
-async fn list<H: Host>(
+async fn list_orders<H: Host>(
     host: &H,
     isolate: &Isolate,
     request: &RequestHead,
 ) -> Result<String, Problem> {
     let sender = authenticate::prove(host, isolate, request, b"", None).await?;
     let (after, limit) = page(request.url.query.as_deref().unwrap_or_default())?;
-    let told = append::past_orders(host, &Question::After { after, limit }).await?;
-    // A full page may not be the last, whoever ordered what is on it.
-    let last = told.last().map(|told| told.receipt.sequence);
-    let full = u64::try_from(told.len()).is_ok_and(|found| found >= limit)
-        || told.last().is_some_and(|told| told.more);
-    let purges = told.iter().filter(|told| may_read(&sender, told));
+    let past = append::past_orders(host, &Question::After { after, limit }).await?;
+    // A full page may not be the last one. Orders that the sender may not read
+    // count, too.
+    let last = past.last().map(|past| past.receipt.sequence);
+    let full = u64::try_from(past.len()).is_ok_and(|found| found >= limit)
+        || past.last().is_some_and(|past| past.more);
+    let purges = past.iter().filter(|past| may_read(&sender, past));
     Ok(print(&History {
         purges: purges.map(ReceiptView::of).collect(),
         next: last.filter(|_| full),
     }))
 }
 
-/// A page of the history.
+/// A page of the history, as JSON.
 #[derive(Serialize)]
 struct History<'a> {
     purges: Vec<ReceiptView<'a>>,
-    /// What to ask for `after`, if there may be more.
+    /// The `after` of the next page, if there may be one.
     next: Option<u64>,
 }
 
-/// `after` and `limit` of a query.
+/// The `after` and `limit` parameters of a query.
 fn page(query: &str) -> Result<(u64, u64), Problem> {
     let (mut after, mut limit) = (0, LIMIT);
     for parameter in query.split('&').filter(|text| !text.is_empty()) {
@@ -191,15 +192,15 @@ fn page(query: &str) -> Result<(u64, u64), Problem> {
     Ok((after, limit))
 }
 
-fn may_read(sender: &Sender<'_>, told: &PastOrder) -> bool {
-    sender.key.rule.admin || is_own(sender, told)
+fn may_read(sender: &Sender<'_>, past: &PastOrder) -> bool {
+    sender.key.rule.admin || is_own(sender, past)
 }
 
-fn is_own(sender: &Sender<'_>, told: &PastOrder) -> bool {
-    told.receipt.key.as_deref() == Some(&sender.key.rule.name)
+fn is_own(sender: &Sender<'_>, past: &PastOrder) -> bool {
+    past.receipt.key.as_deref() == Some(&sender.key.rule.name)
 }
 
-/// An answer in JSON, which nobody stores.
+/// A JSON response that is not stored.
 pub fn json_answer<B>(status: u16, text: String) -> Answer<B> {
     let mut fields = Fields::new();
     fields.add("content-type", "application/json");

@@ -1,11 +1,11 @@
-//! Pages made of fragments (`cache::esi::parser`): the page is stored as it came, with
-//! its tags, and its fragments are put in when it is given to a client, each of
-//! them looked up or asked for as the client itself would be given it.
+//! Assembles pages from fragments (`cache::esi::parser`). The page is stored as
+//! received, with its ESI tags. The fragments are inserted for each client;
+//! each is looked up or fetched as if the client had requested it.
 //!
-//! The page is sent while that happens: what stands before a fragment has left
-//! before the fragment has come. So a fragment that fails cannot change the
-//! answer's status any more: its `alt` is tried, else its place stays empty and
-//! the log says so. A fragment goes in whole or not at all.
+//! The page is sent meanwhile: the text before a fragment is sent before the
+//! fragment arrives. So a failed fragment cannot change the status any more.
+//! Its `alt` is tried; otherwise its place stays empty, and the log says so. A
+//! fragment is inserted completely or not at all.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::{
@@ -14,7 +14,7 @@ use crate::cache::esi::parser::{
 };
 use crate::cache::request::classify::{Plan, classify};
 use crate::flow::isolate::state::Isolate;
-use crate::flow::request::serve::follow;
+use crate::flow::request::serve::execute_plan;
 use crate::flow::response::error_pages::error_page;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::response::request_log::RequestLog;
@@ -24,10 +24,12 @@ use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
 use std::rc::Rc;
 
-/// Begins a page that is made of fragments: gives the head and the content of
-/// the whole to an answer whose body is the page's template, and the pipe that
-/// is to be filled. `None` leaves the body as it is. Either way the mark of the
-/// origin ends here.
+/// Starts the assembly of a page whose body has ESI tags: replaces head and
+/// body of `answer` by those of the assembled page, and returns the pipe to
+/// fill.
+///
+/// `None` leaves the body as it is. In both cases the origin's control field is
+/// removed, if the rule uses ESI or the field announces it.
 pub fn begin<H: Host>(
     host: &H,
     rule: &Rule,
@@ -37,7 +39,7 @@ pub fn begin<H: Host>(
     if !answer.fields.has(CONTROL_FIELD) {
         return None;
     }
-    // A part of a page, or none of it, is no page.
+    // A part (206) or a 304 is not a complete page.
     let whole = !matches!(answer.status, 206 | 304);
     if !rule.esi || !whole || !is_marked(&answer.fields) {
         if rule.esi || has_mark(&answer.fields) {
@@ -49,8 +51,9 @@ pub fn begin<H: Host>(
     let browser_ttl = rule.browser_ttl.filter(|_| answer.status < 400);
     set_assembled_head(&mut answer.fields, browser_ttl);
     answer.length = None;
-    log.say("esi");
-    // Nor does its head tell of a page that nobody could read.
+    log.add_detail("esi");
+    // This applies to HEAD, too: its head must not describe a page that cannot
+    // be read.
     if coding == Coding::Other {
         refuse(answer, coding, log);
         return None;
@@ -74,7 +77,7 @@ pub fn begin<H: Host>(
 
 fn refuse<B>(answer: &mut Answer<B>, coding: Coding, log: &mut RequestLog) {
     log.cache = "error";
-    log.note(format!(
+    log.add_note(format!(
         "the page is made of fragments, but coded: {}",
         coding.word()
     ));
@@ -83,7 +86,7 @@ fn refuse<B>(answer: &mut Answer<B>, coding: Coding, log: &mut RequestLog) {
 
 const UNREADABLE: &str = "Bad gateway: the page is made of fragments, and the origin server has coded it so that they cannot be put in.\n";
 
-/// A body without its coding.
+/// The body without its content coding.
 fn readable<H: Host>(host: &H, body: H::Body, coding: Coding) -> Option<H::Body> {
     match coding {
         Coding::Identity => Some(body),
@@ -92,8 +95,7 @@ fn readable<H: Host>(host: &H, body: H::Body, coding: Coding) -> Option<H::Body>
     }
 }
 
-/// Makes the page, behind the response. When that is done, the log has a line
-/// for it.
+/// Assembles the page in the background, and writes the log record at the end.
 pub fn make<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -112,19 +114,19 @@ pub fn make<H: Host>(
     host.later(page.make(pipe));
 }
 
-/// A page being made.
+/// A page that is being assembled.
 struct Page<H: Host> {
     host: H,
     isolate: Rc<Isolate>,
     /// The client's request.
     request: RequestHead,
-    /// How many includes were tried, and how many of them came to something.
+    /// How many includes were tried, and how many succeeded.
     tried: u32,
     filled: u32,
     log: RequestLog,
 }
 
-/// Why a page ends early.
+/// Why a page ends early: the client disconnected, or the body was cut off.
 enum Stop {
     Gone,
     Broken,
@@ -142,11 +144,11 @@ impl From<BodyError> for Stop {
     }
 }
 
-/// What an include has come to.
+/// The fragment for an include.
 struct Fragment {
     url: Url,
     bytes: Vec<u8>,
-    /// Whether it has tags of its own.
+    /// Whether it contains ESI tags.
     marked: bool,
 }
 
@@ -154,8 +156,8 @@ impl<H: Host> Page<H> {
     async fn make(mut self, mut pipe: H::Pipe) {
         match self.stream(&mut pipe).await {
             Ok(()) => pipe.close().await,
-            Err(Stop::Gone) => self.log.note("the client left".to_owned()),
-            Err(Stop::Broken) => self.log.note("the page broke off".to_owned()),
+            Err(Stop::Gone) => self.log.add_note("the client left".to_owned()),
+            Err(Stop::Broken) => self.log.add_note("the page broke off".to_owned()),
         }
         self.log.fragments = Some(self.filled);
         self.log.write(&self.host);
@@ -171,12 +173,12 @@ impl<H: Host> Page<H> {
         let rest = parser.finish();
         if parser.is_unclosed() {
             self.log
-                .note("the page has an ESI tag that is never closed".to_owned());
+                .add_note("the page has an ESI tag that is never closed".to_owned());
         }
         self.put(rest, &base, 1, pipe).await
     }
 
-    /// Writes pieces of a body at `base`, whose fragments lie so deep.
+    /// Writes pieces of a body at `base`, whose fragments have this depth.
     async fn put(
         &mut self,
         pieces: Vec<Piece>,
@@ -206,7 +208,7 @@ impl<H: Host> Page<H> {
         Ok(())
     }
 
-    /// The fragment, or the one in its stead.
+    /// The fragment, or its alternative.
     async fn include(&mut self, include: &Include, base: &Url, depth: u32) -> Option<Fragment> {
         for address in [Some(&include.src), include.alt.as_ref()]
             .into_iter()
@@ -215,7 +217,7 @@ impl<H: Host> Page<H> {
             if self.tried >= INCLUDES_MAX {
                 let note = format!("more than {INCLUDES_MAX} includes: the others are left out");
                 if self.log.notes.last() != Some(&note) {
-                    self.log.note(note);
+                    self.log.add_note(note);
                 }
                 return None;
             }
@@ -228,7 +230,7 @@ impl<H: Host> Page<H> {
                 Err(problem) => {
                     let expected = if include.may_fail { " (onerror)" } else { "" };
                     self.log
-                        .note(format!("fragment {address}: {problem}{expected}"));
+                        .add_note(format!("fragment {address}: {problem}{expected}"));
                 }
             }
         }
@@ -259,17 +261,17 @@ impl<H: Host> Page<H> {
             began_ms: host.now_ms(),
             ..RequestLog::default()
         };
-        let work = follow(host, &self.isolate, plan, &request, None, &mut log);
+        let work = execute_plan(host, &self.isolate, plan, &request, None, &mut log);
         let answer = Box::pin(work).await;
         log.status = answer.status;
         if answer.fields.has("set-cookie") {
-            log.note("its Set-Cookie is dropped: the page's head has left".to_owned());
+            log.add_note("its Set-Cookie is dropped: the page's head has left".to_owned());
         }
         log.write(host);
         self.read(request, &rule, answer).await
     }
 
-    /// The whole of a fragment, or why it is none.
+    /// The complete body of a fragment, or why there is none.
     async fn read(
         &self,
         request: RequestHead,
@@ -314,12 +316,12 @@ impl<H: Host> Page<H> {
     }
 }
 
-/// A fragment is read whole, as short bodies are everywhere: three in one
-/// another are 768 KiB.
+/// A fragment is read whole, with the limit for short bodies. Three nested ones
+/// take 768 KiB.
 const TOO_LONG: &str = "is longer than 256 KiB";
 
-/// What an address means in a page at `base`: a path of its own host, asked for
-/// as the page was. Anything else is none of our business.
+/// The URL of an address in a page at `base`: a path of the same host,
+/// requested with the page's scheme. `None` for anything else.
 fn target(base: &Url, address: &str) -> Option<Url> {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     if address.is_empty() || address.contains(odd) {
@@ -332,8 +334,8 @@ fn target(base: &Url, address: &str) -> Option<Url> {
     })
 }
 
-/// The client's fields as they hold for a fragment: none that is about the
-/// page's own body, or what the client holds of it.
+/// The client's fields for a fragment request, without those about the body of
+/// the page or the client's copy of it.
 fn fields_for(client: &Fields) -> Fields {
     let mut fields = client.clone();
     fields.retain(|name, _| {
@@ -350,7 +352,7 @@ fn fields_for(client: &Fields) -> Fields {
                     | "origin"
             )
     });
-    // It is put into a text.
+    // The fragment is inserted into text.
     fields.set("accept-encoding", "identity");
     fields
 }

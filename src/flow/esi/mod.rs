@@ -1,3 +1,3 @@
-//! Pages made of fragments.
+//! Assembles pages from fragments.
 
 pub mod assemble;

@@ -1,5 +1,5 @@
-//! Fetching again what is stored: behind a stale answer, or because an order
-//! wants it warm.
+//! Refreshes of stored responses: in the background of a stale or early hit, or
+//! for a warming order.
 
 use super::collapse;
 use super::exchange::fetch;
@@ -27,14 +27,16 @@ use futures_channel::oneshot;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// Refreshes an entry behind the response, once at a time for each slot.
+/// Refreshes an entry in the background; at most one refresh per slot at a
+/// time.
 pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
     let flights = &cx.isolate.flights;
     let Some(flight) = flights.begin(&hit.slot.digest, cx.now_ms()) else {
         return;
     };
     let (host, isolate, lookup) = (cx.host.clone(), Rc::clone(cx.isolate), Rc::clone(cx.lookup));
-    // What is refreshed early is fresh still: only a newer one will do.
+    // An early refresh starts from a fresh entry. Only a newer entry makes it
+    // unnecessary.
     let after_ms = hit.early.then_some(hit.entry.received_ms);
     cx.host.later(async move {
         let cx = RequestCx {
@@ -44,11 +46,11 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
             ledger_wait_ms: &Cell::default(),
         };
         let (sender, landing) = oneshot::channel();
-        let landed = collapse::landed(cx, &flight, sender);
+        let landed = collapse::landing_observer(cx, &flight, sender);
         let work = refresh(cx, after_ms, landed, &flight);
         let outcome = collapse::lead(&host, &flight, cx.site(), false, work).await;
         if collapse::conclude(cx, &flight, &outcome) {
-            collapse::until_landed(&host, &isolate, &flight, landing).await;
+            collapse::wait_until_stored(&host, &isolate, &flight, landing).await;
         }
     });
 }
@@ -59,8 +61,9 @@ async fn refresh<H: Host>(
     observer: StoreObserver,
     flight: &Rc<Flight>,
 ) -> FetchOutcome {
-    // The body in hand goes to the client; what a 304 confirms is read anew.
-    // A HEAD request's refresh is a GET, and a part's of everything.
+    // The current body goes to the client; a 304 needs a second copy, which is
+    // read again. The refresh of a HEAD request is a GET, and that of a range
+    // request fetches the whole body.
     let lookup = Rc::new(Lookup {
         head_only: false,
         range: None,
@@ -70,7 +73,8 @@ async fn refresh<H: Host>(
     let mut log = refresh_log(cx.host, &lookup);
     let mut search = find_fresh(cx, after_ms, &mut log).await;
     let newer = |hit: &Hit<_>| after_ms.is_none_or(|ms| hit.entry.received_ms > ms);
-    // Another isolate was faster; perhaps in another data centre.
+    // Another isolate, perhaps in another data centre, has refreshed it
+    // already.
     search.found = match search.found {
         Found::Fresh(hit) if newer(&hit) => {
             return from_cache(cx, hit, &search.placement, &observer, false, &mut log).outcome;
@@ -82,7 +86,7 @@ async fn refresh<H: Host>(
         observer,
         ..context_of(search)
     };
-    ask(cx, context, &mut log).await
+    fetch_and_log(cx, context, &mut log).await
 }
 
 fn refresh_log<H: Host>(host: &H, lookup: &Lookup) -> RequestLog {
@@ -97,7 +101,7 @@ fn refresh_log<H: Host>(host: &H, lookup: &Lookup) -> RequestLog {
     }
 }
 
-/// What the origin is to confirm or replace.
+/// The context of a fetch that revalidates or replaces what the search found.
 fn context_of<B>(search: Search<B>) -> FetchContext<B> {
     let stale = match search.found {
         Found::Fresh(hit) | Found::WhileRevalidate(hit) => Some(StaleCandidate::new(hit, true)),
@@ -107,8 +111,8 @@ fn context_of<B>(search: Search<B>) -> FetchContext<B> {
     FetchContext::alone(stale, search.placement, search.tiers_read)
 }
 
-/// Asks the origin for nobody, and writes the log line.
-async fn ask<H: Host>(
+/// Fetches in the background and writes the log line.
+async fn fetch_and_log<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
     log: &mut RequestLog,
@@ -119,17 +123,19 @@ async fn ask<H: Host>(
     fetched.outcome
 }
 
-/// Fetches a URL into the tiers as somebody's first visit would, unless KV
-/// has it fresh. It is done when KV holds it: the other tier is one data
-/// centre's. To be in KV is its purpose, so it need not earn its place there;
-/// the day's budget holds for it like for others.
+/// Fetches a URL into the tiers as a first request by a client would, unless KV
+/// has it fresh.
+///
+/// It is done when KV holds the response, because the Cache API is per data
+/// centre. KV admission is skipped (`kv = "always"`); the daily write budget
+/// applies.
 pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) -> ZoneOutcome {
     let lookup = match lookup_of(&isolate.rules, url) {
         Ok(lookup) => Rc::new(lookup),
         Err(problem) => return ZoneOutcome::Refused(problem),
     };
-    if let Err(problem) = sync::learn_all(host, isolate).await {
-        return again(format!("ledger: {problem}"));
+    if let Err(problem) = sync::sync_all(host, isolate).await {
+        return retry_because(format!("ledger: {problem}"));
     }
     let mut log = refresh_log(host, &lookup);
     let cx = RequestCx {
@@ -138,25 +144,26 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         lookup: &lookup,
         ledger_wait_ms: &Cell::default(),
     };
-    let led = query_alias::follow(cx, &mut log).await.map(Rc::new);
+    let led = query_alias::resolve_alias(cx, &mut log).await.map(Rc::new);
     let cx = cx.with_lookup(led.as_ref().unwrap_or(&lookup));
     let search = find_in_kv(cx, &mut log).await;
     if matches!(&search.found, Found::Fresh(hit) if hit.tier == Tier::Kv) {
         return ZoneOutcome::Done;
     }
-    let outcome = ask(cx, context_of(search), &mut log).await;
+    let outcome = fetch_and_log(cx, context_of(search), &mut log).await;
     let settled = host.settled().await;
     if isolate.kv.budget.get().unreported() > 0 {
-        // Nobody may ask for this isolate later. If it fails, the next does.
-        let _ = sync::learn_all(host, isolate).await;
+        // This isolate may not get another request. A failed report is repeated
+        // by the next query.
+        let _ = sync::sync_all(host, isolate).await;
     }
     match settled {
         Ok(()) => zone_outcome(&outcome),
-        Err(problem) => again(problem),
+        Err(problem) => retry_because(problem),
     }
 }
 
-fn again(problem: String) -> ZoneOutcome {
+fn retry_because(problem: String) -> ZoneOutcome {
     ZoneOutcome::Again {
         problem,
         pause_seconds: None,
@@ -172,7 +179,7 @@ fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
     Ok(lookup)
 }
 
-/// What became of a refresh.
+/// The result of a refresh, for the ledger.
 fn zone_outcome(outcome: &FetchOutcome) -> ZoneOutcome {
     if outcome.stored.contains(&Tier::Kv) {
         return ZoneOutcome::Done;
@@ -180,16 +187,18 @@ fn zone_outcome(outcome: &FetchOutcome) -> ZoneOutcome {
     if let Some(refusal) = outcome.kv_refusal {
         let word = refusal.word();
         return match refusal {
-            KvRefusal::Paused => again(format!("kv: {word}")),
+            KvRefusal::Paused => retry_because(format!("kv: {word}")),
             KvRefusal::Spent => ZoneOutcome::Refused(format!("not kept in KV: {word}")),
         };
     }
     match (outcome.status, outcome.failure) {
-        (_, Some(failure @ OriginFailure::CutOff)) => again(format!("origin: it {failure}")),
-        (_, Some(_)) | (None, None) => again("the origin gave no answer".to_owned()),
-        // Trouble that may pass.
+        (_, Some(failure @ OriginFailure::CutOff)) => {
+            retry_because(format!("origin: it {failure}"))
+        }
+        (_, Some(_)) | (None, None) => retry_because("the origin gave no answer".to_owned()),
+        // These statuses may be temporary.
         (Some(status @ (304 | 408 | 425 | 429 | 500..)), None) => {
-            again(format!("origin: status {status}"))
+            retry_because(format!("origin: status {status}"))
         }
         (Some(status), None) => ZoneOutcome::Refused(format!(
             "origin: status {status}; not kept in KV: {}",

@@ -1,5 +1,5 @@
-//! Asking the origin for all who want the same answer: who asks, who waits,
-//! and what each gets (`flow::isolate::inflight`).
+//! Request collapsing: one request fetches the response for all others. This
+//! module runs the fetch and ends the flight (`flow::isolate::inflight`).
 
 use super::exchange::fetch;
 use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
@@ -23,33 +23,35 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
-/// A fill that takes longer is noted in the Cache API for the other isolates
-/// of the data centre. A faster one would be over before they see the note.
+/// A fill that takes longer than this is announced in the Cache API to the
+/// other isolates of the data centre. A faster one would end before they read
+/// it.
 const NOTE_AFTER_MS: u64 = 20;
-/// How long such a note holds; it is renewed at every third sign of life.
+/// How long an announcement is valid. It is renewed at every third heartbeat.
 const NOTE_SECONDS: u64 = 5;
 const BEATS_A_NOTE: u32 = 3;
-/// How long followers wait for the copy once the head has come. A body that
-/// takes longer is fetched by each of them.
+/// How long followers wait for the copy after the response head has arrived. If
+/// the body takes longer, each of them fetches it.
 const LANDING_MS_MAX: u64 = 10_000;
-/// Most copies are there after so long.
+/// The first pause while waiting for the copy. Most copies are stored by then.
 const LANDING_LOOK_MS: u64 = 50;
 
-/// A note's word.
+/// State of an announced fill: the origin's response is awaited.
 pub const ASKING: &str = "asking";
-/// A note's word.
+/// State of an announced fill: the copy is stored.
 pub const LANDED: &str = "landed";
-/// A note's word.
+/// State of an announced fill: the response cannot be shared.
 pub const UNSHARED: &str = "unshared";
 const FAILED: &str = "failed";
 
-/// The name of the note about a flight.
+/// The name under which a flight's state is announced.
 pub fn note_name(key: &str) -> String {
     format!("fill-{key}")
 }
 
-/// An answer of this key could be shared, whatever was remembered of it.
-pub fn shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
+/// Forgets that responses of this key were unshared, because one has been
+/// shared.
+pub fn mark_shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
     if cx.isolate.flights.forget_unshared(key) {
         let text = LANDED.to_owned();
         cx.host
@@ -57,8 +59,9 @@ pub fn shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
     }
 }
 
-/// Asks the origin for one request alone, with what the lookup found.
-pub async fn ask<H: Host>(
+/// Fetches from the origin, with what the lookup found. Completes a stored part
+/// if there is one.
+pub async fn fetch_or_complete<H: Host>(
     cx: RequestCx<'_, H>,
     mut context: FetchContext<H::Body>,
     log: &mut RequestLog,
@@ -72,11 +75,11 @@ pub async fn ask<H: Host>(
     }
 }
 
-/// How often a request that asks beside others looks if they were faster.
+/// How often an additional leader checks whether another one was faster.
 const FASTER_LOOK_MS: u64 = 200;
 
-/// Asks the origin beside others who have taken long. `None` if they have a copy
-/// for all before there is an answer.
+/// Fetches beside leaders that have taken long. Returns `None` if one of them
+/// has stored a shareable copy first.
 pub async fn fill_too<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
@@ -98,17 +101,19 @@ pub async fn fill_too<H: Host>(
             return Some(answer);
         }
         if flight.outcome() == Some(FlightOutcome::Landed) {
-            // The work goes on, and its answer is dropped.
+            // The fetch continues, and its response is dropped.
             log.collapsed = true;
-            log.note("collapse: the copy of another request came first".to_owned());
+            log.add_note("collapse: the copy of another request came first".to_owned());
             return None;
         }
     }
 }
 
-/// Asks the origin for all. The work goes on if the client leaves meanwhile,
-/// because others wait for it, or soon will; not if the host has its share of
-/// such fills (`flow::isolate::abandoned_fills`).
+/// Fetches from the origin as the leader of a flight.
+///
+/// The fetch continues if the client disconnects, because followers wait for
+/// it, or soon will. It stops if the host already has its share of such fills
+/// (`flow::isolate::abandoned_fills`).
 pub async fn fill<H: Host>(
     cx: RequestCx<'_, H>,
     mut context: FetchContext<H::Body>,
@@ -127,9 +132,9 @@ pub async fn fill<H: Host>(
             ledger_wait_ms: &ledger_wait_ms,
         };
         let (landing_sender, landing) = oneshot::channel();
-        context.observer = landed(cx, &flight, landing_sender);
+        context.observer = landing_observer(cx, &flight, landing_sender);
         context.flight = Some(Rc::clone(&flight));
-        let work = ask(cx, context, &mut log_of_fill);
+        let work = fetch_or_complete(cx, context, &mut log_of_fill);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
         let work = lead(&host, &flight, cx.site(), shared, work);
         let most = isolate.rules.protection.max_requests;
@@ -138,19 +143,21 @@ pub async fn fill<H: Host>(
             .unless_too_many(cx.site(), most, &mut sender, work)
             .await;
         let Some(FetchResult { answer, outcome }) = fetched else {
-            // The followers look again, find nothing, and one of them asks.
+            // The followers look again, find nothing, and one of them becomes
+            // the leader.
             return end(cx, &flight, FlightOutcome::Landed);
         };
         let lands = conclude(cx, &flight, &outcome);
-        // If the client has left, its body is held until the copy is there.
+        // If the client has disconnected, its body is held until the copy is
+        // stored.
         let unread = sender.send((answer, log_of_fill));
         if lands {
-            until_landed(&host, &isolate, &flight, landing).await;
+            wait_until_stored(&host, &isolate, &flight, landing).await;
         }
         drop(unread);
     });
     let Some((answer, log_of_fill)) = cx.host.receive(receiver).await else {
-        // The work was dropped, and the rest of the log with it.
+        // The fetch was dropped, and its log record with it.
         log.cache = "error";
         return origin_failed(OriginFailure::Unreachable);
     };
@@ -158,8 +165,8 @@ pub async fn fill<H: Host>(
     answer
 }
 
-/// Does the work of a flight, and gives signs of life meanwhile: to the
-/// followers, and, if `shared` and it takes long, to the other isolates.
+/// Runs the work of a flight and sends heartbeats to the followers. If `shared`
+/// and the work takes long, it also announces the fill to the other isolates.
 pub async fn lead<H: Host, T>(
     host: &H,
     flight: &Flight,
@@ -181,12 +188,13 @@ pub async fn lead<H: Host, T>(
         }
         pause_ms = BEAT_MS;
     }
-    // 4 billion signs of life take a century.
+    // 4 billion heartbeats take a century.
     work.await
 }
 
-/// Ends a flight when the copy of its answer is there, and sends on `landing`.
-pub fn landed<H: Host>(
+/// An observer that ends a flight when its copy is stored, and then sends on
+/// `landing`.
+pub fn landing_observer<H: Host>(
     cx: RequestCx<'_, H>,
     flight: &Rc<Flight>,
     landing: oneshot::Sender<()>,
@@ -203,16 +211,16 @@ pub fn landed<H: Host>(
             };
             end(cx, &flight, FlightOutcome::Landed);
             if let Some(landing) = landing.take() {
-                // Who waits may have given up.
+                // The receiver may have given up.
                 let _ = landing.send(());
             }
         }
     })
 }
 
-/// Ends a flight whose answer is not on its way to the Cache API, or is of no
-/// use to others there, unless another request still may have one that is.
-/// Returns whether a copy is on its way.
+/// Ends a flight whose response is not being written to the Cache API, or is of
+/// no use to others there, unless another leader of it may still store one.
+/// Returns whether a copy is being written.
 pub fn conclude<H: Host>(
     cx: RequestCx<'_, H>,
     flight: &Rc<Flight>,
@@ -220,13 +228,13 @@ pub fn conclude<H: Host>(
 ) -> bool {
     let (flights, now_ms) = (&cx.isolate.flights, cx.now_ms());
     if outcome.is_shared() {
-        flight.answers(now_ms);
-        shared(cx, &flight.key);
+        flight.set_answered(now_ms);
+        mark_shared(cx, &flight.key);
         return true;
     }
     let ends_by = flight_outcome(outcome);
     match ends_by {
-        // Also if the copy, which is only to be confirmed, has landed before.
+        // Also if the copy has been stored before: it may only be revalidated.
         FlightOutcome::Unshared => flights.remember_unshared(&flight.key, now_ms),
         FlightOutcome::ForItsKind => {
             let key = key_of_kind(&flight.key, kind_of(cx.lookup));
@@ -234,17 +242,17 @@ pub fn conclude<H: Host>(
         }
         FlightOutcome::Landed | FlightOutcome::Failed(_) => {}
     }
-    if flight.gives_nothing() || ends_by == FlightOutcome::Unshared {
+    if flight.remove_leader() || ends_by == FlightOutcome::Unshared {
         end(cx, flight, ends_by);
     }
     false
 }
 
-/// How a flight ends whose answer is for the one who asked.
+/// The outcome of a flight whose response is for the leader alone.
 fn flight_outcome(outcome: &FetchOutcome) -> FlightOutcome {
     let stored = outcome.stored.contains(&Tier::CacheApi);
     match outcome.status {
-        // After its head, or without one.
+        // The failure came after the head, or there was no head.
         _ if outcome.failure.is_some() => FlightOutcome::Failed(outcome.failure),
         None => FlightOutcome::Failed(None),
         Some(status) if status >= 500 && !stored => FlightOutcome::Failed(None),
@@ -253,13 +261,13 @@ fn flight_outcome(outcome: &FetchOutcome) -> FlightOutcome {
     }
 }
 
-/// Remembers for longer that answers of this key are for who asks: one more
-/// was.
-pub fn remember<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome) {
+/// Extends the time for which responses of this key are remembered as unshared,
+/// because one more was.
+pub fn renew_unshared<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome) {
     let (flights, lookup, now_ms) = (&cx.isolate.flights, cx.lookup, cx.now_ms());
     let answered = outcome.failure.is_none() && outcome.status.is_some_and(|status| status < 500);
-    // An answer to the conditions of one client tells nothing of what others
-    // would be given: one of them must ask, or what has become storable would
+    // A response to one client's conditions does not show what others would
+    // get. One of them must fetch, or a response that has become storable would
     // never be stored.
     if !answered || outcome.is_fresh() || !may_share(lookup) || lookup.sends_conditions {
         return;
@@ -271,21 +279,21 @@ pub fn remember<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchOutcome
     }
 }
 
-/// Waits until the copy of a flight's answer is there, with signs of life; not
-/// for ever.
-pub async fn until_landed<H: Host>(
+/// Waits until the copy of a flight's response is stored, at most
+/// [`LANDING_MS_MAX`], and sends heartbeats meanwhile.
+pub async fn wait_until_stored<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,
     landing: oneshot::Receiver<()>,
 ) {
-    // Pending for ever once it has come, or can come no more.
+    // A fused receiver stays pending after it has completed or was cancelled.
     let mut landing = landing.fuse();
     let began_ms = host.now_ms();
     let mut pause_ms = LANDING_LOOK_MS;
     while flight.outcome().is_none() {
         if host.now_ms().saturating_sub(began_ms) >= LANDING_MS_MAX {
-            // Lost or not: they look, and then ask for themselves.
+            // Stored or not: the followers look again, and then fetch alone.
             return isolate
                 .flights
                 .end(flight, FlightOutcome::Landed, host.now_ms());

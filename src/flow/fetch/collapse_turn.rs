@@ -1,5 +1,5 @@
-//! Whose turn it is to ask the origin: for each request that has found nothing
-//! to serve, whether it asks, waits for another one, or looks again.
+//! Decides for each miss whether the request fetches, waits for another
+//! request's fetch, or repeats the lookup.
 
 use super::collapse::{ASKING, LANDED, UNSHARED, note_name};
 use crate::cache::config::settings::Collapse;
@@ -13,55 +13,55 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use std::rc::Rc;
 
-/// What a request does that has found nothing to serve.
+/// What a request does after a miss.
 #[derive(Debug)]
 pub enum CollapseTurn {
-    /// It asks the origin for itself.
+    /// Fetch for this request only.
     Alone,
-    /// It asks for all.
+    /// Fetch as the leader of a flight.
     Lead(Rc<Flight>),
-    /// It asks for all, too, because others have taken long.
+    /// Fetch as an additional leader, because the first ones have taken long.
     LeadToo(Rc<Flight>),
-    /// Another one has asked: look again.
+    /// Another request has fetched the response: repeat the lookup.
     LookAgain,
-    /// Another one has asked, and the origin failed.
+    /// Another request has fetched, and the origin failed.
     Failed(Option<OriginFailure>),
 }
 
-/// How often a request lets another one go first. It looks again in vain if
-/// a purge came meanwhile, if the copy was lost, or if the answer turned out
+/// How many times a request waits for another one. The repeated lookup fails if
+/// a purge came meanwhile, if the copy was lost, or if the response turned out
 /// to have variants.
 const ROUNDS_MAX: u32 = 3;
 
-/// A follower looks at a flight after an eighth of the time that it has waited
-/// already, within these: what waiting adds to an answer is small beside it,
-/// and so is the work.
+/// A follower checks a flight after an eighth of the time that it has waited
+/// already, within these bounds. So the delay that checking adds is small
+/// relative to the wait, and so is the number of checks.
 const LOOK_MS_MIN: u64 = 4;
 const LOOK_MS_MAX: u64 = 200;
 
-/// How long an isolate waits for another one's fill: longer fills are few, and
-/// a request more for each isolate is borne.
+/// How long an isolate waits for another isolate's fill. Longer fills are rare,
+/// and one more request per isolate is acceptable.
 const NEIGHBOUR_MS_MAX: u64 = 5_000;
 const NEIGHBOUR_LOOK_MS: u64 = 50;
 
-/// What a request wants that has found nothing to serve.
+/// The response that a request needs after a miss.
 #[derive(Clone, Copy, Debug)]
 pub struct WantedResponse<'a> {
-    /// The digest of the slot where the answer will lie.
+    /// The digest of the slot where the response would be stored.
     pub key: &'a str,
-    /// Whether there was one before, or another variant, so that what comes
-    /// will be for all, too.
+    /// Whether there was a response before, or there is another variant, so the
+    /// new one will probably be shareable, too.
     pub known: bool,
-    /// The `Range` with which the origin would be asked.
+    /// The `Range` that would be sent to the origin.
     pub range: Option<&'a str>,
-    /// When the request began to look for it.
+    /// When the lookup began, in milliseconds since 1970.
     pub looked_ms: u64,
-    /// How often another request has asked for this one before.
+    /// How many times this request has waited for another one's fetch.
     pub rounds: u32,
 }
 
 impl WantedResponse<'_> {
-    /// How long the first is to ask alone.
+    /// How long the first leader fetches alone, in milliseconds.
     fn alone_ms(&self) -> u64 {
         match self.known {
             true => ALONE_KNOWN_MS,
@@ -70,8 +70,8 @@ impl WantedResponse<'_> {
     }
 }
 
-/// Decides who asks the origin for what is wanted, and waits if that is another
-/// one.
+/// Decides who fetches the wanted response, and waits if that is another
+/// request.
 pub async fn take_turn<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
@@ -93,13 +93,15 @@ pub async fn take_turn<H: Host>(
     let part = wanted
         .range
         .map(|range| key_of_part(wanted.key, range, if_range));
-    // Where those of other kinds get what is not for this one.
+    // The key of the requests of this kind, if others may share what this kind
+    // may not.
     let own_key = key_of_kind(part.as_deref().unwrap_or(wanted.key), kind);
     if flights.is_unshared(&own_key, began_ms) {
         return CollapseTurn::Alone;
     }
     let mut key = match &part {
-        // Who wants a part waits for the whole if that is on its way.
+        // A range request waits for the whole response if that is being
+        // fetched.
         Some(part) if !flights.is_under_way(wanted.key, began_ms) => part.clone(),
         _ => wanted.key.to_owned(),
     };
@@ -121,14 +123,14 @@ pub async fn take_turn<H: Host>(
             FlightRole::Follow(flight) => flight,
         };
         log.collapsed = true;
-        let ended = follow(cx, wanted, &flight, began_ms).await;
+        let ended = wait_for_flight(cx, wanted, &flight, began_ms).await;
         match ended {
             Ended::Slow => {
                 log.collapsed = false;
                 match part.as_ref().filter(|part| **part != key) {
                     Some(part) => key = part.clone(),
                     None => {
-                        flight.ask_too(kind);
+                        flight.add_leader(kind);
                         return CollapseTurn::LeadToo(flight);
                     }
                 }
@@ -146,8 +148,8 @@ pub async fn take_turn<H: Host>(
                 log.collapsed = false;
                 return CollapseTurn::Alone;
             }
-            // Its leader was ended by the runtime: another one leads, but none
-            // that wants a part leads for the whole.
+            // The leader was ended by the runtime. A follower takes over, but a
+            // range request never leads a flight for the whole response.
             Ended::Dead => {
                 log.collapsed = false;
                 key = part.clone().unwrap_or(key);
@@ -159,16 +161,16 @@ pub async fn take_turn<H: Host>(
 /// How waiting for a flight ends.
 enum Ended {
     By(FlightOutcome),
-    /// It takes so long that this request may ask, too.
+    /// The fetch takes so long that this request may fetch, too.
     Slow,
-    /// Its leader was ended by the runtime.
+    /// The leader was ended by the runtime.
     Dead,
-    /// The request has waited for as long as it may.
+    /// The request has reached its longest wait.
     TooLate(CollapseTurn),
 }
 
-/// Waits for a flight. The request has begun to wait at `began_ms`.
-async fn follow<H: Host>(
+/// Waits for a flight. `began_ms` is when the request began to wait.
+async fn wait_for_flight<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
     flight: &Flight,
@@ -180,7 +182,7 @@ async fn follow<H: Host>(
         lookup,
         ..
     } = cx;
-    // As long as it would wait for an origin that it asked itself.
+    // As long as the request would wait for its own request to the origin.
     let rules = &isolate.rules;
     let longest = rules
         .origin_deadline_seconds
@@ -196,7 +198,7 @@ async fn follow<H: Host>(
         if flight.is_dead(now_ms) {
             return Ended::Dead;
         }
-        if flight.may_ask_too(wanted.alone_ms(), now_ms) {
+        if flight.may_add_leader(wanted.alone_ms(), now_ms) {
             return Ended::Slow;
         }
         let waited_ms = now_ms.saturating_sub(began_ms);
@@ -211,7 +213,7 @@ async fn follow<H: Host>(
     }
 }
 
-/// Leads, unless another isolate of the data centre is at it.
+/// Leads the flight, unless another isolate of the data centre already fetches.
 async fn lead_or_wait<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
@@ -231,10 +233,10 @@ async fn lead_or_wait<H: Host>(
     let began_ms = host.now_ms();
     let longest_ms = NEIGHBOUR_MS_MAX.min(wanted.alone_ms());
     let end = |outcome| isolate.flights.end(&flight, outcome, host.now_ms());
-    // What an older fill left behind is not waited for.
+    // `LANDED` counts only after a wait: before, it belongs to an older fill.
     let mut waits = false;
     loop {
-        // A Cache API that fails tells of nobody.
+        // If the Cache API fails, no other fill is assumed.
         let note = host.shared(site, &name).await.ok().flatten();
         match note.as_deref() {
             Some(UNSHARED) => {

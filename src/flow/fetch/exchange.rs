@@ -1,6 +1,8 @@
-//! An exchange with the origin whose response may be stored: the request goes
-//! out, a stored response to fall back on is looked for if the origin fails,
-//! the policy decides, and the decision is carried out.
+//! An exchange with the origin whose response may be stored.
+//!
+//! The request is sent; if the origin fails, a stored response to fall back on
+//! is looked up; the policy decides (`cache::policy::storability`); the
+//! decision is carried out.
 
 use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
 use super::forward::{Evaluate, by_conditions, forward};
@@ -25,13 +27,14 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, StoreObserver};
 use crate::flow::store::kv;
-use crate::flow::store::lookup::{TiersRead, placement_by_answer};
+use crate::flow::store::lookup::{TiersRead, placement_by_response};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::head::ResponseHead;
 use std::rc::Rc;
 
-/// Asks the origin, stores what may be stored, and makes the client's answer.
+/// Fetches from the origin, stores the response if the policy allows it, and
+/// returns the client's response.
 pub async fn fetch<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
@@ -49,9 +52,9 @@ pub async fn fetch<H: Host>(
         outcome: FetchOutcome::default(),
     };
     let conditional = !cx.lookup.head_only;
-    let mut turn = fetch.ask(context.stale, conditional).await;
+    let mut turn = fetch.fetch_once(context.stale, conditional).await;
     if conditional && let Turn::OtherStored(other) = turn {
-        turn = fetch.ask(other.stale, false).await;
+        turn = fetch.fetch_once(other.stale, false).await;
     }
     let answer = match turn {
         Turn::Answered(answer) => answer,
@@ -65,10 +68,10 @@ pub async fn fetch<H: Host>(
 
 /// How one request to the origin ended.
 enum Turn<B> {
-    /// The client has its answer.
+    /// The client's response.
     Answered(Answer<B>),
-    /// A 304 was about another response than the stored one: the origin is
-    /// asked once more, without conditions.
+    /// A 304 confirmed another response than the stored one. The request is
+    /// repeated once, without conditions.
     OtherStored(Box<OtherStored<B>>),
 }
 
@@ -78,7 +81,7 @@ struct OtherStored<B> {
     may_serve: bool,
 }
 
-/// An exchange under way.
+/// An exchange in progress.
 struct Fetch<'a, H: Host> {
     cx: RequestCx<'a, H>,
     placement: &'a StorePlacement,
@@ -90,20 +93,20 @@ struct Fetch<'a, H: Host> {
     outcome: FetchOutcome,
 }
 
-/// The origin's response, with what it is to replace or confirm.
+/// The origin's response, and the stored response that it replaces or confirms.
 struct Decided<B> {
-    /// The lookup by the key that the response itself names
-    /// (`flow::store::query_alias`).
+    /// The lookup by the key that the response itself names (`No-Vary-Search`,
+    /// `flow::store::query_alias`).
     keyed: Rc<Lookup>,
-    /// The slots under that key, if it is another one.
+    /// The slots under that key, if it differs from the requested key.
     there: Option<StorePlacement>,
     response: OriginResponse<B>,
     stale: Option<StaleCandidate<B>>,
 }
 
 impl<H: Host> Fetch<'_, H> {
-    /// Asks the origin once, and carries out what the policy decides.
-    async fn ask(
+    /// Sends one request to the origin and carries out the policy's decision.
+    async fn fetch_once(
         &mut self,
         stale: Option<StaleCandidate<H::Body>>,
         conditional: bool,
@@ -118,7 +121,7 @@ impl<H: Host> Fetch<'_, H> {
             }
             false => stale,
         };
-        // The cases in which the policy may fall back to it.
+        // Only in these cases may the policy fall back to the stored response.
         let may_serve = match &stale {
             Some(stale) if failed || response.status() == Some(304) => {
                 stale.may_be_served(self.cx, self.log).await
@@ -130,7 +133,7 @@ impl<H: Host> Fetch<'_, H> {
         self.outcome.failure = response.head.as_ref().err().copied();
         let there = match &next {
             ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. } => {
-                let there = placement_by_answer(self.cx, &keyed, self.placement, self.log);
+                let there = placement_by_response(self.cx, &keyed, self.placement, self.log);
                 boxed(there).await
             }
             _ => None,
@@ -156,8 +159,8 @@ impl<H: Host> Fetch<'_, H> {
         })
     }
 
-    /// Sends the request. The stored response is dropped if it has been purged
-    /// by the time at which the request leaves: a 304 would revive it.
+    /// Sends the request. If the stored response has been purged by then, it is
+    /// dropped first, because a 304 would revive it.
     async fn request(
         &mut self,
         mut stale: Option<StaleCandidate<H::Body>>,
@@ -168,14 +171,14 @@ impl<H: Host> Fetch<'_, H> {
             if stale.as_ref().is_some_and(|s| s.is_purged(cx.isolate)) {
                 stale = None;
                 log.fwd = Some("uri-miss");
-                log.say("purged");
+                log.add_detail("purged");
             }
             if let Some(flight) = flight {
-                flight.asks(cx.now_ms());
+                flight.set_sent(cx.now_ms());
             }
             request_to_origin(cx.lookup, stale.as_ref(), conditional)
         };
-        let mut response = OriginResponse::ask(cx, &mut request, self.log).await;
+        let mut response = OriginResponse::fetch_origin(cx, &mut request, self.log).await;
         if let Ok(head) = &mut response.head {
             response.body = check_coding(cx.host, &cx.lookup.rule, head, response.body).await;
         }
@@ -185,8 +188,8 @@ impl<H: Host> Fetch<'_, H> {
         (stale, response)
     }
 
-    /// The lookup by the key that the response names; a 304 that says nothing of
-    /// parameters leaves it as it was.
+    /// The lookup by the key that the response names. A 304 without
+    /// `No-Vary-Search` keeps the policy of the stored response.
     fn keyed(
         &self,
         head: &Result<ResponseHead, OriginFailure>,
@@ -198,7 +201,7 @@ impl<H: Host> Fetch<'_, H> {
             let stored = stale
                 .filter(|_| silent)
                 .map(|stale| &stale.hit.entry.fields);
-            query_alias::by_answer(lookup, stored.unwrap_or(&head.fields))
+            query_alias::lookup_by_response(lookup, stored.unwrap_or(&head.fields))
         });
         keyed.map_or_else(|| Rc::clone(lookup), Rc::new)
     }
@@ -214,8 +217,9 @@ impl<H: Host> Fetch<'_, H> {
         let stored = stale.map(|stale| &stale.hit.entry);
         let exchange = Exchange {
             lookup: keyed,
-            // Purges that the stored entry's isolate had seen were ordered
-            // before we asked, too, whether this isolate has seen them or not.
+            // The purges that the stored entry counts as seen were ordered
+            // before this request, too, even if this isolate has not received
+            // them.
             seen: stored.map_or(response.seen, |stored| stored.seen.max(response.seen)),
             times: response.times,
             stored,
@@ -233,7 +237,7 @@ impl<H: Host> Fetch<'_, H> {
         next
     }
 
-    /// A new response that may be stored, unless all its slots are taken.
+    /// Stores a new response, unless all its slots are taken.
     fn store_new(&mut self, entry: Entry, decided: Decided<H::Body>) -> Answer<H::Body> {
         let Decided {
             keyed,
@@ -253,9 +257,9 @@ impl<H: Host> Fetch<'_, H> {
         if entry.status == 206 {
             cx.isolate.remember_part(&keyed.key.part_slot().digest);
         }
-        withheld::forget(cx.isolate, cx.lookup);
-        // A page that only came too late to be fresh has no place in KV, but
-        // the older copy there is none the worse for it.
+        withheld::forget_personal(cx.isolate, cx.lookup);
+        // A page that only arrived too old to be fresh is not written to KV,
+        // but the older copy there stays valid.
         let late = entry.status < 400 && entry.terms.lifetime > 0;
         let keyed = cx.with_lookup(&keyed);
         let copies = kv::copies_of(keyed, entry, placement, self.observer, log);
@@ -274,13 +278,13 @@ impl<H: Host> Fetch<'_, H> {
         match response.head {
             Ok(head) => {
                 let received_ms = response.times.response_ms;
-                with_withheld(made_now(answer, &head), &head, received_ms)
+                with_withheld(without_own_age(answer, &head), &head, received_ms)
             }
             Err(_) => answer,
         }
     }
 
-    /// A stored response that the origin has confirmed.
+    /// Updates a stored response that the origin has confirmed (304).
     fn freshen(&mut self, entry: Entry, keep: bool, decided: Decided<H::Body>) -> Answer<H::Body> {
         let Decided {
             keyed,
@@ -301,7 +305,7 @@ impl<H: Host> Fetch<'_, H> {
             let copies = confirmed(keyed, entry, &hit.entry, placement, self.observer, log);
             let answer = self.store(copies, hit.body);
             return match response.head {
-                Ok(head) => made_now(answer, &head),
+                Ok(head) => without_own_age(answer, &head),
                 Err(_) => answer,
             };
         }
@@ -322,7 +326,7 @@ impl<H: Host> Fetch<'_, H> {
         answer.with(withdraw(cx, hit, self.placement, wants, log))
     }
 
-    /// A response that may not be stored.
+    /// Forwards a response that may not be stored.
     fn pass_on(&mut self, reason: NotStored, decided: Decided<H::Body>) -> Answer<H::Body> {
         let Decided {
             response, stale, ..
@@ -338,7 +342,7 @@ impl<H: Host> Fetch<'_, H> {
         self.outcome.for_its_kind = for_its_kind;
         let status = response.status().unwrap_or_default();
         let received_ms = response.times.response_ms;
-        withheld::remember(
+        withheld::remember_personal(
             cx.isolate,
             cx.lookup,
             reason,
@@ -353,7 +357,7 @@ impl<H: Host> Fetch<'_, H> {
         self.forward(response)
     }
 
-    /// The stored response, because the origin has failed.
+    /// Serves the stored response, because the origin has failed.
     fn serve_stale(&mut self, stale: Option<StaleCandidate<H::Body>>) -> Answer<H::Body> {
         let Some(stale) = stale else {
             return origin_failed(OriginFailure::Unreachable);
@@ -363,24 +367,24 @@ impl<H: Host> Fetch<'_, H> {
         answer
     }
 
-    /// An error, because there is nothing else to give.
+    /// Returns an error page, because no stored response may be served.
     fn fail(&mut self, failure: OriginFailure, holds_some: bool) -> Answer<H::Body> {
         self.log.cache = "error";
         no_answer(failure, holds_some)
     }
 
-    /// A 304 to a request without conditions says nothing.
+    /// Handles a 304 to a request without conditions, which confirms nothing.
     fn misplaced_304(&mut self, other: OtherStored<H::Body>) -> Answer<H::Body> {
         if other.may_serve {
             let note = "origin: a 304 about another answer";
-            self.log.note(note.to_owned());
+            self.log.add_note(note.to_owned());
             return self.serve_stale(other.stale);
         }
         self.log.cache = "error";
         origin_failed(OriginFailure::Unreachable)
     }
 
-    /// Stores, and adds what came of it to the outcome.
+    /// Stores the copies and adds the result to the outcome.
     fn store(&mut self, copies: kv::Copies, body: Option<H::Body>) -> Answer<H::Body> {
         let FetchResult { answer, outcome } = store(self.cx, copies, body, self.client, self.log);
         self.outcome.stored = outcome.stored;
@@ -389,7 +393,7 @@ impl<H: Host> Fetch<'_, H> {
         answer
     }
 
-    /// The origin's response as it is; or a 304, if the client's own conditions
+    /// Forwards the origin's response; or a 304, if the client's own conditions
     /// hold.
     fn forward(&self, response: OriginResponse<H::Body>) -> Answer<H::Body> {
         let received_ms = response.times.response_ms;
@@ -405,10 +409,11 @@ impl<H: Host> Fetch<'_, H> {
     }
 }
 
-/// An answer that the origin has made or confirmed for this request: Age would
-/// say that it has not (RFC 9111 §5.1), unless a cache before it says so, too.
-/// (However long it took: that counts for later requests.)
-fn made_now<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
+/// Removes Age from a response that the origin has generated or validated for
+/// this request: Age implies that it has not (RFC 9111 §5.1). If a cache before
+/// the origin sent Age, it stays. The delay of the exchange does not count
+/// here, only for later requests.
+fn without_own_age<B>(mut answer: Answer<B>, head: &ResponseHead) -> Answer<B> {
     if !head.fields.has("age") {
         answer.fields.remove("age");
     }

@@ -1,4 +1,4 @@
-//! What a request hands to the exchange with the origin, and what it gets back.
+//! The input and the result of an exchange with the origin.
 
 use super::stale_candidate::StaleCandidate;
 use crate::cache::origin::failure::OriginFailure;
@@ -10,7 +10,7 @@ use crate::flow::store::lookup::{Hit, TiersRead};
 use crate::flow::store::store_placement::StorePlacement;
 use std::rc::Rc;
 
-/// What the lookup found before the origin is asked, and who observes the copy.
+/// What the lookup found before the fetch, and the observer of the copies.
 pub struct FetchContext<B> {
     /// The stored response that the origin is to confirm or replace.
     pub stale: Option<StaleCandidate<B>>,
@@ -22,12 +22,12 @@ pub struct FetchContext<B> {
     pub tiers_read: TiersRead,
     /// The flight that the request leads, if others may follow it.
     pub flight: Option<Rc<Flight>>,
-    /// Observes what becomes of the copies.
+    /// Observes the result of each store.
     pub observer: StoreObserver,
 }
 
 impl<B> FetchContext<B> {
-    /// The context of a request that nobody follows.
+    /// The context of a request that leads no flight.
     pub fn alone(
         stale: Option<StaleCandidate<B>>,
         placement: StorePlacement,
@@ -44,44 +44,44 @@ impl<B> FetchContext<B> {
     }
 }
 
-/// How the exchange with the origin ended. The log is written beside it; what
-/// the flow decides next depends on this value alone.
+/// How the exchange with the origin ended. The log record is written
+/// separately; the flow's next decisions depend on this value only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchOutcome {
     /// Status of the origin's response; `None` if there was none.
     pub status: Option<u16>,
-    /// Why the origin gave no response that could be used.
+    /// Why the origin gave no usable response.
     pub failure: Option<OriginFailure>,
-    /// The tiers to which a copy is on its way.
+    /// The tiers to which a copy is being written.
     pub stored: Vec<Tier>,
-    /// Seconds of freshness left in what the client gets; not positive if it is
-    /// stale, `None` if it is not from an entry.
+    /// Seconds of freshness left in the client's response. Zero or negative if
+    /// it is stale; `None` if it is not from an entry.
     pub ttl: Option<i64>,
-    /// Why the response is not stored, in a word of `Cache-Status`.
+    /// Why the response is not stored, as a word of `Cache-Status`.
     pub refusal: Option<&'static str>,
     /// Why KV gets no copy, although the policy allows one.
     pub kv_refusal: Option<KvRefusal>,
-    /// Whether the response depends on the request's own preferences, so that
-    /// other requests for this key may get another one.
+    /// Whether the response depends on the request's own preferences, so other
+    /// requests for this key may get a different one.
     pub for_its_kind: bool,
 }
 
 impl FetchOutcome {
-    /// Whether a copy that others can be served is on its way to the Cache API.
+    /// Whether a copy that can serve others is being written to the Cache API.
     pub fn is_shared(&self) -> bool {
         self.stored.contains(&Tier::CacheApi) && self.is_fresh()
     }
 
-    /// Whether what the client gets is a fresh entry.
+    /// Whether the client's response is from a fresh entry.
     pub fn is_fresh(&self) -> bool {
         self.ttl.is_some_and(|ttl| ttl > 0)
     }
 }
 
-/// The client's response, and what became of the exchange.
+/// The client's response and the outcome of the exchange.
 pub struct FetchResult<B> {
-    /// For the client.
+    /// The client's response.
     pub answer: Answer<B>,
-    /// For the flow.
+    /// The outcome, for the flow.
     pub outcome: FetchOutcome,
 }

@@ -1,4 +1,4 @@
-//! Answers of the origin that are passed on without having been stored.
+//! Origin responses that are forwarded without being stored.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser;
@@ -11,7 +11,7 @@ use crate::http::conditional;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 
-/// Gives the origin's answer on as it is.
+/// The client's response from an origin response that is not stored.
 pub fn forward<B>(
     head: Result<ResponseHead, OriginFailure>,
     body: Option<B>,
@@ -20,7 +20,8 @@ pub fn forward<B>(
     match head {
         Ok(head) => {
             let mut fields = for_clients(&head.fields, received_ms);
-            // An upstream cache's age is still true of what only passes by.
+            // An upstream cache's age is still correct for a response that is
+            // only forwarded.
             if let Some(age) = head.fields.get("age") {
                 fields.set("age", age);
             }
@@ -36,19 +37,21 @@ pub fn forward<B>(
     }
 }
 
-/// Which of a client's conditions may be answered for the origin.
+/// Which of a client's conditions may be evaluated here instead of at the
+/// origin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Evaluate {
     /// Those by `ETag` and by date.
     All,
-    /// `If-None-Match` alone, where the origin has seen who asks: two readers'
-    /// pages may have one date, and the client may hold the other one
-    /// ([`crate::cache::policy::storability::is_tied`]).
+    /// `If-None-Match` only, because the origin has seen credentials. Two
+    /// clients' pages may have the same date, and the client may hold the other
+    /// one ([`crate::cache::policy::storability::is_tied`]).
     Tags,
 }
 
 impl Evaluate {
-    /// What holds for a lookup: the origin gets its credentials.
+    /// What applies to a lookup: [`Self::Tags`] if credentials go to the
+    /// origin.
     pub fn of(lookup: &Lookup) -> Self {
         match lookup.authorized {
             true => Self::Tags,
@@ -57,10 +60,11 @@ impl Evaluate {
     }
 }
 
-/// An answer that is passed on without having been stored, or what the client's
-/// own conditions make of it: where they hold, the 304 that the origin could
-/// have sent itself, and the body is cancelled unread. Only of what would be a
-/// 200 (RFC 9110 §13.2.1), and not of a page that is made of fragments.
+/// Evaluates the client's conditions on a forwarded response. If they hold, the
+/// result is the 304 that the origin could have sent, and the body is cancelled
+/// unread.
+///
+/// Only for a 200 (RFC 9110 §13.2.1), and not for a page made of fragments.
 pub fn by_conditions<B>(
     mut answer: Answer<B>,
     client: &Fields,

@@ -1,4 +1,4 @@
-//! Answering from a stored response: a hit, fresh or stale.
+//! Serves a stored response: a hit, fresh or stale.
 
 use super::fetch_outcome::{FetchOutcome, FetchResult};
 use super::store_response::log_copies;
@@ -11,9 +11,9 @@ use crate::flow::store::lookup::Hit;
 use crate::flow::store::memory_tier;
 use crate::flow::store::store_placement::StorePlacement;
 
-/// Answers from what was found. One found in KV is copied to the Cache API on
-/// its way. `collapsed`: another request has asked the origin for this one, so
-/// it is no hit (RFC 9211 §2.1).
+/// Serves a stored response. One from KV is also copied to the Cache API.
+/// `collapsed` says that another request fetched it for this one, so it is not
+/// a hit (RFC 9211 §2.1).
 pub fn from_cache<H: Host>(
     cx: RequestCx<'_, H>,
     hit: Hit<H::Body>,
@@ -39,7 +39,7 @@ pub fn from_cache<H: Host>(
     let slot = match hit.tier {
         Tier::CacheApi => {
             if head.wants_body {
-                memory_tier::consider(cx, &hit);
+                memory_tier::copy_to_memory(cx, &hit);
             }
             None
         }
@@ -53,7 +53,9 @@ pub fn from_cache<H: Host>(
             let keep = StoreRequest {
                 entry: hit.entry,
                 places,
-                landed: observer.clone().and(kv::doubt(cx.isolate, &hit.slot)),
+                landed: observer
+                    .clone()
+                    .and(kv::body_observer(cx.isolate, &hit.slot)),
             };
             cx.host.keep(hit.body, keep, head.wants_body)
         }

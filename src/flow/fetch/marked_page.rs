@@ -1,27 +1,29 @@
-//! Pages that are to be made of fragments, before anything is decided of them.
+//! Checks pages that are to be made of fragments, before the policy decides.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::{Coding, is_marked};
 use crate::flow::runtime::host::Host;
 use crate::http::head::ResponseHead;
 
-/// The longest marked page in gzip, once it is decoded: sixteen times what is
-/// read whole elsewhere. Until all of it has been decoded its bytes wait in
-/// JavaScript's memory, as they came; the origin was asked for no coding at all.
+/// The longest gzip-encoded page with fragments, once decoded: sixteen times
+/// the limit for other bodies that are read whole. Its encoded bytes wait in
+/// JavaScript's memory until all of it is decoded. This is rare, because the
+/// request to the origin asks for no coding.
 const DECODED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Decodes a marked page that says that it is in gzip, which nobody asked for,
-/// to its end and for nothing but to see that it can be done. If it is not gzip,
-/// breaks off anywhere or is too long, nobody can read it: its coding becomes one
-/// that is not known, so the page is not stored, and the client gets a 502.
-/// Gives the body back as it came.
+/// Checks that a marked page with an unrequested gzip coding can be decoded,
+/// and returns the body as received.
+///
+/// The body is decoded to its end only for this check. If it is not gzip, is
+/// cut off or is too long, no client can read it. Then its coding is set to an
+/// unknown one, so the page is not stored and the client gets a 502.
 pub async fn check_coding<H: Host>(
     host: &H,
     rule: &Rule,
     head: &mut ResponseHead,
     body: Option<H::Body>,
 ) -> Option<H::Body> {
-    // A part of a page, or none of it, is no page.
+    // A part (206) or a 304 is not a complete page.
     let is_page = !matches!(head.status, 206 | 304) && is_marked(&head.fields);
     if !rule.esi || !is_page || Coding::of(&head.fields) != Coding::Gzip {
         return body;
@@ -34,7 +36,7 @@ pub async fn check_coding<H: Host>(
     body
 }
 
-/// Whether a marked page is in a coding that cannot be read.
+/// Whether a marked page has a coding that cannot be decoded.
 pub fn is_undecodable(rule: &Rule, head: &ResponseHead) -> bool {
     rule.esi && is_marked(&head.fields) && Coding::of(&head.fields) == Coding::Other
 }

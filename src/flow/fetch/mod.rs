@@ -1,4 +1,5 @@
-//! Answers from the origin: collapsed, stored, confirmed, or only passed on.
+//! Responses from the origin: collapsed, stored, revalidated, or only
+//! forwarded.
 
 pub mod background_refresh;
 pub mod collapse;

@@ -1,4 +1,4 @@
-//! Asking the origin for a response that may be stored.
+//! Requests to the origin whose response may be stored.
 
 use super::marked_page::is_undecodable;
 use super::stale_candidate::StaleCandidate;
@@ -15,63 +15,65 @@ use crate::flow::runtime::host::{Host, WHOLE_BYTES_MAX};
 use crate::http::fields::is_unreadable;
 use crate::http::head::ResponseHead;
 
-/// What the origin sent, and when.
+/// The origin's response, and when it came.
 pub struct OriginResponse<B> {
-    /// The purge number seen before the origin was asked.
+    /// The purge sequence number seen before the request was sent.
     pub seen: u64,
-    /// When it was asked, and when its head came.
+    /// When the request was sent, and when the response head arrived.
     pub times: Times,
-    /// Whether the client's `Range` was sent on.
+    /// Whether the client's `Range` was forwarded.
     pub ranged: bool,
-    /// Its head, or why there is none.
+    /// The response head, or why there is none.
     pub head: Result<ResponseHead, OriginFailure>,
-    /// Its body, not yet read.
+    /// The body, not yet read.
     pub body: Option<B>,
 }
 
 impl<B> OriginResponse<B> {
-    /// Asks the origin, or its backup. `request` is made right before it
-    /// leaves, each time that one is asked.
-    pub async fn ask<H: Host<Body = B>>(
+    /// Sends a request to the origin, or to its backup. `request` is called
+    /// again before each attempt, right before it is sent.
+    pub async fn fetch_origin<H: Host<Body = B>>(
         cx: RequestCx<'_, H>,
         request: &mut upstream::MakeRequest<'_>,
         log: &mut RequestLog,
     ) -> Self {
         let lookup = cx.lookup;
-        let question = UpstreamRequest {
+        let wanted = UpstreamRequest {
             at_once: true,
             ..UpstreamRequest::read(&lookup.key.url, &lookup.rule)
         };
-        let asked = upstream::ask(cx.host, cx.isolate, question, None, request, log).await;
-        let (head, body) = match asked.said {
+        let response =
+            upstream::fetch_upstream(cx.host, cx.isolate, wanted, None, request, log).await;
+        let (head, body) = match response.result {
             Ok((head, body)) => (Ok(head), body),
             Err(failure) => (Err(failure), None),
         };
         log.fwd_status = head.as_ref().ok().map(|head| head.status);
         Self {
-            seen: asked.seen,
-            times: asked.times,
-            ranged: asked.ranged,
+            seen: response.seen,
+            times: response.times,
+            ranged: response.ranged,
             head,
             body,
         }
     }
 
-    /// Its status, if it has a head.
+    /// The status, if there is a head.
     pub fn status(&self) -> Option<u16> {
         self.head.as_ref().ok().map(|head| head.status)
     }
 
-    /// Whether it is a failure by the rule: none, or one of `error_statuses`.
+    /// Whether it is a failure by the rule: no response, or a status of
+    /// `error_statuses`.
     pub fn has_failed(&self, lookup: &Lookup) -> bool {
         let errors = &lookup.rule.error_statuses;
         self.status().is_none_or(|status| errors.contains(&status))
     }
 
-    /// Reads a short body to its end, so that one which breaks off counts as
-    /// a failure, as does one that cannot be decoded. Only where a stale copy
-    /// may be served instead: other responses begin at once, and the client sees
-    /// them break.
+    /// Reads a short body to its end, so that a truncated or undecodable one
+    /// counts as a failure. Used only if a stale response may be served
+    /// instead. Other responses are streamed at once, and the client sees the
+    /// truncation.
     pub async fn read_whole<H: Host<Body = B>>(
         mut self,
         cx: RequestCx<'_, H>,
@@ -81,7 +83,7 @@ impl<B> OriginResponse<B> {
             return self;
         };
         if is_undecodable(&cx.lookup.rule, head) {
-            log.note("origin: the page cannot be decoded".to_owned());
+            log.add_note("origin: the page cannot be decoded".to_owned());
             self.head = Err(OriginFailure::CutOff);
             self.body = None;
             return self;
@@ -102,7 +104,7 @@ impl<B> OriginResponse<B> {
             match whole {
                 Ok(body) => self.body = Some(body),
                 Err(failure) => {
-                    log.note(format!("origin: {failure}"));
+                    log.add_note(format!("origin: {failure}"));
                     self.head = Err(failure);
                 }
             }
@@ -111,8 +113,8 @@ impl<B> OriginResponse<B> {
     }
 }
 
-/// The request that goes out: with our own conditions, if a stored response is
-/// to be confirmed (RFC 9111 §4.3.1).
+/// The request to the origin, with our own conditions if a stored response is
+/// to be revalidated (RFC 9111 §4.3.1).
 pub fn request_to_origin<B>(
     lookup: &Lookup,
     stale: Option<&StaleCandidate<B>>,
@@ -146,11 +148,11 @@ fn add_conditions(request: &mut OriginRequest, entry: &Entry) {
         ("last-modified", "if-modified-since"),
     ];
     for (validator, condition) in conditions {
-        // Two users' pages may have one date.
+        // Two users' pages may have the same date.
         if entry.by_credentials && validator != "etag" {
             continue;
         }
-        // The bytes of one that cannot be read are lost.
+        // The original bytes of an unreadable validator are lost.
         let value = entry.fields.get(validator);
         if let Some(value) = value.filter(|value| !is_unreadable(value)) {
             request.fields.set(condition, value);

@@ -1,6 +1,6 @@
-//! Stored answers whose time the origin has ended before their terms say so:
-//! the copies in all tiers learn of it, or another data centre would show them
-//! should the origin fail.
+//! Ends stored responses that the origin has replaced before their terms say
+//! so. The copies in all tiers are updated; otherwise another data centre would
+//! serve them if the origin fails.
 
 use crate::cache::key::cache_key::Slot;
 use crate::cache::origin::failure::OriginFailure;
@@ -18,9 +18,9 @@ use crate::flow::store::memory_tier;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::head::ResponseHead;
 
-/// The origin has another answer now, which takes the place of the stored one
-/// in these tiers or in none: elsewhere the stored one may only be confirmed
-/// from now on, not served.
+/// Marks a replaced response as outdated in all tiers but those in `replaced`,
+/// where the new response takes its place. From now on the old one may only be
+/// revalidated, not served.
 pub fn outdate<H: Host>(
     cx: RequestCx<'_, H>,
     hit: Option<Hit<H::Body>>,
@@ -36,8 +36,8 @@ pub fn outdate<H: Host>(
     }
 }
 
-/// The same where the origin's 304 says that the stored answer is good for this
-/// client, and may not be stored any more. Gives the client's body.
+/// Marks a response as outdated after a 304 that validates it for this client
+/// but forbids storing it. Returns the client's body.
 pub fn withdraw<H: Host>(
     cx: RequestCx<'_, H>,
     hit: Hit<H::Body>,
@@ -51,10 +51,12 @@ pub fn withdraw<H: Host>(
     }
 }
 
-/// The copies of an answer that ends; `None` if it has no time left, or no
-/// place. If HEAD has shown that there is another (RFC 9111 §4.3.5), or was
-/// refused, the stored one is stale as of now, and still all that there is
-/// should the origin fail.
+/// The copies of a response that ends; `None` if its windows are over, or it
+/// has no slot.
+///
+/// If a HEAD response has shown a change (RFC 9111 §4.3.5) or was an error, the
+/// stored one becomes stale now. It may still be served if the origin fails,
+/// because there is no other.
 fn ended<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
@@ -66,7 +68,7 @@ fn ended<H: Host>(
     if age >= window::gone_at(&entry.terms) {
         return None;
     }
-    let mut keep = kv::copies_but(cx, entry, placement, replaced, log).keep;
+    let mut keep = kv::copies_except(cx, entry, placement, replaced, log).keep;
     let terms = keep.entry.terms;
     keep.entry.terms = match cx.lookup.head_only {
         true => Terms {
@@ -78,14 +80,14 @@ fn ended<H: Host>(
     };
     let has_place = !keep.places.is_empty();
     has_place.then(|| {
-        memory_tier::outdate(cx.isolate, &mut keep);
+        memory_tier::drop_older(cx.isolate, &mut keep);
         keep
     })
 }
 
-/// The copies of a stored answer that the origin has confirmed. If it is never
-/// fresh from now on, they go wherever the stored one may be: KV gets no such
-/// answers, and would keep what it has.
+/// The copies of a stored response that the origin has confirmed. If it is no
+/// longer fresh at any time, the copies go to every slot of the previous one:
+/// KV does not admit such responses, and would keep the fresh one.
 pub fn confirmed<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
@@ -102,9 +104,9 @@ pub fn confirmed<H: Host>(
     copies
 }
 
-/// Whether a response, which is not stored for this reason, shows that the
-/// stored one is out of date: not if it is about this client or its request, or
-/// is a head that would fit the stored one as well.
+/// Whether a response that is not stored, for `reason`, shows that the stored
+/// one is outdated. Not if it depends on this client or its request, or if it
+/// is a HEAD response that matches the stored one.
 pub fn replaces_stored(
     lookup: &Lookup,
     stored: Option<&Entry>,

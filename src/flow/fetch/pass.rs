@@ -1,4 +1,4 @@
-//! Requests that do not use the cache: they go through whole.
+//! Passes: requests that do not use the cache and are forwarded whole.
 
 use super::forward::{Evaluate, by_conditions, forward};
 use super::marked_page::check_coding;
@@ -7,7 +7,7 @@ use crate::cache::origin::failure::OriginFailure;
 use crate::cache::request::classify::Bypass;
 use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::isolate::state::Isolate;
-use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, ask};
+use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, fetch_upstream};
 use crate::flow::purge::invalidate::{is_unsafe, turn_of};
 use crate::flow::purge::writes::invalidate;
 use crate::flow::response::error_pages::{error_page, origin_failed};
@@ -18,32 +18,33 @@ use crate::http::head::{Method, RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use std::rc::Rc;
 
-/// Bodies up to this length, if it is told, are read whole before the origin is
-/// asked: forms and API calls, which come with the head in a packet or some. So
-/// a client that sends slowly has no place at the origin meanwhile, and such
-/// requests need not share the few places of uploads. At 16 KiB a thousand of
-/// them take 16 of the isolate's 128 MB.
+/// Request bodies up to this length, if `Content-Length` gives it, are read
+/// whole before the request to the origin: forms and API calls, which arrive
+/// with the head in a few packets. So a client that sends slowly holds no
+/// permit meanwhile, and such requests do not share the few permits of uploads.
+/// At 16 KiB, a thousand of them take 16 of the isolate's 128 MB.
 pub const SMALL_BODY_BYTES_MAX: u64 = 16 * 1024;
 
-/// How long they may take: 16 KiB at 13 kbit/s, or four lost packets in a row.
+/// How long reading such a body may take: 16 KiB at 13 kbit/s, or four lost
+/// packets in a row.
 pub const SMALL_BODY_MS: u64 = 10_000;
 
-/// A request that goes to the origin whole.
+/// A request that is forwarded whole.
 #[derive(Clone, Debug)]
 pub struct PassRequest<'a> {
     /// Why it does not use the cache.
     pub reason: Bypass,
     /// The client's request.
     pub request: &'a RequestHead,
-    /// The rule that holds.
+    /// The rule that applies.
     pub rule: &'a Rc<Rule>,
-    /// What is sent.
+    /// The request to the origin.
     pub to_origin: &'a OriginRequest,
 }
 
-/// Sends a request on and returns the answer; and, of one that is sent whole
-/// because of its cookies ([`Bypass::Personal`]), the head as the origin sent
-/// it, before anything is made of it for the client.
+/// Forwards a request and returns the client's response. For a request that is
+/// sent whole because of its cookies ([`Bypass::Personal`]), it also returns
+/// the origin's unmodified response head.
 pub async fn pass<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -74,16 +75,16 @@ pub async fn pass<H: Host>(
         None if reason == Bypass::Upgrade => (None, Sending::Long),
         None => (None, Sending::Nothing),
     };
-    let said = if is_unsafe(&request.method) {
+    let result = if is_unsafe(&request.method) {
         write(host, isolate, pass, (body, sending), log).await
     } else {
-        let question = question(request, rule, sending);
+        let wanted = upstream_request(request, rule, sending);
         let mut again = |_: &mut RequestLog| to_origin.clone();
-        let asked = ask(host, isolate, question, body, &mut again, log).await;
-        asked.said
+        let response = fetch_upstream(host, isolate, wanted, body, &mut again, log).await;
+        response.result
     };
-    log.fwd_status = said.as_ref().ok().map(|(head, _)| head.status);
-    let (mut head, body) = match said {
+    log.fwd_status = result.as_ref().ok().map(|(head, _)| head.status);
+    let (mut head, body) = match result {
         Ok(response) => response,
         Err(failure) => {
             log.cache = "error";
@@ -100,17 +101,17 @@ pub async fn pass<H: Host>(
     (answer, raw)
 }
 
-/// What goes out beside the head.
+/// What is sent with the request head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sending {
     Nothing,
-    /// A body that has come whole.
+    /// A body that has been read completely.
     Whole,
-    /// An upload, or another protocol: the client may take its time.
+    /// An upload, or another protocol: its duration depends on the client.
     Long,
 }
 
-/// Reads a small body; else gives it back as it is.
+/// Reads a small body completely; returns any other unread.
 async fn whole_if_small<H: Host>(
     host: &H,
     request: &RequestHead,
@@ -134,8 +135,13 @@ async fn whole_if_small<H: Host>(
     }
 }
 
-/// What has a body has no time limit, and cannot be sent twice.
-fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> UpstreamRequest<'a> {
+/// The upstream request of a pass. With a body, it has no time limit and cannot
+/// be sent twice.
+fn upstream_request<'a>(
+    request: &'a RequestHead,
+    rule: &'a Rule,
+    sending: Sending,
+) -> UpstreamRequest<'a> {
     let is_alone = sending == Sending::Nothing;
     UpstreamRequest {
         url: &request.url,
@@ -147,8 +153,8 @@ fn question<'a>(request: &'a RequestHead, rule: &'a Rule, sending: Sending) -> U
     }
 }
 
-/// Sends a write on and invalidates what it changed, to the end even if the
-/// client leaves meanwhile: the origin may have done it by then.
+/// Forwards a write and invalidates what it changed. This continues if the
+/// client disconnects, because the origin may have executed the write by then.
 async fn write<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -162,25 +168,26 @@ async fn write<H: Host>(
     let to_origin = pass.to_origin.clone();
     host.later(async move {
         let mut log = RequestLog::default();
-        let question = question(&request, &rule, sending);
+        let wanted = upstream_request(&request, &rule, sending);
         let mut once = |_: &mut RequestLog| to_origin.clone();
-        let asked = ask(&host_then, &isolate, question, body, &mut once, &mut log).await;
-        let head = asked.said.as_ref().ok().map(|(head, _)| head);
+        let response =
+            fetch_upstream(&host_then, &isolate, wanted, body, &mut once, &mut log).await;
+        let head = response.result.as_ref().ok().map(|(head, _)| head);
         let turn = head.and_then(|head| turn_of(&host_then, &isolate, &rule, &request, head));
         let answer = |note: Option<String>| {
             log.notes.extend(note);
-            // If the client has left, nobody receives it.
-            drop(sender.send((asked.said, log)));
+            // If the client has left, there is no receiver.
+            drop(sender.send((response.result, log)));
         };
         match turn {
             Some(turn) => invalidate(&host_then, &isolate, &request.url.host, turn, answer).await,
             None => answer(None),
         }
     });
-    let Some((said, asking)) = host.receive(receiver).await else {
-        // The work was dropped; the origin may have done the write.
+    let Some((result, attempts)) = host.receive(receiver).await else {
+        // The task was dropped; the origin may have executed the write.
         return Err(OriginFailure::Unreachable);
     };
-    log.add_asking(asking);
-    said
+    log.add_attempts(attempts);
+    result
 }

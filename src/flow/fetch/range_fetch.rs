@@ -1,4 +1,4 @@
-//! Stored parts of bodies, completed for requests that want everything.
+//! Completes stored parts of bodies for requests for the whole body.
 
 use super::exchange::fetch;
 use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
@@ -13,15 +13,15 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
 use crate::flow::store::kv;
-use crate::flow::store::lookup::{Hit, placement_by_answer};
+use crate::flow::store::lookup::{Hit, placement_by_response};
 use crate::flow::store::query_alias;
 use crate::flow::store::store_placement::StorePlacement;
 use crate::http::range;
 use std::rc::Rc;
 
-/// Asks the origin for what follows a stored start, and puts the whole answer
-/// together and into the tiers. If the origin sends anything else than the
-/// rest of the very body, that is taken instead, or everything asked for anew.
+/// Fetches the rest of a stored start of a body, joins both, and stores the
+/// whole response. If the origin sends a 200 instead, that is used. If it sends
+/// anything else than the rest of this body, everything is fetched anew.
 pub async fn complete<H: Host>(
     cx: RequestCx<'_, H>,
     start: Hit<H::Body>,
@@ -29,7 +29,7 @@ pub async fn complete<H: Host>(
     log: &mut RequestLog,
 ) -> FetchResult<H::Body> {
     let client = Client::Waiting;
-    // A part is looked for where the key's own slot is free.
+    // A part is looked up only if the key's own slot is free.
     context.placement = StorePlacement::default();
     context.placement.seen_before = true;
     let rest = Part::of(&start.entry.fields).and_then(|part| part.rest());
@@ -40,11 +40,11 @@ pub async fn complete<H: Host>(
     }
     let mut again = |_: &mut RequestLog| {
         if let Some(flight) = &context.flight {
-            flight.asks(cx.now_ms());
+            flight.set_sent(cx.now_ms());
         }
         request.clone()
     };
-    let response = OriginResponse::ask(cx, &mut again, log).await;
+    let response = OriginResponse::fetch_origin(cx, &mut again, log).await;
     let (times, seen) = (response.times, response.seen);
     let Ok(head) = response.head else {
         return fetch(cx, context, client, log).await;
@@ -62,9 +62,9 @@ pub async fn complete<H: Host>(
     let Some((head, body)) = joined else {
         return fetch(cx, context, client, log).await;
     };
-    let keyed = query_alias::by_answer(cx.lookup, &head.fields).map(Rc::new);
+    let keyed = query_alias::lookup_by_response(cx.lookup, &head.fields).map(Rc::new);
     let keyed = keyed.as_ref().unwrap_or(cx.lookup);
-    let there = placement_by_answer(cx, keyed, &context.placement, log);
+    let there = placement_by_response(cx, keyed, &context.placement, log);
     let there = boxed(there).await;
     let (cx, placement) = (cx.with_lookup(keyed), there.unwrap_or(context.placement));
     let exchange = Exchange {
@@ -78,7 +78,7 @@ pub async fn complete<H: Host>(
     log.cache = "miss";
     match decide_response(&exchange, Ok(&head)) {
         ResponseDecision::Store(mut entry) => {
-            // What follows a part usually leaves its tags out.
+            // A response to a range request usually lacks the cache tags.
             entry.add_tags(&start.entry.tags);
             let copies = kv::copies_of(cx, *entry, &placement, &context.observer, log);
             let FetchResult { answer, outcome } = store(cx, copies, body, client, log);

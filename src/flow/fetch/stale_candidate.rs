@@ -1,5 +1,6 @@
-//! A stored response that is stale, or that the client does not take without
-//! the origin: whether it may be served if the origin fails (RFC 5861 §4).
+//! A stored response that is stale, or that the request does not accept without
+//! revalidation, and whether it may be served if the origin fails (RFC 5861
+//! §4).
 
 use crate::cache::ledger::sequence::PurgeState;
 use crate::cache::policy::reuse::{as_stale, may_serve_stale};
@@ -19,8 +20,8 @@ pub struct StaleCandidate<B> {
 }
 
 impl<B> StaleCandidate<B> {
-    /// A stored response; `stands_by` says whether it may be served if the
-    /// origin fails, as of the lookup.
+    /// A candidate. `stands_by` says whether it may be served on an origin
+    /// failure, as of the lookup.
     pub fn new(hit: Hit<B>, stands_by: bool) -> Self {
         Self {
             hit,
@@ -28,15 +29,15 @@ impl<B> StaleCandidate<B> {
         }
     }
 
-    /// Whether it was usable when it was found. Enough to prepare for a failure;
-    /// [`Self::may_be_served`] decides.
+    /// Whether it could be served on an origin failure when it was found. This
+    /// is enough to prepare for a failure; [`Self::may_be_served`] decides.
     pub fn stood_by(&self) -> bool {
         self.stood_by
     }
 
-    /// Whether it may be served now that the origin has failed: the one place
-    /// where this is decided. While the origin was asked, which may take long,
-    /// the response may have been purged, or its last window may have ended.
+    /// Whether it may be served now that the origin has failed. Only this
+    /// function decides that: during a long request to the origin, the response
+    /// may have been purged, or its last stale window may have ended.
     pub async fn may_be_served<H: Host<Body = B>>(
         &self,
         cx: RequestCx<'_, H>,
@@ -45,13 +46,13 @@ impl<B> StaleCandidate<B> {
         if !self.stood_by {
             return false;
         }
-        let knowledge = sync::bring_up_to_date(cx).await;
-        log.set_knowledge(knowledge.word());
+        let index_state = sync::bring_up_to_date(cx).await;
+        log.set_index_state(index_state.word());
         let state = self.purge_state(cx.isolate);
         may_serve_stale(&self.hit.entry, Some(state), cx.now_ms())
     }
 
-    /// Whether it is known to be purged hard.
+    /// Whether the purge index contains a hard purge of it.
     pub fn is_purged(&self, isolate: &Isolate) -> bool {
         self.purge_state(isolate) == PurgeState::Hard
     }
@@ -60,8 +61,8 @@ impl<B> StaleCandidate<B> {
         self.hit.entry.purge_state(&isolate.index.borrow())
     }
 
-    /// The client's response: stale; or fresh, if a second lookup found that.
-    /// Returns its seconds of freshness as well.
+    /// Serves it: stale, or fresh if a second lookup found a fresh response.
+    /// Also returns its seconds of freshness.
     pub fn serve<H: Host<Body = B>>(
         self,
         cx: RequestCx<'_, H>,
@@ -75,7 +76,7 @@ impl<B> StaleCandidate<B> {
         } else {
             log.cache = "stale";
             log.detail.push("stale-if-error");
-            // It has grown older while the origin was asked.
+            // It has aged during the request to the origin.
             (age, _) = as_stale(&self.hit.entry, None, cx.now_ms());
         }
         log.set_age(age);

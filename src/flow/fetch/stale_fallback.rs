@@ -7,10 +7,11 @@ use crate::flow::runtime::host::Host;
 use crate::flow::store::lookup::{Found, TiersRead, find_again};
 use crate::flow::store::part_lookup::find_part;
 
-/// The stored response to fall back on, now that the origin has failed. While
-/// it was asked, another isolate may have stored a copy in the Cache API; and KV
-/// may have been too slow for the first lookup. Such a copy is better than an
-/// error, or than a stale one that may not be served.
+/// The stored response to fall back on after an origin failure.
+///
+/// During the request, another isolate may have stored a copy in the Cache API,
+/// and KV may have been too slow for the first lookup. Such a copy is better
+/// than an error, or than a stale one that may not be served.
 pub async fn stale_fallback<H: Host>(
     cx: RequestCx<'_, H>,
     stale: Option<StaleCandidate<H::Body>>,
@@ -30,7 +31,7 @@ pub async fn stale_fallback<H: Host>(
         }
         Found::Nothing(_) => return stale,
     };
-    // Another error is no better.
+    // A stored error response is no improvement.
     match cx.lookup.rule.error_statuses.contains(&hit.entry.status) {
         true => stale,
         false => Some(StaleCandidate::new(hit, stands_by)),

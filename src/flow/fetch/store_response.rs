@@ -1,4 +1,4 @@
-//! Storing a response, and making the client's of it.
+//! Stores a response and makes the client's response of it.
 
 use super::fetch_outcome::{FetchOutcome, FetchResult};
 use crate::cache::key::cache_key::Slot;
@@ -12,7 +12,7 @@ use crate::flow::store::kv::Copies;
 use crate::flow::store::memory_tier;
 use crate::flow::store::query_alias;
 
-/// Stores a response, and makes the client's.
+/// Stores a response and returns the client's response.
 pub fn store<H: Host>(
     cx: RequestCx<'_, H>,
     copies: Copies,
@@ -35,7 +35,7 @@ pub fn store<H: Host>(
         kv_refusal,
         ..FetchOutcome::default()
     };
-    memory_tier::outdate(cx.isolate, &mut keep);
+    memory_tier::drop_older(cx.isolate, &mut keep);
     let mut index = cx.isolate.index.borrow_mut();
     index.unconfirmed.fetched(keep.entry.fetched());
     drop(index);
@@ -46,7 +46,7 @@ pub fn store<H: Host>(
     }
 }
 
-/// Logs where copies go, and returns the tiers.
+/// Logs the tiers that get copies, and returns them.
 pub fn log_copies(log: &mut RequestLog, places: &[(Tier, Slot)]) -> Vec<Tier> {
     let tiers: Vec<Tier> = places.iter().map(|(tier, _)| *tier).collect();
     log.stores.extend(tiers.iter().map(|tier| tier.word()));
@@ -57,7 +57,7 @@ pub fn log_copies(log: &mut RequestLog, places: &[(Tier, Slot)]) -> Vec<Tier> {
     tiers
 }
 
-/// Age and freshness of an entry as it comes from the origin.
+/// The age and freshness of an entry when it arrives from the origin.
 pub fn age_on_arrival(entry: &Entry) -> Age {
     let clamped = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
     Age {

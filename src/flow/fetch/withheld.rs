@@ -1,12 +1,12 @@
-//! What of a request the origin does not get: saying so, and sending the
-//! request whole where answers depend on it.
+//! Cookies and fields that the origin does not receive: logs them, and sends
+//! requests whole if responses depend on them.
 //!
 //! A request that may be answered from the cache reaches the origin without its
-//! cookies, as its answer is to be for all. Where that answer turns out to be
-//! somebody's, it was made for nobody: the reader has been signed in, and sees
-//! the page of a stranger. So it is remembered of the URL, as hit-for-miss is,
-//! and the next requests with cookies go whole. What is stored is served
-//! before: nobody can turn a hit into a request to the origin by it.
+//! cookies, because its response is to be shared. If the response turns out to
+//! be personal, it was generated without cookies: a signed-in client would see
+//! a stranger's page. So the URL is remembered, as for hit-for-miss, and the
+//! next requests with cookies are sent whole. A stored response still has
+//! precedence, so clients cannot use this to turn hits into origin requests.
 
 use super::pass::{PassRequest, pass};
 use crate::cache::key::cookies::{self, KeptCookie};
@@ -24,17 +24,17 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use crate::http::head::{RequestHead, ResponseHead};
 
-/// How many names of cookies, or fields, a note of the log lists, and how much
-/// of each: clients choose them.
+/// How many names of cookies or fields a log note lists, and how many
+/// characters of each. Clients choose them, so they are limited.
 const NAMES_MAX: usize = 5;
 const NAME_CHARS_MAX: usize = 64;
 
-/// Says which cookies, and which fields of `Vary`, the origin did not get.
+/// Logs which cookies, and which fields of `Vary`, the origin did not receive.
 pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, log: &mut RequestLog) {
     let cookies = listed(cookies_of(&lookup.rule, &lookup.client));
     if !cookies.is_empty() {
-        log.say("cookie-withheld");
-        log.note(format!(
+        log.add_detail("cookie-withheld");
+        log.add_note(format!(
             "cookie-withheld: the origin did not get the cookies {cookies}. If pages depend on \
              one, name it in bypass_cookies or key_cookies; if none does, in drop_cookies"
         ));
@@ -42,15 +42,15 @@ pub fn log_withheld(lookup: &Lookup, head: &ResponseHead, log: &mut RequestLog) 
     let fields = vary_of(&lookup.rule, &head.fields);
     let fields = listed(fields.iter().map(String::as_str));
     if !fields.is_empty() {
-        log.say("vary-on-dropped");
-        log.note(format!(
+        log.add_detail("vary-on-dropped");
+        log.add_note(format!(
             "vary-on-dropped: the answer varies on {fields}, which the origin does not get, so \
              all readers get what it answers without. Name it in key_headers"
         ));
     }
 }
 
-/// Says what became of the cookies that an answer sets, where its rule takes
+/// Logs what happened to `Set-Cookie` fields of a response, if the rule removes
 /// some (`strip_set_cookie`).
 pub fn log_stripped_cookies(
     lookup: &Lookup,
@@ -63,25 +63,25 @@ pub fn log_stripped_cookies(
     }
     match (next, cookies::kept(&head.fields, &lookup.rule)) {
         (ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. }, None) => {
-            log.say("set-cookie-stripped");
+            log.add_detail("set-cookie-stripped");
         }
         (ResponseDecision::Forward(_), Some(KeptCookie::OfSession(name))) => {
-            log.say("session-cookie");
+            log.add_detail("session-cookie");
             let name = listed([name].into_iter());
-            log.note(format!(
+            log.add_note(format!(
                 "strip_set_cookie: {name} is a cookie of a session or of a form's token, so the \
                  answer keeps its cookies, and is not stored"
             ));
         }
         (ResponseDecision::Forward(NotStored::SetCookie), Some(KeptCookie::Unnamed(name))) => {
             let name = listed([name].into_iter());
-            log.note(format!("strip_set_cookie: the rule does not name {name}"));
+            log.add_note(format!("strip_set_cookie: the rule does not name {name}"));
         }
         _ => {}
     }
 }
 
-/// The first of these names, each once.
+/// The first [`NAMES_MAX`] distinct names, as a list.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut list: Vec<&str> = Vec::new();
     for name in names {
@@ -98,9 +98,9 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     list.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
-/// Remembers that an answer, which is not stored for this reason, may be
-/// another one to a request with cookies.
-pub fn remember(
+/// Remembers that a response not stored for `reason` may differ for a request
+/// with cookies.
+pub fn remember_personal(
     isolate: &Isolate,
     lookup: &Lookup,
     reason: NotStored,
@@ -108,12 +108,13 @@ pub fn remember(
     for_its_kind: bool,
     now_ms: u64,
 ) {
-    // What was asked for by credentials is of those, not of the URL.
+    // A response to a request with credentials depends on them, not on the URL.
     if lookup.authorized || !may_need_cookies(reason, status) {
         return;
     }
     let digest = &lookup.key.slot().digest;
-    // Like hit-for-miss: an answer to an odd request tells of its like alone.
+    // As for hit-for-miss: a response to unusual preferences counts only for
+    // requests of its kind.
     let key = match for_its_kind {
         true => key_of_kind(digest, kind_of(lookup)),
         false => digest.clone(),
@@ -122,8 +123,8 @@ pub fn remember(
     isolate.personal.borrow_mut().add(&key, until_ms, now_ms);
 }
 
-/// An answer to a request without cookies is for all again.
-pub fn forget(isolate: &Isolate, lookup: &Lookup) {
+/// Forgets a URL, because its response without cookies can be shared again.
+pub fn forget_personal(isolate: &Isolate, lookup: &Lookup) {
     let mut personal = isolate.personal.borrow_mut();
     if !personal.is_empty() {
         let digest = &lookup.key.slot().digest;
@@ -132,13 +133,13 @@ pub fn forget(isolate: &Isolate, lookup: &Lookup) {
     }
 }
 
-/// Whether a request, for which nothing is stored, goes to the origin whole.
+/// Whether a request without a stored response is sent to the origin whole.
 pub fn is_sent_whole(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> bool {
-    held_by(isolate, lookup, now_ms).is_some() && has_own_cookie(&lookup.rule, &lookup.client)
+    personal_key(isolate, lookup, now_ms).is_some() && has_own_cookie(&lookup.rule, &lookup.client)
 }
 
-/// The key by which it is remembered that answers depend on who asks.
-fn held_by(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> Option<String> {
+/// The key under which the URL is remembered as personal.
+fn personal_key(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> Option<String> {
     let personal = isolate.personal.borrow();
     if personal.is_empty() {
         return None;
@@ -151,7 +152,7 @@ fn held_by(isolate: &Isolate, lookup: &Lookup, now_ms: u64) -> Option<String> {
     personal.holds(&key, now_ms).then_some(key)
 }
 
-/// Sends a request whole. Where the answer is somebody's still, that is
+/// Sends a request whole. If its response is still personal, the URL is
 /// remembered for longer.
 pub async fn send_whole<H: Host>(
     cx: RequestCx<'_, H>,
@@ -164,7 +165,7 @@ pub async fn send_whole<H: Host>(
         lookup,
         ..
     } = cx;
-    let held = held_by(isolate, lookup, host.now_ms());
+    let held = personal_key(isolate, lookup, host.now_ms());
     let whole = host.whole_head().unwrap_or_else(|| request.clone());
     host.hold_bytes(whole.fields.bytes());
     let to_origin = whole_request(&isolate.rules, &lookup.rule, &whole);
@@ -184,12 +185,13 @@ pub async fn send_whole<H: Host>(
     answer
 }
 
-/// Whether an answer to a whole request would not be stored either, as the
-/// origin sent it: what is for caches alone, no client gets. A 304 tells of the
-/// page that it confirms what a 200 would (RFC 9110 §15.4.5), and one that says
-/// nothing of caches confirms what could not be kept.
+/// Whether the response to a whole request could not be stored either.
+///
+/// `head` is the origin's, because clients do not get the fields for caches. A
+/// 304 is judged like the 200 that it confirms (RFC 9110 §15.4.5). One without
+/// caching fields confirms a page that could not be stored.
 fn stays_personal(lookup: &Lookup, mut head: ResponseHead, now_ms: u64) -> bool {
-    // As where it begins ([`remember`]).
+    // The same condition as in [`remember_personal`].
     if lookup.authorized {
         return false;
     }

@@ -1,6 +1,6 @@
-//! Fills whose client has gone. They go on, because the next reader is likely
-//! to want the page, but only so many of a host: each holds a place at the
-//! origin, and clients that leave cost nothing.
+//! Fills whose client has disconnected. They continue, because the next request
+//! is likely to want the response. Their number per host is limited: each holds
+//! a permit of the origin, and disconnecting costs a client nothing.
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
@@ -8,19 +8,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::pin;
 
-/// The fills of an isolate that go on without their client, counted by host.
+/// The number of fills that continue without their client, by host.
 #[derive(Debug, Default)]
 pub struct AbandonedFills(RefCell<HashMap<String, u64>>);
 
-/// One of them, while it goes on.
+/// One such fill, while it continues.
 struct Place<'a> {
     all: &'a AbandonedFills,
     site: &'a str,
 }
 
 impl AbandonedFills {
-    /// How many of the places at an origin a host's may hold, of `most`: a
-    /// quarter.
+    /// How many of an origin's `most` permits the abandoned fills of one host
+    /// may hold: a quarter, at least one.
     pub fn limit(most: u64) -> u64 {
         (most / 4).max(1)
     }
@@ -35,8 +35,8 @@ impl AbandonedFills {
         Some(Place { all: self, site })
     }
 
-    /// The output of a fill for `client`. `None`, and the work is dropped, if
-    /// the client leaves meanwhile and the host has its share of such fills.
+    /// The output of a fill for `client`. `None` if the client disconnects and
+    /// the host already has its share of such fills; then the work is dropped.
     pub async fn unless_too_many<T, A>(
         &self,
         site: &str,

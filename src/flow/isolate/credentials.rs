@@ -1,14 +1,14 @@
-//! The keys that prove purge orders, with their secrets.
+//! The keys that authenticate purge orders, and their secrets.
 //!
-//! A variable holds a key's secrets, separated by blanks or commas; any of
-//! them proves an order, so that they can be changed one by one:
+//! A variable holds a key's secrets, separated by blanks or commas. Any of them
+//! authenticates an order, so they can be rotated one by one:
 //!
 //! - `whsec_` and base64: an HMAC key, for Standard Webhooks' `v1`; the whole
 //!   text is the key of GitHub's `X-Hub-Signature-256`;
 //! - `whpk_` and base64: an ed25519 public key, for Standard Webhooks' `v1a`;
 //! - `token_` and at least 32 characters: a bearer token.
 //!
-//! A key whose secrets cannot be read proves nothing; the others do.
+//! A key with unreadable secrets is not accepted; the other keys still are.
 
 use crate::cache::config::keys::{DEFAULT_KEY, KeyRule};
 use crate::cache::config::rules::Rules;
@@ -18,12 +18,12 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use subtle::{Choice, ConstantTimeEq};
 
-/// How many secrets a key may have: two of each kind while they change, and
-/// some room.
+/// How many secrets a key may have: two of each kind during a rotation, and
+/// some reserve.
 const SECRETS_MAX: usize = 8;
 
-/// How long a token may be. Whoever finds one of 32 random characters by trying
-/// has tried 2^160 of them.
+/// The length of a token. Guessing 32 random characters takes about 2^160
+/// tries.
 const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 32..=256;
 
 /// The keys of a deployment.
@@ -36,13 +36,13 @@ pub struct Keys {
 /// A key.
 #[derive(Debug)]
 pub struct Key {
-    /// Name and rights.
+    /// Its name and permissions.
     pub rule: KeyRule,
-    /// What proves it.
+    /// The secrets that authenticate it.
     pub secrets: Secrets,
 }
 
-/// What proves a key.
+/// The secrets of a key.
 #[derive(Default)]
 pub struct Secrets {
     /// HMAC keys.
@@ -53,8 +53,8 @@ pub struct Secrets {
     tokens: Vec<[u8; 32]>,
 }
 
-/// An HMAC key: decoded for Standard Webhooks, and as it is written for
-/// GitHub's signatures.
+/// An HMAC key: decoded for Standard Webhooks, and as written for GitHub's
+/// signatures.
 pub struct HmacKey {
     /// The decoded key.
     pub bytes: Vec<u8>,
@@ -68,11 +68,10 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-/// Why a list of secrets cannot be used. The secrets themselves are never
-/// named.
+/// Why a list of secrets cannot be used. The message never contains a secret.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadSecrets {
-    /// The one of this number, counted from 1, is none.
+    /// The secret with this number, counted from 1, is malformed.
     #[error(
         "secret number {0} must be whsec_ and the base64 of 24 to 64 bytes, whpk_ and the base64 \
          of 32 bytes, or token_ and 32 to 256 characters"
@@ -84,7 +83,7 @@ pub enum BadSecrets {
 }
 
 impl Secrets {
-    /// Reads secrets that spaces, line ends or commas separate.
+    /// Parses secrets separated by spaces, line ends or commas.
     pub fn read(text: &str) -> Result<Self, BadSecrets> {
         let mut secrets = Self::default();
         for (at, text) in pieces(text).enumerate() {
@@ -99,7 +98,7 @@ impl Secrets {
     fn add(&mut self, text: &str) -> Option<()> {
         if let Some(encoded) = text.strip_prefix("whsec_") {
             let bytes = STANDARD.decode(encoded).ok()?;
-            // The lengths that the specification gives.
+            // The lengths that the specification allows.
             let text = (24..=64).contains(&bytes.len()).then(|| text.to_owned())?;
             self.hmac.push(HmacKey { bytes, text });
         } else if let Some(encoded) = text.strip_prefix("whpk_") {
@@ -119,13 +118,12 @@ impl Secrets {
         self.hmac.len() + self.ed25519.len() + self.tokens.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a token's digest is one of these, in a time that does not
-    /// depend on where they differ.
+    /// Whether a token's digest is one of these, in constant time.
     fn has_token(&self, digest: &[u8; 32]) -> bool {
         let found = self
             .tokens
@@ -141,14 +139,15 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Keys {
-    /// The keys that the rules name. `secret` gives a variable's text.
+    /// The keys that the rules name. `secret` returns a variable's text.
     pub fn read(rules: &Rules, secret: impl Fn(&str) -> Option<String>) -> Self {
         let mut keys = Self::default();
         let mut taken = HashSet::new();
         for rule in &rules.keys {
             let text = secret(&rule.secret).unwrap_or_default();
             match readable(&text, &mut taken) {
-                // Who wants no purges, or only by other keys, sets none.
+                // The default key may be unset, if no purges are wanted or only
+                // by other keys.
                 Ok(secrets) if secrets.is_empty() && rule.name == DEFAULT_KEY => {}
                 Ok(secrets) if secrets.is_empty() => {
                     keys.problem(rule, "is not set".to_owned());
@@ -178,22 +177,23 @@ impl Keys {
             .push(format!("{variable}, of the key {name}: {problem}"));
     }
 
-    /// What is wrong with keys: these prove nothing. It names no secret.
+    /// The problems with keys, which are not accepted. No message contains a
+    /// secret.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
-    /// Whether none can prove anything.
+    /// Whether no key can be used.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// All that can prove something.
+    /// All usable keys.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
     }
 
-    /// The key of a bearer token. All are looked at, whichever fits.
+    /// The key of a bearer token. Every key is compared, for constant time.
     pub fn of_token(&self, token: &str) -> Option<&Key> {
         let digest = Sha256::digest(token.as_bytes()).into();
         self.keys.iter().fold(None, |found, key| {
@@ -203,8 +203,8 @@ impl Keys {
     }
 }
 
-/// A key's secrets, unless another key has one of them: its limits would
-/// then not hold.
+/// A key's secrets. A secret that another key has too is an error, because that
+/// key's permissions would not be enforced.
 fn readable(text: &str, taken: &mut HashSet<String>) -> Result<Secrets, String> {
     let secrets = Secrets::read(text).map_err(|bad| bad.to_string())?;
     let own: HashSet<String> = pieces(text).map(str::to_owned).collect();

@@ -1,12 +1,12 @@
-//! Request collapsing: which answers are being fetched right now, so that of
-//! all requests for one answer that is not there a single one asks the origin
-//! (RFC 9111 §4: "collapse requests").
+//! Request collapsing: the responses that are being fetched now, so that of all
+//! requests for one missing response only one goes to the origin (RFC 9111 §4:
+//! "collapse requests").
 //!
 //! Requests of one isolate must not await each other (the runtime would run
-//! them in the wrong context), so a flight is a plain value. Who leads it says
-//! now and then that it is alive; who follows looks at it by a timer of its own,
-//! and at the end looks the answer up by itself. So a purge that came meanwhile
-//! counts for each of them.
+//! them in the wrong context), so a flight is a plain value. Its leader updates
+//! a heartbeat. Its followers poll it by timers of their own and look the
+//! response up themselves at the end, so a purge that came meanwhile applies to
+//! each of them.
 
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{self, ALONE_MS};
@@ -15,77 +15,78 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// An answer that is being fetched.
+/// A fetch in progress of a response that others may wait for.
 #[derive(Debug)]
 pub struct Flight {
-    /// The digest of the slot where the answer will lie.
+    /// The digest of the slot where the response would be stored.
     pub key: String,
-    /// Whether the other isolates of the data centre were told of it.
+    /// Whether the flight was announced to the other isolates of the data
+    /// centre.
     pub noted: Cell<bool>,
-    /// What the request of its leader is to the origin ([`Flight::is_of`]).
+    /// The kind of the leader's request ([`Flight::is_of`]).
     kind: Cell<Option<u64>>,
-    /// Since when others wait for what they wait for now.
+    /// Its stage, and since when.
     since: Cell<FlightStage>,
-    /// How many have asked the origin, and how many of them still may have an
-    /// answer for all.
+    /// How many requests have fetched for it, and how many of them may still
+    /// store a shareable response.
     led: Cell<u64>,
     leading: Cell<u64>,
-    /// The last sign of life; its end.
+    /// The last heartbeat, in milliseconds since 1970, and the outcome.
     beat_ms: Cell<u64>,
     outcome: Cell<Option<FlightOutcome>>,
 }
 
-/// How far a flight has come, and when, in milliseconds since 1970.
+/// The stage of a flight, and its start in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FlightStage {
-    /// The origin has not been asked: its leader waits for its turn.
+    /// The request has not been sent: the leader waits for a permit.
     Start,
-    /// The origin was asked.
+    /// The request was sent.
     Asked(u64),
-    /// A head came whose answer is for all, when so many had asked: only the
-    /// copy is waited for.
+    /// A response head has arrived and is shareable; only its copy is awaited.
+    /// The second number is how many had fetched by then.
     Answered(u64, u64),
 }
 
-/// What became of a flight.
+/// How a flight ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlightOutcome {
-    /// The answer lies in the Cache API, or was lost on its way: look again.
+    /// The response is in the Cache API, or was lost on the way: look again.
     Landed,
-    /// The answer is for the one who asked.
+    /// The response is only for the request that fetched it.
     Unshared,
-    /// The same, because of what it asked with, as an odd `Accept`: a request
-    /// that is another one to the origin may have one that is for all.
+    /// As [`Self::Unshared`], but because of the request's preferences, such as
+    /// an unusual `Accept`. Requests of another kind may get a shareable
+    /// response.
     ForItsKind,
-    /// The origin failed, without an answer or by an error status.
+    /// The origin failed, without a response or with an error status.
     Failed(Option<OriginFailure>),
 }
 
-/// What a request has to do with a flight.
+/// What a request does about a flight.
 #[derive(Debug)]
 pub enum FlightRole {
-    /// Nothing: it asks the origin for itself.
+    /// It fetches for itself only.
     Alone,
-    /// It asks for all.
+    /// It fetches for all.
     Lead(Rc<Flight>),
-    /// Another one asks.
+    /// It waits for another request that fetches.
     Follow(Rc<Flight>),
-    /// Another one has asked since it looked: its copy is there.
+    /// Another request has stored the response since this one's lookup began.
     LookAgain,
 }
 
-/// A leader from which nothing was heard for so long is gone: three of its
-/// signs of life ([`BEAT_MS`]) have not come.
+/// A leader without a heartbeat for this long counts as ended: it has missed
+/// three heartbeats ([`BEAT_MS`]).
 const DEAD_MS: u64 = 3_000;
-/// How often a leader gives a sign of life.
+/// The heartbeat interval of a leader.
 pub const BEAT_MS: u64 = 900;
 
-/// For how long it is remembered that an answer cannot be shared
-/// (hit-for-miss).
+/// How long a key is remembered as unshared (hit-for-miss).
 pub const UNSHARED_MS: u64 = 60_000;
 
-/// How many flights there may be, with those that have landed: some 100 bytes
-/// each. Beyond it, requests ask for themselves.
+/// How many flights there may be, including the ended ones that are kept: about
+/// 100 bytes each. Beyond this limit, each request fetches for itself.
 const FLIGHTS_MAX: usize = 10_000;
 
 impl Flight {
@@ -102,45 +103,47 @@ impl Flight {
         }
     }
 
-    /// A sign of life.
+    /// Records a heartbeat.
     pub fn beat(&self, now_ms: u64) {
         self.beat_ms.set(now_ms);
     }
 
-    /// Notes what the leader's request is to the origin.
+    /// Sets the kind of the leader's request.
     pub fn set_kind(&self, kind: u64) {
         self.kind.set(Some(kind));
     }
 
-    /// Whether a request of this kind is to the origin what the leader's is, so
-    /// that it would be answered alike; or those of several kinds were.
+    /// Whether a request of this kind would get the same response as the
+    /// leader's; always true after requests of several kinds have fetched.
     pub fn is_of(&self, kind: u64) -> bool {
         self.kind.get().is_none_or(|leader| leader == kind)
     }
 
-    /// The origin is being asked.
-    pub fn asks(&self, now_ms: u64) {
+    /// Records that the request is being sent to the origin.
+    pub fn set_sent(&self, now_ms: u64) {
         if self.since.get() == FlightStage::Start {
             self.since.set(FlightStage::Asked(now_ms));
         }
     }
 
-    /// The origin has answered, and a copy for all is on its way.
-    pub fn answers(&self, now_ms: u64) {
+    /// Records that the origin has responded and a shareable copy is being
+    /// stored.
+    pub fn set_answered(&self, now_ms: u64) {
         if !self.is_answered() {
             self.since
                 .set(FlightStage::Answered(now_ms, self.led.get()));
         }
     }
 
-    /// Whether it has.
+    /// Whether a shareable response head has arrived.
     pub fn is_answered(&self) -> bool {
         matches!(self.since.get(), FlightStage::Answered(..))
     }
 
-    /// Whether one more request may ask the origin, because those before it
-    /// take long (`cache::policy::collapse_leaders`). The first is alone for `alone_ms`.
-    pub fn may_ask_too(&self, alone_ms: u64, now_ms: u64) -> bool {
+    /// Whether one more request may fetch, because the earlier ones take long
+    /// (`cache::policy::collapse_leaders`). The first one is alone for
+    /// `alone_ms`.
+    pub fn may_add_leader(&self, alone_ms: u64, now_ms: u64) -> bool {
         let waited = |since_ms| now_ms.saturating_sub(since_ms);
         let most = match self.since.get() {
             FlightStage::Start => return false,
@@ -153,8 +156,8 @@ impl Flight {
         self.led.get() < most
     }
 
-    /// One more request asks the origin.
-    pub fn ask_too(&self, kind: u64) {
+    /// Counts one more request that fetches.
+    pub fn add_leader(&self, kind: u64) {
         self.led.set(self.led.get().saturating_add(1));
         self.leading.set(self.leading.get().saturating_add(1));
         if !self.is_of(kind) {
@@ -162,20 +165,21 @@ impl Flight {
         }
     }
 
-    /// One that has asked has nothing for the others. Whether all have.
-    pub fn gives_nothing(&self) -> bool {
+    /// Records that one of the fetching requests stores nothing shareable.
+    /// Returns whether this holds for all of them.
+    pub fn remove_leader(&self) -> bool {
         self.leading.set(self.leading.get().saturating_sub(1));
         self.leading.get() == 0
     }
 
-    /// What became of it, if it has ended.
+    /// How it ended, if it has.
     pub fn outcome(&self) -> Option<FlightOutcome> {
         self.outcome.get()
     }
 
-    /// Whether its leader is gone without a word.
+    /// Whether its leader has missed its heartbeats.
     pub fn is_dead(&self, now_ms: u64) -> bool {
-        // A clock that was set back makes it look young; it moves on.
+        // If the clock was set back, the age is 0 until the clock catches up.
         now_ms.saturating_sub(self.beat_ms.get()) >= DEAD_MS
     }
 
@@ -183,8 +187,8 @@ impl Flight {
         self.outcome().is_none() && !self.is_dead(now_ms)
     }
 
-    /// Whether it has landed at that time or later; not ahead of the clock,
-    /// which may have been set back.
+    /// Whether it ended with a stored copy since `looked_ms`. A time ahead of
+    /// the clock, which may have been set back, does not count.
     fn has_landed_since(&self, looked_ms: u64, now_ms: u64) -> bool {
         self.outcome() == Some(FlightOutcome::Landed)
             && (looked_ms..=now_ms).contains(&self.beat_ms.get())
@@ -194,16 +198,16 @@ impl Flight {
 /// The flights of an isolate.
 #[derive(Debug, Default)]
 pub struct Flights {
-    /// Those under way, and the last of each key if it has landed: who was
-    /// still looking then need not ask.
+    /// The flights in progress, and for each key the last one that stored a
+    /// copy: requests whose lookup began before that need not fetch.
     known: RefCell<HashMap<String, Rc<Flight>>>,
-    /// Until when the answers of these keys count as not to be shared.
+    /// Until when responses of these keys count as unshared.
     unshared: RefCell<Remembered>,
 }
 
 impl Flights {
-    /// What a request has to do that wants this answer, and began to look for
-    /// it in vain at `looked_ms`.
+    /// The role of a request for this response whose lookup began at
+    /// `looked_ms` and found nothing.
     pub fn join(&self, key: &str, looked_ms: u64, now_ms: u64) -> FlightRole {
         if self.is_unshared(key, now_ms) {
             return FlightRole::Alone;
@@ -229,7 +233,7 @@ impl Flights {
         FlightRole::Lead(flight)
     }
 
-    /// Whether this answer is being fetched.
+    /// Whether this response is being fetched.
     pub fn is_under_way(&self, key: &str, now_ms: u64) -> bool {
         let flights = self.known.borrow();
         flights
@@ -237,16 +241,17 @@ impl Flights {
             .is_some_and(|flight| flight.is_under_way(now_ms))
     }
 
-    /// Whether answers of this key are known not to be shared.
+    /// Whether responses of this key are known to be unshared.
     pub fn is_unshared(&self, key: &str, now_ms: u64) -> bool {
         self.unshared.borrow().holds(key, now_ms)
     }
 
-    /// A flight for a refresh behind a response; `None` if there is one. What
-    /// cannot be shared is refreshed once at a time all the same.
+    /// A flight for a background refresh; `None` if one is in progress.
+    /// Unshared responses are refreshed one at a time, too.
     pub fn begin(&self, key: &str, now_ms: u64) -> Option<Rc<Flight>> {
         self.unshared.borrow_mut().forget(key);
-        // Whatever has landed: it is seen to before a refresh asks the origin.
+        // Ended flights do not matter: the refresh looks up a newer copy before
+        // it fetches.
         match self.join(key, u64::MAX, now_ms) {
             FlightRole::Lead(flight) => Some(flight),
             FlightRole::Follow(_) | FlightRole::LookAgain | FlightRole::Alone => None,
@@ -274,13 +279,14 @@ impl Flights {
         }
     }
 
-    /// Remembers that answers of this key cannot be shared.
+    /// Remembers that responses of this key are unshared (hit-for-miss).
     pub fn remember_unshared(&self, key: &str, now_ms: u64) {
         let until_ms = now_ms.saturating_add(UNSHARED_MS);
         self.unshared.borrow_mut().add(key, until_ms, now_ms);
     }
 
-    /// An answer of this key could be shared. Whether that is news.
+    /// Forgets that responses of this key are unshared. Returns whether that
+    /// was remembered.
     pub fn forget_unshared(&self, key: &str) -> bool {
         self.unshared.borrow_mut().forget(key)
     }

@@ -1,4 +1,4 @@
-//! What an isolate knows of KV: the state on which `flow::store::kv` decides.
+//! An isolate's state about KV, from which `flow::store::kv` decides.
 
 use crate::cache::store::kv_admission::Doorkeeper;
 use crate::cache::store::kv_breaker::{Reads, Writes};
@@ -6,21 +6,21 @@ use crate::cache::store::kv_write_budget::KvWriteBudget;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
-/// What an isolate knows of KV.
+/// An isolate's state about KV.
 #[derive(Debug, Default)]
 pub struct KvState {
-    /// Which answers have been fetched before.
+    /// Which responses have been fetched before.
     pub doorkeeper: RefCell<Doorkeeper>,
-    /// Whether KV takes writes.
+    /// The breaker for KV writes.
     pub writes: Cell<Writes>,
-    /// Whether KV answers reads in time.
+    /// The breaker for KV reads.
     pub reads: Cell<Reads>,
-    /// The day's writes; they are counted where there is a budget.
+    /// The writes of the day; counted only if there is a budget.
     pub budget: Cell<KvWriteBudget>,
-    /// When the ledger was last told of writes.
+    /// When writes were last reported to the ledger.
     pub told_ms: Cell<Option<u64>>,
-    /// Slots whose bodies came short.
+    /// Slots with truncated bodies.
     pub doubted: RefCell<HashSet<String>>,
-    /// The last day whose budget was seen to be spent.
+    /// The last day whose budget was found to be spent.
     pub spent_day: Cell<Option<u64>>,
 }

@@ -1,4 +1,5 @@
-//! What an isolate keeps between requests: plain values, shared by all of them.
+//! The state that an isolate keeps between requests: plain values, shared by
+//! all of them.
 
 pub mod abandoned_fills;
 pub mod credentials;

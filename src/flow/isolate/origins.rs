@@ -1,7 +1,7 @@
-//! What an isolate remembers of each origin: for each visitor's host its
-//! breaker and the URLs that it leaves alone; how many requests may be repeated;
-//! and who is under way to it or in line. Plain values: a request that waits
-//! for its turn looks again by a timer of its own.
+//! What an isolate keeps about each origin: for each visitor's host, the
+//! circuit breaker and the URLs with `Retry-After`; the retry budget; and the
+//! requests in flight and in the queue. All are plain values: a queued request
+//! polls by a timer of its own.
 
 use crate::cache::config::protection::Protection;
 use crate::cache::origin::circuit_breaker::{Breaker, BreakerPass, ResponseVerdict};
@@ -11,21 +11,21 @@ use crate::cache::origin::retry_after::Rests;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// How many sites (a visitor's host and an origin) are remembered, at 7 KB
-/// each at most. Beyond it the one is forgotten that was used least recently,
-/// of those first whose breaker is closed and that leave no URL alone.
+/// How many sites (a visitor's host and an origin) are kept, at 7 KB each at
+/// most. Beyond this limit, the least recently used site is removed; sites with
+/// a closed breaker and no `Retry-After` go first.
 const SITES_MAX: usize = 1000;
 
-/// What an isolate remembers of the origins it has asked.
+/// The state of the origins that an isolate has requested.
 #[derive(Debug, Default)]
 pub struct Origins {
-    /// By visitor's host and origin: what fails for one host is not left alone
-    /// for the others.
+    /// By visitor's host and origin, so that failures of one host do not block
+    /// the others.
     sites: RefCell<HashMap<String, Site>>,
-    /// By origin. Those without requests are not kept.
+    /// By origin. Gates without requests are not kept.
     gates: RefCell<Vec<(String, Gate)>>,
-    /// By origin, and when they were used: a host name that a reader makes up
-    /// brings no repetitions of its own.
+    /// By origin, with the time of last use. By origin only, so that an
+    /// invented host name brings no retry budget of its own.
     budgets: RefCell<HashMap<String, (RetryBudget, u64)>>,
 }
 
@@ -36,7 +36,7 @@ struct Site {
     used_ms: u64,
 }
 
-/// A request that wants to go to an origin.
+/// A request to an origin, identified for breakers, permits and budgets.
 #[derive(Clone, Debug)]
 pub struct OriginCaller {
     site: String,
@@ -48,9 +48,10 @@ pub struct OriginCaller {
 }
 
 impl OriginCaller {
-    /// A request of `reader` (see [`crate::cache::origin::outcomes::reader_of`]) for
-    /// `path` of `host`, which goes to `origin`. `target` is the URL to which a
-    /// `Retry-After` would apply.
+    /// A request of `reader` (see
+    /// [`crate::cache::origin::outcomes::reader_of`]) for `path` of `host`,
+    /// which goes to `origin`. `target` is the URL to which a `Retry-After`
+    /// would apply.
     pub fn new(host: &str, origin: &str, path: &str, target: &str, reader: Option<u64>) -> Self {
         let path = digest(path);
         Self {
@@ -70,7 +71,8 @@ impl OriginCaller {
         }
     }
 
-    /// The same, which its client can make last.
+    /// The same request, with a duration that its client can extend (an
+    /// upload).
     #[must_use]
     pub fn untimed(mut self) -> Self {
         self.who.quota = Quota::Untimed;
@@ -78,25 +80,26 @@ impl OriginCaller {
     }
 }
 
-/// What a request holds while it is under way to an origin. Dropping it frees
-/// the place: the client has gone, and the origin's answer counts for nothing.
+/// The breaker pass and the permit of a request to an origin. Dropping it
+/// returns the permit. If no result was recorded by then, the client has left,
+/// and the request does not count for the breaker.
 #[derive(Debug)]
 pub struct Admission<'a> {
     origins: &'a Origins,
-    asker: OriginCaller,
-    way: BreakerPass,
-    place: Permit,
-    /// Whether it is known how the request ended.
+    caller: OriginCaller,
+    pass: BreakerPass,
+    permit: Permit,
+    /// Whether the result of the request has been recorded.
     has_ended: bool,
 }
 
 impl Admission<'_> {
-    /// Records how the request ended.
+    /// Records the result of the request.
     pub fn leave(mut self, verdict: ResponseVerdict, limits: &Protection, now_ms: u64) {
         self.has_ended = true;
         let OriginCaller {
             site, source, url, ..
-        } = &self.asker;
+        } = &self.caller;
         self.origins.with(site, now_ms, |known| {
             let RequestSource { reader, .. } = *source;
             match verdict {
@@ -108,7 +111,7 @@ impl Admission<'_> {
             }
             known
                 .breaker
-                .leave(self.way, *source, verdict, limits, now_ms);
+                .leave(self.pass, *source, verdict, limits, now_ms);
         });
     }
 }
@@ -120,18 +123,18 @@ impl Drop for Admission<'_> {
             origin,
             source,
             ..
-        } = &self.asker;
+        } = &self.caller;
         self.origins
-            .with_gate(origin, |gate| gate.leave(self.place));
+            .with_gate(origin, |gate| gate.leave(self.permit));
         if !self.has_ended
             && let Some(known) = self.origins.sites.borrow_mut().get_mut(site)
         {
-            known.breaker.abandon(self.way, *source);
+            known.breaker.abandon(self.pass, *source);
         }
     }
 }
 
-/// A turn in the line. Dropping it leaves the line.
+/// A position in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
 pub struct QueueTurn<'a> {
     origins: &'a Origins,
@@ -150,12 +153,12 @@ impl Drop for QueueTurn<'_> {
 /// Why a request may not go to an origin now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The breaker is open for so many milliseconds.
+    /// The circuit breaker is open for this many milliseconds.
     Open(u64),
-    /// The origin asked to be left alone with this URL for so many
-    /// milliseconds more.
+    /// The origin's `Retry-After` for this URL applies for this many
+    /// milliseconds.
     Resting(u64),
-    /// All places are taken; so many requests are before this one in line.
+    /// All permits are taken; this many requests are ahead in the queue.
     Full(usize),
 }
 
@@ -193,96 +196,101 @@ impl Origins {
 
     fn with_budget<T>(
         &self,
-        asker: &OriginCaller,
+        caller: &OriginCaller,
         now_ms: u64,
         use_it: impl FnOnce(&mut RetryBudget) -> T,
     ) -> T {
         let mut budgets = self.budgets.borrow_mut();
-        if !budgets.contains_key(&asker.origin) && budgets.len() >= SITES_MAX {
+        if !budgets.contains_key(&caller.origin) && budgets.len() >= SITES_MAX {
             let first = budgets.iter().min_by_key(|(_, (_, used_ms))| *used_ms);
             if let Some(name) = first.map(|(name, _)| name.clone()) {
                 budgets.remove(&name);
             }
         }
-        let (budget, used_ms) = budgets.entry(asker.origin.clone()).or_default();
+        let (budget, used_ms) = budgets.entry(caller.origin.clone()).or_default();
         *used_ms = now_ms;
         use_it(budget)
     }
 
-    /// Lets a request pass, which is over in `lasts_ms` at the latest. A
-    /// newcomer has no turn.
+    /// Admits a request that takes at most `lasts_ms`. `turn` is its position
+    /// in the queue; `None` for a new request.
     pub fn enter(
         &self,
-        asker: &OriginCaller,
+        caller: &OriginCaller,
         turn: Option<&QueueTurn<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
     ) -> Result<Admission<'_>, Refusal> {
-        let source = asker.source;
-        let way = self.with(&asker.site, now_ms, |known| {
-            if let Some(ms) = known.rests.left_ms(asker.url, source.reader, now_ms) {
+        let source = caller.source;
+        let pass = self.with(&caller.site, now_ms, |known| {
+            if let Some(ms) = known.rests.left_ms(caller.url, source.reader, now_ms) {
                 return Err(Refusal::Resting(ms));
             }
-            let way = known.breaker.enter(source, now_ms, lasts_ms);
-            way.map_err(Refusal::Open)
+            let pass = known.breaker.enter(source, now_ms, lasts_ms);
+            pass.map_err(Refusal::Open)
         })?;
-        let who = match (way, asker.who.quota) {
+        let who = match (pass, caller.who.quota) {
             (BreakerPass::Working, Quota::Any) => LimitKey {
                 quota: Quota::Probing,
-                ..asker.who
+                ..caller.who
             },
-            _ => asker.who,
+            _ => caller.who,
         };
         let ticket = turn.map(|turn| turn.ticket);
         let most = limits.max_requests;
-        let place = self.with_gate(&asker.origin, |gate| {
+        let permit = self.with_gate(&caller.origin, |gate| {
             gate.enter(who, ticket, most, now_ms, lasts_ms)
         });
-        match place {
-            Ok(place) => Ok(Admission {
+        match permit {
+            Ok(permit) => Ok(Admission {
                 origins: self,
-                asker: asker.clone(),
-                way,
-                place,
+                caller: caller.clone(),
+                pass,
+                permit,
                 has_ended: false,
             }),
             Err(ahead) => {
-                self.with(&asker.site, now_ms, |known| {
-                    known.breaker.abandon(way, source);
+                self.with(&caller.site, now_ms, |known| {
+                    known.breaker.abandon(pass, source);
                 });
                 Err(Refusal::Full(ahead))
             }
         }
     }
 
-    /// Puts a request in line until some time; `None` if the line is too long.
-    pub fn queue(&self, asker: &OriginCaller, now_ms: u64, until_ms: u64) -> Option<QueueTurn<'_>> {
+    /// Queues a request until `until_ms`; `None` if the queue is full.
+    pub fn queue(
+        &self,
+        caller: &OriginCaller,
+        now_ms: u64,
+        until_ms: u64,
+    ) -> Option<QueueTurn<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
         drop(gates);
-        let ticket = self.with_gate(&asker.origin, |gate| {
-            gate.queue(asker.who, waiting, now_ms, until_ms)
+        let ticket = self.with_gate(&caller.origin, |gate| {
+            gate.queue(caller.who, waiting, now_ms, until_ms)
         })?;
         Some(QueueTurn {
             origins: self,
-            origin: asker.origin.clone(),
+            origin: caller.origin.clone(),
             ticket,
         })
     }
 
-    /// A new request comes: it earns its share of the repetitions.
-    pub fn earn(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) {
-        self.with_budget(asker, now_ms, |budget| {
+    /// Adds a new request's share to the retry budget.
+    pub fn earn(&self, caller: &OriginCaller, limits: &Protection, now_ms: u64) {
+        self.with_budget(caller, now_ms, |budget| {
             budget.earn(limits.retry_budget_percent);
         });
     }
 
-    /// Whether a request may be repeated; if so, that is paid for.
-    pub fn may_repeat(&self, asker: &OriginCaller, limits: &Protection, now_ms: u64) -> bool {
-        let is_closed = self.with(&asker.site, now_ms, |known| known.breaker.is_closed());
+    /// Whether a request may be retried. If so, the retry budget is charged.
+    pub fn may_repeat(&self, caller: &OriginCaller, limits: &Protection, now_ms: u64) -> bool {
+        let is_closed = self.with(&caller.site, now_ms, |known| known.breaker.is_closed());
         is_closed
-            && self.with_budget(asker, now_ms, |budget| {
+            && self.with_budget(caller, now_ms, |budget| {
                 budget.spend(limits.retry_budget_percent)
             })
     }

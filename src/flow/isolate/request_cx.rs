@@ -1,4 +1,4 @@
-//! What every step of answering a request has at hand.
+//! The context that every step of a request needs.
 
 use super::state::Isolate;
 use crate::cache::request::classify::Lookup;
@@ -6,17 +6,17 @@ use crate::flow::runtime::host::Host;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The context of a request that is looked up. It travels as one value.
+/// The context of a request that is looked up, passed as one value.
 #[derive(Debug)]
 pub struct RequestCx<'a, H> {
     /// The platform.
     pub host: &'a H,
-    /// What the requests of this isolate share.
+    /// The state that the requests of this isolate share.
     pub isolate: &'a Rc<Isolate>,
     /// The key, the rule and the client's fields.
     pub lookup: &'a Rc<Lookup>,
-    /// How many milliseconds the request has waited for the ledger. All its
-    /// waits have one bound (`flow::purge::sync`).
+    /// How many milliseconds the request has waited for the ledger. One limit
+    /// applies to the sum of all waits (`flow::purge::sync`).
     pub ledger_wait_ms: &'a Cell<u64>,
 }
 
@@ -31,13 +31,13 @@ impl<'a, H: Host> RequestCx<'a, H> {
         self.host.now_ms()
     }
 
-    /// The host name of the request: Cloudflare keeps a Cache API for each zone.
+    /// The host name of the request. Cloudflare has a Cache API per zone.
     pub fn site(&self) -> &'a str {
         &self.lookup.key.url.host
     }
 }
 
-// Derived ones would ask for `H: Copy`.
+// `derive` would require `H: Copy`.
 impl<H> Clone for RequestCx<'_, H> {
     fn clone(&self) -> Self {
         *self

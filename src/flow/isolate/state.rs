@@ -1,4 +1,5 @@
-//! What the requests of one isolate share: plain values, never futures.
+//! The state that the requests of one isolate share: plain values, never
+//! futures.
 
 use super::abandoned_fills::AbandonedFills;
 use super::credentials::Keys;
@@ -15,59 +16,63 @@ use crate::cache::store::memory::Memory;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
-/// The state of an isolate. No borrow of it crosses an `.await`.
+/// The state of an isolate. No borrow of it may cross an `.await`.
 #[derive(Debug)]
 pub struct Isolate {
     /// The rules, parsed once.
     pub rules: Rules,
-    /// The keys that prove purge orders.
+    /// The keys that authenticate purge orders.
     pub keys: Keys,
     /// The purges seen so far.
     pub index: RefCell<PurgeIndex>,
-    /// When the index was known to be complete; `None` before the first news.
+    /// When the index was last known to be complete, in milliseconds since
+    /// 1970; `None` before the first feed.
     pub synced_ms: Cell<Option<u64>>,
-    /// When it was first looked for. It seeds the jitter of `flow::purge::sync`.
+    /// When the index was first requested. It seeds the jitter of
+    /// `flow::purge::sync`.
     pub began_ms: Cell<Option<u64>>,
-    /// Whether the ledger may be asked.
+    /// The circuit breaker for the ledger.
     pub ledger: Cell<LedgerBreaker>,
-    /// When the question for news was sent that is under way: one at a time.
+    /// When the ledger query in progress was sent. There is one at a time.
     pub syncing: Cell<Option<u64>>,
-    /// When unconfirmed writes were last sent again: by one request at a time.
+    /// When unconfirmed writes were last sent again. One request at a time does
+    /// that.
     pub resending: Cell<Option<u64>>,
-    /// How the ledger's clock goes against ours, as far as we know.
+    /// The known offset of the ledger's clock.
     pub clock: Cell<Option<LedgerClock>>,
-    /// The last news that the isolates of this data centre shared.
+    /// The last purge feed shared by the isolates of this data centre.
     pub marker: RefCell<Option<PurgeFeed>>,
-    /// When the shared news was last looked at.
+    /// When the shared feed was last read.
     pub looked_ms: Cell<Option<u64>>,
-    /// What it keeps in its own memory.
+    /// The memory tier.
     pub memory: RefCell<Memory>,
-    /// The answers that are being fetched.
+    /// The fetches in progress.
     pub flights: Flights,
-    /// Fills whose client has gone.
+    /// Fills whose client has disconnected.
     pub abandoned: AbandonedFills,
-    /// The origins it has asked.
+    /// The state of the origins.
     pub origins: Origins,
-    /// What is known of KV.
+    /// The state about KV.
     pub kv: KvState,
-    /// How often writes of each host ask the ledger.
+    /// How often the writes of each host are sent to the ledger.
     pub writes: RefCell<WriteRate>,
-    /// The answers that depend on who asks (`flow::fetch::withheld`).
+    /// URLs whose responses depend on cookies (`flow::fetch::withheld`).
     pub personal: RefCell<Remembered>,
     parts: RefCell<HashSet<String>>,
 }
 
-/// How far the ledger's clock is ahead of ours, at most.
+/// The largest possible lead of the ledger's clock over ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerClock {
-    /// The life of the ledger for which it holds.
+    /// The run of the ledger object to which it applies.
     pub run: u64,
-    /// Milliseconds; negative if it is behind.
+    /// Milliseconds; negative if the ledger's clock is behind.
     pub ahead_ms: i64,
 }
 
 impl LedgerClock {
-    /// What an answer tells of it that was made after `asked_ms`.
+    /// The offset by a response with time `at`, which was generated after
+    /// `asked_ms` of our clock.
     pub fn by(at: LedgerTime, asked_ms: u64) -> Option<Self> {
         let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(asked_ms)?;
         Some(Self {
@@ -76,20 +81,20 @@ impl LedgerClock {
         })
     }
 
-    /// A time of the ledger's clock by ours, or earlier; `None` if it is of
-    /// another life of the ledger.
+    /// A time of the ledger's clock by our clock, or earlier; `None` if it is
+    /// from another run of the ledger.
     pub fn ours(self, at: LedgerTime) -> Option<u64> {
         let ms = i64::try_from(at.ms).ok()?.checked_sub(self.ahead_ms)?;
         u64::try_from(ms).ok().filter(|_| at.run == self.run)
     }
 }
 
-/// How many URLs with stored parts are remembered; beyond it, all are
-/// forgotten, which costs a fetch each.
+/// How many URLs with stored parts are remembered. Beyond this limit all are
+/// forgotten, which costs one fetch each.
 const PARTS_MAX: usize = 10_000;
 
 impl Isolate {
-    /// A new isolate, which has seen no purge yet.
+    /// A new isolate, with an empty purge index.
     pub fn new(rules: Rules, keys: Keys) -> Self {
         let memory = Memory::new(rules.memory_bytes);
         Self {
@@ -129,7 +134,8 @@ impl Isolate {
         self.parts.borrow().contains(digest)
     }
 
-    /// The purge number that a fill notes before it asks the origin.
+    /// The purge sequence number that a fill records before its request is
+    /// sent.
     pub fn seen(&self) -> u64 {
         self.index.borrow().sequence()
     }

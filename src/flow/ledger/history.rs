@@ -1,4 +1,4 @@
-//! What the ledger tells of past orders.
+//! The ledger's queries for past orders.
 
 use super::ledger_store::{LedgerStore, read_record};
 use super::sql::{Sql, Value};
@@ -7,8 +7,9 @@ use crate::cache::ledger::wire::{
 };
 
 impl<S: Sql> LedgerStore<S> {
-    /// What is remembered of past orders: of an id, one for each key at most;
-    /// of a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least one.
+    /// The past orders that the ledger still has. For an id, at most one per
+    /// key. For a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least
+    /// one.
     pub fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
         match question {
             Question::Id(id) => self.of_id(id),
@@ -24,11 +25,11 @@ impl<S: Sql> LedgerStore<S> {
             &[id.into(), made],
         )?;
         let mut found: Vec<PastOrder> = Vec::new();
-        for told in self.all_told(&rows)? {
-            // The id that a key gave goes before one that was made.
-            let known = |other: &PastOrder| other.receipt.key == told.receipt.key;
+        for past in self.read_past_orders(&rows)? {
+            // An id that the key's sender chose goes before a generated one.
+            let known = |other: &PastOrder| other.receipt.key == past.receipt.key;
             if !found.iter().any(known) {
-                found.push(told);
+                found.push(past);
             }
         }
         Ok(found)
@@ -48,25 +49,25 @@ impl<S: Sql> LedgerStore<S> {
                 HISTORY_BYTES_MAX.into(),
             ],
         )?;
-        // The last row may be the one that is too much.
+        // The last row may be the one that exceeds the limit.
         let is_over = |row: &Vec<Value>| row.get(1).and_then(Value::number) == Some(1);
         let over = rows.last().is_some_and(is_over);
         let kept = rows.len().saturating_sub(usize::from(over)).max(1);
-        let mut page = self.all_told(rows.get(..kept).unwrap_or_default())?;
+        let mut page = self.read_past_orders(rows.get(..kept).unwrap_or_default())?;
         if let Some(last) = page.last_mut() {
             last.more = over;
         }
         Ok(page)
     }
 
-    fn all_told(&self, rows: &[Vec<Value>]) -> Result<Vec<PastOrder>, String> {
+    fn read_past_orders(&self, rows: &[Vec<Value>]) -> Result<Vec<PastOrder>, String> {
         let texts = rows.iter().filter_map(|row| row.first()?.text());
         texts
-            .map(|text| self.told(read_record(text)?.receipt))
+            .map(|text| self.with_progress(read_record(text)?.receipt))
             .collect()
     }
 
-    fn told(&self, receipt: Receipt) -> Result<PastOrder, String> {
+    fn with_progress(&self, receipt: Receipt) -> Result<PastOrder, String> {
         let [fast_lane, refresh] = super::jobs::progress(self.sql(), receipt.sequence)?;
         Ok(PastOrder {
             receipt,

@@ -1,14 +1,14 @@
-//! What an order leaves to be done behind its receipt: telling the zone's own
-//! purge call, and fetching URLs again. The ledger keeps it; `flow::ledger::runner` does
-//! it.
+//! The jobs of an order after its receipt: calls of the zone's own purge, and
+//! refreshes of URLs. The ledger stores their steps; `flow::ledger::runner`
+//! executes them.
 //!
-//! The keys that have ordered steps are served in turn, and where too many
-//! wait, those of the key with the most are given up first: so no key's orders
-//! hold up another's for long, nor push them out.
+//! The keys are served in turn. If too many steps wait, those of the key with
+//! the most are dropped first. So no key's orders delay another's for long, or
+//! push them out.
 //!
-//! A step is noted together with its order, and done at least once: before
-//! each try it is put off, so that one which a restart breaks off is tried
-//! again, and one that brings the object down does not do so for ever.
+//! A step is stored together with its order, and executed at least once. Before
+//! each try it is postponed, so a try that a restart interrupts is repeated,
+//! and a step that crashes the object does not do so for ever.
 
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{Order, Progress, Receipt};
@@ -16,9 +16,9 @@ use crate::cache::purge::fair_share::fair_share;
 use crate::cache::purge::zone_purge::{self, Bucket, ZoneCall, ZoneOutcome};
 use crate::http::json_object::print;
 
-/// `work` holds the steps still to do; `progress` counts, for each order, what
-/// became of its steps; `lane` is the bucket of the zone's calls; `turns` when
-/// a key was last served, by counting.
+/// `work` holds the steps still to do. `progress` counts the results of the
+/// steps for each order. `lane` is the token bucket of the zone's calls.
+/// `turns` says when a key was last served, by a counter.
 const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS work (
         number INTEGER PRIMARY KEY,
@@ -48,8 +48,8 @@ const TABLES: [&str; 5] = [
         PRIMARY KEY (kind, owner)) WITHOUT ROWID",
 ];
 
-/// Makes the tables, or brings those of an earlier version up to date: its
-/// steps belong to nobody, as one more key.
+/// Creates the tables, or upgrades those of an earlier version. Steps of an
+/// earlier version belong to an additional, empty key.
 pub fn open<S: Sql>(sql: &S) -> Result<(), String> {
     for statement in TABLES {
         sql.run(statement, &[])?;
@@ -67,17 +67,17 @@ pub fn open<S: Sql>(sql: &S) -> Result<(), String> {
 #[derive(Debug)]
 pub struct JobKind {
     name: &'static str,
-    /// After how many tries a step is given up.
+    /// After how many tries a step is dropped.
     tries: u64,
-    /// The pause after the first try; each further one is twice as long.
+    /// The pause after the first try; each later one is twice as long.
     pause_ms: u64,
-    /// How many steps may wait. Beyond it the oldest of the key with the most
-    /// are given up.
+    /// How many steps may wait. Beyond this limit, the oldest ones of the key
+    /// with the most are dropped.
     waiting_max: u64,
 }
 
-/// A call to the zone's purge: tried for two minutes (1 + 2 + … + 64 s). 300
-/// of them are an hour at the slowest plan's 5 a minute.
+/// A call of the zone's purge: tried for two minutes (1 + 2 + … + 64 s). 300 of
+/// them take an hour at the slowest plan's 5 a minute.
 pub const ZONE: JobKind = JobKind {
     name: "zone",
     tries: 8,
@@ -85,7 +85,7 @@ pub const ZONE: JobKind = JobKind {
     waiting_max: 300,
 };
 
-/// A URL to be fetched again. 10,000 are 33 minutes' work.
+/// A refresh of a URL. 10,000 take 33 minutes.
 pub const REFRESH: JobKind = JobKind {
     name: "refresh",
     tries: 3,
@@ -93,21 +93,21 @@ pub const REFRESH: JobKind = JobKind {
     waiting_max: 10_000,
 };
 
-/// A URL to be fetched by an order that purges nothing. These wait apart, and
-/// behind: 10,000 pages of a sitemap must not hold up for half an hour what a
-/// purge has made stale, nor push it out.
+/// A refresh by an order that purges nothing. These wait separately, with lower
+/// priority: 10,000 pages of a sitemap must not delay the refreshes of a purge
+/// by half an hour, or push them out.
 pub const WARM: JobKind = JobKind {
     name: "warm",
     ..REFRESH
 };
 
-/// After this time a step is given up: the order has been in force for long,
-/// readers have fetched what they want, and a late purge of the zone would
-/// only empty it again.
+/// After this time a step is dropped. The order has been in force for long,
+/// clients have fetched what they want, and a late purge of the zone would only
+/// remove that again.
 const LATE_MS: u64 = 3_600_000;
 
-/// In how many calls an order goes on to the zone's own purge. Writes do not:
-/// anybody may send them, and calls are few.
+/// The number of calls by which an order is sent to the zone's own purge.
+/// Writes are not sent: any client may cause them, and the calls are limited.
 pub fn calls(fast_lane: bool, order: &Order) -> usize {
     match fast_lane && order.is_recorded() {
         true => zone_purge::calls(&order.hard).len(),
@@ -115,14 +115,14 @@ pub fn calls(fast_lane: bool, order: &Order) -> usize {
     }
 }
 
-/// Notes what an order leaves to be done.
+/// Stores the steps of an order.
 pub fn enqueue<S: Sql>(
     sql: &S,
     order: &Order,
     receipt: &Receipt,
     now_ms: u64,
 ) -> Result<(), String> {
-    // What receipts have gone from is forgotten.
+    // The progress of orders without a receipt is deleted.
     sql.run(
         "DELETE FROM progress WHERE sequence < (SELECT MIN(sequence) FROM receipts)",
         &[],
@@ -151,7 +151,7 @@ fn add<S: Sql>(
     now_ms: u64,
 ) -> Result<(), String> {
     let list = print(payloads);
-    // One statement, however many they are.
+    // One statement, however many steps there are.
     sql.run(
         "INSERT INTO work (sequence, kind, payload, since_ms, due_ms, tries, owner)
             SELECT ?, ?, value, ?, ?, 0, ? FROM json_each(?) ORDER BY key",
@@ -175,7 +175,7 @@ fn add<S: Sql>(
     bound(sql, kind)
 }
 
-/// Gives up what is too much: the oldest steps of the keys with the most.
+/// Drops steps beyond the limit: the oldest ones of the keys with the most.
 fn bound<S: Sql>(sql: &S, kind: &JobKind) -> Result<(), String> {
     let waiting = "SELECT owner, COUNT(*) FROM work WHERE kind = ? GROUP BY owner";
     let rows = sql.run(waiting, &[kind.name.into()])?;
@@ -200,7 +200,7 @@ fn bound<S: Sql>(sql: &S, kind: &JobKind) -> Result<(), String> {
     Ok(())
 }
 
-/// Gives up all steps of a kind up to a number: of a key, or of all.
+/// Drops all steps of a kind up to a number: of one key, or of all.
 fn give_up<S: Sql>(
     sql: &S,
     kind: &JobKind,
@@ -233,7 +233,7 @@ fn give_up<S: Sql>(
     .map(drop)
 }
 
-/// How far the work of an order is: the zone's calls, and the refreshes.
+/// The progress of an order's zone calls and of its refreshes.
 pub fn progress<S: Sql>(sql: &S, sequence: u64) -> Result<[Progress; 2], String> {
     let statement = "SELECT planned, done, failed, problem FROM progress
         WHERE sequence = ? AND kind = ?";
@@ -249,7 +249,7 @@ pub fn progress<S: Sql>(sql: &S, sequence: u64) -> Result<[Progress; 2], String>
             problem: cell(3).and_then(Value::text).map(str::to_owned),
         })
     };
-    // An order has steps of one of these kinds.
+    // An order has steps of only one of these kinds.
     let refresh = match of(&REFRESH)? {
         none if none == Progress::default() => of(&WARM)?,
         refresh => refresh,
@@ -257,7 +257,7 @@ pub fn progress<S: Sql>(sql: &S, sequence: u64) -> Result<[Progress; 2], String>
     Ok([of(&ZONE)?, refresh])
 }
 
-/// When there is something to do next; `None` if nothing is left.
+/// When the next step is due; `None` if none is left.
 pub fn next_due<S: Sql>(sql: &S) -> Result<Option<u64>, String> {
     let statement = "SELECT MIN(due_ms) FROM work WHERE kind = ?";
     let due = |kind: &JobKind| -> Result<Option<u64>, String> {
@@ -275,22 +275,23 @@ pub fn next_due<S: Sql>(sql: &S) -> Result<Option<u64>, String> {
 /// A step to be tried.
 #[derive(Debug)]
 pub struct Step {
-    /// Its number among all.
+    /// Its number, unique over all steps.
     pub number: u64,
-    /// Its order's.
+    /// The sequence number of its order.
     pub sequence: u64,
-    /// What is to be done: a call's body, or a URL.
+    /// The body of the zone call, or the URL to refresh.
     pub payload: String,
-    /// How often that was begun.
+    /// How many tries were begun.
     pub tries: u64,
-    /// The key that has ordered it.
+    /// The key that ordered it.
     owner: String,
 }
 
 impl JobKind {
-    /// At most so many of the steps that are due, of each key in turn the
-    /// earliest first. (Of 10,000 waiting ones, the most there are, each is
-    /// read.) What has waited too long, or brought the object down each time, is given up.
+    /// At most `most` of the due steps, alternating between the keys, the
+    /// earliest of each key first. (This reads up to 10,000 waiting steps, the
+    /// limit.) A step that has waited too long, or whose tries were all
+    /// interrupted, is dropped.
     pub fn due<S: Sql>(&self, sql: &S, now_ms: u64, most: u64) -> Result<Vec<Step>, String> {
         let old = now_ms.saturating_sub(LATE_MS);
         let late = "SELECT MAX(number) FROM work WHERE kind = ? AND since_ms < ?";
@@ -318,7 +319,7 @@ impl JobKind {
         Ok(steps)
     }
 
-    /// Notes a try before it is made.
+    /// Records a try before it is made.
     pub fn begin<S: Sql>(&self, sql: &S, step: &mut Step, now_ms: u64) -> Result<(), String> {
         let doublings = u32::try_from(step.tries).unwrap_or(u32::MAX);
         let factor = 2_u64.saturating_pow(doublings);
@@ -340,7 +341,7 @@ impl JobKind {
         .map(drop)
     }
 
-    /// Notes what became of a try.
+    /// Records the result of a try.
     pub fn end<S: Sql>(
         &self,
         sql: &S,
@@ -366,11 +367,11 @@ impl JobKind {
         }
     }
 
-    /// Takes a step out: done, or given up because of a problem.
+    /// Removes a step: done, or dropped because of a problem.
     fn close<S: Sql>(&self, sql: &S, step: &Step, problem: Option<&str>) -> Result<(), String> {
         let gone = "DELETE FROM work WHERE number = ? RETURNING number";
         if sql.run(gone, &[step.number.into()])?.is_empty() {
-            // Given up meanwhile, and counted then.
+            // It was dropped meanwhile, and counted then.
             return Ok(());
         }
         let failed = u64::from(problem.is_some());
@@ -412,7 +413,7 @@ fn read_step(row: &[Value]) -> Option<Step> {
     })
 }
 
-/// The bucket of the zone's calls.
+/// The token bucket of the zone's calls.
 pub fn bucket<S: Sql>(sql: &S) -> Result<Bucket, String> {
     let rows = sql.run("SELECT full_ms, open_ms FROM lane", &[])?;
     let number = |at: usize| rows.first().and_then(|row| row.get(at)?.number());
@@ -422,7 +423,7 @@ pub fn bucket<S: Sql>(sql: &S) -> Result<Bucket, String> {
     })
 }
 
-/// Keeps the bucket.
+/// Stores the token bucket.
 pub fn put_bucket<S: Sql>(sql: &S, bucket: Bucket) -> Result<(), String> {
     let values = [bucket.full_ms.into(), bucket.open_ms.into()];
     sql.run("INSERT OR REPLACE INTO lane VALUES (1, ?, ?)", &values)

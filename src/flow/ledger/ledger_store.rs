@@ -1,11 +1,11 @@
-//! The purge ledger: gives each order the next number, and tells purges to
-//! those who ask.
+//! The purge ledger: gives each order the next sequence number, and returns the
+//! purges since a sequence number.
 //!
-//! It speaks SQL to SQLite through [`Sql`]: the Durable Object's own on the
-//! platform, and the same engine in tests. What it does between two questions
-//! is one transaction (Durable Objects, "write coalescing"); where an error
-//! breaks it off, what was done names too much rather than too little,
-//! because the receipt is written last.
+//! It uses SQLite through [`Sql`]: the Durable Object's on the platform, and
+//! the same engine in tests. Everything between two requests is one transaction
+//! (Durable Objects, "write coalescing"). If an error interrupts it, what was
+//! written purges too much rather than too little, because the receipt is
+//! written last.
 
 use super::owners::{self, Apart};
 use super::sql::{Sql, Value};
@@ -21,36 +21,36 @@ use crate::http::json_object::{self, print};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
 
-/// How many KV writes one question may tell of: a thousand times what a free
-/// plan has a day.
+/// How many KV writes one query may report: a thousand times the daily limit of
+/// the free plan.
 const KV_WRITES_TOLD_MAX: u64 = 1_000_000;
 
 /// The ledger.
 pub struct LedgerStore<S> {
     sql: S,
-    /// Which life of it this is (see [`LedgerTime`]).
+    /// The run of this ledger object (see [`LedgerTime`]).
     run: u64,
-    /// Whether orders also go to the zone's own purge call.
+    /// Whether orders are also sent to the zone's own purge.
     fast_lane: bool,
 }
 
-/// What the ledger says of an order.
+/// The ledger's response to an order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self")]
 pub struct Reply {
     /// `None`, and `null` in JSON, if the id was used for another order.
-    // A reply without the field is unreadable, not a conflict.
+    // A reply without this member is a parse error, not a conflict.
     #[serde(deserialize_with = "Option::deserialize")]
     pub receipt: Option<Receipt>,
-    /// The news since [`Order::after`].
+    /// The purge feed since [`Order::after`].
     pub news: String,
 }
 
 json_object!(Serialize for Reply);
 
 const TABLES: [&str; 8] = [
-    // `run` numbers the lives of the object. `marks` is how many rows `live`
-    // has at most.
+    // `run` numbers the runs of the object. `marks` is an upper bound of the
+    // rows in `live`.
     "CREATE TABLE IF NOT EXISTS state (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         last INTEGER NOT NULL,
@@ -65,22 +65,23 @@ const TABLES: [&str; 8] = [
         last INTEGER NOT NULL,
         raised_ms INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS live_by_last ON live (last)",
-    // `id`: see [`unique_id`]; what is made of the number stands nowhere, so
-    // that it cannot take the place of another.
+    // `id`: see [`unique_id`]. Ids generated from the sequence number are not
+    // stored, so they cannot collide with others.
     "CREATE TABLE IF NOT EXISTS receipts (
         sequence INTEGER PRIMARY KEY,
         id TEXT UNIQUE,
         received_ms INTEGER NOT NULL,
         record TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (received_ms)",
-    // Earlier versions kept ids without keys. Theirs were unique, so these are.
+    // Earlier versions stored ids without keys. Those were unique, so these
+    // are.
     "UPDATE receipts SET id = CASE WHEN json_valid(record)
             THEN COALESCE(json_extract(record, '$.receipt.key'), '') ELSE '' END
             || char(10) || id
         WHERE instr(id, char(10)) = 0",
     "CREATE INDEX IF NOT EXISTS receipts_by_id
         ON receipts (substr(id, instr(id, char(10)) + 1))",
-    // How many entries were written to KV on a day, as isolates tell.
+    // How many entries were written to KV on a day, as the isolates report.
     "CREATE TABLE IF NOT EXISTS kv_day (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         day INTEGER NOT NULL,
@@ -88,11 +89,12 @@ const TABLES: [&str; 8] = [
 ];
 
 impl<S: Sql> LedgerStore<S> {
-    /// Opens the ledger, or makes a new one.
+    /// Opens the ledger, or creates a new one.
     ///
-    /// A ledger that starts anew must not give numbers again: entries that are
-    /// still stored would outrank them. So it starts at the time, far above
-    /// the numbers of an earlier one, and with everything older dead.
+    /// A new ledger must not reuse sequence numbers: entries that are still
+    /// stored would outrank its purges. So it starts at the current time in
+    /// milliseconds, far above the numbers of an earlier ledger, with
+    /// everything older purged.
     pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
         for statement in TABLES.iter().chain(&owners::TABLES) {
             sql.run(statement, &[])?;
@@ -103,8 +105,8 @@ impl<S: Sql> LedgerStore<S> {
             "INSERT OR IGNORE INTO state VALUES (1, ?, ?, 0, 0, 0)",
             &[start.clone(), start],
         )?;
-        // No two lives share a number, even if the database is set back, or
-        // made anew on another machine.
+        // No two runs share a number, even if the database is restored from a
+        // backup, or created again on another machine.
         sql.run("UPDATE state SET run = MAX(run + 1, ?)", &[now_ms.into()])?;
         let run = sql.number("SELECT run FROM state", &[])?;
         Ok(Self {
@@ -119,10 +121,10 @@ impl<S: Sql> LedgerStore<S> {
         &self.sql
     }
 
-    /// Accepts an order, or tells that it came before.
+    /// Accepts an order, or returns the receipt of its first delivery.
     pub fn append(&self, order: &Order, now_ms: u64) -> Result<Reply, String> {
-        // First what may set the numbers right.
-        self.heed(order.after)?;
+        // First, because this may correct the last sequence number.
+        self.catch_up(order.after)?;
         let earlier = match unique_id(order) {
             Some(id) => self.record_of(&id)?,
             None => None,
@@ -175,9 +177,9 @@ impl<S: Sql> LedgerStore<S> {
             .map(drop)
     }
 
-    /// Raises what a key's order names: within the key's scope, as far as that
-    /// goes. What its tags carry along may lie beyond; the settings name it,
-    /// 1,000 tags at most.
+    /// Purges what a key's order names, as marks of the key's scope where the
+    /// scope contains them. Tags added by a cascade may be outside the scope;
+    /// the settings list them, 1,000 tags at most.
     fn raise_names(&self, order: &Order, sequence: u64, now_ms: u64) -> Result<(), String> {
         let scope = order.scope.as_deref().map(|text| {
             let scope = KeyScope::read(text);
@@ -230,7 +232,7 @@ impl<S: Sql> LedgerStore<S> {
             .map(drop)
     }
 
-    /// Raises the floor, and drops the marks that it makes needless.
+    /// Raises the floor, and deletes the marks at or below it.
     fn raise_floor(&self, to: Numbers) -> Result<(), String> {
         self.sql.run(
             "UPDATE state SET hard = MAX(hard, ?), soft = MAX(soft, ?)",
@@ -241,15 +243,16 @@ impl<S: Sql> LedgerStore<S> {
                 AND soft <= (SELECT MAX(hard, soft) FROM state)",
             &[],
         )?;
-        owners::heed_floor(&self.sql)
+        owners::drop_at_floor(&self.sql)
     }
 
-    /// Lets the oldest marks go if they are too many or too old. The floor
-    /// rises to them, so that what they named stays dead, and more with it.
+    /// Drops the oldest marks if they are too many or too old. The floor rises
+    /// to them, so what they named stays purged, and more with it.
     fn compact(&self, added: u64, now_ms: u64) -> Result<(), String> {
         self.sql
             .run("UPDATE state SET marks = marks + ?", &[added.into()])?;
-        // Counting reads every row: only when there may be too many.
+        // Counting reads every row, so it is done only if there may be too
+        // many.
         if self.sql.number("SELECT marks FROM state", &[])? > MARKS_MAX {
             self.sql
                 .run("UPDATE state SET marks = (SELECT COUNT(*) FROM live)", &[])?;
@@ -282,30 +285,32 @@ impl<S: Sql> LedgerStore<S> {
             .map(drop)
     }
 
-    /// The object may have been set back to an earlier state: what isolates
-    /// and entries know lies ahead of it then. Everything before is dead.
-    fn heed(&self, known: u64) -> Result<(), String> {
+    /// Handles a database that was restored to an earlier state: isolates and
+    /// entries then have a larger sequence number. Everything before that
+    /// number is purged.
+    fn catch_up(&self, known: u64) -> Result<(), String> {
         if known > self.last()? {
-            // The number last: it says that the rest is done.
+            // The sequence number is written last, because it marks the rest as
+            // done.
             self.raise_floor(numbers(known, false))?;
             self.sql.run("UPDATE state SET last = ?", &[known.into()])?;
         }
         Ok(())
     }
 
-    /// What has been purged under numbers above `after`, as [`PurgeFeed`] in text
-    /// form.
+    /// The purges with sequence numbers above `after`, as the text form of
+    /// [`PurgeFeed`].
     pub fn news(&self, after: u64, now_ms: u64) -> Result<String, String> {
         self.news_with(after, None, now_ms)
     }
 
-    /// The same, with how many entries were written to KV this day (UTC), to
-    /// which `writes` are added.
+    /// The same, with the number of entries written to KV on this day (UTC),
+    /// after adding `writes`.
     pub fn counted_news(&self, after: u64, writes: u64, now_ms: u64) -> Result<String, String> {
         let day = now_ms / DAY_MS;
         if writes > 0 {
-            // No isolate writes so many between two questions: what a broken
-            // caller says is bounded, so that sums stay exact.
+            // No isolate writes so many between two queries. The limit bounds
+            // what a broken caller reports, so that sums stay exact.
             let writes = writes.min(KV_WRITES_TOLD_MAX);
             self.sql.run(
                 "INSERT INTO kv_day VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET
@@ -321,7 +326,7 @@ impl<S: Sql> LedgerStore<S> {
     }
 
     fn news_with(&self, after: u64, kv_writes: Option<u64>, now_ms: u64) -> Result<String, String> {
-        self.heed(after)?;
+        self.catch_up(after)?;
         let next = self.last()?.saturating_add(1);
         self.apart(now_ms).widen(next)?;
         let cut = "SELECT last FROM live WHERE last > ? UNION ALL
@@ -350,8 +355,8 @@ impl<S: Sql> LedgerStore<S> {
             kv_writes,
             ..PurgeFeed::default()
         };
-        // The lines are made where the marks lie: a row for each would cross
-        // into wasm one by one.
+        // SQLite builds the lines, because each row would be passed to wasm
+        // separately.
         let lines = self.sql.run(
             "SELECT group_concat(mark || ' ' || hard || ' ' || soft || char(10), '') FROM (
                 SELECT mark, hard, soft, last FROM live WHERE last > ? AND last <= ? UNION ALL
@@ -364,14 +369,14 @@ impl<S: Sql> LedgerStore<S> {
         Ok(format!("{first}{}.", lines.unwrap_or_default()))
     }
 
-    /// The last number given.
+    /// The last sequence number.
     pub fn last(&self) -> Result<u64, String> {
         self.sql.number("SELECT last FROM state", &[])
     }
 }
 
-/// What a receipt is unique by: the key's name, a line feed (which stands in no
-/// name and no id) and the id. `None` if the order has no id.
+/// The unique key of a receipt: the key's name, a line feed (which no name or
+/// id contains) and the id. `None` if the order has no id.
 fn unique_id(order: &Order) -> Option<String> {
     let id = order.id.as_ref()?;
     let key = order.key.as_deref().unwrap_or_default();

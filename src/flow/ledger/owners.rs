@@ -1,10 +1,10 @@
-//! The ledger's marks that must not widen to everything: those of keys that may
-//! purge a part only, and those of writes, which anybody may send.
+//! The marks that must not widen to everything: those of keys with a limited
+//! scope, and those of writes, which any client may cause.
 //!
-//! Each owner (a key's scope, or a host) has a budget. What is beyond it widens
-//! to all of that owner: a mark of its own kind (`cache::purge::wide`, or a soft purge
-//! of the host), which is never dropped. So one owner's flood costs no other
-//! owner's page.
+//! Each owner (a key's scope, or a host) has a budget. Marks beyond it widen to
+//! all of that owner: to one mark of its own kind (`cache::purge::wide`, or a
+//! soft purge of the host), which is never dropped. So too many purges by one
+//! owner do not affect the pages of others.
 
 use super::sql::{Sql, Value};
 use crate::cache::ledger::sequence::Numbers;
@@ -12,10 +12,11 @@ use crate::cache::ledger::wire::{MARK_MS, SCOPE_MARKS_MAX, SCOPES_MAX, numbers};
 use crate::cache::matching::key_scope::{KeyScope, SCOPE};
 use crate::cache::purge::selector::mark_of;
 
-/// `apart` has the marks as news tell them; what owners have widened to belongs
-/// to owner 0. Of an owner, `name` is its scope's text, or `host:` or `bucket:`
-/// and what it is; `wide` the mark that it widens to; `marks` how many rows it
-/// has at most; `pending` whether its soft purge waits its turn (`flow::purge::writes`).
+/// `apart` has the marks as in the feed; the marks that owners have widened to
+/// belong to owner 0. In `owners`, `name` is the text of the scope, or `host:`
+/// or `bucket:` and its value; `wide` is the mark that the owner widens to;
+/// `marks` is an upper bound of its rows; `pending` says whether its soft purge
+/// waits for its time (`flow::purge::writes`).
 pub const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS apart (
         owner INTEGER NOT NULL,
@@ -39,7 +40,7 @@ pub const TABLES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS owners_pending ON owners (pending) WHERE pending = 1",
 ];
 
-/// The owner of what owners have widened to.
+/// The owner of the marks that owners have widened to.
 pub(crate) const NOBODY: u64 = 0;
 
 /// An owner of marks.
@@ -48,11 +49,11 @@ pub(crate) struct Owner {
     pub id: u64,
     pub name: String,
     pub wide: String,
-    /// How many marks it has, at most.
+    /// An upper bound of its marks.
     pub marks: u64,
-    /// The last number that it had.
+    /// The sequence number of its last purge.
     pub last: u64,
-    /// When it had that.
+    /// When that was, in milliseconds since 1970.
     pub raised_ms: u64,
 }
 
@@ -78,17 +79,16 @@ pub(crate) fn read_owner(row: &[Value]) -> Option<Owner> {
     })
 }
 
-/// The marks apart, and the time of a change to them.
+/// Access to the owners' marks, at the time of a change.
 pub struct Apart<'a, S> {
     /// The database.
     pub sql: &'a S,
-    /// When it is changed.
+    /// The time of the change, in milliseconds since 1970.
     pub now_ms: u64,
 }
 
 impl<S: Sql> Apart<'_, S> {
-    /// Raises what a key has named to `to`, within its scope: a name, and its
-    /// numbers, for each.
+    /// Purges `names` within the scope of a key, each with its own numbers.
     pub fn raise_scope(
         &self,
         scope: &KeyScope,
@@ -112,7 +112,8 @@ impl<S: Sql> Apart<'_, S> {
         self.drop_old(&owner)?;
         let mut held = owner.marks.saturating_add(added);
         if held > SCOPE_MARKS_MAX {
-            // Counting reads every row: only where there may be too many.
+            // Counting reads every row, so it is done only if there may be too
+            // many.
             held = self.recount(owner.id)?;
         }
         if held > SCOPE_MARKS_MAX {
@@ -141,7 +142,7 @@ impl<S: Sql> Apart<'_, S> {
         added.ok_or_else(|| format!("{name} cannot be added"))
     }
 
-    /// Sees to it that one more scope may have marks: what is oldest widens to
+    /// Makes room for one more scope: the least recently used ones widen to
     /// everything.
     fn bound_scopes(&self) -> Result<(), String> {
         let most = Value::from(SCOPES_MAX.saturating_sub(1));
@@ -153,7 +154,7 @@ impl<S: Sql> Apart<'_, S> {
             let Some(owner) = read_owner(&row) else {
                 continue;
             };
-            // All that it had is of this number at most.
+            // None of its marks has a larger sequence number.
             let up_to = Value::from(owner.last);
             let floor = "UPDATE state SET hard = MAX(hard, ?)";
             self.sql.run(floor, &[up_to])?;
@@ -194,7 +195,7 @@ impl<S: Sql> Apart<'_, S> {
             .map(drop)
     }
 
-    /// Notes what an owner has got.
+    /// Counts an owner's new marks and records its last sequence number.
     pub(crate) fn count(&self, owner: &Owner, added: u64, sequence: u64) -> Result<(), String> {
         self.sql
             .run(
@@ -219,7 +220,8 @@ impl<S: Sql> Apart<'_, S> {
         self.sql.number(marks, &[owner.into()])
     }
 
-    /// The number and the time of an owner's oldest mark, after `offset` others.
+    /// The sequence number and the time of an owner's oldest mark, after
+    /// `offset` others.
     pub(crate) fn oldest(&self, owner: &Owner, offset: u64) -> Result<Option<(u64, u64)>, String> {
         let rows = self.sql.run(
             "SELECT last, raised_ms FROM apart WHERE owner = ? ORDER BY last LIMIT 1 OFFSET ?",
@@ -229,7 +231,7 @@ impl<S: Sql> Apart<'_, S> {
         Ok(number(0).zip(number(1)))
     }
 
-    /// Lets an owner's marks that are too old widen.
+    /// Widens an owner's marks that are too old.
     pub(crate) fn drop_old(&self, owner: &Owner) -> Result<(), String> {
         let old = self.now_ms.saturating_sub(MARK_MS);
         let oldest = self.oldest(owner, 0)?;
@@ -241,8 +243,8 @@ impl<S: Sql> Apart<'_, S> {
         Ok(())
     }
 
-    /// Lets an owner's marks up to a number widen to all of it: softly, if they
-    /// are of writes. What they named stays dead, or stale.
+    /// Widens an owner's marks up to a sequence number to all of that owner; as
+    /// a soft purge for writes. What they named stays purged, or stale.
     pub(crate) fn fold(&self, owner: &Owner, cut: u64) -> Result<(), String> {
         let these = [owner.id.into(), cut.into()];
         let highest = "SELECT MAX(hard), MAX(soft) FROM apart WHERE owner = ? AND last <= ?";
@@ -255,7 +257,7 @@ impl<S: Sql> Apart<'_, S> {
         if owner.is_of_writes() {
             to = numbers(to.newest(), true);
         }
-        // Whoever has had news up to the cut knows the marks one by one.
+        // A reader of the feed up to the cut has the single marks already.
         self.raise(NOBODY, &owner.wide, to, cut)?;
         let gone = "DELETE FROM apart WHERE owner = ? AND last <= ?";
         self.sql.run(gone, &these)?;
@@ -263,8 +265,8 @@ impl<S: Sql> Apart<'_, S> {
     }
 }
 
-/// Drops the marks that a floor makes needless.
-pub fn heed_floor<S: Sql>(sql: &S) -> Result<(), String> {
+/// Deletes the marks at or below the floor.
+pub fn drop_at_floor<S: Sql>(sql: &S) -> Result<(), String> {
     sql.run(
         "DELETE FROM apart WHERE hard <= (SELECT hard FROM state)
             AND soft <= (SELECT MAX(hard, soft) FROM state)",

@@ -1,6 +1,6 @@
-//! The ledger's alarm: what orders have left to be done (`flow::ledger::jobs`) is done
-//! here, some of it at each run, in the pace that the zone's call and the
-//! origin can bear.
+//! The ledger's alarm: executes the steps of orders (`flow::ledger::jobs`),
+//! some of them at each run, at a rate that the zone's API and the origin can
+//! take.
 
 use super::jobs::{REFRESH, Step, WARM, ZONE, bucket, put_bucket};
 use super::sql::Sql;
@@ -14,29 +14,31 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-/// How many URLs are fetched at a time, which leaves two of the six
-/// connections that an invocation may open at once.
+/// How many URLs are fetched at a time. This leaves two of the six connections
+/// that an invocation may open at once.
 const REFRESHES_AT_ONCE: u64 = 4;
 
 /// How long a round of refreshes takes at least: 4 in 800 ms are 5 a second.
 const ROUND_MS: u64 = 800;
 
-/// How many rounds a run has. A refresh takes up to 6 subrequests (two looks
-/// into KV, two questions to the origin, two writes; 4 more with a signpost);
-/// with 8 of them and two calls, a run stays at the free plan's 50 an
+/// How many rounds a run has. A refresh takes up to 6 subrequests (two reads of
+/// KV, two requests to the origin, two writes; 4 more with a signpost). With 8
+/// refreshes and two calls, a run stays within the free plan's 50 per
 /// invocation. The alarm runs again at once.
 const ROUNDS_A_RUN: u32 = 2;
 
-/// What a refresh may take for its body and the copies, beyond the wait for a
-/// response head.
+/// The time for a refresh's body and copies, beyond the wait for a response
+/// head.
 const COPY_MS_MAX: u64 = 30_000;
 
-/// And for that: as long as a request of a client would wait for its origins
-/// and all repetitions, but so that two rounds take 13 of an alarm's 15 minutes.
+/// The longest wait for a response head: as long as a client's request would
+/// wait for its origins and all retries, but limited so that two rounds take 13
+/// of an alarm's 15 minutes.
 const HEAD_MS_MAX: u64 = 360_000;
 
-/// Does some of what is due; `work::next_due` tells when to go on. `host` makes
-/// a host for each step, which tells what became of that step's copies.
+/// Executes some of the due steps; `jobs::next_due` says when to continue.
+/// `host` creates a host for each step, which reports the result of that step's
+/// copies.
 pub async fn run<S: Sql, H: Host>(
     sql: &S,
     isolate: &Rc<Isolate>,
@@ -54,7 +56,8 @@ pub async fn run<S: Sql, H: Host>(
     Ok(())
 }
 
-/// Makes one call to the zone's purge, if one is due and there is a token.
+/// Makes one call of the zone's purge, if one is due and the bucket has a
+/// token.
 async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(), String> {
     let (pace, now_ms) = (isolate.rules.fast_lane, host.now_ms());
     let before = bucket(sql)?;
@@ -66,7 +69,7 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
     };
     put_bucket(sql, pace.after_call(before, now_ms))?;
     let said = host.purge_zone(&call.body()).await;
-    // The token was taken at some time until now: later is safer.
+    // The API took the token at some time until now; the later time is safer.
     let now_ms = host.now_ms();
     put_bucket(sql, pace.after_call(before, now_ms))?;
     let mut outcome = zone_purge::outcome(&said);
@@ -82,7 +85,7 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
     if let ZoneOutcome::Refused(problem) = &outcome
         && steps.len() > 1
     {
-        // Each alone, then: not all are to blame.
+        // Each step is then tried alone, because not all of them may be wrong.
         outcome = ZoneOutcome::Again {
             problem: problem.clone(),
             pause_seconds: None,
@@ -94,8 +97,8 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
     Ok(())
 }
 
-/// The next call: that of the first step, and of those that fit in with it,
-/// unless one was tried before.
+/// The next call: the first step's, merged with the steps that fit in. A step
+/// that was tried before is sent alone.
 fn next_call<S: Sql>(sql: &S, now_ms: u64) -> Result<Option<(ZoneCall, Vec<Step>)>, String> {
     let mut next: Option<(ZoneCall, Vec<Step>)> = None;
     for mut step in ZONE.due(sql, now_ms, zone_purge::NAMES_MAX as u64)? {
@@ -124,7 +127,7 @@ fn next_call<S: Sql>(sql: &S, now_ms: u64) -> Result<Option<(ZoneCall, Vec<Step>
     Ok(next)
 }
 
-/// Fetches some URLs again. Whether there were any.
+/// Refreshes some URLs. Returns whether there were any.
 async fn refresh<S: Sql, H: Host>(
     sql: &S,
     isolate: &Rc<Isolate>,
@@ -132,7 +135,7 @@ async fn refresh<S: Sql, H: Host>(
 ) -> Result<bool, String> {
     let now_ms = host().now_ms();
     let mut steps = Vec::new();
-    // What a purge has made stale goes first.
+    // Refreshes of a purge go first.
     for kind in [&REFRESH, &WARM] {
         let free = REFRESHES_AT_ONCE.saturating_sub(steps.len() as u64);
         for mut step in kind.due(sql, now_ms, free)? {
@@ -140,7 +143,7 @@ async fn refresh<S: Sql, H: Host>(
             steps.push((kind, step));
         }
     }
-    // Several orders may have named one URL; it is fetched for all of them.
+    // Several orders may have named the same URL; it is fetched once for all.
     let mut urls: Vec<String> = steps.iter().map(|(_, step)| step.payload.clone()).collect();
     urls.sort();
     urls.dedup();
@@ -168,7 +171,7 @@ async fn in_time<H: Host>(host: H, isolate: &Rc<Isolate>, url: &str) -> ZoneOutc
     })
 }
 
-/// What several futures give, side by side.
+/// The outputs of several futures that run concurrently.
 async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut waiting: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();

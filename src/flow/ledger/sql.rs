@@ -1,5 +1,4 @@
-//! The database of the ledger, as the ledger sees it: a statement goes in, rows
-//! of values come out.
+//! The database of the ledger: executes a statement and returns rows of values.
 
 /// A value of SQLite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +43,10 @@ impl Value {
 
 /// A database.
 pub trait Sql {
-    /// Runs one statement and gives its rows.
+    /// Runs one statement and returns its rows.
     fn run(&self, statement: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, String>;
 
-    /// The single number that a statement gives; 0 if there is none.
+    /// The single number that a statement returns; 0 if there is none.
     fn number(&self, statement: &str, values: &[Value]) -> Result<u64, String> {
         let rows = self.run(statement, values)?;
         let first = rows.first().and_then(|row| row.first());

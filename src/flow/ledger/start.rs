@@ -1,13 +1,12 @@
-//! Opening the ledger when it is first needed, and again if that failed.
+//! Opens the ledger at first use, and again if that failed.
 
 use super::ledger_store::LedgerStore;
 use super::sql::Sql;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A ledger that is open or not yet. Its object lives as long as it is asked
-/// now and then, so a start that fails must not be kept: each question tries
-/// anew.
+/// A ledger that is open or not yet. Its object lives as long as it gets
+/// requests, so a failed start must not be kept: each request tries again.
 pub struct LedgerStart<S>(RefCell<Option<Rc<LedgerStore<S>>>>);
 
 impl<S> Default for LedgerStart<S> {
@@ -17,7 +16,7 @@ impl<S> Default for LedgerStart<S> {
 }
 
 impl<S: Sql> LedgerStart<S> {
-    /// The ledger, which `open` opens if it is not open.
+    /// The ledger; `open` opens it if necessary.
     pub fn get(
         &self,
         open: impl FnOnce() -> Result<LedgerStore<S>, String>,

@@ -1,11 +1,10 @@
-//! The ledger's marks of writes, which anybody may send: a budget for each
-//! host, and for all of them.
+//! The ledger's marks of writes, which any client may cause: a budget for each
+//! host, and one for all hosts.
 //!
-//! Beyond it a host is purged softly, and at most each
-//! [`WIDEN_MS`]: what is written to meanwhile is
-//! noted as pending, and counts with the next news at the end of it. (Nobody
-//! serves anything by an index that has not had news since.) Hosts beyond
-//! [`HOSTS_MAX`] share buckets.
+//! Beyond the budget, the host is purged softly, at most once per [`WIDEN_MS`].
+//! Writes meanwhile are stored as pending, and are part of the next feed after
+//! that time. (No isolate serves a response by an index that has not been
+//! renewed since.) Hosts beyond [`HOSTS_MAX`] share buckets.
 
 use super::owners::{Apart, COLUMNS, NOBODY, Owner, read_owner};
 use super::sql::{Sql, Value};
@@ -16,14 +15,14 @@ use crate::cache::purge::fair_share::fair_share;
 use crate::cache::purge::selector::{Selector, mark_of};
 use crate::cache::purge::wide::{BUCKET, HostBucket};
 
-/// The mark of a write, as news tell it.
+/// The mark of a write, as in the feed.
 fn write_mark(name: &str) -> String {
     format!("w{:016x}", mark_of(name))
 }
 
 impl<S: Sql> Apart<'_, S> {
-    /// Raises what a write has named to `sequence`, or lets its host be purged
-    /// softly when it is time.
+    /// Raises the marks of a write to `sequence`, or schedules a soft purge of
+    /// its host.
     pub fn raise_write(&self, host: &str, order: &Order, sequence: u64) -> Result<(), String> {
         let owner = self.owner_of_host(host)?;
         let mut widens = owner.name.starts_with(BUCKET);
@@ -43,7 +42,7 @@ impl<S: Sql> Apart<'_, S> {
                     self.raise(owner.id, mark, numbers(sequence, false), sequence)?;
                 }
                 self.count(&owner, added, sequence)?;
-                // What a write names softly is its whole host.
+                // A soft purge by a write is always of its whole host.
                 if order.soft.is_empty() {
                     return Ok(());
                 }
@@ -56,10 +55,10 @@ impl<S: Sql> Apart<'_, S> {
         self.count(&owner, 0, sequence)
     }
 
-    /// Purges softly what waits for it, and may be by now. `next` is the number
-    /// that it gets; whether it was used.
+    /// Executes the pending soft purges that are due, with the sequence number
+    /// `next`. Returns whether there were any.
     pub fn widen(&self, next: u64) -> Result<bool, String> {
-        // A time that lies ahead is another clock's.
+        // A time in the future comes from another clock.
         const DUE: &str = "pending = 1 AND (widened_ms <= ? OR widened_ms > ?)";
         let now = Value::from(self.now_ms);
         let due = Value::from(self.now_ms.saturating_sub(WIDEN_MS));
@@ -92,8 +91,8 @@ impl<S: Sql> Apart<'_, S> {
             .map(|_| true)
     }
 
-    /// The owner of a host's writes: the host, or its bucket where there are
-    /// too many.
+    /// The owner of a host's writes: the host, or its bucket if there are too
+    /// many hosts.
     fn owner_of_host(&self, host: &str) -> Result<Owner, String> {
         let selector = Selector::Host(host.to_owned()).to_string();
         if let Some(owner) = self.owner(&selector)? {
@@ -143,7 +142,7 @@ impl<S: Sql> Apart<'_, S> {
         Ok(true)
     }
 
-    /// Raises the mark of a write that is there. Whether it is.
+    /// Raises the mark of a write if it exists. Returns whether it does.
     fn raise_known(&self, owner: u64, mark: &str, sequence: u64) -> Result<bool, String> {
         let rows = self.sql.run(
             "UPDATE apart SET hard = ?, last = ?, raised_ms = ? WHERE owner = ? AND mark = ?
@@ -159,12 +158,13 @@ impl<S: Sql> Apart<'_, S> {
         Ok(!rows.is_empty())
     }
 
-    /// Whether `added` marks of a write have room, once older ones have
-    /// widened: those that may have by now.
+    /// Whether there is room for `added` marks of a write, after widening older
+    /// marks that are old enough for that.
     fn has_room(&self, owner: &Owner, added: u64) -> Result<bool, String> {
         let mut wanted = owner.marks.saturating_add(added);
         if wanted > HOST_WRITES_MAX {
-            // Counting reads every row: only where there may be too many.
+            // Counting reads every row, so it is done only if there may be too
+            // many.
             wanted = self.recount(owner.id)?.saturating_add(added);
         }
         if wanted > HOST_WRITES_MAX {
@@ -181,8 +181,8 @@ impl<S: Sql> Apart<'_, S> {
         Ok(self.sql.number(all, &[])?.saturating_add(added) <= WRITES_MAX)
     }
 
-    /// Lets the marks of those hosts widen that have most, if `added` more are
-    /// too many: so many that an eighth of the room for all is free.
+    /// If `added` more marks are too many, widens marks of the hosts with the
+    /// most, until an eighth of the total limit is free.
     fn share_writes(&self, added: u64) -> Result<(), String> {
         self.sql.run(
             "UPDATE owners SET marks = (SELECT COUNT(*) FROM apart WHERE owner = owners.id)
@@ -206,8 +206,8 @@ impl<S: Sql> Apart<'_, S> {
         Ok(())
     }
 
-    /// Lets so many of a host's oldest marks widen, unless they are so young
-    /// that the host would be purged more often than each [`WIDEN_MS`].
+    /// Widens this many of a host's oldest marks, unless they are so young that
+    /// the host would be purged more often than once per [`WIDEN_MS`].
     fn fold_oldest(&self, owner: &Owner, count: u64) -> Result<bool, String> {
         let last = count.saturating_sub(1);
         let Some((cut, raised_ms)) = self.oldest(owner, last)? else {

@@ -1,3 +1,3 @@
-//! Asking an origin: its limits, retries and backup.
+//! Requests to origins: limits, retries and the backup.
 
 pub mod upstream;

@@ -1,16 +1,16 @@
-//! Asking one of the origins for an answer: the first as often as the rule
-//! allows, then the backup, until the deadline.
+//! Sends a request to the origins: to the first one as often as the rule
+//! allows, then to the backup, until the deadline.
 //!
-//! | it failed by | asked again | the backup is asked |
+//! | failure | retried | sent to the backup |
 //! |---|---|---|
-//! | no connection, a status of `error_statuses` but 500 | yes, after a pause | yes |
-//! | such a status with `Retry-After` | no: it asked for rest | yes |
+//! | no connection, a status of `error_statuses` except 500 | yes, after a pause | yes |
+//! | such a status with `Retry-After` | no: the origin asked for a pause | yes |
 //! | no head in time | no: it would take as long again | yes |
-//! | 500, no valid status, a short body that breaks off | no: the page is broken | no |
-//! | the breaker is open, the URL is left alone, all places are taken | no | yes |
+//! | 500, no valid status, a short body that is cut off | no: the page is broken | no |
+//! | the breaker is open, the URL has a `Retry-After`, all permits are taken | no | yes |
 //!
-//! Only what is safe, and has no body, is asked for twice, at whichever origin;
-//! what never left may go to the backup whatever it is.
+//! Only a safe request without a body is sent twice, to whichever origin. A
+//! request that was never sent may go to the backup in any case.
 
 use crate::cache::config::rule::{Origin, Rule};
 use crate::cache::origin::circuit_breaker::{ResponseVerdict, judge};
@@ -27,33 +27,34 @@ use crate::http::head::ResponseHead;
 use crate::http::url::{Url, canonical_path};
 use std::rc::Rc;
 
-/// What has no time limit, such as an upload, holds its place for a minute.
+/// A request without a time limit, such as an upload, holds its permit for a
+/// minute.
 const UNTIMED_MS: u64 = 60_000;
 
-/// The runtime's timers may be a little late, and the answer is noted after
-/// that: a mark outlives its request's time by a second.
+/// The runtime's timers may be slightly late, and the response is recorded
+/// after that. So a permit outlasts its request's time limit by a second.
 const MARK_MORE_MS: u64 = 1000;
 
-/// What is to be asked, and how.
+/// A request to the origins, and how to send it.
 #[derive(Clone, Copy)]
 pub struct UpstreamRequest<'a> {
-    /// The URL that the client asked for: its host says which origins there
-    /// are.
+    /// The URL of the client's request. Its host selects the origins.
     pub url: &'a Url,
-    /// The rule that holds.
+    /// The rule that applies.
     pub rule: &'a Rule,
-    /// Whether it may be asked twice.
+    /// Whether it may be sent twice.
     pub safe: bool,
-    /// Whether the head must come in time.
+    /// Whether there is a time limit for the response head.
     pub timed: bool,
-    /// Whether its client can make it last, as by an upload.
+    /// Whether its client can extend its duration, as with an upload.
     pub by_client: bool,
-    /// Whether a short body must come with it ([`OriginTimeouts::at_once`]).
+    /// Whether a short body must arrive with the head
+    /// ([`OriginTimeouts::at_once`]).
     pub at_once: bool,
 }
 
 impl<'a> UpstreamRequest<'a> {
-    /// A read without a body.
+    /// A safe request without a body.
     pub fn read(url: &'a Url, rule: &'a Rule) -> Self {
         Self {
             url,
@@ -66,41 +67,41 @@ impl<'a> UpstreamRequest<'a> {
     }
 }
 
-/// What an origin says.
+/// The response of an origin, or why there is none.
 pub type UpstreamResult<B> = Result<(ResponseHead, Option<B>), OriginFailure>;
 
-/// How the asking ended.
+/// The result of a request to the origins.
 pub struct UpstreamResponse<B> {
-    /// The purge number seen before the origin was asked.
+    /// The purge sequence number seen before the request was sent.
     pub seen: u64,
-    /// When that was, and when the answer came.
+    /// When the request was sent, and when the response head arrived.
     pub times: Times,
-    /// Whether a `Range` was sent.
+    /// Whether the request had a `Range`.
     pub ranged: bool,
-    /// The answer.
-    pub said: UpstreamResult<B>,
+    /// The response, or why there is none.
+    pub result: UpstreamResult<B>,
 }
 
-/// Makes the request that goes out. (Not a type parameter: each would be a
+/// Creates the request to send. (Not a type parameter: each would be another
 /// copy of this module in the wasm.)
 pub type MakeRequest<'a> = dyn FnMut(&mut RequestLog) -> OriginRequest + 'a;
 
-/// Asks for an answer. `request` is made right before it leaves, each time: a
-/// purge may have come in the meantime.
-pub async fn ask<H: Host>(
+/// Sends a request to the origins and returns the response. `request` is called
+/// right before each attempt, because a purge may have come meanwhile.
+pub async fn fetch_upstream<H: Host>(
     host: &H,
     isolate: &Isolate,
-    question: UpstreamRequest<'_>,
+    wanted: UpstreamRequest<'_>,
     body: Option<H::Body>,
     request: &mut MakeRequest<'_>,
     log: &mut RequestLog,
 ) -> UpstreamResponse<H::Body> {
     let rules = &isolate.rules;
     let deadline_ms = rules.origin_deadline_seconds.saturating_mul(1000);
-    let mut asking = Asking {
+    let mut attempts = UpstreamAttempts {
         host,
         isolate,
-        question,
+        wanted,
         until_ms: host.now_ms().saturating_add(deadline_ms),
         reader: host.reader().map(|address| reader_of(&address)),
         body,
@@ -108,175 +109,175 @@ pub async fn ask<H: Host>(
         request,
         log,
     };
-    let url = question.url;
+    let url = wanted.url;
     let first = match rules.origin_of(&url.host) {
         Some(origin) => name(origin.scheme, &origin.host),
         None => name(url.scheme, &url.host),
     };
-    let asked = asking.one(&first, None, question.rule.retries).await;
+    let response = attempts.try_origin(&first, None, wanted.rule.retries).await;
     let Some(backup) = rules.backup_of(&url.host) else {
-        return asked;
+        return response;
     };
-    let has_failed = matches!(asking.judge(&asked), ResponseVerdict::Fails { .. });
-    if !asking.may_go_on() || !has_failed {
-        return asked;
+    let has_failed = matches!(attempts.judge(&response), ResponseVerdict::Fails { .. });
+    if !attempts.may_send_again() || !has_failed {
+        return response;
     }
-    asking.log.say("backup");
+    attempts.log.add_detail("backup");
     let name = name(backup.scheme, &backup.host);
-    let other = asking.one(&name, Some(backup), 0).await;
-    better(asked, other)
+    let other = attempts.try_origin(&name, Some(backup), 0).await;
+    better(response, other)
 }
 
 fn name(scheme: &str, host: &str) -> String {
     format!("{scheme}://{host}")
 }
 
-/// The later answer, unless it is none.
+/// The later result, unless only the earlier one is a response.
 fn better<B>(one: UpstreamResponse<B>, other: UpstreamResponse<B>) -> UpstreamResponse<B> {
-    match (&one.said, &other.said) {
+    match (&one.result, &other.result) {
         (Ok(_), Err(_)) => one,
         _ => other,
     }
 }
 
-struct Asking<'a, 'r, H: Host> {
+struct UpstreamAttempts<'a, 'r, H: Host> {
     host: &'a H,
     isolate: &'a Isolate,
-    question: UpstreamRequest<'a>,
-    /// The deadline.
+    wanted: UpstreamRequest<'a>,
+    /// The deadline, in milliseconds since 1970.
     until_ms: u64,
     /// Digest of the client's address, if it is known.
     reader: Option<u64>,
     body: Option<H::Body>,
-    /// Whether an origin may have seen the request.
+    /// Whether an origin may have received the request.
     sent: bool,
     request: &'a mut MakeRequest<'r>,
     log: &'a mut RequestLog,
 }
 
-impl<'a, H: Host> Asking<'a, '_, H> {
-    /// Asks one origin, and again so often at most.
-    async fn one(
+impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
+    /// Sends to one origin, with at most `repetitions` retries.
+    async fn try_origin(
         &mut self,
         name: &str,
         backup: Option<&Origin>,
         repetitions: u64,
     ) -> UpstreamResponse<H::Body> {
         let limits = &self.isolate.rules.protection;
-        let asker = self.asker(name);
+        let caller = self.caller(name);
         let origins = &self.isolate.origins;
-        origins.earn(&asker, limits, self.host.now_ms());
-        let mut asked = self.once(name, backup, &asker).await;
+        origins.earn(&caller, limits, self.host.now_ms());
+        let mut response = self.send_once(name, backup, &caller).await;
         for nth in 0..repetitions {
-            let hasty = asked.said.as_ref().err() != Some(&OriginFailure::TimedOut);
+            let hasty = response.result.as_ref().err() != Some(&OriginFailure::TimedOut);
             let ResponseVerdict::Fails {
                 retry_after_ms: None,
-            } = self.judge(&asked)
+            } = self.judge(&response)
             else {
                 break;
             };
             let now_ms = self.host.now_ms();
-            let pause_ms = concurrency_limit::pause_ms(&self.question.url.path, nth, now_ms);
+            let pause_ms = concurrency_limit::pause_ms(&self.wanted.url.path, nth, now_ms);
             let in_time = now_ms.saturating_add(pause_ms) < self.until_ms;
-            let may = hasty && in_time && self.sent && self.may_go_on();
-            if !may || !origins.may_repeat(&asker, limits, now_ms) {
+            let may = hasty && in_time && self.sent && self.may_send_again();
+            if !may || !origins.may_repeat(&caller, limits, now_ms) {
                 break;
             }
-            self.log.say("retried");
+            self.log.add_detail("retried");
             self.host.sleep(pause_ms).await;
-            asked = better(asked, self.once(name, backup, &asker).await);
+            response = better(response, self.send_once(name, backup, &caller).await);
         }
-        asked
+        response
     }
 
-    /// What this request counts as at an origin.
-    fn asker(&self, name: &str) -> OriginCaller {
+    /// The identity of this request for the limits of an origin.
+    fn caller(&self, name: &str) -> OriginCaller {
         let UpstreamRequest {
             url,
             safe,
             by_client,
             ..
-        } = self.question;
-        // However it is spelled, it is one page.
+        } = self.wanted;
+        // All spellings of a path are the same page.
         let path = canonical_path(&url.path);
         let query = url.query.as_deref().unwrap_or_default();
         let target = format!("{safe} {path}?{query}");
-        let asker = OriginCaller::new(&url.host, name, &path, &target, self.reader);
+        let caller = OriginCaller::new(&url.host, name, &path, &target, self.reader);
         match by_client {
-            true => asker.untimed(),
-            false => asker,
+            true => caller.untimed(),
+            false => caller,
         }
     }
 
-    /// Asks one origin once, when it is this request's turn.
-    async fn once(
+    /// Sends to one origin once, after waiting for a permit.
+    async fn send_once(
         &mut self,
         name: &str,
         backup: Option<&Origin>,
-        asker: &OriginCaller,
+        caller: &OriginCaller,
     ) -> UpstreamResponse<H::Body> {
-        let pass = match self.enter(asker).await {
+        let pass = match self.enter(caller).await {
             Ok(pass) => pass,
             Err(failure) => {
-                self.note(name, failure);
-                return self.unasked(failure);
+                self.log_failure(name, failure);
+                return self.not_sent(failure);
             }
         };
         let now_ms = self.host.now_ms();
         let left_ms = self.until_ms.saturating_sub(now_ms);
         let head_ms = self.head_ms().map(|ms| ms.min(left_ms));
-        // From here to the question nothing is awaited. The number is noted
-        // before the origin is asked: a purge that is ordered while the answer
-        // is on its way has a larger one, and kills it.
+        // Nothing is awaited from here until the request is sent. The sequence
+        // number is recorded before that: a purge that is ordered while the
+        // response is on its way has a larger one, and invalidates it.
         let seen = self.isolate.seen();
         let mut request = (self.request)(self.log);
         if let Some(origin) = backup {
-            request = request.to(origin, self.question.url);
+            request = request.to(origin, self.wanted.url);
         }
         self.log.origin += 1;
         self.sent = true;
         let body_seconds = self.isolate.rules.origin_body_timeout_seconds;
-        let patience = OriginTimeouts {
+        let timeouts = OriginTimeouts {
             head_ms,
             body_ms: body_seconds
-                .filter(|_| self.question.timed)
+                .filter(|_| self.wanted.timed)
                 .map(|seconds| seconds.saturating_mul(1000)),
-            at_once: self.question.at_once,
+            at_once: self.wanted.at_once,
         };
         let upload = self.body.take().map(Upload::new);
         let is_sent = upload.as_ref().map(|upload| Rc::clone(&upload.is_sent));
-        let said = self.host.ask_origin(&request, upload, patience).await;
-        let asked = UpstreamResponse {
+        let result = self.host.ask_origin(&request, upload, timeouts).await;
+        let response = UpstreamResponse {
             seen,
             times: Times {
                 request_ms: now_ms,
                 response_ms: self.host.now_ms(),
             },
             ranged: request.fields.has("range"),
-            said,
+            result,
         };
-        let verdict = self.judge(&asked);
+        let verdict = self.judge(&response);
         let limits = &self.isolate.rules.protection;
-        let then_ms = asked.times.response_ms;
-        // A client whose upload stops makes any origin give up.
+        let then_ms = response.times.response_ms;
+        // An upload that the client stops fails at any origin.
         if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != ResponseVerdict::Works {
-            self.note(name, "failed before it had the whole request");
+            self.log_failure(name, "failed before it had the whole request");
             pass.leave(ResponseVerdict::Unknown, limits, then_ms);
         } else {
             pass.leave(verdict, limits, then_ms);
         }
-        match &asked.said {
+        match &response.result {
             Ok((head, _)) if head.status >= 500 || verdict != ResponseVerdict::Works => {
-                self.note(name, format_args!("status {}", head.status));
+                self.log_failure(name, format_args!("status {}", head.status));
             }
             Ok(_) => {}
-            Err(failure) => self.note(name, failure),
+            Err(failure) => self.log_failure(name, failure),
         }
-        asked
+        response
     }
 
-    /// Waits for this request's turn: first come, first served.
-    async fn enter(&mut self, asker: &OriginCaller) -> Result<Admission<'a>, OriginFailure> {
+    /// Waits for a permit: first come, first served.
+    async fn enter(&mut self, caller: &OriginCaller) -> Result<Admission<'a>, OriginFailure> {
         let limits = &self.isolate.rules.protection;
         let origins = &self.isolate.origins;
         let lasts_ms = self.head_ms().unwrap_or(UNTIMED_MS);
@@ -287,29 +288,29 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         let mut turn = None;
         loop {
             let now_ms = self.host.now_ms();
-            let entered = origins.enter(asker, turn.as_ref(), limits, now_ms, lasts_ms);
+            let entered = origins.enter(caller, turn.as_ref(), limits, now_ms, lasts_ms);
             let ahead = match entered {
                 Ok(pass) => return Ok(pass),
                 Err(Refusal::Open(ms)) => {
-                    self.log.say("circuit-open");
+                    self.log.add_detail("circuit-open");
                     let seconds = ms.div_ceil(1000);
                     return Err(OriginFailure::CircuitOpen { seconds });
                 }
                 Err(Refusal::Resting(ms)) => {
-                    self.log.say("retry-after");
+                    self.log.add_detail("retry-after");
                     let seconds = ms.div_ceil(1000);
                     return Err(OriginFailure::Resting { seconds });
                 }
                 Err(Refusal::Full(ahead)) => ahead,
             };
             if turn.is_none() && now_ms < until_ms {
-                turn = origins.queue(asker, now_ms, until_ms);
+                turn = origins.queue(caller, now_ms, until_ms);
             }
             if turn.is_none() || now_ms >= until_ms {
-                self.log.say("origin-busy");
+                self.log.add_detail("origin-busy");
                 return Err(OriginFailure::TooBusy);
             }
-            self.log.say("queued");
+            self.log.add_detail("queued");
             let left_ms = until_ms.saturating_sub(now_ms);
             self.host
                 .sleep(concurrency_limit::poll_delay_ms(ahead).min(left_ms))
@@ -317,31 +318,31 @@ impl<'a, H: Host> Asking<'a, '_, H> {
         }
     }
 
-    /// How long a head may take.
+    /// How long the response head may take, in milliseconds.
     fn head_ms(&self) -> Option<u64> {
-        let seconds = self.question.rule.origin_timeout_seconds;
-        self.question.timed.then(|| seconds.saturating_mul(1000))
+        let seconds = self.wanted.rule.origin_timeout_seconds;
+        self.wanted.timed.then(|| seconds.saturating_mul(1000))
     }
 
-    fn judge(&self, asked: &UpstreamResponse<H::Body>) -> ResponseVerdict {
-        let head = asked.said.as_ref().map(|(head, _)| head);
+    fn judge(&self, response: &UpstreamResponse<H::Body>) -> ResponseVerdict {
+        let head = response.result.as_ref().map(|(head, _)| head);
         let head = head.map_err(|failure| *failure);
-        judge(self.question.rule, head, asked.times.response_ms)
+        judge(self.wanted.rule, head, response.times.response_ms)
     }
 
-    /// Whether an origin may be asked once more: only what is safe is asked
-    /// for twice.
-    fn may_go_on(&self) -> bool {
+    /// Whether the request may be sent once more: only a safe one is sent
+    /// twice.
+    fn may_send_again(&self) -> bool {
         let in_time = self.host.now_ms() < self.until_ms;
-        in_time && (self.question.safe || !self.sent)
+        in_time && (self.wanted.safe || !self.sent)
     }
 
-    fn note(&mut self, name: &str, what: impl std::fmt::Display) {
-        self.log.note(format!("{name}: {what}"));
+    fn log_failure(&mut self, name: &str, what: impl std::fmt::Display) {
+        self.log.add_note(format!("{name}: {what}"));
     }
 
-    /// No origin was asked.
-    fn unasked(&self, failure: OriginFailure) -> UpstreamResponse<H::Body> {
+    /// The result if no request was sent.
+    fn not_sent(&self, failure: OriginFailure) -> UpstreamResponse<H::Body> {
         let now_ms = self.host.now_ms();
         UpstreamResponse {
             seen: self.isolate.seen(),
@@ -350,7 +351,7 @@ impl<'a, H: Host> Asking<'a, '_, H> {
                 response_ms: now_ms,
             },
             ranged: false,
-            said: Err(failure),
+            result: Err(failure),
         }
     }
 }

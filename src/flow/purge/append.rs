@@ -1,7 +1,8 @@
-//! From a proven order to its receipt, and the past orders of the ledger.
+//! Executes an authenticated order and returns its receipt; queries past
+//! orders.
 //!
-//! An order is done wholly or not at all. Nothing is read from it before it
-//! is proven.
+//! An order is executed completely or not at all. It is not parsed before it is
+//! authenticated.
 
 use super::authenticate::{self, Sender};
 use super::sync;
@@ -17,18 +18,18 @@ use crate::http::head::RequestHead;
 use crate::http::json_object::{pairs, print};
 use serde::Serialize;
 
-/// What an order has come to.
+/// The result of an order.
 #[derive(Debug)]
 pub enum AppendOutcome {
-    /// It is done.
+    /// It was executed.
     Done(Receipt),
-    /// It was not to be done: what it would do, and what of it is refused.
+    /// A dry run: what the order would do, and what of it is refused.
     Dry(ResolvedPurge, Vec<Refusal>),
 }
 
-/// How long the body of an order may take: 128 KiB within it are 13 KB a
-/// second. Its sender is not yet known to be one, and the memory for the body
-/// is.
+/// How long the body of an order may take: 128 KiB in this time are 13 KB a
+/// second. The sender is not authenticated yet, but its body already uses
+/// memory.
 const BODY_MS_MAX: u64 = 10_000;
 
 /// Reads the body of an order.
@@ -62,8 +63,8 @@ fn too_large() -> Problem {
     Problem::new(413, "Order too large", detail)
 }
 
-/// Does an order, or tells what it would do.
-pub async fn take<H: Host>(
+/// Executes an order; a dry run returns what the order would do.
+pub async fn execute_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     request: &RequestHead,
@@ -84,7 +85,7 @@ pub async fn take<H: Host>(
     }
     let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
     if draft.dry_run {
-        log.note(format!("dry run by {}", key.name));
+        log.add_note(format!("dry run by {}", key.name));
         return Ok(AppendOutcome::Dry(settled, draft.refused));
     }
     let order = Order {
@@ -100,19 +101,19 @@ pub async fn take<H: Host>(
         after: isolate.seen(),
         scope: key.permit.scope().map(ToString::to_string),
     };
-    let receipt = append(host, isolate, &request.url.host, &order).await?;
-    note(log, &receipt);
+    let receipt = append_order(host, isolate, &request.url.host, &order).await?;
+    log_purge(log, &receipt);
     Ok(AppendOutcome::Done(receipt))
 }
 
-/// Has the ledger accept an order. `site` is the host name of the request.
-pub async fn append<H: Host>(
+/// Appends an order to the ledger. `site` is the host name of the request.
+pub async fn append_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     site: &str,
     order: &Order,
 ) -> Result<Receipt, Problem> {
-    match sync::append(host, isolate, site, order).await {
+    match sync::send_order(host, isolate, site, order).await {
         Ok(LedgerReply::Done(receipt, _)) => Ok(*receipt),
         Ok(LedgerReply::Conflict) => Err(Problem::new(
             409,
@@ -127,7 +128,7 @@ pub async fn append<H: Host>(
     }
 }
 
-/// Asks the ledger for past orders.
+/// Queries the ledger for past orders.
 pub async fn past_orders<H: Host>(
     host: &H,
     question: &Question,
@@ -159,10 +160,10 @@ fn refused(status: u16, title: &'static str, errors: Vec<Refusal>) -> Problem {
     }
 }
 
-/// How many selectors a log line names: the receipt has them all.
+/// How many selectors a log line names; the receipt has all.
 const NOTED_MAX: usize = 20;
 
-fn note(log: &mut RequestLog, receipt: &Receipt) {
+fn log_purge(log: &mut RequestLog, receipt: &Receipt) {
     let key = receipt.key.as_deref().unwrap_or_default();
     let mut text = format!("purge {} by {key} ({})", receipt.sequence, receipt.via);
     for (word, names) in [("hard", &receipt.hard), ("soft", &receipt.soft)] {
@@ -174,15 +175,15 @@ fn note(log: &mut RequestLog, receipt: &Receipt) {
             text.push_str(&format!(" and {} more", more + 1));
         }
     }
-    log.note(text);
+    log.add_note(text);
 }
 
 impl AppendOutcome {
-    /// As JSON: the receipt, or what a dry run found.
+    /// The JSON response: the receipt, or the result of a dry run.
     pub fn json(&self) -> String {
         match self {
             Self::Done(receipt) => {
-                // Nothing of what it leaves to be done is done yet.
+                // None of the order's jobs has been done yet.
                 let pending = |steps: usize| Progress {
                     pending: steps as u64,
                     ..Progress::default()
@@ -195,7 +196,7 @@ impl AppendOutcome {
     }
 }
 
-/// What an order would do.
+/// The result of a dry run, as JSON.
 #[derive(Serialize)]
 pub struct PurgeDryRun<'a> {
     dry_run: bool,
@@ -208,7 +209,7 @@ pub struct PurgeDryRun<'a> {
 }
 
 impl<'a> PurgeDryRun<'a> {
-    /// What it would do, and what of it is refused.
+    /// What the order would do, and what of it is refused.
     pub fn of(settled: &'a ResolvedPurge, refused: &'a [Refusal]) -> Self {
         Self {
             dry_run: true,
@@ -221,7 +222,7 @@ impl<'a> PurgeDryRun<'a> {
     }
 }
 
-/// A receipt as its sender sees it.
+/// A receipt as JSON for its sender.
 #[derive(Serialize)]
 pub struct ReceiptView<'a> {
     id: &'a str,
@@ -237,22 +238,22 @@ pub struct ReceiptView<'a> {
         skip_serializing_if = "<[_]>::is_empty"
     )]
     cascade: &'a [(String, Vec<String>)],
-    /// Present if the order has URLs fetched again.
+    /// Present if the order refreshes URLs.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<&'a Progress>,
-    /// Present if the order goes to the zone's own purge.
+    /// Present if the order is also sent to the zone's own purge.
     #[serde(skip_serializing_if = "Option::is_none")]
     fast_lane: Option<&'a Progress>,
 }
 
 impl<'a> ReceiptView<'a> {
-    /// A receipt, and what has happened since.
-    pub fn of(told: &'a PastOrder) -> Self {
-        Self::new(&told.receipt, &told.refresh, &told.fast_lane)
+    /// A past order: its receipt, and the progress of its jobs.
+    pub fn of(past: &'a PastOrder) -> Self {
+        Self::new(&past.receipt, &past.refresh, &past.fast_lane)
     }
 
     fn new(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {
-        // Rounded up: at this time it is in force, not about to be.
+        // Rounded up, so that the order is in force at this second.
         let in_force_ms = receipt.in_force_ms.saturating_add(999);
         Self {
             id: &receipt.id,

@@ -1,12 +1,13 @@
-//! Who sends an order or a question: a key, by its signature or its token.
+//! Authenticates the sender of an order or a query: a key, by its signature or
+//! its token.
 //!
-//! What is signed is the body. A request without one (`GET`, `PURGE`) is
-//! signed over the text `METHOD host/path?query` in its place, so that the
-//! signature is good for that address only; a `PURGE` or `BAN` adds a line such as
-//! `x-purge-method: regex` for each field that changes what it means.
+//! The signature covers the body. For a request without a body (`GET`, `PURGE`)
+//! it covers the text `METHOD host/path?query` instead, so it is valid for that
+//! address only. A `PURGE` or `BAN` adds a line such as `x-purge-method: regex`
+//! for each field that changes its meaning.
 //!
-//! A signature of GitHub's covers the body, but neither time nor id: who has
-//! seen such a request can send it again.
+//! A GitHub signature covers the body, but neither time nor id, so a captured
+//! request can be sent again.
 
 use super::signature::{self, Refused, Signed};
 use crate::cache::config::purge_dialect::Dialect;
@@ -22,19 +23,19 @@ use crate::http::head::RequestHead;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Who sends a request, proven.
+/// The authenticated sender of a request.
 #[derive(Debug)]
 pub struct Sender<'a> {
     /// The key.
     pub key: &'a Key,
-    /// How it came, for the receipt.
+    /// How the request came, for the receipt.
     pub via: &'static str,
     /// The request's id, if it has one.
     pub id: Option<String>,
 }
 
-/// Finds the key that a request is proven by. `dialect` is that of a call in
-/// other words; `None` for our own addresses.
+/// Finds the key that authenticates a request. `dialect` is the dialect of a
+/// purge call; `None` for our own endpoints.
 pub async fn prove<'i, H: Host>(
     host: &H,
     isolate: &'i Isolate,
@@ -60,7 +61,8 @@ pub async fn prove<'i, H: Host>(
     } else if let Some(token) = token(fields, dialect) {
         by_token(isolate, fields, &token, dialect)
     } else if dialect.is_none() && has_body {
-        // Nothing at all: what a sender of orders should begin with.
+        // No credentials at all: the error names the fields of a signed
+        // webhook.
         Signed::read(fields).and(Err(Refused::Unproven))
     } else {
         Err(Refused::Unproven)
@@ -128,7 +130,7 @@ fn optional_id(fields: &Fields, name: &'static str) -> Result<Option<String>, Re
         .transpose()
 }
 
-/// The token that a request carries, where its dialect puts it.
+/// The token of a request, from the field that its dialect uses.
 fn token(fields: &Fields, dialect: Option<Dialect>) -> Option<String> {
     let own = match dialect {
         Some(Dialect::Fastly) => fields.get("fastly-key"),
@@ -144,8 +146,8 @@ fn token(fields: &Fields, dialect: Option<Dialect>) -> Option<String> {
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(credentials.to_owned());
     }
-    // Only with PURGE and BAN: a browser that has learnt a password sends it along with
-    // whatever another site makes it send, but no such method.
+    // Basic only with PURGE and BAN. Browsers send a stored password with
+    // cross-site requests, too, but not with these methods.
     if dialect == Some(Dialect::Varnish) && scheme.eq_ignore_ascii_case("basic") {
         let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
         return Some(decoded.split_once(':')?.1.to_owned());
@@ -160,7 +162,7 @@ fn speaks_github(isolate: &Isolate, request: &RequestHead) -> bool {
     rule.purge_dialects.contains(&Dialect::Github)
 }
 
-/// What is signed of a request without a body.
+/// The signed text of a request without a body.
 pub fn target(request: &RequestHead) -> String {
     let (method, url) = (request.method.name(), url_text(&request.url));
     match varnish::is_method(method) {
@@ -169,8 +171,8 @@ pub fn target(request: &RequestHead) -> String {
     }
 }
 
-/// The digest of all that an order says: a used id with another one is
-/// refused.
+/// The digest of everything that an order says. An id that is used again with
+/// another digest is refused.
 pub fn digest(request: &RequestHead, body: &[u8]) -> String {
     let mut text = target(request);
     for name in ["surrogate-key", "fastly-soft-purge"] {
@@ -192,8 +194,8 @@ fn not_set_up(isolate: &Isolate) -> Problem {
 }
 
 fn refusal(refused: Refused, dialect: Option<Dialect>) -> Problem {
-    // RFC 9110 §11.6.1 wants a challenge with 401. Python's urllib sends a
-    // password only when it is asked for one.
+    // RFC 9110 §11.6.1 requires a challenge with 401. Python's urllib sends a
+    // password only after a challenge.
     let challenge = match dialect {
         None => "StandardWebhooks, Bearer realm=\"edgekeep\"",
         Some(Dialect::Varnish) => "Bearer realm=\"edgekeep\", Basic realm=\"edgekeep\"",

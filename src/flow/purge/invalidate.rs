@@ -1,12 +1,12 @@
-//! What a write does to what is stored: a successful unsafe request
-//! invalidates its target (RFC 9111 §4.4), and the cache groups that the
-//! answer names (RFC 9875).
+//! Invalidation by writes: a successful unsafe request invalidates its target
+//! (RFC 9111 §4.4) and the cache groups that the response names (RFC 9875).
 //!
-//! It is an order to the ledger like any other, so that it reaches all
-//! variants, both tiers and every isolate, and cannot lose a race. This isolate
-//! obeys it before the client gets its answer: who posts a comment then sees
-//! it. Where a host has very many (`cache::purge::write_rate`), they go to the ledger
-//! together, some seconds later.
+//! The invalidation is an order to the ledger like any other, so it applies to
+//! all variants, both tiers and every isolate, and cannot lose a race. This
+//! isolate applies it before the client gets its response, so that a client
+//! sees its own write. If a host has too many writes
+//! (`cache::purge::write_rate`), they are sent to the ledger together, some
+//! seconds later.
 
 use crate::cache::config::rule::Rule;
 use crate::cache::config::rules::Rules;
@@ -20,20 +20,20 @@ use crate::flow::runtime::host::Host;
 use crate::http::head::{Method, RequestHead, ResponseHead};
 use crate::http::url::{Url, host_name};
 
-/// When a write's names go to the ledger.
+/// When a write's invalidation is sent to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteTurn {
-    /// Now.
+    /// Immediately.
     Now(InvalidationNames),
-    /// With others, which this write sends in so many milliseconds.
+    /// Batched: this write sends the batch after this many milliseconds.
     Begins(u64),
-    /// With those of a write before it.
+    /// Batched: an earlier write sends the batch.
     Joins,
 }
 
-/// When the invalidation goes to the ledger that a request's success calls for;
-/// `None` if it calls for none. `flow::purge::writes` sends it; what goes with others
-/// is in force here from now on.
+/// When to send the invalidation that a successful request requires; `None` if
+/// it requires none. `flow::purge::writes` sends it. A batched one is applied
+/// in this isolate from now on.
 pub fn turn_of<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -61,7 +61,7 @@ pub fn turn_of<H: Host>(
     )
 }
 
-/// The order by which the ledger invalidates names of a host.
+/// The order that invalidates these names of a host.
 pub fn order_of(isolate: &Isolate, site: &str, names: &InvalidationNames) -> Order {
     let whole_host = names
         .whole_host
@@ -76,8 +76,8 @@ pub fn order_of(isolate: &Isolate, site: &str, names: &InvalidationNames) -> Ord
     }
 }
 
-/// Whether a method may change something: any that is not registered as safe
-/// (RFC 9110 §9.2.1, and the WebDAV family's own RFCs).
+/// Whether a method may change a resource: any that is not registered as safe
+/// (RFC 9110 §9.2.1, and the RFCs of the WebDAV family).
 pub fn is_unsafe(method: &Method) -> bool {
     const SAFE: [&str; 6] = ["OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"];
     match method {
@@ -92,7 +92,7 @@ fn selectors(
     request: &RequestHead,
     answer: &ResponseHead,
 ) -> Vec<Selector> {
-    // §4.4: a successful answer is a 2xx or 3xx.
+    // §4.4: a successful response is a 2xx or 3xx.
     if !is_unsafe(&request.method) || !(200..400).contains(&answer.status) {
         return Vec::new();
     }
@@ -112,7 +112,7 @@ fn selectors(
         .filter_map(|url| {
             let url = cache_key::canonical_path(&url);
             let rule = rules.rule_for(&url);
-            // What is never stored needs no invalidation.
+            // URLs that are never stored need no invalidation.
             rule.cache.then(|| url_selector(url, &rule))
         })
         .collect();
@@ -126,11 +126,13 @@ fn selectors(
     selectors
 }
 
-/// Whether a URL that an answer names may be invalidated by a write to
-/// `target`: of the same origin (§4.4: else it could be used to empty another's
-/// cache), and at the target's path or below it. (§4.4 makes such URLs
-/// candidates, no more: where a redirect leads, the client often chooses, and
-/// what it has created lies below the collection that it was sent to.)
+/// Whether a URL named by a response may be invalidated by a write to `target`.
+///
+/// It must have the same origin (§4.4; otherwise a write could invalidate
+/// another origin's responses), and be at the target's path or below it. (§4.4
+/// makes such URLs candidates only. The client often chooses the target of a
+/// redirect, and a created resource is below the collection that it was posted
+/// to.)
 fn lies_below(url: &Url, target: &Url) -> bool {
     let (path, target_path) = (
         cache_key::canonical_path(url).path,

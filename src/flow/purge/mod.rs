@@ -1,4 +1,4 @@
-//! Purge orders on their way to the ledger, and the index of purges on its way back.
+//! Sends purge orders to the ledger, and synchronizes the purge index with it.
 
 pub mod append;
 pub mod authenticate;

@@ -1,10 +1,10 @@
-//! Checking signed webhooks: Standard Webhooks (`v1`, HMAC, and `v1a`,
-//! ed25519), and GitHub's `X-Hub-Signature-256`.
+//! Verifies signed webhooks: Standard Webhooks (`v1`, HMAC, and `v1a`, ed25519)
+//! and GitHub's `X-Hub-Signature-256`.
 //!
-//! A Standard Webhook passes when all three header fields are there and well
-//! formed, its time is within [`TOLERANCE_SECONDS`] of ours, and one of its
-//! signatures fits one of a key's secrets. What fails after the form is never
-//! told apart in the answer: a forger learns nothing.
+//! A Standard Webhook is accepted if its three header fields are present and
+//! well formed, its time is within [`TOLERANCE_SECONDS`] of ours, and one of
+//! its signatures matches one of a key's secrets. The response does not say
+//! which check after the form has failed, so a forger gets no hint.
 //!
 //! Source: the Standard Webhooks specification, "Signature scheme"; GitHub,
 //! "Validating webhook deliveries".
@@ -18,30 +18,31 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// How far the webhook's time may be from ours, either way.
+/// The largest difference between the webhook's time and ours, in either
+/// direction.
 pub const TOLERANCE_SECONDS: u64 = 300;
 
-/// How many signatures of one webhook are looked at: enough for a rotation of
-/// keys, too few to make us work.
+/// How many signatures of one webhook are verified: enough for a key rotation,
+/// too few to cause much work.
 const SIGNATURES_MAX: usize = 16;
 
-/// How many of them may be by ed25519, each of which costs a call of the
-/// runtime's for each public key.
+/// How many of them may be ed25519. Each costs one call of the runtime per
+/// public key.
 const ED25519_SIGNATURES_MAX: usize = 4;
 
-/// The longest webhook id; ids are kept by the ledger.
+/// The longest webhook id, because the ledger stores ids.
 const ID_BYTES_MAX: usize = 256;
 
 /// Why a webhook is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// This header field is missing or not of its form.
+    /// This header field is missing or malformed.
     Form(&'static str),
-    /// No signature fits, or the time is too far off.
+    /// No signature matches, or the time differs too much.
     Unproven,
 }
 
-/// A webhook's own account of itself, not yet proven.
+/// The fields of a signed webhook, not yet verified.
 #[derive(Debug)]
 pub struct Signed<'a> {
     /// Its id.
@@ -52,13 +53,14 @@ pub struct Signed<'a> {
     v1a: Vec<Vec<u8>>,
 }
 
-/// A field's value, if it is there and not empty.
+/// A field's value, if it is present and not empty.
 fn field<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused> {
     let value = fields.get(name).map(list::trim);
     value.filter(|v| !v.is_empty()).ok_or(Refused::Form(name))
 }
 
-/// The id of a request that has one.
+/// The id in this field; an error if it is missing, too long or not visible
+/// ASCII.
 pub fn id<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused> {
     let id = field(fields, name)?;
     if id.len() > ID_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_graphic()) {
@@ -68,7 +70,7 @@ pub fn id<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused
 }
 
 impl<'a> Signed<'a> {
-    /// Reads the three fields.
+    /// Parses the three fields.
     pub fn read(fields: &'a Fields) -> Result<Self, Refused> {
         let id = id(fields, "webhook-id")?;
         let timestamp = field(fields, "webhook-timestamp")?;
@@ -78,7 +80,7 @@ impl<'a> Signed<'a> {
             .map_err(|_| Refused::Form("webhook-timestamp"))?;
         let (mut v1, mut v1a) = (Vec::new(), Vec::new());
         for signature in signatures.split(' ').take(SIGNATURES_MAX) {
-            // Later versions may stand beside ours.
+            // Signatures of other versions are ignored.
             let (list, encoded) = match signature.split_once(',') {
                 Some(("v1", encoded)) => (&mut v1, encoded),
                 Some(("v1a", encoded)) => (&mut v1a, encoded),
@@ -97,7 +99,7 @@ impl<'a> Signed<'a> {
         })
     }
 
-    /// Whether it was sent about now.
+    /// Whether its time is within the tolerance.
     pub fn is_in_time(&self, now_ms: u64) -> bool {
         (now_ms / 1000).abs_diff(self.sent_seconds) <= TOLERANCE_SECONDS
     }
@@ -109,7 +111,7 @@ impl<'a> Signed<'a> {
     }
 
     /// Whether one of the secrets has signed the message. Every secret is
-    /// tried, so that time tells nothing of which fits.
+    /// tried, so that the time does not show which one matches.
     pub async fn is_by<H: Host>(&self, host: &H, secrets: &Secrets, message: &[u8]) -> bool {
         let mut proven = false;
         for key in &secrets.hmac {
@@ -135,15 +137,14 @@ fn is_mac(key: &[u8], message: &[u8], macs: &[Vec<u8>]) -> bool {
     })
 }
 
-/// The signature in `X-Hub-Signature-256`: `sha256=` and 64 hexadecimal
-/// digits.
+/// The signature in `X-Hub-Signature-256`: `sha256=` and 64 hexadecimal digits.
 pub fn hub_signature(fields: &Fields) -> Result<Vec<u8>, Refused> {
     const NAME: &str = "x-hub-signature-256";
     let digits = field(fields, NAME)?.strip_prefix("sha256=");
     let digits = digits.filter(|digits| digits.len() == 64 && digits.is_ascii());
     let pair = |at: usize| {
         let pair = digits?.get(at..at + 2)?;
-        // `from_str_radix` would take a sign.
+        // `from_str_radix` would accept a sign.
         let hex = pair.bytes().all(|b| b.is_ascii_hexdigit());
         u8::from_str_radix(pair, 16).ok().filter(|_| hex)
     };

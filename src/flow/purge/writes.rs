@@ -1,12 +1,12 @@
-//! Telling the ledger of writes, without letting anybody wait for a ledger that
-//! hangs.
+//! Sends the invalidations of writes to the ledger, without making a client
+//! wait for a ledger that hangs.
 //!
-//! This isolate obeys a write at once, whether the ledger has answered or not
-//! (`cache::purge::unconfirmed_writes`). The client waits half a second at most; behind its
-//! answer the order is sent until the ledger has taken it: as long as the
-//! runtime lets that request work, and then by later requests of the isolate.
-//! Until then other isolates may serve what was stored before the write, as
-//! they may within `max_purge_lag` after it.
+//! A write is in force in this isolate at once, whether the ledger has
+//! responded or not (`cache::purge::unconfirmed_writes`). The client waits half
+//! a second at most. In the background the order is sent until the ledger has
+//! accepted it: as long as the runtime lets this request run, and then by later
+//! requests of the isolate. Until then, other isolates may serve what was
+//! stored before the write, as they may within `max_purge_lag` after it.
 
 use super::invalidate::{WriteTurn, order_of};
 use super::sync::{self, ledger_wait_ms};
@@ -21,20 +21,20 @@ use crate::flow::runtime::timeout::with_timeout;
 use std::pin::pin;
 use std::rc::Rc;
 
-/// How long the answer to a write waits for the ledger, which is 10 to 300 ms
+/// How long the response to a write waits for the ledger, which is 10 to 300 ms
 /// away.
 pub const WRITE_WAIT_MS: u64 = 500;
 
-/// How long one request goes on sending: the runtime ends what runs behind a
-/// response after 30 seconds, and the last question may take 5.
+/// How long one request keeps sending: the runtime ends background work 30
+/// seconds after the response, and the last query may take 5.
 const RESEND_MS_MAX: u64 = 24_000;
 
-/// How often one that waits for the breaker looks at it: another question may
-/// have closed it.
-const LOOK_MS: u64 = 1000;
+/// How often a background task that waits for the breaker polls it: another
+/// query may have closed it.
+const POLL_MS: u64 = 1000;
 
-/// Has the ledger invalidate what a write has changed, when it is the write's
-/// turn. `answer` is called once, with a note for the log: see [`deliver`].
+/// Has the ledger invalidate what a write has changed, at the time that `turn`
+/// gives. `answer` is called once, with a note for the log: see [`deliver`].
 pub async fn invalidate<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -42,11 +42,11 @@ pub async fn invalidate<H: Host>(
     turn: WriteTurn,
     answer: impl FnOnce(Option<String>),
 ) {
-    // Readers see to it, too, but there may be none.
+    // Requests that read the index renew it, too, but there may be none.
     if isolate.index.borrow().is_overfull() {
-        sync::look_later(host, isolate, site, true);
+        sync::renew_later(host, isolate, site, true);
     }
-    // Who was to send these may be gone.
+    // The request that was to send earlier ones may have ended.
     resend_later(host, isolate);
     match turn {
         WriteTurn::Now(names) => deliver(host, isolate, site, names, answer).await,
@@ -59,9 +59,10 @@ pub async fn invalidate<H: Host>(
     }
 }
 
-/// Sends the names of a write to the ledger, until it has taken it. `answer` is
-/// called once, with a note for the log, when the client has waited long
-/// enough. `site` is the host name of the request.
+/// Sends the names of a write to the ledger until it has accepted them.
+///
+/// `answer` is called once, with a note for the log, at the latest after
+/// [`WRITE_WAIT_MS`]. `site` is the host name of the request.
 async fn deliver<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
@@ -106,11 +107,11 @@ async fn deliver<H: Host>(
     }
 }
 
-/// Note of a write of which only this isolate knows yet.
+/// Log note of a write that only this isolate has applied yet.
 const LATER: &str = "ledger: no answer yet; invalidated here, elsewhere when it answers";
 
-/// Says that writes were given up: what they named may be served until its
-/// lifetime is over.
+/// Logs that invalidations were dropped. The responses that they name may be
+/// served until they expire.
 fn log_lost<H: Host>(host: &H, isolate: &Isolate) {
     let lost = isolate.index.borrow_mut().unconfirmed.lost();
     if lost > 0 {
@@ -119,7 +120,8 @@ fn log_lost<H: Host>(host: &H, isolate: &Isolate) {
     }
 }
 
-/// Has unconfirmed writes sent that are due, behind the response, when it is time.
+/// Sends due unconfirmed writes in the background, if the breaker allows it and
+/// no other request does.
 pub fn resend_later<H: Host>(host: &H, isolate: &Rc<Isolate>) {
     if !isolate.index.borrow().unconfirmed.is_due(host.now_ms())
         || is_resending(host, isolate)
@@ -143,8 +145,8 @@ fn is_resending<H: Host>(host: &H, isolate: &Isolate) -> bool {
     age_ms.is_some_and(|age_ms| age_ms < QUESTION_MS_MAX)
 }
 
-/// Sends unconfirmed writes that are due, whenever the breaker lets it, until
-/// there is none or the time is over.
+/// Sends due unconfirmed writes whenever the breaker allows it, until there are
+/// none or the time is over.
 async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
     if is_resending(host, isolate) {
         return;
@@ -165,7 +167,7 @@ async fn resend<H: Host>(host: &H, isolate: &Rc<Isolate>) {
                     isolate.index.borrow_mut().unconfirmed.defer(write.id);
                 }
             }
-            wait_ms => host.sleep(wait_ms.min(LOOK_MS)).await,
+            wait_ms => host.sleep(wait_ms.min(POLL_MS)).await,
         }
     }
     isolate.resending.set(None);
@@ -180,29 +182,30 @@ async fn send<H: Host>(
     names: &InvalidationNames,
 ) -> Result<Option<String>, ()> {
     let order = order_of(isolate, site, names);
-    match sync::append(host, isolate, site, &order).await {
+    match sync::send_order(host, isolate, site, &order).await {
         Ok(ordered) => {
             let mut index = isolate.index.borrow_mut();
             let note = match ordered {
                 LedgerReply::Done(receipt, _) => {
-                    // Where the host has too many, the ledger tells of it
-                    // somewhat later. (Not of the whole host: it would be
-                    // purged here each time.)
-                    let told = Receipt {
+                    // If the host has too many writes, the ledger's feed
+                    // contains the marks somewhat later, so they are applied
+                    // here now. The soft purge of the host is left out: it
+                    // would apply here at each write.
+                    let applied = Receipt {
                         soft: Vec::new(),
                         ..(*receipt).clone()
                     };
-                    let mut news = PurgeFeed::of_receipt(&told);
+                    let mut feed = PurgeFeed::of_receipt(&applied);
                     let further = names.further.iter();
                     let raised = numbers(receipt.sequence, false);
-                    news.writes.extend(further.map(|mark| (*mark, raised)));
-                    index.learn(&news);
+                    feed.writes.extend(further.map(|mark| (*mark, raised)));
+                    index.learn(&feed);
                     let names = [receipt.hard, receipt.soft].concat();
                     Some(format!("invalidated {names:?}"))
                 }
                 LedgerReply::Conflict => None,
             };
-            // The index has its number.
+            // The index has the order's sequence number now.
             index.unconfirmed.confirm(id);
             Ok(note)
         }

@@ -1,4 +1,4 @@
-//! What is done for a request, from top to bottom.
+//! Carries out the plan of a request: lookup, hit, miss, pass or admin.
 
 use crate::cache::key::variant;
 use crate::cache::origin::failure::OriginFailure;
@@ -8,7 +8,7 @@ use crate::flow::endpoints::purge_calls;
 use crate::flow::endpoints::routes;
 use crate::flow::fetch::background_refresh::refresh_later;
 use crate::flow::fetch::collapse;
-use crate::flow::fetch::collapse::{ask, fill, fill_too};
+use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_too};
 use crate::flow::fetch::collapse_turn::{CollapseTurn, WantedResponse, take_turn};
 use crate::flow::fetch::fetch_outcome::FetchContext;
 use crate::flow::fetch::hit::from_cache;
@@ -34,8 +34,8 @@ use crate::http::head::RequestHead;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// Does what is planned for a request.
-pub async fn follow<H: Host>(
+/// Carries out the plan of a request and returns the client's response.
+pub async fn execute_plan<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     plan: Plan,
@@ -55,7 +55,7 @@ pub async fn follow<H: Host>(
         }
         Plan::Purge(call) => {
             log.cache = "admin";
-            let answer = purge_calls::answer(host, isolate, &call, request, body, log);
+            let answer = purge_calls::handle_call(host, isolate, &call, request, body, log);
             boxed(answer).await
         }
         Plan::Bypass(reason, to_origin, rule) => {
@@ -79,25 +79,25 @@ pub async fn follow<H: Host>(
     }
 }
 
-/// Lookup: answers from memory or from a tier; otherwise [`obtain`]s a response,
-/// and looks again when another request has obtained it.
+/// Serves a request from memory or from a tier. Otherwise it [`obtain`]s a
+/// response, and repeats the lookup when another request has fetched it.
 async fn look_up<H: Host>(
     cx: RequestCx<'_, H>,
     request: &RequestHead,
     log: &mut RequestLog,
 ) -> Answer<H::Body> {
-    let knowledge = sync::bring_up_to_date(cx).await;
+    let index_state = sync::bring_up_to_date(cx).await;
     writes::resend_later(cx.host, cx.isolate);
-    log.set_knowledge(knowledge.word());
-    if knowledge.counts(cx.isolate)
-        && let Some(answer) = memory_tier::answer(cx, log)
+    log.set_index_state(index_state.word());
+    if index_state.counts(cx.isolate)
+        && let Some(answer) = memory_tier::serve_from_memory(cx, log)
     {
         return answer;
     }
     log.key = Some(cx.lookup.key.slot().digest.clone());
     let mut rounds = 0;
     loop {
-        let led = query_alias::follow(cx, log).await.map(Rc::new);
+        let led = query_alias::resolve_alias(cx, log).await.map(Rc::new);
         let cx = cx.with_lookup(led.as_ref().unwrap_or(cx.lookup));
         let looked_ms = cx.now_ms();
         let Search {
@@ -140,8 +140,8 @@ async fn look_up<H: Host>(
     }
 }
 
-/// Whether a request for which there is nothing to serve goes to the origin
-/// whole: not if there is a copy that may be served should the origin fail.
+/// Whether a miss is sent to the origin with all its cookies. A stored response
+/// that may be served on an origin failure prevents this.
 fn is_sent_whole<H: Host>(cx: RequestCx<'_, H>, context: &FetchContext<H::Body>) -> bool {
     let stands_by = context.stale.as_ref().is_some_and(StaleCandidate::stood_by);
     !stands_by && withheld::is_sent_whole(cx.isolate, cx.lookup, cx.now_ms())
@@ -151,14 +151,14 @@ fn is_sent_whole<H: Host>(cx: RequestCx<'_, H>, context: &FetchContext<H::Body>)
 struct Miss<B> {
     context: FetchContext<B>,
     missing: Option<MissReason>,
-    /// When it began.
+    /// When the lookup began, in milliseconds since 1970.
     looked_ms: u64,
-    /// How often another request has asked for this one before.
+    /// How many times this request has waited for another request's fetch.
     rounds: u32,
 }
 
-/// Miss: the answer to a request for which there is nothing to serve; `None` if
-/// it is to look again, because another one has asked.
+/// Obtains the response for a miss. `None` means that another request has
+/// fetched it, and the caller must repeat the lookup.
 async fn obtain<H: Host>(
     cx: RequestCx<'_, H>,
     miss: Miss<H::Body>,
@@ -195,26 +195,26 @@ async fn obtain<H: Host>(
         CollapseTurn::LookAgain => None,
         CollapseTurn::Lead(flight) => Some(fill(cx, context, flight, log).await),
         CollapseTurn::LeadToo(flight) => fill_too(cx, context, flight, log).await,
-        // The one that it waited for has shown that answers are somebody's.
+        // The leader's response has shown that responses depend on the client.
         CollapseTurn::Alone if is_sent_whole(cx, &context) => {
             log.collapsed = false;
             Some(boxed(withheld::send_whole(cx, request, log)).await)
         }
-        CollapseTurn::Alone => Some(ask_alone(cx, context, &digest, log).await),
+        CollapseTurn::Alone => Some(fetch_alone(cx, context, &digest, log).await),
         CollapseTurn::Failed(failure) => {
             Some(after_failure(cx, context, failure, &digest, log).await)
         }
     }
 }
 
-/// Says why the origin is asked (RFC 9211 §2.2).
+/// Logs why the request is forwarded to the origin (`fwd`, RFC 9211 §2.2).
 fn log_forward_reason<H: Host>(
     cx: RequestCx<'_, H>,
     stale: Option<&StaleCandidate<H::Body>>,
     missing: Option<&MissReason>,
     log: &mut RequestLog,
 ) {
-    // Fresh, but the request does not accept it.
+    // The entry is fresh, but the request's Cache-Control does not accept it.
     let unwanted = |stale: &StaleCandidate<_>| {
         let entry = &stale.hit.entry;
         cx.lookup.wishes != RequestControl::default()
@@ -229,11 +229,11 @@ fn log_forward_reason<H: Host>(
     });
     let purged = matches!(missing, Some(MissReason::Purged | MissReason::Written));
     if purged {
-        log.say("purged");
+        log.add_detail("purged");
     }
 }
 
-/// The digest of the slot where the answer that is asked for will lie.
+/// The digest of the slot where the response would be stored.
 fn slot_to_fill<B>(
     lookup: &Lookup,
     stale: Option<&StaleCandidate<B>>,
@@ -250,9 +250,9 @@ fn slot_to_fill<B>(
     }
 }
 
-/// Asks the origin for this request alone. Its answer will lie in the slot of
-/// this digest, if at all.
-async fn ask_alone<H: Host>(
+/// Fetches the response for this request alone. `digest` is the slot where it
+/// would be stored.
+async fn fetch_alone<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
     digest: &str,
@@ -265,17 +265,17 @@ async fn ask_alone<H: Host>(
         .flatten()
         .map(Rc::new);
     let cx = cx.with_lookup(conditional.as_ref().unwrap_or(cx.lookup));
-    let fetched = ask(cx, context, log).await;
+    let fetched = fetch_or_complete(cx, context, log).await;
     if !fetched.outcome.stored.is_empty() && fetched.outcome.is_fresh() {
-        collapse::shared(cx, &cx.lookup.key.slot().digest);
+        collapse::mark_shared(cx, &cx.lookup.key.slot().digest);
     }
-    collapse::remember(cx, digest, &fetched.outcome);
+    collapse::renew_unshared(cx, digest, &fetched.outcome);
     fetched.answer
 }
 
-/// Whether it is known before the origin is asked that its answer will not be
-/// stored: that of HEAD never is, and what has turned out to be somebody's is
-/// remembered for a minute (hit-for-miss).
+/// Whether the response is known in advance not to be stored: a response to
+/// HEAD never is, and a URL with an unshared response is remembered for a
+/// minute (hit-for-miss).
 fn stores_nothing<H: Host>(cx: RequestCx<'_, H>, digest: &str) -> bool {
     let lookup = cx.lookup;
     let is_unshared = |key: &str| cx.isolate.flights.is_unshared(key, cx.now_ms());
@@ -283,10 +283,12 @@ fn stores_nothing<H: Host>(cx: RequestCx<'_, H>, digest: &str) -> bool {
     lookup.head_only || (may_share(lookup) && (is_unshared(digest) || is_unshared(&of_kind())))
 }
 
-/// The answer to a request for which another one has asked the origin, which
-/// failed: the stored one if it may be served, or the same error. Where the
-/// origin sent an error of its own, each asks for itself: an origin that flaps
-/// has a page for some of them.
+/// The response for a follower whose leader's fetch failed: the stored response
+/// if it may be served, otherwise the same error.
+///
+/// If the origin sent an error response of its own (`failure` is `None`), each
+/// follower fetches alone: an intermittently failing origin may succeed for
+/// some of them.
 async fn after_failure<H: Host>(
     cx: RequestCx<'_, H>,
     mut context: FetchContext<H::Body>,
@@ -301,19 +303,19 @@ async fn after_failure<H: Host>(
         && let Some(candidate) = stale
     {
         let failure = failure.unwrap_or(OriginFailure::Unreachable);
-        log.note(format!("origin: {failure}"));
+        log.add_note(format!("origin: {failure}"));
         return candidate.serve(cx, Client::Waiting, log).0;
     }
     let Some(failure) = failure else {
         context.stale = stale;
-        return ask_alone(cx, context, digest, log).await;
+        return fetch_alone(cx, context, digest, log).await;
     };
     log.cache = "error";
     no_answer(failure, stale.is_some())
 }
 
-/// The answer to `only-if-cached` where nothing stored will do
-/// (RFC 9111 §5.2.1.7).
+/// The response to `only-if-cached` when no stored response can be used (RFC
+/// 9111 §5.2.1.7).
 fn not_cached<B>() -> Answer<B> {
     error_page(
         504,

@@ -1,12 +1,11 @@
-//! The pages for readers to whom neither an origin nor the cache has anything
-//! to give.
+//! Error pages for requests that neither the origin nor the cache can answer.
 
 use super::reply::{Answer, Content};
 use crate::cache::origin::failure::OriginFailure;
 use crate::http::fields::Fields;
 
-/// The page where the origin gives none; `held` tells whether something is
-/// stored that may not be used without it.
+/// The error page for an origin failure. `held` says whether there is a stored
+/// response that may not be used without the origin.
 pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
     match held {
         true => origin_silent(failure),
@@ -14,7 +13,7 @@ pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
     }
 }
 
-/// The page for a reader for whom nothing else is left.
+/// The error page for an origin failure when nothing is stored.
 pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
     let (status, title) = match failure {
         OriginFailure::Unreachable | OriginFailure::CutOff | OriginFailure::NoStatus(_) => {
@@ -29,8 +28,8 @@ pub fn origin_failed<B>(failure: OriginFailure) -> Answer<B> {
     failure_page(status, title, failure, why)
 }
 
-/// The same where something is stored, but may not be used without the origin
-/// (RFC 9111 §5.2.2.2).
+/// The error page for an origin failure when something is stored that may not
+/// be used without the origin (RFC 9111 §5.2.2.2).
 fn origin_silent<B>(failure: OriginFailure) -> Answer<B> {
     let (status, title) = match failure {
         OriginFailure::CircuitOpen { .. }
@@ -42,8 +41,8 @@ fn origin_silent<B>(failure: OriginFailure) -> Answer<B> {
     failure_page(status, title, failure, why)
 }
 
-/// When to come again where too many requests are under way: about as long as
-/// they wait for their turn.
+/// `Retry-After` when too many requests are in flight: about as long as
+/// requests wait in the queue.
 const BUSY_SECONDS: u64 = 5;
 
 fn failure_page<B>(status: u16, title: &str, failure: OriginFailure, why: &str) -> Answer<B> {
@@ -58,7 +57,7 @@ fn failure_page<B>(status: u16, title: &str, failure: OriginFailure, why: &str) 
     page
 }
 
-/// A page of ours.
+/// A plain-text error page that is not stored.
 pub fn error_page<B>(status: u16, text: &str) -> Answer<B> {
     let mut fields = Fields::new();
     fields.add("content-type", "text/plain; charset=utf-8");
@@ -71,8 +70,8 @@ pub fn error_page<B>(status: u16, text: &str) -> Answer<B> {
     }
 }
 
-/// The page for a request that is refused because those that wait hold all the
-/// memory they may. It is in no log: the host says so.
+/// The error page for a request that is refused because waiting requests use
+/// all the memory that they may use. It has no log record; the host logs it.
 pub fn overloaded<B>() -> Answer<B> {
     let text = "Service unavailable: too many requests are waiting. Try again in a moment.\n";
     let mut page = error_page(503, text);

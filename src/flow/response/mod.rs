@@ -1,4 +1,4 @@
-//! Responses to clients, pages of errors, and the log record of a request.
+//! Responses to clients, error pages, and the log record of a request.
 
 pub mod error_pages;
 pub mod problem;

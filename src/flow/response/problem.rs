@@ -7,23 +7,24 @@ use crate::http::fields::Fields;
 use crate::http::json_object::print;
 use serde::{Serialize, Serializer};
 
-/// A problem with a request to Edgekeep itself.
+/// A problem with a request to one of Edgekeep's own endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Status code.
     pub status: u16,
-    /// What kind of problem, in a few words that do not change.
+    /// The kind of problem, in a few fixed words.
     pub title: &'static str,
-    /// What is wrong this time, and what to do.
+    /// What is wrong with this request, and how to correct it.
     pub detail: String,
-    /// For 422 and 403: which parts of the order are wrong, each with its path.
+    /// For 422 and 403: the parts of the order that are wrong, each with its
+    /// path.
     pub errors: Vec<Refusal>,
-    /// `Allow` for 405, `Retry-After` for 503.
+    /// `Allow` for 405, `Retry-After` for 503, with its value.
     pub field: Option<(&'static str, &'static str)>,
 }
 
 impl Problem {
-    /// A problem without further parts.
+    /// A problem without part errors or an extra field.
     pub fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -34,13 +35,13 @@ impl Problem {
         }
     }
 
-    /// With a header field.
+    /// Adds a header field to the response.
     pub fn with_field(mut self, name: &'static str, value: &'static str) -> Self {
         self.field = Some((name, value));
         self
     }
 
-    /// What is wrong, part by part.
+    /// The descriptions of the wrong parts, or the detail if there are none.
     pub fn parts(&self) -> Vec<String> {
         match self.errors.as_slice() {
             [] => vec![self.detail.clone()],
@@ -51,15 +52,15 @@ impl Problem {
         }
     }
 
-    /// A line for the log, with the first parts.
-    pub fn note(&self) -> String {
+    /// A line for the log, with at most ten parts.
+    pub fn summary(&self) -> String {
         const SHOWN: usize = 10;
         let mut parts = self.parts();
         parts.truncate(SHOWN);
         format!("{}: {}", self.title, parts.join("; "))
     }
 
-    /// The answer that says so.
+    /// The response that reports the problem.
     pub fn answer<B>(&self) -> Answer<B> {
         let body = ProblemBody {
             r#type: "about:blank",

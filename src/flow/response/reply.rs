@@ -1,4 +1,4 @@
-//! What clients get: an answer's parts, and how a stored entry becomes one.
+//! Responses to clients: their parts, and how a stored entry becomes one.
 
 use crate::cache::esi::parser;
 use crate::cache::policy::entry::Entry;
@@ -12,7 +12,7 @@ use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use crate::http::range::{self, ByteRange, Ranges};
 
-/// An answer to a client.
+/// A response to a client.
 #[derive(Debug)]
 pub struct Answer<B> {
     /// Status code.
@@ -21,41 +21,42 @@ pub struct Answer<B> {
     pub fields: Fields,
     /// The body.
     pub content: Content<B>,
-    /// Length of a streamed body, where it is known.
+    /// Length of a streamed body, if known.
     pub length: Option<u64>,
 }
 
 /// A body for a client.
 #[derive(Debug)]
 pub enum Content<B> {
-    /// None.
+    /// No body.
     Empty,
-    /// Words of our own.
+    /// A text of our own.
     Text(String),
-    /// The origin's, as it comes.
+    /// The origin's body, streamed.
     Body(B),
-    /// Parts of the origin's, with words of ours between them.
+    /// Parts of the origin's body, with our own text between them.
     Parts(B, Vec<BodyPiece>),
 }
 
 /// A piece of a body that is made of parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyPiece {
-    /// Words of ours.
+    /// A text of our own.
     Text(String),
-    /// Bytes of the body. Pieces ascend: a stream is read once.
+    /// A range of the origin's body. Ranges ascend, because a stream is read
+    /// once.
     Bytes(ByteRange),
 }
 
 impl BodyPiece {
-    /// How many bytes these have together.
+    /// The total length of the pieces, in bytes.
     pub fn length_of(pieces: &[Self]) -> u64 {
         pieces
             .iter()
             .fold(0, |sum: u64, piece| sum.saturating_add(piece.length()))
     }
 
-    /// How many bytes it has.
+    /// The length of the piece, in bytes.
     pub fn length(&self) -> u64 {
         match self {
             Self::Text(text) => text.len() as u64,
@@ -64,36 +65,37 @@ impl BodyPiece {
     }
 }
 
-/// Who waits for an answer.
+/// Whether a client waits for the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// Somebody.
+    /// A client waits.
     Waiting,
-    /// Nobody: a refresh behind a response.
+    /// No client waits: a refresh in the background.
     Nobody,
 }
 
-/// An answer's head from an entry, before its body is put to it.
+/// The head of a response from an entry, before the body is added.
 pub struct Head {
     status: u16,
-    /// The fields.
+    /// Header fields.
     pub fields: Fields,
     length: Option<u64>,
-    /// The pieces of the body that the client gets, if not all of it.
+    /// The pieces of the body that the client gets; `None` means all of it.
     pieces: Option<Vec<BodyPiece>>,
     /// Whether the client gets a body.
     pub wants_body: bool,
 }
 
 impl Head {
-    /// The whole answer.
+    /// The complete response with this body.
     pub fn with<B>(self, body: Option<B>) -> Answer<B> {
-        // A length is for a body, or stands for the one that HEAD leaves out.
-        let told = body.is_some() || !self.wants_body;
+        // A length describes a body that is sent, or the one that HEAD leaves
+        // out.
+        let sends_length = body.is_some() || !self.wants_body;
         Answer {
             status: self.status,
             fields: self.fields,
-            length: self.length.filter(|_| told),
+            length: self.length.filter(|_| sends_length),
             content: match (body.filter(|_| self.wants_body), self.pieces) {
                 (None, _) => Content::Empty,
                 (Some(body), None) => Content::Body(body),
@@ -103,8 +105,8 @@ impl Head {
     }
 }
 
-/// The head that a client gets for a stored answer: the client's own
-/// conditions, its method, and the age of the answer are seen to here.
+/// The head of the client's response from a stored entry. It applies the
+/// client's conditions, its method, its `Range`, and the age of the entry.
 pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> Head {
     let mut fields = entry.fields.clone();
     let control = CacheControl::of(&fields);
@@ -112,7 +114,8 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
     let browser_ttl = lookup.rule.browser_ttl;
     let may_differ = shared && !entry.by_credentials && entry.status < 400;
     if let Some(seconds) = browser_ttl.filter(|_| may_differ) {
-        // Browsers subtract Age: what is added here leaves them the whole TTL.
+        // Browsers subtract Age from max-age. Adding it here leaves them the
+        // whole TTL.
         let max_age = seconds.saturating_add(age.age);
         fields.remove("expires");
         let immutable = if lookup.rule.immutable {
@@ -123,9 +126,10 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
         fields.set("cache-control", format!("max-age={max_age}{immutable}"));
     }
     fields.set("age", age.age.to_string());
-    // A client has no validator of a page made of fragments, nor parts of it.
+    // A page made of fragments has no validator for clients, and no ranges.
     let template = lookup.rule.esi && parser::is_marked(&entry.fields);
-    // RFC 9110 §13.2.1: conditions count where the answer would be a success.
+    // RFC 9110 §13.2.1: conditions apply only if the response would be a
+    // success.
     let success = (200..300).contains(&entry.status);
     if client == Client::Waiting
         && success
@@ -153,8 +157,8 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
     }
 }
 
-/// Gives the client that the answer was made for the fields that may not be
-/// stored.
+/// Adds the fields that may not be stored, for the client whose request
+/// produced the response.
 pub fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms: u64) -> Answer<B> {
     let fields = for_clients(&head.fields, received_ms);
     for name in withheld(&head.fields) {
@@ -167,8 +171,8 @@ pub fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms:
     answer
 }
 
-/// The part of an answer that `Range` asks for (RFC 9110 §14.2), if it does
-/// and the length of the body is known. A stored part gives parts of itself.
+/// Applies the request's `Range` (RFC 9110 §14.2), if there is one and the
+/// length of the body is known. A stored part serves ranges within itself.
 fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
     let (held, total) = match (entry.status, entry.length) {
         (200, Some(length)) => (None, length),
@@ -192,7 +196,7 @@ fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
                 in_pieces(&mut head, vec![BodyPiece::Bytes(one.from(start))]);
             }
         }
-        // Parts of a coded body in one multipart body could not be decoded.
+        // A multipart body of parts of an encoded body could not be decoded.
         (Ranges::Parts(parts), None) if parts.len() > 1 && head.fields.has("content-encoding") => {}
         (Ranges::Parts(parts), None) => {
             head.status = 206;
@@ -226,10 +230,11 @@ fn content_range(part: ByteRange, length: u64) -> String {
     format!("bytes {}-{}/{length}", part.first, part.last)
 }
 
-/// multipart/byteranges (RFC 9110 §14.6).
+/// Sets the fields of multipart/byteranges and returns its pieces (RFC 9110
+/// §14.6).
 fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<BodyPiece> {
-    // Whatever stands in the body, its reader finds the parts by their
-    // lengths; the boundary need only be one.
+    // A fixed boundary is safe even if the body contains it: clients find the
+    // parts by their lengths.
     const BOUNDARY: &str = "edgekeep-part-4f6c2d9e7b";
     let kind = fields.get("content-type").map(str::to_owned);
     let kind = kind.map_or(String::new(), |kind| format!("Content-Type: {kind}\r\n"));
@@ -248,7 +253,8 @@ fn multipart(parts: &[ByteRange], length: u64, fields: &mut Fields) -> Vec<BodyP
     pieces
 }
 
-/// What a 304 carries (RFC 9110 §15.4.5): no field that describes the body.
+/// Removes the fields that describe the body, which a 304 does not carry (RFC
+/// 9110 §15.4.5).
 pub(crate) fn strip_representation_headers(mut fields: Fields) -> Fields {
     fields.retain(|name, _| {
         !matches!(

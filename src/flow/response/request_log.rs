@@ -1,5 +1,5 @@
-//! Saying why: `Cache-Status` (RFC 9211) on every answer, and one structured
-//! log line a request.
+//! The log record of a request: `Cache-Status` (RFC 9211) for each response,
+//! and one structured log line.
 
 use crate::cache::policy::reuse::Age;
 use crate::flow::runtime::host::{Host, Tier};
@@ -7,8 +7,8 @@ use crate::http::json_object::print;
 use serde::Serialize;
 use std::ops::Not;
 
-/// What happened to a request. Its JSON is the request's log line, without the
-/// fields that are skipped.
+/// What happened to a request. Serialized as JSON it is the log line, without
+/// the skipped fields.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RequestLog {
     /// `request`, `fragment`, `refresh` or `purge`.
@@ -17,103 +17,105 @@ pub struct RequestLog {
     pub host: String,
     /// Method of the request.
     pub method: String,
-    /// Path and query, as asked for.
+    /// Path and query, as requested.
     pub path: String,
-    /// Status of the answer.
+    /// Status of the response.
     pub status: u16,
-    /// In a word: `hit`, `stale`, `collapsed`, `miss`, `revalidated`,
-    /// `bypass`, `error`, `admin`.
+    /// The cache result, one of `hit`, `stale`, `collapsed`, `miss`,
+    /// `revalidated`, `bypass`, `error`, `admin`.
     pub cache: &'static str,
     /// The tier whose entry was served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<&'static str>,
-    /// Age of what was served, in seconds.
+    /// Age of the served response, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<u64>,
-    /// Seconds of freshness left; negative when stale.
+    /// Seconds of freshness left; negative if stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<i64>,
     /// Digest of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The Cache API's key of the entry that was served or stored.
+    /// The Cache API key of the entry that was served or stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// Tiers asked, in order; a varied answer may take two looks.
+    /// Tiers read, in order; a response with variants may need two reads of one
+    /// tier.
     pub reads: Vec<&'static str>,
-    /// Tiers to which a copy is on its way.
+    /// Tiers to which a copy is being written.
     pub stores: Vec<&'static str>,
-    /// Requests to the origin.
+    /// Number of requests to the origin.
     pub origin: u32,
-    /// Of how many fragments the page was made.
+    /// Number of fragments of the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fragments: Option<u32>,
-    /// Milliseconds until the response head; I/O only, as clocks stand still
-    /// between.
+    /// Milliseconds until the response head. Only I/O counts, because the clock
+    /// does not advance between I/O operations.
     pub ms: u64,
-    /// What failed, and why things are as they are.
+    /// Failures and explanations.
     pub notes: Vec<String>,
-    /// Whether the answer came from the cache without asking the origin.
+    /// Whether the response came from the cache without a request to the
+    /// origin.
     #[serde(skip)]
     pub hit: bool,
-    /// RFC 9211 `fwd`: why the origin was asked.
+    /// RFC 9211 `fwd`: why the request was forwarded.
     #[serde(skip)]
     pub fwd: Option<&'static str>,
     /// RFC 9211 `fwd-status`.
     #[serde(skip)]
     pub fwd_status: Option<u16>,
-    /// RFC 9211 `collapsed`: another request asked for this one, too.
+    /// RFC 9211 `collapsed`: another request fetched the response for this one.
     #[serde(skip_serializing_if = "Not::not")]
     pub collapsed: bool,
     /// Words for RFC 9211 `detail`.
     #[serde(skip)]
     pub detail: Vec<&'static str>,
-    /// When the request came, in milliseconds since 1970.
+    /// When the request arrived, in milliseconds since 1970.
     #[serde(skip)]
     pub began_ms: u64,
 }
 
 impl RequestLog {
-    /// Notes something for the log.
-    pub fn note(&mut self, text: String) {
+    /// Adds a text to `notes`.
+    pub fn add_note(&mut self, text: String) {
         self.notes.push(text);
     }
 
-    /// Notes age and what is left.
+    /// Sets the age and the remaining freshness.
     pub fn set_age(&mut self, age: Age) {
         self.age = Some(age.age);
         self.ttl = Some(age.ttl);
     }
 
-    /// Says a word in `detail`, once.
-    pub fn say(&mut self, word: &'static str) {
+    /// Adds a word to `detail`, once.
+    pub fn add_detail(&mut self, word: &'static str) {
         if !self.detail.contains(&word) {
             self.detail.push(word);
         }
     }
 
-    /// Notes what is wrong with the purge index.
-    pub fn set_knowledge(&mut self, word: Option<&'static str>) {
+    /// Adds the word for an outdated or missing purge index, if there is one.
+    pub fn set_index_state(&mut self, word: Option<&'static str>) {
         if let Some(word) = word {
-            self.say(word);
+            self.add_detail(word);
         }
     }
 
-    /// Takes over what was noted elsewhere about asking origins.
-    pub fn add_asking(&mut self, other: Self) {
+    /// Adds the origin requests, words and notes of another record.
+    pub fn add_attempts(&mut self, other: Self) {
         self.origin = self.origin.saturating_add(other.origin);
         self.detail.extend(other.detail);
         self.notes.extend(other.notes);
     }
 
-    /// Notes which tier's entry is used.
+    /// Sets the tier whose entry is used.
     pub fn set_tier(&mut self, tier: Tier) {
         self.tier = Some(tier.word());
         self.detail.insert(0, tier.word());
     }
 
-    /// The value of `Cache-Status`. All parts are tokens and integers, so
-    /// nothing from outside can break its syntax.
+    /// The value of `Cache-Status`. All parts are tokens and integers, so no
+    /// input from outside can break its syntax.
     pub fn cache_status(&self) -> String {
         let mut text = String::from("edgekeep");
         let mut add = |name: &str, value: &str| {
@@ -146,8 +148,8 @@ impl RequestLog {
         text
     }
 
-    /// Whether it is a hit of which there is nothing to say but its tier: such
-    /// lines are written only by `log_hits`.
+    /// Whether this is a hit with nothing to report except its tier. Such
+    /// records are written only if `log_hits` is set.
     pub fn is_plain_hit(&self) -> bool {
         self.cache == "hit" && self.notes.is_empty() && self.detail.len() <= 1
     }
@@ -159,12 +161,12 @@ impl RequestLog {
     }
 }
 
-/// Logs trouble that belongs to no answer.
+/// Logs a problem that belongs to no response.
 pub fn log_problem<H: Host>(host: &H, part: &str, problem: &str) {
     host.log(&problem_line(part, problem));
 }
 
-/// The line that tells of trouble.
+/// The log line for a problem.
 pub fn problem_line(part: &str, problem: &str) -> String {
     print(&ProblemLine {
         event: "problem",
@@ -174,7 +176,7 @@ pub fn problem_line(part: &str, problem: &str) -> String {
     })
 }
 
-/// The same about a setting, with its path.
+/// The log line for a problem with a setting, with the path of the setting.
 pub fn setting_problem_line(path: &str, problem: &str) -> String {
     print(&ProblemLine {
         event: "problem",

@@ -1,11 +1,11 @@
-//! What only some requests need, out of the way of the others.
+//! Boxes futures that only some requests need.
 
 use std::pin::Pin;
 
-/// A future in a box of its own, of which its caller knows nothing. Else a
-/// future holds room for all that it may ever wait for, and its code is theirs
-/// in one piece: each hit would carry, and each isolate compile at its first
-/// request, what only a miss needs.
+/// A boxed future of an opaque type. An unboxed future has room for everything
+/// that it may ever await, and their code is compiled as one piece: each hit
+/// would carry, and each isolate would compile at its first request, what only
+/// a miss needs.
 #[inline(never)]
 pub fn boxed<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
     Box::pin(work)

@@ -1,4 +1,4 @@
-//! The platform, as the flow sees it: a few verbs.
+//! The platform's interface for the flow: the [`Host`] trait.
 //!
 //! There are two hosts, the real one (`cloudflare`) and a simulated world with
 //! virtual time and faults (`tests/kit/world`).
@@ -18,22 +18,24 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-/// Bodies up to this length are stored in one piece, when their last byte has
-/// come: what breaks off before is never seen in a tier. A hundred fills at a
-/// time take a fifth of an isolate's 128 MB. Parts are put together up to it.
+/// Bodies up to this length are stored in one piece after their last byte has
+/// arrived, so a body that is cut off is never stored. A hundred fills at a
+/// time take a fifth of an isolate's 128 MB. Parts are joined up to this
+/// length.
 pub const WHOLE_BYTES_MAX: u32 = 256 * 1024;
 
-/// Bodies up to this length come with their heads, if the length is told: an
-/// origin sends so much at once (ten segments of 1,460 bytes, RFC 6928), so
-/// nobody waits, and one that breaks off has failed before anybody hears of it.
+/// Bodies up to this length arrive with their heads, if their length is known.
+/// An origin sends so much at once (ten segments of 1,460 bytes, RFC 6928), so
+/// this causes no wait, and a body that is cut off fails before the client gets
+/// anything.
 pub const AT_ONCE_BYTES_MAX: u32 = 14_600;
 
-/// Where entries are kept.
+/// A place where entries are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
     /// The Cache API of this data centre.
     CacheApi,
-    /// KV, seen by all data centres, some time later.
+    /// KV, visible in all data centres after some time.
     Kv,
 }
 
@@ -47,28 +49,28 @@ impl Tier {
     }
 }
 
-/// An entry on its way to the tiers.
+/// A request to store an entry in the tiers.
 #[derive(Clone, Debug)]
 pub struct StoreRequest {
-    /// Its head.
+    /// The entry.
     pub entry: Entry,
-    /// The tiers it goes to, and where it goes there: in which slot a variant
-    /// lies may differ between them.
+    /// The tiers, and the slot in each. A variant's slot may differ between
+    /// tiers.
     pub places: Vec<(Tier, Slot)>,
-    /// Who wants to know what becomes of the copies.
+    /// Receives the result of each store.
     pub landed: StoreObserver,
 }
 
-/// Is told what became of a copy: once for each place, when it can be read
-/// there, or why it is lost. It only notes plain values: whoever waits for the
-/// copy looks at those by itself.
+/// Receives the result of storing a copy: once for each place, when the copy
+/// can be read there, or why it was lost. It only records plain values;
+/// requests that wait for the copy poll those.
 #[derive(Clone, Default)]
 pub struct StoreObserver(Option<Rc<Tell>>);
 
 type Tell = dyn Fn(Tier, Result<(), &str>);
 
 impl StoreObserver {
-    /// Tells `other` after these.
+    /// An observer that calls `self`, then `other`.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self.0, other.0) {
@@ -80,12 +82,12 @@ impl StoreObserver {
         }
     }
 
-    /// Tells `tell`.
+    /// An observer that calls `tell`.
     pub fn new(tell: impl Fn(Tier, Result<(), &str>) + 'static) -> Self {
         Self(Some(Rc::new(tell)))
     }
 
-    /// Tells what became of the copy for a tier.
+    /// Reports the result of the store in a tier.
     pub fn tell(&self, tier: Tier, outcome: Result<(), &str>) {
         if let Some(tell) = &self.0 {
             tell(tier, outcome);
@@ -99,49 +101,49 @@ impl fmt::Debug for StoreObserver {
     }
 }
 
-/// What the ledger says of an order.
+/// The ledger's response to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerReply {
-    /// The receipt, new or repeated, and the news since [`Order::after`].
+    /// The receipt, new or repeated, and the purge feed since [`Order::after`].
     Done(Box<Receipt>, PurgeFeed),
     /// The id was used for another order.
     Conflict,
 }
 
-/// A body that is longer than it may be, or that broke off.
+/// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// Longer than the limit.
     TooLong,
-    /// It broke off.
+    /// It was cut off.
     Broken,
 }
 
-/// How long an origin may take.
+/// The time limits of a request to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginTimeouts {
-    /// Milliseconds until the response head must be there, if it must.
+    /// Milliseconds until the response head must arrive; `None` for no limit.
     pub head_ms: Option<u64>,
-    /// Milliseconds from the head to the end of the body, if that must come.
+    /// Milliseconds from the head to the end of the body; `None` for no limit.
     pub body_ms: Option<u64>,
-    /// Whether a body of at most [`AT_ONCE_BYTES_MAX`], if its length is told,
-    /// must come whole within `head_ms`.
+    /// Whether a body of at most [`AT_ONCE_BYTES_MAX`], if its length is known,
+    /// must arrive completely within `head_ms`.
     pub at_once: bool,
 }
 
-/// The body of a request on its way to an origin.
+/// The body of a request to an origin.
 #[derive(Debug)]
 pub struct Upload<B> {
     /// The body.
     pub body: B,
     /// Whether its last byte has been taken, as far as is known. The host sets
-    /// it: what fails before may be the client's doing, by a body that stops or
-    /// breaks off.
+    /// it. A failure before that may be caused by the client, whose body stops
+    /// or is cut off.
     pub is_sent: Rc<Cell<bool>>,
 }
 
 impl<B> Upload<B> {
-    /// A body of which nothing is sent yet.
+    /// A body of which nothing has been sent yet.
     pub fn new(body: B) -> Self {
         Self {
             body,
@@ -150,25 +152,25 @@ impl<B> Upload<B> {
     }
 }
 
-/// The reader of a body that is being made is gone.
+/// The client of a body that is being written has disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReaderGone;
 
-/// A body that is read, and another one that is written meanwhile. Dropping it
-/// breaks the other one off.
+/// A body that is read, and another one that is written meanwhile. Dropping the
+/// pipe cuts off the written one.
 #[allow(async_fn_in_trait, reason = "one thread: no future need be Send")]
 pub trait BodyPipe: 'static {
-    /// The next bytes of the one, as they come; `None` at its end.
+    /// The next bytes to read, as they arrive; `None` at the end.
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError>;
 
-    /// Writes bytes to the other, as fast as they are taken.
+    /// Writes bytes, as fast as they are taken.
     async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone>;
 
-    /// Ends the other.
+    /// Ends the written body.
     async fn close(self);
 }
 
-/// No pipe, of a host that has none.
+/// The pipe type of a host without pipes.
 #[derive(Debug)]
 pub enum NoPipe {}
 
@@ -186,9 +188,11 @@ impl BodyPipe for NoPipe {
     }
 }
 
-/// The verbs. Everything runs on one thread, and nothing here may be awaited
-/// by two requests: the runtime would cancel it or run it in the wrong
-/// context. Dropping a body ends its stream.
+/// The operations of the platform.
+///
+/// Everything runs on one thread. Two requests must never await the same future
+/// of a host: the runtime would cancel it or run it in the wrong context.
+/// Dropping a body ends its stream.
 #[allow(async_fn_in_trait, reason = "one thread: no future need be Send")]
 pub trait Host: Clone + 'static {
     /// A stream of bytes, which the flow only moves.
@@ -200,14 +204,14 @@ pub trait Host: Clone + 'static {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
 
-    /// Waits.
+    /// Waits for this time.
     async fn sleep(&self, milliseconds: u64);
 
-    /// Does something behind the response, whether the client waits or not.
+    /// Runs a task in the background, whether the client is connected or not.
     fn later(&self, work: impl Future<Output = ()> + 'static);
 
-    /// The value that work given to [`Host::later`] sends, however long that
-    /// takes; `None` if the work was dropped.
+    /// The value that a task given to [`Host::later`] sends, however long that
+    /// takes; `None` if the task was dropped.
     async fn receive<T: 'static>(&self, from: oneshot::Receiver<T>) -> Option<T> {
         from.await.ok()
     }
@@ -215,16 +219,17 @@ pub trait Host: Clone + 'static {
     /// Writes a line to the log.
     fn log(&self, line: &str);
 
-    /// The text and body of the entry in a slot. An error says what failed.
+    /// Reads the text and body of the entry in a slot. An error says what
+    /// failed.
     async fn recall(
         &self,
         tier: Tier,
         slot: &Slot,
     ) -> Result<Option<(String, Option<Self::Body>)>, String>;
 
-    /// Keeps an entry behind the response, and tells [`StoreRequest::landed`]. If the
-    /// body breaks off, nothing stays stored. Gives back the body for the
-    /// client if `for_client`.
+    /// Stores an entry in the background, and reports to
+    /// [`StoreRequest::landed`]. If the body is cut off, nothing stays stored.
+    /// Returns the body for the client if `for_client`.
     fn keep(
         &self,
         body: Option<Self::Body>,
@@ -232,27 +237,26 @@ pub trait Host: Clone + 'static {
         for_client: bool,
     ) -> Option<Self::Body>;
 
-    /// Copies a body that is to be given to a client, for use any number of
-    /// times, and behind the response tells `done` of the copy and how many
-    /// bytes it has; or nothing, if it breaks off. A host that has no memory
-    /// does nothing.
+    /// Copies a body that is given to a client, for repeated use. In the
+    /// background it calls `done` with the copy and its length in bytes; not if
+    /// the body is cut off. A host without memory does nothing.
     fn hold(&self, body: &Self::Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
         let _ = (body, done);
     }
 
-    /// A body of a copy that this host held.
+    /// A body from a copy that this host holds.
     fn give(&self, held: &Rc<dyn Any>) -> Option<Self::Body> {
         let _ = held;
         None
     }
 
-    /// One body after the other, both short; `None` if either breaks off.
+    /// Joins two short bodies; `None` if either is cut off.
     async fn join(&self, one: Self::Body, other: Self::Body) -> Option<Self::Body>;
 
-    /// Reads a body to its end and gives it back whole. It fails if it breaks
-    /// off, is not of `length`, or has not come within `timeout_ms`. One of
-    /// more than [`WHOLE_BYTES_MAX`] is given back as it is, as soon as that
-    /// is known.
+    /// Reads a body to its end and returns it whole. It fails if the body is
+    /// cut off, is not of `length`, or has not arrived within `timeout_ms`. A
+    /// body of more than [`WHOLE_BYTES_MAX`] is returned as a stream again, as
+    /// soon as it is known to be that long.
     async fn whole(
         &self,
         body: Self::Body,
@@ -260,54 +264,53 @@ pub trait Host: Clone + 'static {
         timeout_ms: u64,
     ) -> Result<Self::Body, OriginFailure>;
 
-    /// The IP address of the client whose request this is; `None` if it is not
-    /// known, or if there is no client.
+    /// The IP address of the client; `None` if it is unknown, or if there is no
+    /// client.
     fn reader(&self) -> Option<String> {
         None
     }
 
-    /// The client's request with all its fields, where `serve` was given
-    /// only those of its fields that are read; `None` if it was given all.
+    /// The client's request with all its fields, if `serve` was given only
+    /// those that a lookup reads; `None` if it was given all.
     fn whole_head(&self) -> Option<RequestHead> {
         None
     }
 
-    /// Whether there is memory for a request that has to wait. It holds that
-    /// memory until it ends.
+    /// Whether there is memory for a request that has to wait. The request
+    /// holds that memory until it ends.
     fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
         let _ = (plan, head, has_body);
         true
     }
 
-    /// A request that is looked up holds so many bytes from now on, should it
-    /// have to wait.
+    /// Counts so many more bytes as held by this request while it waits.
     fn hold_bytes(&self, bytes: usize) {
         let _ = bytes;
     }
 
-    /// Asks the origin. A body that takes longer than it may breaks off; one
-    /// that is to come with its head fails as a whole.
+    /// Sends a request to the origin. A body that exceeds its time limit is cut
+    /// off; one that must arrive with its head fails as a whole.
     async fn ask_origin(
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Self::Body>>,
-        patience: OriginTimeouts,
+        timeouts: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Self::Body>), OriginFailure>;
 
-    /// Reads a whole body of at most `limit` bytes. For orders, sitemaps and
-    /// fragments only: other bodies are never read.
+    /// Reads a whole body of at most `limit` bytes. Only for orders, sitemaps
+    /// and fragments: other bodies are never read.
     async fn read(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
 
-    /// A body that is made of this one by whoever holds the pipe: behind the
-    /// response. `None` if that cannot be.
+    /// A pipe that reads this body, and the body that is written through it,
+    /// for use in the background. `None` if that is not possible.
     fn pipe(&self, body: Self::Body) -> Option<(Self::Pipe, Self::Body)> {
         drop(body);
         None
     }
 
-    /// Whether a body is gzip from its first byte to its last (RFC 1952), has at
-    /// most `most` bytes once it is decoded, and has come within `timeout_ms`.
-    /// Gives the body back as it was, unless it broke off.
+    /// Whether a body is gzip from its first byte to its last (RFC 1952), has
+    /// at most `most` bytes once decoded, and has arrived within `timeout_ms`.
+    /// Returns the body as received, unless it was cut off.
     async fn is_gzip(
         &self,
         body: Self::Body,
@@ -318,45 +321,43 @@ pub trait Host: Clone + 'static {
         (true, Some(body))
     }
 
-    /// A body without its gzip coding; `None` if that cannot be.
+    /// A body without its gzip coding; `None` if that is not possible.
     fn decompressed(&self, body: Self::Body) -> Option<Self::Body> {
         drop(body);
         None
     }
 
-    /// Appends an order to the ledger. An error says what failed; the order
-    /// may or may not have been kept, and can be sent again.
+    /// Appends an order to the ledger. An error says what failed. The order may
+    /// have been stored or not, and can be sent again.
     async fn append(&self, order: &Order) -> Result<LedgerReply, String>;
 
-    /// What the ledger has had since number `after`.
+    /// The ledger's purges after sequence number `after`.
     async fn news(&self, after: u64) -> Result<PurgeFeed, String>;
 
-    /// The same, where KV writes are counted: tells the ledger of `kv_writes`
-    /// more, and hears the day's total. A host without a budget need not tell
-    /// them.
+    /// The same, if KV writes are counted: reports `kv_writes` more, and
+    /// returns the day's total. A host without a budget need not report them.
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
         let _ = kv_writes;
         self.news(after).await
     }
 
-    /// What the ledger remembers of past orders.
+    /// The past orders that the ledger still has.
     async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String>;
 
     /// A note that the isolates of this data centre share, if there is one.
-    /// `site` is the host name of the request that asks: Cloudflare keeps a
-    /// cache for each zone.
+    /// `site` is the host name of the request: Cloudflare has a cache per zone.
     async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String>;
 
-    /// Shares a note, behind the response, for that many seconds.
+    /// Shares a note in the background, for this many seconds.
     fn share(&self, site: &str, name: &str, text: String, seconds: u64);
 
-    /// Sends a call to the zone's own purge (`cache::purge::zone_purge`). An error says
-    /// what failed before there was an answer.
+    /// Calls the zone's own purge API (`cache::purge::zone_purge`). An error
+    /// says what failed before there was a response.
     async fn purge_zone(&self, body: &str) -> Result<ZoneResponse, String>;
 
-    /// Waits until all is done that this host and its clones have put behind
-    /// the response, and tells if a copy for KV was lost. Only for work that
-    /// no response waits for: the ledger's.
+    /// Waits until all background tasks of this host and its clones have ended.
+    /// An error says that a copy for KV was lost. Only for work that no
+    /// response waits for: the ledger's.
     async fn settled(&self) -> Result<(), String>;
 
     /// Whether `signature` is the ed25519 signature of `message` (RFC 8032).

@@ -1,4 +1,4 @@
-//! The seam to the platform, and what all events need of it.
+//! The interface to the platform, and helpers for futures.
 
 pub mod boxed;
 pub mod host;

@@ -1,10 +1,11 @@
-//! A limit of time for a piece of work.
+//! A time limit for a future.
 
 use super::host::Host;
 use futures_util::future::{Either, select};
 use std::pin::pin;
 
-/// What a future gives within some time; after that it is dropped.
+/// The output of a future within some time; `None` after that, and the future
+/// is dropped.
 pub async fn with_timeout<H: Host, F: Future>(
     host: &H,
     milliseconds: u64,

@@ -1,10 +1,10 @@
-//! KV behind the Cache API: which copies it gets, and when it is left alone.
-//! The decisions are those of `cache::store::kv_admission`, `cache::store::kv_breaker` and
-//! `cache::store::kv_write_budget`, on what the isolate knows ([`KvState`]).
+//! KV as the tier behind the Cache API: which responses are copied to it, and
+//! when reads or writes are paused. `cache::store::kv_admission`,
+//! `cache::store::kv_breaker` and `cache::store::kv_write_budget` decide, from
+//! the isolate's [`KvState`].
 //!
-//! The Cache API has no such guard: it is in the same building, its hits are
-//! what everything is about, and a timer on each would cost more than a slow
-//! one ever will.
+//! The Cache API has no such guard: it is in the same data centre, its hits are
+//! the main purpose, and a timer on each would cost more than a slow read.
 
 use super::store_placement::StorePlacement;
 use crate::cache::config::limits::DAY_MS;
@@ -23,12 +23,12 @@ use crate::flow::runtime::timeout::with_timeout;
 use std::pin::Pin;
 use std::rc::Rc;
 
-/// Why KV gets no copy that the policy would give it.
+/// Why KV gets no copy that the policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvRefusal {
-    /// KV has refused writes lately.
+    /// KV has refused writes recently.
     Paused,
-    /// The day's writes are spent.
+    /// The daily write budget is spent.
     Spent,
 }
 
@@ -42,16 +42,15 @@ impl KvRefusal {
     }
 }
 
-/// The copies that are made of a response.
+/// The copies of a response.
 pub struct Copies {
-    /// The entry, where it goes, and who observes that.
+    /// The entry, the slots it is written to, and the observer.
     pub keep: StoreRequest,
-    /// Why KV is not among the places.
+    /// Why KV is not among the slots.
     pub kv_refusal: Option<KvRefusal>,
 }
 
-/// The copies of a response: where they go, and who observes if they have come
-/// there.
+/// The copies of a response. `observer` observes them, and so do the KV guards.
 pub fn copies_of<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
@@ -59,13 +58,14 @@ pub fn copies_of<H: Host>(
     observer: &StoreObserver,
     log: &mut RequestLog,
 ) -> Copies {
-    let mut copies = copies_but(cx, entry, placement, &[], log);
+    let mut copies = copies_except(cx, entry, placement, &[], log);
     copies.keep.landed = observer.clone().and(copies.keep.landed);
     copies
 }
 
-/// The same, without the places in `but`, where another response lies by now.
-pub fn copies_but<H: Host>(
+/// The copies of a response except those in the slots `but`, which hold another
+/// response by now. Only the KV guards observe them.
+pub fn copies_except<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
     placement: &StorePlacement,
@@ -94,8 +94,8 @@ pub fn copies_but<H: Host>(
         kv_refusal = earned.then(|| refusal(host, isolate)).flatten();
         log.detail.extend(kv_refusal.map(KvRefusal::word));
         if earned && kv_refusal.is_none() {
-            count(isolate);
-            landed = watch(host, isolate);
+            count_write(isolate);
+            landed = write_observer(host, isolate);
         } else {
             places.retain(|(tier, _)| *tier != Tier::Kv);
         }
@@ -110,14 +110,14 @@ pub fn copies_but<H: Host>(
     }
 }
 
-/// KV may have pages that will be fresh for a while and need not be checked
-/// each time, if their heads can be read: it holds texts. The Cache API gets
-/// everything that may be stored.
+/// The tiers that a response may be written to. The Cache API gets everything
+/// that may be stored. KV gets pages that will be fresh for a while and that
+/// have readable heads, because it stores text.
 fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
     let small = entry
         .length
         .is_none_or(|length| length <= KV_BODY_BYTES_MAX);
-    // An error is soon gone, and KV would show it for a minute and more.
+    // Errors are short-lived, and KV would return them for a minute or more.
     let page = entry.status < 400 && entry.status != 206;
     let lasts = entry.terms.lifetime > entry.initial_age;
     let may = small && page && lasts && entry.fields.are_readable();
@@ -128,23 +128,24 @@ fn tiers_for(lookup: &Lookup, entry: &Entry) -> Vec<Tier> {
     }
 }
 
-/// The longest body that KV gets: its values have at most 25 MiB, of which
-/// some are left for the entry's text.
+/// The longest body for KV. Its values have at most 25 MiB, and the entry's
+/// text needs some of that.
 const KV_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024 - ENTRY_BYTES_MAX as u64;
 
-/// What the look for an answer tells of how often it is fetched.
+/// What the lookup shows about how often a response is fetched.
 enum Proof {
     /// Nothing.
     None,
     /// It has been fetched before.
     Found,
-    /// It is fetched again because of a write: that earns nothing, or who
-    /// writes and reads in turn would have KV written each time.
+    /// It is fetched again because of a write. That does not count for
+    /// admission, or a client that writes and reads in turn would cause a KV
+    /// write each time.
     Write,
 }
 
-/// Whether a response is asked for often enough to be copied to KV. It counts
-/// as fetched.
+/// Whether a response is fetched often enough to be copied to KV. Counts this
+/// fetch.
 fn is_earned(isolate: &Isolate, lookup: &Lookup, entry: &Entry, proof: Proof) -> bool {
     if !kv_admission::is_of_use(&lookup.rule, entry) {
         return false;
@@ -161,7 +162,7 @@ fn is_earned(isolate: &Isolate, lookup: &Lookup, entry: &Entry, proof: Proof) ->
     }
 }
 
-/// Why KV is not written now, if so. A spent budget is logged once a day.
+/// Why KV may not be written now, if so. A spent budget is logged once a day.
 fn refusal<H: Host>(host: &H, isolate: &Isolate) -> Option<KvRefusal> {
     let (kv, now_ms) = (&isolate.kv, host.now_ms());
     if kv.writes.get().are_paused(now_ms) {
@@ -180,8 +181,8 @@ fn refusal<H: Host>(host: &H, isolate: &Isolate) -> Option<KvRefusal> {
     Some(KvRefusal::Spent)
 }
 
-/// Counts a write, where there is a budget.
-pub fn count(isolate: &Isolate) {
+/// Counts a KV write, if there is a budget.
+pub fn count_write(isolate: &Isolate) {
     if isolate.rules.kv_writes_per_day.is_some() {
         let mut budget = isolate.kv.budget.get();
         budget.count();
@@ -189,24 +190,24 @@ pub fn count(isolate: &Isolate) {
     }
 }
 
-/// Learns what becomes of the copies for KV.
-pub fn watch<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver {
+/// An observer that updates the KV write breaker with the result of each write.
+pub fn write_observer<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver {
     let (host, isolate) = (host.clone(), Rc::clone(isolate));
     StoreObserver::new(move |tier, outcome| {
         if tier == Tier::Kv {
-            landed(&host, &isolate.kv, outcome);
+            record_write(&host, &isolate.kv, outcome);
         }
     })
 }
 
-fn landed<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
+fn record_write<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
     let (mut writes, now_ms) = (kv.writes.get(), host.now_ms());
     let Err(problem) = outcome else {
         writes.worked(now_ms);
         return kv.writes.set(writes);
     };
-    // What was on its way when the pause began has nothing new to tell, and a
-    // body's failure has been logged as such.
+    // Not logged: a write that began before the pause shows nothing new, and a
+    // failed body has been logged already.
     let fault = WriteFault::of(problem);
     let silent = writes.are_paused(now_ms) || fault == WriteFault::Body;
     let pause_ms = writes.failed(fault, now_ms);
@@ -226,14 +227,14 @@ fn landed<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
     }
 }
 
-/// How many slots are remembered whose bodies came short. It is not supposed
-/// to happen.
+/// How many slots with truncated bodies are remembered. Truncation is not
+/// expected to happen.
 const DOUBTED_MAX: usize = 1_000;
 
-/// Learns whether the body of what was found in a slot of KV is whole, as it
-/// is copied to the Cache API. If not, the transfer to the client breaks, and
-/// the slot counts as empty until it is written again.
-pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
+/// An observer for copying a body from KV to the Cache API. If the body is
+/// truncated, the transfer to the client breaks, and the slot counts as empty
+/// until it is written again.
+pub fn body_observer(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
     let (isolate, digest) = (Rc::clone(isolate), slot.digest.clone());
     StoreObserver::new(move |_, outcome| {
         if outcome.is_err_and(|problem| problem.starts_with(BODY_FAILED)) {
@@ -246,22 +247,24 @@ pub fn doubt(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
     })
 }
 
-/// An entry's text and body, if there is one.
+/// An entry's text and its body, if the slot has one.
 type Held<B> = Option<(String, Option<B>)>;
 
 /// Which lookup of a request reads KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// Before the origin is asked: a slow KV counts as empty.
+    /// Before the origin is requested: a slow KV counts as empty.
     First,
-    /// After the origin has failed: KV has more time, and is read although it
-    /// has been slow or failing of late.
+    /// After the origin has failed: KV gets more time, and is read even if it
+    /// has been slow or failing recently.
     Last,
 }
 
-/// Reads a slot of KV, unless it has been slow or failing of late. What takes
-/// longer than [`READ_MS_MAX`], at the last attempt [`LAST_READ_MS_MAX`], counts
-/// as missing. An error says why KV is unread.
+/// Reads a KV slot, unless reads are paused because KV has been slow or
+/// failing.
+///
+/// A read that takes longer than [`READ_MS_MAX`], at the last attempt
+/// [`LAST_READ_MS_MAX`], counts as missing. An error says why KV was not read.
 pub async fn recall<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -306,9 +309,9 @@ pub async fn recall<H: Host>(
     held
 }
 
-/// How long a read that nobody waits for is kept, so that its body can be let
-/// go when it comes: a stream that nobody ends would hold its connection. Less
-/// than a refresh by the ledger has beyond the origin's time.
+/// How long an abandoned read is kept so that its body can be dropped when it
+/// arrives: an undropped stream would hold its connection. This is less than
+/// the time that a refresh by the ledger has beyond the origin's.
 const LINGER_MS_MAX: u64 = 20_000;
 
 fn let_go<H: Host>(host: &H, read: Pin<Box<impl Future + 'static>>) {

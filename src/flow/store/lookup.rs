@@ -1,4 +1,4 @@
-//! Looking an answer up: tier by tier, and within a tier by variant.
+//! Lookup of a stored response: tier by tier, and within a tier by variant.
 
 use super::kv::{self, Attempt};
 use super::store_placement::StorePlacement;
@@ -16,53 +16,53 @@ use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, Tier};
 use std::rc::Rc;
 
-/// A stored answer.
+/// A stored response.
 #[derive(Debug)]
 pub struct Hit<B> {
     /// Its head and bookkeeping.
     pub entry: Entry,
     /// Its body, not yet read.
     pub body: Option<B>,
-    /// Where it was found.
+    /// The tier where it was found.
     pub tier: Tier,
-    /// Where it lies there.
+    /// Its slot in that tier.
     pub slot: Slot,
-    /// Age and what is left.
+    /// Its age and remaining freshness.
     pub age: Age,
-    /// Whether it is to be refreshed before it expires.
+    /// Whether it is to be refreshed before it expires (early refresh).
     pub early: bool,
 }
 
-/// What was found.
+/// The result of a lookup.
 #[derive(Debug)]
 pub enum Found<B> {
-    /// Serve it; and if it is [`Hit::early`], refresh it behind the response.
+    /// Serve it. If it is [`Hit::early`], also refresh it in the background.
     Fresh(Hit<B>),
-    /// Serve it, and refresh it behind the response.
+    /// Serve it, and refresh it in the background.
     WhileRevalidate(Hit<B>),
-    /// Ask the origin first; serve it if that fails and the flag is set.
+    /// Revalidate it first. Serve it if the origin fails and the flag is set.
     Stale(Hit<B>, bool),
-    /// Nothing of use.
+    /// Nothing usable.
     Nothing(MissReason),
 }
 
-/// Why nothing was found.
+/// Why nothing usable was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissReason {
     /// No entry for this key.
     Uri,
-    /// Only entries that other values of these request fields chose; in one
-    /// slot, or in all of a path.
+    /// Only variants for other values of these request fields; of one slot, or
+    /// of all slots on the path of variants.
     Variant(Resident),
-    /// A purged one.
+    /// A purged entry.
     Purged,
-    /// One that would be fresh, had not a write purged it.
+    /// An entry that would be fresh if a write had not purged it.
     Written,
-    /// One that authorized requests may not have.
+    /// An entry that requests with credentials may not use.
     Unauthorized,
 }
 
-/// What a lookup came to.
+/// The result of a lookup, with what later steps need.
 #[derive(Debug)]
 pub struct Search<B> {
     /// What was found.
@@ -73,19 +73,19 @@ pub struct Search<B> {
     pub tiers_read: TiersRead,
 }
 
-/// Which tiers a lookup has read, and when: [`find_again`] reads what may hold
-/// more by now.
+/// Which tiers a lookup has read, and when. [`find_again`] reads those that may
+/// hold more by now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TiersRead {
     /// When the lookup ended, in milliseconds since 1970.
     pub ended_ms: u64,
-    /// Whether KV was left unread: it failed, was slow, or is paused.
+    /// Whether KV was not read: it failed, was slow, or is paused.
     pub kv_unread: bool,
 }
 
-/// Looks in the Cache API, then in KV if the rule says so. An entry that is
-/// fresh, or may be served while it is refreshed, ends the search; of two
-/// stale ones the younger counts.
+/// Looks in the Cache API, then in KV if the rule uses it. The first entry that
+/// is fresh, or may be served while it is refreshed, ends the lookup. Of two
+/// stale entries, the later received one wins.
 pub async fn find<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Search<H::Body> {
     let enough = |found: &Found<_>| matches!(found, Found::Fresh(_) | Found::WhileRevalidate(_));
     let mut search = TierSearch::new(cx, Attempt::First, log);
@@ -93,9 +93,9 @@ pub async fn find<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Search
     search.end(found)
 }
 
-/// As [`find`], but looks on until something is fresh, and was received after
-/// `after_ms` if that is given: another data centre may have refreshed the
-/// entry, and KV have the new one.
+/// Like [`find`], but continues until an entry is fresh, and was received after
+/// `after_ms` if that is given. Another data centre may have refreshed the
+/// entry, and KV may hold the new one.
 pub async fn find_fresh<H: Host>(
     cx: RequestCx<'_, H>,
     after_ms: Option<u64>,
@@ -108,9 +108,9 @@ pub async fn find_fresh<H: Host>(
     search.end(found)
 }
 
-/// As [`find`], after the origin has failed, where there may be something by
-/// now: in the Cache API if time has passed since that lookup, in KV if that
-/// was left unread. Whatever may be served is enough.
+/// Like [`find`], but after an origin failure, and only where there may be more
+/// by now: in the Cache API if time has passed since the first lookup, in KV if
+/// that was not read. Any entry that may be served ends the lookup.
 pub async fn find_again<H: Host>(
     cx: RequestCx<'_, H>,
     first: TiersRead,
@@ -129,9 +129,9 @@ pub async fn find_again<H: Host>(
         .await
 }
 
-/// Looks in KV, which all data centres share, and if nothing is fresh there, in
-/// the Cache API as well: what is fetched then goes to both, and in neither
-/// takes the place of another variant.
+/// Looks in KV, which all data centres share. If nothing there is fresh, it
+/// also looks in the Cache API: the fetched response will go to both, and must
+/// not replace another variant in either.
 pub async fn find_in_kv<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Search<H::Body> {
     let enough = |found: &Found<_>| matches!(found, Found::Fresh(_));
     let mut search = TierSearch::new(cx, Attempt::First, log);
@@ -139,9 +139,9 @@ pub async fn find_in_kv<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> 
     search.end(found)
 }
 
-/// Where a response is stored that names its own key (`No-Vary-Search`), if that
-/// is another one than was looked up: in the slots that are free there.
-pub async fn placement_by_answer<H: Host>(
+/// The slots for a response that names its own key (`No-Vary-Search`), if that
+/// key is not the one looked up. Reads the tiers to find the free slots.
+pub async fn placement_by_response<H: Host>(
     cx: RequestCx<'_, H>,
     keyed: &Rc<Lookup>,
     placement: &StorePlacement,
@@ -191,7 +191,7 @@ fn better<B>(one: Found<B>, other: Found<B>) -> Found<B> {
     }
 }
 
-/// Looks into one slot of the Cache API.
+/// Looks in one slot of the Cache API.
 pub async fn find_in_slot<H: Host>(
     cx: RequestCx<'_, H>,
     slot: &Slot,
@@ -202,7 +202,7 @@ pub async fn find_in_slot<H: Host>(
         .await
 }
 
-/// A lookup under way.
+/// A lookup in progress.
 struct TierSearch<'a, 'l, H> {
     cx: RequestCx<'a, H>,
     attempt: Attempt,
@@ -249,7 +249,7 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
         best
     }
 
-    /// Looks into the slots of one tier.
+    /// Looks in the slots of one tier.
     async fn find_in(&mut self, tier: Tier) -> Found<H::Body> {
         let RequestCx {
             isolate, lookup, ..
@@ -284,21 +284,21 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
         found
     }
 
-    /// Looks into one slot of one tier.
+    /// Looks in one slot of one tier.
     async fn find_in_slot(&mut self, tier: Tier, slot: &Slot) -> Found<H::Body> {
         let Some((entry, body)) = self.recall(tier, slot).await else {
             return Found::Nothing(MissReason::Uri);
         };
-        // Reading took time, in which a purge may have come in force.
-        let knowledge = sync::bring_up_to_date(self.cx).await;
-        self.log.set_knowledge(knowledge.word());
+        // Reading took time; a purge may have come into force meanwhile.
+        let index_state = sync::bring_up_to_date(self.cx).await;
+        self.log.set_index_state(index_state.word());
         let RequestCx {
             isolate, lookup, ..
         } = self.cx;
         let now_ms = self.cx.now_ms();
         let (verdict, purged) = {
             let index = isolate.index.borrow();
-            let index = knowledge.counts(isolate).then_some(&*index);
+            let index = index_state.counts(isolate).then_some(&*index);
             let verdict = judge(&entry, lookup, index, now_ms);
             let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
             let purged = index
@@ -336,8 +336,7 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
         }
     }
 
-    /// Reads a slot. A tier that fails, or holds what is no entry, has nothing:
-    /// doubt is a miss.
+    /// Reads a slot. A failing tier or an invalid entry counts as a miss.
     async fn recall(&mut self, tier: Tier, slot: &Slot) -> Option<(Entry, Option<H::Body>)> {
         let RequestCx { host, isolate, .. } = self.cx;
         let held = match tier {
@@ -357,20 +356,20 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
             Ok(Some((text, body))) => match Entry::decode(&text) {
                 Ok(entry) => Some((entry, body)),
                 Err(error) => {
-                    self.log.note(format!("{}: {error}", tier.word()));
+                    self.log.add_note(format!("{}: {error}", tier.word()));
                     None
                 }
             },
             Err(problem) => {
-                self.log.note(format!("{}: {problem}", tier.word()));
+                self.log.add_note(format!("{}: {problem}", tier.word()));
                 None
             }
         }
     }
 }
 
-/// Whether an entry is not used because of a write alone: it is young enough,
-/// and no order has purged it.
+/// Whether only a write prevents the use of an entry: it is fresh, and no order
+/// has purged it.
 fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
     let young = entry.age(now_ms) < entry.terms.lifetime;
     let index = isolate.index.borrow();

@@ -1,4 +1,4 @@
-//! Answers from the isolate's own memory: nothing is waited for.
+//! Serves responses from the isolate's own memory, without any I/O.
 
 use super::lookup::Hit;
 use crate::cache::policy::reuse::{ReuseVerdict, Unusable, judge};
@@ -10,12 +10,16 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
 use std::rc::Rc;
 
-/// A word for logs and `Cache-Status`.
+/// The tier's word in logs and `Cache-Status`.
 const WORD: &str = "memory";
 
-/// The answer from memory, if a copy there is fresh. Everything else is for
-/// the tiers, which may have a newer one. The index of purges must count.
-pub fn answer<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Answer<H::Body>> {
+/// The response from memory, if a copy there is fresh. In all other cases the
+/// tiers decide, which may hold a newer one. The caller has checked that the
+/// purge index may decide.
+pub fn serve_from_memory<H: Host>(
+    cx: RequestCx<'_, H>,
+    log: &mut RequestLog,
+) -> Option<Answer<H::Body>> {
     let RequestCx {
         host,
         isolate,
@@ -58,10 +62,10 @@ pub fn answer<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Ans
     Some(head.with(body))
 }
 
-/// Drops what is older than an entry that is being stored: now, and once more
-/// when it can be read from the Cache API. Until then the older one is found
-/// there, and may be copied anew.
-pub fn outdate(isolate: &Rc<Isolate>, keep: &mut StoreRequest) {
+/// Drops older copies of an entry that is being stored: now, and again when the
+/// new one can be read from the Cache API. Until then the older one is found
+/// there, and may be copied again.
+pub fn drop_older(isolate: &Rc<Isolate>, keep: &mut StoreRequest) {
     let key = keep.entry.key.clone();
     drop_key(isolate, &key);
     let isolate = Rc::clone(isolate);
@@ -77,16 +81,17 @@ fn drop_key(isolate: &Isolate, key: &str) {
     isolate.memory.borrow_mut().drop_key(key);
 }
 
-/// Takes a copy of a fresh hit of the Cache API into memory, behind the
-/// response, if it is asked for often enough.
-pub fn consider<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
+/// Copies a fresh hit of the Cache API into memory in the background, if it is
+/// requested often enough.
+pub fn copy_to_memory<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
     let RequestCx {
         host,
         isolate,
         lookup,
         ..
     } = cx;
-    // The runtime alone holds bytes that are not UTF-8, and for one request.
+    // Field values that are not UTF-8 exist only in the runtime, for one
+    // request.
     let may = lookup.rule.memory && hit.age.ttl > 0 && hit.entry.fields.are_readable();
     let Some(body) = hit.body.as_ref().filter(|_| may) else {
         return;
@@ -102,7 +107,7 @@ pub fn consider<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
     host.hold(
         body,
         Box::new(move |body, bytes| {
-            // Of another length, it was cut.
+            // A different length means that the body was cut.
             if length == Some(bytes) {
                 let copy = MemoryCopy {
                     entry,

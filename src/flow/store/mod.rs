@@ -1,4 +1,4 @@
-//! Look-ups in the tiers, and where an answer is stored.
+//! Lookups in the tiers, and the slots where a response is stored.
 
 pub mod kv;
 pub mod lookup;

@@ -1,5 +1,5 @@
-//! Looking up stored parts of bodies: for ranges that they hold, and for
-//! requests that want everything, which are given what a part begins.
+//! Lookup of stored parts of bodies: for ranges that they contain, and for
+//! whole requests that can use them as the start of the body.
 
 use super::lookup::{Found, Hit, find_in_slot};
 use crate::cache::policy::partial_content::Part;
@@ -8,8 +8,8 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, WHOLE_BYTES_MAX};
 use crate::http::range;
 
-/// A stored part that is of use for this request: one that holds the range it
-/// wants, or the start of the body that it wants whole.
+/// A stored part that this request can use: one that contains the requested
+/// range, or the start of the requested body.
 pub async fn find_part<H: Host>(
     cx: RequestCx<'_, H>,
     log: &mut RequestLog,
@@ -18,7 +18,7 @@ pub async fn find_part<H: Host>(
         isolate, lookup, ..
     } = cx;
     let slot = lookup.key.part_slot();
-    // Few URLs have a part; for the others this costs no look-up.
+    // Few URLs have a stored part; the others need no lookup.
     if lookup.head_only || !isolate.has_part(&slot.digest) {
         return None;
     }

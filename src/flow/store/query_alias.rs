@@ -1,8 +1,9 @@
-//! Signposts: where a rule heeds `No-Vary-Search`, an entry without a body
-//! lies under the path alone and tells which parameters of a query do not
-//! matter there, so that the next request with others finds the answer.
+//! Signposts: if a rule uses `No-Vary-Search`, an entry without a body is
+//! stored under the path alone. It says which query parameters do not matter,
+//! so the next request with other parameters finds the same response.
 //!
-//! A signpost only leads: the entry it leads to is judged like any other.
+//! A signpost only changes the key; the entry found there is judged like any
+//! other.
 
 use super::kv::{self, Attempt};
 use crate::cache::config::rule::Kv;
@@ -17,29 +18,29 @@ use crate::flow::runtime::host::{Host, StoreRequest, Tier};
 use crate::http::fields::Fields;
 use std::rc::Rc;
 
-/// The lookup with what matters of its query, if there is a signpost.
-pub async fn follow<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
+/// The lookup with the reduced query, if there is a signpost.
+pub async fn resolve_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
     if !cx.lookup.rule.no_vary_search || cx.lookup.asked.url.query.is_none() {
         return None;
     }
-    boxed(read(cx, log)).await
+    boxed(read_alias(cx, log)).await
 }
 
-async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
+async fn read_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
     let RequestCx {
         host,
         isolate,
         lookup,
         ..
     } = cx;
-    let post = post_of(&lookup.asked);
+    let post = alias_key(&lookup.asked);
     let slot = post.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
         if tier == Tier::Kv && lookup.rule.kv == Kv::Never {
             continue;
         }
-        // A tier that fails has no signpost: the answer is looked for by the
-        // whole query.
+        // If a tier fails, it has no signpost, and the lookup uses the whole
+        // query.
         let held = match tier {
             Tier::CacheApi => {
                 log.reads.push(tier.word());
@@ -60,8 +61,8 @@ async fn read<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Loo
     None
 }
 
-/// The lookup as the answer's own policy wants it, for storing.
-pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
+/// The lookup with the key that the response's own policy gives, for storing.
+pub fn lookup_by_response(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     lookup.rule.no_vary_search.then(|| {
         let policy = Policy::of(fields);
         let asked = &lookup.asked;
@@ -76,8 +77,8 @@ pub fn by_answer(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     })
 }
 
-/// Puts up, or takes down, the signpost for an answer that is being stored, in
-/// the tiers that get the answer.
+/// Stores or overwrites the signpost for a response that is being stored, in
+/// the tiers that get the response.
 pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
     let RequestCx {
         host,
@@ -88,7 +89,7 @@ pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
     if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
         return;
     }
-    let post = post_of(&lookup.asked);
+    let post = alias_key(&lookup.asked);
     let StoreRequest { entry, places, .. } = keep;
     let policy = entry.fields.joined(FIELD).map(|value| (FIELD, value));
     let entry = Entry {
@@ -103,18 +104,18 @@ pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
         .map(|(tier, _)| (*tier, post.slot().clone()))
         .collect();
     if places.iter().any(|(tier, _)| *tier == Tier::Kv) {
-        kv::count(isolate);
+        kv::count_write(isolate);
     }
     let keep = StoreRequest {
         entry,
         places,
-        landed: kv::watch(host, isolate),
+        landed: kv::write_observer(host, isolate),
     };
     host.keep(None, keep, false);
 }
 
 /// The key of the signpost for all queries of a path.
-fn post_of(key: &CacheKey) -> CacheKey {
+fn alias_key(key: &CacheKey) -> CacheKey {
     let mut url = key.url.clone();
     url.query = None;
     let mut post = key.with_url(url);

@@ -1,5 +1,5 @@
-//! Where an answer is stored: the slot in each tier, as the look-up has found
-//! them taken.
+//! Where a response is stored: the free slot in each tier, as the lookup found
+//! them.
 
 use crate::cache::key::cache_key::Slot;
 use crate::cache::policy::entry::Entry;
@@ -9,33 +9,34 @@ use crate::cache::policy::variant_slots::Path;
 use crate::cache::request::classify::Lookup;
 use crate::flow::runtime::host::Tier;
 
-/// A word for `Cache-Status`: all slots in which a request looks hold other
-/// variants (`cache::policy::variant_slots`).
+/// A word of `Cache-Status`: all slots that a request reads hold other variants
+/// (`cache::policy::variant_slots`).
 const NO_SLOT: &str = "too-many-variants";
 
-/// What the look-up found out about where an answer is to be stored.
+/// What the lookup found about where the response can be stored.
 #[derive(Debug, Default)]
 pub struct StorePlacement {
-    /// The ways through the slots of the tiers that were looked at, where
-    /// variants for others lie on them.
+    /// The paths through the slots of the tiers that were read, if other
+    /// variants occupy them.
     paths: Vec<(Tier, Path)>,
-    /// Whether there was an answer, stale or purged: it has been fetched
+    /// Whether a response was found, stale or purged, so it has been fetched
     /// before (see `cache::store::kv_admission`).
     pub seen_before: bool,
-    /// Whether there was an answer that a write alone has made unusable: who
-    /// writes and reads in turn has it fetched as often as they like.
+    /// Whether a response was found that only a write has made unusable. A
+    /// client that writes and reads in turn can cause any number of such
+    /// fetches.
     pub written: bool,
 }
 
 impl StorePlacement {
-    /// Notes the way through the slots of a tier from the key's own slot on,
-    /// where variants for others lie on it.
+    /// Adds the path through the slots of a tier, from the key's own slot on,
+    /// if other variants occupy them.
     pub fn add_path(&mut self, tier: Tier, path: Path) {
         self.paths.push((tier, path));
     }
 
-    /// Why an answer that may be stored is not, in a word, if so: it would take
-    /// the place of what other requests are given.
+    /// Why a storable response is not stored, as a word: it would replace a
+    /// response that other requests get. `None` if it can be stored.
     pub fn refusal(&self, lookup: &Lookup, entry: &Entry) -> Option<&'static str> {
         if blames_request(entry.status) && !self.paths.is_empty() {
             return Some(NotStored::RequestError.word());
@@ -44,8 +45,9 @@ impl StorePlacement {
         slot.is_none().then_some(NO_SLOT)
     }
 
-    /// Where an entry goes in a tier (see [`Path::place`]); the key's own slot
-    /// if no other variants were seen there. `None` if there is no room.
+    /// The slot for an entry in a tier (see [`Path::place`]); the key's own
+    /// slot if no other variants were found there. `None` if there is no free
+    /// slot.
     pub fn slot_for(&self, tier: Tier, lookup: &Lookup, entry: &Entry) -> Option<Slot> {
         if entry.status == 206 {
             return Some(lookup.key.part_slot());

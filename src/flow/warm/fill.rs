@@ -1,9 +1,9 @@
-//! Warming: from an order, or the cron trigger, to the list of pages that the
-//! ledger has fetched into KV (`flow::ledger::runner`). Nothing is purged: what KV has
-//! fresh is left.
+//! Warming: turns an order, or the cron trigger, into the list of pages that
+//! the ledger fetches into KV (`flow::ledger::runner`). Nothing is purged:
+//! pages that are fresh in KV are left alone.
 //!
-//! Sitemaps are read here and now, one at a time: the origin is asked for them
-//! as it is for pages, past the cache, and they are not stored.
+//! Sitemaps are read immediately, one at a time. They are requested from the
+//! origin like pages, but bypass the cache and are not stored.
 
 use crate::cache::config::rules::Rules;
 use crate::cache::key::cache_key;
@@ -15,7 +15,7 @@ use crate::cache::warm::sitemap::{self, Sitemap};
 use crate::cache::warm::warm_order::{self, Choice, Named, ParsedWarming, Skipped};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream;
-use crate::flow::purge::append::{AppendOutcome, append, past_orders, read_body};
+use crate::flow::purge::append::{AppendOutcome, append_order, past_orders, read_body};
 use crate::flow::purge::authenticate;
 use crate::flow::response::problem::{PartErrors, Problem};
 use crate::flow::response::request_log::RequestLog;
@@ -28,24 +28,24 @@ use crate::http::json_object::print;
 use crate::http::url::Url;
 use serde::Serialize;
 
-/// The longest sitemap. The protocol allows 50 MB, which an isolate of 128 MB
-/// cannot bear: a file lies in JavaScript's memory and in ours, and its URLs
-/// take as much again, so this is 24 MiB for each order at work. 8 MiB are
-/// 50,000 pages, all that the protocol allows, of 160 bytes each; who has more
-/// splits them.
+/// The longest sitemap. The protocol allows 50 MB, which is too much for an
+/// isolate of 128 MB: a file is held in JavaScript's memory and in ours, and
+/// its URLs take as much again, so this is 24 MiB for each order in progress. 8
+/// MiB are 50,000 pages, the limit of the protocol, of 160 bytes each; larger
+/// sitemaps must be split.
 pub const SITEMAP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How many sitemaps are read for an order. A request has 50 subrequests on
-/// the free plan; the ledger and notes for other isolates take up to four.
+/// How many sitemaps are read for an order. A request has 50 subrequests on the
+/// free plan; the ledger and shared notes take up to four.
 const FETCHES_MAX: usize = 40;
 
-/// How long reading them all may take: who sent the order waits for it.
+/// How long reading them all may take, because the sender waits for it.
 const SITEMAPS_MS_MAX: u64 = 60_000;
 
-/// How many pages a dry run names.
+/// How many pages a dry run lists.
 const SHOWN_MAX: usize = 20;
 
-/// Answers `POST /.edgekeep/warm`.
+/// Handles `POST /.edgekeep/warm`.
 pub async fn order<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -74,33 +74,33 @@ pub async fn order<H: Host>(
         after: isolate.seen(),
         ..Order::default()
     };
-    // A repeat gets its receipt whether the sitemaps can be read again or not.
+    // A repeated order gets its receipt even if the sitemaps cannot be read
+    // again.
     if draft.dry_run || !is_known(host, &order).await? {
         let mut choice = draft.choose(&isolate.rules);
         refuse(&mut draft, 422, "Page not kept in KV")?;
         let mut unread = Vec::new();
         read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
         if draft.dry_run {
-            log.note(format!("dry run by {}", key.name));
+            log.add_note(format!("dry run by {}", key.name));
             draft.refused.append(&mut unread);
             return Ok(dry(&choice, &draft.refused));
         }
         refuse(&mut draft, 502, "Sitemap not read")?;
-        note_unread(log, &choice.skipped, &unread);
+        log_unread(log, &choice.skipped, &unread);
         if choice.is_empty() {
             return Err(nothing(&choice.skipped, unread));
         }
         order.refresh = choice.urls();
     }
-    let receipt = append(host, isolate, &request.url.host, &order).await?;
-    note(log, &receipt);
+    let receipt = append_order(host, isolate, &request.url.host, &order).await?;
+    log_warming(log, &receipt);
     Ok(AppendOutcome::Done(receipt).json())
 }
 
-/// What the cron trigger does: has what the settings name fetched. What cannot
-/// be read is left out and told in the log; the next run tries it again.
-/// `scheduled_ms` names the run, so that one which is repeated is not done
-/// twice.
+/// Handles the cron trigger: orders the pages that the settings name. A sitemap
+/// or page that fails is left out and logged; the next run tries it again.
+/// `scheduled_ms` identifies the run, so a repeated run is not executed twice.
 pub async fn scheduled<H: Host>(host: &H, isolate: &Isolate, scheduled_ms: u64) {
     let mut log = RequestLog {
         event: "warm",
@@ -110,7 +110,7 @@ pub async fn scheduled<H: Host>(host: &H, isolate: &Isolate, scheduled_ms: u64) 
     };
     if let Err(problem) = scheduled_order(host, isolate, scheduled_ms, &mut log).await {
         log.status = problem.status;
-        log.note(problem.note());
+        log.add_note(problem.summary());
     }
     log.write(host);
 }
@@ -127,10 +127,10 @@ async fn scheduled_order<H: Host>(
         let detail = "a cron trigger is set, but [vars.EDGEKEEP.warm] names nothing";
         return Err(Problem::new(422, "Empty order", detail));
     };
-    // No key and no webhook can have such names: both have no blanks.
+    // No key and no webhook can have such names, because theirs have no blanks.
     let id = format!("cron {}", date::print_rfc3339(scheduled_ms));
     let mut order = Order {
-        // The settings may have changed between a run and its repeat.
+        // The settings may change between a run and its repetition.
         body_digest: cache_key::digest(&id),
         id: Some(id),
         key: Some("cron trigger".to_owned()),
@@ -144,30 +144,30 @@ async fn scheduled_order<H: Host>(
         let mut unread = Vec::new();
         read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
         unread.append(&mut draft.refused);
-        note_unread(log, &choice.skipped, &unread);
+        log_unread(log, &choice.skipped, &unread);
         if choice.is_empty() {
             return Err(nothing(&choice.skipped, unread));
         }
         order.refresh = choice.urls();
     }
-    let receipt = append(host, isolate, &site, &order).await?;
+    let receipt = append_order(host, isolate, &site, &order).await?;
     log.status = 200;
-    note(log, &receipt);
+    log_warming(log, &receipt);
     Ok(())
 }
 
-/// Whether the ledger has an order of this key and id. Then it decides whether
-/// this is the same one.
+/// Whether the ledger has an order with this key and id. If so, the ledger
+/// decides whether it is the same order.
 async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
     let Some(id) = &order.id else {
         return Ok(false);
     };
-    let told = past_orders(host, &Question::Id(id.clone())).await?;
-    Ok(told.iter().any(|told| told.receipt.key == order.key))
+    let past = past_orders(host, &Question::Id(id.clone())).await?;
+    Ok(past.iter().any(|past| past.receipt.key == order.key))
 }
 
-/// Reads an order's sitemaps, and chooses among their pages. One that cannot
-/// be read is refused; one that an index names goes to `unread`.
+/// Reads an order's sitemaps and selects pages from them. A failed one is added
+/// to `draft.refused`; a failed one from a sitemap index is added to `unread`.
 async fn read_sitemaps<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -208,15 +208,15 @@ async fn read_sitemaps<H: Host>(
     }
 }
 
-/// What is left of an order's budget.
+/// The remaining budget of an order.
 struct Fetches {
     left: usize,
     until_ms: u64,
 }
 
 impl Fetches {
-    /// Fetches a sitemap and reads it; an error says what is wrong, and where
-    /// it can be helped, how.
+    /// Fetches and parses a sitemap. An error says what is wrong and, if
+    /// possible, how to correct it.
     async fn read<H: Host>(
         &mut self,
         host: &H,
@@ -230,7 +230,7 @@ impl Fetches {
         let left_ms = self.until_ms.saturating_sub(host.now_ms());
         let bytes = match left_ms {
             0 => None,
-            _ => with_timeout(host, left_ms, fetch(host, isolate, url)).await,
+            _ => with_timeout(host, left_ms, fetch_sitemap(host, isolate, url)).await,
         };
         let seconds = SITEMAPS_MS_MAX / 1000;
         let late = || format!("an order's sitemaps are read for at most {seconds} seconds");
@@ -239,15 +239,16 @@ impl Fetches {
     }
 }
 
-async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
-    let request = question(&isolate.rules, url)?;
+async fn fetch_sitemap<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8>, String> {
+    let request = sitemap_request(&isolate.rules, url)?;
     let rule = isolate.rules.rule_for(&cache_key::canonical_path(url));
-    let question = upstream::UpstreamRequest::read(url, &rule);
+    let wanted = upstream::UpstreamRequest::read(url, &rule);
     let mut log = RequestLog::default();
     let mut request = |_: &mut RequestLog| request.clone();
-    let asked = upstream::ask(host, isolate, question, None, &mut request, &mut log).await;
+    let response =
+        upstream::fetch_upstream(host, isolate, wanted, None, &mut request, &mut log).await;
     let no_answer = |_| "the origin gave no answer".to_owned();
-    let (head, body) = asked.said.map_err(no_answer)?;
+    let (head, body) = response.result.map_err(no_answer)?;
     if head.status != 200 {
         let to = head.fields.get("location");
         let to = to.map_or(String::new(), |to| format!(" to {to}"));
@@ -259,7 +260,7 @@ async fn fetch<H: Host>(host: &H, isolate: &Isolate, url: &Url) -> Result<Vec<u8
             "the origin sends it as {coding} though identity is asked for; name one that is served plain"
         ));
     }
-    // What is read is put aside in full length beforehand.
+    // A read allocates its full limit in advance.
     let length = head.fields.get("content-length");
     let length = length.and_then(|n| n.trim().parse::<usize>().ok());
     let most = length.unwrap_or(SITEMAP_BYTES_MAX);
@@ -277,8 +278,8 @@ fn too_long() -> String {
     format!("it has more than {SITEMAP_BYTES_MAX} bytes; split it")
 }
 
-/// The request that asks the origin for a sitemap.
-fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
+/// The request to the origin for a sitemap.
+fn sitemap_request(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
     let mut fields = Fields::new();
     fields.add("accept-encoding", "identity");
     let request = RequestHead {
@@ -293,7 +294,8 @@ fn question(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
     }
 }
 
-/// An order is done wholly or not at all; a dry run goes on.
+/// Refuses an order if a part of it is refused, because an order is executed
+/// completely or not at all. A dry run continues.
 fn refuse(draft: &mut ParsedWarming, status: u16, title: &'static str) -> Result<(), Problem> {
     if draft.dry_run || draft.refused.is_empty() {
         return Ok(());
@@ -324,23 +326,23 @@ fn nothing(skipped: &Skipped, errors: Vec<Refusal>) -> Problem {
     }
 }
 
-fn note(log: &mut RequestLog, receipt: &Receipt) {
+fn log_warming(log: &mut RequestLog, receipt: &Receipt) {
     let key = receipt.key.as_deref().unwrap_or_default();
     let (sequence, pages, via) = (receipt.sequence, receipt.refresh, &receipt.via);
-    log.note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
+    log.add_note(format!("warm {sequence} by {key} ({via}), {pages} pages"));
 }
 
-/// For the log: the receipt counts only what is fetched.
-fn note_unread(log: &mut RequestLog, skipped: &Skipped, unread: &[Refusal]) {
+/// Logs what was left out: the receipt counts only pages to fetch.
+fn log_unread(log: &mut RequestLog, skipped: &Skipped, unread: &[Refusal]) {
     if *skipped != Skipped::default() {
-        log.note(format!("skipped: {}", print(skipped)));
+        log.add_note(format!("skipped: {}", print(skipped)));
     }
     for (path, problem) in unread.iter().take(SHOWN_MAX) {
-        log.note(format!("{path}: {problem}"));
+        log.add_note(format!("{path}: {problem}"));
     }
 }
 
-/// What a dry run found.
+/// The result of a dry run, as JSON.
 #[derive(Serialize)]
 struct WarmDryRun<'a> {
     dry_run: bool,

@@ -1,3 +1,3 @@
-//! Fetching pages before readers ask for them.
+//! Fetches pages before clients request them.
 
 pub mod fill;

@@ -233,9 +233,13 @@ fn an_order_waits_for_the_ledger_and_fails_aloud() {
     let (place, done) = (here.clone(), Rc::new(Cell::new(None)));
     let noted = Rc::clone(&done);
     world.executor.spawn(async move {
-        let sent =
-            edgekeep::flow::purge::append::append(&place.world, &place.isolate, "a.test", &order)
-                .await;
+        let sent = edgekeep::flow::purge::append::append_order(
+            &place.world,
+            &place.isolate,
+            "a.test",
+            &order,
+        )
+        .await;
         noted.set(Some((
             sent.is_ok(),
             place.world.executor.now_ms() - START_MS,

@@ -7,7 +7,7 @@ use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::store::memory::{COPYING_MAX, MEMORY_BODY_BYTES_MAX, Memory, MemoryCopy};
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::runtime::host::{StoreObserver, StoreRequest, Tier};
-use edgekeep::flow::store::memory_tier::outdate;
+use edgekeep::flow::store::memory_tier::drop_older;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
@@ -229,7 +229,7 @@ fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there(
             places: Vec::new(),
             landed: StoreObserver::default(),
         };
-        outdate(&place.isolate, &mut stored);
+        drop_older(&place.isolate, &mut stored);
         assert!(!holds(&place.isolate.memory.borrow(), "/a"));
         keep(&place);
         stored.landed.tell(tier, outcome);

@@ -409,7 +409,7 @@ pub async fn post_to(
     let (there, done_then) = (Rc::clone(&answer), Rc::clone(&done));
     world.executor.spawn(life.clone(), async move {
         let site = host.exchange.site;
-        let answer = sync::append(&host, &host.seat.isolate, site, &order).await;
+        let answer = sync::send_order(&host, &host.seat.isolate, site, &order).await;
         if let Ok(LedgerReply::Done(receipt, _)) = &answer {
             host.seat.took.borrow_mut().push(receipt.sequence);
             let (name, sequence) = (&host.seat.name, receipt.sequence);

@@ -90,7 +90,7 @@ impl Place {
         let order = order(hard, soft, self.isolate.seen());
         let place = self.clone();
         wait(&self.world, async move {
-            sync::append(&place.world, &place.isolate, "a.test", &order).await
+            sync::send_order(&place.world, &place.isolate, "a.test", &order).await
         });
     }
 }
