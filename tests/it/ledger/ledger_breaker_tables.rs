@@ -1,5 +1,5 @@
-//! Shows when an isolate leaves the ledger alone, and which writes it obeys
-//! while the ledger has not confirmed them.
+//! Shows when the breaker stops an isolate's ledger queries, and which writes
+//! the isolate applies before the ledger has confirmed them.
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
@@ -13,7 +13,7 @@ use edgekeep::http::fields::Fields;
 
 const NOW_MS: u64 = 1_795_424_400_000;
 
-/// A breaker after so many failures in a row, the last of them now.
+/// A breaker after this many failures in a row, the last of them now.
 fn failed(times: u64) -> LedgerBreaker {
     let mut breaker = LedgerBreaker::default();
     for n in 0..times {
@@ -59,12 +59,12 @@ fn one_trial_at_a_time() {
     assert_eq!(breaker.wait_ms(then_ms, 7), 0);
     breaker.begin(then_ms);
     assert_eq!(breaker.wait_ms(then_ms, 7), QUESTION_MS_MAX);
-    // It is lost, and the next may try.
+    // The query is lost, and the next one may be sent.
     assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX - 1, 7), 1);
     assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX, 7), 0);
     breaker.succeed();
     assert_eq!(breaker, LedgerBreaker::default());
-    // A closed one lets all questions through.
+    // A closed breaker admits all queries.
     breaker.begin(then_ms);
     assert_eq!(breaker.wait_ms(then_ms, 7), 0);
 }
@@ -77,8 +77,7 @@ fn trouble_of_long_ago_is_none() {
     assert!(!breaker.is_troubled(until_ms) && !breaker.is_closed());
     assert!(!LedgerBreaker::default().is_troubled(NOW_MS));
     assert!(!breaker.is_troubled(NOW_MS - 1), "the clock was set back");
-    // What is asked meanwhile, by an order or a write perhaps, is no trial that
-    // holds a reader's question back.
+    // A query of an order or a write meanwhile is no trial that delays others.
     breaker.begin(until_ms - 1);
     assert!(breaker.wait_ms(until_ms - 1, 7) > 0);
     assert_eq!(breaker.wait_ms(until_ms, 7), 0);
@@ -144,9 +143,10 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
     assert!(
         writes.kill(old.fetched()) && !writes.kill(entry("a.test/q", NOW_MS - 500, 10).fetched())
     );
-    // What another isolate has fetched, whatever its clock says.
+    // A page that another isolate has fetched, whatever its clock says.
     assert!(writes.kill(page(NOW_MS + 900, 10).fetched()));
-    // A fill of our own that was under way, or left in the same millisecond.
+    // A fill of our own that was in progress, or was sent in the same
+    // millisecond.
     for (received_ms, cost_ms, dead) in [
         (NOW_MS + 50, 100, true),
         (NOW_MS + 50, 50, true),
@@ -162,7 +162,7 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
             "{received_ms} {cost_ms}"
         );
     }
-    // Another write: what was fetched between the two is dead.
+    // Another write: responses fetched between the two are purged.
     let second = writes.add("a.test", write("a.test/p"), NOW_MS + 60);
     assert!(writes.kill(page(NOW_MS + 51, 50).fetched()));
     assert_eq!(writes.len(), 1, "the second takes the place of the first");
@@ -192,7 +192,7 @@ fn a_flood_of_one_site_gives_way_to_others() {
             "{n}"
         );
     }
-    // Of its own it has the newest.
+    // For its own page it has the newest write.
     assert!(
         writes.kill(entry(&format!("loud.test/{}", 2 * WRITES_MAX - 1), NOW_MS - 1, 0).fetched())
     );
@@ -238,7 +238,7 @@ fn gathered_writes_are_in_force_at_once() {
         assert!(writes.kill(page(n, NOW_MS - 1).fetched()), "{n}");
     }
     assert!(!writes.kill(page(many, NOW_MS - 1).fetched()));
-    // What was fetched since lives, until that page is written to again.
+    // Responses fetched since then stay valid, until a write to the same page.
     for n in [0, 1, many - 1] {
         writes.fetched(page(n, NOW_MS + 10).fetched());
         assert!(!writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
@@ -248,7 +248,7 @@ fn gathered_writes_are_in_force_at_once() {
         assert!(writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
     }
     assert!(!writes.kill(page(1, NOW_MS + 10).fetched()));
-    // Two writes name it: it lives when both are confirmed.
+    // Two writes name it: it is valid when both are confirmed.
     let id = writes.add("a.test", write("a.test/0"), NOW_MS + 30);
     let sent = writes.next(NOW_MS + 5000).expect("a write");
     writes.confirm(sent.id);

@@ -1,5 +1,5 @@
-//! Shows that no key's purges cost another's pages: keys that may purge a part
-//! have budgets of their own, and widen within what they may purge.
+//! Shows that no key's purges affect other keys' pages: keys with a limited
+//! scope have budgets of their own, and widen within their scope.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{MARK_MS, Order, SCOPE_MARKS_MAX, SCOPES_MAX};
@@ -11,7 +11,7 @@ use testkit::ledger::{DAY_MS, Database, append, news, order, pages, started, sta
 
 const NOW: u64 = 1_795_424_400_000;
 
-/// An order of a key that may purge what fits its scope.
+/// An order of a key with this scope.
 fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
     Order {
         scope: Some(scope.to_owned()),
@@ -20,7 +20,7 @@ fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
     }
 }
 
-/// How many of a thousand orders of the `n`th batch: fresh tags each time.
+/// The `n`th batch of a thousand orders, with new tags each time.
 fn batch(scope: &str, n: u64) -> Order {
     let tags = (0..1000).map(|at| format!("tag:shop-{n}-{at}"));
     by(scope, &format!("batch-{n}"), tags.collect())
@@ -44,7 +44,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
     let last = ledger.last().expect("a number");
     assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
     for index in [&cold, &warm] {
-        // Nothing of others dies, however old: pages, tags and hosts.
+        // No page, tag or host of others is purged, however old the entry is.
         for (url, tags) in [
             ("https://a.test/", &["news", "shops"][..]),
             ("https://shop.test/", &[]),
@@ -52,7 +52,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
         ] {
             assert_eq!(state(index, start, url, tags), PurgeState::Alive, "{url}");
         }
-        // All that it purged is dead, to those of before.
+        // For older entries, everything that the key has purged is purged.
         for n in [0, 1, 64, 128, 129] {
             let tag = format!("shop-{n}-7");
             let found = state(index, start, "https://a.test/", &[&tag]);
@@ -61,7 +61,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
             assert_eq!(found, PurgeState::Alive, "{tag}");
         }
     }
-    // What the last batches named is still told one by one.
+    // The selectors of the last batches are still listed one by one.
     let seen = last - 1;
     assert_eq!(
         state(&cold, seen, "https://a.test/", &["shop-x"]),
@@ -71,7 +71,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
         state(&cold, seen, "https://a.test/", &["shop-129-1"]),
         PurgeState::Hard
     );
-    // What it has widened to: by tag and by host.
+    // The marks that it has widened to: by tag and by host.
     assert_eq!(
         state(&cold, start, "https://a.test/", &["shop-x"]),
         PurgeState::Hard
@@ -89,7 +89,7 @@ fn a_scope_that_changes_forgets_nothing() {
     for n in 0..3 {
         append(&ledger, &batch(earlier, n), NOW);
     }
-    // The same key, whose settings have changed, and no key at all any more.
+    // The same key after a change of its settings, and no key at all.
     append(
         &ledger,
         &by(later, "new", vec!["tag:blog-1".to_owned()]),
@@ -156,7 +156,7 @@ fn changed_settings_leave_a_bounded_number_of_scopes() {
     }
     let owners = "SELECT COUNT(*) FROM owners";
     assert_eq!(ledger.sql().number(owners, &[]), Ok(SCOPES_MAX));
-    // The oldest have become the floor: nothing of them is forgotten.
+    // The oldest have become the floor: everything they named stays purged.
     let index = started(&ledger, NOW);
     for n in 0..scopes {
         let tag = format!("{n}-a");

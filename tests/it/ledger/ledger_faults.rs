@@ -1,6 +1,6 @@
-//! Shows that an order is done wholly or can be sent again, whichever
-//! statement of it fails: no receipt is kept of what is not all in force, and
-//! nothing that was in force is lost.
+//! Shows that an order is executed completely or can be sent again, whichever
+//! of its statements fails: no receipt is stored of an order that is not
+//! completely in force, and no earlier purge is lost.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{Order, Question, Receipt};
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use testkit::ledger;
 use testkit::ledger::{DAY_MS, Database, Fails, append, order, pages};
 
-/// Whether an isolate that starts now obeys all of an order.
+/// Checks that an isolate that starts now applies all of an order.
 #[track_caller]
 fn check_in_force(ledger: &LedgerStore<Database>, receipt: &Receipt, context: &str) {
     let mut index = PurgeIndex::default();
@@ -45,8 +45,8 @@ fn receipts(ledger: &LedgerStore<Database>) -> Vec<Receipt> {
     told.map(|told| told.receipt).collect()
 }
 
-/// Lets each statement of an order fail in turn; there are some at least.
-/// `prepare` makes what was there before.
+/// Lets each statement of an order fail in turn; there must be at least
+/// `statements_min`. `prepare` sets up the earlier state.
 #[track_caller]
 fn check(
     prepare: impl Fn(&Database, &LedgerStore<Database>),
@@ -76,7 +76,7 @@ fn check(
             for receipt in kept.iter().chain(&earlier) {
                 check_in_force(&ledger, receipt, &context);
             }
-            // What the ledger tells meanwhile is news, whatever is missing.
+            // The feed stays readable meanwhile, whatever is missing.
             assert!(PurgeFeed::decode(&ledger.news(0, now_ms).expect("news")).is_ok());
             let (receipt, _) = append(&ledger, order, now_ms);
             assert!(receipt.sequence > last.max(order.after), "{context}");
@@ -85,7 +85,8 @@ fn check(
                 check_in_force(&ledger, receipt, &context);
             }
             if order.after > last {
-                // It was set back: all that it does not know of is dead.
+                // The ledger was restored to an earlier state: everything
+                // unknown to it is purged.
                 let mut index = PurgeIndex::default();
                 for page in pages(&ledger, 0) {
                     index.learn(&page);
@@ -117,7 +118,7 @@ fn an_order_is_done_wholly_or_can_be_sent_again() {
     check(two, &hard, 1000, 12);
     let soft = order("new", &["tag:a"], &["tag:b", "everything"]);
     check(two, &soft, 1000, 12);
-    // A write, of which no receipt is kept.
+    // A write, which has no receipt.
     check(
         two,
         &order("", &["url:a.test/", "url:a.test/b"], &[]),
@@ -217,7 +218,8 @@ fn a_count_is_added_or_can_be_told_again() {
                 assert!(n > 5, "{n} statements only");
                 break;
             }
-            // Told again, because nobody knows: never too few.
+            // Reported again, because the first result is unknown: never too
+            // few.
             let again = ledger.counted_news(0, 3, 0).expect("an answer");
             let total = PurgeFeed::decode(&again).expect("news").kv_writes;
             assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");

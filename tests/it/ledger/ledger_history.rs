@@ -1,5 +1,5 @@
-//! Shows whose ids are whose, what past orders are told by, and how much of
-//! them one answer holds.
+//! Shows that ids belong to keys, how past orders are found, and how many of
+//! them one response holds.
 
 use edgekeep::cache::ledger::wire::{
     HISTORY_BYTES_MAX, Order, PastOrder, Progress, Question, Receipt,
@@ -16,7 +16,7 @@ fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
     told.map(|told| told.receipt).next()
 }
 
-/// The numbers of the receipts after `after`.
+/// The sequence numbers of the receipts after `after`.
 fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
     let told = ledger.history(&Question::After { after, limit });
     let told = told.expect("an answer").into_iter();
@@ -34,7 +34,7 @@ fn by(key: &str, order: Order) -> Order {
 #[test]
 fn an_id_is_taken_for_its_key_alone() {
     let ledger = Database::new().open(0);
-    // A guessed id, and the very same body: both purge, each has its receipt.
+    // A guessed id with the same body: both purge, and each has its receipt.
     let (weak, _) = append(
         &ledger,
         &by("weak", order("2026-11-30", &["tag:a"], &[])),
@@ -45,13 +45,13 @@ fn an_id_is_taken_for_its_key_alone() {
     assert_eq!((weak.sequence, first.sequence), (1, 2));
     assert_eq!(first.key.as_deref(), Some("strong"));
     assert_eq!(news.marks[0].1.hard, 2);
-    // Another body: no conflict but with its own key's order.
+    // Another body conflicts only with the order of its own key.
     let mut other = by("third", order("2026-11-30", &["tag:b"], &[]));
     other.body_digest = "another".to_owned();
     assert_eq!(append(&ledger, &other, 0).0.sequence, 3);
     other.key = Some("weak".to_owned());
     assert_eq!(ledger.append(&other, 0).expect("an answer").receipt, None);
-    // A repeat is still one, for each.
+    // A repeat is recognized for each of them.
     assert_eq!(append(&ledger, &strong, 9000).0, first);
     let told = ledger.history(&Question::Id("2026-11-30".to_owned()));
     let told = told.expect("an answer").into_iter();
@@ -60,7 +60,7 @@ fn an_id_is_taken_for_its_key_alone() {
         keys.into_iter().collect::<Vec<_>>(),
         ["strong", "third", "weak"]
     );
-    // A name cannot be made to run into an id.
+    // A key's name cannot be combined with an id to match another one.
     append(&ledger, &by("a", order("b-c", &["tag:a"], &[])), 0);
     append(&ledger, &by("a-b", order("c", &["tag:a"], &[])), 0);
     assert_eq!(listed(&ledger, 3, 9), [4, 5]);
@@ -87,7 +87,7 @@ fn ids_of_earlier_versions_stay_taken() {
     let ledger = database.open(0);
     let (first, _) = append(&ledger, &by("k", order("one", &["tag:a"], &[])), 0);
     append(&ledger, &by("k", order("two", &["tag:a"], &[])), 0);
-    // As they were kept: the id alone.
+    // As an earlier version stored them: only the id.
     let plain = "UPDATE receipts SET id = substr(id, instr(id, char(10)) + 1)";
     database.run(plain, &[]).expect("done");
     let spoilt = "UPDATE receipts SET record = '{' WHERE id = 'two'";
@@ -128,7 +128,7 @@ fn a_page_of_the_history_is_bounded_in_bytes() {
         let bytes: usize = told.iter().map(|told| print(&told.receipt).len()).sum();
         let alone = told.len() == 1 && last.receipt.id == "large";
         assert!(alone || bytes as u64 <= HISTORY_BYTES_MAX, "{bytes}");
-        // It says so if it ends before its limit, and there is more.
+        // The page says that there is more if it ends before its limit.
         assert_eq!(last.more, last.receipt.sequence < 201, "{after}");
         assert!(told.iter().rev().skip(1).all(|told| !told.more));
         after = last.receipt.sequence;

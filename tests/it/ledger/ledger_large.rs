@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use testkit::ledger;
 use testkit::ledger::{Database, append, many, news, order, pages};
 
-/// What an isolate knows that starts now.
+/// The index of an isolate that starts now.
 fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
@@ -54,7 +54,7 @@ fn more_than_a_page_comes_in_pages() {
         here.retain(|sequence, _| (page.after + 1..=page.sequence).contains(sequence));
         assert_eq!(counts, here);
     }
-    // Joined, and learned one by one, they are all there is.
+    // Joined, or applied one by one, they are complete.
     let joined = told
         .iter()
         .skip(1)
@@ -69,7 +69,7 @@ fn more_than_a_page_comes_in_pages() {
             (tags as usize, ledger.last().expect("a number"))
         );
     }
-    // Marks that are raised again while somebody reads are told further on.
+    // Marks that are raised again during a read are listed on a later page.
     let first = news(&ledger, 0);
     let raised = many(&ledger, "again", 0..900);
     let (receipt, _) = append(&ledger, &raised, START_MS);
@@ -111,7 +111,8 @@ fn an_order_is_told_as_a_whole() {
         order.soft = vec!["tag:s".to_owned(), "host:a.test".to_owned()];
         order.after = after;
         let (receipt, news) = append(&ledger, &order, 0);
-        // Who is further behind than a page gets the beginning, and asks on.
+        // An isolate that is further behind than a page gets the first page,
+        // and queries again.
         assert_eq!(news.complete, after > 0);
         let from = match news.complete {
             true => news,
@@ -150,9 +151,9 @@ fn a_hundred_thousand_live_selectors_are_all_found_and_one_more_raises_the_floor
             assert_eq!(full.state(*sequence, &[*mark]), PurgeState::Alive);
         }
     }
-    // No floor yet but that of the start.
+    // No floor yet except that of the start.
     assert_eq!(full.state(START, &[1]), PurgeState::Alive);
-    // What is raised again is not one more.
+    // A mark that is raised again is not counted again.
     append(&ledger, &many(&ledger, "again", all - EACH..all), START);
     assert_eq!(learned(&ledger).len() as u64, MARKS_MAX);
     assert_eq!(news(&ledger, newest).floor.hard, START);
@@ -174,12 +175,12 @@ fn a_hundred_thousand_live_selectors_are_all_found_and_one_more_raises_the_floor
             soft: 0
         }
     );
-    // An entry of before is dead, whatever its names; a younger one lives.
+    // An older entry is purged, whatever its names; a younger one is not.
     assert_eq!(index.state(floor_now - 1, &[1]), PurgeState::Hard);
     assert_eq!(index.state(floor_now, &[1]), PurgeState::Alive);
     let mut warm = full;
     assert!(warm.learn(&news(&ledger, newest)));
-    // Nothing that was in force is forgotten, and nobody keeps what is needless.
+    // Every purge stays in force, and unneeded marks are dropped.
     for index in [&index, &warm] {
         for (sequence, marks) in &orders {
             for mark in marks.iter().step_by(7) {

@@ -1,7 +1,7 @@
-//! Holds the ledger against the plainest thing that could stand in its place:
-//! a list of all orders ever. Whatever happens to the ledger (age, overflow, a
-//! restart, a database that is set back or fails), an index that learns from
-//! it never says less than the list does. `EDGEKEEP_SEED` sets the seed.
+//! Compares the ledger with the simplest possible model: a list of all orders
+//! ever. Whatever happens to the ledger (age, overflow, a restart, a database
+//! that is restored or fails), an index synchronized with it never purges less
+//! than the list does. `EDGEKEEP_SEED` sets the seed.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order, Receipt};
@@ -14,7 +14,7 @@ use std::ops::Range;
 use testkit::ledger::{DAY_MS, Database, Fails, append, news, order, pages};
 use testkit::random::Hostile;
 
-/// An order as it was accepted: its number, and the tags that it names.
+/// An accepted order: its sequence number, and the tags that it names.
 #[derive(Clone, Debug)]
 struct Purged {
     sequence: u64,
@@ -97,7 +97,7 @@ fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     index
 }
 
-/// A ledger with everything that can befall it.
+/// A ledger with everything that can happen to it.
 struct Life {
     hostile: Hostile,
     database: Database,
@@ -105,19 +105,19 @@ struct Life {
     model: Model,
     now_ms: u64,
     orders: u32,
-    /// An isolate that asks now and then.
+    /// An isolate that queries at intervals.
     warm: PurgeIndex,
-    /// One that hears receipts, and old news again, in between.
+    /// An isolate that also applies receipts and old feeds in between.
     nosy: PurgeIndex,
     heard: Vec<PurgeFeed>,
 }
 
-/// What befalls it.
+/// What happens to the ledger.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Orders only: then the index says exactly what the list does.
+    /// Only orders: then the index purges exactly what the list does.
     Calm,
-    /// Time, restarts and faults, too.
+    /// Time, restarts and faults as well.
     Rough,
 }
 
@@ -145,14 +145,14 @@ impl Life {
         first..self.hostile.random.u32(first..=TAGS)
     }
 
-    /// An order of a few tags, or of everything; now and then the ledger fails
-    /// in its midst, and the order is sent again.
+    /// An order of a few tags, or of everything. Sometimes the ledger fails
+    /// during it, and the order is sent again.
     fn order(&mut self, fate: Fate) {
         self.orders += 1;
         let (hard, soft) = (self.tags(), self.tags());
         let everything = self.hostile.random.u8(0..20);
-        // Of some keys, which may purge some of the tags or all of them; what
-        // lies beyond is carried along.
+        // Of keys that may purge some of the tags or all; tags beyond that are
+        // added by a cascade.
         let scope = self
             .hostile
             .one_of(&[None, Some("scope:t=*"), Some("scope:t=1,t=5,h=x")]);
@@ -203,9 +203,10 @@ impl Life {
         match self.hostile.random.u8(0..12) {
             // Time, of which thirty days make marks too old.
             0..4 => self.now_ms += self.hostile.random.u64(0..12) * DAY_MS,
-            // The object starts anew.
+            // The object restarts.
             4 => self.ledger = self.database.open(0),
-            // Its database has been set back: somebody knows more.
+            // Its database has been restored: an isolate has a larger sequence
+            // number.
             5 => {
                 let known = self.ledger.last().expect("a number") + 3;
                 let at = self.hostile.random.usize(0..10);
@@ -279,7 +280,7 @@ fn whatever_befalls_the_ledger_no_purge_is_forgotten() {
 fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
     let mut hostile = Hostile::new();
     for _ in 0..100 {
-        // The second is what the first was some orders ago.
+        // The second is in the state that the first had some orders ago.
         let (first, second) = (Database::new().open(0), Database::new().open(0));
         let (kept, lost) = (hostile.random.u32(0..10), hostile.random.u32(1..10));
         let mut model = Model::default();
@@ -297,7 +298,7 @@ fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
                 append(&second, &order, 0);
             }
         }
-        // An isolate that knows all asks, or takes an order.
+        // An isolate with all purges sends a query, or an order.
         let mut index = learned(&first);
         let known = index.sequence();
         let heard = match hostile.random.bool() {
@@ -335,8 +336,8 @@ fn an_overflowing_ledger_forgets_no_purge() {
     let ledger = Database::new().open(0);
     let (mut model, mut warm) = (Model::default(), PurgeIndex::default());
     let mut floors: Vec<Numbers> = Vec::new();
-    // A few tags that are purged again and again, between many that are
-    // purged once: four overflows.
+    // A few tags that are purged repeatedly, between many that are purged once:
+    // four overflows.
     let (mut next, mut last) = (TAGS, 0);
     let all = u32::try_from(MARKS_MAX + 4 * MARKS_DROPPED).expect("a count");
     while next < all {
@@ -377,7 +378,7 @@ fn an_overflowing_ledger_forgets_no_purge() {
                 let found = index.state(seen, &marks(&tags));
                 let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
                 assert!(rank(found) >= rank(expected), "{}", problem());
-                // Above the floors it says no more than that.
+                // Above the floors it purges exactly what the list does.
                 if seen >= news.floor.newest() {
                     assert_eq!(found, expected, "{}", problem());
                 }

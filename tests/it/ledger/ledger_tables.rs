@@ -1,6 +1,7 @@
-//! Shows what the ledger does with orders, on a real database: numbers,
-//! repeats, marks and floors, what has changed since any number, history, and
-//! what outlasts a restart, thirty days, or a database that is set back.
+//! Shows what the ledger does with orders, on a real database: sequence
+//! numbers, repeats, marks and floors, the feed since any number, history, and
+//! what remains after a restart, after thirty days, or after a restored
+//! database.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{HISTORY_MAX, Order, Question, Receipt};
@@ -12,7 +13,7 @@ use edgekeep::flow::ledger::sql::Sql;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::ledger::{DAY_MS, Database, append, news, order};
 
-/// The marks of news, by the names that are known here.
+/// The marks of a feed, by the names given.
 fn named(news: &PurgeFeed, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
     let named = |(mark, numbers): &(u64, Numbers)| {
         let name = names.iter().find(|name| mark_of(name) == *mark);
@@ -24,7 +25,7 @@ fn named(news: &PurgeFeed, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
     found
 }
 
-/// News after `after`, as `SEQUENCE HARD/SOFT: NAME HARD/SOFT, …`.
+/// The feed after `after`, as `SEQUENCE HARD/SOFT: NAME HARD/SOFT, …`.
 fn told<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> String {
     let news = news(ledger, after);
     assert_eq!((news.after, news.complete), (after, true));
@@ -45,7 +46,7 @@ fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
     told.into_iter().next().map(|told| told.receipt)
 }
 
-/// The numbers of the receipts after `after`.
+/// The sequence numbers of the receipts after `after`.
 fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
     let told = ledger.history(&Question::After { after, limit });
     let told = told.expect("an answer").into_iter();
@@ -65,13 +66,13 @@ fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
     );
     assert_eq!((first.received_ms, first.in_force_ms), (1000, 6000));
     let before = told(&ledger, 0);
-    // Again, later, by somebody who knows more.
+    // Again, later, by an isolate with a larger sequence number.
     let mut again = order("one", &["tag:a"], &[]);
     (again.after, again.lag_seconds) = (2, 60);
     let (repeat, news) = append(&ledger, &again, 9000);
     assert_eq!(repeat, first);
     assert_eq!((news.after, news.sequence, news.marks.len()), (2, 3, 2));
-    // What was sent decides, not what was understood.
+    // The body that was sent decides, not its interpretation.
     let (repeat, _) = append(&ledger, &order("one", &["tag:c"], &[]), 9000);
     assert_eq!(repeat, first);
     // A used id with another body.
@@ -82,7 +83,7 @@ fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
     assert!(PurgeFeed::decode(&reply.news).is_ok());
     assert_eq!(told(&ledger, 0), before);
     assert_eq!(receipt(&ledger, "one"), Some(first));
-    // No number was lost by it. A write is done each time it is sent.
+    // It used no sequence number. A write is executed each time it is sent.
     let (write, _) = append(&ledger, &order("", &["url:a.test/"], &[]), 9000);
     let (next, _) = append(&ledger, &order("three", &[], &["tag:c"]), 9000);
     assert_eq!((write.sequence, next.sequence), (4, 5));
@@ -106,7 +107,7 @@ fn an_order_without_id_never_meets_the_id_of_another() {
     taken.body_digest = "another".to_owned();
     let (taken, _) = append(&ledger, &taken, 1000);
     assert_eq!(taken.sequence, 4);
-    // Who gave an id finds it; else a made one leads to its order.
+    // An order is found by its own id, or by a generated one.
     let found = |id: &str| receipt(&ledger, id).map(|receipt| receipt.sequence);
     assert_eq!((found("order-2"), found("order-3")), (Some(1), Some(4)));
     append(&ledger, &nameless(), 1000);
@@ -148,7 +149,7 @@ fn an_order_raises_what_it_names() {
         ],
         "2 0/0: host:a.test 0/2, tag:a 2/0, url:a.test/ 2/0",
     );
-    // Everything is the floor; it drops what it makes needless.
+    // `everything` raises the floor and drops the marks at or below it.
     check(&[(&["everything"], &[])], "1 1/0: ");
     check(&[(&[], &["everything"])], "1 0/1: ");
     check(&[(&["everything"], &["everything"])], "1 1/1: ");
@@ -167,7 +168,7 @@ fn an_order_raises_what_it_names() {
     check(&[(&["tag:a", "everything"], &[])], "1 1/0: ");
     check(&[(&["everything"], &["tag:a"])], "1 1/0: tag:a 0/1");
     check(&[(&["tag:a"], &["everything"])], "1 0/1: tag:a 1/0");
-    // Nothing is an order, too.
+    // An order may be empty.
     check(&[(&[], &[])], "1 0/0: ");
 }
 
@@ -177,7 +178,7 @@ fn what_changed_since_any_number_is_told() {
     let mut random = fastrand::Rng::with_seed(17);
     for _ in 0..30 {
         let ledger = Database::new().open(0);
-        // By hand: each name's largest numbers.
+        // The expected largest numbers of each name.
         let mut now: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for sequence in 1..=12 {
             let mut some = || -> Vec<&str> {
@@ -227,7 +228,7 @@ fn a_ledger_starts_with_everything_before_it_dead() {
     );
     let mut index = PurgeIndex::default();
     assert!(index.learn(&start));
-    // What knows of no ledger, or of an earlier one with lower numbers.
+    // Entries without a ledger, or of an earlier one with lower numbers.
     for seen in [0, 1, 5000, NOW_MS - 1] {
         assert_eq!(index.state(seen, &[1]), PurgeState::Hard);
     }
@@ -260,8 +261,8 @@ fn a_reopened_ledger_keeps_everything_and_counts_its_lives() {
 
 #[test]
 fn two_ledgers_never_live_the_same_life() {
-    // A database that is set back, or a new one, may count to a life's number
-    // again: on another machine, by another clock.
+    // A restored or new database may reach the number of another run again: on
+    // another machine, by another clock.
     let run = |database: &Database, now_ms| news(&database.open(now_ms), 0).at.run;
     let (one, other) = (Database::new(), Database::new());
     let lives = [
@@ -296,7 +297,7 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
         append(&ledger, &order("two", &[], &["tag:b"]), 0);
         ledger
     };
-    // By a question.
+    // By a query.
     let ledger = two();
     let answer = news(&ledger, 9);
     assert_eq!(
@@ -330,7 +331,7 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
         0,
     );
     check(&ledger, 9);
-    // Who knows as much as the ledger, or less, kills nothing.
+    // An isolate with the same or a smaller number purges nothing.
     let ledger = two();
     for after in 0..=2 {
         ledger.news(after, 0).expect("an answer");
@@ -344,7 +345,7 @@ fn marks_of_thirty_days_ago_become_the_floor() {
     append(&ledger, &order("one", &["tag:a"], &[]), 0);
     append(&ledger, &order("two", &[], &["tag:b"]), DAY_MS);
     append(&ledger, &order("three", &["tag:c"], &[]), 2 * DAY_MS);
-    // To the day it is kept.
+    // The last day on which it is kept.
     append(&ledger, &order("four", &["url:a.test/"], &[]), 30 * DAY_MS);
     assert_eq!(
         told(&ledger, 0),
@@ -361,7 +362,7 @@ fn marks_of_thirty_days_ago_become_the_floor() {
     );
     append(&ledger, &order("six", &["tag:c"], &[]), 32 * DAY_MS);
     assert_eq!(told(&ledger, 0), "6 1/2: tag:c 6/0, url:a.test/ 5/0");
-    // What is raised again is as young as that.
+    // A mark that is raised again has the age of that.
     append(&ledger, &order("seven", &["host:a.test"], &[]), 61 * DAY_MS);
     assert_eq!(told(&ledger, 0), "7 5/2: host:a.test 7/0, tag:c 6/0");
     append(&ledger, &order("eight", &[], &["tag:a"]), 100 * DAY_MS);
@@ -375,11 +376,11 @@ fn receipts_are_kept_for_thirty_days() {
     append(&ledger, &order("two", &["tag:b"], &[]), DAY_MS);
     append(&ledger, &order("three", &["tag:c"], &[]), 30 * DAY_MS);
     assert_eq!(listed(&ledger, 0, 10), [1, 2, 3]);
-    // A write clears up, too.
+    // A write removes old marks, too.
     append(&ledger, &order("", &["url:a.test/"], &[]), 30 * DAY_MS + 1);
     assert_eq!(listed(&ledger, 0, 10), [2, 3]);
     assert_eq!(receipt(&ledger, "one"), None);
-    // A forgotten id is a new one; a remembered one is not.
+    // A deleted id can be used again; a stored one cannot.
     let later = 31 * DAY_MS;
     assert_eq!(
         append(&ledger, &order("two", &["tag:b"], &[]), later)
@@ -400,7 +401,7 @@ fn history_is_told_by_id_and_in_order() {
     const NONE: [u64; 0] = [];
     let ledger = Database::new().open(0);
     for n in 1..=150 {
-        // Every tenth is a write, which leaves no receipt.
+        // Every tenth is a write, which has no receipt.
         let id = if n % 10 == 0 {
             String::new()
         } else {
@@ -448,24 +449,24 @@ fn kv_writes_are_counted_by_days() {
         assert_eq!(news.at.ms, now_ms);
         news.kv_writes
     };
-    // Who does not count is told nothing of it.
+    // A query without a count gets no total.
     assert_eq!(news(&ledger, 0).kv_writes, None);
     assert_eq!(tell(&ledger, 0, 0), Some(0));
     assert_eq!(tell(&ledger, 3, 1), Some(3));
     assert_eq!(tell(&ledger, 4, 2), Some(7));
     assert_eq!(tell(&ledger, 0, DAY_MS - 1), Some(7));
-    // It outlasts the object's life, not the day.
+    // The count survives the object's restart, but not the day.
     let ledger = database.open(5);
     assert_eq!(tell(&ledger, 1, DAY_MS - 1), Some(8));
     assert_eq!(tell(&ledger, 0, DAY_MS), Some(0));
     assert_eq!(tell(&ledger, 2, DAY_MS), Some(2));
-    // A clock that goes back to the day before begins that day anew.
+    // If the clock goes back to the day before, that day starts at zero.
     assert_eq!(tell(&ledger, 5, DAY_MS - 1), Some(5));
-    // What a broken caller says leaves the sums exact.
+    // The report of a broken caller keeps the sums exact.
     for told in [1_000_005, 2_000_005] {
         assert_eq!(tell(&ledger, u64::MAX, DAY_MS - 1), Some(told));
     }
-    // It is news like any other.
+    // The feed is otherwise the same.
     let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
     let told = ledger.counted_news(0, 1, 0).expect("an answer");
     let told = PurgeFeed::decode(&told).expect("news");

@@ -1,6 +1,6 @@
-//! Shows that nobody waits long for a ledger that hangs: neither readers nor
-//! writers; that a write is obeyed at once all the same, and reaches the ledger
-//! when that is back; and that an order still waits, and fails aloud.
+//! Shows that no client waits long for a ledger that hangs; that a write is in
+//! force at once nevertheless, and reaches the ledger later; and that an order
+//! waits, and fails with an error.
 
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::purge::sync::LEDGER_WAIT_MS;
@@ -15,10 +15,10 @@ use testkit::world;
 use testkit::world::World;
 use testkit::world::place::{LAG_MS, Place, START_MS, asked, origin, slow};
 
-/// Longer than the platform waits for any answer.
+/// Longer than the platform waits for any response.
 const HANGS_MS: u64 = 60_000;
 
-/// Sends a request, and notes how many milliseconds its answer took.
+/// Sends a request, and records how many milliseconds its response took.
 fn send(place: &Place, method: &str, path: &str) -> Rc<Cell<Option<u64>>> {
     let head = RequestHead {
         method: Method::named(method),
@@ -35,15 +35,15 @@ fn send(place: &Place, method: &str, path: &str) -> Rc<Cell<Option<u64>>> {
     took
 }
 
-/// How long the answer to a write takes.
+/// How long the response to a write takes.
 fn write_ms(place: &Place, path: &str) -> u64 {
     let took = send(place, "POST", path);
     place.world.executor.run_until(|| took.get().is_some());
     took.get().expect("an answer")
 }
 
-/// A page `old` in both tiers, two isolates that know the ledger, and a ledger
-/// that has begun to hang.
+/// A page `old` in both tiers, two isolates that have queried the ledger, and a
+/// ledger that now hangs.
 fn hanging() -> (World, Place, Place) {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=9000", "old");
@@ -72,21 +72,21 @@ fn no_reader_waits_longer_than_a_second_and_few_wait_at_all() {
     let took = readers.iter().map(|took| took.get().expect("an answer"));
     let took: Vec<u64> = took.collect();
     assert_eq!(took.iter().max(), Some(&LEDGER_WAIT_MS));
-    // Those of the first second; then one with each trial, of which there are
-    // in a minute: at 5 seconds each, with 1, 2, 4, 8 and 16 seconds between.
+    // The requests of the first second; then one for each trial in a minute: at
+    // 5 seconds each, with 1, 2, 4, 8 and 16 seconds between.
     let waited = took.iter().filter(|ms| **ms > 100).count();
     assert!((18..=26).contains(&waited), "{waited}");
     let questions = asked(&world) - before;
     assert!((4..=6).contains(&questions), "{questions}");
     assert_eq!(place.get("/a"), "old cache-api/old-purge-index");
-    // Back, and found again within the longest pause.
+    // The ledger works again, and is queried within the longest pause.
     is_back(&world);
     world.executor.advance(16_000);
     assert_eq!(place.get("/a"), "old cache-api");
 }
 
-/// How long a request for a stale page takes whose tiers are slower than the
-/// index stays young, while the ledger takes nearly the second that there is.
+/// How long a request for a stale page takes if its tiers are slower than the
+/// index stays young, and the ledger uses nearly the whole second.
 fn looks_ms(lag_seconds: u64) -> u64 {
     let settings = r#"{ "origin": "http://origin.test", "max_purge_lag": LAG, "origin_timeout": 10,
         "defaults": { "kv": true, "memory": false, "retries": 0 } }"#;
@@ -110,8 +110,8 @@ fn looks_ms(lag_seconds: u64) -> u64 {
 #[test]
 fn a_request_that_looks_often_waits_a_second_in_all() {
     let waited_ms = looks_ms(1) - looks_ms(60);
-    // For a note and the ledger before the tiers, and between them for what is
-    // left of the second.
+    // For a note and the ledger before the tiers, and between them for the rest
+    // of the second.
     assert_eq!(waited_ms, LEDGER_WAIT_MS);
 }
 
@@ -134,18 +134,18 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
     origin(&world, "/a", "max-age=9000", "new");
     assert_eq!(write_ms(&here, "/a"), WRITE_WAIT_MS);
     assert_eq!(here.get("/a"), "new purged");
-    // And what is fetched then is served: it is from after the write.
+    // A response fetched then is served, because it is newer than the write.
     assert_eq!(here.get("/a"), "new cache-api");
-    // Not so if it came from before another one.
+    // Not if it is older than another write.
     origin(&world, "/a", "max-age=9000", "newer");
     world.executor.advance(6000);
     assert!(write_ms(&here, "/a") <= WRITE_WAIT_MS);
     assert_eq!(here.get("/a"), "newer old-purge-index/purged");
-    // While the breaker is open nobody waits.
+    // While the breaker is open, no request waits.
     for n in 0..20 {
         assert_eq!(write_ms(&here, &format!("/b{n}")), 0);
     }
-    // Others have the page of before, from a tier that nobody has overwritten.
+    // Other isolates have the previous page, from a tier without the new one.
     world.state.borrow_mut().cache_api.clear();
     world.state.borrow_mut().kv.clear();
     origin(&world, "/c", "max-age=9000", "c");
@@ -153,7 +153,7 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
     origin(&world, "/c", "max-age=9000", "c2");
     write_ms(&here, "/c");
     assert_eq!(there.get("/c"), "c cache-api/old-purge-index");
-    // Until the ledger is back and has the write.
+    // Until the ledger works again and has the write.
     is_back(&world);
     world.executor.advance(16_000);
     assert!(here.isolate.index.borrow().unconfirmed.is_empty());
@@ -187,7 +187,7 @@ fn a_write_that_outlives_its_request_is_sent_by_later_ones() {
     let (world, here, there) = hanging();
     origin(&world, "/a", "max-age=9000", "new");
     write_ms(&here, "/a");
-    // Nobody works on it any more.
+    // No background task is left.
     world.executor.advance(600_000);
     is_back(&world);
     world.executor.advance(60_000);
@@ -207,7 +207,7 @@ fn a_slow_ledger_gets_each_write_once() {
     world.executor.advance(10_000);
     assert!(here.isolate.index.borrow().unconfirmed.is_empty());
     assert_eq!(world.ledger.borrow().last(), Ok(1));
-    // One that answers in time is waited for.
+    // A ledger that responds in time is waited for.
     slow(&world, "ledger", 200);
     assert_eq!(write_ms(&here, "/a"), 200);
     assert_eq!(world.ledger.borrow().last(), Ok(2));

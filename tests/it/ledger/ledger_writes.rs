@@ -1,6 +1,6 @@
-//! Shows that no writes cost another host's pages, whoever sends them and to
-//! how many URLs and hosts: each host has a budget, beyond which it is purged
-//! softly, and seldom.
+//! Shows that writes do not affect other hosts' pages, whoever sends them and
+//! to however many URLs and hosts: each host has a budget, beyond which it is
+//! purged softly, and rarely.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{
@@ -16,8 +16,8 @@ use testkit::ledger::{Database, Fails, news, order, started, state, write};
 
 const NOW: u64 = 1_795_424_400_000;
 
-/// Writes to `per_second` new pages of a host for so many seconds; the index
-/// of an isolate that asks each second, and when the host was purged.
+/// Writes to `per_second` new pages of a host for some seconds. Returns the
+/// index of an isolate that queries each second, and when the host was purged.
 fn flood<S: Sql>(
     ledger: &LedgerStore<S>,
     host: &str,
@@ -48,7 +48,7 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
     let ledger = Database::new().open(NOW);
     let (_, before) = write(&ledger, &["url:quiet.test/form"], NOW);
     let start = before.sequence;
-    // Four times as many pages as a host has room for.
+    // Four times as many pages as the host's budget.
     let (mut warm, widened) = flood(&ledger, "loud.test", 100, 4 * HOST_WRITES_MAX / 100);
     assert!(widened.len() >= 3, "{widened:?}");
     for pair in widened.windows(2) {
@@ -62,8 +62,7 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
         index.len()
     );
     assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
-    // An index that has heard all of it has each mark, until it takes over what
-    // a new one has learned.
+    // An index that has received everything has each mark, until it is rebuilt.
     assert!(warm.len() as u64 >= 2 * HOST_WRITES_MAX, "{}", warm.len());
     warm.replace(started(&ledger, now_ms));
     assert!(warm.len() as u64 <= HOST_WRITES_MAX + 10, "{}", warm.len());
@@ -76,7 +75,8 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
     let quiet = "https://quiet.test/form";
     assert_eq!(state(&warm, start - 1, quiet, &[]), PurgeState::Hard);
     assert_eq!(state(&warm, start, quiet, &[]), PurgeState::Alive);
-    // And others of that host are no more than stale; of other hosts, alive.
+    // Other pages of that host are at most stale; those of other hosts are
+    // alive.
     assert_eq!(
         state(&index, start, "https://loud.test/", &[]),
         PurgeState::Soft
@@ -109,7 +109,7 @@ fn the_last_writes_of_a_flood_count_in_time() {
             &[],
         )
     };
-    // It waits its turn, and a second write does not put it off.
+    // It is pending, and a second write does not delay it.
     assert_eq!(known(end), PurgeState::Alive);
     write(&ledger, &["url:loud.test/after"], end + WIDEN_MS - 1000);
     assert_eq!(known(end + WIDEN_MS), PurgeState::Soft);
@@ -127,7 +127,7 @@ fn one_page_that_is_written_to_again_and_again_is_one_mark() {
         assert_eq!(news.writes, [(mark_of("url:a.test/p"), news.writes[0].1)]);
         assert_eq!(news.writes[0].1.hard, sequence);
     }
-    // What was filled before the last of them is dead.
+    // Fills from before the last of them are purged.
     let last = ledger.last().expect("a number");
     let index = started(&ledger, NOW);
     assert_eq!(
@@ -169,7 +169,7 @@ fn a_host_with_few_writes_keeps_them_beside_those_with_many() {
         state(&index, start, "https://few.test/other", &[]),
         PurgeState::Alive
     );
-    // Room was made for the last: they are told one by one.
+    // There was room for the last ones: they are listed one by one.
     for n in [0, 350, 699] {
         let url = format!("https://h39.test/{n}");
         assert_eq!(state(&index, start, &url, &[]), PurgeState::Hard, "{url}");
@@ -194,7 +194,7 @@ fn hosts_beyond_the_bound_share_buckets() {
     let owners = "SELECT COUNT(*) FROM owners";
     let held = ledger.sql().number(owners, &[]).expect("a number");
     assert!(held <= HOSTS_MAX + 1024, "{held}");
-    // Every one of them is purged, one by one or with its bucket.
+    // Each of them is purged, by its own mark or with its bucket.
     let late = NOW + 2 * WIDEN_MS;
     let index = started(&ledger, late);
     for n in 0..2 * HOSTS_MAX {
@@ -206,9 +206,10 @@ fn hosts_beyond_the_bound_share_buckets() {
         };
         assert_eq!(state(&index, NOW, &url, &[]), expected, "{url}");
     }
-    // A quiet host of no such bucket lives, and the floor stays.
+    // A host without writes in another bucket stays alive, and so does the
+    // floor.
     assert_eq!(news(&ledger, 0).floor.newest(), NOW);
-    // A bucket is purged once in a while, not at each write.
+    // A bucket is purged at intervals, not at each write.
     let last = host(2 * HOSTS_MAX - 1);
     let neighbour = (0..).map(|n| format!("n{n}.quiet.test"));
     let same = |name: &String| HostBucket::of_host(name) == HostBucket::of_host(&last);
@@ -233,8 +234,8 @@ fn a_host_that_nobody_writes_to_makes_room() {
     for n in 1..HOSTS_MAX {
         write(&ledger, &[&format!("url:x{n}.test/a")], NOW + 60_000);
     }
-    // An hour later it has given its place to another, and its bucket is
-    // softly purged up to its last write.
+    // An hour later another host has taken its place, and its bucket is softly
+    // purged up to its last write.
     let later = NOW + HOST_IDLE_MS;
     let (_, news) = write(&ledger, &["url:new.test/a"], later);
     assert!(
@@ -260,8 +261,8 @@ fn a_host_that_nobody_writes_to_makes_room() {
 
 #[test]
 fn a_write_that_fails_in_its_midst_can_be_sent_again() {
-    // Each statement fails in turn: of a write with room, of one that widens,
-    // of one of a host too many, and of one that pushes a host out.
+    // Each statement fails in turn: of a write within the budget, of one that
+    // widens, of one of a host too many, and of one that replaces a host.
     let full = |database: &Database| {
         let ledger = database.open(NOW);
         let many: Vec<String> = (0..HOST_WRITES_MAX)

@@ -1,5 +1,5 @@
-//! JSON from outside and from other versions: which texts the readers take,
-//! what they refuse, and the exact shape of what the ledger stores and sends.
+//! JSON from outside and from other versions: which texts the readers accept,
+//! what they refuse, and the exact form of what the ledger stores and sends.
 
 use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
@@ -43,7 +43,7 @@ fn receipt() -> Receipt {
 
 const RECEIPT: &str = r#"{"id":"i","sequence":1,"received_ms":2,"in_force_ms":3,"key":null,"via":"v","hard":[],"soft":["tag:\u001fDELé"],"cascade":{"b":["c"],"a":[]},"refresh":4,"fast_lane":5}"#;
 
-/// Log queries of users rely on names and on which fields are left out.
+/// Users' log queries depend on the names, and on which members are left out.
 #[test]
 fn log_lines() {
     let hit = RequestLog {
@@ -83,7 +83,7 @@ fn log_lines() {
 }
 
 /// Ledgers have stored these texts, and during a deployment isolates of one
-/// version talk to a ledger of another: names and order of fields stay.
+/// version use a ledger of another: names and order of members stay.
 #[test]
 fn ledger_messages_keep_their_shape() {
     #[track_caller]
@@ -205,7 +205,7 @@ fn ledger_messages_are_objects() {
     refused::<Record>(r#"["d",RECEIPT]"#);
     refused::<Order>(r#"[null,"d",null,"v",[],[],{},[],5,0]"#);
     refused::<Reply>(r#"[RECEIPT,"n"]"#);
-    // Neither yes nor no.
+    // Neither a receipt nor a conflict.
     refused::<Reply>(r#"{"news":"n"}"#);
     refused::<Reply>(r#"{"receipt":RECEIPT}"#);
     refused::<Vec<PastOrder>>(r#"[[RECEIPT,{},{}]]"#);
@@ -227,7 +227,7 @@ fn ledger_messages_are_objects() {
     }
 }
 
-/// What a broken database or a hostile version might hold.
+/// Records that a broken database or a hostile version might hold.
 #[test]
 fn unreadable_records_are_errors() {
     let ledger = Database::new().open(0);
@@ -243,7 +243,7 @@ fn unreadable_records_are_errors() {
     };
     assert!(put(&good));
     assert!(put(&good.replace("\"v\"", r#""\ud83d\ude00\u0000""#)));
-    // Ignored at any depth, without a call for each level.
+    // Ignored at any depth, without recursion.
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(put(&good.replacen('{', &format!("{{\"newer\":{deep},"), 1)));
     for text in broken(&good, "\"v\"") {
@@ -255,20 +255,20 @@ fn unreadable_records_are_errors() {
     }
 }
 
-/// Reads a body with one of the readers of what callers send.
+/// A reader of a body that callers send.
 type Reader = fn(&Rules, &[u8]) -> Result<bool, NotOrder>;
 
-/// Whether a purge order is read, and nothing of it refused.
+/// Whether a purge order is accepted, with no part refused.
 fn purge_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
     order::read(rules, body, true).map(|draft| draft.refused.is_empty())
 }
 
-/// The same of an order to warm.
+/// The same for an order to warm.
 fn warm_order(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
     warm_order::read(rules, body).map(|draft| draft.refused.is_empty())
 }
 
-/// The same of Fastly's call with tags in its body.
+/// The same for Fastly's call with tags in its body.
 fn fastly_call(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
     let call = PurgeCall {
         dialect: Dialect::Fastly,
@@ -312,7 +312,7 @@ fn bodies_that_are_not_json_are_refused_as_such() {
             };
             assert!(expected, "{text:.80}: {found:?}");
         }
-        // Of another shape, and then no JSON.
+        // Another JSON type, and then no JSON.
         for text in [
             "[{",
             "{\"a\":1",
@@ -347,7 +347,7 @@ fn bodies_of_another_shape_are_refused() {
             refused(reader, body);
         }
     }
-    // Fields in their order, which a derived struct would take.
+    // The members as a list, which a derived struct would accept.
     refused(purge_order, "[[\"a\"],[],[],[],true]");
     refused(purge_order, "[[],[],[],[],true,false,false,false]");
     refused(warm_order, "[[\"https://a.test/\"],[],1,false]");
@@ -368,7 +368,7 @@ fn bodies_of_another_shape_are_refused() {
             let (name, _) = field.split_once(':').expect("a field");
             for value in ["{}", "\"true\"", "[[", "-1", "1.5"] {
                 let body = format!("{{{name}:{value}}}");
-                // A list of anything is checked item by item.
+                // The items of a list are checked one by one.
                 if value != "[[" {
                     refused(reader, &body);
                 }
@@ -378,7 +378,7 @@ fn bodies_of_another_shape_are_refused() {
             }
         }
     }
-    // What is wrong is quoted, but not in full length.
+    // The error quotes the text, but not in full length.
     let long = "x".repeat(ORDER_BYTES_MAX);
     for body in [
         format!("{{\"soft\":\"{long}\"}}"),
@@ -394,8 +394,8 @@ fn bodies_of_another_shape_are_refused() {
     }
 }
 
-/// Of an item's faults none is taken for a selector, and the rest of the order
-/// is checked all the same.
+/// An invalid item is not taken for a selector, and the rest of the order is
+/// still checked.
 #[test]
 fn items_of_another_shape_are_named() {
     #[track_caller]
@@ -434,7 +434,7 @@ fn items_of_another_shape_are_named() {
     check(r#"{"tag":"b","x":1}"#, "tags[1].x");
     check(r#""\u0000""#, "tags[1]");
     check(r#""\ud83d\ude00""#, "tags[1]");
-    // The last is beyond what a float can hold.
+    // The last one exceeds the range of a float.
     const NOT_JSON: &str = r#"01 | +1 | .5 | 1. | 1e | - | 1.e2 | --1 | NaN | Infinity | 'a' | True |
         nul | nulls | [} | {] | {"a"} | {1:2} | {"a":1,} | [1,] | [1 2] | "\u+123" | /**/1 | 1e999"#;
     // serde_json reads 127 levels, of which the body has two.
@@ -451,7 +451,7 @@ fn items_of_another_shape_are_named() {
     }
 }
 
-/// Texts that are not JSON, made of one that is; `string` is a string in it.
+/// Texts that are not JSON, made from a valid one; `string` is a string in it.
 fn broken(good: &str, string: &str) -> Vec<String> {
     let mut texts: Vec<String> = [
         r"\ud800",

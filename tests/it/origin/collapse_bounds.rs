@@ -1,6 +1,6 @@
-//! Shows what one reader can cost the others who want the same page: whatever
-//! the first one asks for, however slowly it reads, and whoever's answer it
-//! gets.
+//! Shows how little one client can delay others who want the same page:
+//! whatever it requests, however slowly it reads, and whomever its response is
+//! for.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::cache::policy::collapse_leaders::{ALONE_KNOWN_MS, ALONE_MS, most};
@@ -16,10 +16,10 @@ use testkit::world::place::{Place, START_MS, slow};
 use testkit::world::{Plan, World};
 
 const PAGE: &str = "/a";
-/// Where no ledger's silence and no tier's adds to it.
+/// The bound where neither the ledger nor a tier adds a delay.
 const AT_ONCE_MS: u64 = 50;
 
-/// `STATUS BODY`, and when it came, in milliseconds from the start.
+/// `STATUS BODY`, and when it arrived, in milliseconds from the start.
 type Read = Rc<RefCell<Option<(String, u64)>>>;
 
 fn reader(place: &Place, fields: &[(&str, &str)]) -> Read {
@@ -46,7 +46,7 @@ fn readers(place: &Place, count: usize, fields: &[(&str, &str)]) -> Vec<Read> {
     (0..count).map(|_| reader(place, fields)).collect()
 }
 
-/// What they got, and how long the first and the last of them waited.
+/// The responses, and how long the first and the last client waited.
 fn finish(world: &World, since_ms: u64, reads: &[Read]) -> (Vec<String>, u64, u64) {
     world
         .executor
@@ -61,7 +61,7 @@ fn finish(world: &World, since_ms: u64, reads: &[Read]) -> (Vec<String>, u64, u6
     (texts, least.unwrap_or(0), last.unwrap_or(0))
 }
 
-/// All got this.
+/// All clients got this response.
 #[track_caller]
 fn check(texts: &[String], expected: &str) {
     let wrong: Vec<_> = texts.iter().filter(|text| *text != expected).collect();
@@ -87,11 +87,11 @@ fn page(slow_ms: u64) -> Plan {
     plan(slow_ms, 200, &[("cache-control", "max-age=600")], "page")
 }
 
-/// A world whose origin answers so, after these.
+/// A world whose origin sends the responses `first`, and `then` after them.
 fn world(first: Vec<Plan>, then: Plan) -> (World, Place) {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
-    // The ledger is heard once, so that it delays nobody below.
+    // The ledger is queried once here, so that it delays no request below.
     place.get("/first");
     answer(&world, first, then);
     (world, place)
@@ -143,7 +143,7 @@ fn a_crowd_for_a_slow_page_makes_few_requests() {
     check(&texts, "200 page");
     assert_eq!(asked(&world) as u64, most(3_500, ALONE_MS));
     assert!(last_ms <= 3_500 + 400, "{last_ms} ms");
-    // Where it was stored before, it is asked for once for longer.
+    // After an earlier response was stored, the leader is alone for longer.
     place.purge(&["url:a.test/a"], &[]);
     answer(&world, vec![], page(3_500));
     let reads = readers(&place, 1000, &[]);
@@ -163,7 +163,7 @@ fn who_shares_nothing_waits_little() {
         check(&texts, "200 news");
         assert!(least_ms <= slow_ms + AT_ONCE_MS, "{least_ms} ms");
         assert!(last_ms <= slow_ms + ALONE_MS + 200, "{last_ms} ms");
-        // Who comes back finds it remembered, for as long as it goes on.
+        // The next request finds it remembered, for as long as this continues.
         for _ in 0..20 {
             let began_ms = world.executor.now_ms();
             let reads = readers(&place, 4, &[]);
@@ -177,7 +177,7 @@ fn who_shares_nothing_waits_little() {
 #[test]
 fn a_slow_reader_delays_others_by_a_second() {
     let (world, place) = world(vec![], page(100));
-    // Its copy comes as fast as it reads.
+    // The copy is stored only as fast as the client reads.
     slow(&world, "landing", 20_000);
     let began_ms = world.executor.now_ms();
     let first = readers(&place, 1, &[]);
@@ -204,7 +204,7 @@ fn an_odd_request_is_refused_for_itself_alone() {
     for refusal in [
         plan(300, 406, &[("cache-control", "max-age=600")], "no"),
         plan(300, 415, &[], "no"),
-        // It is no error, but made for what the request asked for.
+        // The response is no error, but depends on the request's preferences.
         plan(
             300,
             200,
@@ -237,7 +237,7 @@ fn a_key_stays_shared_after_an_odd_request() {
     let (world, place) = world(vec![odd()], page(500));
     let began_ms = world.executor.now_ms();
     finish(&world, began_ms, &[reader(&place, &ODD)]);
-    // What is odd does not lead a second time.
+    // An unusual request does not lead a second time.
     answer(&world, vec![odd()], page(500));
     let again = reader(&place, &ODD);
     let others = readers(&place, 50, &[]);
@@ -259,7 +259,7 @@ fn an_odd_request_that_gets_no_answer_fails_for_itself_alone() {
     check(&texts, "200 page");
     assert_eq!(asked(&world), 2);
     finish(&world, began_ms, &[odd]);
-    // One that never comes holds nobody for longer than a slow page does.
+    // A response that never comes delays no client for longer than a slow one.
     let (world, place) = self::world(vec![Plan::Hang], page(300));
     let began_ms = world.executor.now_ms();
     let odd = reader(&place, &ODD);
@@ -322,7 +322,7 @@ fn a_part_of_what_is_on_its_way_is_waited_for() {
         9
     );
     assert_eq!(asked(&world), 1);
-    // And what is stored, but stale, is confirmed for all of them at once.
+    // A stored but stale response is revalidated for all of them at once.
     world.executor.advance(601_000);
     let whole = plan(300, 200, &[("cache-control", "max-age=600")], "0123456789");
     answer(&world, vec![], whole);

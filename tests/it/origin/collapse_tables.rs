@@ -1,5 +1,5 @@
-//! Shows how requests for one answer share a question to the origin, and what
-//! frees those who wait.
+//! Shows how requests for one response share a request to the origin, and what
+//! ends the followers' wait.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::cache::key::cache_key;
@@ -41,7 +41,7 @@ fn the_first_leads_and_the_others_follow() {
     let flight = lead(&flights, "a", 0);
     assert_eq!(role(&flights, "a", 1), "follow");
     assert_eq!(role(&flights, "b", 1), "lead");
-    // A leader that gives signs of life may take its time.
+    // A leader with heartbeats may take its time.
     for now_ms in (900..60_000).step_by(900) {
         flight.beat(now_ms);
         assert_eq!(role(&flights, "a", now_ms + 899), "follow");
@@ -85,11 +85,11 @@ fn a_leader_without_a_sign_of_life_is_replaced() {
     let gone = lead(&flights, "a", 1_000);
     assert_eq!(role(&flights, "a", 3_999), "follow");
     let new = lead(&flights, "a", 4_000);
-    // If it was only slow, its end does not end the new one's flight.
+    // If it was only slow, its end does not end the new leader's flight.
     flights.end(&gone, FlightOutcome::Landed, 4_100);
     assert_eq!(role(&flights, "a", 4_100), "follow");
     assert_eq!(new.outcome(), None);
-    // A clock that was set back makes nobody dead.
+    // A clock that was set back does not end a flight.
     assert_eq!(role(&flights, "a", 0), "follow");
 }
 
@@ -111,17 +111,17 @@ fn what_cannot_be_shared_is_not_waited_for() {
     assert_eq!(role(&flights, "a", 100), "alone");
     assert_eq!(role(&flights, "a", 99 + UNSHARED_MS), "alone");
     assert_eq!(role(&flights, "a", 100 + UNSHARED_MS), "lead");
-    // A refresh behind the response is made once at a time all the same.
+    // Background refreshes are still made one at a time.
     let flights = Flights::default();
     flights.remember_unshared("a", 0);
     assert!(flights.begin("a", 1).is_some());
     assert!(flights.begin("a", 2).is_none());
-    // What could be shared once is shared again.
+    // A response that could be shared once makes the key shareable again.
     flights.remember_unshared("b", 0);
     assert!(flights.forget_unshared("b"));
     assert!(!flights.forget_unshared("b"));
     assert_eq!(role(&flights, "b", 1), "lead");
-    // A failure is nothing to remember.
+    // A failure is not remembered.
     let flight = lead(&flights, "c", 0);
     let failed = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
     flights.end(&flight, failed, 100);
@@ -137,22 +137,22 @@ fn the_tables_are_bounded() {
     assert_eq!(role(&flights, "one more", 0), "alone");
     assert_eq!(role(&flights, "7", 0), "follow");
     assert!(flights.begin("one more", 0).is_none());
-    // Those that are gone make room.
+    // Dead flights make room.
     assert_eq!(role(&flights, "one more", 3_000), "lead");
-    // Of what cannot be shared an eighth is forgotten, the oldest.
+    // At the limit, the oldest eighth of the unshared keys is forgotten.
     let is_known = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
     for n in 0..10_000 {
         flights.remember_unshared(&format!("u{n}"), 3_000 + n);
     }
     assert!(is_known(0, 13_000));
-    // Another one is of use still.
+    // A key that is remembered again counts as new.
     flights.remember_unshared("u7", 13_000);
     assert!(is_known(0, 13_000));
     flights.remember_unshared("u10000", 13_000);
     let known = (0..=10_000).filter(|n| is_known(*n, 13_000)).count();
     assert_eq!(known, 8_751);
     assert!(is_known(7, 13_000) && !is_known(1_250, 13_000) && is_known(1_251, 13_000));
-    // Also if all are of one moment.
+    // Also if all are of the same moment.
     let flights = Flights::default();
     for n in 0..10_001 {
         flights.remember_unshared(&format!("u{n}"), 3_000);
@@ -192,7 +192,7 @@ fn who_waits_for_one_that_is_gone_takes_over() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
-    // Somebody leads, and was ended by the runtime without a word.
+    // A leader that was ended by the runtime.
     lead(&place.isolate.flights, &digest(), START_MS);
     let slots: Vec<_> = (0..10).map(|_| place.start(PAGE)).collect();
     let answers: Vec<String> = slots.iter().map(|slot| place.finish(slot)).collect();
@@ -207,7 +207,7 @@ fn nobody_waits_for_ever() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
-    // Somebody leads, lives, and never ends.
+    // A leader with heartbeats that never ends.
     let flight = lead(&place.isolate.flights, &digest(), START_MS);
     let there = place.clone();
     world.executor.spawn(async move {
@@ -218,7 +218,7 @@ fn nobody_waits_for_ever() {
     });
     let answer = place.get(PAGE);
     assert_eq!(answer, "504 -");
-    // `origin_deadline`, and what a neighbour may take before.
+    // `origin_deadline`, and the time that another isolate may take before.
     let waited_ms = world.now_ms() - START_MS;
     assert!((65_000..65_500).contains(&waited_ms), "{waited_ms} ms");
 }
@@ -232,7 +232,7 @@ fn dropped_work_is_answered_with_an_error() {
     assert_eq!(place.get(PAGE), "502 -");
     assert_eq!(world.now_ms(), START_MS);
     world.state.borrow_mut().drops_later = false;
-    // Its flight is without signs of life, and the next takes over.
+    // Its flight has no heartbeats, and the next request takes over.
     assert_eq!(place.get(PAGE), "one -");
 }
 
@@ -257,6 +257,6 @@ fn notes_of_others_are_only_hints() {
     check("landed", 0);
     check("failed", 0);
     check("unshared", 0);
-    // Somebody asks, and never tells what became of it.
+    // An announced fill whose result is never announced.
     check("asking", 1_200);
 }

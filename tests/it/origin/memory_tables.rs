@@ -1,4 +1,4 @@
-//! Shows what the isolate's own memory lets in, keeps and drives out.
+//! Shows what the memory tier admits, keeps and evicts.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::cache::policy::entry::Entry;
@@ -73,7 +73,7 @@ fn the_second_look_opens_the_door() {
     check(|e| e.length = None, 1_000_000, false);
     check(|e| e.status = 404, 1_000_000, true);
     check(|e| e.status = 206, 1_000_000, false);
-    // What has no mark cannot be purged.
+    // An entry without marks cannot be purged.
     check(|e| e.marks.clear(), 1_000_000, false);
     check(|_| {}, 0, false);
 }
@@ -85,7 +85,7 @@ fn it_never_holds_more_than_it_may() {
         memory.keep(copy(entry(&format!("/{n}"), 10_000)));
         assert!(memory.bytes() <= 100_000, "{} at {n}", memory.bytes());
     }
-    // 12 KB each, with what goes with a copy.
+    // 12 KB each, including a copy's overhead.
     let kept = (0..1000).filter(|n| holds(&memory, &format!("/{n}")));
     assert_eq!(kept.collect::<Vec<_>>(), (992..1000).collect::<Vec<_>>());
 }
@@ -113,7 +113,7 @@ fn variants_lie_under_one_key() {
     memory.keep(copy(variant("y", 100)));
     assert_eq!(memory.find("/a").len(), 2);
     let two = memory.bytes();
-    // A newer one takes the place of the older.
+    // A newer copy replaces an older one.
     memory.keep(copy(variant("x", 200)));
     assert_eq!(memory.find("/a").len(), 2);
     assert_eq!(memory.bytes(), two + 100);
@@ -135,7 +135,7 @@ fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
     memory.end_copy(copy(entry("/a", 100)), begun);
     memory.end_copy(copy(entry("/b", 100)), other);
     assert!(!holds(&memory, "/a") && holds(&memory, "/b"));
-    // Nor instead of one begun since, and no copy ends twice.
+    // Nor does it replace a copy begun since; and no copy ends twice.
     let old = memory.begin_copy("/a");
     let new = memory.begin_copy("/a");
     memory.end_copy(copy(entry("/a", 100)), old);
@@ -166,7 +166,7 @@ fn copies_that_never_end_are_forgotten() {
 const SETTINGS: &str = r#"{ "origin": "http://origin.test", "max_purge_lag": 4,
     "defaults": { "kv": false, "request_directives": true } }"#;
 
-/// Has the isolate fetch `/a` anew, and store it, though its copy is fresh.
+/// Makes the isolate fetch and store `/a` again, although its copy is fresh.
 fn reload(place: &Place) {
     let head = RequestHead {
         method: Method::Get,
@@ -193,7 +193,7 @@ fn a_copy_in_the_making_does_not_outlive_a_reload() {
         world.executor.advance(500);
         if reloads {
             origin(&world, "/a", "max-age=600", "new");
-            // Else it would confirm the old one.
+            // Otherwise the origin would confirm the old one.
             if let Some(Plan::Answer { fields, .. }) = world.state.borrow_mut().plans.get_mut("/a")
             {
                 fields.set("etag", "\"2\"");

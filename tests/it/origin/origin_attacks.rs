@@ -1,5 +1,5 @@
-//! Shows in virtual time that one page, reader or host does not make an origin
-//! unreachable to the others.
+//! Shows in virtual time that one page, client or host does not make an origin
+//! unreachable for the others.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::flow::fetch::pass::{SMALL_BODY_BYTES_MAX, SMALL_BODY_MS};
@@ -8,7 +8,7 @@ use testkit::origin::{answers, asked, place, plan, send, send_with, timed, uploa
 use testkit::world::place::{Place, START_MS, Slot, origin};
 use testkit::world::{Bytes, Plan, World};
 
-/// The same isolate, asked by this reader.
+/// The same isolate, with requests of this client.
 fn as_reader(place: &Place, reader: &'static str) -> Place {
     let mut place = place.clone();
     place.world.reader = Some(reader.into());
@@ -23,8 +23,7 @@ const READERS: [&str; 5] = [
     "192.0.2.5",
 ];
 
-/// Sends a POST whose body is told to be of this length, and comes whole after
-/// some time.
+/// Sends a POST with this `Content-Length`, whose body arrives after some time.
 fn post(place: &Place, path: &str, length: u64, takes_ms: u64) -> Slot {
     let text = "x".repeat(usize::try_from(length).expect("a length"));
     let mut body = Bytes::new(text, false);
@@ -89,7 +88,7 @@ fn one_reader_whose_requests_make_the_origin_hang_up_does_not_close_it() {
     let reader = as_reader(&here, READERS[1]);
     assert_eq!(reader.get("/page"), "200 no-freshness");
     assert_eq!(attacker.get("/page"), "200 no-freshness");
-    // The same of several readers is the origin's failure.
+    // The same failure for several clients is the origin's.
     for (reader, n) in READERS.into_iter().skip(1).zip(0..) {
         as_reader(&here, reader).get(&format!("/{n}"));
     }
@@ -112,7 +111,7 @@ fn one_host_of_an_origin_does_not_close_the_others() {
     assert_eq!(get("tenant.test", "/page"), "503 circuit-open");
     plan(&world, "/page", answers(200, 0));
     assert_eq!(get("other.test", "/page"), "200 no-freshness");
-    // Ports are hosts of their own as they are in keys.
+    // As in keys, another port is another host.
     assert_eq!(get("tenant.test:8080", "/page"), "200 no-freshness");
 }
 
@@ -139,13 +138,13 @@ fn retry_after_holds_for_its_url_and_its_reader() {
     assert_eq!(get(one, "/a?x=1"), "503 retry-after");
     assert_eq!(get(one, "/a?x=2"), "200 no-freshness");
     assert_eq!(get(one, "/b"), "200 no-freshness");
-    // A write to the same URL is another thing.
+    // A write to the same URL is separate.
     assert!(
         !here
             .finish(&upload(&as_reader(&here, one), "/a?x=1"))
             .contains("retry-after")
     );
-    // It may be about that reader alone; but not if three are told so.
+    // A `Retry-After` may be for this client only; but not if three get one.
     assert_eq!(get(two, "/a?x=1"), "later no-freshness");
     assert_eq!(get(three, "/a?x=1"), "later no-freshness");
     assert_eq!(get(four, "/a?x=1"), "503 retry-after");
@@ -185,7 +184,7 @@ fn a_number_that_is_no_status_is_one_pages_fault() {
         plan(&world, &format!("/{n}"), Plan::NoStatus(999));
         assert_eq!(here.get(&format!("/{n}")), "502 -", "{n}");
     }
-    // It is an error for a stale copy all the same (RFC 9110 §15).
+    // It still counts as an error for a stale copy (RFC 9110 §15).
     plan(&world, "/old", Plan::NoStatus(999));
     assert_eq!(here.get("/old"), "old cache-api/stale-if-error");
     let state = world.state.borrow();
@@ -211,7 +210,7 @@ fn an_upload_that_its_client_breaks_off_counts_for_nothing() {
     }
     plan(&world, "/page", answers(200, 0));
     assert_eq!(here.get("/page"), "200 no-freshness");
-    // An upload that the origin fails after all of it has come does count.
+    // An upload that the origin fails after receiving all of it does count.
     for (n, reader) in READERS.into_iter().take(4).enumerate() {
         plan(&world, &format!("/{n}"), answers(503, 0));
         upload(&as_reader(&here, reader), &format!("/{n}"));

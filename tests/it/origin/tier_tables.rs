@@ -1,5 +1,5 @@
-//! Shows when an answer earns its place in KV, when KV is left alone, and how
-//! the writes of a day are counted.
+//! Shows which responses are admitted to KV, when KV is paused, and how the
+//! daily writes are counted.
 
 use edgekeep::cache::config::limits::DAY_MS;
 use edgekeep::cache::config::rules::Rules;
@@ -68,7 +68,7 @@ fn the_doorkeeper_knows_the_last_and_is_bounded() {
     let mut doorkeeper = Doorkeeper::default();
     assert!(!doorkeeper.knew(7));
     assert!(doorkeeper.knew(7));
-    // A generation later it still does, two later no more.
+    // One generation later it is still admitted, two later not.
     for other in 100..100 + 16_384 {
         assert!(!doorkeeper.knew(other));
     }
@@ -120,7 +120,7 @@ fn writes_pause_for_longer_and_longer_when_the_quota_is_used_up() {
         assert!(!writes.are_paused(now_ms));
         let pause = writes.failed(WriteFault::Quota, now_ms);
         assert_eq!(pause, Some(seconds * 1000));
-        // What was on its way changes nothing.
+        // Writes in progress change nothing.
         assert_eq!(writes.failed(WriteFault::Quota, now_ms + 50), None);
         writes.worked(now_ms + 60);
         assert!(writes.are_paused(now_ms + seconds * 1000 - 1));
@@ -128,7 +128,7 @@ fn writes_pause_for_longer_and_longer_when_the_quota_is_used_up() {
     }
     writes.worked(now_ms);
     assert_eq!(writes.failed(WriteFault::Quota, now_ms), Some(60_000));
-    // A clock that is set back by a day does not hold it for a day.
+    // A clock that is set back by a day does not pause KV for a day.
     assert!(!writes.are_paused(now_ms - DAY_MS));
     // Never beyond the day.
     let mut late = Writes::default();
@@ -143,10 +143,10 @@ fn writes_pause_after_failures_in_a_row() {
     let mut writes = Writes::default();
     let mut fail = |fault| writes.failed(fault, NOON_MS);
     assert_eq!([Other, Other].map(&mut fail), [None, None]);
-    // These say nothing of KV.
+    // These failures do not concern KV as a whole.
     assert_eq!([OneKey, Body].map(&mut fail), [None, None]);
     assert_eq!(fail(Other), Some(10_000));
-    // Then one is enough.
+    // After that, one failure is enough.
     assert_eq!(writes.failed(Other, NOON_MS + 10_000), Some(10_000));
     writes.worked(NOON_MS + 20_000);
     assert_eq!(writes.failed(Other, NOON_MS + 20_000), None);
@@ -182,21 +182,21 @@ fn a_budget_is_of_a_day() {
     assert!(!budget.allows(0, NOON_MS));
     budget.count();
     assert!(!budget.allows(1, NOON_MS));
-    // What was told is in the total from then on.
+    // Reported writes are part of the total from then on.
     budget.told(1);
     budget.heard(3, NOON_MS);
     assert_eq!((budget.spent(NOON_MS), budget.untold()), (3, 0));
-    // Late news, and of yesterday.
+    // A late feed, and one of yesterday.
     budget.heard(2, NOON_MS + 5);
     budget.heard(900, NOON_MS - DAY_MS);
     assert_eq!(budget.spent(NOON_MS), 3);
     budget.count();
     assert_eq!(budget.spent(NOON_MS), 4);
-    // A new day, by our clock before the ledger tells of it.
+    // A new day, by our clock before the ledger reports it.
     let midnight_ms = NOON_MS + DAY_MS / 2;
     assert_eq!(budget.spent(midnight_ms - 1), 4);
     assert_eq!(budget.spent(midnight_ms), 1);
-    // By the ledger's, which is ahead.
+    // By the ledger's clock, which is ahead.
     budget.heard(7, midnight_ms);
     assert_eq!(budget.spent(midnight_ms - 1), 8);
 }
@@ -209,7 +209,7 @@ fn place(world: &World, settings: Value) -> Place {
     Place::of(world, 0, &settings.to_string())
 }
 
-/// What the log says of KV.
+/// The log lines about KV.
 fn about_kv(world: &World) -> Vec<String> {
     let state = world.state.borrow();
     let lines = state.log.iter().map(|line| {
@@ -270,14 +270,14 @@ fn a_failing_kv_is_left_alone_and_the_log_says_so_once() {
     assert_eq!(world.state.borrow().kv_writes, 2);
 }
 
-/// Fetches so many new pages here, and tells the ledger.
+/// Fetches this many new pages, and reports to the ledger.
 fn fetch(place: &Place, from: usize, pages: usize) {
     for n in from..from + pages {
         let page = format!("/{n}");
         origin(&place.world, &page, "max-age=600", "page");
         assert!(place.get(&page).starts_with("page"));
     }
-    // Past the turn of the lag, so that news is exchanged.
+    // Past the renewal age of the index, so that feeds are exchanged.
     for _ in 0..3 {
         place.world.executor.advance(2_100);
         place.get(&format!("/{from}"));
@@ -306,7 +306,7 @@ fn isolates_share_the_budget_of_a_day() {
     );
     fetch(&other, 300, 4);
     assert_eq!((written(), counted(&world)), (10, 10));
-    // One that starts hears of it with its first news.
+    // A starting isolate gets the total with its first feed.
     let third = place(&world, json!({ "kv_writes_per_day": 10 }));
     fetch(&third, 400, 4);
     assert_eq!(written(), 10);
@@ -325,14 +325,14 @@ fn who_has_written_tells_by_itself() {
     one.get("/hit");
     origin(&world, "/new", "max-age=600", "page");
     other.get("/new");
-    // One always asks first, and its marker is enough for the other.
+    // One isolate always queries first, and its marker is enough for the other.
     for _ in 0..30 {
         world.executor.advance(300);
         one.get("/hit");
         other.get("/hit");
     }
     assert_eq!((world.state.borrow().kv_writes, counted(&world)), (2, 2));
-    // And no question is asked for nothing: half of the lag is 2 seconds.
+    // No query is sent without need: half of the lag is 2 seconds.
     let asked = world.state.borrow().news_asked;
     for _ in 0..30 {
         world.executor.advance(300);
@@ -350,7 +350,7 @@ fn without_the_ledger_an_isolate_counts_its_own_writes() {
     let place = place(&world, json!({ "kv_writes_per_day": 5 }));
     fetch(&place, 0, 8);
     assert_eq!(world.state.borrow().kv_writes, 5);
-    // And tells of them later.
+    // And reports them later.
     world.state.borrow_mut().down.clear();
     fetch(&place, 100, 1);
     assert_eq!(counted(&world), 5);

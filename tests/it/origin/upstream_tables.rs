@@ -1,6 +1,6 @@
-//! Shows in virtual time how origins are asked: until the deadline, after
-//! which pauses, in which order, and what becomes of marks that nobody takes
-//! back.
+//! Shows in virtual time how requests go to origins: until the deadline, with
+//! which pauses, in which order, and what happens to permits that are never
+//! returned.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use edgekeep::cache::config::protection::Protection;
@@ -25,7 +25,7 @@ fn nothing_lasts_longer_than_the_deadline() {
             "origin_timeout": 10, "origin_deadline": 15, "defaults": { "retries": retries },
         })
     };
-    // Both hang: the second gets what the first has left.
+    // Both hang: the second gets the time that the first has left.
     let world = World::new(START_MS);
     plan(&world, "/a", Plan::Hang);
     plan(&world, "backup /a", Plan::Hang);
@@ -34,8 +34,8 @@ fn nothing_lasts_longer_than_the_deadline() {
     assert_eq!((answer.as_str(), took_ms), ("504 backup", 15_000));
     assert_eq!(asked(&world).len(), 2);
 
-    // Nothing is left for the backup, nor for one more repetition; the last
-    // answer that came is what remains.
+    // No time is left for the backup or another retry; the last response
+    // remains.
     let world = World::new(START_MS);
     plan(&world, "/a", answers(503, 7000));
     plan(&world, "backup /a", answers(200, 0));
@@ -47,7 +47,7 @@ fn nothing_lasts_longer_than_the_deadline() {
     );
     assert_eq!(asked(&world), vec!["http://origin.test/a"; 3]);
 
-    // What a write waits for has an end, too, but not an upload.
+    // The wait of a write has a limit, too, but not that of an upload.
     let world = World::new(START_MS);
     plan(&world, "/a", answers(200, 100_000));
     let here = place(&world, &settings(5));
@@ -139,7 +139,7 @@ fn what_is_purged_between_two_tries_is_not_confirmed_by_the_second() {
         .collect();
     drop(state);
     assert_eq!(conditions, [false, true, false]);
-    // It was asked for after the purge, so it lives.
+    // It was requested after the purge, so it is valid.
     assert_eq!(here.get("/a"), "new cache-api");
 }
 
@@ -149,7 +149,7 @@ fn marks_of_requests_that_never_end_expire() {
         "origin": "http://origin.test",
         "protection": { "max_requests": 1, "queue_timeout": 60 }, "origin_deadline": 600,
     });
-    // An upload holds its place for a minute and a second.
+    // An upload holds its permit for a minute and a second.
     let world = World::new(START_MS);
     plan(&world, "/up", Plan::Hang);
     plan(&world, "/a", answers(200, 0));
@@ -187,7 +187,7 @@ fn few_sites_are_remembered_and_those_in_trouble_longest() {
         }
     };
     open("bad.test", 0);
-    // Those whose breaker is closed make room.
+    // Sites with a closed breaker make room.
     for n in 0..5000 {
         let host = format!("{n}.test");
         assert_eq!(ask(&host, "/", ResponseVerdict::Works, 0), Ok(()));
@@ -197,8 +197,8 @@ fn few_sites_are_remembered_and_those_in_trouble_longest() {
     }
     let left = Err(Refusal::Open(60_000));
     assert_eq!(ask("bad.test", "/", ResponseVerdict::Works, 0), left);
-    // A thousand in trouble: the one used least recently is forgotten, and no
-    // other.
+    // With a thousand failing sites, only the least recently used one is
+    // removed.
     for n in 0..999 {
         open(&format!("{n}-bad.test"), 1 + n);
     }
@@ -220,7 +220,7 @@ fn a_pass_that_is_dropped_is_free_for_the_next_request() {
     let origins = Origins::default();
     let page = asker("a.test", "/page");
     let enter = |now_ms| origins.enter(&page, None, limits, now_ms, 300_000);
-    // The place.
+    // The permit.
     let pass = enter(START_MS).expect("a place");
     assert_eq!(enter(START_MS).err(), Some(Refusal::Full(0)));
     drop(pass);
@@ -303,15 +303,15 @@ fn a_line_that_is_too_long_refuses_at_once() {
     world.executor.advance(30);
     let (answer, took_ms) = timed(&here, &here.start("/late"));
     assert_eq!((answer.as_str(), took_ms), ("503 origin-busy", 0));
-    // So does a host whose line is short: the others have room.
+    // So does a host with a short queue: the others have room.
     plan(&world, "/page", answers(200, 0));
     let (answer, took_ms) = timed(&here, &send(&here, "GET", "http://b.test/page", None));
     assert_eq!((answer.as_str(), took_ms), ("200 no-freshness", 0));
-    // Who waits in vain is told so in time.
+    // A request that waits in vain gets its error in time.
     let (answer, took_ms) = timed(&here, &waiting[0]);
     assert_eq!(answer, "503 queued/origin-busy");
     assert!(took_ms <= 5000, "{took_ms}");
-    // And the line is empty then.
+    // And the queue is empty then.
     world.executor.advance(30_000);
     assert_eq!(here.get("/late"), "no such page -");
 }
@@ -330,7 +330,7 @@ fn the_line_is_served_in_order() {
         slots.push(here.start(&format!("/{n}")));
         world.executor.advance(7);
     }
-    // More come all the time, as each place becomes free.
+    // More arrive all the time, as each permit becomes free.
     for n in 30..60 {
         plan(&world, &format!("/{n}"), answers(200, 400));
         slots.push(here.start(&format!("/{n}")));

@@ -1,12 +1,12 @@
-//! Shows that a purge that comes in force while something takes long (a tier
-//! that is read, an origin that does not answer) is heeded when that is over.
+//! Shows that a purge that comes into force during a slow operation (a read of
+//! a tier, a request to an origin) is applied after it.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use testkit::world::place::{LAG_MS, Place, START_MS, origin, purge_elsewhere, slow};
 use testkit::world::{Plan, World};
 
-/// A world in which a page lies in both tiers, and an isolate that has just
-/// heard from the ledger.
+/// A world in which both tiers hold a page, and an isolate that has just
+/// queried the ledger.
 fn stored(control: &str) -> (World, Place) {
     let world = World::new(START_MS);
     origin(&world, "/a", control, "old");
@@ -15,7 +15,7 @@ fn stored(control: &str) -> (World, Place) {
     (world, place)
 }
 
-/// The page is new, and the old one purged.
+/// The page is changed, and the old one purged.
 fn change(world: &World, hard: bool) {
     origin(world, "/a", "max-age=600", "new");
     match hard {
@@ -37,7 +37,8 @@ fn a_purge_that_comes_while_a_tier_is_read_is_heeded() {
         change(&world, hard);
         assert_eq!(place.finish(&reader), expected);
     }
-    // KV has a second, and five where the origin fails: then it is read again.
+    // A read of KV has one second, and five after an origin failure: then KV is
+    // read again.
     for (hard, expected) in [(true, "502 -"), (false, "old kv/stale-if-error")] {
         let (world, place) = stored("max-age=600, stale-while-revalidate=600");
         world.state.borrow_mut().cache_api.clear();
@@ -52,14 +53,14 @@ fn a_purge_that_comes_while_a_tier_is_read_is_heeded() {
     }
 }
 
-/// How long KV takes: as long as it may.
+/// How long KV takes: nearly its limit.
 const KV_MS: u64 = 900;
 
 #[test]
 fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
-    // The Cache API has it, stale; KV is asked for a younger one, and slow.
-    // Meanwhile the isolate takes an order. The origin would confirm the page:
-    // its validator is still the same.
+    // The Cache API has a stale page; KV may have a younger one, and is slow.
+    // The isolate accepts an order meanwhile. The origin would confirm the
+    // page, because its validator is unchanged.
     let (world, place) = stored("max-age=1");
     world.executor.advance(2000);
     slow(&world, "kv", KV_MS);
@@ -70,7 +71,7 @@ fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
     assert_eq!(place.finish(&reader), "new purged");
     slow(&world, "kv", 0);
     assert_eq!(place.get("/a"), "new cache-api");
-    // The same behind an answer.
+    // The same in the background.
     let (world, place) = stored("max-age=1, stale-while-revalidate=600");
     world.executor.advance(2000);
     slow(&world, "kv", KV_MS);
@@ -84,7 +85,7 @@ fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
     );
     world.executor.advance(2 * LAG_MS);
     assert_eq!(place.get("/a"), "new cache-api");
-    // What is purged softly is confirmed by that.
+    // A soft purge is ended by the revalidation.
     let (world, place) = stored("max-age=1");
     world.executor.advance(2000);
     slow(&world, "kv", KV_MS);
@@ -141,14 +142,14 @@ fn what_was_purged_while_the_origin_was_silent_is_not_served_for_it() {
 
 #[test]
 fn what_was_filled_before_a_purge_is_dead_wherever_it_goes() {
-    // A fill that lasts; and a copy on its way from KV to the Cache API.
+    // A long fill; and a copy on its way from KV to the Cache API.
     let (world, place) = stored("max-age=600");
     world.state.borrow_mut().cache_api.clear();
     slow(&world, "kv", KV_MS);
     let reader = place.start("/a");
     world.executor.advance(500);
     change(&world, true);
-    // In force only after the answer: it is copied to the Cache API.
+    // In force only after the response: it is copied to the Cache API.
     assert_eq!(place.finish(&reader), "old kv");
     assert_eq!(world.state.borrow().cache_api.len(), 1);
     world.executor.advance(LAG_MS);

@@ -1,6 +1,6 @@
-//! Shows how isolates keep their purge indexes young together: one question
-//! to the ledger for a whole data centre, shared through the Cache API; and
-//! what happens when the ledger is slow or out of reach.
+//! Shows how isolates renew their purge indexes together: one query to the
+//! ledger for a whole data centre, shared through the Cache API; and what
+//! happens when the ledger is slow or unreachable.
 
 #[allow(dead_code, reason = "stories use the rest")]
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
@@ -13,8 +13,8 @@ use testkit::world::place::{
 };
 use testkit::world::{Plan, World};
 
-/// How often the ledger is asked in 20 seconds by so many isolates that get a
-/// request every so often, each by its own clock.
+/// How often the ledger is queried in 20 seconds by this many isolates, each
+/// with a request every `every_ms` and its own clock.
 fn asked_in_20_seconds(isolates: usize, every_ms: u64, clock: impl Fn(usize) -> i64) -> usize {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "one");
@@ -23,7 +23,8 @@ fn asked_in_20_seconds(isolates: usize, every_ms: u64, clock: impl Fn(usize) -> 
     let places: Vec<Place> = (0..isolates)
         .map(|n| Place::new(&world, clock(n)))
         .collect();
-    // Each has to ask once, because it does not know the ledger's clock.
+    // Each has to query once, because it has no offset of the ledger's clock
+    // yet.
     for place in &places {
         place.get("/a");
     }
@@ -48,7 +49,7 @@ fn the_ledger_is_asked_once_in_half_a_lag_however_many_ask() {
         let asked = asked_in_20_seconds(isolates, every_ms, |_| 0);
         assert!((7..=12).contains(&asked), "{isolates} isolates: {asked}");
     }
-    // Clocks that are minutes apart cost nothing.
+    // Clocks that differ by minutes cause no more queries.
     let asked = asked_in_20_seconds(40, 200, |n| (n as i64 - 20) * 15_000);
     assert!((7..=12).contains(&asked), "{asked}");
 }
@@ -77,21 +78,21 @@ fn a_purge_is_obeyed_at_once_where_it_was_ordered_and_soon_next_door() {
     origin(&world, "/a", "max-age=600", "new");
     here.purge(&["url:a.test/a"], &[]);
     assert_eq!(here.get("/a"), "new purged");
-    // The neighbour looks at the marker once in a quarter of the lag, behind
-    // an answer; the ledger need not be asked.
+    // The neighbour reads the marker once in a quarter of the lag, in the
+    // background; it need not query the ledger.
     world.state.borrow_mut().cache_api.clear();
     let before = asked(&world);
     world.executor.advance(LAG_MS / 4);
     next_door.get("/a");
     assert_eq!(next_door.isolate.seen(), here.isolate.seen());
-    // Nor at the end of the lag, if somebody else has asked meanwhile.
+    // Nor at the end of the lag, if another isolate has queried meanwhile.
     world.executor.advance(LAG_MS * 2 / 3);
     assert_eq!(here.get("/a"), "new cache-api");
     assert_eq!(asked(&world), before + 1);
     world.executor.advance(LAG_MS / 3);
     assert_eq!(next_door.get("/a"), "new cache-api");
     assert_eq!(asked(&world), before + 1);
-    // A marker that is too old for that will not do.
+    // A marker that is too old is not enough.
     world.executor.advance(LAG_MS);
     assert_eq!(next_door.get("/a"), "new cache-api");
     assert_eq!(asked(&world), before + 2);
@@ -158,7 +159,7 @@ fn who_takes_an_order_obeys_it_however_far_behind() {
     let place = Place::new(&world, 0);
     place.purge(&["tag:mine"], &["tag:softly"]);
     let index = place.isolate.index.borrow();
-    // The order itself lies beyond the first page.
+    // The order itself is beyond the first page.
     assert_eq!(index.sequence(), 5);
     assert!(place.isolate.synced_ms.get().is_none());
     let state = |name: &str, seen| index.state(seen, &[mark_of(name)]);
@@ -169,7 +170,7 @@ fn who_takes_an_order_obeys_it_however_far_behind() {
 
 #[test]
 fn odd_notes_are_passed_over() {
-    // In the place of the marker, and of the first page.
+    // In place of the marker, and of the first page.
     for odd in [
         "",
         "nonsense",
@@ -219,8 +220,8 @@ fn requests_of_one_isolate_ask_once() {
         assert!(place.finish(slot).starts_with("one"));
     }
     assert_eq!(asked(&world), 1);
-    // A question that is lost holds others up for a second at most, and after
-    // six somebody asks anew.
+    // A lost query makes others wait for a second at most, and after six
+    // seconds one of them queries again.
     world.executor.advance(LAG_MS);
     let began_ms = world.executor.now_ms();
     place.isolate.syncing.set(Some(began_ms));
@@ -257,7 +258,7 @@ fn in_an_outage_of_the_ledger_pages_are_served_or_revalidated() {
         let place = Place::with(&world, 0, outage);
         assert_eq!(place.get("/a"), "one -");
         world.state.borrow_mut().down.push("ledger");
-        // Within the lag nothing is amiss.
+        // Within the lag there is no problem.
         world.executor.advance(LAG_MS - 1);
         assert_eq!(place.get("/a"), "one cache-api");
         assert_eq!(origin_asked(&world), 1);
@@ -270,11 +271,11 @@ fn in_an_outage_of_the_ledger_pages_are_served_or_revalidated() {
             .plans
             .insert("/a".to_owned(), Plan::Down);
         assert_eq!(place.get("/a"), answers[1], "{outage}");
-        // The ledger is back, and has a purge.
+        // The ledger works again, and has a purge.
         origin(&world, "/a", "max-age=9000", "two");
         world.state.borrow_mut().down.clear();
         purge_elsewhere(&world, &["url:a.test/a"], &[]);
-        // Two questions have failed: it is left alone for up to two seconds.
+        // Two queries have failed: the breaker is open for up to two seconds.
         world.executor.advance(2000);
         assert_eq!(place.get("/a"), "two purged", "{outage}");
         assert_eq!(place.get("/a"), "two cache-api", "{outage}");
@@ -292,7 +293,8 @@ fn an_isolate_that_has_never_heard_of_the_ledger_serves_nothing_unasked() {
         let place = Place::with(&world, 0, outage);
         assert_eq!(place.get("/a"), "one cache-api/no-purge-index", "{outage}");
         assert_eq!(world.state.borrow().asked.len(), 2, "{outage}");
-        // What it stores is dead to all purges that it may have missed.
+        // What it stores counts as purged by all purges that it may have
+        // missed.
         origin(&world, "/b", "max-age=9000", "old");
         purge_elsewhere_later(&world, "url:a.test/b");
         assert_eq!(place.get("/b"), "old no-purge-index");
@@ -302,7 +304,7 @@ fn an_isolate_that_has_never_heard_of_the_ledger_serves_nothing_unasked() {
     }
 }
 
-/// Lets an index grow as it does while others' marks come, and widen in the
+/// Lets an index grow as it does when other marks arrive, and widen in the
 /// ledger: by marks that the ledger does not hold (any more).
 fn grow(place: &Place, marks: u64, hard: u64) {
     let numbers = Numbers { hard, soft: 0 };
@@ -335,8 +337,8 @@ fn an_index_that_has_grown_too_large_is_learned_anew() {
         size(&place) >= INDEX_MARKS_MAX - 2,
         "learned anew too early"
     );
-    // While it is learned, the old one decides; a purge of which this isolate
-    // alone has heard stays in force.
+    // During the rebuild, the old index decides; a purge that only this isolate
+    // has received stays in force.
     grow(&place, INDEX_MARKS_MAX + 2, 1);
     neighbour.get("/b");
     slow(&world, "ledger", 700);
@@ -352,7 +354,7 @@ fn an_index_that_has_grown_too_large_is_learned_anew() {
         )],
         ..PurgeFeed::default()
     });
-    // Though the marker, which others keep young, spares each question else.
+    // Although the marker, which others renew, would make queries unnecessary.
     for _ in 0..8 {
         world.executor.advance(500);
         neighbour.get("/b");

@@ -36,7 +36,7 @@ impl Site {
         }
     }
 
-    /// The origin answers this path by `STATUS[ | name: value]…`.
+    /// The origin's response for this path is `STATUS[ | name: value]…`.
     fn plan(&self, path: &str, answer: &str) {
         let mut parts = answer.split(" | ");
         let status = parts.next().and_then(|s| s.parse().ok());
@@ -56,7 +56,8 @@ impl Site {
             .insert(path.to_owned(), plan);
     }
 
-    /// The status of the answer, and whether the origin was asked for it.
+    /// The status of the response, and whether there was a request to the
+    /// origin.
     #[track_caller]
     fn send(&self, method: &str, url: &str, fields: Fields) -> (u16, bool) {
         let head = RequestHead {
@@ -89,8 +90,7 @@ impl Site {
 
 const PLAIN: &str = r#"{"origin": "http://origin.test"}"#;
 
-/// Whether a page is gone after a write to `target` that the origin answers
-/// like this.
+/// Whether a page is purged by a write to `target` with this origin response.
 #[track_caller]
 fn gone(settings: &str, page: &str, write: &str, answer: &str) -> bool {
     let (method, target) = write.split_once(' ').expect("METHOD URL");
@@ -113,7 +113,7 @@ fn a_write_invalidates_its_target() {
         let found = gone(PLAIN, "http://a.test/p", write, answer);
         assert_eq!(found, expected, "{write}, {answer}");
     }
-    // RFC 9111 §4.4: unsafe methods, and those of which nothing is known.
+    // RFC 9111 §4.4: unsafe methods, and unknown ones.
     for method in [
         "POST", "PUT", "DELETE", "PATCH", "MKCOL", "FROB", "CONNECT", "post", "get",
     ] {
@@ -122,7 +122,7 @@ fn a_write_invalidates_its_target() {
     for method in ["OPTIONS", "TRACE"] {
         check(&format!("{method} http://a.test/p"), "200", false);
     }
-    // A status that is no error: 2xx or 3xx.
+    // A non-error status: 2xx or 3xx.
     for status in [
         200, 201, 202, 204, 205, 299, 300, 301, 302, 303, 307, 308, 399,
     ] {
@@ -169,7 +169,7 @@ fn a_write_invalidates_what_its_answer_has_created() {
         check("/", &format!("201 | {name}: /d/p"), true);
         check("/d", &format!("201 | {name}: /d/q"), false);
         check("/d", &format!("201 | {name}: /d/p?q"), false);
-        // Beside the target, or above it.
+        // Beside or above the target.
         check("/d/form", &format!("201 | {name}: /d/p"), false);
         check("/d/p/form", &format!("201 | {name}: /d/p"), false);
         check("/d/pp", &format!("201 | {name}: /d/p"), false);
@@ -184,7 +184,8 @@ fn a_write_invalidates_what_its_answer_has_created() {
         check("/d", &format!("201 | {name}: http://b.test/d/p"), false);
         check("/d", &format!("201 | {name}: //b.test/d/p"), false);
         check("/d", &format!("201 | {name}: mailto:a@a.test"), false);
-        // Nothing was created: where it leads, the client may have chosen.
+        // Nothing was created: the client may have chosen the redirect's
+        // target.
         for status in [200, 202, 204, 301, 302, 303, 307, 308, 399, 400, 500] {
             check("/d", &format!("{status} | {name}: /d/p"), false);
         }
@@ -230,7 +231,7 @@ fn a_rule_may_leave_writes_alone() {
         "POST http://a.test/loud/x",
         named
     ));
-    // The write's own rule counts, not that of what is named.
+    // The write's own rule applies, not that of the named URL.
     let loud = "201 | location: /quiet/x";
     assert!(gone(
         quiet,
@@ -278,7 +279,7 @@ fn a_write_invalidates_the_groups_that_its_answer_names() {
             true,
         );
     }
-    // §3: ignored on answers to safe methods.
+    // §3: ignored on responses to safe methods.
     for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
         check(
             &format!("{method} http://a.test/form"),
@@ -292,7 +293,7 @@ fn a_write_invalidates_the_groups_that_its_answer_names() {
 
 #[test]
 fn a_head_that_tells_of_another_body_makes_the_stored_one_stale() {
-    // RFC 9111 §4.3.5: else the stored answer would outlive what it shows.
+    // RFC 9111 §4.3.5: otherwise the stored response would outlive the change.
     let heeded = r#"{"origin": "http://origin.test", "defaults": {"request_directives": true}}"#;
     let no_cache = || [("cache-control", "no-cache")].into_iter().collect();
     let page = "http://a.test/p";
@@ -352,7 +353,7 @@ fn groups_are_lists_of_strings() {
     ] {
         check(&format!("cache-groups: {bad}"), &[]);
     }
-    // A broken line breaks the field.
+    // A malformed line invalidates the field.
     check("cache-groups: \"a\" | cache-groups: (", &[]);
 }
 
@@ -366,7 +367,7 @@ fn as_many_groups_count_as_the_rfc_asks_for() {
     };
     assert_eq!(named(32, 32), 32);
     assert_eq!(named(64, 256), 64);
-    // An answer of more is not stored: an invalidation could miss it.
+    // A response with more is not stored: an invalidation could miss it.
     assert_eq!(named(65, 32), 65);
     assert_eq!(groups::GROUPS_MAX, 64);
     assert_eq!(named(3, 257), 0);
@@ -391,12 +392,12 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     for n in 0..all {
         write(n);
     }
-    // Here all of them count at once.
+    // In this isolate all of them apply at once.
     site.world.executor.advance(10);
     for n in 0..all {
         assert!(site.get(&page(n)) && !site.get(&page(n)), "{n}");
     }
-    // Elsewhere, those that asked at once.
+    // Elsewhere, those that were sent at once.
     let elsewhere = Site {
         world: site.world.clone(),
         ..Site::new(PLAIN)
@@ -409,15 +410,16 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
     elsewhere.get(&page(0));
     assert_eq!(state(&elsewhere, WRITES_BURST - 1), PurgeState::Hard);
     assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Alive);
-    // The others within a lag: the first as they were named, and what is
-    // beyond with their host. A flood makes no reader's write a soft one.
+    // The others within a lag: the first with their names, and those beyond
+    // with their host. A flood does not make another client's write a soft
+    // purge.
     site.world.executor.advance(10_500);
     elsewhere.get(&page(0));
     let gathered = WRITES_BURST + GATHERED_MAX as u64;
     assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Hard);
     assert_eq!(state(&elsewhere, gathered - 1), PurgeState::Hard);
     assert_eq!(state(&elsewhere, gathered), PurgeState::Soft);
-    // Nor is anything of before served here, now that the ledger knows.
+    // Nor is anything older served here after the ledger has the writes.
     assert_eq!(state(&site, all - 1), PurgeState::Hard);
     let asked = ledger() - before;
     assert!(asked < all - 20, "{asked} questions");
@@ -430,7 +432,8 @@ fn many_writes_to_a_port_count_with_their_host() {
     let page = "http://a.test:8080/form";
     site.plan("/form", stored);
     assert!(site.get(page) && !site.get(page));
-    // A stranger takes the tokens, and so many names that the host is left.
+    // A stranger uses up the tokens, and so many names that only the host is
+    // left.
     for n in 0..WRITES_BURST + 40 {
         site.plan(&format!("/p{n}"), "204");
         site.send("POST", &format!("http://a.test:8080/p{n}"), Fields::new());
@@ -439,7 +442,7 @@ fn many_writes_to_a_port_count_with_their_host() {
     site.send("POST", page, Fields::new());
     site.plan("/form", stored);
     site.world.executor.advance(10_500);
-    // Another isolate, to which nobody has told it.
+    // Another isolate, which has not received it.
     let elsewhere = Site {
         world: site.world.clone(),
         ..Site::new(PLAIN)

@@ -1,5 +1,5 @@
-//! Shows what the cron trigger warms: which URLs and sitemaps it takes, what it
-//! leaves out and says of it, and which refreshes go before its own. On the
+//! Shows what the cron trigger warms: which URLs and sitemaps it accepts, what
+//! it leaves out and logs, and which refreshes go before its own. With the
 //! ledger's real engine.
 
 use edgekeep::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
@@ -35,7 +35,7 @@ fn orders(stage: &Stage) -> Vec<PastOrder> {
     told.expect("history")
 }
 
-/// What the last line of the log notes.
+/// The notes of the last log line.
 fn notes(stage: &Stage) -> Vec<String> {
     let state = stage.world.state.borrow();
     let line = state.log.last().expect("a line");
@@ -44,7 +44,7 @@ fn notes(stage: &Stage) -> Vec<String> {
     serde_json::from_value(line["notes"].clone()).expect("notes")
 }
 
-/// A sitemap or an index of these URLs below `https://a.test/`.
+/// A sitemap or a sitemap index of these URLs below `https://a.test/`.
 fn sitemap(stage: &Stage, path: &str, root: &str, item: &str, names: &[String]) {
     let entry = |name: &String| format!("<{item}><loc>https://a.test/{name}</loc></{item}>");
     let entries: String = names.iter().map(entry).collect();
@@ -91,12 +91,12 @@ fn the_cron_trigger_warms_what_the_settings_name() {
     let mut expected: Vec<String> = (0..7).map(|n| format!("page {n}")).collect();
     expected.insert(3, "page 22".to_owned());
     assert_eq!(stage.in_kv(), expected);
-    // The same run again is the same order, and costs the origin nothing.
+    // The same run again is the same order, without requests to the origin.
     let before = stage.asked();
     cron(&stage, START_MS);
     stage.run_out();
     assert_eq!((orders(&stage).len(), stage.asked()), (1, before));
-    // The next one finds all of it fresh.
+    // The next run finds everything fresh.
     cron(&stage, START_MS + 300_000);
     stage.run_out();
     let told = orders(&stage);
@@ -146,7 +146,7 @@ fn the_cron_trigger_says_why_there_is_nothing_to_do() {
         ]
     );
     assert!(orders(&stage).is_empty());
-    // Without a ledger nothing can come of it.
+    // Without a ledger it must fail.
     stage.world.state.borrow_mut().down.push("ledger");
     cron(&stage, START_MS);
     assert_eq!(asked_for(&stage, "/sitemap.xml"), 1);
@@ -187,7 +187,7 @@ fn forty_sitemaps_are_read_for_an_order() {
 #[test]
 fn sitemaps_are_read_for_a_minute() {
     let index = |n: u32| format!("https://a.test/index{n}");
-    // The breaker would see to it that they are not asked for that long.
+    // Without this, the breaker would stop the requests earlier.
     let settings = json!({
         "warm": { "urls": ["https://a.test/0"], "sitemaps": [index(0), index(1)] },
         "protection": { "breaker_failures": 0 },
@@ -202,7 +202,7 @@ fn sitemaps_are_read_for_a_minute() {
         }
     }
     cron(&stage, START_MS);
-    // Two seconds each: the origin's own limit of time.
+    // Two seconds each: the origin's own time limit.
     assert_eq!(stage.world.now_ms() - START_MS, 60_000);
     assert_eq!(stage.asked(), 32);
     let notes = notes(&stage);
@@ -246,7 +246,7 @@ fn what_a_purge_made_stale_goes_before_what_is_to_be_warmed() {
     assert_eq!(asked_for(&stage, "/22"), 1);
     assert_eq!(stage.told(&purge).refresh, progress(0, 1, 0, None));
     assert_eq!(stage.told(&sitemap).refresh, progress(15, 7, 0, None));
-    // Nor do they push each other out.
+    // They do not push each other out.
     let purge = stage.warm(&urls(1000));
     let many: Vec<Receipt> = (0..11).map(|_| warm(urls(1000))).collect();
     assert_eq!(stage.told(&purge).refresh, progress(1000, 0, 0, None));

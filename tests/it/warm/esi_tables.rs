@@ -1,5 +1,5 @@
-//! ESI: which bodies are marked, and what the parser makes of them, however
-//! they are cut.
+//! ESI: which bodies are marked, and how the parser splits them, however the
+//! input is cut.
 
 use edgekeep::cache::esi::parser::{
     Coding, Include, Parser, Piece, TAG_BYTES_MAX, for_whole, is_marked,
@@ -31,17 +31,17 @@ fn what_is_marked() {
     check("max-age=60\ncontent=\"ESI/1.0\"", true);
     check(r#"content="ESI/1.0";edgekeep"#, true);
     check(r#"content="ESI/1.0"; edgekeep"#, true);
-    // Another one's, or nobody's.
+    // Targeted at another surrogate, or at none.
     check(r#"content="ESI/1.0";other"#, false);
     check(r#"content="ESI/1.0";edgekeep;other"#, false);
     check(r#"content="ESI/1.0";"#, false);
-    // What is said to us counts more.
+    // The directive targeted at us has precedence.
     check(r#"content="X/1";edgekeep, content="ESI/1.0""#, false);
     check(r#"content="X/1", content="ESI/1.0";edgekeep"#, true);
-    // Twice is in doubt.
+    // A duplicate is ambiguous.
     check(r#"content="ESI/1.0", content="ESI/1.0""#, false);
     check(r#"content="ESI/1.0", content="X/1""#, false);
-    // Not quite so.
+    // Similar, but not valid.
     for control in [
         "",
         "content",
@@ -140,7 +140,7 @@ fn include(src: &str) -> Piece {
 }
 
 /// Pieces as text: fragments in brackets, as `[src]`, `[src|alt]`, with a `?`
-/// if they may be missing.
+/// if they may fail.
 fn shown(pieces: &[Piece]) -> String {
     let show = |piece: &Piece| match piece {
         Piece::Text(text) => text.clone(),
@@ -154,7 +154,7 @@ fn shown(pieces: &[Piece]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What comes of a body that arrives in pieces of so many bytes.
+/// The result for a body that arrives in pieces of these sizes.
 fn parsed(body: &[u8], mut sizes: impl FnMut() -> usize) -> (String, bool) {
     let mut parser = Parser::default();
     let mut pieces = Vec::new();
@@ -271,7 +271,7 @@ fn includes() {
         "<p title=\"<esi:include src='/x'/>\">",
         "<p title=\"[/x]\">",
     );
-    // No address that could be read: a fragment that fails.
+    // No readable address: a fragment that fails.
     check("<esi:include/>", "[]");
     check("<esi:include src/>", "[]");
     check("<esi:include src=\"\" alt=\"\"/>", "[|]");
@@ -408,8 +408,8 @@ fn any_cut_gives_the_same_and_little_is_held_back() {
 
 #[test]
 fn little_is_held_back() {
-    // Nothing of these is taken out, so what has gone in and not come out is
-    // held back.
+    // The parser removes none of these words, so a word that is fed and not
+    // returned is buffered.
     const WORDS: [&str; 12] = [
         "<esi:include ",
         "<esi:",

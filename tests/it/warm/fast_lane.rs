@@ -1,6 +1,6 @@
-//! Shows how orders go on to the zone's own purge: in which calls, in which
-//! pace, tried again, given up, and told in the history. On the ledger's real
-//! engine.
+//! Shows how orders are sent to the zone's own purge: in which calls, at which
+//! rate, with retries and limits, and how the history reports it. With the
+//! ledger's real engine.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::wire::{Order, Receipt};
@@ -45,7 +45,7 @@ fn a_hard_order_goes_to_the_zone_and_its_receipt_says_so() {
     assert_eq!(told.fast_lane, progress(0, 1, 0, None));
     assert_eq!(told.refresh, NOTHING);
     assert_eq!(stage.next_due(), None);
-    // A repeat orders nothing anew.
+    // A repeated order adds no new calls.
     stage.orders.set(0);
     assert_eq!(stage.purge(&["tag:front"]), receipt);
     assert_eq!(stage.next_due(), None);
@@ -97,7 +97,7 @@ fn small_orders_that_wait_go_together_each_with_its_own_record() {
     for receipt in [&one, &other] {
         assert_eq!(stage.told(receipt).fast_lane, progress(1, 0, 0, problem));
     }
-    // What failed goes alone.
+    // A failed call is retried alone.
     stage.run_out();
     let calls = stage.zone_calls();
     assert_eq!(calls[1], (1, json!({ "tags": ["a", "b"] })));
@@ -189,8 +189,8 @@ fn calls_keep_the_pace_of_the_plan() {
     assert_eq!(seconds, [0, 1, 2]);
 }
 
-/// The zone takes its token when a call arrives, which may be long after it
-/// was sent, and the next call may arrive sooner.
+/// The zone counts a call when it arrives, which may be long after it was sent,
+/// and the next call may arrive sooner.
 #[test]
 fn the_pace_counts_from_the_answers() {
     let settings = json!({ "fast_lane": { "requests_per_minute": 60, "bucket": 1 } });
@@ -213,7 +213,7 @@ fn a_429_is_heeded_by_all_calls() {
     let second = stage.purge(&["tag:b"]);
     stage.run_out();
     let calls = stage.zone_calls();
-    // The bucket was empty: the next token is one more interval away.
+    // The bucket was empty: the next token takes one more interval.
     assert_eq!(calls[1], (30, json!({ "tags": ["b"] })));
     assert_eq!(calls[2], (42, json!({ "tags": ["a"] })));
     assert_eq!(calls.len(), 3);
@@ -257,7 +257,7 @@ fn a_call_that_a_restart_breaks_off_is_made_again() {
     let stage = Stage::new(true);
     stage.zone_says([None]);
     let receipt = stage.purge(&["tag:a"]);
-    // This run never ends; the next begins when the step is due again.
+    // This run never ends; the next one starts when the step is due again.
     let broken = stage.start();
     stage.world.executor.settle();
     assert_eq!(stage.zone_calls().len(), 1);
@@ -325,7 +325,7 @@ fn the_bucket_outlives_the_object() {
     stage.run_out();
     assert_eq!(stage.zone_calls().len(), 25);
     stage.purge(&["tag:a"]);
-    // Another isolate has the object now; all it knows lies in its tables.
+    // Another isolate has the object now; its state is only in the tables.
     let again = Stage {
         isolate: Rc::new(Isolate::new(
             Rules::read_json("{}").expect("rules"),
@@ -341,7 +341,7 @@ fn the_bucket_outlives_the_object() {
 #[test]
 fn calls_that_wait_too_long_or_are_too_many_are_given_up() {
     let stage = Stage::new(true);
-    // Nothing gets through, and one order follows the other.
+    // All calls are refused, and more orders follow.
     stage.zone_says([says(429, Some(3600))]);
     let first = stage.purge(&["tag:first"]);
     assert!(stage.run());

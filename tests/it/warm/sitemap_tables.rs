@@ -1,10 +1,10 @@
-//! Shows what is read of sitemaps, and that nothing in one makes the reader
-//! panic or take long. `EDGEKEEP_SEED` sets the seed; a failure prints it.
+//! Shows what is read from sitemaps, and that none makes the reader panic or
+//! take long. `EDGEKEEP_SEED` sets the seed; a failure prints it.
 
 use edgekeep::cache::warm::sitemap::{ENTRIES_MAX, NotSitemap, Sitemap, SitemapUrl, read};
 use testkit::random::Hostile;
 
-/// A file, as `pages` or `index` and `URL[ CHANGED]` for each entry.
+/// A file as text: `pages` or `index`, and `URL[ CHANGED]` for each entry.
 fn shown(text: &[u8]) -> String {
     let (kind, entries) = match read(text) {
         Ok(Sitemap::Pages(entries)) => ("pages", entries),
@@ -23,7 +23,7 @@ fn check(text: &str, expected: &str) {
     assert_eq!(shown(text.as_bytes()), expected, "{text}");
 }
 
-/// What is read of `<url>…</url>` in a set of pages.
+/// Checks the result for `<url>…</url>` in a set of pages.
 #[track_caller]
 fn check_url(inside: &str, expected: &str) {
     let text = format!("<urlset><url>{inside}</url><url><loc>z</loc></url></urlset>");
@@ -84,11 +84,11 @@ fn what_is_not_a_page_is_left() {
     check_url("<loc>  </loc>", "");
     check_url("<lastmod>2026</lastmod>", "");
     check_url("a", "");
-    // Elements within a field are none of the protocol's.
+    // The protocol has no elements within a field.
     check_url("<loc>a<b/>c</loc>", "");
     check_url("<loc><b>a</b></loc>", "");
     check_url("<LOC>a</LOC>", "");
-    // A prefix of the root's own.
+    // A prefix declared by the root.
     check(
         "<s:urlset xmlns:s='x'><s:url><s:loc>a</s:loc><loc>b</loc></s:url><url><loc>c</loc></url></s:urlset>",
         "pages a",
@@ -115,7 +115,7 @@ fn text_within_xml() {
     check_url("<loc>a<?x > ?>b</loc>", "ab");
     check_url("<loc title='>'  >a</loc  >", "a");
     check_url("<loc\n>a</loc\n>", "a");
-    // Entities that a file declares itself are not expanded.
+    // Entities declared by the file are not expanded.
     check(
         "<!DOCTYPE urlset [<!ENTITY x \"xxxxxxxxxx\"> <!ENTITY y '&x;&x;'>]><urlset><url><loc>a&y;</loc></url></urlset>",
         "pages a&y;",
@@ -282,8 +282,8 @@ fn hostile_files() {
         };
         read_well += usize::from(!entries.is_empty());
         for entry in entries {
-            // What is read stood there: no text grows, but by the three bytes
-            // that stand for a broken one.
+            // No text grows, except by the three bytes that replace an invalid
+            // byte.
             assert!(entry.url.len() <= bytes.len() * 3, "{text}");
             assert!(entry.changed < 100_000_000_000_000, "{text}");
             assert_eq!(
@@ -298,8 +298,7 @@ fn hostile_files() {
 
 #[test]
 fn long_and_hostile_files_are_read_in_one_pass() {
-    // A megabyte each: a reader that looked back or ahead at each of its marks
-    // would take minutes.
+    // A megabyte each: a reader with quadratic search would take minutes.
     let of = |text: &str| text.repeat(1024 * 1024 / text.len());
     let files = [
         of("<"),
@@ -318,7 +317,7 @@ fn long_and_hostile_files_are_read_in_one_pass() {
         "http".to_owned() + &of("\n"),
     ];
     for file in files {
-        // What it gives does not matter, but that it comes to an end.
+        // The result does not matter, only that it ends.
         drop(read(file.as_bytes()));
     }
 }

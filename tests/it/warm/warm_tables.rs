@@ -1,6 +1,6 @@
-//! Shows what an order to warm names, what is wrong with it, which pages come
-//! of it, and that nothing in one makes anything panic. `EDGEKEEP_SEED` sets
-//! the seed; a failure prints it.
+//! Shows what an order to warm may name, its errors, and which pages it
+//! selects, and that nothing in it causes a panic. `EDGEKEEP_SEED` sets the
+//! seed; a failure prints it.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::NotOrder;
@@ -21,7 +21,7 @@ fn settings() -> Value {
     })
 }
 
-/// What an order names, as its URLs with their places, and its refusals.
+/// Checks an order's URLs with their paths, and its refused parts.
 #[track_caller]
 fn check(body: Value, expected: &[&str], refused: &[(&str, &str)]) {
     let draft = read(&rules(settings()), body.to_string().as_bytes()).expect("an order");
@@ -54,7 +54,7 @@ fn orders() {
         ],
         &[],
     );
-    // The settings' own limit; their lists only if none is given.
+    // The settings' own limit; their lists only if the order has none.
     check(
         json!({ "urls": ["http://a.test/"] }),
         &["urls[0] http://a.test/", "7"],
@@ -157,7 +157,7 @@ fn a_key_warms_what_it_may_purge() {
             "7"
         ]
     );
-    // Nor what the settings name.
+    // Nor the settings' lists.
     let mut draft = ParsedWarming::of_settings(&rules);
     draft.limit(&rules.keys[1].permit, "a");
     check_refused(
@@ -191,7 +191,7 @@ fn named_pages_are_those_that_kv_may_hold() {
     );
 }
 
-/// The choice of an order for `https://a.test/0` and so many pages.
+/// The pages that an order for `https://a.test/0` selects, with this limit.
 fn choice(rules: &Rules, limit: usize) -> Choice {
     let body = json!({ "urls": ["https://a.test/0"], "limit": limit });
     let draft = read(rules, body.to_string().as_bytes());
@@ -374,7 +374,7 @@ fn hostile_orders() {
         let once: HashSet<&String> = urls.iter().collect();
         assert_eq!(once.len(), urls.len(), "{text} {file}");
         for text in &urls {
-            // What is chosen is what the ledger finds there again.
+            // The ledger looks up the same page.
             let visit = warm_order::visit(&rules, &url(text)).expect("a page");
             assert_eq!(visit.key.url.to_string(), *text, "{file}");
             assert_eq!(visit.key.url.host_name(), "a.test", "{file}");

@@ -1,5 +1,6 @@
-//! Shows how URLs of orders are fetched again into KV: in which pace, when again,
-//! when given up, and what the history tells. On the ledger's real engine.
+//! Shows how the URLs of orders are refreshed in KV: at which rate, with which
+//! retries and limits, and what the history reports. With the ledger's real
+//! engine.
 
 use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::cache::policy::entry::Entry;
@@ -68,13 +69,13 @@ fn a_copy_that_is_fresh_under_the_order_is_left() {
     stage.warm(&urls(1));
     stage.run_out();
     assert_eq!((stage.asked(), stage.in_kv()), (1, vec!["old".to_owned()]));
-    // It counts as stale now.
+    // It is stale now.
     stage.origin("/0", 200, "max-age=60", "new");
     stage.warm(&urls(1));
     let again = stage.warm(&urls(1));
     stage.run_out();
     assert_eq!(stage.in_kv(), ["new"]);
-    // Once for the two orders.
+    // Once for both orders.
     assert_eq!(stage.asked(), 2);
     assert_eq!(stage.told(&again).refresh, progress(0, 1, 0, None));
     stage.order(Order {
@@ -175,7 +176,7 @@ fn an_origin_that_stays_down_is_given_up() {
         stage.run();
     }
     assert_eq!(seconds, [0, 5, 15]);
-    // Each time twice: it is a safe request.
+    // Each time twice, because it is a safe request.
     assert_eq!(stage.asked(), 6);
     let problem = Some("the origin gave no answer");
     assert_eq!(stage.told(&receipt).refresh, progress(0, 0, 1, problem));
@@ -221,7 +222,7 @@ fn the_other_tier_does_not_count() {
     assert_eq!(stage.in_kv(), ["page"]);
 }
 
-/// What a reader who wants this language is given, and whence.
+/// The response to a client with this language, and its source.
 fn read(stage: &Stage, language: &str) -> String {
     let place = Place {
         world: stage.world.clone(),
@@ -233,7 +234,8 @@ fn read(stage: &Stage, language: &str) -> String {
 
 #[test]
 fn no_reader_loses_a_copy_to_what_is_fetched() {
-    // One language for whom says nothing, another for others: RFC 9111 §4.1.
+    // One language for requests without a preference, another for others: RFC
+    // 9111 §4.1.
     let page = |body: &str| Plan::Answer {
         slow_ms: 0,
         cut: false,
@@ -252,7 +254,7 @@ fn no_reader_loses_a_copy_to_what_is_fetched() {
     assert_eq!(read(&stage, "de"), "hallo cache-api");
     assert!(stage.in_kv().is_empty());
     stage.plan("/0", page("hello"));
-    // An order that purges something else, as one to warm does.
+    // An order that purges something else, like one to warm.
     let warm = || Order {
         soft: vec!["tag:other".to_owned()],
         refresh: urls(1),
@@ -263,7 +265,7 @@ fn no_reader_loses_a_copy_to_what_is_fetched() {
     assert_eq!(stage.in_kv(), ["hello"]);
     assert_eq!(read(&stage, "de"), "hallo cache-api");
     assert_eq!(stage.asked(), 2);
-    // Nor do readers take the place of what was fetched.
+    // Client requests do not replace what was fetched, either.
     stage.plan("/0", page("bonjour"));
     assert_eq!(read(&stage, "fr"), "bonjour -");
     assert_eq!(read(&stage, "fr"), "bonjour cache-api");
@@ -361,7 +363,7 @@ fn what_kv_will_not_hold_fails_with_the_reason() {
 fn refreshes_keep_to_the_days_budget_and_count() {
     let stage = Stage::with(false, json!({ "kv_writes_per_day": 5 }));
     for n in 0..8 {
-        // Too short for `kv_min_ttl`: an order's word goes without.
+        // Below `kv_min_ttl`, which does not apply to orders.
         stage.origin(&format!("/{n}"), 200, "max-age=30", &format!("page {n}"));
     }
     let counted = || {
@@ -370,7 +372,7 @@ fn refreshes_keep_to_the_days_budget_and_count() {
     };
     stage.warm(&urls(3));
     stage.run_out();
-    // The last is told, too: nobody may ask later.
+    // The last write is reported, too, because no later query is certain.
     assert_eq!((stage.in_kv().len(), counted()), (3, 3));
     let receipt = stage.warm(&urls(8)[3..]);
     stage.run_out();
@@ -390,7 +392,7 @@ fn what_kv_has_no_quota_for_is_tried_again() {
     let told = stage.told(&receipt).refresh;
     assert_eq!((told.done, told.failed), (0, 2));
     assert_eq!(told.problem.as_deref(), Some("kv: kv-writes-paused"));
-    // The first found out; after that KV was left alone.
+    // The first one failed; after that KV was not written.
     assert!(stage.world.state.borrow().kv_writes <= 2);
 }
 
@@ -407,7 +409,7 @@ fn a_refresh_that_a_restart_breaks_off_is_made_again() {
     };
     stage.plan("/0", plan);
     let receipt = stage.warm(&urls(1));
-    // Noted before it is made.
+    // Recorded before it is tried.
     let _first = stage.start();
     stage.world.executor.settle();
     assert_eq!(stage.asked(), 1);

@@ -1,5 +1,5 @@
-//! Shows that what keys' orders leave to be done is done in turn, and that no
-//! key's orders push out another's. On the ledger's real engine.
+//! Shows that the jobs of keys' orders are executed in turn, and that no key's
+//! orders push out another's. With the ledger's real engine.
 
 use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::flow::ledger::jobs::{REFRESH, WARM, ZONE};
@@ -8,7 +8,7 @@ use edgekeep::flow::ledger::sql::Sql;
 use testkit::stage::{START_MS, Stage, progress, urls};
 use testkit::world::sqlite::Sqlite;
 
-/// An order of a key: pages to be fetched again.
+/// An order of a key that refreshes pages.
 fn refresh(stage: &Stage, key: &str, urls: Vec<String>) -> Receipt {
     stage.order(Order {
         key: Some(key.to_owned()),
@@ -18,7 +18,7 @@ fn refresh(stage: &Stage, key: &str, urls: Vec<String>) -> Receipt {
     })
 }
 
-/// An order of a key: tags that are gone.
+/// An order of a key that purges tags.
 fn purge(stage: &Stage, key: &str, tags: impl Iterator<Item = String>) -> Receipt {
     stage.order(Order {
         key: Some(key.to_owned()),
@@ -35,12 +35,13 @@ fn a_key_that_orders_much_pushes_out_its_own() {
         .map(|_| refresh(&stage, "many", urls(1000)))
         .collect();
     assert_eq!(stage.told(&few).refresh, progress(700, 0, 0, None));
-    // The oldest of the others: 13,000 were ordered, and 9,300 have room.
+    // The oldest of the other keys' steps: 13,000 were ordered, and 9,300 have
+    // room.
     let failed: u64 = many.iter().map(|one| stage.told(one).refresh.failed).sum();
     assert_eq!(failed, 3_700);
     let last = many.last().expect("an order");
     assert_eq!(stage.told(last).refresh.failed, 0);
-    // Pages to be warmed are bounded apart, by the same rule.
+    // Pages to warm have a limit of their own, by the same rule.
     let warm = |key: &str| {
         stage.order(Order {
             key: Some(key.to_owned()),
@@ -54,7 +55,7 @@ fn a_key_that_orders_much_pushes_out_its_own() {
     }
     assert_eq!(stage.told(&first).refresh, progress(1000, 0, 0, None));
     assert_eq!(stage.told(&few).refresh, progress(700, 0, 0, None));
-    // Two that order the same share it.
+    // Two keys that order the same URLs share the work.
     for _ in 0..12 {
         refresh(&stage, "more", urls(1000));
     }
@@ -70,7 +71,7 @@ fn keys_are_served_in_turn() {
     for n in 0..60 {
         stage.origin(&format!("/{n}"), 200, "max-age=60", "page");
     }
-    // The first has ordered long before the others.
+    // The first key has ordered long before the others.
     let mut orders = vec![refresh(&stage, "k0", urls(60))];
     stage.world.executor.advance(1000);
     for key in 1..7 {
@@ -147,7 +148,7 @@ fn steps_of_an_earlier_version_are_done() {
         assert_eq!(due.len(), 1, "{kind:?}");
         assert_eq!(due[0].payload, "p");
     }
-    // An earlier version may be set up again, and adds its own.
+    // An earlier version may be deployed again, and add its own steps.
     run(&format!(
         "INSERT INTO work (sequence, kind, payload, since_ms, due_ms, tries)
             VALUES (2, 'refresh', 'q', {START_MS}, {START_MS}, 0)"

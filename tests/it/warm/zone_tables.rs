@@ -1,6 +1,6 @@
-//! Shows what orders become at the zone's own purge call, which tags entries
-//! are stored under for it, how fast calls may follow each other, and what its
-//! answers mean.
+//! Shows how orders are translated for the zone's own purge, which tags entries
+//! are stored under for that, how fast calls may follow each other, and what
+//! the responses mean.
 
 use edgekeep::cache::config::limits::Pace;
 use edgekeep::cache::config::rules::Rules;
@@ -42,8 +42,8 @@ fn an_order_becomes_calls() {
     check(&[], &[]);
     check(&["tag:front"], &[json!({ "tags": ["front"] })]);
     check(&["tag:a:b"], &[json!({ "tags": ["a:b"] })]);
-    // By a tag of our own: the zone's purge by URL does not reach the Cache
-    // API's entries, and its purge by prefix may take /blogger for /blog.
+    // By a tag of our own: the zone's purge by URL does not apply to entries of
+    // the Cache API, and its purge by prefix may take /blogger for /blog.
     for name in [
         "url:a.test/b?c",
         "path:a.test/b",
@@ -106,8 +106,8 @@ fn calls_are_kept_as_their_bodies() {
 
 #[test]
 fn an_order_reaches_no_other_name_through_a_tag() {
-    // What an entry's URL is stored under, as an origin of another host, or a
-    // rule of an earlier version, might say.
+    // A tag of an entry's URL, as an origin of another host, or a rule of an
+    // earlier version, might send it.
     let [ZoneCall::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
         panic!("not one call by tags");
     };
@@ -138,7 +138,7 @@ fn small_calls_go_together() {
     check(&tags(0..50), &tags(50..100), Some(tags(0..100)));
     check(&tags(0..50), &tags(50..101), None);
     check(&tags(0..100), &tags(7..9), Some(tags(0..100)));
-    // Everything covers the rest.
+    // `everything` covers the rest.
     check(
         &ZoneCall::Everything,
         &tags(0..100),
@@ -213,7 +213,7 @@ fn an_entry_is_stored_under_what_orders_name() {
     ] {
         check(&stored, name, false);
     }
-    // Tags stand once, as the origin spelt them.
+    // Each tag is there once, as the origin spelt it.
     assert_eq!(stored.len(), 2 + 3 + 3 + 1, "{stored:?}");
 }
 
@@ -243,7 +243,7 @@ fn the_field_stays_within_16_kilobytes() {
         let length = stored_tags(&self::entry(&url, &tags, &groups)).len();
         assert!(length <= 16 * 1024, "{length}, tags of {bytes}");
     }
-    // Ours come first; of the tags, as many as there is room for.
+    // Our own tags come first, then as many others as there is room for.
     for name in [
         Selector::Url(format!("a.test{path}?q")),
         Selector::Host("a.test".to_owned()),
@@ -285,8 +285,8 @@ fn a_full_bucket_is_spent_at_once_and_fills_again() {
     assert_eq!(bucket.open_ms, later + 12_000);
 }
 
-/// The documented bucket, as a simulation of its own: whatever happens, no
-/// call goes out that it would refuse.
+/// A separate simulation of the documented bucket: no sequence of calls exceeds
+/// it.
 #[test]
 fn no_pace_is_faster_than_documented() {
     for seed in 0..200 {
@@ -319,10 +319,10 @@ fn a_refusal_empties_the_bucket() {
     assert_eq!(bucket.open_ms, now + 90_000);
     let next = FREE.after_call(bucket, now + 90_000);
     assert_eq!(next.open_ms, now + 102_000);
-    // Without a word on how long: until there is one token.
+    // Without `Retry-After`: until there is one token.
     let bucket = FREE.after_refusal(Default::default(), now, None);
     assert_eq!(bucket.open_ms, now + 12_000);
-    // Never earlier than it was.
+    // Never earlier than before.
     let later = FREE.after_refusal(bucket, now, Some(1));
     assert_eq!(later, bucket);
 }
@@ -363,19 +363,19 @@ fn answers_mean_something() {
     again(answer(503, Some(3), "<html>"), Some(3), "503");
     again(answer(500, None, BAD), None, "500");
     again(answer(408, None, ""), None, "408");
-    // Not for ever.
+    // With a limit.
     again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
-    // Cut off, or with success in another shape.
+    // Truncated, or `success` of another type.
     again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
     again(answer(200, None, "[true]"), None, "200");
     again(answer(200, None, r#"{"success":1}"#), None, "200");
-    // Odd errors are told as far as they can be read.
+    // Malformed errors are reported as far as they can be read.
     let odd =
         r#"{"success":false,"errors":[7,{"code":"x"},{"message":1},{"code":1.5,"message":"m"}]}"#;
     again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
     let odd = r#"{"success":true,"errors":null}"#;
     assert_eq!(outcome(&answer(200, None, odd)), ZoneOutcome::Done);
-    // It says 200, but not that it did it.
+    // Status 200, but no success.
     again(answer(200, None, BAD), None, "10000 Authentication error");
     again(answer(200, None, "<html>"), None, "200");
     again(answer(200, None, "{}"), None, "200");
@@ -394,7 +394,7 @@ fn answers_mean_something() {
     refused(answer(400, None, BAD), "status 400");
     refused(answer(404, None, "not JSON"), "status 404");
     refused(answer(301, None, ""), "status 301");
-    // What the log and the history get of it is short.
+    // The problem in the log and the history is short.
     let long = format!(
         r#"{{"errors":[{{"code":1,"message":"{}"}}]}}"#,
         "é".repeat(5000)
