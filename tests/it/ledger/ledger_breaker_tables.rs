@@ -13,7 +13,7 @@ use edgekeep::http::fields::Fields;
 
 const NOW_MS: u64 = 1_795_424_400_000;
 
-/// A breaker after so many failures in a row, the last of them now.
+/// A breaker after this many failures in a row, the last of them now.
 fn failed(times: u64) -> LedgerBreaker {
     let mut breaker = LedgerBreaker::default();
     for n in 0..times {

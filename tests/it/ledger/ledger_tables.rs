@@ -401,7 +401,7 @@ fn history_is_told_by_id_and_in_order() {
     const NONE: [u64; 0] = [];
     let ledger = Database::new().open(0);
     for n in 1..=150 {
-        // Every tenth is a write, which leaves no receipt.
+        // Every tenth is a write, which has no receipt.
         let id = if n % 10 == 0 {
             String::new()
         } else {

@@ -49,7 +49,7 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
     let ledger = Database::new().open(NOW);
     let (_, before) = write(&ledger, &["url:quiet.test/form"], NOW);
     let start = before.sequence;
-    // Four times as many pages as a host has room for.
+    // Four times as many pages as the host's budget.
     let (mut warm, widened) = flood(&ledger, "loud.test", 100, 4 * HOST_WRITES_MAX / 100);
     assert!(widened.len() >= 3, "{widened:?}");
     for pair in widened.windows(2) {

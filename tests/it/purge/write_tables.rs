@@ -168,7 +168,7 @@ fn a_write_invalidates_what_its_answer_has_created() {
         check("/", &format!("201 | {name}: /d/p"), true);
         check("/d", &format!("201 | {name}: /d/q"), false);
         check("/d", &format!("201 | {name}: /d/p?q"), false);
-        // Beside the target, or above it.
+        // Beside or above the target.
         check("/d/form", &format!("201 | {name}: /d/p"), false);
         check("/d/p/form", &format!("201 | {name}: /d/p"), false);
         check("/d/pp", &format!("201 | {name}: /d/p"), false);

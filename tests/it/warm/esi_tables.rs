@@ -140,7 +140,7 @@ fn include(src: &str) -> Piece {
 }
 
 /// Pieces as text: fragments in brackets, as `[src]`, `[src|alt]`, with a `?`
-/// if they may be missing.
+/// if they may fail.
 fn shown(pieces: &[Piece]) -> String {
     let show = |piece: &Piece| match piece {
         Piece::Text(text) => text.clone(),

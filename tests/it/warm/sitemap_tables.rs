@@ -116,7 +116,7 @@ fn text_within_xml() {
     check_url("<loc>a<?x > ?>b</loc>", "ab");
     check_url("<loc title='>'  >a</loc  >", "a");
     check_url("<loc\n>a</loc\n>", "a");
-    // Entities that a file declares itself are not expanded.
+    // Entities declared by the file are not expanded.
     check(
         "<!DOCTYPE urlset [<!ENTITY x \"xxxxxxxxxx\"> <!ENTITY y '&x;&x;'>]><urlset><url><loc>a&y;</loc></url></urlset>",
         "pages a&y;",

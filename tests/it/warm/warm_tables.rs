@@ -192,7 +192,7 @@ fn named_pages_are_those_that_kv_may_hold() {
     );
 }
 
-/// The choice of an order for `https://a.test/0` and so many pages.
+/// The pages that an order for `https://a.test/0` selects, with this limit.
 fn choice(rules: &Rules, limit: usize) -> Choice {
     let body = json!({ "urls": ["https://a.test/0"], "limit": limit });
     let draft = read(rules, body.to_string().as_bytes());

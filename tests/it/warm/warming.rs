@@ -68,7 +68,7 @@ fn a_copy_that_is_fresh_under_the_order_is_left() {
     stage.warm(&urls(1));
     stage.run_out();
     assert_eq!((stage.asked(), stage.in_kv()), (1, vec!["old".to_owned()]));
-    // It counts as stale now.
+    // It is stale now.
     stage.origin("/0", 200, "max-age=60", "new");
     stage.warm(&urls(1));
     let again = stage.warm(&urls(1));
