@@ -31,14 +31,14 @@ pub struct KeyRule {
     /// The name of the variable that contains its secrets.
     pub secret: String,
     /// What it may purge.
-    pub permit: Permit,
+    pub permit: KeyPermissions,
     /// Whether it may read the receipts of other keys.
     pub admin: bool,
 }
 
 /// What a key may purge.
 #[derive(Clone, Debug)]
-pub enum Permit {
+pub enum KeyPermissions {
     /// Everything, by any selector.
     Anything,
     /// The selectors within a scope.
@@ -56,13 +56,13 @@ impl KeyRule {
         Self {
             name: DEFAULT_KEY.to_owned(),
             secret: DEFAULT_SECRET.to_owned(),
-            permit: Permit::Anything,
+            permit: KeyPermissions::Anything,
             admin: true,
         }
     }
 }
 
-impl Permit {
+impl KeyPermissions {
     /// The scope to which the oldest purges of a key widen if there are too
     /// many live selectors; `None` is everything.
     pub fn scope(&self) -> Option<&KeyScope> {
@@ -115,9 +115,9 @@ pub fn check(settings: &[KeySettings]) -> Result<Vec<KeyRule>, RulesError> {
     Ok(keys)
 }
 
-fn permit(path: &str, may: Option<&MaySettings>) -> Result<Permit, RulesError> {
+fn permit(path: &str, may: Option<&MaySettings>) -> Result<KeyPermissions, RulesError> {
     let Some(may) = may else {
-        return Ok(Permit::Anything);
+        return Ok(KeyPermissions::Anything);
     };
     let check = |name: &str, list: &[String], is_pattern: fn(&str) -> bool, problem: &str| {
         if list.len() > PATTERNS_MAX {
@@ -147,7 +147,7 @@ fn permit(path: &str, may: Option<&MaySettings>) -> Result<Permit, RulesError> {
         let problem = format!("its patterns are longer than {SCOPE_BYTES_MAX} bytes in all");
         return Err(wrong(path, problem));
     }
-    Ok(Permit::Only {
+    Ok(KeyPermissions::Only {
         scope,
         everything: may.everything,
     })

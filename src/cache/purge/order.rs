@@ -7,7 +7,7 @@
 
 use super::selector::{PREFIX_DEPTH_MAX, Selector, url_selector};
 use crate::cache::config::cascade::{Carried, Cascades};
-use crate::cache::config::keys::Permit;
+use crate::cache::config::keys::KeyPermissions;
 use crate::cache::config::rules::Rules;
 use crate::cache::key::cache_key;
 use crate::cache::matching::tag::{RESERVED_TAG_PREFIX, is_reserved_tag, is_tag};
@@ -300,7 +300,7 @@ impl ParsedPurge {
 
     /// Removes the selectors that a key may not purge, and adds them to
     /// `refused`.
-    pub fn limit(&mut self, permit: &Permit, key: &str) {
+    pub fn limit(&mut self, permit: &KeyPermissions, key: &str) {
         let refused = &mut self.refused;
         self.items.retain(|item| {
             let allowed = permit.allows(&item.selector);

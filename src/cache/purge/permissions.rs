@@ -1,9 +1,9 @@
 //! What a key may purge.
 
 use super::selector::Selector;
-use crate::cache::config::keys::Permit;
+use crate::cache::config::keys::KeyPermissions;
 
-impl Permit {
+impl KeyPermissions {
     /// Whether an order of this key may name the selector.
     pub fn allows(&self, selector: &Selector) -> bool {
         match self {

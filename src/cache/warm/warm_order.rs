@@ -2,7 +2,7 @@
 //! An order, or the settings, list URLs and sitemaps.
 
 use super::sitemap::SitemapUrl;
-use crate::cache::config::keys::Permit;
+use crate::cache::config::keys::KeyPermissions;
 use crate::cache::config::limits::PAGES_MAX;
 use crate::cache::config::limits::SITEMAPS_MAX;
 use crate::cache::config::limits::URLS_MAX;
@@ -169,7 +169,7 @@ impl ParsedWarming {
 
     /// Removes what a key may not warm, and adds it to `refused`. A key may
     /// warm the hosts that it may purge.
-    pub fn limit(&mut self, permit: &Permit, key: &str) {
+    pub fn limit(&mut self, permit: &KeyPermissions, key: &str) {
         let refused = &mut self.refused;
         for list in [&mut self.urls, &mut self.sitemaps] {
             list.retain(|(path, url)| {

@@ -14,6 +14,5 @@ pub mod outdate;
 pub mod pass;
 pub mod range_fetch;
 pub mod stale_candidate;
-pub mod stale_fallback;
 pub mod store_response;
 pub mod withheld;

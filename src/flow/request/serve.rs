@@ -13,8 +13,7 @@ use crate::flow::fetch::collapse_turn::{CollapseTurn, WantedResponse, take_turn}
 use crate::flow::fetch::fetch_outcome::FetchContext;
 use crate::flow::fetch::hit::from_cache;
 use crate::flow::fetch::pass::{PassRequest, pass};
-use crate::flow::fetch::stale_candidate::StaleCandidate;
-use crate::flow::fetch::stale_fallback::stale_fallback;
+use crate::flow::fetch::stale_candidate::{StaleCandidate, stale_fallback};
 use crate::flow::fetch::withheld;
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;

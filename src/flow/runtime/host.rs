@@ -97,7 +97,7 @@ impl StoreObserver {
 
 impl fmt::Debug for StoreObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Landed")
+        f.write_str("StoreObserver")
     }
 }
 

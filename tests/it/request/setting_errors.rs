@@ -1,6 +1,6 @@
 //! Tests the messages for invalid settings, and which JSON forms are refused.
 
-use edgekeep::cache::config::keys::Permit;
+use edgekeep::cache::config::keys::KeyPermissions;
 use edgekeep::cache::config::rule::Query;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::matching::key_scope::KeyScope;
@@ -251,8 +251,8 @@ fn a_key_without_may_purges_anything_and_one_with_an_empty_may_nothing() {
         let rules = Rules::read_json(&settings).expect("good settings");
         rules.keys.last().expect("a key").permit.clone()
     };
-    assert!(matches!(permit(""), Permit::Anything));
-    let Permit::Only { scope, everything } = permit(r#","may":{}"#) else {
+    assert!(matches!(permit(""), KeyPermissions::Anything));
+    let KeyPermissions::Only { scope, everything } = permit(r#","may":{}"#) else {
         panic!("an empty may permits anything");
     };
     assert!(scope == KeyScope::default() && !everything);
