@@ -75,7 +75,7 @@ struct Suspended {
     /// The id of the request's first future. A future that is begun during a
     /// poll belongs to the group of the polled future.
     group: u32,
-    /// The request; only for its first future.
+    /// The client's request; `None` for work that only its time ends.
     request: Option<web_sys::Request>,
     /// Wakes the [`Guarded`] future that owns it.
     waker: Option<Waker>,
