@@ -1,8 +1,8 @@
-//! Work that goes on behind a response.
+//! Background work of a request, which continues after the response.
 //!
-//! All of a request's is one future, so that it costs one promise under
-//! `waitUntil`: a miss has two pieces of it, and each promise takes seven
-//! crossings between wasm and JavaScript.
+//! All background work of a request is one future, so that it costs one promise
+//! under `waitUntil`. A miss has two pieces of work, and each promise takes
+//! seven crossings between wasm and JavaScript.
 
 use super::guard;
 use std::cell::{Cell, RefCell};
@@ -13,23 +13,23 @@ use std::task::{Context, Poll, Waker};
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The work that goes on behind one response.
+/// The background work of one request.
 #[derive(Clone, Default)]
 pub struct Background(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// Added and not yet polled.
+    /// Work that was added and not polled yet.
     added: RefCell<Vec<Work>>,
-    /// Whether the future that [`Background::add`] returned is under way.
+    /// Whether the future that [`Background::add`] returned is still running.
     is_running: Cell<bool>,
-    /// Wakes it; `None` while it is polled.
+    /// Wakes that future; `None` while it is polled.
     waker: Cell<Option<Waker>>,
 }
 
 impl Background {
-    /// Adds work. Returns the future that does it, and all that is added before
-    /// that ends, unless such a future is under way already.
+    /// Adds work. Returns a future that does this work and all that is added
+    /// before it ends; `None` if such a future is running already.
     pub fn add(
         &self,
         work: impl Future<Output = ()> + 'static,
@@ -41,8 +41,8 @@ impl Background {
         if self.0.is_running.replace(true) {
             return None;
         }
-        // Now, not when it is first polled: it belongs to the request that is
-        // polled now.
+        // Register it now, not at its first poll: `guard` assigns it to the
+        // request that is being polled.
         let work = guard::until_expiry(self.run());
         Some(async move { work.await.unwrap_or_default() })
     }
@@ -54,17 +54,19 @@ impl Background {
     }
 }
 
-/// Dropping it, at its end or by a sweep, lets later work begin anew.
+/// Runs the work. Dropping it, at its end or by a sweep, lets
+/// [`Background::add`] return a new future.
 struct Running(Rc<Inner>);
 
 impl Running {
-    /// Polls all of it. That is once too often for some, but they are few, and
-    /// each announces how long it may yet wait ([`guard::allow_wait`]).
+    /// Polls all pieces of work. Some are polled without need, but there are
+    /// few, and each announces how long it may still wait
+    /// ([`guard::allow_wait`]).
     fn poll(&mut self, pending: &mut Vec<Work>, context: &mut Context<'_>) -> Poll<()> {
         self.0.waker.set(None);
         pending.retain_mut(|work| work.as_mut().poll(context).is_pending());
         loop {
-            // What is polled may add more.
+            // Polled work may add more.
             let added = self.0.added.take();
             if added.is_empty() {
                 break;
@@ -87,7 +89,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.is_running.set(false);
         self.0.waker.set(None);
-        // Work that was added and never began goes with the rest.
+        // Work that was added but never polled is dropped, too.
         drop(self.0.added.take());
     }
 }

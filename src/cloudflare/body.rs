@@ -1,4 +1,4 @@
-//! Bodies: streams that are only moved.
+//! Bodies: byte streams that are passed on without being read into wasm.
 
 use super::guard;
 use super::js::glue::stream_of;
@@ -13,23 +13,24 @@ use js_sys::Uint8Array;
 use js_sys::futures::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// A body. Dropping it ends its stream, so that a copy which nobody reads is
+/// A body. Dropping it cancels its stream, so that a copy without a reader is
 /// not kept in memory.
 pub struct Body(Option<Inner>);
 
 enum Inner {
     Stream(Stream),
-    /// The body of a client's request, and its length, if that is known.
+    /// The body of a client's request, and its length if it is known.
     Sent(Stream, Option<u64>),
-    /// A stream whose fetch is aborted after some time.
+    /// A stream whose fetch is aborted after a timeout.
     Timed(Stream),
     /// A stream from a tier.
     Stored(Stream),
-    /// A response of the Cache API, not yet looked into.
+    /// A response of the Cache API whose body is unread.
     Cached(web_sys::Response),
-    /// What is held in memory (see `glue::hold`).
+    /// A response that is held in memory (see `glue::hold`).
     Held(JsValue),
-    /// All of it. Nobody writes to these bytes.
+    /// The whole body as bytes. They are never written to, so that copies can
+    /// share them.
     Bytes(Uint8Array),
     /// A 101 (Switching Protocols): the response itself carries the socket.
     Upgrade(web_sys::Response),
@@ -41,12 +42,12 @@ impl Body {
         Self(Some(Inner::Stream(stream)))
     }
 
-    /// The body of a client's request, of this length, if that is known.
+    /// The body of a client's request, of this length if it is known.
     pub fn sent(stream: Stream, length: Option<u64>) -> Self {
         Self(Some(Inner::Sent(stream, length)))
     }
 
-    /// The length of the body of a client's request, if that is known.
+    /// The length of the body of a client's request, if it is known.
     pub fn sent_length(&self) -> Option<u64> {
         match self.0 {
             Some(Inner::Sent(_, length)) => length,
@@ -54,12 +55,12 @@ impl Body {
         }
     }
 
-    /// A body of this stream, whose fetch is aborted after some time.
+    /// A body of this stream, whose fetch is aborted after a timeout.
     pub fn timed(stream: Stream) -> Self {
         Self(Some(Inner::Timed(stream)))
     }
 
-    /// A body that a tier held.
+    /// A body of this stream from a tier.
     pub fn stored(stream: Stream) -> Self {
         Self(Some(Inner::Stored(stream)))
     }
@@ -69,12 +70,12 @@ impl Body {
         Self(Some(Inner::Cached(response)))
     }
 
-    /// A body that is held in memory.
+    /// The body of a response that is held in memory.
     pub fn held(held: JsValue) -> Self {
         Self(Some(Inner::Held(held)))
     }
 
-    /// The response of the Cache API whose body this is, unread.
+    /// The response of the Cache API whose unread body this is.
     pub fn as_cached(&self) -> Option<&JsValue> {
         match &self.0 {
             Some(Inner::Cached(response)) => Some(response),
@@ -82,9 +83,11 @@ impl Body {
         }
     }
 
-    /// What can be given on with its fields: the response of the Cache API, or
-    /// what is held of one. Not if it is so long that the transfer should
-    /// break where the body is cut (see [`Body::into_sound_stream`]).
+    /// The value from which a response with the same fields can be made: the
+    /// response of the Cache API, or the response held in memory. An error
+    /// returns the body. A long body of the Cache API is an error, because its
+    /// transfer must break if the body is truncated (see
+    /// [`Body::into_sound_stream`]).
     pub fn into_cached(mut self, length: Option<u64>) -> Result<JsValue, Self> {
         match self.0.take() {
             Some(Inner::Cached(response)) if !is_long(length) => Ok(response.into()),
@@ -98,12 +101,12 @@ impl Body {
         Self(Some(Inner::Upgrade(response)))
     }
 
-    /// A body that has come whole.
+    /// A body that has been received whole.
     pub fn of_bytes(bytes: Uint8Array) -> Self {
         Self(Some(Inner::Bytes(bytes)))
     }
 
-    /// The stream, to move it on.
+    /// The stream of this body.
     pub fn into_stream(mut self) -> Option<Stream> {
         self.take_stream()
     }
@@ -123,8 +126,8 @@ impl Body {
         }
     }
 
-    /// What a response is made of, for a client that was told this length: the
-    /// bytes, a stream, or nothing.
+    /// The body for a response to a client, with this Content-Length: bytes, a
+    /// stream, or null.
     pub fn into_response(self, length: Option<u64>) -> Result<JsValue, JsValue> {
         let body = match self.into_bytes() {
             Ok(bytes) => return Ok(bytes.into()),
@@ -134,7 +137,8 @@ impl Body {
         Ok(stream.map_or(JsValue::NULL, Into::into))
     }
 
-    /// The bytes, of one that has come whole.
+    /// The bytes of a body that has been received whole; otherwise an error
+    /// returns the body.
     pub fn into_bytes(mut self) -> Result<Uint8Array, Self> {
         match self.0.take() {
             Some(Inner::Bytes(bytes)) => Ok(bytes),
@@ -142,10 +146,11 @@ impl Body {
         }
     }
 
-    /// The stream. A long stored body goes through a pipe that fails if it is
-    /// shorter: better a broken transfer than a wrong page. So does one that
-    /// is timed: what the runtime passes on by itself outlives the request and
-    /// its timers.
+    /// The stream for a client. A long stored body goes through a pipe that
+    /// fails if the body is shorter than `length`: a broken transfer is better
+    /// than a truncated page. A timed body goes through a pipe, too: a stream
+    /// that the runtime passes on by itself outlives the request and its
+    /// timers.
     fn into_sound_stream(self, length: Option<u64>) -> Result<Option<Stream>, JsValue> {
         let stored = matches!(self.0, Some(Inner::Stored(_) | Inner::Cached(_)));
         let timed = matches!(self.0, Some(Inner::Timed(_)));
@@ -159,7 +164,7 @@ impl Body {
         }
     }
 
-    /// A stream of pieces of it, for the client of this request.
+    /// A stream of these pieces of the body, for the client of this request.
     pub fn into_pieces(
         self,
         pieces: Vec<BodyPiece>,
@@ -171,7 +176,7 @@ impl Body {
         let request = Clone::clone(request);
         let filled = guard::until_disconnect(request, async move {
             // If the stream ends too early, so does the pipe, and the client
-            // sees the transfer break.
+            // sees a broken transfer.
             let _ = fill_with_pieces(&pipe, &stream, &pieces).await;
             stream.cancel();
         });
@@ -179,7 +184,7 @@ impl Body {
         Ok(readable)
     }
 
-    /// Two of it, from the same place.
+    /// Two copies of the body.
     pub fn twice(self) -> Result<(Self, Self), JsValue> {
         let body = match self.into_bytes() {
             Ok(bytes) => return Ok((Self::of_bytes(bytes.clone()), Self::of_bytes(bytes))),
@@ -195,7 +200,7 @@ impl Body {
         Ok((same(one), same(other)))
     }
 
-    /// The response, if this is one that switches protocols.
+    /// The response, if it switches protocols.
     pub fn as_upgrade(&self) -> Option<web_sys::Response> {
         match &self.0 {
             Some(Inner::Upgrade(response)) => Some(Clone::clone(response)),
@@ -223,7 +228,7 @@ fn is_long(length: Option<u64>) -> bool {
     length.is_some_and(|length| length > u64::from(WHOLE_BYTES_MAX))
 }
 
-/// Writes chunks into a pipe, then lets a stream flow into it to its end.
+/// Writes chunks into a pipe, then pipes the whole stream into it.
 async fn fill(pipe: &StreamPipe, chunks: &[&Uint8Array], rest: &Stream) -> Result<(), JsValue> {
     let writer = pipe.writer()?;
     for chunk in chunks.iter().filter(|chunk| chunk.length() > 0) {
@@ -250,7 +255,7 @@ async fn fill_with_pieces(
             BodyPiece::Bytes(range) => range,
         };
         while position <= range.last {
-            // What lies before the range is read too, and dropped.
+            // The bytes before the range are read, too, and dropped.
             let wanted = position >= range.first;
             let end = match wanted {
                 true => range.last.saturating_add(1),
@@ -267,8 +272,8 @@ async fn fill_with_pieces(
     writer.close().await
 }
 
-/// Reads `bytes` bytes, or fewer if the stream ends before, and leaves the
-/// rest in the stream. The bytes stay in JavaScript's memory.
+/// Reads `bytes` bytes, or fewer if the stream ends before, and leaves the rest
+/// in the stream. The bytes stay in JavaScript's memory.
 pub async fn read_start(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsValue> {
     let reader = stream.reader()?;
     let buffer = Uint8Array::new_with_length(bytes);
@@ -279,15 +284,17 @@ pub async fn read_start(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsVal
         .unwrap_or_else(|| Uint8Array::new_with_length(0)))
 }
 
-/// The same, as the bytes come. Of two copies of a stream the runtime gives
-/// either nothing before it has what the other one waits for: reading a copy
-/// of a client's body this way does not hold the client up.
+/// Does the same as [`read_start`], but reads the bytes as they arrive. The
+/// runtime delivers nothing to either copy of a stream until it has as much as
+/// the other copy waits for. Reading a copy of a client's body with small reads
+/// does not delay the client.
 async fn read_start_gently(stream: &Stream, bytes: u32) -> Result<Uint8Array, JsValue> {
     let reader = stream.reader()?;
     let mut rest = Uint8Array::new_with_length(bytes);
     let mut got = 0;
     loop {
-        // What is read lies in the same memory, which moves with each read.
+        // The bytes are in the same memory, whose buffer is transferred by each
+        // read.
         let Some(chunk) = reader.read(1, &rest).await?.bytes else {
             return Err("the body was cancelled".into());
         };
@@ -302,9 +309,9 @@ async fn read_start_gently(stream: &Stream, bytes: u32) -> Result<Uint8Array, Js
     }
 }
 
-/// At least one byte of a stream and at most `most`, or an error at its end.
+/// Reads at least one byte of a stream and at most `most`; an error at its end.
 async fn read_chunk(reader: &Reader, most: u64) -> Result<Uint8Array, JsValue> {
-    // Large enough that a crossing costs little for each byte.
+    // Large enough that the cost of a crossing per byte is small.
     const CHUNK_BYTES: u32 = 128 * 1024;
     let size = u32::try_from(most).map_or(CHUNK_BYTES, |most| most.min(CHUNK_BYTES));
     let chunk = reader.read(1, &Uint8Array::new_with_length(size)).await?;
@@ -316,17 +323,17 @@ async fn read_chunk(reader: &Reader, most: u64) -> Result<Uint8Array, JsValue> {
 
 const OTHER_LENGTH: &str = "the body is not as long as its head says";
 
-/// A body on its way to the tiers.
+/// A body that is to be written to the tiers.
 pub struct Copy {
-    /// The whole of it, or its start.
+    /// The whole body, or its start.
     pub start: Uint8Array,
-    /// What follows the start, for a body longer than [`WHOLE_BYTES_MAX`].
+    /// The rest after the start, for a body longer than [`WHOLE_BYTES_MAX`].
     pub rest: Option<Stream>,
 }
 
 impl Copy {
-    /// Reads the body, or its start. Fails if it breaks off, or is not as long
-    /// as it should be.
+    /// Reads the whole body, or its start. An error if the body breaks off or
+    /// its length is not `length`.
     pub async fn of(body: Body, length: Option<u64>) -> Result<Self, JsValue> {
         let body = match body.into_bytes() {
             Ok(bytes) => return Self::of_bytes(Some(bytes), length),
@@ -335,7 +342,8 @@ impl Copy {
         let stream = body.into_stream().ok_or("a body that cannot be read")?;
         let expected = length.and_then(|length| u32::try_from(length).ok());
         let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
-        // One byte more than expected tells whether that was all.
+        // Reading one byte more than expected shows whether the body ends
+        // there.
         let start = read_start_gently(&stream, most + 1).await?;
         let got = start.length();
         if got > WHOLE_BYTES_MAX {
@@ -349,7 +357,7 @@ impl Copy {
         Ok(Self { start, rest: None })
     }
 
-    /// The same for a body that has come, or for none.
+    /// The same for a body that has been received whole, or for no body.
     pub fn of_bytes(bytes: Option<Uint8Array>, length: Option<u64>) -> Result<Self, JsValue> {
         let Some(start) = bytes else {
             let start = Uint8Array::new_with_length(0);
@@ -361,13 +369,13 @@ impl Copy {
         Ok(Self { start, rest: None })
     }
 
-    /// How long the body is, if it is whole.
+    /// The length of the body in bytes, if it is whole.
     pub fn length(&self) -> Option<u64> {
         let whole = self.rest.is_none();
         whole.then(|| u64::from(self.start.length()))
     }
 
-    /// Two of it.
+    /// Two copies.
     pub fn twice(self) -> Result<(Self, Self), JsValue> {
         let (one, other) = match &self.rest {
             None => (None, None),
@@ -386,9 +394,9 @@ impl Copy {
         ))
     }
 
-    /// Hands it to `put` as a body, after `head`, if there is one. A whole one
-    /// goes as bytes; a longer one through a pipe, which fails if the body
-    /// breaks off or is not of `length`.
+    /// Writes the body by `put`, after `head` if there is one. A whole body is
+    /// written as bytes. A longer one goes through a pipe, which fails if the
+    /// body breaks off or its length is not `length`.
     pub async fn put<F: Future<Output = Result<(), JsValue>>>(
         &self,
         head: Option<&Uint8Array>,
@@ -405,15 +413,15 @@ impl Copy {
         let pipe = StreamPipe::new(length.map(|length| length.saturating_add(head_length)))?;
         let stored = put(&pipe.readable)?;
         let chunks: Vec<_> = head.into_iter().chain([&self.start]).collect();
-        // The store begins when it is first polled, so both are polled.
+        // The write begins when it is first polled, so both are polled.
         let (stored, filled) = future::join(stored, fill(&pipe, &chunks, rest)).await;
         stored?;
         filled
     }
 }
 
-/// A body of which it is known that it came whole, or that it is longer than
-/// [`WHOLE_BYTES_MAX`]. The text beside a failure is for the log.
+/// Returns a body that was received whole, or that is longer than
+/// [`WHOLE_BYTES_MAX`]. The text of an error is for the log.
 pub async fn whole(
     body: Body,
     length: Option<u64>,
@@ -425,14 +433,14 @@ pub async fn whole(
         Err(body) => body,
     };
     let is_sent = matches!(body.0, Some(Inner::Sent(..)));
-    // One branch is read to see if it ends as it should; the other holds what
-    // was read, and passes on.
+    // One branch is read to see whether it ends as expected. The other holds
+    // what was read, and is returned.
     let (read, given) = body.twice().map_err(broken)?;
     let stream = read.into_stream().ok_or_else(|| broken("no body".into()))?;
     let reader = stream.reader().map_err(broken)?;
     let expected = length.and_then(|length| u32::try_from(length).ok());
     let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
-    // One byte more than expected tells whether that was all.
+    // Reading one byte more than expected shows whether the body ends there.
     let buffer = Uint8Array::new_with_length(most + 1);
     let start = timeout(reader.read(most + 1, &buffer), timeout_ms).await;
     reader.cancel();
@@ -446,13 +454,13 @@ pub async fn whole(
         return Err(broken(OTHER_LENGTH.into()));
     }
     match bytes {
-        // As bytes it is sent with its length, and nothing of it is missing.
+        // The runtime sends bytes with their length, and none is missing.
         Some(bytes) if is_sent && got <= WHOLE_BYTES_MAX => Ok(Body::of_bytes(bytes)),
         _ => Ok(given),
     }
 }
 
-/// One short body after the other, as a new one.
+/// Concatenates two short bodies.
 pub async fn join(one: Body, other: Body) -> Result<Body, JsValue> {
     let one = Copy::of(one, None).await?;
     let other = Copy::of(other, None).await?;

@@ -1,4 +1,4 @@
-//! The runtime's own cryptography, where ours would be large.
+//! Calls the runtime's cryptography, where our own code would be large.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
@@ -8,8 +8,8 @@ use web_sys::{CryptoKey, WorkerGlobalScope};
 /// The name of the algorithm in Web Crypto.
 const ED25519: &str = "Ed25519";
 
-/// Whether `signature` is the ed25519 signature of `message` under a raw
-/// public key of 32 bytes. An error means that the key is not one.
+/// Whether `signature` is the ed25519 signature of `message` under a raw public
+/// key of 32 bytes. An error means that the key is not valid.
 pub async fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let subtle = scope.crypto()?.subtle();

@@ -1,24 +1,25 @@
-//! Futures that are dropped when nobody can receive their result any more.
+//! Drops the futures of cancelled requests.
 //!
-//! The runtime cancels a request whose client has disconnected: it does not
-//! run its callbacks again. Nothing drops the future that waited for them, so
-//! all that it holds (fields, a permit at the origin, the mark of a collapsed
+//! The runtime cancels a request whose client has disconnected: it runs none of
+//! its callbacks any more. Nothing drops the future that waited for them. What
+//! the future holds (fields, a permit at the origin, the flight of a collapsed
 //! request) would stay in the isolate. A [`Guarded`] future is dropped
 //!
-//! - when the request's `signal` says that the client has gone (compatibility
+//! - by the request's `signal`, when the client has disconnected (compatibility
 //!   flag `enable_request_signal`). workerd fires it in the request's own
 //!   context, where streams may be cancelled and timers cleared;
-//! - by a sweep, when it has waited for longer than any of its waits allows:
-//!   a runtime without the flag, or work behind a response that ran out of
-//!   its 30 seconds. (A future that the runtime stops in the middle of a poll,
-//!   for its CPU time, is not swept.)
+//! - by a sweep, when it has waited for longer than its longest wait allows: in
+//!   a runtime without the flag, or for background work that exceeded its 30
+//!   seconds. (A future that the runtime stops in the middle of a poll, for its
+//!   CPU time, is not swept.)
 //!
-//! What must be done whether the client waits or not is a guarded future of
-//! its own under `wait_until`, without a signal.
+//! Work that must be done whether the client waits or not is a guarded future
+//! of its own under `wait_until`, without a signal.
 //!
-//! All clients' requests that wait may hold [`WAITING_BYTES_MAX`] together; one
-//! that would exceed it is refused ([`Ended::NoRoom`], [`admit`]). Lookups in
-//! the Cache API do not count, so hits in it and in memory are always served.
+//! All waiting requests of clients may hold [`WAITING_BYTES_MAX`] together. A
+//! request that would exceed it is refused ([`Ended::NoRoom`], [`admit`]).
+//! Lookups in the Cache API do not count, so hits in the Cache API and in
+//! memory are always served.
 
 use super::js::disconnect;
 use std::cell::{Cell, RefCell};
@@ -31,62 +32,63 @@ use wasm_bindgen::prelude::*;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What a wait may take that announces no bound of its own by [`allow_wait`]:
-/// calls of KV, of the Cache API and of the ledger.
+/// The bound of a wait that announces none by [`allow_wait`]: calls of KV, of
+/// the Cache API and of the ledger.
 const WAIT_MS: u64 = 30_000;
 
-/// How much longer than its bound a future waits before it is swept: timers
+/// How much longer than its bound a future may wait before it is swept: timers
 /// and callbacks may be late.
 const GRACE_MS: u64 = 15_000;
 
-/// How often the sweep looks.
+/// The interval of the sweep.
 const SWEEP_MS: u64 = 10_000;
 
-/// How many bytes all requests that wait may hold. An isolate has 128 MB, for
-/// this, the memory tier (`memory_bytes`), the purge index (20 MB at worst,
-/// while it is learned anew), and the runtime with the compiled worker (20 MB,
-/// estimated): 56 MB are left for the memory tier.
+/// How many bytes all waiting requests may hold. An isolate has 128 MB for
+/// these bytes (32 MB), the memory tier (`memory_bytes`), the purge index (20
+/// MB at worst, while it is rebuilt), and the runtime with the compiled worker
+/// (20 MB, estimated). That leaves 56 MB for the memory tier.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// What a request that waits holds besides its fields and its body: futures in
-/// wasm (6 KB measured), and the objects of JavaScript. 2,700 such requests may
-/// wait.
+/// What a waiting request holds besides its fields and its body: futures in
+/// wasm (6 KB measured), and JavaScript objects. 2,700 such requests may wait.
 const WAITING_BYTES_EACH: usize = 12 * 1024;
 
-/// How much of it requests may hold whose body is an order: an eighth, 29 of
-/// the largest. Their senders are not known before the body is read.
+/// How many of these bytes requests may hold whose body is an order: an eighth,
+/// which is 29 of the largest orders. Their senders are not authenticated
+/// before the body is read.
 const ORDERS_BYTES_MAX: usize = WAITING_BYTES_MAX / 8;
 
 /// Why a guarded future has no output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Its client has gone, or its waits took longer than they may.
+    /// The client has disconnected, or the future exceeded the bound of its
+    /// waits.
     Dropped,
-    /// The requests that wait hold [`WAITING_BYTES_MAX`] already.
+    /// The waiting requests hold [`WAITING_BYTES_MAX`] already.
     NoRoom,
 }
 
-/// A future between two polls.
+/// A registered future, with its bookkeeping.
 struct Suspended {
     /// `None` while it is polled.
     work: Option<Work>,
-    /// The id of the request's first future: what runs behind a response
-    /// belongs to the group of the future that began it.
+    /// The id of the request's first future. A future that is begun during a
+    /// poll belongs to the group of the polled future.
     group: u32,
-    /// The request, of its first future.
+    /// The client's request; `None` for work that only its time ends.
     request: Option<web_sys::Request>,
     /// Wakes the [`Guarded`] future that owns it.
     waker: Option<Waker>,
-    /// When its waits have taken longer than they may.
+    /// The time after which a sweep drops it.
     expires_ms: u64,
-    /// What it holds while it waits; nothing until it does.
+    /// What it holds while it waits; nothing before that.
     held: Held,
 }
 
 /// What a request holds of wasm's memory while it waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// How many bytes: its fields, and the body that is read whole.
+    /// The bytes of its fields, and of the body that is read whole.
     pub bytes: usize,
     /// Whether that body is an order.
     pub is_order: bool,
@@ -101,44 +103,44 @@ struct Registry {
 
 thread_local! {
     static REGISTRY: RefCell<Registry> = RefCell::default();
-    /// The time of the poll that runs now. The clock stands still meanwhile.
+    /// The time of the running poll. The clock does not advance during a poll.
     static POLL_MS: Cell<Option<u64>> = const { Cell::new(None) };
-    /// The longest wait that the future which is polled now has announced.
+    /// The longest wait that the future has announced in the running poll.
     static LONGEST_WAIT_MS: Cell<Option<u64>> = const { Cell::new(None) };
-    /// How many bytes the future that is polled now holds, as it announces.
+    /// How many bytes the future that is being polled has announced.
     static HELD_BYTES: Cell<usize> = const { Cell::new(0) };
-    /// The group of the future that is polled now.
+    /// The group of the future that is being polled.
     static POLLED_GROUP: Cell<Option<u32>> = const { Cell::new(None) };
     /// Whether futures of other requests are being dropped.
     static SWEEPING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Milliseconds since 1970; read from JavaScript once a poll.
+/// Milliseconds since 1970. The clock is read from JavaScript once per poll.
 pub fn now_ms() -> u64 {
     // Positive, and exact for 285,000 years.
     POLL_MS.get().unwrap_or_else(|| js_sys::Date::now() as u64)
 }
 
-/// Announces, from the poll of a future that has to wait, how long that may
-/// take; 0 for a lookup in the Cache API, which takes milliseconds.
+/// Announces, in the poll of a future that has to wait, how long the wait may
+/// take. 0 means a lookup in the Cache API, which takes milliseconds.
 pub fn allow_wait(milliseconds: u64) {
     LONGEST_WAIT_MS.set(LONGEST_WAIT_MS.get().max(Some(milliseconds)));
 }
 
-/// Announces, from the first poll of a client's request that is looked up, how
-/// many bytes of it stay in memory should it have to wait.
+/// Announces, in the first poll of a client's request that is looked up, how
+/// many bytes of it stay in memory if it has to wait.
 pub fn hold_bytes(bytes: usize) {
     HELD_BYTES.set(bytes);
 }
 
-/// Gives the client's request that is polled now room to wait in; `false` if
-/// there is none. For requests that have effects: they are refused before
+/// Reserves memory for the client's request that is being polled; `false` if
+/// there is none left. For requests with side effects: they are refused before
 /// those, or not at all.
 pub fn admit(held: Held) -> bool {
     POLLED_GROUP.get().is_none_or(|id| give_room(id, held))
 }
 
-/// The output of a future that may take so many milliseconds.
+/// The output of a future that may take up to this many milliseconds.
 pub async fn with_bound<F: Future>(milliseconds: u64, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
@@ -148,14 +150,14 @@ pub async fn with_bound<F: Future>(milliseconds: u64, future: F) -> F::Output {
     .await
 }
 
-/// Whether what is dropped now belongs to another request: its streams and
-/// timers must not be touched, and have ended with it.
+/// Whether the value that is being dropped belongs to another request. Its
+/// streams and timers must not be touched; they ended with that request.
 pub fn is_sweeping() -> bool {
     SWEEPING.get()
 }
 
 /// Work that is dropped when its time is over, or when the client of `request`
-/// has gone.
+/// has disconnected.
 pub fn until_disconnect<T: 'static>(
     request: web_sys::Request,
     work: impl Future<Output = T> + 'static,
@@ -208,9 +210,9 @@ fn register(work: Work, request: Option<web_sys::Request>) -> u32 {
 pub struct Guarded<T> {
     id: u32,
     output: Rc<Cell<Option<T>>>,
-    /// What it holds, by its own announcement ([`hold_bytes`]).
+    /// How many bytes it holds, as it announced ([`hold_bytes`]).
     bytes: usize,
-    /// Whether [`disconnected`] will be called for it.
+    /// Whether [`watch`] was called for it.
     is_watched: bool,
     /// Whether it may wait for more than lookups.
     has_room: bool,
@@ -235,7 +237,8 @@ impl<T> Future for Guarded<T> {
         POLL_MS.set(None);
         self.bytes = HELD_BYTES.get();
         if polled.is_ready() {
-            // After the borrow: bodies end their streams.
+            // Dropped after the borrow, because dropping a body cancels its
+            // stream.
             drop((remove(id), work));
             return Poll::Ready(self.output.take().ok_or(Ended::Dropped));
         }
@@ -245,7 +248,7 @@ impl<T> Future for Guarded<T> {
             .saturating_add(GRACE_MS);
         put_back(id, work, context.waker(), expires_ms);
         let is_lookup = wait_ms == Some(0);
-        // A hit waits once, for its lookup: the sweep will do for it.
+        // A hit waits once, for its lookup: the sweep is enough for it.
         let is_hit = is_first && is_lookup;
         if !is_hit && !self.is_watched {
             watch(id);
@@ -257,7 +260,7 @@ impl<T> Future for Guarded<T> {
                 is_order: false,
             };
             if !give_room(id, held) {
-                // After the borrow, as above.
+                // Dropped after the borrow, as above.
                 drop(remove(id));
                 return Poll::Ready(Err(Ended::NoRoom));
             }
@@ -273,8 +276,8 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
-/// Takes a future out to poll it, with its group, and tells whether that is the
-/// first time.
+/// Takes a future out of the registry to poll it. Returns it with its group,
+/// and whether this is its first poll.
 fn take(id: u32) -> Option<(Work, u32, bool)> {
     REGISTRY.with_borrow_mut(|registry| {
         let suspended = registry.suspended.get_mut(&id)?;
@@ -283,19 +286,21 @@ fn take(id: u32) -> Option<(Work, u32, bool)> {
     })
 }
 
-/// Has [`disconnected`] called when the client has gone, if there is one.
+/// Has [`disconnected`] called when the client disconnects, if the future
+/// belongs to a client's request.
 fn watch(id: u32) {
     REGISTRY.with_borrow(|registry| {
         let suspended = registry.suspended.get(&id);
         if let Some(request) = suspended.and_then(|suspended| suspended.request.as_ref()) {
-            // This calls nothing of ours before it returns.
+            // This calls none of our code before it returns.
             disconnect::watch(request, id);
         }
     });
 }
 
-/// Gives a client's request room to wait in, if there is any; one that has
-/// some keeps it. Other work needs none of its own: a request began it.
+/// Reserves memory for a client's waiting request; `false` if there is none
+/// left. A request keeps what it has reserved. Other work reserves nothing,
+/// because a request began it.
 fn give_room(id: u32, held: Held) -> bool {
     REGISTRY.with_borrow_mut(|registry| {
         let waits = |one: &Suspended| one.request.is_some() && one.held.bytes == 0;
@@ -319,7 +324,7 @@ fn give_room(id: u32, held: Held) -> bool {
 }
 
 fn put_back(id: u32, work: Work, waker: &Waker, expires_ms: u64) {
-    // What is replaced is dropped after the borrow.
+    // A replaced waker is dropped after the borrow.
     let _replaced = REGISTRY.with_borrow_mut(|registry| {
         let Some(suspended) = registry.suspended.get_mut(&id) else {
             return (Some(work), None);
@@ -338,7 +343,7 @@ fn remove(id: u32) -> Option<Suspended> {
     REGISTRY.with_borrow_mut(|registry| registry.suspended.remove(&id))
 }
 
-/// Called by JavaScript when the client of a guarded request has gone.
+/// Called by JavaScript when the client of a guarded request has disconnected.
 #[wasm_bindgen]
 pub fn disconnected(id: u32) {
     if let Some(suspended) = remove(id) {
@@ -346,8 +351,8 @@ pub fn disconnected(id: u32) {
     }
 }
 
-/// Drops a future, and lets its owner end too: the executor's task holds
-/// itself until then.
+/// Drops a future, and wakes its owner so that it ends, too: the executor's
+/// task holds a reference to itself until then.
 fn end(suspended: Suspended) {
     drop(suspended.work);
     if let Some(request) = &suspended.request {
@@ -358,9 +363,9 @@ fn end(suspended: Suspended) {
     }
 }
 
-/// Drops the futures whose time is over, every [`SWEEP_MS`], and with them all
-/// of their group: what they wake must not run in the context of the request
-/// that sweeps.
+/// Drops expired futures, every [`SWEEP_MS`], and all other waiting futures of
+/// their groups: what they wake must not run in the context of the request that
+/// sweeps.
 fn sweep(now_ms: u64) {
     let expired: Vec<Suspended> = REGISTRY.with_borrow_mut(|registry| {
         if now_ms.saturating_sub(registry.swept_ms) < SWEEP_MS {

@@ -1,9 +1,9 @@
-//! The real platform: the Worker's entry points, and the
-//! [`Host`](crate::flow::runtime::host::Host) that talks to the Cache API, KV, the
+//! The Cloudflare Workers platform: the Worker's entry points, and the
+//! [`Host`](crate::flow::runtime::host::Host) that calls the Cache API, KV, the
 //! origin and the ledger. wasm32 only.
 //!
-//! It stands on the `worker` crate. What is made by hand beside that, and
-//! why, is in [`js`].
+//! It uses the `worker` crate. [`js`] holds what is written by hand beside it,
+//! and why.
 
 mod background;
 mod body;
@@ -103,6 +103,6 @@ async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
             Err(problem) => glue::log_error(&problem),
         }
     };
-    // It is dropped at its bound: nobody waits for it.
+    // The run is dropped at its bound: nothing awaits its output.
     let _ = guard::until_expiry(run).await;
 }

@@ -1,4 +1,4 @@
-//! Asking the origin.
+//! Sends requests to the origin.
 
 use super::body::Body;
 use super::js::glue::{self, CUT, LATE, OriginCall, UNSENT};
@@ -11,9 +11,9 @@ use crate::http::head::ResponseHead;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Sends a request, for that of a client if there is one, and waits for the
-/// response head. The text beside a failure
-/// is for the log.
+/// Sends a request, and waits for the response head. `client` is the client's
+/// request that it is sent for, if there is one. The text of an error is for
+/// the log.
 pub async fn ask(
     request: &OriginRequest,
     client: Option<&JsValue>,
@@ -24,7 +24,7 @@ pub async fn ask(
         Some(Upload { body, is_sent }) => (Some(body), is_sent),
         None => (None, Rc::default()),
     };
-    // fetch() takes no body with these; one would mean nothing (RFC 9110
+    // fetch() takes no body with these; a body would have no meaning (RFC 9110
     // §9.3.1).
     let body = body.filter(|_| !matches!(request.method.as_str(), "GET" | "HEAD"));
     let length = body.as_ref().and_then(Body::sent_length);
@@ -38,7 +38,7 @@ pub async fn ask(
         fields: &request.fields,
         body: body.unwrap_or(JsValue::UNDEFINED),
         length,
-        // 0 is no limit; a request at its deadline has none left to wait.
+        // 0 means no limit, so a request at its deadline gets 1 ms.
         head_ms: patience.head_ms.map_or(0, |ms| ms.max(1)),
         body_ms: patience.body_ms.unwrap_or(0),
         short_bytes: match patience.at_once {
@@ -85,7 +85,8 @@ pub async fn ask(
             };
             Ok((head, body))
         }
-        // No Response can be made of these, and 1xx is no final answer.
+        // A Response cannot be made with these, and 1xx is not a final
+        // response.
         _ => {
             let text = format!("the origin sent the status {status}");
             Err((OriginFailure::NoStatus(status), text))

@@ -1,4 +1,4 @@
-//! A body that is made of another one while it is read.
+//! A body that is made from another one while that is read.
 
 use super::body::Body;
 use super::guard;
@@ -8,19 +8,19 @@ use crate::flow::runtime::host::{self, BodyError, ReaderGone};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
-/// How much is read at a time: most pages in one piece or two.
+/// Bytes per read: most pages take one read or two.
 const CHUNK_BYTES: u32 = 32 * 1024;
 
-/// Reads the one and writes the other.
+/// Reads one body and writes another.
 pub struct Pipe {
     reader: Reader,
     writer: Writer,
-    /// Whether the other has not ended yet.
+    /// Whether the written body has not been closed yet.
     open: bool,
 }
 
 impl Pipe {
-    /// A pipe that reads this body, and the body that it writes.
+    /// A pipe that reads `body`, and the body that the pipe writes.
     pub fn of(body: Body) -> Result<(Self, Body), JsValue> {
         let stream = body.into_stream().ok_or("a body that cannot be read")?;
         let reader = stream.reader()?;
@@ -46,7 +46,7 @@ impl host::BodyPipe for Pipe {
         let bytes = chunk.bytes.filter(|bytes| bytes.length() > 0);
         let bytes = bytes.map(|bytes| bytes.to_vec());
         Ok(match chunk.is_last {
-            // At its end there is nothing more, nor if it was cancelled.
+            // `None` if there are no bytes at the end, or after a cancellation.
             true => bytes,
             false => Some(bytes.unwrap_or_default()),
         })
@@ -59,7 +59,7 @@ impl host::BodyPipe for Pipe {
 
     async fn close(mut self) {
         self.open = false;
-        // Fails if the client has gone; nothing is lost then.
+        // This fails if the client has disconnected; nothing is lost then.
         let _ = self.writer.close().await;
     }
 }
@@ -71,8 +71,8 @@ impl Drop for Pipe {
         }
         self.reader.cancel();
         if self.open {
-            // The client's transfer is to break; local workerd ends one whose
-            // length is not known in good order all the same.
+            // Aborting breaks the client's transfer. Local workerd nevertheless
+            // ends a transfer of unknown length normally.
             self.writer.abort("the page broke off");
         }
     }
@@ -84,9 +84,9 @@ pub fn decompressed(body: Body) -> Result<Body, JsValue> {
     stream.decompressed().map(Body::new)
 }
 
-/// Whether a body is gzip from its first byte to its last, of at most `most` bytes
-/// once it is decoded, and has come within some time; and the body as it came,
-/// which lies in JavaScript's memory by then.
+/// Whether a body is valid gzip to its end, decodes to at most `most` bytes,
+/// and was received within `timeout_ms`. Also returns the body as it was
+/// received; JavaScript's memory holds it by then.
 pub async fn is_gzip(body: Body, most: u64, timeout_ms: u64) -> Result<(bool, Body), JsValue> {
     let (read, given) = body.twice()?;
     let stream = read.into_stream().ok_or("no body")?.decompressed()?;
@@ -96,7 +96,7 @@ pub async fn is_gzip(body: Body, most: u64, timeout_ms: u64) -> Result<(bool, Bo
     Ok((matches!(decoded, Some(Ok(true))), given))
 }
 
-/// Whether a stream ends after `most` bytes or fewer; an error if it breaks off.
+/// Whether a stream ends within `most` bytes. An error if it breaks off.
 async fn ends_within(reader: &Reader, most: u64) -> Result<bool, JsValue> {
     let mut buffer = Uint8Array::new_with_length(CHUNK_BYTES);
     let mut left = most;
@@ -108,7 +108,8 @@ async fn ends_within(reader: &Reader, most: u64) -> Result<bool, JsValue> {
             Some(rest) => left = rest,
             None => return Ok(false),
         }
-        // What is read lies in the same memory, which moves with each read.
+        // The bytes are in the same memory, whose buffer is transferred by each
+        // read.
         buffer = Uint8Array::new(&bytes.buffer());
     }
 }

@@ -1,4 +1,4 @@
-//! The real [`Host`].
+//! The implementation of [`Host`] for Cloudflare Workers.
 
 use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
@@ -35,7 +35,8 @@ use wasm_bindgen::JsValue;
 use worker::kv::KvStore;
 use worker::{Context, Env, ScheduleContext};
 
-/// The platform, as one request sees it, or one step of the ledger's work.
+/// The platform for one request, one cron run, or one step of the ledger's
+/// work.
 #[derive(Clone)]
 pub struct Platform(Rc<Inner>);
 
@@ -44,19 +45,20 @@ struct Inner {
     behind: Behind,
 }
 
-/// Where work goes that no response waits for.
+/// Where background work runs.
 enum Behind {
-    /// A request: the runtime lets it go on behind the response.
+    /// A request: the runtime continues background work after the response.
     Request {
         context: Context,
         request: web_sys::Request,
-        /// Whether it has more fields than were read.
+        /// Whether the request has more fields than were read.
         has_more: bool,
         background: Background,
     },
     /// A run of the cron trigger.
     Cron(ScheduleContext, Background),
-    /// A step of the ledger's work, which waits for it before it ends.
+    /// A step of the ledger's work, which waits for its background work
+    /// ([`Host::settled`]).
     Ledger(Step),
 }
 
@@ -71,7 +73,7 @@ struct Step {
 }
 
 impl Platform {
-    /// The platform of a request.
+    /// The platform for a request.
     pub fn of_request(
         env: Env,
         context: Context,
@@ -87,13 +89,13 @@ impl Platform {
         Self(Rc::new(Inner { env, behind }))
     }
 
-    /// The platform of a run of the cron trigger.
+    /// The platform for a run of the cron trigger.
     pub fn of_cron(env: Env, context: ScheduleContext) -> Self {
         let behind = Behind::Cron(context, Background::default());
         Self(Rc::new(Inner { env, behind }))
     }
 
-    /// The platform of a step of the ledger's work.
+    /// The platform for a step of the ledger's work.
     pub fn of_ledger(env: Env, ledger: Rc<LedgerStore<Database>>) -> Self {
         let behind = Behind::Ledger(Step {
             ledger,
@@ -115,8 +117,9 @@ impl Platform {
         }
     }
 
-    /// Notes that a copy for KV was lost. (That the Cache API of the ledger's
-    /// own data centre fails matters to nobody.)
+    /// Records that a copy for KV was lost, in a step of the ledger's work. (A
+    /// failure of the Cache API is not recorded: it only holds copies of the
+    /// ledger's own data centre.)
     pub(super) fn lost(&self, part: &str, problem: &str) {
         if let Behind::Ledger(step) = &self.0.behind {
             step.lost.set(Some(format!("{part}: {problem}")));
@@ -128,15 +131,15 @@ impl Platform {
         kv.map_err(|_| "there is no KV binding EDGEKEEP_KV".to_owned())
     }
 
-    /// Where a note of this deployment lies in the Cache API. Two deployments
-    /// may serve one host; their ledgers have different ids.
+    /// The URL of a note of this deployment in the Cache API. It contains the
+    /// ledger's id, because two deployments may serve one host.
     fn note_url(&self, site: &str, name: &str) -> Result<String, String> {
         let id = client::id(self.env())?;
         Ok(format!("https://{site}{ADMIN_PATH}notes/{id}/{name}"))
     }
 }
 
-/// The ledger is 10 to 300 ms away; beyond this it counts as out of reach.
+/// The timeout of a call to the ledger, which is 10 to 300 ms away.
 const LEDGER_MS_MAX: u64 = 5000;
 
 async fn in_time<T>(question: impl Future<Output = Result<T, String>>) -> Result<T, String> {
@@ -187,7 +190,8 @@ impl Host for Platform {
     }
 
     async fn receive<T: 'static>(&self, from: oneshot::Receiver<T>) -> Option<T> {
-        // The work has bounds of its own, and dropping it ends this wait.
+        // The awaited work has bounds of its own, and this wait ends when it is
+        // dropped.
         guard::with_bound(BODY_WAIT_MS, from).await.ok()
     }
 
@@ -240,7 +244,7 @@ impl Host for Platform {
         };
         let copied = glue::hold(cached);
         self.later(async move {
-            // If it breaks off, there is none.
+            // If the body breaks off, nothing is held.
             if let Ok((held, bytes)) = copied.await
                 && let Ok(bytes) = bytes.parse()
             {
@@ -280,7 +284,7 @@ impl Host for Platform {
 
     fn reader(&self) -> Option<String> {
         match &self.0.behind {
-            // Cloudflare sets it, whatever the client has sent.
+            // Cloudflare sets it, and overwrites what the client sent.
             Behind::Request { request, .. } => glue::field(request, "cf-connecting-ip"),
             Behind::Cron(..) | Behind::Ledger(_) => None,
         }
@@ -301,7 +305,7 @@ impl Host for Platform {
     fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
         let bytes = head.fields.bytes();
         let has_room = match plan {
-            // It goes to the origin later, if it does.
+            // A lookup goes to the origin later, if at all.
             Plan::Lookup(_) => {
                 guard::hold_bytes(bytes);
                 true
@@ -433,13 +437,13 @@ impl Host for Platform {
             return Ok(());
         };
         loop {
-            // What is done puts more behind it, so look again.
+            // Completed work may have added more, so look again.
             let pending = step.pending.take();
             if pending.is_empty() {
                 break;
             }
             for promise in pending {
-                // It cannot fail: failures are noted as they happen.
+                // It cannot fail: failures are recorded as they happen.
                 let _ = guard::with_bound(BODY_WAIT_MS, JsFuture::from(promise)).await;
             }
         }
@@ -453,7 +457,7 @@ impl Host for Platform {
     }
 }
 
-/// Logs that a request was refused for want of memory.
+/// Logs that a request was refused because of the memory limit.
 pub fn log_refusal() {
     glue::log_error("a request was refused: those that wait hold all the memory they may");
 }

@@ -1,4 +1,5 @@
-//! Between the runtime's requests and responses and our heads.
+//! Converts the runtime's requests to our heads, and our responses to the
+//! runtime's.
 
 use super::body::Body;
 use super::js::{glue, message};
@@ -13,16 +14,16 @@ use wasm_bindgen::JsValue;
 pub struct SentHead {
     /// The head.
     pub head: RequestHead,
-    /// Whether a body comes with it.
+    /// Whether the request has a body.
     pub has_body: bool,
-    /// Whether there may be more fields than these.
+    /// Whether the request may have more fields than `head` has.
     pub has_more: bool,
 }
 
-/// Reads the text of a head; `None` if the URL is not valid.
+/// Parses the text of a head; `None` if the URL is not valid.
 ///
-/// The method is read as text: the `worker` crate maps a method that it does
-/// not know to GET.
+/// The method is read as text, because the `worker` crate maps an unknown
+/// method to GET.
 pub fn read_head(text: &str) -> Option<SentHead> {
     let (method, rest) = text.split_once('\n')?;
     let (url, rest) = rest.split_once('\n')?;
@@ -38,13 +39,13 @@ pub fn read_head(text: &str) -> Option<SentHead> {
     })
 }
 
-/// The runtime's response to a request, by our answer.
+/// The runtime's response for our answer to `request`.
 pub fn response(
     answer: Answer<Body>,
     request: &web_sys::Request,
 ) -> Result<web_sys::Response, JsValue> {
     respond(answer, request).or_else(|error| {
-        // The runtime refuses something in it, such as a field's value.
+        // The runtime rejects a part of it, such as a field's value.
         glue::log_error(&format!("no response: {}", message(&error)));
         respond(plain(500, "no-response", "Internal error\n"), request)
     })
@@ -57,7 +58,7 @@ fn respond(answer: Answer<Body>, request: &web_sys::Request) -> Result<web_sys::
         return Ok(upgrade);
     }
     let status = answer.status;
-    // The runtime refuses a body with these (Fetch, "null body status").
+    // The runtime rejects a body with these (Fetch, "null body status").
     let bodiless = matches!(status, 101 | 204 | 205 | 304);
     let mut fields = answer.fields;
     let content = match answer.content {
@@ -85,9 +86,8 @@ fn respond(answer: Answer<Body>, request: &web_sys::Request) -> Result<web_sys::
     glue::respond(status, &fields.to_text(), &body, request)
 }
 
-/// The response to every request while the settings are wrong and it is not
-/// certain where to send requests. The log says what is wrong; clients are not
-/// told.
+/// The response to every request while the settings are invalid and the origin
+/// is uncertain. The log has the reason; the response does not.
 pub fn misconfigured() -> Answer<Body> {
     plain(
         500,
@@ -101,7 +101,8 @@ pub fn bad_url() -> Answer<Body> {
     plain(400, "bad-url", "Bad request: the address is not valid.\n")
 }
 
-/// The response to a request whose client has gone, which nobody receives.
+/// The response to a request whose client has disconnected. It is not
+/// delivered.
 pub fn client_gone() -> Answer<Body> {
     plain(499, "client-gone", "The client has gone\n")
 }

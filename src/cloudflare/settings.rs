@@ -1,4 +1,4 @@
-//! The deployment's settings and secrets, read once an isolate.
+//! The deployment's settings and secrets, read once per isolate.
 
 use super::js::{glue, json_variable};
 use crate::cache::config::rules::Rules;
@@ -15,22 +15,22 @@ thread_local! {
     static ISOLATE: OnceCell<Configured> = const { OnceCell::new() };
 }
 
-/// The isolate by its settings.
+/// The isolate, by the validity of its settings.
 #[derive(Clone)]
 pub enum Configured {
-    /// The settings are good.
+    /// The settings are valid.
     Well(Rc<Isolate>),
-    /// The settings are bad: the line for the log, and an isolate that lets
-    /// every request pass, if it is certain where to.
+    /// The settings are invalid: an isolate that passes every request, if it is
+    /// certain where to, and the line for the log.
     Badly(Option<Rc<Isolate>>, String),
 }
 
-/// The isolate's state; made at its first request, cron run or alarm.
+/// The isolate's state. It is made by its first request, cron run or alarm.
 pub fn configured(env: &Env) -> Configured {
     ISOLATE.with(|cell| cell.get_or_init(|| configure(env)).clone())
 }
 
-/// The isolate's state, or what is wrong with its settings.
+/// The isolate's state, or the error of its settings.
 pub fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
     match configured(env) {
         Configured::Well(isolate) => Ok(isolate),
@@ -38,7 +38,7 @@ pub fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
     }
 }
 
-/// Reads the settings, once an isolate. A bad one stops all caching: half a
+/// Reads the settings. An invalid one stops all caching, because half a
 /// configuration could show one visitor's page to another.
 fn configure(env: &Env) -> Configured {
     let json = json_variable(env, "EDGEKEEP").unwrap_or_else(|| "{}".to_owned());
@@ -52,7 +52,7 @@ fn configure(env: &Env) -> Configured {
             return Configured::Badly(Rules::passing(&json).map(isolate), line);
         }
     };
-    // A bad secret stops purges by its key, but no page.
+    // An invalid secret stops purges by its key. Pages are served.
     let keys = Keys::read(&rules, |variable| {
         env.var(variable).ok().map(|value| value.to_string())
     });

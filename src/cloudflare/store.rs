@@ -1,4 +1,4 @@
-//! Writing entries to their tiers.
+//! Writes entries to their tiers.
 
 use super::body::Copy;
 use super::js::message;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
 impl Platform {
-    /// Logs that a body broke off, and with it all its copies.
+    /// Logs that a body broke off, and reports the failure for each tier.
     pub(super) fn lost_body(&self, keep: &StoreRequest, problem: &str) {
         let told = format!("{BODY_FAILED}{problem}");
         for (tier, _) in &keep.places {
@@ -25,8 +25,9 @@ impl Platform {
     /// Writes an entry to its tiers.
     pub(super) fn store(&self, mut keep: StoreRequest, copy: Result<Copy, JsValue>) {
         if let Ok(copy) = &copy {
-            // Known now even if the origin did not say: later answers can.
-            // A status that has no body has no length either (RFC 9110 §8.6).
+            // The length is known now, even if the origin did not send it:
+            // later responses can state it. A status without a body has no
+            // length either (RFC 9110 §8.6).
             let bodiless = matches!(keep.entry.status, 204 | 205 | 304);
             let length = copy.length().filter(|_| !bodiless);
             keep.entry.length = length.or(keep.entry.length);
@@ -49,8 +50,8 @@ impl Platform {
         }
     }
 
-    /// Writes an entry to one tier. If that fails or the body breaks off,
-    /// nothing of it may stay there.
+    /// Writes an entry to one tier. If the write fails or the body breaks off,
+    /// nothing of the entry may stay in the tier.
     async fn write(&self, tier: Tier, slot: &Slot, keep: &StoreRequest, body: &Copy) {
         let entry = &keep.entry;
         let written = match tier {
@@ -64,8 +65,8 @@ impl Platform {
             return keep.landed.tell(tier, Ok(()));
         };
         let problem = message(&error);
-        // A long body that broke off fails the write: unless the tier says
-        // that it is full, it is not to blame.
+        // A long body that breaks off makes the write fail. The tier is not the
+        // cause then, unless the error says that it is full.
         let whole = body.rest.is_none();
         match whole {
             true => keep.landed.tell(tier, Err(&problem)),
@@ -76,16 +77,15 @@ impl Platform {
         if tier == Tier::Kv {
             self.lost(tier.word(), &problem);
         }
-        // What a short one says of KV has been logged where it was told.
+        // For a short body, the observer has logged the failure of KV.
         if tier == Tier::CacheApi || !whole {
             log_problem(self, tier.word(), &problem);
         }
         if whole {
             return;
         }
-        // Local workerd stores what it got of a long body that broke off, and
-        // does so a moment after the write has failed: look again, and
-        // again.
+        // Local workerd stores what it received of a long body that broke off,
+        // a moment after the write has failed. So look several times.
         let text = entry.encode();
         for pause_ms in [0, 10, 50, 200, 800] {
             self.sleep(pause_ms).await;

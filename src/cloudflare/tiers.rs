@@ -1,11 +1,16 @@
 //! Entries in the Cache API and in KV.
 //!
-//! Both hold the entry's text and, beside it, the body's bytes as the origin
-//! coded them. In the Cache API the text is a field of a wrapper response
-//! (status 200, no coding: the Cache API has rules of its own for those),
-//! which also has the answer's own fields where they are harmless: of such a
-//! response the client's is made by changing some; in KV it is the start of the value, and the metadata say how long
-//! it is, and a short body, so that one operation reads or writes the whole.
+//! Both hold the entry's text, and the body's bytes as the origin coded them.
+//!
+//! In the Cache API the text is a field of a wrapper response. The wrapper has
+//! status 200 and no content coding, because the Cache API has rules of its own
+//! for those. It also has those fields of the stored response that do not
+//! affect the Cache API. The client's response is made from the wrapper by
+//! changing some fields.
+//!
+//! In KV the text is the start of the value, followed by the body. The metadata
+//! contain the length of the text, and the length of a short body, so that one
+//! operation reads or writes both.
 
 use super::body::{self, Body, Copy};
 use super::guard;
@@ -25,16 +30,16 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::Cache;
 use worker::kv::{KvError, KvStore, ToRawKvValue};
 
-/// The wrapper's field with the entry's text.
+/// The wrapper's field that holds the entry's text.
 const ENTRY_FIELD: &str = "edgekeep-entry";
 
-/// KV keeps nothing for less than this.
+/// The smallest expiration that KV accepts, in seconds.
 const KV_SECONDS_MIN: u64 = 60;
 
-/// What a tier holds in a slot: the entry's text and its body.
+/// The content of a slot: the entry's text and its body.
 pub type Held = Option<(String, Option<Body>)>;
 
-/// Reads the Cache API for a request.
+/// Reads a slot of the Cache API for a request.
 pub async fn recall_from_cache(slot: &Slot, request: Option<&JsValue>) -> Result<Held, JsValue> {
     let (found, text) = glue::look_up(&slot.entry_url, request).await?;
     if found.is_undefined() {
@@ -43,9 +48,9 @@ pub async fn recall_from_cache(slot: &Slot, request: Option<&JsValue>) -> Result
     Ok(Some((text, Some(Body::cached(found.unchecked_into())))))
 }
 
-/// Whether an answer's field is a field of its wrapper, too. The others would
-/// mean something to the Cache API, or to the zone, and stand in the entry's
-/// text alone, as those do that the wrapper has for itself.
+/// Whether a field of a stored response is also a field of its wrapper. The
+/// others would affect the Cache API or the zone, or are names of the wrapper's
+/// own fields. They are stored in the entry's text only.
 pub fn is_on_wrapper(name: &str, value: &str) -> bool {
     let has_meaning = match name {
         "age" | "cache-control" | "cache-tag" | "content-encoding" | "content-length"
@@ -59,16 +64,16 @@ pub fn is_on_wrapper(name: &str, value: &str) -> bool {
     !has_meaning
 }
 
-/// Whether it is certain that a value comes back as it went. (Fields that hold
-/// another are not read back as they lie in the entry's text, so none of them
-/// is looked for on the wrapper: see `Fields::changes`.)
+/// Whether the Cache API returns the value unchanged for certain. (A field with
+/// another value is not read back as it stands in the entry's text, so it is
+/// not looked for on the wrapper: see `Fields::changes`.)
 fn is_plain(value: &str) -> bool {
     value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-/// Writes the Cache API with what was fetched for a request. Values that are not
-/// UTF-8 the wrapper alone can hold, as the runtime copies them; an entry with
-/// others is not stored.
+/// Writes to the Cache API what was fetched for a request. Values that are not
+/// UTF-8 can be stored by the wrapper only, which the runtime copies. An entry
+/// that has such a value in another field is not stored.
 pub async fn keep_in_cache(
     slot: &Slot,
     entry: &Entry,
@@ -96,13 +101,13 @@ pub async fn keep_in_cache(
     .await
 }
 
-/// Forgets a slot of the Cache API.
+/// Deletes a slot of the Cache API.
 pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
     let deleted = Cache::default().delete(&slot.entry_url, true).await;
     deleted.map(drop).map_err(JsValue::from)
 }
 
-/// Reads a note of ours from the Cache API.
+/// Reads one of our notes from the Cache API.
 pub async fn read_note(url: &str) -> Result<Option<String>, JsValue> {
     let (found, _) = glue::look_up(url, None).await?;
     if found.is_undefined() {
@@ -113,7 +118,7 @@ pub async fn read_note(url: &str) -> Result<Option<String>, JsValue> {
     Ok(text.as_string())
 }
 
-/// Writes a note of ours to the Cache API.
+/// Writes one of our notes to the Cache API.
 pub async fn write_note(url: &str, text: &str, seconds: u64) -> Result<(), JsValue> {
     let mut fields = Fields::new();
     fields.add("cache-control", format!("max-age={seconds}"));
@@ -126,7 +131,7 @@ fn kv_key(slot: &Slot) -> String {
     format!("entry:{}", slot.digest)
 }
 
-/// Reads KV.
+/// Reads a slot of KV.
 pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> {
     let found = kv.get(&kv_key(slot)).stream_with_metadata();
     let (value, metadata): (_, Option<Value>) = found.await.map_err(JsValue::from)?;
@@ -134,7 +139,7 @@ pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> 
         return Ok(None);
     };
     let value: Stream = value.unchecked_into();
-    // Metadata of another writer make an entry unreadable, not KV.
+    // Metadata by another writer make the entry unreadable; KV still works.
     let metadata = metadata.and_then(|metadata| serde_json::from_value(metadata).ok());
     let metadata: Lengths = metadata.unwrap_or_default();
     let Some(text_bytes) = metadata
@@ -147,8 +152,9 @@ pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> 
     let text = body::read_start(&value, text_bytes).await?.to_vec();
     let text = String::from_utf8(text).unwrap_or_default();
     if let Some(expected) = metadata.body.filter(|n| *n <= WHOLE_BYTES_MAX) {
-        // A short one is looked at whole: the runtime would end the transfer
-        // of half a body as if it were all. One byte more tells of too many.
+        // A short body is read whole and checked: the runtime would end the
+        // transfer of a truncated body as if it were complete. Reading one byte
+        // more detects a body that is too long.
         let bytes = body::read_start(&value, expected.saturating_add(1)).await?;
         if bytes.length() != expected {
             value.cancel();
@@ -156,15 +162,15 @@ pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> 
         }
         return Ok(Some((text, Some(Body::of_bytes(bytes)))));
     }
-    // A stream that was read from cannot be a response's body, but a copy of
-    // its rest can. (A pipe's end could, too, but the runtime refuses to pipe
-    // it on, which storing it again takes.)
+    // A stream that was read from cannot be a response's body, but a branch of
+    // its rest can. (The end of a pipe can, too, but the runtime refuses to
+    // pipe it again, which is needed to store it again.)
     let (rest, unused) = value.tee()?;
     unused.cancel();
     Ok(Some((text, Some(Body::stored(rest)))))
 }
 
-/// Writes KV.
+/// Writes a slot of KV.
 pub async fn keep_in_kv(
     kv: &KvStore,
     slot: &Slot,
@@ -187,13 +193,13 @@ pub async fn keep_in_kv(
     .await
 }
 
-/// Forgets a slot of KV.
+/// Deletes a slot of KV.
 pub async fn forget_in_kv(kv: &KvStore, slot: &Slot) -> Result<(), JsValue> {
     kv.delete(&kv_key(slot)).await.map_err(JsValue::from)
 }
 
-/// The metadata of an entry in KV: the length of its text, and of its body if
-/// that is whole, in bytes.
+/// The metadata of an entry in KV: the length of its text in bytes, and the
+/// length of its body if it is whole.
 #[derive(Default, Deserialize, Serialize)]
 struct Lengths {
     text: Option<u32>,

@@ -1,4 +1,4 @@
-//! Calling the zone's own purge: `POST /zones/{zone}/purge_cache`.
+//! Calls the zone's own purge API: `POST /zones/{zone}/purge_cache`.
 
 use super::body::read_start;
 use super::js::streams::Stream;
@@ -11,25 +11,25 @@ use worker::{
     RequestRedirect, ResponseBody,
 };
 
-/// Where Cloudflare's API is, unless `CLOUDFLARE_API_URL` says otherwise.
+/// The base URL of Cloudflare's API, unless `CLOUDFLARE_API_URL` sets another.
 const API: &str = "https://api.cloudflare.com";
 
-/// What the API may take for the whole answer.
+/// The timeout of a call, to the end of the response body.
 const CALL_MS_MAX: u64 = 10_000;
 
-/// How much of an answer is read. It is some 200 bytes long, and half a dozen
-/// errors fit.
+/// How many bytes of a response body are read. A body has some 200 bytes; 4096
+/// are enough for half a dozen errors.
 const ANSWER_BYTES_MAX: u32 = 4096;
 
-/// A zone, and the right to purge it. It is never printed.
+/// A zone, and the token to purge it. It is never printed.
 pub struct Zone {
     url: String,
     token: String,
 }
 
 impl Zone {
-    /// The zone of this deployment, if it has one and may purge it; or what is
-    /// wrong with it.
+    /// The zone of this deployment; `None` if neither its id nor its token is
+    /// set. An error if only one of them is set, or the id is not valid.
     pub fn of(env: &Env) -> Result<Option<Self>, String> {
         let set = |name: &str| {
             let value = env.var(name).ok().map(|value| value.to_string());
@@ -43,7 +43,7 @@ impl Zone {
             (Some(_), None) => return Err("CLOUDFLARE_API_TOKEN is not set".to_owned()),
             (None, Some(_)) => return Err("CLOUDFLARE_ZONE_ID is not set".to_owned()),
         };
-        // It becomes part of the call's path.
+        // The id becomes a part of the URL's path.
         if !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err("CLOUDFLARE_ZONE_ID is not the id of a zone".to_owned());
         }
@@ -53,7 +53,7 @@ impl Zone {
         Ok(Some(Self { url, token }))
     }
 
-    /// Sends a call.
+    /// Sends a purge call with this body.
     pub async fn purge(&self, body: &str) -> Result<ZoneResponse, String> {
         let controller = AbortController::default();
         let call = self.call(body, controller.signal());

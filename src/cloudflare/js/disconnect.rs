@@ -1,13 +1,14 @@
-//! Watching whether the client of a request is still there: the part of
-//! `glue.js` that `guard` calls, below all that calls `guard`.
+//! Watches whether the client of a request has disconnected. This part of
+//! `glue.js` is a module of its own because `guard` calls it, and the other
+//! modules call `guard`.
 
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/cloudflare/js/glue.js")]
 extern "C" {
-    /// Calls `guard::disconnected` when the client of a request has gone.
+    /// Calls `guard::disconnected` when the client of a request disconnects.
     pub fn watch(request: &web_sys::Request, id: u32);
 
-    /// Forgets a request that has ended without a response.
+    /// Removes the bookkeeping of a request that has ended without a response.
     pub fn forget(request: &web_sys::Request);
 }

@@ -1,13 +1,13 @@
-// What wasm asks of JavaScript beyond `worker` and `wasm-bindgen`. README.md beside this file says why each piece exists.
-// `glue.rs` is the other side, with `operation.rs`, `promise.rs` and `disconnect.rs`.
+// The JavaScript that wasm calls besides `worker` and `wasm-bindgen`. README.md beside this file says why each piece
+// exists. `glue.rs` is the Rust side, with `operation.rs`, `promise.rs` and `disconnect.rs`.
 //
-// A head is a text of lines: a name, its value, the next name, its value. No field can hold a line feed.
+// A head is a text of lines: a name, its value, the next name, its value. A field cannot contain a line feed.
 
 import { disconnected, failed, landed, linear, room } from 'edgekeep-wasm'
 
 // ---- Instances ----
 
-/** Counts instances of the wasm: what an earlier one began must not land in a later one. */
+/** The number of the wasm instance. What an earlier instance began must not complete in a later one. */
 let number = 0
 let broken = false
 export const instance = () => number
@@ -19,12 +19,13 @@ export function renew() {
   read = undefined
 }
 
-/** How to end each call of wasm that has not settled, by the request or event that it is about. */
+/** For each request or event whose call of wasm has not settled: the function that makes the call fail. */
 const unsettled = new Map()
 
 /**
- * The result of a call of wasm that returns a promise. If it throws, or the instance traps before it has settled (nothing
- * would settle it then), the result is what `instead` makes, or else the error.
+ * Returns the result of a call of wasm that returns a promise. If the call throws, or the instance traps before the
+ * promise has settled (it would never settle then), the result is that of `instead`, or the error if `instead` is not
+ * given.
  */
 export function untilTrap(event, call, instead) {
   return new Promise((resolve, reject) => {
@@ -45,12 +46,12 @@ export function untilTrap(event, call, instead) {
   })
 }
 
-/** Forgets a request that has ended: the runtime runs none of its callbacks any more. */
+/** Removes a request that has ended: the runtime runs none of its callbacks any more. */
 export const forget = (request) => unsettled.delete(request)
 
 /**
- * Notes an exception that came out of wasm: a trap (a panic ends in one, as memory that runs out does), a stack overflow, or
- * what an import threw. Wasm's frames were left without cleaning up, so the instance cannot go on.
+ * Records an exception that came out of wasm: a trap (a panic and memory running out end in one), a stack overflow, or
+ * what an import threw. Wasm's stack frames were not cleaned up, so the instance cannot continue.
  */
 export function noteTrap(error) {
   if (broken) return
@@ -59,7 +60,10 @@ export function noteTrap(error) {
   for (const fail of unsettled.values()) fail(error)
 }
 
-/** A function that JavaScript calls later: not if wasm has a new instance since, and a trap in it is noted. */
+/**
+ * Wraps a function that JavaScript calls later. It does nothing if the instance has trapped or was replaced by then. It
+ * records a trap.
+ */
 function later(call) {
   const began = number
   return (value) => {
@@ -73,7 +77,10 @@ function later(call) {
   }
 }
 
-/** Polls what is ready of wasm's futures. An exception in it would be lost otherwise: nobody awaits its promise. */
+/**
+ * Polls wasm's futures that are ready. Records an exception, which would be lost otherwise: nothing awaits this
+ * promise.
+ */
 const poll = (pollReady) => {
   try {
     pollReady()
@@ -83,7 +90,7 @@ const poll = (pollReady) => {
 }
 
 // wasm-bindgen wakes futures by this function. The runtime's own wraps each callback in an object that only a major
-// garbage collection frees; what a promise takes is freed by a minor one.
+// garbage collection frees. A minor one frees what a promise takes.
 globalThis.queueMicrotask = (pollReady) => void Promise.resolve(pollReady).then(poll)
 
 // ---- Texts into wasm ----
@@ -91,9 +98,9 @@ globalThis.queueMicrotask = (pollReady) => void Promise.resolve(pollReady).then(
 const encoder = new TextEncoder()
 let inbox = new Uint8Array(0)
 
-/** Puts a text where wasm finds it, and returns its length there in bytes. */
+/** Writes a text into wasm's memory, and returns its length there in bytes. */
 export function send(text) {
-  // A unit of UTF-16 becomes 3 bytes at most. When wasm's memory grows, the old view of it has no bytes any more.
+  // A UTF-16 unit becomes at most 3 bytes. When wasm's memory grows, the old view of it has length 0.
   const most = text.length * 3
   if (inbox.byteLength < most) {
     const bytes = Math.max(most, 16_384)
@@ -105,21 +112,23 @@ export function send(text) {
 
 // ---- Requests and their responses ----
 
-/** The fields that wasm reads of a request which it looks up; all of them until wasm has named them. */
+/**
+ * The names of the fields that wasm reads from requests which it looks up; undefined (all fields) until wasm sets them.
+ */
 let read
 
 export const readOnly = (names) => (read = names.split('\n'))
 
 /**
- * The method, the URL, whether there is a body (`b`) and whether there may be more fields (`m`), and the fields of a
- * request: if it may be looked up and `whole` is false, those that wasm reads.
+ * Returns the method, the URL, the marks `b` (the request has a body) and `m` (it may have more fields), and the fields
+ * of a request. If it may be looked up and `whole` is false, these are only the fields that wasm reads.
  */
 function requestHead(request, whole) {
   const { method, headers } = request
   const names = whole || (method !== 'GET' && method !== 'HEAD') ? undefined : read
   let text = `${method}\n${request.url}\n${request.body === null ? '' : 'b'}${names === undefined ? '' : 'm'}`
   if (names === undefined) {
-    // A loop by `for … of` would make an array of each field: 17 µs more of a hit's 340.
+    // A `for … of` loop would make an array of each field: 17 µs more of a hit's 340.
     headers.forEach((value, name) => (text += `\n${name}\n${value}`))
     return text
   }
@@ -132,23 +141,24 @@ function requestHead(request, whole) {
 
 export const sendHead = (request, whole) => send(requestHead(request, whole))
 
-/** Sends a field of a request; gives -1 if it has none of that name. */
+/** Writes a field of a request into wasm's memory and returns its length; -1 if the request does not have it. */
 export function sendField(request, name) {
   const value = request.headers.get(name)
   return value === null ? -1 : send(value)
 }
 
-/** Calls wasm when the client of a request has gone. Without `enable_request_signal` the signal never fires. */
+/** Calls wasm when the client of a request disconnects. Without `enable_request_signal` the signal never fires. */
 export function watch(request, id) {
   const gone = later(() => disconnected(id))
-  // A listener that comes too late is not called.
+  // A listener that is added after the event is not called.
   if (request.signal.aborted) queueMicrotask(gone)
   else request.signal.addEventListener('abort', gone)
 }
 
 /**
- * The fields of a head. Values that are not UTF-8 are taken from one of `sources` (Headers, the best first), which has them
- * under the same name, and shows them as the same text. If none has: the text, or an error where all must be `whole`.
+ * Returns the Headers of a head. Values that are not UTF-8 are copied from one of `sources` (Headers, the best first)
+ * that has a field of the same name and the same text. If none has it, the text itself is used; if `whole`, that is an
+ * error.
  */
 function headers(head, sources = [], whole = false) {
   if (head === '') return new Headers()
@@ -162,13 +172,15 @@ function headers(head, sources = [], whole = false) {
 
 // ---- Values that are not UTF-8 ----
 
-/** The runtime shows bytes that are not UTF-8 as this character. Only a Headers that is copied whole has them still. */
+/**
+ * The runtime shows bytes that are not UTF-8 as this character. Only a Headers that is copied whole keeps the bytes.
+ */
 const LOST = '\ufffd'
 
-/** Of each request, the Headers of its origins and of the Cache API that have such values, the newest first. */
+/** For each request: the Headers with such values that its origins and the Cache API returned, the newest first. */
 const sources = new WeakMap()
 
-/** Notes such a Headers, unless no request is known that it is for. */
+/** Records such a Headers, if the request that it is for is known. */
 function note(request, fields) {
   if (request === undefined) return
   if (!sources.has(request)) sources.set(request, [])
@@ -176,8 +188,8 @@ function note(request, fields) {
 }
 
 /**
- * The fields of wrappers with such values that this isolate has written, by URL: the runtime writes them as they are, but
- * Miniflare's Cache API reads them as text. A Headers belongs to no request.
+ * The fields of wrappers with such values that this isolate has written, by URL. The runtime writes the bytes
+ * unchanged, but Miniflare's Cache API reads them as text. A Headers belongs to no request.
  */
 const written = new Map()
 
@@ -190,7 +202,10 @@ function remember(url, fields) {
   if (written.size > WRITTEN_MAX) written.delete(written.keys().next().value)
 }
 
-/** A Headers with such values alone: of the first source that has all of them, or most; the runtime mixes none. */
+/**
+ * Returns a Headers with such values only. They are copied from the first source that has the most of them: the runtime
+ * cannot combine values of several Headers.
+ */
 function copyOf(lines, sources, whole) {
   const texts = new Map()
   for (let n = 0; n + 1 < lines.length; n += 2) {
@@ -213,18 +228,20 @@ function copyOf(lines, sources, whole) {
 /** Bodies are bytes as the origin coded them: the runtime must not code them again. */
 const coded = (fields) => (fields.has('content-encoding') ? 'manual' : 'automatic')
 
-/** A response of these parts to a request. */
+/** Returns a response to a request, made of these parts. */
 export function respond(status, head, body, request) {
   const fields = headers(head, sources.get(request))
   return new Response(body, { status, headers: fields, encodeBody: coded(fields) })
 }
 
-/** A response made from one of the Cache API, or from what is held of one: its body, and its fields with the changes. */
+/**
+ * Returns a response made from one of the Cache API or a held one: its body, and its fields with the changes applied.
+ */
 export function respondFrom(status, changes, from) {
   const response = new Response(from.body, { status, headers: from.headers, encodeBody: changes.includes('content-encoding\n') ? 'manual' : 'automatic' })
   const fields = response.headers
   const lines = changes.split('\n')
-  // What is held has none of its wrapper's fields any more. Of others, those are deleted that are not set anyway.
+  // A held response has no fields of its wrapper any more. For other responses, delete those that are not set anyway.
   const left = from instanceof Response ? new Set(OWN) : undefined
   for (let n = 0; n + 1 < lines.length; n += 2) {
     const [name, value] = [lines[n], lines[n + 1]]
@@ -237,8 +254,8 @@ export function respondFrom(status, changes, from) {
 }
 
 /**
- * Copies the body of a response of the Cache API into memory: what is then given to respondFrom any number of times. A
- * Headers and an ArrayBuffer belong to no request.
+ * Copies the body of a response of the Cache API into memory. The outcome can be passed to respondFrom any number of
+ * times, because a Headers and an ArrayBuffer belong to no request.
  */
 export function hold(op, cached) {
   const fields = new Headers(cached.headers)
@@ -247,13 +264,13 @@ export function hold(op, cached) {
   land(op, read(), (body) => landed(op, { body, headers: fields }, send(String(body.byteLength))))
 }
 
-/** The body of what is held, or bytes, as a stream. */
+/** Returns the body of a held response, or bytes, as a stream. */
 export const streamOf = (bytes) => new Response('body' in bytes ? bytes.body : bytes).body
 
-/** Fields of an entry's wrapper that are not the stored response's, and what the Cache API may add. */
+/** Fields of an entry's wrapper that the stored response does not have, and fields that the Cache API may add. */
 const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 'age', 'date', 'expires']
 
-// ---- Work that takes time: it lands in wasm under the number of its operation ----
+// ---- Asynchronous operations: wasm receives the outcome under the number of the operation ----
 
 function land(op, promise, tell) {
   promise.then(
@@ -262,13 +279,13 @@ function land(op, promise, tell) {
   )
 }
 
-/** Lands when a promise settles. */
+/** Completes the operation when a promise settles. */
 export const settle = (op, promise) => land(op, promise, (value) => landed(op, value, 0))
 
 export function match(op, url, request) {
   land(op, caches.default.match(url), (response) => {
     const text = response?.headers.get('edgekeep-entry') ?? ''
-    // As the entry's text has U+FFFD (src/cache/policy/entry.rs).
+    // The entry's text has U+FFFD in this form (src/cache/policy/entry.rs).
     if (text.includes('\\fffd;')) {
       const own = written.get(url)
       note(request, own?.get('edgekeep-entry') === text ? own : response.headers)
@@ -277,7 +294,7 @@ export function match(op, url, request) {
   })
 }
 
-/** Stores a response, unless bytes of its fields were lost. */
+/** Stores a response. Fails if bytes of its fields were lost. */
 export function put(op, url, head, body, request) {
   const fields = headers(head, sources.get(request), true)
   const response = new Response(body, { headers: fields })
@@ -288,12 +305,13 @@ export function put(op, url, head, body, request) {
 }
 
 /**
- * The body of a request on its way to an origin. Whatever fails while a client stops sending, or breaks off, the runtime
- * reports as a lost connection: only a pipe tells whether all was sent. Of a body of no known length (negative) nobody can
- * tell: a pipe that breaks would end it at the origin as if it were complete.
+ * Returns the body of a request to an origin, and whether all of it was sent. If the client stops sending or breaks
+ * off, the runtime reports a lost connection to the origin: only a pipe shows whether all was sent. A body of unknown
+ * length (negative) does not go through a pipe, because a pipe that breaks would end it at the origin as if it were
+ * complete.
  */
 function upload(body, length) {
-  // All of it has come: the runtime sends its length by itself.
+  // All of it has been received: the runtime sends its length by itself.
   if (ArrayBuffer.isView(body)) return { readable: body, isSent: true }
   if (length < 0) return { readable: body, isSent: false }
   const { readable, writable } = new FixedLengthStream(length)
@@ -306,9 +324,10 @@ function upload(body, length) {
 }
 
 /**
- * Sends a request to an origin: for a head within `headMs` and a body within `bodyMs` more, if these are not 0. Lands with
- * the response and a text: its status, marks, and its fields. A body with a Content-Length of at most `shortBytes` is waited
- * for: it lands instead of the response, marked by `1`. `u` marks a response that came before the request's body was sent.
+ * Sends a request to an origin. The response head must arrive within `headMs`, and the body within `bodyMs` after that;
+ * 0 means no timeout. The outcome is the response and a text: its status, marks, and its fields. A response body whose
+ * Content-Length is at most `shortBytes` is read whole; the outcome is then its bytes instead of the response, with the
+ * mark `1`. The mark `u` means that the response came before the request's body was sent.
  */
 export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBytes, request) {
   const controller = new AbortController()
@@ -321,7 +340,7 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
     encodeResponseBody: 'manual',
     signal: controller.signal,
   }
-  // Not through the zone's own cache, which our purges do not reach.
+  // Do not use the zone's own cache: our purges do not reach it.
   if (method === 'GET' || method === 'HEAD') init.cache = 'no-store'
   const sending = body === undefined ? undefined : upload(body, length)
   if (sending !== undefined) init.body = sending.readable
@@ -334,13 +353,13 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
       if (bodyMs > 0 && response.body !== null) setTimeout(() => controller.abort(LATE), bodyMs)
       return response
     }
-    // The timer of the head runs on.
+    // The timer of the head continues.
     if (headMs === 0 || bodyMs < headMs) timers.push(abortAfter(bodyMs))
     return new Uint8Array(await response.arrayBuffer())
   }
   const isUnsent = () => sending?.isSent === false
   const failed = (error) => {
-    // A body that breaks off is another failure than a head that never came.
+    // A body that breaks off is a different failure from a head that never came.
     if (response === undefined) throw isUnsent() ? UNSENT + (error?.message ?? error) : error
     throw controller.signal.aborted ? LATE : CUT
   }
@@ -349,7 +368,7 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
     const isWhole = answer !== response
     let text = `${response.status}\n${isWhole ? '1' : ''}${isUnsent() ? 'u' : ''}`
     response.headers.forEach((value, name) => {
-      // The runtime fails a body that is cut; one of another length all the same was changed on its way.
+      // The runtime fails a truncated body. If the length differs nevertheless, the body was changed on its way.
       if (isWhole && name === 'content-length' && Number(value) !== answer.byteLength) return
       text += `\n${name}\n${value}`
     })
@@ -360,15 +379,16 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
 }
 
 /**
- * The reason of an abort for lateness, of one because nobody waits any more, and of a short body that did not come whole.
- * Without a reason an abort makes an exception with a trace of its stack: 1.3 KB that only a major garbage collection frees.
+ * The reasons of an abort for a timeout, and of one because the operation was dropped; the failure of a short body that
+ * broke off; and the prefix of a failure when the request's own body was not sent to its end. Without a reason an abort
+ * makes an exception with a stack trace: 1.3 KB that only a major garbage collection frees.
  */
 const LATE = 'edgekeep: late'
 const GONE = 'edgekeep: gone'
 const CUT = 'edgekeep: cut'
 const UNSENT = 'edgekeep: unsent: '
 
-/** Lands after some time, unless it is cancelled before: then it never lands. */
+/** Completes after this time. If it is cancelled before, it never completes. */
 export function sleep(op, milliseconds) {
   return setTimeout(
     later(() => landed(op, undefined, 0)),
@@ -376,13 +396,13 @@ export function sleep(op, milliseconds) {
   )
 }
 
-/** Ends what `ask` or `sleep` began. */
+/** Cancels what `ask` or `sleep` began. */
 export function cancel(handle) {
   if (handle instanceof AbortController) handle.abort(GONE)
   else clearTimeout(handle)
 }
 
-/** Handles the failure of a promise that nobody waits for: the runtime would report it. */
+/** Handles the rejection of a promise that is not awaited: the runtime would report it. */
 export function ignore(promise) {
   promise.catch(() => {})
 }

@@ -1,6 +1,6 @@
-//! The other side of `glue.js`: calls that do the work of several, because
-//! each crossing between wasm and JavaScript costs about as much as reading a
-//! header field.
+//! The Rust side of `glue.js`. Each call does the work of several, because a
+//! crossing between wasm and JavaScript costs about as much as reading a header
+//! field.
 
 use super::operation::{Handle, Operation, received};
 use super::promise::BODY_WAIT_MS;
@@ -18,8 +18,8 @@ extern "C" {
     #[wasm_bindgen(js_name = logError)]
     pub fn log_error(line: &str);
 
-    /// Names the fields (lower-case, one a line) that are read of requests
-    /// which are looked up.
+    /// Sets the names of the fields (lower-case, one a line) that are read from
+    /// requests which are looked up.
     #[wasm_bindgen(js_name = readOnly)]
     pub fn read_only(names: &str);
 
@@ -35,7 +35,7 @@ extern "C" {
     #[wasm_bindgen(js_name = hold)]
     fn begin_to_hold(op: u32, cached: &JsValue);
 
-    /// The body of what is held, or bytes, as a stream.
+    /// The body of a held response, or bytes, as a stream.
     #[wasm_bindgen(js_name = streamOf)]
     pub fn stream_of(bytes: &JsValue) -> Stream;
 
@@ -74,7 +74,8 @@ extern "C" {
         request: &web_sys::Request,
     ) -> Result<web_sys::Response, JsValue>;
 
-    /// A response of the Cache API, changed.
+    /// A response made from one of the Cache API, or from a held one, by
+    /// changes.
     #[wasm_bindgen(catch, js_name = respondFrom)]
     pub fn respond_from(
         status: u16,
@@ -83,8 +84,8 @@ extern "C" {
     ) -> Result<web_sys::Response, JsValue>;
 }
 
-/// The head of a request as text: with the fields that [`read_only`] names if
-/// it may be looked up, otherwise with all.
+/// The head of a request as text. It has the fields that [`read_only`] names if
+/// the request may be looked up, otherwise all fields.
 pub fn head(request: &web_sys::Request) -> String {
     received(send_head(request, false))
 }
@@ -94,14 +95,14 @@ pub fn whole_head(request: &web_sys::Request) -> String {
     received(send_head(request, true))
 }
 
-/// A field of a request, if it has that.
+/// A field of a request; `None` if the request does not have it.
 pub fn field(request: &web_sys::Request, name: &str) -> Option<String> {
     let bytes = u32::try_from(send_field(request, name)).ok()?;
     Some(received(bytes))
 }
 
-/// Looks into the Cache API, for a request if there is one: gives the response
-/// and the text of its entry.
+/// Looks up a URL in the Cache API, for a request if there is one. The outcome
+/// is the response and the text of its entry.
 pub fn look_up(url: &str, request: Option<&JsValue>) -> Operation {
     Operation::begin(0, |op| {
         match_url(op, url, request.unwrap_or(&JsValue::UNDEFINED));
@@ -109,8 +110,9 @@ pub fn look_up(url: &str, request: Option<&JsValue>) -> Operation {
     })
 }
 
-/// Copies a response of the Cache API into memory: gives what can be answered
-/// from any number of times, and how many bytes its body has.
+/// Copies a response of the Cache API into memory. The outcome is a value from
+/// which any number of responses can be made, and the length of its body in
+/// bytes.
 pub fn hold(cached: &JsValue) -> Operation {
     Operation::begin(BODY_WAIT_MS, |op| {
         begin_to_hold(op, cached);
@@ -118,8 +120,9 @@ pub fn hold(cached: &JsValue) -> Operation {
     })
 }
 
-/// Stores a body in the Cache API, with these fields, of which bytes that are
-/// not UTF-8 come from what was fetched or found for a request; or it fails.
+/// Stores a body in the Cache API, with these fields. Values that are not UTF-8
+/// are copied from what was fetched or found for `request`; it fails if they
+/// cannot be.
 pub fn store(url: &str, fields: &Fields, body: &JsValue, request: Option<&JsValue>) -> Operation {
     Operation::begin(BODY_WAIT_MS, |op| {
         let text = fields.to_text();
@@ -138,26 +141,30 @@ pub struct OriginCall<'a> {
     pub fields: &'a Fields,
     /// Its body, or `undefined`.
     pub body: JsValue,
-    /// The length of that, if it is known.
+    /// The length of its body, if that is known.
     pub length: Option<u64>,
-    /// How many milliseconds its answer's head may take; 0: as many as it will.
+    /// The timeout of the response head in milliseconds; 0: no timeout.
     pub head_ms: u64,
-    /// And its body after that.
+    /// The timeout of the response body after that; 0: no timeout.
     pub body_ms: u64,
-    /// Up to how many bytes a body, of which the length is told, is waited
-    /// for within `head_ms`; 0: none is.
+    /// A response body whose stated length is at most this is read whole within
+    /// `head_ms`; 0: no body is.
     pub short_bytes: u32,
-    /// The client's request that it is sent for, if there is one. Of its fields
-    /// come the bytes that are not UTF-8.
+    /// The client's request that it is sent for, if there is one. Values of
+    /// fields that are not UTF-8 are copied from it.
     pub client: Option<&'a JsValue>,
 }
 
-/// Sends a request to an origin: gives the response, and a text of its status,
-/// of marks (`1` if a short body is given instead, `u` if the request's own
-/// body was not sent to its end), and of its fields, each piece on a line. An
-/// answer that takes too long fails with [`LATE`], and one whose short body did
-/// not come whole with [`CUT`]; after [`UNSENT`] if the request's own body was
-/// not sent to its end. Dropping it ends the request.
+/// Sends a request to an origin. Dropping it aborts the request.
+///
+/// The outcome is the response, and a text: the status, marks, and the fields,
+/// each piece on a line. The marks are `1` if the value is the bytes of a short
+/// body instead of the response, and `u` if the request's own body was not sent
+/// to its end.
+///
+/// It fails with [`LATE`] if the response takes too long, and with [`CUT`] if a
+/// short body breaks off. [`UNSENT`] precedes the failure if the request's own
+/// body was not sent to its end.
 pub fn fetch(call: &OriginCall<'_>) -> Operation {
     let bound_ms = match call.head_ms {
         0 => BODY_WAIT_MS,
@@ -190,12 +197,11 @@ pub fn pause(milliseconds: u64) -> Operation {
     })
 }
 
-/// The failure of an answer that came too late.
+/// The failure of a response that took too long.
 pub const LATE: &str = "edgekeep: late";
 
-/// What the failure begins with of a request whose body was not sent to its
-/// end.
+/// The prefix of the failure if the request's own body was not sent to its end.
 pub const UNSENT: &str = "edgekeep: unsent: ";
 
-/// The failure of a short body that did not come whole.
+/// The failure of a short body that broke off.
 pub const CUT: &str = "edgekeep: cut";

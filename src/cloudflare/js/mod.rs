@@ -1,9 +1,9 @@
-//! The hand-made part of the platform: every call of JavaScript that goes
-//! neither through `worker` nor through a type of `js_sys`.
+//! Hand-written calls of JavaScript: all that use neither `worker` nor a type
+//! of `js_sys`.
 //!
-//! `README.md` beside this file says why each piece exists, what it brings in
-//! numbers, and how to measure that again. `tests/it/house/shape.rs` keeps other
-//! modules from calling JavaScript by themselves.
+//! `README.md` beside this file says why each piece exists, what it saves in
+//! numbers, and how to measure that again. `tests/it/house/shape.rs` checks
+//! that other modules do not call JavaScript by themselves.
 
 pub mod disconnect;
 pub mod glue;
@@ -24,15 +24,15 @@ pub fn message(error: &JsValue) -> String {
     text.unwrap_or_else(|| "unknown error".to_owned())
 }
 
-/// The message of an exception of the `worker` crate.
+/// The message of an error of the `worker` crate.
 pub fn worker_message(error: worker::Error) -> String {
     message(&error.into())
 }
 
-/// A variable of the deployment as JSON. `wrangler` passes a table as an
-/// object; a text that holds JSON is taken as it is. `None` if it is not set.
+/// A variable of the deployment as JSON; `None` if it is not set. `wrangler`
+/// passes a table as an object. A text that holds JSON is returned as it is.
 ///
-/// `Env::object_var` would read it into a struct, but not say where in it an
+/// `Env::object_var` could read it into a struct, but does not report where an
 /// error is.
 pub fn json_variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;

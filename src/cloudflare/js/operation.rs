@@ -1,8 +1,8 @@
-//! Work of JavaScript that takes time.
+//! Asynchronous operations of JavaScript.
 //!
-//! An operation has a number, under which JavaScript reports its outcome: one
-//! call. A promise that is awaited by `JsFuture` takes two closures and five
-//! calls, and 415 bytes that only a major garbage collection frees.
+//! An operation has a number, under which JavaScript reports its outcome in one
+//! call. Awaiting a promise by `JsFuture` takes two closures and five calls,
+//! and 415 bytes that only a major garbage collection frees.
 
 use crate::cloudflare::guard;
 use futures_channel::oneshot;
@@ -15,15 +15,15 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/cloudflare/js/glue.js")]
 extern "C" {
-    /// Ends what `ask` or `sleep` began.
+    /// Cancels what `ask` or `sleep` began.
     fn cancel(handle: &JsValue);
 }
 
 /// A value and a text, or an exception.
 pub type Outcome = Result<(JsValue, String), JsValue>;
 
-/// The operations that have not landed, by number. An operation lands in the
-/// context of the request that began it, and wakes that request's future.
+/// The operations that have not completed, by number. An operation completes in
+/// the context of the request that began it, and wakes that request's future.
 #[derive(Default)]
 struct Operations {
     running: BTreeMap<u32, oneshot::Sender<Outcome>>,
@@ -36,36 +36,39 @@ thread_local! {
 
 impl Operations {
     fn add(&mut self, sender: oneshot::Sender<Outcome>) -> u32 {
-        // Numbers come round after 2^32; by then an operation has landed, or
-        // it never will.
+        // Numbers repeat after 2^32. By then, an operation has completed or
+        // never will.
         self.last = self.last.wrapping_add(1);
         self.running.insert(self.last, sender);
         self.last
     }
 }
 
-/// What ends an operation before its time.
+/// What cancels an operation.
 pub enum Handle {
-    /// Nothing does.
+    /// The operation cannot be cancelled.
     None,
     /// A timer, or an AbortController.
     Cancel(JsValue),
 }
 
-/// Work of JavaScript that takes time. Dropping it cancels what can be
-/// cancelled; the rest goes on unobserved.
+/// An asynchronous operation of JavaScript. Dropping it cancels the operation
+/// if that is possible; otherwise the operation continues, and its outcome is
+/// dropped.
 pub struct Operation {
     number: u32,
     /// `None` once it is dropped.
     outcome: Option<oneshot::Receiver<Outcome>>,
     handle: Handle,
-    /// How long it may take; 0 for no longer than [`guard`] expects anyway.
+    /// How long it may take, in milliseconds; 0: no longer than [`guard`]
+    /// allows by default.
     bound_ms: u64,
 }
 
 impl Operation {
-    /// Begins work, which lands under the number that `begin` is given. It may
-    /// take so many milliseconds; 0: no longer than [`guard`] expects anyway.
+    /// Begins an operation. `begin` receives its number, under which JavaScript
+    /// reports the outcome. The operation may take `bound_ms` milliseconds; 0:
+    /// no longer than [`guard`] allows by default.
     pub fn begin(bound_ms: u64, begin: impl FnOnce(u32) -> Result<Handle, JsValue>) -> Self {
         let (sender, outcome) = oneshot::channel();
         let number = OPERATIONS.with_borrow_mut(|all| all.add(sender));
@@ -93,14 +96,15 @@ impl Future for Operation {
             guard::allow_wait(self.bound_ms);
             return Poll::Pending;
         };
-        // The sender is dropped only by `Operation::drop`.
+        // Only `Operation::drop` drops the sender.
         Poll::Ready(landed.unwrap_or_else(|_| Err(JsValue::from_str("cancelled"))))
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        // Before its sender, which would wake the future that drops it.
+        // Dropped before its sender, which would wake the future that is being
+        // dropped.
         self.outcome = None;
         let running = OPERATIONS.with_borrow_mut(|all| all.running.remove(&self.number));
         if let (Some(_), Handle::Cancel(handle)) = (running, &self.handle)
@@ -111,20 +115,21 @@ impl Drop for Operation {
     }
 }
 
-/// Passes an outcome on, if its future is still there.
+/// Sends an outcome to its future, unless that was dropped.
 fn land(number: u32, outcome: Outcome) {
     if let Some(sender) = OPERATIONS.with_borrow_mut(|all| all.running.remove(&number)) {
-        // The receiver is there: dropping it takes the sender out.
+        // This cannot fail: dropping the receiver removes the sender first.
         let _ = sender.send(outcome);
     }
 }
 
 thread_local! {
-    /// Where JavaScript writes texts.
+    /// The buffer into which JavaScript writes texts.
     static INBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Where JavaScript can write so many bytes.
+/// The address of a buffer of at least this many bytes, for JavaScript to write
+/// to.
 #[wasm_bindgen]
 pub fn room(bytes: u32) -> *const u8 {
     INBOX.with_borrow_mut(|inbox| {
@@ -136,23 +141,24 @@ pub fn room(bytes: u32) -> *const u8 {
     })
 }
 
-/// The memory of wasm. (The name `memory` is taken by the memory itself.)
+/// The memory of wasm. (The name `memory` is taken by the export of the memory
+/// itself.)
 #[wasm_bindgen]
 pub fn linear() -> JsValue {
     wasm_bindgen::memory()
 }
 
-/// The text that JavaScript has written there, of so many bytes.
+/// The text of this many bytes that JavaScript has written to the buffer.
 pub fn received(bytes: u32) -> String {
     INBOX.with_borrow(|inbox| {
         let text = inbox.get(..bytes as usize).unwrap_or_default();
-        // `encodeInto` writes nothing that is not UTF-8.
+        // `encodeInto` writes valid UTF-8 only.
         String::from_utf8(text.to_vec()).unwrap_or_default()
     })
 }
 
-/// Called by JavaScript with the outcome of an operation, and a text of so many
-/// bytes.
+/// Called by JavaScript with the outcome of an operation, and the length of its
+/// text in bytes.
 #[wasm_bindgen]
 pub fn landed(number: u32, value: JsValue, text_bytes: u32) {
     let text = received(text_bytes);

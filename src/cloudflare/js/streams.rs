@@ -1,10 +1,10 @@
-//! Streams of bytes, as workerd has them.
+//! Byte streams of workerd.
 //!
 //! `web_sys` has types for most of them, but declares their methods as never
 //! throwing. They throw on a stream that is locked or broken, and an exception
-//! that passes through wasm leaves its memory in no known state. It lacks
-//! `readAtLeast`, `FixedLengthStream` and `IdentityTransformStream`, which are
-//! workerd's own.
+//! that passes through wasm leaves its memory in an undefined state. `web_sys`
+//! lacks `readAtLeast`, `FixedLengthStream` and `IdentityTransformStream`,
+//! which are workerd's own.
 
 use super::promise::{BODY_WAIT_MS, ignore, wait};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
@@ -38,7 +38,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = cancel)]
     fn cancel_raw(this: &ByobReader) -> Result<Promise, JsValue>;
 
-    /// What a read gives.
+    /// The result of a read.
     type ReadResult;
     #[wasm_bindgen(method, getter)]
     fn value(this: &ReadResult) -> Option<Uint8Array>;
@@ -91,12 +91,12 @@ impl Stream {
         Ok((pair.get(0).unchecked_into(), pair.get(1).unchecked_into()))
     }
 
-    /// Ends the stream, unread.
+    /// Cancels the stream.
     pub fn cancel(&self) {
         ignore_failure(self.cancel_raw());
     }
 
-    /// A reader that takes the bytes as they come. It locks the stream.
+    /// A reader that reads bytes as they arrive. It locks the stream.
     pub fn reader(&self) -> Result<Reader, JsValue> {
         let options = Object::new();
         // This cannot fail: the object is ours.
@@ -104,8 +104,8 @@ impl Stream {
         Ok(Reader(self.get_reader(&options)?))
     }
 
-    /// The stream without its gzip coding. If it breaks off, or is not gzip,
-    /// so does what comes out.
+    /// The stream without its gzip coding. If this stream breaks off or is not
+    /// gzip, the returned stream fails.
     pub fn decompressed(&self) -> Result<Self, JsValue> {
         let through = DecompressionStream::new("gzip")?;
         ignore_failure(self.pipe_to_raw(&through.writable()));
@@ -116,9 +116,9 @@ impl Stream {
 /// Reads a stream. Dropping it leaves the stream locked.
 pub struct Reader(ByobReader);
 
-/// Bytes of a stream.
+/// The result of a read.
 pub struct Chunk {
-    /// The bytes, which stay in JavaScript's memory; none if the stream was
+    /// The bytes, which stay in JavaScript's memory; `None` if the stream was
     /// cancelled.
     pub bytes: Option<Uint8Array>,
     /// Whether the stream has ended.
@@ -126,9 +126,9 @@ pub struct Chunk {
 }
 
 impl Reader {
-    /// Reads at least so many bytes into `buffer`, and as many as it holds and
-    /// have come; fewer at the stream's end. The buffer moves: what was read
-    /// is in the chunk.
+    /// Reads at least `at_least` bytes into `buffer`, and more if they have
+    /// arrived and fit; fewer at the stream's end. The buffer is transferred:
+    /// the chunk holds the bytes.
     pub async fn read(&self, at_least: u32, buffer: &Uint8Array) -> Result<Chunk, JsValue> {
         let reading = self.0.read_at_least(at_least, buffer)?;
         let result: ReadResult = wait(reading, BODY_WAIT_MS).await?.unchecked_into();
@@ -138,18 +138,18 @@ impl Reader {
         })
     }
 
-    /// Unlocks the stream, whose rest can be read by others.
+    /// Unlocks the stream, so that others can read its rest.
     pub fn release(self) -> Result<(), JsValue> {
         self.0.release_lock()
     }
 
-    /// Ends the stream.
+    /// Cancels the stream.
     pub fn cancel(&self) {
         ignore_failure(self.0.cancel_raw());
     }
 }
 
-/// A native pipe: what is written to one end comes out at the other.
+/// A native pipe: bytes written to one end are read from the other.
 pub struct StreamPipe {
     /// The end to read from.
     pub readable: Stream,
@@ -157,8 +157,8 @@ pub struct StreamPipe {
 }
 
 impl StreamPipe {
-    /// A pipe for so many bytes, if that is known: what is written to its end
-    /// is that long, or the pipe fails.
+    /// A pipe for `length` bytes, if that is known: the pipe fails if it
+    /// receives fewer bytes or more.
     pub fn new(length: Option<u64>) -> Result<Self, JsValue> {
         let pipe: Transform = match length {
             // Exact up to 2^53 bytes.
@@ -176,13 +176,13 @@ impl StreamPipe {
         Ok(Writer(self.writable.get_writer()?))
     }
 
-    /// Lets a stream flow into the pipe, and waits for its end.
+    /// Pipes a stream into the pipe, and waits for its end.
     pub async fn take_rest(&self, stream: &Stream) -> Result<(), JsValue> {
         let piped = stream.pipe_to_raw(&self.writable)?;
         wait(piped, BODY_WAIT_MS).await.map(drop)
     }
 
-    /// Lets a stream flow into the pipe. A failure shows at the readable end.
+    /// Pipes a stream into the pipe. A failure appears at the readable end.
     pub fn take_all(&self, stream: &Stream) {
         ignore_failure(stream.pipe_to_raw(&self.writable));
     }
@@ -192,7 +192,7 @@ impl StreamPipe {
 pub struct Writer(RawWriter);
 
 impl Writer {
-    /// Writes bytes, and waits until the pipe has taken them.
+    /// Writes bytes, and waits until the pipe has accepted them.
     pub async fn write(&self, bytes: &Uint8Array) -> Result<(), JsValue> {
         let written = self.0.write(bytes)?;
         wait(written, BODY_WAIT_MS).await.map(drop)
@@ -203,20 +203,20 @@ impl Writer {
         self.0.release_lock()
     }
 
-    /// Ends the pipe, and waits until what was written has been read.
+    /// Closes the pipe, and waits until the written bytes have been read.
     pub async fn close(&self) -> Result<(), JsValue> {
         let closed = self.0.close()?;
         wait(closed, BODY_WAIT_MS).await.map(drop)
     }
 
-    /// Breaks the pipe off.
+    /// Aborts the pipe.
     pub fn abort(&self, reason: &str) {
         ignore_failure(self.0.abort(&js_sys::Error::new(reason)));
     }
 }
 
-/// Starts what nobody waits for. Its failure would be reported as unhandled
-/// otherwise.
+/// Handles the failure of a promise that is not awaited. The runtime would
+/// report it as unhandled otherwise.
 fn ignore_failure(started: Result<Promise, JsValue>) {
     if let Ok(promise) = started {
         ignore(&promise);

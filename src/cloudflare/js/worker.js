@@ -1,12 +1,13 @@
-// The Worker's entry: hands requests, cron runs and the calls of the ledger's object to wasm, and starts wasm anew after a
-// trap (a panic, a stack overflow, memory running out), which leaves its memory in no known state.
+// The Worker's entry. It passes requests, cron runs and the calls of the ledger's object to wasm. It starts a new
+// instance of the wasm after a trap (a panic, a stack overflow, memory running out), because a trap leaves its memory
+// in an undefined state.
 
 import * as wasm from 'edgekeep-wasm'
 import * as glue from 'edgekeep-glue'
 
 Error.stackTraceLimit = 100
 
-/** Calls wasm; in a new instance, if the one before has trapped. */
+/** Calls wasm. If the instance has trapped, a new one is started first. */
 function run(call) {
   if (glue.isBroken()) {
     console.error('Edgekeep starts a new instance of its wasm.')
@@ -21,13 +22,13 @@ function run(call) {
   }
 }
 
-// wasm-bindgen polls futures in microtasks, whose exceptions arrive here.
+// wasm-bindgen polls futures in microtasks. Their exceptions arrive here.
 addEventListener('error', ({ error }) => glue.noteTrap(error))
 addEventListener('unhandledrejection', ({ reason }) => {
   if (reason instanceof WebAssembly.RuntimeError) glue.noteTrap(reason)
 })
 
-/** The client's response when the instance that worked on its request has trapped. */
+/** The response to a request whose instance has trapped. */
 const internalError = () =>
   new Response('Internal error\n', {
     status: 500,
@@ -39,7 +40,10 @@ export default {
   scheduled: (event, env, context) => glue.untilTrap(event, () => run(() => wasm.scheduled(event, env, context))),
 }
 
-/** The ledger's Durable Object. An object of an instance that has trapped is made again from its storage. */
+/**
+ * The ledger's Durable Object. After a trap, the object of the earlier instance is replaced by one that reads its
+ * storage anew.
+ */
 export class Ledger {
   #made
   #instance

@@ -1,5 +1,5 @@
-//! How the isolates talk to the ledger's Durable Object. There is one object a
-//! deployment.
+//! Calls from the isolates to the ledger's Durable Object. A deployment has one
+//! object.
 
 use crate::cache::ledger::wire::{Order, PastOrder, Question};
 use crate::cache::purge::feed::PurgeFeed;
@@ -13,7 +13,7 @@ use worker::{Env, Method, Request, RequestInit};
 const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
 
-/// Sends an order to the ledger.
+/// Appends an order to the ledger.
 pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
     let answer = ask(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
     let reply: Reply = read(&answer).map_err(unreadable)?;
@@ -22,39 +22,39 @@ pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
             Box::new(receipt),
             read_news(&reply.news)?,
         )),
-        // There is none when the id was used for another order.
+        // There is no receipt if the id was used for another order.
         None => Ok(LedgerReply::Conflict),
     }
 }
 
-/// Asks the ledger what it has had since number `after`.
+/// Reads from the ledger the purges after sequence number `after`.
 pub async fn news(env: &Env, after: u64) -> Result<PurgeFeed, String> {
     read_news(&ask(env, &format!("news?after={after}&{WIDE}"), None).await?)
 }
 
-/// The same, and tells it of KV writes.
+/// The same, and also reports a number of KV writes.
 pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
     let question = format!("news?after={after}&kv={kv_writes}&{WIDE}");
     read_news(&ask(env, &question, None).await?)
 }
 
-/// Asks the ledger for past orders.
+/// Reads past orders from the ledger.
 pub async fn history(env: &Env, question: &Question) -> Result<Vec<PastOrder>, String> {
     let answer = ask(env, "history", Some(&print(question))).await?;
     read(&answer).map_err(unreadable)
 }
 
-/// What says that the asker reads all lines of news. Earlier versions do not
-/// say so, and get [`PurgeFeed::plain`]: during a deployment they talk to an object
-/// of this one.
+/// The parameter by which a caller announces that it reads all lines of a feed.
+/// Earlier versions do not send it, and receive [`PurgeFeed::plain`]: during a
+/// deployment they call an object of this version.
 const WIDE: &str = "wide=1";
 
 thread_local! {
     static ID: OnceCell<String> = const { OnceCell::new() };
 }
 
-/// The object's id, which no other deployment has. It takes no request, and
-/// is worked out once.
+/// The object's id, which is unique to the deployment. It takes no request, and
+/// is computed once per isolate.
 pub fn id(env: &Env) -> Result<String, String> {
     if let Some(id) = ID.with(|id| id.get().cloned()) {
         return Ok(id);
@@ -65,18 +65,18 @@ pub fn id(env: &Env) -> Result<String, String> {
     Ok(ID.with(|kept| kept.get_or_init(|| id).clone()))
 }
 
-/// Reads news from text.
+/// Parses a feed.
 pub fn read_news(text: &str) -> Result<PurgeFeed, String> {
     PurgeFeed::decode(text).map_err(|error| error.to_string())
 }
 
-/// The text of an error, for the other side.
+/// The text of a parse error, for the other side.
 pub fn unreadable(error: JsonError) -> String {
     error.to_string()
 }
 
-/// Sends the object a GET, or a POST if there is a body. An answer of another
-/// status than 200 is an error, with its text.
+/// Sends the object a GET, or a POST if there is a body. A response with
+/// another status than 200 is an error, with its text.
 async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
     let (status, text) = exchange(env, question, body)
         .await
@@ -99,5 +99,5 @@ async fn exchange(env: &Env, question: &str, body: Option<&str>) -> worker::Resu
     Ok((response.status_code(), text))
 }
 
-/// Where questions go: the object answers at any address.
+/// The base URL of the calls. The object accepts any host.
 pub const SITE: &str = "https://ledger/";

@@ -1,4 +1,4 @@
-//! The ledger as a Durable Object: its entry, its SQLite, and its callers.
+//! The ledger's Durable Object: its entry, its SQLite, and the calls to it.
 
 pub mod client;
 pub mod object;

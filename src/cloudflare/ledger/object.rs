@@ -1,4 +1,4 @@
-//! The ledger's Durable Object, a shell around `flow::ledger::ledger_store` and
+//! The ledger's Durable Object: a shell around `flow::ledger::ledger_store` and
 //! `flow::ledger::runner`.
 
 use super::client::{SITE, read_news, unreadable};
@@ -47,33 +47,35 @@ impl DurableObject for Ledger {
     }
 }
 
-/// The error of a call that the sweep has dropped.
+/// The error of a call that was dropped by the sweep.
 const EXPIRED: &str = "the ledger took too long";
 
 struct Object {
     ledger: LedgerStart<Database>,
     state: State,
     env: Env,
-    /// When its alarm goes off, or [`NEVER`], as far as is known.
+    /// When the alarm is set for, or [`NEVER`]; `None` if that is not known.
     alarm: Cell<Option<u64>>,
 }
 
 /// No alarm is set.
 const NEVER: u64 = u64::MAX;
 
-/// While the alarm is at work, the next is set for so much later: should the
-/// object break, work goes on then. It ends sooner, and sets the next anew.
+/// While the alarm handler runs, the next alarm is set for this much later, so
+/// that work resumes if the object fails. The handler ends earlier, and then
+/// sets the next alarm anew.
 const RESUME_MS: u64 = 15_000;
 
-/// An alarm that is so much overdue is set again. Cloudflare may delay one by
-/// a minute.
+/// An alarm that is overdue by more than this is set again. Cloudflare may
+/// delay an alarm by a minute.
 const OVERDUE_MS: u64 = 120_000;
 
-/// The pause while the settings are bad: they come right by a deployment.
+/// The pause while the settings are invalid. A deployment corrects them.
 const MISCONFIGURED_MS: u64 = 300_000;
 
 impl Object {
-    /// The ledger, opened at the first question, or at the next if that fails.
+    /// The ledger. It is opened by the first request; if that fails, by the
+    /// next.
     fn ledger(&self) -> Result<Rc<ledger_store::LedgerStore<Database>>, String> {
         self.ledger.get(|| {
             let zone = Zone::of(&self.env).unwrap_or_else(|problem| {
@@ -102,8 +104,8 @@ impl Object {
         let answer = match self.ledger() {
             Ok(ledger) => {
                 let answer = answer(&ledger, question, &asked, &body);
-                // No wait lies between: the order and its alarm are kept
-                // together, or neither is.
+                // Nothing is awaited between the append and the call that sets
+                // the alarm, so the runtime stores both or neither.
                 if question == "append" || self.alarm.get().is_none() {
                     self.wake(&ledger).await;
                 }
@@ -118,7 +120,8 @@ impl Object {
     }
 
     async fn run_alarm(&self) {
-        // It never fails: the runtime would try it again, but not for long.
+        // The handler never fails: the runtime would retry it, but not for
+        // long.
         self.set_alarm(guard::now_ms().saturating_add(RESUME_MS))
             .await;
         match self.work().await {
@@ -127,7 +130,7 @@ impl Object {
         }
     }
 
-    /// Does some of the work, and tells when to go on.
+    /// Does some of the work, and returns when the next is due.
     async fn work(&self) -> Result<u64, String> {
         let ledger = self.ledger()?;
         let isolate = match settings::isolate(&self.env) {
@@ -142,7 +145,8 @@ impl Object {
         Ok(jobs::next_due(ledger.sql())?.unwrap_or(NEVER))
     }
 
-    /// Sees to it that the alarm goes off when there is work.
+    /// Makes sure that the alarm goes off when work is due. An overdue alarm is
+    /// set again.
     async fn wake(&self, ledger: &ledger_store::LedgerStore<Database>) {
         let due_ms = match jobs::next_due(ledger.sql()) {
             Ok(due_ms) => due_ms.unwrap_or(NEVER),
@@ -158,7 +162,7 @@ impl Object {
         }
     }
 
-    /// Sets the alarm, or clears it.
+    /// Sets the alarm; [`NEVER`] deletes it.
     async fn set_alarm(&self, at_ms: u64) {
         self.alarm.set(Some(at_ms));
         let at = Some(at_ms).filter(|at_ms| *at_ms != NEVER);
@@ -173,16 +177,16 @@ fn log(problem: &str) {
     glue::log_error(&problem_line("ledger", problem));
 }
 
-/// What a question says beside its name.
+/// The parameters of a request to the ledger.
 struct Asked {
     after: u64,
     kv_writes: Option<u64>,
-    /// See `ledger_client::WIDE`.
+    /// See `WIDE` in `client`.
     wide: bool,
 }
 
 impl Asked {
-    /// News as the asker reads them.
+    /// The feed in the format that the caller can read.
     fn readable(&self, news: String) -> Result<String, String> {
         match self.wide {
             true => Ok(news),

@@ -23,7 +23,7 @@ impl Sql for Database {
 fn to_storage(value: &Value) -> SqlStorageValue {
     match value {
         Value::Null => SqlStorageValue::Null,
-        // Ours are below 2^53, as JavaScript's whole numbers are.
+        // Our numbers are below 2^53, up to which JavaScript's are exact.
         Value::Integer(number) => SqlStorageValue::Integer(*number),
         Value::Text(text) => SqlStorageValue::String(text.clone()),
     }
@@ -33,14 +33,14 @@ fn from_storage(value: SqlStorageValue) -> Result<Value, String> {
     match value {
         SqlStorageValue::Null => Ok(Value::Null),
         SqlStorageValue::Integer(number) => Ok(Value::Integer(number)),
-        // A whole number beyond 2^53.
+        // An integer beyond 2^53.
         SqlStorageValue::Float(number) => Ok(Value::Integer(number as i64)),
         SqlStorageValue::String(text) => Ok(Value::Text(text)),
         _ => Err("SQLite holds a value that is neither a number nor a text".to_owned()),
     }
 }
 
-/// Sets the alarm, or clears it if there is no time.
+/// Sets the alarm, or deletes it if there is no time.
 pub async fn set_alarm(storage: &Storage, at_ms: Option<u64>) -> Result<(), String> {
     let set = match at_ms {
         Some(at_ms) => {
