@@ -113,6 +113,8 @@ check('a refusal long after the trouble', /nothing was wrong/, NEWS, REFUSAL, { 
 check('a refusal without words', /without an explanation/, NEWS, refusal(502, ''), { troubles: TROUBLE })
 check('a crash', /without an explanation/, NEWS, refusal(500, 'Internal error: something.\n'), { troubles: TROUBLE })
 check('a refusal where a copy is known', /a copy is known/, NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 9_000, said: 0 }), NOW - 9_000]] })
+check('a refusal where a copy is known for some seconds more', /a copy is known/, NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 57_000, said: 0 }), NOW - 57_000]] })
+check('a refusal where another copy, of an earlier Date, may lie in its place', 'refused', NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 58_500, said: 0 }), NOW - 58_500]] })
 check('a refusal when its time is over', 'refused', NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 61_000, said: 0 }), NOW - 61_000]] })
 check('a refusal where a copy may not be used', 'refused', STRICT, REFUSAL, { troubles: TROUBLE, after: [[answer(STRICT, { cache: HIT, made: NOW - 500, said: 0 }), NOW - 500]] })
 

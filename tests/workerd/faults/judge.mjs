@@ -5,7 +5,8 @@ import { NOBODY, bytesOf, etagOf, readFirstLine, shortLength, versionAt } from '
 
 /**
  * Times in the answers are whole seconds, rounded twice, and between a decision and our clock lies a busy computer. An
- * answer counts as too old only when it is so by more than this.
+ * answer counts as too old only when it is so by more than this, and a copy as usable only when it is so for longer: of two
+ * copies fetched at once, the one with the earlier Date may be stored last, and ends a second or more before the other.
  */
 const SLACK_MS = 2_000
 
@@ -74,7 +75,7 @@ export class Judge {
     }
     if (!this.#inTrouble(began, ended)) return wrong('an error, and nothing was wrong with the origin')
     const until = who === NOBODY ? this.#known.get(nameOf(page, gzip)) : undefined
-    if (until > ended) {
+    if (until - SLACK_MS > ended) {
       const replaced = answer.cache.get('fwd') === 'vary-miss'
       return { ...wrong(`an error, and a copy is known that was good for ${until - ended} ms more`), replaced }
     }
