@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::guard;
+use super::js::glue::stream_of;
 use super::js::streams::{self, Reader, Writer};
 use super::timeout::timeout;
 use crate::flow::runtime::host::{self, BodyError, ReaderGone};
@@ -84,26 +85,54 @@ pub fn decompressed(body: Body) -> Result<Body, JsValue> {
     stream.decompressed().map(Body::new)
 }
 
-/// Whether a body is valid gzip to its end, decodes to at most `most` bytes,
-/// and was received within `timeout_ms`. Also returns the body as it was
-/// received; JavaScript's memory holds it by then.
-pub async fn is_gzip(body: Body, most: u64, timeout_ms: u64) -> Result<(bool, Body), JsValue> {
-    let (read, given) = body.twice()?;
-    let stream = read.into_stream().ok_or("no body")?.decompressed()?;
-    let reader = stream.reader()?;
-    let decoded = timeout(ends_within(&reader, most), timeout_ms).await;
+/// Whether a body is valid gzip to its end, has at most `most` bytes both
+/// encoded and decoded, and was received within `timeout_ms`. Also returns the
+/// body as it was received, unless it is too long.
+///
+/// The encoded length has a limit, too: blocks without bytes (RFC 1951 §3.2.4)
+/// decode to nothing, so any number of them stays below the other limit.
+pub async fn is_gzip(
+    body: Body,
+    most: u32,
+    timeout_ms: u64,
+) -> Result<(bool, Option<Body>), JsValue> {
+    let reader = body.into_stream().ok_or("no body")?.reader()?;
+    let looked = timeout(receive_gzip(&reader, most), timeout_ms).await;
     reader.cancel();
-    Ok((matches!(decoded, Some(Ok(true))), given))
+    Ok(match looked {
+        Some(Ok((is_gzip, encoded))) => (is_gzip, Some(Body::of_bytes(encoded))),
+        _ => (false, None),
+    })
+}
+
+/// Receives a body, and decodes it to see whether it is gzip. An error if it
+/// breaks off or is too long.
+async fn receive_gzip(reader: &Reader, most: u32) -> Result<(bool, Uint8Array), JsValue> {
+    // Reading one byte more shows whether the body ends there.
+    let size = most.saturating_add(1);
+    let chunk = reader
+        .read(size, &Uint8Array::new_with_length(size))
+        .await?;
+    let bytes = chunk.bytes.ok_or("the body was cancelled")?;
+    if bytes.length() > most {
+        return Err("the body is too long".into());
+    }
+    // A copy, which holds no more memory than the page needs.
+    let encoded = bytes.slice(0, bytes.length());
+    let decoder = stream_of(&encoded).decompressed()?.reader()?;
+    let is_gzip = ends_within(&decoder, most).await;
+    decoder.cancel();
+    Ok((is_gzip.unwrap_or(false), encoded))
 }
 
 /// Whether a stream ends within `most` bytes. An error if it breaks off.
-async fn ends_within(reader: &Reader, most: u64) -> Result<bool, JsValue> {
+async fn ends_within(reader: &Reader, most: u32) -> Result<bool, JsValue> {
     let mut buffer = Uint8Array::new_with_length(CHUNK_BYTES);
     let mut left = most;
     loop {
         let chunk = reader.read(1, &buffer).await?;
         let bytes = chunk.bytes.ok_or("the body was cancelled")?;
-        match left.checked_sub(u64::from(bytes.length())) {
+        match left.checked_sub(bytes.length()) {
             Some(_) if bytes.length() == 0 => return Ok(true),
             Some(rest) => left = rest,
             None => return Ok(false),

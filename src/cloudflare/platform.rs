@@ -364,9 +364,9 @@ impl Host for Platform {
         Pipe::of(body).ok()
     }
 
-    async fn is_gzip(&self, body: Body, most: u64, timeout_ms: u64) -> (bool, Option<Body>) {
+    async fn is_gzip(&self, body: Body, most: u32, timeout_ms: u64) -> (bool, Option<Body>) {
         let looked = pipe::is_gzip(body, most, timeout_ms).await;
-        looked.map_or((false, None), |(is_gzip, body)| (is_gzip, Some(body)))
+        looked.unwrap_or((false, None))
     }
 
     fn decompressed(&self, body: Body) -> Option<Body> {

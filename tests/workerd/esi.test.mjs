@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import http from 'node:http'
+import { Readable, pipeline } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { Stand } from './stand.mjs'
@@ -229,6 +230,43 @@ describe('a page in gzip that is broken', LIMIT, () => {
     }
     for (let tries = 0; tries < 10 && !(await isHit()); tries++) await sleep(500)
     assert.ok(answer.hit, stand.about(host))
+  })
+
+  /** A body whose stored blocks hold no bytes (RFC 1951 §3.2.4): five bytes decode to none, and only what was received shows how long it is. */
+  function emptyBlocks(fields) {
+    const empty = gzipSync('', { level: 0 })
+    const block = Buffer.alloc(1_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]))
+    const plan = (request, response) => {
+      response.writeHead(200, [...fields, ['Content-Encoding', 'gzip']].flat())
+      pipeline(Readable.from(plan.body()), response, () => {})
+    }
+    plan.most = 64
+    plan.body = function* () {
+      yield empty.subarray(0, 10)
+      for (plan.sent = 0; plan.sent < plan.most; plan.sent++) yield block
+      yield empty.subarray(10)
+    }
+    return plan
+  }
+
+  it('one whose many blocks are empty is not read to its end', async () => {
+    const host = newHost()
+    const plan = emptyBlocks(MARKED)
+    stand.origin.on(host, '/page', plan)
+    const answer = await stand.get(host, '/page')
+    assert.equal(answer.status, 502, `${answer}\n${stand.about(host)}`)
+    assert.match(answer.field('cache-status'), /^(?!.*stored).*detail=\S*coded/)
+    assert.ok(plan.sent < plan.most / 2, `${plan.sent} MB were read`)
+  })
+
+  it('such a fragment is left out, and is not read to its end', async () => {
+    const host = newHost()
+    const plan = emptyBlocks([['Cache-Control', 'no-store']])
+    stand.origin.on(host, '/part', plan)
+    stand.origin.on(host, '/page', page('a<esi:include src="/part"/>b'))
+    const answer = await stand.get(host, '/page')
+    assert.equal(answer.text, 'ab', `${answer}\n${stand.about(host)}`)
+    assert.ok(plan.sent < plan.most / 2, `${plan.sent} MB were read`)
   })
 })
 

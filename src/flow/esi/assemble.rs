@@ -271,6 +271,18 @@ impl<H: Host> Page<H> {
         self.read(request, &rule, answer).await
     }
 
+    /// The body of a fragment, unless its gzip coding cannot be read within
+    /// the limits. The decoder itself has none: it may run for a long time
+    /// without a pause, and produce nothing.
+    async fn decodable(&self, body: H::Body, coding: Coding, timeout_ms: u64) -> Option<H::Body> {
+        if coding != Coding::Gzip {
+            return Some(body);
+        }
+        let looked = self.host.is_gzip(body, WHOLE_BYTES_MAX, timeout_ms);
+        let (is_gzip, body) = looked.await;
+        body.filter(|_| is_gzip)
+    }
+
     /// The complete body of a fragment, or why there is none.
     async fn read(
         &self,
@@ -293,8 +305,10 @@ impl<H: Host> Page<H> {
                     return Err(TOO_LONG.to_owned());
                 }
                 let length = answer.length.filter(|_| coding == Coding::Identity);
-                let body = readable(&self.host, body, coding).ok_or("is coded")?;
                 let timeout_ms = rule.origin_timeout_seconds.saturating_mul(1000);
+                let body = self.decodable(body, coding, timeout_ms).await;
+                let body = body.and_then(|body| readable(&self.host, body, coding));
+                let body = body.ok_or("is coded, or is broken gzip or longer than 256 KiB")?;
                 let body = self.host.whole(body, length, timeout_ms).await;
                 let body = body.map_err(|failure| format!("the origin {failure}"))?;
                 let limit = usize::try_from(WHOLE_BYTES_MAX).unwrap_or(usize::MAX);

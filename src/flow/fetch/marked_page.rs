@@ -5,11 +5,11 @@ use crate::cache::esi::parser::{Coding, is_marked};
 use crate::flow::runtime::host::Host;
 use crate::http::head::ResponseHead;
 
-/// The longest gzip-encoded page with fragments, once decoded: sixteen times
-/// the limit for other bodies that are read whole. Its encoded bytes wait in
-/// JavaScript's memory until all of it is decoded. This is rare, because the
+/// The longest gzip-encoded page with fragments, encoded and decoded: sixteen
+/// times the limit for other bodies that are read whole. Its encoded bytes wait
+/// in JavaScript's memory until all of it is decoded. This is rare, because the
 /// request to the origin asks for no coding.
-const DECODED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const GZIP_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
 /// Checks that a marked page with an unrequested gzip coding can be decoded,
 /// and returns the body as received.
@@ -29,7 +29,7 @@ pub async fn check_coding<H: Host>(
         return body;
     }
     let timeout_ms = rule.origin_timeout_seconds.saturating_mul(1000);
-    let (is_gzip, body) = host.is_gzip(body?, DECODED_BYTES_MAX, timeout_ms).await;
+    let (is_gzip, body) = host.is_gzip(body?, GZIP_BYTES_MAX, timeout_ms).await;
     if !is_gzip {
         head.fields.set("content-encoding", "unknown");
     }

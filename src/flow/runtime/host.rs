@@ -309,12 +309,13 @@ pub trait Host: Clone + 'static {
     }
 
     /// Whether a body is gzip from its first byte to its last (RFC 1952), has
-    /// at most `most` bytes once decoded, and has arrived within `timeout_ms`.
-    /// Returns the body as received, unless it was cut off.
+    /// at most `most` bytes both encoded and decoded, and has arrived within
+    /// `timeout_ms`. Returns the body as received, unless it was cut off or is
+    /// too long.
     async fn is_gzip(
         &self,
         body: Self::Body,
-        most: u64,
+        most: u32,
         timeout_ms: u64,
     ) -> (bool, Option<Self::Body>) {
         let _ = (most, timeout_ms);

@@ -294,7 +294,7 @@ impl Host for World {
     }
 
     /// Bodies are texts here, and none of them is gzip.
-    async fn is_gzip(&self, body: Bytes, _: u64, _: u64) -> (bool, Option<Bytes>) {
+    async fn is_gzip(&self, body: Bytes, _: u32, _: u64) -> (bool, Option<Bytes>) {
         (false, Some(body))
     }
 
