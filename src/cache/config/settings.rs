@@ -357,7 +357,9 @@ pub struct RuleSettings {
     /// to the origin, within an isolate, within the whole data centre, or not at
     /// all. If that takes longer than a second (five seconds if a response was
     /// stored before), three more requests go to the origin, and then four more
-    /// each second. Default: `"data-centre"`.
+    /// each second. An isolate waits for the others of its data centre unless
+    /// all requests of the host have taken less than 20 ms in the last minute.
+    /// Default: `"data-centre"`.
     pub collapse: Option<Collapse>,
 
     // Storage

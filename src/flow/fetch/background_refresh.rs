@@ -48,7 +48,7 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
         let (sender, landing) = oneshot::channel();
         let landed = collapse::landing_observer(cx, &flight, sender);
         let work = refresh(cx, after_ms, landed, &flight);
-        let outcome = collapse::lead(&host, &flight, cx.site(), false, work).await;
+        let outcome = collapse::lead(cx, &flight, false, work).await;
         if collapse::conclude(cx, &flight, &outcome) {
             collapse::wait_until_stored(&host, &isolate, &flight, landing).await;
         }

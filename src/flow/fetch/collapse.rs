@@ -136,7 +136,7 @@ pub async fn fill<H: Host>(
         context.flight = Some(Rc::clone(&flight));
         let work = fetch_or_complete(cx, context, &mut log_of_fill);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
-        let work = lead(&host, &flight, cx.site(), shared, work);
+        let work = lead(cx, &flight, shared, work);
         let most = isolate.rules.protection.max_requests;
         let fetched = isolate
             .abandoned
@@ -168,19 +168,25 @@ pub async fn fill<H: Host>(
 /// Runs the work of a flight and sends heartbeats to the followers. If `shared`
 /// and the work takes long, it also announces the fill to the other isolates.
 pub async fn lead<H: Host, T>(
-    host: &H,
+    cx: RequestCx<'_, H>,
     flight: &Flight,
-    site: &str,
     shared: bool,
     work: impl Future<Output = T>,
 ) -> T {
+    let (host, site, speeds) = (cx.host, cx.site(), &cx.isolate.fill_speeds);
     let mut work = pin!(work);
     let mut pause_ms = if shared { NOTE_AFTER_MS } else { BEAT_MS };
     for beat in 0_u32.. {
         if let Some(done) = with_timeout(host, pause_ms, work.as_mut()).await {
+            if shared && beat == 0 {
+                speeds.record_fast(site, host.now_ms());
+            }
             return done;
         }
         flight.beat(host.now_ms());
+        if shared && beat == 0 {
+            speeds.record_slow(site, host.now_ms());
+        }
         if shared && beat % BEATS_A_NOTE == 0 {
             flight.noted.set(true);
             let text = ASKING.to_owned();

@@ -214,6 +214,7 @@ async fn wait_for_flight<H: Host>(
 }
 
 /// Leads the flight, unless another isolate of the data centre already fetches.
+/// That is only looked up where fills were slow lately, or none is known.
 async fn lead_or_wait<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
@@ -226,11 +227,12 @@ async fn lead_or_wait<H: Host>(
         lookup,
         ..
     } = cx;
-    if lookup.rule.collapse != Collapse::DataCentre {
+    let (site, began_ms) = (cx.site(), host.now_ms());
+    let is_fast = isolate.fill_speeds.are_fast(site, began_ms);
+    if lookup.rule.collapse != Collapse::DataCentre || is_fast {
         return CollapseTurn::Lead(flight);
     }
-    let (site, name) = (cx.site(), note_name(&flight.key));
-    let began_ms = host.now_ms();
+    let name = note_name(&flight.key);
     let longest_ms = NEIGHBOUR_MS_MAX.min(wanted.alone_ms());
     let end = |outcome| isolate.flights.end(&flight, outcome, host.now_ms());
     // `LANDED` counts only after a wait: before, it belongs to an older fill.

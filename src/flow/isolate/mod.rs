@@ -3,6 +3,7 @@
 
 pub mod abandoned_fills;
 pub mod credentials;
+pub mod fill_speed;
 pub mod inflight;
 pub mod kv_state;
 pub mod origins;

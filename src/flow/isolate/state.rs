@@ -3,6 +3,7 @@
 
 use super::abandoned_fills::AbandonedFills;
 use super::credentials::Keys;
+use super::fill_speed::FillSpeeds;
 use super::inflight::Flights;
 use super::kv_state::KvState;
 use super::origins::Origins;
@@ -48,6 +49,8 @@ pub struct Isolate {
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
     pub flights: Flights,
+    /// Which sites' fills were fast or slow lately.
+    pub fill_speeds: FillSpeeds,
     /// Fills whose client has disconnected.
     pub abandoned: AbandonedFills,
     /// The state of the origins.
@@ -111,6 +114,7 @@ impl Isolate {
             marker: RefCell::default(),
             looked_ms: Cell::new(None),
             flights: Flights::default(),
+            fill_speeds: FillSpeeds::default(),
             abandoned: AbandonedFills::default(),
             origins: Origins::default(),
             kv: KvState::default(),

@@ -260,3 +260,46 @@ fn notes_of_others_are_only_hints() {
     // A request that never reports its result.
     check("asking", 1_200);
 }
+
+#[test]
+fn announcements_are_read_unless_all_recent_fills_of_the_site_were_fast() {
+    const RECENT_MS: u64 = 60_000;
+    let world = World::new(START_MS);
+    let place = Place::new(&world, 0);
+    let fill = |path: &str, slow_ms| {
+        origin(&world, path, "max-age=60", "one");
+        let mut state = world.state.borrow_mut();
+        if let Some(Plan::Answer { slow_ms: slow, .. }) = state.plans.get_mut(path) {
+            *slow = slow_ms;
+        }
+        drop(state);
+        assert_eq!(place.get(path), "one -");
+    };
+    // Another isolate has announced the fill of this page, and does not end it.
+    let waits = || {
+        let name = format!("a.test fill-{}", digest());
+        let until = world.now_ms() + 3_600_000;
+        let mut state = world.state.borrow_mut();
+        state.notes.insert(name, ("asking".to_owned(), until));
+        drop(state);
+        let began_ms = world.now_ms();
+        fill(PAGE, 0);
+        let mut state = world.state.borrow_mut();
+        state.cache_api.clear();
+        state.kv.clear();
+        drop(state);
+        world.now_ms() > began_ms
+    };
+    assert!(waits(), "nothing is known about the site");
+    fill("/fast", 15);
+    assert!(!waits(), "its fills are fast");
+    fill("/slow", 25);
+    assert!(waits(), "a fill was slow");
+    fill("/fast2", 15);
+    assert!(waits(), "a fill was slow lately");
+    world.executor.advance(RECENT_MS);
+    fill("/fast3", 15);
+    assert!(!waits(), "its recent fills are fast");
+    world.executor.advance(RECENT_MS);
+    assert!(waits(), "it had no recent fills");
+}
