@@ -4,7 +4,7 @@
 import { createConnection } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Worker as Thread, isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { TOKEN, builtFiles, policy } from './exact.mjs'
+import { TOKEN, builtFiles, policy, workerFile } from './exact.mjs'
 import { ARTICLE, prepare } from './measure.mjs'
 import { Worker } from './rig.mjs'
 
@@ -24,39 +24,60 @@ const HEADS = [
   (n) => `PUT /never/${n} HTTP/1.1\r\n${CLIENT}\r\nContent-Length: 9\r\n\r\nhalf`,
 ]
 
+/** Starters of the two workers that are compared: the built one, and the usual recipe in JavaScript, which has no wasm. */
+const STARTERS = {
+  edgekeep: (build, compatibility) => Worker.start({ name: 'aborts', modules: [...MEMORY_WORKER, ...builtFiles(build)], compatibility, settings: policy(), secrets: TOKEN }),
+  recipe: (build, compatibility) => Worker.start({ name: 'aborts-recipe', modules: [workerFile('recipe-pass.js')], compatibility }),
+}
+
+/**
+ * Measures readers of each worker in turn, and returns their figures by the worker's name. The recipe shows what the runtime
+ * itself costs: its garbage collector stops all requests of an isolate at once, in any worker.
+ */
+export async function aborts({ build, compatibility, ...plan }) {
+  const found = {}
+  for (const [name, start] of Object.entries(STARTERS)) {
+    const worker = await start(build, compatibility)
+    worker.isOurs = name === 'edgekeep'
+    try {
+      await prepare(worker, TOKEN)
+      found[name] = await measure(worker, plan)
+    } finally {
+      await worker.stop()
+    }
+  }
+  return found
+}
+
 /**
  * Measures readers for `calm` seconds, then beside `rate` requests a second that are reset: for `warm` seconds, after which the
  * tables of an isolate have grown to their bounds, and for `seconds` more, over which memory is compared.
  */
-export async function aborts({ build, compatibility, calm = 20, warm = 120, seconds = 60, rate = 200 }) {
-  const modules = [...MEMORY_WORKER, ...builtFiles(build)]
-  const worker = await Worker.start({ name: 'aborts', modules, compatibility, settings: policy(), secrets: TOKEN })
-  const memory = async () => ({ wasm: Number((await worker.send('/.memory')).text()), process: worker.memory('VmRSS') * 1024 })
-  try {
-    await prepare(worker, TOKEN)
-    await readers(worker, 10)
-    const before = await readers(worker, calm)
-    const thread = new Thread(new URL(import.meta.url), { workerData: { port: worker.port, rate } })
-    const sent = new Promise((resolve) => thread.once('message', resolve))
-    const first = await readers(worker, warm)
-    const start = await memory()
-    const during = await readers(worker, seconds)
-    const end = await memory()
-    thread.postMessage('stop')
-    const resets = await sent
-    await thread.terminate()
-    const all = [...first, ...during]
-    return {
-      resets_a_second: resets / (warm + seconds),
-      p99_before_ms: percentile(before, 0.99),
-      p99_during_ms: percentile(all, 0.99),
-      median_before_ms: percentile(before, 0.5),
-      median_during_ms: percentile(all, 0.5),
-      wasm_growth_bytes: end.wasm - start.wasm,
-      process_growth_bytes: end.process - start.process,
-    }
-  } finally {
-    await worker.stop()
+async function measure(worker, { calm = 20, warm = 180, seconds = 60, rate = 200 }) {
+  const memory = async () => ({
+    wasm: worker.isOurs ? Number((await worker.send('/.memory')).text()) : 0,
+    process: worker.memory('VmRSS') * 1024,
+  })
+  await readers(worker, 10)
+  const before = await readers(worker, calm)
+  const thread = new Thread(new URL(import.meta.url), { workerData: { port: worker.port, rate } })
+  const sent = new Promise((resolve) => thread.once('message', resolve))
+  const first = await readers(worker, warm)
+  const start = await memory()
+  const during = await readers(worker, seconds)
+  const end = await memory()
+  thread.postMessage('stop')
+  const resets = await sent
+  await thread.terminate()
+  const all = [...first, ...during]
+  const times = (share) => ({ before: percentile(before, share), during: percentile(all, share) })
+  return {
+    resetsASecond: resets / (warm + seconds),
+    median: times(0.5),
+    p95: times(0.95),
+    p99: times(0.99),
+    wasmGrowthBytes: end.wasm - start.wasm,
+    processGrowthBytes: end.process - start.process,
   }
 }
 
