@@ -232,7 +232,7 @@ describe('invalid gzip', LIMIT, () => {
     assert.ok(answer.hit, stand.about(host))
   })
 
-  /** A plan whose body has only empty stored blocks (RFC 1951 §3.2.4): five bytes decode to none, so only the encoded bytes show its length. */
+  /** A plan whose body has only empty stored blocks (RFC 1951 §3.2.4): five encoded bytes decode to none. */
   function emptyBlocks(fields) {
     const empty = gzipSync('', { level: 0 })
     const block = Buffer.alloc(1_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]))

@@ -268,7 +268,10 @@ describe('targets that servers may treat differently have separate keys', LIMIT,
   })
 })
 
-/** Decodes unreserved characters, makes hex digits upper case (RFC 3986 §6.2.2), encodes characters not allowed in a URI, drops an empty query. */
+/**
+ * Decodes unreserved characters, makes hex digits upper case (RFC 3986 §6.2.2), encodes characters not allowed in a URI, and
+ * drops an empty query.
+ */
 function canonical(target) {
   const spelled = target.replace(/%[0-9a-f]{2}/gi, (code) => {
     const char = String.fromCharCode(parseInt(code.slice(1), 16))
