@@ -89,7 +89,7 @@ describe('wasm memory', () => {
   })
 
   test('is released by the sweep when the runtime sends no signal', async () => {
-    await memory('deaf=1')
+    await memory('ignoreSignals=1')
     const held = await growth()
     assert.ok(held < 2 * CLIENTS * FIELD_BYTES, `the fields of ${CLIENTS} requests are held more than once: ${held} bytes`)
     assert.ok(held > CLIENTS * FIELD_BYTES, `without signals ${CLIENTS} requests held only ${held} bytes: the test is inconclusive`)

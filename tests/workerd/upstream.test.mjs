@@ -99,7 +99,7 @@ describe('client that disconnects', LIMIT, () => {
   it('does not hold its permit for ever', () => withStand({ max_requests: 1, queue_timeout: 8, breaker_failures: 0 }, async (stand) => {
     stand.origin.on('left.test', '/slow', { hang: true })
     stand.origin.on('left.test', '/page', { status: 200, fields: [FRESH], body: 'page' })
-    await assert.rejects(stand.get('left.test', '/slow', [], { timeout: 300 }), /no whole answer/)
+    await assert.rejects(stand.get('left.test', '/slow', [], { timeout: 300 }), /no complete response/)
     // The request had 2 seconds, and its permit is released at most one second later.
     const answer = await stand.get('left.test', '/page')
     assert.equal(answer.text, 'page')
@@ -117,7 +117,7 @@ describe('client that disconnects', LIMIT, () => {
     // Trials whose clients disconnect.
     for (const path of ['/slow/1', '/slow/2', '/slow/3']) {
       stand.origin.on(host, path, { hang: true })
-      await assert.rejects(stand.get(host, path, [], { timeout: 300 }), /no whole answer/)
+      await assert.rejects(stand.get(host, path, [], { timeout: 300 }), /no complete response/)
     }
     assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: 'page' })

@@ -73,7 +73,7 @@ export function send(base, { host, method = 'GET', path = '/', fields = [], body
     const request = http.request({
       host: address.hostname, port: address.port, method, path, headers: lines, agent: false, setHost: false, maxHeaderSize: 131_072,
     })
-    const timer = setTimeout(() => request.destroy(new Error(`no whole answer to ${method} ${path} in ${timeout} ms`)), timeout)
+    const timer = setTimeout(() => request.destroy(new Error(`no complete response to ${method} ${path} in ${timeout} ms`)), timeout)
     let head
     const received = []
     const done = (complete) => {
