@@ -55,7 +55,7 @@ async function compile() {
   return join(target, WASM_TARGET, 'release', 'edgekeep.wasm')
 }
 
-/** The JavaScript that goes with it, and a function that begins anew in a fresh instance (src/cloudflare/js/worker.js). */
+/** Generates the JavaScript for the wasm, with a function that creates a new instance (src/cloudflare/js/worker.js). */
 async function bind(wasm) {
   const args = ['--target', 'module', '--experimental-reset-state-function', '--no-typescript', '--out-name', 'index', '--out-dir', STAGE, wasm]
   await step('wasm-bindgen', toolPath('wasm-bindgen'), args)

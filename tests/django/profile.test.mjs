@@ -40,7 +40,7 @@ describe('profile django with a careless Django', { timeout: 300_000 }, () => {
       assert.match(answer.field('cache-control'), /^public, max-age=600/)
       assert.ok(tokenOf(answer))
     }
-    // A page without a form sets none.
+    // A page without a form sets no cookie.
     const page = await send(stand.django.url, { host: stand.host, path: '/about/', ...cookie(`csrftoken=${secret}`) })
     assert.deepEqual(page.all('set-cookie'), [])
   })

@@ -66,7 +66,7 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     return answer
   }
 
-  /** Removes tokens, which are masked anew in each response. */
+  /** Removes tokens, which have a new mask in each response. */
   const clean = (text) => text.replace(/name="authenticity_token" value="[^"]*"/g, 'token')
 
   async function compareAfter(label) {

@@ -32,9 +32,9 @@ const together = playable.filter((story) => !alone.includes(story) && !sequentia
 // More stories at a time would delay each other, and their times are seconds.
 play('stories', together, { concurrency: 12 })
 // Each of these starts a workerd, which takes a core for a second; afterwards stories mostly wait.
-describe('stories with a worker of their own', { concurrency: 4 }, () => {
+describe('stories with a separate worker', { concurrency: 4 }, () => {
   play('stories whose purges affect other hosts', sequential, { concurrency: false })
-  for (const story of alone) play(`worker of its own: ${story.name}`, [story], {})
+  for (const story of alone) play(`separate worker: ${story.name}`, [story], {})
 })
 
 for (const story of stories.filter((story) => story.onlyNative)) it(story.name, { skip: 'only native' }, () => {})
