@@ -1,6 +1,6 @@
-// npm run bench: what Edgekeep costs, beside the usual recipe in JavaScript and beside Hono's middleware, in plain workerd
-// and in one run. Writes target/bench/report.json and a chart. `--exact` counts only what can be counted exactly, and
-// fails if that is more than was recorded (tests/bench/recorded.json).
+// npm run bench: compares the cost of Edgekeep with the usual recipe in JavaScript and with Hono's middleware, in plain
+// workerd and in one run. Writes target/bench/report.json and a chart. `--exact` measures only the exact numbers, and fails
+// if one is above the recorded number (tests/bench/recorded.json).
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -36,7 +36,7 @@ async function bench(options) {
   if (worse.length > 0) throw new Problem(`More than recorded in tests/bench/recorded.json:\n${worse.join('\n')}`)
 }
 
-/** Readers beside a load of requests that are reset. */
+/** Response times during a load of requests that are reset. */
 async function compareAborts({ folder, compatibility }) {
   say('Readers, beside 200 requests a second that are reset (nine minutes) ...')
   const { aborts } = await import('../tests/bench/aborts.mjs')
@@ -91,7 +91,7 @@ function writeRecord(before, counted) {
   writeFileSync(join(BENCH, 'recorded.json'), `${JSON.stringify(before, null, 2)}\n`)
 }
 
-/** All that is compared with the recipe. */
+/** The measurements that are compared with the recipe. */
 async function measure(context, options) {
   const measures = await import('../tests/bench/measure.mjs')
   const { hasCpuTime } = await import('../tests/bench/rig.mjs')
@@ -134,7 +134,7 @@ async function compareRequests(context, { quick }) {
   try {
     for (const { start } of [recipe, again, hono, edgekeep]) workers.push(await start())
     for (const worker of workers) await context.prepare(worker, context.TOKEN)
-    // V8 compiles wasm quickly at first, and well, function by function, in the course of some ten thousand calls.
+    // V8 compiles wasm quickly at first, and optimizes each function during about ten thousand calls.
     const plan = quick ? { warm: 6000, rounds: 8, size: 160 } : { warm: 12_000, rounds: 12, size: 400 }
     const hit = await context.hits(workers, plan)
     note(rows, ratios(context, 'hit in the Cache API', hit))
@@ -157,7 +157,7 @@ async function compareRequests(context, { quick }) {
   }
 }
 
-/** Measuring takes minutes: what there is of it is shown at once. */
+/** Shows each result at once, because measuring takes minutes. */
 function note(rows, row) {
   rows.push(row)
   if (row.value !== undefined) say(`  ${row.what}: ${row.value.toFixed(2)} ${row.unit}`)
@@ -206,7 +206,7 @@ async function compareStartUps(context, { quick }) {
   note(rows, { what: '… with a first miss, and the ledger’s own start', unit: 'ms', ...milliseconds(miss) })
 }
 
-/** Compiles the plugin that counts instructions; without it, CPU time is measured. */
+/** Compiles the plugin that counts instructions. Without it, CPU time is measured. */
 async function instructionCounter() {
   const advice = 'Instructions cannot be counted, so CPU time is measured, which is less exact'
   if (output('qemu-x86_64', ['--version']) === undefined || process.arch !== 'x64') {
@@ -221,7 +221,7 @@ async function instructionCounter() {
   return plugin
 }
 
-/** Hono comes from npm, into a folder of its own: nothing else needs it. */
+/** Installs Hono from npm into a separate folder, because only the bench needs it. */
 async function bundleHono() {
   const folder = join(OUT, 'npm')
   const [bundle, entry] = [join(OUT, 'hono.js'), join(folder, 'hono.js')]
@@ -245,7 +245,7 @@ function hasSameHono(folder) {
   }
 }
 
-/** The same as in the deployment. */
+/** The compatibility date and flags of the deployment. */
 async function compatibility() {
   const { parse } = await import('smol-toml')
   const { compatibility_date: date, compatibility_flags: flags = [] } = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))

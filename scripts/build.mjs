@@ -1,5 +1,5 @@
-// Builds the worker into build/: cargo, wasm-bindgen, wasm-opt and esbuild, one after the other. Nothing is downloaded.
-// wrangler runs this too (see wrangler.toml), so it must never call wrangler.
+// Builds the worker into build/ by cargo, wasm-bindgen, wasm-opt and esbuild. Downloads nothing. wrangler runs this script
+// too (see wrangler.toml), so it must never call wrangler.
 
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,11 +14,11 @@ const STAGE = join(BUILD, 'stage')
 const OUTPUTS = ['build/index.js', 'build/index_bg.wasm']
 const INPUTS = ['src', 'Cargo.toml', 'Cargo.lock', 'package-lock.json', 'scripts/build.mjs', 'scripts/setup.mjs']
 
-/** Builds unless the worker in build/ is already made of the sources as they are. */
+/** Builds unless the worker in build/ is up to date with the sources. */
 export async function build({ force = false } = {}) {
   await setup()
   await alone('build', 15, async () => {
-    // Digests, not file times: a checkout or a copy changes the times of files that did not change.
+    // Compares digests, not file times: a checkout or a copy changes the times of unchanged files.
     const inputs = digest(INPUTS)
     if (!force && isUpToDate(inputs)) return
     say('Building the worker (about two minutes the first time) ...')
@@ -37,16 +37,16 @@ async function step(name, command, args, options) {
   if ((await run(command, args, { quiet: true, ...options })) !== 0) throw new Problem(`${name} failed (its messages are above).`)
 }
 
-/** A program from npm. */
+/** Path of a program from npm. */
 function program(name) {
   const path = join(ROOT, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name)
   if (!existsSync(path)) throw new Problem(`${path} is missing.\nRemove node_modules and run: npm run setup`)
   return path
 }
 
-/** Rust to wasm; gives back where that lies. */
+/** Compiles Rust to wasm; returns the path of the wasm. */
 async function compile() {
-  // SHA-256 in a loop, not unrolled: that is a fourteenth of the code that the first request waits for, and a hit takes one
+  // SHA-256 in a loop, not unrolled: unrolled it is a fourteenth of the code that delays the first request, and a hit takes one
   // digest.
   // Functions are inlined up to less than half of the usual cost: a twentieth of the size, and within the noise of a hit.
   const flags = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: '--cfg sha2_backend_soft="compact" -Cllvm-args=-inline-threshold=100' }
@@ -55,7 +55,7 @@ async function compile() {
   return join(target, WASM_TARGET, 'release', 'edgekeep.wasm')
 }
 
-/** The JavaScript that goes with it, and a function that begins anew in a fresh instance (src/cloudflare/js/worker.js). */
+/** Generates the JavaScript for the wasm, with a function that creates a new instance (src/cloudflare/js/worker.js). */
 async function bind(wasm) {
   const args = ['--target', 'module', '--experimental-reset-state-function', '--no-typescript', '--out-name', 'index', '--out-dir', STAGE, wasm]
   await step('wasm-bindgen', toolPath('wasm-bindgen'), args)
@@ -63,17 +63,17 @@ async function bind(wasm) {
 
 async function optimize() {
   const path = join(STAGE, 'index_bg.wasm')
-  // By name, so that nothing is used that the runtime does not know yet: what rustc and wasm-bindgen use.
+  // The features that rustc and wasm-bindgen use, by name, so that wasm-opt adds none that the runtime lacks.
   const features = ['mutable-globals', 'sign-ext', 'nontrapping-float-to-int', 'bulk-memory', 'multivalue', 'reference-types', 'exception-handling']
-  // Names are not kept: they are a fifth of what is uploaded and loaded, of use only to a debugger. Below 1024 lies the far
-  // end of the stack, where no pointer leads: so offsets can be folded into loads.
+  // Drops names: they are a fifth of the upload, and only of use for a debugger. Addresses below 1024 are the end of the
+  // stack, to which no pointer refers, so that offsets can be folded into loads.
   await step('wasm-opt', program('wasm-opt'), ['-Oz', '--low-memory-unused', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
 }
 
-/** One module of all JavaScript, whose entry is src/cloudflare/js/worker.js. */
+/** Bundles all JavaScript into one module, whose entry is src/cloudflare/js/worker.js. */
 async function bundle() {
   const generated = join(STAGE, 'index.js')
-  // `import source` is a word that neither esbuild nor every runtime knows; an import of a wasm file means the same here.
+  // esbuild and some runtimes do not support `import source`; an import of a wasm file is equivalent here.
   const script = readFileSync(generated, 'utf8').replace('import source ', 'import ')
   writeFileSync(generated, withoutRepeatedModules(script))
   copyFileSync(join(ROOT, 'src', 'cloudflare', 'js', 'worker.js'), join(STAGE, 'worker.js'))
@@ -107,7 +107,7 @@ function withoutRepeatedModules(script) {
   })
 }
 
-/** Whether the worker in build/ is made of the sources as they are. */
+/** Whether the worker in build/ is up to date with the sources. */
 export const isBuilt = () => isUpToDate(digest(INPUTS))
 
 function isUpToDate(inputs) {
@@ -119,7 +119,7 @@ function isUpToDate(inputs) {
   }
 }
 
-/** One digest of the names and contents of all these files and folders; one that is not there counts as empty. */
+/** One digest of the names and contents of all these files and folders; a missing one counts as empty. */
 function digest(paths) {
   const hash = createHash('sha256')
   for (const file of paths.flatMap(filesIn)) {
@@ -139,7 +139,7 @@ function filesIn(path) {
   }
 }
 
-/** A build that workerd cannot load should fail here, not at the first request or in the deployment. */
+/** Checks that workerd can load the build, so that an error does not appear at the first request or in the deployment. */
 async function checkThatItLoads() {
   const missing = OUTPUTS.filter((path) => !existsSync(join(ROOT, path)))
   if (missing.length > 0) throw new Problem(`all steps ended well, but did not make ${missing.join(' and ')}.`)

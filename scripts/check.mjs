@@ -1,5 +1,5 @@
-// npm run check -- FILE [URL…]: says whether the worker would accept the rules in FILE, without running it, and what they
-// (and their profile) mean for URLs.
+// npm run check -- FILE [URL…]: checks the rules in FILE without running the worker, and prints which rules (with their
+// profile) apply to URLs.
 
 import { checkRust } from './setup.mjs'
 import { Problem, main, run, userPath } from './tools.mjs'

@@ -1,4 +1,4 @@
-// npm run cost: what a month costs at given traffic, beside what else there is, by a model that plays the real core in the
+// npm run cost: the cost of a month at given traffic, compared with alternatives, by a model that runs the real core in the
 // simulated world (tests/cost/README.md). Prints a table, and writes target/cost/report.json and charts.
 
 import { spawnSync } from 'node:child_process'
@@ -71,7 +71,7 @@ const percent = (part) => `${Number((100 * part).toPrecision(2))} %`
 
 await main(import.meta.url, async (args) => {
   checkRust()
-  // Builds first: what it says of that is to be seen.
+  // Builds first, so that the output of the build is visible.
   const built = await run('cargo', ['build', '--quiet', '--release', '-p', 'edgekeep-cost', '--bin', 'cost'], { quiet: true })
   if (built !== 0) return built
   say('Playing some worlds (a minute or two; fewer options take less) ...')

@@ -13,7 +13,7 @@ async function deny() {
   const cargoDeny = (...args) => run(toolPath('cargo-deny'), args)
   const failed = []
   if ((await cargoDeny('check', 'licenses', 'bans', 'sources')) !== 0) failed.push('licences, bans or sources')
-  // The database of advisories is on GitHub, which is not reachable from everywhere.
+  // The database of advisories is on GitHub, which may be unreachable.
   const isFetched = (await cargoDeny('fetch', 'db')) === 0
   if (isFetched && (await cargoDeny('check', 'advisories')) !== 0) failed.push('advisories')
   const omitted = isFetched ? '' : '\nadvisories not checked: their database could not be fetched (see above).'

@@ -23,7 +23,7 @@ async function django(args) {
   const edge = `http://127.0.0.1:${port}`
   const env = environment({ data: join(BLOG, '.data'), edge, secret, countQueries: true })
   say('Preparing the blog (its articles are made the first time) ...')
-  // Nothing listens at the edge yet, and what it will keep is of this start: nothing to purge.
+  // Nothing to purge: the edge has not started yet.
   await prepareBlog({ ...env, EDGEKEEP_SECRET: '' })
   const blog = await startBlog({ port: await nextFreePort(port + 1, COMMAND), env })
   let worker

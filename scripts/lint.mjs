@@ -1,5 +1,5 @@
 // npm run lint: format, lints for both targets, the documentation of the source, and the tests of the house (links and commands of the
-// documents, the shape of the source). Every step runs even if one before it failed.
+// documents, the structure of the source). Every step runs even if an earlier one failed.
 
 import { setup } from './setup.mjs'
 import { Problem, main, run, say } from './tools.mjs'

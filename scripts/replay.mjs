@@ -1,7 +1,7 @@
 // npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
 //
-// Feeds an access log through the built worker in workerd, in front of an origin that answers as the log says, checks
-// every body, and prints what the cache did beside the most that any cache could do.
+// Replays an access log through the built worker in workerd, in front of an origin that responds as in the log. Checks every
+// body, and prints the hits of the cache and the upper bound of any cache.
 
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
@@ -47,7 +47,7 @@ function settings() {
   }
 }
 
-/** A bar on a terminal; elsewhere a line at every tenth. */
+/** Shows a bar on a terminal, elsewhere a line at every tenth. */
 function progress(total) {
   const tty = process.stderr.isTTY
   let shown = -1
@@ -82,12 +82,12 @@ async function main() {
   }
 }
 
-/** Log lines come behind the answers. */
+/** Waits for the log lines, which come after the responses. */
 async function waitForLog(log, answers) {
   for (let i = 0; i < 30 && log.requests < answers; i++) await new Promise((resolve) => setTimeout(resolve, 100))
 }
 
-/** Prints the result; says whether all is well. */
+/** Prints the result; returns whether it is correct. */
 function judge(tally, log, origin, bound) {
   console.log(`\n${report(tally, log, origin, bound)}`)
   const faults = [

@@ -1,9 +1,9 @@
-// Reads the worker's settings: the table [vars.EDGEKEEP] of a TOML file in the form of wrangler.toml.
+// Reads the worker's settings from the table [vars.EDGEKEEP] of a TOML file in the form of wrangler.toml.
 
 import { readFileSync } from 'node:fs'
 import { Problem } from './tools.mjs'
 
-/** `fallback` is what a file without that table means; without a fallback it is an error. */
+/** `fallback` is the value for a file without the table, which is an error without a fallback. */
 export async function readRules(file, fallback) {
   const { parse } = await import('smol-toml')
   let text

@@ -1,5 +1,5 @@
 // npm run serve: the built worker in workerd, in front of any HTTP origin.
-// Standard output carries only the log, one JSON object a line; everything for people goes to standard error.
+// Standard output has only the log, one JSON object a line; messages for the user go to standard error.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -78,9 +78,9 @@ async function rulesFor({ origin, rules: file }) {
   return rules
 }
 
-/** The secrets that are set, by name. The environment goes first, as with wrangler. */
+/** The secrets that are set, by name. The environment overrides .dev.vars, as with wrangler. */
 function secretsFor(rules) {
-  const keys = Array.isArray(rules.keys) ? rules.keys : [] // what is wrong with them, the worker says
+  const keys = Array.isArray(rules.keys) ? rules.keys : [] // the worker reports errors in them
   const names = ['PURGE_SECRETS', ...keys.map((key) => key?.secret).filter((name) => /^\w+$/.test(name))]
   const file = join(ROOT, '.dev.vars')
   const vars = existsSync(file) ? readFileSync(file, 'utf8') : ''
@@ -95,14 +95,14 @@ function devVar(vars, name) {
 }
 
 /**
- * With a bad rule the worker answers 500 to everything and logs the field: better said now than at the first visit.
- * `log` collects what the worker says meanwhile; it is shown only if it matters, as no visitor made this request.
+ * Checks the settings by a request: if the worker refuses them, it responds 500 to every request and logs the field. `log`
+ * collects the worker's messages meanwhile, which are shown only for an error, because no visitor sent this request.
  */
 async function checkRules(url, log) {
   const answer = await fetch(`${url}/.edgekeep/purge`, { signal: AbortSignal.timeout(10_000) })
   await answer.arrayBuffer()
   if (answer.status !== 500) return
-  await new Promise((resolve) => setTimeout(resolve, 200)) // the log comes by another way than the answer
+  await new Promise((resolve) => setTimeout(resolve, 200)) // the log comes by another channel than the response
   for (const line of log) console.log(line)
   throw new Problem('The worker refuses these rules: its log, above, names the field.')
 }

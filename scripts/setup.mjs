@@ -1,6 +1,6 @@
-// Installs what the project needs, inside the project's folder where possible. Each step is skipped when it is already done.
+// Installs the requirements of the project, inside its folder where possible. Skips steps that are done.
 //
-// Only Node's own modules here: the first step is the one that installs the others.
+// Imports only Node's own modules: the first step installs the others.
 
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -17,7 +17,7 @@ const WASM_BINDGEN = '0.2.130'
 
 export const toolPath = (program) => join(ROOT, '.tools', 'bin', program)
 
-/** Everything that `npm start`, `npm test` and `npx wrangler deploy` need. */
+/** Installs the requirements of `npm start`, `npm test` and `npx wrangler deploy`. */
 export async function setup() {
   checkNode()
   checkRust()
@@ -30,7 +30,7 @@ export async function setup() {
   if (!atLeast(process.versions.node, NODE_OF_TOOLS)) await handOver()
 }
 
-/** Enough for native Rust code: the offline check of rules needs no more. */
+/** Checks the requirements of native Rust code, which are enough for the offline check of rules. */
 export function checkRust() {
   const remedy = 'Install Rust with rustup (https://rustup.rs), open a new shell, and try again.'
   const [cargo, rustc] = ['cargo', 'rustc'].map((program) => output(program, ['--version']))
@@ -78,7 +78,7 @@ function installedNode() {
   return paths.find((path) => existsSync(path))
 }
 
-/** wasm-bindgen refuses code that was compiled against another version of itself. */
+/** wasm-bindgen refuses code that was compiled for another version of it. */
 function checkWasmBindgenVersions() {
   const lock = join(ROOT, 'Cargo.lock')
   if (!existsSync(lock)) return
@@ -98,8 +98,8 @@ async function installPackages() {
   if (existsSync(installed) && statSync(wanted).mtimeMs <= statSync(installed).mtimeMs) return
   say('Installing npm packages (about a minute the first time) ...')
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  // --include: NODE_ENV=production, or a setting of npm, would otherwise leave them out. --loglevel: npm warns that some
-  // packages need a newer Node.js than its own, which does not run them.
+  // --include: otherwise NODE_ENV=production or a setting of npm may omit them. --loglevel: npm warns that some packages need a
+  // newer Node.js than the one of npm, which does not run them.
   const args = ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--loglevel=error', '--no-audit', '--no-fund']
   const code = await run(npm, args, { quiet: true })
   if (code !== 0) throw new Problem('npm ci failed (its messages are above).\nCheck the connection to the npm registry and try again.')
@@ -120,20 +120,20 @@ async function addWasmTarget() {
   }
 }
 
-/** Only the program that the build uses: the test runner's HTTP client and TLS are half of the code. */
+/** Installs only the program that the build uses: the test runner's HTTP client and TLS are half of the code. */
 const installWasmBindgen = () =>
   installProgram({
     program: 'wasm-bindgen',
     version: WASM_BINDGEN,
     crate: 'wasm-bindgen-cli',
     duration: '2 minutes',
-    // Not --locked: its lock file names a version that was withdrawn from the registry.
+    // Not --locked: its lock file has a version that was yanked from the registry.
     args: ['--no-default-features', '--bin', 'wasm-bindgen'],
   })
 
 /**
- * Compiles a program from crates.io into .tools unless it is there. From source, because that needs no account, no GitHub
- * and no trust in a stranger's binary; with few optimizations, because it runs for seconds.
+ * Compiles a program from crates.io into .tools unless it is installed. From source, because that needs no account, no GitHub
+ * and no trust in a third-party binary; with few optimizations, because it runs for seconds.
  */
 export async function installProgram({ program, version, crate = program, duration, args = [] }) {
   if (output(toolPath(program), ['--version']) === `${program} ${version}`) return
@@ -148,7 +148,7 @@ export async function installProgram({ program, version, crate = program, durati
         'If it asks for a newer Rust: rustup update stable. Otherwise check the connection to crates.io and try again.',
     )
   }
-  rmSync(join(ROOT, target), { recursive: true, force: true }) // up to a gigabyte that nobody needs again
+  rmSync(join(ROOT, target), { recursive: true, force: true }) // up to a gigabyte, which is not needed again
 }
 
 await main(import.meta.url, async () => {

@@ -1,5 +1,5 @@
-// npm run simulate -- --seeds N [--first F] [--seed S] [--only purges|storms|attacks] [--without DEFENCE]: lives through simulated
-// worlds, far more than `cargo test` does (tests/kit/simulation/README.md).
+// npm run simulate -- --seeds N [--first F] [--seed S] [--only purges|storms|attacks] [--without DEFENCE]: runs simulated worlds,
+// many more than `cargo test` (tests/kit/simulation/README.md).
 
 import { checkRust } from './setup.mjs'
 import { main, run } from './tools.mjs'

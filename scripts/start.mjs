@@ -40,7 +40,7 @@ async function startBoth(wanted, secret) {
   const purge = (tags) =>
     purgeTags(worker.url(), secret, tags).then(
       (receipt) => console.log(`the blog purged ${tags.join(', ')}: order ${receipt.sequence}`),
-      // A comment is not lost because the edge shows it later.
+      // The comment is stored even if the purge fails: the edge shows it later.
       (error) => say(`the blog could not purge ${tags.join(', ')}: ${error.message}`),
     )
   const origin = await startOrigin({ port: await nextFreePort(port + 1), purge, onLog: say })
@@ -53,7 +53,7 @@ async function startBoth(wanted, secret) {
   }
 }
 
-/** The wanted port of 127.0.0.1, or one of the fifty after it. */
+/** The requested port of 127.0.0.1, or one of the fifty after it. */
 export async function nextFreePort(wanted, command = 'npm start') {
   const last = Math.min(wanted + 50, 65_535)
   for (let port = wanted; port <= last; port++) {
@@ -62,7 +62,7 @@ export async function nextFreePort(wanted, command = 'npm start') {
   throw new Problem(`The ports ${wanted} to ${last} of 127.0.0.1 are all in use.\nChoose another: ${command} -- --port N`)
 }
 
-/** A short line for each request; whatever else the worker says is shown whole. */
+/** Prints a short line for each request, and all other log lines unchanged. */
 export function showLog(line) {
   const entry = parseEntry(line)
   if (!['request', 'refresh', 'purge'].includes(entry?.event)) return console.log(line)

@@ -1,5 +1,5 @@
-// npm run test:django: the app for Django, the example blog, and the two of them behind the built worker in workerd.
-// What cannot run, for want of a browser, is said at the end; with REQUIRE_BROWSER=1 it fails, too.
+// npm run test:django: tests of the app for Django, of the example blog, and of both behind the built worker in workerd.
+// Lists tests that were skipped without a browser at the end; with REQUIRE_BROWSER=1 they fail.
 
 import { build } from './build.mjs'
 import { checkPython } from './django/venv.mjs'

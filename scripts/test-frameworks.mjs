@@ -1,6 +1,6 @@
-// npm run test:frameworks [-- NAME ...]: real software behind the built worker, as tests/frameworks/*.test.mjs. Not part of npm test:
-// it takes minutes, and what is not installed is skipped with a sentence that says what to install. With REQUIRE_FRAMEWORKS=1 a
-// skipped file fails.
+// npm run test:frameworks [-- NAME ...]: real software behind the built worker, by tests/frameworks/*.test.mjs. Not part of npm
+// test, because it takes minutes. Skips software that is not installed, with a message about the package; with
+// REQUIRE_FRAMEWORKS=1 a skipped file fails.
 
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { ROOT, Problem, main, say } from './tools.mjs'
 
 const FOLDER = join('tests', 'frameworks')
 
-/** Runs a test file, shows its output, and returns whether it passed and why something was skipped. */
+/** Runs a test file, shows its output, and returns whether it passed and the reason for a skipped test. */
 function runFile(file) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--test', '--test-reporter=spec', file], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -34,7 +34,7 @@ await main(import.meta.url, async (names) => {
   await build()
   const failed = []
   const omitted = []
-  // One after the other: each has servers of its own.
+  // Sequentially, because each file starts its own servers.
   for (const file of files) {
     say(`${file} ...`)
     const { passed, skipped } = await runFile(join(FOLDER, file))

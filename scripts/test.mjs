@@ -1,5 +1,5 @@
 // npm test [-- --quick | --without-django]: all tests, native, in workerd and with Django, with one summary at the end.
-// Every part runs even if another failed; any failure fails the whole.
+// Every part runs even if another failed; any failure fails the run.
 
 import { isBuilt } from './build.mjs'
 import { checkPython } from './django/venv.mjs'
@@ -12,18 +12,18 @@ import { nodeJob, testFiles } from './test/node.mjs'
 import { summarize } from './test/summary.mjs'
 
 const FOLDER = 'tests/workerd'
-/** How much runs side by side. Compiling, and a native test, take a core, which is two slots; files in workerd mostly wait. */
+/** Concurrency. Compiling and a native test take a core, which is two slots; files in workerd mostly wait. */
 const SLOTS = 4
 const USAGE = `npm test takes --quick or --without-django. To run one file: cargo test --test SUBJECT NAME, npx node --test ${FOLDER}/NAME.test.mjs`
 
-/** They play by the second, compare times or count calls in their order: beside others they would be late. */
+/** Files that depend on seconds, compare times or count calls in order: concurrent jobs would delay them. */
 const TIMED = ['stories', 'conformance', 'faults', 'panic', 'disconnect', 'crossings']
-/** Those that take longest come first. */
+/** The longest files, which start first. */
 const LONG = ['bodies', 'fast-lane', 'upstream', 'degraded', 'webhooks', 'cold-key', 'refresh', 'esi', 'replay']
-/** A look at the built worker in some seconds. */
+/** Files that test the built worker in seconds. */
 const QUICK = ['keys', 'fields', 'config', 'conditions']
 
-/** All tests. The worker is compiled beside the native tests. */
+/** All tests. The worker is compiled during the native tests. */
 function allJobs({ django }) {
   const built = [{ part: 'workerd', name: 'build', slots: 2, again: 'npm run build', run: buildWorker }]
   const job = (name, slots) => nodeJob('workerd', FOLDER, name, { needs: ['build'], slots })
@@ -36,7 +36,7 @@ function allJobs({ django }) {
   return [...built, ...nativeJobs(), ...beside, ...others.map((name) => job(name, 1)), ...timed, ...measured]
 }
 
-/** What shows most in two minutes: the native tests without the simulation, and a few files in workerd if the worker is built. */
+/** A selection for two minutes: the native tests without the simulation, and a few files in workerd if the worker is built. */
 function quickJobs(hasWorker) {
   const files = hasWorker ? QUICK : []
   return [...nativeJobs({ without: ['simulation'] }), ...files.map((name) => nodeJob('workerd', FOLDER, name))]

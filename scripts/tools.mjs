@@ -1,5 +1,5 @@
-// What the scripts share: the project's folder, running a command, one at a time, and errors that carry a remedy.
-// Only Node's own modules here: this file must load before anything is installed.
+// Shared by the scripts: the project's folder, running commands, locks, and errors with a remedy.
+// Imports only Node's own modules: this file must load before anything is installed.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** A failure the user can do something about: shown as it is, without a stack trace. */
+/** A failure that the user can fix: shown without a stack trace. */
 export class Problem extends Error {}
 
-/** Progress and advice go to standard error, so that standard output stays free for a command's own output. */
+/** Writes progress and advice to standard error: standard output is for a command's own output. */
 export const say = (...words) => console.error(...words)
 
 /** Runs `body` if the module at `url` is the one Node was started with; turns what it throws into an exit code. */
@@ -43,7 +43,7 @@ export function run(command, args, { env = {}, quiet = false, cwd = ROOT } = {})
   })
 }
 
-/** What a command prints, or undefined if it is not there or fails. */
+/** Output of a command, or undefined if the command is missing or fails. */
 export function output(command, args) {
   const result = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' })
   return result.status === 0 ? result.stdout.trim() : undefined
@@ -58,7 +58,7 @@ export function atLeast(a, b) {
   return true
 }
 
-/** Does `body` while no other process of this project does the same: the lock is a file with the owner's process id. */
+/** Runs `body` under a lock, which excludes other processes of this project: a file with the owner's process id. */
 export async function alone(name, minutes, body) {
   const lock = join(ROOT, '.tools', `${name}.lock`)
   mkdirSync(dirname(lock), { recursive: true })
@@ -91,12 +91,12 @@ function tryLock(lock) {
   }
 }
 
-/** A lock whose owner was killed must not stop everyone for ever. */
+/** Whether the owner of a lock was killed: such a lock is removed. */
 function isAbandoned(lock) {
   try {
     const owner = Number(readFileSync(lock, 'utf8'))
     if (owner > 0) {
-      process.kill(owner, 0) // asks only whether the process exists
+      process.kill(owner, 0) // checks only whether the process exists
       return false
     }
     return Date.now() - statSync(lock).mtimeMs > 10_000
@@ -121,15 +121,15 @@ export function portFrom(text) {
   return port
 }
 
-/** A file named on the command line: npm changes to the project's folder, INIT_CWD is where the user was. */
+/** Path of a file on the command line: npm changes to the project's folder; INIT_CWD is the user's folder. */
 export const userPath = (file) => resolvePath(process.env.INIT_CWD ?? process.cwd(), file)
 
 /**
- * Resolves on the first Ctrl-C or request to end; a second one ends the process at once. Whoever waits here does the
- * cleaning up, so this takes the signals from Miniflare, which would exit at once and with a code of failure.
+ * Resolves on the first SIGINT or SIGTERM; a second one ends the process at once. The caller cleans up, so this removes the
+ * handlers of Miniflare, which would exit at once with a failure code.
  *
- * Under npm it also resolves when npm is gone: npm's shell keeps some signals to itself, and a server left behind would
- * hold the port.
+ * Under npm it also resolves when npm has ended: npm's shell does not forward some signals, and a remaining server would
+ * occupy the port.
  */
 export function untilStopped() {
   const parent = process.ppid

@@ -1,5 +1,5 @@
-// The built worker in workerd, on this computer: with embedded KV, Cache API and ledger, and on a socket of its own
-// that passes requests and responses as they are (Miniflare's usual entry rewrites them).
+// The built worker in workerd on this computer, with embedded KV, Cache API and ledger, on a direct socket that does not change
+// requests and responses (Miniflare's usual entry rewrites them).
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,20 +8,20 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Starts one workerd with one or more isolates of the built worker. All of them share KV, Cache API and ledger, as the
- * isolates of one data centre do; each keeps its own memory.
+ * Starts one workerd with one or more isolates of the built worker. They share KV, Cache API and ledger, like the isolates of
+ * one data centre; each has its own memory.
  *
  * @param {object} options
  * @param {object} options.rules     the table of [vars.EDGEKEEP]
- * @param {string} [options.secrets] PURGE_SECRETS; without it the worker has none
+ * @param {string} [options.secrets] PURGE_SECRETS, by default none
  * @param {object} [options.vars]    other variables and secrets, such as CLOUDFLARE_ZONE_ID
  * @param {string} [options.host]    address to listen on
  * @param {number} [options.port]    port of the first worker; 0 takes a free one (the others always do)
- * @param {(line: string, level: string) => void} [options.onLog] each console message and each message of the runtime
+ * @param {(line: string, level: string) => void} [options.onLog] gets each console message and each message of the runtime
  * @param {string[]} [options.workers] names of the isolates; the first owns the ledger
- * @param {string} [options.persist] folder to keep KV, cache and ledger in; without it they end with the process
+ * @param {string} [options.persist] folder for KV, cache and ledger; without it they end with the process
  * @param {string} [options.build]   folder of the built worker
- * @param {(options: object) => object} [options.adapt] changes Miniflare's options: tests put other things in a tier's place
+ * @param {(options: object) => object} [options.adapt] changes Miniflare's options: tests replace tiers
  * @returns {Promise<{url: (name?: string) => string, names: string[], mf: import('miniflare').Miniflare, stop: () => Promise<void>}>}
  */
 export async function startWorker({
@@ -47,8 +47,8 @@ export async function startWorker({
 
   const mf = new Miniflare(adapt({
     host: '127.0.0.1',
-    port: 0, // Miniflare's own entry, which nobody uses
-    cf: false, // otherwise Miniflare asks Cloudflare where this computer is
+    port: 0, // Miniflare's own entry, which is not used
+    cf: false, // otherwise Miniflare queries Cloudflare for the location of this computer
     telemetry: { enabled: false },
     enableDevRegistry: false, // otherwise other Miniflare processes of this user find these workers
     log: new Log(LogLevel.ERROR),
@@ -80,7 +80,7 @@ export async function startWorker({
         return urls.get(name)
       },
       mf,
-      Response, // what Miniflare's caches take
+      Response, // the class that Miniflare's caches accept
       names: workers,
       stop: () => mf.dispose(),
     }
@@ -90,7 +90,7 @@ export async function startWorker({
   }
 }
 
-/** The two files of the built worker, in the form that Miniflare takes. */
+/** The two files of the built worker, in Miniflare's form. */
 export function workerManifest(build) {
   const module = (name, type) => {
     const path = join(build, name)
@@ -105,13 +105,13 @@ export function workerManifest(build) {
   }
 }
 
-/** Variables as bindings: text stays text, anything else arrives as a JavaScript value. */
+/** Variables as bindings: text as text, other values as JSON. */
 function variables(values) {
   const binding = (value) => (typeof value === 'string' ? { type: 'text', value } : { type: 'json', value })
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, binding(value)]))
 }
 
-/** The same compatibility date and flags as in the deployment, read from wrangler.toml. */
+/** The compatibility date and flags of the deployment, from wrangler.toml. */
 async function compatibilitySettings() {
   const { parse } = await import('smol-toml')
   const wrangler = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))

@@ -1,4 +1,4 @@
-// What the demo blog knows: its articles, and the comments that visitors leave while it runs.
+// The data of the demo blog: its articles, and the comments of visitors while it runs.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -7,10 +7,10 @@ export const TITLE = 'The Lamp Room'
 export const SUBTITLE = 'notes on lighthouses, weather and the sea'
 export const PAGE_SIZE = 6
 
-/** Enough for a demo; a visitor cannot fill the memory. */
+/** Limits for a demo, so that a visitor cannot fill the memory. */
 const LIMITS = { author: 40, comment: 1_000, commentsAnArticle: 50, commentsInAll: 500 }
 
-/** One article: a line `# slug | title | date | tags`, and then its paragraphs, one a line. */
+/** Parses one article: a line `# slug | title | date | tags`, then its paragraphs, one a line. */
 function readArticles() {
   const text = readFileSync(new URL('articles.txt', import.meta.url), 'utf8')
   return text.split(/^# /m).slice(1).map((block) => {
@@ -28,7 +28,7 @@ export class Blog {
     return this.articles.find((article) => article.slug === slug)
   }
 
-  /** Tags with their articles, the most used first. */
+  /** Tags with their articles, the most frequent first. */
   tags() {
     const tags = new Map()
     for (const article of this.articles) {
@@ -50,7 +50,7 @@ export class Blog {
     })
   }
 
-  /** Adds a comment and returns undefined, or returns what is wrong with it. */
+  /** Adds a comment and returns undefined, or returns the error. */
   addComment(article, author, text) {
     if (author === '' || text === '') return 'Please fill in your name and a comment.'
     if (author.length > LIMITS.author) return `A name has at most ${LIMITS.author} characters.`
@@ -63,14 +63,14 @@ export class Blog {
     return undefined
   }
 
-  /** When something on the site last changed. */
+  /** Time of the last change of the site. */
   changed(articles = this.articles) {
     const times = articles.flatMap(({ date, comments }) => [date, ...comments.map((comment) => comment.date)])
     return new Date(Math.max(...times.map(Number), 0))
   }
 }
 
-/** A drawing for an article: always the same for the same slug. */
+/** A drawing for an article, which depends only on its slug. */
 export function picture(slug) {
   const dice = createHash('sha256').update(slug).digest()
   const at = (index, low, high) => low + (dice[index] / 255) * (high - low)

@@ -1,7 +1,7 @@
-// The demo's origin: a small blog that is rendered anew, slowly, for every request that reaches it.
+// The demo's origin: a small blog that renders a page slowly for every request.
 //
-// Browsers are told to ask again each time (`Cache-Control: no-cache`), because nobody can purge a browser; the edge may
-// keep a page (`CDN-Cache-Control`), because the blog tells it what has changed (see purge.mjs).
+// Browsers revalidate each time (`Cache-Control: no-cache`), because a browser cannot be purged. The edge may store a page
+// (`CDN-Cache-Control`), because the blog purges what has changed (see purge.mjs).
 
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -31,7 +31,7 @@ const missing = () =>
  *
  * @param {object} options
  * @param {number} [options.port]   0 takes a free one
- * @param {(tags: string[]) => Promise<void>} [options.purge] told which tags have changed
+ * @param {(tags: string[]) => Promise<void>} [options.purge] called with the tags that have changed
  * @param {(line: string) => void} [options.onLog]
  */
 export async function startOrigin({ port = 0, purge = async () => {}, onLog = () => {} } = {}) {
@@ -178,7 +178,7 @@ async function postComment({ blog, purge }, request, url) {
   const field = (name) => (form.get(name) ?? '').trim().replaceAll('\r\n', '\n')
   const problem = blog.addComment(article, field('author'), field('text'))
   if (problem) return html(pages.articlePage(article, problem), { status: 422, fields: NEVER })
-  // Before the answer, so that the visitor who is sent back to the page finds the new comment there.
+  // Before the response, so that the page to which the visitor is redirected has the new comment.
   await purge([...articleTags([article]), 'api'])
   return { status: 303, type: 'text/plain', fields: { ...NEVER, Location: `/articles/${slug}#comments` }, body: '' }
 }
@@ -193,7 +193,7 @@ async function readForm(request) {
   return length > MAX_FORM_BYTES ? undefined : new URLSearchParams(Buffer.concat(chunks).toString())
 }
 
-/** POST /demo/outage?seconds=30 on the origin's own port: the blog is down for so long (0 ends it). */
+/** POST /demo/outage?seconds=30 on the origin's own port: the blog is down for 30 s (0 ends it). */
 function outage(site, request, url) {
   const reply = (status, body) => ({ status, type: 'text/plain', fields: NEVER, body: `${body}\n` })
   if (request.headers['x-forwarded-host']) return reply(403, "Only on the origin's own port.")
@@ -204,7 +204,7 @@ function outage(site, request, url) {
   return reply(200, seconds === 0 ? 'The origin is up again.' : `The origin answers 503 for ${seconds} seconds.`)
 }
 
-/** The validator and tags of what is made from `source`. Weak, because the time at the foot of a page is not part of it. */
+/** The validator and tags of a response made from `source`. Weak, because the time in the footer is not part of it. */
 function version(source, tags) {
   const digest = createHash('sha256').update(JSON.stringify(source)).digest('base64url').slice(0, 16)
   return { etag: `W/"${digest}"`, tags }

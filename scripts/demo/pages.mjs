@@ -1,4 +1,4 @@
-// The demo blog's HTML and feed, as text. Everything that a visitor wrote goes through `escape`.
+// The demo blog's HTML and feed, as text. All text of visitors is escaped by `escape`.
 
 import { PAGE_SIZE, SUBTITLE, TITLE } from './blog.mjs'
 

@@ -1,4 +1,4 @@
-// How an origin tells Edgekeep that something has changed: a webhook, signed by the public Standard Webhooks library.
+// Purge orders of an origin: webhooks, signed by the public Standard Webhooks library.
 
 import { randomUUID } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'

@@ -1,4 +1,4 @@
-// The example blog as a running thing: its database, and gunicorn on a port of 127.0.0.1.
+// Runs the example blog: its database, and gunicorn on a port of 127.0.0.1.
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { BLOG, python } from './venv.mjs'
 const START_MS = 60_000
 const STOP_MS = 6_000
 
-/** Migrates, fills an empty blog with articles, and collects the static files. Each is skipped when it is done. */
+/** Migrates, fills an empty blog with articles, and collects the static files. Skips steps that are done. */
 export async function prepareBlog(env) {
   for (const [args, what] of [
     [['migrate', '--verbosity', '0'], 'migrate'],
@@ -26,7 +26,7 @@ export async function prepareBlog(env) {
 /** Runs `manage.py` and returns its exit code. */
 export const manage = (args, env = {}) => run(python, [join(BLOG, 'manage.py'), ...args], { env, quiet: true, cwd: BLOG })
 
-/** What Django is told by its environment; see config/settings.py. */
+/** Django's environment variables; see config/settings.py. */
 export function environment({ data, edge, secret, hosts, requestLog, countQueries = false }) {
   return {
     BLOG_DATA: data,
@@ -48,29 +48,29 @@ export function environment({ data, edge, secret, hosts, requestLog, countQuerie
  * @param {number} options.port
  * @param {object} options.env   see `environment`
  * @param {number} [options.workers]
- * @param {(line: string) => void} [options.onLog] what Django and gunicorn say
+ * @param {(line: string) => void} [options.onLog] gets the output of Django and gunicorn
  * @returns {Promise<{ url: string, pid: number, stop: (signal?: string) => Promise<void> }>} `stop('SIGKILL')` is a crash
  */
 export async function startBlog({ port, env, workers = 2, onLog = (line) => console.error(line) }) {
   mkdirSync(env.BLOG_DATA, { recursive: true })
   const args = ['-m', 'gunicorn', 'config.wsgi', '--bind', `127.0.0.1:${port}`, '--workers', String(workers), '--threads', '4']
   args.push('--log-level', 'warning', '--graceful-timeout', '3', '--no-control-socket')
-  // Longer than whoever is before it keeps a connection: of two that close and ask at the same moment, the asker gets nothing.
+  // Longer than the client in front keeps a connection: a request that is sent while gunicorn closes the connection is lost.
   args.push('--keep-alive', '75')
-  // A group of its own: Ctrl-C reaches us alone, and what we end is gunicorn with its workers.
+  // A separate process group: Ctrl-C reaches only this script, which ends gunicorn with its workers.
   const child = spawn(python, args, { cwd: BLOG, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  const said = []
+  const output = []
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
       for (const line of text.split('\n').filter(Boolean)) {
-        said.push(line)
+        output.push(line)
         onLog(line)
       }
     })
   }
   let gone = false
   const end = new Promise((resolve) => child.once('close', () => resolve((gone = true))))
-  child.once('error', (error) => said.push(error.message))
+  child.once('error', (error) => output.push(error.message))
   const signal = (name) => {
     try {
       process.kill(-child.pid, name)
@@ -93,7 +93,7 @@ export async function startBlog({ port, env, workers = 2, onLog = (line) => cons
     if (!gone && (await answers(url, env.BLOG_HOSTS))) return { url, pid: child.pid, stop }
     if (gone || Date.now() > until) {
       await stop()
-      throw new Problem(`Django did not start:\n${said.slice(-20).join('\n')}`)
+      throw new Problem(`Django did not start:\n${output.slice(-20).join('\n')}`)
     }
   }
 }

@@ -1,4 +1,4 @@
-// Python for the example blog: a virtual environment inside its folder, made once, of pinned versions.
+// Python for the example blog: a virtual environment in its folder, created once, with pinned versions.
 
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,11 +12,11 @@ const PYTHON = '3.10'
 const VENV = join(BLOG, '.venv')
 const STAMP = join(VENV, '.installed')
 
-/** The environment's interpreter. */
+/** The interpreter of the environment. */
 export const python = join(VENV, 'bin', 'python')
 
 /**
- * Makes the environment unless it is there. `tests` adds what the tests need.
+ * Creates the environment unless it exists. `tests` adds the packages of the tests.
  *
  * @param {{ tests?: boolean }} [options]
  */
@@ -38,11 +38,11 @@ export async function prepareVenv({ tests = false } = {}) {
   })
 }
 
-/** Fails at once if the environment could not be made: `advice` says what else one may do. */
+/** Throws if the environment cannot be created; `advice` is an alternative for the message. */
 export function checkPython(advice) {
   try {
     const version = findPython()
-    // Debian packs these apart, and says so only when the environment is half made.
+    // Debian has separate packages for these, and reports that only when the environment is half complete.
     if (existsSync(python) || output('python3', ['-c', 'import venv, ensurepip']) !== undefined) return
     throw new Problem(`Python ${version} cannot make virtual environments here.\nDebian, Ubuntu: apt install python3-venv.`)
   } catch (error) {
@@ -50,7 +50,7 @@ export function checkPython(advice) {
   }
 }
 
-/** The system's Python, if it is new enough. */
+/** The system's Python if it is new enough. */
 export function findPython() {
   if (process.platform === 'win32') throw new Problem('The blog needs gunicorn, which does not run on Windows itself.\nUse WSL: https://learn.microsoft.com/windows/wsl')
   const version = output('python3', ['--version'])?.split(' ').at(-1)

@@ -1,8 +1,8 @@
-// Reads the Cache-Status field (RFC 9211) as far as Edgekeep writes it.
+// Parses the Cache-Status field (RFC 9211) in the form that Edgekeep writes.
 
 /**
  * The parameters of one cache's member: a Map from name to value, `true` for a parameter without one.
- * Undefined when the field is missing or that cache does not speak in it.
+ * Undefined when the field is missing or has no member of that cache.
  */
 export function cacheStatus(field, cache = 'edgekeep') {
   for (const member of split(field ?? '', ',')) {
@@ -12,7 +12,7 @@ export function cacheStatus(field, cache = 'edgekeep') {
   return undefined
 }
 
-/** The tier that answered: the first part of `detail` (`cache-api/stale-if-error` -> `cache-api`). */
+/** The tier that served the response: the first part of `detail` (`cache-api/stale-if-error` -> `cache-api`). */
 export function tierOf(status) {
   const tier = details(status)[0]
   return ['memory', 'cache-api', 'kv'].includes(tier) ? tier : undefined
@@ -32,7 +32,7 @@ function parameter(text) {
   return [text.slice(0, equals), string ? string[1].replace(/\\(["\\])/g, '$1') : value]
 }
 
-/** Splits at a separator that does not stand inside a quoted string. */
+/** Splits at a separator outside of quoted strings. */
 function split(text, separator) {
   const parts = ['']
   let quoted = false

@@ -1,9 +1,9 @@
-// Reads an access log of the form of tests/data/blog-access-sample.tsv, and computes from the file alone the most that
-// any cache could hit.
+// Parses an access log in the form of tests/data/blog-access-sample.tsv, and computes from the file the upper bound of hits
+// of any cache.
 
 const COLUMNS = ['seconds', 'client', 'method', 'target', 'status', 'bytes', 'user_agent']
 
-/** Parameters that only tell who sent the visitor. The worker has its own list; this one is for the bound only. */
+/** Tracking parameters. The worker has its own list; this one is only for the bound. */
 const TRACKING = /^(utm_.*|fbclid|gclid|gclsrc|dclid|msclkid|yclid|mc_cid|mc_eid|igshid)$/i
 
 /**
@@ -30,9 +30,9 @@ export function parseLog(text, file, limit = Infinity) {
 }
 
 /**
- * Hits of a cache with unlimited time and space in one data centre: every GET and HEAD but the first of its target.
- * Raw: targets as sent. Normalised: without tracking parameters, and equal when the parameters mean the same once decoded.
- * That is a little more than Edgekeep merges: to it a stray `%` and `%25` are two targets, as they are to some servers.
+ * Hits of a cache with unlimited time and space in one data centre: every GET and HEAD except the first of its target.
+ * Raw: targets as sent. Normalized: without tracking parameters, and equal when the decoded parameters are equal. Edgekeep
+ * merges a little less: a stray `%` and `%25` are two targets, because some servers treat them differently.
  */
 export function bounds(rows) {
   const reads = rows.filter((row) => row.reads)
@@ -44,7 +44,7 @@ export function bounds(rows) {
   }
 }
 
-/** One spelling for targets that mean the same: RFC 3986 §6.2.2, no tracking parameters, sorted by name. */
+/** One spelling for equivalent targets: RFC 3986 §6.2.2, without tracking parameters, sorted by name. */
 export function normalize(target) {
   const [path, query = ''] = target.split(/\?(.*)/s)
   const parameters = query.split('&').filter((p) => p !== '' && !TRACKING.test(p.split('=')[0]))

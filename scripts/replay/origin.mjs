@@ -1,14 +1,14 @@
-// The origin of a replay: answers as the log says, with bodies that name their own target, so that every answer can be
-// checked byte for byte wherever it came from.
+// The origin of a replay: responds as in the log, with bodies that contain their target, so that every response can be checked
+// byte for byte, from the origin or the cache.
 
 import http from 'node:http'
 import { normalize } from './log.mjs'
 
 export const MAX_BODY_BYTES = 200_000
-/** Longer than any replay: nothing runs out, so that the hits can be compared with the bound of unlimited time. */
+/** Longer than any replay: nothing expires, so that the hits can be compared with the bound of unlimited time. */
 const FRESH = 'max-age=31536000'
 
-/** What is told to the reader of the result. */
+/** Explanation of the mapping, printed with the result. */
 export const MAPPING = [
   `200, 304, 206, 416 in the log: the origin has the page, 200 with ${FRESH}`,
   `301, 403, 404, 410: that status with ${FRESH}; other statuses (500): that status with no-store`,
@@ -16,7 +16,7 @@ export const MAPPING = [
   'GET and HEAD go through as they are, without ranges and conditions, which the log does not hold; other methods pass through',
 ]
 
-/** What the origin would answer to this row now. */
+/** The origin's response to a row. */
 export function answerOf(row, sizes) {
   const page = [200, 206, 304, 416].includes(row.status)
   const status = page ? 200 : row.status
@@ -35,13 +35,13 @@ export function pageSizes(rows) {
   return sizes
 }
 
-/** The first line names target and version; the rest repeats it. Never shorter than one line. */
+/** A body whose first line has target and version; the rest repeats it. At least one line. */
 export function bodyOf(target, version, bytes) {
   const line = Buffer.from(`${target} ${version}\n`)
   return bytes <= line.length ? line : Buffer.alloc(bytes, line)
 }
 
-/** Reads target and version back. Undefined when it is no body of ours. */
+/** Parses target and version. Undefined if the body is not from this origin. */
 export function readBody(bytes) {
   const end = bytes.indexOf(10)
   const match = /^(\S+) (\d+)$/.exec(bytes.toString('latin1', 0, Math.max(0, end)))
@@ -51,7 +51,7 @@ export function readBody(bytes) {
 export class ReplayOrigin {
   requests = 0
   bodyBytes = 0
-  /** Targets asked for that no row in flight asks for. */
+  /** Requested targets that are not of a row in flight. */
   strays = []
   #current = new Map()
   #versions = new Map()
@@ -71,12 +71,12 @@ export class ReplayOrigin {
     return `http://127.0.0.1:${this.#server.address().port}`
   }
 
-  /** From now on this is the state of the row's target. */
+  /** Sets the state of the row's target. */
   expect(row, answer) {
     this.#current.set(row.key, answer)
   }
 
-  /** The newest version of a page that has been handed out. `target` as the origin was asked for it. */
+  /** The newest version of a page that was sent. `target` is the target at the origin. */
   version(target) {
     return this.#versions.get(target) ?? 0
   }
@@ -96,7 +96,7 @@ export class ReplayOrigin {
       this.strays.push(`${request.method} ${request.url}`)
       return response.writeHead(404, { 'Cache-Control': 'no-store' }).end('no row of the log asks for this')
     }
-    // Only a GET hands out something to keep, so only a GET makes a new version.
+    // Only a response to GET can be stored, so only GET creates a new version.
     const version = request.method === 'GET' ? this.version(request.url) + 1 : Math.max(1, this.version(request.url))
     this.#versions.set(request.url, version)
     const body = bodyOf(request.url, version, answer.bytes)

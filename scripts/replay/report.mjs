@@ -1,4 +1,4 @@
-// Numbers of a replay: from the answers, from the worker's log and from the origin, put beside each other.
+// Compares the numbers of a replay: from the responses, from the worker's log and from the origin.
 
 /** Adds up the worker's log lines. */
 export class LogTally {
@@ -23,7 +23,7 @@ export class LogTally {
     else if (entry?.event === 'problem') return this.#problem(line)
     else return
     this.originRequests += entry.origin ?? 0
-    // A varied answer may take two looks.
+    // A response with Vary may take two lookups.
     this.kvReads += entry.reads?.filter((tier) => tier === 'kv').length ?? 0
     this.kvWrites += entry.stores?.includes('kv') ? 1 : 0
     this.cacheWrites += entry.stores?.includes('cache-api') ? 1 : 0
@@ -36,7 +36,7 @@ export class LogTally {
   }
 }
 
-/** What the three witnesses disagree about. */
+/** Differences between the three sources. */
 export function contradictions(tally, log, origin) {
   const pairs = [
     ['requests: answered / in the log', tally.answers, log.requests],

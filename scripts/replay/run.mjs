@@ -1,4 +1,4 @@
-// Sends the rows of a log through the worker, in order for each target, several targets at a time, and checks answers.
+// Sends the rows of a log through the worker, in order for each target, several targets at a time, and checks responses.
 
 import http from 'node:http'
 import { cacheStatus, details, tierOf } from './cache-status.mjs'
@@ -7,13 +7,13 @@ import { answerOf, bodyOf, pageSizes, readBody } from './origin.mjs'
 
 const HOST = 'blog.example'
 const TIMEOUT_MS = 30_000
-/** A store happens behind its answer. In the log seconds lie between two requests for a page; here they come at once. */
+/** Time for the store after a response. In the log seconds pass between two requests for a page, but not in the replay. */
 const SETTLE_MS = 60
 
 /**
  * @param {import('./log.mjs').Row[]} rows
  * @param {{url: string, origin: import('./origin.mjs').ReplayOrigin, concurrency: number, speed: number,
- *   onProgress: (done: number) => void}} options `speed`: seconds of the log a second; Infinity: as fast as it goes
+ *   onProgress: (done: number) => void}} options `speed`: seconds of the log a second; Infinity: as fast as possible
  */
 export async function replay(rows, { url, origin, concurrency, speed, onProgress }) {
   const sizes = pageSizes(rows)
@@ -71,7 +71,7 @@ function ask(url, agent, row) {
   })
 }
 
-/** Adds one answer to the numbers; says whether the worker is storing it. */
+/** Adds one response to the numbers; returns whether the worker is storing it. */
 function count(tally, row, answer, origin) {
   tally.answers += 1
   const fault = faultOf(row, answer, origin)
@@ -98,14 +98,14 @@ function count(tally, row, answer, origin) {
   if (tier) tally.byTier[tier] += 1
   if (Number(status.get('ttl')) <= 0 || details(status).some((part) => part.startsWith('stale'))) tally.stale += 1
   tally.savedBytes += answer.body.length
-  // The log may say something else by now than when the page was stored; within its lifetime that is no fault.
+  // The log may have another response since the page was stored; within its lifetime that is correct.
   if (answer.status !== answerOf(row, new Map()).status) tally.otherStatus += 1
   const said = readBody(answer.body)
   if (said && said.version < origin.version(said.target)) tally.olderVersion += 1
-  return tier === 'kv' // it fills the Cache API now
+  return tier === 'kv' // it is copied to the Cache API
 }
 
-/** What is wrong with this answer, or undefined. */
+/** The error in a response, or undefined. */
 function faultOf(row, answer, origin) {
   if (answer.error) return `no answer: ${answer.error.message}`
   const target = answer.headers['x-replay-target']

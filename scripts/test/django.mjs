@@ -1,4 +1,4 @@
-// Jobs with Django: the app, the example blog, and the two of them behind the built worker in workerd.
+// Jobs with Django: the app, the example blog, and both behind the built worker in workerd.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { nodeJob, testFiles } from './node.mjs'
 
 const PART = 'Django'
 const FOLDER = 'tests/django'
-/** What it does to the worker and Django is measured. */
+/** The file that measures the worker and Django. */
 const MEASURED = ['load']
 
 /** Builds the wheel, and imports the app from it. */
@@ -29,8 +29,8 @@ with tempfile.TemporaryDirectory() as folder:
 `
 
 /**
- * @param {string[]} builds the job that builds the worker, if there is one
- * @param {number} slots all that there are
+ * @param {string[]} builds the job that builds the worker, if any
+ * @param {number} slots number of all slots
  */
 export function djangoJobs(builds, slots) {
   const needs = ['venv']
@@ -47,7 +47,7 @@ export function djangoJobs(builds, slots) {
   ]
 }
 
-/** What cannot be tested for want of a browser. */
+/** Messages about tests that are skipped without a browser. */
 export async function browserMissing() {
   const { missing } = await findChromium()
   return missing ? [`the blog in a browser (${missing})`] : []

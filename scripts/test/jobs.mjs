@@ -1,19 +1,19 @@
-// Runs jobs side by side, as many as there are cores. What measures time gets the whole computer.
+// Runs jobs concurrently, by the number of cores. A job that measures time runs alone.
 //
 // A job is { part, name, slots, needs, run }: `run` returns { passed, failed, skipped, output }, where each of `failed` is
-// { name, again }: a test, and the command that runs it again.
+// { name, again }: a test, and the command to run it again.
 
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, say } from '../tools.mjs'
 
-/** The output of each job is kept here. */
+/** Folder for the output of each job. */
 const LOGS = join(ROOT, 'target', 'test')
 
 /**
- * Runs all jobs, the first ones first, and returns their results in order. A job starts when all that it needs has passed and
- * enough slots are free; one that waits for slots holds back those after it.
+ * Runs all jobs in order, and returns their results in this order. A job starts when the jobs that it needs have passed and
+ * enough slots are free. A job that waits for slots delays those after it.
  */
 export async function runJobs(jobs, slots) {
   mkdirSync(LOGS, { recursive: true })
@@ -66,7 +66,7 @@ function tell({ part, name }, { passed, failed, skipped, seconds, output }) {
   if (failed.length > 0) say(`${output.trimEnd()}\n`)
 }
 
-/** Runs a command and returns its exit code and all of its output. */
+/** Runs a command; returns its exit code and its output. */
 export function capture(command, args, { cwd = ROOT, env = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })

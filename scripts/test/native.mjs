@@ -1,10 +1,10 @@
-// Jobs of the native tests: one compiles all test binaries, and brings a job for each of them.
+// Jobs of the native tests: one job compiles all test binaries, and adds a job for each of them.
 
 import { basename } from 'node:path'
 import { capture } from './jobs.mjs'
 
 const PART = 'native'
-/** The long ones first: the others then fill the other core. */
+/** The long ones first, so that the others run on the other core. */
 const FIRST = ['simulation', 'hostile']
 
 /** @param {{ without?: string[] }} [options] test binaries that are left out */
@@ -23,7 +23,7 @@ async function compile(without) {
 }
 
 async function play(name, path) {
-  // A core each: beside it runs another one, or the build of the worker.
+  // One core each: another test or the build of the worker runs on the other core.
   const { code, output } = await capture(path, [], { env: { RUST_TEST_THREADS: '1' } })
   const [, passed, ignored] = output.match(/^test result: .* (\d+) passed; \d+ failed; (\d+) ignored/m) ?? [null, '0', '0']
   const names = [...output.matchAll(/^test (\S+) \.\.\. FAILED$/gm)].map(([, test]) => test)

@@ -16,7 +16,7 @@ export function testFiles(folder) {
   return files.map((name) => basename(name, '.test.mjs'))
 }
 
-/** A job that runs one file; `more` has what else the job needs. */
+/** A job that runs one file; `more` has the other fields of the job. */
 export function nodeJob(part, folder, name, more) {
   const file = `${folder}/${name}.test.mjs`
   return { part, name, again: `npx node --test ${file}`, run: () => play(file), ...more }
@@ -43,7 +43,7 @@ function read(text, file, code) {
   return { passed: count('passed'), failed, skipped: count('skipped') }
 }
 
-/** A pattern that matches this name and no longer one. */
+/** A pattern that matches this name, and no longer name that starts with it. */
 const pattern = (name) => `${name.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')}$`
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`

@@ -1,4 +1,4 @@
-// A reporter for node --test: a line of JSON for each test that has an end, for scripts/test/node.mjs.
+// A reporter for node --test: one line of JSON for each test that has ended, for scripts/test/node.mjs.
 
 export default async function* reporter(events) {
   const names = [] // of the suites around a test, by depth
@@ -9,7 +9,7 @@ export default async function* reporter(events) {
     } else if (type === 'test:pass' || type === 'test:fail') {
       const isSuite = data.details?.type === 'suite' || data.name === data.file
       const result = data.skip !== undefined || data.todo !== undefined ? 'skipped' : type === 'test:pass' ? 'passed' : 'failed'
-      // A suite fails with its tests; by itself only by a hook or a time limit.
+      // A suite fails with its tests, and on its own only by a hook or a time limit.
       if (isSuite && (result !== 'failed' || data.details?.error?.failureType === 'subtestsFailed')) continue
       yield `${JSON.stringify({ name: data.name, depth: data.nesting, result })}\n`
     }

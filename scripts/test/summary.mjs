@@ -1,4 +1,4 @@
-// The summary at the end of npm test: counts and time of each part, and how to run again what failed.
+// The summary at the end of npm test: counts and time of each part, and the commands to run failed tests again.
 
 import { Problem, say } from '../tools.mjs'
 
@@ -6,8 +6,8 @@ import { Problem, say } from '../tools.mjs'
  * Prints it; throws if something failed.
  *
  * @param {[object, object][]} results of runJobs
- * @param {string[]} omitted what was not run, and why
- * @param {number} seconds by the clock
+ * @param {string[]} omitted tests that were not run, with the reason
+ * @param {number} seconds wall-clock time
  */
 export function summarize(results, omitted, seconds) {
   const parts = new Map()

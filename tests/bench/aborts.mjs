@@ -1,5 +1,5 @@
-// What readers who leave cost those who stay: the times of readers before and during a load of requests that are reset while
-// the origin works on them, and how far memory grows.
+// The effect of aborted requests on other requests: response times before and during a load of requests that are reset while
+// the origin handles them, and the growth of memory.
 
 import { createConnection } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -8,15 +8,15 @@ import { TOKEN, builtFiles, policy, workerFile } from './exact.mjs'
 import { ARTICLE, prepare } from './measure.mjs'
 import { Worker } from './rig.mjs'
 
-const READERS_A_SECOND = 100
-/** After a request is sent, so that the worker has it and the origin may have. */
+const REQUESTS_A_SECOND = 100
+/** Time between a request and its reset, so that it has reached the worker and may have reached the origin. */
 const RESET_AFTER_MS = 20
 const MEMORY_WORKER = ['worker.js', 'watching.js'].map((name) => fileURLToPath(new URL(`../workerd/disconnect/${name}`, import.meta.url)))
 
-/** One client, or all that sit behind one address. */
+/** One client, or all behind one address. */
 const CLIENT = 'Host: www.example.com\r\nCF-Connecting-IP: 198.51.100.9'
 
-/** A miss that takes 2 s, and what asks an origin that never answers: a bypass with a session, a HEAD, an upload that stops. */
+/** A miss that takes 2 s, and requests to an origin that never responds: a bypass with a session, a HEAD, an incomplete upload. */
 const HEADS = [
   (n) => `GET /slow/2000/${n} HTTP/1.1\r\n${CLIENT}\r\n\r\n`,
   (n) => `GET /never/${n} HTTP/1.1\r\n${CLIENT}\r\nCookie: sessionid=${n}\r\nX-Long: ${'x'.repeat(8000)}\r\n\r\n`,
@@ -50,21 +50,21 @@ export async function aborts({ build, compatibility, ...plan }) {
 }
 
 /**
- * Measures readers for `calm` seconds, then beside `rate` requests a second that are reset: for `warm` seconds, after which the
- * tables of an isolate have grown to their bounds, and for `seconds` more, over which memory is compared.
+ * Measures requests for `calm` seconds, then during `rate` resets a second: for `warm` seconds, after which the tables of an
+ * isolate have their maximum size, and for `seconds` more, over which the growth of memory is measured.
  */
 async function measure(worker, { calm = 20, warm = 180, seconds = 60, rate = 200 }) {
   const memory = async () => ({
     wasm: worker.isOurs ? Number((await worker.send('/.memory')).text()) : 0,
     process: worker.memory('VmRSS') * 1024,
   })
-  await readers(worker, 10)
-  const before = await readers(worker, calm)
+  await responseTimes(worker, 10)
+  const before = await responseTimes(worker, calm)
   const thread = new Thread(new URL(import.meta.url), { workerData: { port: worker.port, rate } })
   const sent = new Promise((resolve) => thread.once('message', resolve))
-  const first = await readers(worker, warm)
+  const first = await responseTimes(worker, warm)
   const start = await memory()
-  const during = await readers(worker, seconds)
+  const during = await responseTimes(worker, seconds)
   const end = await memory()
   thread.postMessage('stop')
   const resets = await sent
@@ -83,22 +83,22 @@ async function measure(worker, { calm = 20, warm = 180, seconds = 60, rate = 200
 
 let misses = 0
 
-/** The times of readers, nine hits and a miss in ten, in milliseconds. */
-async function readers(worker, seconds) {
+/** Response times in milliseconds; one of ten requests is a miss, the others are hits. */
+async function responseTimes(worker, seconds) {
   const times = []
   const one = async (path) => {
     const began = performance.now()
     const { status, head } = await worker.send(path)
-    if (status !== 200) throw new Error(`a reader got ${head}\n${worker.log}`)
+    if (status !== 200) throw new Error(`a request got ${head}\n${worker.log}`)
     times.push(performance.now() - began)
   }
-  const under_way = []
+  const inFlight = []
   const end = performance.now() + seconds * 1000
   for (let n = 0; performance.now() < end; n++) {
-    under_way.push(one(n % 10 === 0 ? `/blog/local/reader-${misses++}` : ARTICLE))
-    await new Promise((resolve) => setTimeout(resolve, 1000 / READERS_A_SECOND))
+    inFlight.push(one(n % 10 === 0 ? `/blog/local/reader-${misses++}` : ARTICLE))
+    await new Promise((resolve) => setTimeout(resolve, 1000 / REQUESTS_A_SECOND))
   }
-  await Promise.all(under_way)
+  await Promise.all(inFlight)
   return times
 }
 
@@ -107,7 +107,7 @@ function percentile(numbers, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 }
 
-/** Runs in a thread of its own, so that it does not hold up the readers that are measured. */
+/** Runs in its own thread, so that it does not delay the requests that are measured. */
 function reset({ port, rate }) {
   let sent = 0
   const began = performance.now()

@@ -1,15 +1,14 @@
-// What workerd talks to while it is measured: a cache that gives back what was put, a KV namespace, and an origin. They
-// run in this process, so nothing of them is in workerd's figures; and they write each answer in one piece, so that
-// workerd reads it in one.
+// The backends of workerd during a measurement: a cache, a KV namespace, and an origin. They run in this process, outside of
+// workerd's figures, and write each response in one piece, so that workerd reads it in one.
 
 import { createServer } from 'node:net'
 
 const ARTICLE = Buffer.from('<p>lorem ipsum dolor</p>\n'.repeat(82)).subarray(0, 2048)
 
-/** The three, and how often each was asked: `counts.cache`, `counts.kv`, `counts.origin`. */
+/** The three backends and their requests by method: `counts.cache`, `counts.kv`, `counts.origin`. */
 export class Backends {
   counts = {}
-  /** By how much the Cache API answers later. */
+  /** Delay of the cache's responses. */
   cacheDelayMs = 0
   #servers = []
   #sockets = new Set()
@@ -31,12 +30,12 @@ export class Backends {
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))))
   }
 
-  /** How many calls of a kind there were, such as `of('cache', 'PUT')`. */
+  /** Number of calls, such as `of('cache', 'PUT')`. */
   of(name, method) {
     return this.counts[name].get(method) ?? 0
   }
 
-  /** Bodies of hundreds of megabytes would otherwise stay here. */
+  /** Clears the stores, which may have bodies of hundreds of megabytes. */
   forget() {
     this.#cache.clear()
     this.#kv.clear()
@@ -48,7 +47,7 @@ export class Backends {
     const server = createServer({ noDelay: true }, (socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
-      socket.on('error', () => {}) // workerd is ended by a signal
+      socket.on('error', () => {}) // a signal ends workerd
       const reader = new Reader((request) => {
         counts.set(request.method, (counts.get(request.method) ?? 0) + 1)
         const pieces = answer(request)
@@ -68,7 +67,7 @@ export class Backends {
     return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)))
   }
 
-  /** workerd's Cache API asks by GET, stores by a PUT whose body is a whole response, and deletes by PURGE. */
+  /** workerd's Cache API reads by GET, stores by a PUT with a whole response as its body, and deletes by PURGE. */
   #answerCache({ method, target, fields, body }) {
     const key = `${fields.get('cf-cache-namespace') ?? ''} ${fields.get('host')}${target}`
     if (method === 'PUT') {
@@ -94,8 +93,8 @@ export class Backends {
 }
 
 /**
- * An article of a blog with all that goes with it; below /big/N/ so many bytes; below /slow/MS/ after so many milliseconds;
- * below a folder 'never' no answer.
+ * An article of a blog with usual fields; below /big/N/ a body of N bytes; below /slow/MS/ after a delay; below a folder
+ * 'never' no response.
  */
 function answerOrigin({ target }) {
   if (target.includes('/never/')) return []
@@ -122,7 +121,7 @@ function head(status, fields = []) {
   return Buffer.from(`HTTP/1.1 ${status}\r\n${fields.map((field) => `${field}\r\n`).join('')}\r\n`, 'latin1')
 }
 
-/** A stored response as the cache gives it back: with its length, and a word that it is a hit. */
+/** A stored response as the cache returns it: with Content-Length, and marked as a hit. */
 function asHit(stored) {
   const end = stored.indexOf('\r\n\r\n')
   const [status, ...fields] = stored.toString('latin1', 0, end).split('\r\n')
@@ -136,15 +135,15 @@ function asHit(stored) {
 function unchunked(body) {
   let whole
   new Reader((request) => (whole = Buffer.concat(request.body)), 'chunked').take(body)
-  if (whole === undefined) throw new Error('workerd put a chunked body that does not end')
+  if (whole === undefined) throw new Error('workerd stored a chunked body without an end')
   return whole
 }
 
-/** Reads HTTP/1.1 requests from a connection: their heads, and bodies of known length or in chunks. */
+/** Parses HTTP/1.1 requests: heads, and bodies with Content-Length or chunked. */
 class Reader {
   #rest = Buffer.alloc(0)
   #state = 'head'
-  #wanted = 0
+  #remaining = 0
   #request = { body: [] }
   #done
 
@@ -158,7 +157,7 @@ class Reader {
     while (this.#step()) {}
   }
 
-  /** One line, one head, or what there is of a body; false if more bytes are needed. */
+  /** Parses one line, one head, or the received part of a body; returns false if more bytes are needed. */
   #step() {
     switch (this.#state) {
       case 'head':
@@ -166,8 +165,8 @@ class Reader {
       case 'chunked': {
         const line = this.#upTo('\r\n')
         if (line === undefined) return false
-        this.#wanted = Number.parseInt(line, 16)
-        this.#state = this.#wanted === 0 ? 'trailer' : 'chunk'
+        this.#remaining = Number.parseInt(line, 16)
+        this.#state = this.#remaining === 0 ? 'trailer' : 'chunk'
         return true
       }
       case 'trailer':
@@ -187,17 +186,17 @@ class Reader {
     const fields = new Map(lines.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]))
     this.#request = { method, target, fields, body: [] }
     if (fields.get('transfer-encoding') === 'chunked') return this.#go('chunked')
-    this.#wanted = Number(fields.get('content-length') ?? 0)
-    return this.#wanted === 0 ? this.#end() : this.#go('whole')
+    this.#remaining = Number(fields.get('content-length') ?? 0)
+    return this.#remaining === 0 ? this.#end() : this.#go('whole')
   }
 
   #readBody() {
     if (this.#rest.length === 0) return false
-    const piece = this.#rest.subarray(0, this.#wanted)
+    const piece = this.#rest.subarray(0, this.#remaining)
     this.#rest = this.#rest.subarray(piece.length)
-    this.#wanted -= piece.length
+    this.#remaining -= piece.length
     this.#request.body.push(piece)
-    if (this.#wanted > 0) return false
+    if (this.#remaining > 0) return false
     return this.#state === 'whole' ? this.#end() : this.#go('chunk end')
   }
 

@@ -1,4 +1,4 @@
-// The ratios as a chart: a bar for each, a mark for its spread, a line for the goal.
+// A chart of ratios: a bar for each, a mark for its spread, a line for the goal.
 
 const WIDTH = 860
 const LEFT = 330

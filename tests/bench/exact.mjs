@@ -1,5 +1,5 @@
-// What can be counted exactly, and so compared with what was recorded: calls between JavaScript and wasm, calls of KV,
-// ledger and origin, sizes, and the instructions of pure functions.
+// Exact numbers, which are compared with recorded ones: calls between JavaScript and wasm, calls of KV, ledger and origin,
+// sizes, and the instructions of pure functions.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { output } from '../../scripts/tools.mjs'
-import { ARTICLE, checksHit, prepare, remember, until } from './measure.mjs'
+import { ARTICLE, checksHit, prepare, awaitTier, until } from './measure.mjs'
 import { Worker } from './rig.mjs'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 
 export const TOKEN = `token_${'b'.repeat(40)}`
-/** The settings of the bench. What is measured by them comes from the Cache API, if not from `tier` memory. */
+/** The settings of the bench, for hits in a tier: 'cache-api' or 'memory'. */
 export function policy(tier = 'cache-api') {
   const settings = JSON.parse(readFileSync(join(HERE, 'policy.json'), 'utf8'))
   settings.defaults.memory = tier === 'memory'
@@ -22,37 +22,37 @@ export function policy(tier = 'cache-api') {
 export const workerFile = (name) => join(HERE, 'workers', name)
 export const builtFiles = (build) => ['index.js', 'index_bg.wasm'].map((name) => join(build, name))
 
-/** The numbers that must not grow, and by how much they may all the same. */
+/** The recorded numbers, and the margins by which they may grow. */
 export const recorded = () => JSON.parse(readFileSync(join(HERE, 'recorded.json'), 'utf8'))
 
-/** What is more than was recorded, and what is so much less that it should be recorded anew; in words. */
+/** Compares numbers with the recorded ones: `worse` is beyond the margin, `better` is below it and should be recorded. */
 export function changes(kind, now) {
   const { margin, ...numbers } = recorded()[kind]
   const worse = []
   const better = []
   for (const [name, value] of Object.entries(now)) {
     const before = numbers[name]
-    if (before === undefined) worse.push(`${kind}: ${name} is ${value}, and not recorded`)
-    else if (value > before * (1 + margin)) worse.push(`${kind}: ${name} is ${value}; recorded are ${before}, margin ${margin * 100} %`)
-    else if (value < before * (1 - margin)) better.push(`${kind}: ${name} is ${value}; recorded are ${before}`)
+    if (before === undefined) worse.push(`${kind}: ${name} is ${value}, but not recorded`)
+    else if (value > before * (1 + margin)) worse.push(`${kind}: ${name} is ${value}; recorded: ${before}, margin ${margin * 100} %`)
+    else if (value < before * (1 - margin)) better.push(`${kind}: ${name} is ${value}; recorded: ${before}`)
   }
   for (const name of Object.keys(numbers)) if (!(name in now)) worse.push(`${kind}: ${name} is recorded, but was not measured`)
   return { worse, better }
 }
 
-/** Bytes of the built worker as it is uploaded. */
+/** Compressed bytes of the built worker. */
 export function sizes(build) {
   const [js, wasm] = builtFiles(build).map((path) => gzipSync(readFileSync(path)).length)
   return { js, wasm, together: js + wasm }
 }
 
 /**
- * The calls that one warm hit of a tier takes: between JavaScript and wasm in order (`<name`: wasm calls, `>name`: wasm is
- * called), and of KV, the ledger and the origin.
+ * The calls of one warm hit in a tier: between JavaScript and wasm in order (`<name` from wasm, `>name` into wasm), and to
+ * KV, the ledger and the origin.
  */
 export function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-api' }) {
   return counting({ build, compatibility, tier }, async (worker, counted) => {
-    await remember(worker, path, tier)
+    await awaitTier(worker, path, tier)
     const hit = async () => {
       const answer = await worker.send(path)
       const problem = checksHit(worker, tier)(answer)
@@ -62,23 +62,23 @@ export function hitCalls({ build, compatibility, path = ARTICLE, tier = 'cache-a
     await counted()
     const { backends } = worker
     const before = { kv: backends.of('kv', 'GET'), origin: backends.of('origin', 'GET') }
-    const noted = []
+    const samples = []
     for (let n = 0; n < ROUNDS; n++) {
       await hit()
-      noted.push(await counted())
+      samples.push(await counted())
     }
-    const calls = usualCalls(noted)
+    const calls = usualCalls(samples)
     return {
       calls,
       crossings: calls.length,
       kv: backends.of('kv', 'GET') - before.kv,
       origin: backends.of('origin', 'GET') - before.origin,
-      ledger: noted.reduce((sum, { ledger }) => sum + ledger, 0),
+      ledger: samples.reduce((sum, { ledger }) => sum + ledger, 0),
     }
   })
 }
 
-/** The calls between JavaScript and wasm that one miss takes whose copy is put into the Cache API behind the response. */
+/** The calls between JavaScript and wasm of one miss that is stored in the Cache API after the response. */
 export function missCalls({ build, compatibility }) {
   return counting({ build, compatibility }, async (worker, counted) => {
     const { backends } = worker
@@ -87,23 +87,23 @@ export function missCalls({ build, compatibility }) {
       const puts = backends.of('cache', 'PUT')
       const { status, head } = await worker.send(`/blog/local/${next++}?b=2&a=1&utm_source=x`)
       if (status !== 200) throw new Error(`a miss failed:\n${head}\n${worker.log}`)
-      await until(() => backends.of('cache', 'PUT') > puts, 'the copy')
-      // What follows the write of the copy.
+      await until(() => backends.of('cache', 'PUT') > puts, 'the stored response')
+      // For the calls after the store.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     for (let n = 0; n < 20; n++) await miss()
     await counted()
-    const noted = []
+    const samples = []
     for (let n = 0; n < ROUNDS; n++) {
       await miss()
-      noted.push(await counted())
+      samples.push(await counted())
     }
-    const calls = usualCalls(noted)
+    const calls = usualCalls(samples)
     return { calls, crossings: calls.length }
   })
 }
 
-/** Runs `measure` with a worker that counts its calls, and what gives and resets the counts. */
+/** Runs `measure` with a worker that counts its calls, and a function that returns and resets the counts. */
 async function counting({ build, compatibility, tier = 'cache-api' }, measure) {
   const modules = [workerFile('counted.js'), workerFile('counting.js'), ...builtFiles(build)]
   const worker = await Worker.start({ name: 'counted', modules, compatibility, settings: policy(tier), secrets: TOKEN })
@@ -116,35 +116,35 @@ async function counting({ build, compatibility, tier = 'cache-api' }, measure) {
   }
 }
 
-/** The calls of most requests: now and then one refreshes the purge index behind its response. */
-function usualCalls(noted) {
+/** The calls of most requests. A few also refresh the purge index after their response. */
+function usualCalls(samples) {
   const orders = new Map()
-  for (const { calls } of noted) {
+  for (const { calls } of samples) {
     const order = calls.map(withoutHash).join(' ')
     orders.set(order, (orders.get(order) ?? 0) + 1)
   }
   const [order, times] = [...orders].sort(([, a], [, b]) => b - a)[0]
-  if (times < noted.length * 0.9) throw new Error(`requests do not all take the same calls:\n${[...orders.keys()].join('\n')}`)
+  if (times < samples.length * 0.9) throw new Error(`requests differ in their calls:\n${[...orders.keys()].join('\n')}`)
   return order.split(' ')
 }
 
 const ROUNDS = 50
-// wasm-bindgen numbers its casts, such as text to a string of JavaScript; all other names end in a digest.
+// wasm-bindgen numbers its casts, such as from text to a JavaScript string; all other names end in a digest.
 const withoutHash = (name) => name.replace(/_0{8}([0-9a-f]{8})$/, (_, number) => `_${Number.parseInt(number, 16)}`).replace(/_?h?[0-9a-f]{16}$/, '')
 
-/** How far wasm's own memory grows with a long body that goes to a client and two tiers. */
+/** Growth of wasm memory by a long body that is sent to a client and stored in two tiers. */
 export function wasmGrowth({ build, compatibility, bytes = 20_000_000 }) {
   return counting({ build, compatibility }, async (worker, counted) => {
     const { backends } = worker
     const before = (await counted()).memory_bytes
     const kept = backends.of('kv', 'PUT')
     await worker.send(`/big/${bytes}/1`)
-    await until(() => backends.of('kv', 'PUT') > kept, 'the copy in KV')
+    await until(() => backends.of('kv', 'PUT') > kept, 'the entry in KV')
     return (await counted()).memory_bytes - before
   })
 }
 
-/** The native program of pure functions, built if need be. */
+/** Builds the native program of pure functions if necessary; returns its path. */
 export function pureProgram() {
   const args = ['bench', '-p', 'edgekeep-bench', '--bench', 'pure', '--no-run', '--message-format=json']
   const lines = output('cargo', args)?.split('\n') ?? []
@@ -155,7 +155,7 @@ export function pureProgram() {
 
 export const hasValgrind = () => output('valgrind', ['--version']) !== undefined
 
-/** Instructions of one call of each pure function: what 300 calls take more than 100, divided by 200. */
+/** Instructions of one call of each pure function: the difference of 300 and 100 calls, divided by 200. */
 export function pureInstructions(program) {
   const names = output(program, []).split('\n')
   return Object.fromEntries(
@@ -186,7 +186,7 @@ export function pureMicroseconds(program, name, rounds = 50_000) {
   return (fastest(rounds) - fastest(0)) / rounds
 }
 
-/** Bytes that an index of 100,000 purge selectors takes, natively. */
+/** Bytes of a purge index of 100,000 selectors, natively. */
 export const indexBytes = (program) => Number(output(program, ['index-bytes']))
 
 export const hasBuild = (build) => builtFiles(build).every((path) => existsSync(path))

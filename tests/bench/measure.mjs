@@ -1,14 +1,14 @@
-// Workers side by side: windows of requests in random order, pair by pair with the recipe's, so that what disturbs the
-// machine disturbs all of them.
+// Compares workers: windows of requests alternate in random order with those of the recipe, so that a disturbance of the
+// machine affects all of them.
 
-/** The article of a blog, with parameters out of order and one that only a tracker wants. */
+/** The article of a blog, with unsorted parameters and a tracking parameter. */
 export const ARTICLE = '/blog/2026/some-article-title?b=2&a=1&utm_source=x'
 const FILL_BYTES = 20_000_000
 
-/** Requests that are on their way at once: on a busy machine, one after the other would mostly wait. */
+/** Concurrent requests: on a busy machine, sequential ones would mostly wait. */
 const LANES = 8
 
-/** Sends so many requests, and sees that each is answered as it should be. */
+/** Sends `count` requests, and checks each response. */
 async function burst(worker, count, path, check) {
   let next = 0
   const lane = async () => {
@@ -24,39 +24,39 @@ async function burst(worker, count, path, check) {
 export async function until(condition, what) {
   const deadline = Date.now() + 30_000
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come in 30 s`)
+    if (Date.now() > deadline) throw new Error(`timeout after 30 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
 
 const isPage = ({ status, size }) => (status === 200 && size === 2048 ? undefined : 'not the page')
 
-/** A hit of ours must be one of the tier that is measured. */
+/** A hit of Edgekeep must be in the tier that is measured. */
 export function checksHit(worker, tier) {
   if (!worker.isOurs) return isPage
-  const wanted = new RegExp(`^edgekeep; hit; .*detail=${tier}(;|$)`)
-  return (answer) => isPage(answer) ?? (wanted.test(answer.field('cache-status')) ? undefined : `not a hit in ${tier}`)
+  const pattern = new RegExp(`^edgekeep; hit; .*detail=${tier}(;|$)`)
+  return (answer) => isPage(answer) ?? (pattern.test(answer.field('cache-status')) ? undefined : `not a hit in ${tier}`)
 }
 
-/** Every half minute a page in memory is looked up in the Cache API anew: such hits, a few of thousands, are counted in. */
+/** Every half minute a page in memory is read from the Cache API again: such hits, a few of thousands, are included. */
 const looseCheck = (worker, tier) => checksHit(worker, tier === 'memory' ? '(memory|cache-api)' : tier)
 
-/** Asks until a worker of ours has it in memory, if that is measured. */
-export async function remember(worker, path, tier) {
+/** Requests a page until Edgekeep has it in memory, if memory is measured. */
+export async function awaitTier(worker, path, tier) {
   if (!worker.isOurs || tier !== 'memory') return
   const deadline = Date.now() + 30_000
   while (checksHit(worker, tier)(await worker.send(path))) {
-    if (Date.now() > deadline) throw new Error(`${worker.name} does not take the page into memory\n${worker.log}`)
+    if (Date.now() > deadline) throw new Error(`${worker.name} does not store the page in memory\n${worker.log}`)
   }
 }
 
-/** Stores the article, and purges a thousand other things, so that the index has to be asked about it. */
+/** Stores the article, and purges a thousand other tags, so that lookups read the purge index. */
 export async function prepare(worker, token) {
   const { backends } = worker
   const puts = backends.of('cache', 'PUT')
   const first = await worker.send(ARTICLE)
   if (isPage(first)) throw new Error(`${worker.name}: the first request failed:\n${first.head}\n${first.text()}\n${worker.log}`)
-  await until(() => backends.of('cache', 'PUT') > puts, `the copy of ${worker.name}`)
+  await until(() => backends.of('cache', 'PUT') > puts, `the stored response of ${worker.name}`)
   await new Promise((resolve) => setTimeout(resolve, 200))
   if (!worker.isOurs) return
   const tags = Array.from({ length: 1000 }, (_, n) => `purged-${n}`)
@@ -65,25 +65,25 @@ export async function prepare(worker, token) {
   if (receipt.status !== 200) throw new Error(`the purge was refused:\n${receipt.text()}`)
 }
 
-/** Hits: what each of these workers uses for one, window by window. */
+/** The cost of a hit for each worker, by window. */
 export async function hits(workers, { warm, rounds, size, tier = 'cache-api', path = ARTICLE }) {
   for (const worker of workers) {
-    await remember(worker, path, tier)
+    await awaitTier(worker, path, tier)
     await burst(worker, warm, () => path, looseCheck(worker, tier))
   }
-  const asked = workers.map(({ backends }) => backends.of('origin', 'GET'))
+  const requestCounts = workers.map(({ backends }) => backends.of('origin', 'GET'))
   const windows = await inTurn(workers, rounds, async (worker) => {
     const before = worker.used()
     await burst(worker, size, () => path, looseCheck(worker, tier))
     return (worker.used() - before) / size
   })
   for (const [n, { name, backends }] of workers.entries()) {
-    if (backends.of('origin', 'GET') !== asked[n]) throw new Error(`${name} asked the origin: these were no hits`)
+    if (backends.of('origin', 'GET') !== requestCounts[n]) throw new Error(`${name} sent requests to the origin: not all were hits`)
   }
   return windows
 }
 
-/** Misses: each of a page of its own, and with the copy that is put behind the answer. */
+/** The cost of a miss for each worker, by window: of different pages, including the store after the response. */
 export async function misses(workers, { warm, rounds, size, path }) {
   let next = 0
   const run = async (worker, count) => {
@@ -93,14 +93,14 @@ export async function misses(workers, { warm, rounds, size, path }) {
     const puts = backends.of('cache', 'PUT')
     const before = worker.used()
     await burst(worker, count, (n) => path(first + n), isPage)
-    await until(() => backends.of('cache', 'PUT') >= puts + count, `the copies of ${worker.name}`)
+    await until(() => backends.of('cache', 'PUT') >= puts + count, `the stored responses of ${worker.name}`)
     return (worker.used() - before) / count
   }
   for (const worker of workers) await run(worker, warm)
   return inTurn(workers, rounds, (worker) => run(worker, size))
 }
 
-/** Long bodies on their way to a client and two tiers: CPU time, and how far memory grows meanwhile. */
+/** The cost of long bodies that are sent to a client and stored in two tiers: CPU time, and growth of memory. */
 export async function fills(workers, { rounds }) {
   let next = 0
   const memory = new Map(workers.map(({ name }) => [name, []]))
@@ -112,7 +112,7 @@ export async function fills(workers, { rounds }) {
     worker.resetPeak()
     const answer = await worker.send(`/big/${FILL_BYTES}/${next++}`)
     if (answer.size !== FILL_BYTES) throw new Error(`${worker.name}: the body has ${answer.size} bytes\n${worker.log}`)
-    await until(() => kept() >= before.kept + 2, `the copies of ${worker.name}`)
+    await until(() => kept() >= before.kept + 2, `the stored responses of ${worker.name}`)
     memory.get(worker.name).push((worker.memory('VmHWM') - before.kib) * 1024)
     return worker.used() - before.used
   }
@@ -121,7 +121,7 @@ export async function fills(workers, { rounds }) {
   return { windows: await inTurn(workers, rounds, fill), memory }
 }
 
-/** CPU time from the start of the process to the first answer, `rounds` processes each. */
+/** CPU time from the start of the process to the first response, for `rounds` processes each. */
 export async function startUps(starters, rounds, path) {
   return inTurn(starters, rounds, async ({ start }) => {
     const worker = await start()
@@ -135,7 +135,7 @@ export async function startUps(starters, rounds, path) {
   })
 }
 
-/** Measures each once a round, in an order that chance makes. */
+/** Measures each subject once a round, in random order. */
 async function inTurn(subjects, rounds, measure) {
   const windows = new Map(subjects.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; round++) {
@@ -159,8 +159,8 @@ export function median(numbers) {
 }
 
 /**
- * How `own` is to `other`, and in which range that lies in 95 of 100 draws of as many pairs (bootstrap). `of` makes one
- * number of many: the mean of instructions, of which collecting garbage is a part; the median of times.
+ * The ratio of `own` to `other`, and its range in 95 of 100 draws of as many pairs (bootstrap). `of` reduces many numbers to
+ * one: the mean of instructions, which include garbage collection; the median of times.
  */
 export function compare(own, other, { of = mean, by = (a, b) => a / b } = {}) {
   const draws = Array.from({ length: 1000 }, () => {

@@ -1,4 +1,4 @@
-// One worker in plain workerd, on backends of its own, and what it costs: instructions, CPU time, memory.
+// One worker in plain workerd with its own backends, and its cost: instructions, CPU time, memory.
 
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, readSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Backends } from './backends.mjs'
 
-/** The fields of a request as a browser sends them. */
+/** The request fields of a browser. */
 const BROWSER = [
   'Host: www.example.com',
   'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
@@ -24,7 +24,7 @@ const BROWSER = [
   'X-Forwarded-Proto: https',
 ]
 
-/** The runtime itself, not the script in node_modules/.bin that starts it. */
+/** Path of the runtime itself, not of the script in node_modules/.bin that starts it. */
 export function workerdPath() {
   const require = createRequire(import.meta.url)
   return require('workerd').default
@@ -41,10 +41,10 @@ export class Worker {
    * @param {string} options.name
    * @param {string[]} options.modules  files, the main one first
    * @param {object} options.compatibility  { date, flags }
-   * @param {object} [options.settings] [vars.EDGEKEEP]; with it come the ledger and the other bindings
+   * @param {object} [options.settings] [vars.EDGEKEEP]; adds the ledger and the other bindings
    * @param {string} [options.secrets]  PURGE_SECRETS
    * @param {string[]} [options.v8Flags] for a profiler
-   * @param {string} [options.counter]  the plugin for qemu: then instructions are counted
+   * @param {string} [options.counter]  the plugin for qemu that counts instructions
    */
   static async start({ name, modules, compatibility, settings, secrets, counter, v8Flags = [] }) {
     const worker = new Worker()
@@ -94,22 +94,22 @@ export class Worker {
   async stop() {
     for (const connection of this.#idle) connection.close()
     if (this.#process.exitCode === null) {
-      const gone = new Promise((resolve) => this.#process.once('exit', resolve))
+      const exited = new Promise((resolve) => this.#process.once('exit', resolve))
       this.#process.kill('SIGKILL')
-      await gone
+      await exited
     }
     await this.backends.stop()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Asks for a path, by GET if nothing else is said. */
+  /** Requests a path, by default with GET. */
   async send(path, { method = 'GET', fields = [], body = '' } = {}) {
     const length = method === 'GET' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]
     const head = [`${method} ${path} HTTP/1.1`, ...BROWSER, ...fields, ...length, '', ''].join('\r\n')
     for (let again = false; ; again = true) {
       let connection = this.#idle.pop()
       try {
-        // workerd closes a connection on which nothing has come for 5 seconds.
+        // workerd closes a connection that was idle for 5 seconds.
         if (again || connection?.isOld() !== false) {
           connection?.close()
           connection = await Connection.to(this.port)
@@ -125,7 +125,7 @@ export class Worker {
     }
   }
 
-  /** What the process has used up so far: instructions where they are counted, else nanoseconds of CPU time. */
+  /** Cost of the process so far: instructions if they are counted, else nanoseconds of CPU time. */
   used() {
     return this.counted ? readCounter(this.#counterFile) : cpuTime(this.pid)
   }
@@ -136,7 +136,7 @@ export class Worker {
     return Number(kib)
   }
 
-  /** From now on VmHWM is the peak since now. */
+  /** Resets VmHWM, which is the peak since then. */
   resetPeak() {
     writeFileSync(`/proc/${this.pid}/clear_refs`, '5')
   }
@@ -168,7 +168,7 @@ export const hasCpuTime = () => existsSync('/proc/self/schedstat')
 
 function configuration({ modules, port, ports, compatibility, settings, secrets, v8Flags }) {
   const embedded = modules.map((name) => `(name = "${name}", ${name.endsWith('.wasm') ? 'wasm' : 'esModule'} = embed "${name}")`)
-  const text = (value) => JSON.stringify(value) // Cap'n Proto escapes as JSON does, where all is ASCII
+  const text = (value) => JSON.stringify(value) // Cap'n Proto escapes ASCII text like JSON
   const bindings = ['(name = "EDGEKEEP_KV", kvNamespace = "kv")']
   if (settings) {
     bindings.push(`(name = "EDGEKEEP", json = ${text(JSON.stringify(settings))})`)
@@ -209,7 +209,7 @@ export function freePort() {
   })
 }
 
-/** A connection that is kept open, on which one request follows the other. */
+/** A persistent connection for sequential requests. */
 class Connection {
   #socket
   #pending
@@ -233,7 +233,7 @@ class Connection {
     this.#socket = socket
     socket.on('data', (bytes) => this.#take(bytes))
     const broken = () => {
-      const isEarly = this.#bytes === 0 // it was closed while the request was on its way
+      const isEarly = this.#bytes === 0 // closed before any byte of the response
       this.#pending?.reject(Object.assign(new Error('the connection broke'), { isEarly }))
     }
     socket.on('error', broken)
@@ -250,12 +250,12 @@ class Connection {
   }
 
   exchange(request) {
-    if (this.#pending) throw new Error('one request after the other')
+    if (this.#pending) throw new Error('the connection has a pending request')
     this.#chunks = []
     this.#bytes = 0
     this.#expected = undefined
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error('no answer in 120 s')), 120_000)
+      const late = setTimeout(() => reject(new Error('no response in 120 s')), 120_000)
       const end = (settle) => (value) => {
         clearTimeout(late)
         settle(value)

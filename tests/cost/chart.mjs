@@ -1,4 +1,4 @@
-// What grows how with traffic, as two charts: dollars for a million requests, and requests to the origin of a hundred.
+// Two charts over traffic: dollars for a million requests, and requests to the origin of a hundred.
 
 const WIDTH = 860
 const HEIGHT = 460
@@ -12,7 +12,7 @@ const COLOURS = {
   'kv = true': '#b3392b',
 }
 
-/** The charts of a report, by file name; none where there is one month only, or where settings are compared. */
+/** The charts of a report, by file name; none for a single month, or if settings are compared. */
 export function charts({ figures, pops }) {
   const months = [...new Set(figures.map(({ requests }) => requests))]
   const isGrowth = months.length > 2 && figures.every(({ way }) => way in COLOURS)
@@ -65,7 +65,7 @@ function chart(figures, months, { title, note, of, log, unit, skip }) {
     }
     ends.push({ way, y: height(points.at(-1).value) + 4 })
   }
-  // The names beside the ends of their lines, none over another.
+  // The names at the ends of their lines, without overlap.
   ends.sort((a, b) => a.y - b.y)
   for (const [at, end] of ends.entries()) {
     if (at > 0) end.y = Math.max(end.y, ends[at - 1].y + 15)
@@ -82,7 +82,7 @@ ${parts.join('\n')}
 
 const scale = ([from, to], [low, high]) => (value) => low + ((value - from) / (to - from)) * (high - low)
 
-/** Marks at 1, 2 and 5 of each power of ten that is met. */
+/** Marks at 1, 2 and 5 of each power of ten in the range. */
 function decades(rows) {
   const values = rows.map(({ value }) => value)
   const [least, most] = [Math.min(...values), Math.max(...values)]

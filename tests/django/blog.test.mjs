@@ -1,4 +1,4 @@
-// The example blog, a real Django under gunicorn, behind the built worker: what its readers see while it changes.
+// The example blog, a real Django under gunicorn, behind the built worker: its responses to readers while it changes.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -8,7 +8,7 @@ const HARBOUR = 'the-harbour-at-four-in-the-morning'
 const FLASHES = 'three-flashes-then-dark'
 const TITLES = encodeURIComponent('{articles(first:5){title}}')
 
-/** Pages that show the title of the harbour's article, and pages that do not. */
+/** Pages with the title of the harbour's article, and pages without it. */
 const SHOWS = [
   '/', `/articles/${HARBOUR}/`, '/tags/harbours/', '/tags/tides/', '/authors/ada-merriweather/', '/archive/2026/10/', '/feed/',
   '/tags/harbours/feed/', '/api/articles/', `/api/articles/${HARBOUR}/`, `/graphql?query=${TITLES}`, '/search/?q=harbour',
@@ -19,7 +19,7 @@ const OTHERS = [
   `/covers/${FLASHES}.svg`,
 ]
 
-/** Changes the title in the editor's form, as a browser would. */
+/** Changes the title by the editor's form, like a browser. */
 async function retitle(editor, id, title) {
   const page = await editor.get(`/write/${id}/`)
   const { next, username, ...form } = { ...formOf(page), csrfmiddlewaretoken: tokenOf(page), title }
@@ -29,7 +29,7 @@ async function retitle(editor, id, title) {
   return answer
 }
 
-describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
+describe('Django blog behind the worker', { timeout: 600_000 }, () => {
   let stand
   let editor
   let id
@@ -40,7 +40,7 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
   })
   after(() => stand?.stop())
 
-  test('pages are stored and hit; files have hashed names and are kept for a year', async () => {
+  test('pages are stored; files have hashed names and are fresh for a year', async () => {
     for (const path of [...SHOWS, ...OTHERS]) {
       const first = await stand.get(path)
       assert.equal(first.status, 200, `${path}\n${first}`)
@@ -56,7 +56,7 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
     assert.equal(again.status, 304)
   })
 
-  test('an edit is read at once on every page that shows it, and all others still hit', async () => {
+  test('edit is visible at once on every page with it, and all other pages are hits', async () => {
     for (const path of [...SHOWS, ...OTHERS]) {
       for (const at of ['a', 'b']) await stand.getHit(path, { at })
     }
@@ -69,17 +69,17 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
       assert.ok(answer.text.includes(title) && !answer.text.includes(old), `${path} is old\n${answer}`)
       assert.match(answer.field('cache-status'), /purged/, path)
     }
-    for (const path of OTHERS) assert.ok((await stand.get(path, { at: 'a' })).hit, `${path} should have stayed\n${stand.about()}`)
-    // Another isolate hears of it within the lag (and then waits for Django, on a machine that may be busy).
-    const heard = await until(async () => (await stand.get('/', { at: 'b' })).text.includes(title), LAG_SECONDS * 1000 + 3000, 20)
-    assert.ok(heard, `isolate b had not heard of it after ${Date.now() - saved} ms`)
+    for (const path of OTHERS) assert.ok((await stand.get(path, { at: 'a' })).hit, `${path} is not a hit\n${stand.about()}`)
+    // Another isolate receives the purge within max_purge_lag (and then waits for Django, on a machine that may be busy).
+    const purged = await until(async () => (await stand.get('/', { at: 'b' })).text.includes(title), LAG_SECONDS * 1000 + 3000, 20)
+    assert.ok(purged, `isolate b has not received the purge after ${Date.now() - saved} ms`)
     await sleep(Math.max(0, saved + LAG_SECONDS * 1000 - Date.now()))
     for (const path of SHOWS) assert.ok((await stand.get(path, { at: 'b' })).text.includes(title), `${path} is old in b`)
-    for (const path of OTHERS) assert.ok((await stand.get(path, { at: 'b' })).hit, `${path} should have stayed in b`)
+    for (const path of OTHERS) assert.ok((await stand.get(path, { at: 'b' })).hit, `${path} is not a hit in b`)
     await retitle(editor, id, old)
   })
 
-  test('an edit in the admin purges, too', async () => {
+  test('edit in the admin purges', async () => {
     await stand.getHit('/about/')
     await stand.getHit('/archive/')
     const page = await editor.get('/admin/blog/author/1/change/')
@@ -90,25 +90,25 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
     assert.ok((await stand.get('/archive/')).hit)
   })
 
-  test('two readers who are signed in never see each other, nor does anybody else', async () => {
+  test('personal pages of signed-in readers are served to no other reader', async () => {
     const [bram, carys] = await Promise.all([new Reader(stand, { at: 'a' }).signIn('bram'), new Reader(stand, { at: 'a' }).signIn('carys')])
     const personal = ['/fragments/greeting/', '/accounts/profile/', `/comment/${FLASHES}/`, `/fragments/comment-form/${FLASHES}/`]
     const tokens = { Bram: new Set(), Carys: new Set() }
     for (let round = 0; round < 3; round++) {
       for (const at of ['a', 'b']) {
         for (const path of personal) {
-          const [his, hers, anybodys] = await Promise.all([bram.get(path, { at }), carys.get(path, { at }), stand.get(path, { at })])
-          assert.ok(!his.text.includes('Carys'), `${path}: Bram got\n${his}`)
-          assert.ok(!hers.text.includes('Bram'), `${path}: Carys got\n${hers}`)
-          assert.ok(!/Bram|Carys/.test(anybodys.text), `${path}: anybody got\n${anybodys}`)
-          assert.match(his.text, /Bram/)
-          assert.match(hers.text, /Carys/)
-          // Those who have no session share a greeting.
-          for (const answer of path === '/fragments/greeting/' ? [his, hers] : [his, hers, anybodys]) {
+          const [bramsPage, carysPage, anonymousPage] = await Promise.all([bram.get(path, { at }), carys.get(path, { at }), stand.get(path, { at })])
+          assert.ok(!bramsPage.text.includes('Carys'), `${path}: Bram got\n${bramsPage}`)
+          assert.ok(!carysPage.text.includes('Bram'), `${path}: Carys got\n${carysPage}`)
+          assert.ok(!/Bram|Carys/.test(anonymousPage.text), `${path}: an anonymous reader got\n${anonymousPage}`)
+          assert.match(bramsPage.text, /Bram/)
+          assert.match(carysPage.text, /Carys/)
+          // Readers without a session share a greeting.
+          for (const answer of path === '/fragments/greeting/' ? [bramsPage, carysPage] : [bramsPage, carysPage, anonymousPage]) {
             assert.ok(!answer.hit && !answer.cache.has('stored'), `${path}\n${answer}`)
             assert.match(answer.field('cache-control'), /private/)
           }
-          for (const [name, answer] of [['Bram', his], ['Carys', hers]]) {
+          for (const [name, answer] of [['Bram', bramsPage], ['Carys', carysPage]]) {
             for (const [, token] of answer.text.matchAll(/csrfmiddlewaretoken" value="(\w+)"/g)) tokens[name].add(token)
           }
         }
@@ -120,7 +120,7 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
     assert.equal(stolen.status, 403)
   })
 
-  test('all readers have the same stored page, and each finds their own name in it', async () => {
+  test('readers share a stored page, with their own names from fragments', async () => {
     const [bram, carys] = await Promise.all([new Reader(stand).signIn('bram'), new Reader(stand).signIn('carys')])
     bram.forget('wrote')
     carys.forget('wrote')
@@ -128,28 +128,28 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
     const rest = ({ text }) => text.replace(/<div class="reader">.*?<\/div>/s, '')
     for (const path of ['/', `/articles/${FLASHES}/`, '/archive/', '/search/?q=tide', '/nothing-here/']) {
       await stand.getHit(path)
-      const asked = stand.requests().length
-      const [his, hers, anybodys] = await Promise.all([bram.get(path), carys.get(path), stand.get(path)])
-      for (const answer of [his, hers, anybodys]) {
+      const requestCount = stand.requests().length
+      const [bramsPage, carysPage, anonymousPage] = await Promise.all([bram.get(path), carys.get(path), stand.get(path)])
+      for (const answer of [bramsPage, carysPage, anonymousPage]) {
         assert.ok(answer.hit, `${path}\n${answer}`)
         assert.equal(answer.field('cache-control'), 'private, no-cache')
         for (const name of ['etag', 'surrogate-control', 'cdn-cache-control', 'set-cookie']) assert.equal(answer.field(name), undefined, name)
-        assert.equal(rest(answer), rest(anybodys))
+        assert.equal(rest(answer), rest(anonymousPage))
         assert.ok(!answer.text.includes('<esi:'), `${path}\n${answer}`)
       }
-      assert.match(corner(his), /^<span class="greeting">Good \w+, <a href="[^"]+">Bram<\/a>/)
-      assert.match(corner(hers), /^<span class="greeting">Good \w+, <a href="[^"]+">Carys<\/a>/)
-      assert.equal(corner(anybodys), '<a href="/accounts/profile/">Sign in</a>')
-      const since = stand.requests(asked).map((line) => line.path)
-      assert.deepEqual(since, ['/fragments/greeting/', '/fragments/greeting/'], 'Django was asked for two names, and for no page')
+      assert.match(corner(bramsPage), /^<span class="greeting">Good \w+, <a href="[^"]+">Bram<\/a>/)
+      assert.match(corner(carysPage), /^<span class="greeting">Good \w+, <a href="[^"]+">Carys<\/a>/)
+      assert.equal(corner(anonymousPage), '<a href="/accounts/profile/">Sign in</a>')
+      const since = stand.requests(requestCount).map((line) => line.path)
+      assert.deepEqual(since, ['/fragments/greeting/', '/fragments/greeting/'], 'Django got other requests than for two fragments')
     }
-    // A page that asks Django itself is as Django makes it, name and all.
+    // A page that bypasses the cache is sent as Django renders it, with the name.
     const own = await bram.get('/accounts/profile/')
     assert.match(corner(own), /Bram/)
     assert.match(own.field('cache-status'), /detail=rule$/)
   })
 
-  test('what readers write is text, tags for the edge too', async () => {
+  test('ESI tags in comments are escaped', async () => {
     const page = `/articles/${FLASHES}/`
     const text = 'Look: <esi:include src="/fragments/greeting/"/><!--esi x-->'
     const writer = new Reader(stand)
@@ -161,33 +161,33 @@ describe('a Django blog behind the worker', { timeout: 600_000 }, () => {
     }
   })
 
-  test('a comment is seen by its writer at once, everywhere, and by all after its purge', async () => {
+  test('comment is visible to its writer at once in every isolate, and to others after the purge', async () => {
     const page = `/articles/${FLASHES}/`
-    // a takes Django's purge, b the comment; c hears of neither before the lag.
+    // Isolate a gets Django's purge, b the comment; c receives neither before max_purge_lag.
     for (const at of ['a', 'b', 'c']) await stand.getHit(page, { at })
     for (const at of ['a', 'b', 'c']) await stand.getHit('/', { at })
     const writer = new Reader(stand, { at: 'b' })
     const text = `I count along, ${Date.now()}.`
     const refused = await writer.post(`/comment/${FLASHES}/`, { name: 'Ines', text })
-    assert.equal(refused.status, 403, 'without a token')
-    assert.ok((await stand.get(page, { at: 'a' })).hit, 'what was refused purges nothing')
+    assert.equal(refused.status, 403, 'a comment without a token is accepted')
+    assert.ok((await stand.get(page, { at: 'a' })).hit, 'a refused comment has purged the page')
     const answer = await writer.post(`/comment/${FLASHES}/`, { name: 'Ines', text }, { from: `/fragments/comment-form/${FLASHES}/` })
     assert.equal(answer.status, 303, `${answer}`)
     const written = Date.now()
     for (const at of ['c', 'b', 'a']) {
       const own = await writer.get(page, { at })
-      assert.ok(own.text.includes(text), `its writer does not see it in ${at}\n${own}`)
+      assert.ok(own.text.includes(text), `the comment is not visible to its writer in ${at}\n${own}`)
       assert.match(own.field('cache-status'), /fwd=bypass/)
     }
-    assert.ok((await stand.get(page, { at: 'a' })).text.includes(text), 'in the isolate that took the purge, at once')
+    assert.ok((await stand.get(page, { at: 'a' })).text.includes(text), 'the comment is not visible in the isolate that got the purge')
     await sleep(Math.max(0, written + LAG_SECONDS * 1000 - Date.now()))
-    for (const at of ['b', 'c']) assert.ok((await stand.get(page, { at })).text.includes(text), `in ${at}, after the lag`)
-    for (const at of ['a', 'b', 'c']) assert.ok((await stand.get('/', { at })).hit, 'no list shows comments')
+    for (const at of ['b', 'c']) assert.ok((await stand.get(page, { at })).text.includes(text), `the comment is not visible in ${at} after max_purge_lag`)
+    for (const at of ['a', 'b', 'c']) assert.ok((await stand.get('/', { at })).hit, 'a comment has purged the front page')
     writer.forget('wrote')
     assert.ok((await writer.get(page)).text.includes(text))
   })
 
-  test('a rollback purges nothing, and the same change committed does', async () => {
+  test('rollback purges nothing, and a commit of the same change purges once', async () => {
     const page = `/articles/${FLASHES}/`
     const change = (end) => `
 from django.db import transaction
@@ -213,7 +213,7 @@ except KeyError:
     for (const path of [page, '/']) assert.match((await stand.get(path)).text, /It was never so dark/, path)
   })
 
-  test('an uploaded picture is shown, and kept under its digest', async () => {
+  test('uploaded picture is served under its digest as immutable', async () => {
     const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
     const page = await editor.get(`/write/${id}/`)
     const form = { ...formOf(page), csrfmiddlewaretoken: tokenOf(page) }
@@ -230,18 +230,18 @@ except KeyError:
     assert.match(shown.field('cache-control'), /immutable/)
   })
 
-  test('the API and GraphQL answer conditional requests at the edge', async () => {
+  test('conditional requests for the API, GraphQL and feeds get a 304 without Django', async () => {
     for (const path of [`/api/articles/${FLASHES}/`, `/graphql?query=${TITLES}`, '/feed/']) {
       const hit = await stand.getHit(path)
-      const asked = stand.requests().length
+      const requestCount = stand.requests().length
       const again = await stand.get(path, { fields: [['If-None-Match', hit.field('etag')]] })
       assert.equal(again.status, 304, `${path}\n${again}`)
       assert.equal(again.body.length, 0)
-      assert.equal(stand.requests().length, asked, 'Django was not asked')
+      assert.equal(stand.requests().length, requestCount, 'Django got a request')
     }
   })
 
-  test('while Django is dead readers read on, and are told when it is back', async () => {
+  test('stale pages are served while Django is down, and new ones after it restarts', async () => {
     const pages = [...SHOWS, ...OTHERS]
     const bram = await new Reader(stand).signIn('bram')
     bram.forget('wrote')
@@ -254,16 +254,16 @@ except KeyError:
         assert.equal(answer.status, 200, `${path}\n${answer}`)
         assert.match(answer.field('cache-status'), /stale-(while-revalidate|if-error)/, path)
       }
-      // 502, or 503 once the breaker has seen enough.
+      // 502, or 503 when the circuit breaker is open.
       assert.ok([502, 503].includes((await stand.get(`/comment/${FLASHES}/`)).status))
-      // Who is signed in reads, too, but is not greeted.
-      const his = await bram.get('/archive/')
-      assert.match(his.text, /<div class="reader"><\/div>/, `${his}`)
+      // A signed-in reader gets the page without a greeting.
+      const bramsPage = await bram.get('/archive/')
+      assert.match(bramsPage.text, /<div class="reader"><\/div>/, `${bramsPage}`)
     } finally {
       await stand.startDjango()
     }
     const back = await until(async () => (await stand.get(`/comment/${FLASHES}/`)).status === 200, 60_000, 500)
-    assert.ok(back, `the breaker's pause has no end\n${stand.about()}`)
+    assert.ok(back, `the circuit breaker does not close\n${stand.about()}`)
     await retitle(editor, id, 'The harbour, after the flood')
     for (const path of SHOWS) assert.match((await stand.get(path)).text, /after the flood/, path)
   })

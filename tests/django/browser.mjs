@@ -1,4 +1,4 @@
-// A headless Chromium, spoken to by its DevTools protocol over a pipe: enough to go to pages, run scripts in them and take pictures.
+// A headless Chromium, controlled by its DevTools protocol over a pipe: opens pages, runs scripts in them and takes screenshots.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -12,18 +12,18 @@ const FLAGS = [
 ]
 
 export class Browser {
-  /** What pages write to the console, and exceptions of their scripts. */
-  said = []
+  /** Console messages of pages, and exceptions of their scripts. */
+  messages = []
   #next = 1
   #waiting = new Map()
 
   static async start({ program, env }) {
     const browser = new Browser()
     browser.folder = mkdtempSync(join(tmpdir(), 'edgekeep-chromium-'))
-    // It reads commands from its descriptor 3 and answers on 4, each message ended by a zero.
+    // Chromium reads commands from descriptor 3 and writes responses to 4; each message ends with a zero.
     const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
     browser.process = spawn(program, [...FLAGS, `--user-data-dir=${browser.folder}`, 'about:blank'], { stdio, env: { ...process.env, ...env } })
-    browser.process.stdio[3].on('error', () => {}) // it has ended; what waits is told below
+    browser.process.stdio[3].on('error', () => {}) // Chromium has ended; pending calls are rejected below
     browser.process.once('close', () => browser.#fail(new Error(`${program} has ended`)))
     browser.#listen(browser.process.stdio[4])
     try {
@@ -49,7 +49,7 @@ export class Browser {
     await this.#clear(20)
   }
 
-  /** Its helpers may write there for a moment after it. (`maxRetries` does not see what is new in a folder.) */
+  /** Removes the folder. Chromium's helpers may still write to it for a moment. (`maxRetries` ignores new files in a folder.) */
   async #clear(tries) {
     try {
       rmSync(this.folder, { recursive: true, force: true })
@@ -65,13 +65,13 @@ export class Browser {
     stream.setEncoding('utf8').on('data', (text) => {
       const messages = `${rest}${text}`.split('\0')
       rest = messages.pop()
-      for (const message of messages) this.#hear(JSON.parse(message))
+      for (const message of messages) this.#receive(JSON.parse(message))
     })
   }
 
-  #hear({ id, method, params, result, error }) {
-    if (method === 'Runtime.exceptionThrown') this.said.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text)
-    if (method === 'Runtime.consoleAPICalled') this.said.push(params.args.map(({ value }) => value).join(' '))
+  #receive({ id, method, params, result, error }) {
+    if (method === 'Runtime.exceptionThrown') this.messages.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text)
+    if (method === 'Runtime.consoleAPICalled') this.messages.push(params.args.map(({ value }) => value).join(' '))
     if (method === 'Page.loadEventFired') this.loaded = true
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
@@ -96,11 +96,11 @@ export class Browser {
     this.loaded = false
     const { errorText } = await this.call('Page.navigate', { url })
     if (errorText) throw new Error(`${url}: ${errorText}`)
-    await this.settled(url)
+    await this.whenLoaded(url)
   }
 
-  /** After what has started another page to load. */
-  async settled(what = 'the page') {
+  /** Waits until a page that has started to load is loaded. */
+  async whenLoaded(what = 'the page') {
     if (!(await until(() => this.loaded, 30_000, 20))) throw new Error(`${what} did not load`)
   }
 
@@ -111,24 +111,25 @@ export class Browser {
     return result.value
   }
 
-  /** Runs what leads to another page (a click), and waits for that. */
+  /** Runs an expression that opens another page (a click), and waits until it is loaded. */
   async follow(expression) {
     this.loaded = false
     await this.evaluate(expression)
-    await this.settled(expression)
+    await this.whenLoaded(expression)
   }
 
-  async see(expression, milliseconds = 15_000) {
+  /** Waits until an expression is true in the page. */
+  async waitFor(expression, milliseconds = 15_000) {
     if (!(await until(() => this.evaluate(expression).catch(() => false), milliseconds, 50))) {
-      throw new Error(`it did not come to be: ${expression}\n${await this.evaluate('document.body.innerText')}`)
+      throw new Error(`timeout: ${expression}\n${await this.evaluate('document.body.innerText')}`)
     }
   }
 
-  async picture({ width, height, scale = 1, dark = false, mobile = false }) {
+  async screenshot({ width, height, scale = 1, dark = false, mobile = false }) {
     await this.call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: scale, mobile })
     await this.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] })
     await this.evaluate(`document.querySelectorAll('img').forEach((img) => (img.loading = 'eager'))`)
-    await this.see('[...document.images].every((img) => img.complete && img.naturalWidth > 0)', 30_000)
+    await this.waitFor('[...document.images].every((img) => img.complete && img.naturalWidth > 0)', 30_000)
     await sleep(300) // transitions
     const { data } = await this.call('Page.captureScreenshot', { format: 'png' })
     return Buffer.from(data, 'base64')

@@ -1,5 +1,5 @@
-// The blog in a real browser, through the worker: the pages look as they should, and what is a reader's own comes into
-// them by fragments. The picture of the README and of docs/django.md is taken here.
+// The blog in a real browser, through the worker: the layout of the pages, and personal fragments in them. Takes the
+// screenshot for the README and docs/django.md.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
@@ -31,9 +31,9 @@ describe('in a browser', { skip, timeout: 600_000 }, () => {
     await stand?.stop()
   })
 
-  test('the front page is whole, and looks as in the README', async () => {
+  test('front page is complete, for the screenshot of the README', async () => {
     await browser.go(`${site}/`)
-    const png = await browser.picture({ width: 1200, height: 1030 })
+    const png = await browser.screenshot({ width: 1200, height: 1030 })
     assert.equal(await browser.evaluate('[...document.images].filter((img) => img.naturalWidth === 0).length'), 0)
     assert.equal(await browser.evaluate('document.querySelectorAll(".card").length'), 12)
     assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [1200, 1030])
@@ -41,10 +41,10 @@ describe('in a browser', { skip, timeout: 600_000 }, () => {
     if (process.env.UPDATE_SCREENSHOT) writeFileSync(PICTURE, png)
   })
 
-  test('it fits a narrow screen, and is dark where that is wanted', async () => {
+  test('pages fit a narrow screen, and are dark if the browser prefers it', async () => {
     for (const path of ['/', '/articles/three-flashes-then-dark/', '/archive/', '/tags/', '/search/?q=tide', '/accounts/login/']) {
       await browser.go(`${site}${path}`)
-      await browser.picture({ width: 360, height: 800, dark: true, mobile: true })
+      await browser.screenshot({ width: 360, height: 800, dark: true, mobile: true })
       const wide = await browser.evaluate('document.documentElement.scrollWidth')
       assert.ok(wide <= 360, `${path} is ${wide} wide`)
       const [red] = (await browser.evaluate('getComputedStyle(document.body).backgroundColor')).match(/\d+/)
@@ -53,29 +53,29 @@ describe('in a browser', { skip, timeout: 600_000 }, () => {
     await browser.call('Emulation.clearDeviceMetricsOverride')
   })
 
-  test('who signs in is greeted on every page, comments from the page itself, and sees it', async () => {
+  test('signed-in reader gets a greeting, comments on a page, and the comment is visible', async () => {
     const page = `${site}/articles/three-flashes-then-dark/`
     await browser.go(page)
     assert.equal(await browser.evaluate('document.querySelector(".reader").innerText'), 'Sign in')
-    const asked = stand.requests().length
+    const requestCount = stand.requests().length
     await browser.go(page)
-    assert.equal(stand.requests().length, asked, 'a reader who is nobody costs Django nothing')
+    assert.equal(stand.requests().length, requestCount, 'Django got a request of an anonymous reader')
 
     await browser.go(`${site}/accounts/login/`)
     await browser.follow(`document.querySelector('#id_username').value = 'bram'; document.querySelector('#id_password').value = '${PASSWORD}'; document.querySelector('form[method=post]').submit()`)
     await browser.go(page)
-    await browser.see('/Good \\w+, Bram/.test(document.querySelector(".reader").innerText)')
+    await browser.waitFor('/Good \\w+, Bram/.test(document.querySelector(".reader").innerText)')
 
     await browser.evaluate('document.querySelector("[data-form]").click()')
-    await browser.see('document.querySelector(".new-comment #id_name")?.value === "Bram"')
+    await browser.waitFor('document.querySelector(".new-comment #id_name")?.value === "Bram"')
     await browser.follow('document.querySelector("#id_text").value = "Seen from the pier."; document.querySelector(".new-comment form").submit()')
-    await browser.see('document.querySelector(".comment:target")?.innerText.includes("Seen from the pier.")')
+    await browser.waitFor('document.querySelector(".comment:target")?.innerText.includes("Seen from the pier.")')
     assert.match((await stand.get('/articles/three-flashes-then-dark/')).text, /Seen from the pier/)
 
     await browser.follow('document.querySelector(".reader form").submit()')
     await browser.go(page)
     assert.equal(await browser.evaluate('document.querySelector(".reader").innerText'), 'Sign in')
     assert.equal(await browser.evaluate('document.body.innerText.includes("Seen from the pier.")'), true)
-    assert.deepEqual(browser.said, [])
+    assert.deepEqual(browser.messages, [])
   })
 })

@@ -1,7 +1,7 @@
 """
-The blog's settings as a careless site might have them: whatever a view answers is public for ten minutes, the pages with
-forms and tokens included, and who caches them is only asked to leave the cookie out. And each looks at the session, so
-that Django says "Vary: Cookie" of each.
+The blog's settings of a careless site: every response is public for ten minutes, including pages with forms and tokens,
+and only excludes its cookie from caches. Every request reads the session, so that Django adds "Vary: Cookie" to each
+response.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 MIDDLEWARE = [
     "careless.public",
     *(each for each in CAREFUL if each != "blog.middleware.cache_policy"),
-    "careless.looks_at_the_session",
+    "careless.reads_session",
 ]
 
 
@@ -27,7 +27,7 @@ def public(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
     return middleware
 
 
-def looks_at_the_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def reads_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def middleware(request: HttpRequest) -> HttpResponse:
         request.session.get("theme")
         return get_response(request)

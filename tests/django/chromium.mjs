@@ -1,5 +1,5 @@
-// Finds a Chromium for the tests: the one that CHROMIUM names, that of this computer, or one from npm, whose package has the
-// program in it. That one is unpacked into target/chromium, once (60 MB from the registry, 220 MB on the disk).
+// Finds a Chromium for the tests: the program in CHROMIUM, an installed one, or one from npm, whose package contains the
+// program. It is unpacked into target/chromium once (60 MB from the registry, 220 MB on the disk).
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,11 +13,11 @@ const LOCK = join(ROOT, 'tests', 'django', 'npm')
 const OUT = join(ROOT, 'target', 'chromium')
 const PROGRAM = join(OUT, 'chromium')
 const PACKAGE = '@sparticuz/chromium'
-const NODE = '20.11.0' // the package's
+const NODE = '20.11.0' // required by the package
 const REMEDY = 'Install one (Debian: apt install chromium), or name one by CHROMIUM.'
 
 /**
- * A browser that runs here, or why there is none.
+ * A browser that runs on this computer, or the reason why there is none.
  *
  * @returns {Promise<{ program?: string, env?: object, missing?: string }>}
  */
@@ -41,7 +41,7 @@ async function fromNpm() {
     return { missing: `no Chromium is installed, and npm's could not be unpacked: ${error.message}. ${REMEDY}` }
   }
   const fonts = { FONTCONFIG_FILE: join(OUT, 'fonts.conf') }
-  // Its own copies of NSS and expat, for a system without them.
+  // The package's copies of NSS and expat, for a system without them.
   for (const env of [fonts, { ...fonts, LD_LIBRARY_PATH: join(OUT, 'lib') }]) {
     if (starts(PROGRAM, env)) return { program: PROGRAM, env }
   }
@@ -50,8 +50,8 @@ async function fromNpm() {
 
 async function unpack() {
   const stamp = join(OUT, 'installed')
-  const wanted = readFileSync(join(LOCK, 'package-lock.json'), 'utf8')
-  if (existsSync(PROGRAM) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  const lockFile = readFileSync(join(LOCK, 'package-lock.json'), 'utf8')
+  if (existsSync(PROGRAM) && existsSync(stamp) && readFileSync(stamp, 'utf8') === lockFile) return
   say('No Chromium is installed here: fetching one from npm, for the tests alone (60 MB) ...')
   rmSync(OUT, { recursive: true, force: true })
   const npm = join(OUT, 'npm')
@@ -75,5 +75,5 @@ async function unpack() {
   )
   chmodSync(`${PROGRAM}.part`, 0o755)
   renameSync(`${PROGRAM}.part`, PROGRAM)
-  writeFileSync(stamp, wanted)
+  writeFileSync(stamp, lockFile)
 }

@@ -1,5 +1,5 @@
-// profile = "django", alone, before a Django that does everything wrong that it can: every answer is public, tokens included
-// (careless.py). What is one reader's own must not be stored all the same, and what is nobody's must be shared.
+// profile = "django" alone, in front of a Django that sends every response as public, including tokens (careless.py).
+// Personal responses must not be stored nevertheless, and other responses must be shared.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ const profile = (name) => ({ profile: name, defaults: {}, rules: [] })
 const cookie = (value) => ({ fields: [['Cookie', value]] })
 const secretOf = (answer) => answer.all('set-cookie').find((line) => line.startsWith('csrftoken='))?.match(/csrftoken=(\w+)/)[1]
 
-describe('the profile django before a careless Django', { timeout: 300_000 }, () => {
+describe('profile django with a careless Django', { timeout: 300_000 }, () => {
   let stand
   let bare // the same Django behind a worker without a profile
   before(async () => {
@@ -28,33 +28,33 @@ describe('the profile django before a careless Django', { timeout: 300_000 }, ()
     await stand?.stop()
   })
 
-  test('Django sets the cookie with each token that it puts into a page, also where the browser has one', async () => {
+  test('Django sets the CSRF cookie with each token in a page, also if the request has one', async () => {
     const ask = (more) => send(stand.django.url, { host: stand.host, path: FORM, ...more })
     const first = await ask()
     const secret = secretOf(first)
     assert.match(secret, /^\w{32}$/, `${first}`)
     const again = await ask(cookie(`csrftoken=${secret}`))
-    assert.equal(secretOf(again), secret, 'it is renewed')
+    assert.equal(secretOf(again), secret, 'the cookie has another secret')
     for (const answer of [first, again]) {
       assert.match(answer.field('vary'), /Cookie/)
       assert.match(answer.field('cache-control'), /^public, max-age=600/)
       assert.ok(tokenOf(answer))
     }
-    // A page without a form sets none.
+    // A page without a form sets no cookie.
     const page = await send(stand.django.url, { host: stand.host, path: '/about/', ...cookie(`csrftoken=${secret}`) })
     assert.deepEqual(page.all('set-cookie'), [])
   })
 
-  test('a page with a token is never stored, and log and answer say why', async () => {
+  test('page with a token is never stored, and log and Cache-Status give the reason', async () => {
     const secrets = new Set()
     const tokens = new Set()
     for (const own of [undefined, 'a'.repeat(32), 'b'.repeat(32)]) {
       for (let i = 0; i < 2; i++) {
         const answer = await stand.get(FORM, own && cookie(`csrftoken=${own}; _ga=GA1`))
         assert.ok(!answer.hit && !answer.cache.has('stored'), `${answer}`)
-        // The first answer had a token: from then on requests with one go whole, so that it stays good in other tabs.
+        // The first response had a token: from then on requests with one are a bypass, so that it stays valid in other tabs.
         assert.match(answer.field('cache-status'), own ? /fwd=bypass.*detail=personal/ : /detail=csrf-token/)
-        if (own) assert.equal(secretOf(answer), own, 'the reader keeps the token')
+        if (own) assert.equal(secretOf(answer), own, 'the reader gets another token')
         secrets.add(secretOf(answer))
         tokens.add(tokenOf(answer))
       }
@@ -67,25 +67,25 @@ describe('the profile django before a careless Django', { timeout: 300_000 }, ()
     for (const { notes } of lines.slice(0, 2)) assert.match(notes.join(), /csrf-token: the answer sets a CSRF cookie/)
   })
 
-  test('without the profile, the same page is stored with its token', async () => {
+  test('page with a token is stored without the profile', async () => {
     const first = await bare.get(FORM)
     assert.ok(first.cache.has('stored'), `${first}`)
     const other = await bare.getHit(FORM)
-    assert.equal(tokenOf(other), tokenOf(first), 'so the test above shows something')
+    assert.equal(tokenOf(other), tokenOf(first), 'another token: the test above is inconclusive')
   })
 
-  test('Vary: Cookie means "has a session": all without one share a page', async () => {
+  test('Vary: Cookie separates requests with a session; all others share a page', async () => {
     const first = await stand.get(GREETING, cookie('csrftoken=x; _ga=1; theme=dark'))
     assert.match(first.field('vary'), /Cookie/)
     assert.ok(first.cache.has('stored'), `${first}`)
     await stand.getHit(GREETING)
-    const asked = stand.requests().length
+    const requestCount = stand.requests().length
     for (const cookies of ['csrftoken=y', '_ga=2; _gid=3', 'theme=light', 'member=1']) {
       const answer = await stand.get(GREETING, cookie(cookies))
       assert.ok(answer.hit, `${cookies}\n${answer}`)
       assert.equal(answer.text, first.text)
     }
-    assert.equal(stand.requests().length, asked)
+    assert.equal(stand.requests().length, requestCount)
     const [bram, carys] = [await new Reader(stand).signIn('bram'), await new Reader(stand).signIn('carys')]
     for (const [reader, name] of [[bram, 'Bram'], [carys, 'Carys'], [bram, 'Bram']]) {
       const answer = await reader.get(GREETING)
@@ -93,19 +93,19 @@ describe('the profile django before a careless Django', { timeout: 300_000 }, ()
       assert.match(answer.field('cache-status'), /fwd=bypass.*detail=cookie/)
       assert.ok(!answer.cache.has('stored'))
     }
-    assert.ok((await stand.get(GREETING)).hit, 'and nobody else sees it')
+    assert.ok((await stand.get(GREETING)).hit, 'not a hit after personal requests')
   })
 
-  test('who signs in and the admin pass by', async () => {
+  test('sign-in pages and the admin bypass the cache', async () => {
     for (const path of ['/accounts/login/', '/accounts/signup/', '/admin/login/']) {
       const secret = 'c'.repeat(32)
       const answer = await stand.get(path, cookie(`csrftoken=${secret}`))
       assert.match(answer.field('cache-status'), /fwd=bypass.*detail=rule/, path)
-      assert.equal(secretOf(answer), secret, 'a token goes on being good in other tabs')
+      assert.equal(secretOf(answer), secret, 'the token is replaced')
     }
   })
 
-  test('files: hashed ones are immutable, uploads are not; both are tagged', async () => {
+  test('hashed files are immutable, others are not; both are tagged', async () => {
     const [css] = (await stand.get('/')).text.match(/\/static\/blog\.[0-9a-f]{12}\.css/)
     const hashed = await stand.getHit(css)
     assert.match(hashed.field('cache-control'), /^max-age=\d+, immutable$/)
@@ -117,7 +117,7 @@ describe('the profile django before a careless Django', { timeout: 300_000 }, ()
     for (const path of [css, '/static/blog.css']) assert.ok(!(await stand.get(path)).hit, path)
   })
 
-  test('a search is its words and its page; the API is kept by Accept', async () => {
+  test('search is keyed by q and page; the API varies on Accept', async () => {
     const first = await stand.get('/search/?q=tide&page=2&from=menu')
     assert.ok(first.cache.has('stored'), `${first}`)
     assert.equal((await stand.getHit('/search/?page=2&utm_source=mail&q=tide')).text, first.text)

@@ -1,5 +1,5 @@
-// What these tests stand on: the example blog under gunicorn, with a database of its own, behind the built worker in
-// workerd; and readers with cookies.
+// The test bed: the example blog under gunicorn, with its own database, behind the built worker in workerd; and readers with
+// cookies.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -20,16 +20,16 @@ export const PASSWORD = 'tideline-and-furrow'
 export class Stand {
   /** The worker's log lines that are JSON, as objects. */
   log = []
-  /** What gunicorn and Django say. */
-  said = []
+  /** Output of gunicorn and Django. */
+  output = []
   #orders = 0
 
   /**
    * @param {object} [options]
-   * @param {object} [options.rules]     beside those of edgekeep.toml
+   * @param {object} [options.rules]     besides those of edgekeep.toml
    * @param {string[]} [options.workers] names of isolates
    * @param {number} [options.processes] of gunicorn
-   * @param {object} [options.env]       beside what `environment` tells Django
+   * @param {object} [options.env]       besides Django's variables of `environment`
    */
   static async start({ rules = {}, workers = ['a'], processes = 2, env = {} } = {}) {
     const stand = new Stand()
@@ -63,7 +63,7 @@ export class Stand {
     })
   }
 
-  /** The same Django behind a worker of its own with these rules. `stop` ends that worker alone. */
+  /** The same Django behind another worker with these rules. `stop` ends only that worker. */
   async another(rules) {
     const other = Object.assign(new Stand(), { host: this.host, port: this.port })
     other.worker = await other.#startWorker({ rules, workers: ['other'] })
@@ -71,7 +71,7 @@ export class Stand {
   }
 
   async startDjango() {
-    this.django = await startBlog({ port: this.port, env: this.env, workers: this.processes, onLog: (line) => this.said.push(line) })
+    this.django = await startBlog({ port: this.port, env: this.env, workers: this.processes, onLog: (line) => this.output.push(line) })
   }
 
   async stop() {
@@ -88,19 +88,19 @@ export class Stand {
     }
   }
 
-  /** A reader without cookies. */
+  /** Sends a request without cookies. */
   get(path, { at, fields = [], ...more } = {}) {
     return send(this.worker.url(at), { host: this.host, path, fields, ...more })
   }
 
-  /** Asks until the page is a hit, as stores happen behind the response. */
+  /** Repeats the request until it is a hit: responses are stored after they are sent. */
   async getHit(path, options) {
     let answer
     if (await until(async () => (answer = await this.get(path, options)).hit, 4_000, 25)) return answer
-    throw new Error(`no hit for ${path}; the last answer:\n${answer}\n${this.about()}`)
+    throw new Error(`no hit for ${path}; the last response:\n${answer}\n${this.about()}`)
   }
 
-  /** A purge by hand. */
+  /** Sends a signed purge order. */
   async purge(order) {
     const body = JSON.stringify(order)
     const answer = await this.get(PURGE_PATH, { method: 'POST', body, fields: signed(body, { secret: SECRET, id: `msg_hand_${process.pid}_${++this.#orders}` }) })
@@ -108,23 +108,23 @@ export class Stand {
     return JSON.parse(answer.text)
   }
 
-  /** Runs Python in a process of its own, with the blog's models: something that happens behind the web server. */
+  /** Runs Python in another process with the blog's models, outside of the web server. */
   async python(code) {
     if ((await manage(['shell', '--verbosity', '0', '-c', code], this.env)) !== 0) throw new Error(`manage.py shell failed:\n${code}`)
   }
 
-  /** What Django was asked since `from`, a number of requests. */
+  /** Requests at Django after the first `from`. */
   requests(from = 0) {
     return readRequests(this.requestLog).slice(from)
   }
 
-  /** The last things that were said, for a failure message. */
+  /** The last lines of the log and the output, for a failure message. */
   about() {
-    return [...this.log.slice(-10).map((line) => JSON.stringify(line)), ...this.said.slice(-20)].join('\n')
+    return [...this.log.slice(-10).map((line) => JSON.stringify(line)), ...this.output.slice(-20)].join('\n')
   }
 }
 
-/** Somebody with a browser: cookies, and forms with their tokens. */
+/** A reader with a browser: cookies, and forms with their tokens. */
 export class Reader {
   #cookies = new Map()
 
@@ -151,7 +151,7 @@ export class Reader {
     return this.#keep(await this.stand.get(path, { ...more, at, fields: [...(more.fields ?? []), ...this.#field] }))
   }
 
-  /** Sends a form; with the token of the form at `from`, if that is given. */
+  /** Sends a form, with the token of the form at `from` if given. */
   async post(path, form, { from, at = this.at } = {}) {
     const token = from ? tokenOf(await this.get(from, { at })) : undefined
     const pairs = [...Object.entries(form).flatMap(([name, value]) => [value].flat().map((each) => [name, each])), ...(token ? [['csrfmiddlewaretoken', token]] : [])]
@@ -182,11 +182,11 @@ export class Reader {
 
 export function tokenOf(answer) {
   const [, token] = answer.text.match(/name="csrfmiddlewaretoken" value="(\w+)"/) ?? []
-  if (token === undefined) throw new Error(`there is no form with a token:\n${answer}`)
+  if (token === undefined) throw new Error(`no form with a token:\n${answer}`)
   return token
 }
 
-/** The fields of a form as a browser would send it, unchanged. */
+/** The fields of a form as a browser sends it without changes. */
 export function formOf(answer) {
   const unescape = (text) => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&#x27;', "'").replaceAll('&amp;', '&')
   const fields = {}

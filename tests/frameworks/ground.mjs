@@ -1,5 +1,5 @@
-// What the tests with real software share: programs and packages that may be missing, servers on loopback that end with the test, and
-// requests as a reader makes them, to the edge or past it to the origin.
+// Shared by the tests with real software: checks for missing programs and packages, servers on loopback that end with the
+// test, and requests of readers to the edge or directly to the origin.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** The first thing that is missing, as a sentence that says what to install; undefined if all is there. */
+/** The first missing requirement, as a sentence with the package to install; undefined if nothing is missing. */
 export function missing({ files = {}, programs = {}, php = [] }) {
   for (const [path, name] of Object.entries(files)) if (!existsSync(path)) return `${path} is missing: apt-get install ${name}`
   for (const [program, name] of Object.entries(programs)) {
@@ -36,7 +36,7 @@ export class Ground {
   #children = []
 
   constructor() {
-    // Servers end with the test even if that is ended from outside.
+    // Servers end with the test even if a signal ends it.
     process.once('SIGTERM', () => process.exit(143))
     process.once('SIGINT', () => process.exit(130))
     process.once('exit', () => {
@@ -45,14 +45,14 @@ export class Ground {
     })
   }
 
-  /** Runs a command to its end and returns what it prints; throws if it fails. */
+  /** Runs a command and returns its output; throws if it fails. */
   run(command, args, options = {}) {
     const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 300_000, maxBuffer: 1 << 26, ...options })
     if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error ?? ''} ${stdout?.slice(-2000)} ${stderr?.slice(-2000)}`)
     return stdout
   }
 
-  /** Starts a server. `ready` is asked until it is true. */
+  /** Starts a server, and waits until `ready` returns true. */
   async start(command, args, { ready, ...options }) {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...options })
     const entry = { child, output: '' }
@@ -71,7 +71,7 @@ export class Ground {
     for (const child of this.#children.reverse()) {
       if (!isRunning(child)) continue
       const ended = new Promise((resolve) => child.on('close', resolve))
-      // Its own group: PHP's server has workers.
+      // The process group: PHP's server has workers.
       process.kill(-child.pid, 'SIGTERM')
       await Promise.race([ended, sleep(5000)])
       if (isRunning(child)) process.kill(-child.pid, 'SIGKILL')
@@ -84,14 +84,14 @@ const isRunning = (child) => child.pid !== undefined && child.exitCode === null 
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Whether something answers there. */
-export const answers = (port) =>
+/** Whether a server responds on this port. */
+export const responds = (port) =>
   ask({ port, host: 'localhost', path: '/' }).then(
     () => true,
     () => false,
   )
 
-/** One request; redirects are not followed. `host` is what the Host field says. */
+/** Sends one request without following redirects. `host` is the Host field. */
 export function ask({ port, host, path, method = 'GET', headers = {}, body }) {
   return new Promise((resolve, reject) => {
     const all = { host, 'accept-encoding': 'identity', ...headers }
@@ -102,7 +102,7 @@ export function ask({ port, host, path, method = 'GET', headers = {}, body }) {
       answer.on('error', reject)
       answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text: Buffer.concat(chunks).toString() }))
     })
-    call.on('timeout', () => call.destroy(new Error(`${method} ${path}: no answer within a minute`)))
+    call.on('timeout', () => call.destroy(new Error(`${method} ${path}: no response within a minute`)))
     call.on('error', reject)
     call.end(body)
   })
@@ -116,7 +116,7 @@ export class Reader {
     this.name = name
   }
 
-  /** Asks, and keeps the cookies that come. */
+  /** Sends a request, and stores the cookies of the response. */
   async ask(options) {
     const own = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     const answer = await ask({ ...options, headers: { ...(own ? { cookie: own } : {}), ...options.headers } })
@@ -132,17 +132,17 @@ export class Reader {
 export const form = (fields) => new URLSearchParams(fields).toString()
 export const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** Counts of a conversation. */
+/** Counts of compared responses. */
 export class Tally {
   compared = 0
   hits = 0
-  asked = 0
+  countable = 0
   differences = []
 
-  /** Compares what the edge says with what the origin says to the same reader. `counts`: it could have been a hit. */
+  /** Compares the responses of the edge and the origin to the same reader. `counts`: the edge's could have been a hit. */
   compare(label, edge, origin, { clean, counts }) {
     this.compared += 1
-    if (counts) this.asked += 1
+    if (counts) this.countable += 1
     if (counts && /(^|; )hit(;|$)/.test(edge.headers['cache-status'] ?? '')) this.hits += 1
     const of = (answer) => `${answer.status} ${answer.headers.location ?? ''}\n${clean(answer.text)}`
     const [left, right] = [of(edge), of(origin)]
@@ -152,6 +152,6 @@ export class Tally {
   }
 
   get text() {
-    return `${this.compared} answers compared, ${this.differences.length} differ; ${this.hits} of ${this.asked} answers to anonymous readers were hits`
+    return `${this.compared} responses compared, ${this.differences.length} differ; ${this.hits} of ${this.countable} responses to anonymous readers were hits`
   }
 }

@@ -1,5 +1,5 @@
-// profile = "mediawiki" before MediaWiki with SQLite, its purges sent by examples/mediawiki/EdgekeepRelayer.php: a conversation of two readers
-// over edits, a new page, a template, a move and a deletion. After each, the edge must say what the origin says.
+// profile = "mediawiki" in front of MediaWiki with SQLite, with purges by examples/mediawiki/EdgekeepRelayer.php: two readers,
+// edits, a new page, a template, a move and a deletion. After each change, the edge's responses must equal the origin's.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -7,7 +7,7 @@ import { appendFileSync, copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startWorker } from '../../scripts/workerd.mjs'
-import { FORM, Ground, Reader, Tally, answers, form, freePort, missing, sleep } from './ground.mjs'
+import { FORM, Ground, Reader, Tally, responds, form, freePort, missing, sleep } from './ground.mjs'
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const MEDIAWIKI = '/usr/share/mediawiki'
@@ -51,7 +51,7 @@ $wgRateLimits = [];
 `)
     await ground.start('php', ['-S', `127.0.0.1:${origin}`, '-t', MEDIAWIKI], {
       env: { ...process.env, PHP_CLI_SERVER_WORKERS: '4', MW_CONFIG_FILE: config },
-      ready: () => answers(origin),
+      ready: () => responds(origin),
     })
     worker = await startWorker({ rules: { origin: `http://127.0.0.1:${origin}`, profile: 'mediawiki', max_purge_lag: LAG_SECONDS }, secrets: SECRET, port, onLog: () => {} })
     const { text } = await editor.ask(edge('/api.php?action=query&meta=tokens&type=login&format=json'))
@@ -70,10 +70,10 @@ $wgRateLimits = [];
   })
 
   const edge = (path) => ({ port: Number(host.split(':')[1]), host, path })
-  const past = (path) => ({ port: origin, host, path })
+  const direct = (path) => ({ port: origin, host, path })
   const runJobs = () => ground.run('php', [`${MEDIAWIKI}/maintenance/runJobs.php`, `--conf=${config}`])
 
-  /** An order to the API, by the editor, through the edge. */
+  /** Sends a call of the editor to the API through the edge. */
   async function act(fields) {
     const { text } = await editor.ask(edge('/api.php?action=query&meta=tokens&format=json'))
     const token = JSON.parse(text).query.tokens.csrftoken
@@ -82,7 +82,7 @@ $wgRateLimits = [];
   }
   const edit = (title, text) => act({ action: 'edit', title, text })
 
-  /** What differs between two answers of MediaWiki itself. */
+  /** Removes differences between two responses of MediaWiki itself. */
   const clean = (text) =>
     text
       .replace(/"wgRequestId":"[^"]*"|"wgBackendResponseTime":\d+|"wgPageParseReport":\{.*?\}\}\}?/gs, 'own')
@@ -90,13 +90,13 @@ $wgRateLimits = [];
       .replace(/"(csrfToken|patrolToken|watchToken)":"[^"]*"/g, 'token')
       .replace(/"(wgUserNewMsgRevisionId|wgUserEditCount)":[^,}]*/g, 'count')
 
-  async function changed(label) {
+  async function compareAfter(label) {
     runJobs()
     await sleep(LAG_SECONDS * 1000 + 300)
     const from = tally.differences.length
     for (const reader of [anonymous, editor]) {
       for (const path of paths) {
-        const right = await reader.ask(past(path))
+        const right = await reader.ask(direct(path))
         for (const again of reader === anonymous ? [1, 2, 3] : [1]) {
           tally.compare(`${label}, ${reader.name}, ${path}, ${again}`, await reader.ask(edge(path)), right, { clean, counts: reader === anonymous })
         }
@@ -104,42 +104,42 @@ $wgRateLimits = [];
     }
     assert.deepEqual(tally.differences.slice(from), [])
   }
-  const holds = async (path, words) => assert.ok((await anonymous.ask(edge(path))).text.includes(words), `${path} does not have ${words}`)
+  const assertShows = async (path, words) => assert.ok((await anonymous.ask(edge(path))).text.includes(words), `${path} does not contain ${words}`)
 
-  it('answers like the origin, cold and warm', () => changed('at first'))
+  it('responses equal the origin, on misses and hits', () => compareAfter('at first'))
 
-  it('an edit', async () => {
+  it('edit is visible after its purge', async () => {
     await edit('Page one', 'Other text of one. {{Box}}')
-    await changed('an edit')
-    await holds('/index.php/Page_one', 'Other text of one.')
+    await compareAfter('an edit')
+    await assertShows('/index.php/Page_one', 'Other text of one.')
   })
 
-  it('a template, and with it the pages that use it', async () => {
+  it('edit of a template is visible on the pages with it', async () => {
     await edit('Template:Box', 'The box, second.')
-    await changed('a template')
-    await holds('/index.php/Page_one', 'The box, second.')
+    await compareAfter('a template')
+    await assertShows('/index.php/Page_one', 'The box, second.')
   })
 
-  it('a new page where there was none', async () => {
+  it('new page replaces a stored 404', async () => {
     await edit('Nothing here', 'Something.')
-    await changed('a new page')
-    await holds('/index.php/Nothing_here', 'Something.')
+    await compareAfter('a new page')
+    await assertShows('/index.php/Nothing_here', 'Something.')
   })
 
-  it('a move', async () => {
+  it('moved page is visible at its new URL', async () => {
     await act({ action: 'move', from: 'Page two', to: 'Moved page' })
-    await changed('a move')
-    await holds('/index.php/Moved_page', 'Text of two.')
+    await compareAfter('a move')
+    await assertShows('/index.php/Moved_page', 'Text of two.')
   })
 
-  it('a deletion', async () => {
+  it('deleted page is a 404', async () => {
     await act({ action: 'delete', title: 'Page one' })
-    await changed('a deletion')
+    await compareAfter('a deletion')
     assert.equal((await anonymous.ask(edge('/index.php/Page_one'))).status, 404)
   })
 
-  it('answers were hits', () => {
-    assert.ok(tally.hits / tally.asked > 0.2, tally.text)
+  it('more than a fifth of the anonymous responses were hits', () => {
+    assert.ok(tally.hits / tally.countable > 0.2, tally.text)
     assert.equal(tally.differences.length, 0)
   })
 })

@@ -1,4 +1,4 @@
-// The site in tests/frameworks/nextjs, built and served by Next.js itself. Its packages come from npm, into target/.
+// The site in tests/frameworks/nextjs, built and served by Next.js. Its packages are installed from npm into target/.
 
 import { spawn } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
@@ -11,11 +11,11 @@ const SOURCES = join(ROOT, 'tests', 'frameworks', 'nextjs')
 const SITE = join(ROOT, 'target', 'frameworks', 'nextjs')
 const READY_MS = 30_000
 
-/** Copies the sources, installs what they need unless it is there, and builds the site. */
+/** Copies the sources, installs missing packages, and builds the site. */
 export async function prepareNext() {
   const wanted = readFileSync(join(SOURCES, 'package.json'), 'utf8')
-  const held = join(SITE, 'package.json')
-  const isInstalled = existsSync(join(SITE, 'node_modules', 'next')) && existsSync(held) && readFileSync(held, 'utf8') === wanted
+  const installed = join(SITE, 'package.json')
+  const isInstalled = existsSync(join(SITE, 'node_modules', 'next')) && existsSync(installed) && readFileSync(installed, 'utf8') === wanted
   cpSync(SOURCES, SITE, { recursive: true })
   if (!isInstalled && (await run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock'], { cwd: SITE, quiet: true })) !== 0) {
     throw new Problem(`npm install failed in ${SITE}`)

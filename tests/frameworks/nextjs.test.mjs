@@ -1,5 +1,5 @@
-// profile = "nextjs" before Next.js itself: one conversation with the origin and with the worker in front of it, answer by
-// answer. What differs is what a cache may change.
+// profile = "nextjs" in front of Next.js: the same requests to the origin and to the worker, compared response by response.
+// Only fields that a cache may change differ.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -14,14 +14,14 @@ const SEGMENT = [...PREFETCH, ['Next-Router-Segment-Prefetch', '/_tree']]
 const KINDS = { html: [], data: RSC, prefetch: PREFETCH, segment: SEGMENT }
 const cookie = (value) => [['Cookie', value]]
 
-/** The answer, or, where Next.js names the address of a page's data, the answer there. */
+/** Sends a request; follows a redirect of Next.js to the URL of a page's data. */
 async function follow(ask, path, fields) {
   const answer = await ask(path, fields)
   const [location] = answer.all('location')
   return answer.status === 307 && location?.includes('_rsc') ? ask(location, fields) : answer
 }
 
-describe('the profile nextjs before Next.js', { timeout: 900_000 }, () => {
+describe('profile nextjs with Next.js', { timeout: 900_000 }, () => {
   let next
   let stand
   let bare // the same site behind a worker without a profile
@@ -39,7 +39,7 @@ describe('the profile nextjs before Next.js', { timeout: 900_000 }, () => {
     await next?.stop()
   })
 
-  const alike = (one, other, what) => {
+  const assertAlike = (one, other, what) => {
     assert.equal(one.status, other.status, `${what}\n${one}`)
     assert.equal(one.field('content-type'), other.field('content-type'), what)
     assert.equal(one.field('location'), other.field('location'), what)
@@ -47,41 +47,41 @@ describe('the profile nextjs before Next.js', { timeout: 900_000 }, () => {
   }
 
   for (const path of ['/', '/blog', '/blog/a', '/blog/b']) {
-    test(`${path}: HTML and the router's data are what Next.js says, from the cache as well`, async () => {
+    test(`${path}: HTML and the router's data equal those of Next.js, on a miss and a hit`, async () => {
       const types = new Set()
       for (const [kind, fields] of Object.entries(KINDS)) {
-        const wanted = await follow(origin, path, fields)
-        assert.equal(wanted.status, 200, `${kind}\n${wanted}`)
-        types.add(`${wanted.field('content-type')} ${wanted.text.length}`)
-        alike(await follow(edge, path, fields), wanted, `${path} ${kind}, first`)
+        const expected = await follow(origin, path, fields)
+        assert.equal(expected.status, 200, `${kind}\n${expected}`)
+        types.add(`${expected.field('content-type')} ${expected.text.length}`)
+        assertAlike(await follow(edge, path, fields), expected, `${path} ${kind}, first`)
         const isHit = await until(async () => (await follow(edge, path, fields)).hit, 5_000, 200)
-        assert.ok(isHit, `${path} ${kind} is kept`)
-        alike(await follow(edge, path, fields), wanted, `${path} ${kind}, from the cache`)
+        assert.ok(isHit, `${path} ${kind} is not stored`)
+        assertAlike(await follow(edge, path, fields), expected, `${path} ${kind}, from the cache`)
       }
-      assert.ok(types.size >= 3, 'so that a mix-up shows')
-      // In another order, from another reader.
+      assert.ok(types.size >= 3, 'the kinds are too assertAlike: the test is inconclusive')
+      // In another order, with another cookie.
       for (const [kind, fields] of Object.entries(KINDS).reverse()) {
-        alike(await follow(edge, path, [...fields, ...cookie('_ga=1')]), await follow(origin, path, fields), `${path} ${kind}, again`)
+        assertAlike(await follow(edge, path, [...fields, ...cookie('_ga=1')]), await follow(origin, path, fields), `${path} ${kind}, again`)
       }
     })
   }
 
-  test('without the profile data is HTML, and Cache-Status says why', async () => {
+  test('without the profile data is HTML, and Cache-Status gives the reason', async () => {
     const answer = await bare.send({ host: HOST, path: '/blog/a', fields: RSC })
     assert.match(answer.field('content-type'), /text\/html/)
     assert.match(answer.field('cache-status'), /detail=(\S+\/)?vary-on-dropped/)
   })
 
-  test('files and pages that are not there', async () => {
+  test('files are stored, and missing pages have the status of Next.js', async () => {
     const [file] = (await edge('/')).text.match(/\/_next\/static\/[^"]+\.js/)
-    const wanted = await origin(file)
-    alike(await edge(file), wanted, file)
-    assert.match(wanted.field('cache-control'), /immutable/)
+    const expected = await origin(file)
+    assertAlike(await edge(file), expected, file)
+    assert.match(expected.field('cache-control'), /immutable/)
     assert.ok(await until(async () => (await edge(file)).hit, 5_000, 200), file)
     for (const path of ['/nope', '/blog/none']) assert.equal((await edge(path)).status, (await origin(path)).status, path)
   })
 
-  test('a page of one reader: never stored, and whole once it is known', async () => {
+  test('page that reads a cookie is never stored, and bypasses the cache after its first response', async () => {
     const [first, second] = [await edge('/cart', cookie('my_cart=boat')), await edge('/cart', cookie('my_cart=boat'))]
     assert.match(first.field('cache-status'), /detail=(\S+\/)?cookie-withheld/)
     assert.match(second.text, /boat/, `${second}`)
@@ -90,21 +90,21 @@ describe('the profile nextjs before Next.js', { timeout: 900_000 }, () => {
     assert.match((await edge('/cart', cookie('my_cart=oars'))).text, /oars/)
   })
 
-  test('draft mode passes, and shows nobody else a draft', async () => {
+  test('draft mode bypasses the cache, and others get no draft', async () => {
     const [line] = (await edge('/api/draft')).all('set-cookie')
     const bypass = cookie(line.split(';')[0])
     assert.match((await edge('/blog', bypass)).text, /Drafts/)
     assert.doesNotMatch((await edge('/blog')).text, /Drafts/)
   })
 
-  test('revalidatePath reaches Next.js alone; a purge of the address takes HTML and data', async () => {
+  test('revalidatePath does not purge; a purge of the URL affects HTML and data', async () => {
     const madeAt = async (fields) => (await follow(edge, '/blog/a', fields)).text.match(/made at[^\d]*(\d{13})/)?.[1]
     const old = { html: await madeAt([]), data: await madeAt(RSC) }
     assert.ok(old.html && old.data)
     const post = { host: HOST, method: 'POST', path: '/api/revalidate', fields: [['Content-Type', 'application/json']], body: '{"path":"/blog/a"}' }
     assert.equal((await stand.send(post)).status, 200)
-    assert.equal(await madeAt([]), old.html, 'so the purge is needed')
-    // Every address of the page's data has a query of its own.
+    assert.equal(await madeAt([]), old.html, 'revalidatePath has purged the page')
+    // Every URL of the page's data has another query.
     const receipt = await stand.purge(HOST, { files: [`http://${HOST}/blog/a`], prefixes: [`${HOST}/blog/a`] })
     assert.equal(receipt.status, 200, `${receipt}`)
     await sleep(LAG_SECONDS * 1000)

@@ -1,5 +1,6 @@
-// profile = "rails" before Rails: a site made by `rails new`, with the sources in tests/frameworks/rails, which follow docs/frameworks/rails.md.
-// A conversation of a reader, a visitor who comments and a member who edits. After each change, the edge must say what the origin says.
+// profile = "rails" in front of Rails: a site made by `rails new` with the sources in tests/frameworks/rails, which follow
+// docs/frameworks/rails.md. An anonymous reader, a commenting visitor and an editing member. After each change, the edge's
+// responses must equal the origin's.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -7,7 +8,7 @@ import { cpSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startWorker } from '../../scripts/workerd.mjs'
-import { FORM, Ground, Reader, Tally, answers, form, freePort, missing, sleep } from './ground.mjs'
+import { FORM, Ground, Reader, Tally, responds, form, freePort, missing, sleep } from './ground.mjs'
 
 const TOKEN = `token_${'rails'.repeat(8)}`
 const LAG_SECONDS = 1
@@ -39,7 +40,7 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     await ground.start('bundle', ['exec', 'puma', '-e', 'production', '-b', `tcp://127.0.0.1:${origin}`, '-C', '-'], {
       cwd: root,
       env: { ...env, SITE: `http://${host}` },
-      ready: () => answers(origin),
+      ready: () => responds(origin),
     })
     worker = await startWorker({ rules: { origin: `http://127.0.0.1:${origin}`, profile: 'rails', max_purge_lag: LAG_SECONDS }, secrets: TOKEN, port, onLog: () => {} })
     const signedIn = await send(member, '/session/new', '/session', { name: 'Mia' })
@@ -52,9 +53,9 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
   })
 
   const edge = (path) => ({ port: Number(host.split(':')[1]), host, path })
-  const past = (path) => ({ port: origin, host: `127.0.0.1:${origin}`, path, headers: { 'x-forwarded-host': host } })
+  const direct = (path) => ({ port: origin, host: `127.0.0.1:${origin}`, path, headers: { 'x-forwarded-host': host } })
 
-  /** Fills in the form of a page, and sends it, through the edge. */
+  /** Sends the form of a page through the edge. */
   async function send(reader, page, action, fields) {
     const { status, text } = await reader.ask(edge(page))
     assert.equal(status, 200, text)
@@ -65,16 +66,16 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     return answer
   }
 
-  /** Tokens are masked anew each time. */
+  /** Removes tokens, which have a new mask in each response. */
   const clean = (text) => text.replace(/name="authenticity_token" value="[^"]*"/g, 'token')
 
-  async function changed(label) {
+  async function compareAfter(label) {
     await sleep(LAG_SECONDS * 1000 + 300)
     const from = tally.differences.length
     for (const reader of [anonymous, visitor, member]) {
       for (const path of paths) {
-        // The forms' session, which readers past the edge do not keep.
-        const right = await new Copy(reader).ask(past(path))
+        // A copy, because the sessions of forms are not kept.
+        const right = await new Copy(reader).ask(direct(path))
         for (const again of reader === anonymous ? [1, 2, 3] : [1]) {
           tally.compare(`${label}, ${reader.name}, ${path}, ${again}`, await new Copy(reader).ask(edge(path)), right, { clean, counts: reader === anonymous })
         }
@@ -83,7 +84,7 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     assert.deepEqual(tally.differences.slice(from), [])
   }
 
-  /** A reader whose cookies stay as they are: what comes in a comparison is another session. */
+  /** A copy of a reader, so that cookies of a comparison do not change the reader's session. */
   class Copy extends Reader {
     constructor(reader) {
       super(reader.name)
@@ -91,11 +92,11 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     }
   }
 
-  const holds = async (path, words, reader = anonymous) => assert.ok((await reader.ask(edge(path))).text.includes(words), `${path} does not have ${words}`)
+  const assertShows = async (path, words, reader = anonymous) => assert.ok((await reader.ask(edge(path))).text.includes(words), `${path} does not contain ${words}`)
 
-  it('answers like the origin, cold and warm', () => changed('at first'))
+  it('responses equal the origin, on misses and hits', () => compareAfter('at first'))
 
-  it('a page for all is a hit, one that says nothing is not stored', async () => {
+  it('public page is a hit; page without Cache-Control of the site is not stored', async () => {
     const { headers } = await anonymous.ask(edge('/articles/2'))
     assert.match(headers['cache-status'], /; hit/)
     assert.equal(headers['set-cookie'], undefined)
@@ -108,40 +109,40 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     }
   })
 
-  it('an edit', async () => {
+  it('edit is visible on every page with it', async () => {
     await send(member, '/articles/1/edit', '/articles/1', { _method: 'patch', 'article[title]': 'Another title', 'article[text]': 'Another text.' })
-    await holds('/articles/1', 'Saved.', member)
-    await changed('an edit')
-    await holds('/articles/1', 'Another text.')
-    await holds('/articles/1.json', 'Another text.')
-    await holds('/', 'Another title')
+    await assertShows('/articles/1', 'Saved.', member)
+    await compareAfter('an edit')
+    await assertShows('/articles/1', 'Another text.')
+    await assertShows('/articles/1.json', 'Another text.')
+    await assertShows('/', 'Another title')
   })
 
-  it('a comment, whose writer alone is thanked', async () => {
+  it('comment is visible to all, and its flash message only to its writer', async () => {
     await send(visitor, '/articles/2/comments/new', '/articles/2/comments', { 'comment[author]': 'Vera', 'comment[text]': 'A comment.' })
-    await holds('/articles/2', 'Thanks.', visitor)
-    await changed('a comment')
-    await holds('/articles/2', 'Vera: A comment.')
+    await assertShows('/articles/2', 'Thanks.', visitor)
+    await compareAfter('a comment')
+    await assertShows('/articles/2', 'Vera: A comment.')
     assert.ok(!(await anonymous.ask(edge('/articles/2'))).text.includes('Thanks.'))
   })
 
-  it('a new article where there was none', async () => {
+  it('new article replaces a stored 404', async () => {
     assert.equal((await anonymous.ask(edge('/articles/5'))).status, 404)
     await send(member, '/articles/1/edit', '/articles', { 'article[title]': 'The fifth', 'article[text]': 'Five.' })
-    await changed('a new article')
-    await holds('/articles/5', 'Five.')
-    await holds('/', 'The fifth')
+    await compareAfter('a new article')
+    await assertShows('/articles/5', 'Five.')
+    await assertShows('/', 'The fifth')
   })
 
-  it('a deletion', async () => {
+  it('deleted article is a 404', async () => {
     await send(member, '/articles/3/edit', '/articles/3', { _method: 'delete' })
-    await changed('a deletion')
+    await compareAfter('a deletion')
     assert.equal((await anonymous.ask(edge('/articles/3'))).status, 404)
   })
 
-  it('a frame of a page, and what a script asks for, is no page', async () => {
+  it('Turbo frames and XMLHttpRequest responses are not served as pages', async () => {
     for (let n = 0; n < 2; n += 1) {
-      // Vary names the second, not the first.
+      // Vary lists the field of the second, not of the first.
       for (const headers of [{ 'turbo-frame': 'x' }, { 'x-requested-with': 'XMLHttpRequest', accept: 'text/html, */*; q=0.01' }]) {
         const frame = await anonymous.ask({ ...edge('/articles/2'), headers })
         assert.ok(frame.text.startsWith('<turbo-frame>'), frame.text)
@@ -151,7 +152,7 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     }
   })
 
-  it('a page in two forms at one address', async () => {
+  it('JSON and HTML of one URL are separate variants', async () => {
     for (let n = 0; n < 2; n += 1) {
       const data = await anonymous.ask({ ...edge('/articles/2'), headers: { accept: 'application/json' } })
       assert.equal(JSON.parse(data.text).id, 2)
@@ -160,7 +161,7 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     }
   })
 
-  it('an asset with a digest in its name is a hit', async () => {
+  it('asset with a digest in its name is a hit', async () => {
     const name = readdirSync(join(root, 'public/assets')).find((file) => /^application-\w{64}\.css$/.test(file))
     await anonymous.ask(edge(`/assets/${name}`))
     await sleep(300)
@@ -169,15 +170,15 @@ describe('Rails', { skip: lacks, timeout: 900_000 }, () => {
     assert.equal(text, readFileSync(join(root, 'public/assets', name), 'utf8'))
   })
 
-  it('an account is its reader\'s alone', async () => {
-    await holds('/account', 'The account of Mia.', member)
+  it('account page is served only to its reader', async () => {
+    await assertShows('/account', 'The account of Mia.', member)
     assert.equal((await anonymous.ask(edge('/account'))).status, 302)
     assert.ok(!(await visitor.ask(edge('/account'))).text.includes('Mia'))
   })
 
-  it('most answers that may be stored were hits', () => {
-    // Of ten addresses, five are for all; of three questions, the first comes after a purge.
-    assert.ok(tally.hits / tally.asked > 0.25, tally.text)
+  it('more than a quarter of the anonymous responses were hits', () => {
+    // Five of ten URLs are public; the first of three requests follows a purge.
+    assert.ok(tally.hits / tally.countable > 0.25, tally.text)
     assert.equal(tally.differences.length, 0)
   })
 })

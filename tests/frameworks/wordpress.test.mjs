@@ -1,5 +1,5 @@
-// profile = "wordpress" before WordPress, with clients/wordpress/edgekeep.php: a conversation of three readers over edits, comments, changes
-// of status, menus, themes and options. After each, every answer of the edge must be the origin's for the same reader.
+// profile = "wordpress" in front of WordPress, with clients/wordpress/edgekeep.php: three readers, edits, comments, changes of
+// status, menus, themes and options. After each change, the edge's responses must equal the origin's for the same reader.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -7,7 +7,7 @@ import { cpSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startWorker } from '../../scripts/workerd.mjs'
-import { FORM, Ground, Reader, Tally, answers, form, freePort, missing, sleep } from './ground.mjs'
+import { FORM, Ground, Reader, Tally, responds, form, freePort, missing, sleep } from './ground.mjs'
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const WORDPRESS = '/usr/share/wordpress'
@@ -63,15 +63,15 @@ describe('WordPress', { skip: lacks, timeout: 900_000 }, () => {
     copyFileSync(here('../../clients/wordpress/edgekeep.php'), join(root, 'wp-content/mu-plugins/edgekeep.php'))
     await ground.start('php', ['-S', `127.0.0.1:${originPort}`, '-t', root, here('wordpress/router.php')], {
       env: { ...process.env, PHP_CLI_SERVER_WORKERS: '4' },
-      ready: () => answers(originPort),
+      ready: () => responds(originPort),
     })
     worker = await startWorker({ rules: { origin: `http://127.0.0.1:${originPort}`, profile: 'wordpress', max_purge_lag: LAG_SECONDS }, secrets: SECRET, port, onLog: () => {} })
 
     paths = ['/', '/page/2/', '/post-1/', '/post-2/', '/post-3/', '/post-8/', '/a-draft/', '/about/', '/contact/', '/category/news/', '/tag/all/', '/author/writer/', '/2026/01/', '/feed/', '/comments/feed/', '/post-2/feed/', '/?s=post', '/wp-json/wp/v2/posts', '/wp-sitemap.xml', '/wp-sitemap-posts-post-1.xml', '/nothing-here/']
-    // The commenter has said a name and asked the browser to remember it.
+    // The commenter has a cookie with the name.
     const comment = { comment_post_ID: made.posts[0], author: 'Carla', email: 'carla@example.com', comment: 'First.', 'wp-comment-cookies-consent': 'yes' }
-    const said = await commenter.ask({ ...edge('/wp-comments-post.php'), method: 'POST', headers: FORM, body: form(comment) })
-    assert.equal(said.status, 302, said.text)
+    const response = await commenter.ask({ ...edge('/wp-comments-post.php'), method: 'POST', headers: FORM, body: form(comment) })
+    assert.equal(response.status, 302, response.text)
     assert.ok([...commenter.cookies.keys()].some((name) => name.startsWith('comment_author_')))
     await admin.ask(edge('/wp-login.php'))
     const login = await admin.ask({ ...edge('/wp-login.php'), method: 'POST', headers: FORM, body: form({ log: 'admin', pwd: 'secret-of-admin', 'wp-submit': 'Log In', testcookie: 1, redirect_to: `${site}/wp-admin/` }) })
@@ -84,26 +84,26 @@ describe('WordPress', { skip: lacks, timeout: 900_000 }, () => {
   })
 
   const edge = (path) => ({ port: Number(host.split(':')[1]), host, path })
-  const past = (path) => ({ port: origin, host: `127.0.0.1:${origin}`, path, headers: { 'x-forwarded-host': host } })
+  const direct = (path) => ({ port: origin, host: `127.0.0.1:${origin}`, path, headers: { 'x-forwarded-host': host } })
 
-  /** What differs between two answers of WordPress itself, a second later. */
+  /** Removes differences between two responses of WordPress itself, a second apart. */
   const clean = (text) =>
     text
       .replace(/"nonce":"\w+"|_wpnonce=\w+|name="_wpnonce" value="\w+"|"\w*[nN]once":"\w+"/g, 'nonce')
       .replace(/name="ak_js"[^>]*value="\d+"|ak_js_\d+|id="(comment|author|email|url)-\w+"/g, 'time')
       .replace(/<lastBuildDate>[^<]*/g, 'built')
-      // A draft is of now, to the second.
+      // A draft has the current time, to the second.
       .replaceAll(/datetime="(\d{4}-\d\d-\d\d)T[^"]*"/g, (whole, day) => (new Date().toISOString().startsWith(day) ? 'now' : whole))
       .replace(/\b(wp-unique-id-|unique-id-|wp-container-)\d+/g, 'id')
 
   let turn = 0
-  /** Anonymous readers ask for all pages, twice, so that the second answers are hits; the others for a third of them in turn. */
+  /** Anonymous readers request all pages twice, so that the second response is a hit; the others a third of the pages in turn. */
   async function compareAll(label) {
     const before = tally.differences.length
     turn += 1
     for (const reader of [anonymous, commenter, admin]) {
       for (const path of paths.filter((_, at) => reader === anonymous || (at + turn) % 3 === 0)) {
-        const right = await reader.ask(past(path))
+        const right = await reader.ask(direct(path))
         for (const again of reader === anonymous ? [1, 2] : [1]) {
           tally.compare(`${label}, ${reader.name}, ${path}, ${again}`, await reader.ask(edge(path)), right, { clean, counts: reader === anonymous })
         }
@@ -114,12 +114,12 @@ describe('WordPress', { skip: lacks, timeout: 900_000 }, () => {
     assert.deepEqual(found, [])
   }
 
-  async function changed(label) {
+  async function compareAfter(label) {
     await sleep(LAG_SECONDS * 1000 + 300)
     await compareAll(label)
   }
 
-  /** An editor's save: the REST API, with the administrator's cookies and nonce, through the edge. */
+  /** Saves like the editor: by the REST API, with the administrator's cookies and nonce, through the edge. */
   async function save(path, fields, method = 'POST') {
     const { text: nonce } = await admin.ask(edge('/wp-admin/admin-ajax.php?action=rest-nonce'))
     const headers = { 'content-type': 'application/json', 'x-wp-nonce': nonce }
@@ -130,100 +130,100 @@ describe('WordPress', { skip: lacks, timeout: 900_000 }, () => {
 
   const act = (php) => ground.run('php', [here('wordpress/act.php'), root, php], { env: { ...process.env, WP_SITE: site } })
 
-  const holds = async (path, words, reader = anonymous) => {
+  const assertShows = async (path, words, reader = anonymous) => {
     const { text } = await reader.ask(edge(path))
-    assert.ok(text.includes(words), `${path} does not have ${words}`)
+    assert.ok(text.includes(words), `${path} does not contain ${words}`)
   }
 
-  it('answers like the origin, cold and warm', () => compareAll('at first'))
+  it('responses equal the origin, on misses and hits', () => compareAll('at first'))
 
-  it('an edit', async () => {
+  it('edit is visible after its purge', async () => {
     await save(`posts/${made.posts[7]}`, { title: 'Post 8, edited', content: 'Other text.' })
-    await changed('an edit')
-    await holds('/', 'Post 8, edited')
+    await compareAfter('an edit')
+    await assertShows('/', 'Post 8, edited')
   })
 
-  it('a comment, approved, edited and spammed', async () => {
+  it('comment is visible when it is posted and edited, and removed as spam', async () => {
     const comment = { comment_post_ID: made.posts[1], author: 'Dora', email: 'dora@example.com', comment: 'A new comment.' }
     const send = () => new Reader('dora').ask({ ...edge('/wp-comments-post.php'), method: 'POST', headers: FORM, body: form(comment) })
-    // WordPress takes one comment in 15 s from an address, and the site's own were made just now.
-    let said = await send()
-    for (let tries = 0; said.status === 429 && tries < 20; tries++) {
+    // WordPress accepts one comment in 15 s from an address, and the site's comments were posted just before.
+    let response = await send()
+    for (let tries = 0; response.status === 429 && tries < 20; tries++) {
       await sleep(1000)
-      said = await send()
+      response = await send()
     }
-    assert.equal(said.status, 302, said.text)
-    await changed('a comment')
-    await holds('/post-2/', 'A new comment.')
-    const [{ id }] = JSON.parse((await anonymous.ask(past(`/wp-json/wp/v2/comments?post=${made.posts[1]}`))).text)
+    assert.equal(response.status, 302, response.text)
+    await compareAfter('a comment')
+    await assertShows('/post-2/', 'A new comment.')
+    const [{ id }] = JSON.parse((await anonymous.ask(direct(`/wp-json/wp/v2/comments?post=${made.posts[1]}`))).text)
     await save(`comments/${id}`, { content: 'An edited comment.' })
-    await changed('an edited comment')
+    await compareAfter('an edited comment')
     await save(`comments/${id}`, { status: 'spam' })
-    await changed('a spammed comment')
+    await compareAfter('a spammed comment')
     assert.ok(!(await anonymous.ask(edge('/post-2/'))).text.includes('An edited comment.'))
   })
 
-  it('a change of status, there and back', async () => {
+  it('post is visible when it is published, and a 404 when it is private', async () => {
     assert.equal((await anonymous.ask(edge('/a-draft/'))).status, 404)
     await save(`posts/${made.draft}`, { status: 'publish' })
-    await changed('publishing')
+    await compareAfter('publishing')
     assert.equal((await anonymous.ask(edge('/a-draft/'))).status, 200)
     await save(`posts/${made.draft}`, { status: 'private' })
-    await changed('making it private')
+    await compareAfter('making it private')
     assert.equal((await anonymous.ask(edge('/a-draft/'))).status, 404)
     await save(`posts/${made.posts[2]}`, {}, 'DELETE')
-    await changed('the bin')
+    await compareAfter('the bin')
   })
 
-  it('another address, author, category and password', async () => {
+  it('new slug, author, category and password of a post are in force', async () => {
     await save(`posts/${made.posts[0]}`, { slug: 'post-one', author: made.writer, categories: [made.news] })
     paths.push('/post-one/')
-    await changed('another address')
+    await compareAfter('another address')
     assert.equal((await anonymous.ask(edge('/post-1/'))).status, 301)
     await save(`posts/${made.posts[3]}`, { password: 'open' })
     paths.push('/post-4/')
-    await changed('a password')
+    await compareAfter('a password')
   })
 
-  it('names of a category and an author', async () => {
+  it('new names of a category and an author are visible', async () => {
     await save(`categories/${made.news}`, { name: 'Tidings' })
     await save(`users/${made.writer}`, { name: 'Another Writer' })
-    await changed('names')
-    await holds('/post-2/', 'Tidings')
+    await compareAfter('names')
+    await assertShows('/post-2/', 'Tidings')
   })
 
-  it('a menu, an option and a theme', async () => {
+  it('changes of a menu, an option and the theme are visible', async () => {
     act(`wp_update_nav_menu_item(${made.menu}, 0, ['menu-item-title' => 'A new entry', 'menu-item-url' => '/contact/', 'menu-item-status' => 'publish']);`)
-    await changed('a menu')
-    await holds('/about/', 'A new entry')
+    await compareAfter('a menu')
+    await assertShows('/about/', 'A new entry')
     act(`update_option('blogname', 'Another name');`)
-    await changed('an option')
-    await holds('/about/', 'Another name')
+    await compareAfter('an option')
+    await assertShows('/about/', 'Another name')
     act(`switch_theme('twentytwentythree');`)
-    await changed('a theme')
-    await holds('/', 'twentytwentythree')
+    await compareAfter('a theme')
+    await assertShows('/', 'twentytwentythree')
   })
 
-  it('a scheduled post, published by cron', async () => {
+  it('scheduled post is visible when cron publishes it', async () => {
     act(`wp_insert_post(['post_title' => 'Of tomorrow', 'post_name' => 'of-tomorrow', 'post_content' => 'x', 'post_status' => 'future', 'post_date' => date('Y-m-d H:i:s', time() + 3), 'post_date_gmt' => gmdate('Y-m-d H:i:s', time() + 3)]);`)
     paths.push('/of-tomorrow/')
     await compareAll('before its time')
     await sleep(3500)
     act(`do_action('publish_future_post', get_page_by_path('of-tomorrow', OBJECT, 'post')->ID);`)
-    await changed('its time')
+    await compareAfter('its time')
     assert.equal((await anonymous.ask(edge('/of-tomorrow/'))).status, 200)
   })
 
-  it('purges that the edge did not take are sent later, once', async () => {
+  it('purges that failed are sent again once', async () => {
     act(`add_filter('pre_http_request', fn () => new WP_Error('down', 'the edge is down')); wp_update_post(['ID' => ${made.posts[7]}, 'post_content' => 'While it was down.']);`)
     act(`assert(count(get_option('edgekeep_queue')) === 1) || exit(1); do_action('edgekeep_retry'); get_option('edgekeep_queue') === [] || exit(1);`)
-    await changed('an outage')
-    await holds('/post-8/', 'While it was down.')
+    await compareAfter('an outage')
+    await assertShows('/post-8/', 'While it was down.')
   })
 
-  it('most answers to readers without a cookie were hits', () => {
-    // Of two questions the first comes after a purge, often of all.
-    assert.ok(tally.hits / tally.asked > 0.4, tally.text)
+  it('more than 40 percent of the anonymous responses were hits', () => {
+    // The first of two requests follows a purge, often of everything.
+    assert.ok(tally.hits / tally.countable > 0.4, tally.text)
     assert.equal(tally.differences.length, 0)
   })
 })

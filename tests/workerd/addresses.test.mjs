@@ -1,5 +1,5 @@
-// What `fetch` makes of an address is what is ruled, keyed and sent on: many spellings of addresses, through the built
-// worker, against the runtime's own URL parser in a small worker beside it. The same seed makes the same addresses.
+// Rules, cache key and forwarded target use the URL that `fetch` parses. Sends many spellings of URLs through the built
+// worker and compares with the runtime's URL parser, which runs in a second worker. A fixed seed generates the URLs.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -20,7 +20,7 @@ const IN_QUERY = [...PIECES, '?', 'b=1', 'a=2', '&&']
 const HOSTS = [
   'a.test', 'A.Test', 'a.test.', 'A.TEST.:80', 'a.test:80', 'a.test:8443', 'a.test.:8443', 'a.test:443', 'a.test:', 'a.test:0080', 'a_b.test', 'xn--bcher-kva.test',
   '127.0.0.1', '127.0.0.1.', '1.2.3.4:81', '[::1]', '[0:0:0::1]:81', '[::FFFF:1.2.3.4]', '[2001:DB8:0:0:1:0:0:1]',
-  // What the standard reads as another name, or as none.
+  // The URL standard parses these as another host, or rejects them.
   '127.1', '0x7f.1', '2130706433', '0177.0.0.1', 'a.test.1', 'a%41.test', 'a..test', '.a.test', 'a.test..', 'u@a.test', 'a.test:99999', 'a.test\\b.test', 'a.0x',
 ]
 
@@ -38,7 +38,7 @@ const worker = `export default {
   },
 }`
 
-/** A worker beside ours that reads URLs. */
+/** Adds a worker that parses URLs to Miniflare's options. */
 const withParser = (options) => {
   const { compatibilityDate, compatibilityFlags } = options.workers[0].config
   const manifest = { mainModule: 'index.js', modulesRoot: '/', modules: { 'index.js': { type: 'esm', contents: worker } } }
@@ -46,7 +46,7 @@ const withParser = (options) => {
   return { ...options, workers: [...options.workers, parser] }
 }
 
-/** Numbers below `most`, the same in each run (Numerical Recipes' generator). */
+/** Returns a generator of integers below `most`, the same in each run (Numerical Recipes' generator). */
 function random(seed) {
   let state = seed
   return (most) => {
@@ -62,7 +62,7 @@ function addresses() {
   return paths.map((path, n) => ({ host: n < COUNT / 2 ? HOSTS[0] : HOSTS[n % HOSTS.length], path }))
 }
 
-/** The normal form of RFC 3986 §6.2.2 of what the standard leaves as it is. */
+/** RFC 3986 §6.2.2 normal form of a path or query that the URL standard has parsed. */
 function canonical(text, inQuery) {
   const spelled = text.replace(/%[0-9a-f]{2}/gi, (code) => {
     const char = String.fromCharCode(parseInt(code.slice(1), 16))
@@ -77,10 +77,10 @@ function canonicalQuery(search) {
   return parameters.length === 0 ? '' : `?${parameters.map((text) => canonical(text, true)).join('&')}`
 }
 
-/** Undoing an escape twice is not undoing it once: such stray percent signs are left to the tables in Rust. */
+/** Decoding a stray `%` twice differs from decoding it once. The tables in Rust cover stray percent signs. */
 const isStray = (text) => /%(?![0-9a-f]{2})/i.test(text)
 
-describe('an address', LIMIT, () => {
+describe('request URL', LIMIT, () => {
   let stand
   let parsed
   const cases = addresses()
@@ -93,58 +93,58 @@ describe('an address', LIMIT, () => {
   })
   after(() => stand?.stop())
 
-  it('is asked, ruled and keyed as the runtime reads it', LIMIT, async () => {
-    const counts = { lookup: 0, bypass: 0, admin: 0, refused: 0, byRuntime: 0 }
+  it('is forwarded, matched by rules and keyed as the runtime parses it', LIMIT, async () => {
+    const counts = { lookup: 0, bypass: 0, admin: 0, refused: 0, refusedByRuntime: 0 }
     for (const [n, { host, path }] of cases.entries()) {
       const url = parsed[n]
-      const about = `${n}: http://${host}${path} is ${url?.href}`
-      const name = url && plain(url)
+      const context = `${n}: http://${host}${path} is ${url?.href}`
+      const name = url && keyedHost(url)
       if (name) stand.origin.on(name, '*', (request, response) => response.writeHead(200, FRESH).end('page'))
       const [lines, before] = [stand.log.length, stand.origin.count]
       const answer = await stand.get(host, path)
       if (!answer.field('cache-status')) {
-        counts.byRuntime += 1
-        continue // refused by the runtime, before any worker
+        counts.refusedByRuntime += 1
+        continue // refused by the runtime before it reaches a worker
       }
       if (answer.cache.get('detail') === 'bad-url') {
-        // A name that is spelt as it means is never refused.
-        assert.ok(!name || name !== host.toLowerCase().replace(/\.?(:80)?$/, ''), about)
+        // A host in its normal form is never refused.
+        assert.ok(!name || name !== host.toLowerCase().replace(/\.?(:80)?$/, ''), context)
         counts.refused += 1
         continue
       }
-      assert.ok(name, `${about}: ${answer}`)
+      assert.ok(name, `${context}: ${answer}`)
       const pathname = canonical(url.pathname, false)
       if (pathname.startsWith('/.edgekeep/')) {
-        assert.equal(stand.origin.count, before, about)
+        assert.equal(stand.origin.count, before, context)
         counts.admin += 1
         continue
       }
       const bypasses = pathname.startsWith('/members/')
-      assert.equal(answer.cache.get('fwd') === 'bypass', bypasses, `${about}: ${answer}`)
-      const asked = stand.origin.requests(name).at(-1)
+      assert.equal(answer.cache.get('fwd') === 'bypass', bypasses, `${context}: ${answer}`)
+      const forwarded = stand.origin.requests(name).at(-1)
       if (bypasses) {
-        assert.equal(stand.origin.count, before + 1, about)
-        assert.equal(asked.target, url.href.replace(/^http:\/\/[^/]*/, ''), about)
+        assert.equal(stand.origin.count, before + 1, context)
+        assert.equal(forwarded.target, url.href.replace(/^http:\/\/[^/]*/, ''), context)
         counts.bypass += 1
         continue
       }
       counts.lookup += 1
       if (isStray(path)) continue
       const target = `${pathname}${canonicalQuery(url.search)}`
-      if (!answer.hit && answer.cache.get('collapsed') === undefined) assert.equal(asked.target, target, about)
+      if (!answer.hit && answer.cache.get('collapsed') === undefined) assert.equal(forwarded.target, target, context)
       const line = () => stand.log.slice(lines).find((entry) => entry.event === 'request')
-      assert.ok(await until(() => line() !== undefined, 2_000), about)
+      assert.ok(await until(() => line() !== undefined, 2_000), context)
       const key = createHash('sha256').update(`http://${name}${target}`).digest('hex').slice(0, 32)
-      assert.equal(line().key, key, `${about}: ${JSON.stringify(line())}`)
+      assert.equal(line().key, key, `${context}: ${JSON.stringify(line())}`)
     }
-    // Each way was gone often enough to mean something.
+    // Each outcome occurred often enough for the test to be conclusive.
     console.log(JSON.stringify(counts))
     assert.ok(counts.lookup > COUNT / 4 && counts.bypass > COUNT / 12 && counts.admin > COUNT / 30 && counts.refused > 8, JSON.stringify(counts))
   })
 })
 
-/** The host as it is keyed: without a dot at its end. What has an empty label or a user is none. */
-function plain({ host, hostname, href }) {
+/** The host as in the cache key: without a trailing dot. Undefined for an empty label or user information. */
+function keyedHost({ host, hostname, href }) {
   const name = hostname.replace(/\.$/, '')
   if (href.includes('@') && /^http:\/\/[^/]*@/.test(href)) return undefined
   if (!name.startsWith('[') && name.split('.').some((label) => label === '')) return undefined

@@ -1,4 +1,4 @@
-// What one request has fetched, the very next one finds, although copies are stored behind the response.
+// A fetched response is a hit for the next request, although it is stored after the response is sent.
 
 import { after, before, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -17,20 +17,20 @@ after(() => stand?.stop())
 
 const plan = (fields, body) => ({ status: 200, slow: 0, cut: false, fields: Object.entries(fields), body })
 
-it('after a miss, under load', LIMIT, async () => {
+it('next request after a miss is a hit or collapsed, under load', LIMIT, async () => {
   const round = async (round) => {
     const path = `/miss/${round}`
     stand.origin.on(HOST, path, plan({ 'Cache-Control': 'max-age=60' }, 'x'.repeat(1 + round * 1_000)))
     await stand.get(HOST, path)
     const next = await stand.get(HOST, path)
-    // Or it came so early that the first was still on its way.
+    // Collapsed: the first request's flight was still in progress.
     assert.ok(next.hit || next.cache.has('collapsed'), `round ${round}:\n${next}`)
     assert.equal(stand.origin.requests(HOST, path).length, 1)
   }
   await Promise.all(Array.from({ length: ROUNDS }, (_, index) => round(index)))
 })
 
-it('after a confirmation by 304', LIMIT, async () => {
+it('next request after a revalidation by 304 is a hit', LIMIT, async () => {
   const paths = Array.from({ length: 20 }, (_, round) => `/304/${round}`)
   const answer = (seconds) => plan({ 'Cache-Control': `max-age=${seconds}`, ETag: '"1"' }, 'body')
   for (const path of paths) {
@@ -40,15 +40,15 @@ it('after a confirmation by 304', LIMIT, async () => {
   }
   await sleep(2_200)
   for (const path of paths) {
-    const confirmed = await stand.get(HOST, path)
-    assert.match(confirmed.field('cache-status'), /fwd-status=304/)
+    const revalidated = await stand.get(HOST, path)
+    assert.match(revalidated.field('cache-status'), /fwd-status=304/)
     const next = await stand.get(HOST, path)
     assert.ok(next.hit, `${path}:\n${next}`)
     assert.equal(stand.origin.requests(HOST, path).length, 2)
   }
 })
 
-it('by many at once, while the first is being answered', LIMIT, async () => {
+it('40 concurrent requests after a miss are served without the origin', LIMIT, async () => {
   stand.origin.on(HOST, '/many', plan({ 'Cache-Control': 'max-age=60' }, 'one for all'))
   await stand.get(HOST, '/many')
   const answers = await Promise.all(Array.from({ length: 40 }, () => stand.get(HOST, '/many')))

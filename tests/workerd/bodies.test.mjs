@@ -1,4 +1,4 @@
-// Bodies and heads byte for byte, on a miss, from the Cache API and from KV: compressed, chunked, empty, large, broken.
+// Bodies and heads byte for byte, on a miss, from the Cache API and from KV: compressed, chunked, empty, large, truncated.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -16,10 +16,10 @@ let number = 0
 before(async () => { stand = await Stand.start({ rules: { defaults: { kv: true } } }) })
 after(() => stand?.stop())
 
-/** A host of its own for each test. */
+/** Returns a new host, so that tests share no entries. */
 const newHost = () => `body-${(number += 1)}.test`
 
-/** Bytes that no compression or text decoding leaves as they are. */
+/** Pseudorandom bytes, which compression and text decoding would change. */
 function noise(length) {
   const bytes = Buffer.allocUnsafe(length)
   for (let i = 0, x = 1; i < length; i++) {
@@ -29,14 +29,14 @@ function noise(length) {
   return bytes
 }
 
-/** Asks for a page until each tier has answered, and hands each answer to `check`. */
+/** Requests a page until each tier has served it, and passes each response to `check`. */
 async function eachTier(host, path, check, { fields = [], kv = true } = {}) {
   const miss = await stand.get(host, path, fields)
-  assert.ok(!miss.hit, `the first answer is a hit: ${miss}`)
+  assert.ok(!miss.hit, `the first response is a hit: ${miss}`)
   check(miss, 'miss')
   check(await stand.getHit(host, path, fields), 'cache-api')
   if (!kv) return
-  assert.ok((await stand.evict(host)) > 0, 'the log names no entry')
+  assert.ok((await stand.evict(host)) > 0, 'the log lists no entry')
   const second = await stand.get(host, path, fields)
   assert.match(second.field('cache-status'), /hit.*detail=kv/, `${second}\n${stand.about(host)}`)
   check(second, 'kv')
@@ -44,13 +44,13 @@ async function eachTier(host, path, check, { fields = [], kv = true } = {}) {
   assert.equal(stand.origin.requests(host, path).length, 1, stand.about(host))
 }
 
-function sameBytes(answer, body, tier) {
+function assertSameBytes(answer, body, tier) {
   assert.ok(answer.complete, `${tier}: the body is not complete: ${answer}`)
   assert.equal(answer.body.length, body.length, `${tier}: length of the body; ${answer.field('cache-status')}`)
-  assert.ok(answer.body.equals(body), `${tier}: other bytes; ${answer.field('cache-status')}`)
+  assert.ok(answer.body.equals(body), `${tier}: the bytes differ; ${answer.field('cache-status')}`)
 }
 
-describe('compressed bodies stay as the origin sent them', LIMIT, () => {
+describe('compressed bodies are served as the origin sent them', LIMIT, () => {
   for (const [coding, compress] of [['gzip', gzipSync], ['br', brotliCompressSync]]) {
     for (const vary of [false, true]) {
       it(`${coding}${vary ? ' with Vary' : ''}`, async () => {
@@ -60,7 +60,7 @@ describe('compressed bodies stay as the origin sent them', LIMIT, () => {
         if (vary) fields.push(['Vary', 'Accept-Encoding'])
         stand.origin.on(host, '/page', { status: 200, fields, body })
         await eachTier(host, '/page', (answer, tier) => {
-          sameBytes(answer, body, tier)
+          assertSameBytes(answer, body, tier)
           assert.equal(answer.field('content-encoding'), coding, tier)
           assert.equal(answer.field('content-length'), String(body.length), tier)
         }, { fields: [['Accept-Encoding', 'gzip, br']] })
@@ -68,7 +68,7 @@ describe('compressed bodies stay as the origin sent them', LIMIT, () => {
     }
   }
 
-  it('a client that takes no coding gets the plain page, another one the compressed page', async () => {
+  it('Vary: Accept-Encoding selects the plain or the gzip variant', async () => {
     const host = newHost()
     const packed = gzipSync(TEXT)
     stand.origin.on(host, '/page', (request, response) => {
@@ -77,21 +77,21 @@ describe('compressed bodies stay as the origin sent them', LIMIT, () => {
       response.writeHead(200, fields).end(accepts ? packed : TEXT)
     })
     for (let round = 0; round < 2; round++) {
-      sameBytes(await stand.get(host, '/page', [['Accept-Encoding', 'gzip']]), packed, 'gzip')
+      assertSameBytes(await stand.get(host, '/page', [['Accept-Encoding', 'gzip']]), packed, 'gzip')
       const plain = await stand.get(host, '/page', [['Accept-Encoding', 'identity']])
       assert.equal(plain.field('content-encoding'), undefined)
-      sameBytes(plain, TEXT, 'identity')
+      assertSameBytes(plain, TEXT, 'identity')
       await sleep(150)
     }
     assert.equal((await stand.getHit(host, '/page', [['Accept-Encoding', 'gzip']])).field('content-encoding'), 'gzip')
   })
 
-  it('a bypassed one too', async () => {
+  it('gzip on a bypass', async () => {
     const host = newHost()
     const body = gzipSync(TEXT)
     stand.origin.on(host, '/page', { status: 200, fields: [['Content-Encoding', 'gzip']], body })
     const answer = await stand.send({ host, method: 'POST', path: '/page', fields: [['Accept-Encoding', 'gzip']], body: 'x' })
-    sameBytes(answer, body, 'bypass')
+    assertSameBytes(answer, body, 'bypass')
     assert.equal(answer.field('content-encoding'), 'gzip')
     assert.equal(answer.field('content-length'), String(body.length))
   })
@@ -103,25 +103,25 @@ describe('plain bodies', LIMIT, () => {
     ['chunked', noise(300_000), { chunked: true }],
     ['empty', Buffer.alloc(0), {}],
     ['empty and chunked', Buffer.alloc(0), { chunked: true }],
-    ['of one byte', Buffer.from('x'), {}],
-    ['of 5 MB', noise(5_000_000), {}],
+    ['one byte', Buffer.from('x'), {}],
+    ['5 MB', noise(5_000_000), {}],
   ]
   for (const [name, body, plan] of bodies) {
     it(name, async () => {
       const host = newHost()
       stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body, ...plan })
       await eachTier(host, '/page', (answer, tier) => {
-        sameBytes(answer, body, tier)
+        assertSameBytes(answer, body, tier)
         if (!plan.chunked) assert.equal(answer.field('content-length'), String(body.length), tier)
       })
     })
   }
 
-  it('over the limit of KV: stays in the Cache API, KV is not tried', async () => {
+  it('body above the KV limit is stored only in the Cache API', async () => {
     const host = newHost()
     const body = noise(KV_LIMIT_BYTES + 1_000)
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body })
-    await eachTier(host, '/page', (answer, tier) => sameBytes(answer, body, tier), { kv: false })
+    await eachTier(host, '/page', (answer, tier) => assertSameBytes(answer, body, tier), { kv: false })
     const lines = stand.log.filter((line) => line.host === host)
     assert.ok(lines.some((line) => line.stores?.includes('cache-api')), stand.about(host))
     assert.ok(!lines.some((line) => line.stores?.includes('kv') || line.event === 'problem'), stand.about(host))
@@ -129,7 +129,7 @@ describe('plain bodies', LIMIT, () => {
     assert.equal((await stand.get(host, '/page')).hit, false)
   })
 
-  it('HEAD is answered from the stored page, without a body', async () => {
+  it('HEAD is served from the stored response, without a body', async () => {
     const host = newHost()
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: TEXT })
     await stand.getHit(host, '/page')
@@ -140,17 +140,17 @@ describe('plain bodies', LIMIT, () => {
     assert.equal(stand.origin.requests(host).length, 1)
   })
 
-  it('a HEAD does not become an empty page for GET', async () => {
+  it('HEAD response is not stored as an empty GET response', async () => {
     const host = newHost()
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: TEXT })
     const head = await stand.send({ host, method: 'HEAD', path: '/page' })
     assert.equal(head.field('content-length'), String(TEXT.length), String(head))
     await sleep(200)
-    sameBytes(await stand.get(host, '/page'), TEXT, 'GET after HEAD')
+    assertSameBytes(await stand.get(host, '/page'), TEXT, 'GET after HEAD')
   })
 })
 
-describe('other statuses with explicit freshness', LIMIT, () => {
+describe('other statuses with an explicit freshness lifetime', LIMIT, () => {
   const statuses = [
     [204, '', []],
     [301, 'moved', [['Location', 'https://elsewhere.test/']]],
@@ -163,47 +163,47 @@ describe('other statuses with explicit freshness', LIMIT, () => {
       stand.origin.on(host, '/page', { status, fields: [FRESH, ...more], body })
       await eachTier(host, '/page', (answer, tier) => {
         assert.equal(answer.status, status, `${tier}: ${answer}`)
-        sameBytes(answer, Buffer.from(body), tier)
+        assertSameBytes(answer, Buffer.from(body), tier)
         for (const [name, value] of more) assert.equal(answer.field(name), value, tier)
       }, { kv: status < 400 })
     })
   }
 })
 
-describe('broken bodies', LIMIT, () => {
-  // Local workerd ends a chunked answer properly when its source breaks, in plain JavaScript too (tried): there the client
-  // cannot see it. So the client's view is judged only where the length is known.
+describe('truncated bodies', LIMIT, () => {
+  // Local workerd ends a chunked response properly when its source fails, in plain JavaScript too (tried). The client
+  // cannot detect that, so truncation towards the client is asserted only where the length is known.
   const faults = [
-    ['of known length', { cut: true }, TEXT, []],
+    ['with Content-Length', { cut: true }, TEXT, []],
     ['chunked', { cut: true, chunked: true }, TEXT, []],
     ['compressed', { cut: true }, gzipSync(noise(50_000)), [['Content-Encoding', 'gzip']]],
   ]
   for (const [name, plan, body, more] of faults) {
-    it(`${name}: never served from a cache as a whole one`, async () => {
+    it(`${name}: never served as complete from a cache`, async () => {
       const host = newHost()
       const fields = [FRESH, ...more]
       const client = [['Accept-Encoding', 'gzip']]
       stand.origin.on(host, '/page', { status: 200, fields, body, ...plan })
-      const judge = (answer) => {
-        if (!answer || !answer.complete || answer.status !== 200) return // the client sees that it broke, maybe before the head
+      const assertNotTruncated = (answer) => {
+        if (!answer || !answer.complete || answer.status !== 200) return // the client sees the error, maybe before the head
         assert.ok(!answer.hit, `${answer.body.length} of ${body.length} bytes from a cache: ${answer.field('cache-status')}\n${stand.about(host)}`)
-        assert.ok(plan.chunked, `the client takes a truncated body for a whole one: ${answer}`)
+        assert.ok(plan.chunked, `a truncated body looks complete to the client: ${answer}`)
       }
       const ask = () => stand.get(host, '/page', client).catch(() => undefined)
       for (let round = 0; round < 5; round++) {
-        // Broken fills, several at once, and readers on their heels.
-        for (const answer of await Promise.all([ask(), ask(), ask()])) judge(answer)
-        for (const end = Date.now() + 400; Date.now() < end; ) judge(await ask())
+        // Several truncated fills at once, then requests right after them.
+        for (const answer of await Promise.all([ask(), ask(), ask()])) assertNotTruncated(answer)
+        for (const end = Date.now() + 400; Date.now() < end; ) assertNotTruncated(await ask())
       }
       assert.ok(stand.origin.requests(host).length > 5)
       stand.origin.on(host, '/page', { status: 200, fields, body, chunked: plan.chunked })
-      await sleep(300) // what the last broken fill left behind is gone by now
-      sameBytes(await stand.get(host, '/page', client), body, 'after the origin is well again')
-      sameBytes(await stand.getHit(host, '/page', client), body, 'hit')
+      await sleep(300) // by now nothing of the last truncated fill is left
+      assertSameBytes(await stand.get(host, '/page', client), body, 'after the origin has recovered')
+      assertSameBytes(await stand.getHit(host, '/page', client), body, 'hit')
     })
   }
 
-  it('a client that leaves in the middle does not lose the fill', async () => {
+  it('fill completes although its client disconnects in mid-body', async () => {
     const host = newHost()
     const body = noise(400_000)
     stand.origin.on(host, '/page', async (_, response) => {
@@ -221,18 +221,18 @@ describe('broken bodies', LIMIT, () => {
     await sleep(1_200) // the rest of the body
     const answer = await stand.get(host, '/page')
     assert.ok(answer.hit, `${answer.field('cache-status')}\n${stand.about(host)}`)
-    sameBytes(answer, body, 'hit')
+    assertSameBytes(answer, body, 'hit')
     assert.equal(stand.origin.requests(host).length, 1)
   })
 })
 
-// Each waits for its page to expire: some at a time.
-describe('bodies beside a stale copy', { timeout: 120_000, concurrency: 4 }, () => {
+// Each test waits for its page to expire, so four run at a time.
+describe('bodies while a stale response is stored', { timeout: 120_000, concurrency: 4 }, () => {
   const ONCE = ['Cache-Control', 'max-age=1']
   const client = [['Accept-Encoding', 'gzip']]
   const detail = (answer) => answer.field('cache-status') ?? ''
 
-  /** A host with a page that has just expired. */
+  /** Returns a host with a page that has just expired. */
   async function expired(fields = []) {
     const host = newHost()
     stand.origin.on(host, '/page', { status: 200, fields: [ONCE, ...fields], body: 'the old page' })
@@ -242,12 +242,12 @@ describe('bodies beside a stale copy', { timeout: 120_000, concurrency: 4 }, () 
   }
 
   const faults = [
-    ['of known length', { cut: true }, TEXT, []],
+    ['with Content-Length', { cut: true }, TEXT, []],
     ['chunked', { cut: true, chunked: true }, TEXT, []],
     ['compressed', { cut: true }, gzipSync(noise(50_000)), [['Content-Encoding', 'gzip']]],
   ]
   for (const [name, plan, body, more] of faults) {
-    it(`broken, ${name}: the stale page is served`, async () => {
+    it(`truncated, ${name}: the stale response is served`, async () => {
       const host = await expired()
       stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ...more], body, ...plan })
       for (let round = 0; round < 3; round++) {
@@ -260,7 +260,7 @@ describe('bodies beside a stale copy', { timeout: 120_000, concurrency: 4 }, () 
     })
   }
 
-  it('one that stops in the middle: the stale page is served after origin_timeout', async () => {
+  it('stalled body: the stale response is served after origin_timeout', async () => {
     const host = await expired()
     stand.origin.on(host, '/page', (_, response) => {
       response.writeHead(200, [...FRESH, 'Content-Length', String(TEXT.length)])
@@ -277,59 +277,59 @@ describe('bodies beside a stale copy', { timeout: 120_000, concurrency: 4 }, () 
     ['empty', Buffer.alloc(0), {}],
     ['empty and chunked', Buffer.alloc(0), { chunked: true }],
     ['compressed', gzipSync(noise(50_000)), { more: [['Content-Encoding', 'gzip']] }],
-    ['as long as is waited for', noise(256 * 1024), { chunked: true }],
-    ['longer by a byte, and chunked', noise(256 * 1024 + 1), { chunked: true }],
+    ['at the buffer limit, chunked', noise(256 * 1024), { chunked: true }],
+    ['one byte above the buffer limit, chunked', noise(256 * 1024 + 1), { chunked: true }],
     ['long and chunked', noise(3_000_000), { chunked: true }],
     ['long', noise(3_000_000), {}],
   ]
   for (const [name, body, { more = [], ...plan }] of wholes) {
-    it(`whole, ${name}: byte for byte`, async () => {
+    it(`complete, ${name}: served byte for byte`, async () => {
       const host = await expired()
       stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ...more], body, ...plan })
       const answer = await stand.get(host, '/page', client)
-      sameBytes(answer, body, 'the first answer')
+      assertSameBytes(answer, body, 'the first response')
       assert.match(detail(answer), /fwd=stale; fwd-status=200; stored/)
       assert.equal(answer.field('content-length'), plan.chunked ? undefined : String(body.length))
-      sameBytes(await stand.getHit(host, '/page', client), body, 'cache-api')
+      assertSameBytes(await stand.getHit(host, '/page', client), body, 'cache-api')
       await stand.evict(host)
-      sameBytes(await stand.get(host, '/page', client), body, 'kv')
+      assertSameBytes(await stand.get(host, '/page', client), body, 'kv')
       assert.equal(stand.origin.requests(host).length, 2, stand.about(host))
     })
   }
 
-  it('a long one is not waited for', async () => {
+  it('400,000 bytes stream before the body is complete', async () => {
     const host = await expired()
-    await beginsAtOnce(host, 400_000)
+    await assertStreams(host, 400_000)
   })
 })
 
-/** A page of which the origin sends the rest only when the reader has the start. */
-async function beginsAtOnce(host, length) {
+/** The origin sends the rest of the body only after the client has received its start. */
+async function assertStreams(host, length) {
   const body = noise(length)
-  let goOn
-  const told = new Promise((resolve) => (goOn = resolve))
+  let sendRest
+  const started = new Promise((resolve) => (sendRest = resolve))
   stand.origin.on(host, '/page', async (_, response) => {
     response.writeHead(200, [...FRESH, 'Content-Length', String(length)])
     response.write(body.subarray(0, 1_000))
-    await told
+    await started
     response.end(body.subarray(1_000))
   })
   const left = await stand.get(host, '/page', [], { leaveAfter: 1 })
   assert.ok(!left.complete && left.body.length > 0, String(left))
-  goOn()
-  // The reader has left; the page is kept all the same.
-  sameBytes(await stand.getHit(host, '/page'), body, 'hit')
+  sendRest()
+  // The client has disconnected; the response is stored nevertheless.
+  assertSameBytes(await stand.getHit(host, '/page'), body, 'hit')
 }
 
-describe('a miss streams', LIMIT, () => {
-  // Shorter ones come with their heads.
+describe('miss streams its body', LIMIT, () => {
+  // Shorter bodies are sent together with the head.
   for (const length of [15_000, 400_000]) {
-    it(`${length} bytes begin before they have all come`, () => beginsAtOnce(newHost(), length))
+    it(`${length} bytes stream before the body is complete`, () => assertStreams(newHost(), length))
   }
 })
 
 describe('heads', LIMIT, () => {
-  it('POST bodies pass, both ways', async () => {
+  it('POST bodies are forwarded in both directions', async () => {
     const host = newHost()
     const body = noise(200_000)
     stand.origin.on(host, '/form', (request, response) => response.writeHead(201, [...FRESH]).end(request.body))
@@ -337,13 +337,13 @@ describe('heads', LIMIT, () => {
     const chunked = await stand.send({ host, method: 'POST', path: '/form', chunks: [body.subarray(0, 1_000), body.subarray(1_000)] })
     for (const answer of [known, chunked]) {
       assert.equal(answer.status, 201, String(answer))
-      sameBytes(answer, body, 'POST')
+      assertSameBytes(answer, body, 'POST')
       assert.ok(!answer.hit)
     }
     assert.equal(stand.origin.requests(host)[0].field('content-length'), String(body.length))
   })
 
-  it('Set-Cookie lines pass separately and are not stored', async () => {
+  it('Set-Cookie lines are forwarded separately and not stored', async () => {
     const host = newHost()
     const cookies = ['a=1; Path=/; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'b=2; HttpOnly']
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ...cookies.map((c) => ['Set-Cookie', c])], body: 'yours' })
@@ -356,7 +356,7 @@ describe('heads', LIMIT, () => {
     }
   })
 
-  it('bytes of UTF-8 survive, in every tier and towards the origin', async () => {
+  it('UTF-8 field values are kept in every tier and towards the origin', async () => {
     const host = newHost()
     const value = Buffer.from('café über €').toString('latin1') // Node shows and sends each byte as one character
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ['X-Name', value]], body: 'page' })
@@ -365,11 +365,11 @@ describe('heads', LIMIT, () => {
     assert.equal(stand.origin.requests(host).at(-1).field('x-sent'), value, 'towards the origin')
   })
 
-  // The runtime reads fields as UTF-8 and shows other bytes as U+FFFD, so these are lost to any Worker that looks (tried).
-  it('bytes of Latin-1 harm nothing but themselves', async () => {
+  // The runtime decodes fields as UTF-8 and replaces other bytes by U+FFFD, so a Worker that reads them loses them (tried).
+  it('Latin-1 field values are kept, and other fields unaffected', async () => {
     const host = newHost()
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ['X-Name', 'caf\xe9 \xff'], ['X-Next', 'plain']], body: 'page' })
-    // KV, which holds texts, has no part in it: bytes.test.mjs.
+    // KV holds text and is not tested here; see bytes.test.mjs.
     for (const get of [() => stand.get(host, '/page'), () => stand.getHit(host, '/page')]) {
       const answer = await get()
       assert.equal(answer.text, 'page')
@@ -383,7 +383,7 @@ describe('heads', LIMIT, () => {
     assert.equal(stand.origin.requests(host).at(-1).field('x-sent'), 'caf\xe9')
   })
 
-  it('fields for one hop are dropped from answers', async () => {
+  it('connection fields are removed from responses', async () => {
     const host = newHost()
     const hop = [
       ['Connection', 'keep-alive, X-Hop'], ['X-Hop', '1'], ['Keep-Alive', 'timeout=5'], ['Proxy-Authenticate', 'Basic'],
@@ -401,7 +401,7 @@ describe('heads', LIMIT, () => {
     check(await stand.send({ host, method: 'POST', path: '/page', body: 'x' }), 'bypass')
   })
 
-  it('fields for one hop are dropped from requests', async () => {
+  it('connection fields are removed from requests', async () => {
     const host = newHost()
     stand.origin.on(host, '/page', { status: 200, fields: [], body: 'page' })
     const hop = [
@@ -414,7 +414,7 @@ describe('heads', LIMIT, () => {
       const request = stand.origin.requests(host).at(-1)
       assert.doesNotMatch(request.field('connection') ?? '', /x-hop/i)
       for (const [name] of hop.slice(1)) assert.equal(request.field(name), undefined, `${method}: ${name}`)
-      if (method === 'POST') assert.equal(request.field('x-kept'), '1', 'a bypassed request goes through whole')
+      if (method === 'POST') assert.equal(request.field('x-kept'), '1', 'a bypass forwards all other fields')
     }
   })
 })

@@ -1,4 +1,4 @@
-// What the first reader of a page can cost the others: one that reads slowly, one whose answer is nobody else's, and one that is refused.
+// Followers of a leader that reads slowly, whose response cannot be shared, or whose request the origin rejects.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -7,10 +7,10 @@ import { Stand } from './stand.mjs'
 import { until } from './wire.mjs'
 
 const HOST = 'collapse.test'
-/** Another one may ask after a second, and looks five times a second at least; the rest is for a slow computer. */
+/** A follower may fetch after one second, and checks at least five times a second; the rest is for a slow computer. */
 const BOUND_MS = 1_000 + 1_500
 
-describe('the first reader', { timeout: 120_000 }, () => {
+describe('collapsing', { timeout: 120_000 }, () => {
   let stand
   before(async () => {
     stand = await Stand.start({ rules: { origin_timeout: 30 } })
@@ -19,7 +19,7 @@ describe('the first reader', { timeout: 120_000 }, () => {
   })
   after(() => stand?.stop())
 
-  const asked = (path) => stand.origin.requests(HOST, path).length
+  const requestCount = (path) => stand.origin.requests(HOST, path).length
 
   async function timed(path, fields = []) {
     const began = Date.now()
@@ -27,43 +27,43 @@ describe('the first reader', { timeout: 120_000 }, () => {
     return { answer, ms: Date.now() - began }
   }
 
-  it('that does not read a long page holds nobody for long', async () => {
+  it('leader that does not read a long page delays its followers for a bounded time', async () => {
     const body = Buffer.alloc(6_000_000, 'a long page ')
     stand.origin.on(HOST, '/long', { status: 200, fields: [['Cache-Control', 'max-age=60']], body })
     const socket = createConnection({ port: new URL(stand.worker.url()).port, host: '127.0.0.1' })
     socket.on('error', () => {})
     socket.pause()
     socket.write(`GET /long HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
-    assert.ok(await until(() => asked('/long') === 1, 5_000))
-    const readers = await Promise.all([timed('/long'), timed('/long'), timed('/long')])
+    assert.ok(await until(() => requestCount('/long') === 1, 5_000))
+    const responses = await Promise.all([timed('/long'), timed('/long'), timed('/long')])
     socket.destroy()
-    for (const { answer, ms } of readers) {
+    for (const { answer, ms } of responses) {
       assert.ok(answer.status === 200 && answer.body.equals(body), String(answer))
-      // Those who may ask then fetch six megabytes each. Without the bound they wait for ten seconds.
+      // The followers then fetch six megabytes each. Without the bound they would wait for ten seconds.
       assert.ok(ms < 3 * BOUND_MS, `${ms} ms`)
     }
   })
 
-  it('of a long poll does not make the others wait for another one', async () => {
+  it('followers of an uncacheable slow response do not wait for a second one', async () => {
     stand.origin.on(HOST, '/poll', { status: 200, fields: [['Cache-Control', 'no-store']], body: 'news', slow: 4 })
-    const readers = await Promise.all([timed('/poll'), timed('/poll'), timed('/poll')])
-    for (const { answer, ms } of readers) {
+    const responses = await Promise.all([timed('/poll'), timed('/poll'), timed('/poll')])
+    for (const { answer, ms } of responses) {
       assert.equal(answer.text, 'news', String(answer))
       assert.ok(ms < 4_000 + BOUND_MS, `${ms} ms`)
     }
   })
 
-  it('that is refused leaves the page to the others', async () => {
+  it('followers fetch again after the leader gets a 406', async () => {
     stand.origin.on(HOST, '/odd', (request, response) => {
       const odd = request.field('accept') === 'application/x-odd'
       const [status, body] = odd ? [406, 'no'] : [200, 'page']
       setTimeout(() => response.writeHead(status, ['Cache-Control', 'max-age=60']).end(body), 500)
     })
     const odd = timed('/odd', [['Accept', 'application/x-odd']])
-    assert.ok(await until(() => asked('/odd') === 1, 5_000))
-    const readers = await Promise.all(Array.from({ length: 10 }, () => timed('/odd')))
-    for (const { answer } of readers) assert.equal(answer.text, 'page', String(answer))
+    assert.ok(await until(() => requestCount('/odd') === 1, 5_000))
+    const responses = await Promise.all(Array.from({ length: 10 }, () => timed('/odd')))
+    for (const { answer } of responses) assert.equal(answer.text, 'page', String(answer))
     assert.equal((await odd).answer.status, 406)
-    assert.equal(asked('/odd'), 2)
+    assert.equal(requestCount('/odd'), 2)
   })
 })

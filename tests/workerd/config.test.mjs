@@ -1,35 +1,35 @@
-// A configuration that cannot be understood is never half applied: nothing is cached, and requests pass to their origin,
-// if it is certain where that is.
+// Invalid settings are never applied in part: nothing is cached, and requests are passed to the origin, unless the
+// origin itself is uncertain.
 
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { Stand } from './stand.mjs'
 import { until } from './wire.mjs'
 
-// what is wrong, the table, the path of the field that the log names
-const harmless = [
-  ['a wrong type in a rule', { rules: [{ host: '*', path: '*', edge_ttl: 'long' }] }, 'rules[0].edge_ttl'],
-  ['an unknown field in the second rule', { rules: [{ path: '/a' }, { path: '/b', edge_ttll: 5 }] }, 'edge_ttll'],
-  ['a wrong query recipe', { rules: [{ path: '*', query: 'some' }] }, 'rules[0].query'],
-  ['a wrong type in the defaults', { defaults: { drop_tracking: 'yes' } }, 'defaults.drop_tracking'],
-  ['a field name that is none', { rules: [{ path: '*', key_headers: ['no name'] }] }, 'rules[0].key_headers'],
-  ['a lag out of bounds', { max_purge_lag: 0 }, 'max_purge_lag'],
-  ['a key without a secret', { keys: [{ name: 'cms' }] }, 'keys[0]'],
+// error, settings, path of the field that the log contains
+const passingFaults = [
+  ['wrong type in a rule', { rules: [{ host: '*', path: '*', edge_ttl: 'long' }] }, 'rules[0].edge_ttl'],
+  ['unknown field in the second rule', { rules: [{ path: '/a' }, { path: '/b', edge_ttll: 5 }] }, 'edge_ttll'],
+  ['invalid value of query', { rules: [{ path: '*', query: 'some' }] }, 'rules[0].query'],
+  ['wrong type in the defaults', { defaults: { drop_tracking: 'yes' } }, 'defaults.drop_tracking'],
+  ['invalid field name', { rules: [{ path: '*', key_headers: ['no name'] }] }, 'rules[0].key_headers'],
+  ['max_purge_lag out of bounds', { max_purge_lag: 0 }, 'max_purge_lag'],
+  ['key without a secret', { keys: [{ name: 'cms' }] }, 'keys[0]'],
 ]
-const grave = [
-  ['an unknown field at the top', { max_purge_lagg: 5 }, 'max_purge_lagg'],
-  ['an origin that is no URL', { origins: { 'shop.test': 'not a url' } }, 'origins'],
+const refusedFaults = [
+  ['unknown top-level field', { max_purge_lagg: 5 }, 'max_purge_lagg'],
+  ['origin that is not a URL', { origins: { 'shop.test': 'not a url' } }, 'origins'],
 ]
 
-describe('a bad configuration', { concurrency: 2 }, () => {
-  for (const [check, faults] of [[checkPassing, harmless], [checkRefusal, grave]]) {
+describe('invalid settings', { concurrency: 2 }, () => {
+  for (const [check, faults, outcome] of [[checkPassing, passingFaults, 'requests bypass the cache'], [checkRefusal, refusedFaults, 'requests are refused']]) {
     for (const [name, rules, field] of faults) {
-      it(name, { timeout: 30_000 }, async () => {
+      it(`${name}: ${outcome}`, { timeout: 30_000 }, async () => {
         const stand = await Stand.start({ rules })
         try {
           await check(stand, field)
-          const named = () => stand.raw.some((line) => line.includes(field))
-          assert.ok(await until(named, 1_000), `the log does not name ${field}:\n${stand.raw.join('\n')}`)
+          const isLogged = () => stand.raw.some((line) => line.includes(field))
+          assert.ok(await until(isLogged, 1_000), `the log does not contain ${field}:\n${stand.raw.join('\n')}`)
         } finally {
           await stand.stop()
         }
@@ -38,7 +38,7 @@ describe('a bad configuration', { concurrency: 2 }, () => {
   }
 })
 
-/** Readers get their pages, from the origin each time; orders are refused. */
+/** Each request is passed to the origin; orders are refused. */
 async function checkPassing(stand, field) {
   const host = 'config.test'
   stand.origin.on(host, '*', { status: 200, fields: [['Cache-Control', 'max-age=60']], body: 'page' })
@@ -55,10 +55,10 @@ async function checkPassing(stand, field) {
   assert.equal(order.status, 503, String(order))
   assert.match(order.field('content-type'), /^application\/problem\+json/)
   assert.equal(JSON.parse(order.text).title, 'Misconfigured')
-  assert.ok(!order.text.includes(field), `the client is not told about the configuration:\n${order}`)
+  assert.ok(!order.text.includes(field), `the response shows the settings to the client:\n${order}`)
 }
 
-/** Where its pages come from is not certain. */
+/** The origin is uncertain: every request gets a 500. */
 async function checkRefusal(stand, field) {
   const host = 'config.test'
   stand.origin.on(host, '*', { status: 200, fields: [['Cache-Control', 'max-age=60']], body: 'page' })
@@ -71,7 +71,7 @@ async function checkRefusal(stand, field) {
   for (const answer of answers) {
     assert.equal(answer.status, 500, String(answer))
     assert.match(answer.field('content-type') ?? '', /^text\/plain/, String(answer))
-    assert.ok(!answer.text.includes(field), `the client is not told about the configuration:\n${answer}`)
+    assert.ok(!answer.text.includes(field), `the response shows the settings to the client:\n${answer}`)
   }
-  assert.equal(stand.origin.count, 0, 'nothing reaches the origin')
+  assert.equal(stand.origin.count, 0, 'a request reached the origin')
 }

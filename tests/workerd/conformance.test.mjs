@@ -1,6 +1,6 @@
-// A conformance lab for shared caches: what RFC 9111 and its neighbours require (MUST), and what a good cache does
-// beyond that (OPTIMAL), section by section, through the built worker in workerd. The tables are in conformance/.
-// CONFORMANCE=word plays only the cases whose name has the word.
+// Conformance tests for a shared cache: what RFC 9111 and related RFCs require (MUST), and what a good cache does beyond
+// that (OPTIMAL), section by section, through the built worker in workerd. The tables are in conformance/.
+// CONFORMANCE=word plays only the cases whose name contains the word.
 
 import { after, before, describe, it } from 'node:test'
 import { readdirSync } from 'node:fs'
@@ -10,8 +10,8 @@ import { play } from './conformance/play.mjs'
 const AT_ONCE = 20
 const FOLDER = new URL('conformance/', import.meta.url)
 
-/** Full transparency as docs/rules.md describes it, and nothing else. The fields of the tables stay out of the key: `Vary` is to choose by them. */
-// kv: what is stored for a second or two is otherwise in the Cache API alone, which here forgets it at once when it expires.
+/** Only the settings of the transparent cache in docs/rules.md. The tables' fields are not in the key, so that `Vary` selects by them. */
+// kv: without it, a response stored for a second or two is only in the Cache API, which here deletes it as soon as it expires.
 const RULES = { defaults: { forward_headers: ['*', 'X-A', 'X-B'], request_directives: true, heuristic_freshness: true, kv: true } }
 
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs') && name !== 'play.mjs').sort()

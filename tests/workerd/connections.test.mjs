@@ -1,5 +1,5 @@
-// Connections as callers and origins end them: a caller that reads to the end of the connection is not kept waiting, and an origin that
-// says "Connection: close" twice, as PHP's built-in server does for an application that says it too, gets each request on a new one.
+// The end of connections. A client that reads until the connection ends does not wait. An origin that sends `Connection: close`
+// twice, as PHP's built-in server does for an application that also sends it, gets each request on a new connection.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -22,7 +22,7 @@ describe('connections', () => {
   let origin, worker, ending
   let requests = 0
   before(async () => {
-    // Closes 20 ms after its answer: a request that comes on the same connection until then is lost.
+    // Closes 20 ms after its response: a second request on the same connection is lost.
     origin = createServer((socket) => {
       let answered = false
       socket.on('error', () => {})
@@ -44,7 +44,7 @@ describe('connections', () => {
   })
 
   for (const name of Object.keys(HEADS)) {
-    it(`POST right after GET, where the origin says close ${name}`, async () => {
+    it(`POST right after GET succeeds when the origin sends Connection: close ${name}`, async () => {
       ending = name
       requests = 0
       for (let at = 0; at < ROUNDS; at += 1) {
@@ -61,7 +61,7 @@ describe('connections', () => {
     ['Connection: close', 'POST /.edgekeep/purge HTTP/1.1\r\nConnection: close\r\n'],
     ['Connection: TE, close', 'PURGE / HTTP/1.1\r\nConnection: TE, close\r\n'],
   ]) {
-    it(`a caller with ${name} sees the connection end at once`, async () => {
+    it(`connection of a client with ${name} ends at once`, async () => {
       const { hostname, port } = new URL(worker.url())
       const start = performance.now()
       await new Promise((resolve, reject) => {
@@ -76,7 +76,7 @@ describe('connections', () => {
     })
   }
 
-  it('the example for PHP takes less than two seconds', (t) => {
+  it('PHP example takes less than two seconds', (t) => {
     if (spawnSync('php', ['-r', 'exit(function_exists("curl_init") ? 0 : 1);']).status !== 0) {
       return t.skip('install php-cli and php-curl')
     }

@@ -1,4 +1,4 @@
-// Tiers that fail, are slow, full, or hold nonsense: each costs speed, never a wrong or missing page.
+// Tiers that fail, are slow, are full or hold invalid data cost speed, but never a wrong or missing response.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -14,7 +14,7 @@ const ALWAYS = { defaults: { kv: true } }
 const problems = (stand, part) => stand.log.filter((line) => line.event === 'problem' && line.part === part).map((line) => line.problem)
 const details = (answer) => (answer.cache.get('detail') ?? '').split('/')
 
-/** Asks for new pages; each must be there, whole. Gives the answers and the milliseconds that each took. */
+/** Requests new pages; each response must be complete. Returns the responses and the milliseconds that each took. */
 async function fetchPages(stand, host, paths) {
   const answers = []
   for (const path of paths) {
@@ -23,35 +23,35 @@ async function fetchPages(stand, host, paths) {
     const answer = await stand.get(host, path)
     assert.deepEqual([answer.status, answer.text, answer.complete], [200, `page ${path}`, true], `${answer}\n${stand.about(host)}`)
     answers.push({ answer, took: Date.now() - began })
-    await sleep(100) // what is done behind the response
+    await sleep(100) // for the stores after the response
   }
   return answers
 }
 
-describe('KV that fails', { concurrency: false }, () => {
+describe('failing KV', { concurrency: false }, () => {
   let stand
-  // A stand for each: what an isolate knows of KV is to begin anew.
+  // Each test has a new stand, so that the isolate's KV breakers start closed.
   const fresh = async () => {
     await stand?.stop()
     stand = await Stand.start({ rules: ALWAYS, adapt: withKvDouble })
-    await stand.get('start.test', '/') // an isolate's first request takes long
+    await stand.get('start.test', '/') // the first request of an isolate is slow
     await sleep(200)
   }
   after(() => stand?.stop())
 
-  it('throws at everything', LIMIT, async () => {
+  it('KV that throws at each call is paused for reads and writes after three failures', LIMIT, async () => {
     await fresh()
     await setKv(stand, { get: { throws: 'KV GET failed: 500 x' }, put: { throws: 'KV PUT failed: 500 x' } })
     const host = 'throws.test'
     await fetchPages(stand, host, ['/1', '/2', '/3', '/4', '/5'])
     assert.ok((await stand.getHit(host, '/1')).hit)
-    // Three of each, and it is left alone.
+    // Three failures of each kind open the breaker.
     assert.ok(problems(stand, 'kv').some((text) => text.startsWith('kv-writes-paused for 10 s')), stand.raw.join('\n'))
     assert.ok(problems(stand, 'kv').some((text) => text.startsWith('kv-reads-paused for 5 s')), stand.raw.join('\n'))
     assert.equal(calls(stand, 'put'), 3)
   })
 
-  it('is full', LIMIT, async () => {
+  it('KV over its daily write limit is paused for writes after one failure', LIMIT, async () => {
     await fresh()
     await setKv(stand, { put: { throws: QUOTA } })
     const answers = await fetchPages(stand, 'full.test', ['/1', '/2', '/3', '/4'])
@@ -61,7 +61,7 @@ describe('KV that fails', { concurrency: false }, () => {
     assert.equal(calls(stand, 'put'), 1)
   })
 
-  it('has been written under one key twice in a second', LIMIT, async () => {
+  it('KV that answers 429 for one key is not paused', LIMIT, async () => {
     await fresh()
     await setKv(stand, { put: { throws: 'KV PUT failed: 429 Too Many Requests' } })
     const paths = ['/1', '/2', '/3', '/4', '/5']
@@ -70,10 +70,10 @@ describe('KV that fails', { concurrency: false }, () => {
     assert.equal(calls(stand, 'put'), paths.length)
   })
 
-  it('is slow: readers wait a second at most, and soon not at all', LIMIT, async () => {
+  it('slow KV delays a lookup by one second at most, and is then skipped', LIMIT, async () => {
     await fresh()
     const host = 'slow.test'
-    // Too long to be read before it is sent on: KV gives a stream.
+    // Too long to be buffered: KV returns a stream.
     stand.origin.on(host, '/held', page('x'.repeat(600_000)))
     await stand.getHit(host, '/held')
     await sleep(500)
@@ -86,11 +86,11 @@ describe('KV that fails', { concurrency: false }, () => {
     const waited = (await fetchPages(stand, host, ['/1', '/2', '/3', '/4'])).map(({ took }) => took)
     assert.ok(waited.slice(0, 2).every((ms) => ms >= 900 && ms < 2_000), waited.join(' '))
     assert.ok(waited.slice(2).every((ms) => ms < 500), waited.join(' '))
-    // When it comes at last, it is let go: what was read of it is one copy, the other was never wanted.
-    assert.ok(await until(() => calls(stand, 'cancel') === 2, 5_000), `${calls(stand, 'cancel')} streams were let go`)
+    // Both branches of the stream are cancelled when KV returns it: the one that was read in part, and the unused one.
+    assert.ok(await until(() => calls(stand, 'cancel') === 2, 5_000), `${calls(stand, 'cancel')} streams were cancelled`)
   })
 
-  it('is slow, and the origin is away: there is time for a longer look', LIMIT, async () => {
+  it('slow KV is read with a longer limit when the origin fails', LIMIT, async () => {
     await fresh()
     const host = 'last.test'
     await fetchPages(stand, host, ['/a'])
@@ -100,36 +100,36 @@ describe('KV that fails', { concurrency: false }, () => {
       stand.origin.on(host, '/a', plan)
       const answer = await stand.get(host, '/a')
       assert.deepEqual([answer.status, answer.text], [200, 'page /a'], `${answer}\n${stand.about(host)}`)
-      // It is fresh, and the origin was asked all the same.
+      // The stored response is fresh, although the request was forwarded to the origin.
       assert.ok(!answer.hit && details(answer).includes('kv') && !details(answer).includes('stale-if-error'), String(answer))
     }
   })
 })
 
-describe('tiers that hold nonsense', { concurrency: false }, () => {
+describe('invalid data in a tier', { concurrency: false }, () => {
   let stand
   before(async () => { stand = await Stand.start({ rules: ALWAYS }) })
   after(() => stand?.stop())
 
-  /** The page lies in both tiers; gives what KV holds. */
-  async function held(host, body) {
+  /** Stores the page in both tiers; returns the entry in KV. */
+  async function storeInBothTiers(host, body) {
     stand.origin.on(host, '/a', page(body))
     await stand.getHit(host, '/a')
-    assert.ok(await until(async () => (await stand.inKv(host)).length === 1, 3_000), 'KV has a copy')
+    assert.ok(await until(async () => (await stand.inKv(host)).length === 1, 3_000), 'the response is not in KV')
     return (await stand.inKv(host))[0]
   }
 
   for (const [name, value, metadata] of [
-    ['a value of somebody else', 'hello', undefined],
-    ['an empty value', '', { text: 0 }],
-    ['metadata of another kind', 'hello', { text: 'long' }],
-    ['a text that is longer than the value', 'hello', { text: 30_000 }],
-    ['a text that is longer than any', 'hello', { text: 1e15 }],
-    ['bytes that are no text', bare(Buffer.from([0xff, 0xfe, 0, 0xc3, 0x28])), { text: 5 }],
+    ['value of another program', 'hello', undefined],
+    ['empty value', '', { text: 0 }],
+    ['metadata of a wrong type', 'hello', { text: 'long' }],
+    ['text length above the value length', 'hello', { text: 30_000 }],
+    ['text length above any limit', 'hello', { text: 1e15 }],
+    ['text of invalid bytes', bare(Buffer.from([0xff, 0xfe, 0, 0xc3, 0x28])), { text: 5 }],
   ]) {
-    it(`KV: ${name}`, LIMIT, async () => {
+    it(`KV: ${name} is a miss`, LIMIT, async () => {
       const host = `${name.replaceAll(' ', '-')}.test`
-      const { kv, key } = await held(host, 'one')
+      const { kv, key } = await storeInBothTiers(host, 'one')
       await stand.evict(host)
       await kv.put(key, value, { metadata })
       stand.origin.on(host, '/a', page('two'))
@@ -138,9 +138,9 @@ describe('tiers that hold nonsense', { concurrency: false }, () => {
     })
   }
 
-  it('Cache API: an answer of somebody else', LIMIT, async () => {
+  it('Cache API: response of another program is skipped, and KV is read', LIMIT, async () => {
     const host = 'foreign.test'
-    await held(host, 'one')
+    await storeInBothTiers(host, 'one')
     const caches = await stand.worker.mf.getCaches()
     const { entry } = stand.log.find((line) => line.host === host && line.entry)
     await caches.default.put(entry, new stand.worker.Response('foreign', { headers: { 'Cache-Control': 'max-age=600' } }))
@@ -150,24 +150,24 @@ describe('tiers that hold nonsense', { concurrency: false }, () => {
 
   for (const [name, bytes, change] of [
     ['half of a short body', 1_000, -500],
-    ['a short body with more behind it', 1_000, 10],
+    ['short body with extra bytes', 1_000, 10],
     ['half of a long body', 600_000, -300_000],
   ]) {
-    it(`KV: ${name}`, LIMIT, async () => {
+    it(`KV: ${name} is replaced by a new fill`, LIMIT, async () => {
       const host = `${name.replaceAll(' ', '-')}.test`
       const body = 'x'.repeat(bytes)
-      const { kv, key, text, body: whole, metadata } = await held(host, body)
+      const { kv, key, text, body: whole, metadata } = await storeInBothTiers(host, body)
       await stand.evict(host)
       await kv.put(key, bare(Buffer.from(text), whole.subarray(0, bytes + change), Buffer.alloc(Math.max(0, change), 'y')), { metadata })
       if (bytes > 256 * 1024) {
-        // Too long to be looked at before it is sent on.
+        // Too long to be checked before it is streamed.
         const broken = await stand.get(host, '/a')
-        assert.equal(broken.complete, false, 'better a broken transfer than half a page')
-        await sleep(1_500) // the copy to the Cache API fails meanwhile
+        assert.equal(broken.complete, false, 'half of a page looks complete')
+        await sleep(1_500) // meanwhile the store in the Cache API fails
       }
       const answer = await stand.get(host, '/a')
       assert.ok(answer.complete && answer.text === body && !answer.hit, `${answer}\n${stand.about(host)}`)
-      // And KV has it whole again.
+      // KV has the complete body again.
       assert.ok(await until(async () => (await stand.inKv(host))[0]?.body.length === bytes, 3_000))
       await stand.evict(host)
       const again = await stand.get(host, '/a')
@@ -176,11 +176,11 @@ describe('tiers that hold nonsense', { concurrency: false }, () => {
   }
 })
 
-describe('tiers that are not there', { concurrency: 2 }, () => {
+describe('pages are served without', { concurrency: 2 }, () => {
   const withoutBinding = (name) => ({ config, dev }) => ({ dev, config: { ...config, env: Object.fromEntries(Object.entries(config.env).filter(([key]) => key !== name)) } })
   const withoutCacheApi = ({ config, dev }) => ({ config, dev: { ...dev, cacheAPI: false } })
 
-  async function twice(change, check) {
+  async function requestTwice(change, check) {
     const adapt = (options) => ({ ...options, workers: options.workers.map(change) })
     const stand = await Stand.start({ rules: ALWAYS, adapt })
     try {
@@ -194,15 +194,15 @@ describe('tiers that are not there', { concurrency: 2 }, () => {
     }
   }
 
-  it('KV', LIMIT, () => twice(withoutBinding('EDGEKEEP_KV'), (answer, stand) => {
+  it('KV', LIMIT, () => requestTwice(withoutBinding('EDGEKEEP_KV'), (answer, stand) => {
     assert.equal(answer.cache.get('detail'), 'cache-api', String(answer))
     assert.ok(problems(stand, 'kv').some((text) => text.includes('no KV binding')), stand.raw.join('\n'))
   }))
-  it('the Cache API', LIMIT, () => twice(withoutCacheApi, (answer) => assert.equal(answer.cache.get('detail'), 'kv', String(answer))))
-  it('the ledger', LIMIT, () => twice(withoutBinding('EDGEKEEP_LEDGER'), (answer) => assert.ok(details(answer).includes('no-purge-index'), String(answer))))
+  it('the Cache API', LIMIT, () => requestTwice(withoutCacheApi, (answer) => assert.equal(answer.cache.get('detail'), 'kv', String(answer))))
+  it('the ledger', LIMIT, () => requestTwice(withoutBinding('EDGEKEEP_LEDGER'), (answer) => assert.ok(details(answer).includes('no-purge-index'), String(answer))))
 })
 
-it('isolates share a budget of KV writes', LIMIT, async () => {
+it('isolates share the daily KV write budget', LIMIT, async () => {
   const stand = await Stand.start({ workers: ['a', 'b'], rules: { ...ALWAYS, kv_writes_per_day: 6 } })
   try {
     const host = 'budget.test'
@@ -214,7 +214,7 @@ it('isolates share a budget of KV writes', LIMIT, async () => {
       await sleep(1_200) // longer than max_purge_lag
     }
     await sleep(300)
-    // What both write within two lags may be too many.
+    // Both isolates may exceed the budget by their writes within two lags.
     const written = (await stand.inKv(host)).length
     assert.ok(written >= 6 && written <= 10, `${written} entries`)
     for (const at of ['a', 'b']) assert.ok(details(await stand.get(host, `/last-${at}`, [], { at })).includes('kv-budget-spent'))

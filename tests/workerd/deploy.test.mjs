@@ -1,5 +1,5 @@
-// What `npx wrangler deploy` would upload, from the shipped wrangler.toml. Nothing is sent: this is a dry run, without a
-// login.
+// Bundle that `npx wrangler deploy` would upload, from the shipped wrangler.toml. A dry run without a login: nothing is
+// sent.
 
 import { it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -13,7 +13,7 @@ import { gzipSync } from 'node:zlib'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
-/** The platform's limit for a compressed worker on its free plan. */
+/** The platform's limit for a compressed Worker on the free plan. */
 const LIMIT_BYTES = 3 * 1024 * 1024
 
 it('wrangler deploy --dry-run bundles the worker', { timeout: 600_000 }, async (t) => {
@@ -24,13 +24,13 @@ it('wrangler deploy --dry-run bundles the worker', { timeout: 600_000 }, async (
       CI: 'true',
       WRANGLER_SEND_METRICS: 'false',
       WRANGLER_HIDE_BANNER: 'true',
-      XDG_CONFIG_HOME: join(folder, 'config'), // a login on this computer plays no part
+      XDG_CONFIG_HOME: join(folder, 'config'), // ignores a login on this computer
       CLOUDFLARE_API_TOKEN: '',
     }
     const out = join(folder, 'out')
     const run = promisify(execFile)(process.execPath, [WRANGLER, 'deploy', '--dry-run', '--outdir', out], { cwd: ROOT, env })
     const { stdout, stderr } = await run.catch((error) => assert.fail(`${error.message}\n${error.stdout}\n${error.stderr}`))
-    // wrangler writes warnings to standard error; the build's progress goes there, too.
+    // Standard error has wrangler's warnings and the progress of the build.
     assert.doesNotMatch(stdout + stderr, /warning|▲/i, 'the dry run prints a warning')
     for (const binding of ['EDGEKEEP_KV', 'EDGEKEEP_LEDGER']) assert.ok(stdout.includes(binding), `no binding ${binding}:\n${stdout}`)
 
@@ -44,7 +44,7 @@ it('wrangler deploy --dry-run bundles the worker', { timeout: 600_000 }, async (
       total += packed
       t.diagnostic(`${name}: ${kib(bytes.length)}, ${kib(packed)} compressed`)
     }
-    assert.ok(total < LIMIT_BYTES, `${kib(total)} compressed is more than the platform takes`)
+    assert.ok(total < LIMIT_BYTES, `${kib(total)} compressed is above the platform's limit`)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,5 +1,5 @@
-// A request ends with its client's connection: what it held in wasm's memory and at the origin is free for others at once.
-// Where the runtime has no signal for that, or fails to send it, a sweep does the same later.
+// A request ends when its client disconnects: its wasm memory and its permit at the origin are released at once. Without a
+// signal from the runtime, a sweep releases them later.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -18,8 +18,8 @@ import { sleep, until } from './wire.mjs'
 const { compatibility_date: date, compatibility_flags: flags = [] } = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'))
 const file = (name) => fileURLToPath(new URL(`./disconnect/${name}`, import.meta.url))
 
-/** A connection on which these bytes were sent, and nothing has been read. */
-async function sent(port, bytes) {
+/** Opens a connection and sends these bytes, without reading. */
+async function connectAndSend(port, bytes) {
   const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
   socket.on('error', () => {})
   await new Promise((resolve) => socket.once('connect', resolve))
@@ -27,7 +27,7 @@ async function sent(port, bytes) {
   return socket
 }
 
-/** The first line of the response on a connection, within so many milliseconds. */
+/** Returns the status line of the response, within so many milliseconds. */
 async function statusLine(socket, milliseconds) {
   let text = ''
   socket.on('data', (bytes) => (text += bytes))
@@ -35,14 +35,14 @@ async function statusLine(socket, milliseconds) {
   return text.split('\r\n', 1)[0]
 }
 
-/** Sends a request, and resets the connection when `arrived` says that it is under way. */
+/** Sends a request, and resets the connection as soon as `arrived` returns true. */
 async function sendAndReset(port, head, arrived) {
-  const socket = await sent(port, head)
+  const socket = await connectAndSend(port, head)
   assert.ok(await until(arrived, 5_000, 2), `the request did not reach the origin:\n${head.slice(0, 200)}`)
   socket.resetAndDestroy()
 }
 
-describe('memory', () => {
+describe('wasm memory', () => {
   const CLIENTS = 100
   const FIELD_BYTES = 12_000
   let worker
@@ -56,12 +56,12 @@ describe('memory', () => {
 
   const memory = async (query = '') => Number((await worker.send(`/.memory?${query}`)).text())
 
-  /** How much wasm's memory grows by clients that disconnect while the origin, which never answers, has their requests. */
+  /** Growth of wasm memory by clients that disconnect while their requests wait for an origin that never responds. */
   async function growth() {
     const held = await memory()
     for (let n = 0; n < CLIENTS; n++) {
       const asked = worker.backends.of('origin', 'GET')
-      // Passed to the origin with all fields: /admin/ is not cached.
+      // /admin/ is not cached, so all fields are forwarded to the origin.
       const head = `GET /admin/never/${n} HTTP/1.1\r\nHost: www.example.com\r\nX-Long: ${'x'.repeat(FIELD_BYTES)}\r\n\r\n`
       await sendAndReset(worker.port, head, () => worker.backends.of('origin', 'GET') > asked)
     }
@@ -69,46 +69,46 @@ describe('memory', () => {
     return (await memory()) - held
   }
 
-  test('is free when the clients have gone', async () => {
-    await growth() // once, what the allocator keeps
+  test('is released when clients disconnect', async () => {
+    await growth() // the allocator keeps some memory once
     const more = await growth()
-    assert.ok(more < 200_000, `${CLIENTS} requests that ended left ${more} bytes`)
+    assert.ok(more < 200_000, `${CLIENTS} cancelled requests left ${more} bytes`)
   })
 
-  test('is not taken from a client that still waits', async () => {
+  test('is not released while the client waits', async () => {
     for (const method of ['GET', 'POST']) {
       const asked = worker.backends.of('origin', method)
       const slow = worker.send('/slow/1500/page', { method, body: method === 'POST' ? 'x' : '' })
       assert.ok(await until(() => worker.backends.of('origin', method) > asked, 5_000, 2))
-      // Longer than any tier may take, and shorter than the origin may.
+      // Longer than the time limit of any tier, shorter than that of the origin.
       await memory('later=200000')
-      assert.equal((await worker.send(ARTICLE)).status, 200) // the sweep runs with any request
+      assert.equal((await worker.send(ARTICLE)).status, 200) // each request runs the sweep
       const answer = await slow
       assert.equal(answer.status, 200, `${answer.head}\n${worker.log}`)
     }
   })
 
-  test('is swept where the runtime sends no signal', async () => {
-    await memory('deaf=1')
+  test('is released by the sweep when the runtime sends no signal', async () => {
+    await memory('ignoreSignals=1')
     const held = await growth()
     assert.ok(held < 2 * CLIENTS * FIELD_BYTES, `the fields of ${CLIENTS} requests are held more than once: ${held} bytes`)
-    assert.ok(held > CLIENTS * FIELD_BYTES, `without signals ${CLIENTS} requests held only ${held} bytes, which shows nothing`)
+    assert.ok(held > CLIENTS * FIELD_BYTES, `without signals ${CLIENTS} requests held only ${held} bytes: the test is inconclusive`)
     for (let round = 0; round < 2; round++) {
       await memory('later=600000')
-      assert.equal((await worker.send(ARTICLE)).status, 200) // the sweep runs with any request
+      assert.equal((await worker.send(ARTICLE)).status, 200) // each request runs the sweep
       const more = await growth()
-      assert.ok(more < held / 10, `${more} bytes more are held after the sweep, ${held} before it`)
+      assert.ok(more < held / 10, `${more} bytes are held after the sweep, ${held} before it`)
     }
   })
 
-  test('is swept if the clients go while the Cache API is asked', async () => {
+  test('is released by the sweep when clients disconnect during the lookup', async () => {
     const { backends } = worker
     const round = async (name) => {
       const held = await memory()
       backends.cacheDelayMs = 150
       for (let n = 0; n < CLIENTS; n++) {
         const asked = backends.of('cache', 'GET')
-        // All cookies are read of a request that is looked up.
+        // A lookup reads all cookies of its request.
         const head = `GET /never/${name}-${n} HTTP/1.1\r\nHost: www.example.com\r\nCookie: long=${'x'.repeat(FIELD_BYTES)}\r\n\r\n`
         await sendAndReset(worker.port, head, () => backends.of('cache', 'GET') > asked)
       }
@@ -118,20 +118,20 @@ describe('memory', () => {
     }
     for (let n = 0; n < 4; n++) {
       const more = await round(n)
-      if (n > 0) assert.ok(more < 200_000, `${CLIENTS} requests that ended in their lookup left ${more} bytes`)
+      if (n > 0) assert.ok(more < 200_000, `${CLIENTS} requests cancelled during the lookup left ${more} bytes`)
       await memory('later=60000')
-      assert.equal((await worker.send(ARTICLE)).status, 200) // the sweep runs with any request
+      assert.equal((await worker.send(ARTICLE)).status, 200) // each request runs the sweep
     }
   })
 })
 
-describe('requests that wait', () => {
-  // Each may hold 128 KiB of a body: nobody knows yet who sends them.
+describe('waiting requests', () => {
+  // Each may hold 128 KiB of a body before its sender is authenticated.
   const SLOW = 'POST /.edgekeep/purge HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 100\r\n\r\n{'
   let worker
 
   before(async () => {
-    // An owner may allow an origin so many.
+    // A site may set such a high limit for its origin.
     const settings = { ...policy(), origin_timeout: 300, origin_deadline: 600, protection: { max_requests: 10_000 } }
     worker = await Worker.start({ name: 'waiting', modules: builtFiles(join(ROOT, 'build')), compatibility: { date, flags }, settings, secrets: TOKEN })
     assert.equal((await worker.send(ARTICLE)).status, 200)
@@ -139,26 +139,26 @@ describe('requests that wait', () => {
   })
   after(() => worker?.stop())
 
-  test('for the bodies of orders have an eighth of the memory for all', async () => {
+  test('bodies of orders are limited to an eighth of the memory for requests', async () => {
     const sockets = []
-    for (let n = 0; n < 40; n++) sockets.push(await sent(worker.port, SLOW))
-    const last = await sent(worker.port, SLOW)
+    for (let n = 0; n < 40; n++) sockets.push(await connectAndSend(worker.port, SLOW))
+    const last = await connectAndSend(worker.port, SLOW)
     assert.equal(await statusLine(last, 2_000), 'HTTP/1.1 503 Service Unavailable')
     assert.equal((await worker.send('/blog/2026/miss-meanwhile')).status, 200)
     for (const socket of [...sockets, last]) socket.resetAndDestroy()
   })
 
-  test('are refused when they fill the memory, before they have effects; hits are served, and all is well when they have gone', async () => {
+  test('misses and writes get 503 before they reach the origin while the memory is full; hits are served, and disconnects release it', async () => {
     const long = 'x'.repeat(12_000)
     const sockets = []
-    const wait = async () => sockets.push(await sent(worker.port, `GET /admin/never/${sockets.length} HTTP/1.1\r\nHost: www.example.com\r\nCookie: long=${long}\r\n\r\n`))
+    const wait = async () => sockets.push(await connectAndSend(worker.port, `GET /admin/never/${sockets.length} HTTP/1.1\r\nHost: www.example.com\r\nCookie: long=${long}\r\n\r\n`))
     while (sockets.length < 1_500) await wait()
-    // As large as they are: what is left is less.
+    // As large as the waiting requests: less memory than that is left.
     const fields = [`Cookie: long=${long}`]
     const posts = worker.backends.of('origin', 'POST')
     let answer
     const overloaded = async () => {
-      await wait() // some may have ended
+      await wait() // replaces requests that may have ended
       answer = await worker.send('/api/write', { method: 'POST', body: 'x', fields })
       return answer.field('cache-status')?.includes('overloaded')
     }
@@ -176,45 +176,45 @@ describe('requests that wait', () => {
     assert.ok(await until(async () => (answer = await worker.send('/blog/2026/miss-afterwards')).status === 200, 10_000, 50), `${answer.head}\n${worker.log}`)
   })
 
-  test('have 10 seconds for the body of an order', async () => {
+  test('order body that is not complete after 10 seconds gets 408', async () => {
     const began = performance.now()
-    const socket = await sent(worker.port, SLOW)
+    const socket = await connectAndSend(worker.port, SLOW)
     assert.equal(await statusLine(socket, 15_000), 'HTTP/1.1 408 Request Timeout')
     assert.ok(performance.now() - began > 9_000)
     socket.destroy()
   })
 })
 
-describe('places at the origin', () => {
-  const PLACES = 4
+describe('permits at the origin', () => {
+  const PERMITS = 4
   let stand
 
   before(async () => {
-    const protection = { max_requests: PLACES, queue_timeout: 1 }
+    const protection = { max_requests: PERMITS, queue_timeout: 1 }
     stand = await Stand.start({ rules: { protection, origin_timeout: 60, origin_deadline: 60 } })
   })
   after(() => stand?.stop())
 
   for (const [name, line] of [
-    ['a miss of a signed-in reader', 'GET /slow HTTP/1.1\r\nCookie: session=1\r\nAuthorization: Basic eDp5'],
+    ['a miss with credentials and a cookie', 'GET /slow HTTP/1.1\r\nCookie: session=1\r\nAuthorization: Basic eDp5'],
     ['a miss with credentials', 'GET /slow HTTP/1.1\r\nAuthorization: Basic eDp5'],
-    ['a GET that passes for its cookie', 'GET /slow HTTP/1.1\r\nCookie: sessionid=1'],
-    ['a GET that passes for its condition', 'GET /slow HTTP/1.1\r\nIf-Match: "1"'],
-    // These go on without their client, but not all of them.
-    ['a cold page', 'GET /slow HTTP/1.1'],
-    ['a part of a cold page', 'GET /slow HTTP/1.1\r\nRange: bytes=5-9'],
+    ['a GET with a session cookie', 'GET /slow HTTP/1.1\r\nCookie: sessionid=1'],
+    ['a GET with If-Match', 'GET /slow HTTP/1.1\r\nIf-Match: "1"'],
+    // These fills continue without their client, but only in a part of the permits.
+    ['a miss', 'GET /slow HTTP/1.1'],
+    ['a range miss', 'GET /slow HTTP/1.1\r\nRange: bytes=5-9'],
     ['a HEAD', 'HEAD /slow HTTP/1.1'],
     ['a PROPFIND', 'PROPFIND /slow HTTP/1.1'],
-    ['an upload that stops', 'PUT /slow HTTP/1.1\r\nContent-Length: 90000'],
+    ['an incomplete upload', 'PUT /slow HTTP/1.1\r\nContent-Length: 90000'],
   ]) {
-    test(`are free after ${name} whose client has gone`, async () => {
+    test(`are released when the client of ${name} disconnects`, async () => {
       const host = `${name.replaceAll(' ', '-')}.example`.toLowerCase()
       stand.origin.on(host, '*', { hang: true })
       stand.origin.on(host, '/page', { status: 200, body: 'page', fields: [['Cache-Control', 'max-age=60']] })
       const port = Number(new URL(stand.worker.url()).port)
-      for (let n = 1; n <= PLACES; n++) {
+      for (let n = 1; n <= PERMITS; n++) {
         const body = line.startsWith('PUT') ? 'half' : ''
-        const own = line.replace('/slow', `/slow/${n}`) // one path has half of the places
+        const own = line.replace('/slow', `/slow/${n}`) // one path has half of the permits
         await sendAndReset(port, `${own}\r\nHost: ${host}\r\n\r\n${body}`, () => stand.origin.requests(host, `/slow/${n}`).length > 0)
       }
       await sleep(100)

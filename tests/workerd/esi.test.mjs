@@ -1,5 +1,5 @@
-// Pages made of fragments, where streams matter: what stands before a fragment is there before the fragment, and what breaks, is long, coded or
-// never comes. Everything else is in tests/stories/esi.story.
+// ESI assembly of streams: a page is sent up to a pending fragment; pages and fragments that are truncated, long, encoded
+// or missing. tests/stories/esi.story has everything else.
 
 import assert from 'node:assert/strict'
 import http from 'node:http'
@@ -23,14 +23,14 @@ const page = (body, more = {}) => ({ status: 200, fields: MARKED, body, ...more 
 const text = (body, more = {}) => ({ status: 200, fields: HTML, body, ...more })
 const lines = (host, event) => stand.log.filter((line) => line.host === host && line.event === event)
 
-/** A fragment that comes when `go` is called. */
+/** Returns a plan for a fragment that is sent when `go` is called. */
 function gate() {
   let go
   const open = new Promise((resolve) => { go = resolve })
   return { go, plan: async (request, response) => { await open; if (!response.destroyed) response.writeHead(200, HTML.flat()).end('late') } }
 }
 
-/** A request whose body can be looked at while it comes. */
+/** Sends a request; the returned object shows the body received so far. */
 function open(host, path) {
   const { hostname, port } = new URL(stand.worker.url())
   const got = { text: '', ended: false, broken: false }
@@ -43,8 +43,8 @@ function open(host, path) {
   return Object.assign(got, { leave: () => request.destroy() })
 }
 
-describe('a page is sent while its fragments are fetched', LIMIT, () => {
-  it('what stands before a fragment is there before it has come, on a miss and on a hit', async () => {
+describe('page is streamed while its fragments are fetched', LIMIT, () => {
+  it('up to a pending fragment, on a miss and on a hit', async () => {
     const host = newHost()
     for (const [path, hit] of [['/page', false], ['/page', true]]) {
       const { go, plan } = gate()
@@ -64,7 +64,7 @@ describe('a page is sent while its fragments are fetched', LIMIT, () => {
     assert.equal(stand.origin.requests(host, '/page').length, 1)
   })
 
-  it('so it is with fragments in fragments', async () => {
+  it('up to a pending fragment of a fragment', async () => {
     const host = newHost()
     const { go, plan } = gate()
     stand.origin.on(host, '/page', page('1<esi:include src="/a"/>5'))
@@ -76,34 +76,34 @@ describe('a page is sent while its fragments are fetched', LIMIT, () => {
     assert.ok(await until(() => got.text === '12late45', 3_000), got.text)
   })
 
-  it('a client that leaves ends the work, and disturbs nobody', async () => {
+  it('and a client that disconnects does not affect another client of the page', async () => {
     const host = newHost()
     const { go, plan } = gate()
     stand.origin.on(host, '/page', page(`before<esi:include src="/slow"/>${'x'.repeat(3_000_000)}<esi:include src="/never"/>`))
     stand.origin.on(host, '/slow', plan)
     stand.origin.on(host, '/never', text('never'))
-    const leaver = open(host, '/page')
-    assert.ok(await until(() => leaver.text === 'before', 3_000), leaver.text)
-    leaver.leave()
+    const leavingClient = open(host, '/page')
+    assert.ok(await until(() => leavingClient.text === 'before', 3_000), leavingClient.text)
+    leavingClient.leave()
     await sleep(200)
-    const stayer = open(host, '/page')
-    assert.ok(await until(() => stayer.text === 'before', 3_000), stayer.text)
+    const otherClient = open(host, '/page')
+    assert.ok(await until(() => otherClient.text === 'before', 3_000), otherClient.text)
     go()
-    assert.ok(await until(() => stayer.ended, 10_000), stand.about(host))
-    assert.ok(stayer.text.startsWith('beforelate') && stayer.text.endsWith('never'))
-    assert.ok(await until(() => lines(host, 'request').length === 2, 5_000), `a line for each\n${stand.about(host)}`)
+    assert.ok(await until(() => otherClient.ended, 10_000), stand.about(host))
+    assert.ok(otherClient.text.startsWith('beforelate') && otherClient.text.endsWith('never'))
+    assert.ok(await until(() => lines(host, 'request').length === 2, 5_000), `not two lines in the log\n${stand.about(host)}`)
     const notes = lines(host, 'request').map((line) => line.notes)
     assert.deepEqual(notes.filter((list) => list.includes('the client left')).length, 1, JSON.stringify(notes))
   })
 })
 
-describe('what goes wrong', LIMIT, () => {
-  it('a page that breaks off breaks off, and is not kept', async () => {
+describe('failures', LIMIT, () => {
+  it('truncated page is truncated for the client and not stored', async () => {
     const host = newHost()
     stand.origin.on(host, '/one', text('1'))
     stand.origin.on(host, '/page', page(`<esi:include src="/one"/>${'x'.repeat(50_000)}`, { cut: true }))
     const answer = await stand.get(host, '/page')
-    // Local workerd ends a chunked transfer in good order, even if its stream has failed.
+    // Local workerd ends a chunked transfer properly even if its stream has failed.
     assert.ok(answer.text.startsWith('1x') && answer.body.length < 50_000, `${answer.body.length} bytes`)
     stand.origin.on(host, '/page', page('<esi:include src="/one"/>.'))
     await sleep(300)
@@ -111,7 +111,7 @@ describe('what goes wrong', LIMIT, () => {
     assert.ok(lines(host, 'request').some((line) => line.notes.includes('the page broke off')), stand.about(host))
   })
 
-  it('a fragment goes in whole or not at all', async () => {
+  it('fragment that is too large, truncated or stalled is left out or replaced by alt', async () => {
     const host = newHost()
     const large = Buffer.alloc(256 * 1024, 'l')
     stand.origin.on(host, '/large', text(large))
@@ -135,7 +135,7 @@ describe('what goes wrong', LIMIT, () => {
     assert.deepEqual(lines(host, 'fragment').slice(0, 2).map(({ path, status, cache }) => [path, status, cache]), [['/large', 200, 'miss'], ['/larger', 200, 'miss']])
   })
 
-  it('a page in gzip is read all the same; one in a coding that we cannot read is none', async () => {
+  it('page in gzip is decoded; page in an unsupported or false coding is a 502', async () => {
     const host = newHost()
     const body = 'a<esi:include src="/one"/>b'
     const coded = (name, bytes) => ({ status: 200, fields: [...MARKED, ['Content-Encoding', name]], body: bytes })
@@ -154,7 +154,7 @@ describe('what goes wrong', LIMIT, () => {
       assert.equal(broken.status, 502)
       assert.ok(!broken.text.includes('esi:'))
     }
-    // What says that it is in gzip, and is not, is found out before the head leaves: with a length, without, and long.
+    // A false Content-Encoding: gzip is detected before the head is sent: with Content-Length, chunked, long and empty.
     for (const more of [{}, { chunked: true }, { body: 'x'.repeat(300_000) }, { body: '' }]) {
       stand.origin.on(host, '/lie', { ...coded('gzip', body), ...more })
       for (let n = 0; n < 2; n++) {
@@ -165,7 +165,7 @@ describe('what goes wrong', LIMIT, () => {
       }
     }
     assert.equal((await stand.get(host, '/odd')).text, '1.')
-    // Once it is mended, it is a page like any other; x-gzip is gzip, with a length or without.
+    // A correct response is stored afterwards. x-gzip is gzip, with Content-Length or chunked.
     for (const [path, more] of [['/lie', {}], ['/lie2', { chunked: true }]]) {
       stand.origin.on(host, path, { ...coded('x-gzip', gzipSync(body)), ...more })
       for (let n = 0; n < 2; n++) {
@@ -177,23 +177,23 @@ describe('what goes wrong', LIMIT, () => {
   })
 })
 
-describe('a page in gzip that is broken', LIMIT, () => {
+describe('invalid gzip', LIMIT, () => {
   const noise = (bytes) => Buffer.from(Array.from({ length: bytes }, (_, n) => 33 + ((n * 2654435761) >>> 7) % 90))
   const coded = (body, more) => ({ status: 200, fields: [...MARKED, ['Content-Encoding', 'gzip']], body, ...more })
-  /** Gzip whose last block is not: from there on its bytes are others. */
-  const spoilt = (bytes, from) => Buffer.concat([bytes.subarray(0, from), Buffer.alloc(bytes.length - from, 0xff)])
+  /** Replaces all bytes from this position on. */
+  const corrupt = (bytes, from) => Buffer.concat([bytes.subarray(0, from), Buffer.alloc(bytes.length - from, 0xff)])
   const short = gzipSync(Buffer.concat([Buffer.from('<esi:include src="/one"/>'), noise(40_000)]))
   const kinds = {
-    'in its middle': spoilt(short, short.length >> 1),
-    'in its check sum': spoilt(short, short.length - 8),
-    'cut in its middle': short.subarray(0, short.length >> 1),
-    'cut before its check sum': short.subarray(0, short.length - 8),
-    'with bytes behind it': Buffer.concat([short, Buffer.from('behind')]),
-    'of its first bytes alone': short.subarray(0, 2),
+    'corrupt data': corrupt(short, short.length >> 1),
+    'corrupt checksum': corrupt(short, short.length - 8),
+    'truncated in the middle': short.subarray(0, short.length >> 1),
+    'truncated before the checksum': short.subarray(0, short.length - 8),
+    'extra bytes at the end': Buffer.concat([short, Buffer.from('behind')]),
+    'only the first two bytes': short.subarray(0, 2),
   }
 
   for (const [name, bytes] of Object.entries(kinds)) {
-    it(`${name}: is a 502 that is not stored`, async () => {
+    it(`${name}: 502 that is not stored`, async () => {
       const host = newHost()
       stand.origin.on(host, '/one', text('1'))
       for (const more of [{}, { chunked: true }]) {
@@ -210,12 +210,12 @@ describe('a page in gzip that is broken', LIMIT, () => {
     })
   }
 
-  it('a long one is decoded to its end before anything of it is sent; too long a one is none', async () => {
+  it('page of 4 MiB is decoded and checked before the head is sent; a longer one is a 502', async () => {
     const host = newHost()
     const long = gzipSync(Buffer.concat([Buffer.from('<esi:include src="/one"/>'), noise(4 * 1024 * 1024 - 25)]))
     stand.origin.on(host, '/one', text('1'))
-    const none = { broken: spoilt(long, long.length - 8), longer: gzipSync(noise(4 * 1024 * 1024 + 1)), bomb: gzipSync(Buffer.alloc(200_000_000)) }
-    for (const [name, bytes] of Object.entries(none)) {
+    const invalid = { corrupt: corrupt(long, long.length - 8), longer: gzipSync(noise(4 * 1024 * 1024 + 1)), bomb: gzipSync(Buffer.alloc(200_000_000)) }
+    for (const [name, bytes] of Object.entries(invalid)) {
       stand.origin.on(host, '/page', coded(bytes))
       const answer = await stand.get(host, '/page')
       assert.equal(answer.status, 502, `${name}: ${answer}\n${stand.about(host)}`)
@@ -232,7 +232,7 @@ describe('a page in gzip that is broken', LIMIT, () => {
     assert.ok(answer.hit, stand.about(host))
   })
 
-  /** A body whose stored blocks hold no bytes (RFC 1951 §3.2.4): five bytes decode to none, and only what was received shows how long it is. */
+  /** A plan whose body has only empty stored blocks (RFC 1951 §3.2.4): five encoded bytes decode to none. */
   function emptyBlocks(fields) {
     const empty = gzipSync('', { level: 0 })
     const block = Buffer.alloc(1_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]))
@@ -249,7 +249,7 @@ describe('a page in gzip that is broken', LIMIT, () => {
     return plan
   }
 
-  it('one whose many blocks are empty is not read to its end', async () => {
+  it('page of many empty blocks is a 502 and not read to its end', async () => {
     const host = newHost()
     const plan = emptyBlocks(MARKED)
     stand.origin.on(host, '/page', plan)
@@ -259,7 +259,7 @@ describe('a page in gzip that is broken', LIMIT, () => {
     assert.ok(plan.sent < plan.most / 2, `${plan.sent} MB were read`)
   })
 
-  it('such a fragment is left out, and is not read to its end', async () => {
+  it('fragment of many empty blocks is left out and not read to its end', async () => {
     const host = newHost()
     const plan = emptyBlocks([['Cache-Control', 'no-store']])
     stand.origin.on(host, '/part', plan)
@@ -271,7 +271,7 @@ describe('a page in gzip that is broken', LIMIT, () => {
 })
 
 describe('bytes', LIMIT, () => {
-  it('a long page of many bytes and tags is right, from each tier', async () => {
+  it('long page with many includes is assembled byte for byte, from each tier', async () => {
     const host = newHost()
     const part = (n) => Buffer.from(`${n}\u{e9}${'<p>\u{1f600} < & --></p>'.repeat(900 + n * 7)}`)
     const plain = Buffer.concat(Array.from({ length: 30 }, (_, n) => Buffer.concat([part(n), Buffer.from('one')])))

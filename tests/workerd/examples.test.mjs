@@ -1,5 +1,5 @@
-// The programs of examples/purge: each must get a receipt from the built worker, and must fail and print the status if its
-// order is refused. A language that is not installed is skipped.
+// The programs of examples/purge. Each gets a receipt from the built worker, and fails and prints the status when its order
+// is refused. A language that is not installed is skipped.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -13,7 +13,7 @@ import { SECRET, Stand } from './stand.mjs'
 const EXAMPLES = fileURLToPath(new URL('../../examples/purge', import.meta.url))
 const HOST = 'www.example.com'
 
-// file, programs that it needs (the first one runs it), arguments before the file's name, order, what its receipt names
+// file, required programs (the first one runs it), arguments before the file's name, order, selector in its receipt
 const PROGRAMS = [
   ['purge.sh', ['sh', 'curl', 'openssl', 'od'], [], { tags: ['front'] }, 'tag:front'],
   ['purge.py', ['python3'], [], { tags: ['front'], soft: true }, 'tag:front'],
@@ -34,23 +34,23 @@ describe('the programs of examples/purge', () => {
     if (folder) await rm(folder, { recursive: true })
   })
 
-  it('are all run here', async () => {
+  it('are all in the table of this test', async () => {
     const programs = (await readdir(EXAMPLES)).filter((file) => file.startsWith('purge.'))
     assert.deepEqual(programs.sort(), PROGRAMS.map(([file]) => file).sort())
   })
 
-  for (const [file, programs, words, order, named] of PROGRAMS) {
-    it(file, { timeout: 120_000 }, async (t) => {
+  for (const [file, programs, words, order, selector] of PROGRAMS) {
+    it(`${file} purges, and fails when its order is refused`, { timeout: 120_000 }, async (t) => {
       for (const program of programs) if (!(await isInstalled(program))) return t.skip(`${program} is not installed`)
       if (file === 'purge.php' && !(await hasCurl(folder))) return t.skip("PHP's curl extension is not installed")
       const args = [...words, join(EXAMPLES, file), JSON.stringify(order)]
       const send = (secret) => run(programs[0], args, { folder, EDGEKEEP_SITE: stand.worker.url(), EDGEKEEP_SECRET: secret })
       const { status, output } = await send(SECRET)
       assert.equal(status, 0, output)
-      for (const word of ['"sequence"', '"in_force_at"', named]) assert.ok(unescaped(output).includes(word), output)
+      for (const word of ['"sequence"', '"in_force_at"', selector]) assert.ok(unescaped(output).includes(word), output)
       const refused = await send(`whsec_${'A'.repeat(32)}`)
-      assert.notEqual(refused.status, 0, `${file}: a refusal must be an error\n${refused.output}`)
-      assert.match(refused.output, /401/, `${file}: a refusal must name the status\n${refused.output}`)
+      assert.notEqual(refused.status, 0, `${file} must exit with an error when its order is refused\n${refused.output}`)
+      assert.match(refused.output, /401/, `${file} must print the status when its order is refused\n${refused.output}`)
     })
   }
 })
@@ -64,7 +64,7 @@ async function isInstalled(program) {
       await access(join(folder, program))
       return true
     } catch {
-      // Look on.
+      // Try the next folder.
     }
   }
   return false

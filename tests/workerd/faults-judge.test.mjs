@@ -1,4 +1,4 @@
-// The judge of the fault scenes can find fault: each kind of wrong answer is called wrong, made up here and, once, real.
+// The judge of the fault scenes detects each kind of wrong response: constructed ones, and one from a real origin.
 
 import { it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -6,7 +6,7 @@ import { Judge } from './faults/judge.mjs'
 import { Load } from './faults/load.mjs'
 import { Numbers } from './faults/numbers.mjs'
 import { OriginProcess } from './faults/origin.mjs'
-import { NOBODY, PAGES, bytesOf, etagOf, shortLength, versionAt } from './faults/pages.mjs'
+import { ANONYMOUS, PAGES, bytesOf, etagOf, shortLength, versionAt } from './faults/pages.mjs'
 import { Stand } from './stand.mjs'
 import { Answer, sleep } from './wire.mjs'
 
@@ -21,14 +21,14 @@ const PLAIN = kind('plain')
 const STRICT = kind('strict')
 const ME = kind('me')
 
-/** An answer of the origin's, made so many seconds before it was asked for. */
-function answer(page, { age = 0, said = age, who = NOBODY, gzip = false, cache, fields = [], body = (bytes) => bytes, complete = true, status = page.status, told, etag, made = NOW - age * 1000 } = {}) {
+/** A response that the origin made `age` seconds before the request. */
+function answer(page, { age = 0, statedAge = age, user = ANONYMOUS, gzip = false, cache, fields = [], body = (bytes) => bytes, complete = true, status = page.status, fault, etag, made = NOW - age * 1000 } = {}) {
   const version = versionAt(page, made)
-  const bytes = bytesOf(page, version, who, gzip)
-  etag ??= who === NOBODY ? etagOf(page, version, gzip) : undefined
+  const bytes = bytesOf(page, version, user, gzip)
+  etag ??= user === ANONYMOUS ? etagOf(page, version, gzip) : undefined
   const all = [
-    ['X-Made', String(made)], ['Age', String(said)], ['Cache-Status', `edgekeep; ${cache}`],
-    ...(etag ? [['ETag', etag]] : []), ...(gzip ? [['Content-Encoding', 'gzip']] : []), ...(told ? [['X-Told', told]] : []),
+    ['X-Made', String(made)], ['Age', String(statedAge)], ['Cache-Status', `edgekeep; ${cache}`],
+    ...(etag ? [['ETag', etag]] : []), ...(gzip ? [['Content-Encoding', 'gzip']] : []), ...(fault ? [['X-Fault', fault]] : []),
     ...(page.chunked ? [] : [['Content-Length', String(bytes.length)]]), ...fields,
   ]
   return new Answer(status, all, body(bytes, version), complete)
@@ -39,14 +39,14 @@ function refusal(status, text, cache = 'fwd=uri-miss') {
 }
 
 const REFUSAL = refusal(502, 'Bad gateway: the origin server could not be reached, and there is no stored copy of this page.\n')
-const TROUBLE = [{ what: 'killed', from: NOW - 1_000, until: NOW + 1_000 }]
+const FAULTS = [{ what: 'killed', from: NOW - 1_000, until: NOW + 1_000 }]
 
-/** Judges one answer, after these others. */
-function check(name, expected, page, given, { who = NOBODY, gzip = false, took = 5, troubles = [], after = [] } = {}) {
+/** Judges one response after the earlier ones in `after`. */
+function check(name, expected, page, given, { user = ANONYMOUS, gzip = false, took = 5, faults = [], after = [] } = {}) {
   it(name, () => {
-    const judge = new Judge(troubles, BOUND_MS)
-    const exchange = (given, began = NOW) => ({ page, who, gzip, began, ended: began + took, ...(given instanceof Error ? { error: given } : { answer: given }) })
-    for (const [earlier, began] of after) assert.equal(judge.judge(exchange(earlier, began)).verdict !== 'wrong', true, 'the answers before are right')
+    const judge = new Judge(faults, BOUND_MS)
+    const exchange = (given, began = NOW) => ({ page, user, gzip, began, ended: began + took, ...(given instanceof Error ? { error: given } : { answer: given }) })
+    for (const [earlier, began] of after) assert.equal(judge.judge(exchange(earlier, began)).verdict !== 'wrong', true, 'an earlier response is wrong')
     const { verdict, why } = judge.judge(exchange(given))
     if (expected instanceof RegExp) {
       assert.equal(verdict, 'wrong', `expected: ${expected}`)
@@ -63,79 +63,79 @@ const WHILE_REVALIDATE = 'hit; ttl=-1; detail=cache-api/stale-while-revalidate'
 const IF_ERROR = 'fwd=stale; ttl=-9; detail=cache-api/stale-if-error'
 const half = (bytes) => bytes.subarray(0, bytes.length / 2)
 
-check('a miss', 'right', NEWS, answer(NEWS, { cache: MISS }))
-check('a hit', 'right', NEWS, answer(NEWS, { cache: HIT }))
-check('a compressed one', 'right', GZIP, answer(GZIP, { cache: HIT, gzip: true }), { gzip: true })
-check('a personal page', 'right', ME, answer(ME, { cache: 'fwd=bypass', who: 'client-1', made: NOW + 1 }), { who: 'client-1' })
-check('a late confirmation', 'right', NEWS, answer(NEWS, { cache: 'fwd=stale; fwd-status=304; stored; ttl=0; detail=cache-api', made: NOW + 4, said: 1 }))
-check('stale while revalidate', 'stale', NEWS, answer(NEWS, { cache: WHILE_REVALIDATE, age: 2.5, said: 2 }))
-check('stale if error', 'stale', NEWS, answer(NEWS, { cache: IF_ERROR, age: 40 }))
+check('miss is right', 'right', NEWS, answer(NEWS, { cache: MISS }))
+check('hit is right', 'right', NEWS, answer(NEWS, { cache: HIT }))
+check('gzip response is right', 'right', GZIP, answer(GZIP, { cache: HIT, gzip: true }), { gzip: true })
+check('personal response on a bypass is right', 'right', ME, answer(ME, { cache: 'fwd=bypass', user: 'client-1', made: NOW + 1 }), { user: 'client-1' })
+check('late revalidation by 304 is right', 'right', NEWS, answer(NEWS, { cache: 'fwd=stale; fwd-status=304; stored; ttl=0; detail=cache-api', made: NOW + 4, statedAge: 1 }))
+check('response marked stale-while-revalidate is stale', 'stale', NEWS, answer(NEWS, { cache: WHILE_REVALIDATE, age: 2.5, statedAge: 2 }))
+check('response marked stale-if-error is stale', 'stale', NEWS, answer(NEWS, { cache: IF_ERROR, age: 40 }))
 
-check('the body of another page', /the body is \S+ v\d+ for -/, NEWS, answer(NEWS, { cache: HIT, body: (_, version) => bytesOf(CHUNKED, version, NOBODY, false) }))
-check('the body of another version', /the body is /, NEWS, answer(NEWS, { cache: HIT, body: (_, version) => bytesOf(NEWS, version - 1, NOBODY, false) }))
-check('one byte changed', /the body is /, NEWS, answer(NEWS, { cache: HIT, body: (bytes) => Buffer.concat([bytes.subarray(0, -1), Buffer.from('x')]) }))
-check('one byte too many', /the body is /, NEWS, answer(NEWS, { cache: HIT, body: (bytes) => Buffer.concat([bytes, Buffer.from('x')]) }))
-check('the ETag of another version', /ETag "1" instead of/, GZIP, answer(GZIP, { cache: HIT, gzip: true, etag: '"1"' }), { gzip: true })
-check('gzip for who does not take it', /coded as gzip/, GZIP, answer(GZIP, { cache: HIT, gzip: true }))
-check('another status', /status 200 instead of 404/, kind('missing'), answer(kind('missing'), { cache: HIT, status: 200 }))
-check("a page of the worker's own", /does not come from the origin/, NEWS, new Answer(200, [], Buffer.from('hello'), true))
+check('body of another page is wrong', /the body is \S+ v\d+ for -/, NEWS, answer(NEWS, { cache: HIT, body: (_, version) => bytesOf(CHUNKED, version, ANONYMOUS, false) }))
+check('body of another version is wrong', /the body is /, NEWS, answer(NEWS, { cache: HIT, body: (_, version) => bytesOf(NEWS, version - 1, ANONYMOUS, false) }))
+check('one changed byte is wrong', /the body is /, NEWS, answer(NEWS, { cache: HIT, body: (bytes) => Buffer.concat([bytes.subarray(0, -1), Buffer.from('x')]) }))
+check('one extra byte is wrong', /the body is /, NEWS, answer(NEWS, { cache: HIT, body: (bytes) => Buffer.concat([bytes, Buffer.from('x')]) }))
+check('ETag of another version is wrong', /ETag "1" instead of/, GZIP, answer(GZIP, { cache: HIT, gzip: true, etag: '"1"' }), { gzip: true })
+check('gzip for a client that does not accept it is wrong', /coded as gzip/, GZIP, answer(GZIP, { cache: HIT, gzip: true }))
+check('another status is wrong', /status 200 instead of 404/, kind('missing'), answer(kind('missing'), { cache: HIT, status: 200 }))
+check('response that the origin did not send is wrong', /does not come from the origin/, NEWS, new Answer(200, [], Buffer.from('hello'), true))
 
-check('cut by the origin', 'cut', NEWS, answer(NEWS, { cache: MISS, told: 'cut', body: half, complete: false }))
-check('cut by its death', 'cut', NEWS, answer(NEWS, { cache: MISS, body: half, complete: false }), { troubles: TROUBLE })
-check('cut by nobody', /the origin did not cut it/, NEWS, answer(NEWS, { cache: MISS, body: half, complete: false }))
-check('cut, of known length, and called whole', /the client cannot see it/, NEWS, answer(NEWS, { cache: MISS, told: 'cut', body: half }))
-check('cut and chunked, on a miss', 'cut', CHUNKED, answer(CHUNKED, { cache: MISS, told: 'cut', body: half }))
-check('cut and chunked, as a hit', /the client cannot see it/, CHUNKED, answer(CHUNKED, { cache: HIT, told: 'cut', body: half }))
-check('cut and chunked, and collapsed', /the client cannot see it/, CHUNKED, answer(CHUNKED, { cache: 'fwd=uri-miss; collapsed; ttl=1; detail=cache-api', told: 'cut', body: half }))
-check('a length too short', 'right', NEWS, answer(NEWS, { cache: HIT, told: 'short-length', body: (bytes) => bytes.subarray(0, shortLength(bytes)) }))
+check('body that the origin cut is cut', 'cut', NEWS, answer(NEWS, { cache: MISS, fault: 'cut', body: half, complete: false }))
+check('body cut when the origin is killed is cut', 'cut', NEWS, answer(NEWS, { cache: MISS, body: half, complete: false }), { faults: FAULTS })
+check('truncated body that the origin did not cut is wrong', /the origin did not cut it/, NEWS, answer(NEWS, { cache: MISS, body: half, complete: false }))
+check('truncated body with Content-Length that looks complete is wrong', /the client cannot see it/, NEWS, answer(NEWS, { cache: MISS, fault: 'cut', body: half }))
+check('truncated chunked body on a miss is cut', 'cut', CHUNKED, answer(CHUNKED, { cache: MISS, fault: 'cut', body: half }))
+check('truncated chunked body on a hit is wrong', /the client cannot see it/, CHUNKED, answer(CHUNKED, { cache: HIT, fault: 'cut', body: half }))
+check('truncated chunked body of a collapsed request is wrong', /the client cannot see it/, CHUNKED, answer(CHUNKED, { cache: 'fwd=uri-miss; collapsed; ttl=1; detail=cache-api', fault: 'cut', body: half }))
+check('body cut at a Content-Length that is too short is right', 'right', NEWS, answer(NEWS, { cache: HIT, fault: 'short-length', body: (bytes) => bytes.subarray(0, shortLength(bytes)) }))
 
-check('fresh for too long', /not called stale: at most 1 s/, NEWS, answer(NEWS, { cache: HIT, age: 3.5 }))
-check('stale while revalidate for too long', /at most 3 s/, NEWS, answer(NEWS, { cache: WHILE_REVALIDATE, age: 6 }))
-check('stale if error for too long', /at most 61 s/, NEWS, answer(NEWS, { cache: IF_ERROR, age: 64 }))
-check('stale where that is forbidden', /which this page forbids/, STRICT, answer(STRICT, { cache: IF_ERROR, age: 2 }))
-check('stale while revalidate where there is no such window', /at most 1 s|forbids/, PLAIN, answer(PLAIN, { cache: WHILE_REVALIDATE, age: 4 }))
-check('stale, and not said', /neither fresh nor called stale/, NEWS, answer(NEWS, { cache: 'hit; ttl=-1; detail=cache-api', age: 2 }))
-check('an Age too small', /Age 0/, NEWS, answer(NEWS, { cache: IF_ERROR, age: 9, said: 0 }))
+check('hit older than its freshness lifetime and not marked stale is wrong', /not called stale: at most 1 s/, NEWS, answer(NEWS, { cache: HIT, age: 3.5 }))
+check('stale-while-revalidate beyond its window is wrong', /at most 3 s/, NEWS, answer(NEWS, { cache: WHILE_REVALIDATE, age: 6 }))
+check('stale-if-error beyond its window is wrong', /at most 61 s/, NEWS, answer(NEWS, { cache: IF_ERROR, age: 64 }))
+check('stale response with must-revalidate is wrong', /which this page forbids/, STRICT, answer(STRICT, { cache: IF_ERROR, age: 2 }))
+check('stale-while-revalidate without a window is wrong', /at most 1 s|forbids/, PLAIN, answer(PLAIN, { cache: WHILE_REVALIDATE, age: 4 }))
+check('stale response that is not marked stale is wrong', /neither fresh nor called stale/, NEWS, answer(NEWS, { cache: 'hit; ttl=-1; detail=cache-api', age: 2 }))
+check('Age that is too small is wrong', /Age 0/, NEWS, answer(NEWS, { cache: IF_ERROR, age: 9, statedAge: 0 }))
 
-check("somebody else's page", /for client-2/, ME, answer(ME, { cache: 'fwd=bypass', who: 'client-2', made: NOW + 1 }), { who: 'client-1' })
-check("somebody's page, for nobody", /for client-2/, ME, answer(ME, { cache: HIT, who: 'client-2', etag: etagOf(ME, versionAt(ME, NOW), false) }))
-check("everybody's page, for somebody", /for -|ETag/, ME, answer(ME, { cache: HIT }), { who: 'client-1' })
-check("one's own page, from a cache", /from a cache/, ME, answer(ME, { cache: HIT, who: 'client-1', made: NOW + 1 }), { who: 'client-1' })
-check("one's own page, from another request", /from a cache/, ME, answer(ME, { cache: 'fwd=uri-miss; collapsed; detail=cache-api', who: 'client-1', made: NOW + 1 }), { who: 'client-1' })
-check("one's own page, kept", /on its way/, ME, answer(ME, { cache: MISS, who: 'client-1', made: NOW + 1 }), { who: 'client-1' })
-check("one's own page, of yesterday", /before it was asked for/, ME, answer(ME, { cache: 'fwd=bypass', who: 'client-1', age: 1 }), { who: 'client-1' })
+check("another client's personal response is wrong", /for client-2/, ME, answer(ME, { cache: 'fwd=bypass', user: 'client-2', made: NOW + 1 }), { user: 'client-1' })
+check('personal response for an anonymous request is wrong', /for client-2/, ME, answer(ME, { cache: HIT, user: 'client-2', etag: etagOf(ME, versionAt(ME, NOW), false) }))
+check('anonymous response for a personal request is wrong', /for -|ETag/, ME, answer(ME, { cache: HIT }), { user: 'client-1' })
+check('personal response from a cache is wrong', /from a cache/, ME, answer(ME, { cache: HIT, user: 'client-1', made: NOW + 1 }), { user: 'client-1' })
+check('collapsed personal response is wrong', /from a cache/, ME, answer(ME, { cache: 'fwd=uri-miss; collapsed; detail=cache-api', user: 'client-1', made: NOW + 1 }), { user: 'client-1' })
+check('stored personal response is wrong', /or stored/, ME, answer(ME, { cache: MISS, user: 'client-1', made: NOW + 1 }), { user: 'client-1' })
+check('personal response made before its request is wrong', /before its request/, ME, answer(ME, { cache: 'fwd=bypass', user: 'client-1', age: 1 }), { user: 'client-1' })
 
-check('an honest refusal', 'refused', NEWS, REFUSAL, { troubles: TROUBLE })
-check("the origin's own", 'refused', NEWS, new Answer(503, [['X-Made', String(NOW)], ['X-Told', 'busy']], Buffer.from(`busy: ${NEWS.target}\n`), true), { troubles: TROUBLE })
-check("the origin's own for another page", /did not send/, NEWS, new Answer(503, [['X-Made', String(NOW)], ['X-Told', 'busy']], Buffer.from('busy: /\n'), true), { troubles: TROUBLE })
-check('a refusal without trouble', /nothing was wrong/, NEWS, REFUSAL)
-check('a refusal long after the trouble', /nothing was wrong/, NEWS, REFUSAL, { troubles: [{ what: 'killed', from: NOW - 29_000, until: NOW - 14_000 }] })
-check('a refusal without words', /without an explanation/, NEWS, refusal(502, ''), { troubles: TROUBLE })
-check('a crash', /without an explanation/, NEWS, refusal(500, 'Internal error: something.\n'), { troubles: TROUBLE })
-check('a refusal where a copy is known', /a copy is known/, NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 9_000, said: 0 }), NOW - 9_000]] })
-check('a refusal where a copy is known for some seconds more', /a copy is known/, NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 57_000, said: 0 }), NOW - 57_000]] })
-check('a refusal where another copy, of an earlier Date, may lie in its place', 'refused', NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 58_500, said: 0 }), NOW - 58_500]] })
-check('a refusal when its time is over', 'refused', NEWS, REFUSAL, { troubles: TROUBLE, after: [[answer(NEWS, { cache: HIT, made: NOW - 61_000, said: 0 }), NOW - 61_000]] })
-check('a refusal where a copy may not be used', 'refused', STRICT, REFUSAL, { troubles: TROUBLE, after: [[answer(STRICT, { cache: HIT, made: NOW - 500, said: 0 }), NOW - 500]] })
+check('error page during a fault is refused', 'refused', NEWS, REFUSAL, { faults: FAULTS })
+check("origin's 503 during a fault is refused", 'refused', NEWS, new Answer(503, [['X-Made', String(NOW)], ['X-Fault', 'busy']], Buffer.from(`busy: ${NEWS.target}\n`), true), { faults: FAULTS })
+check("origin's 503 for another page is wrong", /did not send/, NEWS, new Answer(503, [['X-Made', String(NOW)], ['X-Fault', 'busy']], Buffer.from('busy: /\n'), true), { faults: FAULTS })
+check('error page without a fault is wrong', /without a fault/, NEWS, REFUSAL)
+check('error page long after a fault is wrong', /without a fault/, NEWS, REFUSAL, { faults: [{ what: 'killed', from: NOW - 29_000, until: NOW - 14_000 }] })
+check('error page without an explanation is wrong', /without an explanation/, NEWS, refusal(502, ''), { faults: FAULTS })
+check('500 of a crash is wrong', /without an explanation/, NEWS, refusal(500, 'Internal error: something.\n'), { faults: FAULTS })
+check('error page while a usable response is stored is wrong', /a usable response is stored/, NEWS, REFUSAL, { faults: FAULTS, after: [[answer(NEWS, { cache: HIT, made: NOW - 9_000, statedAge: 0 }), NOW - 9_000]] })
+check('error page seconds before the end of a stale window is wrong', /a usable response is stored/, NEWS, REFUSAL, { faults: FAULTS, after: [[answer(NEWS, { cache: HIT, made: NOW - 57_000, statedAge: 0 }), NOW - 57_000]] })
+check('error page when an entry with an earlier Date may have replaced the stored one is refused', 'refused', NEWS, REFUSAL, { faults: FAULTS, after: [[answer(NEWS, { cache: HIT, made: NOW - 58_500, statedAge: 0 }), NOW - 58_500]] })
+check('error page after the end of the stale window is refused', 'refused', NEWS, REFUSAL, { faults: FAULTS, after: [[answer(NEWS, { cache: HIT, made: NOW - 61_000, statedAge: 0 }), NOW - 61_000]] })
+check('error page while the stored response must be revalidated is refused', 'refused', STRICT, REFUSAL, { faults: FAULTS, after: [[answer(STRICT, { cache: HIT, made: NOW - 500, statedAge: 0 }), NOW - 500]] })
 
-check('no answer', /no answer: broken/, NEWS, new Error('broken'), { troubles: TROUBLE })
-check('an answer too late', /it took 10001 ms/, NEWS, answer(NEWS, { cache: MISS }), { took: 10_001 })
+check('missing response is wrong', /no answer: broken/, NEWS, new Error('broken'), { faults: FAULTS })
+check('response after the time limit is wrong', /it took 10001 ms/, NEWS, answer(NEWS, { cache: MISS }), { took: 10_001 })
 
-it('an origin that sends the body of another page is found out, behind the worker', { timeout: 60_000 }, async () => {
+it('body of another page is detected through the worker', { timeout: 60_000 }, async () => {
   const origin = await OriginProcess.start()
   const stand = await Stand.start({ origin }).catch(async (error) => {
     await origin.stop()
     throw error
   })
   const numbers = new Numbers()
-  const judge = new Judge(origin.troubles, BOUND_MS)
+  const judge = new Judge(origin.faults, BOUND_MS)
   const load = new Load(stand.worker, BOUND_MS, (exchange) => numbers.add(exchange, judge.judge(exchange)))
   try {
     await load.during(() => sleep(300))
     assert.equal(numbers.wrong, 0, String(numbers))
-    await origin.tell({ fault: 'swapped', share: 0.2 })
+    await origin.setMode({ fault: 'swapped', share: 0.2 })
     await load.during(() => sleep(700))
-    assert.ok(numbers.wrong > 0, 'not found out')
+    assert.ok(numbers.wrong > 0, 'no wrong response was detected')
     assert.match(String(numbers), /the body is|bytes that are not of this page|Content-(Length|Range)/)
   } finally {
     await stand.stop()

@@ -1,5 +1,5 @@
-// What the origin sees is what is keyed: nothing else of a request that may be cached reaches it. And targets are merged
-// only when they mean the same to every server.
+// A cacheable request forwards only what is in the cache key or equal for all clients. Targets share a key only if every
+// server treats them alike.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -25,7 +25,7 @@ let stand
 before(async () => { stand = await Stand.start({ rules: { rules } }) })
 after(() => stand?.stop())
 
-/** The origin names in the body what it was asked for. */
+/** The origin responds with the method, host and target of the request. */
 function echo(host) {
   stand.origin.on(host, '*', (request, response) => response.writeHead(200, FRESH).end(`${request.method} ${host}${request.target}`))
 }
@@ -40,7 +40,7 @@ async function seen(host, request) {
   return requests.at(-1)
 }
 
-// What a client may try. A marker in each value shows where it arrives.
+// Hostile request fields. A marker in each value shows whether it is forwarded.
 const HOSTILE = [
   ['X-Forwarded-For', '6.6.6.6'], ['X-Forwarded-Host', 'evil.test'], ['X-Forwarded-Proto', 'evil'], ['X-Forwarded-Port', '6666'],
   ['X-Forwarded-Scheme', 'evil'], ['X-Forwarded-Server', 'evil.test'], ['X-Forwarded-Prefix', '/evil'], ['Forwarded', 'host=evil.test;proto=evil'],
@@ -53,9 +53,9 @@ const HOSTILE = [
 ]
 const OWN_VALUE = ['x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-for', 'forwarded', 'user-agent', 'cache-control', 'via', 'cdn-loop']
 
-describe('a request that may be cached', LIMIT, () => {
+describe('cacheable request', LIMIT, () => {
   for (const [name, value] of HOSTILE) {
-    it(`does not carry ${name}`, async () => {
+    it(`does not forward ${name}`, async () => {
       const request = await seen('hostile.test', { path: `/${name.toLowerCase()}`, fields: [[name, value]] })
       const got = request.field(name)
       assert.notEqual(got, value)
@@ -64,7 +64,7 @@ describe('a request that may be cached', LIMIT, () => {
     })
   }
 
-  it('names the host, and the same User-Agent for every client', async () => {
+  it('is forwarded with the host and the same User-Agent for every client', async () => {
     const one = await seen('agent.test', { path: '/1', fields: [['User-Agent', 'one']] })
     const two = await seen('agent.test', { path: '/2' })
     assert.equal(one.field('x-forwarded-host'), 'agent.test')
@@ -72,14 +72,14 @@ describe('a request that may be cached', LIMIT, () => {
     assert.equal(one.field('user-agent'), two.field('user-agent'))
   })
 
-  it('reaches the origin with nothing that differs between two clients', async () => {
+  it('is forwarded with equal fields for two clients', async () => {
     const plain = await seen('twins.test', { path: '/1' })
-    const loud = await seen('twins.test', { path: '/2', fields: HOSTILE })
+    const hostile = await seen('twins.test', { path: '/2', fields: HOSTILE })
     const comparable = (request) => request.fields.map(([n, v]) => `${n.toLowerCase()}: ${v}`).sort()
-    assert.deepEqual(comparable(loud), comparable(plain))
+    assert.deepEqual(comparable(hostile), comparable(plain))
   })
 
-  it('carries negotiation fields', async () => {
+  it('forwards negotiation fields', async () => {
     const fields = [['Accept', 'text/html'], ['Accept-Language', 'de'], ['Accept-Encoding', 'gzip']]
     const request = await seen('negotiate.test', { path: '/', fields })
     assert.equal(request.field('accept'), 'text/html')
@@ -87,7 +87,7 @@ describe('a request that may be cached', LIMIT, () => {
     assert.match(request.field('accept-encoding') ?? '', /gzip/)
   })
 
-  it('carries Origin, which is in the key', async () => {
+  it('forwards Origin, which is in the key', async () => {
     const host = 'cors.test'
     stand.origin.on(host, '/font', (request, response) =>
       response.writeHead(200, [...FRESH, 'Access-Control-Allow-Origin', request.field('origin') ?? 'none']).end('font'))
@@ -100,7 +100,7 @@ describe('a request that may be cached', LIMIT, () => {
     assert.deepEqual(stand.origin.requests(host).map((r) => r.field('origin')), ['https://a.test', 'https://b.test', undefined])
   })
 
-  it('does not carry the client\'s range or conditions, and a whole page is stored', async () => {
+  it('does not forward the client\'s range or conditions, and the complete response is stored', async () => {
     const host = 'range.test'
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH, ['ETag', '"v1"']], body: '0123456789' })
     const request = await seen(host, { path: '/other', fields: [['If-None-Match', '"x"'], ['If-Modified-Since', 'Wed, 21 Oct 2026 07:28:00 GMT']] })
@@ -112,12 +112,12 @@ describe('a request that may be cached', LIMIT, () => {
     assert.ok(fresh.hit, String(fresh))
   })
 
-  it('with a precondition is not one: it is the origin\'s to judge', async () => {
+  it('with If-Match is forwarded for the origin to evaluate', async () => {
     const request = await seen('precondition.test', { path: '/', fields: [['If-Match', '"v1"']] })
     assert.equal(request.field('if-match'), '"v1"')
   })
 
-  it('with Authorization is not answered from, or stored for, others', async () => {
+  it('with Authorization is not stored for other clients', async () => {
     const host = 'auth.test'
     stand.origin.on(host, '/page', (request, response) => response.writeHead(200, FRESH).end(`for ${request.field('authorization')}`))
     const mine = await stand.get(host, '/page', [['Authorization', 'Bearer me']])
@@ -127,7 +127,7 @@ describe('a request that may be cached', LIMIT, () => {
   })
 })
 
-describe('a bypassed request goes through whole', LIMIT, () => {
+describe('bypass forwards all fields', LIMIT, () => {
   const OURS = ['x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-for', 'forwarded', 'via', 'cdn-loop', 'max-forwards', 'x-edgekeep', 'cache-control']
   for (const [why, request] of [
     ['by rule', { host: 'bypass.test', path: '/a?utm_source=mail&b=2&a=1' }],
@@ -139,8 +139,8 @@ describe('a bypassed request goes through whole', LIMIT, () => {
       const others = HOSTILE.filter(([name]) => !own.some(([n]) => n === name))
       const got = await seen(request.host, { ...request, fields: [...own, ...others, ['Authorization', 'Bearer me']] })
       assert.equal(got.target, request.path)
-      assert.equal(got.field('x-forwarded-host'), request.host, 'the host is not the client\'s to say')
-      // Nor is the port, the prefix, or what else a framework takes from such fields.
+      assert.equal(got.field('x-forwarded-host'), request.host, 'the client sets X-Forwarded-Host')
+      // Nor does the client set the port, the prefix, or another field that a framework reads.
       for (const [name, value] of got.fields) assert.ok(!/^(forwarded$|x-forwarded-)/i.test(name) || !/evil|6666/.test(value), `${name}: ${value}`)
       for (const [name, value] of [...own, ...others, ['Authorization', 'Bearer me']]) {
         if (/^x-forwarded-/i.test(name)) continue
@@ -151,7 +151,7 @@ describe('a bypassed request goes through whole', LIMIT, () => {
 })
 
 describe('rules', LIMIT, () => {
-  // host, requests in order (fields, path), what the origin was asked
+  // host, paths requested in order, targets at the origin
   const rows = [
     ['allow.test', ['/p?lang=de&page=2&junk=1', '/p?page=2&lang=de', '/p?other=1', '/p'], ['/p?lang=de&page=2', '/p']],
     ['deny.test', ['/p?session=1&a=1&x1=2', '/p?a=1&session=2', '/p?a=2'], ['/p?a=1', '/p?a=2']],
@@ -159,10 +159,10 @@ describe('rules', LIMIT, () => {
     ['unsorted.test', ['/p?b=1&a=2', '/p?a=2&b=1'], ['/p?b=1&a=2', '/p?a=2&b=1']],
   ]
   for (const [host, paths, expected] of rows) {
-    it(`query of ${host}`, async () => assert.deepEqual(await askedFor(host, paths), expected))
+    it(`query of ${host}`, async () => assert.deepEqual(await targetsAtOrigin(host, paths), expected))
   }
 
-  it('fields and cookies of the key select and are sent; others are dropped', async () => {
+  it('key_headers and key_cookies select the entry and are forwarded; others are dropped', async () => {
     const host = 'keyed.test'
     stand.origin.on(host, '/p', (request, response) =>
       response.writeHead(200, FRESH).end(`${request.field('x-country')} ${request.field('cookie')}`))
@@ -175,20 +175,20 @@ describe('rules', LIMIT, () => {
     assert.equal(stand.origin.requests(host).length, 4)
   })
 
-  it('forward_headers lets a field through', async () => {
+  it('forward_headers forwards a field', async () => {
     const request = await seen('forward.test', { path: '/', fields: [['X-Trace', 'abc'], ['X-Other', 'no']] })
     assert.equal(request.field('x-trace'), 'abc')
     assert.equal(request.field('x-other'), undefined)
   })
 
-  it('forward_headers = ["*"] lets every field through, but the host stays ours', async () => {
+  it('forward_headers = ["*"] forwards every field except the client\'s X-Forwarded-Host', async () => {
     const fields = [['X-Anything', 'abc'], ['User-Agent', 'client'], ['Cookie', 'a=1'], ['X-Forwarded-Host', 'evil.test']]
     const request = await seen('whole.test', { path: '/', fields })
     for (const [name, value] of [['x-anything', 'abc'], ['user-agent', 'client']]) assert.equal(request.field(name), value)
     assert.equal(request.field('x-forwarded-host'), 'whole.test')
   })
 
-  it('a session cookie bypasses, another cookie does not', async () => {
+  it('session cookie bypasses the cache, another cookie does not', async () => {
     const host = 'session.test'
     stand.origin.on(host, '/private', (request, response) => response.writeHead(200, FRESH).end(`for ${request.field('cookie')}`))
     assert.equal((await stand.getHit(host, '/private', [['Cookie', 'color=red']])).text, 'for undefined')
@@ -200,7 +200,7 @@ describe('rules', LIMIT, () => {
   })
 })
 
-describe('targets that mean the same are one', LIMIT, () => {
+describe('equivalent targets share a key', LIMIT, () => {
   const rows = [
     [['/s?b=2&a=1', '/s?a=1&b=2'], ['/s?a=1&b=2']],
     [['/t?utm_source=mail&id=1', '/t?id=1&fbclid=x&gclid=y', '/t?id=1'], ['/t?id=1']],
@@ -214,10 +214,10 @@ describe('targets that mean the same are one', LIMIT, () => {
     [['/v?a', '/v?a='], ['/v?a', '/v?a=']],
   ]
   for (const [paths, expected] of rows) {
-    it(paths.join(' '), async () => assert.deepEqual(await askedFor(`one-${paths[0].replace(/\W/g, 'x').toLowerCase()}.test`, paths), expected))
+    it(paths.join(' '), async () => assert.deepEqual(await targetsAtOrigin(`one-${paths[0].replace(/\W/g, 'x').toLowerCase()}.test`, paths), expected))
   }
 
-  it('names of hosts: in any case, with the default port or without', async () => {
+  it('hosts in any case, with or without the default port', async () => {
     echo('upper.test')
     await stand.getHit('upper.test', '/a')
     for (const host of ['UPPER.test', 'upper.test:80', 'Upper.Test']) {
@@ -227,14 +227,14 @@ describe('targets that mean the same are one', LIMIT, () => {
   })
 })
 
-/** The targets the origin is asked for when each path is requested until it is a hit. */
-async function askedFor(host, paths) {
+/** Requests each path until it is a hit; returns the targets that reached the origin. */
+async function targetsAtOrigin(host, paths) {
   echo(host)
   for (const path of paths) await stand.getHit(host, path)
   return stand.origin.requests(host).map((request) => request.target)
 }
 
-describe('targets that mean different things to different servers are never merged', LIMIT, () => {
+describe('targets that servers may treat differently have separate keys', LIMIT, () => {
   const paths = [
     '/a/b', '//a/b', '/a//b', '/a/b/', '/a%2Fb', '/a%2fb', '/a\\b', '/a%5Cb', '/a;x/b', '/a%3Bx/b', '/a/b;x', '/a/b%3Fx', '/a/b?x',
     '/a/../b', '/b', '/a/%2e%2e/b', '/a/..;/b', '/a/..%2Fb', '/a/.%2e/b', '/a%00b', '/a%0Ab', '/a%20b', '/a+b', '/a%2Bb', '/a%25b',
@@ -243,24 +243,24 @@ describe('targets that mean different things to different servers are never merg
     '/.edgekeep', '/.edgekeep/purge/', '/%2eedgekeep/x', '/a/b??x',
   ]
 
-  // The judge is the origin: what it is asked for by way of the cache must be what it is asked for past the cache, up to
-  // the spellings that RFC 3986 calls equal.
-  it('each is answered with its own page, as a miss and as a hit', async () => {
+  // A cacheable request must reach the origin with the same target as a bypass, up to the spellings that RFC 3986 calls
+  // equivalent.
+  it('each gets its own response, as a miss and as a hit', async () => {
     echo('bypass.test')
     echo('targets.test')
     for (const path of paths) {
-      const past = await stand.get('bypass.test', path)
-      if (past.status !== 200) continue // refused by the runtime, before any worker
-      const wanted = canonical(past.text.replace('GET bypass.test', ''))
+      const bypassed = await stand.get('bypass.test', path)
+      if (bypassed.status !== 200) continue // refused by the runtime before it reaches a worker
+      const expected = canonical(bypassed.text.replace('GET bypass.test', ''))
       const first = await stand.get('targets.test', path)
       const second = await stand.getHit('targets.test', path)
       for (const answer of [first, second]) {
-        assert.equal(canonical(answer.text.replace('GET targets.test', '')), wanted, `asked for ${path}: ${answer.text} (${answer.field('cache-status')})`)
+        assert.equal(canonical(answer.text.replace('GET targets.test', '')), expected, `request for ${path}: ${answer.text} (${answer.field('cache-status')})`)
       }
     }
   })
 
-  it('hosts are separate', async () => {
+  it('hosts have separate keys', async () => {
     for (const host of ['host-a.test', 'host-b.test', 'host-a.test:8443']) echo(host)
     for (const host of ['host-a.test', 'host-b.test', 'host-a.test:8443']) {
       assert.equal((await stand.getHit(host, '/same')).text, `GET ${host}/same`)
@@ -268,7 +268,10 @@ describe('targets that mean different things to different servers are never merg
   })
 })
 
-/** Unreserved characters decoded, hex digits in upper case (RFC 3986 §6.2.2), what may not stand in a URI escaped, no empty query. */
+/**
+ * Decodes unreserved characters, makes hex digits upper case (RFC 3986 §6.2.2), encodes characters not allowed in a URI, and
+ * drops an empty query.
+ */
 function canonical(target) {
   const spelled = target.replace(/%[0-9a-f]{2}/gi, (code) => {
     const char = String.fromCharCode(parseInt(code.slice(1), 16))
@@ -280,7 +283,7 @@ function canonical(target) {
 
 describe('methods', LIMIT, () => {
   for (const method of ['PROPFIND', 'REPORT', 'SEARCH', 'OPTIONS', 'PURGE', 'PUT', 'PATCH', 'DELETE', 'MKCOL', 'LOCK']) {
-    it(`${method} is never answered from, or stored as, a GET`, async () => {
+    it(`${method} is neither served from nor stored as a GET response`, async () => {
       const host = `method-${method.toLowerCase()}.test`
       echo(host)
       const ask = (path) => stand.send({ host, method, path })
@@ -295,7 +298,7 @@ describe('methods', LIMIT, () => {
   }
 })
 
-it('the log names the key, one key for one page', LIMIT, async () => {
+it('log shows one key for equivalent targets', LIMIT, async () => {
   const host = 'log.test'
   echo(host)
   await stand.getHit(host, '/l?b=1&a=1')

@@ -1,6 +1,6 @@
-// KV that fails on demand: a binding in its place, which hands on to real KV what it does not refuse or hold up.
+// A KV double that fails or delays calls on demand, and passes all others to the real KV.
 
-/** The worker with the double in KV's place. It runs in the worker's own isolate, so it may use the worker's streams. */
+/** The worker with the double as its KV binding. It runs in the worker's isolate, so it can use the worker's streams. */
 const SCRIPT = `
 import worker, * as exported from './index.js'
 
@@ -42,7 +42,7 @@ export class Ledger extends exported.Ledger {
   }
 }`
 
-/** Miniflare's options with the double in place of KV: see startWorker's `adapt`. */
+/** Miniflare's options with the double instead of KV: see `adapt` of startWorker. */
 export function withKvDouble(options) {
   const workers = options.workers.map(({ config, ...rest }) => {
     const { modules } = config.manifest
@@ -53,7 +53,7 @@ export function withKvDouble(options) {
 }
 
 /**
- * From now on its verbs behave so.
+ * Sets the behaviour of the double's calls from now on.
  * @param {import('./stand.mjs').Stand} stand
  * @param {{get?: object, put?: object}} mode for each verb `throws`, a message, and `slow`, milliseconds
  */
@@ -62,5 +62,5 @@ export async function setKv(stand, mode) {
   await control.put('mode', JSON.stringify(mode))
 }
 
-/** How often a verb was called. */
+/** Number of calls of a verb. */
 export const calls = (stand, verb) => stand.log.filter((line) => line.event === 'kv-double' && line.verb === verb).length

@@ -1,5 +1,5 @@
-// Heads as large as the tiers take: 28 KiB of Drupal's tags, and 31 KiB of fields beside them. What is larger is not stored, and
-// the answer and the log say so.
+// Heads at the limits of the tiers: 28 KiB of Drupal's tags, and 31 KiB of fields beside tags. Larger ones are not stored;
+// Cache-Status and the log give the reason.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -8,7 +8,7 @@ import { sleep } from './wire.mjs'
 
 const HOST = 'large-head.test'
 
-/** Tags of this many bytes, with the blanks between them. */
+/** Returns tags of this many bytes, with a space between them. */
 function tags(bytes) {
   const all = []
   for (let number = 1, length = 0; ; number++) {
@@ -26,7 +26,7 @@ describe('large heads', { timeout: 60_000 }, () => {
     const page = (fields) => ({ status: 200, fields: [['Cache-Control', 'max-age=600'], ...fields], body: 'page' })
     const drupal = tags(28 * 1024).join(' ')
     for (const name of ['Cache-Tags', 'X-Drupal-Cache-Tags']) stand.origin.on(HOST, `/${name}`, page([[name, drupal]]))
-    // As much as Edgekeep stores: nearly 72 KiB of text, and the fields once more.
+    // The most that Edgekeep stores: nearly 72 KiB of text, and the fields once more.
     stand.origin.on(HOST, '/most', page([['Cache-Tags', tags(15 * 1024).join(' ')], ['X-Large', 'x'.repeat(31 * 1024)]]))
     stand.origin.on(HOST, '/fields', page([['X-Large', 'x'.repeat(33 * 1024)]]))
     stand.origin.on(HOST, '/long', page([['Cache-Tags', Array.from({ length: 75 }, (_, at) => `${at}-${'x'.repeat(996)}`).join(' ')]]))
@@ -48,7 +48,7 @@ describe('large heads', { timeout: 60_000 }, () => {
     })
   }
 
-  it('a purge of the last tag reaches them', async () => {
+  it('purge of the last tag makes the entry unusable', async () => {
     const last = tags(28 * 1024).at(-1)
     assert.equal((await stand.purge(HOST, { tags: [last] })).status, 200)
     await sleep(LAG_SECONDS * 1000)
@@ -57,7 +57,7 @@ describe('large heads', { timeout: 60_000 }, () => {
   })
 
   for (const [path, reason] of [['/fields', 'large-head'], ['/long', 'large-head'], ['/many', 'too-many-tags']]) {
-    it(`${path} is not stored, and says ${reason}`, async () => {
+    it(`${path} is not stored: ${reason}`, async () => {
       for (const time of [1, 2]) {
         const answer = await stand.get(HOST, path)
         assert.equal(answer.text, 'page')

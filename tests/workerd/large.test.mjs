@@ -1,4 +1,4 @@
-// A ledger full of live purges: 100,000 selectors and one order more, with real SQLite in a Durable Object.
+// A ledger full of live purges: 100,000 selectors and one more order, with real SQLite in a Durable Object.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -24,19 +24,19 @@ describe('100,000 live selectors', { timeout: 180_000 }, () => {
   })
   after(() => stand?.stop())
 
-  it('touch nothing that they do not name', async () => {
+  it('do not affect entries that they do not select', async () => {
     const answer = await stand.get(HOST, '/before', [], { at: 'a' })
     assert.ok(answer.hit, `${answer}\n${stand.about(HOST)}`)
   })
 
-  it('are all known to an isolate that starts, and to the next by what that one shared', async () => {
+  it('reach a new isolate from the ledger, and the next isolate by the snapshot', async () => {
     for (const at of ['b', 'c']) {
       const answer = await stand.get(HOST, '/before', [], { at })
       assert.ok(answer.hit, `${at}: ${answer}\n${stand.about(HOST)}`)
     }
   })
 
-  it('still leave a number to the next order, in force within the lag in other isolates', async () => {
+  it('do not delay the next order, which is in force in other isolates within max_purge_lag', async () => {
     for (const path of ['/named', '/other']) for (const at of ['a', 'b', 'c']) await stand.getHit(HOST, path, [], { at })
     const answer = await stand.purge(HOST, { tags: ['tag-7-7'] }, { at: 'a' })
     assert.equal(answer.status, 200, String(answer))
@@ -45,7 +45,7 @@ describe('100,000 live selectors', { timeout: 180_000 }, () => {
     assert.ok((await stand.get(HOST, '/other', [], { at: 'b' })).hit)
   })
 
-  it('overflow into the floor: what was stored before is fetched again, what came later stays', async () => {
+  it('move into the floor with the next order: older entries are fetched again, newer ones stay usable', async () => {
     const tags = Array.from({ length: SELECTORS }, (_, at) => `more-${at}`)
     const answer = await stand.purge(HOST, { tags }, { at: 'a' })
     assert.equal(answer.status, 200, String(answer))

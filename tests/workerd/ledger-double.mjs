@@ -1,11 +1,11 @@
-// A ledger that hangs, or does not start, on demand: the worker's own object, behind a class that holds its questions up.
+// A ledger double that hangs or fails to start on demand: a subclass of the worker's object that delays queries.
 
 const SCRIPT = `
 import worker, * as exported from './index.js'
 
 export default worker
 
-// What a new object is told first; an object outlives no stand.
+// Failed statements of a new object. Each stand has one object.
 let failedStarts = 0
 
 export class Ledger extends exported.Ledger {
@@ -27,15 +27,15 @@ export class Ledger extends exported.Ledger {
 
   async fetch(request) {
     const url = new URL(request.url)
-    console.log(JSON.stringify({ event: 'ledger-double', question: url.pathname.slice(1) }))
-    // A timer, because the runtime ends what waits for nothing.
+    console.log(JSON.stringify({ event: 'ledger-double', query: url.pathname.slice(1) }))
+    // A timer, because the runtime cancels a request that waits for no I/O.
     const began = Date.now()
     while ((await this.#control.get('mode')) === 'hang' && Date.now() - began < 20_000) await new Promise((resolve) => setTimeout(resolve, 100))
     return super.fetch(request)
   }
 }`
 
-/** Miniflare's options with that ledger; its first statements fail, as many as said. See startWorker's `adapt`. */
+/** Miniflare's options with the double, whose first `failedStarts` statements fail: see `adapt` of startWorker. */
 export const withLedgerDouble = (failedStarts = 0) => (options) => {
   const workers = options.workers.map(({ config, ...rest }) => {
     const { modules } = config.manifest
@@ -46,11 +46,11 @@ export const withLedgerDouble = (failedStarts = 0) => (options) => {
   return { ...options, workers }
 }
 
-/** From now on it hangs, or does not. */
+/** Sets whether the double hangs from now on. */
 export async function setLedger(stand, mode) {
   const control = await stand.worker.mf.getKVNamespace('CONTROL', stand.worker.names[0])
   await control.put('mode', mode)
 }
 
-/** How often it was asked. */
-export const questions = (stand) => stand.log.filter((line) => line.event === 'ledger-double').length
+/** Number of queries. */
+export const queryCount = (stand) => stand.log.filter((line) => line.event === 'ledger-double').length

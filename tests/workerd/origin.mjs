@@ -1,5 +1,5 @@
-// The web origin of the tests: answers what a test told it to, remembers what it was asked, and can fail in the ways
-// origins fail. Several tests and stories share one: each has its own host, which arrives in X-Forwarded-Host.
+// The origin of the tests: responds by the plans of a test, records requests, and can fail as origins do. Tests and stories
+// share an origin: each has its own host, which arrives in X-Forwarded-Host.
 
 import http from 'node:http'
 import { pairs } from './wire.mjs'
@@ -7,7 +7,7 @@ import { pairs } from './wire.mjs'
 const UNKNOWN = { status: 404, fields: [], body: 'no such page' }
 
 /**
- * How the origin answers:
+ * How the origin responds:
  * @typedef {object} Plan
  * @property {number} status
  * @property {[string, string][]} fields
@@ -15,9 +15,9 @@ const UNKNOWN = { status: 404, fields: [], body: 'no such page' }
  * @property {boolean} [chunked]  without a Content-Length
  * @property {number} [slow]      seconds before the head
  * @property {boolean} [cut]      announces the whole body, sends half of it, and breaks the connection
- * @property {boolean} [down]     breaks the connection without an answer
- * @property {boolean} [hang]     never answers
- * or a function `(request, response)` that writes the answer itself.
+ * @property {boolean} [down]     breaks the connection without a response
+ * @property {boolean} [hang]     never responds
+ * or a function `(request, response)` that writes the response itself.
  */
 
 export class Origin {
@@ -29,9 +29,9 @@ export class Origin {
 
   static async start() {
     const origin = new Origin()
-    // No limits of time: a connection closed while the worker reuses it would look like an origin that is down.
+    // No time limits: a connection closed while the worker reuses it would look like an origin that is down.
     const server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 131_072 })
-    // A client that leaves in the middle of its body ends only this answer.
+    // A client that disconnects in mid-body ends only this response.
     server.on('request', (request, response) => origin.#serve(request, response).catch(() => response.destroy()))
     server.on('clientError', (_, socket) => socket.destroy())
     origin.#server = server
@@ -43,24 +43,24 @@ export class Origin {
     return `http://127.0.0.1:${this.#server.address().port}`
   }
 
-  /** From now on `target` of `host` is answered so; the target `*` stands for every other one. */
+  /** Sets the plan for `target` of `host`; the target `*` stands for all others. */
   on(host, target, plan) {
     this.#of(this.#plans, host, () => new Map()).set(target, plan)
   }
 
-  /** Before that, the next `times` requests for `target` are answered so. */
+  /** Sets the plan for the next `times` requests for `target`, which precedes that of `on`. */
   next(host, target, plan, times) {
     const turns = this.#of(this.#of(this.#next, host, () => new Map()), target, () => [])
     turns.push(...Array(times).fill(plan))
   }
 
-  /** What the origin was asked, in order: of one host, and of one target if given. */
+  /** Requests at the origin in order: of one host, and of one target if given. */
   requests(host, target) {
     const all = this.#requests.get(host) ?? []
     return target === undefined ? all : all.filter((request) => request.target === target)
   }
 
-  /** How many requests came for all hosts together. */
+  /** Number of requests for all hosts. */
   get count() {
     return [...this.#requests.values()].reduce((sum, list) => sum + list.length, 0)
   }
@@ -87,8 +87,8 @@ export class Origin {
     message.on('error', () => {})
     response.on('error', () => {})
     response.sendDate = false
-    // A connection for each request: workerd sends a request without a body again by itself when a reused one breaks, and
-    // tests count what the worker sends (docs/runtime.md).
+    // A new connection for each request: workerd repeats a request without a body when a reused connection breaks, and tests
+    // count the worker's requests (docs/runtime.md).
     response.shouldKeepAlive = false
 
     const plans = this.#plans.get(host)
@@ -130,7 +130,7 @@ function answer(plan, request, response) {
   if (!plan.cut) return response.end(body)
   response.flushHeaders()
   response.write(body.subarray(0, Math.floor(body.length / 2)), () => {
-    // The half must have left before the connection breaks, or the head is lost with it.
+    // The half must be sent before the connection breaks, or the head is lost with it.
     setTimeout(() => response.socket?.destroy(), 30)
   })
 }

@@ -1,5 +1,5 @@
-// A trap leaves wasm's memory in no known state. The request that it happened to gets 500, the others in flight end at once,
-// the next one is served by a new instance, and the log says where it happened.
+// A trap leaves wasm memory in an undefined state. The request that trapped gets 500, other requests in flight end at once, a
+// new instance serves the next request, and the log gives the place of the trap.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const file = (name) => fileURLToPath(new URL(`./panic/${name}`, import.meta.url)
 
 const PURGE = '/.edgekeep/purge'
 
-/** What the log says of each kind of trap; of a panic each of the two hooks: that of `worker`, and ours. */
+/** Log lines of each kind of trap. A panic has two, by the hook of `worker` and by ours. */
 const LOGGED = {
   panic: [/Rust panic: panicked at \S+\.rs:\d+:\d+/, /(?<!Rust panic: )panicked at \S+\.rs:\d+:\d+:\s*capacity overflow/, /wasm has trapped: RuntimeError: unreachable\s+at wasm/],
   'stack overflow': [/wasm has trapped: RangeError: Maximum call stack size exceeded\s+at /],
@@ -53,50 +53,50 @@ for (const [how, logged] of Object.entries(LOGGED)) {
   describe(how, () => {
     for (const [place, where, ask] of [
       ['before the lookup', '__wbg_match_', () => worker.send(ARTICLE)],
-      ['before the origin is asked', '__wbg_ask_', () => worker.send(`/new/${++pages}`)],
+      ['before the fetch from the origin', '__wbg_ask_', () => worker.send(`/new/${++pages}`)],
       ['in the ledger', '__wbg_exec_', purge],
     ]) {
-      test(`${place}: this request gets 500, others end at once, the next is served`, async () => {
+      test(`trap ${place}: its request gets 500, others end at once, the next one is served`, async () => {
         const before = await sequence()
-        // It waits for an origin that never answers.
-        const asked = worker.backends.of('origin', 'GET')
+        // Waits for an origin that never responds.
+        const requestCount = worker.backends.of('origin', 'GET')
         const other = worker.send(`/admin/never/${++pages}`)
-        assert.ok(await until(() => worker.backends.of('origin', 'GET') > asked, 5_000, 5))
+        assert.ok(await until(() => worker.backends.of('origin', 'GET') > requestCount, 5_000, 5))
         worker.log = ''
         await state(`where=${where}&how=${encodeURIComponent(how)}`)
         const answer = await ask()
         assert.equal(answer.status, 500, `${answer.head}\n${worker.log}`)
-        assert.equal((await state()).armed, false, 'nothing has trapped')
+        assert.equal((await state()).armed, false, 'there was no trap')
         const began = Date.now()
         assert.equal((await other).status, 500)
-        assert.ok(Date.now() - began < 2_000, 'the other request waited')
-        await isServedAgain(before)
+        assert.ok(Date.now() - began < 2_000, 'the other request did not end at once')
+        await assertServedByNewInstance(before)
         for (const words of logged) assert.match(worker.log, words)
       })
     }
 
-    test('behind a response: the client has its page, the next is served', async () => {
+    test('trap after a response: the client gets its page, the next request is served', async () => {
       const before = await sequence()
       worker.log = ''
-      // The page is so long that its copies are stored while the client reads.
+      // The page is so long that it is stored while the client reads it.
       await state(`where=__wbg_put_&how=${encodeURIComponent(how)}`)
       const answer = await worker.send(`/big/3000000/${++pages}`)
       assert.equal(answer.status, 200, `${answer.head}\n${worker.log}`)
       assert.equal(answer.size, 3_000_000)
-      assert.ok(await until(async () => !(await state()).armed, 5_000, 20), 'nothing has trapped')
-      await isServedAgain(before)
+      assert.ok(await until(async () => !(await state()).armed, 5_000, 20), 'there was no trap')
+      await assertServedByNewInstance(before)
       for (const words of logged) assert.match(worker.log, words)
     })
   })
 }
 
-async function isServedAgain(before) {
+async function assertServedByNewInstance(before) {
   for (let n = 0; n < 3; n++) {
     const answer = await worker.send(ARTICLE)
     assert.equal(answer.status, 200, `${answer.head}\n${worker.log}`)
     assert.ok(answer.text().startsWith('<p>lorem ipsum'))
   }
-  // The ledger's object lives in the same isolate, and so in the same instance.
+  // The ledger's object is in the same isolate, and so in the same instance.
   assert.ok((await sequence()) > before)
   assert.equal((await state()).instances, ++instances)
   assert.match(worker.log, /starts a new instance/)

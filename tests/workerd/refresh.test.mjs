@@ -1,5 +1,5 @@
-// Purge, then warm: a soft order with `refresh` fetches its URLs again under the ledger's alarm, so that KV holds the new
-// page before anybody asks for it.
+// Purge, then warm: the ledger's alarm refreshes the URLs of a soft order with `refresh`, so that KV has the new response
+// before the next request.
 
 import { after, before, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -17,29 +17,29 @@ before(async () => {
 })
 after(() => stand?.stop())
 
-/** Orders a refresh of these pages and waits until it is done, or given up; gives what the history says of it. */
+/** Orders a refresh of these pages, waits until it is done or has failed, and returns its state in the history. */
 async function refresh(host, paths, { scheme = 'http', milliseconds } = {}) {
   const id = stand.newId()
   const files = paths.map((path) => `${scheme}://${host}${path}`)
   const answer = await stand.purge(host, { files, soft: true, refresh: true }, { id })
   assert.equal(answer.status, 200, String(answer))
-  const { receipt, refresh } = await stand.worked(id, milliseconds)
+  const { receipt, refresh } = await stand.whenWorkDone(id, milliseconds)
   assert.equal(receipt.refresh, paths.length)
   return refresh
 }
 
-/** The page as another data centre finds it: in KV, fresh, and without a word to the origin. */
+/** Asserts that another data centre serves the page fresh from KV, without the origin. */
 async function assertWarm(host, path, body, fields = BROWSER) {
   await stand.evict(host)
-  const asked = stand.origin.requests(host).length
+  const requestCount = stand.origin.requests(host).length
   const answer = await stand.get(host, path, fields, { at: 'b' })
   const message = `${answer}\n${stand.about(host)}`
   assert.deepEqual(answer.body, Buffer.from(body), message)
   assert.ok(answer.hit && answer.cache.get('detail') === 'kv' && Number(answer.cache.get('ttl')) > 0, message)
-  assert.equal(stand.origin.requests(host).length, asked, message)
+  assert.equal(stand.origin.requests(host).length, requestCount, message)
 }
 
-it('puts the new page into KV before anybody asks', LIMIT, async () => {
+it('refresh stores the new response in KV before the next request', LIMIT, async () => {
   const host = 'new.test'
   stand.origin.on(host, '/page', page('old'))
   await stand.getHit(host, '/page', BROWSER)
@@ -50,7 +50,7 @@ it('puts the new page into KV before anybody asks', LIMIT, async () => {
   await assertWarm(host, '/page', 'new')
 })
 
-it('asks as a first visit of a browser would', LIMIT, async () => {
+it('refresh is forwarded like the first request of a browser', LIMIT, async () => {
   const host = 'asks.test'
   stand.origin.on(host, '/?a=1&b=2', page('page'))
   assert.equal((await refresh(host, ['/?utm_source=mail&b=2&a=1'])).done, 1)
@@ -61,7 +61,7 @@ it('asks as a first visit of a browser would', LIMIT, async () => {
   await assertWarm(host, '/?a=1&b=2', 'page')
 })
 
-it('confirms what has not changed', LIMIT, async () => {
+it('refresh revalidates an unchanged page', LIMIT, async () => {
   const host = 'same.test'
   stand.origin.on(host, '/page', page('same', ['ETag', '"1"']))
   await stand.getHit(host, '/page', BROWSER)
@@ -70,7 +70,7 @@ it('confirms what has not changed', LIMIT, async () => {
   await assertWarm(host, '/page', 'same')
 })
 
-it('keeps bodies byte for byte, short and long', LIMIT, async () => {
+it('refresh stores bodies byte for byte, short and long', LIMIT, async () => {
   const host = 'bytes.test'
   const bodies = { '/short': 'short '.repeat(100), '/long': Array.from({ length: 200_000 }, (_, i) => i).join(' ') }
   for (const [path, text] of Object.entries(bodies)) stand.origin.on(host, path, page(gzipSync(text), ['Content-Encoding', 'gzip']))
@@ -80,7 +80,7 @@ it('keeps bodies byte for byte, short and long', LIMIT, async () => {
   await assertWarm(host, '/unknown-length', bodies['/long'])
 })
 
-it("refreshes the browsers' variant", LIMIT, async () => {
+it('refresh fetches only the variant for browsers', LIMIT, async () => {
   const host = 'vary.test'
   let version = 'old'
   stand.origin.on(host, '/page', (request, response) => {
@@ -91,19 +91,19 @@ it("refreshes the browsers' variant", LIMIT, async () => {
   version = 'new'
   assert.equal((await refresh(host, ['/page'])).done, 1)
   await assertWarm(host, '/page', 'new for br, gzip, zstd')
-  // The other one is stale, and refreshed when somebody wants it.
+  // The other variant is stale, and refreshed by its next request.
   await sleep(LAG_SECONDS * 1000)
   assert.equal((await stand.get(host, '/page')).text, 'old for identity')
 })
 
-it('does so over the scheme that was named', LIMIT, async () => {
+it('refresh uses the scheme of the ordered URL', LIMIT, async () => {
   const host = 'scheme.test'
   stand.origin.on(host, '/page', page('page'))
   assert.equal((await refresh(host, ['/page'], { scheme: 'https' })).done, 1)
   assert.equal(stand.origin.requests(host)[0].field('x-forwarded-proto'), 'https')
 })
 
-it('keeps a pace that an origin can bear', LIMIT, async () => {
+it('refresh fetches at most four pages at a time, and four in 800 ms', LIMIT, async () => {
   const host = 'pace.test'
   const began = []
   let busy = 0
@@ -120,43 +120,43 @@ it('keeps a pace that an origin can bear', LIMIT, async () => {
   assert.equal((await refresh(host, paths, { milliseconds: 20_000 })).done, 24)
   assert.equal(began.length, 24)
   assert.ok(busiest <= 4, `${busiest} at a time`)
-  // Four in 800 ms: eight further on is two rounds later, give or take how long they were on their way.
+  // Four in 800 ms: the eighth page after another is two rounds later, give or take the time of the requests.
   for (const [at, time] of began.slice(8).entries()) {
-    assert.ok(time - began[at] >= 1_400, `the ${at + 9}th ${time - began[at]} ms after the ${at + 1}th`)
+    assert.ok(time - began[at] >= 1_400, `page ${at + 9} came ${time - began[at]} ms after page ${at + 1}`)
   }
 })
 
-it('tries again what fails at first, and says so', LIMIT, async () => {
+it('refresh retries a failed fetch, and reports the failure', LIMIT, async () => {
   const host = 'again.test'
-  let asked = 0
+  let requestCount = 0
   stand.origin.on(host, '/page', (request, response) => {
-    asked += 1
-    if (asked === 1) return response.writeHead(503).end('busy')
-    if (asked === 2) return response.socket.destroy()
+    requestCount += 1
+    if (requestCount === 1) return response.writeHead(503).end('busy')
+    if (requestCount === 2) return response.socket.destroy()
     response.writeHead(200, { 'Cache-Control': 'max-age=600' }).end('page')
   })
-  const told = await refresh(host, ['/page'], { milliseconds: 30_000 })
-  assert.deepEqual(told, { pending: 0, done: 1, failed: 0, problem: 'the origin gave no answer' })
+  const status = await refresh(host, ['/page'], { milliseconds: 30_000 })
+  assert.deepEqual(status, { pending: 0, done: 1, failed: 0, problem: 'the origin gave no answer' })
   await assertWarm(host, '/page', 'page')
 })
 
 for (const [name, length, problem] of [['short', 1_000, /^origin: it broke off its answer$/], ['longer', 20_000, /^body: /]]) {
-  it(`tries again when a ${name} body breaks off`, LIMIT, async () => {
+  it(`refresh retries a fetch with a truncated ${name} body`, LIMIT, async () => {
     const host = `cut-${name}.test`
     stand.origin.on(host, '/page', { ...page('x'.repeat(length)), cut: true })
     const id = stand.newId()
     await stand.purge(host, { files: [`http://${host}/page`], soft: true, refresh: true }, { id })
     await sleep(1_500)
-    const { refresh: told } = await stand.told(id)
-    assert.deepEqual([told.pending, told.done], [1, 0], JSON.stringify(told))
-    assert.match(told.problem, problem)
+    const { refresh: status } = await stand.orderStatus(id)
+    assert.deepEqual([status.pending, status.done], [1, 0], JSON.stringify(status))
+    assert.match(status.problem, problem)
     stand.origin.on(host, '/page', page('whole'))
-    assert.equal((await stand.worked(id, 15_000)).refresh.done, 1)
+    assert.equal((await stand.whenWorkDone(id, 15_000)).refresh.done, 1)
     await assertWarm(host, '/page', 'whole')
   })
 }
 
-it('says why a page cannot be warmed', LIMIT, async () => {
+it('refresh reports why a page cannot be stored', LIMIT, async () => {
   const host = 'refused.test'
   stand.origin.on(host, '*', page('page'))
   stand.origin.on(host, '/private', { status: 200, fields: [['Cache-Control', 'private']], body: 'mine' })
@@ -170,7 +170,7 @@ it('says why a page cannot be warmed', LIMIT, async () => {
   }
 })
 
-it('lets the ledger answer meanwhile', LIMIT, async () => {
+it('refresh does not delay the receipt of another order', LIMIT, async () => {
   const host = 'meanwhile.test'
   stand.origin.on(host, '*', { ...page('page'), slow: 1 })
   const id = stand.newId()
@@ -179,5 +179,5 @@ it('lets the ledger answer meanwhile', LIMIT, async () => {
   const began = Date.now()
   assert.equal((await stand.purge(host, { tags: ['meanwhile'] })).status, 200)
   assert.ok(Date.now() - began < 700, `${Date.now() - began} ms`)
-  assert.equal((await stand.worked(id)).refresh.done, 5)
+  assert.equal((await stand.whenWorkDone(id)).refresh.done, 5)
 })

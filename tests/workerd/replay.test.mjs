@@ -1,4 +1,4 @@
-// A short replay of a real log: every body is right, and the three witnesses agree.
+// A short replay of a real log: every body is correct, and the three counts of hits agree.
 
 import { it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -11,7 +11,7 @@ import { bounds, normalize, parseLog } from '../../scripts/replay/log.mjs'
 const SCRIPT = fileURLToPath(new URL('../../scripts/replay.mjs', import.meta.url))
 const SAMPLE = fileURLToPath(new URL('../data/blog-access-sample.tsv', import.meta.url))
 
-it('replays 200 rows without a wrong body', { timeout: 120_000 }, async (t) => {
+it('replay of 200 rows gets no wrong body', { timeout: 120_000 }, async (t) => {
   const run = promisify(execFile)(process.execPath, [SCRIPT, '--limit', '200'])
   const { stdout } = await run.catch((error) => assert.fail(`${error.message}\n${error.stdout}\n${error.stderr}`))
   assert.match(stdout, /^wrong bodies: +0$/m, stdout)
@@ -19,7 +19,7 @@ it('replays 200 rows without a wrong body', { timeout: 120_000 }, async (t) => {
   for (const line of stdout.split('\n').filter((line) => /^(hits|bound|origin requests)/.test(line))) t.diagnostic(line)
 })
 
-it('the bound counts every GET and HEAD but the first of its target', () => {
+it('bounds count every GET and HEAD except the first of its target', () => {
   const head = 'seconds\tclient\tmethod\ttarget\tstatus\tbytes\tuser_agent'
   const row = (method, target) => `0\t1\t${method}\t${target}\t200\t10\t-`
   const text = [head, row('GET', '/a'), row('HEAD', '/a'), row('POST', '/a'), row('GET', '/a?utm_source=x'), row('GET', '/a?b=1&a=1'), row('GET', '/a?a=1&b=1')]
@@ -27,7 +27,7 @@ it('the bound counts every GET and HEAD but the first of its target', () => {
   assert.equal(normalize('/%7Ea%2fb?utm_medium=1'), '/~a%2Fb')
 })
 
-it('a log that cannot be read is refused with its line', () => {
+it('log that cannot be parsed is refused with the line', () => {
   const text = readFileSync(SAMPLE, 'utf8').split('\n').slice(0, 3)
   assert.throws(() => parseLog('a\tb', 'x'), /x:1: expected the columns/)
   assert.throws(() => parseLog([...text, 'broken'].join('\n'), 'x'), /x:4: cannot read this line/)

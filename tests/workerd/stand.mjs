@@ -1,11 +1,11 @@
-// What a test stands on: the built worker in workerd, an origin behind it, and the worker's log.
+// The test bed: the built worker in workerd, an origin, and the worker's log.
 
 import { startWorker } from '../../scripts/workerd.mjs'
 import { Origin } from './origin.mjs'
 import { webhookFields } from './secrets.mjs'
 import { send, sleep, until } from './wire.mjs'
 
-/** The secret of the published Standard Webhooks vector, a second one, and one the worker does not know. */
+/** The secret of the published Standard Webhooks vector, a second one, and one that is not in the worker's settings. */
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 export const SECOND_SECRET = `whsec_${Buffer.from('a second secret, during rotation').toString('base64')}`
 export const FOREIGN_SECRET = `whsec_${Buffer.from('a secret the worker does not know').toString('base64')}`
@@ -14,7 +14,7 @@ export const PURGE_PATH = '/.edgekeep/purge'
 export const LAG_SECONDS = 1
 
 export class Stand {
-  /** Lines of the log that are JSON, as objects; `raw` holds every line. */
+  /** Log lines that are JSON, as objects; `raw` has every line. */
   log = []
   raw = []
   #nextId = 1
@@ -22,14 +22,14 @@ export class Stand {
 
   /**
    * @param {object} [options]
-   * @param {object} [options.rules]    [vars.EDGEKEEP] beside the origin and short times
+   * @param {object} [options.rules]    [vars.EDGEKEEP], besides the origin and short times
    * @param {string} [options.secrets]  null: none
    * @param {string[]} [options.workers]
    * @param {object} [options.vars]     see startWorker
    * @param {string} [options.persist]  see startWorker
    * @param {(options: object) => object} [options.adapt] see startWorker
    * @param {Origin} [options.origin]   an origin that outlives this stand
-   * @param {boolean} [options.backup]  whether there is a second origin for when that one fails
+   * @param {boolean} [options.backup]  whether there is a backup origin
    */
   static async start({ rules = {}, secrets = SECRET, workers = ['a'], vars, persist, origin, backup, adapt } = {}) {
     const stand = new Stand()
@@ -66,7 +66,7 @@ export class Stand {
       const entry = JSON.parse(line)
       if (entry !== null && typeof entry === 'object') this.log.push(entry)
     } catch {
-      // A message of the runtime, kept in `raw`.
+      // A message of the runtime, only in `raw`.
     }
   }
 
@@ -79,29 +79,29 @@ export class Stand {
     return this.send({ host, path, fields, ...more })
   }
 
-  /** Asks until the page is a hit: stores happen behind the response. Throws when it never becomes one. */
+  /** Repeats the request until it is a hit: responses are stored after they are sent. Throws after 3 s. */
   async getHit(host, path, fields = [], more = {}) {
     let answer
     const hit = await until(async () => {
       answer = await this.get(host, path, fields, more)
       return answer.hit
     }, 3_000, 30)
-    if (!hit) throw new Error(`no hit for ${host}${path} in 3 s; the last answer:\n${answer}\n${this.about(host)}`)
+    if (!hit) throw new Error(`no hit for ${host}${path} in 3 s; the last response:\n${answer}\n${this.about(host)}`)
     return answer
   }
 
-  /** The data centre forgets what it stored for this host, as it may at any time; KV still knows. */
+  /** Deletes this host's entries from the Cache API, as a data centre may at any time. KV keeps its entries. */
   async evict(host) {
-    await sleep(250) // stores behind the last answers, which would come after the eviction otherwise
+    await sleep(250) // for the stores after the last responses, which would follow the eviction otherwise
     const caches = await this.worker.mf.getCaches()
     const entries = new Set(this.log.filter((line) => line.host === host && line.entry).map((line) => line.entry))
     for (const entry of entries) await caches.default.delete(entry)
     return entries.size
   }
 
-  /** What a tier holds of this host is an entry no longer: its text is `garbage`, of an `old-format`, or `cut`. */
+  /** Makes this host's entries in a tier invalid: their text becomes `garbage`, gets an `old-format`, or is `cut`. */
   async spoil(host, tier, how) {
-    await sleep(250) // stores behind the last answers, which would mend it otherwise
+    await sleep(250) // for the stores after the last responses, which would replace it otherwise
     const spoilt = {
       garbage: () => '%&/( no entry',
       'old-format': (text) => text.replace(/^E\d+/, 'E1'),
@@ -133,7 +133,7 @@ export class Stand {
     return count
   }
 
-  /** What KV holds of this host: `{ kv, key, text, body, metadata }`. */
+  /** This host's entries in KV: `{ kv, key, text, body, metadata }`. */
   async inKv(host) {
     const kv = await this.worker.mf.getKVNamespace('EDGEKEEP_KV', this.worker.names[0])
     const { keys } = await kv.list()
@@ -146,43 +146,43 @@ export class Stand {
     return held.filter(({ text }) => text.includes(`|http://${host}/`) || text.includes(`|https://${host}/`))
   }
 
-  /** Orders a purge as an origin would. `body` is text, or an object that becomes JSON. */
+  /** Sends a signed purge order. `body` is text, or an object that becomes JSON. */
   purge(host, body, { secret = SECRET, id = this.newId(), at, time = new Date(), method = 'POST' } = {}) {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return this.send({ at, host, method, path: PURGE_PATH, fields: signed(text, { secret, id, time }), body: text })
   }
 
-  /** What the ledger remembers of an order, asked behind the front door: `{ receipt, fast_lane, refresh }`. */
-  async told(id) {
+  /** The state of an order in the ledger, queried directly: `{ receipt, fast_lane, refresh }`. */
+  async orderStatus(id) {
     const ledgers = await this.worker.mf.getDurableObjectNamespace('EDGEKEEP_LEDGER', this.worker.names[0])
     const ledger = ledgers.get(ledgers.idFromName('ledger'))
     const answer = await ledger.fetch('https://ledger/history', { method: 'POST', body: JSON.stringify({ Id: id }) })
     return (await answer.json())[0]
   }
 
-  /** The same, when nothing of its work is left to do. */
-  async worked(id, milliseconds = 10_000) {
-    let told
+  /** Waits until the fast lane and the refreshes of an order are done; returns the order's state. */
+  async whenWorkDone(id, milliseconds = 10_000) {
+    let status
     const done = await until(async () => {
-      told = await this.told(id)
-      return told !== undefined && told.fast_lane.pending === 0 && told.refresh.pending === 0
+      status = await this.orderStatus(id)
+      return status !== undefined && status.fast_lane.pending === 0 && status.refresh.pending === 0
     }, milliseconds, 50)
-    if (!done) throw new Error(`the work of ${id} is not done in ${milliseconds} ms: ${JSON.stringify(told)}\n${this.raw.slice(-12).join('\n')}`)
-    return told
+    if (!done) throw new Error(`the work of ${id} is not done in ${milliseconds} ms: ${JSON.stringify(status)}\n${this.raw.slice(-12).join('\n')}`)
+    return status
   }
 
   newId() {
     return `msg_${process.pid}_${Date.now()}_${this.#nextId++}`
   }
 
-  /** The log about one host, for a failure message. */
+  /** The last log lines of one host, for a failure message. */
   about(host, count = 12) {
     const lines = this.log.filter((line) => line.host === host).slice(-count)
-    return lines.length === 0 ? 'The log says nothing about it.' : `The log:\n${lines.map((line) => `  ${JSON.stringify(line)}`).join('\n')}`
+    return lines.length === 0 ? 'The log has no line of this host.' : `The log:\n${lines.map((line) => `  ${JSON.stringify(line)}`).join('\n')}`
   }
 }
 
-/** Bytes as Miniflare's KV takes them. */
+/** Bytes as Miniflare's KV accepts them. */
 export function bare(...parts) {
   return Uint8Array.from(Buffer.concat(parts)).buffer
 }

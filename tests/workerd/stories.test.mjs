@@ -1,4 +1,4 @@
-// The stories of tests/stories in workerd: the same files that run natively against the simulated world.
+// Plays the stories of tests/stories in workerd. The same files run natively in the simulated world.
 
 import { after, before, describe, it } from 'node:test'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -18,23 +18,23 @@ for (const name of readdirSync(FOLDER).filter((name) => name.endsWith('.story'))
   try {
     stories.push(parseStory(readFileSync(file, 'utf8'), file))
   } catch (error) {
-    it(`${name} can be read`, () => { throw error })
+    it(`${name} can be parsed`, () => { throw error })
   }
 }
 
 const playable = stories.filter((story) => !story.onlyNative)
-// What a worker counts of an origin, and settings, are all its stories'.
+// All stories of a worker share its settings and its counts of an origin.
 const hasBackup = (story) => story.steps.some((step) => step.at === 'backup')
 const alone = playable.filter((story) => Object.keys(story.settings).length > 0 || hasBackup(story))
-const lonely = playable.filter((story) => !alone.includes(story) && reachesOthers(story, playable))
-const together = playable.filter((story) => !alone.includes(story) && !lonely.includes(story))
+const sequential = playable.filter((story) => !alone.includes(story) && affectsOthers(story, playable))
+const together = playable.filter((story) => !alone.includes(story) && !sequential.includes(story))
 
-// More at a time make each other late, and stories are about seconds.
+// More stories at a time would delay each other, and their times are seconds.
 play('stories', together, { concurrency: 12 })
-// Each of these starts a workerd, which takes a core for a second; then they wait, as stories do.
-describe('stories with a worker of their own', { concurrency: 4 }, () => {
-  play('stories whose purges reach other hosts', lonely, { concurrency: false })
-  for (const story of alone) play(`a worker of its own: ${story.name}`, [story], {})
+// Each of these starts a workerd, which takes a core for a second; afterwards stories mostly wait.
+describe('stories with a separate worker', { concurrency: 4 }, () => {
+  play('stories whose purges affect other hosts', sequential, { concurrency: false })
+  for (const story of alone) play(`separate worker: ${story.name}`, [story], {})
 })
 
 for (const story of stories.filter((story) => story.onlyNative)) it(story.name, { skip: 'only native' }, () => {})
@@ -50,15 +50,15 @@ function play(title, stories, options) {
       const rules = { rules: of('rules'), keys: of('keys'), cascades: of('cascades'), protection: { breaker_failures: 0, retry_budget: 100 } }
       for (const story of stories) merge(rules, story.settings)
       stand = await Stand.start({ rules, vars, workers: ['a', 'b'], backup: stories.some(hasBackup) })
-      for (const at of ['a', 'b']) await stand.get('start.test', '/', [], { at }) // an isolate's first request takes long
+      for (const at of ['a', 'b']) await stand.get('start.test', '/', [], { at }) // the first request of an isolate is slow
     })
     after(() => stand?.stop())
     for (const story of stories) it(story.name, LIMIT, () => runStory(story, stand))
   })
 }
 
-/** Hosts keep stories apart, but a purge of everything, or of a tag that another story uses, does not stop at its host. */
-function reachesOthers(story, stories) {
+/** Whether a story purges everything, or a tag of another story: such a purge affects other hosts. */
+function affectsOthers(story, stories) {
   const accepted = story.steps.filter((step) => step.expected?.status === 200)
   const orders = accepted.map((step) => step.json ?? step.request?.body ?? '').join('\n')
   const everything = accepted.some((step) => step.request?.target.endsWith('/purge_all'))

@@ -1,4 +1,4 @@
-// The language of the stories: what each line means, and that nothing is skipped in silence.
+// The parser of the stories: what each instruction means, and that an unknown line is an error.
 
 import { it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -7,7 +7,7 @@ import { merge, parseStory } from './story.mjs'
 const parse = (text) => parseStory(text, '/stories/trial.story')
 const one = (line) => parse(line).steps[0]
 
-it('rules of one glob form one rule', () => {
+it('rule lines of one glob form one rule', () => {
   const { rules } = parse('rule edge_ttl = 5\nrule /a* query = {allow = ["x"]}\nrule kv = false')
   assert.deepEqual(rules, [
     { host: 'trial.test', path: '*', edge_ttl: 5, kv: false },
@@ -15,8 +15,8 @@ it('rules of one glob form one rule', () => {
   ])
 })
 
-it('what the origin answers', () => {
-  // line, the plan it makes
+it('origin and backup lines set plans', () => {
+  // line, its plan
   const rows = [
     ['origin /a 200', { status: 200, slow: 0, cut: false, fields: [], body: '' }],
     ['origin /a 200 | one | two', { status: 200, slow: 0, cut: false, fields: [], body: 'one | two' }],
@@ -36,13 +36,13 @@ it('what the origin answers', () => {
   assert.deepEqual([one('asked /a 2').at, one('asked backup /a 2').at, one('asked backup /a 2').times], [undefined, 'backup', 2])
 })
 
-it('settings', () => {
+it('setting lines are merged into one object', () => {
   const { settings } = parse('setting protection.max_requests = 2\nsetting protection.queue_timeout = 1\nsetting origin_deadline = 3')
   assert.deepEqual(settings, { protection: { max_requests: 2, queue_timeout: 1 }, origin_deadline: 3 })
   assert.deepEqual(merge({ a: { b: 1, c: 2 }, d: [1] }, { a: { c: 3 }, d: [2] }), { a: { b: 1, c: 3 }, d: [2] })
 })
 
-it('what an answer must be', () => {
+it('expected responses have a status, a body and words about Cache-Status', () => {
   // line, expected
   const rows = [
     ['get /a -> 200', { status: 200, body: undefined, words: [] }],
@@ -54,7 +54,7 @@ it('what an answer must be', () => {
   for (const [line, expected] of rows) assert.deepEqual(one(line).expected, expected, line)
 })
 
-it('requests', () => {
+it('request lines have a method, a target, fields and a body', () => {
   assert.deepEqual(one('propfind /a X-A: 1; Cookie: a=1;b=2 -> 200').request, {
     method: 'PROPFIND', target: '/a', fields: [['X-A', '1'], ['Cookie', 'a=1;b=2']],
   })
@@ -63,7 +63,7 @@ it('requests', () => {
   assert.deepEqual(one('start slow get /a X-A: 1').request, { method: 'GET', target: '/a', fields: [['X-A', '1']] })
 })
 
-it('purges', () => {
+it('purge lines have an id, a key, a proof and an expected receipt', () => {
   const step = one('purge id=one forged {"files": ["https://$host/a"]} -> 401')
   assert.deepEqual([step.id, step.by, step.how, step.json, step.expected.status], ['one', undefined, 'forged', '{"files": ["https://$host/a"]}', 401])
   assert.deepEqual(one('purge {"hosts": ["$host"]} -> 200 # same').expected, { status: 200, receipt: 'same' })
@@ -71,7 +71,7 @@ it('purges', () => {
   assert.deepEqual([by, how, json], ['editor', 'ed25519', '{}'])
 })
 
-it('keys and cascades', () => {
+it('key and cascade lines become settings', () => {
   const { keys, cascades } = parse('key editor may = {hosts = ["$host"]}\nkey editor admin = true\nkey free\ncascade a:* = ["b", "c"]')
   assert.deepEqual(keys, [
     { name: 'trial-editor', secret: 'STORY_TRIAL_EDITOR', may: { hosts: ['trial.test'] }, admin: true },
@@ -80,7 +80,7 @@ it('keys and cascades', () => {
   assert.deepEqual(cascades, [{ tag: 'a:*', carries: ['b', 'c'] }])
 })
 
-it('indented lines belong to the answer above', () => {
+it('indented lines are checks of the response above', () => {
   const [step] = parse('# a comment\n\nget /a -> 200\n  has ETag: "v1"\n  lacks Age\n\n  sent X-A: 1\n').steps
   assert.deepEqual(step.checks.map(({ verb, name, value }) => [verb, name, value]), [
     ['has', 'ETag', '"v1"'], ['lacks', 'Age', undefined], ['sent', 'X-A', '1'],
@@ -89,13 +89,13 @@ it('indented lines belong to the answer above', () => {
   assert.deepEqual(checks.map(({ verb, pointer, value }) => [verb, pointer, value]), [['json', '/hard', '["tag:$host"]'], ['nojson', '/soft', '']])
 })
 
-it('settings hold for the whole story, wherever they stand', () => {
+it('settings hold for the whole story, in any line', () => {
   const { rules, settings, steps } = parse('wait 1\nrule /a kv = false\nsetting origin_deadline = 3\nwait 2')
   assert.deepEqual([rules, settings], [[{ host: 'trial.test', path: '/a', kv: false }], { origin_deadline: 3 }])
   assert.deepEqual(steps.map(({ seconds }) => seconds), [1, 2])
 })
 
-it('what is not understood is an error with file and line', () => {
+it('line that cannot be parsed is an error with file and line', () => {
   const lines = [
     'gett -> 200', 'get a -> 200', 'get /a', 'get /a -> ok', 'get /a X-A -> 200', 'get /a -> 200 # HIT', 'origin /a', 'origin a 200',
     'origin /a soon 200', 'origin /a next=0 down', 'origin /a next= down', 'backup a 200', 'asked spare /a 1', 'setting a', 'setting A = 1', 'setting a = [', 'wait', 'wait long', 'evict all', 'at c', 'asked /a', 'asked /a twice', 'start get /a', 'start x get /a -> 200',

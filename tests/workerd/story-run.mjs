@@ -10,11 +10,11 @@ import { sleep, until } from './wire.mjs'
 const LATE_MS = 600_000 // twice the tolerance of Standard Webhooks
 const MISSES = ['uri-miss', 'vary-miss', 'miss']
 
-/** What went wrong, where, and the whole answer. */
+/** The failed expectation, its line, and the whole response. */
 export class StoryFailure extends Error {
   constructor(story, step, message) {
     super(`${relative('.', story.file)}:${step.line}: ${step.text}\n${message}`)
-    this.stack = this.message // the place in this file says nothing about the story
+    this.stack = this.message // the position in this file is of no use for the story
   }
 }
 
@@ -46,13 +46,13 @@ class StoryRun {
     await this[step.kind](step)
   }
 
-  /** Requests that a failing story leaves in flight. */
+  /** Waits for requests that a failing story leaves in flight. */
   async end() {
     await Promise.allSettled(this.#running.values())
   }
 
   fail(step, message, answer) {
-    const whole = answer ? `\nThe whole answer:\n${indent(answer)}` : ''
+    const whole = answer ? `\nThe whole response:\n${indent(answer)}` : ''
     throw new StoryFailure(this.story, step, `${message}${whole}\n${this.stand.about(this.host)}`)
   }
 
@@ -68,16 +68,16 @@ class StoryRun {
     const origin = step.at === 'backup' ? this.stand.backup : this.stand.origin
     const times = () => origin.requests(this.host, step.target).length
     if (!(await until(() => times() === step.times, 1_000))) {
-      this.fail(step, `  expected: ${step.times} requests at the origin\n  got:      ${times()}; all: ${this.#seen()}`)
+      this.fail(step, `  expected: ${step.times} requests at the origin\n  got:      ${times()}; all: ${this.#requestList()}`)
     }
-    await this.#settleRefreshes()
+    await this.#awaitRefreshStores()
   }
 
-  #seen() {
+  #requestList() {
     return this.#requests().map((r) => `${r.method} ${r.target}`).join(', ') || 'none'
   }
 
-  /** What the origin and its backup were asked, in order. */
+  /** Requests at the origin and its backup, in order. */
   #requests() {
     const all = [this.stand.origin, this.stand.backup].flatMap((origin) => origin?.requests(this.host) ?? [])
     return all.sort((one, other) => one.at - other.at)
@@ -99,7 +99,7 @@ class StoryRun {
     const running = this.#send(step, step.request).finally(() => (over = true))
     running.catch(() => {}) // `finish` reports it
     this.#running.set(step.name, Object.assign(running, { target }))
-    // The next instruction finds this request at the origin. One that waits for another one's answer never gets there.
+    // The next instruction finds this request at the origin. A collapsed request never gets there.
     await until(() => over || this.#requests().length > before, shared ? 100 : 1_500)
   }
 
@@ -119,7 +119,7 @@ class StoryRun {
     }
   }
 
-  /** What the story's own words stand for. */
+  /** Replaces the story's variables. */
   #fill(text) {
     const full = (name) => fullName(this.story.name, name)
     return text.replace(/\$host|\$(token|basic|id|before)(?::([\w-]+))?/g, (word, kind, name) => {
@@ -130,13 +130,13 @@ class StoryRun {
     })
   }
 
-  /** Ids of one run are no other's: the ledger may be kept. */
+  /** Each run has its own ids, because the ledger may be kept. */
   #id(name) {
     return `${this.story.name}-${process.pid}-${name}`
   }
 
   async #check(step, answer) {
-    if (answer.cache.size > 0) this.#answered += 1 // our own addresses have nothing to say there
+    if (answer.cache.size > 0) this.#answered += 1 // responses under /.edgekeep/ have no Cache-Status
     const { status, body, words } = step.expected
     if (answer.status !== status) this.fail(step, `  expected: status ${status}\n  got:      ${answer.status}`, answer)
     if (body !== undefined && answer.text !== body) {
@@ -149,7 +149,7 @@ class StoryRun {
       }
     }
     for (const check of step.checks) this.#checkField(check, answer)
-    await this.#settle(answer)
+    await this.#awaitStores(answer)
   }
 
   #checkJson(check, answer) {
@@ -167,10 +167,10 @@ class StoryRun {
       this.fail(check, `  got:      ${got === undefined ? 'no such field' : `${check.name}: ${got}`}`, answer)
     }
     const request = this.#requests().at(-1)
-    if (!request) this.fail(check, `  the origin was never asked`, answer)
+    if (!request) this.fail(check, `  the origin got no request`, answer)
     if (matches(check, request.field(check.name))) return
     const fields = request.fields.map(([name, value]) => `    ${name}: ${value}`).join('\n')
-    this.fail(check, `  the origin was sent: ${request.method} ${request.target}\n${fields}`, answer)
+    this.fail(check, `  the origin got: ${request.method} ${request.target}\n${fields}`, answer)
   }
 
   // ---- purges ----
@@ -190,7 +190,7 @@ class StoryRun {
     if (step.id) this.#sequences.set(step.id, JSON.parse(answer.text).sequence)
   }
 
-  /** The fields that prove an order, or do not. */
+  /** The fields that authenticate an order, or fail to. */
   #proof({ id, by, how }, text) {
     const name = fullName(this.story.name, by)
     const given = id && this.#id(id)
@@ -215,20 +215,20 @@ class StoryRun {
 
   async evict(step) {
     const entries = await this.stand.evict(this.host)
-    if (entries === 0) this.fail(step, '  the log has named no entry of this host yet, so there is nothing to forget')
+    if (entries === 0) this.fail(step, '  the log has no entry of this host yet, so there is nothing to evict')
     this.#entries.clear()
   }
 
   async spoil(step) {
     const spoilt = await this.stand.spoil(this.host, step.tier, step.how)
-    if (spoilt === 0) this.fail(step, '  that tier holds no entry of this host yet, so there is nothing to spoil')
+    if (spoilt === 0) this.fail(step, '  this tier has no entry of this host yet, so there is nothing to spoil')
     this.#entries.clear()
   }
 
-  // ---- what happens behind an answer ----
+  // ---- stores after a response ----
 
-  /** A store happens behind the response; the next instruction must find it done. */
-  async #settle(answer) {
+  /** Responses are stored after they are sent; the next instruction must find them stored. */
+  async #awaitStores(answer) {
     if (!answer.cache.has('stored')) return
     const lines = () => this.#log('request')
     await until(() => lines().length >= this.#answered, 500)
@@ -236,7 +236,7 @@ class StoryRun {
     if (line?.stores?.includes('cache-api')) await this.#stored(line.entry)
   }
 
-  async #settleRefreshes() {
+  async #awaitRefreshStores() {
     const counted = () => this.stand.log.filter((l) => l.host === this.host).reduce((sum, l) => sum + (l.origin ?? 0), 0)
     await until(() => counted() >= this.#requests().length, 300)
     const line = this.#log('refresh').at(-1)
@@ -247,7 +247,7 @@ class StoryRun {
     return this.stand.log.filter((line) => line.event === event && line.host === this.host && line.cache !== 'admin')
   }
 
-  /** Waits until the Cache API holds something else under this URL than when we last looked. */
+  /** Waits until the entry of this URL in the Cache API has changed since the last call. */
   async #stored(entry) {
     const caches = await this.stand.worker.mf.getCaches()
     const before = this.#entries.get(entry)
@@ -262,7 +262,7 @@ class StoryRun {
   }
 }
 
-/** Whether a word of a story is true of the answer's Cache-Status. */
+/** Whether a word of a story holds for the response's Cache-Status. */
 function holds(answer, word) {
   const status = answer.cache
   if (word === 'miss') return MISSES.includes(status.get('fwd'))
@@ -270,7 +270,7 @@ function holds(answer, word) {
   if (value === undefined) return status.has(name)
   if (name === 'detail') return details(status).includes(value)
   const got = status.get(name)
-  // Real time goes on between two instructions, so a second may have passed more than the story says.
+  // Real time passes between two instructions, so one second more than in the story may have passed.
   if (name === 'ttl') return Number(got) === Number(value) || Number(got) === Number(value) - 1
   return got === value
 }

@@ -1,11 +1,11 @@
-// Reads the stories in tests/stories: conversations as text, one instruction a line. The same files run natively against
-// the simulated world (Rust) and here in workerd. Strict: what is not understood is an error with file and line.
+// Parses the stories in tests/stories: exchanges as text, one instruction a line. The same files run natively in the
+// simulated world (Rust) and in workerd. A line that cannot be parsed is an error with file and line.
 
 import { basename } from 'node:path'
 import { parse as parseToml } from 'smol-toml'
 import { fullName, variable } from './secrets.mjs'
 
-/** A line that cannot be read. */
+/** A line that cannot be parsed. */
 export class StoryError extends Error {}
 
 const FAULTS = /^((ledger|kv|cache-api) (down|up)|kv full|kv slow=\d+(\.\d+)?)$/
@@ -15,7 +15,8 @@ const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /**
  * @returns {{name: string, file: string, host: string, onlyNative: boolean, settings: object, rules: object[], keys: object[], cascades: object[], steps: object[]}}
- *   settings, rules, keys and cascades go into the settings; a step has `kind`, `line` (number) and `text`; steps that expect an answer have `checks`, the indented lines.
+ *   settings, rules, keys and cascades become settings; a step has `kind`, `line` (number) and `text`; steps that expect a
+ *   response have `checks`, the indented lines.
  */
 export function parseStory(text, file) {
   const name = basename(file).replace(/\.story$/, '')
@@ -57,14 +58,14 @@ function addInstruction(story, text, line, first) {
 
 function addCheck(story, text, line) {
   const step = story.steps.at(-1)
-  if (!step?.checks) throw new StoryError('an indented line belongs to an answer, and none stands before it')
+  if (!step?.checks) throw new StoryError('an indented line checks a response, and there is none before it')
   const [verb, rest] = cutAt(text, ' ')
   if (verb === 'json' || verb === 'nojson') return void step.checks.push({ ...jsonCheck(verb, rest), line, text })
   if (!['has', 'lacks', 'sent', 'unsent'].includes(verb)) throw new StoryError(`unknown check \`${verb}\``)
   const [name, value] = splitField(rest)
   if (!FIELD_NAME.test(name)) throw new StoryError(`\`${name}\` is not the name of a field`)
   if (value !== undefined && (verb === 'lacks' || verb === 'unsent')) throw new StoryError(`\`${verb}\` takes a name only`)
-  if (verb.endsWith('sent') && step.kind === 'purge') throw new StoryError('the origin is not asked about a purge')
+  if (verb.endsWith('sent') && step.kind === 'purge') throw new StoryError('a purge is not forwarded to the origin')
   step.checks.push({ verb, name, value, line, text })
 }
 
@@ -103,7 +104,7 @@ function addSetting(story, rest) {
   merge(story.settings, tomlField(match[1], match[2]))
 }
 
-/** Puts settings over others: tables are merged, all else is replaced. */
+/** Overrides settings by others: tables are merged, all other values replaced. */
 export function merge(settings, given) {
   const isTable = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
   for (const [name, value] of Object.entries(given)) {
@@ -154,7 +155,7 @@ function splitBody(text) {
   return bar < 0 ? [text, ''] : [text.slice(0, Math.max(0, bar - 1)), text.slice(bar + 2)]
 }
 
-/** `get PATH …`: any lower-case word with a path behind it is a method. */
+/** `get PATH …`: any lower-case word before a path is a method. */
 function method(verb, rest) {
   if (!/^[a-z]+$/.test(verb) || !rest.startsWith('/')) throw new StoryError(`unknown instruction \`${verb}\``)
   return exchange(verb.toUpperCase(), rest)
@@ -222,7 +223,7 @@ function wait(rest) {
 }
 
 function evict(rest) {
-  if (rest !== '') throw new StoryError('`evict` stands alone')
+  if (rest !== '') throw new StoryError('`evict` takes no argument')
   return { kind: 'evict' }
 }
 
@@ -249,7 +250,7 @@ function checkTarget(target) {
   if (!target.startsWith('/')) throw new StoryError(`\`${target}\` is not a path`)
 }
 
-/** `A; B` -> [A, B]. A semicolon without a blank behind it belongs to its segment (`text/html;charset=utf-8`). */
+/** `A; B` -> [A, B]. A semicolon without a space after it belongs to its segment (`text/html;charset=utf-8`). */
 function segments(text) {
   return text.split(/;\s+/).map((segment) => segment.trim()).filter((segment) => segment !== '')
 }

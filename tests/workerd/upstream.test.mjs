@@ -1,5 +1,5 @@
-// Bodies that take too long: cut for the client, whatever way they go, and never stored. And what isolates know of an
-// origin that requests end without a word to.
+// Bodies that exceed origin_body_timeout are cut for the client and never stored. Permits and breakers after clients that
+// disconnect, uploads that fail, and statuses that are invalid.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -12,7 +12,7 @@ const FRESH = ['Cache-Control', 'max-age=600']
 const LIMIT = { timeout: 60_000 }
 const COOKIE = ['Cookie', 'sessionid=x']
 
-/** Sends a head and `start`, then nothing until `milliseconds` have passed. */
+/** A plan that sends a head and `start`, and `rest` after `milliseconds`. */
 const stalls = (start, rest, milliseconds, fields = []) => async (_, response) => {
   response.writeHead(200, [...FRESH, ...fields])
   response.write(start)
@@ -20,41 +20,41 @@ const stalls = (start, rest, milliseconds, fields = []) => async (_, response) =
   if (!response.destroyed) response.end(rest)
 }
 
-describe('a body has so long to come', LIMIT, () => {
+describe('origin_body_timeout', LIMIT, () => {
   let stand
   before(async () => { stand = await Stand.start({ rules: { origin_body_timeout: 1 } }) })
   after(() => stand?.stop())
 
   const rows = [
-    // name, fields of the request, fields of the answer, start of the body
-    ['passed by', [COOKIE], ['Content-Length', '10'], 'half-'],
-    ['passed by, of no known length', [COOKIE], [], 'half-'],
+    // name, fields of the request, fields of the response, start of the body
+    ['bypass', [COOKIE], ['Content-Length', '10'], 'half-'],
+    ['chunked bypass', [COOKIE], [], 'half-'],
     ['short', [], ['Content-Length', '10'], 'half-'],
-    ['on its way to the tiers', [], ['Content-Length', '15005'], 'x'.repeat(15_000)],
-    ['on its way to the tiers, of no known length', [], [], 'half-'],
-    ['long', [], ['Content-Length', '400005'], 'x'.repeat(400_000)],
+    ['miss', [], ['Content-Length', '15005'], 'x'.repeat(15_000)],
+    ['chunked miss', [], [], 'half-'],
+    ['long miss', [], ['Content-Length', '400005'], 'x'.repeat(400_000)],
   ]
   for (const [name, fields, head, start] of rows) {
-    it(`${name}, and it does not`, async () => {
+    it(`cuts a late body and stores nothing: ${name}`, async () => {
       const host = `${name.replace(/\W+/g, '-')}.test`
       stand.origin.on(host, '/page', stalls(start, 'whole', 8_000, head))
       const began = performance.now()
       const answer = await stand.get(host, '/page', fields)
       const took = performance.now() - began
-      // A short one comes with its head, or there is no answer.
+      // A short body is sent together with its head, or the client gets a 504.
       assert.equal(answer.status, name === 'short' ? 504 : 200)
-      // Local workerd ends a chunked answer properly when its source breaks (see bodies.test.mjs).
+      // Local workerd ends a chunked response properly when its source fails (see bodies.test.mjs).
       if (head.length > 0 && name !== 'short') assert.ok(!answer.complete, `the transfer did not break: ${answer}`)
       if (name !== 'short') assert.ok(answer.body.length <= start.length, `${answer}`)
-      assert.ok(took > 900 && took < 4_000, `it broke after ${took} ms`)
-      // Nothing of it was kept, and the origin is asked anew.
+      assert.ok(took > 900 && took < 4_000, `the transfer ended after ${took} ms`)
+      // Nothing was stored: the next request is forwarded.
       stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: 'new' })
       await sleep(300)
       const next = await stand.get(host, '/page')
       assert.equal(next.text, 'new', `${next}\n${stand.about(host)}`)
     })
 
-    it(`${name}, and it does`, async () => {
+    it(`allows a body in time: ${name}`, async () => {
       const host = `${name.replace(/\W+/g, '-')}-in-time.test`
       stand.origin.on(host, '/page', stalls(start, 'whole', 300, head))
       const answer = await stand.get(host, '/page', fields)
@@ -67,26 +67,26 @@ describe('a body has so long to come', LIMIT, () => {
     })
   }
 
-  it('a head without a body is none that takes long', async () => {
+  it('does not apply to HEAD', async () => {
     stand.origin.on('head.test', '/page', { status: 200, fields: [FRESH], body: 'page' })
     const answer = await stand.get('head.test', '/page', [], { method: 'HEAD' })
     assert.deepEqual([answer.status, answer.complete, answer.field('content-length')], [200, true, '4'])
   })
 })
 
-describe('a body without a limit', LIMIT, () => {
+describe('no origin_body_timeout', LIMIT, () => {
   let stand
   before(async () => { stand = await Stand.start() })
   after(() => stand?.stop())
 
-  it('comes when it comes', async () => {
+  it('allows a body that takes three seconds', async () => {
     stand.origin.on('slow.test', '/page', stalls('half-', 'whole', 3_000))
     assert.equal((await stand.get('slow.test', '/page', [COOKIE])).text, 'half-whole')
     assert.equal((await stand.get('slow.test', '/page')).text, 'half-whole')
   })
 })
 
-describe('a client that leaves', LIMIT, () => {
+describe('client that disconnects', LIMIT, () => {
   const withStand = async (protection, test) => {
     const stand = await Stand.start({ rules: { protection, defaults: { retries: 0 } } })
     try {
@@ -96,17 +96,17 @@ describe('a client that leaves', LIMIT, () => {
     }
   }
 
-  it('does not keep its place for ever', () => withStand({ max_requests: 1, queue_timeout: 8, breaker_failures: 0 }, async (stand) => {
+  it('does not hold its permit for ever', () => withStand({ max_requests: 1, queue_timeout: 8, breaker_failures: 0 }, async (stand) => {
     stand.origin.on('left.test', '/slow', { hang: true })
     stand.origin.on('left.test', '/page', { status: 200, fields: [FRESH], body: 'page' })
-    await assert.rejects(stand.get('left.test', '/slow', [], { timeout: 300 }), /no whole answer/)
-    // Its time was 2 seconds, and a second more is its mark's.
+    await assert.rejects(stand.get('left.test', '/slow', [], { timeout: 300 }), /no complete response/)
+    // The request had 2 seconds, and its permit is released at most one second later.
     const answer = await stand.get('left.test', '/page')
     assert.equal(answer.text, 'page')
     assert.match(answer.field('cache-status'), /queued/)
   }))
 
-  it('does not keep the breaker open for ever', () => withStand({ breaker_failures: 1, breaker_pause: 1 }, async (stand) => {
+  it('does not keep the circuit breaker open by its abandoned trials', () => withStand({ breaker_failures: 1, breaker_pause: 1 }, async (stand) => {
     const host = 'trial.test'
     for (const path of ['/page', '/1', '/2']) {
       stand.origin.on(host, path, { down: true })
@@ -114,10 +114,10 @@ describe('a client that leaves', LIMIT, () => {
     }
     assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     await sleep(1_200)
-    // These try the origin, and are not waited for.
+    // Trials whose clients disconnect.
     for (const path of ['/slow/1', '/slow/2', '/slow/3']) {
       stand.origin.on(host, path, { hang: true })
-      await assert.rejects(stand.get(host, path, [], { timeout: 300 }), /no whole answer/)
+      await assert.rejects(stand.get(host, path, [], { timeout: 300 }), /no complete response/)
     }
     assert.match((await stand.get(host, '/page')).field('cache-status'), /circuit-open/)
     stand.origin.on(host, '/page', { status: 200, fields: [FRESH], body: 'page' })
@@ -126,7 +126,7 @@ describe('a client that leaves', LIMIT, () => {
   }))
 })
 
-it('all requests of an isolate share what it knows; its neighbour has its own', LIMIT, async () => {
+it('requests of an isolate share a circuit breaker, and another isolate has its own', LIMIT, async () => {
   const stand = await Stand.start({ rules: { protection: { breaker_failures: 4, breaker_pause: 60 }, defaults: { retries: 0 } }, workers: ['a', 'b'] })
   try {
     stand.origin.on('many.test', '*', { status: 503, fields: [], body: 'sorry' })
@@ -147,15 +147,15 @@ it('all requests of an isolate share what it knows; its neighbour has its own', 
   }
 })
 
-describe('an upload that its own client spoils counts for nothing', LIMIT, () => {
+describe('uploads', LIMIT, () => {
   const PATHS = 8
   const REFUSED = /circuit-open/
   let stand
   before(async () => { stand = await Stand.start({ rules: { protection: { breaker_failures: 4, breaker_pause: 60 }, origin_timeout: 10, defaults: { retries: 0 } } }) })
   after(() => stand?.stop())
 
-  /** Sends the start of an upload and ends it when the origin has it: a plan answers then, or the origin hangs. */
-  async function spoil(host, path, { head, start, end }) {
+  /** Sends the start of an upload and ends it when it has reached the origin, which follows its plan or hangs. */
+  async function failUpload(host, path, { head, start, end }) {
     const port = Number(new URL(stand.worker.url()).port)
     const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
     socket.on('error', () => {})
@@ -173,22 +173,22 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
   }
 
   const CHUNKED = 'Transfer-Encoding: chunked'
-  // A short body is read before the origin is asked.
+  // A short body is read before the request is forwarded.
   const LONG = 'Content-Length: 90000'
   const rows = {
     'a reset': { head: LONG, start: 'half', end: (socket) => socket.resetAndDestroy() },
-    'a proper end too early': { head: LONG, start: 'half', end: (socket) => socket.end() },
-    'the same of no known length': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.end() },
-    'a chunk that is none': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.write('zzz\r\n') },
-    'silence, which the origin ends': { head: LONG, start: 'half', end: () => {}, plan: { down: true } },
-    'silence, of which the origin complains': { head: LONG, start: 'half', end: () => {}, early: 503 },
+    'an early end': { head: LONG, start: 'half', end: (socket) => socket.end() },
+    'an early end of a chunked upload': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.end() },
+    'an invalid chunk': { head: CHUNKED, start: '4\r\nhalf\r\n', end: (socket) => socket.write('zzz\r\n') },
+    'a stall, after which the origin disconnects': { head: LONG, start: 'half', end: () => {}, plan: { down: true } },
+    'a stall, to which the origin responds 503': { head: LONG, start: 'half', end: () => {}, early: 503 },
   }
   for (const [name, row] of Object.entries(rows)) {
-    it(name, async () => {
+    it(`failed upload does not open the circuit breaker: ${name}`, async () => {
       const host = `${name.replace(/\W+/g, '-')}.test`
       for (let n = 0; n < PATHS; n++) {
         stand.origin.on(host, `/${n}`, row.plan ?? (row.early ? { early: row.early } : { hang: true }))
-        await spoil(host, `/${n}`, row)
+        await failUpload(host, `/${n}`, row)
       }
       await sleep(100)
       stand.origin.on(host, '/page', { status: 200, fields: [], body: 'page' })
@@ -198,7 +198,7 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
     })
   }
 
-  it('but not one that came whole', async () => {
+  it('complete uploads with a 503 open the circuit breaker', async () => {
     const host = 'whole.test'
     stand.origin.on(host, '*', { status: 503, fields: [], body: 'sorry' })
     for (let n = 0; n < 4; n++) {
@@ -207,20 +207,20 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
     assert.match((await stand.get(host, '/page')).field('cache-status'), REFUSED)
   })
 
-  const broken = ['a reset', 'a proper end too early', 'the same of no known length', 'a chunk that is none']
+  const broken = ['a reset', 'an early end', 'an early end of a chunked upload', 'an invalid chunk']
   for (const name of broken) {
-    it(`nor does the origin take it for a whole one: ${name}`, async () => {
+    it(`failed upload does not look complete to the origin: ${name}`, async () => {
       const host = `cut-${name.replace(/\W+/g, '-')}.test`
       stand.origin.on(host, '/', { status: 200, fields: [], body: 'thanks' })
-      await spoil(host, '/', rows[name])
+      await failUpload(host, '/', rows[name])
       await sleep(200)
       const [request] = stand.origin.requests(host, '/')
-      assert.equal(request.body.length, 0, `the origin had ${request.body}`)
+      assert.equal(request.body.length, 0, `the origin got a complete body: ${request.body}`)
     })
   }
 
   for (const end of ['resetAndDestroy', 'end']) {
-    it(`and a short one that breaks off never reaches it: ${end}`, async () => {
+    it(`failed short upload is not forwarded: ${end}`, async () => {
       const host = `short-${end.toLowerCase()}.test`
       const socket = createConnection({ port: Number(new URL(stand.worker.url()).port), host: '127.0.0.1', noDelay: true })
       socket.on('error', () => {})
@@ -234,7 +234,7 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
     })
   }
 
-  it('a short one that its client sends in pieces arrives whole, with its length', async () => {
+  it('short upload in pieces is forwarded complete, with its length', async () => {
     const host = 'form.test'
     stand.origin.on(host, '/', { status: 200, fields: [], body: 'thanks' })
     const socket = createConnection({ port: Number(new URL(stand.worker.url()).port), host: '127.0.0.1', noDelay: true })
@@ -253,7 +253,7 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
     assert.equal(stand.origin.requests(host, '/')[1].body.length, 0)
   })
 
-  it('and its length and bytes arrive as they were sent', async () => {
+  it('long upload is forwarded with its length and bytes unchanged', async () => {
     const host = 'bytes.test'
     stand.origin.on(host, '/', { status: 200, fields: [], body: 'thanks' })
     const body = Buffer.alloc(3_000_000, 'some bytes \xff')
@@ -266,13 +266,13 @@ describe('an upload that its own client spoils counts for nothing', LIMIT, () =>
   })
 })
 
-describe('a number that is no status', LIMIT, () => {
+describe('invalid status of the origin', LIMIT, () => {
   let stand
   before(async () => { stand = await Stand.start({ rules: { protection: { breaker_failures: 3, breaker_pause: 60 } } }) })
   after(() => stand?.stop())
 
   for (const status of [999, 600]) {
-    it(`is explained as what it is, and counts for nothing: ${status}`, async () => {
+    it(`gets an explaining 502 and does not open the circuit breaker: ${status}`, async () => {
       const host = `status-${status}.test`
       stand.origin.on(host, '/page', { status: 200, fields: [], body: 'page' })
       for (let n = 0; n < 8; n++) {
@@ -286,8 +286,8 @@ describe('a number that is no status', LIMIT, () => {
   }
 })
 
-describe('requests wait in line', LIMIT, () => {
-  it('of each host its own, and uploads do not hold up reads', async () => {
+describe('queue for permits', LIMIT, () => {
+  it('is separate for each host, and uploads do not delay reads', async () => {
     const stand = await Stand.start({ rules: { protection: { max_requests: 4, queue_timeout: 1 }, origin_timeout: 20, defaults: { retries: 0 } } })
     try {
       stand.origin.on('busy.test', '*', { hang: true })

@@ -1,4 +1,4 @@
-// Warming in workerd: by a call and by the cron trigger, from lists and sitemaps, until KV holds the pages.
+// Warming in workerd: by a call and by the cron trigger, from lists and sitemaps, until KV has the pages.
 
 import { after, before, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -23,30 +23,30 @@ before(async () => {
 })
 after(() => stand?.stop())
 
-/** Orders pages as a site would, signed. */
+/** Sends a signed order to warm pages. */
 async function warm(host, order, id = stand.newId()) {
   const text = JSON.stringify(order)
   const answer = await stand.send({ host, method: 'POST', path: WARM_PATH, fields: signed(text, { id }), body: text })
   return { id, answer, json: JSON.parse(answer.text) }
 }
 
-/** All is done; on a busy computer an origin may have been late at first, which `problem` tells. */
+/** Asserts that all pages are done. `problem` is ignored: on a busy computer the origin may have been late at first. */
 function assertDone({ pending, done, failed }, pages) {
   assert.deepEqual({ pending, done, failed }, { pending: 0, done: pages, failed: 0 })
 }
 
-/** The page as another data centre finds it: in KV, fresh, and without a word to the origin. */
+/** Asserts that another data centre serves the page fresh from KV, without the origin. */
 async function assertWarm(host, path, body) {
   await stand.evict(host)
-  const asked = stand.origin.requests(host, path).length
+  const requestCount = stand.origin.requests(host, path).length
   const answer = await stand.get(host, path, BROWSER, { at: 'b' })
   const message = `${answer}\n${stand.about(host)}`
   assert.equal(answer.text, body, message)
   assert.ok(answer.hit && answer.cache.get('detail') === 'kv' && Number(answer.cache.get('ttl')) > 0, message)
-  assert.equal(stand.origin.requests(host, path).length, asked, message)
+  assert.equal(stand.origin.requests(host, path).length, requestCount, message)
 }
 
-it('puts the pages of a list and a sitemap into KV', LIMIT, async () => {
+it('warming stores the pages of a list and a sitemap in KV', LIMIT, async () => {
   const host = 'list.test'
   for (const path of ['/a', '/b', '/c']) stand.origin.on(host, path, page(`page ${path}`))
   stand.origin.on(host, '/sitemap.xml', xml(urlset([`http://${host}/b`, `http://${host}/c`])))
@@ -55,19 +55,19 @@ it('puts the pages of a list and a sitemap into KV', LIMIT, async () => {
   assert.equal(json.id, id)
   assert.equal(json.via, 'webhook')
   assert.deepEqual(json.refresh, { pending: 3, done: 0, failed: 0 })
-  assertDone((await stand.worked(id)).refresh, 3)
+  assertDone((await stand.whenWorkDone(id)).refresh, 3)
   for (const path of ['/a', '/b', '/c']) await assertWarm(host, path, `page ${path}`)
   const [request] = stand.origin.requests(host, '/sitemap.xml')
   assert.equal(request.field('accept-encoding'), 'identity')
   assert.match(request.field('user-agent'), /^Edgekeep\//)
-  // Nothing is purged, and what is fresh is not fetched again.
-  const asked = stand.origin.requests(host, '/a').length
+  // Warming purges nothing: a fresh page is not fetched again.
+  const requestCount = stand.origin.requests(host, '/a').length
   const again = await warm(host, { urls: [`http://${host}/a`] })
-  assert.equal((await stand.worked(again.id)).refresh.done, 1)
-  assert.equal(stand.origin.requests(host, '/a').length, asked)
+  assert.equal((await stand.whenWorkDone(again.id)).refresh.done, 1)
+  assert.equal(stand.origin.requests(host, '/a').length, requestCount)
 })
 
-it('does what the cron trigger names, once a run', LIMIT, async () => {
+it('cron trigger warms the pages of the settings once per run', LIMIT, async () => {
   const host = 'cron.test'
   stand.origin.on(host, '*', page('page'))
   stand.origin.on(host, '/gone.xml', { status: 404, fields: [], body: '' })
@@ -76,7 +76,7 @@ it('does what the cron trigger names, once a run', LIMIT, async () => {
   const scheduledTime = new Date('2026-11-26T09:00:00Z')
   const id = 'cron 2026-11-26T09:00:00Z'
   assert.equal((await worker.scheduled({ scheduledTime, cron: '0 * * * *' })).outcome, 'ok')
-  const { receipt, refresh } = await stand.worked(id)
+  const { receipt, refresh } = await stand.whenWorkDone(id)
   assert.deepEqual([receipt.key, receipt.via], ['cron trigger', 'cron'])
   assertDone(refresh, 3)
   for (const path of ['/first', '/1', '/2']) await assertWarm(host, path, 'page')
@@ -87,10 +87,10 @@ it('does what the cron trigger names, once a run', LIMIT, async () => {
   // The same run again, in another isolate.
   await (await stand.worker.mf.getWorker('b')).scheduled({ scheduledTime, cron: '0 * * * *' })
   assert.equal(stand.origin.requests(host, '/sitemap.xml').length, 1)
-  assert.equal((await stand.told(id)).receipt.sequence, receipt.sequence)
+  assert.equal((await stand.orderStatus(id)).receipt.sequence, receipt.sequence)
 })
 
-it('refuses compressed sitemaps, however they come', LIMIT, async () => {
+it('warming refuses sitemaps that are compressed by Content-Encoding or as a file', LIMIT, async () => {
   const host = 'gzip.test'
   const bytes = gzipSync(urlset([`http://${host}/a`]))
   stand.origin.on(host, '/coded.xml', xml(bytes, { fields: [['Content-Encoding', 'gzip']] }))
@@ -102,7 +102,7 @@ it('refuses compressed sitemaps, however they come', LIMIT, async () => {
   assert.match(json.errors[1].detail, /^it is compressed; /)
 })
 
-it('takes the calls of docs/warming.md', LIMIT, async (t) => {
+it('warming accepts the calls of docs/warming.md', LIMIT, async (t) => {
   if (spawnSync('curl', ['--version']).error) return t.skip('curl is not installed')
   const text = readFileSync(new URL('../../docs/warming.md', import.meta.url), 'utf8')
   const [, code] = /## Warm without a purge\n[^]*?```sh\n([^]*?)```/.exec(text)
@@ -111,17 +111,17 @@ it('takes the calls of docs/warming.md', LIMIT, async (t) => {
   stand.origin.on(host, '*', page('page'))
   stand.origin.on(host, '/sitemap.xml', xml(urlset([`${site}/`, `${site}/a`])))
   const filled = code.replaceAll('token_…', token('warm')).replaceAll('https://www.example.com', site)
-  const [names, dry, order, told] = filled.trim().split('\n')
+  const [names, dry, order, status] = filled.trim().split('\n')
   const call = async (line) => JSON.parse(await shell(`${names}\n${line}`))
   assert.deepEqual((await call(dry)).refresh, [`${site}/`, `${site}/a`])
   const receipt = await call(order)
   assert.equal(receipt.refresh.pending, 2)
-  await stand.worked(receipt.id)
-  assertDone((await call(told.replace('order-…', receipt.id))).refresh, 2)
+  await stand.whenWorkDone(receipt.id)
+  assertDone((await call(status.replace('order-…', receipt.id))).refresh, 2)
 })
 
-// Last: what it orders keeps the ledger busy for half an hour.
-it('reads sitemaps as long as they may be, and no longer', LIMIT, async () => {
+// The last test: its order keeps the ledger busy for half an hour.
+it('warming reads sitemaps up to their size limit', LIMIT, async () => {
   const host = 'long.test'
   const entry = (n) => `<url><loc>http://${host}/${String(n).padStart(90, '0')}</loc><lastmod>2026-01-01</lastmod></url>`
   const body = `<urlset>${Array.from({ length: 50_000 }, (_, n) => entry(n)).join('')}</urlset>`
@@ -136,19 +136,19 @@ it('reads sitemaps as long as they may be, and no longer', LIMIT, async () => {
     assert.equal(longer.answer.status, 502, String(longer.answer))
     assert.equal(longer.json.errors[0].detail, `it has more than ${MAX_BYTES} bytes; split it`)
   }
-  // As many as may wait reach the ledger in one order.
+  // The ledger accepts up to its limit of pending pages in one order.
   const { id, json } = await warm(host, { sitemaps: [`http://${host}/whole.xml`], limit: 10_000 })
   assert.ok(json.refresh.pending > 8000, JSON.stringify(json))
-  assert.equal((await stand.told(id)).receipt.refresh, json.refresh.pending)
-  // What a purge makes stale does not wait behind it.
+  assert.equal((await stand.orderStatus(id)).receipt.refresh, json.refresh.pending)
+  // Refreshes of a purge are done before pending warming.
   stand.origin.on(host, '/page', page('page'))
   const purge = stand.newId()
   await stand.purge(host, { files: [`http://${host}/page`], soft: true, refresh: true }, { id: purge })
-  assertDone((await stand.worked(purge)).refresh, 1)
-  assert.ok((await stand.told(id)).refresh.pending > 7000)
+  assertDone((await stand.whenWorkDone(purge)).refresh, 1)
+  assert.ok((await stand.orderStatus(id)).refresh.pending > 7000)
 })
 
-/** What a shell prints; the stand answers meanwhile. */
+/** Runs a script without blocking the stand; returns its output. */
 function shell(script) {
   return new Promise((resolve, reject) => {
     execFile('sh', ['-c', script], (error, stdout, stderr) => (error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout)))

@@ -1,4 +1,4 @@
-// Purge orders as they come from outside: signed by the public npm library `standardwebhooks`, and bad in every way.
+// Purge orders signed by the public npm library `standardwebhooks`, and invalid orders of every kind.
 
 import { after, before, describe, it } from 'node:test'
 import assert from 'node:assert/strict'
@@ -11,7 +11,7 @@ const PAGE = { status: 200, fields: [['Cache-Control', 'max-age=600'], ['Cache-T
 /** The order that would purge the page, if it were accepted. */
 const order = (host) => JSON.stringify({ files: [`https://${host}/page`] })
 
-describe('a good order', () => {
+describe('valid order', () => {
   let stand
   before(async () => { stand = await Stand.start({ secrets: `${SECRET} ${SECOND_SECRET}` }) })
   after(() => stand?.stop())
@@ -23,7 +23,7 @@ describe('a good order', () => {
     }
   })
 
-  it('is accepted when one of several signatures is right', async () => {
+  it('is accepted when one of several signatures is valid', async () => {
     const text = order('several.test')
     const fields = signed(text, { id: stand.newId() })
     const wrong = signed(text, { id: stand.newId(), secret: FOREIGN_SECRET }).at(-1)[1]
@@ -37,7 +37,7 @@ describe('a good order', () => {
     assert.equal(answer.status, 200, String(answer))
   })
 
-  it('is answered with a receipt', async () => {
+  it('gets a receipt', async () => {
     const id = stand.newId()
     const answer = await stand.purge('receipt.test', { files: ['https://receipt.test/a'], tags: ['receipt-tag'] }, { id })
     assert.equal(answer.status, 200, String(answer))
@@ -49,19 +49,19 @@ describe('a good order', () => {
     assert.deepEqual([receipt.soft, receipt.key, receipt.via], [[], 'default', 'webhook'])
     assert.deepEqual(Object.keys(receipt).sort(), ['hard', 'id', 'in_force_at', 'key', 'received_at', 'sequence', 'soft', 'via'])
     const [received, inForce] = [receipt.received_at, receipt.in_force_at].map((time) => Date.parse(time))
-    // Rounded up to a whole second: by then it is in force.
+    // The time from which the order is in force is rounded up to a whole second.
     assert.ok(inForce - received >= LAG_SECONDS * 1000 && inForce - received <= (LAG_SECONDS + 1) * 1000, answer.text)
     assert.ok(Math.abs(received - Date.now()) < 5_000, answer.text)
   })
 
-  it('has a larger number than the one before', async () => {
+  it('has a larger sequence number than the one before', async () => {
     const numbers = []
     for (let i = 0; i < 3; i++) numbers.push(JSON.parse((await stand.purge('n.test', order('n.test'))).text).sequence)
     assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b))
     assert.equal(new Set(numbers).size, 3)
   })
 
-  it('gets the same receipt when it is repeated, though its time has changed', async () => {
+  it('gets the same receipt when it is repeated with a new timestamp', async () => {
     const id = stand.newId()
     const first = await stand.purge('again.test', order('again.test'), { id })
     const again = await stand.purge('again.test', order('again.test'), { id, time: new Date(Date.now() + 2_000) })
@@ -69,7 +69,7 @@ describe('a good order', () => {
     assert.equal(again.text, first.text)
   })
 
-  it('is refused when its id has been used for another order', async () => {
+  it('is refused when its id was used for another order', async () => {
     const id = stand.newId()
     await stand.purge('conflict.test', order('conflict.test'), { id })
     const answer = await stand.purge('conflict.test', { hosts: ['conflict.test'] }, { id })
@@ -82,7 +82,7 @@ describe('selectors', () => {
   before(async () => { stand = await Stand.start() })
   after(() => stand?.stop())
 
-  // name, order for a host, what it purges of: /a/one, /a/two?x=1, /ab, and (by tag) /tagged
+  // name, order for a host, purged pages among /a/one, /a/two?x=1, /ab, and (by tag) /tagged
   const kinds = [
     ['files', (host) => ({ files: [`https://${host}/a/one`] }), ['/a/one']],
     ['files with a query', (host) => ({ files: [`https://${host}/a/two?utm_source=mail&x=1`] }), ['/a/two?x=1']],
@@ -95,7 +95,7 @@ describe('selectors', () => {
   const pages = ['/a/one', '/a/two?x=1', '/ab', '/tagged']
 
   for (const soft of [false, true]) {
-    it(`${soft ? 'soft' : 'hard'} orders purge what they name and nothing else`, { timeout: 60_000 }, () =>
+    it(`${soft ? 'soft' : 'hard'} orders purge exactly the pages that they select`, { timeout: 60_000 }, () =>
       Promise.all(kinds.map(async ([name, makeOrder, purged], index) => {
         const host = `kind-${index}-${soft ? 'soft' : 'hard'}.test`
         await fill(stand, host, pages)
@@ -123,7 +123,7 @@ async function fill(stand, host, pages) {
     const fields = [['Cache-Control', 'max-age=600'], ['Cache-Tag', `${tag}, more`]]
     stand.origin.on(host, page, { status: 200, fields, body: `first ${page}` })
     const answer = await stand.getHit(host, page)
-    assert.equal(answer.field('cache-tag'), undefined, 'clients do not see tags')
+    assert.equal(answer.field('cache-tag'), undefined, 'the client gets Cache-Tag')
     stand.origin.on(host, page, { status: 200, fields, body: `second ${page}` })
   }
 }
@@ -140,17 +140,17 @@ async function assertPurged(stand, host, page, how, name) {
   }
 }
 
-describe('bad input', () => {
+describe('invalid order', () => {
   let stand
   const host = 'bad.test'
-  const good = order(host)
+  const valid = order(host)
   const post = (fields, body, more = {}) => stand.send({ host, method: 'POST', path: PURGE_PATH, fields, body, ...more })
   const signedPost = (text, more = {}) => post(signed(text, { id: stand.newId() }), text, more)
-  /** The good order with one of its webhook fields replaced, or removed. */
-  const spoiled = (name, value) => {
-    const fields = signed(good, { id: stand.newId() })
+  /** Sends the valid order with one of its webhook fields replaced or removed. */
+  const postChanged = (name, value) => {
+    const fields = signed(valid, { id: stand.newId() })
     const changed = fields.map(([n, v]) => [n, n === name ? (typeof value === 'function' ? value(v) : value) : v])
-    return post(changed.filter(([, v]) => v !== undefined), good)
+    return post(changed.filter(([, v]) => v !== undefined), valid)
   }
 
   before(async () => {
@@ -161,44 +161,44 @@ describe('bad input', () => {
   after(() => stand?.stop())
 
   const minutes = (n) => new Date(Date.now() + n * 60_000)
-  const unproven = [
-    ['forged', () => stand.purge(host, good, { secret: FOREIGN_SECRET })],
-    ['late', () => stand.purge(host, good, { time: minutes(-6) })],
-    ['early', () => stand.purge(host, good, { time: minutes(6) })],
-    ['forged and late', () => stand.purge(host, good, { secret: FOREIGN_SECRET, time: minutes(-6) })],
-    ['another id than signed', () => spoiled('webhook-id', 'msg_other')],
-    ['another time than signed', () => spoiled('webhook-timestamp', (v) => String(Number(v) + 1))],
-    ['another body than signed', () => post(signed(good, { id: stand.newId() }), `${good} `)],
-    ['a signature of an unknown version', () => spoiled('webhook-signature', (v) => v.replace('v1,', 'v2,'))],
-    ['a signature without a version', () => spoiled('webhook-signature', (v) => v.slice(3))],
-    ['a shortened signature', () => spoiled('webhook-signature', (v) => v.slice(0, -8))],
-    ['an empty signature', () => spoiled('webhook-signature', 'v1,')],
-    ['a forged order that is not JSON', () => stand.purge(host, 'purge it, please', { secret: FOREIGN_SECRET })],
+  const unauthenticated = [
+    ['forged', () => stand.purge(host, valid, { secret: FOREIGN_SECRET })],
+    ['late', () => stand.purge(host, valid, { time: minutes(-6) })],
+    ['early', () => stand.purge(host, valid, { time: minutes(6) })],
+    ['forged and late', () => stand.purge(host, valid, { secret: FOREIGN_SECRET, time: minutes(-6) })],
+    ['signature for another id', () => postChanged('webhook-id', 'msg_other')],
+    ['signature for another time', () => postChanged('webhook-timestamp', (v) => String(Number(v) + 1))],
+    ['signature for another body', () => post(signed(valid, { id: stand.newId() }), `${valid} `)],
+    ['signature of an unknown version', () => postChanged('webhook-signature', (v) => v.replace('v1,', 'v2,'))],
+    ['signature without a version', () => postChanged('webhook-signature', (v) => v.slice(3))],
+    ['truncated signature', () => postChanged('webhook-signature', (v) => v.slice(0, -8))],
+    ['empty signature', () => postChanged('webhook-signature', 'v1,')],
+    ['forged order that is not JSON', () => stand.purge(host, 'purge it, please', { secret: FOREIGN_SECRET })],
   ]
 
-  // what is wrong, the request, what the detail names
-  const formless = [
-    ['no webhook fields', () => post([['Content-Type', 'application/json']], good), 'webhook-id'],
-    ['no id', () => spoiled('webhook-id', undefined), 'webhook-id'],
-    ['an id too long to be kept', () => spoiled('webhook-id', 'x'.repeat(2_000)), 'webhook-id'],
-    ['no timestamp', () => spoiled('webhook-timestamp', undefined), 'webhook-timestamp'],
-    ['a timestamp that is not a number', () => spoiled('webhook-timestamp', 'yesterday'), 'webhook-timestamp'],
-    ['a timestamp with a sign', () => spoiled('webhook-timestamp', (v) => `-${v}`), 'webhook-timestamp'],
-    ['a huge timestamp', () => spoiled('webhook-timestamp', '9'.repeat(40)), 'webhook-timestamp'],
-    ['no signature', () => spoiled('webhook-signature', undefined), 'webhook-signature'],
-    ['a signature that is not base64', () => spoiled('webhook-signature', 'v1,*not*base64*'), 'webhook-signature'],
+  // error, request, field in the problem's detail
+  const malformed = [
+    ['no webhook fields', () => post([['Content-Type', 'application/json']], valid), 'webhook-id'],
+    ['no id', () => postChanged('webhook-id', undefined), 'webhook-id'],
+    ['id that is too long', () => postChanged('webhook-id', 'x'.repeat(2_000)), 'webhook-id'],
+    ['no timestamp', () => postChanged('webhook-timestamp', undefined), 'webhook-timestamp'],
+    ['timestamp that is not a number', () => postChanged('webhook-timestamp', 'yesterday'), 'webhook-timestamp'],
+    ['timestamp with a sign', () => postChanged('webhook-timestamp', (v) => `-${v}`), 'webhook-timestamp'],
+    ['huge timestamp', () => postChanged('webhook-timestamp', '9'.repeat(40)), 'webhook-timestamp'],
+    ['no signature', () => postChanged('webhook-signature', undefined), 'webhook-signature'],
+    ['signature that is not base64', () => postChanged('webhook-signature', 'v1,*not*base64*'), 'webhook-signature'],
   ]
-  for (const [name, request, field] of formless) {
-    it(`${name}: 400 that names ${field}`, async () => {
+  for (const [name, request, field] of malformed) {
+    it(`${name}: 400 with ${field} in the detail`, async () => {
       const answer = await request()
       assertProblem(answer, 400, name)
       assert.ok(JSON.parse(answer.text).detail.includes(field), String(answer))
     })
   }
 
-  it('what is not proven gets a 401 that does not say which part failed', async () => {
+  it('that is not authenticated gets the same 401 for every cause', async () => {
     const bodies = new Map()
-    for (const [name, request] of unproven) {
+    for (const [name, request] of unauthenticated) {
       const answer = await request()
       assertProblem(answer, 401, name)
       bodies.set(answer.text, [...(bodies.get(answer.text) ?? []), name])
@@ -206,7 +206,7 @@ describe('bad input', () => {
     assert.equal(bodies.size, 1, `the bodies differ:\n${[...bodies].map(([body, names]) => `${names.join(', ')}: ${body}`).join('\n')}`)
   })
 
-  const big = good.padEnd(LIMIT_BYTES + 1)
+  const big = valid.padEnd(LIMIT_BYTES + 1)
   const forms = [
     ['too large, with its length', 413, () => signedPost(big)],
     ['too large, without its length', 413, () => post(signed(big, { id: stand.newId() }), undefined, { chunks: [big] })],
@@ -214,31 +214,31 @@ describe('bad input', () => {
     ['huge, without its length', 413, () => post([], undefined, { chunks: Array(8).fill('x'.repeat(LIMIT_BYTES)) })],
     ['empty', 400, () => signedPost('')],
     ['malformed JSON', 400, () => signedPost('{"files": [')],
-    ['JSON with something behind it', 400, () => signedPost(`${good} and more`)],
+    ['JSON followed by text', 400, () => signedPost(`${valid} and more`)],
     ['not an object', 422, () => signedPost('[]')],
-    ['an order as a list', 422, () => signedPost('[["https://bad.test/page"], [], [], [], true, false]')],
+    ['order as a list', 422, () => signedPost('[["https://bad.test/page"], [], [], [], true, false]')],
     ['null', 422, () => signedPost('null')],
     ['deeply nested', 400, () => signedPost('['.repeat(30_000))],
     ['deeply nested in a list', 400, () => signedPost(`{"tags": ${'['.repeat(30_000)}`)],
     ['files of the wrong type', 422, () => signedPost('{"files": "https://bad.test/page"}')],
-    ['a file of the wrong type', 422, () => signedPost('{"files": [7]}')],
+    ['file of the wrong type', 422, () => signedPost('{"files": [7]}')],
     ['soft of the wrong type', 422, () => signedPost('{"hosts": ["bad.test"], "soft": "yes"}')],
     ['purge_everything of the wrong type', 422, () => signedPost('{"purge_everything": "yes"}')],
-    ['an unknown field', 422, () => signedPost('{"hosts": ["bad.test"], "dry": true}')],
-    ['an unknown member of an item', 422, () => signedPost('{"hosts": [{"host": "bad.test", "hard": true}]}')],
-    ['a refresh of nothing', 422, () => signedPost('{"files": ["https://bad.test/page"], "refresh": true}')],
-    ['a thousand and one', 422, () => signedPost(JSON.stringify({ tags: Array.from({ length: 1001 }, (_, i) => `t${i}`) }))],
-    ['an empty order', 422, () => signedPost('{}')],
+    ['unknown field', 422, () => signedPost('{"hosts": ["bad.test"], "dry": true}')],
+    ['unknown member of an item', 422, () => signedPost('{"hosts": [{"host": "bad.test", "hard": true}]}')],
+    ['refresh without a soft selector', 422, () => signedPost('{"files": ["https://bad.test/page"], "refresh": true}')],
+    ['1001 selectors', 422, () => signedPost(JSON.stringify({ tags: Array.from({ length: 1001 }, (_, i) => `t${i}`) }))],
+    ['empty order', 422, () => signedPost('{}')],
     ['only empty lists', 422, () => signedPost('{"files": [], "tags": []}')],
     ['purge_everything = false alone', 422, () => signedPost('{"purge_everything": false}')],
-    ['a file without a host', 422, () => signedPost('{"files": ["/page"]}')],
-    ['a file of another scheme', 422, () => signedPost('{"files": ["ftp://bad.test/page"]}')],
-    ['a file that is no URL', 422, () => signedPost('{"files": ["https://"]}')],
-    ['an empty tag', 422, () => signedPost('{"tags": [""]}')],
-    ['an empty prefix', 422, () => signedPost('{"prefixes": [""]}')],
-    ['a host with a path', 422, () => signedPost('{"hosts": ["bad.test/page"]}')],
-    ['an empty host', 422, () => signedPost('{"hosts": [""]}')],
-    ['a good selector beside a bad one', 422, () => signedPost('{"files": ["https://bad.test/page", ""]}')],
+    ['file without a host', 422, () => signedPost('{"files": ["/page"]}')],
+    ['file of another scheme', 422, () => signedPost('{"files": ["ftp://bad.test/page"]}')],
+    ['file that is not a URL', 422, () => signedPost('{"files": ["https://"]}')],
+    ['empty tag', 422, () => signedPost('{"tags": [""]}')],
+    ['empty prefix', 422, () => signedPost('{"prefixes": [""]}')],
+    ['host with a path', 422, () => signedPost('{"hosts": ["bad.test/page"]}')],
+    ['empty host', 422, () => signedPost('{"hosts": [""]}')],
+    ['valid selector beside an invalid one', 422, () => signedPost('{"files": ["https://bad.test/page", ""]}')],
   ]
   for (const [name, status, request] of forms) {
     it(`${name}: ${status}`, async () => assertProblem(await request(), status, name))
@@ -253,7 +253,7 @@ describe('bad input', () => {
     })
   }
 
-  it('has purged nothing, and has not reached the origin', async () => {
+  it('purges nothing and is not forwarded to the origin', async () => {
     await sleep(LAG_SECONDS * 1000 + 300)
     const answer = await stand.get(host, '/page')
     assert.ok(answer.hit && Number(answer.cache.get('ttl')) > 0, `${answer}\n${stand.about(host)}`)
@@ -261,12 +261,12 @@ describe('bad input', () => {
   })
 })
 
-describe('a deployment without PURGE_SECRETS', () => {
+describe('deployment without PURGE_SECRETS', () => {
   let stand
   before(async () => { stand = await Stand.start({ secrets: null }) })
   after(() => stand?.stop())
 
-  it('refuses orders and says what to set', async () => {
+  it('refuses orders with 503 and names PURGE_SECRETS', async () => {
     const answer = await stand.purge('open.test', order('open.test'))
     assertProblem(answer, 503)
     assert.match(answer.text, /PURGE_SECRETS/)

@@ -1,10 +1,10 @@
-// A client that sends a request as it is written and shows an answer as it came. `fetch` would add fields of its own,
-// decode bodies and rewrite targets, so a test could not tell what the worker did.
+// A client that sends requests and returns responses unchanged. `fetch` would add fields, decode bodies and rewrite
+// targets, which would hide what the worker does.
 
 import http from 'node:http'
 import { cacheStatus } from '../../scripts/replay/cache-status.mjs'
 
-/** An answer, or the part of it that came before the connection broke (`complete` is false then). */
+/** A response, or the part of it that came before the connection broke (`complete` is false then). */
 export class Answer {
   constructor(status, fields, body, complete) {
     this.status = status
@@ -37,7 +37,7 @@ export class Answer {
     return this.cache.has('hit')
   }
 
-  /** The whole answer, for a failure message. */
+  /** The whole response, for a failure message. */
   toString() {
     const head = this.fields.map(([name, value]) => `${name}: ${value}`)
     const start = this.body.toString('latin1', 0, 600)
@@ -48,18 +48,18 @@ export class Answer {
 }
 
 /**
- * Sends one request on a connection of its own. Fields beside the given ones: Host, and `Connection: close` unless a
- * Connection field is given, which ends at the worker.
+ * Sends one request on a new connection. Adds Host, and `Connection: close` unless a Connection field is given; it ends at
+ * the worker.
  *
  * @param {string} base address of the socket, `http://127.0.0.1:port`
  * @param {object} request
- * @param {string} request.host what the Host field says; the socket is always `base`
- * @param {string} [request.path] the request target, sent as it is
+ * @param {string} request.host value of the Host field; the socket is always `base`
+ * @param {string} [request.path] the request target, sent unchanged
  * @param {[string, string][]} [request.fields]
  * @param {Buffer|string} [request.body] sent with a Content-Length
  * @param {(Buffer|string)[]} [request.chunks] sent without one
- * @param {number} [request.leaveAfter] breaks the connection after so many bytes of the body
- * @returns {Promise<Answer>} rejected when there is no head within the time
+ * @param {number} [request.leaveAfter] disconnects after so many bytes of the body
+ * @returns {Promise<Answer>} rejected when there is no head within the timeout
  */
 export function send(base, { host, method = 'GET', path = '/', fields = [], body, chunks, leaveAfter, timeout = 20_000 }) {
   const address = new URL(base)
@@ -73,7 +73,7 @@ export function send(base, { host, method = 'GET', path = '/', fields = [], body
     const request = http.request({
       host: address.hostname, port: address.port, method, path, headers: lines, agent: false, setHost: false, maxHeaderSize: 131_072,
     })
-    const timer = setTimeout(() => request.destroy(new Error(`no whole answer to ${method} ${path} in ${timeout} ms`)), timeout)
+    const timer = setTimeout(() => request.destroy(new Error(`no complete response to ${method} ${path} in ${timeout} ms`)), timeout)
     let head
     const received = []
     const done = (complete) => {
@@ -82,7 +82,7 @@ export function send(base, { host, method = 'GET', path = '/', fields = [], body
     }
     request.on('error', (error) => {
       clearTimeout(timer)
-      // An answer may come, and the connection break, while we are still sending.
+      // A response may arrive, and the connection break, before the request is sent completely.
       if (head) done(false)
       else reject(new Error(`${method} http://${host}${path}: ${error.message}`, { cause: error }))
     })
@@ -97,18 +97,18 @@ export function send(base, { host, method = 'GET', path = '/', fields = [], body
       response.on('end', () => done(response.complete))
       response.on('error', () => done(false))
     })
-    // As bytes: before a text Node writes the head in the text's encoding, and fields are Latin-1.
+    // As bytes: with a string body Node writes the head in the string's encoding, but fields are Latin-1.
     for (const chunk of chunks ?? []) request.write(Buffer.from(chunk))
     request.end(body === undefined ? undefined : Buffer.from(body))
   })
 }
 
-/** Node's flat list of names and values as pairs. */
+/** Converts Node's flat list of names and values to pairs. */
 export function pairs(flat) {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]])
 }
 
-/** Waits until `condition` holds; says whether it came to hold in time. */
+/** Waits until `condition` holds; returns whether it did in time. */
 export async function until(condition, milliseconds, every = 10) {
   const end = Date.now() + milliseconds
   for (;;) {

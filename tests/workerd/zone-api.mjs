@@ -1,5 +1,5 @@
-// A stand-in for Cloudflare's API that takes purge calls as documented, and refuses what is not: another token or zone,
-// what is not JSON, several kinds in one call, more than 100 names, and calls beyond the plan's token bucket.
+// A double of Cloudflare's purge API. Accepts calls as documented, and refuses another token or zone, a body that is not
+// JSON, several kinds in one call, more than 100 names, and calls beyond the plan's token bucket.
 //
 // Source: Cloudflare API, "Purge Cached Content" and "Rate limits"; Cloudflare Cache, "Purge cache".
 
@@ -10,13 +10,13 @@ export const TOKEN = 'a-token-that-must-not-be-printed'
 
 /** Names in one call, on every plan. */
 const NAMES_MAX = 100
-/** One of these a call. `files` is known, but Edgekeep has no use for it. */
+/** A call has one of these. Edgekeep does not use `files`. */
 const KINDS = ['tags', 'hosts', 'prefixes', 'files', 'purge_everything']
 
 export class ZoneApi {
-  /** Calls that were taken: `{ at, body }`, `at` in milliseconds since the start. */
+  /** Accepted calls: `{ at, body }`, `at` in milliseconds since the start. */
   purges = []
-  /** All calls, with the status each was answered by. */
+  /** All calls, with the status of the response. */
   calls = []
   #faults = []
   #started = Date.now()
@@ -26,7 +26,7 @@ export class ZoneApi {
   #tokens
   #filled = Date.now()
 
-  /** `perMinute` and `bucket`: the plan's limits; the Free plan's unless given. */
+  /** `perMinute` and `bucket` are the plan's limits, by default those of the Free plan. */
   static async start({ perMinute = 5, bucket = 25 } = {}) {
     const api = new ZoneApi()
     api.#rate = perMinute / 60_000
@@ -38,13 +38,13 @@ export class ZoneApi {
     return api
   }
 
-  /** The variables of a Worker that is to call this API. */
+  /** The variables of a Worker that calls this API. */
   get vars() {
     const url = `http://127.0.0.1:${this.#server.address().port}`
     return { CLOUDFLARE_API_URL: url, CLOUDFLARE_ZONE_ID: ZONE, CLOUDFLARE_API_TOKEN: TOKEN }
   }
 
-  /** What the next calls meet instead of an answer: a status, `hang`, or `down`. */
+  /** Sets the faults of the next calls: a status, `hang`, or `down`. */
   fail(...faults) {
     this.#faults.push(...faults)
   }
@@ -62,12 +62,12 @@ export class ZoneApi {
     for await (const chunk of request) chunks.push(chunk)
     const text = Buffer.concat(chunks).toString()
     const fault = this.#faults.shift()
-    const say = (status, fields, body) => {
+    const respond = (status, fields, body) => {
       this.calls.push({ at, status, text })
       response.writeHead(status, { 'Content-Type': 'application/json', ...fields }).end(JSON.stringify(body))
     }
     const refuse = (status, code, message, fields = {}) =>
-      say(status, fields, { success: false, errors: [{ code, message }], messages: [], result: null })
+      respond(status, fields, { success: false, errors: [{ code, message }], messages: [], result: null })
     if (fault === 'hang' || fault === 'down') {
       this.calls.push({ at, status: fault, text })
       return fault === 'down' ? request.socket.destroy() : undefined
@@ -78,15 +78,15 @@ export class ZoneApi {
     if (zone === undefined) return refuse(404, 7003, 'Could not route to this address, perhaps your object identifier is invalid?')
     if (request.method !== 'POST') return refuse(405, 10405, 'Method not allowed for this authentication scheme')
     if (request.headers.authorization !== `Bearer ${TOKEN}` || zone !== ZONE) return refuse(403, 10000, 'Authentication error')
-    const wrong = fault_of(request.headers['content-type'], text)
+    const wrong = errorOf(request.headers['content-type'], text)
     if (wrong) return refuse(400, ...wrong)
     const wait = this.#take()
     if (wait > 0) return refuse(429, 971, 'Please wait and consider throttling your request speed', { 'Retry-After': String(Math.ceil(wait / 1000)) })
     this.purges.push({ at, body: JSON.parse(text) })
-    say(200, {}, { success: true, errors: [], messages: [], result: { id: zone } })
+    respond(200, {}, { success: true, errors: [], messages: [], result: { id: zone } })
   }
 
-  /** Takes a token; or says in how many milliseconds there will be one. */
+  /** Takes a token and returns 0, or returns the milliseconds until there is one. */
   #take() {
     const now = Date.now()
     this.#tokens = Math.min(this.#bucket, this.#tokens + (now - this.#filled) * this.#rate)
@@ -97,8 +97,8 @@ export class ZoneApi {
   }
 }
 
-/** What is wrong with a call: a code and a message. */
-function fault_of(type, text) {
+/** The error of an invalid call: a code and a message; undefined if it is valid. */
+function errorOf(type, text) {
   if (!/^application\/json(;|$)/.test(type ?? '')) return [6002, 'Content-Type must be application/json']
   let body
   try {

@@ -1,4 +1,4 @@
-// The least that a site of its own needs; see docs/frameworks/nextjs.md.
+// The minimal settings of a self-hosted site; see docs/frameworks/nextjs.md.
 export default {
   output: 'standalone',
   outputFileTracingRoot: import.meta.dirname,

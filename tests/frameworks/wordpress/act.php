@@ -1,5 +1,5 @@
 <?php
-// Runs a line of PHP in WordPress, as wp-cli does: what the plug-in hears from an administrator's hand.
+// Runs a line of PHP in WordPress, like wp-cli, as the administrator.
 $_SERVER['HTTP_HOST'] = parse_url(getenv('WP_SITE'), PHP_URL_HOST) . ':' . parse_url(getenv('WP_SITE'), PHP_URL_PORT);
 require $argv[1] . '/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/admin.php';

@@ -1,5 +1,5 @@
 <?php
-// Installs a site with two authors, posts, pages, a menu and a comment; prints what the test must know, as JSON.
+// Installs a site with two authors, posts, pages, a menu and a comment; prints the ids for the test as JSON.
 define('WP_INSTALLING', true);
 $_SERVER['HTTP_HOST'] = parse_url(getenv('WP_SITE'), PHP_URL_HOST) . ':' . parse_url(getenv('WP_SITE'), PHP_URL_PORT);
 require $argv[1] . '/wp-load.php';
@@ -24,7 +24,7 @@ foreach (['About', 'Contact'] as $title) {
     $pages[] = wp_insert_post(['post_title' => $title, 'post_content' => "$title.", 'post_status' => 'publish', 'post_type' => 'page']);
 }
 $draft = wp_insert_post(['post_title' => 'A draft', 'post_name' => 'a-draft', 'post_content' => 'Not yet.', 'post_status' => 'draft', 'post_author' => 1,
-    // Otherwise its date is always now.
+    // Otherwise its date is always the current time.
     'post_date' => '2026-01-09 10:00:00', 'post_date_gmt' => '2026-01-09 10:00:00']);
 $menu = wp_create_nav_menu('Main');
 wp_update_nav_menu_item($menu, 0, ['menu-item-object-id' => $pages[0], 'menu-item-object' => 'page', 'menu-item-type' => 'post_type', 'menu-item-status' => 'publish']);

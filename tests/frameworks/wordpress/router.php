@@ -1,5 +1,5 @@
 <?php
-// For PHP's built-in server: files as they are, everything else to WordPress.
+// For PHP's built-in server: serves files, and passes all other requests to WordPress.
 if (isset($_SERVER['HTTP_X_FORWARDED_HOST'])) {
     $_SERVER['HTTP_HOST'] = $_SERVER['HTTP_X_FORWARDED_HOST'];
 }

@@ -1,4 +1,4 @@
-// RFC 9111 §4.3.2 and RFC 9110 §13: clients' conditions, answered from what is stored; §15.4.5: what a 304 carries.
+// RFC 9111 §4.3.2 and RFC 9110 §13: clients' conditions, evaluated with the stored response; §15.4.5: fields of a 304.
 
 import { any, asked, at, fill, hit, must, optimal, res, wait } from './play.mjs'
 
@@ -11,7 +11,7 @@ const both = (tag, since, more) => ({ fields: { 'If-None-Match': tag, 'If-Modifi
 const stored = (etag, more) => fill(res({ cc: 'max-age=60', ETag: etag, lm: LM, ...more }))
 const dated = () => fill(res({ cc: 'max-age=60', lm: LM }))
 
-/** [stored ETag, If-None-Match]: weak comparison says the same. */
+/** [stored ETag, If-None-Match]: equal by weak comparison. */
 const SAME = [
   ['"1"', '"1"'], ['"1"', 'W/"1"'], ['W/"1"', '"1"'], ['W/"1"', 'W/"1"'], ['"1"', '"0", "1"'], ['"1"', '"0","1","2"'], ['"1"', '"0", W/"1"'], ['"1"', ['"0"', '"1"']], ['"1"', '*'],
   ['"1"', ' "1" '], ['"1"', ', "0",, "1",'], ['"a,b"', '"a,b"'], ['"a,b"', '"0", "a,b"'], ['""', '""'], ['"a b"', '"a b"'], ['"a\\"', '"a\\"'], ["\"!#$%&'()*+-./:;<=>?@[]^_`{|}~\"", "\"!#$%&'()*+-./:;<=>?@[]^_`{|}~\""],
@@ -24,49 +24,49 @@ const INVALID = ['yesterday', '0', '', 'Mon, 06 Foo 2033 08:49:37 GMT', '2033-11
 export default [
   ...SAME.map(([etag, value]) => optimal('RFC 9110 §13.1.2', `ETag ${etag}, If-None-Match ${[value].flat().join(' | ')}: 304`, stored(etag), hit(inm(value, { status: 304 })))),
   ...OTHER.map(([etag, value]) => must('RFC 9110 §13.1.2', `ETag ${etag}, If-None-Match ${value}: 200`, stored(etag), any(inm(value, { status: 200, nth: 1 })))),
-  optimal('RFC 9110 §13.1.2', 'no ETag, If-None-Match of something: 200', dated(), hit(inm('"1"', { status: 200 }))),
-  must('RFC 9110 §13.1.3', 'no ETag, If-None-Match beside a date that fits: 200', dated(), any(both('"1"', LM, { status: 200 }))),
+  optimal('RFC 9110 §13.1.2', 'no ETag, If-None-Match with a tag: 200', dated(), hit(inm('"1"', { status: 200 }))),
+  must('RFC 9110 §13.1.3', 'no ETag, If-None-Match and a matching date: 200', dated(), any(both('"1"', LM, { status: 200 }))),
   optimal('RFC 9110 §13.1.3', 'the same date: 304', dated(), hit(ims(LM, { status: 304 }))),
   optimal('RFC 9110 §13.1.3', 'a later date: 304', dated(), hit(ims(LATER, { status: 304 }))),
   optimal('RFC 9110 §13.1.3', 'a date in the form of RFC 850: 304', dated(), hit(ims('Monday, 06-Nov-23 08:49:37 GMT', { status: 304 }))),
   optimal('RFC 9110 §13.1.3', 'a date in the form of asctime: 304', dated(), hit(ims('Mon Nov  6 08:49:37 2023', { status: 304 }))),
-  optimal('RFC 9111 §4.3.2', 'no Last-Modified: the Date counts', fill(res({ cc: 'max-age=60' })), hit(ims(at(3), { status: 304 }))),
+  optimal('RFC 9111 §4.3.2', 'no Last-Modified: Date is compared, 304', fill(res({ cc: 'max-age=60' })), hit(ims(at(3), { status: 304 }))),
   must('RFC 9110 §13.1.3', 'an earlier date: 200', dated(), any(ims(EARLIER, { status: 200, nth: 1 }))),
   ...INVALID.map((value) => must('RFC 9110 §13.1.3', `a date "${value}" is ignored: 200`, dated(), any(ims(value, { status: 200, nth: 1 })))),
   must('RFC 9110 §13.1.3', 'a date of two lines is ignored: 200', dated(), any(ims([LM, LATER], { status: 200, nth: 1 }))),
-  must('RFC 9110 §13.2.2', 'If-None-Match goes before a date that fits: 200', stored('"1"'), any(both('"2"', LM, { status: 200, nth: 1 }))),
-  optimal('RFC 9110 §13.2.2', 'If-None-Match goes before a date that does not: 304', stored('"1"'), hit(both('"1"', EARLIER, { status: 304 }))),
-  must('RFC 9110 §13.2.1', 'conditions are for answers of 2xx: a stored 404 stays 404', fill(res({ cc: 'max-age=60', ETag: '"1"' }, { status: 404, confirms: false })), any(inm('"1"', { status: 404 }))),
-  must('RFC 9110 §13.2.1', 'conditions are for answers of 2xx: a stored 301 stays 301', fill(res({ cc: 'max-age=60', Location: '/', ETag: '"1"' }, { status: 301, confirms: false })), any(inm('*', { status: 301 }))),
-  must('RFC 9111 §4.3.2', 'If-Match is for the origin', stored('"1"'), asked({ fields: { 'If-Match': '"2"' }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-match': '"2"' } })),
-  must('RFC 9111 §4.3.2', 'If-Unmodified-Since is for the origin', stored('"1"'), asked({ fields: { 'If-Unmodified-Since': EARLIER }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-unmodified-since': EARLIER } })),
-  must('RFC 9110 §15.4.5', 'a 304 has what tells of the stored answer', stored('"1"', { Expires: at(60), Vary: 'X-A', 'Content-Location': '/x' }), any(inm('"1"', {
+  must('RFC 9110 §13.2.2', 'If-None-Match overrides a matching date: 200', stored('"1"'), any(both('"2"', LM, { status: 200, nth: 1 }))),
+  optimal('RFC 9110 §13.2.2', 'If-None-Match overrides a date that does not match: 304', stored('"1"'), hit(both('"1"', EARLIER, { status: 304 }))),
+  must('RFC 9110 §13.2.1', 'conditions apply to 2xx: a stored 404 stays 404', fill(res({ cc: 'max-age=60', ETag: '"1"' }, { status: 404, confirms: false })), any(inm('"1"', { status: 404 }))),
+  must('RFC 9110 §13.2.1', 'conditions apply to 2xx: a stored 301 stays 301', fill(res({ cc: 'max-age=60', Location: '/', ETag: '"1"' }, { status: 301, confirms: false })), any(inm('*', { status: 301 }))),
+  must('RFC 9111 §4.3.2', 'If-Match is forwarded to the origin', stored('"1"'), asked({ fields: { 'If-Match': '"2"' }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-match': '"2"' } })),
+  must('RFC 9111 §4.3.2', 'If-Unmodified-Since is forwarded to the origin', stored('"1"'), asked({ fields: { 'If-Unmodified-Since': EARLIER }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-unmodified-since': EARLIER } })),
+  must('RFC 9110 §15.4.5', 'a 304 has the metadata of the stored response', stored('"1"', { Expires: at(60), Vary: 'X-A', 'Content-Location': '/x' }), any(inm('"1"', {
     status: 304, has: { etag: '"1"', 'cache-control': 'max-age=60', date: /GMT/, expires: /GMT/, vary: 'X-A', 'content-location': '/x' },
   }))),
-  must('RFC 9111 §4', 'a 304 of a stored answer has Age', stored('"1"'), wait(1.2), hit(inm('"1"', { status: 304, has: { age: /^[1-3]$/ } }))),
+  must('RFC 9111 §4', 'a 304 for a stored response has Age', stored('"1"'), wait(1.2), hit(inm('"1"', { status: 304, has: { age: /^[1-3]$/ } }))),
   must('RFC 9110 §8.6', 'a 304 has no other Content-Length than the 200', stored('"1"'), any(inm('"1"', { status: 304, has: { 'content-length': (value) => value === undefined || Number(value) > 3 } }))),
   optimal('RFC 9110 §15.4.5', 'a 304 does not repeat Content-Type', stored('"1"', { 'Content-Type': 'text/plain' }), hit(inm('"1"', { status: 304, lacks: ['content-type', 'content-encoding'] }))),
   optimal('RFC 9110 §13.1.2', 'HEAD with If-None-Match: 304', stored('"1"'), hit(inm('"1"', { method: 'HEAD', status: 304 }))),
   optimal('RFC 9110 §13.1.3', 'HEAD with a date: 304', dated(), hit(ims(LM, { method: 'HEAD', status: 304 }))),
   must('RFC 9110 §13.1.2', 'HEAD with another ETag: 200', stored('"1"'), any(inm('"2"', { method: 'HEAD', status: 200 }))),
 
-  must('RFC 9111 §4.3.2', 'stale, the client has the current one: 304 or 200', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
+  must('RFC 9111 §4.3.2', 'stale, the client has the current ETag: 304 or 200', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
     asked(inm('"1"', { check: (answer) => ![200, 304].includes(answer.status) && `status ${answer.status}` }))),
-  optimal('RFC 9111 §4.3.2', 'stale, confirmed, the client has the same: 304', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
+  optimal('RFC 9111 §4.3.2', 'stale, revalidated, the client has the same ETag: 304', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
     asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"1"' }), status: 304 })), hit({ status: 200 })),
-  must('RFC 9111 §4.3.3', 'stale, confirmed, the client has another: 200', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2), asked(inm('"0"', { status: 200, nth: 1 }))),
-  must('RFC 9111 §4.3.3', 'stale, changed, the client has the old one: 200', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
+  must('RFC 9111 §4.3.3', 'stale, revalidated, the client has another ETag: 200', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2), asked(inm('"0"', { status: 200, nth: 1 }))),
+  must('RFC 9111 §4.3.3', 'stale, changed, the client has the old ETag: 200', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
     asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"2"' }), status: 200, nth: 2 }))),
-  optimal('RFC 9111 §4.3.3', 'stale, changed, the client has the new one: 304', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
+  optimal('RFC 9111 §4.3.3', 'stale, changed, the client has the new ETag: 304', fill(res({ cc: 'max-age=1', ETag: '"1"' })), wait(2.2),
     asked(inm('"2"', { plan: res({ cc: 'max-age=60', ETag: '"2"' }), status: 304 }))),
-  must('RFC 9111 §4.3.3', 'stale, unchanged by date, the client has an older one: 200', fill(res({ cc: 'max-age=1', lm: LM })), wait(2.2), asked(ims(EARLIER, { status: 200, nth: 1 }))),
-  must('RFC 9111 §4.3', 'nothing stored, the client has the current one: 304 or 200',
+  must('RFC 9111 §4.3.3', 'stale, revalidated by date, the client has an earlier date: 200', fill(res({ cc: 'max-age=1', lm: LM })), wait(2.2), asked(ims(EARLIER, { status: 200, nth: 1 }))),
+  must('RFC 9111 §4.3', 'nothing stored, the client has the current ETag: 304 or 200',
     asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"1"' }), check: (answer) => ![200, 304].includes(answer.status) && `status ${answer.status}` }))),
-  must('RFC 9111 §3', 'nothing stored, a 304 for one client is not given to another', asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"1"' }) })), any({ status: 200 })),
-  optimal('RFC 9111 §4.3', 'nothing stored, the client has the current one: 304', asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"1"' }), status: 304 }))),
-  must('RFC 9110 §13.1.2', 'If-None-Match of a PUT reaches the origin', fill(res({ cc: 'max-age=60' })),
+  must('RFC 9111 §3', 'nothing stored, a 304 for one client is not served to another', asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"1"' }) })), any({ status: 200 })),
+  optimal('RFC 9111 §4.3', 'nothing stored, the client has the current ETag: 304', asked(inm('"1"', { plan: res({ cc: 'max-age=60', ETag: '"1"' }), status: 304 }))),
+  must('RFC 9110 §13.1.2', 'If-None-Match of a PUT is forwarded', fill(res({ cc: 'max-age=60' })),
     asked({ method: 'PUT', body: 'x', fields: { 'If-None-Match': '*' }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-none-match': '*' } })),
-  must('RFC 9110 §13.1.1', 'If-Match of a PUT reaches the origin', asked({ method: 'PUT', body: 'x', fields: { 'If-Match': '"1"' }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-match': '"1"' } })),
-  must('RFC 9111 §4.3.2', 'no-store answers still get the client\'s 304 or 200', fill(res({ cc: 'no-store', ETag: '"1"' })),
+  must('RFC 9110 §13.1.1', 'If-Match of a PUT is forwarded', asked({ method: 'PUT', body: 'x', fields: { 'If-Match': '"1"' }, plan: res({}, { status: 412 }), status: 412, sent: { 'if-match': '"1"' } })),
+  must('RFC 9111 §4.3.2', 'a no-store response is a 304 or 200 for the client', fill(res({ cc: 'no-store', ETag: '"1"' })),
     asked(inm('"1"', { check: (answer) => ![200, 304].includes(answer.status) && `status ${answer.status}` }))),
 ]

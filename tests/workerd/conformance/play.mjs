@@ -1,46 +1,46 @@
-// The language of the conformance tables, and what plays a case: exchanges with a client on one side of the built
-// worker and a programmable origin on the other. Every answer of the origin has a body of its own, so a case can tell
-// a stored answer from a new one; the number of requests at the origin says the rest.
+// The functions of the conformance tables, and the player of a case: exchanges of a client with the built worker and a
+// programmable origin. Each response of the origin has a different body, which distinguishes a stored response from a new
+// one. The number of requests at the origin shows the rest.
 
 import { sleep } from '../wire.mjs'
 
 const HOST = 'conformance.test'
-/** Stores happen behind the response. */
+/** Time for the stores after a response. */
 const SETTLE_MS = 120
 
-/** A case that the platform makes impossible: it is played, and its failure is expected. */
+/** A case that the platform makes impossible. It is played, and expected to fail. */
 export const beyond = (why, row) => ({ ...row, beyond: why })
-/** A case that Edgekeep leaves out on purpose: it counts as not passed, and does not fail the run. */
+/** A case that Edgekeep omits on purpose. It counts as not passed, and does not fail the run. */
 export const leftOut = (why, row) => ({ ...row, leftOut: why })
 /** What an RFC requires. */
 export const must = (section, title, ...steps) => ({ level: 'MUST', section, title, steps })
-/** What an RFC allows and a good cache does, because it saves work; or what it encourages (SHOULD). */
+/** What an RFC allows and a matches cache does, because it saves work; or what it encourages (SHOULD). */
 export const optimal = (section, title, ...steps) => ({ level: 'OPTIMAL', section, title, steps })
 
 /**
- * How the origin answers from now on: `fields` as an object (a list of values is several lines; a function gets the
+ * Responses of the origin from now on: `fields` as an object (a list of values is several lines; a function gets the
  * time in ms; `cc` is Cache-Control, `cdn` CDN-Cache-Control, `lm` Last-Modified) and
- *   status, body (text or bytes; unset: a body of its own for each answer), chunked, cut, down, early (fields of a 103),
- *   confirms: false (never 304), fields304 (fields of a 304, instead of these), ranges: true (answers Range by 206; 'always': whatever If-Range says),
+ *   status, body (text or bytes; unset: a different body for each response), chunked, cut, down, early (fields of a 103),
+ *   confirms: false (never 304), fields304 (fields of a 304, instead of these), ranges: true (206 for Range; 'always': regardless of If-Range),
  *   date: false (no Date)
  */
 export const res = (fields = {}, more = {}) => ({ status: 200, confirms: true, ...more, fields })
 
 /**
- * Exchanges. Options: method, at (suffix of the path: another resource), host, fields, body, plan; what is expected:
- * status, text, nth (the body of the origin's nth answer), has, lacks, sent, unsent, sentMethod, ifCached ({ lacks }), check.
+ * Exchanges. Options: method, at (suffix of the path: another resource), host, fields, body, plan; expectations:
+ * status, text, nth (the body of the origin's nth response), has, lacks, sent, unsent, sentMethod, ifCached ({ lacks }), check.
  */
 const step = (want) => (options = {}) => ({ want, ...options })
-export const hit = step('cache') // not a word to the origin
-export const miss = step('origin') // the origin's newest answer
-export const asked = step('asked') // the origin was asked, whatever came of it
-export const valid = step('validated') // the origin said 304, the client got the stored body
+export const hit = step('cache') // no request at the origin
+export const miss = step('origin') // the origin's newest response
+export const asked = step('asked') // a request at the origin, with any result
+export const valid = step('validated') // 304 from the origin, and the stored body for the client
 export const any = step('any')
 export const fill = (plan, options = {}) => miss({ plan, ...options })
 export const wait = (seconds) => ({ seconds })
 
 export const date = (ms) => new Date(ms).toUTCString()
-/** The date so many seconds from the moment of the answer. */
+/** The date so many seconds after the time of the response. */
 export const at = (seconds) => (now) => date(now + seconds * 1000)
 export const asctime = (seconds) => (now) => {
   const d = date(now + seconds * 1000) // Sun, 06 Nov 1994 08:49:37 GMT
@@ -76,13 +76,13 @@ class Resource {
     const { plan } = this
     const fields = lines(plan.fields)
     if (plan.date !== false && !find(fields, 'date')) fields.unshift(['Date', date(Date.now())])
-    const said = { request, status: plan.status }
-    this.asked.push(said)
+    const exchange = { request, status: plan.status }
+    this.asked.push(exchange)
     if (plan.down) return request.drop()
     if (plan.early) response.writeEarlyHints(plan.early)
     const reads = request.method === 'GET' || request.method === 'HEAD'
     if (reads && plan.confirms && unchanged(request, fields)) {
-      said.status = 304
+      exchange.status = 304
       const of304 = plan.fields304 ? lines(plan.fields304) : fields
       if (!find(of304, 'date')) of304.push(['Date', date(Date.now())])
       return response.writeHead(304, of304.flat()).end()
@@ -90,14 +90,14 @@ class Resource {
     let body = Buffer.from(plan.body ?? `${this.path} answer ${this.asked.length}`)
     const range = plan.ranges && reads && part(plan, request, fields, body.length)
     if (range) {
-      said.status = 206
+      exchange.status = 206
       fields.push(['Content-Range', `bytes ${range[0]}-${range[1]}/${body.length}`])
       body = body.subarray(range[0], range[1] + 1)
     }
     const bodiless = [204, 205, 304].includes(plan.status)
     if (!bodiless) this.bodies.push([this.asked.length, body])
     if (!plan.chunked && !bodiless) fields.push(['Content-Length', String(body.length)])
-    response.writeHead(said.status, fields.flat())
+    response.writeHead(exchange.status, fields.flat())
     if (bodiless || request.method === 'HEAD') return response.end()
     if (!plan.cut) return response.end(body)
     response.flushHeaders()
@@ -123,22 +123,22 @@ function part(plan, request, fields, length) {
   return Number(from) < length ? [Number(from), to === '' ? length - 1 : Math.min(Number(to), length - 1)] : undefined
 }
 
-/** Plays one case under a path of its own; throws with the whole conversation when an expectation fails. */
+/** Plays one case under its own path; throws with all exchanges when an expectation fails. */
 export async function play(stand, path, steps) {
   const resources = new Map()
-  const told = []
+  const transcript = []
   for (const step of steps) {
     if (step.seconds) {
-      told.push(`wait ${step.seconds}`)
+      transcript.push(`wait ${step.seconds}`)
       await sleep(step.seconds * 1000)
       continue
     }
-    const wrong = await exchange(stand, path, resources, step, told)
-    if (wrong.length > 0) throw new Error(`${wrong.join('; ')}\n${told.join('\n')}`)
+    const wrong = await exchange(stand, path, resources, step, transcript)
+    if (wrong.length > 0) throw new Error(`${wrong.join('; ')}\n${transcript.join('\n')}`)
   }
 }
 
-async function exchange(stand, path, resources, step, told) {
+async function exchange(stand, path, resources, step, transcript) {
   const target = `${path}${step.at ?? ''}`
   const host = step.host ?? HOST
   if (!resources.has(host + target)) {
@@ -151,56 +151,56 @@ async function exchange(stand, path, resources, step, told) {
   const before = resource.asked.length
   const fields = lines(step.fields ?? {})
   const answer = await stand.send({ host, path: target, method: step.method ?? 'GET', fields, body: step.body })
-  const news = resource.asked.slice(before)
-  const count = news.length
-  told.push(tell(step, target, fields, answer, news))
-  const wrong = judge(step, resource, answer, news)
-  // What comes behind the response must not be taken for the next step's.
+  const received = resource.asked.slice(before)
+  const count = received.length
+  transcript.push(describeExchange(step, target, fields, answer, received))
+  const wrong = judge(step, resource, answer, received)
+  // Requests and stores after the response must not count for the next step.
   if (count > 0 || step.settle) await sleep(SETTLE_MS + (step.settle ?? 0))
   return wrong
 }
 
-function judge(step, resource, answer, news) {
+function judge(step, resource, answer, received) {
   const wrong = []
   const { want } = step
-  const say = (text) => wrong.push(text)
-  const last = news.at(-1)
-  if (want === 'cache' && news.length > 0) say('the origin was asked; a hit was expected')
-  if (want !== 'cache' && want !== 'any' && news.length === 0) say(`the origin was not asked; expected ${want}`)
-  if (want === 'validated' && last && last.status !== 304) say(`the origin was not asked with a condition that it could confirm`)
+  const fail = (text) => wrong.push(text)
+  const last = received.at(-1)
+  if (want === 'cache' && received.length > 0) fail('the origin got a request; a hit was expected')
+  if (want !== 'cache' && want !== 'any' && received.length === 0) fail(`the origin got no request; expected ${want}`)
+  if (want === 'validated' && last && last.status !== 304) fail(`the origin got no condition that holds`)
   const status = step.status ?? (want === 'validated' ? 200 : resource.plan?.status)
-  if (want !== 'any' && want !== 'asked' && answer.status !== status) say(`status ${answer.status}, not ${status}`)
-  if (want === 'any' || want === 'asked') if (step.status && answer.status !== step.status) say(`status ${answer.status}, not ${step.status}`)
+  if (want !== 'any' && want !== 'asked' && answer.status !== status) fail(`status ${answer.status}, not ${status}`)
+  if (want === 'any' || want === 'asked') if (step.status && answer.status !== step.status) fail(`status ${answer.status}, not ${step.status}`)
 
   const bodiless = [204, 205, 304].includes(answer.status) || step.method === 'HEAD'
   const expected = step.text !== undefined ? Buffer.from(step.text)
     : step.nth !== undefined ? resource.bodies.find(([n]) => n === step.nth)?.[1]
     : want === 'any' || want === 'asked' || bodiless || answer.status === 206 || answer.status === 416 ? undefined
     : resource.bodies.at(-1)?.[1]
-  if (expected && !expected.equals(answer.body)) say(`body ${show(answer.body)}, not ${show(expected)}`)
-  if (bodiless && answer.body.length > 0) say('a body where there may be none')
-  if (!answer.complete && !resource.plan?.cut) say('the answer broke off')
+  if (expected && !expected.equals(answer.body)) fail(`body ${show(answer.body)}, not ${show(expected)}`)
+  if (bodiless && answer.body.length > 0) fail('a body where none is allowed')
+  if (!answer.complete && !resource.plan?.cut) fail('the response is truncated')
 
   const fits = (value, wanted) => wanted === true ? value !== undefined
     : typeof wanted === 'function' ? wanted(value)
     : wanted instanceof RegExp ? wanted.test(value ?? '')
     : Array.isArray(wanted) ? undefined : value === wanted
   for (const [name, wanted] of Object.entries(step.has ?? {})) {
-    const good = Array.isArray(wanted) ? same(name, answer.all(name), wanted) : fits(answer.field(name), wanted)
-    if (!good) say(`answer's ${name}: ${JSON.stringify(answer.all(name))}, not ${wanted}`)
+    const matches = Array.isArray(wanted) ? same(name, answer.all(name), wanted) : fits(answer.field(name), wanted)
+    if (!matches) fail(`response's ${name}: ${JSON.stringify(answer.all(name))}, not ${wanted}`)
   }
-  for (const name of step.lacks ?? []) if (answer.field(name) !== undefined) say(`answer has ${name}: ${answer.field(name)}`)
-  if (step.ifCached && news.length === 0) {
-    for (const name of step.ifCached.lacks) if (answer.field(name) !== undefined) say(`stored answer has ${name}: ${answer.field(name)}`)
+  for (const name of step.lacks ?? []) if (answer.field(name) !== undefined) fail(`response has ${name}: ${answer.field(name)}`)
+  if (step.ifCached && received.length === 0) {
+    for (const name of step.ifCached.lacks) if (answer.field(name) !== undefined) fail(`stored response has ${name}: ${answer.field(name)}`)
   }
   for (const [name, wanted] of Object.entries(step.sent ?? {})) {
     const value = last?.request.field(name)
-    if (!fits(value, wanted)) say(`origin saw ${name}: ${value}, not ${wanted}`)
+    if (!fits(value, wanted)) fail(`origin got ${name}: ${value}, not ${wanted}`)
   }
-  for (const name of step.unsent ?? []) if (last?.request.field(name) !== undefined) say(`origin saw ${name}: ${last.request.field(name)}`)
-  if (step.sentMethod && last?.request.method !== step.sentMethod) say(`origin saw ${last?.request.method}`)
+  for (const name of step.unsent ?? []) if (last?.request.field(name) !== undefined) fail(`origin got ${name}: ${last.request.field(name)}`)
+  if (step.sentMethod && last?.request.method !== step.sentMethod) fail(`origin got ${last?.request.method}`)
   const more = want !== 'any' && want !== 'cache' && !last ? undefined : step.check?.(answer, last?.request, resource)
-  if (more) say(more)
+  if (more) fail(more)
   return wrong
 }
 
@@ -209,10 +209,10 @@ const same = (name, lines, wanted) => name === 'set-cookie' ? JSON.stringify(lin
 
 const show = (body) => body.length > 80 ? `${body.length} bytes` : JSON.stringify(body.toString('latin1'))
 
-function tell(step, target, fields, answer, news) {
+function describeExchange(step, target, fields, answer, received) {
   const sent = fields.map(([name, value]) => `${name}: ${value.slice(0, 80)}`).join(' | ')
   const plan = step.plan ? `origin ${step.plan.status} ${lines(step.plan.fields).map(([n, v]) => `${n}: ${v.slice(0, 80)}`).join(' | ')}\n` : ''
-  const conditions = news.map(({ request, status }) => {
+  const conditions = received.map(({ request, status }) => {
     const seen = request.fields.filter(([n]) => /^(if-|range)/i.test(n)).map(([n, v]) => `${n}: ${v}`).join(' | ')
     return `${request.method} ${seen} -> ${status}`
   })

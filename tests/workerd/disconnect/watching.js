@@ -1,7 +1,7 @@
-// Holds the wasm's memory, and the worker from hearing of disconnects once GET /.deaf was asked for. Must be loaded before
-// the worker is: the glue makes its instance then.
+// Exposes the wasm memory, and drops the runtime's disconnect signals while `ignoreSignals` is set. Must be loaded before the
+// worker, whose glue creates the instance.
 
-export const wasm = { memory: undefined, deaf: false }
+export const wasm = { memory: undefined, ignoreSignals: false }
 
 const { Instance } = WebAssembly
 
@@ -10,7 +10,7 @@ WebAssembly.Instance = function (module, imports) {
   for (const [, items] of spaces) {
     for (const name of Object.keys(items).filter((name) => name.startsWith('__wbg_watch_'))) {
       const watch = items[name]
-      items[name] = (...values) => (wasm.deaf ? undefined : watch(...values))
+      items[name] = (...values) => (wasm.ignoreSignals ? undefined : watch(...values))
     }
   }
   const instance = new Instance(module, Object.fromEntries(spaces))

@@ -1,5 +1,5 @@
-// The built worker. GET /.memory answers with the bytes of wasm's memory; ?later=MS puts the clock forward before, and
-// ?deaf=1 keeps the worker from hearing of disconnects from then on.
+// The built worker. GET /.memory returns the bytes of wasm memory; ?later=MS advances the clock before, and
+// ?ignoreSignals=1 drops disconnect signals from then on.
 
 import { wasm } from './watching.js'
 import built from './index.js'
@@ -15,7 +15,7 @@ export default {
     const { pathname, searchParams } = new URL(request.url)
     if (pathname !== '/.memory') return built.fetch(request, env, context)
     ahead += Number(searchParams.get('later'))
-    if (searchParams.get('deaf')) wasm.deaf = true
+    if (searchParams.get('ignoreSignals')) wasm.ignoreSignals = true
     return Response.json(wasm.memory.buffer.byteLength)
   },
 }

@@ -1,14 +1,14 @@
-// A load of bounded size: some clients, each with one request at a time and a pause between two, that want some pages
-// much more than others. What they ask for is the same in every run.
+// A bounded load: clients that send one request at a time with a pause in between, and some pages much more often than
+// others. The requests are the same in every run.
 
 import { send, sleep } from '../wire.mjs'
-import { HOST, NOBODY, PAGES } from './pages.mjs'
+import { HOST, ANONYMOUS, PAGES } from './pages.mjs'
 
 export const CLIENTS = 12
 const PAUSE_MS = 60
-/** So many requests at most in one stretch of load, whatever the time. */
+/** Limit of requests of one call of `during`. */
 const REQUESTS_MAX = 3_000
-/** Zipf's exponent: the most wanted page gets every seventh request, the least wanted every 300th. */
+/** Zipf's exponent: the most popular page gets every seventh request, the least popular every 300th. */
 const EXPONENT = 0.8
 
 const WEIGHTS = PAGES.map((_, rank) => 1 / (rank + 1) ** EXPONENT)
@@ -24,8 +24,8 @@ export class Load {
 
   /**
    * @param {{url: (name?: string) => string, names: string[]}} worker
-   * @param {number} timeout milliseconds after which a request is given up
-   * @param {(exchange: import('./judge.mjs').Exchange) => string} onExchange gives the verdict
+   * @param {number} timeout milliseconds after which a request is aborted
+   * @param {(exchange: import('./judge.mjs').Exchange) => string} onExchange returns the verdict
    */
   constructor(worker, timeout, onExchange) {
     this.#worker = worker
@@ -39,7 +39,7 @@ export class Load {
     let left = REQUESTS_MAX
     const client = async (number) => {
       while (open && left-- > 0) {
-        await this.ask(this.#wish(number))
+        await this.ask(this.#nextRequest(number))
         await sleep(PAUSE_MS)
       }
     }
@@ -52,22 +52,22 @@ export class Load {
     }
   }
 
-  /** Asks for every page, as nobody in particular; where it has two codings, for both if `coded`, else for one of them. */
+  /** Requests every page anonymously; a page with two codings in both if `coded`, else in one of them. */
   async sweep({ coded = false } = {}) {
     const codings = (page, rank) => (!page.gzip ? [false] : coded ? [false, true] : [rank % 8 === 2])
-    const wishes = PAGES.flatMap((page, rank) => codings(page, rank).map((gzip) => ({ page, gzip, rank })))
+    const requests = PAGES.flatMap((page, rank) => codings(page, rank).map((gzip) => ({ page, gzip, rank })))
     const names = this.#worker.names
-    for (const { page, gzip, rank } of wishes) {
-      await this.ask({ page, gzip, who: NOBODY, visitor: 'sweeper', at: names[rank % names.length] })
+    for (const { page, gzip, rank } of requests) {
+      await this.ask({ page, gzip, user: ANONYMOUS, visitor: 'sweeper', at: names[rank % names.length] })
     }
   }
 
-  /** Asks each isolate for what no cache has, until it gets it; says whether that came in time. */
-  async untilWell(milliseconds) {
+  /** Requests a page that is never stored from each isolate until the origin's response arrives; returns whether that was in time. */
+  async untilRecovered(milliseconds) {
     const page = PAGES.find(({ personal }) => personal === 'authorization')
     const end = Date.now() + milliseconds
     for (const at of this.#worker.names) {
-      while ((await this.ask({ page, gzip: false, who: 'sweeper', visitor: 'sweeper', at })) !== 'right') {
+      while ((await this.ask({ page, gzip: false, user: 'sweeper', visitor: 'sweeper', at })) !== 'right') {
         if (Date.now() >= end) return false
         await sleep(100)
       }
@@ -75,20 +75,20 @@ export class Load {
     return true
   }
 
-  /** Sends a request, and gives the verdict on its answer. */
-  async ask({ page, gzip, who, visitor, at, method, etag, range }) {
+  /** Sends a request, and returns the verdict on its response. */
+  async ask({ page, gzip, user, visitor, at, method, etag, range }) {
     const fields = [['Accept-Encoding', gzip ? 'gzip' : 'identity']]
-    // A cookie that no shared page may depend on, and what names the client where it wants its own page.
-    const cookies = [`visitor=${visitor}`, ...(who !== NOBODY && page.personal === 'cookie' ? [`sessionid=${who}`] : [])]
+    // A cookie that no shared page may depend on; for a personal page also the field that identifies the client.
+    const cookies = [`visitor=${visitor}`, ...(user !== ANONYMOUS && page.personal === 'cookie' ? [`sessionid=${user}`] : [])]
     fields.push(['Cookie', cookies.join('; ')])
-    if (who !== NOBODY && page.personal === 'authorization') fields.push(['Authorization', `Bearer ${who}`])
+    if (user !== ANONYMOUS && page.personal === 'authorization') fields.push(['Authorization', `Bearer ${user}`])
     if (etag) fields.push(['If-None-Match', etag])
     if (range) fields.push(['Range', `bytes=${range.join('-')}`])
-    const exchange = { page, who, gzip, method, etag, range, began: Date.now() }
+    const exchange = { page, user, gzip, method, etag, range, began: Date.now() }
     try {
       const request = { host: HOST, method, path: page.target, fields, timeout: this.#timeout }
       exchange.answer = await send(this.#worker.url(at), request)
-      if (who === NOBODY) this.#etags.set(page.target + gzip, exchange.answer.field('etag'))
+      if (user === ANONYMOUS) this.#etags.set(page.target + gzip, exchange.answer.field('etag'))
     } catch (error) {
       exchange.error = error
     }
@@ -96,30 +96,30 @@ export class Load {
     return this.#onExchange(exchange)
   }
 
-  #wish(number) {
+  #nextRequest(number) {
     const page = PAGES[rankAt(this.#random() * WEIGHT)]
     const names = this.#worker.names
     const visitor = `client-${number}`
-    const who = page.personal && this.#random() < 0.7 ? visitor : NOBODY
+    const user = page.personal && this.#random() < 0.7 ? visitor : ANONYMOUS
     const gzip = this.#random() < 0.5
     const at = names[Math.floor(this.#random() * names.length)]
-    return { page, who, visitor, gzip, at, ...(who === NOBODY ? this.#way(page, gzip) : {}) }
+    return { page, user, visitor, gzip, at, ...(user === ANONYMOUS ? this.#requestKind(page, gzip) : {}) }
   }
 
-  /** Most requests are plain; some are HEAD, ask for a part, or say what they have. */
-  #way(page, gzip) {
-    const way = this.#random()
-    if (way < 0.05) return { method: 'HEAD' }
-    if (way < 0.12 && page.filler >= 600) {
+  /** Most requests are a plain GET; some are HEAD, or have a Range or If-None-Match. */
+  #requestKind(page, gzip) {
+    const draw = this.#random()
+    if (draw < 0.05) return { method: 'HEAD' }
+    if (draw < 0.12 && page.filler >= 600) {
       const first = Math.floor(this.#random() * 200)
       return { range: [first, first + Math.floor((this.#random() * page.filler) / 2)] }
     }
-    return way < 0.22 ? { etag: this.#etags.get(page.target + gzip) } : {}
+    return draw < 0.22 ? { etag: this.#etags.get(page.target + gzip) } : {}
   }
 }
 
-function rankAt(place) {
-  const rank = WEIGHTS.findIndex((weight) => (place -= weight) < 0)
+function rankAt(position) {
+  const rank = WEIGHTS.findIndex((weight) => (position -= weight) < 0)
   return rank < 0 ? WEIGHTS.length - 1 : rank
 }
 

@@ -13,19 +13,19 @@ export class Numbers {
   refused = 0
   cut = 0
   wrong = 0
-  /** Of these, errors because another variant had taken the place of a copy. */
+  /** Of these, errors because another variant had replaced the stored response. */
   replaced = 0
-  /** The copies that were lost so: a lost one is an error for each who asks for it while the origin fails. */
-  copiesLost = new Set()
-  /** Requests that the origin got. */
+  /** The entries that were lost so: each request for a lost entry is an error while the origin fails. */
+  lostEntries = new Set()
+  /** Requests at the origin. */
   origin = 0
-  /** The longest wait for a whole answer, in milliseconds. */
+  /** The longest time for a complete response, in milliseconds. */
   worst = 0
-  /** How long after the fault an answer of the origin came through each isolate again, in milliseconds. */
+  /** Time after the fault until each isolate forwarded a response of the origin again, in milliseconds. */
   back = 0
-  /** How often each word stood in the `detail` of Cache-Status. */
+  /** Count of each word in the `detail` of Cache-Status. */
   words = new Map()
-  /** The first wrong answers, whole. */
+  /** The first wrong responses. */
   examples = []
 
   /** @param {import('./judge.mjs').Exchange} exchange @param {import('./judge.mjs').Verdict} verdict */
@@ -33,7 +33,7 @@ export class Numbers {
     this.requests += 1
     if (replaced) {
       this.replaced += 1
-      this.copiesLost.add(`${exchange.page.target} ${exchange.gzip}`)
+      this.lostEntries.add(`${exchange.page.target} ${exchange.gzip}`)
     }
     this[verdict] += 1
     this.worst = Math.max(this.worst, exchange.ended - exchange.began)
@@ -42,9 +42,9 @@ export class Numbers {
     return verdict
   }
 
-  /** What went wrong, for a failure message. */
+  /** The wrong responses, for a failure message. */
   toString() {
-    return `${this.wrong} of ${this.requests} answers are wrong. The first:\n\n${this.examples.join('\n\n')}`
+    return `${this.wrong} of ${this.requests} responses are wrong. The first:\n\n${this.examples.join('\n\n')}`
   }
 
   wordsText() {
@@ -53,9 +53,9 @@ export class Numbers {
   }
 }
 
-function example({ page, who, gzip, method = 'GET', etag, range, began, ended, answer }, why) {
-  const wishes = [gzip && 'gzip', etag && `if not ${etag}`, range && `bytes ${range.join('-')}`].filter(Boolean).join(', ')
-  const head = `${why}\n  ${method} ${page.target} for ${who} ${wishes} (${page.says}), asked at ${began}, answered after ${ended - began} ms:`
+function example({ page, user, gzip, method = 'GET', etag, range, began, ended, answer }, why) {
+  const options = [gzip && 'gzip', etag && `if not ${etag}`, range && `bytes ${range.join('-')}`].filter(Boolean).join(', ')
+  const head = `${why}\n  ${method} ${page.target} for ${user} ${options} (${page.cacheControl}), sent at ${began}, response after ${ended - began} ms:`
   const text = answer === undefined ? '' : String(answer).split('\n').slice(0, 30).map((line) => `\n    ${line.slice(0, 200)}`).join('')
   return head + text
 }

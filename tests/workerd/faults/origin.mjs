@@ -1,5 +1,5 @@
-// A hold on the origin's process: kill it, stop it, start it again on the same port, and tell it how to fail. It notes
-// when what was wrong, so that the judge can ask whether an answer may show it.
+// Controls the origin's process: kills it, stops it, starts it again on the same port, and sets its fault. It records the
+// times of each fault for the judge.
 
 import { fork } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -9,14 +9,14 @@ import { fileURLToPath } from 'node:url'
 
 const PROGRAM = fileURLToPath(new URL('origin-process.mjs', import.meta.url))
 
-/** Below what systems give to clients and to servers that ask for any: while the origin is dead nobody takes its port. */
+/** Below the ephemeral ports, so that no other socket takes the port while the origin is down. */
 const PORTS = [20_000, 32_000]
 
 const ANSWER_MS = 15_000
 
 export class OriginProcess {
-  /** What was wrong, and when: `{ what, from, until }`, milliseconds since 1970; Infinity while it is. */
-  troubles = []
+  /** Faults and their times: `{ what, from, until }`, milliseconds since 1970; `until` is Infinity while the fault lasts. */
+  faults = []
   #folder = mkdtempSync(join(tmpdir(), 'edgekeep-faults-'))
   #child
   #port
@@ -40,35 +40,35 @@ export class OriginProcess {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** Every request that it got, in all its lives: target and what befell it. */
+  /** All requests, across restarts: target and fault. */
   requests() {
     const lines = readFileSync(this.#file, 'utf8').split('\n').filter((line) => line !== '')
     return lines.map((line) => ({ target: line.split(' ')[0], fault: line.split(' ')[1] }))
   }
 
-  /** How it answers from now on; see Mode in origin-process.mjs. */
-  async tell(mode) {
-    if (mode.fault !== 'well') this.#begin(mode.fault)
+  /** Sets how it responds from now on; see Mode in origin-process.mjs. */
+  async setMode(mode) {
+    if (mode.fault !== 'none') this.#begin(mode.fault)
     await this.#ask({ mode })
-    if (mode.fault === 'well') this.#end()
+    if (mode.fault === 'none') this.#end()
   }
 
-  /** SIGKILL: every connection breaks, and nobody listens. */
+  /** SIGKILL: every connection breaks, and new ones are refused. */
   async kill() {
     this.#begin('killed')
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
+    const exited = new Promise((resolve) => this.#child.once('exit', resolve))
     this.#child.kill('SIGKILL')
-    await gone
+    await exited
   }
 
-  /** The same origin again, on the same port. */
+  /** Starts the origin again on the same port. */
   async restart() {
     const failed = await this.#spawn('again')
     if (failed) throw new Error(`the origin cannot listen again: ${failed}`)
     this.#end()
   }
 
-  /** SIGSTOP: connections stay, and are still accepted by the system, but nobody answers. */
+  /** SIGSTOP: connections stay open, and the system still accepts new ones, but there are no responses. */
   pause() {
     this.#begin('stopped')
     this.#child.kill('SIGSTOP')
@@ -92,14 +92,14 @@ export class OriginProcess {
   }
 
   #begin(what) {
-    this.troubles.push({ what, from: Date.now(), until: Infinity })
+    this.faults.push({ what, from: Date.now(), until: Infinity })
   }
 
   #end() {
-    for (const trouble of this.troubles) trouble.until = Math.min(trouble.until, Date.now())
+    for (const fault of this.faults) fault.until = Math.min(fault.until, Date.now())
   }
 
-  /** Undefined when it listens, else why not. */
+  /** Returns undefined when the process listens, else the error. */
   #spawn(how) {
     const child = fork(PROGRAM, [String(this.#port), this.#file, how], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#child = child
@@ -114,11 +114,11 @@ export class OriginProcess {
     })
   }
 
-  /** Sends it a message and waits until it has obeyed. */
+  /** Sends the process a message and waits until it has been applied. */
   #ask(message) {
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the origin did not hear ${JSON.stringify(message)}`)), ANSWER_MS)
+      const timer = setTimeout(() => reject(new Error(`the origin did not confirm ${JSON.stringify(message)}`)), ANSWER_MS)
       this.#waiting.set(id, () => {
         clearTimeout(timer)
         this.#waiting.delete(id)

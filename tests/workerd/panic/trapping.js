@@ -1,15 +1,15 @@
-// Lets wasm trap for real, while it calls JavaScript: in the import whose name starts so. Must be loaded before the worker
-// is: the glue makes its instance then.
+// Makes wasm trap while it calls JavaScript, in the import whose name starts with `where`. Must be loaded before the worker,
+// whose glue creates the instance.
 
 export const trap = { instances: 0, where: undefined, how: undefined }
 
 const { Instance } = WebAssembly
 
-/** Each traps within wasm, or unwinds it. */
+/** Each function traps within wasm, or unwinds it. */
 const TRAPS = {
-  // A vector of over 2^31 bytes: Rust panics with «capacity overflow».
+  // A vector of more than 2^31 bytes: Rust panics with «capacity overflow».
   panic: ({ room }) => room(0x80000001),
-  // Calls of wasm and JavaScript in each other, until the stack is full.
+  // Nested calls of wasm and JavaScript until the stack is full.
   'stack overflow': (exports) => {
     const deeper = () => {
       exports.room(1)
@@ -17,7 +17,7 @@ const TRAPS = {
     }
     deeper()
   },
-  // More than the 4 GiB that a memory of wasm may have. What is not written takes none of the machine's memory.
+  // More than the limit of 4 GiB of a wasm memory. Pages that are not written take no memory of the machine.
   'out of memory': ({ __wbindgen_malloc: allocate }) => {
     for (let n = 0; n < 10; n++) allocate(500_000_000, 1)
   },

@@ -1,4 +1,4 @@
-// The built worker, whose wasm traps in the import ?where=NAME when that is called next after GET /.trap, in the way ?how=.
+// The built worker. After GET /.trap?where=NAME&how=KIND, its wasm traps by KIND in the next call of the import NAME.
 
 import { trap } from './trapping.js'
 import built from './index.js'

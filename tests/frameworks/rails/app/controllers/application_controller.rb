@@ -1,13 +1,13 @@
 class ApplicationController < ActionController::Base
-  # One form's token is good for the others: the test fills in few.
+  # The token of one form is valid for all: the test reads few forms.
   self.per_form_csrf_tokens = false
 
-  # As turbo-rails does it, which says nothing of it in Vary; and as many do it for rails-ujs.
+  # Like turbo-rails, which does not add the field to Vary; and like many sites for rails-ujs.
   layout -> { request.headers['Turbo-Frame'] || request.xhr? ? 'frame' : 'application' }
 
   private
 
-  # A page for all, unless its reader has a session: then it may greet, and shows the flash.
+  # A public page, unless the reader has a session: then it may have a greeting and the flash.
   def public_page(*tags)
     return if cookies['_app_session']
     request.session_options[:skip] = true

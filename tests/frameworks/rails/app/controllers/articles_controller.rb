@@ -6,7 +6,7 @@ class ArticlesController < ApplicationController
     @articles = Article.order(:id)
   end
 
-  # Nothing said of caches, as Rails' defaults have it.
+  # Without Cache-Control of the site, as by Rails' defaults.
   def news
     @articles = Article.order(:id)
     render :index
