@@ -1,5 +1,5 @@
 //! Checks the documents: links and their anchors, commands, paths and settings
-//! that they name, and how long they are.
+//! that they contain, and their length.
 
 use edgekeep::cache::config::rules::Rules;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 /// Lines of `README.md`, and of a page below `docs`.
 const LINES_MAX: usize = 250;
 
-/// Names in examples that stand for a name of the reader's.
+/// Names in examples that the reader replaces.
 const PLACEHOLDERS: [&str; 6] = ["NAME", "SUBJECT", "FILE", "FOLDER", "…", "*"];
 
 /// A document, by its path below the project's folder.
@@ -52,7 +52,7 @@ fn below_root(path: &Path) -> String {
 }
 
 /// The lines of a text outside its blocks of code, and those inside.
-fn parts(text: &str) -> (Vec<&str>, Vec<&str>) {
+fn prose_and_code(text: &str) -> (Vec<&str>, Vec<&str>) {
     let mut inside = false;
     let (mut prose, mut code) = (Vec::new(), Vec::new());
     for line in text.lines() {
@@ -68,10 +68,10 @@ fn parts(text: &str) -> (Vec<&str>, Vec<&str>) {
     (prose, code)
 }
 
-/// The paragraphs outside blocks of code; the rows of a table are one each.
+/// The paragraphs outside blocks of code. Each row of a table is a paragraph.
 fn paragraphs(text: &str) -> Vec<String> {
     let mut found = vec![String::new()];
-    for line in parts(text).0 {
+    for line in prose_and_code(text).0 {
         if line.is_empty() || line.starts_with('|') {
             found.push(String::new());
         }
@@ -92,7 +92,7 @@ fn spans(text: &str) -> Vec<String> {
     paragraphs(text).iter().flat_map(spans).collect()
 }
 
-/// The targets of the links in a text: `[…](target)`, but none in spans.
+/// The targets of the links in a text, `[…](target)`, outside code spans.
 fn links(text: &str) -> Vec<String> {
     let links = |text: &String| {
         let prose: String = text.split('`').step_by(2).collect();
@@ -103,10 +103,10 @@ fn links(text: &str) -> Vec<String> {
     paragraphs(text).iter().flat_map(links).collect()
 }
 
-/// The anchors of a page: those that GitHub makes of its headings, by lower
-/// case, `-` for spaces, and nothing else but letters, digits and `_`.
+/// The anchors of a page, as GitHub derives them from its headings: lower case,
+/// `-` for spaces, and otherwise only letters, digits and `_`.
 fn anchors(text: &str) -> Vec<String> {
-    let (prose, _) = parts(text);
+    let (prose, _) = prose_and_code(text);
     let headings = prose.into_iter().filter(|line| line.starts_with('#'));
     let mut found: Vec<String> = Vec::new();
     for heading in headings {
@@ -123,13 +123,13 @@ fn anchors(text: &str) -> Vec<String> {
     found
 }
 
-/// Where a link of a page leads, below the project's folder.
-fn resolved(page: &str, target: &str) -> PathBuf {
+/// The path of a link's target, below the project's folder.
+fn resolve_target(page: &str, target: &str) -> PathBuf {
     let folder = Path::new(page).parent().unwrap_or(Path::new(""));
     let mut path = PathBuf::new();
     for part in folder.join(target).components() {
         match part {
-            Component::ParentDir => assert!(path.pop(), "{page}: {target} leaves the project"),
+            Component::ParentDir => assert!(path.pop(), "{page}: {target} is outside the project"),
             Component::Normal(name) => path.push(name),
             _ => {}
         }
@@ -137,15 +137,15 @@ fn resolved(page: &str, target: &str) -> PathBuf {
     path
 }
 
-/// What is wrong with a link.
-fn fault(pages: &[Page], page: &Page, link: &str) -> Option<String> {
+/// The fault of a link, if it has one.
+fn link_fault(pages: &[Page], page: &Page, link: &str) -> Option<String> {
     if link.starts_with("https://") || link.starts_with("mailto:") {
         return None;
     }
     let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
     let path = match target {
         "" => PathBuf::from(&page.path),
-        _ => resolved(&page.path, target),
+        _ => resolve_target(&page.path, target),
     };
     if !root().join(&path).exists() {
         return Some(format!("{}: {link}: no such file", page.path));
@@ -166,14 +166,14 @@ fn check(rule: &str, faults: Vec<String>) {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_and_anchors_exist() {
     let pages = pages();
     let mut faults = Vec::new();
     let mut count = 0;
     for page in &pages {
         for link in links(&page.text) {
             count += 1;
-            faults.extend(fault(&pages, page, &link));
+            faults.extend(link_fault(&pages, page, &link));
         }
     }
     check("links and anchors exist", faults);
@@ -181,7 +181,7 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn a_bad_link_is_found() {
+fn link_check_finds_broken_links() {
     let page = |path: &str, text: &str| Page {
         path: path.to_owned(),
         text: text.to_owned(),
@@ -206,13 +206,17 @@ fn a_bad_link_is_found() {
         ("../src", true),
         ("https://example.com/#x", true),
     ] {
-        assert_eq!(fault(&pages, &pages[1], link).is_none(), good, "{link}");
+        assert_eq!(
+            link_fault(&pages, &pages[1], link).is_none(),
+            good,
+            "{link}"
+        );
     }
 }
 
 /// Every command in a text: lines of blocks of code, and spans.
 fn commands(text: &str) -> Vec<String> {
-    let lines = parts(text).1.into_iter().map(str::to_owned);
+    let lines = prose_and_code(text).1.into_iter().map(str::to_owned);
     lines.chain(spans(text)).collect()
 }
 
@@ -230,7 +234,7 @@ fn words_after<'a>(command: &'a str, start: &'a str) -> impl Iterator<Item = &'a
 }
 
 #[test]
-fn commands_exist() {
+fn commands_in_pages_exist() {
     let package = fs::read_to_string(root().join("package.json")).expect("package.json");
     let package: Value = serde_json::from_str(&package).expect("package.json");
     let cargo = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
@@ -271,7 +275,7 @@ fn commands_exist() {
 }
 
 #[test]
-fn paths_in_spans_of_code_exist() {
+fn paths_in_code_spans_exist() {
     const FOLDERS: [&str; 6] = [
         "src/",
         "tests/",
@@ -300,7 +304,7 @@ fn paths_in_spans_of_code_exist() {
 }
 
 #[test]
-fn the_index_names_every_page() {
+fn docs_index_links_every_page() {
     let pages = pages();
     let index = pages.iter().find(|page| page.path == "docs/README.md");
     let links = links(&index.expect("docs/README.md").text);
@@ -314,7 +318,7 @@ fn the_index_names_every_page() {
 }
 
 #[test]
-fn the_map_names_every_test() {
+fn development_map_names_every_test_file() {
     let map = fs::read_to_string(root().join("docs/development.md")).expect("the map");
     let names = spans(&map);
     let mut missing = Vec::new();
@@ -339,7 +343,7 @@ fn the_map_names_every_test() {
 }
 
 #[test]
-fn settings_in_examples_are_good() {
+fn settings_in_examples_are_valid() {
     let mut count = 0;
     for page in pages() {
         for block in page.text.split("```toml\n").skip(1) {
@@ -361,7 +365,7 @@ fn settings_in_examples_are_good() {
 }
 
 #[test]
-fn pages_are_short() {
+fn pages_have_at_most_250_lines() {
     let is_long = |page: &Page| {
         let counts = page.path == "README.md" || page.path.starts_with("docs/");
         counts && page.text.lines().count() > LINES_MAX

@@ -1,4 +1,4 @@
-//! Tests of the house: the shape of the source, and the documents.
+//! Tests of the structure of the source, and of the documents.
 
 mod docs;
 mod module_graph;

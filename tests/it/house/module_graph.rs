@@ -1,20 +1,20 @@
-//! The modules of the source and what each takes from which other, as the
-//! `use` lines and the paths in the code say, and the cycles among them.
+//! Builds the import graph of the source modules from `use` lines and paths in
+//! the code, and finds its cycles.
 //!
-//! Methods are not seen: a module that calls one has no need to name where it
-//! is implemented. Their types are seen where they are imported.
+//! Calls of methods are not part of the graph: the calling module does not name
+//! the module that implements them. The imports of their types are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The module of the crate itself (`lib.rs`).
 const ROOT: &str = "";
 
-/// Which items each module takes from which other.
+/// The items that each module imports, by the module that defines them.
 #[derive(Default)]
 pub struct ModuleGraph(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
 impl ModuleGraph {
-    /// The graph of these files: of each the path below `src/`, and the text.
+    /// The graph of these files, each by its path below `src/` and its text.
     pub fn of<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let files: Vec<_> = files
             .map(|(path, text)| (module_of(path), tokens(text)))
@@ -22,7 +22,7 @@ impl ModuleGraph {
         let known: BTreeSet<_> = files.iter().map(|(module, _)| module.clone()).collect();
         let mut graph = Self::default();
         for (module, tokens) in &files {
-            let mut names = InvalidationNames::of(module, &known);
+            let mut names = ModuleNames::of(module, &known);
             for (target, item) in names.read(tokens) {
                 if target == *module {
                     continue;
@@ -34,7 +34,7 @@ impl ModuleGraph {
         graph
     }
 
-    /// The same for rooms: each module of a folder of a floor is that folder.
+    /// The graph of rooms: a module in a folder of a floor counts as that folder.
     pub fn of_rooms(&self) -> Self {
         let room = |module: &str| {
             module
@@ -61,32 +61,32 @@ impl ModuleGraph {
         let mut cycles = Vec::new();
         let mut seen = BTreeSet::new();
         for module in self.0.keys().filter(|module| is_below(module, floor)) {
-            let reached = self.reached(module, floor);
-            let mutual = |other: &&String| self.reached(other, floor).contains(module);
-            let cycle: BTreeSet<_> = reached.iter().filter(mutual).cloned().collect();
+            let reachable = self.reachable(module, floor);
+            let mutual = |other: &&String| self.reachable(other, floor).contains(module);
+            let cycle: BTreeSet<_> = reachable.iter().filter(mutual).cloned().collect();
             if !cycle.is_empty() && seen.insert(cycle.clone()) {
-                cycles.push(self.told(&cycle));
+                cycles.push(self.describe_cycle(&cycle));
             }
         }
         cycles
     }
 
-    /// All modules of a floor to which the imports of one lead.
-    fn reached(&self, from: &str, floor: &str) -> BTreeSet<String> {
-        let mut reached = BTreeSet::new();
+    /// All modules of a floor that a module imports, directly or indirectly.
+    fn reachable(&self, from: &str, floor: &str) -> BTreeSet<String> {
+        let mut reachable = BTreeSet::new();
         let mut next = vec![from];
         while let Some(module) = next.pop() {
             let targets = self.0.get(module).into_iter().flat_map(BTreeMap::keys);
             for target in targets.filter(|target| is_below(target, floor)) {
-                if reached.insert(target.clone()) {
+                if reachable.insert(target.clone()) {
                     next.push(target);
                 }
             }
         }
-        reached
+        reachable
     }
 
-    fn told(&self, cycle: &BTreeSet<String>) -> String {
+    fn describe_cycle(&self, cycle: &BTreeSet<String>) -> String {
         let mut lines = Vec::new();
         for (module, edges) in self.0.iter().filter(|(module, _)| cycle.contains(*module)) {
             for (target, items) in edges.iter().filter(|(target, _)| cycle.contains(*target)) {
@@ -126,19 +126,19 @@ fn child_of(module: &str, name: &str) -> String {
     }
 }
 
-/// What names mean in one module.
-struct InvalidationNames<'a> {
+/// Resolves the names in one module.
+struct ModuleNames<'a> {
     module: &'a str,
     /// All modules of the crate.
     known: &'a BTreeSet<String>,
-    /// The modules that stand here under a name of one word.
+    /// The modules in scope, by their names of one word.
     modules: BTreeMap<String, String>,
 }
 
 /// A module, and an item of it.
 type Import = (String, String);
 
-impl<'a> InvalidationNames<'a> {
+impl<'a> ModuleNames<'a> {
     fn of(module: &'a str, known: &'a BTreeSet<String>) -> Self {
         let mut names = Self {
             module,
@@ -157,11 +157,11 @@ impl<'a> InvalidationNames<'a> {
         }
     }
 
-    /// All that a file takes from modules of the crate.
+    /// All items that a file imports from modules of the crate.
     fn read(&mut self, tokens: &[String]) -> Vec<Import> {
         let mut imports = Vec::new();
         let mut code = Vec::new();
-        // First the `use` lines, wherever they stand.
+        // First the `use` lines, in any position.
         let mut rest = tokens.iter();
         while let Some(token) = rest.next() {
             if token != "use" {
@@ -173,7 +173,7 @@ impl<'a> InvalidationNames<'a> {
                 .map(String::as_str)
                 .take_while(|token| *token != ";")
                 .collect();
-            for (path, alias) in flat(&[], &mut tree.into_iter().peekable()) {
+            for (path, alias) in flatten_use_tree(&[], &mut tree.into_iter().peekable()) {
                 imports.extend(self.import(&path, alias));
             }
         }
@@ -198,8 +198,8 @@ impl<'a> InvalidationNames<'a> {
         imports
     }
 
-    /// A path of a `use` line. A module stands under its name from here on;
-    /// what is taken from it, the paths in the code say.
+    /// Resolves a path of a `use` line. An imported module is added to the scope,
+    /// and its items are found by the paths in the code.
     fn import(&mut self, path: &[&str], alias: Option<&str>) -> Option<Import> {
         let (module, item) = self.resolve(path)?;
         let Some(item) = item else {
@@ -237,8 +237,8 @@ impl<'a> InvalidationNames<'a> {
     }
 }
 
-/// The paths of a tree of imports, each with its `as`.
-fn flat<'a>(
+/// The paths of a `use` tree, each with its alias.
+fn flatten_use_tree<'a>(
     before: &[&'a str],
     tree: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
 ) -> Vec<(Vec<&'a str>, Option<&'a str>)> {
@@ -249,7 +249,7 @@ fn flat<'a>(
     while let Some(token) = tree.next() {
         match token {
             "{" => {
-                paths.extend(flat(&path, tree));
+                paths.extend(flatten_use_tree(&path, tree));
                 is_group = true;
             }
             "," | "}" => {

@@ -1,6 +1,6 @@
-//! Makes the tables of `docs/settings.md` and `docs/rules.md` from the comments
-//! in `src/cache/config/settings.rs`, fails if a page is out of date, and checks the
-//! ranges and defaults that the comments name.
+//! Generates the tables of `docs/settings.md` and `docs/rules.md` from the
+//! comments in `src/cache/config/settings.rs`, fails if a page is out of date, and
+//! checks the ranges and defaults in the comments.
 
 use edgekeep::cache::config::rules::Rules;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ struct Item {
 /// A field of a struct.
 #[derive(Debug)]
 struct Field {
-    /// The `// Title` above it, if a group of fields begins here.
+    /// The `// Title` above the field, if it is the first of a group.
     group: Option<String>,
     name: String,
     kind: String,
@@ -51,7 +51,7 @@ fn items() -> Vec<Item> {
             });
         } else if let Some((name, kind)) = field(code) {
             let item = items.last_mut().expect("a field of an item");
-            let (meaning, default) = parted(&name, &doc);
+            let (meaning, default) = split_default(&name, &doc);
             doc.clear();
             item.fields.push(Field {
                 group: group.take(),
@@ -61,7 +61,7 @@ fn items() -> Vec<Item> {
                 default,
             });
         } else if let Some(title) = code.strip_prefix("// ") {
-            // Below a doc comment it is a note to the reader of the source.
+            // Below a doc comment, a comment does not begin a group.
             if doc.is_empty() {
                 group = Some(title.to_owned());
             }
@@ -93,8 +93,9 @@ fn field(code: &str) -> Option<(String, String)> {
     Some((name.to_owned(), kind.to_owned()))
 }
 
-/// What a field means, and its default: the last sentence of its comment.
-fn parted(name: &str, doc: &str) -> (String, String) {
+/// Splits the comment of a field into its meaning and its default, which is the
+/// last sentence.
+fn split_default(name: &str, doc: &str) -> (String, String) {
     let parts = match doc.strip_suffix("Required.") {
         Some(meaning) => Some((meaning, "required")),
         None => doc
@@ -106,7 +107,7 @@ fn parted(name: &str, doc: &str) -> (String, String) {
     (meaning.trim().to_owned(), default.to_owned())
 }
 
-/// How a value of a Rust type is written in TOML.
+/// The TOML type of a Rust type, in words.
 fn toml_type(items: &[Item], kind: &str) -> String {
     let words = match kind {
         "u64" => "whole number",
@@ -128,8 +129,8 @@ fn toml_type(items: &[Item], kind: &str) -> String {
     words.to_owned()
 }
 
-/// The table of an item, or one for each of its groups. Types of tables link to
-/// the section of the page that is called like the field.
+/// The table of an item, or one for each of its groups. The type of a table
+/// links to the section of the page with the field's name.
 fn table(items: &[Item], item: &Item, page: &str) -> String {
     const HEAD: &str = "\n| setting | type | default | meaning |\n|---|---|---|---|\n";
     let mut text = String::new();
@@ -155,7 +156,7 @@ fn table(items: &[Item], item: &Item, page: &str) -> String {
     text
 }
 
-/// A page with the tables of its items between their marks.
+/// Replaces the tables between the marks of a page.
 fn with_tables(items: &[Item], page: &str) -> String {
     const END: &str = "<!-- end -->";
     let mut text = page.to_owned();
@@ -181,7 +182,7 @@ fn pages() -> Vec<String> {
 }
 
 #[test]
-fn the_pages_have_the_tables_of_the_source() {
+fn settings_pages_match_the_source() {
     let (items, pages) = (items(), pages());
     for item in items.iter().filter(|item| !item.fields.is_empty()) {
         let found = pages.iter().filter(|page| page.contains(&mark(item)));
@@ -200,7 +201,7 @@ fn the_pages_have_the_tables_of_the_source() {
 }
 
 #[test]
-fn the_examples_of_the_pages_are_good_settings() {
+fn examples_on_settings_pages_are_valid() {
     let mut found = 0;
     for page in pages() {
         for example in page.split("```toml\n").skip(1) {
@@ -215,8 +216,7 @@ fn the_examples_of_the_pages_are_good_settings() {
     assert!(found > 3, "only {found} examples found");
 }
 
-/// Settings in which a field of an item has this value, if it may stand there
-/// alone.
+/// Settings in which only this field of an item is set, if that is possible.
 fn settings(item: &str, field: &str, value: Value) -> Option<Value> {
     let section = match item {
         "Settings" => return Some(json!({ field: value })),
@@ -243,21 +243,21 @@ fn range(meaning: &str) -> Option<(u64, u64)> {
 }
 
 #[test]
-fn numbers_have_the_ranges_that_the_source_names() {
+fn number_ranges_match_their_comments() {
     let mut found = 0;
     for item in items() {
         for field in item.fields.iter().filter(|field| field.kind == "u64") {
             let Some((least, most)) = range(&field.meaning) else {
                 continue;
             };
-            let is_good = |value: u64| {
+            let is_valid = |value: u64| {
                 let settings = settings(&item.name, &field.name, value.into());
                 Rules::read_json(&settings.expect(&field.name).to_string()).is_ok()
             };
             let at = format!("{}.{}", item.name, field.name);
-            assert!(is_good(least) && is_good(most), "{at}: {least} to {most}");
-            let below = least.checked_sub(1).is_some_and(is_good);
-            assert!(!below && !is_good(most + 1), "{at}: {least} to {most}");
+            assert!(is_valid(least) && is_valid(most), "{at}: {least} to {most}");
+            let below = least.checked_sub(1).is_some_and(is_valid);
+            assert!(!below && !is_valid(most + 1), "{at}: {least} to {most}");
             found += 1;
         }
     }
@@ -265,15 +265,16 @@ fn numbers_have_the_ranges_that_the_source_names() {
 }
 
 #[test]
-fn fields_have_the_defaults_that_the_source_names() {
+fn defaults_match_their_comments() {
     let rules = |settings: &Value| Rules::read_json(&settings.to_string());
     let unset = format!("{:?}", rules(&json!({})));
     let mut found = 0;
     for item in items() {
         for field in &item.fields {
-            // Unset is kept apart from the default: the first two yield to
-            // directives of the origin, and the others say where a rule is from.
-            const APART: [&str; 6] = [
+            // Fields for which unset differs from the default: directives of the
+            // origin override the first two, and the others are the source of a
+            // rule.
+            const EXCEPTIONS: [&str; 6] = [
                 "stale_while_revalidate",
                 "stale_if_error",
                 "host",
@@ -281,7 +282,7 @@ fn fields_have_the_defaults_that_the_source_names() {
                 "hashed",
                 "profile",
             ];
-            if APART.contains(&field.name.as_str()) {
+            if EXCEPTIONS.contains(&field.name.as_str()) {
                 continue;
             }
             let default = field.default.split(", as in").next().expect("a default");
@@ -305,14 +306,17 @@ fn fields_have_the_defaults_that_the_source_names() {
 }
 
 #[test]
-fn requests_pass_whichever_known_field_is_bad() {
+fn requests_pass_if_one_known_field_is_invalid() {
     let items = items();
     let settings = items.iter().find(|item| item.name == "Settings");
     for Field { name, .. } in &settings.expect("the settings").fields {
         if !matches!(name.as_str(), "origin" | "origins") {
             let bad = json!({ name: { "no such field": 1 } }).to_string();
-            assert!(Rules::read_json(&bad).is_err(), "{bad} is good");
-            assert!(Rules::passing(&bad).is_some(), "{bad} leaves a doubt");
+            assert!(Rules::read_json(&bad).is_err(), "{bad} is valid");
+            assert!(
+                Rules::passing(&bad).is_some(),
+                "{bad}: requests do not pass"
+            );
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Shows that the source keeps the house's shape: four floors, async code and
-//! the platform only where they belong, no clock and no panic in the core,
-//! files that say what they are and fit a reader's head, and no cycle of
-//! modules.
+//! Checks the structure of the source: four floors, async code and platform
+//! crates only on their floors, no clock and no panic in the core, a comment at
+//! the start of each file, a limit of lines, and no cycle of modules.
 
 use crate::module_graph::ModuleGraph;
 use std::fs;
@@ -14,16 +13,16 @@ struct Source {
 }
 
 fn sources() -> Vec<Source> {
-    below("src")
+    files_below("src")
 }
 
 fn sources_and_tests() -> Vec<Source> {
     let mut all = sources();
-    all.extend(below("tests"));
+    all.extend(files_below("tests"));
     all
 }
 
-fn below(folder: &str) -> Vec<Source> {
+fn files_below(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut folders = vec![root.clone()];
     let mut found = Vec::new();
@@ -49,12 +48,12 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().filter_map(|(at, line)| {
         let line = line.split(" //").next().unwrap_or_default();
         let start = line.trim_start();
-        let told = start.is_empty() || start.starts_with("//") || start.starts_with('#');
-        (!told).then_some((at + 1, line))
+        let skipped = start.is_empty() || start.starts_with("//") || start.starts_with('#');
+        (!skipped).then_some((at + 1, line))
     })
 }
 
-/// Whether `word` stands in `line`, not as a part of a longer word.
+/// Whether `line` contains `word`, not as a part of a longer word.
 fn has_word(line: &str, word: &str) -> bool {
     let joins = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -66,7 +65,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// A line without what stands in its string literals.
+/// A line without the contents of its string literals.
 fn without_strings(line: &str) -> String {
     let mut kept = String::new();
     let (mut quoted, mut before) = (false, ' ');
@@ -92,9 +91,9 @@ fn indexes(line: &str) -> bool {
     })
 }
 
-/// Every line of code in `folder` (every file, if that is empty) that breaks a
+/// Every line of code in `folder` (in all files, if it is empty) that breaks a
 /// rule, as `path:line: code`.
-fn offences(folder: &str, breaks: impl Fn(&str) -> bool) -> Vec<String> {
+fn violations(folder: &str, breaks: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for source in sources().iter().filter(|s| s.path.starts_with(folder)) {
         for (number, line) in code(&source.text) {
@@ -116,12 +115,15 @@ fn any_word(line: &str, words: &[&str]) -> bool {
 }
 
 #[test]
-fn every_file_says_what_it_is() {
-    let mute = |source: &Source| {
+fn every_file_opens_with_a_module_comment() {
+    let lacks_comment = |source: &Source| {
         let first = source.text.lines().next().unwrap_or_default();
         first.strip_prefix("//! ").is_none_or(|t| t.len() < 10)
     };
-    let found = sources_and_tests().into_iter().filter(mute).map(|s| s.path);
+    let found = sources_and_tests()
+        .into_iter()
+        .filter(lacks_comment)
+        .map(|s| s.path);
     check("each file opens with //!", found.collect());
 }
 
@@ -133,7 +135,7 @@ fn every_file_is_under_500_lines() {
 }
 
 #[test]
-fn a_floor_imports_only_those_above_it() {
+fn floor_imports_only_floors_above_it() {
     let floors: [(&str, &[&str]); 3] = [
         (
             "http/",
@@ -143,18 +145,18 @@ fn a_floor_imports_only_those_above_it() {
         ("flow/", &["crate::cloudflare"]),
     ];
     for (floor, forbidden) in floors {
-        check(floor, offences(floor, |line| any_word(line, forbidden)));
-        // A way round the check above.
+        check(floor, violations(floor, |line| any_word(line, forbidden)));
+        // These forms would evade the check above.
         let grouped = |line: &str| line.contains("crate::{") || line.contains("super::super");
-        check(floor, offences(floor, grouped));
+        check(floor, violations(floor, grouped));
     }
 }
 
-/// The floors whose modules import each other in one direction only.
+/// The floors whose modules have no import cycles.
 const FLOORS_WITHOUT_CYCLES: [&str; 4] = ["http", "cache", "flow", "cloudflare"];
 
 #[test]
-fn no_modules_of_a_floor_import_each_other_in_a_circle() {
+fn modules_of_a_floor_have_no_import_cycle() {
     let sources = sources();
     let files = sources.iter().map(|s| (s.path.as_str(), s.text.as_str()));
     let graph = ModuleGraph::of(files);
@@ -163,7 +165,7 @@ fn no_modules_of_a_floor_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn no_rooms_of_a_floor_import_each_other_in_a_circle() {
+fn rooms_of_a_floor_have_no_import_cycle() {
     let sources = sources();
     let files = sources.iter().map(|s| (s.path.as_str(), s.text.as_str()));
     let rooms = ModuleGraph::of(files).of_rooms();
@@ -171,7 +173,7 @@ fn no_rooms_of_a_floor_import_each_other_in_a_circle() {
     check("no cycle of rooms", cycles.concat());
 }
 
-/// The cycles of a floor of these modules, `a`, `b`, and `c::d`.
+/// Checks the cycles of a floor with the modules `a`, `b`, and `c::d`.
 #[track_caller]
 fn check_cycles(modules: [&str; 3], expected: &[&str]) {
     let paths = ["flow/a.rs", "flow/b.rs", "flow/c/d.rs"];
@@ -189,7 +191,7 @@ fn check_cycles(modules: [&str; 3], expected: &[&str]) {
 }
 
 #[test]
-fn cycles_are_seen_however_imports_are_spelled() {
+fn cycles_are_found_in_every_import_syntax() {
     let cycle = "  flow::a, flow::b\n    flow::a -> flow::b: B\n    flow::b -> flow::a: A";
     for a in [
         "use super::b::B;",
@@ -221,7 +223,7 @@ fn cycles_are_seen_however_imports_are_spelled() {
 }
 
 #[test]
-fn what_is_no_import_makes_no_cycle() {
+fn text_other_than_imports_makes_no_cycle() {
     for a in [
         "// use super::b::B;",
         "//! [`B`](super::b::B)",
@@ -237,7 +239,7 @@ fn what_is_no_import_makes_no_cycle() {
 }
 
 #[test]
-fn only_the_floor_of_the_platform_knows_the_platform() {
+fn only_the_cloudflare_floor_uses_platform_crates() {
     const CRATES: [&str; 5] = [
         "worker::",
         "js_sys",
@@ -246,9 +248,9 @@ fn only_the_floor_of_the_platform_knows_the_platform() {
         "web_sys",
     ];
     for floor in ["http/", "cache/", "flow/", "lib.rs"] {
-        check(floor, offences(floor, |line| any_word(line, &CRATES)));
+        check(floor, violations(floor, |line| any_word(line, &CRATES)));
     }
-    // Natively they do not even exist.
+    // Native builds do not depend on these crates.
     let cargo = include_str!("../../../Cargo.toml");
     let cargo: toml::Table = cargo.parse().expect("Cargo.toml");
     let everywhere = cargo["dependencies"].as_table().expect("a table");
@@ -258,13 +260,16 @@ fn only_the_floor_of_the_platform_knows_the_platform() {
         "wasm-bindgen",
         "console_error_panic_hook",
     ] {
-        assert!(!everywhere.contains_key(name), "{name} is wasm32's only");
+        assert!(
+            !everywhere.contains_key(name),
+            "{name} must be a dependency of wasm32 only"
+        );
     }
 }
 
 /// See `src/cloudflare/js/README.md`.
 #[test]
-fn only_the_hand_made_part_calls_javascript_by_name() {
+fn only_cloudflare_js_calls_javascript_by_name() {
     const CALLS: [&str; 6] = [
         "extern \"C\"",
         "Reflect",
@@ -273,30 +278,30 @@ fn only_the_hand_made_part_calls_javascript_by_name() {
         "call0",
         "js_name",
     ];
-    let mut found = offences("cloudflare/", |line| any_word(line, &CALLS));
-    found.retain(|offence| !offence.starts_with("src/cloudflare/js/"));
-    check("JavaScript is called from cloudflare/js alone", found);
-    assert!(!offences("cloudflare/js/", |line| any_word(line, &CALLS)).is_empty());
+    let mut found = violations("cloudflare/", |line| any_word(line, &CALLS));
+    found.retain(|violation| !violation.starts_with("src/cloudflare/js/"));
+    check("only cloudflare/js calls JavaScript by name", found);
+    assert!(!violations("cloudflare/js/", |line| any_word(line, &CALLS)).is_empty());
 }
 
 #[test]
-fn async_code_stands_in_flow_and_cloudflare_only() {
+fn async_code_is_only_in_flow_and_cloudflare() {
     for floor in ["http/", "cache/", "lib.rs"] {
         let waits = |line: &str| any_word(line, &["async", ".await", "Future"]);
-        check(floor, offences(floor, waits));
+        check(floor, violations(floor, waits));
     }
 }
 
 #[test]
-fn only_the_platform_has_a_clock() {
+fn only_the_cloudflare_floor_reads_a_clock() {
     for floor in ["http/", "cache/", "flow/", "lib.rs"] {
         let clock = |line: &str| any_word(line, &["SystemTime", "Instant", "Date::now"]);
-        check(floor, offences(floor, clock));
+        check(floor, violations(floor, clock));
     }
 }
 
 #[test]
-fn nothing_panics_on_purpose() {
+fn source_has_no_explicit_panics() {
     const PANICS: [&str; 8] = [
         ".unwrap()",
         ".expect(",
@@ -308,25 +313,25 @@ fn nothing_panics_on_purpose() {
         "assert!",
     ];
     let panics = |line: &str| any_word(line, &PANICS);
-    check("no panic", offences("", panics));
+    check("no panic", violations("", panics));
 }
 
 #[test]
-fn nothing_is_indexed() {
+fn source_has_no_indexing() {
     // Cannot fail: sixteen digits, four bits.
     const SAFE: &str = "HEX[usize::from(nibble & 15)]";
     let indexed = |line: &str| indexes(&line.replace(SAFE, ""));
-    check("get, not [..]", offences("", indexed));
+    check("get, not [..]", violations("", indexed));
 }
 
-/// A file that no test binary names would not run, and nobody would see it.
+/// A file that no test binary names would not run, and no test would fail.
 #[test]
 fn every_test_file_is_part_of_a_binary() {
     let cargo = include_str!("../../../Cargo.toml");
     let cargo: toml::Table = cargo.parse().expect("Cargo.toml");
     let tests = cargo["test"].as_array().expect("the tests");
     let paths: Vec<_> = tests.iter().filter_map(|t| t["path"].as_str()).collect();
-    let files = below("tests");
+    let files = files_below("tests");
     let is_named = |source: &Source| {
         let Some((subject, file)) = source
             .path
@@ -349,9 +354,9 @@ fn every_test_file_is_part_of_a_binary() {
     check("Cargo.toml and main.rs name each test file", unnamed);
 }
 
-/// The packages that the project's user asked for.
+/// The packages that the requirements of the project name.
 #[test]
-fn the_named_packages_are_used() {
+fn requested_packages_are_used() {
     // Each with a word of the code that uses it.
     const NAMED: [(&str, &str); 5] = [
         ("worker", "use worker::"),
@@ -366,13 +371,13 @@ fn the_named_packages_are_used() {
     for (name, word) in NAMED {
         let listed = cargo["dependencies"].get(name).or(wasm.get(name));
         assert!(listed.is_some(), "Cargo.toml does not list {name}");
-        let used = offences("", |line| has_word(line, word));
+        let used = violations("", |line| has_word(line, word));
         assert!(!used.is_empty(), "nothing uses {name}");
     }
 }
 
 #[test]
-fn the_checks_above_see_what_they_look_for() {
+fn checks_find_their_patterns() {
     let seen = [
         ("    let a = b.unwrap();", ".unwrap()"),
         ("use worker::Env;", "worker::"),

@@ -6,18 +6,18 @@ use edgekeep::cache::warm::sitemap::{self, Sitemap};
 use edgekeep::http::char_refs::{self, REFERENCE_BYTES_MAX};
 
 #[test]
-fn references_in_values_are_resolved() {
+fn character_references_in_values_are_resolved() {
     #[track_caller]
-    fn check_value(value: &str, meant: &str) {
+    fn check_value(value: &str, decoded: &str) {
         let tag = format!("<esi:include src=\"/{value}\"/>");
         let pieces = Parser::default().feed(tag.as_bytes());
-        let src = format!("/{meant}");
+        let src = format!("/{decoded}");
         let include = Include {
             src: src.clone(),
             ..Include::default()
         };
         assert_eq!(pieces, [Piece::Include(include)], "{value}");
-        assert_eq!(char_refs::decode(value), meant, "{value}");
+        assert_eq!(char_refs::decode(value), decoded, "{value}");
         // Sitemaps, by the same function.
         let sitemap = format!("<urlset><url><loc>/{value}</loc></url></urlset>");
         let Ok(Sitemap::Pages(pages)) = sitemap::read(sitemap.as_bytes()) else {
@@ -60,7 +60,7 @@ fn references_in_values_are_resolved() {
 }
 
 #[test]
-fn a_reference_has_a_longest_length() {
+fn character_reference_has_a_maximum_length() {
     let padded = |bytes: usize| format!("#{}38", "0".repeat(bytes - 3));
     let (longest, longer) = (padded(REFERENCE_BYTES_MAX), padded(REFERENCE_BYTES_MAX + 1));
     assert_eq!(char_refs::resolve(&longest), Some('&'));

@@ -7,8 +7,8 @@ use edgekeep::http::date;
 use serde_json::json;
 use testkit::given::{NOW, TIMES, head, lookup};
 
-/// 1994-11-06, 08:49:37, the RFC's own example.
-const THEN: u64 = 784_111_777;
+/// The example of RFC 9110 §5.6.7: 1994-11-06, 08:49:37.
+const EXAMPLE: u64 = 784_111_777;
 
 #[track_caller]
 fn check(text: &str, expected: Option<u64>) {
@@ -16,16 +16,16 @@ fn check(text: &str, expected: Option<u64>) {
 }
 
 #[test]
-fn the_three_forms_are_dates() {
-    check("Sun, 06 Nov 1994 08:49:37 GMT", Some(THEN));
-    check("Sunday, 06-Nov-94 08:49:37 GMT", Some(THEN));
-    check("Sun Nov  6 08:49:37 1994", Some(THEN));
-    check("Wed Nov 16 08:49:37 1994", Some(THEN + 10 * 86_400));
+fn all_three_date_forms_are_parsed() {
+    check("Sun, 06 Nov 1994 08:49:37 GMT", Some(EXAMPLE));
+    check("Sunday, 06-Nov-94 08:49:37 GMT", Some(EXAMPLE));
+    check("Sun Nov  6 08:49:37 1994", Some(EXAMPLE));
+    check("Wed Nov 16 08:49:37 1994", Some(EXAMPLE + 10 * 86_400));
     check(
         "Wednesday, 16-Nov-94 08:49:37 GMT",
-        Some(THEN + 10 * 86_400),
+        Some(EXAMPLE + 10 * 86_400),
     );
-    check("\tSun, 06 Nov 1994 08:49:37 GMT\t", Some(THEN));
+    check("\tSun, 06 Nov 1994 08:49:37 GMT\t", Some(EXAMPLE));
     check("Thu, 01 Jan 1970 00:00:00 GMT", Some(0));
     check("Thu Jan  1 00:00:00 1970", Some(0));
     check("Thursday, 01-Jan-70 00:00:00 GMT", Some(0));
@@ -38,14 +38,17 @@ fn the_three_forms_are_dates() {
 }
 
 #[test]
-fn a_wrong_weekday_is_no_error() {
+fn wrong_weekday_is_accepted() {
     // RFC 9110 §5.6.7 does not require the weekday to be checked.
     for day in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] {
-        check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), Some(THEN));
-        check(&format!("{day} Nov  6 08:49:37 1994"), Some(THEN));
+        check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), Some(EXAMPLE));
+        check(&format!("{day} Nov  6 08:49:37 1994"), Some(EXAMPLE));
         let lower = day.to_lowercase();
-        check(&format!("{lower}, 06 nov 1994 08:49:37 gmt"), Some(THEN));
-        check(&format!("\t{day}, 06 Nov 1994 08:49:37 GMT "), Some(THEN));
+        check(&format!("{lower}, 06 nov 1994 08:49:37 gmt"), Some(EXAMPLE));
+        check(
+            &format!("\t{day}, 06 Nov 1994 08:49:37 GMT "),
+            Some(EXAMPLE),
+        );
     }
     for day in [
         "Monday",
@@ -56,10 +59,10 @@ fn a_wrong_weekday_is_no_error() {
         "Saturday",
         "Sunday",
     ] {
-        check(&format!("{day}, 06-Nov-94 08:49:37 GMT"), Some(THEN));
+        check(&format!("{day}, 06-Nov-94 08:49:37 GMT"), Some(EXAMPLE));
         check(
             &format!("{}, 06-NOV-94 08:49:37 gmt", day.to_uppercase()),
-            Some(THEN),
+            Some(EXAMPLE),
         );
         // Another form, or a day that no calendar has, is invalid with any weekday.
         check(&format!("{day}, 06 Nov 1994 08:49:37 GMT"), None);
@@ -73,7 +76,7 @@ fn a_wrong_weekday_is_no_error() {
 }
 
 #[test]
-fn a_wrong_weekday_leaves_the_century_to_the_present() {
+fn wrong_weekday_does_not_affect_the_century() {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let found = date::parse_at(text, NOW).map(date::print);
@@ -114,7 +117,7 @@ fn a_wrong_weekday_leaves_the_century_to_the_present() {
 }
 
 /// Texts that are almost dates, each with one error.
-const NO_DATES: [&str; 42] = [
+const INVALID_DATES: [&str; 42] = [
     // Commas, spaces and other separators of the parts.
     "Sun 06 Nov 1994 08:49:37 GMT",
     "Sun,06 Nov 1994 08:49:37 GMT",
@@ -165,14 +168,14 @@ const NO_DATES: [&str; 42] = [
 ];
 
 #[test]
-fn other_texts_are_no_dates() {
-    for text in NO_DATES {
+fn invalid_dates_are_refused() {
+    for text in INVALID_DATES {
         check(text, None);
     }
 }
 
 #[test]
-fn two_digits_mean_the_year_that_is_near() {
+fn two_digit_year_over_50_years_ahead_is_in_the_past() {
     // RFC 9110 §5.6.7: a year more than 50 years ahead is in the past.
     #[track_caller]
     fn check(text: &str, now: &str, expected: &str) {
@@ -225,7 +228,7 @@ fn two_digits_mean_the_year_that_is_near() {
 }
 
 #[test]
-fn two_digits_may_mean_the_next_fifty_years() {
+fn two_digit_year_up_to_50_years_ahead_is_in_the_future() {
     // RFC 9110 §5.6.7: 44 years ahead is not more than 50. That day is a
     // Sunday; a hundred years earlier it was a Monday.
     let at = date::parse_at("Sunday, 23-Nov-70 09:00:00 GMT", NOW);
@@ -233,7 +236,7 @@ fn two_digits_may_mean_the_next_fifty_years() {
 }
 
 #[test]
-fn a_cache_reads_dates_in_any_case() {
+fn dates_are_parsed_in_any_case() {
     // RFC 9111 §4.2: a cache should match them without regard to case.
     for text in [
         "sun, 06 nov 1994 08:49:37 gmt",
@@ -243,7 +246,7 @@ fn a_cache_reads_dates_in_any_case() {
         "SUNDAY, 06-NOV-94 08:49:37 GMT",
         "sun nov  6 08:49:37 1994",
     ] {
-        check(text, Some(THEN));
+        check(text, Some(EXAMPLE));
     }
 }
 
@@ -256,7 +259,7 @@ fn check_lifetime(answer: &str, expected: Option<u64>) {
 }
 
 #[test]
-fn expires_is_read_in_every_form() {
+fn expires_is_parsed_in_every_form() {
     check_lifetime("200 | expires: Mon, 23 Nov 2026 10:00:00 GMT", Some(3600));
     check_lifetime("200 | expires: Monday, 23-Nov-26 10:00:00 GMT", Some(3600));
     check_lifetime("200 | expires: Mon, 23-Nov-26 10:00:00 GMT", Some(3600));
@@ -289,11 +292,14 @@ fn expires_is_read_in_every_form() {
 }
 
 #[test]
-fn an_expires_that_is_no_date_has_passed() {
+fn invalid_expires_counts_as_expired() {
     // RFC 9111 §5.3, and §4.2.2: with an explicit time there is no heuristic
     // lifetime.
     let rule = lookup(&json!({ "heuristic_freshness": true }), "GET").rule;
-    for text in NO_DATES.iter().chain(&["", " ", "0", "-1", "now", "60"]) {
+    for text in INVALID_DATES
+        .iter()
+        .chain(&["", " ", "0", "-1", "now", "60"])
+    {
         check_lifetime(&format!("200 | expires: {text}"), Some(0));
         let answer = format!("200 | expires: {text} | last-modified: $-90000");
         let found = terms(&head(&answer), &rule, TIMES).map(|terms| terms.lifetime);
@@ -302,7 +308,7 @@ fn an_expires_that_is_no_date_has_passed() {
 }
 
 #[test]
-fn the_first_of_several_expires_counts() {
+fn first_of_several_expires_applies() {
     // RFC 9111 §4.2.1: the first value, or none.
     check_lifetime("200 | expires: $+60 | expires: $+5", Some(60));
     check_lifetime("200 | expires: $+5 | expires: $+60", Some(5));
@@ -313,7 +319,7 @@ fn the_first_of_several_expires_counts() {
 }
 
 #[test]
-fn a_lifetime_in_cache_control_comes_before_expires() {
+fn cache_control_lifetime_takes_precedence_over_expires() {
     // RFC 9111 §5.3.
     check_lifetime("200 | expires: 0 | cache-control: max-age=60", Some(60));
     check_lifetime("200 | expires: $+9 | cache-control: max-age=0", Some(0));
@@ -342,10 +348,10 @@ fn read_by_httpdate(text: &str) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// A date in any case gives the time that `httpdate` reads in the RFC's case,
-/// with any weekday.
+/// A date in any case parses to the time that `httpdate` reads from the RFC's
+/// case, with any weekday.
 #[test]
-fn dates_in_any_case_mean_the_same() {
+fn date_parser_agrees_with_httpdate() {
     let mut random = fastrand::Rng::with_seed(9110);
     let pieces = "SunMonTueWedThuFriSat,  JanFebDec0123456789:-GMT";
     let mut good = 0;

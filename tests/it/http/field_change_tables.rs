@@ -3,7 +3,7 @@
 use edgekeep::http::fields::{Fields, REMOVED};
 
 #[test]
-fn changes_tell_how_fields_differ_from_what_was_read() {
+fn changes_list_differences_from_the_fields_read() {
     #[track_caller]
     fn check(change: impl Fn(&mut Fields), expected: &[(&str, &str)]) {
         let mut fields = Fields::from_text("etag\n\"1\"\ndate\nToday\nvia\na");

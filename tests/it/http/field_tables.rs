@@ -76,7 +76,7 @@ fn cache_control_is_read() {
 }
 
 #[test]
-fn cache_control_may_have_several_lines() {
+fn cache_control_lines_are_combined() {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         assert_eq!(words(&CacheControl::of(&fields(text))), expected, "{text}");
@@ -99,7 +99,7 @@ fn cache_control_may_have_several_lines() {
 }
 
 #[test]
-fn a_targeted_field_is_read_wholly_or_not_at_all() {
+fn targeted_field_with_any_error_is_ignored() {
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
         let value = fields(text).joined("cdn-cache-control");
@@ -162,7 +162,7 @@ fn a_targeted_field_is_read_wholly_or_not_at_all() {
 }
 
 #[test]
-fn age_is_a_number_or_nothing() {
+fn age_is_parsed_and_invalid_age_is_zero() {
     #[track_caller]
     fn check(text: &str, expected: u64) {
         assert_eq!(age(&fields(text)), expected, "{text}");
@@ -185,7 +185,7 @@ fn age_is_a_number_or_nothing() {
 }
 
 #[test]
-fn an_age_in_quotes_is_none() {
+fn quoted_age_is_invalid() {
     // RFC 9111 §5.1: a non-negative integer, not a quoted one.
     assert_eq!(age(&fields("age: \"60\"")), 0);
 }
@@ -240,7 +240,7 @@ fn quoted_strings_are_unquoted() {
 }
 
 #[test]
-fn accept_encoding_has_one_spelling() {
+fn accept_encoding_is_normalized() {
     #[track_caller]
     fn check(value: &str, expected: &str) {
         assert_eq!(accept::encoding(Some(value)), expected, "{value}");
@@ -275,7 +275,7 @@ fn accept_encoding_has_one_spelling() {
 }
 
 #[test]
-fn preconditions_are_answered() {
+fn preconditions_are_evaluated() {
     const MONDAY: &str = "Mon, 23 Nov 2026 09:00:00 GMT";
     const TUESDAY: &str = "Tue, 24 Nov 2026 09:00:00 GMT";
     #[track_caller]
@@ -339,7 +339,7 @@ fn preconditions_are_answered() {
 }
 
 #[test]
-fn an_if_modified_since_of_several_dates_is_ignored() {
+fn if_modified_since_with_several_dates_is_ignored() {
     // RFC 9110 §13.1.3.
     const MONDAY: &str = "Mon, 23 Nov 2026 09:00:00 GMT";
     let stored = fields(&format!("last-modified: {MONDAY}"));
@@ -350,7 +350,7 @@ fn an_if_modified_since_of_several_dates_is_ignored() {
 }
 
 #[test]
-fn fields_of_one_connection_do_not_travel() {
+fn hop_by_hop_fields_are_stripped() {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let mut found = fields(text);
@@ -429,7 +429,7 @@ fn dates_are_read_and_printed() {
 }
 
 #[test]
-fn a_printed_date_reads_as_itself() {
+fn printed_date_parses_to_the_same_time() {
     let mut random = fastrand::Rng::with_seed(9110);
     for _ in 0..5000 {
         let seconds = random.u64(0..253_402_300_800);
@@ -445,7 +445,7 @@ fn a_printed_date_reads_as_itself() {
 }
 
 #[test]
-fn copies_share_the_text_that_was_read() {
+fn cloned_fields_share_the_text_that_was_read() {
     let read = Fields::from_text("cookie\na=1\nvia\na");
     let mut copy = read.clone();
     copy.add("via", "edgekeep");

@@ -16,8 +16,8 @@ fn resident(names: &str, is_of_use: bool) -> Resident {
     }
 }
 
-/// A stored response that these request fields selected.
-fn chosen(lookup: &Lookup, names: &str) -> Entry {
+/// A stored response that varies by these request fields.
+fn entry_varying_by(lookup: &Lookup, names: &str) -> Entry {
     let names = resident(names, true).names;
     Entry {
         choices: lookup.choices(&names),
@@ -25,7 +25,7 @@ fn chosen(lookup: &Lookup, names: &str) -> Entry {
     }
 }
 
-fn german() -> Lookup {
+fn german_lookup() -> Lookup {
     lookup(&json!({}), "GET | Accept-Language: de | Accept: a/b")
 }
 
@@ -39,14 +39,14 @@ fn path(residents: &[(&str, bool)]) -> Path {
 }
 
 #[test]
-fn an_answer_goes_where_the_path_ends() {
-    let lookup = german();
+fn response_is_stored_at_the_end_of_the_path() {
+    let lookup = german_lookup();
     let slot = |residents: &[(&str, bool)]| path(residents).next(&lookup);
     let own = Some(lookup.key.slot().clone());
     assert_eq!(slot(&[]), own);
     let by_language = slot(&[("accept-language", true)]);
     assert_ne!(by_language, own);
-    // The path depends on the fields, not on which response names them.
+    // The path depends on the fields, not on the response that names them.
     let by_both = slot(&[("accept accept-language", true)]);
     assert_eq!(
         slot(&[("accept-language", true), ("accept", true)]),
@@ -58,7 +58,7 @@ fn an_answer_goes_where_the_path_ends() {
     );
     #[track_caller]
     fn check(lookup: &Lookup, residents: &[(&str, bool)], entry: &str, expected: &Option<Slot>) {
-        let place = path(residents).place(lookup, &chosen(lookup, entry));
+        let place = path(residents).place(lookup, &entry_varying_by(lookup, entry));
         assert_eq!(&place, expected, "{residents:?} {entry}");
     }
     check(&lookup, &[], "accept", &own);
@@ -83,15 +83,15 @@ fn an_answer_goes_where_the_path_ends() {
 }
 
 #[test]
-fn a_path_has_an_end() {
-    let lookup = german();
+fn path_is_limited_and_useless_entries_are_replaced() {
+    let lookup = german_lookup();
     let names = ["x-a", "x-b", "x-c", "x-d", "x-e"];
     let mut path = Path::default();
     let mut slots = HashSet::new();
     for (at, name) in names.iter().enumerate() {
         let next = path.next(&lookup);
         assert_eq!(next.is_some(), at < PATH_SLOTS_MAX, "{at}");
-        let place = path.place(&lookup, &chosen(&lookup, "accept"));
+        let place = path.place(&lookup, &entry_varying_by(&lookup, "accept"));
         assert_eq!(place, next, "{at}");
         slots.extend(next.map(|slot| slot.digest));
         path.pass(resident(name, true));
@@ -101,13 +101,16 @@ fn a_path_has_an_end() {
     let mut path = self::path(&[("x-a", true), ("x-b", false), ("x-c", true), ("x-d", true)]);
     let behind_one = self::path(&[("x-a", true)]).next(&lookup);
     assert_eq!(path.next(&lookup), None);
-    assert_eq!(path.place(&lookup, &chosen(&lookup, "accept")), behind_one);
+    assert_eq!(
+        path.place(&lookup, &entry_varying_by(&lookup, "accept")),
+        behind_one
+    );
     // A response that no further field selected ends the path, and is replaced.
     path = self::path(&[("x-a x-b", true), ("x-b", true)]);
     assert_eq!(path.next(&lookup), None);
     let behind_first = self::path(&[("x-a x-b", true)]).next(&lookup);
     assert_eq!(
-        path.place(&lookup, &chosen(&lookup, "accept")),
+        path.place(&lookup, &entry_varying_by(&lookup, "accept")),
         behind_first
     );
 }
@@ -115,7 +118,7 @@ fn a_path_has_an_end() {
 /// Many requests, with a random `Vary` for each response: a stored response is
 /// found as long as it is usable, whatever requests come in between.
 #[test]
-fn no_request_takes_the_place_of_another() {
+fn stored_variant_is_not_replaced_by_another() {
     const LISTS: [&str; 8] = [
         "",
         "accept",
@@ -141,7 +144,7 @@ fn no_request_takes_the_place_of_another() {
             })
             .collect();
         let mut tier: HashMap<String, Entry> = HashMap::new();
-        let mut answered: HashMap<usize, Entry> = HashMap::new();
+        let mut served: HashMap<usize, Entry> = HashMap::new();
         for _ in 0..300 {
             let n = random.usize(..lookups.len());
             let lookup = &lookups[n];
@@ -164,11 +167,11 @@ fn no_request_takes_the_place_of_another() {
             let entry = match found {
                 Some(entry) => entry,
                 None => {
-                    assert!(!answered.contains_key(&n), "{seed}: {n} is asked for again");
+                    assert!(!served.contains_key(&n), "{seed}: {n} is fetched again");
                     // Without any `Vary`, the response would match all requests
                     // from the start.
                     let list = LISTS[random.usize(1..LISTS.len())];
-                    let entry = chosen(lookup, list);
+                    let entry = entry_varying_by(lookup, list);
                     let place = path.place(lookup, &entry).expect("a place");
                     assert!(
                         tier.insert(place.digest, entry.clone()).is_none(),
@@ -178,7 +181,7 @@ fn no_request_takes_the_place_of_another() {
                 }
             };
             assert!(lookup.fits(&entry.choices), "{seed}: {n}");
-            let before = answered.insert(n, entry.clone());
+            let before = served.insert(n, entry.clone());
             assert!(before.is_none_or(|before| before == entry), "{seed}: {n}");
         }
     }

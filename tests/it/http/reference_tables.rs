@@ -16,7 +16,7 @@ fn check(base: &str, reference: &str, expected: Option<&str>) {
 const BASE: &str = "http://a/b/c/d;p?q";
 
 #[test]
-fn the_normal_examples() {
+fn normal_examples_of_rfc_3986_are_resolved() {
     for (reference, expected) in [
         ("g", "http://a/b/c/g"),
         ("./g", "http://a/b/c/g"),
@@ -49,7 +49,7 @@ fn the_normal_examples() {
 }
 
 #[test]
-fn the_abnormal_examples() {
+fn abnormal_examples_of_rfc_3986_are_resolved() {
     for (reference, expected) in [
         ("../../../g", "http://a/g"),
         ("../../../../g", "http://a/g"),
@@ -72,12 +72,12 @@ fn the_abnormal_examples() {
     ] {
         check(BASE, reference, Some(expected));
     }
-    // As strict parsers read it.
+    // As strict parsers treat it.
     check(BASE, "http:g", None);
 }
 
 #[test]
-fn what_else_stands_in_locations() {
+fn other_location_values_are_resolved_or_refused() {
     let base = "https://a.test:8443/b/c?d=1";
     for (reference, expected) in [
         ("http://b.test", "http://b.test/"),
@@ -93,7 +93,7 @@ fn what_else_stands_in_locations() {
             "x?y=http://c.test/",
             "https://a.test:8443/b/x?y=http://c.test/",
         ),
-        // As browsers read them.
+        // As browsers parse them.
         ("\\x\\..\\y", "https://a.test:8443/y"),
         ("x\\y?z\\", "https://a.test:8443/b/x/y?z\\"),
         ("\\\\b.test\\y", "https://b.test/y"),
@@ -131,7 +131,7 @@ fn what_else_stands_in_locations() {
 }
 
 #[test]
-fn an_origin_is_scheme_host_and_port() {
+fn same_origin_compares_scheme_host_and_port() {
     #[track_caller]
     fn check(one: &str, other: &str, expected: bool) {
         let url = |text| Url::parse(text).expect(text);

@@ -36,7 +36,7 @@ fn check_targeted(value: &str, expected: Option<(Option<u64>, bool, bool)>) {
 }
 
 #[test]
-fn lists_of_strings_are_groups() {
+fn cache_groups_must_be_a_list_of_strings() {
     check_groups("  \"a\" ,\t\"b\\\"\\\\\";c;d=1 ", &["a", "b\"\\"]);
     check_groups("\"a\", \"a\"", &["a", "a"]);
     check_groups("", &[]);
@@ -101,7 +101,7 @@ const MEMBERS: [(&str, bool); 47] = [
 ];
 
 #[test]
-fn any_error_makes_a_dictionary_nothing() {
+fn dictionary_with_any_error_is_ignored() {
     for (member, valid) in MEMBERS {
         let expected = valid.then_some((Some(60), false, false));
         check_targeted(&format!("max-age=60, x={member}"), expected);
@@ -116,7 +116,7 @@ fn any_error_makes_a_dictionary_nothing() {
 }
 
 #[test]
-fn targeted_directives() {
+fn targeted_directives_are_parsed() {
     let private = Some((None, false, true));
     check_targeted("", None);
     check_targeted("max-age=60;x=1, no-store", Some((Some(60), true, false)));
@@ -137,7 +137,7 @@ fn targeted_directives() {
 }
 
 #[test]
-fn parts_of_a_query_that_matter() {
+fn no_vary_search_selects_significant_parameters() {
     check_query("params", Some(""));
     check_query("params=?0", None);
     check_query("params=()", None);

@@ -6,7 +6,7 @@ use serde_json::json;
 use testkit::given::{lookup, outcome, stored};
 
 #[test]
-fn tags_are_read_in_the_fields_of_drupal_and_others() {
+fn tags_are_read_from_the_fields_of_drupal_and_others() {
     #[track_caller]
     fn check(fields: &str, expected: &[&str]) {
         let entry = stored(&format!("200 | cache-control: max-age=60 | {fields}"));
@@ -51,7 +51,7 @@ fn drupal_tags(bytes: usize) -> String {
 }
 
 #[test]
-fn many_tags_are_stored_and_too_many_are_named() {
+fn response_with_too_many_tags_is_not_stored() {
     for field in ["cache-tags", "x-drupal-cache-tags", "surrogate-key"] {
         let answer = |bytes| {
             format!(
@@ -83,7 +83,7 @@ fn many_tags_are_stored_and_too_many_are_named() {
 }
 
 #[test]
-fn clients_do_not_get_what_is_for_cloudflare_alone() {
+fn cloudflare_cdn_cache_control_is_removed() {
     let entry = stored(
         "200 | cloudflare-cdn-cache-control: max-age=60 | cdn-cache-control: max-age=5 | cache-control: no-store",
     );

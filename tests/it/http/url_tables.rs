@@ -4,7 +4,7 @@
 use edgekeep::http::url::{Url, UrlError, canonical_parameter, canonical_path};
 
 #[test]
-fn urls_are_read() {
+fn urls_are_parsed_and_normalized() {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let url = Url::parse(text).expect(text);
@@ -84,7 +84,7 @@ fn urls_are_read() {
 }
 
 #[test]
-fn other_texts_are_no_urls() {
+fn invalid_urls_are_refused() {
     #[track_caller]
     fn check(text: &str, expected: UrlError) {
         assert_eq!(Url::parse(text), Err(expected), "{text}");
@@ -162,7 +162,7 @@ fn other_texts_are_no_urls() {
 }
 
 #[test]
-fn a_port_that_is_no_number_is_called_a_bad_port() {
+fn non_numeric_port_is_a_port_error() {
     for text in [
         "http://a.test:port/",
         "http://a.test:8o/",
@@ -173,7 +173,7 @@ fn a_port_that_is_no_number_is_called_a_bad_port() {
 }
 
 #[test]
-fn a_path_begins_with_a_slash() {
+fn parsed_path_begins_with_a_slash() {
     for text in [
         "http://a.test",
         "http://a.test?b",
@@ -187,7 +187,7 @@ fn a_path_begins_with_a_slash() {
 }
 
 #[test]
-fn paths_have_one_spelling() {
+fn paths_are_normalized() {
     #[track_caller]
     fn check(path: &str, expected: &str) {
         assert_eq!(canonical_path(path), expected, "{path}");
@@ -262,7 +262,7 @@ fn paths_have_one_spelling() {
 }
 
 #[test]
-fn a_stray_percent_sign_makes_no_new_escape() {
+fn stray_percent_sign_creates_no_escape() {
     // `%%341` decoded once is `%41`, decoded twice `A`.
     for path in [
         "/%%341",
@@ -280,21 +280,21 @@ fn a_stray_percent_sign_makes_no_new_escape() {
 }
 
 #[test]
-fn paths_that_may_differ_are_never_merged() {
-    let apart = [
+fn different_paths_stay_different() {
+    let distinct = [
         "/a/b", "/a//b", "//a/b", "/a/b/", "/a%2Fb", "/a%5Cb", "/a;b", "/a%3Bb", "/a+b", "/a%20b",
         "/a%2Bb", "/A/b", "/a%b", "/a%25b", "/a%252Fb", "/a%3Fb", "/a%23b", "/a%00b", "/a;/b",
         "/a/;b", "/a/b%00", "/a&b", "/a%26b", "/a=b", "/a%3Db", "/a:b", "/a%3Ab",
     ];
-    for (at, one) in apart.iter().enumerate() {
-        for other in &apart[at + 1..] {
+    for (at, one) in distinct.iter().enumerate() {
+        for other in &distinct[at + 1..] {
             assert_ne!(canonical_path(one), canonical_path(other), "{one} {other}");
         }
     }
 }
 
 #[test]
-fn parameters_have_one_spelling() {
+fn parameters_are_normalized() {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         assert_eq!(canonical_parameter(text), expected, "{text}");
@@ -338,7 +338,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 }
 
 #[test]
-fn twice_changes_nothing() {
+fn normalization_is_idempotent() {
     let mut random = fastrand::Rng::with_seed(3986);
     for _ in 0..20_000 {
         let text = random_text(&mut random);
@@ -353,7 +353,7 @@ fn twice_changes_nothing() {
 }
 
 #[test]
-fn a_canonical_url_reads_as_it_prints() {
+fn canonical_url_parses_as_it_prints() {
     let mut random = fastrand::Rng::with_seed(1738);
     for _ in 0..20_000 {
         let query = random_text(&mut random);

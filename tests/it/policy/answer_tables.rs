@@ -17,7 +17,7 @@ fn outcome(defaults: &Value, request: &str, answer: &str) -> &'static str {
 }
 
 #[test]
-fn an_answer_is_stored_or_not() {
+fn status_and_fields_decide_storability() {
     #[track_caller]
     fn check(answer: &str, expected: &str) {
         assert_eq!(outcome(&json!({}), "GET", answer), expected, "{answer}");
@@ -116,7 +116,7 @@ fn an_answer_is_stored_or_not() {
 }
 
 #[test]
-fn an_answer_has_the_tags_that_its_fields_name() {
+fn entry_has_the_tags_of_its_response_fields() {
     #[track_caller]
     fn check(fields: &str, expected: &[&str]) {
         let lookup = lookup(&json!({}), "GET");
@@ -137,7 +137,7 @@ fn an_answer_has_the_tags_that_its_fields_name() {
 }
 
 #[test]
-fn an_answer_that_is_not_final_is_not_stored() {
+fn interim_response_is_not_stored() {
     // RFC 9111 §3: the status code is final.
     for status in [100, 101, 103, 199] {
         let answer = format!("{status} | cache-control: max-age=60");
@@ -146,7 +146,7 @@ fn an_answer_that_is_not_final_is_not_stored() {
 }
 
 #[test]
-fn no_cache_alone_makes_no_answer_storable() {
+fn no_cache_alone_does_not_make_a_response_storable() {
     // RFC 9111 §3: explicitly fresh, public, or of a status that is
     // heuristically cacheable (RFC 9110 §15.1).
     for status in [302, 303, 307, 403, 500, 503] {
@@ -168,7 +168,7 @@ fn no_cache_alone_makes_no_answer_storable() {
 }
 
 #[test]
-fn whether_an_answer_is_stored_depends_on_the_request_too() {
+fn method_and_authorization_affect_storability() {
     #[track_caller]
     fn check(request: &str, answer: &str, expected: &str) {
         let answer = format!("200 | cache-control: {answer}");
@@ -209,7 +209,7 @@ fn whether_an_answer_is_stored_depends_on_the_request_too() {
 }
 
 #[test]
-fn an_entry_holds_what_was_said() {
+fn entry_records_its_request_and_response() {
     let lookup = lookup(
         &json!({ "tags": ["rule", "b"] }),
         "GET | Accept-Language: DE",

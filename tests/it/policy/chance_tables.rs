@@ -1,5 +1,5 @@
-//! Tests of early refresh and of lifetime jitter: the distribution is as
-//! intended, and the results are reproducible.
+//! Tests of early refresh and of lifetime jitter: the results have the intended
+//! distribution, and are reproducible.
 
 use edgekeep::cache::ledger::sequence::Numbers;
 use edgekeep::cache::policy::early_refresh::is_due_early;
@@ -12,8 +12,8 @@ use edgekeep::cache::purge::index::PurgeIndex;
 use serde_json::{Value, json};
 use testkit::given::{NOW, head, lookup};
 
-/// The entry of a response under these defaults, whose fetch took so long and
-/// which arrived so much later than others.
+/// The entry of a response under these defaults. The fetch took `cost_ms`, and
+/// the response arrived `later_ms` after [`NOW`].
 #[track_caller]
 fn stored(defaults: &Value, answer: &str, cost_ms: u64, later_ms: u64) -> Entry {
     let lookup = lookup(defaults, "GET");
@@ -35,8 +35,8 @@ fn stored(defaults: &Value, answer: &str, cost_ms: u64, later_ms: u64) -> Entry 
     }
 }
 
-/// The share of the moments of a second around `left_ms` before its end in
-/// which an entry is due, over a thousand entries.
+/// The share of moments `left_ms` before expiry in which an entry is due, over a
+/// thousand entries with twenty moments each.
 fn share_due(cost_ms: u64, left_ms: u64) -> f64 {
     const ENTRIES: u64 = 1000;
     const MOMENTS: u64 = 20;
@@ -46,7 +46,7 @@ fn share_due(cost_ms: u64, left_ms: u64) -> f64 {
     for number in 0..ENTRIES {
         // Different pages.
         entry.marks[0] = number * number;
-        // The same distance from the end, at other times of day.
+        // The same time before expiry, on different days.
         for moment in 0..MOMENTS {
             entry.received_ms = NOW * 1000 + number + moment * 86_400_000;
             let now_ms = entry.received_ms + 600_000 - left_ms;
@@ -57,7 +57,7 @@ fn share_due(cost_ms: u64, left_ms: u64) -> f64 {
 }
 
 #[test]
-fn the_nearer_its_end_and_the_dearer_the_likelier() {
+fn early_refresh_probability_rises_with_cost_and_towards_expiry() {
     for cost_ms in [50, 400, 3000] {
         for tenths in [1, 5, 10, 20, 40, 80] {
             let left_ms = cost_ms * tenths / 10;
@@ -77,7 +77,7 @@ fn the_nearer_its_end_and_the_dearer_the_likelier() {
 }
 
 #[test]
-fn one_moment_has_one_answer() {
+fn early_refresh_decision_is_deterministic() {
     let mut entry = stored(&json!({}), "200 | cache-control: max-age=60", 0, 0);
     entry.cost_ms = 20_000;
     let (mut due, mut changes, mut before) = (0, 0, false);
@@ -94,9 +94,9 @@ fn one_moment_has_one_answer() {
     assert!(changes > 10_000, "{changes}");
 }
 
-/// How many of the moments of the 60th second are early ones.
+/// The number of milliseconds of the 60th second with an early refresh.
 #[track_caller]
-fn early(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
+fn early_count(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
     let entry = stored(&defaults, answer, 999, 0);
     let lookup = lookup(&defaults, request);
     let mut index = PurgeIndex::default();
@@ -113,31 +113,38 @@ fn early(defaults: Value, request: &str, answer: &str, soft: u64) -> usize {
 }
 
 #[test]
-fn only_what_is_fresh_and_where_the_rule_says_so() {
+fn early_refresh_requires_fresh_entry_and_enabled_rule() {
     let minute = "200 | cache-control: max-age=60, stale-while-revalidate=30";
-    let heeded = || json!({ "request_directives": true });
-    // 1 - 1/e on average, over the last second of an entry whose fetch took
-    // one.
-    let often = early(json!({}), "GET", minute, 0);
+    let enabled = || json!({ "request_directives": true });
+    // 1 - 1/e on average, over the last second of an entry whose fetch took one
+    // second.
+    let often = early_count(json!({}), "GET", minute, 0);
     assert!((590..670).contains(&often), "{often}");
-    assert_eq!(early(heeded(), "GET", minute, 0), often);
-    assert_eq!(early(json!({}), "HEAD", minute, 0), often);
+    assert_eq!(early_count(enabled(), "GET", minute, 0), often);
+    assert_eq!(early_count(json!({}), "HEAD", minute, 0), often);
     let off = json!({ "early_refresh": false });
-    assert_eq!(early(off, "GET", minute, 0), 0);
+    assert_eq!(early_count(off, "GET", minute, 0), 0);
     // A request with cache directives does not cause an early refresh.
-    for wishes in ["max-stale=9", "max-age=3600", "only-if-cached", "no-store"] {
-        let request = format!("GET | Cache-Control: {wishes}");
-        assert_eq!(early(heeded(), &request, minute, 0), 0, "{wishes}");
+    for directive in ["max-stale=9", "max-age=3600", "only-if-cached", "no-store"] {
+        let request = format!("GET | Cache-Control: {directive}");
+        assert_eq!(
+            early_count(enabled(), &request, minute, 0),
+            0,
+            "{directive}"
+        );
     }
     // Stale by age or by a purge: other windows apply.
-    assert_eq!(early(json!({}), "GET", minute, 8), 0);
+    assert_eq!(early_count(json!({}), "GET", minute, 8), 0);
     let short = minute.replace("60", "59");
-    assert_eq!(early(json!({}), "GET", &short, 0), 0);
+    assert_eq!(early_count(json!({}), "GET", &short, 0), 0);
     let none = "200 | cache-control: max-age=0, stale-while-revalidate=90";
-    assert_eq!(early(json!({}), "GET", none, 0), 0);
-    // The age on arrival brings the end nearer.
-    assert_eq!(early(json!({}), "GET", &format!("{minute} | age: 1"), 0), 0);
-    let old = early(
+    assert_eq!(early_count(json!({}), "GET", none, 0), 0);
+    // The age on arrival counts.
+    assert_eq!(
+        early_count(json!({}), "GET", &format!("{minute} | age: 1"), 0),
+        0
+    );
+    let old = early_count(
         json!({}),
         "GET",
         "200 | cache-control: max-age=90 | age: 30",
@@ -147,7 +154,7 @@ fn only_what_is_fresh_and_where_the_rule_says_so() {
 }
 
 #[test]
-fn a_fetch_tells_what_it_cost() {
+fn entry_records_the_cost_of_its_fetch() {
     let control = "200 | cache-control: max-age=60";
     for cost_ms in [0, 1, 250, 29_999] {
         assert_eq!(stored(&json!({}), control, cost_ms, 0).cost_ms, cost_ms);
@@ -155,7 +162,7 @@ fn a_fetch_tells_what_it_cost() {
 }
 
 #[test]
-fn a_rule_shortens_each_lifetime_by_its_own_share() {
+fn ttl_jitter_shortens_lifetimes_evenly() {
     let rule = json!({ "ttl_jitter": 20 });
     let answer = "200 | cache-control: max-age=600, stale-while-revalidate=30, stale-if-error=90";
     let mut found = [0_u32; 5];
@@ -177,7 +184,7 @@ fn a_rule_shortens_each_lifetime_by_its_own_share() {
 }
 
 #[test]
-fn a_lifetime_is_never_lengthened_nor_taken_away() {
+fn ttl_jitter_neither_extends_nor_removes_a_lifetime() {
     #[track_caller]
     fn check(defaults: Value, answer: &str, least: u64, most: u64) {
         let (mut low, mut high) = (u64::MAX, 0);

@@ -1,4 +1,4 @@
-//! Tests of a client's own directives, where a rule respects them. RFC 9111
+//! Tests of request directives, where a rule enables them. RFC 9111
 //! §5.2.1.1 to §5.2.1.7 (each of them), §5.2 (their form), §5.4 (Pragma),
 //! §4.2.4 (what may be served stale).
 
@@ -49,7 +49,7 @@ fn request_directives_are_read() {
     check("max-stale=x", "max-stale=0");
     check("max-stale=\"9\"", "max-stale=9");
     check("max-stale=99999999999999999999", "max-stale=2147483648");
-    // In doubt the client accepts less of what is stored, not more.
+    // An invalid argument is read as the stricter value.
     check("max-age=x", "max-age=0");
     check("max-age=-1", "max-age=0");
     check("max-age=1.5", "max-age=0");
@@ -69,7 +69,7 @@ fn request_directives_are_read() {
 }
 
 #[test]
-fn pragma_counts_where_cache_control_is_absent() {
+fn pragma_applies_only_without_cache_control() {
     // RFC 9111 §5.4.
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -98,7 +98,7 @@ fn pragma_counts_where_cache_control_is_absent() {
     check("cdn-cache-control: no-cache", "");
 }
 
-/// The verdict about a stored response, this many seconds later.
+/// The verdict about a stored response, `later` seconds after its arrival.
 fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String {
     let request = match control {
         "" => "GET".to_owned(),
@@ -110,9 +110,12 @@ fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
         ReuseVerdict::Fresh(_) => "fresh".to_owned(),
         ReuseVerdict::WhileRevalidate(_) => "swr".to_owned(),
-        ReuseVerdict::Stale { on_error, .. } => {
-            if on_error { "ask, sie" } else { "ask" }.to_owned()
+        ReuseVerdict::Stale { on_error, .. } => if on_error {
+            "revalidate, sie"
+        } else {
+            "revalidate"
         }
+        .to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -120,8 +123,8 @@ fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String
 #[track_caller]
 fn check(entry: &str, control: &str, later: u64, expected: &str) {
     let entry = stored(&format!("200 | cache-control: {entry} | etag: \"a\""));
-    let heeded = json!({ "request_directives": true });
-    let found = verdict(&heeded, &entry, control, later);
+    let enabled = json!({ "request_directives": true });
+    let found = verdict(&enabled, &entry, control, later);
     assert_eq!(found, expected, "{control:?} after {later}");
 }
 
@@ -129,74 +132,84 @@ fn check(entry: &str, control: &str, later: u64, expected: &str) {
 const MINUTE: &str = "max-age=60, stale-if-error=0";
 
 #[test]
-fn without_directives_age_decides() {
+fn without_directives_freshness_depends_on_age() {
     check(MINUTE, "", 59, "fresh");
-    check(MINUTE, "", 60, "ask");
+    check(MINUTE, "", 60, "revalidate");
     check(MINUTE, "foo, no-transform", 59, "fresh");
 }
 
 #[test]
-fn max_age_bounds_the_age() {
+fn max_age_limits_the_age() {
     // RFC 9111 §5.2.1.1: less than or equal. A response that is still fresh is
     // the fallback if the origin fails ("sie"): clients only state a preference
     // (§5.2.1).
     check(MINUTE, "max-age=10", 9, "fresh");
     check(MINUTE, "max-age=10", 10, "fresh");
-    check(MINUTE, "max-age=10", 11, "ask, sie");
+    check(MINUTE, "max-age=10", 11, "revalidate, sie");
     // Our choice, because browsers reload this way.
-    check(MINUTE, "max-age=0", 0, "ask, sie");
-    check(MINUTE, "max-age=0", 1, "ask, sie");
-    check(MINUTE, "max-age=x", 1, "ask, sie");
+    check(MINUTE, "max-age=0", 0, "revalidate, sie");
+    check(MINUTE, "max-age=0", 1, "revalidate, sie");
+    check(MINUTE, "max-age=x", 1, "revalidate, sie");
     // It does not extend the lifetime.
     check(MINUTE, "max-age=3600", 59, "fresh");
-    check(MINUTE, "max-age=3600", 60, "ask");
+    check(MINUTE, "max-age=3600", 60, "revalidate");
     check(MINUTE, "max-age=99999999999999999999", 59, "fresh");
     // The age on arrival counts too (§4.2.3).
     check("max-age=60 | age: 20", "max-age=25", 5, "fresh");
-    check("max-age=60 | age: 20", "max-age=25", 6, "ask, sie");
+    check("max-age=60 | age: 20", "max-age=25", 6, "revalidate, sie");
     check("max-age=60 | date: $-20", "max-age=25", 5, "fresh");
-    check("max-age=60 | date: $-20", "max-age=25", 6, "ask, sie");
+    check(
+        "max-age=60 | date: $-20",
+        "max-age=25",
+        6,
+        "revalidate, sie",
+    );
 }
 
 #[test]
-fn min_fresh_wants_some_life_left() {
+fn min_fresh_requires_remaining_lifetime() {
     // RFC 9111 §5.2.1.3: the lifetime is at least the age plus this.
     check(MINUTE, "min-fresh=10", 49, "fresh");
     check(MINUTE, "min-fresh=10", 50, "fresh");
-    check(MINUTE, "min-fresh=10", 51, "ask, sie");
+    check(MINUTE, "min-fresh=10", 51, "revalidate, sie");
     check(MINUTE, "min-fresh=60", 0, "fresh");
-    check(MINUTE, "min-fresh=61", 0, "ask, sie");
+    check(MINUTE, "min-fresh=61", 0, "revalidate, sie");
     check(MINUTE, "min-fresh=0", 59, "fresh");
-    check(MINUTE, "min-fresh=0", 60, "ask");
-    check(MINUTE, "min-fresh=99999999999999999999", 0, "ask, sie");
+    check(MINUTE, "min-fresh=0", 60, "revalidate");
+    check(
+        MINUTE,
+        "min-fresh=99999999999999999999",
+        0,
+        "revalidate, sie",
+    );
     // Both apply.
     check(MINUTE, "min-fresh=10, max-age=30", 30, "fresh");
-    check(MINUTE, "min-fresh=10, max-age=30", 31, "ask, sie");
-    check(MINUTE, "min-fresh=40, max-age=30", 21, "ask, sie");
+    check(MINUTE, "min-fresh=10, max-age=30", 31, "revalidate, sie");
+    check(MINUTE, "min-fresh=40, max-age=30", 21, "revalidate, sie");
 }
 
 #[test]
-fn max_stale_takes_what_is_stale() {
+fn max_stale_accepts_limited_staleness() {
     // RFC 9111 §5.2.1.2: stale by no more than this.
     check(MINUTE, "max-stale=10", 60, "fresh");
     check(MINUTE, "max-stale=10", 70, "fresh");
-    check(MINUTE, "max-stale=10", 71, "ask");
+    check(MINUTE, "max-stale=10", 71, "revalidate");
     check(MINUTE, "max-stale=0", 60, "fresh");
-    check(MINUTE, "max-stale=0", 61, "ask");
+    check(MINUTE, "max-stale=0", 61, "revalidate");
     check(MINUTE, "max-stale", 86_400, "fresh");
-    check(MINUTE, "max-stale=x", 61, "ask");
+    check(MINUTE, "max-stale=x", 61, "revalidate");
     check("max-age=0", "max-stale=5", 5, "fresh");
-    check("max-age=0", "max-stale=5", 6, "ask");
+    check("max-age=0", "max-stale=5", 6, "revalidate");
     // Combined with the other two.
     check(MINUTE, "max-stale=10, max-age=65", 65, "fresh");
-    check(MINUTE, "max-stale=10, max-age=65", 66, "ask");
+    check(MINUTE, "max-stale=10, max-age=65", 66, "revalidate");
     check(MINUTE, "max-stale=10, max-age=3600", 65, "fresh");
-    check(MINUTE, "max-stale=10, min-fresh=1", 60, "ask");
-    check(MINUTE, "max-stale, no-cache", 60, "ask");
+    check(MINUTE, "max-stale=10, min-fresh=1", 60, "revalidate");
+    check(MINUTE, "max-stale, no-cache", 60, "revalidate");
 }
 
 #[test]
-fn max_stale_yields_to_the_origin() {
+fn max_stale_does_not_override_the_origin() {
     // RFC 9111 §4.2.4: an explicit directive forbids it.
     for control in [
         "max-age=60, must-revalidate",
@@ -205,16 +218,16 @@ fn max_stale_yields_to_the_origin() {
         "s-maxage=60, max-age=3600",
     ] {
         check(control, "max-stale", 59, "fresh");
-        check(control, "max-stale", 60, "ask");
-        check(control, "max-stale=3600", 61, "ask");
+        check(control, "max-stale", 60, "revalidate");
+        check(control, "max-stale=3600", 61, "revalidate");
     }
-    check("no-cache", "max-stale", 0, "ask");
-    check("no-cache, max-age=60", "max-stale", 0, "ask");
+    check("no-cache", "max-stale", 0, "revalidate");
+    check("no-cache, max-age=60", "max-stale", 0, "revalidate");
     check(
         "max-age=60 | cdn-cache-control: s-maxage=60",
         "max-stale",
         60,
-        "ask",
+        "revalidate",
     );
     check(
         "s-maxage=9 | cdn-cache-control: max-age=60",
@@ -225,51 +238,51 @@ fn max_stale_yields_to_the_origin() {
 }
 
 #[test]
-fn no_cache_asks_the_origin() {
+fn no_cache_requires_revalidation() {
     // RFC 9111 §5.2.1.4.
-    check(MINUTE, "no-cache", 0, "ask, sie");
-    check("max-age=3600", "no-cache", 1, "ask, sie");
+    check(MINUTE, "no-cache", 0, "revalidate, sie");
+    check("max-age=3600", "no-cache", 1, "revalidate, sie");
     check(
         "max-age=60, stale-while-revalidate=60",
         "no-cache",
         61,
-        "ask, sie",
+        "revalidate, sie",
     );
     check(MINUTE, "foo | Pragma: no-cache", 0, "fresh");
 }
 
 #[test]
-fn no_store_and_only_if_cached_may_be_answered_from_the_cache() {
+fn no_store_and_only_if_cached_permit_reuse() {
     // RFC 9111 §5.2.1.5 and §5.2.1.7: they do not concern stored responses.
     check(MINUTE, "no-store", 59, "fresh");
-    check(MINUTE, "no-store", 60, "ask");
+    check(MINUTE, "no-store", 60, "revalidate");
     check(MINUTE, "only-if-cached", 59, "fresh");
-    check(MINUTE, "only-if-cached", 60, "ask");
+    check(MINUTE, "only-if-cached", 60, "revalidate");
     check(MINUTE, "only-if-cached, max-stale=5", 65, "fresh");
 }
 
 #[test]
-fn a_window_is_for_those_who_are_not_in_a_hurry() {
+fn freshness_directives_disable_stale_while_revalidate() {
     let window = "max-age=60, stale-while-revalidate=30, stale-if-error=0";
     check(window, "", 65, "swr");
-    check(window, "min-fresh=1", 65, "ask, sie");
-    check(window, "max-age=10", 65, "ask, sie");
-    check(window, "no-cache", 65, "ask, sie");
+    check(window, "min-fresh=1", 65, "revalidate, sie");
+    check(window, "max-age=10", 65, "revalidate, sie");
+    check(window, "no-cache", 65, "revalidate, sie");
     check(window, "max-stale=10", 65, "fresh");
-    check(window, "", 90, "ask");
+    check(window, "", 90, "revalidate");
 }
 
 #[test]
-fn who_names_an_age_wants_nothing_stale() {
-    // RFC 9111 §5.2.1.1: without max-stale, the client wants no stale response.
+fn max_age_without_max_stale_refuses_stale_response() {
+    // RFC 9111 §5.2.1.1: without max-stale, the client accepts no stale response.
     let window = "max-age=60, stale-while-revalidate=30, stale-if-error=0";
-    check(window, "max-age=3600", 65, "ask, sie");
+    check(window, "max-age=3600", 65, "revalidate, sie");
     check(window, "max-age=3600", 59, "fresh");
     check(window, "max-age=3600, max-stale=9", 65, "fresh");
 }
 
 #[test]
-fn a_rule_may_leave_them_unheeded() {
+fn request_directives_are_ignored_unless_enabled() {
     let entry = stored("200 | cache-control: max-age=60 | etag: \"a\"");
     for settings in [json!({}), json!({ "request_directives": false })] {
         for control in ["no-cache", "max-age=0", "min-fresh=99", "only-if-cached"] {
@@ -279,7 +292,10 @@ fn a_rule_may_leave_them_unheeded() {
                 "{control}"
             );
         }
-        assert_eq!(verdict(&settings, &entry, "max-stale", 61), "ask, sie");
+        assert_eq!(
+            verdict(&settings, &entry, "max-stale", 61),
+            "revalidate, sie"
+        );
         let lookup = lookup(
             &settings,
             "GET | Cache-Control: no-store | Pragma: no-cache",

@@ -1,6 +1,6 @@
 //! Tests of early refresh: a page that is requested often is refreshed in the
 //! background shortly before it expires. Only one refresh runs at a time, and
-//! none if another data centre has done it already.
+//! none if another data centre has already stored a newer response.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 use testkit::world::place::{Place, START_MS};
@@ -36,13 +36,13 @@ fn stored() -> (World, Place) {
     (world, place)
 }
 
-fn asked(world: &World) -> usize {
+fn origin_requests(world: &World) -> usize {
     world.state.borrow().asked.len()
 }
 
 /// Requests the page in each millisecond of its last tenth of a second, until a
 /// hit begins a refresh. Each one does with a probability above nine tenths.
-fn until_early(world: &World, place: &Place) {
+fn request_until_early_refresh(world: &World, place: &Place) {
     for _ in 0..50 {
         match place.get("/a").as_str() {
             "old cache-api" => world.executor.advance(1),
@@ -50,62 +50,62 @@ fn until_early(world: &World, place: &Place) {
             other => panic!("{other}"),
         }
     }
-    panic!("no moment was early");
+    panic!("no hit began an early refresh");
 }
 
 #[test]
-fn a_page_is_refreshed_before_it_expires() {
+fn page_is_refreshed_before_it_expires() {
     let (world, place) = stored();
-    // Far from its end there is no refresh: the probability is e^(-50) each
+    // Long before expiry there is no refresh: the probability is e^(-50) each
     // time.
     for _ in 0..200 {
         world.executor.advance(50);
         assert_eq!(place.get("/a"), "old cache-api");
     }
-    assert_eq!(asked(&world), 1);
+    assert_eq!(origin_requests(&world), 1);
     world.executor.advance(MINUTE_MS - 10_000 - 100);
     origin(&world, COST_MS, "max-age=60", "new");
-    until_early(&world, &place);
+    request_until_early_refresh(&world, &place);
     // While a refresh runs, no other one begins.
     for _ in 0..40 {
         world.executor.advance(1);
         assert!(place.get("/a").starts_with("old cache-api"));
     }
-    assert_eq!(asked(&world), 2);
+    assert_eq!(origin_requests(&world), 2);
     let sent = world.state.borrow().asked[1].fields.clone();
     assert_eq!(sent.get("if-none-match"), Some("\"old\""));
     world.executor.advance(COST_MS);
     // The old response would have expired; no request waited for the new one.
     assert_eq!(place.get("/a"), "new cache-api");
-    assert_eq!(asked(&world), 2);
+    assert_eq!(origin_requests(&world), 2);
 }
 
 #[test]
-fn a_page_that_is_confirmed_lives_on() {
+fn early_refresh_with_304_extends_the_lifetime() {
     let (world, place) = stored();
     world.executor.advance(MINUTE_MS - 100);
-    until_early(&world, &place);
+    request_until_early_refresh(&world, &place);
     world.executor.advance(COST_MS);
     world.executor.advance(MINUTE_MS / 2);
     assert_eq!(place.get("/a"), "old cache-api");
-    assert_eq!(asked(&world), 2);
+    assert_eq!(origin_requests(&world), 2);
 }
 
 #[test]
-fn an_origin_that_fails_shortens_no_life() {
+fn failed_early_refresh_does_not_shorten_the_lifetime() {
     let (world, place) = stored();
     world.executor.advance(MINUTE_MS - 100);
     let mut state = world.state.borrow_mut();
     state.plans.insert("/a".to_owned(), Plan::Down);
     drop(state);
-    until_early(&world, &place);
+    request_until_early_refresh(&world, &place);
     assert!(place.get("/a").starts_with("old cache-api"));
     world.executor.advance(100);
     assert_eq!(place.get("/a"), "old cache-api/stale-if-error");
 }
 
 #[test]
-fn a_newer_page_of_another_data_centre_is_taken_instead() {
+fn early_refresh_uses_newer_response_of_another_data_centre() {
     let (world, place) = stored();
     let here = world.state.borrow().cache_api.clone();
     world.state.borrow_mut().cache_api.clear();
@@ -116,13 +116,13 @@ fn a_newer_page_of_another_data_centre_is_taken_instead() {
     assert_eq!(place.get("/a"), "new -");
     world.state.borrow_mut().cache_api = here;
     world.executor.advance(MINUTE_MS / 2 - 100);
-    until_early(&world, &place);
+    request_until_early_refresh(&world, &place);
     assert_eq!(place.get("/a"), "new cache-api");
-    assert_eq!(asked(&world), 2);
+    assert_eq!(origin_requests(&world), 2);
 }
 
 #[test]
-fn an_older_page_of_another_tier_is_not() {
+fn early_refresh_ignores_older_response_of_another_tier() {
     let world = World::new(START_MS);
     origin(&world, COST_MS, "max-age=600", "older");
     let place = Place::new(&world, 0);
@@ -135,7 +135,7 @@ fn an_older_page_of_another_tier_is_not() {
     world.state.borrow_mut().kv = shared;
     origin(&world, 0, "max-age=60", "new");
     world.executor.advance(MINUTE_MS - 100);
-    until_early(&world, &place);
+    request_until_early_refresh(&world, &place);
     // The request to the origin has the validator of the newer response.
     let sent = world.state.borrow().asked[2].fields.clone();
     assert_eq!(sent.get("if-none-match"), Some("\"old\""));

@@ -37,7 +37,7 @@ fn entry() -> Entry {
 }
 
 #[test]
-fn an_entry_reads_as_it_was_written() {
+fn entry_decodes_as_it_was_encoded() {
     #[track_caller]
     fn check(change: impl FnOnce(&mut Entry)) {
         let mut entry = entry();
@@ -127,7 +127,7 @@ fn an_entry_reads_as_it_was_written() {
 }
 
 #[test]
-fn added_tags_bring_their_marks() {
+fn added_tags_add_their_marks() {
     let url = Url::parse("http://a.test/b?c=1").expect("a URL");
     let owned = |tags: &[&str]| -> Vec<String> { tags.iter().map(|&t| t.to_owned()).collect() };
     #[track_caller]
@@ -163,7 +163,7 @@ fn added_tags_bring_their_marks() {
 }
 
 #[test]
-fn an_absent_choice_is_not_an_empty_one() {
+fn absent_choice_differs_from_an_empty_one() {
     let with = |value: Option<&str>| {
         let mut entry = entry();
         entry.choices = vec![("x".to_owned(), value.map(str::to_owned))];
@@ -174,7 +174,7 @@ fn an_absent_choice_is_not_an_empty_one() {
 }
 
 #[test]
-fn other_texts_are_no_entries() {
+fn invalid_entry_text_is_refused() {
     #[track_caller]
     fn check(text: &str, expected: EntryError) {
         assert_eq!(Entry::decode(text), Err(expected), "{text}");
@@ -265,7 +265,7 @@ fn other_texts_are_no_entries() {
 }
 
 #[test]
-fn a_cut_entry_is_no_entry() {
+fn truncated_entry_is_refused() {
     let text = entry().encode();
     for end in 0..text.len() {
         let cut = &text[..end];
@@ -274,7 +274,7 @@ fn a_cut_entry_is_no_entry() {
 }
 
 #[test]
-fn an_entry_knows_how_long_it_is_of_use() {
+fn retention_covers_lifetime_windows_and_validator() {
     const DAY: u64 = 86_400;
     #[track_caller]
     fn check(terms: (u64, u64, u64), initial_age: u64, validator: Option<&str>, expected: u64) {

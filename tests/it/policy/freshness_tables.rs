@@ -8,7 +8,7 @@ const DAY: u64 = 86_400;
 const YEAR: u64 = 31_536_000;
 
 #[test]
-fn an_answer_has_its_terms() {
+fn response_and_rule_determine_lifetime_and_windows() {
     #[track_caller]
     fn check(defaults: Value, answer: &str, expected: Option<(u64, u64, u64)>) {
         let rule = lookup(&defaults, "GET").rule;
@@ -154,7 +154,7 @@ fn an_answer_has_its_terms() {
     for status in [302, 307, 400, 404, 410, 500, 503] {
         let negative = matches!(status, 404 | 410).then_some((10, 0, 0));
         check(ttl(), &status.to_string(), negative);
-        // A status that blames the request has a lifetime only by
+        // The status of a request error has a lifetime only by
         // `negative_ttl`.
         let stated = (status != 400).then_some((60, 0, DAY));
         let answer = format!("{status} | cache-control: max-age=60");
@@ -190,7 +190,7 @@ fn an_answer_has_its_terms() {
 }
 
 #[test]
-fn an_answer_has_an_age_on_arrival() {
+fn initial_age_follows_from_age_date_and_delay() {
     #[track_caller]
     fn check(answer: &str, took_ms: u64, expected: u64) {
         let times = Times {

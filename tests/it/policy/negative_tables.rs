@@ -25,7 +25,7 @@ fn check(defaults: &Value, request: &str, answer: &str, expected: &str) {
 const SHORT: &str = "10 0 false";
 
 #[test]
-fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
+fn not_found_and_gone_are_stored_for_ten_seconds() {
     let none = json!({});
     let check = |answer: &str, expected: &str| check(&none, "GET", answer, expected);
     check("404", SHORT);
@@ -64,7 +64,7 @@ fn what_is_not_there_is_asked_for_again_after_ten_seconds() {
 }
 
 #[test]
-fn it_is_stored_as_any_answer_is() {
+fn error_is_not_stored_for_credentials_head_or_no_store() {
     let none = json!({});
     check(
         &none,
@@ -75,27 +75,27 @@ fn it_is_stored_as_any_answer_is() {
     let public = "404 | cache-control: public";
     check(&none, "GET | Authorization: Basic x", public, "credentials");
     check(&none, "HEAD", "404", "head");
-    let heeded = json!({ "request_directives": true });
-    let wish = "GET | Cache-Control: no-store";
-    check(&heeded, wish, "404", "request-no-store");
+    let enabled = json!({ "request_directives": true });
+    let no_store = "GET | Cache-Control: no-store";
+    check(&enabled, no_store, "404", "request-no-store");
 }
 
 #[test]
-fn a_rule_names_statuses_and_times() {
-    let by = |table: Value| json!({ "negative_ttl": table });
+fn negative_ttl_sets_lifetimes_by_status() {
+    let with_ttl = |table: Value| json!({ "negative_ttl": table });
     let check = |defaults: &Value, answer: &str, expected: &str| {
         check(defaults, "GET", answer, expected);
     };
-    check(&by(json!({})), "404", "no-freshness");
-    check(&by(json!({ "404": 0 })), "404", "no-freshness");
-    let several = by(json!({ "403": 30, "500": 1, "599": 2 }));
+    check(&with_ttl(json!({})), "404", "no-freshness");
+    check(&with_ttl(json!({ "404": 0 })), "404", "no-freshness");
+    let several = with_ttl(json!({ "403": 30, "500": 1, "599": 2 }));
     check(&several, "403", "30 0 false");
     check(&several, "500", "1 0 false");
     check(&several, "599", "2 0 false");
     check(&several, "404", "no-freshness");
     // A year at most, like any lifetime.
     check(
-        &by(json!({ "404": 315_360_000 })),
+        &with_ttl(json!({ "404": 315_360_000 })),
         "404",
         "31536000 0 false",
     );
@@ -113,19 +113,18 @@ fn a_rule_names_statuses_and_times() {
         );
     }
     // Without it, the heuristic lifetime remains.
-    let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
-    check(&guess, "404 | last-modified: $-1000", "100 86400 true");
+    let heuristic = json!({ "heuristic_freshness": true, "negative_ttl": {} });
+    check(&heuristic, "404 | last-modified: $-1000", "100 86400 true");
 }
 
-/// The errors that blame the request, in a list that is independent of the
-/// code.
-const BLAMING: [u16; 18] = [
+/// The statuses of request errors, in a list that is independent of the code.
+const REQUEST_ERRORS: [u16; 18] = [
     400, 405, 406, 408, 411, 412, 413, 414, 415, 416, 417, 421, 422, 425, 426, 428, 429, 431,
 ];
 
 #[test]
-fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
-    for status in BLAMING {
+fn request_error_is_stored_only_by_negative_ttl() {
+    for status in REQUEST_ERRORS {
         for (answer, expected) in [
             ("cache-control: max-age=60", "request-error"),
             ("cache-control: public, s-maxage=60", "request-error"),
@@ -144,7 +143,7 @@ fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
                 check(&defaults, "GET", &answer, expected);
             }
         }
-        // By the rule: at most its time, and without windows.
+        // By the rule: for at most its time, and without stale windows.
         let named = json!({ "negative_ttl": { status.to_string(): 30 }, "stale_if_error": 60 });
         for (answer, expected) in [
             ("x-none: 1", "30 0 false"),
@@ -156,7 +155,7 @@ fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
             check(&named, "GET", &format!("{status} | {answer}"), expected);
         }
     }
-    // Adjacent statuses are about the page.
+    // Adjacent statuses concern the page.
     for status in [
         402, 403, 404, 409, 410, 418, 423, 424, 427, 430, 451, 500, 501, 503,
     ] {
@@ -166,7 +165,7 @@ fn an_error_that_blames_the_request_is_kept_by_a_rule_alone() {
 }
 
 #[test]
-fn an_error_about_credentials_is_never_kept() {
+fn error_about_credentials_is_never_stored() {
     let lifetimes = [
         "cache-control: public, max-age=60",
         "cache-control: s-maxage=60",
@@ -199,12 +198,12 @@ fn an_error_about_credentials_is_never_kept() {
 }
 
 #[test]
-fn no_rule_lengthens_an_answer_to_credentials() {
-    let lengthening = json!({
+fn rule_does_not_extend_response_to_credentials() {
+    let extending = json!({
         "edge_ttl": 600, "heuristic_freshness": true, "stale_while_revalidate": 60,
         "stale_if_error": 60, "negative_ttl": { "500": 600 },
     });
-    let by = "GET | Authorization: ApiKey k";
+    let request = "GET | Authorization: ApiKey k";
     let none = "0 0 false";
     for (answer, expected) in [
         (
@@ -245,9 +244,9 @@ fn no_rule_lengthens_an_answer_to_credentials() {
         // The origin declares it public.
         ("200 | cache-control: public, max-age=7", "600 120 true"),
     ] {
-        check(&lengthening, by, answer, expected);
+        check(&extending, request, answer, expected);
     }
     // The rule does extend such a response to a request without credentials.
     let anonymous = "200 | cache-control: max-age=0, must-revalidate | etag: \"a\"";
-    check(&lengthening, "GET", anonymous, "600 0 false");
+    check(&extending, "GET", anonymous, "600 0 false");
 }

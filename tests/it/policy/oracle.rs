@@ -41,11 +41,11 @@ fn case(hostile: &mut Hostile) -> Case {
         date::print(NOW.saturating_add_signed(shift))
     };
     if hostile.random.u8(0..3) == 0 {
-        let odd = hostile
+        let irregular = hostile
             .one_of(&["0", "", "tomorrow", "Monday, 23-Nov-26 10:00:00 GMT"])
             .to_owned();
         let value = if hostile.random.u8(0..4) == 0 {
-            odd
+            irregular
         } else {
             shift(hostile)
         };
@@ -159,7 +159,7 @@ impl Case {
     }
 
     /// Edgekeep's result: whether it is stored, and whether it is fresh later.
-    fn ours(&self) -> (bool, bool) {
+    fn by_edgekeep(&self) -> (bool, bool) {
         let lookup = self.lookup();
         let exchange = Exchange {
             ranged: false,
@@ -182,7 +182,7 @@ impl Case {
     }
 
     /// The oracle's result.
-    fn theirs(&self) -> (bool, bool) {
+    fn by_oracle(&self) -> (bool, bool) {
         let mut request = http::Request::get(URL).header("accept", "a");
         if self.authorized {
             request = request.header("authorization", "Basic x");
@@ -235,14 +235,14 @@ fn has_only_pragma(case: &Case) -> bool {
 
 /// RFC 9111 §1.2.2: a number that is too large is the largest one. In the
 /// oracle it is 0.
-fn overflows(case: &Case) -> bool {
+fn has_overflowing_number(case: &Case) -> bool {
     case.control_lines()
         .contains("max-age=99999999999999999999")
 }
 
 /// RFC 9111 §4.2.1: with an invalid freshness directive the response is stale.
 /// The oracle uses the next directive.
-fn has_no_argument(case: &Case) -> bool {
+fn has_max_age_without_argument(case: &Case) -> bool {
     case.directives()
         .iter()
         .any(|directive| directive == "max-age")
@@ -251,7 +251,7 @@ fn has_no_argument(case: &Case) -> bool {
 /// RFC 9111 §4.2.1 lets a cache use the first of two directives, or none. We
 /// use the first. The oracle does too, but adds must-revalidate, which permits
 /// authorized requests.
-fn contradicts_itself(case: &Case) -> bool {
+fn has_contradicting_directives(case: &Case) -> bool {
     let directives = case.directives();
     let argument = |name: &str| {
         let mut found: Vec<&str> = directives
@@ -268,20 +268,20 @@ fn contradicts_itself(case: &Case) -> bool {
 
 /// RFC 9111 §3 lets a cache store any final status that is explicitly fresh.
 /// The oracle has a list of statuses.
-fn has_a_status_that_the_oracle_does_not_know(case: &Case) -> bool {
+fn has_status_that_the_oracle_does_not_support(case: &Case) -> bool {
     matches!(case.answer.status, 400 | 403 | 500 | 503)
 }
 
-/// Our choice: an error that blames the request, or responds to a request with
-/// credentials, is for that request only.
-fn is_for_one_alone(case: &Case) -> bool {
+/// Our choice: a request error, or an error for a request with credentials, is
+/// for that request only.
+fn is_request_or_credentials_error(case: &Case) -> bool {
     let status = case.answer.status;
     status == 405 || (case.authorized && status >= 400)
 }
 
 /// Our choice: a response without a lifetime is not stored. The oracle stores
 /// it for revalidation.
-fn says_nothing_of_freshness(case: &Case) -> bool {
+fn has_no_freshness_information(case: &Case) -> bool {
     let fields = &case.answer.fields;
     let control = CacheControl::of(fields);
     let stated = control.max_age.is_some() || control.s_maxage.is_some() || fields.has("expires");
@@ -290,21 +290,21 @@ fn says_nothing_of_freshness(case: &Case) -> bool {
 
 /// Our choice: a response that sets a cookie is personal. The oracle stores it,
 /// stale unless it is public.
-fn sets_a_cookie(case: &Case) -> bool {
+fn sets_cookie(case: &Case) -> bool {
     case.answer.fields.has("set-cookie")
 }
 
 /// Our choice: a response that matches no request is not stored (RFC 9111
 /// §4.1). The oracle stores it as stale.
-fn varies_on_anything(case: &Case) -> bool {
+fn has_vary_star(case: &Case) -> bool {
     case.answer.fields.get("vary") == Some("*")
 }
 
-/// Our choice: a response that is of no use on arrival is not stored: stale,
+/// Our choice: a response that is useless on arrival is not stored: stale,
 /// beyond its stale windows, and without a validator, or a day beyond its
 /// lifetime with one. A response that was never fresh has windows only if the
 /// origin sets them. The oracle stores it nevertheless.
-fn is_of_no_use(case: &Case) -> bool {
+fn is_useless_on_arrival(case: &Case) -> bool {
     let fields = &case.answer.fields;
     let control = CacheControl::of(fields);
     if fields.has("etag") || fields.has("last-modified") {
@@ -315,24 +315,24 @@ fn is_of_no_use(case: &Case) -> bool {
     let strict = strict || by_credentials;
     let named = control.stale_if_error.or(control.stale_while_revalidate);
     let windows = !strict && named.is_some();
-    let aged = is_old_on_arrival(case) || age(fields) > 0;
-    aged || (!windows && !case.theirs_fresh_at_once())
+    let aged = has_age_by_date(case) || age(fields) > 0;
+    aged || (!windows && !case.is_fresh_at_once_in_oracle())
 }
 
 impl Case {
-    fn theirs_fresh_at_once(&self) -> bool {
+    fn is_fresh_at_once_in_oracle(&self) -> bool {
         let at_once = Case {
             authorized: self.authorized,
             answer: self.answer.clone(),
             later: 0,
         };
-        at_once.theirs().1
+        at_once.by_oracle().1
     }
 }
 
 /// RFC 9111 §4.2.3: the age is by Date if that is more than Age. The oracle
 /// uses Age alone.
-fn is_old_on_arrival(case: &Case) -> bool {
+fn has_age_by_date(case: &Case) -> bool {
     age_by_date(case) > 0
 }
 
@@ -359,33 +359,29 @@ fn has_an_obsolete_date(case: &Case) -> bool {
 type Predicate = fn(&Case) -> bool;
 
 /// Different parsing of the same text.
-const READING: [Predicate; 7] = [
+const PARSING: [Predicate; 7] = [
     is_targeted,
     has_capitals,
     has_commas_in_quotes,
     has_only_pragma,
-    overflows,
-    has_no_argument,
-    contradicts_itself,
+    has_overflowing_number,
+    has_max_age_without_argument,
+    has_contradicting_directives,
 ];
 
 const STORABILITY: [Predicate; 6] = [
-    is_for_one_alone,
-    has_a_status_that_the_oracle_does_not_know,
-    says_nothing_of_freshness,
-    sets_a_cookie,
-    varies_on_anything,
-    is_of_no_use,
+    is_request_or_credentials_error,
+    has_status_that_the_oracle_does_not_support,
+    has_no_freshness_information,
+    sets_cookie,
+    has_vary_star,
+    is_useless_on_arrival,
 ];
 
-const FRESHNESS: [Predicate; 3] = [
-    is_old_on_arrival,
-    has_proxy_revalidate,
-    has_an_obsolete_date,
-];
+const FRESHNESS: [Predicate; 3] = [has_age_by_date, has_proxy_revalidate, has_an_obsolete_date];
 
-/// Compares all cases that no predicate matches. Returns their number, and for
-/// how many both results are positive.
+/// Compares all cases that no predicate matches. Returns their number, and the
+/// number of those with positive results.
 fn compare(known: &[Predicate], which: impl Fn((bool, bool)) -> bool) -> (usize, usize) {
     let mut hostile = Hostile::new();
     let (mut compared, mut yes) = (0, 0);
@@ -394,17 +390,20 @@ fn compare(known: &[Predicate], which: impl Fn((bool, bool)) -> bool) -> (usize,
         if known.iter().any(|differs| differs(&case)) {
             continue;
         }
-        let (ours, theirs) = (which(case.ours()), which(case.theirs()));
-        assert_eq!(ours, theirs, "ours and the oracle's: {case:#?}");
+        let (by_edgekeep, by_oracle) = (which(case.by_edgekeep()), which(case.by_oracle()));
+        assert_eq!(
+            by_edgekeep, by_oracle,
+            "Edgekeep's result and the oracle's: {case:#?}"
+        );
         compared += 1;
-        yes += usize::from(ours);
+        yes += usize::from(by_edgekeep);
     }
     (compared, yes)
 }
 
 #[test]
-fn the_oracle_agrees_on_what_may_be_stored() {
-    let known = [&READING[..], &STORABILITY].concat();
+fn storability_agrees_with_the_oracle() {
+    let known = [&PARSING[..], &STORABILITY].concat();
     let (compared, yes) = compare(&known, |(stored, _)| stored);
     assert!(
         compared > 3000 && yes > 1000 && compared - yes > 1000,
@@ -413,8 +412,8 @@ fn the_oracle_agrees_on_what_may_be_stored() {
 }
 
 #[test]
-fn the_oracle_agrees_on_what_is_fresh() {
-    let known = [&READING[..], &STORABILITY, &FRESHNESS].concat();
+fn freshness_agrees_with_the_oracle() {
+    let known = [&PARSING[..], &STORABILITY, &FRESHNESS].concat();
     let (compared, yes) = compare(&known, |(_, fresh)| fresh);
     assert!(
         compared > 2000 && yes > 300 && compared - yes > 1000,
@@ -423,26 +422,23 @@ fn the_oracle_agrees_on_what_is_fresh() {
 }
 
 #[test]
-fn each_known_difference_is_one() {
-    for known in [&READING[..], &STORABILITY, &FRESHNESS] {
+fn each_predicate_excludes_a_difference() {
+    for known in [&PARSING[..], &STORABILITY, &FRESHNESS] {
         for differs in known {
             let mut hostile = Hostile::new();
-            let others = READING.iter().chain(&STORABILITY).chain(&FRESHNESS);
+            let others = PARSING.iter().chain(&STORABILITY).chain(&FRESHNESS);
             let others: Vec<&Predicate> = others
                 .filter(|o| !std::ptr::fn_addr_eq(**o, *differs))
                 .collect();
             let found = (0..CASES).map(|_| case(&mut hostile)).any(|case| {
                 let alone = differs(&case) && !others.iter().any(|other| other(&case));
-                alone && case.ours() != case.theirs()
+                alone && case.by_edgekeep() != case.by_oracle()
             });
-            let at = READING.iter().chain(&STORABILITY).chain(&FRESHNESS);
+            let at = PARSING.iter().chain(&STORABILITY).chain(&FRESHNESS);
             let at = at
                 .into_iter()
                 .position(|o| std::ptr::fn_addr_eq(*o, *differs));
-            assert!(
-                found,
-                "predicate {at:?} excludes no difference: leave it out"
-            );
+            assert!(found, "predicate {at:?} excludes no difference: remove it");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Compares heuristic freshness and a client's own directives with the crate
+//! Compares heuristic freshness and request directives with the crate
 //! `http-cache-semantics`, on thousands of generated exchanges. RFC 9111 §4.2.2
 //! (heuristics), §5.2.1 (request directives), §5.4 (Pragma). Each known
 //! difference is a named predicate, with its reason.
@@ -28,7 +28,7 @@ const CASES: usize = 40_000;
 struct Case {
     answer: ResponseHead,
     /// The fields of the later request.
-    wishes: Fields,
+    request_fields: Fields,
     /// How much later, in seconds.
     later: u64,
 }
@@ -82,12 +82,12 @@ fn case(hostile: &mut Hostile) -> Case {
             status: hostile.one_of(&status),
             fields,
         },
-        wishes: wishes(hostile),
+        request_fields: request_fields(hostile),
         later: hostile.one_of(&[0, 1, 4, 5, 6, 10, 29, 30, 31, 59, 60, 61, 65, 300, 100_000]),
     }
 }
 
-fn wishes(hostile: &mut Hostile) -> Fields {
+fn request_fields(hostile: &mut Hostile) -> Fields {
     const DIRECTIVES: [&str; 20] = [
         "max-age=0",
         "max-age=5",
@@ -121,13 +121,13 @@ fn wishes(hostile: &mut Hostile) -> Fields {
 }
 
 impl Case {
-    fn lookup(wishes: &Fields) -> Lookup {
+    fn lookup(request_fields: &Fields) -> Lookup {
         let settings = r#"{"defaults": {"request_directives": true, "heuristic_freshness": true}}"#;
         let rules = Rules::read_json(settings).expect("good settings");
         let head = RequestHead {
             method: Method::Get,
             url: Url::parse(URL).expect(URL),
-            fields: wishes.clone(),
+            fields: request_fields.clone(),
         };
         match classify(&rules, &head) {
             Plan::Lookup(lookup) => *lookup,
@@ -137,7 +137,7 @@ impl Case {
 
     /// Edgekeep's result: whether the later request is served without the
     /// origin.
-    fn ours(&self) -> bool {
+    fn by_edgekeep(&self) -> bool {
         let lookup = Self::lookup(&Fields::new());
         let exchange = Exchange {
             ranged: false,
@@ -155,13 +155,13 @@ impl Case {
         };
         let mut index = PurgeIndex::default();
         index.learn(&PurgeFeed::default());
-        let later = Self::lookup(&self.wishes);
+        let later = Self::lookup(&self.request_fields);
         let verdict = judge(&entry, &later, Some(&index), (NOW + self.later) * 1000);
         matches!(verdict, ReuseVerdict::Fresh(_))
     }
 
     /// The oracle's result.
-    fn theirs(&self) -> bool {
+    fn by_oracle(&self) -> bool {
         let request = http::Request::get(URL).body(()).expect("a request");
         let mut response = http::Response::builder().status(self.answer.status);
         for (name, value) in self.answer.fields.iter() {
@@ -169,7 +169,7 @@ impl Case {
         }
         let response = response.body(()).expect("a response");
         let mut later = http::Request::get(URL);
-        for (name, value) in self.wishes.iter() {
+        for (name, value) in self.request_fields.iter() {
             later = later.header(name, value);
         }
         let later = later.body(()).expect("a request");
@@ -191,16 +191,18 @@ impl Case {
         CacheControl::of(&self.answer.fields)
     }
 
-    fn asks_for(&self) -> RequestControl {
-        RequestControl::of(&self.wishes)
+    fn request_control(&self) -> RequestControl {
+        RequestControl::of(&self.request_fields)
     }
 
-    fn asks_with(&self, directive: &str) -> bool {
-        self.wishes.all("cache-control").any(|d| d == directive)
+    fn has_request_directive(&self, directive: &str) -> bool {
+        self.request_fields
+            .all("cache-control")
+            .any(|d| d == directive)
     }
 
     /// Seconds between Last-Modified and Date.
-    fn unchanged(&self) -> Option<u64> {
+    fn seconds_unchanged(&self) -> Option<u64> {
         let fields = &self.answer.fields;
         let sent = fields.get("date").and_then(date::parse).unwrap_or(NOW);
         sent.checked_sub(date::parse(fields.get("last-modified")?)?)
@@ -214,9 +216,9 @@ impl Case {
             let until = date::parse(fields.get("expires")?)?;
             Some(until.saturating_sub(sent))
         };
-        let guess = || self.unchanged().map(|seconds| seconds / 10);
+        let heuristic = || self.seconds_unchanged().map(|seconds| seconds / 10);
         let lifetime = control.s_maxage.or(control.max_age).or_else(expires);
-        lifetime.or_else(guess).unwrap_or(0)
+        lifetime.or_else(heuristic).unwrap_or(0)
     }
 
     fn is_explicit(&self) -> bool {
@@ -225,16 +227,16 @@ impl Case {
         stated || self.answer.fields.has("expires")
     }
 
-    fn is_guessed(&self) -> bool {
+    fn is_heuristic(&self) -> bool {
         !self.is_explicit() && !self.control().no_cache
     }
 }
 
 /// RFC 9111 §4.2.2 sets no limit to a heuristic lifetime. Ours is a day.
-fn is_guessed_for_more_than_a_day(case: &Case) -> bool {
-    case.is_guessed()
+fn has_heuristic_lifetime_over_a_day(case: &Case) -> bool {
+    case.is_heuristic()
         && case
-            .unchanged()
+            .seconds_unchanged()
             .is_some_and(|seconds| seconds / 10 > 86_400)
 }
 
@@ -242,28 +244,28 @@ fn is_guessed_for_more_than_a_day(case: &Case) -> bool {
 /// (RFC 9111 §3 would allow it). The oracle stores it as stale, and `max-stale`
 /// can select it.
 fn has_no_lifetime(case: &Case) -> bool {
-    case.is_guessed() && case.unchanged().is_none()
+    case.is_heuristic() && case.seconds_unchanged().is_none()
 }
 
 /// Our choice: an error without a stated lifetime is stored for a few seconds,
 /// and never served stale. The oracle applies heuristics.
-fn is_an_error_that_says_nothing(case: &Case) -> bool {
-    case.is_guessed() && matches!(case.answer.status, 404 | 410)
+fn is_error_without_stated_lifetime(case: &Case) -> bool {
+    case.is_heuristic() && matches!(case.answer.status, 404 | 410)
 }
 
-/// Our choice: an error that blames the request is for that request only,
-/// whatever its lifetime (RFC 9111 §3 would allow storing it).
-fn blames_the_request(case: &Case) -> bool {
+/// Our choice: a request error is for that request only, whatever its lifetime
+/// (RFC 9111 §3 would allow storing it).
+fn is_request_error(case: &Case) -> bool {
     matches!(case.answer.status, 405 | 414)
 }
 
 /// RFC 9111 §4.2.4: no-cache, proxy-revalidate and s-maxage forbid a shared
-/// cache to serve stale responses, whatever the client accepts. The oracle
+/// cache to serve stale responses, also if the client accepts them. The oracle
 /// respects must-revalidate only.
-fn takes_what_is_forbidden(case: &Case) -> bool {
+fn has_max_stale_that_the_origin_forbids(case: &Case) -> bool {
     let control = case.control();
     let forbidden = control.no_cache || control.proxy_revalidate || control.s_maxage.is_some();
-    forbidden && case.asks_for().max_stale.is_some()
+    forbidden && case.request_control().max_stale.is_some()
 }
 
 /// RFC 9111 §5.2.2.8: proxy-revalidate concerns stale responses only. The
@@ -272,10 +274,10 @@ fn has_proxy_revalidate(case: &Case) -> bool {
     case.control().proxy_revalidate
 }
 
-/// RFC 9111 §5.2.1.2: stale by no more than so many seconds. The oracle
+/// RFC 9111 §5.2.1.2: stale by no more than this number of seconds. The oracle
 /// requires less.
-fn is_stale_to_the_second(case: &Case) -> bool {
-    let most = case.asks_for().max_stale;
+fn is_stale_by_exactly_max_stale(case: &Case) -> bool {
+    let most = case.request_control().max_stale;
     most.is_some_and(|most| age(&case.answer.fields) + case.later == case.lifetime() + most)
 }
 
@@ -292,70 +294,73 @@ fn was_never_fresh(case: &Case) -> bool {
 /// RFC 9111 §5.4: Pragma counts only without Cache-Control. The oracle always
 /// evaluates it.
 fn has_pragma_beside_cache_control(case: &Case) -> bool {
-    case.wishes.has("pragma") && case.wishes.has("cache-control")
+    case.request_fields.has("pragma") && case.request_fields.has("cache-control")
 }
 
 /// RFC 9111 §5.2: names of directives are case-insensitive. In the oracle they
 /// are not.
 fn has_capitals(case: &Case) -> bool {
-    case.asks_with("No-Cache")
+    case.has_request_directive("No-Cache")
 }
 
 /// Our choice: max-age=0 requires revalidation, also within the first second;
 /// and an invalid limit is 0 (RFC 9111 §1.2.2 leaves it open). The oracle
 /// accepts an age of 0, and ignores an invalid limit.
-fn has_a_limit_of_nothing(case: &Case) -> bool {
-    case.asks_for().max_age == Some(0)
+fn has_max_age_of_zero(case: &Case) -> bool {
+    case.request_control().max_age == Some(0)
 }
 
 type Predicate = fn(&Case) -> bool;
 
 const DIFFERENCES: [Predicate; 11] = [
     was_never_fresh,
-    blames_the_request,
-    is_guessed_for_more_than_a_day,
+    is_request_error,
+    has_heuristic_lifetime_over_a_day,
     has_no_lifetime,
-    is_an_error_that_says_nothing,
-    takes_what_is_forbidden,
+    is_error_without_stated_lifetime,
+    has_max_stale_that_the_origin_forbids,
     has_proxy_revalidate,
-    is_stale_to_the_second,
+    is_stale_by_exactly_max_stale,
     has_pragma_beside_cache_control,
     has_capitals,
-    has_a_limit_of_nothing,
+    has_max_age_of_zero,
 ];
 
 /// If equal directives contradict each other, both use the first, as RFC 9111
 /// §4.2.1 says for responses. No predicate is needed.
 #[test]
-fn the_oracle_agrees_on_who_is_answered() {
+fn reuse_agrees_with_the_oracle() {
     let mut hostile = Hostile::new();
-    let (mut guessed, mut wished, mut yes, mut no) = (0, 0, 0, 0);
+    let (mut heuristic, mut directives, mut yes, mut no) = (0, 0, 0, 0);
     for _ in 0..CASES {
         let case = case(&mut hostile);
         if DIFFERENCES.iter().any(|differs| differs(&case)) {
             continue;
         }
-        let (ours, theirs) = (case.ours(), case.theirs());
-        assert_eq!(ours, theirs, "ours and the oracle's: {case:#?}");
-        guessed += usize::from(ours && case.is_guessed());
-        wished += usize::from(case.asks_for() != RequestControl::default());
-        *(if ours { &mut yes } else { &mut no }) += 1;
+        let (by_edgekeep, by_oracle) = (case.by_edgekeep(), case.by_oracle());
+        assert_eq!(
+            by_edgekeep, by_oracle,
+            "Edgekeep's result and the oracle's: {case:#?}"
+        );
+        heuristic += usize::from(by_edgekeep && case.is_heuristic());
+        directives += usize::from(case.request_control() != RequestControl::default());
+        *(if by_edgekeep { &mut yes } else { &mut no }) += 1;
     }
     assert!(
-        guessed > 500 && wished > 5000 && yes > 3000 && no > 3000,
-        "{guessed} {wished} {yes} {no}"
+        heuristic > 500 && directives > 5000 && yes > 3000 && no > 3000,
+        "{heuristic} {directives} {yes} {no}"
     );
 }
 
 #[test]
-fn each_known_difference_is_one() {
+fn each_predicate_excludes_a_difference() {
     for (at, differs) in DIFFERENCES.iter().enumerate() {
         let mut hostile = Hostile::new();
         let found = (0..CASES).map(|_| case(&mut hostile)).any(|case| {
             let others = DIFFERENCES.iter().enumerate().filter(|(n, _)| *n != at);
             let alone = differs(&case) && !others.into_iter().any(|(_, other)| other(&case));
-            alone && case.ours() != case.theirs()
+            alone && case.by_edgekeep() != case.by_oracle()
         });
-        assert!(found, "predicate {at} excludes no difference: leave it out");
+        assert!(found, "predicate {at} excludes no difference: remove it");
     }
 }

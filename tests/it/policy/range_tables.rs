@@ -29,7 +29,7 @@ fn check_of(length: u64, range: &str, expected: &str) {
 }
 
 #[test]
-fn a_range_lies_in_its_body() {
+fn satisfiable_ranges_are_clipped_to_the_body() {
     #[track_caller]
     fn check(range: &str, expected: &str) {
         check_of(10, range, expected);
@@ -69,7 +69,7 @@ fn a_range_lies_in_its_body() {
 }
 
 #[test]
-fn a_range_outside_of_its_body_is_unsatisfiable() {
+fn range_outside_the_body_is_unsatisfiable() {
     #[track_caller]
     fn check(range: &str) {
         check_of(10, range, "none");
@@ -88,7 +88,7 @@ fn a_range_outside_of_its_body_is_unsatisfiable() {
 }
 
 #[test]
-fn what_is_no_range_is_ignored() {
+fn invalid_or_overlapping_ranges_are_ignored() {
     #[track_caller]
     fn check(range: &str) {
         check_of(10, range, "whole");
@@ -133,7 +133,7 @@ fn what_is_no_range_is_ignored() {
 }
 
 #[test]
-fn numbers_of_any_size_are_borne() {
+fn huge_numbers_do_not_overflow() {
     const HUGE: &str = "99999999999999999999999999";
     check_of(10, &format!("bytes=0-{HUGE}"), "0-9");
     check_of(10, &format!("bytes=-{HUGE}"), "0-9");
@@ -151,7 +151,7 @@ fn numbers_of_any_size_are_borne() {
 }
 
 #[test]
-fn many_ranges_are_answered_by_the_whole() {
+fn over_16_ranges_select_the_whole_body() {
     let set = |count: usize| {
         let parts: Vec<String> = (0..count).map(|at| format!("{0}-{0}", at * 2)).collect();
         format!("bytes={}", parts.join(","))
@@ -166,7 +166,7 @@ fn many_ranges_are_answered_by_the_whole() {
 }
 
 #[test]
-fn the_end_of_nothing_is_nothing() {
+fn suffix_range_of_an_empty_body_selects_the_whole() {
     // RFC 9110 §14.1.2: a suffix of a length above 0 is satisfiable for every
     // body; but an empty body has no part to send.
     check_of(0, "bytes=-1", "whole");
@@ -174,7 +174,7 @@ fn the_end_of_nothing_is_nothing() {
 }
 
 #[test]
-fn what_asks_for_a_part_of_the_bytes() {
+fn asks_for_part_is_false_for_whole_body_and_other_units() {
     #[track_caller]
     fn check(range: &str, expected: bool) {
         assert_eq!(range::asks_for_part(range), expected, "{range}");
@@ -204,7 +204,7 @@ fn check_if_range(request: &str, stored: &str, expected: bool) {
 }
 
 #[test]
-fn if_range_names_the_very_response() {
+fn if_range_requires_an_exact_validator() {
     let check = check_if_range;
     // RFC 9110 §13.1.5.
     check("", "", true);
@@ -237,7 +237,7 @@ fn if_range_names_the_very_response() {
 }
 
 #[test]
-fn a_date_that_is_no_strong_validator_holds_for_no_range() {
+fn if_range_fails_for_a_date_that_is_a_weak_validator() {
     // RFC 9110 §13.1.5 and §8.8.2.2: a response that was modified in the second
     // in which it was sent may have changed again within it.
     let stored = format!("last-modified: {MONDAY} | date: {MONDAY}");
@@ -245,7 +245,7 @@ fn a_date_that_is_no_strong_validator_holds_for_no_range() {
 }
 
 /// A response's status, Content-Range, length and pieces, as text.
-fn answer(lookup: &Lookup, entry: &str) -> String {
+fn answer_text(lookup: &Lookup, entry: &str) -> String {
     let entry = stored(entry);
     let head = from_entry(&entry, lookup, Client::Waiting, Age::default());
     let answer: Answer<()> = head.with(Some(()));
@@ -262,20 +262,24 @@ fn answer(lookup: &Lookup, entry: &str) -> String {
             .collect::<Vec<_>>()
             .join(" "),
     };
-    let told = answer.fields.get("content-range").unwrap_or("-").to_owned();
+    let content_range = answer.fields.get("content-range").unwrap_or("-").to_owned();
     let length = answer.length.map_or("-".to_owned(), |n| n.to_string());
-    format!("{} {told} {length} {content}", answer.status)
+    format!("{} {content_range} {length} {content}", answer.status)
 }
 
 const TEN: &str =
     "200 | cache-control: max-age=60 | content-length: 10 | content-type: a/b | etag: \"a\"";
 
 #[test]
-fn a_stored_answer_is_given_in_part() {
+fn stored_response_is_served_in_part() {
     #[track_caller]
     fn check(request: &str, entry: &str, expected: &str) {
         let lookup = lookup(&json!({}), request);
-        assert_eq!(answer(&lookup, entry), expected, "{request} of {entry}");
+        assert_eq!(
+            answer_text(&lookup, entry),
+            expected,
+            "{request} of {entry}"
+        );
     }
     check("GET", TEN, "200 - 10 body");
     check("GET | Range: bytes=2-4", TEN, "206 bytes 2-4/10 3 2-4");
@@ -304,7 +308,7 @@ fn a_stored_answer_is_given_in_part() {
     check("GET | Range: bytes=2-4", &unknown, "200 - - body");
     // §14.6: several parts, each with its own range and type.
     let parts = lookup(&json!({}), "GET | Range: bytes=0-1,4-4");
-    let found = answer(&parts, TEN);
+    let found = answer_text(&parts, TEN);
     let part = |range: &str| {
         format!(
             "\\r\\n--edgekeep-part-4f6c2d9e7b\\r\\nContent-Type: a/b\\r\\nContent-Range: bytes {range}/10\\r\\n\\r\\n"

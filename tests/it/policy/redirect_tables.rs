@@ -26,7 +26,7 @@ fn lookup_of(url: &str, rule: &Value) -> Lookup {
 }
 
 #[test]
-fn a_redirect_to_its_own_url_is_not_stored() {
+fn self_redirect_is_not_stored() {
     #[track_caller]
     fn check(url: &str, location: &str, is_own: bool) {
         let rule = json!({ "edge_ttl": 600 });
@@ -110,7 +110,7 @@ fn a_redirect_to_its_own_url_is_not_stored() {
 }
 
 #[test]
-fn the_second_location_counts_too_and_a_page_may_have_one() {
+fn each_location_is_checked_and_only_in_redirects() {
     let rule = json!({ "edge_ttl": 600 });
     let at = lookup_of("https://a.test/b", &rule);
     let two = "301 | location: /c | location: /b";
@@ -118,13 +118,13 @@ fn the_second_location_counts_too_and_a_page_may_have_one() {
     assert_eq!(outcome(&at, "200 | location: /b"), "600 0 86400");
     assert_eq!(outcome(&at, "301"), "600 0 86400");
     // Also after a 304.
-    let held = stored("301 | cache-control: max-age=60 | etag: \"a\" | location: /c");
-    let held = Entry {
+    let old = stored("301 | cache-control: max-age=60 | etag: \"a\" | location: /c");
+    let old = Entry {
         key: at.key.text.clone(),
-        ..held
+        ..old
     };
     let answer = head("304 | etag: \"a\" | location: /b");
-    let next = decide_response(&exchange(&at, Some(&held), true), Ok(&answer));
+    let next = decide_response(&exchange(&at, Some(&old), true), Ok(&answer));
     assert!(
         matches!(next, ResponseDecision::Refresh { keep: false, .. }),
         "{next:?}"
@@ -132,7 +132,7 @@ fn the_second_location_counts_too_and_a_page_may_have_one() {
 }
 
 #[test]
-fn parameters_that_do_not_matter_make_no_other_url() {
+fn self_redirect_ignores_parameters_named_by_no_vary_search() {
     let rule = json!({ "no_vary_search": true, "edge_ttl": 600 });
     let at = lookup_of("https://a.test/b?u=1&p=2", &rule);
     let policy = "no-vary-search: params=(\"u\")";

@@ -9,7 +9,7 @@ use testkit::controls::{fields, words};
 /// Restrictive words count anywhere; permissive ones only where the grammar of
 /// RFC 9111 §5.2 allows them.
 #[test]
-fn restrictive_words_count_however_they_are_spelled() {
+fn restrictive_directives_apply_in_any_spelling() {
     #[track_caller]
     fn check(value: &str, expected: &str) {
         let mut one = Fields::new();
@@ -107,7 +107,7 @@ const DIRECTIVES: [&str; 16] = [
 /// names (RFC 9111 §5.2.2.4, §5.2.2.7). Any other argument makes it the
 /// unqualified directive.
 #[test]
-fn an_argument_that_names_no_fields_is_none() {
+fn argument_without_field_names_makes_directive_unqualified() {
     #[track_caller]
     fn check(argument: &str, qualified: bool) {
         for word in ["private", "no-cache", "Private", "NO-CACHE"] {
@@ -228,7 +228,7 @@ fn an_argument_that_names_no_fields_is_none() {
 }
 
 #[test]
-fn what_is_not_understood_ends_no_store_in_the_grammar_alone() {
+fn malformed_must_understand_does_not_override_no_store() {
     // RFC 9111 §5.2.2.3.
     #[track_caller]
     fn check(value: &str, no_store: bool, must_understand: bool) {
@@ -247,7 +247,7 @@ fn what_is_not_understood_ends_no_store_in_the_grammar_alone() {
 
 /// The control that applies, and whether it is from a targeted field.
 #[test]
-fn the_most_specific_field_holds() {
+fn most_specific_cache_control_field_applies() {
     #[track_caller]
     fn check(text: &str, expected: &str, targeted: bool) {
         let (control, by_target) = CacheControl::effective(&fields(text));

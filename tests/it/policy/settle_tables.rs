@@ -8,12 +8,12 @@ use edgekeep::cache::request::classify::Lookup;
 use serde_json::{Value, json};
 use testkit::given::{NOW, exchange, head, lookup, stored};
 
-const KEPT: &str = "200 | cache-control: max-age=60, stale-if-error=90 | etag: \"a\" | x-a: old \
+const STORED_PAGE: &str = "200 | cache-control: max-age=60, stale-if-error=90 | etag: \"a\" | x-a: old \
                     | content-type: text/plain | content-length: 3 | cache-tag: t | date: $-100";
 
 #[test]
 fn a_304_refreshes_the_stored_head() {
-    let old = stored(KEPT);
+    let old = stored(STORED_PAGE);
     let lookup = lookup(&json!({}), "GET");
     #[track_caller]
     fn check(old: &Entry, lookup: &Lookup, answer: &str, fields: &str, kept: bool) -> Entry {
@@ -83,7 +83,7 @@ fn a_304_refreshes_the_stored_head() {
         &format!("{same} | date: $+0"),
         true,
     );
-    // Too many tags are better than too few: the stored tags are kept.
+    // In doubt an entry has too many tags, not too few: stored tags are kept.
     assert_eq!(now.tags, ["t", "u", "v"]);
     // It is used for this request, and no longer stored.
     for control in [
@@ -105,20 +105,20 @@ fn a_304_refreshes_the_stored_head() {
 }
 
 /// The decision, as a word.
-fn next(old: Option<&Entry>, on_error: bool, answer: &str) -> String {
-    next_by(&json!({}), old, on_error, answer)
+fn decision(old: Option<&Entry>, on_error: bool, answer: &str) -> String {
+    decision_under(&json!({}), old, on_error, answer)
 }
 
 /// The same under these defaults.
-fn next_by(defaults: &Value, old: Option<&Entry>, on_error: bool, answer: &str) -> String {
+fn decision_under(defaults: &Value, old: Option<&Entry>, on_error: bool, answer: &str) -> String {
     let lookup = lookup(defaults, "GET");
     let exchange = exchange(&lookup, old, on_error);
-    let next = match answer {
+    let decision = match answer {
         "down" => decide_response(&exchange, Err(OriginFailure::Unreachable)),
         "late" => decide_response(&exchange, Err(OriginFailure::TimedOut)),
         _ => decide_response(&exchange, Ok(&head(answer))),
     };
-    match next {
+    match decision {
         ResponseDecision::Store(entry) => format!("store {}", entry.status),
         ResponseDecision::Refresh { keep, .. } => format!("refresh {keep}"),
         ResponseDecision::Forward(reason) => format!("forward {}", reason.word()),
@@ -129,11 +129,11 @@ fn next_by(defaults: &Value, old: Option<&Entry>, on_error: bool, answer: &str) 
 }
 
 #[test]
-fn a_304_about_another_answer_is_asked_again() {
+fn a_304_with_another_etag_repeats_the_request() {
     #[track_caller]
     fn check(old: &str, answer: &str, expected: &str) {
         let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
-        assert_eq!(next(Some(&old), true, answer), expected, "{answer}");
+        assert_eq!(decision(Some(&old), true, answer), expected, "{answer}");
     }
     check("etag: \"a\"", "304", "refresh true");
     check("etag: \"a\"", "304 | etag: \"a\"", "refresh true");
@@ -154,7 +154,7 @@ fn a_304_about_another_answer_is_asked_again() {
 }
 
 #[test]
-fn a_304_with_a_validator_that_the_stored_answer_lacks_is_asked_again() {
+fn a_304_with_unmatched_validator_repeats_the_request() {
     // RFC 9111 §4.3.4: a strong validator selects only responses that have it;
     // a weak one only those that it matches.
     for (old, answer) in [
@@ -162,22 +162,30 @@ fn a_304_with_a_validator_that_the_stored_answer_lacks_is_asked_again() {
         ("last-modified: $-5", "304 | last-modified: $-4"),
     ] {
         let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
-        assert_eq!(next(Some(&old), true, answer), "again", "{answer}");
+        assert_eq!(decision(Some(&old), true, answer), "again", "{answer}");
     }
 }
 
 #[test]
-fn a_failing_origin_is_covered_by_what_is_stored() {
-    let old = stored(KEPT);
+fn stored_response_is_served_if_the_origin_fails() {
+    let old = stored(STORED_PAGE);
     #[track_caller]
     fn check(old: &Entry, answer: &str, nothing: &str, too_old: &str, usable: &str) {
         assert_eq!(
-            next(None, false, answer),
+            decision(None, false, answer),
             nothing,
             "{answer}, nothing stored"
         );
-        assert_eq!(next(Some(old), false, answer), too_old, "{answer}, too old");
-        assert_eq!(next(Some(old), true, answer), usable, "{answer}, usable");
+        assert_eq!(
+            decision(Some(old), false, answer),
+            too_old,
+            "{answer}, too old"
+        );
+        assert_eq!(
+            decision(Some(old), true, answer),
+            usable,
+            "{answer}, usable"
+        );
     }
     check(&old, "down", "Unreachable", "Unreachable", "stale");
     check(&old, "late", "TimedOut", "TimedOut", "stale");
@@ -242,14 +250,14 @@ fn a_failing_origin_is_covered_by_what_is_stored() {
 }
 
 #[test]
-fn a_rule_names_the_statuses_by_which_an_origin_fails() {
-    let old = stored(KEPT);
+fn error_statuses_define_which_statuses_are_failures() {
+    let old = stored(STORED_PAGE);
     let check = |defaults: Value, covered: &[u16], others: &[u16]| {
         for (statuses, expected) in [(covered, "stale"), (others, "store")] {
             for status in statuses {
                 let answer = format!("{status} | cache-control: max-age=9");
-                let found = next_by(&defaults, Some(&old), true, &answer);
-                // 429 blames the request, so its lifetime does not count.
+                let found = decision_under(&defaults, Some(&old), true, &answer);
+                // 429 is a request error, so its lifetime does not count.
                 let stored = match status {
                     429 => "forward request-error".to_owned(),
                     _ => format!("store {status}"),
@@ -259,7 +267,7 @@ fn a_rule_names_the_statuses_by_which_an_origin_fails() {
                     _ => expected.to_owned(),
                 };
                 assert_eq!(found, word, "{defaults} {status}");
-                let nothing = next_by(&defaults, Some(&old), false, &answer);
+                let nothing = decision_under(&defaults, Some(&old), false, &answer);
                 assert_eq!(nothing, stored, "{defaults} {status}");
             }
         }
@@ -278,34 +286,37 @@ fn a_rule_names_the_statuses_by_which_an_origin_fails() {
     );
     // A failed connection is a failure without any `error_statuses`.
     let none = json!({ "error_statuses": [] });
-    assert_eq!(next_by(&none, Some(&old), true, "down"), "stale");
+    assert_eq!(decision_under(&none, Some(&old), true, "down"), "stale");
 }
 
 #[test]
-fn an_error_that_blames_the_request_takes_no_page_s_place() {
-    let page = stored(KEPT);
+fn request_error_does_not_replace_a_stored_page() {
+    let page = stored(STORED_PAGE);
     let named = json!({ "negative_ttl": { "406": 30, "404": 30, "428": 30 } });
     for on_error in [true, false] {
         for status in [406, 428] {
             let answer = format!("{status} | cache-control: max-age=9");
-            let found = next_by(&named, Some(&page), on_error, &answer);
+            let found = decision_under(&named, Some(&page), on_error, &answer);
             assert_eq!(found, "forward request-error");
             // A stored error of that kind is replaced.
             let error = Entry {
                 status: 431,
                 ..page.clone()
             };
-            let found = next_by(&named, Some(&error), on_error, &answer);
+            let found = decision_under(&named, Some(&error), on_error, &answer);
             assert_eq!(found, format!("store {status}"));
         }
-        // This status is about the page.
-        assert_eq!(next_by(&named, Some(&page), on_error, "404"), "store 404");
+        // This status concerns the page.
+        assert_eq!(
+            decision_under(&named, Some(&page), on_error, "404"),
+            "store 404"
+        );
     }
-    assert_eq!(next_by(&named, None, false, "406"), "store 406");
+    assert_eq!(decision_under(&named, None, false, "406"), "store 406");
 }
 
 #[test]
-fn what_was_made_by_credentials_is_known_by_its_tag_alone() {
+fn entry_by_credentials_is_refreshed_only_by_etag() {
     let control = "cache-control: s-maxage=0";
     let dated = stored(&format!("200 | {control} | last-modified: $-5"));
     let tagged = stored(&format!(
@@ -316,12 +327,18 @@ fn what_was_made_by_credentials_is_known_by_its_tag_alone() {
         ..entry.clone()
     };
     let date = "304 | cache-control: s-maxage=0 | last-modified: $-5";
-    assert_eq!(next(Some(&dated), false, date), "refresh true");
-    assert_eq!(next(Some(&by_credentials(&dated)), false, date), "again");
-    assert_eq!(next(Some(&by_credentials(&dated)), false, "304"), "again");
+    assert_eq!(decision(Some(&dated), false, date), "refresh true");
+    assert_eq!(
+        decision(Some(&by_credentials(&dated)), false, date),
+        "again"
+    );
+    assert_eq!(
+        decision(Some(&by_credentials(&dated)), false, "304"),
+        "again"
+    );
     let tag = "304 | cache-control: s-maxage=0 | etag: \"a\"";
     assert_eq!(
-        next(Some(&by_credentials(&tagged)), false, tag),
+        decision(Some(&by_credentials(&tagged)), false, tag),
         "refresh true"
     );
     // `by_credentials` stays set for every request, unless the origin sends

@@ -26,11 +26,11 @@ fn check(answer: &str, expected: &str) {
 }
 
 /// RFC 9110 §15.1, without 206, which is not stored here.
-const BY_DEFAULT: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
+const HEURISTICALLY_CACHEABLE: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
 
-/// Why a response of this status is for one request only, whatever its
-/// lifetime.
-fn for_one_alone(status: u16) -> Option<&'static str> {
+/// The reason why a response of this status is for one request only, whatever
+/// its lifetime.
+fn reason_not_to_share(status: u16) -> Option<&'static str> {
     match status {
         401 | 407 => Some("credentials"),
         400 | 405 | 406 | 408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431 => {
@@ -42,10 +42,10 @@ fn for_one_alone(status: u16) -> Option<&'static str> {
 
 #[test]
 fn every_final_status_is_storable() {
-    // RFC 9111 §3: if freshness is explicit, and the error is not the
-    // request's.
+    // RFC 9111 §3: if freshness is explicit, and the status is not that of a
+    // request error.
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
-        let stated = |stored| for_one_alone(status).unwrap_or(stored);
+        let stated = |stored| reason_not_to_share(status).unwrap_or(stored);
         check(
             &format!("{status} | cache-control: max-age=60"),
             stated("stored 60"),
@@ -78,16 +78,16 @@ fn every_final_status_is_storable() {
 }
 
 #[test]
-fn a_guess_needs_a_status_that_allows_it() {
+fn heuristic_lifetime_requires_a_cacheable_status() {
     // A rule for errors would have precedence over heuristics.
-    let guess = json!({ "heuristic_freshness": true, "negative_ttl": {} });
+    let heuristic = json!({ "heuristic_freshness": true, "negative_ttl": {} });
     let off = json!({ "negative_ttl": {} });
     let modified = "last-modified: $-1000";
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
-        let plain = outcome(&guess, "GET", &format!("{status} | {modified}"));
+        let plain = outcome(&heuristic, "GET", &format!("{status} | {modified}"));
         // RFC 9111 §4.2.2: these, or responses marked as cacheable.
-        let alone = for_one_alone(status).is_some();
-        let allowed = BY_DEFAULT.contains(&status) && !alone;
+        let unshared = reason_not_to_share(status).is_some();
+        let allowed = HEURISTICALLY_CACHEABLE.contains(&status) && !unshared;
         let expected = if allowed {
             "stored 100"
         } else {
@@ -95,20 +95,24 @@ fn a_guess_needs_a_status_that_allows_it() {
         };
         assert_eq!(plain, expected, "{status}");
         let public = format!("{status} | {modified} | cache-control: public");
-        let expected = if alone { "no-freshness" } else { "stored 100" };
-        assert_eq!(outcome(&guess, "GET", &public), expected, "{status}");
+        let expected = if unshared {
+            "no-freshness"
+        } else {
+            "stored 100"
+        };
+        assert_eq!(outcome(&heuristic, "GET", &public), expected, "{status}");
         // Disabled by a rule.
         assert_eq!(outcome(&off, "GET", &public), "no-freshness", "{status}");
     }
 }
 
 #[test]
-fn a_guess_is_a_tenth_of_the_time_unchanged() {
+fn heuristic_lifetime_is_a_tenth_of_the_time_since_modification() {
     #[track_caller]
     fn check(answer: &str, expected: &str) {
-        let guess = json!({ "heuristic_freshness": true });
+        let heuristic = json!({ "heuristic_freshness": true });
         let answer = format!("200 | {answer}");
-        assert_eq!(outcome(&guess, "GET", &answer), expected, "{answer}");
+        assert_eq!(outcome(&heuristic, "GET", &answer), expected, "{answer}");
     }
     // RFC 9111 §4.2.2.
     check("last-modified: $-10", "stored 1");
@@ -193,9 +197,9 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
     let answer = "404 | last-modified: $-1000";
     assert_eq!(outcome(&both, "GET", answer), "stored 10");
     // It does not allow storing for authorized requests (§3.5).
-    let guess = json!({ "heuristic_freshness": true });
+    let heuristic = json!({ "heuristic_freshness": true });
     let found = outcome(
-        &guess,
+        &heuristic,
         "GET | Authorization: Basic x",
         "200 | last-modified: $-1000",
     );
@@ -203,7 +207,7 @@ fn a_guess_is_a_tenth_of_the_time_unchanged() {
 }
 
 #[test]
-fn a_guess_ages_like_any_lifetime() {
+fn heuristic_lifetime_counts_the_age_on_arrival() {
     let lookup = lookup(&json!({ "heuristic_freshness": true }), "GET");
     let answer = head("200 | last-modified: $-1000 | age: 30");
     let ResponseDecision::Store(entry) =
@@ -222,12 +226,12 @@ fn a_guess_ages_like_any_lifetime() {
 }
 
 #[test]
-fn must_understand_is_for_statuses_that_are_known() {
+fn must_understand_requires_a_known_status() {
     // RFC 9111 §5.2.2.3; the statuses of RFC 9110 §15.
     for status in (200..600).filter(|status| !matches!(status, 206 | 304)) {
         let answer = |control: &str| format!("{status} | cache-control: {control}, max-age=60");
         let expected = if is_understood(status) {
-            for_one_alone(status).unwrap_or("stored 60")
+            reason_not_to_share(status).unwrap_or("stored 60")
         } else {
             "not-understood"
         };
@@ -269,7 +273,7 @@ fn must_understand_is_for_statuses_that_are_known() {
 }
 
 #[test]
-fn the_statuses_of_rfc_9110_are_known() {
+fn statuses_of_rfc_9110_are_understood() {
     #[track_caller]
     fn check(statuses: impl IntoIterator<Item = u16>, expected: bool) {
         for status in statuses {
@@ -294,15 +298,15 @@ fn the_statuses_of_rfc_9110_are_known() {
 }
 
 #[test]
-fn a_client_may_forbid_storing() {
+fn request_no_store_prevents_storing_if_enabled() {
     // RFC 9111 §5.2.1.5.
-    let heeded = json!({ "request_directives": true });
+    let enabled = json!({ "request_directives": true });
     let answer = "200 | cache-control: max-age=60, public";
     for request in [
         "GET | Cache-Control: no-store",
         "GET | Cache-Control: max-age=1, No-Store",
     ] {
-        assert_eq!(outcome(&heeded, request, answer), "request-no-store");
+        assert_eq!(outcome(&enabled, request, answer), "request-no-store");
         assert_eq!(outcome(&json!({}), request, answer), "stored 60");
     }
     for request in [
@@ -310,6 +314,6 @@ fn a_client_may_forbid_storing() {
         "GET | Cache-Control: no-cache",
         "GET | Pragma: no-cache",
     ] {
-        assert_eq!(outcome(&heeded, request, answer), "stored 60", "{request}");
+        assert_eq!(outcome(&enabled, request, answer), "stored 60", "{request}");
     }
 }

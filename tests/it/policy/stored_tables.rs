@@ -16,8 +16,8 @@ use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 
 /// When the entries below were stored.
-const THEN_MS: u64 = 1_795_424_400_000;
-/// The sequence number that they had seen.
+const STORED_MS: u64 = 1_795_424_400_000;
+/// The sequence number that their fills noted.
 const SEEN: u64 = 5;
 
 fn fields(lines: &[(&str, &str)]) -> Fields {
@@ -42,7 +42,7 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
     Entry {
         key: "http://a.test/b/c?d=1".to_owned(),
         seen: SEEN,
-        received_ms: THEN_MS,
+        received_ms: STORED_MS,
         initial_age: 0,
         cost_ms: 0,
         terms: Terms {
@@ -94,13 +94,13 @@ fn words(verdict: &ReuseVerdict) -> String {
 const URL: &str = "http://a.test/b/c?d=1";
 
 #[test]
-fn an_answer_ages() {
+fn verdict_depends_on_age_and_windows() {
     #[track_caller]
     fn check(terms: (u64, u64, u64), initial_age: u64, later_ms: u64, expected: &str) {
         let mut entry = entry(terms.0, terms.1, terms.2);
         entry.initial_age = initial_age;
         let (lookup, index) = (lookup(URL, &[]), index(&[], (0, 0), 9));
-        let verdict = judge(&entry, &lookup, Some(&index), THEN_MS + later_ms);
+        let verdict = judge(&entry, &lookup, Some(&index), STORED_MS + later_ms);
         assert_eq!(words(&verdict), expected);
     }
     check((60, 0, 0), 0, 0, "fresh 0 60");
@@ -138,7 +138,7 @@ fn an_answer_ages() {
 }
 
 #[test]
-fn a_clock_that_runs_back_makes_nothing_older_or_younger() {
+fn clock_before_arrival_counts_as_age_zero() {
     let verdict = judge(
         &entry(60, 0, 0),
         &lookup(URL, &[]),
@@ -149,11 +149,11 @@ fn a_clock_that_runs_back_makes_nothing_older_or_younger() {
 }
 
 #[test]
-fn a_purged_answer_is_gone_or_stale() {
+fn hard_purge_makes_unusable_and_soft_purge_makes_stale() {
     #[track_caller]
     fn check(purged: &[(Selector, u64, u64)], floor: (u64, u64), expected: &str) {
         let (entry, index) = (entry(60, 10, 20), index(purged, floor, 9));
-        let verdict = judge(&entry, &lookup(URL, &[]), Some(&index), THEN_MS + 5000);
+        let verdict = judge(&entry, &lookup(URL, &[]), Some(&index), STORED_MS + 5000);
         assert_eq!(words(&verdict), expected, "{purged:?} {floor:?}");
     }
     let tag = || Selector::Tag("t".to_owned());
@@ -175,7 +175,12 @@ fn a_purged_answer_is_gone_or_stale() {
     let soft = index(&[(tag(), 0, 6)], (0, 0), 9);
     let at = |terms: (u64, u64, u64), ms| {
         let entry = entry(terms.0, terms.1, terms.2);
-        words(&judge(&entry, &lookup(URL, &[]), Some(&soft), THEN_MS + ms))
+        words(&judge(
+            &entry,
+            &lookup(URL, &[]),
+            Some(&soft),
+            STORED_MS + ms,
+        ))
     };
     assert_eq!(at((60, 0, 20), 5000), "stale 5 0 sie");
     assert_eq!(at((60, 0, 0), 5000), "stale 5 0");
@@ -184,10 +189,10 @@ fn a_purged_answer_is_gone_or_stale() {
 }
 
 #[test]
-fn without_an_index_nothing_is_served_unasked() {
+fn without_purge_index_every_entry_is_stale() {
     let at = |terms: (u64, u64, u64), ms| {
         let entry = entry(terms.0, terms.1, terms.2);
-        words(&judge(&entry, &lookup(URL, &[]), None, THEN_MS + ms))
+        words(&judge(&entry, &lookup(URL, &[]), None, STORED_MS + ms))
     };
     assert_eq!(at((60, 10, 20), 0), "stale 0 0 sie");
     assert_eq!(at((60, 10, 0), 65_000), "stale 65 -5 sie");
@@ -198,10 +203,15 @@ fn without_an_index_nothing_is_served_unasked() {
 }
 
 #[test]
-fn an_answer_is_for_its_own_key() {
+fn entry_with_another_key_is_unusable() {
     let index = index(&[], (0, 0), 9);
     let check = |url: &str, lines: &[(&str, &str)], expected: &str| {
-        let verdict = judge(&entry(60, 0, 0), &lookup(url, lines), Some(&index), THEN_MS);
+        let verdict = judge(
+            &entry(60, 0, 0),
+            &lookup(url, lines),
+            Some(&index),
+            STORED_MS,
+        );
         assert_eq!(words(&verdict), expected, "{url}");
     };
     check(URL, &[], "fresh 0 60");
@@ -218,18 +228,18 @@ fn an_answer_is_for_its_own_key() {
     // An entry without marks cannot be purged: doubt is a miss.
     let mut odd = entry(60, 0, 0);
     odd.marks.clear();
-    let verdict = judge(&odd, &lookup(URL, &[]), Some(&index), THEN_MS);
+    let verdict = judge(&odd, &lookup(URL, &[]), Some(&index), STORED_MS);
     assert_eq!(verdict, ReuseVerdict::Unusable(Unusable::OtherKey));
 }
 
 #[test]
-fn authorized_requests_need_permission() {
+fn authorized_request_requires_an_entry_that_permits_it() {
     let index = index(&[], (0, 0), 9);
     let with = [("authorization", "Basic x")];
     let check = |for_authorized: bool, lines: &[(&str, &str)], expected: &str| {
         let mut entry = entry(60, 0, 0);
         entry.for_authorized = for_authorized;
-        let verdict = judge(&entry, &lookup(URL, lines), Some(&index), THEN_MS);
+        let verdict = judge(&entry, &lookup(URL, lines), Some(&index), STORED_MS);
         assert_eq!(words(&verdict), expected);
     };
     check(false, &[], "fresh 0 60");
@@ -239,18 +249,18 @@ fn authorized_requests_need_permission() {
 }
 
 #[test]
-fn a_variant_is_for_those_who_ask_alike() {
+fn variant_matches_only_equal_choosing_fields() {
     #[track_caller]
     fn check(vary: &str, stored: &[(&str, &str)], asked: &[(&str, &str)], expected: bool) {
         let names = choosing_fields(&fields(&[("vary", vary)])).expect(vary);
-        let made = choices(&names, &|name| value(name, &fields(stored)));
+        let stored_choices = choices(&names, &|name| value(name, &fields(stored)));
         assert_eq!(
-            fits(&made, &|name| value(name, &fields(asked))),
+            fits(&stored_choices, &|name| value(name, &fields(asked))),
             expected,
             "{vary} {stored:?} {asked:?}"
         );
-        let asks = choices(&names, &|name| value(name, &fields(asked)));
-        let same = variant_text(&made) == variant_text(&asks);
+        let request_choices = choices(&names, &|name| value(name, &fields(asked)));
+        let same = variant_text(&stored_choices) == variant_text(&request_choices);
         assert_eq!(same, expected, "{vary} {stored:?} {asked:?}");
     }
     let al = |value| [("accept-language", value)];
@@ -291,9 +301,9 @@ fn a_variant_is_for_those_who_ask_alike() {
         ("accept".to_owned(), Some("a".to_owned())),
         ("x-a".to_owned(), None),
     ];
-    let verdict = judge(&varied, &lookup(URL, &[("accept", "b")]), None, THEN_MS);
+    let verdict = judge(&varied, &lookup(URL, &[("accept", "b")]), None, STORED_MS);
     assert_eq!(words(&verdict), "other accept,x-a");
-    let verdict = judge(&varied, &lookup(URL, &[("accept", "a")]), None, THEN_MS);
+    let verdict = judge(&varied, &lookup(URL, &[("accept", "a")]), None, STORED_MS);
     assert_eq!(words(&verdict), "stale 0 0 sie");
 }
 

@@ -32,7 +32,7 @@ fn check(old: &str, new: &str, name: &str, expected: &[&str]) {
 }
 
 #[test]
-fn the_fields_of_a_304_replace_those_that_are_stored() {
+fn fields_of_a_304_replace_stored_fields() {
     // RFC 9111 §3.2.
     check("x-a: 1", "x-a: 2", "x-a", &["2"]);
     check("x-a: 1", "X-A: 2", "x-a", &["2"]);
@@ -77,7 +77,7 @@ fn the_fields_of_a_304_replace_those_that_are_stored() {
 }
 
 #[test]
-fn fields_of_one_connection_update_nothing() {
+fn connection_fields_of_a_304_are_ignored() {
     // RFC 9111 §3.1 and §3.2.
     for name in [
         "connection",
@@ -99,7 +99,7 @@ fn fields_of_one_connection_update_nothing() {
 }
 
 #[test]
-fn what_the_runtime_undoes_is_kept() {
+fn fields_that_describe_the_stored_body_are_not_updated() {
     // RFC 9111 §3.2 lets a cache omit fields that describe the stored body.
     check(
         "content-encoding: br",
@@ -117,7 +117,7 @@ fn what_the_runtime_undoes_is_kept() {
 }
 
 #[test]
-fn content_type_and_etag_are_updated_too() {
+fn content_type_and_etag_are_updated() {
     // RFC 9111 §3.2: a cache must add every other field. The exempt fields are
     // not simply those named Content-*, and the body is stored as it arrived.
     check(
@@ -131,7 +131,7 @@ fn content_type_and_etag_are_updated_too() {
 }
 
 #[test]
-fn date_and_via_are_those_of_the_last_answer() {
+fn date_and_via_are_taken_from_the_304() {
     // RFC 9110 §6.6.1: if the 304 has no Date, its arrival time.
     check(
         "date: $-50",
@@ -158,7 +158,7 @@ fn date_and_via_are_those_of_the_last_answer() {
 }
 
 #[test]
-fn the_via_of_others_is_kept() {
+fn stored_via_is_kept_if_the_304_has_none() {
     // RFC 9111 §3.2: fields that the 304 omits stay unchanged.
     check("via: 1.0 up", "x-b: 1", "via", &["1.0 up", "1.1 edgekeep"]);
 }
@@ -171,7 +171,7 @@ fn marks(entry: &Entry) -> Vec<u64> {
 }
 
 /// The expected marks for these tags and groups.
-fn marked(tags: &[&str], groups: &[&str]) -> Vec<u64> {
+fn expected_marks(tags: &[&str], groups: &[&str]) -> Vec<u64> {
     let url = Url::parse("http://a.test/b").expect("a URL");
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let (tags, groups): (Vec<_>, Vec<_>) = (owned(tags), owned(groups));
@@ -181,25 +181,25 @@ fn marked(tags: &[&str], groups: &[&str]) -> Vec<u64> {
 }
 
 #[test]
-fn the_bookkeeping_is_that_of_the_304() {
+fn bookkeeping_is_updated_by_the_304() {
     let old = format!("{ETAG} | age: 50 | date: $-50 | cache-groups: \"g\" | cache-tag: t");
     let plain = refreshed("GET", &old, "304");
     assert_eq!((plain.received_ms, plain.initial_age), (NOW * 1000, 0));
     assert_eq!((plain.terms.lifetime, plain.status), (60, 200));
     assert_eq!(plain.tags, ["t"]);
-    assert_eq!(marks(&plain), marked(&["t"], &["g"]));
+    assert_eq!(marks(&plain), expected_marks(&["t"], &["g"]));
     let aged = refreshed("GET", &old, "304 | age: 7 | date: $-3");
     assert_eq!(aged.initial_age, 7);
     let longer = refreshed("GET", &old, "304 | cache-control: max-age=600");
     assert_eq!(longer.terms.lifetime, 600);
     let other = refreshed("GET", &old, "304 | cache-groups: \"h\", \"i\"");
-    assert_eq!(marks(&other), marked(&["t"], &["h", "i"]));
+    assert_eq!(marks(&other), expected_marks(&["t"], &["h", "i"]));
     let none = refreshed("GET", &old, "304 | cache-groups:");
-    assert_eq!(marks(&none), marked(&["t"], &[]));
+    assert_eq!(marks(&none), expected_marks(&["t"], &[]));
 }
 
 /// The decision, as a word.
-fn next(method: &str, old: &str, answer: &str) -> String {
+fn decision(method: &str, old: &str, answer: &str) -> String {
     let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
     let lookup = lookup(&json!({ "request_directives": true }), method);
     match decide_response(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
@@ -212,14 +212,14 @@ fn next(method: &str, old: &str, answer: &str) -> String {
 }
 
 #[test]
-fn the_tags_of_304s_do_not_pile_up_without_end() {
+fn tags_added_by_304s_are_limited() {
     let tags = |count: usize, digits: usize| {
         let tags: Vec<String> = (0..count).map(|n| format!("{n:0digits$}")).collect();
         format!("{ETAG} | cache-tag: {}", tags.join(","))
     };
     #[track_caller]
     fn check(old: &str, answer: &str, expected: &str) {
-        assert_eq!(next("GET", old, answer), expected);
+        assert_eq!(decision("GET", old, answer), expected);
     }
     check(&tags(3998, 4), "304 | cache-tag: a,b", "refresh true");
     check(&tags(3998, 4), "304 | cache-tag: 0001,a,b", "refresh true");
@@ -232,10 +232,14 @@ fn the_tags_of_304s_do_not_pile_up_without_end() {
 }
 
 #[test]
-fn a_304_confirms_what_has_its_validator() {
+fn a_304_refreshes_an_entry_with_its_validator() {
     #[track_caller]
     fn check(old: &str, answer: &str, expected: &str) {
-        assert_eq!(next("GET", old, answer), expected, "{old}, then {answer}");
+        assert_eq!(
+            decision("GET", old, answer),
+            expected,
+            "{old}, then {answer}"
+        );
     }
     // RFC 9111 §4.3.4.
     check(ETAG, "304", "refresh true");
@@ -281,14 +285,18 @@ fn a_304_confirms_what_has_its_validator() {
     check(ETAG, "304 | vary: *", "refresh false");
     check(ETAG, "304 | set-cookie: a=1", "refresh false");
     let forbids = "GET | Cache-Control: no-store";
-    assert_eq!(next(forbids, ETAG, "304"), "refresh false");
+    assert_eq!(decision(forbids, ETAG, "304"), "refresh false");
 }
 
 #[test]
-fn the_answer_to_head_renews_what_it_tells_of() {
+fn head_response_refreshes_entry_with_equal_validator_and_length() {
     #[track_caller]
     fn check(old: &str, answer: &str, expected: &str) {
-        assert_eq!(next("HEAD", old, answer), expected, "{old}, then {answer}");
+        assert_eq!(
+            decision("HEAD", old, answer),
+            expected,
+            "{old}, then {answer}"
+        );
     }
     let old = format!("{ETAG} | content-length: 5");
     // RFC 9111 §4.3.5: the validators match, and the length if present.

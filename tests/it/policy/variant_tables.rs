@@ -106,7 +106,7 @@ fn negotiation_fields_are_ranked() {
 }
 
 #[test]
-fn ranking_twice_changes_nothing() {
+fn ranking_is_idempotent() {
     #[track_caller]
     fn check(value: &str) {
         let once = accept::ranked(value);
@@ -122,7 +122,7 @@ fn ranking_twice_changes_nothing() {
 }
 
 #[test]
-fn codings_are_those_that_are_taken() {
+fn accept_encoding_lists_supported_codings() {
     // RFC 9110 §12.5.3; more rows are in field_tables.
     #[track_caller]
     fn check(value: &str, expected: &str) {
@@ -143,7 +143,7 @@ fn codings_are_those_that_are_taken() {
 }
 
 #[test]
-fn vary_names_fields_in_any_form() {
+fn vary_is_parsed_in_any_form() {
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
         let found = choosing_fields(&fields(text)).ok();
@@ -179,16 +179,16 @@ fn vary_names_fields_in_any_form() {
 #[track_caller]
 fn check_fit(vary: &str, stored: &str, asked: &str, expected: bool) {
     let names = choosing_fields(&fields(vary)).expect(vary);
-    let made = choices(&names, &|name| value(name, &fields(stored)));
-    let fit = fits(&made, &|name| value(name, &fields(asked)));
+    let stored_choices = choices(&names, &|name| value(name, &fields(stored)));
+    let fit = fits(&stored_choices, &|name| value(name, &fields(asked)));
     assert_eq!(fit, expected, "{vary}: {stored} for {asked}");
-    let asks = choices(&names, &|name| value(name, &fields(asked)));
-    let same = variant_text(&made) == variant_text(&asks);
+    let request_choices = choices(&names, &|name| value(name, &fields(asked)));
+    let same = variant_text(&stored_choices) == variant_text(&request_choices);
     assert_eq!(same, expected, "{vary}: {stored} for {asked}");
 }
 
 #[test]
-fn requests_that_mean_the_same_share_a_variant() {
+fn equivalent_requests_share_a_variant() {
     let check = |vary: &str, stored: &str, asked: &str| check_fit(vary, stored, asked, true);
     // RFC 9111 §4.1: whitespace, and lists over several lines.
     check("vary: x-a", "x-a: 1", "x-a: 1");
@@ -233,7 +233,7 @@ fn requests_that_mean_the_same_share_a_variant() {
 }
 
 #[test]
-fn requests_that_differ_do_not() {
+fn different_requests_have_different_variants() {
     let check = |vary: &str, stored: &str, asked: &str| {
         check_fit(vary, stored, asked, false);
         check_fit(vary, asked, stored, false);
@@ -299,7 +299,7 @@ fn requests_that_differ_do_not() {
 }
 
 #[test]
-fn an_answer_is_chosen_by_what_the_origin_saw() {
+fn variant_is_selected_by_fields_sent_to_the_origin() {
     #[track_caller]
     fn check(request: &str, vary: &str, expected: &str) {
         let lookup = lookup(&json!({ "forward_headers": ["*"] }), request);

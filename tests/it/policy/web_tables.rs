@@ -57,7 +57,7 @@ const SPELLINGS: [(&str, &str); 35] = [
 ];
 
 #[test]
-fn a_restrictive_word_is_one_however_it_is_spelled() {
+fn restrictive_directive_in_any_spelling_prevents_storing() {
     let future = "expires: $+3600";
     for (spelling, reason) in SPELLINGS {
         for defaults in [
@@ -89,7 +89,7 @@ fn a_restrictive_word_is_one_however_it_is_spelled() {
 }
 
 #[test]
-fn no_cache_is_kept_to_be_confirmed_alone() {
+fn no_cache_in_any_spelling_requires_a_validator() {
     let future = "expires: $+3600";
     for spelling in [
         "no-cache; max-age=60",
@@ -117,7 +117,7 @@ fn no_cache_is_kept_to_be_confirmed_alone() {
 }
 
 #[test]
-fn permissive_words_count_in_the_grammar_alone() {
+fn permissive_directives_apply_only_in_the_grammar() {
     check(
         &json!({}),
         "200 | cache-control: public; max-age=3600",
@@ -149,7 +149,7 @@ fn permissive_words_count_in_the_grammar_alone() {
         "60 0 86400",
     );
     // None of these allows storing a response to credentials.
-    let by = "GET | Authorization: Basic x";
+    let authorized = "GET | Authorization: Basic x";
     for control in [
         "max-age=60, must-revalidate;",
         "max-age=60, \"must-revalidate\"",
@@ -158,7 +158,7 @@ fn permissive_words_count_in_the_grammar_alone() {
         "max-age=60; public",
     ] {
         let found = outcome(
-            &lookup(&json!({}), by),
+            &lookup(&json!({}), authorized),
             &format!("200 | cache-control: {control}"),
         );
         // A number followed by other text is 0, and permits nothing.
@@ -176,7 +176,7 @@ fn permissive_words_count_in_the_grammar_alone() {
 }
 
 #[test]
-fn a_vary_that_cannot_be_read_is_a_star() {
+fn unreadable_vary_counts_as_star() {
     for vary in [
         "Accept-Language Accept-Encoding",
         "Accept-Language; Accept-Encoding",
@@ -227,7 +227,7 @@ fn a_vary_that_cannot_be_read_is_a_star() {
 }
 
 #[test]
-fn what_was_never_fresh_is_nobodys_fallback() {
+fn response_that_was_never_fresh_has_no_default_window() {
     let none = json!({});
     let tagged = |fields: &str| format!("200 | {fields} | etag: \"a\"");
     for never in [
@@ -257,10 +257,10 @@ fn what_was_never_fresh_is_nobodys_fallback() {
         }
     }
     // A heuristic lifetime of 0, too.
-    let guess = json!({ "heuristic_freshness": true });
-    check(&guess, "200 | etag: \"a\"", "0 0 0");
-    check(&guess, "200 | last-modified: $-5", "0 0 0");
-    check(&guess, "200 | last-modified: $-1000", "100 0 86400");
+    let heuristic = json!({ "heuristic_freshness": true });
+    check(&heuristic, "200 | etag: \"a\"", "0 0 0");
+    check(&heuristic, "200 | last-modified: $-5", "0 0 0");
+    check(&heuristic, "200 | last-modified: $-1000", "100 0 86400");
     // The origin's own windows apply.
     check(
         &none,
@@ -293,8 +293,8 @@ fn what_was_never_fresh_is_nobodys_fallback() {
     );
 }
 
-/// The window of the entry `later` seconds after its arrival.
-fn stands(entry: &Entry, later: u64) -> String {
+/// The stale window of the entry `later` seconds after its arrival.
+fn window_after(entry: &Entry, later: u64) -> String {
     let mut index = PurgeIndex::default();
     index.learn(&PurgeFeed::default());
     let lookup = lookup(&json!({ "request_directives": true }), "GET");
@@ -305,9 +305,9 @@ fn stands(entry: &Entry, later: u64) -> String {
 }
 
 #[test]
-fn a_304_may_end_what_was_fresh() {
-    let held = stored("200 | cache-control: max-age=60 | etag: \"a\"");
-    assert_eq!(stands(&held, 61), "stale true");
+fn a_304_can_end_freshness_or_storage() {
+    let old = stored("200 | cache-control: max-age=60 | etag: \"a\"");
+    assert_eq!(window_after(&old, 61), "stale true");
     let lookup = lookup(&json!({}), "GET");
     for (update, expected) in [
         ("cache-control: max-age=0", "0 0 0"),
@@ -316,7 +316,7 @@ fn a_304_may_end_what_was_fresh() {
         ("cache-control: max-age=5", "5 0 86400"),
     ] {
         let answer = head(&format!("304 | etag: \"a\" | {update}"));
-        match decide_response(&exchange(&lookup, Some(&held), true), Ok(&answer)) {
+        match decide_response(&exchange(&lookup, Some(&old), true), Ok(&answer)) {
             ResponseDecision::Refresh { entry, keep: true } => {
                 assert_eq!(terms(&entry), expected, "{update}")
             }
@@ -325,7 +325,7 @@ fn a_304_may_end_what_was_fresh() {
     }
     for update in ["private; max-age=60", "\"no-store\""] {
         let answer = head(&format!("304 | etag: \"a\" | cache-control: {update}"));
-        let next = decide_response(&exchange(&lookup, Some(&held), true), Ok(&answer));
+        let next = decide_response(&exchange(&lookup, Some(&old), true), Ok(&answer));
         assert!(
             matches!(next, ResponseDecision::Refresh { keep: false, .. }),
             "{update}: {next:?}"
@@ -333,11 +333,11 @@ fn a_304_may_end_what_was_fresh() {
     }
 }
 
-/// With any separators and in any order, checked against the rule in the users'
-/// documentation, implemented a second time here. (No generated text is a
-/// well-formed quoted argument, whose words do not count.)
+/// Directives with any separators and in any order, checked against the rule in
+/// the users' documentation, implemented a second time here. (No generated text
+/// is a well-formed quoted argument, in which directives do not count.)
 #[test]
-fn a_page_with_such_a_word_in_it_is_never_shown_to_others() {
+fn generated_response_with_private_or_no_store_is_not_stored() {
     const WORDS: [&str; 18] = [
         "private",
         "no-store",

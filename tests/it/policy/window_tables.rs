@@ -45,192 +45,193 @@ fn index(purged: Option<PurgeState>) -> Option<PurgeIndex> {
 }
 
 /// `WORD SECOND`, for each second after arrival at which the window changes.
-fn walk(
+fn window_changes(
     entry: &Entry,
     lookup: &Lookup,
     purged: Option<PurgeState>,
     seconds: impl Iterator<Item = u64>,
 ) -> String {
     let index = index(purged);
-    let mut said: Vec<String> = Vec::new();
+    let mut changes: Vec<String> = Vec::new();
     let mut last = "";
     for second in seconds {
         // Just before the next second: fractions do not count.
         let now_ms = (NOW + second) * 1000 + 999;
         let word = match judge(entry, lookup, index.as_ref(), now_ms) {
             ReuseVerdict::Fresh(_) | ReuseVerdict::Early(_) => "fresh",
-            ReuseVerdict::WhileRevalidate(_) => "revalidate",
+            ReuseVerdict::WhileRevalidate(_) => "swr",
             ReuseVerdict::Stale { on_error: true, .. } => "on-error",
-            ReuseVerdict::Stale { .. } => "confirm",
+            ReuseVerdict::Stale { .. } => "revalidate",
             ReuseVerdict::Unusable(_) => "gone",
             ReuseVerdict::OtherVariant(_) => "other",
         };
         if word != last {
-            said.push(format!("{word} {second}"));
+            changes.push(format!("{word} {second}"));
             last = word;
         }
     }
-    said.join(", ")
+    changes.join(", ")
 }
 
 #[track_caller]
-fn check(control: &str, wishes: &str, purged: Option<PurgeState>, expected: &str) {
-    let heeded = json!({ "request_directives": true });
+fn check(control: &str, directives: &str, purged: Option<PurgeState>, expected: &str) {
+    let enabled = json!({ "request_directives": true });
     let entry = stored(
-        &heeded,
+        &enabled,
         &format!("200 | cache-control: {control} | etag: \"a\""),
     );
-    let request = match wishes {
+    let request = match directives {
         "" => "GET".to_owned(),
-        _ => format!("GET | Cache-Control: {wishes}"),
+        _ => format!("GET | Cache-Control: {directives}"),
     };
-    let found = walk(&entry, &lookup(&heeded, &request), purged, 0..300);
-    assert_eq!(found, expected, "{control}; {wishes}; {purged:?}");
+    let found = window_changes(&entry, &lookup(&enabled, &request), purged, 0..300);
+    assert_eq!(found, expected, "{control}; {directives}; {purged:?}");
 }
 
 /// Fresh for 60 seconds, then windows of 30 and 90 seconds.
 const ALL: &str = "max-age=60, stale-while-revalidate=30, stale-if-error=90";
 
 #[test]
-fn an_answer_goes_through_its_windows() {
+fn entry_moves_through_its_stale_windows() {
     let check = |control: &str, expected| check(control, "", Some(Alive), expected);
-    check(ALL, "fresh 0, revalidate 60, on-error 90, confirm 150");
+    check(ALL, "fresh 0, swr 60, on-error 90, revalidate 150");
     // The longer window contains the shorter one, in either order.
     let longer = "max-age=60, stale-while-revalidate=90, stale-if-error=30";
-    check(longer, "fresh 0, revalidate 60, confirm 150");
+    check(longer, "fresh 0, swr 60, revalidate 150");
     check(
         "max-age=60, stale-if-error=30",
-        "fresh 0, on-error 60, confirm 90",
+        "fresh 0, on-error 60, revalidate 90",
     );
-    check("max-age=60, stale-if-error=0", "fresh 0, confirm 60");
+    check("max-age=60, stale-if-error=0", "fresh 0, revalidate 60");
     check(
         "max-age=1, stale-if-error=1",
-        "fresh 0, on-error 1, confirm 2",
+        "fresh 0, on-error 1, revalidate 2",
     );
     check(
         "max-age=0, stale-while-revalidate=5, stale-if-error=0",
-        "revalidate 0, confirm 5",
+        "swr 0, revalidate 5",
     );
-    check("max-age=0, stale-if-error=5", "on-error 0, confirm 5");
+    check("max-age=0, stale-if-error=5", "on-error 0, revalidate 5");
     // RFC 9111 §4.2.4: these forbid stale responses.
     for strict in ["must-revalidate", "proxy-revalidate"] {
-        check(&format!("{ALL}, {strict}"), "fresh 0, confirm 60");
+        check(&format!("{ALL}, {strict}"), "fresh 0, revalidate 60");
     }
-    check(&format!("{ALL}, no-cache"), "confirm 0");
+    check(&format!("{ALL}, no-cache"), "revalidate 0");
     // s-maxage disables our default window, not stated ones.
-    check("s-maxage=60", "fresh 0, confirm 60");
+    check("s-maxage=60", "fresh 0, revalidate 60");
     check(
         "s-maxage=60, stale-if-error=90",
-        "fresh 0, on-error 60, confirm 150",
+        "fresh 0, on-error 60, revalidate 150",
     );
     check(
         "s-maxage=60, stale-while-revalidate=30",
-        "fresh 0, revalidate 60, confirm 90",
+        "fresh 0, swr 60, revalidate 90",
     );
     // The age on arrival counts.
     let aged = format!("{ALL} | age: 50");
-    check(&aged, "fresh 0, revalidate 10, on-error 40, confirm 100");
+    check(&aged, "fresh 0, swr 10, on-error 40, revalidate 100");
     check(
         &format!("{ALL} | age: 80"),
-        "revalidate 0, on-error 10, confirm 70",
+        "swr 0, on-error 10, revalidate 70",
     );
 }
 
 #[test]
-fn a_soft_purge_leaves_the_windows_and_a_hard_one_nothing() {
-    check(
-        ALL,
-        "",
-        Some(Soft),
-        "revalidate 0, on-error 90, confirm 150",
-    );
+fn soft_purge_keeps_the_windows_and_hard_purge_ends_them() {
+    check(ALL, "", Some(Soft), "swr 0, on-error 90, revalidate 150");
     check(
         "max-age=60, stale-if-error=30",
         "",
         Some(Soft),
-        "on-error 0, confirm 90",
+        "on-error 0, revalidate 90",
     );
-    check("max-age=60, stale-if-error=0", "", Some(Soft), "confirm 0");
+    check(
+        "max-age=60, stale-if-error=0",
+        "",
+        Some(Soft),
+        "revalidate 0",
+    );
     check(
         &format!("{ALL}, must-revalidate"),
         "",
         Some(Soft),
-        "confirm 0",
+        "revalidate 0",
     );
-    check("s-maxage=60", "", Some(Soft), "confirm 0");
+    check("s-maxage=60", "", Some(Soft), "revalidate 0");
     for control in [ALL, "max-age=60", "s-maxage=60", "no-cache"] {
         check(control, "", Some(Hard), "gone 0");
         check(control, "max-stale", Some(Hard), "gone 0");
     }
     // Before the first feed: only if the origin fails, too.
-    check(ALL, "", None, "on-error 0, confirm 150");
+    check(ALL, "", None, "on-error 0, revalidate 150");
     check(
         "max-age=60, stale-while-revalidate=30, stale-if-error=0",
         "",
         None,
-        "on-error 0, confirm 90",
+        "on-error 0, revalidate 90",
     );
     // Without a window: for its freshness lifetime.
     check(
         "max-age=60, stale-if-error=0",
         "",
         None,
-        "on-error 0, confirm 60",
+        "on-error 0, revalidate 60",
     );
 }
 
 #[test]
-fn wishes_move_the_boundaries_for_one_request() {
-    let check = |control: &str, wishes, expected| check(control, wishes, Some(Alive), expected);
+fn request_directives_shift_the_windows() {
+    let check =
+        |control: &str, directives, expected| check(control, directives, Some(Alive), expected);
     check(
         "max-age=60, stale-if-error=0",
         "max-stale=9",
-        "fresh 0, confirm 70",
+        "fresh 0, revalidate 70",
     );
     check("max-age=60, stale-if-error=30", "max-stale", "fresh 0");
-    check(ALL, "max-stale=45", "fresh 0, on-error 106, confirm 150");
+    check(ALL, "max-stale=45", "fresh 0, on-error 106, revalidate 150");
     check(
         ALL,
         "max-stale=9",
-        "fresh 0, revalidate 70, on-error 90, confirm 150",
+        "fresh 0, swr 70, on-error 90, revalidate 150",
     );
-    check(ALL, "max-age=20", "fresh 0, on-error 21, confirm 150");
-    check(ALL, "min-fresh=20", "fresh 0, on-error 41, confirm 150");
-    check(ALL, "no-cache", "on-error 0, confirm 150");
+    check(ALL, "max-age=20", "fresh 0, on-error 21, revalidate 150");
+    check(ALL, "min-fresh=20", "fresh 0, on-error 41, revalidate 150");
+    check(ALL, "no-cache", "on-error 0, revalidate 150");
     check(
         "max-age=60, must-revalidate",
         "max-stale",
-        "fresh 0, confirm 60",
+        "fresh 0, revalidate 60",
     );
-    check("s-maxage=60", "max-stale", "fresh 0, confirm 60");
-    // A soft purge is the site's own decision.
+    check("s-maxage=60", "max-stale", "fresh 0, revalidate 60");
+    // A soft purge is a decision of the site, which max-stale does not override.
     self::check(
         "max-age=60, stale-if-error=0",
         "max-stale",
         Some(Soft),
-        "confirm 0",
+        "revalidate 0",
     );
     self::check(
         ALL,
         "max-stale",
         Some(Soft),
-        "revalidate 0, on-error 90, confirm 150",
+        "swr 0, on-error 90, revalidate 150",
     );
 }
 
 #[test]
-fn windows_end_where_it_is_said_or_after_a_day() {
+fn windows_end_as_stated_or_after_a_day() {
     #[track_caller]
     fn check(defaults: Value, control: &str, until: u64) {
         let entry = stored(&defaults, &format!("200 | cache-control: {control}"));
         let around = [0, 1, until - 1, until, until + 1];
-        let found = walk(
+        let found = window_changes(
             &entry,
             &lookup(&defaults, "GET"),
             Some(Alive),
             around.into_iter(),
         );
-        let last = format!(", confirm {until}");
+        let last = format!(", revalidate {until}");
         assert!(found.ends_with(&last), "{defaults} {control}: {found}");
         assert_eq!(gone_at(&entry.terms), until, "{defaults} {control}");
         // The tiers store it for the same time.
@@ -258,8 +259,8 @@ fn windows_end_where_it_is_said_or_after_a_day() {
 }
 
 #[test]
-fn it_only_moves_on() {
-    let rank = |stands| match stands {
+fn window_only_advances_with_age() {
+    let rank = |window| match window {
         Window::Fresh => 0,
         Window::Revalidate => 1,
         Window::OnError => 2,
@@ -279,10 +280,10 @@ fn it_only_moves_on() {
                     let at_once = window(&terms, 0, Some(Hard));
                     assert_eq!(at_once, Window::Gone, "{terms:?}");
                     let ages = (0..12).chain([u64::MAX - 1, u64::MAX]);
-                    let stands = ages.map(|age| (age, window(&terms, age, purged)));
-                    let stands: Vec<_> = stands.collect();
-                    assert!(stands.is_sorted_by_key(|(_, one)| rank(*one)), "{terms:?}");
-                    for (age, one) in stands.into_iter().filter(|_| purged != Some(Hard)) {
+                    let windows = ages.map(|age| (age, window(&terms, age, purged)));
+                    let windows: Vec<_> = windows.collect();
+                    assert!(windows.is_sorted_by_key(|(_, one)| rank(*one)), "{terms:?}");
+                    for (age, one) in windows.into_iter().filter(|_| purged != Some(Hard)) {
                         let over = age >= gone_at(&terms) && gone_at(&terms) < u64::MAX;
                         assert!(!over || one == Window::Gone, "{terms:?} {age}");
                     }

@@ -21,7 +21,7 @@ fn plan(settings: &Value, cookies: &str) -> Plan {
 }
 
 #[track_caller]
-fn check_by(settings: &Value, name: &str, passes: bool) {
+fn check_with(settings: &Value, name: &str, passes: bool) {
     // Before and after other cookies; and after a comma, by which the runtime
     // joins lines.
     for cookies in [
@@ -38,12 +38,12 @@ fn check_by(settings: &Value, name: &str, passes: bool) {
 #[track_caller]
 fn check(names: &[&str], passes: bool) {
     for name in names {
-        check_by(&json!({}), name, passes);
+        check_with(&json!({}), name, passes);
     }
 }
 
 #[test]
-fn sessions_of_frameworks() {
+fn session_cookies_of_frameworks_cause_a_pass() {
     check(
         &[
             "sessionid",
@@ -113,7 +113,7 @@ fn sessions_of_frameworks() {
 }
 
 #[test]
-fn sessions_of_sign_in_services() {
+fn session_cookies_of_sign_in_services_cause_a_pass() {
     check(
         &[
             "next-auth.session-token",
@@ -152,7 +152,7 @@ fn sessions_of_sign_in_services() {
 }
 
 #[test]
-fn sessions_of_applications() {
+fn session_cookies_of_applications_cause_a_pass() {
     check(
         &[
             "wordpress_logged_in_0123abcd",
@@ -229,7 +229,7 @@ fn sessions_of_applications() {
 }
 
 #[test]
-fn behind_what_a_browser_demands_by_the_name() {
+fn session_cookies_match_after_cookie_name_prefixes() {
     for name in [
         "sessionid",
         "laravel_session",
@@ -246,7 +246,7 @@ fn behind_what_a_browser_demands_by_the_name() {
         }
         // Names are case-sensitive, and other prefixes do not count.
         for prefix in ["__host-", "__Hos-", "x__Host-"] {
-            // These patterns begin with a star.
+            // Patterns that begin with a star match any prefix.
             let is_open = name.contains("_session") || name.ends_with("Token");
             let is_open = is_open || format!("{prefix}{name}").ends_with("-session");
             check(&[&format!("{prefix}{name}")], is_open);
@@ -256,7 +256,7 @@ fn behind_what_a_browser_demands_by_the_name() {
 }
 
 #[test]
-fn cookies_that_every_visitor_has() {
+fn cookies_of_every_visitor_cause_no_pass() {
     check(
         &[
             // Analytics, some of them with `session` in their names.
@@ -359,7 +359,7 @@ fn cookies_that_every_visitor_has() {
 }
 
 #[test]
-fn a_list_replaces_the_default_or_adds_to_it() {
+fn bypass_cookies_replaces_or_extends_the_default_list() {
     let own = json!({ "defaults": { "bypass_cookies": ["mine_*"] } });
     let both = json!({ "defaults": { "bypass_cookies": ["mine_*", "@default"] } });
     let none = json!({ "defaults": { "bypass_cookies": [] } });
@@ -371,10 +371,10 @@ fn a_list_replaces_the_default_or_adds_to_it() {
         ("@default", false, false),
         ("ai_session", false, false),
     ] {
-        check_by(&own, name, by_own);
-        check_by(&both, name, by_own || by_default);
-        check_by(&none, name, false);
-        check_by(&same, name, by_default);
+        check_with(&own, name, by_own);
+        check_with(&both, name, by_own || by_default);
+        check_with(&none, name, false);
+        check_with(&same, name, by_default);
     }
     for (name, path) in [("@defaults", "[1]"), ("@", "[1]"), ("a@default", "[1]")] {
         let settings = json!({ "defaults": { "bypass_cookies": ["a", name] } });
@@ -383,20 +383,20 @@ fn a_list_replaces_the_default_or_adds_to_it() {
     }
     // `@default` has its meaning only in `bypass_cookies`.
     let settings = json!({ "defaults": { "drop_cookies": ["@default"] } });
-    Rules::read_json(&settings.to_string()).expect_err("no name of a cookie");
+    Rules::read_json(&settings.to_string()).expect_err("not a cookie name");
 }
 
 #[test]
-fn the_table_is_one() {
+fn session_cookie_table_is_sorted_unique_and_sourced() {
     let first = |text: &str| text.as_bytes().first().copied();
     let patterns: Vec<&str> = SESSION_COOKIES.iter().map(|row| row.pattern).collect();
     for list in [&patterns[..], OF_EVERY_VISITOR] {
         assert!(
             list.is_sorted_by_key(|pattern| first(pattern)),
-            "found by first byte"
+            "not sorted by first byte"
         );
         for (at, pattern) in list.iter().enumerate() {
-            assert!(!list[..at].contains(pattern), "{pattern} twice");
+            assert!(!list[..at].contains(pattern), "{pattern} is a duplicate");
         }
     }
     for row in SESSION_COOKIES {
@@ -410,12 +410,12 @@ fn the_table_is_one() {
     }
 }
 
-/// Matching a browser's cookies with this list costs no more than with a short
-/// list of stars. The same holds for the longest `Cookie` field that the
-/// platform accepts.
+/// Matching a browser's cookies with the default list takes less than five times
+/// as long as with a short list of patterns. The same holds for the longest
+/// `Cookie` field that the platform accepts.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a measurement, native only")]
-fn what_matching_costs() {
+fn default_list_costs_under_five_times_a_short_list() {
     let short = json!({ "defaults": { "bypass_cookies": [
         "sessionid", "PHPSESSID", "JSESSIONID", "ASP.NET_SessionId", ".AspNetCore.*",
         "connect.sid", "laravel_session", "_session_id", "_*_session", "rack.session",
@@ -423,15 +423,15 @@ fn what_matching_costs() {
         "wordpress_logged_in_*", "wordpress_sec_*", "wp-postpass_*", "comment_author_*",
         "woocommerce_*", "SESS*", "SSESS*",
     ] } });
-    let usual: Vec<String> = (0..20).map(|n| format!("_some_name_{n}={n}")).collect();
+    let typical: Vec<String> = (0..20).map(|n| format!("_some_name_{n}={n}")).collect();
     for (cookies, times) in [
-        (usual.join("; "), 300),
+        (typical.join("; "), 300),
         ("_".repeat(120_000), 9),
         ("_sessio".repeat(17_000), 9),
         ("a=,".repeat(40_000), 3),
         ("_=;".repeat(40_000), 3),
     ] {
-        let ready = |settings: &Value| {
+        let measure = |settings: &Value| {
             let rules = Rules::read_json(&settings.to_string()).expect("settings");
             let request = RequestHead {
                 method: Method::named("GET"),
@@ -444,10 +444,10 @@ fn what_matching_costs() {
                 began.elapsed()
             }
         };
-        let (short, default) = (ready(&short), ready(&json!({})));
-        // In turns, and the minimum of several runs: other tests disturb all
-        // equally. On a busy computer more runs may be needed; the minimum can
-        // only fall.
+        let (short, default) = (measure(&short), measure(&json!({})));
+        // Alternating runs, and the minimum of each: other tests disturb both
+        // equally. A busy computer may need more runs; the minimum can only
+        // fall.
         let (mut by_short, mut by_default) = (Duration::MAX, Duration::MAX);
         for turn in 0..10 * times {
             by_short = by_short.min(short());

@@ -18,7 +18,7 @@ fn lines(fields: &Fields) -> String {
 
 /// The fields that the origin receives of a request that may use the cache.
 #[track_caller]
-fn check_seen(defaults: &Value, request: &str, expected: &str) {
+fn check_sent(defaults: &Value, request: &str, expected: &str) {
     let rules = rules(json!({ "defaults": defaults }));
     let Plan::Lookup(lookup) = classify(&rules, &head(request)) else {
         panic!("{request}: no lookup");
@@ -38,123 +38,123 @@ fn check_seen(defaults: &Value, request: &str, expected: &str) {
 }
 
 #[test]
-fn the_origin_sees_what_is_keyed() {
+fn origin_receives_only_default_keyed_and_forwarded_fields() {
     let plain = json!({});
-    check_seen(&plain, "GET", "");
-    check_seen(&plain, "HEAD", "");
-    check_seen(
+    check_sent(&plain, "GET", "");
+    check_sent(&plain, "HEAD", "");
+    check_sent(
         &plain,
         "GET | Accept: Text/HTML , */*",
         "accept: Text/HTML, */*",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | Accept: application/json, text/plain, */*",
         "accept: application/json, text/plain, */*",
     );
-    check_seen(&plain, "GET | Accept-Language: DE", "accept-language: DE");
-    check_seen(
+    check_sent(&plain, "GET | Accept-Language: DE", "accept-language: DE");
+    check_sent(
         &plain,
         "GET | Accept-Language: nl, en",
         "accept-language: nl, en",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | Accept-Encoding: deflate, gzip",
         "accept-encoding: gzip",
     );
-    check_seen(&plain, "GET | Accept: a | Accept: b", "accept: a, b");
-    check_seen(
+    check_sent(&plain, "GET | Accept: a | Accept: b", "accept: a, b");
+    check_sent(
         &plain,
         "GET | Origin: http://b.test",
         "origin: http://b.test",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | Authorization: Basic x",
         "authorization: Basic x",
     );
-    check_seen(&plain, "GET | Cookie: theme=dark", "");
-    check_seen(
+    check_sent(&plain, "GET | Cookie: theme=dark", "");
+    check_sent(
         &plain,
         "GET | User-Agent: Mozilla | Referer: http://b.test",
         "",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | If-None-Match: \"a\" | If-Modified-Since: x | If-Range: y",
         "",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | Cache-Control: no-cache | Pragma: no-cache",
         "",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | X-Anything: 1 | DNT: 1 | Host: b.test | Expect: 100-continue",
         "",
     );
-    check_seen(
+    check_sent(
         &plain,
         "GET | Connection: close | TE: trailers | Proxy-Authorization: x",
         "",
     );
     let keyed = json!({ "key_headers": ["X-A", "Accept-Language"], "key_cookies": ["c", "d"] });
-    check_seen(&keyed, "GET | X-A: 1 | X-B: 2", "x-a: 1");
-    check_seen(&keyed, "GET | X-A: 1 | X-A: 2", "x-a: 1, 2");
-    check_seen(&keyed, "GET | X-A: ", "x-a: ");
-    check_seen(
+    check_sent(&keyed, "GET | X-A: 1 | X-B: 2", "x-a: 1");
+    check_sent(&keyed, "GET | X-A: 1 | X-A: 2", "x-a: 1, 2");
+    check_sent(&keyed, "GET | X-A: ", "x-a: ");
+    check_sent(
         &keyed,
         "GET | Accept-Language: EN,de",
         "accept-language: EN, de",
     );
-    check_seen(
+    check_sent(
         &keyed,
         "GET | Cookie: b=1; d=2; c=3; c=4",
         "cookie: c=3; d=2",
     );
-    check_seen(&keyed, "GET | Cookie: b=1", "");
-    check_seen(&keyed, "GET | Cookie: c", "");
-    check_seen(
+    check_sent(&keyed, "GET | Cookie: b=1", "");
+    check_sent(&keyed, "GET | Cookie: c", "");
+    check_sent(
         &json!({ "key_headers": ["User-Agent"] }),
         "GET | User-Agent: M",
         "user-agent: M",
     );
     let named = json!({ "forward_headers": ["X-A", "User-Agent", "Cookie", "X-Forwarded-For", "Host", "If-None-Match"] });
-    check_seen(&named, "GET | X-A: 1 | X-A: 2 | X-B: 3", "x-a: 1 | x-a: 2");
-    check_seen(
+    check_sent(&named, "GET | X-A: 1 | X-A: 2 | X-B: 3", "x-a: 1 | x-a: 2");
+    check_sent(
         &named,
         "GET | User-Agent: M | Cookie: a=1; b=2",
         "cookie: a=1; b=2 | user-agent: M",
     );
-    check_seen(
+    check_sent(
         &named,
         "GET | X-Forwarded-For: 1 | Host: b | If-None-Match: *",
         "",
     );
     let all = json!({ "forward_headers": ["*"] });
-    check_seen(
+    check_sent(
         &all,
         "GET | X-A: 1 | Cookie: a=1 | DNT: 1",
         "cookie: a=1 | dnt: 1 | via: 1.1 edgekeep | x-a: 1",
     );
-    check_seen(
+    check_sent(
         &all,
         "GET | User-Agent: M | Cache-Control: no-cache",
         "cache-control: no-cache | user-agent: M | via: 1.1 edgekeep",
     );
-    check_seen(
+    check_sent(
         &all,
         "GET | X-Forwarded-Host: b | Forwarded: c | CF-Ray: d | Via: e | X-HTTP-Method: PUT",
         "via: e, 1.1 edgekeep",
     );
-    check_seen(
+    check_sent(
         &all,
         "GET | Connection: x-a | X-A: 1 | TE: b | Host: c | Expect: d",
         "via: 1.1 edgekeep",
     );
-    check_seen(
+    check_sent(
         &all,
         "GET | If-None-Match: * | If-Modified-Since: x",
         "via: 1.1 edgekeep",
@@ -162,13 +162,13 @@ fn the_origin_sees_what_is_keyed() {
 }
 
 #[test]
-fn no_setting_lets_fields_of_the_connection_through() {
+fn no_setting_forwards_connection_fields() {
     // RFC 9110 §7.6.1. A Worker must not send `Expect`
     // (`client_fields::is_ours`).
     let request = "GET | Connection: close, x-a, accept-language, origin | Keep-Alive: 1 | TE: b | Trailer: c \
                    | Proxy-Authorization: d | Proxy-Connection: e | Expect: f | Host: g \
                    | X-A: h | Accept-Language: de | Origin: i";
-    let gone = [
+    let removed = [
         "connection",
         "keep-alive",
         "te",
@@ -182,7 +182,7 @@ fn no_setting_lets_fields_of_the_connection_through() {
         "origin",
     ];
     for setting in ["forward_headers", "key_headers"] {
-        for name in gone {
+        for name in removed {
             let settings = json!({ "defaults": { setting: [name] } });
             // Refusing the setting is also correct.
             let Ok(rules) = Rules::read_json(&settings.to_string()) else {
@@ -197,9 +197,9 @@ fn no_setting_lets_fields_of_the_connection_through() {
     }
 }
 
-/// Fields that claim another host, path or client, and the servers, proxies or
+/// Fields that state another host, path or client, and the servers, proxies or
 /// frameworks that read them.
-const CLAIMS: [(&str, &str); 22] = [
+const FORWARDING_FIELDS: [(&str, &str); 22] = [
     ("Forwarded", "RFC 7239"),
     ("X-Forwarded", "before RFC 7239"),
     ("X-Forwarded-For", "nearly all"),
@@ -225,8 +225,8 @@ const CLAIMS: [(&str, &str); 22] = [
 ];
 
 #[test]
-fn claims_of_another_request_reach_no_origin_and_no_key() {
-    for (name, of) in CLAIMS {
+fn forwarding_fields_reach_neither_origin_nor_key() {
+    for (name, reader) in FORWARDING_FIELDS {
         for forwarded in [json!([]), json!(["*"]), json!([name])] {
             let settings = json!({ "defaults": { "forward_headers": forwarded } }).to_string();
             // Refusing the setting is also correct.
@@ -237,20 +237,27 @@ fn claims_of_another_request_reach_no_origin_and_no_key() {
                 Plan::Lookup(lookup) => lookup,
                 other => panic!("{request}: {other:?}"),
             };
-            let (plain, claim) = (lookup("GET"), lookup(&format!("GET | {name}: evil")));
-            assert_eq!(claim.origin(), plain.origin(), "{name}, {of}: {forwarded}");
-            assert_eq!(claim.key.text, plain.key.text, "{name}, {of}: {forwarded}");
+            let (plain, forged) = (lookup("GET"), lookup(&format!("GET | {name}: evil")));
+            assert_eq!(
+                forged.origin(),
+                plain.origin(),
+                "{name}, {reader}: {forwarded}"
+            );
+            assert_eq!(
+                forged.key.text, plain.key.text,
+                "{name}, {reader}: {forwarded}"
+            );
         }
     }
-    // Names with the same beginning or end claim nothing.
+    // Names with the same beginning or end are not forwarding fields.
     for name in ["x-forward", "accept", "x-a", "cf", "vias"] {
         assert!(!is_forwarding_field(name), "{name}");
     }
 }
 
 #[test]
-fn the_origin_is_asked_for_the_canonical_url() {
-    let told = rules(json!({
+fn origin_request_has_the_canonical_url() {
+    let with_origin = rules(json!({
         "origins": { "b.test": "https://origin.test:8443" },
         "defaults": { "query": { "deny": ["x"] } },
     }));
@@ -265,25 +272,25 @@ fn the_origin_is_asked_for_the_canonical_url() {
         assert_eq!(fields.all("x-forwarded-proto").count(), 1, "{request}");
     }
     check(
-        &told,
+        &with_origin,
         "GET http://A.test:80/%61?b=1&a&x=1&gclid=2#f",
         "http://a.test/a?a&b=1",
         None,
     );
     check(
-        &told,
+        &with_origin,
         "GET http://a.test/a//b%2fc;d",
         "http://a.test/a//b%2Fc;d",
         None,
     );
     check(
-        &told,
+        &with_origin,
         "GET http://b.test/a/../b?",
         "https://origin.test:8443/b",
         Some("b.test"),
     );
     check(
-        &told,
+        &with_origin,
         "GET https://b.test:81/ | X-Forwarded-Host: evil",
         "https://origin.test:8443/",
         Some("b.test:81"),
@@ -291,8 +298,8 @@ fn the_origin_is_asked_for_the_canonical_url() {
 }
 
 #[test]
-fn a_bypassed_request_goes_through_whole() {
-    let told = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
+fn bypass_forwards_the_whole_request() {
+    let with_origin = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
     #[track_caller]
     fn check(rules: &Rules, request: &str, reason: Bypass, url: &str, fields: &str) {
         let Plan::Bypass(found, origin, _) = classify(rules, &head(request)) else {
@@ -305,35 +312,35 @@ fn a_bypassed_request_goes_through_whole() {
         assert_eq!(Some(origin.method.as_str()), method, "{request}");
     }
     check(
-        &told,
+        &with_origin,
         "POST http://a.test/%61?b&a&gclid=1& | Cookie: PHPSESSID=1 | X-A: 2 | Accept: Text/*",
         Bypass::Method,
         "http://a.test/%61?b&a&gclid=1&",
         "accept: Text/* | cookie: PHPSESSID=1 | x-a: 2 | x-forwarded-proto: http",
     );
     check(
-        &told,
+        &with_origin,
         "GET http://b.test/a/../b | Range: bytes=0-1 | If-Match: * | Host: b.test | Expect: 100-continue",
         Bypass::Precondition,
         "http://origin.test/b",
         "if-match: * | range: bytes=0-1 | x-forwarded-host: b.test | x-forwarded-proto: http",
     );
     check(
-        &told,
+        &with_origin,
         "PATCH http://a.test/ | Connection: close, X-A | X-A: 1 | X-B: 2 | TE: x | Proxy-Authorization: y",
         Bypass::Method,
         "http://a.test/",
         "x-b: 2 | x-forwarded-proto: http",
     );
     check(
-        &told,
+        &with_origin,
         "GET https://a.test/ | Connection: Upgrade | Upgrade: websocket | Sec-WebSocket-Key: k | X-Forwarded-Proto: gopher",
         Bypass::Upgrade,
         "https://a.test/",
         "sec-websocket-key: k | upgrade: websocket | x-forwarded-proto: https",
     );
     check(
-        &told,
+        &with_origin,
         "get http://a.test/",
         Bypass::Method,
         "http://a.test/",
@@ -349,9 +356,9 @@ fn long_list(members: usize, bytes: usize) -> String {
 }
 
 #[test]
-fn what_a_client_prefers_is_heard_within_bounds() {
-    let within = [long_list(1, 1024), long_list(20, 1024), long_list(20, 100)];
-    let beyond = [
+fn field_lists_beyond_limits_count_as_absent() {
+    let allowed = [long_list(1, 1024), long_list(20, 1024), long_list(20, 100)];
+    let too_long = [
         long_list(1, 1025),
         long_list(21, 100),
         long_list(400, 12_000),
@@ -377,7 +384,7 @@ fn what_a_client_prefers_is_heard_within_bounds() {
                 }
             };
             let none = lookup(None);
-            for value in &within {
+            for value in &allowed {
                 let seen = lookup(Some(value)).origin().fields.get(name).map(str::len);
                 // Unknown codings are left out in any case.
                 let coding = name == "accept-encoding";
@@ -387,7 +394,7 @@ fn what_a_client_prefers_is_heard_within_bounds() {
                     value.len()
                 );
             }
-            for value in &beyond {
+            for value in &too_long {
                 let other = lookup(Some(value));
                 assert_eq!(other.origin(), none.origin(), "{defaults} {name}");
                 assert_eq!(other.key.text, none.key.text, "{defaults} {name}");
@@ -396,17 +403,17 @@ fn what_a_client_prefers_is_heard_within_bounds() {
             }
         }
     }
-    // Gzip at the end of a list that is longer than any real one.
+    // Gzip at the end of a list that is longer than any list in practice.
     let codings = format!("{}, gzip", long_list(20, 100));
-    check_seen(&json!({}), &format!("GET | Accept-Encoding: {codings}"), "");
+    check_sent(&json!({}), &format!("GET | Accept-Encoding: {codings}"), "");
     let codings = format!("{}, gzip", long_list(19, 100));
     let request = format!("GET | Accept-Encoding: {codings}");
-    check_seen(&json!({}), &request, "accept-encoding: gzip");
+    check_sent(&json!({}), &request, "accept-encoding: gzip");
     // Several lines count as one list.
     let lines = "GET | Accept: a | Accept: b";
-    check_seen(&json!({}), lines, "accept: a, b");
+    check_sent(&json!({}), lines, "accept: a, b");
     let lines = format!("GET{}", " | Accept-Language: de".repeat(21));
-    check_seen(&json!({}), &lines, "");
+    check_sent(&json!({}), &lines, "");
     // A pass does not change the list.
     let mut request = head("POST");
     request.fields.add("accept", long_list(21, 5000));
@@ -417,13 +424,13 @@ fn what_a_client_prefers_is_heard_within_bounds() {
 }
 
 #[test]
-fn no_cookie_hides_behind_a_comma() {
+fn cookie_after_comma_is_dropped_or_keyed() {
     // The runtime joins lines by commas, which values may also contain.
     let all = json!({
         "forward_headers": ["cookie"], "drop_cookies": ["csrf*"], "key_cookies": ["lang"],
     });
     let check = |cookies: &str, expected: &str| {
-        check_seen(&all, &format!("GET | Cookie: {cookies}"), expected);
+        check_sent(&all, &format!("GET | Cookie: {cookies}"), expected);
     };
     check("a=1, b=2", "cookie: a=1, b=2");
     check("a=1, csrftoken=t", "cookie: a=1");
@@ -441,8 +448,8 @@ fn no_cookie_hides_behind_a_comma() {
     }
     check("lang=de, a=1", "cookie: lang=de, a=1");
     let keyed = json!({ "key_cookies": ["lang"] });
-    check_seen(&keyed, "GET | Cookie: a=1, lang=de; b=2", "cookie: lang=de");
-    check_seen(
+    check_sent(&keyed, "GET | Cookie: a=1, lang=de; b=2", "cookie: lang=de");
+    check_sent(
         &keyed,
         "GET | Cookie: a=1 | Cookie: lang=de",
         "cookie: lang=de",

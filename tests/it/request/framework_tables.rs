@@ -228,7 +228,7 @@ fn htmx() {
 /// Each profile is tested here and has a page in the docs, and there are no other
 /// pages. Django's profile has a test of its own.
 #[test]
-fn each_has_its_page() {
+fn each_profile_has_a_docs_page() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/frameworks");
     let mut pages: Vec<String> = std::fs::read_dir(folder)
         .expect(folder)
@@ -250,7 +250,7 @@ fn each_has_its_page() {
         assert!(text.contains(&format!("profile = \"{name}\"")), "{path}");
         for word in ["X-Forwarded-Host", "safe", "purge", "bypass"] {
             let found = text.to_lowercase().contains(&word.to_lowercase());
-            assert!(found, "{path} says nothing of {word}");
+            assert!(found, "{path} does not mention {word}");
         }
     }
 }

@@ -33,7 +33,7 @@ fn key(rules: &Rules, request: &str) -> CacheKey {
 }
 
 #[test]
-fn a_key_has_one_spelling() {
+fn key_text_is_normalized() {
     let plain = rules(json!({}));
     #[track_caller]
     fn check(rules: &Rules, url: &str, expected: &str) {
@@ -119,22 +119,22 @@ fn tracking_parameters_are_dropped() {
         let url = format!("http://a.test/?{name}=x");
         assert_ne!(key(&plain, &url).text, "http://a.test/", "{name}");
     }
-    let told = rules(json!({ "drop_tracking": false }));
+    let with_tracking = rules(json!({ "drop_tracking": false }));
     assert_eq!(
-        key(&told, "http://a.test/?utm_id=1").text,
+        key(&with_tracking, "http://a.test/?utm_id=1").text,
         "http://a.test/?utm_id=1"
     );
 }
 
 #[test]
-fn a_rule_may_choose_parameters() {
+fn rule_selects_the_query_parameters_of_the_key() {
     #[track_caller]
-    fn check(recipe: Value, query: &str, expected: &str) {
-        let found = key(&rules(recipe.clone()), &format!("http://a.test/?{query}"));
+    fn check(settings: Value, query: &str, expected: &str) {
+        let found = key(&rules(settings.clone()), &format!("http://a.test/?{query}"));
         assert_eq!(
             found.url.query.as_deref().unwrap_or_default(),
             expected,
-            "{recipe} {query}"
+            "{settings} {query}"
         );
     }
     check(json!({ "query": "all" }), "b=1&a=2&gclid=3", "a=2&b=1");
@@ -167,16 +167,16 @@ fn a_rule_may_choose_parameters() {
         "b=1&c=3",
     );
     check(json!({ "query": { "deny": [] } }), "b=1&a=2", "a=2&b=1");
-    let as_told =
+    let unsorted =
         json!({ "query": { "deny": ["a"] }, "sort_query": false, "drop_tracking": false });
-    check(as_told, "b=1&a=2&_ga=3", "b=1&_ga=3");
+    check(unsorted, "b=1&a=2&_ga=3", "b=1&_ga=3");
 }
 
 #[test]
-fn what_differs_is_never_merged() {
-    let recipe =
+fn different_requests_have_different_keys() {
+    let settings =
         rules(json!({ "key_headers": ["X-A", "Accept-Language"], "key_cookies": ["c", "d"] }));
-    let apart = [
+    let distinct = [
         "http://a.test/",
         "https://a.test/",
         "http://b.test/",
@@ -228,11 +228,11 @@ fn what_differs_is_never_merged() {
     ];
     let mut texts = HashSet::new();
     let mut slots = HashSet::new();
-    for request in apart {
-        let key = key(&recipe, request);
+    for request in distinct {
+        let key = key(&settings, request);
         assert!(
             texts.insert(key.text.clone()),
-            "{request} is merged: {:?}",
+            "{request} shares the key {:?}",
             key.text
         );
         assert!(slots.insert(key.slot().digest.clone()), "{request}");
@@ -240,8 +240,8 @@ fn what_differs_is_never_merged() {
 }
 
 #[test]
-fn what_means_the_same_is_merged() {
-    let recipe = rules(
+fn equivalent_requests_share_a_key() {
+    let settings = rules(
         json!({ "key_headers": ["X-A", "Accept-Language", "Accept-Encoding"], "key_cookies": ["c"] }),
     );
     let same: [&[&str]; 8] = [
@@ -292,7 +292,7 @@ fn what_means_the_same_is_merged() {
     for group in same {
         let texts: HashSet<String> = group
             .iter()
-            .map(|request| key(&recipe, request).text)
+            .map(|request| key(&settings, request).text)
             .collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
     }
@@ -307,13 +307,13 @@ fn what_means_the_same_is_merged() {
     ];
     let texts: HashSet<String> = cookies
         .iter()
-        .map(|c| key(&recipe, &format!("http://a.test/ | Cookie: {c}")).text)
+        .map(|c| key(&settings, &format!("http://a.test/ | Cookie: {c}")).text)
         .collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
 }
 
 #[test]
-fn a_slot_lies_where_zone_purges_reach_it() {
+fn slot_url_keeps_host_and_path_for_zone_purges() {
     let plain = rules(json!({}));
     let key = key(&plain, "https://a.test:8443/b/c?d=1 | Origin: x");
     let slot = key.slot();

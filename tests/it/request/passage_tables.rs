@@ -1,4 +1,4 @@
-//! Tests that no field and no spelling of a URL makes the origin see another
+//! Tests that no field and no spelling of a URL makes the origin receive another
 //! request than the one to which the rule and the key belong.
 
 use edgekeep::cache::config::rules::Rules;
@@ -44,7 +44,7 @@ const UNKEYED: [&str; 15] = [
     "accept-encoding",
     "accept-language", // negotiation: RFC 9110 §12.5
     "authorization",
-    "cookie", // who asks: RFC 9110 §11.6.2, RFC 6265 §5.4
+    "cookie", // identity: RFC 9110 §11.6.2, RFC 6265 §5.4
     "cache-control",
     "pragma", // directives to caches: RFC 9111 §5.2, §5.4
     "referer",
@@ -54,7 +54,7 @@ const UNKEYED: [&str; 15] = [
     "save-data",                 // Save Data API
     "dnt",
     "sec-gpc", // Tracking Preference Expression, Global Privacy Control
-    "x-named", // the owner's choice
+    "x-named", // named by the setting
 ];
 
 /// Fields of Client Hints and of Fetch Metadata.
@@ -62,9 +62,9 @@ fn is_unkeyed(name: &str) -> bool {
     UNKEYED.contains(&name) || name.starts_with("sec-ch-") || name.starts_with("sec-fetch-")
 }
 
-/// Two requests for a page, as a browser sends them: they share a key.
+/// Requests of two browsers for a page share a key.
 #[test]
-fn what_browsers_send_by_themselves_is_not_in_the_key() {
+fn default_browser_fields_are_not_in_the_key() {
     let chrome = "GET | Sec-CH-UA: \"Chromium\";v=\"142\" | Sec-CH-UA-Mobile: ?0 | Sec-CH-UA-Platform: \"Linux\" \
         | Upgrade-Insecure-Requests: 1 | User-Agent: Mozilla/5.0 | Accept: text/html,*/*;q=0.8 \
         | Sec-Fetch-Site: none | Sec-Fetch-Mode: navigate | Sec-Fetch-User: ?1 | Sec-Fetch-Dest: document \
@@ -76,7 +76,7 @@ fn what_browsers_send_by_themselves_is_not_in_the_key() {
 }
 
 #[test]
-fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
+fn fields_forwarded_by_star_are_keyed_unless_exempt() {
     let plain = key_text("GET");
     // There is no complete list of the fields that some server reads as
     // another host, path, scheme, method or client.
@@ -135,8 +135,8 @@ fn what_passes_by_a_star_is_in_the_key_unless_it_is_of_a_harmless_kind() {
 }
 
 #[test]
-fn what_the_edge_says_is_never_the_readers() {
-    let told = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
+fn client_cannot_replace_or_remove_edge_fields() {
+    let with_origin = rules(json!({ "origins": { "b.test": "http://origin.test" } }));
     #[track_caller]
     fn check(rules: &Rules, request: &str, expected: &str) {
         let Plan::Bypass(_, origin, _) = classify(rules, &head(request)) else {
@@ -147,24 +147,24 @@ fn what_the_edge_says_is_never_the_readers() {
     // In a routed zone only the URL determines the host, the port, the prefix,
     // and whatever else a framework may read from fields.
     check(
-        &told,
+        &with_origin,
         "POST http://a.test/ | X-Forwarded-Host: evil | X-Forwarded-Port: 1 | X-Forwarded-Prefix: /e | Forwarded: host=evil",
         "x-forwarded-proto: http",
     );
     check(
-        &told,
+        &with_origin,
         "POST https://b.test/ | X-Forwarded-Host: evil | X-Forwarded-Ssl: off | X-Forwarded-Made-Up: e",
         "x-forwarded-host: b.test | x-forwarded-proto: https",
     );
     // Cloudflare appends the client's address to the client's own value.
     check(
-        &told,
+        &with_origin,
         "POST http://a.test/ | X-Forwarded-For: 6.6.6.6, 192.0.2.1 | CF-Connecting-IP: 192.0.2.1",
         "cf-connecting-ip: 192.0.2.1 | x-forwarded-for: 6.6.6.6, 192.0.2.1 | x-forwarded-proto: http",
     );
     // `Connection` cannot remove a field that the edge has set.
     check(
-        &told,
+        &with_origin,
         "DELETE http://a.test/ | Connection: X-Forwarded-For, cf-ipcountry, cf-access-jwt-assertion, true-client-ip, x-real-ip, x-a, x-forwarded-proto \
          | X-Forwarded-For: 1 | CF-IPCountry: DE | Cf-Access-Jwt-Assertion: t | True-Client-IP: 2 | X-Real-IP: 3 | X-A: 4",
         "cf-access-jwt-assertion: t | cf-ipcountry: DE | true-client-ip: 2 | x-forwarded-for: 1 | x-forwarded-proto: http | x-real-ip: 3",
@@ -172,8 +172,8 @@ fn what_the_edge_says_is_never_the_readers() {
 }
 
 #[test]
-fn what_is_ruled_is_what_the_origin_is_asked_for() {
-    let told =
+fn rule_matches_the_path_sent_to_the_origin() {
+    let with_rule =
         rules(json!({ "rules": [{ "path": "/members/*", "host": "a.test", "cache": false }] }));
     #[track_caller]
     fn check(rules: &Rules, url: &str, expected: &str) {
@@ -186,30 +186,33 @@ fn what_is_ruled_is_what_the_origin_is_asked_for() {
     }
     // No spelling of the path evades a rule, in either direction.
     check(
-        &told,
+        &with_rule,
         "http://a.test./css\\..\\members\\me%20too",
         "bypass http://a.test/members/me%20too",
     );
     check(
-        &told,
+        &with_rule,
         "http://A.test/css/%2E%2e\\members/x?a=\\..\\",
         "bypass http://a.test/members/x?a=\\..\\",
     );
     check(
-        &told,
+        &with_rule,
         "http://a.test/members\\..\\b.css",
         "lookup http://a.test/b.css",
     );
     check(
-        &told,
+        &with_rule,
         "http://a.test:8443/members/.%2e/.edge",
         "lookup http://a.test:8443/.edge",
     );
     check(
-        &told,
+        &with_rule,
         "http://a.test:8443/members/x",
         "bypass http://a.test:8443/members/x",
     );
-    let plan = classify(&told, &head("GET http://a.test./x\\..\\.edgekeep\\purge"));
+    let plan = classify(
+        &with_rule,
+        &head("GET http://a.test./x\\..\\.edgekeep\\purge"),
+    );
     assert!(matches!(plan, Plan::Admin), "{plan:?}");
 }

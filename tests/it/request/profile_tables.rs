@@ -42,21 +42,21 @@ fn check_error(settings: Value, path: &str, problem: &str) {
 }
 
 #[test]
-fn a_name_that_is_none_is_refused_with_all_there_are() {
+fn unknown_or_misplaced_profile_is_refused() {
     for name in ["", "Django", "djagno", "railz"] {
         check_error(json!({ "profile": name }), "profile", "none, django");
         let settings = json!({ "rules": [{ "path": "/a" }, { "profile": name }] });
         check_error(settings, "rules[1].profile", "none, django");
     }
     check_error(json!({ "profile": true }), "profile", "string");
-    let within = json!({ "defaults": { "profile": "django" } });
-    check_error(within, "defaults.profile", "at the top");
-    let within = json!({ "defaults": { "hashed": true } });
-    check_error(within, "defaults.hashed", "use a rule");
+    let misplaced = json!({ "defaults": { "profile": "django" } });
+    check_error(misplaced, "defaults.profile", "at the top");
+    let misplaced = json!({ "defaults": { "hashed": true } });
+    check_error(misplaced, "defaults.hashed", "use a rule");
 }
 
 #[test]
-fn each_profile_is_good_settings_by_itself() {
+fn each_profile_is_valid_as_settings() {
     for profile in &PROFILES {
         let own = Rules::read_json(profile.json).expect(profile.name);
         let settings = json!({ "profile": profile.name });
@@ -74,7 +74,7 @@ fn each_profile_is_good_settings_by_itself() {
     }
 }
 
-/// The profile's settings for a URL.
+/// Checks the settings of the Django profile for a path.
 #[track_caller]
 fn check_rule(path: &str, expected: &str) {
     check_rule_of(&django(), path, expected);
@@ -84,43 +84,43 @@ fn check_rule(path: &str, expected: &str) {
 fn check_rule_of(rules: &Rules, path: &str, expected: &str) {
     let rule = rule_for(rules, path);
     let mut found = Vec::new();
-    let mut say = |word: String| found.push(word);
+    let mut add = |word: String| found.push(word);
     if !rule.cache {
-        say("whole".into());
+        add("bypass".into());
     }
     if let Some(seconds) = rule.edge_ttl {
-        say(format!("edge={seconds}"));
+        add(format!("edge={seconds}"));
     }
     if let Some(seconds) = rule.browser_ttl {
-        say(format!("browser={seconds}"));
+        add(format!("browser={seconds}"));
     }
     if rule.immutable {
-        say("immutable".into());
+        add("immutable".into());
     }
     if let Some(seconds) = rule.stale_while_revalidate {
-        say(format!("swr={seconds}"));
+        add(format!("swr={seconds}"));
     }
     if let Query::Allow(names) = &rule.query {
-        say(format!("query={}", names.len()));
+        add(format!("query={}", names.len()));
     }
     if rule.kv == Kv::Never {
-        say("no-kv".into());
+        add("no-kv".into());
     }
     if !rule.key_headers.is_empty() {
-        say(format!("key={}", rule.key_headers.join("+")));
+        add(format!("key={}", rule.key_headers.join("+")));
     }
     if !rule.tags.is_empty() {
-        say(format!("tags={}", rule.tags.join("+")));
+        add(format!("tags={}", rule.tags.join("+")));
     }
     assert_eq!(found.join(" "), expected, "{path}");
 }
 
 #[test]
-fn django_by_path() {
+fn django_profile_sets_rules_by_path() {
     check_rule("/", "");
     check_rule("/articles/a/", "");
     for path in ["/admin/", "/admin/blog/article/1/change/", "/en/admin/"] {
-        check_rule(path, "whole");
+        check_rule(path, "bypass");
     }
     for path in [
         "/accounts/login/",
@@ -130,10 +130,10 @@ fn django_by_path() {
         "/logout/",
         "/%61dmin/",
     ] {
-        check_rule(path, "whole");
+        check_rule(path, "bypass");
     }
     // The safe default; a rule can change it.
-    check_rule("/api/accounts/7/", "whole");
+    check_rule("/api/accounts/7/", "bypass");
     for path in ["/administration/", "/blogin/", "/loginless/", "/admin.html"] {
         check_rule(path, "");
     }
@@ -179,7 +179,7 @@ fn django_by_path() {
 }
 
 #[test]
-fn none_brings_nothing() {
+fn profile_none_adds_no_settings() {
     let none = rules(&json!({ "profile": "none" }));
     for path in ["/admin/", "/static/a.css", "/api/", "/search"] {
         check_rule_of(&none, path, "");
@@ -188,7 +188,7 @@ fn none_brings_nothing() {
 }
 
 #[test]
-fn a_users_rule_overrides_what_it_says_and_no_more() {
+fn user_rule_overrides_only_the_settings_it_names() {
     let own = rules(&json!({
         "profile": "django",
         "defaults": { "query": { "allow": ["a"] }, "tags": ["all"], "kv": true },
@@ -209,7 +209,7 @@ fn a_users_rule_overrides_what_it_says_and_no_more() {
     check_rule_of(&own, "/api/v2/x", "query=1 tags=all");
     check_rule_of(&own, "/api/v1/x", "edge=7 query=1 key=accept tags=all");
     check_rule_of(&own, "/accounts/help/", "query=1 tags=all");
-    check_rule_of(&own, "/accounts/login/", "whole edge=7 query=1 tags=all");
+    check_rule_of(&own, "/accounts/login/", "bypass edge=7 query=1 tags=all");
     let css = "/static/blog.55e7cbb9ba48.css";
     let hashed = format!("edge={YEAR} browser=60 immutable query=1 tags=static");
     check_rule_of(&own, css, &hashed);
@@ -232,27 +232,27 @@ fn a_users_rule_overrides_what_it_says_and_no_more() {
 }
 
 #[test]
-fn a_rule_may_have_a_profile_of_its_own() {
+fn rule_can_select_its_own_profile() {
     let some = rules(&json!({
         "rules": [{ "host": "www.example.com", "profile": "django" }, { "path": "/admin/*" }],
     }));
-    check_rule_of(&some, "/admin/", "whole");
+    check_rule_of(&some, "/admin/", "bypass");
     check_rule_of(&some, "/api/", "key=accept");
     let other = |path: &str| Url::parse(&format!("http://b.example.com{path}")).expect(path);
     assert!(some.rule_for(&other("/admin/")).cache);
     assert!(some.rule_for(&other("/api/")).key_headers.is_empty());
     assert!(some.rule_for(&other("/api/")).csrf_cookies.is_empty());
-    let but = rules(&json!({
+    let without = rules(&json!({
         "profile": "django",
         "rules": [{ "host": "www.example.com", "profile": "none", "edge_ttl": 3 }],
     }));
-    check_rule_of(&but, "/admin/", "edge=3");
-    check_rule_of(&but, "/static/a.css", "edge=3");
-    assert!(!but.rule_for(&other("/admin/")).cache);
+    check_rule_of(&without, "/admin/", "edge=3");
+    check_rule_of(&without, "/static/a.css", "edge=3");
+    assert!(!without.rule_for(&other("/admin/")).cache);
 }
 
 #[test]
-fn where_a_rule_comes_from() {
+fn rule_source_names_user_rule_and_profile() {
     let rules = rules(&json!({
         "profile": "django",
         "rules": [{ "path": "/api/v2/*" }, { "path": "/plain/*", "profile": "none" }],
@@ -300,7 +300,7 @@ fn check_cookies(rules: &Rules, cookies: &str, sent: Option<&str>, keyed: &str) 
 }
 
 #[test]
-fn cookies_that_pass_by() {
+fn session_and_message_cookies_cause_a_pass() {
     for cookies in [
         "sessionid=x",
         "theme=dark; sessionid=x",
@@ -318,7 +318,7 @@ fn cookies_that_pass_by() {
 }
 
 #[test]
-fn cookies_that_change_nothing() {
+fn only_the_language_cookie_is_forwarded_and_keyed() {
     let none = "cookie:django_language";
     let rules = django();
     check_cookies(&rules, "", None, none);
@@ -336,7 +336,7 @@ fn cookies_that_change_nothing() {
 }
 
 #[test]
-fn a_token_is_not_even_forwarded_where_all_cookies_are() {
+fn csrf_token_is_dropped_where_all_cookies_are_forwarded() {
     for forward in ["cookie", "*"] {
         let rules = rules(&json!({
             "profile": "django",
@@ -371,7 +371,7 @@ fn a_token_is_not_even_forwarded_where_all_cookies_are() {
 }
 
 #[test]
-fn a_token_cannot_be_keyed() {
+fn csrf_cookie_in_the_key_is_refused() {
     let names = |list: Value| json!({ "profile": "django", "rules": [{ "key_cookies": list }] });
     for name in ["csrftoken", "__Host-csrftoken"] {
         let settings = names(json!(["a", name]));
@@ -383,12 +383,12 @@ fn a_token_cannot_be_keyed() {
     let own = json!({ "defaults": { "csrf_cookies": ["xsrf_*"], "key_cookies": ["xsrf_a"] } });
     check_error(own, "defaults.key_cookies", "xsrf_a");
     Rules::read_json(&json!({ "defaults": { "key_cookies": ["csrftoken"] } }).to_string())
-        .expect("no profile, no such cookie");
+        .expect("no profile, no CSRF cookie");
 }
 
 /// Why a response is not stored; `stored` if it is.
 #[track_caller]
-fn check_answer(settings: Value, answer: &str, expected: &str) {
+fn check_storability(settings: Value, answer: &str, expected: &str) {
     let rules = rules(&settings);
     let lookup = lookup(&rules, "/a/", "csrftoken=t");
     let found = match decide_response(&exchange(&lookup, None, false), Ok(&head(answer))) {
@@ -400,13 +400,13 @@ fn check_answer(settings: Value, answer: &str, expected: &str) {
 }
 
 #[test]
-fn what_carries_a_token_is_never_stored() {
+fn response_that_sets_csrf_token_is_not_stored() {
     let check = |answer: &str, expected: &str| {
-        check_answer(json!({ "profile": "django" }), answer, expected);
+        check_storability(json!({ "profile": "django" }), answer, expected);
         // No other setting of a rule changes that.
         let rule = json!({ "edge_ttl": 60, "stale_if_error": 9 });
         let settings = json!({ "profile": "django", "rules": [rule] });
-        check_answer(settings, answer, expected);
+        check_storability(settings, answer, expected);
     };
     let token = "set-cookie: csrftoken=abc; Path=/; SameSite=Lax";
     let fresh = "200 | cache-control: max-age=60";
@@ -433,7 +433,7 @@ fn what_carries_a_token_is_never_stored() {
     for control in ["no-cache=\"set-cookie\"", "private=\"Set-Cookie\""] {
         let answer = format!("200 | cache-control: max-age=60, {control} | {token}");
         check(&answer, "csrf-token");
-        check_answer(json!({}), &answer, "stored");
+        check_storability(json!({}), &answer, "stored");
         let answer = answer.replace("csrftoken", "other");
         check(&answer, "stored");
     }
@@ -448,7 +448,7 @@ fn what_carries_a_token_is_never_stored() {
 }
 
 #[test]
-fn a_confirmed_page_that_now_sets_a_token_is_kept_no_longer() {
+fn entry_is_not_kept_after_304_that_sets_csrf_token() {
     let rules = django();
     let lookup = lookup(&rules, "/a/", "");
     let page = "200 | cache-control: max-age=60 | etag: \"1\"";
@@ -470,7 +470,7 @@ fn a_confirmed_page_that_now_sets_a_token_is_kept_no_longer() {
 }
 
 #[test]
-fn as_many_rules_as_there_may_be() {
+fn maximum_number_of_rules_combines_with_a_profile() {
     // Each rule is combined with every rule of the profile: 500 become 5,009.
     let many: Vec<Value> = (0..500)
         .map(|n| json!({ "path": "*", "host": format!("h{n}.test"), "edge_ttl": n }))

@@ -26,7 +26,8 @@ const SETTINGS: &str = r#"{
 /// Settings without `request_directives`.
 const BARE: &str = r#"{ "defaults": { "bypass_cookies": [] } }"#;
 const KEYED: &str = r#"{ "defaults": { "bypass_cookies": [], "key_cookies": ["c"] } }"#;
-const SENT: &str = r#"{ "defaults": { "bypass_cookies": [], "forward_headers": ["Cookie"] } }"#;
+const FORWARDED: &str =
+    r#"{ "defaults": { "bypass_cookies": [], "forward_headers": ["Cookie"] } }"#;
 
 const URLS: [&str; 8] = [
     "http://a.test/x?b=1&a=2",
@@ -99,7 +100,7 @@ fn request(hostile: &mut Hostile) -> RequestHead {
 
 /// All results that depend on the request of a lookup: its slot and variant, the
 /// request to the origin, and the results of conditions and ranges.
-fn told(lookup: &Lookup) -> String {
+fn lookup_text(lookup: &Lookup) -> String {
     let stored: Fields = [
         ("etag", "\"a\""),
         ("last-modified", "Mon, 23 Nov 2026 09:00:00 GMT"),
@@ -125,15 +126,15 @@ fn told(lookup: &Lookup) -> String {
 
 fn plan(rules: &Rules, request: &RequestHead) -> Option<String> {
     match classify(rules, request) {
-        Plan::Lookup(lookup) => Some(told(&lookup)),
+        Plan::Lookup(lookup) => Some(lookup_text(&lookup)),
         _ => None,
     }
 }
 
 #[test]
-fn a_lookup_depends_on_no_other_field() {
+fn lookup_depends_only_on_fields_read() {
     let mut hostile = Hostile::new();
-    for settings in [SETTINGS, BARE, KEYED, SENT] {
+    for settings in [SETTINGS, BARE, KEYED, FORWARDED] {
         let rules = Rules::read_json(settings).expect("settings");
         let read = fields_read(&rules).expect("not all fields");
         let mut lookups = 0;
@@ -165,10 +166,10 @@ fn check(settings: &str, expected: Option<&str>) {
 }
 
 #[test]
-fn what_is_read_follows_from_the_rules() {
+fn rules_determine_the_fields_read() {
     check(BARE, Some("accept connection if-none-match range"));
     // Under any settings that use the cache: the client's cookies may cause a pass.
-    for settings in ["{}", BARE, KEYED, SENT] {
+    for settings in ["{}", BARE, KEYED, FORWARDED] {
         check(settings, Some("cookie"));
     }
     check(SETTINGS, Some("x-a x-b cookie cache-control pragma via"));
@@ -189,7 +190,7 @@ fn what_is_read_follows_from_the_rules() {
 }
 
 #[test]
-fn no_field_is_read_twice() {
+fn fields_read_has_no_duplicates() {
     let settings = r#"{
         "defaults": { "key_headers": ["X-A"], "forward_headers": ["X-A", "Origin", "Cookie"] },
         "rules": [{ "path": "/a", "key_headers": ["X-A", "X-B"], "request_directives": true }]
@@ -203,7 +204,7 @@ fn no_field_is_read_twice() {
 }
 
 #[test]
-fn what_nothing_depends_on_is_not_read() {
+fn fields_without_effect_are_not_read() {
     let rules = Rules::read_json(BARE).expect("settings");
     let read = fields_read(&rules).expect("not all fields");
     for name in ["cache-control", "pragma", "user-agent", "x-a", "via"] {

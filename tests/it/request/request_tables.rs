@@ -18,7 +18,7 @@ fn plan(rules: &Rules, request: &str) -> String {
 }
 
 #[test]
-fn requests_are_sorted() {
+fn requests_are_classified() {
     let plain = rules(json!({}));
     #[track_caller]
     fn check(rules: &Rules, request: &str, expected: &str) {
@@ -85,7 +85,7 @@ fn requests_are_sorted() {
         check(&plain, request, "method");
     }
     check(&plain, "GET http://a.test/client/v4/zones", "lookup");
-    let speaking = rules(json!({
+    let dialects = rules(json!({
         "defaults": { "purge_dialects": ["varnish"] },
         "rules": [
             { "path": "/service/*", "purge_dialects": ["fastly"] },
@@ -94,32 +94,32 @@ fn requests_are_sorted() {
             { "host": "b.test", "purge_dialects": ["varnish", "fastly", "cloudflare", "github"] },
         ],
     }));
-    check(&speaking, "PURGE http://a.test/x", "varnish");
-    check(&speaking, "PURGE http://a.test/off/x", "method");
-    check(&speaking, "PURGE http://a.test/%6Fff/x", "method");
-    check(&speaking, "purge http://a.test/x", "method");
-    check(&speaking, "PURGE http://a.test/service/x", "fastly");
-    check(&speaking, "POST http://a.test/service/x/purge", "fastly");
-    check(&speaking, "GET http://a.test/service/x/purge", "lookup");
-    check(&speaking, "POST http://b.test/service/x/purge", "fastly");
+    check(&dialects, "PURGE http://a.test/x", "varnish");
+    check(&dialects, "PURGE http://a.test/off/x", "method");
+    check(&dialects, "PURGE http://a.test/%6Fff/x", "method");
+    check(&dialects, "purge http://a.test/x", "method");
+    check(&dialects, "PURGE http://a.test/service/x", "fastly");
+    check(&dialects, "POST http://a.test/service/x/purge", "fastly");
+    check(&dialects, "GET http://a.test/service/x/purge", "lookup");
+    check(&dialects, "POST http://b.test/service/x/purge", "fastly");
     check(
-        &speaking,
+        &dialects,
         "POST http://a.test/client/v4/zones/z/purge_cache",
         "cloudflare",
     );
     check(
-        &speaking,
+        &dialects,
         "POST http://b.test/client/v4/zones/z/purge_cache",
         "cloudflare",
     );
     check(
-        &speaking,
+        &dialects,
         "GET http://a.test/client/v4/zones/z/purge_cache",
         "lookup",
     );
-    check(&speaking, "POST http://a.test/x", "method");
-    check(&speaking, "POST http://b.test/.edgekeep/purge", "admin");
-    check(&speaking, "PURGE http://b.test/.edgekeep/purge", "admin");
+    check(&dialects, "POST http://a.test/x", "method");
+    check(&dialects, "POST http://b.test/.edgekeep/purge", "admin");
+    check(&dialects, "PURGE http://b.test/.edgekeep/purge", "admin");
     let some = rules(json!({ "rules": [
         { "path": "/private/*", "cache": false },
         { "path": "/shop/*", "bypass_cookies": ["cart_*"] },
@@ -149,7 +149,7 @@ fn requests_are_sorted() {
 }
 
 #[test]
-fn a_session_cookie_passes_the_cache_by() {
+fn session_cookie_causes_a_pass() {
     let plain = rules(json!({}));
     #[track_caller]
     fn check(rules: &Rules, cookie: &str, expected: &str) {
@@ -215,7 +215,7 @@ fn a_session_cookie_passes_the_cache_by() {
 }
 
 #[test]
-fn bad_settings_let_everything_pass() {
+fn invalid_settings_disable_the_cache() {
     let rules = Rules::passing(r#"{ "max_purge_lag": 0 }"#).expect("rules");
     #[track_caller]
     fn check(rules: &Rules, request: &str, expected: &str) {
@@ -229,8 +229,8 @@ fn bad_settings_let_everything_pass() {
 }
 
 #[test]
-fn what_cannot_be_told_apart_is_in_no_key() {
-    // The runtime shows every byte that is not UTF-8 as U+FFFD.
+fn unreadable_field_sent_to_the_origin_causes_a_pass() {
+    // The runtime replaces every byte that is not UTF-8 by U+FFFD.
     #[track_caller]
     fn check(defaults: &Value, request: &str, expected: &str) {
         let rules = rules(json!({ "defaults": defaults }));
@@ -238,9 +238,9 @@ fn what_cannot_be_told_apart_is_in_no_key() {
         assert_eq!(plan(&rules, &request), expected, "{request}");
     }
     let plain = json!({});
-    for seen in ["Accept", "Accept-Language", "Origin", "Authorization"] {
-        check(&plain, &format!("GET | {seen}: a?"), "unreadable");
-        check(&plain, &format!("HEAD | {seen}: ?"), "unreadable");
+    for name in ["Accept", "Accept-Language", "Origin", "Authorization"] {
+        check(&plain, &format!("GET | {name}: a?"), "unreadable");
+        check(&plain, &format!("HEAD | {name}: ?"), "unreadable");
     }
     check(&plain, "GET | Accept: a/b | Accept: c/d;e=?", "unreadable");
     // A field that the origin does not receive does not cause a pass.

@@ -16,7 +16,7 @@ fn rule_for(rules: &Rules, url: &str) -> Rc<Rule> {
 }
 
 #[test]
-fn an_origin_may_have_a_backup() {
+fn host_selects_origin_and_backup() {
     let rules = rules(json!({
         "origin": "http://all.test",
         "backup_origin": "http://spare.test",
@@ -41,7 +41,7 @@ fn an_origin_may_have_a_backup() {
 }
 
 #[test]
-fn purge_dialects_are_inherited_whole() {
+fn purge_dialects_are_inherited_or_replaced_as_a_list() {
     use edgekeep::cache::config::purge_dialect::{Dialect::Fastly, Dialect::Varnish};
     let some = rules(json!({
         "defaults": { "purge_dialects": ["varnish"] },
@@ -67,7 +67,7 @@ fn purge_dialects_are_inherited_whole() {
 }
 
 #[test]
-fn good_settings_are_taken() {
+fn valid_settings_are_accepted_with_defaults() {
     assert!(rules(json!({})).is_empty());
     assert_eq!(rules(json!({})).max_purge_lag_seconds, 5);
     assert_eq!(rules(json!({})).origin_timeout_seconds, 30);
@@ -95,7 +95,7 @@ fn good_settings_are_taken() {
 }
 
 #[test]
-fn a_rule_inherits_what_it_does_not_say() {
+fn rule_inherits_unset_settings() {
     let rules = rules(json!({
         "defaults": {
             "cache": false, "edge_ttl": 1, "browser_ttl": 2, "stale_while_revalidate": 3,
@@ -116,7 +116,7 @@ fn a_rule_inherits_what_it_does_not_say() {
             { "path": "/half/*", "edge_ttl": 10 },
         ],
     }));
-    let told = |url: &str| {
+    let settings_text = |url: &str| {
         let r = rule_for(&rules, url);
         format!(
             "{} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {} {:?} {} {} {}",
@@ -146,21 +146,21 @@ fn a_rule_inherits_what_it_does_not_say() {
         )
     };
     assert_eq!(
-        told("http://a.test/"),
+        settings_text("http://a.test/"),
         "false Some(1) Some(2) Some(3) Some(4) Allow([\"a\"]) false false [\"x-a\"] [\"c\"] 1 [\"f\"] false [\"t\"] Never [429] [(404, 1)] 5 false Off 7 2 8"
     );
     assert_eq!(
-        told("http://a.test/own/a"),
+        settings_text("http://a.test/own/a"),
         "true Some(0) Some(20) Some(30) Some(0) All true true [] [\"d\"] 0 [\"*\"] true [] Earned [] [] 0 true Isolate 9 0 0"
     );
     assert_eq!(
-        told("http://a.test/half/a"),
-        told("http://a.test/").replace("Some(1)", "Some(10)")
+        settings_text("http://a.test/half/a"),
+        settings_text("http://a.test/").replace("Some(1)", "Some(10)")
     );
 }
 
 #[test]
-fn the_first_rule_that_matches_holds() {
+fn first_matching_rule_applies() {
     let rules = rules(json!({ "rules": [
         { "host": "A.test", "path": "/one", "edge_ttl": 1 },
         { "host": "a.test", "path": "/*.css", "edge_ttl": 2 },
@@ -202,7 +202,7 @@ fn the_first_rule_that_matches_holds() {
 }
 
 #[test]
-fn the_path_of_a_rule_may_be_in_any_spelling_too() {
+fn rule_path_is_normalized() {
     let rules = rules(json!({ "rules": [
         { "path": "/%7Eme/*", "edge_ttl": 1 },
         { "path": "/café/*", "edge_ttl": 2 },
@@ -219,7 +219,7 @@ fn the_path_of_a_rule_may_be_in_any_spelling_too() {
 }
 
 #[test]
-fn a_star_stands_for_any_run() {
+fn glob_star_matches_any_text() {
     #[track_caller]
     fn check(pattern: &str, fits: &[&str], others: &[&str]) {
         let glob = Glob::new(pattern);
@@ -250,7 +250,7 @@ fn a_star_stands_for_any_run() {
 }
 
 #[test]
-fn each_host_has_its_origin() {
+fn host_selects_its_origin_or_the_fallback() {
     let rules = rules(json!({
         "origin": "http://fallback.test",
         "origins": { "A.test": "https://one.test:8443", "b.test:8080": "http://two.test:80" },
@@ -272,7 +272,7 @@ fn each_host_has_its_origin() {
 }
 
 #[test]
-fn a_host_with_its_port_comes_before_the_host_alone() {
+fn host_with_port_takes_precedence_over_host() {
     let rules = rules(json!({ "origins": {
         "a.test": "http://one.test", "a.test:8080": "http://two.test",
     } }));
@@ -282,10 +282,10 @@ fn a_host_with_its_port_comes_before_the_host_alone() {
 }
 
 #[test]
-fn bad_settings_let_requests_pass_where_it_is_certain_where_to() {
+fn invalid_settings_pass_requests_only_if_the_origin_is_certain() {
     #[track_caller]
     fn check(settings: &str, expected: Option<Option<&str>>) {
-        assert!(Rules::read_json(settings).is_err(), "{settings} is good");
+        assert!(Rules::read_json(settings).is_err(), "{settings} is valid");
         let rules = Rules::passing(settings);
         let origin = rules.as_ref().map(|rules| {
             assert!(rules.misconfigured && !rule_for(rules, "http://a.test/").cache);

@@ -6,32 +6,32 @@ use testkit::settings::rules;
 
 /// The path and problem of invalid settings.
 #[track_caller]
-fn refused(settings: &str) -> (String, String) {
+fn settings_error(settings: &str) -> (String, String) {
     let error = Rules::read_json(settings).expect_err(settings);
     (error.path, error.problem)
 }
 
 #[track_caller]
 fn check_path(settings: Value, path: &str) {
-    let (found, problem) = refused(&settings.to_string());
+    let (found, problem) = settings_error(&settings.to_string());
     assert_eq!(found, path, "{settings}: {problem}");
     assert!(problem.len() > 5, "{settings}: {problem:?}");
 }
 
 #[test]
-fn texts_that_are_no_settings_are_refused() {
+fn invalid_settings_text_is_refused() {
     for text in ["", "{", "{}}", "nonsense", "{\"rules\":[}", "\u{feff}{}"] {
-        assert_eq!(refused(text).0, "EDGEKEEP", "{text}");
+        assert_eq!(settings_error(text).0, "EDGEKEEP", "{text}");
     }
     for text in ["null", "1", "true", "\"{}\"", "[]", "[5, 30]"] {
-        assert_eq!(refused(text).0, "EDGEKEEP", "{text}");
+        assert_eq!(settings_error(text).0, "EDGEKEEP", "{text}");
     }
     // Deeper than any plausible settings.
-    assert_eq!(refused(&"[".repeat(10_000)).0, "EDGEKEEP");
+    assert_eq!(settings_error(&"[".repeat(10_000)).0, "EDGEKEEP");
 }
 
 #[test]
-fn bad_settings_are_named_by_their_path() {
+fn error_path_names_invalid_setting() {
     check_path(json!({ "max_purge_lag": 0 }), "max_purge_lag");
     check_path(json!({ "max_purge_lag": 61 }), "max_purge_lag");
     check_path(json!({ "max_purge_lag": -1 }), "max_purge_lag");
@@ -84,7 +84,7 @@ fn bad_settings_are_named_by_their_path() {
 }
 
 #[test]
-fn bad_limits_of_origins_are_named_by_their_path() {
+fn error_path_names_invalid_origin_limit() {
     check_path(json!({ "origin_deadline": 0 }), "origin_deadline");
     check_path(json!({ "origin_deadline": 601 }), "origin_deadline");
     check_path(json!({ "origin_body_timeout": 0 }), "origin_body_timeout");
@@ -138,7 +138,7 @@ fn bad_limits_of_origins_are_named_by_their_path() {
 }
 
 #[test]
-fn bad_keys_are_named_by_their_path() {
+fn error_path_names_invalid_key() {
     #[track_caller]
     fn check(key: Value, at: &str) {
         let good = json!({ "name": "good", "secret": "GOOD" });
@@ -179,7 +179,7 @@ fn bad_keys_are_named_by_their_path() {
         check(json!({ "name": "other", "secret": secret }), "secret");
     }
     // A secret in place of its variable's name is not shown.
-    let error = refused(
+    let error = settings_error(
         &json!({ "keys": [{ "name": "a", "secret": "whsec_c2VjcmV0LXRleHQ=" }] }).to_string(),
     );
     assert!(
@@ -212,7 +212,7 @@ fn bad_keys_are_named_by_their_path() {
 }
 
 #[test]
-fn bad_cascades_are_named_by_their_path() {
+fn error_path_names_invalid_cascade() {
     #[track_caller]
     fn check(cascade: Value, at: &str) {
         let good = json!({ "tag": "a", "carries": ["b"] });
@@ -246,7 +246,7 @@ fn bad_cascades_are_named_by_their_path() {
 }
 
 #[test]
-fn bad_fields_of_rules_are_named_by_their_path() {
+fn error_path_names_invalid_rule_field() {
     #[track_caller]
     fn check(field: &str, value: Value, at: &str) {
         check_path(
@@ -357,7 +357,7 @@ fn bad_fields_of_rules_are_named_by_their_path() {
 }
 
 #[test]
-fn fields_that_edgekeep_sets_or_answers_cannot_be_in_the_key() {
+fn fields_that_edgekeep_handles_are_refused_in_key_headers() {
     for name in [
         "*",
         "Cookie",
@@ -389,7 +389,7 @@ fn fields_that_edgekeep_sets_or_answers_cannot_be_in_the_key() {
 }
 
 #[test]
-fn a_bad_default_is_named_where_it_stands() {
+fn error_path_of_invalid_default_is_below_defaults() {
     // The error does not name a rule that inherits the setting.
     check_path(
         json!({ "defaults": { "edge_ttl": 400_000_000 }, "rules": [{}] }),
@@ -406,7 +406,7 @@ fn a_bad_default_is_named_where_it_stands() {
 }
 
 #[test]
-fn an_origin_for_a_host_that_no_request_can_name_is_refused() {
+fn origin_for_host_with_invalid_port_is_refused() {
     for host in ["b.test:0", "b.test:99999"] {
         let settings = json!({ "origins": { host: "http://a.test" } });
         check_path(settings, &format!("origins.{host}"));

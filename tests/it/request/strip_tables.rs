@@ -1,5 +1,5 @@
 //! Tests which cookies a rule removes from responses (`strip_set_cookie`), so that
-//! they can be stored: those that it names, and never one of a session.
+//! they can be stored: those that it names, but no cookie of a session.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::storability::{ResponseDecision, decide_response};
@@ -45,7 +45,7 @@ fn check(settings: Value, control: &str, lines: &[&str], expected: &str) {
 const FRESH: &str = "max-age=60";
 
 #[test]
-fn cookies_that_are_named() {
+fn response_is_stored_if_all_its_cookies_are_named() {
     let some = || json!({ "strip_set_cookie": ["lang", "ab_*"] });
     let all = || json!({ "strip_set_cookie": ["*"] });
     for settings in [some(), all()] {
@@ -102,7 +102,7 @@ fn cookies_that_are_named() {
 }
 
 #[test]
-fn cookies_of_sessions_are_never_taken() {
+fn session_and_csrf_cookies_are_never_stripped() {
     for name in [
         "sessionid",
         "__Host-sessionid",
@@ -146,7 +146,7 @@ fn cookies_of_sessions_are_never_taken() {
 }
 
 #[test]
-fn with_what_an_answer_withholds_itself() {
+fn no_cache_that_names_set_cookie_allows_storing() {
     let all = || json!({ "strip_set_cookie": ["*"] });
     let control = "max-age=60, no-cache=\"set-cookie\"";
     check(all(), control, &["a=1"], "stored");
@@ -155,7 +155,7 @@ fn with_what_an_answer_withholds_itself() {
 }
 
 #[test]
-fn a_confirmation_that_sets_cookies() {
+fn entry_is_kept_after_304_if_its_cookies_can_be_stripped() {
     let all = lookup(&json!({ "strip_set_cookie": ["*"] }));
     let page = head("200 | cache-control: max-age=60 | etag: \"1\" | set-cookie: a=1");
     let entry = match decide_response(&exchange(&all, None, false), Ok(&page)) {

@@ -33,30 +33,30 @@ fn check(settings: Value, cookies: &str, withheld: &str, own: bool) {
 }
 
 #[test]
-fn cookies() {
-    let usual = || json!({});
-    check(usual(), "", "", false);
-    check(usual(), "a=1", "a", true);
-    check(usual(), "a=1; b=2,c=3", "a b c", true);
-    check(usual(), "=1; 2", "", false);
+fn unforwarded_cookies_count_as_withheld() {
+    let plain = || json!({});
+    check(plain(), "", "", false);
+    check(plain(), "a=1", "a", true);
+    check(plain(), "a=1; b=2,c=3", "a b c", true);
+    check(plain(), "=1; 2", "", false);
     for every in [
         "_ga=1",
         "_hjSession_1=x; CookieConsent=y",
         "pysTrafficSource=1",
     ] {
-        check(usual(), every, "", false);
-        check(usual(), &format!("{every}; a=1"), "a", true);
+        check(plain(), every, "", false);
+        check(plain(), &format!("{every}; a=1"), "a", true);
     }
     // A request with a cookie of a CSRF token must be sent whole, even if known
     // software sets it. The cookie is not named if the rule drops it on purpose.
     let django = || json!({ "csrf_cookies": ["csrftoken"] });
     check(django(), "csrftoken=t", "", true);
     check(django(), "csrftoken=t; _ga=1", "", true);
-    check(usual(), "csrftoken=t", "csrftoken", true);
-    check(usual(), "XSRF-TOKEN=t", "XSRF-TOKEN", true);
-    check(usual(), "_csrf=t", "_csrf", true);
-    check(usual(), "csrfToken=t", "", true);
-    check(usual(), "cSrX=t; sxrf=1", "cSrX sxrf", true);
+    check(plain(), "csrftoken=t", "csrftoken", true);
+    check(plain(), "XSRF-TOKEN=t", "XSRF-TOKEN", true);
+    check(plain(), "_csrf=t", "_csrf", true);
+    check(plain(), "csrfToken=t", "", true);
+    check(plain(), "cSrX=t; sxrf=1", "cSrX sxrf", true);
     // Cookies that the rule names.
     let keyed = || json!({ "key_cookies": ["lang"] });
     check(keyed(), "lang=de", "", false);
@@ -84,18 +84,18 @@ fn check_vary(settings: Value, vary: &str, expected: &str) {
 }
 
 #[test]
-fn fields_of_vary() {
-    let usual = || json!({});
-    check_vary(usual(), "", "");
-    check_vary(usual(), "*", "");
+fn unforwarded_vary_fields_count_as_withheld() {
+    let plain = || json!({});
+    check_vary(plain(), "", "");
+    check_vary(plain(), "*", "");
     check_vary(
-        usual(),
+        plain(),
         "Accept, accept-language, Accept-Encoding, Origin",
         "",
     );
-    check_vary(usual(), "Cookie, Authorization, Host, X-Forwarded-Host", "");
+    check_vary(plain(), "Cookie, Authorization, Host, X-Forwarded-Host", "");
     // Edgekeep sets it if pages are assembled from fragments.
-    check_vary(usual(), "Surrogate-Capability, Cookie", "");
+    check_vary(plain(), "Surrogate-Capability, Cookie", "");
     for name in [
         "RSC",
         "Next-Router-State-Tree",
@@ -114,8 +114,8 @@ fn fields_of_vary() {
         "CF-IPCountry",
     ] {
         let lower = name.to_ascii_lowercase();
-        check_vary(usual(), name, &lower);
-        check_vary(usual(), &format!("Accept, {name} ,Cookie"), &lower);
+        check_vary(plain(), name, &lower);
+        check_vary(plain(), &format!("Accept, {name} ,Cookie"), &lower);
         if !name.starts_with("X-Forwarded") && !name.starts_with("CF-") {
             check_vary(json!({ "key_headers": [name] }), name, "");
         }
@@ -133,7 +133,7 @@ fn fields_of_vary() {
 }
 
 #[test]
-fn which_answers_may_need_cookies() {
+fn may_need_cookies_depends_on_reason_and_status() {
     use NotStored::*;
     for reason in [Private, NoStore, SetCookie, CsrfToken, Vary, NoFreshness] {
         for status in [200, 302, 304, 403, 404, 451] {
@@ -161,7 +161,7 @@ fn which_answers_may_need_cookies() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn remembered_responses_expire_and_are_limited() {
     let mut set = Remembered::default();
     assert!(set.is_empty());
     set.add("a", 10, 0);
