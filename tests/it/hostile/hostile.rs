@@ -22,7 +22,7 @@ fn one(name: &str, value: &str) -> Fields {
 }
 
 #[test]
-fn urls() {
+fn canonical_urls_normalize_to_themselves() {
     const EXAMPLES: [&str; 6] = [
         "http://a.test/b/c?d=1&e=%2F#f",
         "https://A.test:443/%7e/../x;y//z?",
@@ -51,7 +51,7 @@ fn urls() {
 }
 
 #[test]
-fn cache_control() {
+fn cache_control_times_are_bounded_and_restrictions_add_up() {
     const EXAMPLES: [&str; 6] = [
         "public, max-age=60, s-maxage=\"70\"",
         "no-cache=\"set-cookie, x-a\", private, no-store",
@@ -94,7 +94,7 @@ fn cache_control() {
 }
 
 #[test]
-fn lists_and_negotiation() {
+fn normalized_lists_normalize_to_themselves() {
     const EXAMPLES: [&str; 6] = [
         "gzip, deflate, br;q=0.5, *;q=0",
         "text/html;level=1;q=0.7, */*;q=0.1",
@@ -139,7 +139,7 @@ fn lists_and_negotiation() {
 }
 
 #[test]
-fn dates_and_preconditions() {
+fn dates_round_trip_and_date_preconditions_need_valid_dates() {
     const EXAMPLES: [&str; 6] = [
         "Sun, 06 Nov 1994 08:49:37 GMT",
         "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -227,7 +227,7 @@ fn random_entry(hostile: &mut Hostile) -> Entry {
 }
 
 #[test]
-fn entries() {
+fn entries_round_trip_through_their_encoding() {
     let mut hostile = Hostile::new();
     let mut garbled = 0;
     for _ in 0..TEXTS / 4 {
@@ -262,7 +262,7 @@ fn entries() {
 }
 
 #[test]
-fn settings() {
+fn rejected_settings_name_a_path_and_a_problem() {
     const EXAMPLES: [&str; 4] = [
         r#"{"max_purge_lag":5,"origin":"http://a.test","origins":{"b.test":"https://c.test"}}"#,
         r#"{"defaults":{"edge_ttl":60,"tags":["a"],"query":{"allow":["a"]}},"rules":[{"path":"/*"}]}"#,
@@ -285,7 +285,7 @@ fn settings() {
 }
 
 #[test]
-fn cookies_of_any_form() {
+fn cookie_pairs_contain_no_separators() {
     let mut hostile = Hostile::new();
     for _ in 0..TEXTS {
         let text = hostile.text(&["a=1; b=\"2\"; c", "session=x;; =y; z=", "; ;a"]);
@@ -311,7 +311,7 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 }
 
 #[test]
-fn globs() {
+fn glob_matches_as_exhaustive_search_does() {
     let mut hostile = Hostile::new();
     let mut fitted = 0;
     for _ in 0..TEXTS {

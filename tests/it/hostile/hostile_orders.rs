@@ -91,7 +91,7 @@ fn settle(rules: &Rules, draft: &ParsedPurge, text: &str) -> bool {
 }
 
 #[test]
-fn orders() {
+fn mutated_orders_resolve_consistently() {
     let rules = rules();
     let mut hostile = Hostile::new();
     let (mut read_well, mut refused) = (0, 0);
@@ -115,7 +115,7 @@ fn orders() {
 }
 
 #[test]
-fn bytes_that_are_no_text() {
+fn orders_of_invalid_utf8_do_not_panic() {
     let rules = rules();
     let mut hostile = Hostile::new();
     for _ in 0..TEXTS {
@@ -132,7 +132,7 @@ fn bytes_that_are_no_text() {
 
 /// The published vector, mutated: it passes only whole, and by its own secret.
 #[test]
-fn webhooks() {
+fn mutated_webhook_signature_is_rejected() {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const PARTS: [&str; 3] = [
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -175,7 +175,7 @@ fn webhooks() {
 }
 
 #[test]
-fn secrets_and_signatures() {
+fn mutated_secrets_and_signatures_are_read_without_disclosure() {
     let mut hostile = Hostile::new();
     let good = secrets::of_variable("PURGE_SECRETS");
     let pieces: Vec<&str> = good.split(' ').collect();
@@ -227,7 +227,7 @@ const TARGETS: [&str; 12] = [
 ];
 
 #[test]
-fn calls() {
+fn mutated_purge_calls_resolve_consistently() {
     let rules = rules();
     let mut hostile = Hostile::new();
     let (mut called, mut meant) = (0, 0);
@@ -300,7 +300,7 @@ fn sequence(world: &World, after: u64) -> u64 {
 }
 
 #[test]
-fn whatever_is_sent_nothing_unproven_is_done() {
+fn ledger_appends_only_authorized_orders() {
     let mut hostile = Hostile::new();
     let world = World::new(1_795_424_400_000);
     let rules = rules();

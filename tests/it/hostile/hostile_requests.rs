@@ -462,7 +462,7 @@ fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usi
 }
 
 #[test]
-fn every_request_is_answered_with_its_own_page() {
+fn every_request_receives_the_body_of_its_own_url() {
     for wild in [false, true] {
         let counts = play(Hostile::new(), wild, 5000);
         // The world is not trivial: everything happens, and often.

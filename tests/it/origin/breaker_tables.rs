@@ -83,7 +83,7 @@ fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
 }
 
 #[test]
-fn it_opens_when_several_pages_fail_for_several_readers() {
+fn breaker_opens_after_failures_of_three_pages_for_three_readers() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -172,7 +172,7 @@ fn let_through(pages: impl Iterator<Item = String>) -> usize {
 }
 
 #[test]
-fn one_page_or_one_reader_cannot_open_it() {
+fn one_page_or_one_reader_does_not_open_breaker() {
     assert_eq!(let_through((0..500).map(|n| format!("slow@{n}"))), 500);
     assert_eq!(let_through((0..500).map(|n| format!("{n}@one"))), 500);
     // Nor can two readers together.
@@ -185,7 +185,7 @@ fn one_page_or_one_reader_cannot_open_it() {
 }
 
 #[test]
-fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
+fn failures_of_three_readers_do_not_open_breaker_of_site_in_use() {
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
     let mut send = |page: String, verdict, now_ms| {
@@ -217,7 +217,7 @@ fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
 }
 
 #[test]
-fn a_few_requests_try_it_after_the_pause() {
+fn breaker_admits_few_trials_after_its_pause() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -268,7 +268,7 @@ fn a_few_requests_try_it_after_the_pause() {
 }
 
 #[test]
-fn a_round_of_failed_trials_doubles_the_pause_up_to_a_minute() {
+fn failed_round_of_trials_doubles_pause_up_to_a_minute() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -305,7 +305,7 @@ fn a_round_of_failed_trials_doubles_the_pause_up_to_a_minute() {
 }
 
 #[test]
-fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
+fn successful_trials_admit_more_trials_and_a_majority_closes_breaker() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -325,7 +325,7 @@ fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
 }
 
 #[test]
-fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
+fn retry_after_of_half_of_failures_sets_pause_up_to_a_minute() {
     check(&[
         (0, "bad=300 a", "through"),
         (0, "bad b", "through"),
@@ -352,7 +352,7 @@ fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
 }
 
 #[test]
-fn what_began_before_it_opened_is_old_news() {
+fn request_begun_before_opening_does_not_change_open_breaker() {
     for end in ["end-ok", "end-bad"] {
         check(&[
             (0, "begin x", "through"),
@@ -367,7 +367,7 @@ fn what_began_before_it_opened_is_old_news() {
 }
 
 #[test]
-fn zero_failures_mean_never() {
+fn breaker_with_zero_failures_never_opens() {
     let rows: Vec<String> = (0..2000).map(|n| format!("bad {n}")).collect();
     let rows: Vec<_> = rows
         .iter()
@@ -419,7 +419,7 @@ fn half_broken(broken: u64) -> (f64, u64) {
 }
 
 #[test]
-fn a_half_broken_site_serves_its_sound_half() {
+fn partly_broken_site_refuses_few_requests_for_working_pages() {
     for (broken, most) in [(30, 0.01), (50, 0.05), (60, 0.1), (75, 0.4)] {
         let (refused, failed) = half_broken(broken);
         assert!(
@@ -430,7 +430,7 @@ fn a_half_broken_site_serves_its_sound_half() {
 }
 
 #[test]
-fn a_dead_origin_is_left_alone() {
+fn failing_origin_receives_few_requests() {
     // Half of the pages worked a moment ago.
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
@@ -476,7 +476,7 @@ fn one_reader_or_page_does_not_use_up_the_trials() {
 }
 
 #[test]
-fn one_reader_does_not_close_a_page_that_works_for_others() {
+fn failures_of_one_reader_do_not_block_page_that_works_for_others() {
     check(&[
         (0, "ok page@1", "through"),
         (0, "bad a", "through"),

@@ -112,7 +112,7 @@ fn asked(world: &World) -> usize {
 }
 
 #[test]
-fn more_may_ask_as_time_passes() {
+fn number_of_leaders_grows_with_time() {
     for alone_ms in [ALONE_MS, ALONE_KNOWN_MS] {
         assert_eq!(most(0, alone_ms), 1);
         assert_eq!(most(alone_ms - 1, alone_ms), 1);
@@ -125,7 +125,7 @@ fn more_may_ask_as_time_passes() {
 }
 
 #[test]
-fn a_page_that_takes_a_second_is_asked_for_once() {
+fn page_that_takes_a_second_is_fetched_once() {
     let (world, place) = world(vec![], page(ALONE_MS - 1));
     let began_ms = world.executor.now_ms();
     let reads = readers(&place, 500, &[]);
@@ -136,7 +136,7 @@ fn a_page_that_takes_a_second_is_asked_for_once() {
 }
 
 #[test]
-fn a_crowd_for_a_slow_page_makes_few_requests() {
+fn thousand_requests_for_a_slow_page_cause_few_fetches() {
     let (world, place) = world(vec![], page(3_500));
     let began_ms = world.executor.now_ms();
     let reads = readers(&place, 1000, &[]);
@@ -154,7 +154,7 @@ fn a_crowd_for_a_slow_page_makes_few_requests() {
 }
 
 #[test]
-fn who_shares_nothing_waits_little() {
+fn followers_of_no_store_response_are_delayed_once_by_a_second() {
     let poll = |slow_ms| plan(slow_ms, 200, &[("cache-control", "no-store")], "news");
     for slow_ms in [2_000, 9_000] {
         let (world, place) = world(vec![], poll(slow_ms));
@@ -176,7 +176,7 @@ fn who_shares_nothing_waits_little() {
 }
 
 #[test]
-fn a_slow_reader_delays_others_by_a_second() {
+fn client_that_reads_slowly_delays_others_by_a_second() {
     let (world, place) = world(vec![], page(100));
     // Its copy is stored only as fast as this reader reads.
     slow(&world, "landing", 20_000);
@@ -201,7 +201,7 @@ fn a_slow_reader_delays_others_by_a_second() {
 const ODD: [(&str, &str); 1] = [("accept", "application/x-odd")];
 
 #[test]
-fn an_odd_request_is_refused_for_itself_alone() {
+fn refusal_of_unusual_request_is_not_shared() {
     for refusal in [
         plan(300, 406, &[("cache-control", "max-age=600")], "no"),
         plan(300, 415, &[], "no"),
@@ -233,7 +233,7 @@ fn an_odd_request_is_refused_for_itself_alone() {
 }
 
 #[test]
-fn a_key_stays_shared_after_an_odd_request() {
+fn key_stays_collapsed_after_refusal_of_unusual_request() {
     let odd = || plan(100, 412, &[], "no");
     let (world, place) = world(vec![odd()], page(500));
     let began_ms = world.executor.now_ms();
@@ -251,7 +251,7 @@ fn a_key_stays_shared_after_an_odd_request() {
 }
 
 #[test]
-fn an_odd_request_that_gets_no_answer_fails_for_itself_alone() {
+fn failure_of_unusual_request_is_not_shared() {
     let (world, place) = world(vec![Plan::Down], page(300));
     let began_ms = world.executor.now_ms();
     let odd = reader(&place, &ODD);
@@ -279,7 +279,7 @@ const BYTES: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn a_part_does_not_end_collapsing() {
+fn partial_response_does_not_end_collapsing() {
     let rest = [BYTES[0], BYTES[1], ("content-range", "bytes 5-9/10")];
     let start = plan(100, 206, &BYTES, "01234");
     let (world, place) = world(vec![start], plan(300, 206, &rest, "56789"));
@@ -299,7 +299,7 @@ fn a_part_does_not_end_collapsing() {
 }
 
 #[test]
-fn those_who_want_one_part_ask_once() {
+fn requests_for_one_range_are_fetched_once() {
     let (world, place) = world(vec![], plan(300, 206, &BYTES, "01234"));
     let began_ms = world.executor.now_ms();
     let reads = readers(&place, 20, &[("range", "bytes=0-4")]);
@@ -310,7 +310,7 @@ fn those_who_want_one_part_ask_once() {
 }
 
 #[test]
-fn a_part_of_what_is_on_its_way_is_waited_for() {
+fn range_requests_follow_flight_of_whole_response() {
     let whole = plan(300, 200, &[("cache-control", "max-age=600")], "0123456789");
     let (world, place) = world(vec![], whole);
     let began_ms = world.executor.now_ms();

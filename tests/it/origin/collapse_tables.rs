@@ -36,7 +36,7 @@ fn lead_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> Rc<F
 }
 
 #[test]
-fn the_first_leads_and_the_others_follow() {
+fn first_request_leads_and_others_follow() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     assert_eq!(role(&flights, "a", 1), "follow");
@@ -52,7 +52,7 @@ fn the_first_leads_and_the_others_follow() {
 }
 
 #[test]
-fn who_was_looking_when_a_copy_landed_looks_again() {
+fn request_whose_lookup_predates_stored_copy_looks_again() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     flights.end(&flight, FlightOutcome::Landed, 1_000);
@@ -80,7 +80,7 @@ fn who_was_looking_when_a_copy_landed_looks_again() {
 }
 
 #[test]
-fn a_leader_without_a_sign_of_life_is_replaced() {
+fn leader_without_heartbeat_is_replaced() {
     let flights = Flights::default();
     let gone = lead(&flights, "a", 1_000);
     assert_eq!(role(&flights, "a", 3_999), "follow");
@@ -94,7 +94,7 @@ fn a_leader_without_a_sign_of_life_is_replaced() {
 }
 
 #[test]
-fn the_first_outcome_counts() {
+fn flight_keeps_its_first_outcome() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     flights.end(&flight, FlightOutcome::Landed, 10);
@@ -104,7 +104,7 @@ fn the_first_outcome_counts() {
 }
 
 #[test]
-fn what_cannot_be_shared_is_not_waited_for() {
+fn requests_do_not_wait_for_unshared_key() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     flights.end(&flight, FlightOutcome::Unshared, 100);
@@ -129,7 +129,7 @@ fn what_cannot_be_shared_is_not_waited_for() {
 }
 
 #[test]
-fn the_tables_are_bounded() {
+fn flight_tables_are_bounded() {
     let flights = Flights::default();
     for n in 0..10_000 {
         assert_eq!(role(&flights, &format!("{n}"), 0), "lead");
@@ -188,7 +188,7 @@ fn a_thousand_requests_on_a_cold_key_make_one_to_the_origin() {
 }
 
 #[test]
-fn who_waits_for_one_that_is_gone_takes_over() {
+fn follower_takes_over_from_cancelled_leader() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
@@ -203,7 +203,7 @@ fn who_waits_for_one_that_is_gone_takes_over() {
 }
 
 #[test]
-fn nobody_waits_for_ever() {
+fn follower_of_endless_flight_receives_504_at_the_deadline() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
@@ -224,7 +224,7 @@ fn nobody_waits_for_ever() {
 }
 
 #[test]
-fn dropped_work_is_answered_with_an_error() {
+fn dropped_background_work_gives_502() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
@@ -237,7 +237,7 @@ fn dropped_work_is_answered_with_an_error() {
 }
 
 #[test]
-fn notes_of_others_are_only_hints() {
+fn flight_note_of_other_isolate_delays_fetch_by_about_a_second_at_most() {
     #[track_caller]
     fn check(note: &str, longest_ms: u64) {
         let world = World::new(START_MS);

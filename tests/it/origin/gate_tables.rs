@@ -81,7 +81,7 @@ fn check(events: &[(u64, &str)]) {
 }
 
 #[test]
-fn so_many_at_a_time() {
+fn gate_admits_as_many_requests_as_it_has_permits() {
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -111,7 +111,7 @@ fn so_many_at_a_time() {
 }
 
 #[test]
-fn who_never_comes_back_is_forgotten() {
+fn permit_that_is_not_returned_expires() {
     check(&[
         (0, "+a"),
         (400, "+b"),
@@ -132,7 +132,7 @@ fn who_never_comes_back_is_forgotten() {
 }
 
 #[test]
-fn places_are_all_different() {
+fn permits_are_distinct() {
     let mut gate = Gate::default();
     let newcomer = |n: u64| LimitKey {
         path: n,
@@ -150,7 +150,7 @@ fn places_are_all_different() {
 }
 
 #[test]
-fn first_come_first_served() {
+fn queue_is_served_in_order_of_arrival() {
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -183,7 +183,7 @@ fn first_come_first_served() {
 }
 
 #[test]
-fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
+fn departed_or_silent_ticket_does_not_block_queue() {
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -208,7 +208,7 @@ fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
 }
 
 #[test]
-fn who_may_not_go_holds_up_nobody_behind() {
+fn reader_at_its_limit_does_not_block_queue() {
     // One reader has half of four permits; its next request does not block
     // others.
     check_with(
@@ -232,7 +232,7 @@ fn who_may_not_go_holds_up_nobody_behind() {
 }
 
 #[test]
-fn one_page_or_reader_has_half_of_the_places() {
+fn one_page_or_reader_gets_half_of_the_permits() {
     check_with(
         4,
         &[
@@ -277,7 +277,7 @@ fn one_page_or_reader_has_half_of_the_places() {
 }
 
 #[test]
-fn one_reader_has_no_more_under_many_hosts() {
+fn reader_gets_no_more_permits_with_many_hosts() {
     let names = |most: u64, kind: &str| {
         let mut gate = Gate::default();
         let mut places = 0;
@@ -297,7 +297,7 @@ fn one_reader_has_no_more_under_many_hosts() {
 }
 
 #[test]
-fn uploads_have_a_quarter_of_the_places() {
+fn uploads_and_probes_get_a_quarter_of_the_permits_each() {
     check_with(
         8,
         &[
@@ -354,7 +354,7 @@ fn shares(most: u64, hosts: usize) -> Vec<usize> {
 }
 
 #[test]
-fn hosts_of_one_origin_leave_room_for_each_other() {
+fn hosts_of_one_origin_share_its_permits() {
     assert_eq!(shares(100, 1), [100]);
     assert_eq!(shares(100, 2), [67, 67]);
     assert_eq!(shares(100, 9), [20; 9]);
@@ -385,7 +385,7 @@ fn in_line(all: impl Iterator<Item = String>) -> usize {
 }
 
 #[test]
-fn the_line_is_bounded_and_one_does_not_take_it_all() {
+fn queue_is_bounded_in_total_and_per_page_reader_and_host() {
     let of = |make: &dyn Fn(usize) -> String| in_line((0..1000).map(make));
     assert_eq!(of(&|n| n.to_string()), LINE_MAX / 2);
     assert_eq!(of(&|n| format!("{n} path=slow")), LINE_MAX / 3 + 1);
@@ -398,7 +398,7 @@ fn the_line_is_bounded_and_one_does_not_take_it_all() {
 }
 
 #[test]
-fn who_is_far_behind_looks_less_often() {
+fn requests_far_back_in_queue_poll_less_often() {
     assert_eq!(poll_delay_ms(0), POLL_MS);
     assert_eq!(poll_delay_ms(9), POLL_MS);
     assert_eq!(poll_delay_ms(10), 2 * POLL_MS);
@@ -423,7 +423,7 @@ fn check_budget(percent: u64, requests: u64, wanted: u64, expected: usize) {
 }
 
 #[test]
-fn repetitions_are_a_share_of_the_requests() {
+fn retries_are_a_share_of_requests() {
     // A new budget has three.
     check_budget(10, 0, 5, 3);
     check_budget(10, 1, 5, 3);
@@ -443,7 +443,7 @@ fn repetitions_are_a_share_of_the_requests() {
 }
 
 #[test]
-fn pauses_grow_and_differ() {
+fn retry_pauses_grow_and_have_jitter() {
     for nth in 0..5 {
         let unit_ms = 50 << nth;
         let pauses: BTreeSet<u64> = (0..200)

@@ -54,7 +54,7 @@ fn holds(memory: &Memory, key: &str) -> bool {
 }
 
 #[test]
-fn the_second_look_opens_the_door() {
+fn memory_admits_suitable_entry_at_its_second_lookup() {
     #[track_caller]
     fn check(change: impl Fn(&mut Entry), most_bytes: u64, expected: bool) {
         let mut memory = Memory::new(most_bytes);
@@ -79,7 +79,7 @@ fn the_second_look_opens_the_door() {
 }
 
 #[test]
-fn it_never_holds_more_than_it_may() {
+fn memory_stays_within_its_byte_limit() {
     let mut memory = Memory::new(100_000);
     for n in 0..1000 {
         memory.keep(copy(entry(&format!("/{n}"), 10_000)));
@@ -91,7 +91,7 @@ fn it_never_holds_more_than_it_may() {
 }
 
 #[test]
-fn what_is_used_outlives_a_scan() {
+fn used_entry_survives_a_scan() {
     let mut memory = Memory::new(100_000);
     memory.keep(copy(entry("/hot", 10_000)));
     memory.keep(copy(entry("/cold", 10_000)));
@@ -103,7 +103,7 @@ fn what_is_used_outlives_a_scan() {
 }
 
 #[test]
-fn variants_lie_under_one_key() {
+fn variants_are_held_under_one_key() {
     let variant = |value: &str, bytes| Entry {
         choices: vec![("accept".to_owned(), Some(value.to_owned()))],
         ..entry("/a", bytes)
@@ -127,7 +127,7 @@ fn variants_lie_under_one_key() {
 }
 
 #[test]
-fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
+fn copy_begun_before_a_newer_store_is_dropped() {
     let mut memory = Memory::new(1_000_000);
     let begun = memory.begin_copy("/a");
     let other = memory.begin_copy("/b");
@@ -148,7 +148,7 @@ fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
 }
 
 #[test]
-fn copies_that_never_end_are_forgotten() {
+fn unfinished_copies_are_bounded() {
     let mut memory = Memory::new(1_000_000);
     let begun: Vec<u64> = (0..COPYING_MAX)
         .map(|n| memory.begin_copy(&format!("/{n}")))
@@ -181,7 +181,7 @@ fn reload(place: &Place) {
 }
 
 #[test]
-fn a_copy_in_the_making_does_not_outlive_a_reload() {
+fn copy_in_progress_is_dropped_by_a_reload() {
     for reloads in [false, true] {
         let world = World::new(START_MS);
         origin(&world, "/a", "max-age=600", "old");
@@ -211,7 +211,7 @@ fn a_copy_in_the_making_does_not_outlive_a_reload() {
 }
 
 #[test]
-fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there() {
+fn copy_made_during_a_store_is_dropped_when_the_store_completes() {
     let world = World::new(START_MS);
     let place = Place::of(&world, 0, SETTINGS);
     let keep = |copies: &Place| {

@@ -26,7 +26,7 @@ fn source(text: &str) -> RequestSource {
 }
 
 #[test]
-fn outcomes_are_bounded_and_a_reader_has_its_share() {
+fn outcomes_are_bounded_in_total_and_per_page_and_reader() {
     let mut outcomes = Outcomes::default();
     for n in 0..1000 {
         outcomes.record_success(source(&format!("{n}@{n}")), NOW_MS);
@@ -49,7 +49,7 @@ fn outcomes_are_bounded_and_a_reader_has_its_share() {
 }
 
 #[test]
-fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
+fn readers_with_many_outcomes_do_not_evict_single_outcomes_of_others() {
     let mut outcomes = Outcomes::default();
     for n in 0..30 {
         outcomes.record_success(source(&format!("page{n}@reader{n}")), NOW_MS);
@@ -74,7 +74,7 @@ fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
 }
 
 #[test]
-fn a_reader_is_an_address_or_a_network() {
+fn reader_is_an_ipv4_address_or_an_ipv6_network_of_56_bits() {
     for (one, other, same) in [
         ("192.0.2.1", "192.0.2.1", true),
         ("192.0.2.1", " 192.0.2.1", true),
@@ -93,7 +93,7 @@ fn a_reader_is_an_address_or_a_network() {
 }
 
 #[test]
-fn a_url_rests_for_the_reader_who_was_asked() {
+fn url_rests_for_its_reader_and_after_three_readers_for_all() {
     let (url, other) = (digest("/page"), digest("/other"));
     let left = |rests: &Rests, url, reader, ms| rests.left_ms(url, reader, NOW_MS + ms);
     let mut rests = Rests::default();
@@ -138,7 +138,7 @@ fn a_success_ends_the_rest_of_its_url_and_reader() {
 }
 
 #[test]
-fn rests_are_bounded_and_a_reader_has_its_share() {
+fn rests_are_bounded_in_total_and_per_reader() {
     let mut rests = Rests::default();
     for url in 0..RESTS_MAX as u64 {
         rests.begin(url, url, 1000, NOW_MS);
@@ -191,7 +191,7 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
 }
 
 #[test]
-fn what_counts_as_a_failure_of_the_origin() {
+fn gateway_errors_and_missing_responses_are_failures_of_origin() {
     for status in [
         200, 204, 206, 301, 304, 400, 401, 403, 404, 410, 429, 500, 501, 505, 528, 529, 599,
     ] {

@@ -41,7 +41,7 @@ fn entry(lifetime: u64, initial_age: u64, stale: u64) -> Entry {
 }
 
 #[test]
-fn what_stays_fresh_is_of_use() {
+fn kv_admits_entries_that_stay_fresh_long_enough() {
     #[track_caller]
     fn check(kv: Value, entry: &Entry, expected: bool) {
         let settings = json!({ "defaults": { "kv": kv, "kv_min_ttl": 60 } });
@@ -64,7 +64,7 @@ fn what_stays_fresh_is_of_use() {
 }
 
 #[test]
-fn the_doorkeeper_knows_the_last_and_is_bounded() {
+fn doorkeeper_keeps_an_insert_for_one_to_two_generations() {
     let mut doorkeeper = Doorkeeper::default();
     assert!(!doorkeeper.check_and_insert(7));
     assert!(doorkeeper.check_and_insert(7));
@@ -82,7 +82,7 @@ fn the_doorkeeper_knows_the_last_and_is_bounded() {
 }
 
 #[test]
-fn what_errors_say() {
+fn kv_error_texts_map_to_write_faults() {
     #[track_caller]
     fn check(text: &str, expected: WriteFault) {
         assert_eq!(WriteFault::of(text), expected, "{text}");
@@ -113,7 +113,7 @@ fn what_errors_say() {
 const NOON_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 
 #[test]
-fn writes_pause_for_longer_and_longer_when_the_quota_is_used_up() {
+fn writes_pause_with_backoff_when_quota_is_used_up() {
     let mut writes = Writes::default();
     let mut now_ms = NOON_MS;
     for seconds in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
@@ -176,7 +176,7 @@ fn reads_pause_after_failures_in_a_row() {
 }
 
 #[test]
-fn a_budget_is_of_a_day() {
+fn write_budget_is_reset_each_day() {
     let mut budget = KvWriteBudget::default();
     assert!(budget.allows(1, NOON_MS));
     assert!(!budget.allows(0, NOON_MS));
@@ -223,7 +223,7 @@ fn about_kv(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_slow_kv_costs_a_second_and_then_nothing() {
+fn slow_kv_delays_three_reads_before_reads_pause() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     for page in ["/0", "/1", "/2", "/3", "/4", "/5"] {
@@ -248,7 +248,7 @@ fn a_slow_kv_costs_a_second_and_then_nothing() {
 }
 
 #[test]
-fn a_failing_kv_is_left_alone_and_the_log_says_so_once() {
+fn failing_kv_pauses_writes_and_is_logged_once_a_pause() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     for n in 0..20 {
@@ -290,7 +290,7 @@ fn counted(world: &World) -> u64 {
 }
 
 #[test]
-fn isolates_share_the_budget_of_a_day() {
+fn isolates_share_the_daily_write_budget() {
     let world = World::new(START_MS);
     let [one, other] = [0, 1].map(|_| place(&world, json!({ "kv_writes_per_day": 10 })));
     let written = || world.state.borrow().kv_writes;
@@ -318,7 +318,7 @@ fn isolates_share_the_budget_of_a_day() {
 }
 
 #[test]
-fn who_has_written_tells_by_itself() {
+fn isolate_reports_writes_although_another_refreshes_the_snapshot() {
     let world = World::new(START_MS);
     let [one, other] = [0, 1].map(|_| place(&world, json!({ "kv_writes_per_day": 10 })));
     origin(&world, "/hit", "max-age=600", "page");
@@ -345,7 +345,7 @@ fn who_has_written_tells_by_itself() {
 }
 
 #[test]
-fn without_the_ledger_an_isolate_counts_its_own_writes() {
+fn isolate_counts_its_own_writes_without_the_ledger() {
     let world = World::new(START_MS);
     world.state.borrow_mut().down.push("ledger");
     let place = place(&world, json!({ "kv_writes_per_day": 5 }));
@@ -358,7 +358,7 @@ fn without_the_ledger_an_isolate_counts_its_own_writes() {
 }
 
 #[test]
-fn without_a_budget_nothing_is_counted() {
+fn writes_are_not_counted_without_a_budget() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     fetch(&place, 0, 8);
@@ -366,7 +366,7 @@ fn without_a_budget_nothing_is_counted() {
 }
 
 #[test]
-fn hits_have_a_log_line_unless_the_settings_say_no() {
+fn hits_are_logged_unless_log_hits_is_false() {
     #[track_caller]
     fn check(settings: &str, hits: usize) {
         let world = World::new(START_MS);

@@ -17,7 +17,7 @@ const FAILS: ResponseVerdict = ResponseVerdict::Fails {
 };
 
 #[test]
-fn nothing_lasts_longer_than_the_deadline() {
+fn origin_requests_end_at_the_deadline() {
     let settings = |retries: u64| {
         json!({
             "origin": "http://origin.test", "backup_origin": "http://backup.test",
@@ -55,7 +55,7 @@ fn nothing_lasts_longer_than_the_deadline() {
 }
 
 #[test]
-fn a_rule_has_its_own_time() {
+fn rule_sets_its_own_origin_timeout() {
     let world = World::new(START_MS);
     plan(&world, "/a", Plan::Hang);
     plan(&world, "/b", Plan::Hang);
@@ -75,7 +75,7 @@ fn a_rule_has_its_own_time() {
 }
 
 #[test]
-fn repetitions_come_after_growing_pauses() {
+fn retries_wait_for_growing_pauses_within_their_budget() {
     let world = World::new(START_MS);
     plan(&world, "/a", Plan::Down);
     let here = place(
@@ -97,7 +97,7 @@ fn repetitions_come_after_growing_pauses() {
 }
 
 #[test]
-fn a_routed_zone_has_a_backup_too() {
+fn routed_zone_uses_backup_origin() {
     let world = World::new(START_MS);
     plan(&world, "/a?x=1", Plan::Down);
     plan(&world, "backup /a?x=1", answers(200, 0));
@@ -112,7 +112,7 @@ fn a_routed_zone_has_a_backup_too() {
 }
 
 #[test]
-fn what_is_purged_between_two_tries_is_not_confirmed_by_the_second() {
+fn copy_purged_between_tries_is_not_revalidated_by_the_retry() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=1", "old");
     let here = place(&world, &json!({ "origin": "http://origin.test" }));
@@ -143,7 +143,7 @@ fn what_is_purged_between_two_tries_is_not_confirmed_by_the_second() {
 }
 
 #[test]
-fn marks_of_requests_that_never_end_expire() {
+fn permit_of_endless_upload_expires() {
     let settings = json!({
         "origin": "http://origin.test",
         "protection": { "max_requests": 1, "queue_timeout": 60 }, "origin_deadline": 600,
@@ -172,7 +172,7 @@ fn asker(host: &str, path: &str) -> OriginCaller {
 }
 
 #[test]
-fn few_sites_are_remembered_and_those_in_trouble_longest() {
+fn site_table_is_bounded_and_evicts_closed_breakers_first() {
     let limits = &protection(&json!({ "breaker_failures": 1, "breaker_pause": 60 }));
     let origins = Origins::default();
     let ask = |host: &str, path: &str, verdict, ms: u64| {
@@ -212,7 +212,7 @@ fn few_sites_are_remembered_and_those_in_trouble_longest() {
 }
 
 #[test]
-fn a_pass_that_is_dropped_is_free_for_the_next_request() {
+fn dropped_admission_frees_its_permit_and_trial() {
     let limits = &protection(&json!({
         "breaker_failures": 1, "breaker_pause": 60, "max_requests": 1,
     }));
@@ -244,7 +244,7 @@ fn a_pass_that_is_dropped_is_free_for_the_next_request() {
 }
 
 #[test]
-fn who_finds_no_place_uses_up_no_trial() {
+fn request_without_permit_uses_no_trial() {
     let limits = &protection(&json!({
         "breaker_failures": 1, "breaker_pause": 60, "max_requests": 1,
     }));
@@ -266,7 +266,7 @@ fn who_finds_no_place_uses_up_no_trial() {
 }
 
 #[test]
-fn a_turn_that_is_dropped_leaves_the_line() {
+fn dropped_turn_leaves_the_queue() {
     let limits = &protection(&json!({ "max_requests": 1 }));
     let origins = Origins::default();
     let [a, b, c] = ["/a", "/b", "/c"].map(|path| asker("a.test", path));
@@ -284,7 +284,7 @@ fn a_turn_that_is_dropped_leaves_the_line() {
 }
 
 #[test]
-fn a_line_that_is_too_long_refuses_at_once() {
+fn full_queue_refuses_at_once() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "origin_timeout": 30,
@@ -316,7 +316,7 @@ fn a_line_that_is_too_long_refuses_at_once() {
 }
 
 #[test]
-fn the_line_is_served_in_order() {
+fn queue_is_served_in_order() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "origin_timeout": 30,

@@ -70,7 +70,7 @@ fn asked_for(stage: &Stage, path: &str) -> usize {
 }
 
 #[test]
-fn the_cron_trigger_warms_what_the_settings_name() {
+fn cron_trigger_warms_urls_and_sitemaps_of_settings() {
     let stage = with_warm(json!({
         "urls": ["https://a.test/22"], "sitemaps": ["https://a.test/sitemap.xml"], "limit": 8
     }));
@@ -105,7 +105,7 @@ fn the_cron_trigger_warms_what_the_settings_name() {
 }
 
 #[test]
-fn the_cron_trigger_leaves_out_what_it_cannot_have() {
+fn cron_trigger_skips_uncached_urls_and_missing_sitemaps() {
     let stage = Stage::with(
         false,
         json!({
@@ -128,7 +128,7 @@ fn the_cron_trigger_leaves_out_what_it_cannot_have() {
 }
 
 #[test]
-fn the_cron_trigger_says_why_there_is_nothing_to_do() {
+fn cron_trigger_logs_why_there_is_nothing_to_warm() {
     let stage = Stage::new(false);
     cron(&stage, START_MS);
     assert_eq!(
@@ -157,7 +157,7 @@ fn the_cron_trigger_says_why_there_is_nothing_to_do() {
 }
 
 #[test]
-fn forty_sitemaps_are_read_for_an_order() {
+fn order_reads_at_most_forty_sitemaps() {
     let index = |n: u32| format!("https://a.test/index{n}");
     let stage = with_warm(json!({ "sitemaps": [index(0), index(1), index(2)] }));
     for n in 0..3 {
@@ -185,7 +185,7 @@ fn forty_sitemaps_are_read_for_an_order() {
 }
 
 #[test]
-fn sitemaps_are_read_for_a_minute() {
+fn sitemaps_are_read_for_at_most_a_minute() {
     let index = |n: u32| format!("https://a.test/index{n}");
     // The breaker would stop the requests earlier.
     let settings = json!({
@@ -232,7 +232,7 @@ fn a_sitemap_may_have_eight_megabytes() {
 }
 
 #[test]
-fn what_a_purge_made_stale_goes_before_what_is_to_be_warmed() {
+fn refreshes_after_a_purge_precede_pages_to_warm() {
     let stage = with_warm(json!({}));
     let warm = |pages: Vec<String>| {
         stage.order(Order {

@@ -43,7 +43,7 @@ fn check_refused(draft: &ParsedWarming, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn orders() {
+fn order_to_warm_is_parsed() {
     check(
         json!({ "urls": ["HTTPS://A.test/b", "http://b.test"], "sitemaps": ["https://a.test/s.xml"], "limit": 5 }),
         &[
@@ -82,7 +82,7 @@ fn orders() {
 }
 
 #[test]
-fn orders_with_mistakes() {
+fn invalid_members_of_an_order_are_refused() {
     check(
         json!({ "urls": ["/a", 5, "https://a.test/", "ftp://a.test/"], "sitemaps": [null, "https:///s.xml"] }),
         &["urls[2] https://a.test/", "7"],
@@ -113,7 +113,7 @@ fn orders_with_mistakes() {
 }
 
 #[test]
-fn what_is_no_order() {
+fn body_that_is_not_an_order_is_rejected() {
     let read = |text: &str| read(&rules(settings()), text.as_bytes()).map(|draft| shown(&draft));
     for text in ["", "{", "urls", "{}}"] {
         assert!(matches!(read(text), Err(NotOrder::Json(_))), "{text}");
@@ -133,7 +133,7 @@ fn what_is_no_order() {
 }
 
 #[test]
-fn a_key_warms_what_it_may_purge() {
+fn key_may_warm_only_hosts_that_it_may_purge() {
     let rules = rules(settings());
     let body = json!({ "urls": ["https://a.test:8443/b", "https://b.test/", "https://www.a.test/"], "sitemaps": ["http://a.test/", "http://b.test/"] });
     let drafts = || read(&rules, body.to_string().as_bytes()).expect("an order");
@@ -168,7 +168,7 @@ fn a_key_warms_what_it_may_purge() {
 }
 
 #[test]
-fn named_pages_are_those_that_kv_may_hold() {
+fn named_urls_that_kv_may_not_hold_are_refused() {
     let rules = rules(settings());
     let body = json!({ "urls": ["https://a.test/./b?utm_source=x", "https://a.test/admin/", "http://a.test/b",
         "https://a.test/b", "https://a.test/search?q=1", "https://a.test/.edgekeep/purge", "https://a.test/q?x=1&q=2"] });
@@ -212,7 +212,7 @@ fn url(text: &str) -> Url {
 }
 
 #[test]
-fn found_pages_are_of_the_sitemaps_host_and_such_that_kv_may_hold() {
+fn sitemap_urls_of_other_hosts_or_not_for_kv_are_skipped() {
     let rules = rules(settings());
     let mut choice = choice(&rules, 100);
     let long = format!("https://a.test/{}", "x".repeat(8192));
@@ -247,7 +247,7 @@ fn found_pages_are_of_the_sitemaps_host_and_such_that_kv_may_hold() {
 }
 
 #[test]
-fn the_limit_keeps_what_is_named_and_what_changed_last() {
+fn limit_keeps_named_urls_then_latest_changes() {
     #[track_caller]
     fn check(limit: usize, expected: &[&str], beyond: usize) {
         let rules = rules(json!({}));
@@ -281,7 +281,7 @@ fn the_limit_keeps_what_is_named_and_what_changed_last() {
 }
 
 #[test]
-fn a_long_sitemap_costs_no_more_than_the_limit() {
+fn long_sitemap_keeps_no_more_urls_than_the_limit() {
     let rules = rules(json!({}));
     let mut choice = choice(&rules, 10);
     let many: Vec<SitemapUrl> = (1..=50_000)
@@ -300,7 +300,7 @@ fn a_long_sitemap_costs_no_more_than_the_limit() {
 }
 
 #[test]
-fn all_urls_together_fit_into_the_ledger() {
+fn urls_of_an_order_fit_into_the_ledger() {
     let rules = rules(json!({}));
     let mut choice = choice(&rules, 10_000);
     let long = "x".repeat(1000);
@@ -317,7 +317,7 @@ fn all_urls_together_fit_into_the_ledger() {
 }
 
 #[test]
-fn the_newest_sitemaps_of_an_index_are_read() {
+fn newest_sitemaps_of_an_index_are_read() {
     let rules = rules(json!({}));
     let mut choice = choice(&rules, 10);
     let mut index: Vec<SitemapUrl> = (0..30)
@@ -348,7 +348,7 @@ const FILES: [&str; 3] = [
 ];
 
 #[test]
-fn hostile_orders() {
+fn random_orders_choose_only_allowed_urls() {
     let rules = rules(settings());
     let mut hostile = Hostile::new();
     let (mut read_well, mut found) = (0, 0);

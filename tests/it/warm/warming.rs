@@ -46,7 +46,7 @@ fn urls_are_fetched_into_kv_five_a_second() {
 }
 
 #[test]
-fn what_is_fetched_has_seen_all_that_the_ledger_knows() {
+fn fetched_entry_has_sequence_number_of_its_order() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     for order in 1..=3 {
@@ -62,7 +62,7 @@ fn what_is_fetched_has_seen_all_that_the_ledger_knows() {
 }
 
 #[test]
-fn a_copy_that_is_fresh_under_the_order_is_left() {
+fn copy_that_is_fresh_under_the_order_is_not_fetched() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "old");
     stage.warm(&urls(1));
@@ -87,7 +87,7 @@ fn a_copy_that_is_fresh_under_the_order_is_left() {
 }
 
 #[test]
-fn what_has_not_changed_is_confirmed() {
+fn unchanged_page_is_revalidated() {
     let stage = Stage::new(false);
     let page = || Plan::Answer {
         slow_ms: 0,
@@ -112,7 +112,7 @@ fn what_has_not_changed_is_confirmed() {
 }
 
 #[test]
-fn an_origin_that_fails_at_first_is_asked_again() {
+fn refresh_is_retried_after_a_failure_of_origin() {
     for (plan, problem) in [
         (Plan::Down, "the origin gave no answer"),
         (Plan::Hang, "the origin gave no answer"),
@@ -134,7 +134,7 @@ fn an_origin_that_fails_at_first_is_asked_again() {
 }
 
 #[test]
-fn a_second_origin_has_its_time_too() {
+fn backup_origin_has_its_own_timeout() {
     let settings = json!({
         "origin_timeout": 40, "origin_deadline": 100, "backup_origin": "http://backup.test",
     });
@@ -165,7 +165,7 @@ fn status(status: u16) -> Plan {
 }
 
 #[test]
-fn an_origin_that_stays_down_is_given_up() {
+fn refresh_is_given_up_after_three_attempts() {
     let stage = Stage::new(false);
     stage.plan("/0", Plan::Down);
     let receipt = stage.warm(&urls(1));
@@ -182,7 +182,7 @@ fn an_origin_that_stays_down_is_given_up() {
 }
 
 #[test]
-fn a_stale_copy_is_not_a_refresh() {
+fn stale_copy_does_not_count_as_refresh() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60, stale-if-error=600", "old");
     stage.warm(&urls(1));
@@ -196,7 +196,7 @@ fn a_stale_copy_is_not_a_refresh() {
 }
 
 #[test]
-fn a_copy_that_is_lost_is_tried_again() {
+fn refresh_is_retried_after_a_failed_kv_write() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     stage.world.state.borrow_mut().down.push("kv");
@@ -211,7 +211,7 @@ fn a_copy_that_is_lost_is_tried_again() {
 }
 
 #[test]
-fn the_other_tier_does_not_count() {
+fn refresh_succeeds_without_the_cache_api() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     stage.world.state.borrow_mut().down.push("cache-api");
@@ -232,7 +232,7 @@ fn read(stage: &Stage, language: &str) -> String {
 }
 
 #[test]
-fn no_reader_loses_a_copy_to_what_is_fetched() {
+fn refresh_does_not_replace_variants_of_clients() {
     // One language for requests without a preference, another for others: RFC
     // 9111 §4.1.
     let page = |body: &str| Plan::Answer {
@@ -274,7 +274,7 @@ fn no_reader_loses_a_copy_to_what_is_fetched() {
 }
 
 #[test]
-fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
+fn cache_api_copy_is_revalidated_into_kv() {
     let stage = Stage::new(false);
     let page = || Plan::Answer {
         slow_ms: 0,
@@ -300,7 +300,7 @@ fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
 }
 
 #[test]
-fn what_kv_will_not_hold_fails_with_the_reason() {
+fn refresh_that_kv_may_not_hold_fails_with_the_reason() {
     #[track_caller]
     fn check(settings: Value, url: &str, cache_control: &str, expected: &str) {
         let stage = Stage::with(false, settings);
@@ -359,7 +359,7 @@ fn what_kv_will_not_hold_fails_with_the_reason() {
 }
 
 #[test]
-fn refreshes_keep_to_the_days_budget_and_count() {
+fn refreshes_count_in_the_daily_write_budget() {
     let stage = Stage::with(false, json!({ "kv_writes_per_day": 5 }));
     for n in 0..8 {
         // Too short for `kv_min_ttl`, which does not apply to orders.
@@ -381,7 +381,7 @@ fn refreshes_keep_to_the_days_budget_and_count() {
 }
 
 #[test]
-fn what_kv_has_no_quota_for_is_tried_again() {
+fn refreshes_fail_while_kv_writes_are_paused() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     stage.origin("/1", 200, "max-age=60", "page");
@@ -396,7 +396,7 @@ fn what_kv_has_no_quota_for_is_tried_again() {
 }
 
 #[test]
-fn a_refresh_that_a_restart_breaks_off_is_made_again() {
+fn refresh_interrupted_by_restart_is_due_again() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     let plan = Plan::Answer {
@@ -417,7 +417,7 @@ fn a_refresh_that_a_restart_breaks_off_is_made_again() {
 }
 
 #[test]
-fn refreshes_beyond_ten_thousand_are_given_up_the_oldest_first() {
+fn oldest_refreshes_beyond_ten_thousand_are_given_up() {
     let stage = Stage::new(false);
     let orders: Vec<Receipt> = (0..11).map(|_| stage.warm(&urls(1000))).collect();
     let problem = Some("more than 10000 were waiting");

@@ -28,7 +28,7 @@ fn purge(stage: &Stage, key: &str, tags: impl Iterator<Item = String>) -> Receip
 }
 
 #[test]
-fn a_key_that_orders_much_pushes_out_its_own() {
+fn key_with_many_orders_evicts_only_its_own_steps() {
     let stage = Stage::new(false);
     let few = refresh(&stage, "few", urls(700));
     let many: Vec<Receipt> = (0..13)
@@ -94,7 +94,7 @@ fn keys_are_served_in_turn() {
 }
 
 #[test]
-fn the_zones_calls_are_made_in_turn() {
+fn zone_calls_of_keys_are_made_in_turn() {
     let stage = Stage::new(true);
     let many: Vec<Receipt> = (0..40)
         .map(|order| {
@@ -124,7 +124,7 @@ fn the_zones_calls_are_made_in_turn() {
 }
 
 #[test]
-fn steps_of_an_earlier_version_are_done() {
+fn steps_of_an_earlier_version_stay_due() {
     let database = Sqlite::in_memory();
     let run = |statement: &str| database.run(statement, &[]).expect("done");
     run("CREATE TABLE work (

@@ -37,7 +37,7 @@ fn stored_tags(entry: &Entry) -> String {
 }
 
 #[test]
-fn an_order_becomes_calls() {
+fn selectors_of_an_order_become_zone_calls() {
     check(&[], &[]);
     check(&["tag:front"], &[json!({ "tags": ["front"] })]);
     check(&["tag:a:b"], &[json!({ "tags": ["a:b"] })]);
@@ -79,7 +79,7 @@ fn a_call_has_at_most_a_hundred_names() {
 }
 
 #[test]
-fn calls_are_kept_as_their_bodies() {
+fn call_is_read_back_from_its_body() {
     for hard in [vec!["tag:x", "url:a.test/"], vec!["everything"]] {
         for call in calls(&names(&hard)) {
             assert_eq!(ZoneCall::read(&call.body()), Some(call));
@@ -105,7 +105,7 @@ fn calls_are_kept_as_their_bodies() {
 }
 
 #[test]
-fn an_order_reaches_no_other_name_through_a_tag() {
+fn origin_tag_that_imitates_an_own_tag_is_not_stored() {
     // The tag that stands for the victim's URL. An origin of another host, or a
     // rule of an earlier version, may use it as a tag of its own.
     let [ZoneCall::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
@@ -124,7 +124,7 @@ fn an_order_reaches_no_other_name_through_a_tag() {
 }
 
 #[test]
-fn small_calls_go_together() {
+fn small_calls_are_joined() {
     let tags = |range: std::ops::Range<u32>| ZoneCall::Tags(range.map(|n| n.to_string()).collect());
     #[track_caller]
     fn check(one: &ZoneCall, other: &ZoneCall, expected: Option<ZoneCall>) {
@@ -176,7 +176,7 @@ fn entry(url: &str, tags: &[String], groups: &[String]) -> Entry {
 }
 
 #[test]
-fn an_entry_is_stored_under_what_orders_name() {
+fn entry_is_stored_with_the_tags_that_orders_name() {
     let tags = names(&["front", "Article:7"]);
     let entry = entry("https://a.test/b/c?d=1", &tags, &names(&["g"]));
     let stored = stored_tags(&entry);
@@ -218,7 +218,7 @@ fn an_entry_is_stored_under_what_orders_name() {
 }
 
 #[test]
-fn a_tag_that_is_added_later_is_no_name_of_ours() {
+fn tag_added_later_does_not_become_an_own_tag() {
     let mut entry = entry("https://a.test/", &[], &[]);
     let before = stored_tags(&entry);
     entry.add_tags(&names(&["late"]));
@@ -226,7 +226,7 @@ fn a_tag_that_is_added_later_is_no_name_of_ours() {
 }
 
 #[test]
-fn the_field_stays_within_16_kilobytes() {
+fn cache_tag_field_stays_within_16_kilobytes() {
     // As many selectors as an entry can have.
     let path = "/s".repeat(200);
     let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>100}")).collect();
@@ -263,7 +263,7 @@ const FREE: Pace = Pace {
 };
 
 #[test]
-fn a_full_bucket_is_spent_at_once_and_fills_again() {
+fn full_bucket_allows_a_burst_and_refills() {
     let now = 1_000_000;
     let mut bucket = Bucket::default();
     for call in 1..=24 {
@@ -288,7 +288,7 @@ fn a_full_bucket_is_spent_at_once_and_fills_again() {
 /// The documented bucket, simulated independently: in no case is a call sent
 /// that it would refuse.
 #[test]
-fn no_pace_is_faster_than_documented() {
+fn calls_never_exceed_the_documented_bucket() {
     for seed in 0..200 {
         let mut random = fastrand::Rng::with_seed(seed);
         let pace = Pace {
@@ -340,7 +340,7 @@ fn answer(
 }
 
 #[test]
-fn answers_mean_something() {
+fn zone_responses_map_to_outcomes() {
     const GOOD: &str = r#"{"success":true,"errors":[],"messages":[],"result":{"id":"z"}}"#;
     const BAD: &str = r#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"},{"code":7,"message":"two"}],"messages":[],"result":null}"#;
     assert_eq!(outcome(&answer(200, None, GOOD)), ZoneOutcome::Done);
@@ -406,7 +406,7 @@ fn answers_mean_something() {
 }
 
 #[test]
-fn the_pace_is_set_by_settings() {
+fn rate_is_set_by_settings() {
     let pace = |settings: Value| Rules::read_json(&settings.to_string()).map(|r| r.fast_lane);
     assert_eq!(pace(json!({})), Ok(FREE));
     assert_eq!(pace(json!({ "fast_lane": {} })), Ok(FREE));
