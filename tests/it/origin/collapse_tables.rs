@@ -60,9 +60,9 @@ fn request_whose_lookup_predates_stored_copy_looks_again() {
         assert_eq!(role_since(&flights, "a", looked_ms, 1_010), "look again");
     }
     assert_eq!(role_since(&flights, "b", 0, 1_010), "lead");
-    // Nor after the clock was set back,
+    // It leads if the clock was set back since,
     assert_eq!(role_since(&flights, "a", 900, 999), "lead");
-    // if a stored copy was visible, or if there is none.
+    // if the lookup could have found the stored copy, or if there is none.
     for outcome in [
         FlightOutcome::Landed,
         FlightOutcome::Failed(None),
@@ -82,11 +82,11 @@ fn request_whose_lookup_predates_stored_copy_looks_again() {
 #[test]
 fn leader_without_heartbeat_is_replaced() {
     let flights = Flights::default();
-    let gone = lead(&flights, "a", 1_000);
+    let lost = lead(&flights, "a", 1_000);
     assert_eq!(role(&flights, "a", 3_999), "follow");
     let new = lead(&flights, "a", 4_000);
     // If it was only slow, its end does not end the new leader's flight.
-    flights.end(&gone, FlightOutcome::Landed, 4_100);
+    flights.end(&lost, FlightOutcome::Landed, 4_100);
     assert_eq!(role(&flights, "a", 4_100), "follow");
     assert_eq!(new.outcome(), None);
     // After the clock was set back, no leader counts as lost.
@@ -123,8 +123,8 @@ fn requests_do_not_wait_for_unshared_key() {
     assert_eq!(role(&flights, "b", 1), "lead");
     // A failure is not remembered.
     let flight = lead(&flights, "c", 0);
-    let failed = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
-    flights.end(&flight, failed, 100);
+    let failure = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
+    flights.end(&flight, failure, 100);
     assert_eq!(role(&flights, "c", 100), "lead");
 }
 
@@ -140,25 +140,25 @@ fn flight_tables_are_bounded() {
     // Expired flights make room.
     assert_eq!(role(&flights, "one more", 3_000), "lead");
     // Of the keys that cannot be shared, the oldest eighth is dropped.
-    let is_known = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
+    let is_kept = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
     for n in 0..10_000 {
         flights.remember_unshared(&format!("u{n}"), 3_000 + n);
     }
-    assert!(is_known(0, 13_000));
+    assert!(is_kept(0, 13_000));
     // A renewed key is kept.
     flights.remember_unshared("u7", 13_000);
-    assert!(is_known(0, 13_000));
+    assert!(is_kept(0, 13_000));
     flights.remember_unshared("u10000", 13_000);
-    let known = (0..=10_000).filter(|n| is_known(*n, 13_000)).count();
-    assert_eq!(known, 8_751);
-    assert!(is_known(7, 13_000) && !is_known(1_250, 13_000) && is_known(1_251, 13_000));
-    // Also if all are of the same time.
+    let kept = (0..=10_000).filter(|n| is_kept(*n, 13_000)).count();
+    assert_eq!(kept, 8_751);
+    assert!(is_kept(7, 13_000) && !is_kept(1_250, 13_000) && is_kept(1_251, 13_000));
+    // The same if all have the same time.
     let flights = Flights::default();
     for n in 0..10_001 {
         flights.remember_unshared(&format!("u{n}"), 3_000);
     }
-    let known = (0..=10_000).filter(|n| flights.is_unshared(&format!("u{n}"), 3_000));
-    assert_eq!(known.count(), 8_751);
+    let kept = (0..=10_000).filter(|n| flights.is_unshared(&format!("u{n}"), 3_000));
+    assert_eq!(kept.count(), 8_751);
 }
 
 const PAGE: &str = "/a";
@@ -209,11 +209,11 @@ fn follower_of_endless_flight_receives_504_at_the_deadline() {
     slow_origin(&world, 0);
     // A leader that keeps reporting and never ends.
     let flight = lead(&place.isolate.flights, &digest(), START_MS);
-    let there = place.clone();
+    let cloned = place.clone();
     world.executor.spawn(async move {
         for _ in 0..200 {
-            there.world.sleep(900).await;
-            flight.beat(there.world.now_ms());
+            cloned.world.sleep(900).await;
+            flight.beat(cloned.world.now_ms());
         }
     });
     let answer = place.get(PAGE);

@@ -97,7 +97,7 @@ fn used_entry_survives_a_scan() {
     memory.keep(copy(entry("/cold", 10_000)));
     for n in 0..1000 {
         memory.keep(copy(entry(&format!("/scan/{n}"), 10_000)));
-        assert!(holds(&memory, "/hot"), "gone after {n}");
+        assert!(holds(&memory, "/hot"), "dropped after {n}");
     }
     assert!(!holds(&memory, "/cold"));
 }
@@ -135,7 +135,8 @@ fn copy_begun_before_a_newer_store_is_dropped() {
     memory.end_copy(copy(entry("/a", 100)), begun);
     memory.end_copy(copy(entry("/b", 100)), other);
     assert!(!holds(&memory, "/a") && holds(&memory, "/b"));
-    // Nor instead of a copy that was begun since; and no copy ends twice.
+    // A copy is dropped, too, if another was begun since; and no copy ends
+    // twice.
     let old = memory.begin_copy("/a");
     let new = memory.begin_copy("/a");
     memory.end_copy(copy(entry("/a", 100)), old);
@@ -153,7 +154,7 @@ fn unfinished_copies_are_bounded() {
     let begun: Vec<u64> = (0..COPYING_MAX)
         .map(|n| memory.begin_copy(&format!("/{n}")))
         .collect();
-    // At the limit all are kept; with one more, only that one is.
+    // At the limit all are tracked; with one more, only that one is.
     memory.end_copy(copy(entry("/0", 100)), begun[0]);
     assert!(holds(&memory, "/0"));
     memory.begin_copy("/0");
@@ -173,9 +174,9 @@ fn reload(place: &Place) {
         url: Url::parse("http://a.test/a").expect("a URL"),
         fields: [("cache-control", "no-cache")].into_iter().collect(),
     };
-    let there = place.clone();
+    let cloned = place.clone();
     place.world.executor.spawn(async move {
-        serve(&there.world, &there.isolate, head, None).await;
+        serve(&cloned.world, &cloned.isolate, head, None).await;
     });
     place.world.executor.settle();
 }
@@ -193,7 +194,7 @@ fn copy_in_progress_is_dropped_by_a_reload() {
         world.executor.advance(500);
         if reloads {
             origin(&world, "/a", "max-age=600", "new");
-            // Otherwise the origin would revalidate the old one.
+            // Otherwise the origin would answer 304 to the old ETag.
             if let Some(Plan::Answer { fields, .. }) = world.state.borrow_mut().plans.get_mut("/a")
             {
                 fields.set("etag", "\"2\"");
@@ -214,11 +215,11 @@ fn copy_in_progress_is_dropped_by_a_reload() {
 fn copy_made_during_a_store_is_dropped_when_the_store_completes() {
     let world = World::new(START_MS);
     let place = Place::of(&world, 0, SETTINGS);
-    let keep = |copies: &Place| {
-        let mut memory = copies.isolate.memory.borrow_mut();
+    let keep = |place: &Place| {
+        let mut memory = place.isolate.memory.borrow_mut();
         memory.keep(copy(entry("/a", 100)));
     };
-    for (tier, outcome, stays) in [
+    for (tier, outcome, is_kept) in [
         (Tier::CacheApi, Ok(()), false),
         (Tier::CacheApi, Err("it broke off"), true),
         (Tier::Kv, Ok(()), true),
@@ -235,7 +236,7 @@ fn copy_made_during_a_store_is_dropped_when_the_store_completes() {
         stored.landed.tell(tier, outcome);
         assert_eq!(
             holds(&place.isolate.memory.borrow(), "/a"),
-            stays,
+            is_kept,
             "{tier:?}"
         );
     }

@@ -8,7 +8,7 @@ use testkit::origin::{answers, asked, place, plan, send, send_with, timed, uploa
 use testkit::world::place::{Place, START_MS, Slot, origin};
 use testkit::world::{Bytes, Plan, World};
 
-/// The same isolate, requested by this reader.
+/// Returns the isolate as this reader requests it.
 fn as_reader(place: &Place, reader: &'static str) -> Place {
     let mut place = place.clone();
     place.world.reader = Some(reader.into());
@@ -116,7 +116,8 @@ fn failures_of_one_host_do_not_open_breakers_of_others() {
     assert_eq!(get("tenant.test:8080", "/page"), "200 no-freshness");
 }
 
-fn asks_for_rest(seconds: u64) -> Plan {
+/// A 503 with this `Retry-After`.
+fn unavailable_for(seconds: u64) -> Plan {
     Plan::Answer {
         slow_ms: 0,
         cut: false,
@@ -132,7 +133,7 @@ fn retry_after_applies_to_its_url_and_reader() {
     let here = place(&world, &breaker_settings());
     let get = |reader, path: &str| as_reader(&here, reader).get(path);
     let [one, two, three, four, _] = READERS;
-    plan(&world, "/a?x=1", asks_for_rest(3600));
+    plan(&world, "/a?x=1", unavailable_for(3600));
     plan(&world, "/a?x=2", answers(200, 0));
     plan(&world, "/b", answers(200, 0));
     assert_eq!(get(one, "/a?x=1"), "later no-freshness");
@@ -166,7 +167,7 @@ fn success_of_an_earlier_request_ends_retry_after() {
     plan(&world, "/a", answers(200, 1000));
     let slow = here.start("/a");
     world.executor.advance(100);
-    plan(&world, "/a", asks_for_rest(3600));
+    plan(&world, "/a", unavailable_for(3600));
     assert_eq!(here.get("/a"), "later rule");
     assert_eq!(here.get("/a"), "503 rule/retry-after");
     assert_eq!(here.finish(&slow), "200 rule");
@@ -217,7 +218,7 @@ fn upload_aborted_by_client_is_not_counted_by_breaker() {
         upload(&as_reader(&here, reader), &format!("/{n}"));
     }
     world.executor.advance(100);
-    assert_eq!(here.get("/page"), "200 no-freshness", "it has worked");
+    assert_eq!(here.get("/page"), "200 no-freshness", "it worked before");
     assert_eq!(here.get("/other"), "503 circuit-open");
 }
 
