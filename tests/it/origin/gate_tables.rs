@@ -9,8 +9,8 @@ use edgekeep::cache::origin::concurrency_limit::{
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Parses `NAME [host=H] [path=P] [reader=R] [upload|probing]` into the name and
-/// the key; the default is a path of its own.
+/// Parses `NAME [host=H] [path=P] [reader=R] [upload|probing]` into the name
+/// and the key; the default is a path of its own.
 fn parse_key(text: &str) -> (String, LimitKey) {
     let mut words = text.split(' ');
     let name = words.next().unwrap_or_default().to_owned();
@@ -411,14 +411,14 @@ fn requests_far_back_in_queue_poll_less_often() {
     assert!(poll_delay_ms(usize::MAX) > 0);
 }
 
-/// Checks how many of `wanted` retries are allowed after so many requests.
+/// Checks how many of `attempts` retries are allowed after so many requests.
 #[track_caller]
-fn check_budget(percent: u64, requests: u64, wanted: u64, expected: usize) {
+fn check_budget(percent: u64, requests: u64, attempts: u64, expected: usize) {
     let mut budget = RetryBudget::default();
     for _ in 0..requests {
         budget.earn(percent);
     }
-    let allowed = (0..wanted).filter(|_| budget.spend(percent)).count();
+    let allowed = (0..attempts).filter(|_| budget.spend(percent)).count();
     assert_eq!(allowed, expected, "{percent} % of {requests}");
 }
 

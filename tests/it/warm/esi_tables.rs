@@ -38,10 +38,10 @@ fn esi_mark_is_read_from_surrogate_control() {
     // A directive for Edgekeep has precedence.
     check(r#"content="X/1";edgekeep, content="ESI/1.0""#, false);
     check(r#"content="X/1", content="ESI/1.0";edgekeep"#, true);
-    // A repeated directive is in doubt.
+    // A repeated directive is ambiguous.
     check(r#"content="ESI/1.0", content="ESI/1.0""#, false);
     check(r#"content="ESI/1.0", content="X/1""#, false);
-    // Almost, but not valid.
+    // Invalid, although similar.
     for control in [
         "",
         "content",
@@ -271,7 +271,7 @@ fn include_tags_become_fragments() {
         "<p title=\"<esi:include src='/x'/>\">",
         "<p title=\"[/x]\">",
     );
-    // No valid URL: a fragment that fails.
+    // Without a valid URL: a fragment that fails.
     check("<esi:include/>", "[]");
     check("<esi:include src/>", "[]");
     check("<esi:include src=\"\" alt=\"\"/>", "[|]");
@@ -435,7 +435,7 @@ fn parser_holds_back_at_most_one_tag() {
                 _ => WORDS[random.usize(..WORDS.len())].to_owned(),
             };
             if word.ends_with('>') && held > 0 {
-                continue; // would make a tag of what is held
+                continue; // would complete a tag
             }
             // Whitespace after this would open a comment.
             let word = word.replace("<!--esi", "<!--esi.");

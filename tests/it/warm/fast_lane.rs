@@ -41,11 +41,11 @@ fn hard_order_calls_the_zone_and_is_counted_in_its_receipt() {
     assert!(stage.run());
     let calls = [(0, json!({ "tags": ["front"] }))];
     assert_eq!(stage.zone_calls(), calls);
-    let told = stage.told(&receipt);
-    assert_eq!(told.fast_lane, progress(0, 1, 0, None));
-    assert_eq!(told.refresh, NOTHING);
+    let past = stage.told(&receipt);
+    assert_eq!(past.fast_lane, progress(0, 1, 0, None));
+    assert_eq!(past.refresh, NOTHING);
     assert_eq!(stage.next_due(), None);
-    // A repeat orders nothing again.
+    // The same order again adds no work.
     stage.orders.set(0);
     assert_eq!(stage.purge(&["tag:front"]), receipt);
     assert_eq!(stage.next_due(), None);
@@ -189,7 +189,7 @@ fn calls_keep_to_the_configured_rate() {
     assert_eq!(seconds, [0, 1, 2]);
 }
 
-/// The zone takes its token when a call arrives. That may be long after it was
+/// The zone uses a token when a call arrives. That may be long after it was
 /// sent, and the next call may arrive earlier.
 #[test]
 fn rate_is_counted_from_responses() {
@@ -258,13 +258,13 @@ fn call_interrupted_by_restart_is_repeated() {
     stage.zone_says([None]);
     let receipt = stage.purge(&["tag:a"]);
     // This run never ends; the next one begins when the step is due again.
-    let broken = stage.start();
+    let interrupted = stage.start();
     stage.world.executor.settle();
     assert_eq!(stage.zone_calls().len(), 1);
     assert_eq!(stage.told(&receipt).fast_lane, progress(1, 0, 0, None));
     assert_eq!(stage.next_due(), Some(START_MS + 1000));
     stage.run_out();
-    assert!(!broken.get());
+    assert!(!interrupted.get());
     assert_eq!(stage.zone_calls().len(), 2);
     assert_eq!(stage.told(&receipt).fast_lane, progress(0, 1, 0, None));
 }
@@ -326,7 +326,7 @@ fn bucket_survives_restart_of_the_object() {
     assert_eq!(stage.zone_calls().len(), 25);
     stage.purge(&["tag:a"]);
     // The object now runs in another isolate; all its state is in its tables.
-    let again = Stage {
+    let restarted = Stage {
         isolate: Rc::new(Isolate::new(
             Rules::read_json("{}").expect("rules"),
             Keys::of_default(""),
@@ -334,14 +334,14 @@ fn bucket_survives_restart_of_the_object() {
         world: stage.world.clone(),
         orders: Cell::new(9),
     };
-    again.run_out();
-    assert_eq!(again.zone_calls()[25].0, 12);
+    restarted.run_out();
+    assert_eq!(restarted.zone_calls()[25].0, 12);
 }
 
 #[test]
 fn waiting_calls_are_limited_in_number_and_time() {
     let stage = Stage::new(true);
-    // No call succeeds, and one order follows the other.
+    // No call succeeds, and more orders arrive.
     stage.zone_says([says(429, Some(3600))]);
     let first = stage.purge(&["tag:first"]);
     assert!(stage.run());
@@ -349,9 +349,9 @@ fn waiting_calls_are_limited_in_number_and_time() {
         .map(|n| stage.purge(&[&format!("tag:t{n}")]))
         .collect();
     let problem = Some("more than 300 were waiting");
-    for gone in [&first, &orders[0]] {
-        assert_eq!(stage.told(gone).fast_lane.failed, 1);
-        assert_eq!(stage.told(gone).fast_lane.problem.as_deref(), problem);
+    for dropped in [&first, &orders[0]] {
+        assert_eq!(stage.told(dropped).fast_lane.failed, 1);
+        assert_eq!(stage.told(dropped).fast_lane.problem.as_deref(), problem);
     }
     assert_eq!(stage.told(&orders[1]).fast_lane, progress(1, 0, 0, None));
     stage.world.executor.advance(3_600_001);

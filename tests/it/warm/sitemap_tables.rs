@@ -57,7 +57,7 @@ fn urlset_and_sitemapindex_are_read() {
         "\u{feff} \n<urlset><url><loc>a</loc></url></urlset>",
         "pages a",
     );
-    // Each kind of file has its own items.
+    // Each kind of file has its own elements.
     check(
         "<urlset><sitemap><lastmod>2026</lastmod></sitemap></urlset>",
         "pages",
@@ -89,7 +89,7 @@ fn elements_other_than_loc_and_lastmod_are_ignored() {
     check_url("<loc>a<b/>c</loc>", "");
     check_url("<loc><b>a</b></loc>", "");
     check_url("<LOC>a</LOC>", "");
-    // With the prefix of the root element.
+    // Elements with the prefix of the root element are read.
     check(
         "<s:urlset xmlns:s='x'><s:url><s:loc>a</s:loc><loc>b</loc></s:url><url><loc>c</loc></url></s:urlset>",
         "pages a",
@@ -300,22 +300,22 @@ fn random_files_give_valid_entries() {
 #[test]
 fn reader_finishes_long_hostile_files() {
     // A megabyte each: a reader with quadratic time would take minutes.
-    let of = |text: &str| text.repeat(1024 * 1024 / text.len());
+    let repeat = |text: &str| text.repeat(1024 * 1024 / text.len());
     let files = [
-        of("<"),
-        of("<!--"),
-        of("<![CDATA["),
-        of("<?"),
-        of("<a '"),
-        of("</"),
-        of("<urlset>"),
-        of("<urlset><loc>&"),
-        "<urlset><loc>".to_owned() + &of("&#x10FFFF"),
-        of("]]>"),
-        of("-->"),
-        "<urlset><loc>".to_owned() + &of("&amp;"),
-        "<urlset>".to_owned() + &of("<url><loc>a"),
-        "http".to_owned() + &of("\n"),
+        repeat("<"),
+        repeat("<!--"),
+        repeat("<![CDATA["),
+        repeat("<?"),
+        repeat("<a '"),
+        repeat("</"),
+        repeat("<urlset>"),
+        repeat("<urlset><loc>&"),
+        "<urlset><loc>".to_owned() + &repeat("&#x10FFFF"),
+        repeat("]]>"),
+        repeat("-->"),
+        "<urlset><loc>".to_owned() + &repeat("&amp;"),
+        "<urlset>".to_owned() + &repeat("<url><loc>a"),
+        "http".to_owned() + &repeat("\n"),
     ];
     for file in files {
         // Any result is accepted, as long as the reader ends.

@@ -23,12 +23,12 @@ fn urls_are_fetched_into_kv_five_a_second() {
     assert_eq!(receipt.refresh, 23);
     assert_eq!(stage.told(&receipt).refresh, progress(23, 0, 0, None));
     assert_eq!(stage.next_due(), Some(START_MS));
-    let mut asked = Vec::new();
+    let mut fetched = Vec::new();
     while stage.run() {
-        asked.push((stage.world.now_ms() - START_MS, stage.asked()));
+        fetched.push((stage.world.now_ms() - START_MS, stage.asked()));
     }
     // Two rounds a run, four URLs and 800 ms a round.
-    assert_eq!(asked, [(1600, 8), (3200, 16), (4800, 23)]);
+    assert_eq!(fetched, [(1600, 8), (3200, 16), (4800, 23)]);
     assert_eq!(stage.told(&receipt).refresh, progress(0, 23, 0, None));
     assert_eq!(stage.in_kv().len(), 23);
     let request = stage.world.state.borrow().asked[0].clone();
@@ -74,7 +74,7 @@ fn copy_that_is_fresh_under_the_order_is_not_fetched() {
     let again = stage.warm(&urls(1));
     stage.run_out();
     assert_eq!(stage.in_kv(), ["new"]);
-    // Once for both orders.
+    // One fetch for both orders.
     assert_eq!(stage.asked(), 2);
     assert_eq!(stage.told(&again).refresh, progress(0, 1, 0, None));
     stage.order(Order {
@@ -123,12 +123,12 @@ fn refresh_is_retried_after_a_failure_of_origin() {
         stage.plan("/0", plan);
         let receipt = stage.warm(&urls(1));
         assert!(stage.run());
-        let told = stage.told(&receipt).refresh;
-        assert_eq!(told, progress(1, 0, 0, Some(problem)));
+        let refresh = stage.told(&receipt).refresh;
+        assert_eq!(refresh, progress(1, 0, 0, Some(problem)));
         stage.origin("/0", 200, "max-age=60", "page");
         stage.run_out();
-        let told = stage.told(&receipt).refresh;
-        assert_eq!(told, progress(0, 1, 0, Some(problem)));
+        let refresh = stage.told(&receipt).refresh;
+        assert_eq!(refresh, progress(0, 1, 0, Some(problem)));
         assert_eq!(stage.in_kv(), ["page"]);
     }
 }
@@ -175,7 +175,7 @@ fn refresh_is_given_up_after_three_attempts() {
         stage.run();
     }
     assert_eq!(seconds, [0, 5, 15]);
-    // Twice each time, because a safe request is retried.
+    // Each attempt makes two requests, because a safe request is retried.
     assert_eq!(stage.asked(), 6);
     let problem = Some("the origin gave no answer");
     assert_eq!(stage.told(&receipt).refresh, progress(0, 0, 1, problem));
@@ -221,8 +221,8 @@ fn refresh_succeeds_without_the_cache_api() {
     assert_eq!(stage.in_kv(), ["page"]);
 }
 
-/// The response to a reader who wants this language, and its source.
-fn read(stage: &Stage, language: &str) -> String {
+/// Returns the response to a client that accepts this language, and its source.
+fn get(stage: &Stage, language: &str) -> String {
     let place = Place {
         world: stage.world.clone(),
         isolate: Rc::clone(&stage.isolate),
@@ -233,8 +233,8 @@ fn read(stage: &Stage, language: &str) -> String {
 
 #[test]
 fn refresh_does_not_replace_variants_of_clients() {
-    // One language for requests without a preference, another for others: RFC
-    // 9111 §4.1.
+    // One variant for requests without a preferred language, another for
+    // others: RFC 9111 §4.1.
     let page = |body: &str| Plan::Answer {
         slow_ms: 0,
         cut: false,
@@ -249,8 +249,8 @@ fn refresh_does_not_replace_variants_of_clients() {
     };
     let stage = Stage::new(false);
     stage.plan("/0", page("hallo"));
-    assert_eq!(read(&stage, "de"), "hallo -");
-    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert_eq!(get(&stage, "de"), "hallo -");
+    assert_eq!(get(&stage, "de"), "hallo cache-api");
     assert!(stage.in_kv().is_empty());
     stage.plan("/0", page("hello"));
     // An order that purges something else, as an order to warm does.
@@ -262,12 +262,12 @@ fn refresh_does_not_replace_variants_of_clients() {
     stage.order(warm());
     stage.run_out();
     assert_eq!(stage.in_kv(), ["hello"]);
-    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert_eq!(get(&stage, "de"), "hallo cache-api");
     assert_eq!(stage.asked(), 2);
-    // Nor do readers' requests replace what was fetched.
+    // Requests of clients do not replace what was fetched either.
     stage.plan("/0", page("bonjour"));
-    assert_eq!(read(&stage, "fr"), "bonjour -");
-    assert_eq!(read(&stage, "fr"), "bonjour cache-api");
+    assert_eq!(get(&stage, "fr"), "bonjour -");
+    assert_eq!(get(&stage, "fr"), "bonjour cache-api");
     stage.order(warm());
     stage.run_out();
     assert_eq!(stage.asked(), 3);
@@ -286,7 +286,7 @@ fn cache_api_copy_is_revalidated_into_kv() {
         body: "page".to_owned(),
     };
     stage.plan("/0", page());
-    assert_eq!(read(&stage, "de"), "page -");
+    assert_eq!(get(&stage, "de"), "page -");
     let receipt = stage.order(Order {
         soft: vec!["tag:other".to_owned()],
         refresh: urls(1),
@@ -316,8 +316,8 @@ fn refresh_that_kv_may_not_hold_fails_with_the_reason() {
         stage.plan("/0", plan);
         let receipt = stage.warm(&[url.to_owned()]);
         stage.run_out();
-        let told = stage.told(&receipt).refresh;
-        assert_eq!(told, progress(0, 0, 1, Some(expected)));
+        let refresh = stage.told(&receipt).refresh;
+        assert_eq!(refresh, progress(0, 0, 1, Some(expected)));
         assert!(stage.asked() <= 1);
     }
     let (url, max_age) = ("https://a.test/0", "max-age=60");
@@ -365,19 +365,19 @@ fn refreshes_count_in_the_daily_write_budget() {
         // Too short for `kv_min_ttl`, which does not apply to orders.
         stage.origin(&format!("/{n}"), 200, "max-age=30", &format!("page {n}"));
     }
-    let counted = || {
+    let ledger_count = || {
         let total = "SELECT writes FROM kv_day";
         stage.world.database.number(total, &[]).expect("a number")
     };
     stage.warm(&urls(3));
     stage.run_out();
-    // The last write is reported, too: no later query may follow.
-    assert_eq!((stage.in_kv().len(), counted()), (3, 3));
+    // The last write is reported, too, because no later query may follow.
+    assert_eq!((stage.in_kv().len(), ledger_count()), (3, 3));
     let receipt = stage.warm(&urls(8)[3..]);
     stage.run_out();
     let problem = Some("not kept in KV: kv-budget-spent");
     assert_eq!(stage.told(&receipt).refresh, progress(0, 2, 3, problem));
-    assert_eq!((stage.in_kv().len(), counted()), (5, 5));
+    assert_eq!((stage.in_kv().len(), ledger_count()), (5, 5));
 }
 
 #[test]
@@ -388,9 +388,9 @@ fn refreshes_fail_while_kv_writes_are_paused() {
     stage.world.state.borrow_mut().down.push("kv-writes");
     let receipt = stage.warm(&urls(2));
     stage.run_out();
-    let told = stage.told(&receipt).refresh;
-    assert_eq!((told.done, told.failed), (0, 2));
-    assert_eq!(told.problem.as_deref(), Some("kv: kv-writes-paused"));
+    let refresh = stage.told(&receipt).refresh;
+    assert_eq!((refresh.done, refresh.failed), (0, 2));
+    assert_eq!(refresh.problem.as_deref(), Some("kv: kv-writes-paused"));
     // The first write detected it; then the breaker paused KV.
     assert!(stage.world.state.borrow().kv_writes <= 2);
 }
@@ -408,7 +408,7 @@ fn refresh_interrupted_by_restart_is_due_again() {
     };
     stage.plan("/0", plan);
     let receipt = stage.warm(&urls(1));
-    // It is recorded before the call is made.
+    // The attempt is recorded before the request is made.
     let _first = stage.start();
     stage.world.executor.settle();
     assert_eq!(stage.asked(), 1);
@@ -421,8 +421,8 @@ fn oldest_refreshes_beyond_ten_thousand_are_given_up() {
     let stage = Stage::new(false);
     let orders: Vec<Receipt> = (0..11).map(|_| stage.warm(&urls(1000))).collect();
     let problem = Some("more than 10000 were waiting");
-    let told = stage.told(&orders[0]).refresh;
-    assert_eq!(told, progress(0, 0, 1000, problem));
+    let refresh = stage.told(&orders[0]).refresh;
+    assert_eq!(refresh, progress(0, 0, 1000, problem));
     for order in &orders[1..] {
         assert_eq!(stage.told(order).refresh, progress(1000, 0, 0, None));
     }

@@ -13,7 +13,8 @@ use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 
-fn own(name: &str) -> String {
+/// Edgekeep's own tag that stands for a selector.
+fn own_tag(name: &str) -> String {
     format!("edgekeep-{:016x}", mark_of(name))
 }
 
@@ -51,11 +52,11 @@ fn selectors_of_an_order_become_zone_calls() {
         "host:a.test",
         "group:https://a.test g",
     ] {
-        check(&[name], &[json!({ "tags": [own(name)] })]);
+        check(&[name], &[json!({ "tags": [own_tag(name)] })]);
     }
     check(
         &["url:a.test/", "tag:x", "host:a.test", "tag:x"],
-        &[json!({ "tags": [own("url:a.test/"), "x", own("host:a.test")] })],
+        &[json!({ "tags": [own_tag("url:a.test/"), "x", own_tag("host:a.test")] })],
     );
     let everything = json!({ "purge_everything": true });
     check(&["everything"], std::slice::from_ref(&everything));
@@ -111,8 +112,8 @@ fn origin_tag_that_imitates_an_own_tag_is_not_stored() {
     let [ZoneCall::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
         panic!("not one call by tags");
     };
-    let loud = of_victim[0].to_ascii_uppercase();
-    let tags = names(&[&of_victim[0], &loud, "edgekeeper", "news"]);
+    let upper_case = of_victim[0].to_ascii_uppercase();
+    let tags = names(&[&of_victim[0], &upper_case, "edgekeeper", "news"]);
     let stored = stored_tags(&entry("https://a.test/", &tags, &[]));
     let stored: Vec<&str> = stored.split(',').collect();
     assert!(
@@ -129,8 +130,8 @@ fn small_calls_are_joined() {
     #[track_caller]
     fn check(one: &ZoneCall, other: &ZoneCall, expected: Option<ZoneCall>) {
         let mut joined = one.clone();
-        let took = joined.take_in(other);
-        assert_eq!(took, expected.is_some(), "{one:?} {other:?}");
+        let is_joined = joined.take_in(other);
+        assert_eq!(is_joined, expected.is_some(), "{one:?} {other:?}");
         assert_eq!(joined, expected.unwrap_or_else(|| one.clone()));
     }
     check(&tags(0..2), &tags(2..5), Some(tags(0..5)));
@@ -227,7 +228,7 @@ fn tag_added_later_does_not_become_an_own_tag() {
 
 #[test]
 fn cache_tag_field_stays_within_16_kilobytes() {
-    // As many selectors as an entry can have.
+    // The most selectors that an entry can have.
     let path = "/s".repeat(200);
     let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>100}")).collect();
     let groups: Vec<String> = (0..64).map(|n| format!("g{n}")).collect();
@@ -237,7 +238,7 @@ fn cache_tag_field_stays_within_16_kilobytes() {
     assert!(stored.len() <= 16 * 1024, "{}", stored.len());
     assert!(stored.len() > 16 * 1024 - 102, "{}", stored.len());
     let stored: Vec<&str> = stored.split(',').collect();
-    // However long the tags are.
+    // The limit holds for any length of the tags.
     for bytes in [1, 3, 9, 100, 255, 1024] {
         let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>bytes$}")).collect();
         let length = stored_tags(&self::entry(&url, &tags, &groups)).len();
@@ -252,7 +253,7 @@ fn cache_tag_field_stays_within_16_kilobytes() {
             group: "g63".to_owned(),
         },
     ] {
-        assert!(stored.contains(&own(&name.to_string()).as_str()), "{name}");
+        assert!(stored.contains(&own_tag(&name.to_string()).as_str()), "{name}");
     }
     assert!(stored.contains(&tags[0].as_str()) && !stored.contains(&tags[999].as_str()));
 }
@@ -319,10 +320,10 @@ fn a_refusal_empties_the_bucket() {
     assert_eq!(bucket.open_ms, now + 90_000);
     let next = FREE.after_call(bucket, now + 90_000);
     assert_eq!(next.open_ms, now + 102_000);
-    // Without `Retry-After`: until there is one token.
+    // Without `Retry-After` calls pause until there is one token.
     let bucket = FREE.after_refusal(Default::default(), now, None);
     assert_eq!(bucket.open_ms, now + 12_000);
-    // Never earlier than before.
+    // A later refusal does not shorten the pause.
     let later = FREE.after_refusal(bucket, now, Some(1));
     assert_eq!(later, bucket);
 }
@@ -345,55 +346,55 @@ fn zone_responses_map_to_outcomes() {
     const BAD: &str = r#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"},{"code":7,"message":"two"}],"messages":[],"result":null}"#;
     assert_eq!(outcome(&answer(200, None, GOOD)), ZoneOutcome::Done);
     #[track_caller]
-    fn again(said: Result<ZoneResponse, String>, pause: Option<u64>, words: &str) {
-        match outcome(&said) {
+    fn check_again(response: Result<ZoneResponse, String>, pause: Option<u64>, words: &str) {
+        match outcome(&response) {
             ZoneOutcome::Again {
                 problem,
                 pause_seconds,
             } => {
-                assert_eq!(pause_seconds, pause, "{said:?}");
+                assert_eq!(pause_seconds, pause, "{response:?}");
                 assert!(problem.contains(words), "{problem}");
             }
-            other => panic!("{said:?}: {other:?}"),
+            other => panic!("{response:?}: {other:?}"),
         }
     }
-    again(Err("no route".to_owned()), None, "no route");
-    again(answer(429, Some(7), BAD), Some(7), "429");
-    again(answer(429, None, ""), None, "429");
-    again(answer(503, Some(3), "<html>"), Some(3), "503");
-    again(answer(500, None, BAD), None, "500");
-    again(answer(408, None, ""), None, "408");
-    // Not without limit.
-    again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
+    check_again(Err("no route".to_owned()), None, "no route");
+    check_again(answer(429, Some(7), BAD), Some(7), "429");
+    check_again(answer(429, None, ""), None, "429");
+    check_again(answer(503, Some(3), "<html>"), Some(3), "503");
+    check_again(answer(500, None, BAD), None, "500");
+    check_again(answer(408, None, ""), None, "408");
+    // The pause is limited to an hour.
+    check_again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
     // Truncated, or with success in another form.
-    again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
-    again(answer(200, None, "[true]"), None, "200");
-    again(answer(200, None, r#"{"success":1}"#), None, "200");
+    check_again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
+    check_again(answer(200, None, "[true]"), None, "200");
+    check_again(answer(200, None, r#"{"success":1}"#), None, "200");
     // Unusual errors are reported as far as they can be parsed.
     let odd =
         r#"{"success":false,"errors":[7,{"code":"x"},{"message":1},{"code":1.5,"message":"m"}]}"#;
-    again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
+    check_again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
     let odd = r#"{"success":true,"errors":null}"#;
     assert_eq!(outcome(&answer(200, None, odd)), ZoneOutcome::Done);
     // Status 200, but without success.
-    again(answer(200, None, BAD), None, "10000 Authentication error");
-    again(answer(200, None, "<html>"), None, "200");
-    again(answer(200, None, "{}"), None, "200");
+    check_again(answer(200, None, BAD), None, "10000 Authentication error");
+    check_again(answer(200, None, "<html>"), None, "200");
+    check_again(answer(200, None, "{}"), None, "200");
     #[track_caller]
-    fn refused(said: Result<ZoneResponse, String>, words: &str) {
-        match outcome(&said) {
+    fn check_refused(response: Result<ZoneResponse, String>, words: &str) {
+        match outcome(&response) {
             ZoneOutcome::Refused(problem) => assert!(problem.contains(words), "{problem}"),
-            other => panic!("{said:?}: {other:?}"),
+            other => panic!("{response:?}: {other:?}"),
         }
     }
-    refused(
+    check_refused(
         answer(403, None, BAD),
         "status 403: 10000 Authentication error, 7 two",
     );
-    refused(answer(401, None, ""), "status 401");
-    refused(answer(400, None, BAD), "status 400");
-    refused(answer(404, None, "not JSON"), "status 404");
-    refused(answer(301, None, ""), "status 301");
+    check_refused(answer(401, None, ""), "status 401");
+    check_refused(answer(400, None, BAD), "status 400");
+    check_refused(answer(404, None, "not JSON"), "status 404");
+    check_refused(answer(301, None, ""), "status 301");
     // The log and the history contain only a short part of it.
     let long = format!(
         r#"{{"errors":[{{"code":1,"message":"{}"}}]}}"#,
