@@ -150,7 +150,9 @@ fn mutated_webhook_signature_is_rejected() {
         };
         let message = signed.message(BODY);
         let mut verification = pin!(signed.is_by(&world, secrets, &message));
-        let verified = verification.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let verified = verification
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
         verified == Poll::Ready(true) && signed.is_in_time(1_614_265_330_000)
     };
     let secrets = Secrets::read(SECRET).expect("a good secret");

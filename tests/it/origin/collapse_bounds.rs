@@ -286,7 +286,11 @@ const FIRST_HALF: [(&str, &str); 3] = [
 
 #[test]
 fn partial_response_does_not_end_collapsing() {
-    let second_half = [FIRST_HALF[0], FIRST_HALF[1], ("content-range", "bytes 5-9/10")];
+    let second_half = [
+        FIRST_HALF[0],
+        FIRST_HALF[1],
+        ("content-range", "bytes 5-9/10"),
+    ];
     let first_half = plan(100, 206, &FIRST_HALF, "01234");
     let (world, place) = world(vec![first_half], plan(300, 206, &second_half, "56789"));
     let began_ms = world.executor.now_ms();

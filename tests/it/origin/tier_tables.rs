@@ -334,7 +334,10 @@ fn isolate_reports_writes_although_another_refreshes_the_snapshot() {
         one.get("/hit");
         other.get("/hit");
     }
-    assert_eq!((world.state.borrow().kv_writes, ledger_count(&world)), (2, 2));
+    assert_eq!(
+        (world.state.borrow().kv_writes, ledger_count(&world)),
+        (2, 2)
+    );
     // There are no unnecessary queries: half of the lag is 2 seconds.
     let queries = world.state.borrow().news_asked;
     for _ in 0..30 {
@@ -364,7 +367,10 @@ fn writes_are_not_counted_without_a_budget() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     fetch(&place, 0, 8);
-    assert_eq!((world.state.borrow().kv_writes, ledger_count(&world)), (8, 0));
+    assert_eq!(
+        (world.state.borrow().kv_writes, ledger_count(&world)),
+        (8, 0)
+    );
 }
 
 #[test]

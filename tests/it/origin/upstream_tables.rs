@@ -86,8 +86,7 @@ fn retries_wait_for_growing_pauses_within_their_budget() {
         }),
     );
     // The budget has three retries, and those that the requests have earned.
-    for (n, retries, least_ms, most_ms) in [(1, 4, 750, 2250), (2, 1, 50, 150), (3, 1, 50, 150)]
-    {
+    for (n, retries, least_ms, most_ms) in [(1, 4, 750, 2250), (2, 1, 50, 150), (3, 1, 50, 150)] {
         let before = asked(&world).len();
         let (answer, took_ms) = timed(&here, &here.start("/a"));
         assert_eq!(answer, "502 retried", "{n}");
@@ -195,7 +194,10 @@ fn site_table_is_bounded_and_evicts_closed_breakers_first() {
         }
     }
     let refused = Err(Refusal::Open(60_000));
-    assert_eq!(try_request("bad.test", "/", ResponseVerdict::Works, 0), refused);
+    assert_eq!(
+        try_request("bad.test", "/", ResponseVerdict::Works, 0),
+        refused
+    );
     // Of a thousand sites with an open breaker only the least recently used
     // one is evicted.
     for n in 0..999 {
@@ -208,7 +210,10 @@ fn site_table_is_bounded_and_evicts_closed_breakers_first() {
     for host in ["bad.test", "0-bad.test", "1-bad.test", "3-bad.test"] {
         assert!(try_request(host, "/", FAILS, 1002).is_err());
     }
-    assert_eq!(try_request("2-bad.test", "/", ResponseVerdict::Works, 1002), Ok(()));
+    assert_eq!(
+        try_request("2-bad.test", "/", ResponseVerdict::Works, 1002),
+        Ok(())
+    );
 }
 
 #[test]

@@ -253,7 +253,10 @@ fn cache_tag_field_stays_within_16_kilobytes() {
             group: "g63".to_owned(),
         },
     ] {
-        assert!(stored.contains(&own_tag(&name.to_string()).as_str()), "{name}");
+        assert!(
+            stored.contains(&own_tag(&name.to_string()).as_str()),
+            "{name}"
+        );
     }
     assert!(stored.contains(&tags[0].as_str()) && !stored.contains(&tags[999].as_str()));
 }
