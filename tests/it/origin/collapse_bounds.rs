@@ -55,7 +55,7 @@ fn finish(world: &World, since_ms: u64, responses: &[PendingResponse]) -> (Vec<S
     world
         .executor
         .run_until(|| responses.iter().all(|response| response.borrow().is_some()));
-    let done: Vec<_> = reads
+    let done: Vec<_> = responses
         .iter()
         .filter_map(|response| response.borrow_mut().take())
         .collect();
@@ -339,7 +339,7 @@ fn range_requests_follow_flight_of_whole_response() {
     let whole = plan(300, 200, &[("cache-control", "max-age=600")], "0123456789");
     answer(&world, vec![], whole);
     let began_ms = world.executor.now_ms();
-    let reads: Vec<_> = (1..9)
+    let responses: Vec<_> = (1..9)
         .map(|at| start(&place, &[("range", &format!("bytes={at}-{at}"))]))
         .collect();
     let (texts, _, _) = finish(&world, began_ms, &responses);
