@@ -1,4 +1,4 @@
-# What is made for one reader's credentials is another's only if the origin says so each time (RFC 9111 §3.5).
+# A response to one client's credentials is reused for another only if the origin allows it each time (RFC 9111 §3.5).
 rule edge_ttl = 600
 rule stale_if_error = 600
 rule stale_while_revalidate = 600
@@ -8,7 +8,7 @@ rule request_directives = true
 origin /me 200 max-age=0, must-revalidate; ETag: "ann" | ann
 get /me Authorization: Digest ann -> 200 ann # miss stored
   has Cache-Control: max-age=0, must-revalidate
-# Others ask with their own, and those who have none.
+# Other clients are revalidated with their own credentials, or with none.
 origin /me 200 max-age=0, must-revalidate; ETag: "bob" | bob
 get /me Authorization: Digest bob -> 200 bob # fwd=stale !hit
   sent If-None-Match: "ann"
@@ -16,7 +16,7 @@ get /me Authorization: Digest bob -> 200 bob # fwd=stale !hit
 origin /me 401 public, max-age=60; WWW-Authenticate: Digest | who
 get /me -> 401 who # !hit !stored detail=credentials
 get /me Cache-Control: max-stale=600 -> 401 who # !hit
-# A copy that the origin confirms to the next one lives no longer for it.
+# A copy that the origin confirms to another client gains no lifetime by it.
 origin /me 200 max-age=0, must-revalidate; ETag: "bob" | bob
 get /me Authorization: Digest bob -> 200 bob # !hit
 get /me Authorization: Digest bob -> 200 bob # fwd=stale fwd-status=304
@@ -25,7 +25,7 @@ origin /me down
 get /me -> 504 # !hit
 get /me Authorization: Digest ann -> 504 # !hit
 
-# Two users' pages may be of one date: that alone confirms nothing.
+# The pages of two users may have one date: a date alone does not confirm a copy.
 origin /dated 200 s-maxage=0; Last-Modified: Mon, 23 Nov 2015 00:00:00 GMT | ann
 get /dated Authorization: Digest ann -> 200 ann # stored
 origin /dated 304 s-maxage=0
@@ -36,12 +36,12 @@ origin /dated 200 s-maxage=0; Last-Modified: Mon, 23 Nov 2015 00:00:00 GMT | bob
 get /dated Authorization: Digest bob -> 200 bob # !hit
   unsent If-Modified-Since
 
-# What the origin calls public is everybody's, and a rule may keep it.
+# A public response is shared, and a rule may store it.
 origin /all 200 public, max-age=1 | all
 get /all Authorization: Digest ann -> 200 all # miss stored ttl=600
 get /all -> 200 all # hit
 
-# An error for wrong credentials is theirs alone.
+# An error for wrong credentials is not stored.
 origin /list 401 public, max-age=60 | no
 get /list Authorization: Digest junk -> 401 no # !stored detail=credentials
 origin /list 200 public, max-age=60 | list

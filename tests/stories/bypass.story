@@ -1,4 +1,4 @@
-# What does not use the cache goes through whole.
+# A request that does not use the cache goes to the origin whole.
 rule /admin/* cache = false
 origin /a 200 max-age=600 | page
 origin /a?x=1&utm_source=mail 200 max-age=600 | raw

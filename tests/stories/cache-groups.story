@@ -1,4 +1,4 @@
-# The origin names groups on answers, and invalidates them from the answer to a write (RFC 9875).
+# The origin names groups on responses, and invalidates them by the response to a write (RFC 9875).
 origin /a 200 max-age=600; Cache-Groups: "scripts", "other" | a
 origin /b 200 max-age=600; Cache-Groups: "styles" | b
 origin /c 200 max-age=600; Cache-Groups: scripts | c
@@ -11,9 +11,9 @@ origin /edit 204 Cache-Group-Invalidation: "scripts"
 post /edit -> 204
 get /a -> 200 a # miss detail=purged
 get /b -> 200 b # hit
-# A list of tokens is no list of strings: not a group.
+# A list of tokens is not a list of strings: no group.
 get /c -> 200 c # hit
-# Names are case-sensitive, a failed or safe request invalidates nothing, a broken field neither.
+# Names are case-sensitive. A failed write, a safe request and an invalid field invalidate nothing.
 wait 0.3
 origin /edit 204 Cache-Group-Invalidation: "Scripts"
 post /edit -> 204

@@ -1,4 +1,4 @@
-# The field for Cloudflare's edge comes before the one for all CDNs, and no client gets it.
+# The field for Cloudflare's edge has precedence over the one for all CDNs, and is not sent to clients.
 origin /a 200 no-store; CDN-Cache-Control: max-age=1; Cloudflare-CDN-Cache-Control: max-age=600 | page
 get /a -> 200 page # miss stored ttl=600
   lacks Cloudflare-CDN-Cache-Control
@@ -9,7 +9,7 @@ get /a -> 200 page # hit
 origin /b 200 max-age=600; CDN-Cache-Control: max-age=600; Cloudflare-CDN-Cache-Control: no-store | page
 get /b -> 200 page # miss !stored detail=no-store
   lacks Cloudflare-CDN-Cache-Control
-# Drupal's tags are tags.
+# The tags of Drupal are cache tags.
 origin /c 200 max-age=600; Cache-Tags: node:1 node_list; X-Drupal-Cache-Tags: config:a user:2 | c
 origin /d 200 max-age=600; Cache-Tags: node:1,config:a | d
 get /c -> 200 c # miss stored

@@ -1,5 +1,5 @@
 only native
-# Between a look into the Cache API and the end of one into KV, another request may fetch the page: its copy is found then.
+# Between a lookup in the Cache API and the end of one in KV, another request may fetch the page: its copy is found.
 rule kv = true
 kv slow=0.5
 origin /a 200 max-age=60 | one

@@ -1,9 +1,9 @@
-# A rule keeps it to the isolate, or to each request.
+# Collapsing covers the data centre; `collapse = "isolate"` limits it to the isolate.
 rule /own* collapse = "isolate"
 rule /own* origin_timeout = 15
 rule origin_timeout = 15
 
-# The isolates of a data centre tell each other what they are asking for.
+# Isolates of a data centre share notes of their flights.
 origin /a 200 max-age=60 | zero
 get /a -> 200 zero # miss stored
 wait 0.3
@@ -17,7 +17,7 @@ get /a -> 200 one # miss collapsed
 finish here -> 200 one # miss stored
 asked /a 2
 
-# And what cannot be shared.
+# The same for a response that cannot be shared.
 at a
 origin /b 200 max-age=60 | zero
 get /b -> 200 zero # miss stored

@@ -1,4 +1,4 @@
-# One request finds out for all that the origin does not answer.
+# All followers receive the failure of one request that the origin does not answer.
 rule /c origin_timeout = 15
 origin /a 200 max-age=60 | page
 get /a -> 200 page # miss stored
@@ -11,7 +11,7 @@ finish first -> 504
 finish second -> 504 # collapsed
 asked /a 2
 
-# Whoever has an old copy gets that.
+# If there is a stale copy, they receive that.
 origin /b 200 max-age=1, stale-if-error=60 | old
 get /b -> 200 old # miss
 wait 2.2
@@ -22,8 +22,7 @@ finish first -> 200 old # detail=stale-if-error !collapsed
 finish second -> 200 old # detail=stale-if-error collapsed
 asked /b 2
 
-# A purge that comes meanwhile counts for who waited: the copy is dead on
-# arrival, and the next one of them asks.
+# A purge during the wait applies to followers: the copy of the leader is purged already, and the next follower fetches.
 origin /c 200 max-age=60 | zero
 get /c -> 200 zero # miss stored
 wait 0.3
@@ -40,8 +39,7 @@ finish second -> 200 two
 finish third -> 200 two
 asked /c 3
 
-# A body that breaks off is a failure, too, where a stale copy stands by: those who wait get the copy at once, and the next
-# ones share a question again.
+# A truncated body is a failure, too, if there is a stale copy: followers receive the copy at once, and later requests share a fetch again.
 origin /torn 200 max-age=1, stale-if-error=60 | good page
 get /torn -> 200 good page # miss stored
 wait 2.2

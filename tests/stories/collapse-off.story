@@ -1,4 +1,4 @@
-# A rule may want each request to ask for itself.
+# With `collapse = "off"` each request fetches for itself.
 rule origin_timeout = 15
 rule collapse = "off"
 origin /a slow=3 200 max-age=60 | one

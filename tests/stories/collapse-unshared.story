@@ -1,5 +1,4 @@
-# What is somebody's is nobody else's: who waited asks at once, and the next
-# ones do not wait.
+# A private response is not shared: followers fetch at once, and later requests do not wait.
 rule origin_timeout = 15
 origin /a slow=3 200 private, max-age=60 | yours
 start first get /a
@@ -13,7 +12,7 @@ finish fourth -> 200 yours # !collapsed
 finish third -> 200 yours # !collapsed
 asked /a 4
 
-# Once it may be shared, it is.
+# Requests are collapsed again after a response that may be shared.
 origin /a 200 max-age=1 | ours
 get /a -> 200 ours # miss stored
 wait 2.2
@@ -24,7 +23,7 @@ finish first -> 200 ours # !collapsed
 finish second -> 200 ours # collapsed
 asked /a 6
 
-# What must be confirmed each time is confirmed for each.
+# A response that must be revalidated each time is revalidated for each request.
 origin /b 200 no-cache; ETag: "1" | one
 get /b -> 200 one # miss stored
 origin /b slow=3 200 no-cache; ETag: "1" | one

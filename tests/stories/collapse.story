@@ -1,5 +1,5 @@
-# Many requests for one answer that is not there make one request to the origin. (Where there was a page before, which was
-# purged, it may take five seconds; else one, and then some more ask.)
+# Many requests for one missing response make one request to the origin. (If the page was stored before
+# and then purged, the leader is alone for five seconds; otherwise for one, and then more requests fetch.)
 rule origin_timeout = 15
 origin /a 200 max-age=60 | zero
 get /a -> 200 zero # miss stored
@@ -16,7 +16,7 @@ finish third -> 200 one # miss collapsed
 asked /a 2
 get /a -> 200 one # hit !collapsed
 
-# The same when it has expired.
+# The same for an expired response.
 origin /b 200 max-age=1; ETag: "1" | one
 get /b -> 200 one # miss stored
 wait 2.2
@@ -27,8 +27,7 @@ finish first -> 200 one # fwd=stale fwd-status=304
 finish second -> 200 one # fwd=stale collapsed
 asked /b 2
 
-# Who is answered by another one's request gets an answer of its own: its
-# method's, its conditions', its range's.
+# Each follower receives a response to its own method, conditions and range.
 origin /c 200 max-age=60 | zero
 get /c -> 200 zero # miss stored
 wait 0.3
@@ -43,7 +42,7 @@ finish conditional -> 304 - # collapsed
 finish part -> 206 0123456789 # collapsed
 asked /c 2
 
-# Variants are others' answers: each asks for its own.
+# Followers of another variant fetch their own.
 origin /d 200 max-age=60 | zero
 get /d -> 200 zero # miss stored
 wait 0.3

@@ -1,5 +1,5 @@
 only native
-# Who has the page always asks with conditions: that nothing is stored of it is found out anew all the same.
+# The note that a URL is not stored expires after a minute, even if every request has conditions.
 origin /a 200 private; ETag: "1" | one
 get /a -> 200 one # detail=private
 wait 40

@@ -1,4 +1,4 @@
-# Nobody's 304 is another's answer, and none of them is kept.
+# A 304 is neither shared with other clients nor stored.
 rule origin_timeout = 15
 origin /a 200 private; ETag: "1" | yours
 get /a -> 200 yours # detail=private
@@ -9,7 +9,7 @@ start third get /a If-None-Match: "2"
 finish second -> 200 yours # !collapsed
 finish first -> 304 - # !collapsed !stored
 finish third -> 200 yours # !collapsed
-# A crowd that waits for one: each gets what its own conditions say.
+# Each follower receives the result of its own conditions.
 origin /b slow=0.5 200 max-age=60; ETag: "1" | ours
 start first get /b If-None-Match: "1"
 start second get /b
@@ -19,7 +19,7 @@ finish second -> 200 ours # collapsed
 finish third -> 304 - # collapsed
 asked /b 1
 
-# What asks with conditions of its client alone is not stored: the origin has seen what is not in the key.
+# A response to a client's own conditions is not stored: the origin has received fields that are not in the key.
 origin /c 200 private; ETag: "1" | one
 get /c -> 200 one # detail=private
 origin /c 200 max-age=60; ETag: "2" | two
@@ -30,7 +30,7 @@ get /c -> 200 two # miss stored
 wait 0.3
 get /c If-None-Match: "2" -> 304 - # hit
 asked /c 4
-# A condition that an origin takes badly does not make a page of errors.
+# An error of the origin about a condition is not stored for the page.
 rule /d negative_ttl = { 400 = 60 }
 origin /d 200 private; ETag: "1" | fine
 get /d -> 200 fine

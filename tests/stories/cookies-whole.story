@@ -1,4 +1,4 @@
-# An answer to a request without cookies turns out to be somebody's, or to be kept by nobody: the next requests with cookies go whole, for a minute.
+# If a response to a request without cookies is personal, or may not be stored, the next requests with cookies go whole, for a minute.
 origin /account 200 private | hello
 get /account Cookie: my_sid=one -> 200 hello # miss !stored detail=private detail=cookie-withheld
   unsent Cookie
@@ -8,11 +8,11 @@ get /account Cookie: my_sid=one;_ga=2; User-Agent: Browser/1 -> 200 hello # fwd=
 get /account Cookie: my_sid=two; If-None-Match: "a" -> 200 hello # fwd=bypass detail=personal
   sent Cookie: my_sid=two
   sent If-None-Match: "a"
-# Only with cookies, and not for what every visitor has.
+# This applies only to requests with cookies other than those that every visitor has.
 get /account -> 200 hello # miss detail=private !detail=personal
 get /account Cookie: _ga=2;OptanonConsent=x -> 200 hello # miss detail=private
   unsent Cookie
-# The other ways to be somebody's.
+# The other signs of a personal response.
 origin /sets 200 max-age=60; Set-Cookie: my_sid=new | sets
 get /sets Cookie: my_sid=one -> 200 sets # miss detail=set-cookie detail=cookie-withheld
 get /sets Cookie: my_sid=one -> 200 sets # fwd=bypass detail=personal
@@ -21,12 +21,12 @@ origin /no-store 200 no-store | none
 get /no-store -> 200 none # miss detail=no-store
 get /no-store Cookie: my_sid=one -> 200 none # fwd=bypass detail=personal
   sent Cookie: my_sid=one
-# A redirect to the sign-in page, without a word on caching.
+# A redirect to the sign-in page, without a field about caching.
 origin /members 302 Location: /sign-in | go
 get /members Cookie: my_sid=one -> 302 go # miss detail=no-freshness detail=cookie-withheld
 get /members Cookie: my_sid=one -> 302 go # fwd=bypass detail=personal
   sent Cookie: my_sid=one
-# HEAD, and what is asked for by credentials, teach nothing; HEAD is sent whole as well.
+# Responses to HEAD and to credentials do not mark a URL as personal. A HEAD request is sent whole as well.
 origin /head 200 private | head
 head /head Cookie: my_sid=one -> 200 -
   unsent Cookie
@@ -34,7 +34,7 @@ get /head Authorization: Basic eDp5 -> 200 head # miss
 get /head Cookie: my_sid=one -> 200 head # miss detail=private
 head /head Cookie: my_sid=one -> 200 - # fwd=bypass detail=personal
   sent Cookie: my_sid=one
-# What may be stored is stored, and a hit is for all; the log says that a cookie was withheld, once, when it was made.
+# A storable response is stored, and a hit serves all. The log notes a withheld cookie once, at the miss.
 origin /page 200 max-age=60 | page
 get /page Cookie: my_sid=one;_ga=2 -> 200 page # miss stored detail=cookie-withheld
   unsent Cookie
@@ -43,19 +43,19 @@ get /page Cookie: my_sid=two -> 200 page # hit !detail=cookie-withheld
 asked /page 1
 origin /quiet 200 max-age=60 | quiet
 get /quiet Cookie: _ga=2;_hjSession_1=x -> 200 quiet # miss stored !detail=cookie-withheld
-# It was private, and is not any more: one request without cookies makes a page for all.
+# A URL that is no longer private: one request without cookies stores a page for all.
 origin /turns next=1 200 private | mine
 origin /turns 200 max-age=60 | all
 get /turns Cookie: my_sid=one -> 200 mine # miss detail=private
 get /turns -> 200 all # miss stored
 wait 0.3
 get /turns Cookie: my_sid=one -> 200 all # hit
-# Errors of the origin, and of the request, teach nothing.
+# Errors of the origin and of the request do not mark a URL as personal.
 origin /fails 500 private | oops
 get /fails Cookie: my_sid=one -> 500 oops
 get /fails Cookie: my_sid=one -> 500 oops # !fwd=bypass
   unsent Cookie
-# Nor does one that says it is too busy: all would ask it at once then.
+# Nor does 429: all requests would go to a busy origin at once.
 origin /busy 429 no-store | later
 get /busy Cookie: my_sid=one -> 429 later
 get /busy Cookie: my_sid=one -> 429 later # !fwd=bypass

@@ -1,4 +1,4 @@
-# Django's page with a form, cacheable by its address: a new token in one tab must not break the form in another.
+# Django's page with a form, with a cacheable URL: a new token in one tab must not invalidate the form in another.
 rule profile = "django"
 origin /form/ 200 max-age=600; Vary: Cookie; Set-Cookie: csrftoken=new;Path=/ | form
 get /form/ Cookie: csrftoken=one -> 200 form # miss !stored detail=csrf-token
@@ -7,7 +7,7 @@ get /form/ Cookie: csrftoken=one;theme=dark -> 200 form # fwd=bypass detail=pers
   sent Cookie: csrftoken=one;theme=dark
 get /form/ Cookie: __Host-csrftoken=one -> 200 form # fwd=bypass detail=personal
 get /form/ -> 200 form # miss detail=csrf-token
-# A token alone makes no other page whole.
+# A token cookie alone does not make the requests for another page whole.
 origin /page/ 200 max-age=600; Vary: Cookie | page
 get /page/ Cookie: csrftoken=one -> 200 page # miss stored !detail=cookie-withheld
   unsent Cookie

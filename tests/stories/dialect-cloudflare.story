@@ -1,4 +1,4 @@
-# Cloudflare's own purge call, as its clients send it.
+# Cloudflare's purge call, as its clients send it.
 rule purge_dialects = ["cloudflare"]
 key editor may = {hosts = ["$host"], tags = ["cloudflare-*"]}
 origin /a 200 max-age=600, stale-if-error=60; ETag: "1"; Cache-Tag: cloudflare-a | a
@@ -26,14 +26,14 @@ post /client/v4/zones/z/purge_cache Authorization: Bearer $token:editor; webhook
   json /result {"id": "$id:one"}
 get /a -> 200 a # miss detail=purged
 wait 0.3
-# Other proofs and methods that clients have: a key with an e-mail address, DELETE.
+# Other credentials and methods of clients: a key with an e-mail address, DELETE.
 delete /client/v4/zones/z/purge_cache/ X-Auth-Email: a@b.test; X-Auth-Key: $token | {"tags": ["cloudflare-a"]} -> 200
 get /a -> 200 a # miss detail=purged
 wait 0.3
-# Ours goes too.
+# The members of Edgekeep's own orders are accepted, too.
 post /client/v4/zones/z/purge_cache Authorization: Bearer $token | {"tags": ["cloudflare-a"], "soft": true} -> 200
 get /a -> 200 a # fwd=stale fwd-status=304
-# Some ask for the zone or the token first.
+# Some clients first request the zone or verify the token.
 get /client/v4/zones?name=$host&status=active Authorization: Bearer $token -> 200
   json /result/0/name "$host"
   json /result_info/total_pages 1
@@ -41,7 +41,7 @@ get /client/v4/zones/?name=$host -> 401
 get /client/v4/user/tokens/verify Authorization: Bearer $token:editor -> 200
   json /result/status "active"
 get /client/v4/user/tokens/verify Authorization: Bearer $token:nobody -> 401
-# The rest of that API is not here.
+# Other calls of that API go to the origin.
 get /client/v4/zones/z -> 404 no such page
 get /client/v4/zones/z/purge_cache -> 404 no such page
 post /client/v4/zones//purge_cache | {} -> 404 no such page

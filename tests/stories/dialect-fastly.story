@@ -1,4 +1,4 @@
-# Fastly's calls and its answers.
+# Fastly's calls and its responses.
 rule purge_dialects = ["fastly"]
 key editor may = {hosts = ["$host"], tags = ["fastly-*"]}
 origin /a 200 max-age=600, stale-if-error=60; ETag: "1"; Surrogate-Key: fastly-a fastly-all | a
@@ -17,7 +17,7 @@ post /service/x/purge webhook-id: $id:one; Surrogate-Key: fastly-a fastly-b; Fas
   json /fastly-b "$id:one"
 get /a -> 200 a # miss detail=purged
 wait 0.3
-# The id is used up, for this and for nothing else.
+# The id belongs to this order, and cannot be used for another.
 post /service/x/purge webhook-id: $id:one; Surrogate-Key: fastly-a fastly-b; Fastly-Key: $token:editor -> 200
 post /service/x/purge webhook-id: $id:one; Surrogate-Key: fastly-a; Fastly-Key: $token:editor -> 409
 post /service/x/purge webhook-id: $id:one; Surrogate-Key: fastly-a fastly-b; Fastly-Key: $token:editor; Fastly-Soft-Purge: 1 -> 409
@@ -51,7 +51,7 @@ get /a -> 200 a # hit
 post /service/x/purge_all Fastly-Key: $token -> 200
   json /status "ok"
 get /a -> 200 a # miss detail=purged
-# Other requests to such paths are the origin's.
+# Other requests to such paths go to the origin.
 get /service/x/purge -> 404
 post /service/x/version -> 404
 post /service//purge -> 404

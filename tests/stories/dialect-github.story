@@ -1,4 +1,4 @@
-# Orders signed as GitHub signs its webhooks, where a rule takes them.
+# Orders with GitHub's webhook signature, where a rule accepts it.
 rule /.edgekeep/* purge_dialects = ["github"]
 key editor may = {tags = ["github-*"]}
 origin /a 200 max-age=600; Cache-Tag: github-a | a
@@ -18,5 +18,5 @@ purge id=once by=editor hub {"tags": ["github-a"]} -> 200 # same
 get /a -> 200 a # hit
 purge by=editor hub {"tags": ["github-a"]} -> 200 # new
 get /a -> 200 a # miss detail=purged
-# The other proofs are as good as ever.
+# Other proofs are still accepted.
 purge {"tags": ["github-b"]} -> 200

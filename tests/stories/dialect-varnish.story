@@ -1,4 +1,4 @@
-# `PURGE <url>`, where a rule takes it.
+# `PURGE <url>`, where a rule accepts it.
 key editor may = {hosts = ["$host"]}
 rule /a* purge_dialects = ["varnish"]
 rule /blog* purge_dialects = ["varnish"]
@@ -32,7 +32,7 @@ wait 0.3
 request PURGE /a Authorization: Basic $basic:editor -> 200
   json /key "dialect-varnish-editor"
 get /a Accept-Language: de -> 200 a # miss detail=purged
-# A site's pattern, as WordPress sends it; no other pattern is known.
+# The pattern for a site, as WordPress sends it. Other patterns are refused.
 request PURGE /blog/.* Authorization: Bearer $token:editor; X-Purge-Method: regex -> 200
   json /hard ["prefix:$host/blog"]
 get /blog/one -> 200 one # miss detail=purged
@@ -41,7 +41,7 @@ wait 0.3
 request PURGE /.* Authorization: Bearer $token; X-Purge-Method: regex -> 200
   json /hard ["prefix:$host"]
 get /blog/one -> 200 one # miss detail=purged
-# Plug-ins send other fields, or none; never is there a receipt for the URL "/.*".
+# Plug-ins send other fields, or none. The literal URL "/.*" never gets a receipt.
 request PURGE /blog/.* Authorization: Bearer $token:editor; X-VC-Purge-Method: regex -> 200
   json /hard ["prefix:$host/blog"]
 get /blog/one -> 200 one # miss detail=purged
@@ -64,7 +64,7 @@ request BAN /a Authorization: Bearer $token; X-Host: ^$host$; X-Url: ^/blog/ -> 
 get /blog/one -> 200 one # miss detail=purged
 request BAN /a Authorization: Bearer $token:editor; Cache-Tags: .* -> 403
 request BAN /a Authorization: Bearer $token; X-Url: \.css$ -> 422
-# Elsewhere the request goes to the origin, as ever.
+# Where no rule accepts it, the request goes to the origin.
 wait 0.3
 request PURGE /other Authorization: Bearer $token -> 200 other # fwd=method
 asked /other 2

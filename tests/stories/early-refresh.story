@@ -1,10 +1,10 @@
-# What takes long and is asked for often is refreshed shortly before it expires, behind hits. By chance: with some 0.8 seconds left
-# of a fetch that took 1.5, each of these requests does it at more than one moment of two.
+# A response that is slow and requested often is refreshed in the background shortly before it expires, at random: with
+# some 0.8 seconds left and a fetch that took 1.5, each of these requests refreshes at more than one moment of two.
 rule /off/* early_refresh = false
-# (The window is for computers that are late.)
+# (The stale window is for slow test machines.)
 origin /a slow=1.5 200 max-age=5, stale-while-revalidate=60 | old
 get /a -> 200 old # miss stored
-# Its life counts from when it was asked for.
+# The lifetime begins when the request is sent.
 wait 3.2
 origin /a 200 max-age=60 | new
 get /a -> 200 # hit
@@ -30,7 +30,7 @@ wait 0.2
 get /a -> 200 new # hit
 asked /a 2
 
-# Not where a rule says no.
+# A rule can switch it off.
 origin /off/a slow=1.5 200 max-age=5 | old
 get /off/a -> 200 old # miss stored
 wait 3.2

@@ -1,4 +1,4 @@
-# An error takes the place of a page in the Cache API alone; and ends the service of the copy that KV has.
+# An error replaces a page in the Cache API only, and ends the use of the copy in KV.
 rule kv = true
 origin /a 200 max-age=1, stale-while-revalidate=60, stale-if-error=60 | page
 get /a -> 200 page # miss stored
@@ -16,7 +16,7 @@ evict
 origin /a down
 get /a -> 504 # !hit
 
-# So does a page that may not be served without asking.
+# So does a page that must be revalidated each time.
 origin /b 200 max-age=1, stale-while-revalidate=60 | page
 get /b -> 200 page # miss stored
 wait 2.2

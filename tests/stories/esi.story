@@ -1,4 +1,4 @@
-# Pages made of fragments: a rule allows it, and the origin has marked the body.
+# Pages made of fragments: a rule allows it, and the origin marks the body.
 rule /plain* esi = false
 rule /mine* bypass_cookies = ["sid"]
 rule /mine* esi = true
@@ -23,7 +23,7 @@ get /page -> 200 a 1 b  c # hit detail=esi
 asked /page 1
 asked /one 1
 
-# Each is purged by itself: the page is stored as it came.
+# Page and fragments are purged separately: the page is stored unassembled.
 origin /one 200 max-age=60; Cache-Tag: one | 2
 purge {"tags": ["one"]} -> 200
 get /page -> 200 a 2 b  c # hit
@@ -36,11 +36,11 @@ asked /page 2
 asked /one 2
 wait 0.3
 
-# A fragment is a page of its own, too.
+# A fragment is a page with its own URL, too.
 get /one -> 200 2 # hit !detail=esi
   has Cache-Control: max-age=60
 
-# HEAD, conditions and ranges: the whole has no validator, no length and no parts.
+# HEAD, conditions and ranges: the assembled page has no validator, no length and no ranges.
 head /page -> 200 - # hit detail=esi
   has Cache-Control: private, no-cache
   lacks ETag
@@ -52,7 +52,7 @@ get /page Range: bytes=0-1 -> 200 A 2 # hit
 get /never Range: bytes=0-1 -> 404
   unsent Range
 
-# Text of users: what is not marked goes as it is, whatever stands in it.
+# A body that is not marked is sent unchanged, whatever text of users it contains.
 origin /text 200 max-age=60; Content-Type: text/html | <esi:include src="/one"/><!--esi x-->
 get /text Accept-Encoding: gzip, br -> 200 <esi:include src="/one"/><!--esi x--> # miss !detail=esi
   sent Accept-Encoding: identity
@@ -62,10 +62,10 @@ get /json -> 200 "<esi:include src='/one'/>" # miss !detail=esi
   lacks Surrogate-Control
 origin /other 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0";other | <esi:include src="/one"/>
 get /other -> 200 <esi:include src="/one"/> # miss !detail=esi
-# Nor is a fragment that is not marked itself.
+# A fragment that is not marked is included unchanged, too.
 origin /quoting 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/text"/>
 get /quoting -> 200 <esi:include src="/one"/><!--esi x--> # miss detail=esi
-# Nor where no rule allows it.
+# A page for which no rule allows ESI is sent unchanged, too.
 origin /plain 200 max-age=60; ETag: "e"; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/one"/>
 get /plain -> 200 <esi:include src="/one"/> # miss !detail=esi
   has ETag: "e"
@@ -79,18 +79,18 @@ get /plain Cookie: sessionid=1; Surrogate-Capability: x="ESI/1.0" -> 200 <esi:in
 origin /holds-plain 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/plain"/>
 get /holds-plain -> 200 <esi:include src="/one"/> # miss detail=esi
 
-# Fragments in fragments, relative to their own place, three deep.
+# Nested fragments, relative to the URL of their parent, three levels deep.
 origin /deep/0 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | 0 <esi:include src="a/1"/> end
 origin /deep/a/1 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | 1 <esi:include src="2"/> end
 origin /deep/a/2 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | 2 <esi:include src="../3?a=1&amp;b=2"/> end
 origin /deep/3?a=1&b=2 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | 3 <esi:include src="/one" alt="/one"/> end
 get /deep/0 -> 200 0 1 2 3  end end end end
 
-# One that holds itself ends there, too.
+# A fragment that includes itself ends at that level, too.
 origin /self 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | (<esi:include src="/self"/>)
 get /self -> 200 (((())))
 
-# A fragment that fails: alt, or nothing. Its page goes on.
+# A fragment that fails is replaced by `alt`, or by nothing. The rest of the page is sent.
 origin /bad 500 no-store | oops
 origin /torn cut 200 max-age=60 | abcdefghijkl
 origin /moved 302 max-age=60; Location: /one | go
@@ -98,17 +98,17 @@ origin /dead down
 origin /fails 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/bad" alt="/one"/> <esi:include src="/bad" onerror="continue"/>. <esi:include src="/bad"/>. <esi:include src="/torn"/>. <esi:include src="/moved"/>. <esi:include src="/dead" alt="/bad"/>. end
 get /fails -> 200 2 . . . . . end # miss detail=esi
 
-# Nothing but paths of this host.
+# Only paths of this host are included.
 origin /away 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="http://elsewhere.test/one"/><esi:include src="//elsewhere.test/one"/><esi:include src="ftp://$host/one"/><esi:include src="/.edgekeep/purges"/><esi:include src="/x/%2e%2e/.edgekeep/purges"/><esi:include src=""/><esi:include/><esi:include src="/on e"/><esi:include src="javascript:one"/>. <esi:include src="http://esi.test/one"/>
 get /away -> 200 . 2
 asked /one 2
 
-# Not even for those who may read what lies there.
+# Edgekeep's own addresses are not included either, even with a token that may read them.
 origin /receipts 200 public, max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | (<esi:include src="/.edgekeep/purges"/>)
 get /.edgekeep/purges?limit=1 Authorization: Bearer $token -> 200
 get /receipts Authorization: Bearer $token -> 200 () # detail=esi
 
-# Sessions: a fragment is given as its own rule has it, with the reader's cookies.
+# Sessions: a fragment follows its own rule, with the client's cookies.
 origin /home 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | Hello <esi:include src="/mine"/>
 origin /mine 200 max-age=60 | stranger
 get /home -> 200 Hello stranger # miss
@@ -128,20 +128,20 @@ get /home -> 200 Hello stranger # hit
 asked /home 1
 asked /mine 3
 
-# A page that passes by the cache is made of fragments, too.
+# A page that bypasses the cache is assembled, too.
 origin /mine/page 200 private, no-store; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | Yours, <esi:include src="/one"/>
 get /mine/page Cookie: sid=ada; If-None-Match: "x"; Surrogate-Capability: y="ESI/1.0" -> 200 Yours, 2 # detail=esi fwd=bypass
   has Cache-Control: private, no-store
   sent Surrogate-Capability: edgekeep="ESI/1.0"
   unsent If-None-Match
 
-# A rule's word on browsers, as far as it goes.
+# The rule's browser TTL applies to an assembled page, which stays private.
 origin /half 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0"; CDN-Cache-Control: max-age=90 | half <esi:include src="/one"/>
 get /half -> 200 half 2
   has Cache-Control: private, max-age=30
   lacks CDN-Cache-Control
 
-# A 304 renews the page, whether it says the mark again or not.
+# A 304 renews the page, with or without the mark.
 origin /again 200 max-age=1; ETag: "x"; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | again <esi:include src="/one"/>
 get /again -> 200 again 2
 wait 2.2
@@ -150,24 +150,24 @@ get /again -> 200 again 2 # fwd=stale fwd-status=304 detail=esi
 wait 0.3
 get /again -> 200 again 2 # detail=esi
 
-# A body that cannot be read is no page.
+# A page whose body cannot be decoded gives 502.
 origin /coded 200 max-age=60; Content-Type: text/html; Content-Encoding: br; Surrogate-Control: content="ESI/1.0" | xyz
 get /coded -> 502 # detail=coded detail=esi !stored
 
-# Never more than 32.
+# At most 32 fragments.
 origin /many 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/row"/><esi:include src="/row"/><esi:include src="/row"/><esi:include src="/row"/>.
 origin /row 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | <esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/><esi:include src="/one"/>-
 get /many -> 200 22222222-22222222-22222222-2222-.
   lacks ETag
 head /coded -> 502 # detail=esi
-# So it is with what says that it is in gzip, and is not.
+# The same for a body that is declared as gzip, and is not.
 origin /lie 200 max-age=60; Content-Type: text/html; Content-Encoding: gzip; Surrogate-Control: content="ESI/1.0" | a<esi:include src="/one"/>
 get /lie -> 502 # detail=coded detail=esi !stored
 origin /lie 200 max-age=60; Content-Type: text/html; Content-Encoding: x-gzip; Surrogate-Control: content="ESI/1.0" | a
 get /lie -> 502 # detail=coded detail=esi !stored
 origin /lie 200 max-age=60; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | a<esi:include src="/one"/>
 get /lie -> 200 a2 # miss stored
-# A copy that stands by is given instead, and outlives it.
+# A stale copy is served instead, and is kept.
 origin /held 200 max-age=1, stale-if-error=600; Content-Type: text/html; Surrogate-Control: content="ESI/1.0" | good<esi:include src="/one"/>
 get /held -> 200 good2 # miss stored
 wait 2.2

@@ -1,5 +1,5 @@
 only native
-# Whatever breaks, readers get pages.
+# Clients receive pages, whichever part fails.
 rule kv = true
 origin /a 200 max-age=600; Cache-Tag: t | one
 get /a -> 200 one # miss stored
@@ -10,14 +10,14 @@ get /a -> 200 one # miss
 cache-api up
 get /a -> 200 one # hit detail=cache-api
 kv up
-# The ledger away: an isolate that has heard from it serves, and says so.
+# The ledger is down: an isolate with a purge index serves, and reports that the index is old.
 ledger down
 wait 2
 get /a -> 200 one # hit detail=old-purge-index
 purge {"tags": ["t"]} -> 503
   has Retry-After: 5
 get /a -> 200 one # hit
-# One that never has asks the origin, and serves the copy if that fails.
+# An isolate without a purge index revalidates, and serves the copy if that fails.
 at b
 get /a -> 200 one # fwd=stale detail=no-purge-index
 origin /a down

@@ -1,4 +1,4 @@
-# Which lifetime counts.
+# The precedence of lifetimes.
 origin /a 200 s-maxage=20, max-age=10 | a
 get /a -> 200 a # ttl=20
 origin /b 200 s-maxage=20, max-age=10; CDN-Cache-Control: max-age=30 | b

@@ -1,4 +1,4 @@
-# HEAD is answered from GET, never stored, and renews a stale entry that it confirms (RFC 9111 §4.3.5).
+# HEAD is answered from a GET entry, is never stored, and renews a stale entry that it confirms (RFC 9111 §4.3.5).
 rule stale_if_error = 0
 origin /a 200 max-age=1; ETag: "1"; X-Seen: first | body
 head /a -> 200 - # miss !stored detail=head
@@ -10,14 +10,14 @@ wait 0.4
 get /a -> 200 body # hit
   has X-Seen: second
 asked /a 3
-# One that tells of another body does not.
+# A HEAD response with another ETag does not renew it.
 origin /b 200 max-age=1; ETag: "1" | body
 get /b -> 200 body # miss stored
 wait 2.2
 origin /b 200 max-age=60; ETag: "2" | other
 head /b -> 200 - # fwd=stale !stored
 get /b -> 200 other # fwd=stale fwd-status=200
-# But it says nothing against the old page where there is no other: monitors ask by HEAD, and an origin may refuse that.
+# It does not end the use of the old page either while there is no other: monitors send HEAD, and an origin may refuse it.
 origin /c 200 max-age=1, stale-if-error=600; ETag: "1" | one
 get /c -> 200 one # miss stored
 wait 2.2

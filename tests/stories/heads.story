@@ -1,4 +1,4 @@
-# Fields come back as they came, but for those of the connection.
+# Fields are returned as the origin sent them, except those of the connection.
 origin /a 200 max-age=60; X-Odd:  two  words ; Content-Language: en; Content-Disposition: inline; Date: Mon, 23 Nov 2015 00:00:00 GMT; Age: 3; Connection: X-Hop; X-Hop: 1; Keep-Alive: 5; Proxy-Thing: x | a
 get /a -> 200 a
   has Content-Language: en

@@ -1,4 +1,4 @@
-# A tenth of the time since Last-Modified, where a rule wants it and the status allows it.
+# A tenth of the time since Last-Modified, where a rule enables it and the status allows it.
 rule /guess/* heuristic_freshness = true
 origin /guess/a 200 Last-Modified: Mon, 23 Nov 2015 00:00:00 GMT | a
 get /guess/a -> 200 a # miss stored ttl=86400

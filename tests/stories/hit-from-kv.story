@@ -1,4 +1,4 @@
-# A data centre that has forgotten a page finds it in KV, and keeps it again.
+# A data centre without a copy reads the page from KV, and stores it again.
 rule kv = true
 origin /a 200 max-age=60; Content-Type: text/plain; X-Long: 0123456789 | from far away
 get /a -> 200 from far away # miss stored
@@ -12,6 +12,6 @@ get /a -> 200 from far away # hit detail=kv
 wait 0.5
 get /a -> 200 from far away # hit detail=cache-api
 asked /a 1
-# A HEAD request finds it in KV too.
+# A HEAD request is served from KV, too.
 evict
 head /a -> 200 - # hit detail=kv

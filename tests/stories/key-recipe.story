@@ -1,4 +1,4 @@
-# Rules decide what belongs to the key.
+# Rules decide what is in the key.
 rule /search query = {allow = ["q"]}
 rule /deny query = {deny = ["debug"]}
 rule /lang key_cookies = ["lang"]
@@ -35,7 +35,7 @@ get /clear X-Other: 2; User-Agent: Me; X-Forwarded-For: 9.9.9.9; X-Original-URL:
   unsent X-Original-URL
 origin /raw?b=1&a=2&utm_source=x 200 max-age=600 | r
 get /raw?b=1&a=2&utm_source=x -> 200 r # miss stored
-# CORS: Origin reaches the origin, and is in the key.
+# CORS: Origin is forwarded to the origin, and is in the key.
 origin /cors 200 max-age=600 | c
 get /cors Origin: https://one.example -> 200 c # miss
   sent Origin: https://one.example

@@ -1,4 +1,4 @@
-# What a write has purged earns no place in KV: a client that writes and reads in turn pays with its own requests.
+# A page that a write has purged is not admitted to KV for that: a client that writes and reads in turn causes requests of its own only.
 origin /note 200 max-age=600 | one
 get /note -> 200 one # miss stored
 put /note -> 200
@@ -13,10 +13,10 @@ delete /note -> 200
 get /note -> 200 one # miss stored detail=purged
 wait 0.5
 evict
-# Nothing lies in KV; what the data centre forgets, it must ask for again.
+# Nothing is in KV: after the data centre drops its entry, the page is fetched again.
 get /note -> 200 one # miss stored
 asked /note 8
-# What an order purges is proof, though it was written to as well.
+# A purge by an order admits a page, even if it was written to as well.
 origin /page 200 max-age=600 | two
 get /page -> 200 two # miss stored
 put /page -> 200
@@ -26,7 +26,7 @@ get /page -> 200 two # miss stored detail=purged
 wait 0.5
 evict
 get /page -> 200 two # hit detail=kv
-# What its lifetime has made stale is proof, too.
+# So does the end of its lifetime.
 rule /brief kv_min_ttl = 1
 origin /brief 200 max-age=2 | three
 get /brief -> 200 three # miss stored

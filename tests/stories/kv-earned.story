@@ -1,4 +1,4 @@
-# A place in KV is earned: by the second fetch of what will be fresh for kv_min_ttl.
+# KV admits what is fetched a second time and will be fresh for kv_min_ttl.
 rule /brief* kv_min_ttl = 5
 rule /always kv = true
 origin /a 200 max-age=60 | one
@@ -9,7 +9,7 @@ wait 0.5
 evict
 get /a -> 200 one # hit detail=kv
 asked /a 2
-# What will not be fresh for so long earns nothing.
+# A shorter lifetime is not admitted.
 origin /short 200 max-age=59, stale-while-revalidate=600 | one
 get /short -> 200 one # miss stored
 evict
@@ -18,7 +18,7 @@ wait 0.5
 evict
 get /short -> 200 one # miss stored
 asked /short 3
-# What the data centre finds stale was fetched before, whichever isolate did.
+# A stale entry in the data centre shows an earlier fetch, by any of its isolates.
 origin /brief 200 max-age=5; ETag: "1" | one
 get /brief -> 200 one # miss stored
 wait 5.6
@@ -27,7 +27,7 @@ get /brief -> 200 one # fwd=stale fwd-status=304 stored
 wait 0.5
 evict
 get /brief -> 200 one # hit detail=kv
-# And what it finds purged.
+# So does a purged entry.
 origin /p 200 max-age=600 | one
 get /p -> 200 one # miss stored
 wait 0.3
@@ -38,7 +38,7 @@ get /p -> 200 one # miss stored detail=purged
 wait 0.5
 evict
 get /p -> 200 one # hit detail=kv
-# Each variant for itself.
+# Each variant is admitted separately.
 origin /v 200 max-age=60; Vary: Accept-Language | hello
 get /v Accept-Language: en -> 200 hello # miss stored
 evict
@@ -46,7 +46,7 @@ get /v Accept-Language: de -> 200 hello # miss stored
 wait 0.5
 evict
 get /v Accept-Language: de -> 200 hello # miss stored
-# A rule's word goes without all that.
+# `kv = true` does not require any of this.
 origin /always 200 max-age=1, stale-while-revalidate=600 | one
 get /always -> 200 one # miss stored
 wait 0.5

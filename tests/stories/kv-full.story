@@ -1,5 +1,5 @@
 only native
-# The day's writes are used up: KV is left alone for a minute, then tried again. Readers get their pages all the same.
+# The day's quota of writes is used up: writes to KV pause for a minute, then are tried again. Pages are served all the same.
 rule kv = true
 origin /a 200 max-age=600 | one
 origin /b 200 max-age=600 | two
@@ -8,7 +8,7 @@ kv full
 get /b -> 200 two # miss stored !detail=kv-writes-paused
 get /b -> 200 two # hit detail=cache-api
 evict
-# What is in KV is read.
+# KV is still read.
 get /a -> 200 one # hit detail=kv
 get /b -> 200 two # miss stored detail=kv-writes-paused
 kv up

@@ -1,5 +1,5 @@
 only native
-# KV takes its time: after a second the origin is asked, and after three such reads KV is left alone.
+# KV is slow: after a second the request goes to the origin, and after three such reads KV pauses.
 rule kv = true
 origin /a 200 max-age=600 | one
 get /a -> 200 one # miss stored
@@ -8,7 +8,7 @@ kv slow=3
 get /a -> 200 one # miss stored
 asked /a 2
 evict
-# Where the origin fails, there is time for a longer look.
+# If the origin fails, there is time for a longer read.
 origin /a 503 | broken
 get /a -> 200 one # detail=kv !detail=stale-if-error
 evict
@@ -16,7 +16,7 @@ origin /a down
 get /a -> 200 one # detail=kv !detail=stale-if-error
 evict
 get /a -> 200 one # detail=kv !detail=stale-if-error
-# KV throws: the Cache API and the origin serve.
+# KV fails: the Cache API and the origin serve.
 kv up
 kv down
 origin /a 200 max-age=600 | two

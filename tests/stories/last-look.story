@@ -1,5 +1,5 @@
-# While a request waits for the origin, a neighbour may put a copy into the Cache API. If the origin then fails, the copy
-# is served: as fresh as it is. (Where isolates wait for each other, it is rarer, but comes about for ranges and after a second.)
+# While a request waits for the origin, another isolate may store a copy in the Cache API. If the origin then fails, the copy
+# is served with its own freshness. (With collapsing between isolates this is rarer, but occurs for ranges and after a second.)
 rule /g negative_ttl = { 503 = 10 }
 rule /g collapse = "isolate"
 rule /g retries = 0
@@ -17,7 +17,7 @@ finish r -> 200 one # miss fwd-status=503 detail=cache-api !detail=stale-if-erro
 asked /a 2
 get /a -> 200 one # hit
 
-# No answer at all; and a range, which nobody waits for, of a page whose other variant was there already.
+# No response at all; and a range, whose flight other requests do not follow, of a page that already had another variant.
 origin /b 200 max-age=60; Vary: Accept-Language | hallo
 get /b Accept-Language: de -> 200 hallo # miss stored
 wait 0.3
@@ -29,7 +29,7 @@ get /b Accept-Language: en -> 200 0123456789 # fwd=vary-miss stored
 finish r -> 206 234 # fwd=vary-miss detail=cache-api
   has Content-Range: bytes 2-4/10
 
-# Who waits for a request that fails looks, too. (Where there was a page before, for longer than the timeout.)
+# A follower of a failed flight looks up again, too. (The page was stored before, so the leader is alone for longer than the timeout.)
 origin /c 200 max-age=60 | two
 get /c -> 200 two # miss stored
 wait 0.3
@@ -47,7 +47,7 @@ finish one -> 200 three # miss detail=cache-api !collapsed
 finish two -> 200 three # miss detail=cache-api collapsed
 asked /c 3
 
-# By then it may be stale again, and forbid to be served so.
+# The copy may be stale again, and may forbid to be served stale.
 origin /h next=1 hang
 origin /h 200 max-age=1 | eight
 start r get /h
@@ -65,7 +65,7 @@ get /i -> 200 nine # miss stored
 at a
 finish r -> 504 # miss !detail=cache-api
 
-# A part of the page does for who wants no more.
+# A stored part suffices for a range within it.
 origin /d next=1 slow=1.2 503 | broken
 origin /d 206 max-age=60; ETag: "v1"; Content-Range: bytes 0-4/10 | 01234
 start r get /d Range: bytes=1-3
@@ -74,7 +74,7 @@ get /d Range: bytes=0-4 -> 206 01234 # miss stored
 finish r -> 206 123 # miss fwd-status=503 detail=cache-api
   has Content-Range: bytes 1-3/10
 
-# What was purged meanwhile is no copy,
+# A copy that was purged meanwhile is not served.
 origin /e next=1 hang
 origin /e 200 max-age=60 | five
 start r get /e
@@ -85,7 +85,7 @@ at a
 purge {"files": ["http://$host/e"]} -> 200
 finish r -> 504 # miss !detail=cache-api
 
-# and what stood by until it was purged gives way to what came after.
+# A stale copy that was purged meanwhile is replaced by a newer one.
 origin /j 200 max-age=1, stale-if-error=60 | old
 get /j -> 200 old # miss stored
 wait 2.2
@@ -99,7 +99,7 @@ get /j -> 200 new # stored
 at a
 finish r -> 200 new # fwd=stale detail=cache-api !detail=stale-if-error
 
-# What authorized requests may not have is no copy to them,
+# A copy that authorized requests may not use is not served to them.
 origin /f next=1 slow=1.2 503 | broken
 origin /f 200 max-age=60 | six
 start r get /f Authorization: me
@@ -107,7 +107,7 @@ wait 0.4
 get /f -> 200 six # miss stored
 finish r -> 503 broken # !detail=cache-api
 
-# nor another error.
+# A stored error does not replace the origin's own error.
 origin /g next=1 slow=1.2 503 | late
 origin /g 503 | early
 start r get /g

@@ -1,5 +1,5 @@
-# A page that comes too late to be fresh has no place in KV. It does not end the service of the older copy there, which other
-# data centres may need when the origin fails.
+# A page that arrives too late to be fresh is not written to KV. It does not end the
+# use of the older copy there, which other data centres may need when the origin fails.
 rule kv = true
 origin /a 200 max-age=1, stale-if-error=600 | early
 get /a -> 200 early # miss stored

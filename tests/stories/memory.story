@@ -1,4 +1,4 @@
-# What is asked for again and again comes from the isolate's own memory, by the same rules as from any tier.
+# A page that is requested repeatedly is served from isolate memory, by the same rules as from any tier.
 rule /off memory = false
 rule /tagged tags = ["memory-t"]
 origin /a 200 max-age=60; ETag: "v1" | one
@@ -15,14 +15,14 @@ head /a -> 200 - # hit detail=memory
 get /a If-None-Match: "v1" -> 304 - # hit detail=memory
 get /a Range: bytes=1-1 -> 206 n # hit detail=memory
 asked /a 1
-# Off by rule.
+# Switched off by a rule.
 origin /off 200 max-age=60 | off
 get /off -> 200 off # miss
 get /off -> 200 off # hit
 get /off -> 200 off # hit
 wait 0.1
 get /off -> 200 off # hit detail=cache-api
-# A purge holds there too.
+# A purge applies to memory, too.
 origin /tagged 200 max-age=60 | old
 get /tagged -> 200 old # miss
 get /tagged -> 200 old # hit

@@ -1,4 +1,4 @@
-# A page is fetched once, then comes from the Cache API.
+# A page is fetched once, and then served from the Cache API.
 origin /a 200 max-age=60; ETag: "v1"; X-Colour: blue | one
 get /a -> 200 one # miss fwd-status=200 stored ttl=60 !hit
   has X-Colour: blue
@@ -18,7 +18,7 @@ get /a If-None-Match: "v1" -> 304 - # hit
   has ETag: "v1"
 get /a If-None-Match: "other" -> 200 one # hit
 asked /a 1
-# However long the origin takes: what it has made for this request has no Age. What others get later has.
+# The response to the request that fetched it has no Age, however long the origin takes. Later responses have one.
 origin /slow slow=1.3 200 max-age=60 | slow
 get /slow -> 200 slow # miss stored
   lacks Age

@@ -27,5 +27,5 @@ get /s/204 -> 204 - # hit
 evict
 get /s/204 -> 204 - # hit detail=kv
 get /s/299 -> 299 a # hit detail=kv
-# Errors are not for KV.
+# Errors are not written to KV.
 get /s/599 -> 599 a # miss stored

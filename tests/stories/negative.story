@@ -1,4 +1,4 @@
-# Errors that say nothing of their lifetime are kept for a short time, in the Cache API alone.
+# Errors without a lifetime are stored for a short time, in the Cache API only.
 rule /s/* negative_ttl = { 503 = 1, 404 = 0 }
 rule /s/* stale_if_error = 60
 origin /a 404 | none
@@ -17,7 +17,7 @@ evict
 get /a -> 404 none # miss stored
 asked /a 2
 
-# A purge and a write reach them.
+# A purge and a write apply to them.
 wait 0.3
 get /a -> 404 none # hit
 origin /a 200 max-age=60 | page
@@ -31,7 +31,7 @@ origin /b 200 max-age=60 | made
 put /b | made -> 200 made # fwd=method
 get /b -> 200 made # miss detail=purged
 
-# A rule names others and other times. They have no stale windows.
+# A rule names other statuses and times. Stored errors have no stale windows.
 origin /s/a 503 | sorry
 get /s/a -> 503 sorry # miss stored ttl=1
 get /s/a -> 503 sorry # hit
@@ -40,7 +40,7 @@ origin /s/a down
 get /s/a -> 502 # !detail=stale-if-error
 origin /s/b 404 | none
 get /s/b -> 404 none # !stored
-# A stale page goes before an error of the origin's.
+# A stale page has precedence over an error of the origin.
 origin /s/c 200 max-age=1 | page
 get /s/c -> 200 page # miss stored
 wait 2.2

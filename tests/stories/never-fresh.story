@@ -1,4 +1,4 @@
-# What was never fresh is nobody's fallback; what had a lifetime is, for a day, until the origin ends it.
+# A page that was never fresh is not served after an error. A page that had a lifetime is, for a day, until the origin ends it.
 rule memory = false
 rule kv = true
 rule /rule/* memory = false
@@ -24,10 +24,10 @@ get /expires -> 503 sorry # fwd=stale !detail=stale-if-error
 get /no-cache -> 504 # fwd=stale
 get /word -> 200 ours # fwd=stale detail=stale-if-error
 get /fresh -> 200 ours # fwd=stale detail=stale-if-error
-# Nor by a look into the other tier.
+# The other tier does not serve it either.
 evict
 get /zero -> 502 # !detail=kv
-# A 304 ends the time of a page, in all tiers.
+# A 304 ends the use of a page, in all tiers.
 origin /a 200 max-age=1; ETag: "1" | page
 get /a -> 200 page # miss stored
 wait 2.2
@@ -48,7 +48,7 @@ origin /b down
 get /b -> 504 # fwd=stale
 evict
 get /b -> 504 # fwd=stale
-# Until then the page outlives its origin.
+# Until then the page is served while its origin is down.
 origin /c 200 max-age=1; ETag: "1" | page
 get /c -> 200 page # miss stored
 wait 2.2

@@ -1,12 +1,12 @@
 only native
-# An isolate that has never heard from the ledger asks the origin before it uses a page, but does not make the page old
-# for its neighbours, who have.
+# An isolate without a purge index revalidates a page before it serves it,
+# but does not make the page stale for other isolates that have an index.
 purge {"prefixes": ["$host/"]} -> 200
 origin /a 200 max-age=86400; ETag: "1" | one
 get /a -> 200 one # miss stored
 origin /b 200 max-age=86400 | two
 get /b -> 200 two # miss stored
-# What neighbours tell each other of purges is forgotten by then.
+# The purge snapshot that isolates share has expired by then.
 wait 3601
 ledger down
 at b

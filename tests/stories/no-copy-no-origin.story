@@ -1,4 +1,4 @@
-# Nothing stored, and the origin fails: a clear error, and nothing kept of it.
+# Without a stored copy, and with a failing origin: a clear error, which is not stored.
 origin /a down
 get /a -> 502 # miss !stored
   has Cache-Control: no-store

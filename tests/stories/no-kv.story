@@ -1,4 +1,4 @@
-# kv = false: the Cache API alone.
+# kv = false: only the Cache API.
 rule kv = false
 origin /a 200 max-age=60 | one
 get /a -> 200 one # miss stored

@@ -1,4 +1,4 @@
-# What belongs to somebody, or says nothing of its lifetime, is not kept.
+# Personal responses, and responses without a lifetime, are not stored.
 origin /cookie 200 max-age=600; Set-Cookie: id=1 | mine
 origin /private 200 private, max-age=600 | mine
 origin /no-store 200 no-store, max-age=600 | mine

@@ -1,4 +1,4 @@
-# Another origin answers for one that fails.
+# A backup origin responds if the first origin fails.
 setting protection.breaker_failures = 9
 setting protection.breaker_pause = 60
 rule retries = 0
@@ -8,14 +8,14 @@ get /a?x=1 -> 200 spare # miss fwd-status=200 stored detail=backup
   sent X-Forwarded-Host: origin-backup.test
   sent X-Forwarded-Proto: http
 asked /a?x=1 1
-# It is the same page: stored under the same key, and purged like it.
+# The response is stored under the same key, and purged with it.
 get /a?x=1 -> 200 spare # hit !detail=backup
 purge {"tags": ["a"]} -> 200
 origin /a?x=1 200 max-age=60 | main
 get /a?x=1 -> 200 main # miss detail=purged !detail=backup
 asked backup /a?x=1 1
 
-# By whatever way it fails; but what is broken there is broken here.
+# Each kind of failure counts, but not an error of the page itself.
 backup /b 200 | spare
 origin /b 503 | sorry
 get /b -> 200 spare # detail=backup
@@ -31,7 +31,7 @@ get /b -> 500 oops # !detail=backup
 origin /b 503 | sorry
 get /b Cookie: sessionid=x -> 200 spare # fwd=bypass detail=backup
 
-# If it fails, too, the origin's own answer is what remains.
+# If the backup fails, too, the first origin's own response is used.
 origin /c 503 | sorry
 backup /c down
 get /c -> 503 sorry # detail=backup
@@ -43,7 +43,7 @@ origin /old down
 backup /old down
 get /old -> 200 old # detail=stale-if-error detail=backup
 
-# What may change something is not sent twice.
+# An unsafe request is not sent twice.
 origin /form 503 | sorry
 backup /form 200 | spare
 post /form | a=1 -> 503 sorry # !detail=backup
@@ -53,7 +53,7 @@ delete /form -> 502
 asked backup /form 0
 get /b -> 200 spare # detail=backup
 
-# Where it never left, the backup gets it.
+# An unsafe request that was not sent to the first origin goes to the backup.
 origin /form 200 | main
 origin /b 503 | sorry
 get /b -> 200 spare # detail=backup

@@ -1,4 +1,4 @@
-# What fails for one reader, on whatever pages, does not close the origin to others.
+# Failures of one reader, on any pages, do not open the breaker for others.
 setting protection.breaker_failures = 4
 setting protection.breaker_pause = 30
 rule retries = 0
@@ -11,14 +11,14 @@ get /1 CF-Connecting-IP: 192.0.2.1 -> 502
 get /2 CF-Connecting-IP: 192.0.2.1 -> 502
 get /3 CF-Connecting-IP: 192.0.2.1 -> 502
 get /4 CF-Connecting-IP: 192.0.2.1 -> 502
-# Nor of one network of IPv6.
+# Nor do those of one IPv6 network.
 get /1 CF-Connecting-IP: 2001:db8::1 -> 502
 get /2 CF-Connecting-IP: 2001:db8::2 -> 502
 get /3 CF-Connecting-IP: 2001:db8::3 -> 502
 get /4 CF-Connecting-IP: 2001:db8::4 -> 502
 get /page CF-Connecting-IP: 192.0.2.2 -> 200 page # !detail=circuit-open
-# What fails for several of them does.
+# Failures of several readers open it.
 get /1 CF-Connecting-IP: 192.0.2.3 -> 502
 get /2 CF-Connecting-IP: 192.0.2.4 -> 503 # detail=circuit-open
-# The page still works, and is served.
+# The page that works still passes, and is served.
 get /page CF-Connecting-IP: 192.0.2.5 -> 200 page

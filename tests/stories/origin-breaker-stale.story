@@ -1,4 +1,4 @@
-# While the origin is left alone, what is stored stands in for it.
+# While the breaker is open, stale copies are served.
 setting protection.breaker_failures = 3
 setting protection.breaker_pause = 30
 rule retries = 0

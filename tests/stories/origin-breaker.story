@@ -1,4 +1,4 @@
-# An origin of which several pages fail is left alone for a while.
+# The breaker opens for a while if several pages of an origin fail.
 setting protection.breaker_failures = 5
 setting protection.breaker_pause = 2
 rule retries = 0
@@ -8,7 +8,7 @@ get /old -> 200 old # miss stored
 get /strict -> 200 strict # miss stored
 wait 2.2
 
-# Pages that are broken do not count; nor does one page alone, whatever its query; nor failures of less than half of the pages.
+# It does not count errors of a page itself, failures of one page only, with any query, nor failures of less than half of the pages.
 origin /a 500 | broken
 get /a -> 500 broken
 get /a -> 500 broken
@@ -33,7 +33,7 @@ get /c -> 502 sorry
 get /c -> 502 sorry # fwd-status=502
 get /c -> 502 sorry # !detail=circuit-open
 
-# Half of them fail: nobody waits any more, and the origin is not asked.
+# Half of them fail: requests get an error at once, and are not sent to the origin.
 origin /e 504 | sorry
 get /e -> 504 sorry
 get /e -> 503 # detail=circuit-open
@@ -43,12 +43,12 @@ get /a -> 503 # miss detail=circuit-open !fwd-status=503 !stored
 post /a | x -> 503 # fwd=method detail=circuit-open
 get /a Cookie: sessionid=x -> 503 # fwd=bypass detail=circuit-open
 asked /a 9
-# But for what has just worked.
+# Pages that worked recently still pass.
 get /old -> 200 old # fwd=stale fwd-status=200 !detail=circuit-open
 asked /old 2
 wait 2.2
 
-# After the pause a few requests try it, of each page one; the pause is twice as long if they fail.
+# After the pause a few trials pass, one for each page; the pause doubles if they fail.
 get /a -> 503 sorry # fwd-status=503
 get /a -> 503 # detail=circuit-open
 get /b -> 503 # detail=circuit-open

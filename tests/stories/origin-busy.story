@@ -1,4 +1,4 @@
-# So many requests at a time; the others wait for their turn.
+# A limited number of requests at a time; the others wait in a queue.
 setting protection.max_requests = 1
 setting protection.queue_timeout = 4
 rule origin_timeout = 9
@@ -13,12 +13,12 @@ origin /slow slow=2 200 | slow
 start one get /slow
 get /b -> 200 page # miss stored detail=queued
 finish one -> 200 slow # !detail=queued
-# What is there needs no turn.
+# A hit needs no permit.
 start one get /slow
 get /b -> 200 page # hit !detail=queued
 finish one -> 200 slow
 
-# Those who wait too long get what there is.
+# Requests that wait too long get a stale copy or an error.
 origin /slow slow=8 200 | slow
 start one get /slow
 start two get /c
@@ -32,7 +32,7 @@ asked /c 0
 asked /old 1
 finish one -> 200 slow
 
-# A purge that comes while one waits kills the old page: the origin is not asked to confirm it.
+# A purge during the wait applies to the stale copy: it is not revalidated.
 origin /slow slow=3 200 | slow
 start one get /slow
 start two get /gone

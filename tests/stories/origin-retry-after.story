@@ -1,4 +1,4 @@
-# How long a page is left alone is the origin's to say: for the reader who was told so, and for all if several were.
+# The origin sets by Retry-After how long a page rests: for the reader that received it, and for all if several did.
 setting protection.breaker_failures = 2
 setting protection.breaker_pause = 1
 origin /a 503 Retry-After: 4 | later

@@ -1,4 +1,4 @@
-# What failed at once is asked for again, if it is safe.
+# A safe request that fails at once is retried.
 setting protection.retry_budget = 10
 rule /once/* retries = 0
 rule /twice/* retries = 2
@@ -12,7 +12,7 @@ origin /b next=1 503 | sorry
 get /b -> 200 page # miss stored detail=retried
 asked /b 2
 
-# A page that is broken would be broken again; who asks for rest gets it; who was slow would be slow again.
+# No retry after an error of the page, a Retry-After or a timeout: a retry would fail again, or add load.
 origin /broken 500 | oops
 get /broken -> 500 oops # !detail=retried
 asked /broken 1
@@ -24,7 +24,7 @@ origin /slow hang
 get /slow -> 504 # !detail=retried
 asked /slow 1
 
-# Not where the rule says so, and never what may change something.
+# No retry where the rule forbids it, nor of an unsafe request.
 origin /once/a 502 | sorry
 get /once/a -> 502 sorry # !detail=retried
 asked /once/a 1
@@ -33,13 +33,13 @@ post /form | a=1 -> 503 sorry # fwd=method !detail=retried
 post /form -> 503 sorry
 delete /form -> 503 sorry
 asked /form 3
-# What goes through whole is asked for again all the same.
+# A request that goes whole is retried, too.
 origin /form next=1 down
 origin /form 200 | form
 get /form Cookie: sessionid=x -> 200 form # fwd=bypass detail=cookie detail=retried
 asked /form 5
 
-# The budget: three at first, and a tenth of the requests. Those before have spent three and earned one.
+# The budget: three at first, and a tenth of the requests. Earlier requests have used three and earned one.
 origin /twice/a down
 get /twice/a -> 502 # detail=retried
 asked /twice/a 2

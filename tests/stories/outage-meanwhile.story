@@ -1,5 +1,5 @@
 only native
-# The ledger goes while the origin is being asked, and the origin fails at last: the copy may have been purged meanwhile.
+# The ledger fails while the request waits for the origin, and then the origin fails: the copy may have been purged meanwhile.
 origin /a 200 max-age=1, stale-if-error=600 | one
 get /a -> 200 one # miss stored
 wait 2.3

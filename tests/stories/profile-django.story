@@ -1,10 +1,10 @@
-# The rules of profile = "django": what is stored is nobody's, and what is somebody's is not stored.
+# The rules of profile = "django": shared pages are stored, personal ones are not.
 rule profile = "django"
 origin / 200 max-age=600; Vary: Cookie | front
 origin /form/ 200 max-age=600; Vary: Cookie; Set-Cookie: csrftoken=abc;Path=/ | token abc
 origin /withheld/ 200 max-age=600, no-cache="set-cookie"; Set-Cookie: csrftoken=abc | token abc
 origin /admin/ 200 max-age=600 | panel
-# Vary: Cookie means "has no session": all others share one page, made without a cookie.
+# Vary: Cookie means "has no session": all other requests share one page, made without a cookie.
 get / Cookie: csrftoken=one;_ga=1 -> 200 front # miss stored
   unsent Cookie
 wait 0.3
@@ -14,20 +14,21 @@ asked / 1
 get / Cookie: sessionid=x;csrftoken=one -> 200 front # fwd=bypass detail=cookie
   sent Cookie: sessionid=x;csrftoken=one
 get / Cookie: messages=m -> 200 front # fwd=bypass detail=cookie
-# The language is keyed.
+# The language is in the key.
 get / Cookie: csrftoken=one;django_language=de -> 200 front # miss stored
   sent Cookie: django_language=de
-# A page with a token is passed on and never kept, also where its origin would only have the cookie left out.
+# A page with a token is sent and never stored, also where its origin only excludes the cookie from storage.
 get /form/ Cookie: csrftoken=one -> 200 token abc # miss !stored detail=csrf-token
   has Set-Cookie: csrftoken=abc;Path=/
   unsent Cookie
 get /form/ -> 200 token abc # miss !stored detail=csrf-token
 get /withheld/ -> 200 token abc # miss !stored detail=csrf-token
 get /withheld/ -> 200 token abc # miss !stored detail=csrf-token
-# Whose pages are one reader's own get their cookies.
+# Requests for paths with personal pages keep their cookies.
 get /admin/ Cookie: csrftoken=one -> 200 panel # fwd=bypass detail=rule
   sent Cookie: csrftoken=one
-# Files: with a digest for a year, immutable; without one as browsers are told; uploads an hour in browsers. By their tags they are gone.
+# Files: with a digest for a year, immutable; without one by the origin's max-age
+# in browsers; uploads for an hour in browsers. They are purged by their tags.
 origin /static/blog.55e7cbb9ba48.css 200 | css
 origin /static/blog.css 200 max-age=60 | css
 origin /media/boat.png 200 | png
@@ -43,7 +44,7 @@ get /static/blog.css -> 200 css # miss
 get /media/boat.png -> 200 png # hit
 purge {"tags": ["media"]} -> 200
 get /media/boat.png -> 200 png # miss
-# An address of the API has several forms; a search is its words and its page.
+# A URL of the API has several formats; a search is keyed by its words and its page.
 origin /api/a 200 max-age=60 | json
 origin /search/?page=2&q=tide 200 max-age=60 | found
 get /api/a Accept: application/json -> 200 json # miss

@@ -1,4 +1,4 @@
-# Tags carry others: an article its lists, a list the front page.
+# Tags carry other tags: an article its lists, a list the front page.
 cascade cascade-article:* = ["cascade-list", "cascade-feed"]
 cascade cascade-list = ["cascade-home"]
 origin /article 200 max-age=600; Cache-Tag: cascade-article:7 | article
@@ -18,7 +18,7 @@ get /list -> 200 list # miss detail=purged
 get /home -> 200 home # miss detail=purged
 get /other -> 200 other # hit
 wait 0.3
-# What a hard tag carries is hard, what only soft ones carry is soft.
+# A tag that a hard tag carries is purged hard; a tag that only soft ones carry is purged softly.
 purge {"tags": ["cascade-list", {"tag": "cascade-article:8", "soft": true}]} -> 200
   json /hard ["tag:cascade-list", "tag:cascade-home"]
   json /soft ["tag:cascade-article:8", "tag:cascade-feed"]

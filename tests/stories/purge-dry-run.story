@@ -1,4 +1,4 @@
-# What an order would do, and what of it is refused; nothing happens.
+# A dry run shows what an order would purge, and what is refused; nothing is purged.
 key editor may = {hosts = ["$host"], tags = ["dry-*"]}
 cascade dry-a* = ["dry-home"]
 origin /a 200 max-age=600; Cache-Tag: dry-a1 | a
@@ -13,14 +13,14 @@ purge id=dry {"dry_run": true, "tags": ["dry-a1", "two words"], "files": [{"url"
   nojson /refused/1
   nojson /sequence
 get /a -> 200 a # hit
-# What the key may not purge is refused too.
+# Selectors that the key may not purge are refused, too.
 purge by=editor {"dry_run": true, "tags": ["dry-a1", "other"], "hosts": ["elsewhere.test"], "purge_everything": true} -> 200
   json /hard ["tag:dry-a1", "tag:dry-home"]
   json /refused/0/path "tags[1]"
   json /refused/1/path "hosts[0]"
   json /refused/2/path "purge_everything"
   nojson /refused/3
-# It has to be proven all the same, and the id is not used up.
+# A dry run requires proof as well, and does not use up its id.
 purge forged {"dry_run": true, "tags": ["dry-a1"]} -> 401
 purge {"dry_run": true} -> 422
 purge id=dry {"tags": ["dry-b"]} -> 200

@@ -1,4 +1,4 @@
-# A fill that began before a purge is dead on arrival.
+# A fill that began before a purge is purged when it is stored.
 rule kv = true
 origin /a slow=1 200 max-age=600; Cache-Tag: race | before the edit
 start reader get /a
@@ -13,7 +13,7 @@ evict
 get /a -> 200 after the edit # hit detail=kv
 asked /a 2
 
-# The same for a refresh behind a response.
+# The same for a background refresh.
 origin /b 200 max-age=1, stale-while-revalidate=60; Cache-Tag: race-b | first
 get /b -> 200 first # miss
 wait 2.2
@@ -25,7 +25,7 @@ purge {"tags": ["race-b"]} -> 200
 wait 1.5
 get /b -> 200 after the edit # miss
 
-# And for a 304 that confirms what was purged meanwhile.
+# The same for a 304 that confirms a copy that was purged meanwhile.
 origin /c 200 max-age=1, stale-if-error=60; ETag: "1"; Cache-Tag: race-c | before the edit
 get /c -> 200 before the edit # miss
 wait 2.2

@@ -1,4 +1,4 @@
-# What was purged while the origin gave no answer is not served in place of one.
+# A copy that was purged while the origin did not respond is not served as a stale one.
 origin /a 200 max-age=1, stale-if-error=60; Cache-Tag: silent | old
 get /a -> 200 old # miss stored
 wait 2.2
@@ -9,7 +9,7 @@ finish reader -> 504 # !hit
 origin /a 200 max-age=60 | new
 get /a -> 200 new # miss
 
-# Nor if another isolate took the order: this one hears of it meanwhile.
+# The same if another isolate received the order: this one reads it meanwhile.
 origin /b 200 max-age=1, stale-if-error=60; Cache-Tag: silent-b | old
 get /b -> 200 old # miss stored
 wait 2.2
@@ -20,7 +20,7 @@ purge {"tags": ["silent-b"]} -> 200
 at a
 finish reader -> 504 # !hit
 
-# A soft purge leaves it for such a case.
+# A soft purge leaves the copy for this case.
 origin /c 200 max-age=1, stale-if-error=60; Cache-Tag: silent-c | old
 get /c -> 200 old # miss stored
 wait 2.2

@@ -1,4 +1,4 @@
-# Another isolate obeys within max_purge_lag (1 second here).
+# A purge applies in other isolates within max_purge_lag (1 second here).
 origin /a 200 max-age=600; Cache-Tag: far | old
 get /a -> 200 old # miss
 wait 0.3

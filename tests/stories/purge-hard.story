@@ -1,4 +1,4 @@
-# Each kind of selector takes what it names, and nothing else.
+# Each kind of selector purges what it names, and nothing else.
 rule kv = true
 origin /blog/one 200 max-age=600; Cache-Tag: hard-one, hard-all | one
 origin /blog/two 200 max-age=600; Surrogate-Key: hard-two hard-all | two
@@ -40,7 +40,7 @@ wait 0.3
 get /blog -> 200 list # hit
 purge {"purge_everything": true} -> 200
 get /blog -> 200 list # miss detail=purged
-# The copy in KV is just as dead.
+# The copy in KV is purged, too.
 wait 0.3
 evict
 get /blog/one -> 200 one # miss

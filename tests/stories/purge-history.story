@@ -1,4 +1,4 @@
-# Who ordered what: an admin's key sees all, another its own.
+# The history of orders: a key with `admin` reads all orders, another key its own.
 key editor may = {tags = ["history-*"]}
 key reader admin = true
 key reader may = {}
@@ -16,7 +16,7 @@ get /.edgekeep/purges/$id:second Authorization: Bearer $token:editor -> 404
   has Content-Type: application/problem+json
 get /.edgekeep/purges/$id:second Authorization: Bearer $token:reader -> 200
   json /key "default"
-# An id belongs to its key: another key's order of that id is another order.
+# An id belongs to its key: the same id under another key is another order.
 purge id=shared by=editor {"tags": ["history-a"]} -> 200
 purge id=shared {"tags": ["history-a"]} -> 200 # new
 purge id=shared {"tags": ["history-a"]} -> 200 # same

@@ -1,4 +1,4 @@
-# Keys with names, each with its limits.
+# Named keys, each with its limits.
 key editor may = {hosts = ["$host", "*.$host"], tags = ["keys-*"]}
 key free
 key ops may = {everything = true}
@@ -47,10 +47,10 @@ purge by=nobody {"tags": ["keys-a"]} -> 401
 purge by=nobody token {"tags": ["keys-a"]} -> 401
   has WWW-Authenticate
 purge by=nobody ed25519 {"tags": ["keys-a"]} -> 401
-# GitHub's signature only where a rule takes it.
+# GitHub's signature is accepted only where a rule allows it.
 purge by=editor hub {"tags": ["keys-a"]} -> 400
 get /a -> 200 a # hit
-# A token with an id is as safe to repeat as a signature.
+# A token with an id can be repeated as safely as a signature.
 purge id=once by=editor token {"tags": ["keys-a"]} -> 200
 purge id=once by=editor token {"tags": ["keys-a"]} -> 200 # same
 purge id=once by=editor token {"tags": ["keys-b"]} -> 409

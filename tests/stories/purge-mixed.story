@@ -1,4 +1,4 @@
-# One order may be hard and soft at once; what is named both ways is gone.
+# One order may be hard and soft; a selector that is named both ways is purged hard.
 origin /a 200 max-age=600, stale-if-error=60; ETag: "1" | a
 origin /b 200 max-age=600, stale-if-error=60; ETag: "1"; Cache-Tag: mixed-b | b
 origin /c 200 max-age=600, stale-if-error=60; ETag: "1"; Cache-Tag: mixed-c | c
@@ -18,7 +18,7 @@ get /a -> 200 a # fwd=stale fwd-status=304
 get /b -> 200 b # miss detail=purged
 get /c -> 200 c # fwd=stale fwd-status=304
 wait 0.3
-# `soft` of the order is what items inherit.
+# Items inherit the `soft` of the order.
 purge {"soft": true, "files": ["http://$host/a", "http://$host/a", {"url": "https://$host/b", "soft": false}], "tags": ["mixed-b"]} -> 200
   json /hard ["url:$host/b"]
   json /soft ["url:$host/a", "tag:mixed-b"]
@@ -30,7 +30,7 @@ purge {"files": ["https://$host/a", {"url": "http://$host/a", "soft": true}]} ->
   json /soft []
 get /a -> 200 a # miss detail=purged
 get /c -> 200 c # hit
-# Every bad part is named, and nothing is done.
+# Each invalid member is reported, and nothing is purged.
 purge {"files": ["https://$host/c", "/c", 7], "tags": [{"tag": "mixed-c"}, {"tags": "x"}, ""], "hosts": [{"host": "$host", "soft": 1}]} -> 422
   json /errors/0/path "files[1]"
   json /errors/1/path "files[2]"

@@ -1,4 +1,4 @@
-# `refresh` is for soft files, whose receipt counts them.
+# `refresh` is for soft files; the receipt counts them.
 origin /a 200 max-age=600 | a
 purge {"files": ["https://$host/a"], "refresh": true} -> 422
   json /errors/0/path "refresh"

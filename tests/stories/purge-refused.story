@@ -1,4 +1,4 @@
-# Orders that prove nothing do nothing.
+# Orders without valid proof or of invalid shape have no effect.
 origin /a 200 max-age=600; Cache-Tag: safe | page
 get /a -> 200 page # miss
 wait 0.3
@@ -17,7 +17,7 @@ get /.edgekeep/purge -> 405
   has Allow: POST
 get /.edgekeep/other -> 404
 get /a -> 200 page # hit
-# The same order again, with the same id: the same receipt, and no second purge.
+# The same order with the same id: the same receipt, and no second purge.
 purge id=one {"tags": ["safe"]} -> 200
 get /a -> 200 page # miss
 wait 0.3

@@ -10,7 +10,7 @@ get /a -> 200 old # hit detail=stale-while-revalidate
 wait 0.5
 get /a -> 200 new # hit !detail=stale-while-revalidate
 asked /a 2
-# Without a window for refreshing, the origin is asked first; if it fails, the old page serves.
+# Without stale-while-revalidate the page is revalidated first; if the origin fails, the old page is served.
 origin /b down
 get /b -> 200 body # fwd=stale detail=stale-if-error
 origin /b 200 max-age=600, stale-if-error=60; ETag: "1"; Cache-Tag: soft-b | body
@@ -29,7 +29,7 @@ get /b -> 200 body # fwd=stale fwd-status=304
 wait 0.3
 purge {"purge_everything": true, "soft": true} -> 200
 get /b -> 200 body # fwd=stale fwd-status=304
-# Hard after soft: gone, also for errors.
+# A hard purge after a soft one: the page is not served after an error either.
 wait 0.3
 purge {"tags": ["soft-b"], "soft": true} -> 200
 purge {"tags": ["soft-b"]} -> 200

@@ -11,15 +11,15 @@ get /a -> 200 body # fwd=stale fwd-status=304 stored ttl=50
 wait 0.3
 get /a -> 200 body # hit
   has X-Seen: second
-# In KV too.
+# The same in KV.
 evict
 get /a -> 200 body # hit detail=kv
   has X-Seen: second
 asked /a 2
-# The tags that it had still reach it.
+# Its earlier tags still match.
 purge {"tags": ["t-$304"]} -> 200
 get /a -> 200 body # miss detail=purged
-# Behind a response as well.
+# The same in a background refresh.
 origin /b 200 max-age=1, stale-while-revalidate=30; ETag: "v1"; X-Seen: first | body
 get /b -> 200 body # miss
 wait 2.2

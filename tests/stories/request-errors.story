@@ -1,10 +1,10 @@
-# An error that blames the request is no answer to the others' requests, whatever lifetime it has.
+# An error about the request is not shared with other requests, whatever its lifetime.
 origin /cold 415 public, max-age=600 | odd
 get /cold Accept: application/x-odd -> 415 odd # !stored detail=request-error
 origin /cold 200 max-age=600 | page
 get /cold -> 200 page # miss stored
 
-# In the stale window it ends the copy for nobody: neither behind an answer,
+# Within the stale windows it does not end the use of the copy: here in a background refresh.
 rule /swr/* memory = false
 origin /swr/a 200 max-age=1, stale-while-revalidate=60, stale-if-error=600; ETag: "1" | page
 get /swr/a -> 200 page # miss stored
@@ -16,7 +16,7 @@ get /swr/a -> 200 page # hit detail=stale-while-revalidate
 wait 0.3
 origin /swr/a down
 get /swr/a -> 200 page # hit
-# nor in front of one.
+# The same in a revalidation before the response.
 origin /a 200 max-age=1, stale-if-error=600; ETag: "1" | page
 get /a -> 200 page # miss stored
 wait 2.2
@@ -28,7 +28,7 @@ get /a -> 200 page # detail=stale-if-error
 origin /a 200 max-age=1, stale-if-error=600; ETag: "1" | page
 get /a -> 200 page # fwd-status=304
 
-# A rule may have it kept where there is no page, and for as long as the rule says.
+# A rule may store it where there is no page, for the time that the rule sets.
 rule /kept/* negative_ttl = { 422 = 30, 426 = 0 }
 origin /kept/a 422 max-age=600 | odd
 get /kept/a -> 422 odd # stored ttl=30
@@ -41,7 +41,7 @@ origin /kept/c 422 max-age=600 | odd
 get /kept/c -> 422 odd # fwd=stale !stored
 origin /kept/c down
 get /kept/c -> 200 page # detail=stale-if-error
-# Nor does it take the place of another variant.
+# It does not replace another variant either.
 origin /kept/d 200 max-age=600; Vary: Accept | words
 get /kept/d Accept: text/html -> 200 words # miss stored
 origin /kept/d 422 max-age=600 | odd

@@ -1,4 +1,4 @@
-# What is no entry of this format in a tier is not there, and is replaced.
+# A value in a tier that is not an entry of this format is a miss, and is replaced.
 rule kv = true
 origin /a 200 max-age=600 | one
 get /a -> 200 one # miss stored
@@ -29,7 +29,7 @@ asked /a 4
 wait 0.5
 evict
 get /a -> 200 one # hit detail=kv
-# Both at once, and the origin away: then there is no page left.
+# Both tiers at once, and the origin is down: no page is left.
 spoil kv garbage
 spoil cache-api garbage
 origin /a down

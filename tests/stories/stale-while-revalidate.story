@@ -1,4 +1,4 @@
-# The first reader after expiry gets the old page at once; the next ones the new.
+# The first request after expiry receives the old page at once; later ones the new page.
 origin /a 200 max-age=1, stale-while-revalidate=30 | old
 get /a -> 200 old # miss stored
 wait 2.2
@@ -8,7 +8,7 @@ wait 0.5
 get /a -> 200 new # hit !detail=stale-while-revalidate
 asked /a 2
 
-# Many readers, one refresh.
+# Many requests cause one refresh.
 origin /b 200 max-age=1, stale-while-revalidate=30 | old
 get /b -> 200 old # miss
 wait 2.2

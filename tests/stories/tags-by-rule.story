@@ -1,4 +1,4 @@
-# Tags that a rule adds work like the origin's own, and reach no client.
+# Tags of a rule purge like the origin's own, and are not sent to clients.
 rule /static/* tags = ["static-tags-by-rule"]
 origin /static/a 200 max-age=600; Cache-Tag: own-tags-by-rule | a
 origin /b 200 max-age=600 | b

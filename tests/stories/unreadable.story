@@ -1,5 +1,5 @@
 only native
-# Bytes that are not UTF-8 (here U+FFFD, as the runtime shows them) lie in the Cache API alone: KV and memory hold texts.
+# Entries with bytes that are not UTF-8 (here U+FFFD, as the runtime shows them) are only in the Cache API: KV and memory hold text.
 rule kv = true
 rule memory = true
 origin /a 200 max-age=60; X-Name: caf� | page

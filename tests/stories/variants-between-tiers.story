@@ -1,6 +1,6 @@
 only native
-# Which variant lies under the key's own name, and which beside it, may differ between the tiers.
-# The tiers behind it are looked at here.
+# Which variant is stored under the key itself, and which beside it, may differ between the tiers.
+# Memory is off, to test the tiers behind it.
 rule memory = false
 rule kv = true
 origin /a 200 max-age=600, stale-while-revalidate=600; Vary: Accept-Language; Cache-Tag: between | hello
@@ -12,7 +12,7 @@ origin /a 200 max-age=1, stale-while-revalidate=600; Vary: Accept-Language; Cach
 get /a Accept-Language: de -> 200 hallo # miss stored
 wait 2.3
 kv up
-# What is fetched behind a stale answer takes its place there.
+# A variant that is refreshed in the background replaces the stale one there.
 origin /a 200 max-age=600, stale-while-revalidate=600; Vary: Accept-Language; Cache-Tag: between | guten Tag
 get /a Accept-Language: de -> 200 hallo # hit detail=stale-while-revalidate
 wait 0.3
@@ -21,7 +21,7 @@ get /a Accept-Language: en -> 200 hello # hit detail=kv
 wait 0.3
 get /a Accept-Language: en -> 200 hello # hit detail=cache-api
 get /a Accept-Language: de -> 200 guten Tag # hit detail=cache-api
-# So does what another data centre has left in KV: there it lies beside the other one.
+# So does a variant that another data centre has written to KV, where it is beside the other one.
 evict
 kv down
 origin /a 200 max-age=1, stale-while-revalidate=600; Vary: Accept-Language; Cache-Tag: between | servus

@@ -1,4 +1,4 @@
-# Vary: several answers under one key, each for its readers.
+# Vary: several responses under one key, one for each variant.
 rule kv = true
 origin /a 200 max-age=600; Vary: Accept-Language; Cache-Tag: var | hello
 get /a Accept-Language: en -> 200 hello # miss stored
@@ -13,16 +13,16 @@ wait 0.3
 evict
 get /a Accept-Language: de -> 200 hallo # hit detail=kv
 get /a Accept-Language: en -> 200 hello # hit detail=kv
-# A purge takes all of them.
+# A purge matches all of them.
 purge {"files": ["http://$host/a"]} -> 200
 get /a Accept-Language: en -> 200 hallo # miss
 get /a Accept-Language: de -> 200 hallo # miss
-# A field that the origin does not see splits nothing.
+# A field that the origin does not receive makes no variants.
 origin /b 200 max-age=600; Vary: Cookie, User-Agent | b
 get /b Cookie: theme=dark; User-Agent: One -> 200 b # miss stored
 wait 0.3
 get /b Cookie: theme=light; User-Agent: Two -> 200 b # hit
-# Applications look at the first of several, and compare spellings: what the origin sees is what is keyed.
+# Applications use the first of several values, and compare spellings: the key has what the origin receives.
 origin /order 200 max-age=60; Vary: Accept-Language, Accept | first
 get /order Accept-Language: nl, en; Accept: application/json, text/plain, */* -> 200 first # miss stored
   sent Accept-Language: nl, en

@@ -1,5 +1,5 @@
-# Where a rule forwards more fields, there may be more lists of Vary than slots on a request's way. Who comes too
-# late is answered by the origin; nobody loses a place.
+# If a rule forwards more fields, there may be more Vary lists than slots.
+# Responses beyond the last slot are not stored; no variant is evicted.
 rule memory = false
 rule forward_headers = ["X-A", "X-B", "X-C", "X-D", "X-E"]
 origin /a next=1 200 max-age=600; Vary: X-A; Cache-Tag: room | a
@@ -20,7 +20,7 @@ get /a X-A: 2; X-B: 2; X-C: 2; X-D: 2; X-E: 1 -> 200 e # miss !stored detail=too
 get /a X-A: 2; X-B: 1; X-C: 1; X-D: 1; X-E: 1 -> 200 b # hit
 get /a X-A: 2; X-B: 2; X-C: 1; X-D: 1; X-E: 1 -> 200 c # hit
 get /a X-A: 2; X-B: 2; X-C: 2; X-D: 1; X-E: 1 -> 200 d # hit
-# What is of no use to anybody makes room.
+# Entries that no request can use make room.
 purge {"tags": ["room"]} -> 200
 get /a X-A: 2; X-B: 2; X-C: 2; X-D: 2; X-E: 1 -> 200 e # miss stored
 wait 0.3

@@ -1,10 +1,10 @@
-# An answer varies on a field that did not reach the origin: all get what was made without it, and that is said.
+# A response varies on a field that the origin did not receive: all clients share the page made without it, and Cache-Status notes it.
 origin /rsc 200 max-age=60; Vary: RSC, Next-Router-State-Tree, Accept-Encoding | html
 get /rsc RSC: 1 -> 200 html # miss stored detail=vary-on-dropped
   unsent RSC
 wait 0.3
 get /rsc RSC: 1 -> 200 html # hit
-# Where the rule keys it, or lets it through, all is right.
+# If the rule keys or forwards the field, there is no note.
 rule /keyed* key_headers = ["rsc"]
 rule /let* forward_headers = ["rsc", "x-inertia"]
 rule /all* forward_headers = ["*"]
@@ -15,14 +15,14 @@ get /keyed RSC: 1 -> 200 html # miss stored !detail=vary-on-dropped
   sent RSC: 1
 get /let X-Inertia: true -> 200 html # miss stored !detail=vary-on-dropped
 get /all HX-Request: true -> 200 html # miss stored !detail=vary-on-dropped
-# Each of the kind; also where nothing is stored, and for an answer that is confirmed.
+# Each field of that kind; also if nothing is stored, and for a revalidated response.
 origin /htmx 200 max-age=60; Vary: hx-request | html
 origin /turbo 200 private; Vary: Turbo-Frame | html
 origin /ua 200 max-age=60; Vary: User-Agent | html
 get /htmx -> 200 html # miss stored detail=vary-on-dropped
 get /turbo -> 200 html # miss !stored detail=vary-on-dropped
 get /ua -> 200 html # miss stored detail=vary-on-dropped
-# What reaches the origin by itself.
+# Fields that reach the origin by default.
 origin /negotiated 200 max-age=60; Vary: Accept, Accept-Language, Accept-Encoding, Origin, Cookie, Authorization, X-Forwarded-Proto | html
 get /negotiated -> 200 html # miss stored !detail=vary-on-dropped
 origin /any 200 max-age=60; Vary: * | html

@@ -1,4 +1,4 @@
-# An order to warm: proven like a purge, and answered by a receipt that counts its pages.
+# An order to warm has the proof of a purge, and a receipt that counts its pages.
 key editor may = {hosts = ["$host"]}
 origin /a 200 max-age=600 | a
 origin /b 200 max-age=600 | b
@@ -21,7 +21,7 @@ get /.edgekeep/purges/$id:one Authorization: Bearer $token -> 200
 post /.edgekeep/warm Authorization: Bearer $token:editor | {"urls": ["http://$host/b"]} -> 200
   json /key "warm-call-editor"
   json /refresh/pending 1
-# A dry run counts, and asks for nothing.
+# A dry run counts, and fetches nothing.
 post /.edgekeep/warm Authorization: Bearer $token:editor; webhook-id: $id:dry | {"urls": ["http://$host/c", "http://$host/d"], "limit": 1, "dry_run": true} -> 200
   json /dry_run true
   json /pages 1
@@ -31,7 +31,7 @@ post /.edgekeep/warm Authorization: Bearer $token:editor; webhook-id: $id:dry | 
 get /.edgekeep/purges/$id:dry Authorization: Bearer $token -> 404
 wait 0.3
 asked /c 0
-# Nothing is purged by it.
+# It does not purge.
 get /a -> 200 a
 post /.edgekeep/warm Authorization: Bearer $token | {"urls": ["http://$host/a"]} -> 200
 wait 1.2

@@ -1,4 +1,4 @@
-# What cannot be warmed is refused, and nothing is fetched.
+# Pages that cannot be warmed are refused, and nothing is fetched.
 key editor may = {hosts = ["$host"], tags = ["*"]}
 key tagger may = {tags = ["*"], everything = true}
 rule /admin/* cache = false
@@ -46,7 +46,7 @@ post /.edgekeep/warm Authorization: Bearer $token | {"sitemaps": ["http://$host/
   nojson /errors/6
 post /.edgekeep/warm Authorization: Bearer $token | {"sitemaps": ["http://$host/empty.xml"]} -> 422
   json /title "Nothing to warm"
-# A dry run says all of it at once.
+# A dry run reports all of it at once.
 post /.edgekeep/warm Authorization: Bearer $token:editor | {"urls": ["/a", "http://elsewhere.test/", "http://$host/search", "http://$host/b"], "sitemaps": ["http://$host/none.xml"], "dry_run": true} -> 200
   json /pages 1
   json /refused/0/path "urls[0]"

@@ -1,4 +1,4 @@
-# Rules give windows and lifetimes where the origin gives none, or other ones.
+# Rules set stale windows and lifetimes where the origin sets none, or override them.
 rule /short/* edge_ttl = 1
 rule /short/* stale_while_revalidate = 30
 rule /strict/* stale_if_error = 0
@@ -10,7 +10,7 @@ origin /short/a 200 max-age=3600 | new
 get /short/a -> 200 old # hit detail=stale-while-revalidate
 wait 0.3
 get /short/a -> 200 new # hit
-# An edge TTL is not for errors, and does not undo private.
+# An edge TTL does not apply to errors, nor override `private`.
 origin /short/err 404 | none
 get /short/err -> 404 none # stored ttl=10
 origin /short/odd 403 | none

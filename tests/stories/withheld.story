@@ -13,15 +13,15 @@ get /b -> 200 b # miss stored
 wait 0.3
 get /b -> 200 b # hit
   lacks Set-Cookie
-# Without a list of names it is the plain directive, and the plain one beside a list counts.
+# Without a list of names it is the plain directive; a plain directive beside a list applies, too.
 origin /c 200 max-age=60, private="" | c
 get /c -> 200 c # !stored
 origin /d 200 max-age=60, private="x-mine", private | d
 get /d -> 200 d # !stored
-# What describes the body cannot be taken from it: such a list keeps the whole answer out.
+# Fields that describe the body cannot be removed: such a list prevents storing.
 origin /e 200 max-age=60, private="content-encoding"; Content-Encoding: x-none | e
 get /e -> 200 e # !stored detail=private
-# A list brings no field of the connection back, nor tags.
+# A list restores no field of the connection, and no tags.
 origin /f 200 max-age=60, private="x-hop, cache-tag, keep-alive"; Connection: X-Hop; X-Hop: 1; Keep-Alive: 5; Cache-Tag: withheld-f | f
 get /f -> 200 f # miss stored
   lacks X-Hop

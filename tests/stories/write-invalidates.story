@@ -1,8 +1,8 @@
-# A successful write invalidates what is stored of its target (RFC 9111 §4.4).
+# A successful write invalidates the stored responses of its target (RFC 9111 §4.4).
 rule /quiet/* invalidate_on_write = false
 rule /quiet/* kv = true
 rule kv = true
-# The tiers behind memory are looked at here.
+# Memory is off, to test the tiers behind it.
 rule memory = false
 origin /a 200 max-age=600; Vary: Accept-Language | one
 origin /b 200 max-age=600 | b
@@ -28,14 +28,14 @@ wait 0.3
 origin /a?utm_source=x 200 | ok
 post /a?utm_source=x -> 200
 get /a Accept-Language: en -> 200 one # miss
-# A safe method does not, nor does a failure.
+# A safe method does not invalidate, nor does a failed write.
 wait 0.3
 request OPTIONS /a -> 200
 get /a Accept-Language: en -> 200 one # hit
 origin /a 500 | broken
 post /a -> 500
 get /a Accept-Language: en -> 200 one # hit
-# What a 201 says that it has created, at the target's path or below, is invalidated too.
+# The URL that a 201 names as created, at the target's path or below, is invalidated, too.
 origin /list/b 200 max-age=600 | item
 get /list/b -> 200 item # miss
 wait 0.3
@@ -47,7 +47,7 @@ origin /list 201 Content-Location: list/b | made
 post /list -> 201
 get /list/b -> 200 item # miss
 wait 0.3
-# Not what it names elsewhere, nor where a redirect leads: that a client may choose.
+# Other URLs are not, nor the target of a redirect, which a client may choose.
 origin /list 201 Location: /b | made
 post /list -> 201
 get /b -> 200 b # hit
@@ -59,19 +59,19 @@ post /list?next=/list/b -> 303
 get /list/b -> 200 item # hit
 post /b -> 200
 get /b -> 200 b # miss
-# Off by rule.
+# Switched off by a rule.
 origin /quiet/a 200 max-age=600 | q
 get /quiet/a -> 200 q # miss
 wait 0.3
 post /quiet/a -> 200
 get /quiet/a -> 200 q # hit
-# The copies in KV are just as old.
+# The copies in KV are invalidated, too.
 evict
 get /b -> 200 b # hit detail=kv
 origin /b 200 max-age=600 | b2
 post /b -> 200
 evict
 get /b -> 200 b2 # miss
-# Reading by WebDAV is safe.
+# PROPFIND is a safe method.
 request PROPFIND /b -> 200
 get /b -> 200 b2 # hit

@@ -1,5 +1,5 @@
-//! Shows that no text makes a parser panic, and that what parsers give keeps
-//! its laws. `EDGEKEEP_SEED` sets the seed; a failure prints it.
+//! Tests that no text makes a parser panic, and that the results of parsers
+//! keep their invariants. `EDGEKEEP_SEED` sets the seed; a failure prints it.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cookies;
@@ -14,15 +14,16 @@ use edgekeep::http::url::{Url, canonical_parameter, canonical_path};
 use edgekeep::http::{accept, conditional, date, list};
 use testkit::random::Hostile;
 
-/// How many texts each parser gets.
+/// The number of texts for each parser.
 const TEXTS: usize = 20_000;
 
-fn one(name: &str, value: &str) -> Fields {
+/// Fields with one line.
+fn one_field(name: &str, value: &str) -> Fields {
     [(name, value)].into_iter().collect()
 }
 
 #[test]
-fn urls() {
+fn canonical_urls_normalize_to_themselves() {
     const EXAMPLES: [&str; 6] = [
         "http://a.test/b/c?d=1&e=%2F#f",
         "https://A.test:443/%7e/../x;y//z?",
@@ -32,7 +33,7 @@ fn urls() {
         "/a/./b/%2e%2E/c%5cd\\e",
     ];
     let mut hostile = Hostile::new();
-    let mut read = 0;
+    let mut parsed = 0;
     for _ in 0..TEXTS {
         let text = hostile.text(&EXAMPLES);
         let path = canonical_path(&text);
@@ -43,15 +44,15 @@ fn urls() {
         let Ok(url) = Url::parse(&text) else {
             continue;
         };
-        read += 1;
+        parsed += 1;
         assert!(url.path.starts_with('/'), "{text:?}: {url:?}");
         assert_eq!(Url::parse(&url.to_string()), Ok(url), "{text:?}");
     }
-    assert!(read > TEXTS / 10, "{read}");
+    assert!(parsed > TEXTS / 10, "{parsed}");
 }
 
 #[test]
-fn cache_control() {
+fn cache_control_times_are_bounded_and_restrictions_add_up() {
     const EXAMPLES: [&str; 6] = [
         "public, max-age=60, s-maxage=\"70\"",
         "no-cache=\"set-cookie, x-a\", private, no-store",
@@ -64,7 +65,7 @@ fn cache_control() {
     let mut targeted = 0;
     for _ in 0..TEXTS {
         let text = hostile.text(&EXAMPLES);
-        let plain = CacheControl::of(&one("cache-control", &text));
+        let plain = CacheControl::of(&one_field("cache-control", &text));
         let other = CacheControl::of_dictionary(&text);
         targeted += usize::from(other.is_some());
         for control in [Some(plain), other].into_iter().flatten() {
@@ -81,11 +82,11 @@ fn cache_control() {
             );
         }
         assert!(
-            cache_control::age(&one("age", &text)) <= 1 << 31,
+            cache_control::age(&one_field("age", &text)) <= 1 << 31,
             "{text:?}"
         );
-        // More lines forbid more, never less.
-        let mut more = one("cache-control", "no-store, private");
+        // A further line never lifts a restriction.
+        let mut more = one_field("cache-control", "no-store, private");
         more.add("cache-control", text.as_str());
         let more = CacheControl::of(&more);
         assert!(more.no_store && more.private, "{text:?}");
@@ -94,7 +95,7 @@ fn cache_control() {
 }
 
 #[test]
-fn lists_and_negotiation() {
+fn normalized_lists_normalize_to_themselves() {
     const EXAMPLES: [&str; 6] = [
         "gzip, deflate, br;q=0.5, *;q=0",
         "text/html;level=1;q=0.7, */*;q=0.1",
@@ -117,29 +118,29 @@ fn lists_and_negotiation() {
         assert_eq!(pieces.join(";"), text);
         let encoding = accept::encoding(Some(&text));
         assert_eq!(accept::encoding(Some(&encoding)), encoding, "{text:?}");
-        // An unclosed quote would take in what is sorted behind it.
+        // An unclosed quote would include the members sorted behind it.
         if !text.contains('"') {
             let ranked = accept::ranked(&text);
             assert_eq!(accept::ranked(&ranked), ranked, "{text:?}");
         }
-        if let Ok(names) = variant::choosing_fields(&one("vary", &text)) {
-            let request = one("x-a", &text);
+        if let Ok(names) = variant::choosing_fields(&one_field("vary", &text)) {
+            let request = one_field("x-a", &text);
             let value = |name: &str| variant::value(name, &request);
             let choices = variant::choices(&names, &value);
             assert!(variant::fits(&choices, &value), "{text:?}");
         }
-        let mut fields = one("connection", &text);
+        let mut fields = one_field("connection", &text);
         fields.add("x-a", "1");
         strip_hop_by_hop(&mut fields);
-        let once = fields.clone();
+        let stripped = fields.clone();
         strip_hop_by_hop(&mut fields);
-        assert_eq!(fields, once, "{text:?}");
+        assert_eq!(fields, stripped, "{text:?}");
         assert!(!fields.has("connection"), "{text:?}");
     }
 }
 
 #[test]
-fn dates_and_preconditions() {
+fn dates_round_trip_and_date_preconditions_need_valid_dates() {
     const EXAMPLES: [&str; 6] = [
         "Sun, 06 Nov 1994 08:49:37 GMT",
         "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -166,7 +167,7 @@ fn dates_and_preconditions() {
             ("if-modified-since", "last-modified"),
             ("if-modified-since", "date"),
         ] {
-            let (request, stored) = (one(condition, &text), one(validator, &other));
+            let (request, stored) = (one_field(condition, &text), one_field(validator, &other));
             let found = conditional::not_modified(&request, &stored);
             let of_dates = date::parse(&text).is_some() && date::parse(&other).is_some();
             assert!(
@@ -176,7 +177,7 @@ fn dates_and_preconditions() {
         }
         assert!(!conditional::not_modified(
             &Fields::new(),
-            &one("etag", &text)
+            &one_field("etag", &text)
         ));
     }
     assert!(dates > TEXTS / 20, "{dates}");
@@ -227,29 +228,29 @@ fn random_entry(hostile: &mut Hostile) -> Entry {
 }
 
 #[test]
-fn entries() {
+fn entries_round_trip_through_their_encoding() {
     let mut hostile = Hostile::new();
-    let mut garbled = 0;
+    let mut invalid = 0;
     for _ in 0..TEXTS / 4 {
         let entry = random_entry(&mut hostile);
         let text = entry.encode();
         assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{text:?}");
         assert_eq!(Entry::decode(&text).as_ref(), Ok(&entry), "{text:?}");
-        // Whatever is read prints and reads as itself.
+        // An entry that decodes is the same after encoding and decoding.
         let mutated = hostile.mutate(&text, &["|", "\\7c;", "99"]);
         for text in [
             mutated,
             hostile.text(&["E5|0|0|0|0|0|0|0|0|200|0|||0||0|0|."]),
         ] {
             match Entry::decode(&text) {
-                Err(_) => garbled += 1,
+                Err(_) => invalid += 1,
                 Ok(entry) => {
                     assert_eq!(
                         Entry::decode(&entry.encode()).as_ref(),
                         Ok(&entry),
                         "{text:?}"
                     );
-                    // Numbers of any size are borne.
+                    // Numbers of any size do not overflow.
                     let _ = (entry.age(0), entry.age(u64::MAX), entry.retention_seconds());
                     let _ = (is_due_early(&entry, 0), is_due_early(&entry, u64::MAX));
                     let shorter = shortened(entry.terms.lifetime, 50, &entry);
@@ -258,11 +259,11 @@ fn entries() {
             }
         }
     }
-    assert!(garbled > TEXTS / 20, "{garbled}");
+    assert!(invalid > TEXTS / 20, "{invalid}");
 }
 
 #[test]
-fn settings() {
+fn rejected_settings_name_a_path_and_a_problem() {
     const EXAMPLES: [&str; 4] = [
         r#"{"max_purge_lag":5,"origin":"http://a.test","origins":{"b.test":"https://c.test"}}"#,
         r#"{"defaults":{"edge_ttl":60,"tags":["a"],"query":{"allow":["a"]}},"rules":[{"path":"/*"}]}"#,
@@ -270,26 +271,26 @@ fn settings() {
         r#"{"rules":[{"query":"all","sort_query":false,"bypass_cookies":["s*"],"stale_if_error":0}]}"#,
     ];
     let mut hostile = Hostile::new();
-    let mut taken = 0;
+    let mut accepted = 0;
     for _ in 0..TEXTS / 4 {
         let text = hostile.text(&EXAMPLES);
         match Rules::read_json(&text) {
-            Ok(_) => taken += 1,
+            Ok(_) => accepted += 1,
             Err(error) => assert!(
                 !error.path.is_empty() && !error.problem.is_empty(),
                 "{text:?}"
             ),
         }
     }
-    assert!(taken > TEXTS / 40, "{taken}");
+    assert!(accepted > TEXTS / 40, "{accepted}");
 }
 
 #[test]
-fn cookies_of_any_form() {
+fn cookie_pairs_contain_no_separators() {
     let mut hostile = Hostile::new();
     for _ in 0..TEXTS {
         let text = hostile.text(&["a=1; b=\"2\"; c", "session=x;; =y; z=", "; ;a"]);
-        let fields = one("cookie", &text);
+        let fields = one_field("cookie", &text);
         for (name, value) in cookies::pairs(&fields) {
             assert!(
                 !name.contains(['=', ';']) && !value.contains(';'),
@@ -300,33 +301,33 @@ fn cookies_of_any_form() {
     }
 }
 
-/// Whether a pattern fits, by trying everything.
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
+/// Whether a pattern matches, by exhaustive search.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], rest) => rest.is_empty(),
-        ([b'*', after @ ..], _) => (0..=text.len()).any(|from| fits(after, &text[from..])),
-        ([wanted, after @ ..], [found, rest @ ..]) => wanted == found && fits(after, rest),
+        ([b'*', after @ ..], _) => (0..=text.len()).any(|from| matches(after, &text[from..])),
+        ([expected, after @ ..], [found, rest @ ..]) => expected == found && matches(after, rest),
         (_, []) => false,
     }
 }
 
 #[test]
-fn globs() {
+fn glob_matches_as_exhaustive_search_does() {
     let mut hostile = Hostile::new();
-    let mut fitted = 0;
+    let mut matched = 0;
     for _ in 0..TEXTS {
         let mut text = |of: &[&str], most: usize| -> String {
             let count = hostile.random.usize(0..=most);
             (0..count).map(|_| hostile.one_of(of)).collect()
         };
         let (pattern, text) = (text(&["*", "a", "b", "/"], 6), text(&["a", "b", "/"], 8));
-        let expected = fits(pattern.as_bytes(), text.as_bytes());
+        let expected = matches(pattern.as_bytes(), text.as_bytes());
         assert_eq!(
             Glob::new(&pattern).matches(&text),
             expected,
             "{pattern} {text}"
         );
-        fitted += usize::from(expected);
+        matched += usize::from(expected);
     }
-    assert!(fitted > TEXTS / 20, "{fitted}");
+    assert!(matched > TEXTS / 20, "{matched}");
 }

@@ -1,5 +1,5 @@
-//! Shows that no order, key or call makes anything panic, that none passes
-//! that should not, and that what is read keeps its laws. `EDGEKEEP_SEED` sets
+//! Tests that no order, key or call causes a panic, that no unauthorized one is
+//! accepted, and that parsed orders keep their invariants. `EDGEKEEP_SEED` sets
 //! the seed; a failure prints it.
 
 #[allow(dead_code)]
@@ -25,7 +25,7 @@ use std::task::{Context, Poll, Waker};
 use testkit::random::Hostile;
 use testkit::world::{Bytes, World, secrets};
 
-/// How many texts each reader gets.
+/// The number of texts for each parser.
 const TEXTS: usize = 20_000;
 
 const SETTINGS: &str = r#"{
@@ -53,35 +53,36 @@ fn rules() -> Rules {
     Rules::read_json(SETTINGS).expect("good settings")
 }
 
-/// The laws of what an order comes to.
-fn check(settled: &ResolvedPurge, text: &str) {
-    let names: Vec<&String> = settled.hard.iter().chain(&settled.soft).collect();
-    let once: HashSet<&&String> = names.iter().collect();
-    assert_eq!(once.len(), names.len(), "{text}: {settled:?}");
-    for (tag, carried) in &settled.cascade {
+/// Checks the invariants of a resolved order.
+fn check(resolved: &ResolvedPurge, text: &str) {
+    let names: Vec<&String> = resolved.hard.iter().chain(&resolved.soft).collect();
+    let distinct: HashSet<&&String> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len(), "{text}: {resolved:?}");
+    for (tag, carried) in &resolved.cascade {
         for name in carried.iter().chain([tag]) {
             let name = format!("tag:{name}");
-            assert!(names.contains(&&name), "{text}: {name} of {settled:?}");
+            assert!(names.contains(&&name), "{text}: {name} of {resolved:?}");
         }
-        // What something hard carries is hard.
-        if settled.hard.contains(&format!("tag:{tag}")) {
-            let is_hard = |tag: &String| settled.hard.contains(&format!("tag:{tag}"));
-            assert!(carried.iter().all(is_hard), "{text}: {settled:?}");
+        // Tags that a hard purge carries are purged hard.
+        if resolved.hard.contains(&format!("tag:{tag}")) {
+            let is_hard = |tag: &String| resolved.hard.contains(&format!("tag:{tag}"));
+            assert!(carried.iter().all(is_hard), "{text}: {resolved:?}");
         }
     }
-    for url in &settled.refresh {
+    for url in &resolved.refresh {
         let parsed = Url::parse(url).expect("a URL");
         let name = format!("url:{}{}", parsed.host, parsed.path);
-        let soft = settled.soft.iter().any(|soft| soft.starts_with(&name));
-        assert!(soft, "{text}: {settled:?}");
+        let soft = resolved.soft.iter().any(|soft| soft.starts_with(&name));
+        assert!(soft, "{text}: {resolved:?}");
     }
 }
 
-fn settle(rules: &Rules, draft: &ParsedPurge, text: &str) -> bool {
-    match draft.settle(&rules.cascades) {
-        Ok(settled) => {
-            check(&settled, text);
-            !settled.hard.is_empty() || !settled.soft.is_empty()
+/// Resolves an order and checks the result. Returns whether it purges anything.
+fn resolve(rules: &Rules, order: &ParsedPurge, text: &str) -> bool {
+    match order.settle(&rules.cascades) {
+        Ok(resolved) => {
+            check(&resolved, text);
+            !resolved.hard.is_empty() || !resolved.soft.is_empty()
         }
         Err(problem) => {
             assert_eq!(problem, NotOrder::TooMuchCarried, "{text}");
@@ -91,22 +92,22 @@ fn settle(rules: &Rules, draft: &ParsedPurge, text: &str) -> bool {
 }
 
 #[test]
-fn orders() {
+fn mutated_orders_resolve_consistently() {
     let rules = rules();
     let mut hostile = Hostile::new();
     let (mut read_well, mut refused) = (0, 0);
     for _ in 0..TEXTS {
         let text = hostile.text(&ORDERS);
         let with_headers = hostile.random.bool();
-        let Ok(mut draft) = read(&rules, text.as_bytes(), with_headers) else {
+        let Ok(mut order) = read(&rules, text.as_bytes(), with_headers) else {
             continue;
         };
-        refused += usize::from(!draft.refused.is_empty());
-        read_well += usize::from(settle(&rules, &draft, &text));
-        let before = draft.refused.len();
-        draft.limit(&rules.keys[1].permit, "t-editor");
-        settle(&rules, &draft, &text);
-        assert!(draft.refused.len() - before <= SELECTORS_MAX, "{text}");
+        refused += usize::from(!order.refused.is_empty());
+        read_well += usize::from(resolve(&rules, &order, &text));
+        let before = order.refused.len();
+        order.limit(&rules.keys[1].permit, "t-editor");
+        resolve(&rules, &order, &text);
+        assert!(order.refused.len() - before <= SELECTORS_MAX, "{text}");
     }
     assert!(
         read_well > TEXTS / 10 && refused > TEXTS / 50,
@@ -115,7 +116,7 @@ fn orders() {
 }
 
 #[test]
-fn bytes_that_are_no_text() {
+fn orders_of_invalid_utf8_do_not_panic() {
     let rules = rules();
     let mut hostile = Hostile::new();
     for _ in 0..TEXTS {
@@ -124,15 +125,16 @@ fn bytes_that_are_no_text() {
             let at = hostile.random.usize(0..bytes.len());
             bytes[at] = hostile.random.u8(..);
         }
-        if let Ok(draft) = read(&rules, &bytes, false) {
-            settle(&rules, &draft, &String::from_utf8_lossy(&bytes));
+        if let Ok(order) = read(&rules, &bytes, false) {
+            resolve(&rules, &order, &String::from_utf8_lossy(&bytes));
         }
     }
 }
 
-/// The published vector, mutated: it passes only whole, and by its own secret.
+/// The published test vector, mutated: it is valid only unchanged and with its
+/// own secret.
 #[test]
-fn webhooks() {
+fn mutated_webhook_signature_is_rejected() {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const PARTS: [&str; 3] = [
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -142,17 +144,19 @@ fn webhooks() {
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
     let mut hostile = Hostile::new();
     let world = World::new(0);
-    let passes = |secrets: &Secrets, fields: &Fields| {
+    let is_valid = |secrets: &Secrets, fields: &Fields| {
         let Ok(signed) = Signed::read(fields) else {
             return false;
         };
         let message = signed.message(BODY);
-        let mut proof = pin!(signed.is_by(&world, secrets, &message));
-        let proven = proof.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        proven == Poll::Ready(true) && signed.is_in_time(1_614_265_330_000)
+        let mut verification = pin!(signed.is_by(&world, secrets, &message));
+        let verified = verification
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        verified == Poll::Ready(true) && signed.is_in_time(1_614_265_330_000)
     };
     let secrets = Secrets::read(SECRET).expect("a good secret");
-    let mut passed = 0;
+    let mut valid = 0;
     for _ in 0..TEXTS / 4 {
         let parts = PARTS.map(|part| hostile.text(&[part]));
         let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
@@ -160,35 +164,35 @@ fn webhooks() {
             .into_iter()
             .zip(parts.iter().map(String::as_str))
             .collect();
-        let found = passes(&secrets, &fields);
+        let found = is_valid(&secrets, &fields);
         let signed = list::trim(&parts[0]) == PARTS[0] && list::trim(&parts[1]) == PARTS[1];
         let whole = parts[2].contains(PARTS[2]);
         assert!(!found || (signed && whole), "{parts:?}");
-        passed += usize::from(found);
-        // Whatever is taken for a secret signs nothing of the vector's.
+        valid += usize::from(found);
+        // No other text that is accepted as a secret verifies the vector.
         let text = hostile.text(&["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "whsec_", ", "]);
         if let Ok(others) = Secrets::read(&text) {
-            assert!(!passes(&others, &fields), "{text:?}");
+            assert!(!is_valid(&others, &fields), "{text:?}");
         }
     }
-    assert!(passed > 0);
+    assert!(valid > 0);
 }
 
 #[test]
-fn secrets_and_signatures() {
+fn mutated_secrets_and_signatures_are_read_without_disclosure() {
     let mut hostile = Hostile::new();
     let good = secrets::of_variable("PURGE_SECRETS");
     let pieces: Vec<&str> = good.split(' ').collect();
-    let mut taken = 0;
+    let mut accepted = 0;
     for _ in 0..TEXTS / 4 {
         let text = hostile.text(&pieces);
         let read = Secrets::read(&text);
         let shown = format!("{read:?}");
         assert!(shown.len() < 40, "{text}: {shown}");
-        taken += usize::from(read.is_ok_and(|secrets| !secrets.is_empty()));
+        accepted += usize::from(read.is_ok_and(|secrets| !secrets.is_empty()));
         let keys = Keys::of_default(&text);
-        let told = keys.problems().join(" ");
-        assert!(told.len() < 300, "{text}: {told}");
+        let problems = keys.problems().join(" ");
+        assert!(problems.len() < 300, "{text}: {problems}");
         let value = hostile.text(&[
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= v1a,AAAA",
             "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
@@ -208,7 +212,7 @@ fn secrets_and_signatures() {
                 || hub_signature(&fields).is_err()
         );
     }
-    assert!(taken > TEXTS / 40, "{taken}");
+    assert!(accepted > TEXTS / 40, "{accepted}");
 }
 
 const TARGETS: [&str; 12] = [
@@ -227,10 +231,10 @@ const TARGETS: [&str; 12] = [
 ];
 
 #[test]
-fn calls() {
+fn mutated_purge_calls_resolve_consistently() {
     let rules = rules();
     let mut hostile = Hostile::new();
-    let (mut called, mut meant) = (0, 0);
+    let (mut calls, mut effective) = (0, 0);
     for _ in 0..TEXTS {
         let target = hostile.text(&TARGETS);
         let plain = decoded(&target);
@@ -250,19 +254,19 @@ fn calls() {
         let Some(call) = call(&rules.rule_for(&url), &head, &url) else {
             continue;
         };
-        called += 1;
+        calls += 1;
         let body = hostile.text(&ORDERS);
-        if let Ok(draft) = call.draft(&rules, &head.fields, body.as_bytes()) {
-            meant += usize::from(settle(&rules, &draft, &format!("{head:?}")));
+        if let Ok(order) = call.draft(&rules, &head.fields, body.as_bytes()) {
+            effective += usize::from(resolve(&rules, &order, &format!("{head:?}")));
         }
     }
     assert!(
-        called > TEXTS / 10 && meant > TEXTS / 20,
-        "{called} {meant}"
+        calls > TEXTS / 10 && effective > TEXTS / 20,
+        "{calls} {effective}"
     );
 }
 
-/// Fields that calls have, some of them, mutated.
+/// A random choice of the fields of purge calls, mutated.
 fn call_fields(hostile: &mut Hostile) -> impl Iterator<Item = (String, String)> + use<> {
     let all = [
         ("surrogate-key", "a1 b, c"),
@@ -290,7 +294,7 @@ fn call_fields(hostile: &mut Hostile) -> impl Iterator<Item = (String, String)> 
     chosen.into_iter()
 }
 
-/// The ledger's last number; it answers at once.
+/// The ledger's last sequence number. The simulated ledger replies at once.
 fn sequence(world: &World, after: u64) -> u64 {
     let mut news = pin!(world.news(after));
     match news.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -300,7 +304,7 @@ fn sequence(world: &World, after: u64) -> u64 {
 }
 
 #[test]
-fn whatever_is_sent_nothing_unproven_is_done() {
+fn ledger_appends_only_authorized_orders() {
     let mut hostile = Hostile::new();
     let world = World::new(1_795_424_400_000);
     let rules = rules();
@@ -321,7 +325,7 @@ fn whatever_is_sent_nothing_unproven_is_done() {
         };
         if let Some(token) = token {
             fields.set("authorization", format!("Bearer {token}"));
-            // These go first where they are.
+            // These fields would take precedence over the token.
             for name in [
                 "fastly-key",
                 "x-auth-key",
@@ -353,7 +357,7 @@ fn whatever_is_sent_nothing_unproven_is_done() {
         world.executor.settle();
         let answer = slot.borrow_mut().take().expect("an answer");
         last = sequence(&world, before);
-        // The origin answers 404 to all, so that no write invalidates.
+        // The origin answers 404 to every request, so no write invalidates.
         if last > before {
             assert!(
                 token.is_some() && answer.status == 200,

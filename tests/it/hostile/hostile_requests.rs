@@ -1,4 +1,4 @@
-//! Shows that whole requests, however odd, are each answered, and never with
+//! Tests that every request, however unusual, receives a response, and never
 //! the body of another URL: random methods, URLs, fields, origins and faults in
 //! the simulated world. `EDGEKEEP_SEED` sets the seed; a failure prints it.
 
@@ -41,19 +41,20 @@ const RULES: &str = r#"{
     ]
 }"#;
 
-/// What the origin is asked for, as text: its bodies are this.
+/// The URL and fields of a request to the origin, as text. The origin sends
+/// this as its body.
 fn target(request: &OriginRequest) -> String {
     let field = |name: &str| request.fields.joined(name);
     let (language, origin) = (field("accept-language"), field("origin"));
     format!("{}\nlanguage {language:?}\norigin {origin:?}", request.url)
 }
 
-/// The simulated world before an origin whose bodies name what was asked.
+/// The simulated world with an origin whose bodies name the request.
 #[derive(Clone)]
 struct Mirror {
     world: World,
     hostile: Rc<RefCell<Hostile>>,
-    /// Whether the origin sends whatever comes to mind.
+    /// Whether the origin sends random statuses and fields.
     wild: bool,
 }
 
@@ -246,7 +247,7 @@ impl Host for Mirror {
     }
 }
 
-/// A request for one of few pages, in one of many spellings.
+/// Makes a request for one of few pages, in one of many spellings.
 fn request(hostile: &mut Hostile) -> Option<RequestHead> {
     const URLS: [&str; 8] = [
         "http://a.test/x/%61?b=1&a=2&gclid=3",
@@ -301,7 +302,7 @@ fn request(hostile: &mut Hostile) -> Option<RequestHead> {
     })
 }
 
-/// A purge order, signed or nearly so.
+/// Makes a purge order, with a valid signature or an almost valid one.
 fn order(hostile: &mut Hostile, now_ms: u64) -> (RequestHead, Bytes) {
     let body = hostile.text(&[
         r#"{"tags":["t"]}"#,
@@ -326,9 +327,9 @@ fn order(hostile: &mut Hostile, now_ms: u64) -> (RequestHead, Bytes) {
     (head, bytes)
 }
 
-/// Checks an answer to a request that might have been answered from the cache.
-/// The line of a body that says what it was made for must name this request: as
-/// the lookup sends it, or `whole`, where the URL's answers are somebody's.
+/// Checks the response to a request that may use the cache. The lines of the
+/// body that name a request must name this one: as the lookup sends it, or
+/// `whole`, if the responses of the URL are personal.
 fn check(lookup: &Lookup, whole: &OriginRequest, answer: &Answer<Bytes>, wild: bool) {
     let Content::Body(bytes) = &answer.content else {
         return;
@@ -338,26 +339,26 @@ fn check(lookup: &Lookup, whole: &OriginRequest, answer: &Answer<Bytes>, wild: b
         true => whole,
         false => lookup.origin(),
     };
-    let (found, asked) = (bytes.text.as_str(), target(sent));
+    let (found, expected) = (bytes.text.as_str(), target(sent));
     let line = |text: &str, at: usize| text.lines().nth(at).map(str::to_owned);
-    // A body that broke off broke off for everybody.
+    // A truncated body is truncated for all followers.
     if bytes.broken {
-        assert!(asked.starts_with(line(found, 0).unwrap_or_default().as_str()));
+        assert!(expected.starts_with(line(found, 0).unwrap_or_default().as_str()));
         return;
     }
-    assert_eq!(line(found, 0), line(&asked, 0), "{answer:?}");
-    assert_eq!(line(found, 2), line(&asked, 2), "{answer:?}");
+    assert_eq!(line(found, 0), line(&expected, 0), "{answer:?}");
+    assert_eq!(line(found, 2), line(&expected, 2), "{answer:?}");
     let varies = answer
         .fields
         .all("vary")
         .any(|v| v.to_lowercase().contains("accept-language"));
     // A wild origin's 304 may be about another body.
     if varies && !wild {
-        assert_eq!(line(found, 1), line(&asked, 1), "{answer:?}");
+        assert_eq!(line(found, 1), line(&expected, 1), "{answer:?}");
     }
 }
 
-/// Lets some time pass, in which a part may fail.
+/// Advances the time; afterwards a part may fail.
 fn pass_time(mirror: &Mirror) {
     let world = &mirror.world;
     let milliseconds = [0, 0, 100, 1100, 4000, 40_000];
@@ -376,19 +377,20 @@ fn pass_time(mirror: &Mirror) {
     }
 }
 
-/// What a request is to be, and is sent as if it goes whole; and its answer.
-type Running = (
+/// The lookup of a request, the request to the origin if it passes whole, and
+/// the response.
+type RunningRequest = (
     Option<(Lookup, OriginRequest)>,
     Rc<RefCell<Option<Answer<Bytes>>>>,
 );
 
-/// Starts a request, in one of two isolates.
+/// Starts a request in one of the isolates.
 fn start(
     mirror: &Mirror,
     isolates: &[Rc<Isolate>],
     head: RequestHead,
     body: Option<Bytes>,
-) -> Running {
+) -> RunningRequest {
     let hostile = &mut *mirror.hostile.borrow_mut();
     let isolate = Rc::clone(&isolates[hostile.random.usize(0..isolates.len())]);
     let lookup = match classify(&isolate.rules, &head) {
@@ -407,7 +409,8 @@ fn start(
     (lookup, slot)
 }
 
-/// A world of this many turns; counts answers by their first Cache-Status word.
+/// Plays so many turns. Counts the responses by the start of their
+/// `Cache-Status`.
 fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usize> {
     let mirror = Mirror {
         world: World::new(START_MS),
@@ -433,7 +436,7 @@ fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usi
             };
             running.extend(head.map(|head| (head, body)));
         }
-        let running: Vec<Running> = running
+        let running: Vec<RunningRequest> = running
             .into_iter()
             .map(|(head, body)| start(&mirror, &isolates, head, body))
             .collect();
@@ -462,10 +465,10 @@ fn play(hostile: Hostile, wild: bool, turns: usize) -> HashMap<&'static str, usi
 }
 
 #[test]
-fn every_request_is_answered_with_its_own_page() {
+fn every_request_receives_the_body_of_its_own_url() {
     for wild in [false, true] {
         let counts = play(Hostile::new(), wild, 5000);
-        // The world is not trivial: everything happens, and often.
+        // Each outcome occurs often.
         for word in [
             "edgekeep; hit",
             "edgekeep; fwd=stale",

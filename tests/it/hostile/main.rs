@@ -1,4 +1,4 @@
-//! Hostile input: nothing panics, and laws hold, for random input.
+//! Tests with random and mutated input: nothing panics, and invariants hold.
 
 mod hostile;
 mod hostile_orders;

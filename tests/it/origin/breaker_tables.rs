@@ -46,7 +46,7 @@ fn check(events: &[(u64, &str, &str)]) {
 #[track_caller]
 fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
     let mut breaker = Breaker::default();
-    let mut begun = (BreakerPass::Through, source(""));
+    let mut open_pass = (BreakerPass::Through, source(""));
     for (at, (ms, event, expected)) in events.iter().enumerate() {
         let now_ms = NOW_MS + ms;
         let (event, page) = event.split_once(' ').unwrap_or((event, ""));
@@ -62,28 +62,28 @@ fn check_with(limits: &Protection, events: &[(u64, &str, &str)]) {
             _ => ResponseVerdict::Fails { retry_after_ms },
         };
         if event.starts_with("end") {
-            breaker.leave(begun.0, begun.1, verdict, limits, now_ms);
+            breaker.leave(open_pass.0, open_pass.1, verdict, limits, now_ms);
             continue;
         }
         let source = source(page);
-        let way = breaker.enter(source, now_ms, 30_000);
-        let found = match way {
+        let pass = breaker.enter(source, now_ms, 30_000);
+        let found = match pass {
             Ok(BreakerPass::Through) => "through".to_owned(),
             Ok(BreakerPass::Working) => "working".to_owned(),
             Ok(BreakerPass::Trial(_)) => "trial".to_owned(),
             Err(ms) => ms.to_string(),
         };
         assert_eq!(found, *expected, "row {at}: {event} {page} at {ms}");
-        match way {
-            Ok(way) if event == "begin" => begun = (way, source),
-            Ok(way) => breaker.leave(way, source, verdict, limits, now_ms),
+        match pass {
+            Ok(pass) if event == "begin" => open_pass = (pass, source),
+            Ok(pass) => breaker.leave(pass, source, verdict, limits, now_ms),
             Err(_) => {}
         }
     }
 }
 
 #[test]
-fn it_opens_when_several_pages_fail_for_several_readers() {
+fn breaker_opens_after_failures_of_three_pages_for_three_readers() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -156,15 +156,15 @@ fn failures_count_for_a_minute() {
     ]);
 }
 
-/// How many of these requests pass, if each of them fails.
-fn let_through(pages: impl Iterator<Item = String>) -> usize {
+/// Counts the requests that pass if each of them fails.
+fn count_admitted(pages: impl Iterator<Item = String>) -> usize {
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
     let mut count = 0;
     for (n, page) in pages.enumerate() {
         let (source, now_ms) = (source(&page), NOW_MS + n as u64);
-        if let Ok(way) = breaker.enter(source, now_ms, 1000) {
-            breaker.leave(way, source, FAILS, &limits, now_ms);
+        if let Ok(pass) = breaker.enter(source, now_ms, 1000) {
+            breaker.leave(pass, source, FAILS, &limits, now_ms);
             count += 1;
         }
     }
@@ -172,26 +172,26 @@ fn let_through(pages: impl Iterator<Item = String>) -> usize {
 }
 
 #[test]
-fn one_page_or_one_reader_cannot_open_it() {
-    assert_eq!(let_through((0..500).map(|n| format!("slow@{n}"))), 500);
-    assert_eq!(let_through((0..500).map(|n| format!("{n}@one"))), 500);
-    // Nor can two readers together.
+fn one_page_or_one_reader_does_not_open_breaker() {
+    assert_eq!(count_admitted((0..500).map(|n| format!("slow@{n}"))), 500);
+    assert_eq!(count_admitted((0..500).map(|n| format!("{n}@one"))), 500);
+    // Two readers together, or two pages, cannot open it either.
     let two = (0..500).map(|n| format!("{n}@{}", n % 2));
-    assert_eq!(let_through(two), 500);
+    assert_eq!(count_admitted(two), 500);
     let two = (0..500).map(|n| format!("{}@{n}", n % 2));
-    assert_eq!(let_through(two), 500);
+    assert_eq!(count_admitted(two), 500);
     // Failures of all readers on all pages open it at the configured number.
-    assert_eq!(let_through((0..500).map(|n| format!("{n}@{n}"))), 10);
+    assert_eq!(count_admitted((0..500).map(|n| format!("{n}@{n}"))), 10);
 }
 
 #[test]
-fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
+fn failures_of_three_readers_do_not_open_breaker_of_site_in_use() {
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
     let mut send = |page: String, verdict, now_ms| {
         let source = source(&page);
-        let way = breaker.enter(source, now_ms, 1000);
-        assert_eq!(way, Ok(BreakerPass::Through), "{page}");
+        let pass = breaker.enter(source, now_ms, 1000);
+        assert_eq!(pass, Ok(BreakerPass::Through), "{page}");
         breaker.leave(BreakerPass::Through, source, verdict, &limits, now_ms);
     };
     for n in 0..10 {
@@ -217,7 +217,7 @@ fn three_readers_who_meet_failures_do_not_close_a_site_that_others_use() {
 }
 
 #[test]
-fn a_few_requests_try_it_after_the_pause() {
+fn breaker_admits_few_trials_after_its_pause() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -237,11 +237,11 @@ fn a_few_requests_try_it_after_the_pause() {
         (13_000, "bad a", "through"),
         (13_000, "bad b", "through"),
         (13_000, "bad c", "through"),
-        // d worked lately.
+        // d worked recently.
         (13_000, "ok d", "working"),
         (13_000, "ok e", "10000"),
     ]);
-    // They ended without a signal: the next requests are trials.
+    // These trials end without a signal: the next requests are trials.
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -268,7 +268,7 @@ fn a_few_requests_try_it_after_the_pause() {
 }
 
 #[test]
-fn a_round_of_failed_trials_doubles_the_pause_up_to_a_minute() {
+fn failed_round_of_trials_doubles_pause_up_to_a_minute() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -305,7 +305,7 @@ fn a_round_of_failed_trials_doubles_the_pause_up_to_a_minute() {
 }
 
 #[test]
-fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
+fn successful_trials_admit_more_trials_and_a_majority_closes_breaker() {
     check(&[
         (0, "bad a", "through"),
         (0, "bad b", "through"),
@@ -314,7 +314,7 @@ fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
         (10_000, "bad x", "trial"),
         (10_000, "ok d", "trial"),
         (10_000, "ok e", "trial"),
-        // A page that worked lately passes, and is not a trial.
+        // A page that worked recently passes, and is not a trial.
         (10_000, "ok d", "working"),
         (10_000, "bad f", "trial"),
         (10_000, "ok g", "trial"),
@@ -325,7 +325,7 @@ fn trials_that_succeed_earn_more_and_close_it_when_most_do() {
 }
 
 #[test]
-fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
+fn retry_after_of_half_of_failures_sets_pause_up_to_a_minute() {
     check(&[
         (0, "bad=300 a", "through"),
         (0, "bad b", "through"),
@@ -352,7 +352,7 @@ fn the_origins_own_word_counts_by_its_share_and_for_a_minute() {
 }
 
 #[test]
-fn what_began_before_it_opened_is_old_news() {
+fn request_begun_before_opening_does_not_change_open_breaker() {
     for end in ["end-ok", "end-bad"] {
         check(&[
             (0, "begin x", "through"),
@@ -367,7 +367,7 @@ fn what_began_before_it_opened_is_old_news() {
 }
 
 #[test]
-fn zero_failures_mean_never() {
+fn breaker_with_zero_failures_never_opens() {
     let rows: Vec<String> = (0..2000).map(|n| format!("bad {n}")).collect();
     let rows: Vec<_> = rows
         .iter()
@@ -386,42 +386,42 @@ fn zero_failures_mean_never() {
     check_with(&limits(1000, 10), &all);
 }
 
-/// A site of a hundred pages, so many of them broken, each with readers of its
-/// own. Returns the share of requests for working pages that is refused in the
+/// Plays two minutes of a site of a hundred pages, of which so many are broken.
+/// Returns the share of requests for working pages that is refused in the
 /// second minute, and how many requests for broken pages reach the origin in
 /// it.
-fn half_broken(broken: u64) -> (f64, u64) {
+fn play_partly_broken_site(broken: u64) -> (f64, u64) {
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
-    let (mut asked, mut refused, mut failed) = (0_u32, 0_u32, 0);
+    let (mut requested, mut refused, mut failed) = (0_u32, 0_u32, 0);
     for n in 0..2400_u64 {
         let now_ms = NOW_MS + 50 * n;
         let page = n * 37 % 100;
         let source = source(&format!("{page}@{}", n % 83));
-        let way = breaker.enter(source, now_ms, 1000);
+        let pass = breaker.enter(source, now_ms, 1000);
         let counts = n >= 1200;
         if page < broken {
-            failed += u64::from(counts && way.is_ok());
+            failed += u64::from(counts && pass.is_ok());
         } else {
-            asked += u32::from(counts);
-            refused += u32::from(counts && way.is_err());
+            requested += u32::from(counts);
+            refused += u32::from(counts && pass.is_err());
         }
         let verdict = if page < broken {
             FAILS
         } else {
             ResponseVerdict::Works
         };
-        if let Ok(way) = way {
-            breaker.leave(way, source, verdict, &limits, now_ms);
+        if let Ok(pass) = pass {
+            breaker.leave(pass, source, verdict, &limits, now_ms);
         }
     }
-    (f64::from(refused) / f64::from(asked.max(1)), failed)
+    (f64::from(refused) / f64::from(requested.max(1)), failed)
 }
 
 #[test]
-fn a_half_broken_site_serves_its_sound_half() {
+fn partly_broken_site_refuses_few_requests_for_working_pages() {
     for (broken, most) in [(30, 0.01), (50, 0.05), (60, 0.1), (75, 0.4)] {
-        let (refused, failed) = half_broken(broken);
+        let (refused, failed) = play_partly_broken_site(broken);
         assert!(
             refused < most,
             "{broken} broken: {refused} refused, {failed} failed"
@@ -430,8 +430,8 @@ fn a_half_broken_site_serves_its_sound_half() {
 }
 
 #[test]
-fn a_dead_origin_is_left_alone() {
-    // Half of the pages worked a moment ago.
+fn failing_origin_receives_few_requests() {
+    // Half of the pages worked just before.
     let limits = limits(10, 10);
     let mut breaker = Breaker::default();
     for n in 0..20 {
@@ -444,19 +444,19 @@ fn a_dead_origin_is_left_alone() {
             NOW_MS,
         );
     }
-    let mut asked = 0;
+    let mut admitted = 0;
     // Ten minutes, a hundred requests a second.
     for n in 0..60_000_u64 {
         let now_ms = NOW_MS + 10 * n;
         let source = source(&format!("{}@{}", n * 7 % 40, n % 1000));
-        if let Ok(way) = breaker.enter(source, now_ms, 1000) {
-            breaker.leave(way, source, FAILS, &limits, now_ms);
-            asked += 1;
+        if let Ok(pass) = breaker.enter(source, now_ms, 1000) {
+            breaker.leave(pass, source, FAILS, &limits, now_ms);
+            admitted += 1;
         }
     }
     // Pauses of 10, 20 and 40 seconds, and then of a minute: a dozen rounds.
     let most = 2 * OUTCOMES_MAX as u64 + 13 * TRIALS;
-    assert!(asked <= most, "{asked} of at most {most}");
+    assert!(admitted <= most, "{admitted} of at most {most}");
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn one_reader_or_page_does_not_use_up_the_trials() {
 }
 
 #[test]
-fn one_reader_does_not_close_a_page_that_works_for_others() {
+fn failures_of_one_reader_do_not_block_page_that_works_for_others() {
     check(&[
         (0, "ok page@1", "through"),
         (0, "bad a", "through"),

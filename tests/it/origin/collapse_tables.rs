@@ -36,7 +36,7 @@ fn lead_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> Rc<F
 }
 
 #[test]
-fn the_first_leads_and_the_others_follow() {
+fn first_request_leads_and_others_follow() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     assert_eq!(role(&flights, "a", 1), "follow");
@@ -52,7 +52,7 @@ fn the_first_leads_and_the_others_follow() {
 }
 
 #[test]
-fn who_was_looking_when_a_copy_landed_looks_again() {
+fn request_whose_lookup_predates_stored_copy_looks_again() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     flights.end(&flight, FlightOutcome::Landed, 1_000);
@@ -60,9 +60,9 @@ fn who_was_looking_when_a_copy_landed_looks_again() {
         assert_eq!(role_since(&flights, "a", looked_ms, 1_010), "look again");
     }
     assert_eq!(role_since(&flights, "b", 0, 1_010), "lead");
-    // Nor after the clock was set back,
+    // It leads if the clock was set back since,
     assert_eq!(role_since(&flights, "a", 900, 999), "lead");
-    // if a stored copy was visible, or if there is none.
+    // if the lookup could have found the stored copy, or if there is none.
     for outcome in [
         FlightOutcome::Landed,
         FlightOutcome::Failed(None),
@@ -80,13 +80,13 @@ fn who_was_looking_when_a_copy_landed_looks_again() {
 }
 
 #[test]
-fn a_leader_without_a_sign_of_life_is_replaced() {
+fn leader_without_heartbeat_is_replaced() {
     let flights = Flights::default();
-    let gone = lead(&flights, "a", 1_000);
+    let lost = lead(&flights, "a", 1_000);
     assert_eq!(role(&flights, "a", 3_999), "follow");
     let new = lead(&flights, "a", 4_000);
     // If it was only slow, its end does not end the new leader's flight.
-    flights.end(&gone, FlightOutcome::Landed, 4_100);
+    flights.end(&lost, FlightOutcome::Landed, 4_100);
     assert_eq!(role(&flights, "a", 4_100), "follow");
     assert_eq!(new.outcome(), None);
     // After the clock was set back, no leader counts as lost.
@@ -94,7 +94,7 @@ fn a_leader_without_a_sign_of_life_is_replaced() {
 }
 
 #[test]
-fn the_first_outcome_counts() {
+fn flight_keeps_its_first_outcome() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     flights.end(&flight, FlightOutcome::Landed, 10);
@@ -104,7 +104,7 @@ fn the_first_outcome_counts() {
 }
 
 #[test]
-fn what_cannot_be_shared_is_not_waited_for() {
+fn requests_do_not_wait_for_unshared_key() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
     flights.end(&flight, FlightOutcome::Unshared, 100);
@@ -123,13 +123,13 @@ fn what_cannot_be_shared_is_not_waited_for() {
     assert_eq!(role(&flights, "b", 1), "lead");
     // A failure is not remembered.
     let flight = lead(&flights, "c", 0);
-    let failed = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
-    flights.end(&flight, failed, 100);
+    let failure = FlightOutcome::Failed(Some(OriginFailure::TimedOut));
+    flights.end(&flight, failure, 100);
     assert_eq!(role(&flights, "c", 100), "lead");
 }
 
 #[test]
-fn the_tables_are_bounded() {
+fn flight_tables_are_bounded() {
     let flights = Flights::default();
     for n in 0..10_000 {
         assert_eq!(role(&flights, &format!("{n}"), 0), "lead");
@@ -140,25 +140,25 @@ fn the_tables_are_bounded() {
     // Expired flights make room.
     assert_eq!(role(&flights, "one more", 3_000), "lead");
     // Of the keys that cannot be shared, the oldest eighth is dropped.
-    let is_known = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
+    let is_kept = |n: u64, now_ms| flights.is_unshared(&format!("u{n}"), now_ms);
     for n in 0..10_000 {
         flights.remember_unshared(&format!("u{n}"), 3_000 + n);
     }
-    assert!(is_known(0, 13_000));
+    assert!(is_kept(0, 13_000));
     // A renewed key is kept.
     flights.remember_unshared("u7", 13_000);
-    assert!(is_known(0, 13_000));
+    assert!(is_kept(0, 13_000));
     flights.remember_unshared("u10000", 13_000);
-    let known = (0..=10_000).filter(|n| is_known(*n, 13_000)).count();
-    assert_eq!(known, 8_751);
-    assert!(is_known(7, 13_000) && !is_known(1_250, 13_000) && is_known(1_251, 13_000));
-    // Also if all are of the same time.
+    let kept = (0..=10_000).filter(|n| is_kept(*n, 13_000)).count();
+    assert_eq!(kept, 8_751);
+    assert!(is_kept(7, 13_000) && !is_kept(1_250, 13_000) && is_kept(1_251, 13_000));
+    // The same if all have the same time.
     let flights = Flights::default();
     for n in 0..10_001 {
         flights.remember_unshared(&format!("u{n}"), 3_000);
     }
-    let known = (0..=10_000).filter(|n| flights.is_unshared(&format!("u{n}"), 3_000));
-    assert_eq!(known.count(), 8_751);
+    let kept = (0..=10_000).filter(|n| flights.is_unshared(&format!("u{n}"), 3_000));
+    assert_eq!(kept.count(), 8_751);
 }
 
 const PAGE: &str = "/a";
@@ -188,7 +188,7 @@ fn a_thousand_requests_on_a_cold_key_make_one_to_the_origin() {
 }
 
 #[test]
-fn who_waits_for_one_that_is_gone_takes_over() {
+fn follower_takes_over_from_cancelled_leader() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
@@ -203,17 +203,17 @@ fn who_waits_for_one_that_is_gone_takes_over() {
 }
 
 #[test]
-fn nobody_waits_for_ever() {
+fn follower_of_endless_flight_receives_504_at_the_deadline() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
     // A leader that keeps reporting and never ends.
     let flight = lead(&place.isolate.flights, &digest(), START_MS);
-    let there = place.clone();
+    let cloned = place.clone();
     world.executor.spawn(async move {
         for _ in 0..200 {
-            there.world.sleep(900).await;
-            flight.beat(there.world.now_ms());
+            cloned.world.sleep(900).await;
+            flight.beat(cloned.world.now_ms());
         }
     });
     let answer = place.get(PAGE);
@@ -224,7 +224,7 @@ fn nobody_waits_for_ever() {
 }
 
 #[test]
-fn dropped_work_is_answered_with_an_error() {
+fn dropped_background_work_gives_502() {
     let world = World::new(START_MS);
     let place = Place::new(&world, 0);
     slow_origin(&world, 0);
@@ -237,7 +237,7 @@ fn dropped_work_is_answered_with_an_error() {
 }
 
 #[test]
-fn notes_of_others_are_only_hints() {
+fn flight_note_of_other_isolate_delays_fetch_by_about_a_second_at_most() {
     #[track_caller]
     fn check(note: &str, longest_ms: u64) {
         let world = World::new(START_MS);

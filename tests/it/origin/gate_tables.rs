@@ -9,12 +9,12 @@ use edgekeep::cache::origin::concurrency_limit::{
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Parses `NAME [host=H] [path=P] [reader=R] [upload|probing]`; the default is
-/// a path of its own.
-fn who(text: &str) -> (String, LimitKey) {
+/// Parses `NAME [host=H] [path=P] [reader=R] [upload|probing]` into the name
+/// and the key; the default is a path of its own.
+fn parse_key(text: &str) -> (String, LimitKey) {
     let mut words = text.split(' ');
     let name = words.next().unwrap_or_default().to_owned();
-    let mut who = LimitKey {
+    let mut key = LimitKey {
         host: digest("h"),
         path: digest(&name),
         reader: None,
@@ -22,55 +22,55 @@ fn who(text: &str) -> (String, LimitKey) {
     };
     for word in words {
         match word.split_once('=') {
-            Some(("host", host)) => who.host = digest(host),
-            Some(("path", path)) => who.path = digest(path),
-            Some(("reader", reader)) => who.reader = Some(digest(reader)),
-            _ if word == "upload" => who.quota = Quota::Untimed,
-            _ if word == "probing" => who.quota = Quota::Probing,
+            Some(("host", host)) => key.host = digest(host),
+            Some(("path", path)) => key.path = digest(path),
+            Some(("reader", reader)) => key.reader = Some(digest(reader)),
+            _ if word == "upload" => key.quota = Quota::Untimed,
+            _ if word == "probing" => key.quota = Quota::Probing,
             _ => panic!("{word}"),
         }
     }
-    (name, who)
+    (name, key)
 }
 
 /// Plays events at a gate with so many permits, which expire after 1000 ms:
-/// `+WHO` arrives and gets a permit, `!WHO` arrives and gets none, `-NAME`
-/// returns its permit; `~WHO` arrives, gets none and joins the queue for 5
+/// `+KEY` arrives and gets a permit, `!KEY` arrives and gets none, `-NAME`
+/// returns its permit; `~KEY` arrives, gets none and joins the queue for 5
 /// seconds, `=NAME` polls from there and gets a permit, `.NAME` polls and gets
 /// none, `xNAME` leaves the queue.
 #[track_caller]
 fn check_with(most: u64, events: &[(u64, &str)]) {
     let mut gate = Gate::default();
-    let mut places: Vec<(String, Permit)> = Vec::new();
-    let mut line: BTreeMap<String, (Ticket, LimitKey)> = BTreeMap::new();
+    let mut permits: Vec<(String, Permit)> = Vec::new();
+    let mut queue: BTreeMap<String, (Ticket, LimitKey)> = BTreeMap::new();
     for (at, (now_ms, event)) in events.iter().enumerate() {
         let (kind, rest) = event.split_at(1);
-        let (name, mut who) = who(rest);
+        let (name, mut key) = parse_key(rest);
         let mut ticket = None;
         match kind {
             "-" => {
-                let place = places.iter().rev().find(|(n, _)| *n == name);
-                gate.leave(place.expect("a place").1);
+                let permit = permits.iter().rev().find(|(n, _)| *n == name);
+                gate.leave(permit.expect("a permit").1);
                 continue;
             }
             "x" => {
-                gate.leave_line(line.remove(&name).expect("a ticket").0);
+                gate.leave_line(queue.remove(&name).expect("a ticket").0);
                 continue;
             }
             "=" | "." => {
-                let (held, same) = line[&name];
-                (ticket, who) = (Some(held), same);
+                let (held, same) = queue[&name];
+                (ticket, key) = (Some(held), same);
             }
             _ => {}
         }
-        let place = gate.enter(who, ticket, most, *now_ms, 1000);
+        let permit = gate.enter(key, ticket, most, *now_ms, 1000);
         let expected = matches!(kind, "+" | "=");
-        assert_eq!(place.is_ok(), expected, "row {at}: {event}");
-        places.extend(place.map(|place| (name.clone(), place)));
+        assert_eq!(permit.is_ok(), expected, "row {at}: {event}");
+        permits.extend(permit.map(|permit| (name.clone(), permit)));
         if kind == "~" {
             let waiting = gate.waiting();
-            let ticket = gate.queue(who, waiting, *now_ms, now_ms + 5000);
-            line.insert(name, (ticket.expect("room in line"), who));
+            let ticket = gate.queue(key, waiting, *now_ms, now_ms + 5000);
+            queue.insert(name, (ticket.expect("room in the queue"), key));
         }
     }
 }
@@ -81,7 +81,7 @@ fn check(events: &[(u64, &str)]) {
 }
 
 #[test]
-fn so_many_at_a_time() {
+fn gate_admits_as_many_requests_as_it_has_permits() {
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -111,7 +111,7 @@ fn so_many_at_a_time() {
 }
 
 #[test]
-fn who_never_comes_back_is_forgotten() {
+fn permit_that_is_not_returned_expires() {
     check(&[
         (0, "+a"),
         (400, "+b"),
@@ -132,25 +132,25 @@ fn who_never_comes_back_is_forgotten() {
 }
 
 #[test]
-fn places_are_all_different() {
+fn permits_are_distinct() {
     let mut gate = Gate::default();
-    let newcomer = |n: u64| LimitKey {
+    let key_of_path = |n: u64| LimitKey {
         path: n,
-        ..who("a").1
+        ..parse_key("a").1
     };
-    let places: BTreeSet<Permit> = (0..1000)
-        .filter_map(|n| gate.enter(newcomer(n), None, 1000, 5, 1000).ok())
+    let permits: BTreeSet<Permit> = (0..1000)
+        .filter_map(|n| gate.enter(key_of_path(n), None, 1000, 5, 1000).ok())
         .collect();
-    assert_eq!(places.len(), 1000);
-    assert!(gate.enter(newcomer(1000), None, 1000, 5, 1000).is_err());
-    for place in places {
-        gate.leave(place);
+    assert_eq!(permits.len(), 1000);
+    assert!(gate.enter(key_of_path(1000), None, 1000, 5, 1000).is_err());
+    for permit in permits {
+        gate.leave(permit);
     }
     assert!(gate.is_empty());
 }
 
 #[test]
-fn first_come_first_served() {
+fn queue_is_served_in_order_of_arrival() {
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -165,8 +165,8 @@ fn first_come_first_served() {
         (40, "-b"),
         (40, "=d"),
     ]);
-    // Two permits are free. The second in the queue need not wait for the first
-    // to poll, and the third gets none.
+    // Two permits are free. The second in the queue gets one before the first
+    // polls, and the third gets none.
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -183,7 +183,7 @@ fn first_come_first_served() {
 }
 
 #[test]
-fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
+fn departed_or_silent_ticket_does_not_block_queue() {
     check(&[
         (0, "+a"),
         (0, "+b"),
@@ -208,7 +208,7 @@ fn who_leaves_the_line_or_does_not_look_holds_up_nobody() {
 }
 
 #[test]
-fn who_may_not_go_holds_up_nobody_behind() {
+fn reader_at_its_limit_does_not_block_queue() {
     // One reader has half of four permits; its next request does not block
     // others.
     check_with(
@@ -232,7 +232,7 @@ fn who_may_not_go_holds_up_nobody_behind() {
 }
 
 #[test]
-fn one_page_or_reader_has_half_of_the_places() {
+fn one_page_or_reader_gets_half_of_the_permits() {
     check_with(
         4,
         &[
@@ -277,27 +277,27 @@ fn one_page_or_reader_has_half_of_the_places() {
 }
 
 #[test]
-fn one_reader_has_no_more_under_many_hosts() {
-    let names = |most: u64, kind: &str| {
+fn reader_gets_no_more_permits_with_many_hosts() {
+    let count_permits = |most: u64, kind: &str| {
         let mut gate = Gate::default();
-        let mut places = 0;
+        let mut permits = 0;
         for n in 0..400 {
             for host in 0..9 {
-                let (_, who) = who(&format!("{n} host={host} reader=1{kind}"));
-                places += usize::from(gate.enter(who, None, most, 0, 1000).is_ok());
+                let (_, key) = parse_key(&format!("{n} host={host} reader=1{kind}"));
+                permits += usize::from(gate.enter(key, None, most, 0, 1000).is_ok());
             }
         }
-        let (_, other) = who("x host=0 reader=2");
+        let (_, other) = parse_key("x host=0 reader=2");
         assert!(gate.enter(other, None, most, 0, 1000).is_ok(), "{kind}");
-        places
+        permits
     };
-    assert_eq!(names(100, ""), 50);
-    assert_eq!(names(100, " upload"), 13);
-    assert_eq!(names(100, " probing"), 13);
+    assert_eq!(count_permits(100, ""), 50);
+    assert_eq!(count_permits(100, " upload"), 13);
+    assert_eq!(count_permits(100, " probing"), 13);
 }
 
 #[test]
-fn uploads_have_a_quarter_of_the_places() {
+fn uploads_and_probes_get_a_quarter_of_the_permits_each() {
     check_with(
         8,
         &[
@@ -339,54 +339,54 @@ fn uploads_have_a_quarter_of_the_places() {
     check_with(1, &[(0, "+a upload"), (0, "!b")]);
 }
 
-/// How many permits each host gets if all hosts take turns and take what they
-/// can.
-fn shares(most: u64, hosts: usize) -> Vec<usize> {
+/// Counts the permits of each host if all hosts request permits in turn, as
+/// many as they can get.
+fn permits_of_hosts(most: u64, hosts: usize) -> Vec<usize> {
     let mut gate = Gate::default();
     let mut shares = vec![0; hosts];
     for n in 0..400 {
         for (host, share) in shares.iter_mut().enumerate() {
-            let (_, who) = who(&format!("{n} host={host}"));
-            *share += usize::from(gate.enter(who, None, most, 0, 1000).is_ok());
+            let (_, key) = parse_key(&format!("{n} host={host}"));
+            *share += usize::from(gate.enter(key, None, most, 0, 1000).is_ok());
         }
     }
     shares
 }
 
 #[test]
-fn hosts_of_one_origin_leave_room_for_each_other() {
-    assert_eq!(shares(100, 1), [100]);
-    assert_eq!(shares(100, 2), [67, 67]);
-    assert_eq!(shares(100, 9), [20; 9]);
+fn hosts_of_one_origin_share_its_permits() {
+    assert_eq!(permits_of_hosts(100, 1), [100]);
+    assert_eq!(permits_of_hosts(100, 2), [67, 67]);
+    assert_eq!(permits_of_hosts(100, 9), [20; 9]);
     // All hosts together have twice as many.
-    assert_eq!(shares(100, 300).iter().sum::<usize>(), 200);
+    assert_eq!(permits_of_hosts(100, 300).iter().sum::<usize>(), 200);
     // A late host finds a free permit.
     let mut gate = Gate::default();
     for n in 0..400 {
         for host in 0..9 {
-            let _ = gate.enter(who(&format!("{n} host={host}")).1, None, 100, 0, 1000);
+            let _ = gate.enter(parse_key(&format!("{n} host={host}")).1, None, 100, 0, 1000);
         }
     }
     let late = (0..400).filter(|n| {
-        let (_, who) = who(&format!("{n} host=late"));
-        gate.enter(who, None, 100, 0, 1000).is_ok()
+        let (_, key) = parse_key(&format!("{n} host=late"));
+        gate.enter(key, None, 100, 0, 1000).is_ok()
     });
     assert_eq!(late.count(), 10);
 }
 
-/// How many of these requests can join the queue of a full gate.
-fn in_line(all: impl Iterator<Item = String>) -> usize {
+/// Counts the requests that can join the queue of a full gate.
+fn count_queued(all: impl Iterator<Item = String>) -> usize {
     let mut gate = Gate::default();
     let joined = all.filter(|text| {
         let waiting = gate.waiting();
-        gate.queue(who(text).1, waiting, 0, 5000).is_some()
+        gate.queue(parse_key(text).1, waiting, 0, 5000).is_some()
     });
     joined.count()
 }
 
 #[test]
-fn the_line_is_bounded_and_one_does_not_take_it_all() {
-    let of = |make: &dyn Fn(usize) -> String| in_line((0..1000).map(make));
+fn queue_is_bounded_in_total_and_per_page_reader_and_host() {
+    let of = |make: &dyn Fn(usize) -> String| count_queued((0..1000).map(make));
     assert_eq!(of(&|n| n.to_string()), LINE_MAX / 2);
     assert_eq!(of(&|n| format!("{n} path=slow")), LINE_MAX / 3 + 1);
     assert_eq!(of(&|n| format!("{n} reader=1")), LINE_MAX / 3 + 1);
@@ -398,38 +398,38 @@ fn the_line_is_bounded_and_one_does_not_take_it_all() {
 }
 
 #[test]
-fn who_is_far_behind_looks_less_often() {
+fn requests_far_back_in_queue_poll_less_often() {
     assert_eq!(poll_delay_ms(0), POLL_MS);
     assert_eq!(poll_delay_ms(9), POLL_MS);
     assert_eq!(poll_delay_ms(10), 2 * POLL_MS);
     assert_eq!(poll_delay_ms(99), 10 * POLL_MS);
     // The polls a second in a queue of one host.
-    let looks: u64 = (0..LINE_MAX / 2)
+    let polls: u64 = (0..LINE_MAX / 2)
         .map(|ahead| 1000 / poll_delay_ms(ahead))
         .sum();
-    assert!(looks <= 600, "{looks}");
+    assert!(polls <= 600, "{polls}");
     assert!(poll_delay_ms(usize::MAX) > 0);
 }
 
-/// Checks how many of `wanted` retries are allowed after so many requests.
+/// Checks how many of `attempts` retries are allowed after so many requests.
 #[track_caller]
-fn check_budget(percent: u64, requests: u64, wanted: u64, expected: usize) {
+fn check_budget(percent: u64, requests: u64, attempts: u64, expected: usize) {
     let mut budget = RetryBudget::default();
     for _ in 0..requests {
         budget.earn(percent);
     }
-    let allowed = (0..wanted).filter(|_| budget.spend(percent)).count();
+    let allowed = (0..attempts).filter(|_| budget.spend(percent)).count();
     assert_eq!(allowed, expected, "{percent} % of {requests}");
 }
 
 #[test]
-fn repetitions_are_a_share_of_the_requests() {
+fn retries_are_a_share_of_requests() {
     // A new budget has three.
     check_budget(10, 0, 5, 3);
     check_budget(10, 1, 5, 3);
     check_budget(10, 10, 5, 4);
     check_budget(100, 1, 5, 4);
-    // A calm time saves up ten at most.
+    // Without retries at most ten are saved up.
     check_budget(10, 1_000_000, 100, 10);
     check_budget(0, 1000, 5, 0);
     // In the long run it is the share, for any number of attempts.
@@ -443,7 +443,7 @@ fn repetitions_are_a_share_of_the_requests() {
 }
 
 #[test]
-fn pauses_grow_and_differ() {
+fn retry_pauses_grow_and_have_jitter() {
     for nth in 0..5 {
         let unit_ms = 50 << nth;
         let pauses: BTreeSet<u64> = (0..200)
@@ -453,7 +453,7 @@ fn pauses_grow_and_differ() {
         let range = unit_ms..3 * unit_ms;
         assert!(pauses.iter().all(|ms| range.contains(ms)), "{pauses:?}");
     }
-    // The same time gives the same pause, another time another one.
+    // Equal times give equal pauses, and different times different ones.
     let of = |now_ms| pause_ms("http://a.test/", 0, now_ms);
     assert_eq!(of(1000), of(1000));
     let later: BTreeSet<u64> = (0..50).map(of).collect();

@@ -54,7 +54,7 @@ fn holds(memory: &Memory, key: &str) -> bool {
 }
 
 #[test]
-fn the_second_look_opens_the_door() {
+fn memory_admits_suitable_entry_at_its_second_lookup() {
     #[track_caller]
     fn check(change: impl Fn(&mut Entry), most_bytes: u64, expected: bool) {
         let mut memory = Memory::new(most_bytes);
@@ -79,7 +79,7 @@ fn the_second_look_opens_the_door() {
 }
 
 #[test]
-fn it_never_holds_more_than_it_may() {
+fn memory_stays_within_its_byte_limit() {
     let mut memory = Memory::new(100_000);
     for n in 0..1000 {
         memory.keep(copy(entry(&format!("/{n}"), 10_000)));
@@ -91,19 +91,19 @@ fn it_never_holds_more_than_it_may() {
 }
 
 #[test]
-fn what_is_used_outlives_a_scan() {
+fn used_entry_survives_a_scan() {
     let mut memory = Memory::new(100_000);
     memory.keep(copy(entry("/hot", 10_000)));
     memory.keep(copy(entry("/cold", 10_000)));
     for n in 0..1000 {
         memory.keep(copy(entry(&format!("/scan/{n}"), 10_000)));
-        assert!(holds(&memory, "/hot"), "gone after {n}");
+        assert!(holds(&memory, "/hot"), "dropped after {n}");
     }
     assert!(!holds(&memory, "/cold"));
 }
 
 #[test]
-fn variants_lie_under_one_key() {
+fn variants_are_held_under_one_key() {
     let variant = |value: &str, bytes| Entry {
         choices: vec![("accept".to_owned(), Some(value.to_owned()))],
         ..entry("/a", bytes)
@@ -127,7 +127,7 @@ fn variants_lie_under_one_key() {
 }
 
 #[test]
-fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
+fn copy_begun_before_a_newer_store_is_dropped() {
     let mut memory = Memory::new(1_000_000);
     let begun = memory.begin_copy("/a");
     let other = memory.begin_copy("/b");
@@ -135,7 +135,8 @@ fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
     memory.end_copy(copy(entry("/a", 100)), begun);
     memory.end_copy(copy(entry("/b", 100)), other);
     assert!(!holds(&memory, "/a") && holds(&memory, "/b"));
-    // Nor instead of a copy that was begun since; and no copy ends twice.
+    // A copy is dropped, too, if another was begun since; and no copy ends
+    // twice.
     let old = memory.begin_copy("/a");
     let new = memory.begin_copy("/a");
     memory.end_copy(copy(entry("/a", 100)), old);
@@ -148,12 +149,12 @@ fn a_copy_begun_before_something_newer_was_stored_is_not_kept() {
 }
 
 #[test]
-fn copies_that_never_end_are_forgotten() {
+fn unfinished_copies_are_bounded() {
     let mut memory = Memory::new(1_000_000);
     let begun: Vec<u64> = (0..COPYING_MAX)
         .map(|n| memory.begin_copy(&format!("/{n}")))
         .collect();
-    // At the limit all are kept; with one more, only that one is.
+    // At the limit all are tracked; with one more, only that one is.
     memory.end_copy(copy(entry("/0", 100)), begun[0]);
     assert!(holds(&memory, "/0"));
     memory.begin_copy("/0");
@@ -173,15 +174,15 @@ fn reload(place: &Place) {
         url: Url::parse("http://a.test/a").expect("a URL"),
         fields: [("cache-control", "no-cache")].into_iter().collect(),
     };
-    let there = place.clone();
+    let cloned = place.clone();
     place.world.executor.spawn(async move {
-        serve(&there.world, &there.isolate, head, None).await;
+        serve(&cloned.world, &cloned.isolate, head, None).await;
     });
     place.world.executor.settle();
 }
 
 #[test]
-fn a_copy_in_the_making_does_not_outlive_a_reload() {
+fn copy_in_progress_is_dropped_by_a_reload() {
     for reloads in [false, true] {
         let world = World::new(START_MS);
         origin(&world, "/a", "max-age=600", "old");
@@ -193,7 +194,7 @@ fn a_copy_in_the_making_does_not_outlive_a_reload() {
         world.executor.advance(500);
         if reloads {
             origin(&world, "/a", "max-age=600", "new");
-            // Otherwise the origin would revalidate the old one.
+            // Otherwise the origin would answer 304 to the old ETag.
             if let Some(Plan::Answer { fields, .. }) = world.state.borrow_mut().plans.get_mut("/a")
             {
                 fields.set("etag", "\"2\"");
@@ -211,14 +212,14 @@ fn a_copy_in_the_making_does_not_outlive_a_reload() {
 }
 
 #[test]
-fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there() {
+fn copy_made_during_a_store_is_dropped_when_the_store_completes() {
     let world = World::new(START_MS);
     let place = Place::of(&world, 0, SETTINGS);
-    let keep = |copies: &Place| {
-        let mut memory = copies.isolate.memory.borrow_mut();
+    let keep = |place: &Place| {
+        let mut memory = place.isolate.memory.borrow_mut();
         memory.keep(copy(entry("/a", 100)));
     };
-    for (tier, outcome, stays) in [
+    for (tier, outcome, is_kept) in [
         (Tier::CacheApi, Ok(()), false),
         (Tier::CacheApi, Err("it broke off"), true),
         (Tier::Kv, Ok(()), true),
@@ -235,7 +236,7 @@ fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there(
         stored.landed.tell(tier, outcome);
         assert_eq!(
             holds(&place.isolate.memory.borrow(), "/a"),
-            stays,
+            is_kept,
             "{tier:?}"
         );
     }

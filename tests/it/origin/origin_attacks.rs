@@ -8,7 +8,7 @@ use testkit::origin::{answers, asked, place, plan, send, send_with, timed, uploa
 use testkit::world::place::{Place, START_MS, Slot, origin};
 use testkit::world::{Bytes, Plan, World};
 
-/// The same isolate, requested by this reader.
+/// Returns the isolate as this reader requests it.
 fn as_reader(place: &Place, reader: &'static str) -> Place {
     let mut place = place.clone();
     place.world.reader = Some(reader.into());
@@ -44,7 +44,7 @@ fn breaker_settings() -> Value {
 }
 
 #[test]
-fn a_page_with_a_thousand_queries_is_one_page() {
+fn breaker_counts_all_queries_of_a_path_as_one_page() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());
     for n in 0..40 {
@@ -59,7 +59,7 @@ fn a_page_with_a_thousand_queries_is_one_page() {
 }
 
 #[test]
-fn a_page_that_hangs_does_not_close_the_others_to_its_readers() {
+fn hanging_page_does_not_open_breaker_for_other_pages() {
     let world = World::new(START_MS);
     let mut settings = breaker_settings();
     settings["origin_timeout"] = json!(1);
@@ -77,7 +77,7 @@ fn a_page_that_hangs_does_not_close_the_others_to_its_readers() {
 }
 
 #[test]
-fn one_reader_whose_requests_make_the_origin_hang_up_does_not_close_it() {
+fn failures_of_one_reader_do_not_open_breaker() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());
     let attacker = as_reader(&here, READERS[0]);
@@ -97,7 +97,7 @@ fn one_reader_whose_requests_make_the_origin_hang_up_does_not_close_it() {
 }
 
 #[test]
-fn one_host_of_an_origin_does_not_close_the_others() {
+fn failures_of_one_host_do_not_open_breakers_of_others() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());
     for n in 0..10 {
@@ -116,7 +116,8 @@ fn one_host_of_an_origin_does_not_close_the_others() {
     assert_eq!(get("tenant.test:8080", "/page"), "200 no-freshness");
 }
 
-fn asks_for_rest(seconds: u64) -> Plan {
+/// A 503 with this `Retry-After`.
+fn unavailable_for(seconds: u64) -> Plan {
     Plan::Answer {
         slow_ms: 0,
         cut: false,
@@ -127,12 +128,12 @@ fn asks_for_rest(seconds: u64) -> Plan {
 }
 
 #[test]
-fn retry_after_holds_for_its_url_and_its_reader() {
+fn retry_after_applies_to_its_url_and_reader() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());
     let get = |reader, path: &str| as_reader(&here, reader).get(path);
     let [one, two, three, four, _] = READERS;
-    plan(&world, "/a?x=1", asks_for_rest(3600));
+    plan(&world, "/a?x=1", unavailable_for(3600));
     plan(&world, "/a?x=2", answers(200, 0));
     plan(&world, "/b", answers(200, 0));
     assert_eq!(get(one, "/a?x=1"), "later no-freshness");
@@ -158,7 +159,7 @@ fn retry_after_holds_for_its_url_and_its_reader() {
 }
 
 #[test]
-fn what_works_after_all_is_not_left_alone() {
+fn success_of_an_earlier_request_ends_retry_after() {
     let world = World::new(START_MS);
     let mut settings = breaker_settings();
     settings["rules"] = json!([{ "path": "/*", "cache": false }]);
@@ -166,7 +167,7 @@ fn what_works_after_all_is_not_left_alone() {
     plan(&world, "/a", answers(200, 1000));
     let slow = here.start("/a");
     world.executor.advance(100);
-    plan(&world, "/a", asks_for_rest(3600));
+    plan(&world, "/a", unavailable_for(3600));
     assert_eq!(here.get("/a"), "later rule");
     assert_eq!(here.get("/a"), "503 rule/retry-after");
     assert_eq!(here.finish(&slow), "200 rule");
@@ -175,7 +176,7 @@ fn what_works_after_all_is_not_left_alone() {
 }
 
 #[test]
-fn a_number_that_is_no_status_is_one_pages_fault() {
+fn invalid_status_does_not_open_breaker() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());
     origin(&world, "/old", "max-age=1, stale-if-error=600", "old");
@@ -200,7 +201,7 @@ fn a_number_that_is_no_status_is_one_pages_fault() {
 }
 
 #[test]
-fn an_upload_that_its_client_breaks_off_counts_for_nothing() {
+fn upload_aborted_by_client_is_not_counted_by_breaker() {
     let world = World::new(START_MS);
     let here = place(&world, &breaker_settings());
     for n in 0..40 {
@@ -217,12 +218,12 @@ fn an_upload_that_its_client_breaks_off_counts_for_nothing() {
         upload(&as_reader(&here, reader), &format!("/{n}"));
     }
     world.executor.advance(100);
-    assert_eq!(here.get("/page"), "200 no-freshness", "it has worked");
+    assert_eq!(here.get("/page"), "200 no-freshness", "it worked before");
     assert_eq!(here.get("/other"), "503 circuit-open");
 }
 
 #[test]
-fn open_uploads_leave_three_quarters_of_the_places_to_reads() {
+fn open_uploads_leave_three_quarters_of_the_permits_to_reads() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "origin_timeout": 10,
@@ -246,7 +247,7 @@ fn open_uploads_leave_three_quarters_of_the_places_to_reads() {
 }
 
 #[test]
-fn made_up_hosts_bring_no_repetitions_of_their_own() {
+fn hosts_of_one_origin_share_one_retry_budget() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "defaults": { "retries": 1 },
@@ -262,7 +263,7 @@ fn made_up_hosts_bring_no_repetitions_of_their_own() {
 }
 
 #[test]
-fn small_posts_do_not_share_the_places_of_uploads() {
+fn small_posts_do_not_use_permits_of_uploads() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "origin_timeout": 10,
@@ -285,7 +286,7 @@ fn small_posts_do_not_share_the_places_of_uploads() {
 }
 
 #[test]
-fn who_sends_a_small_body_slowly_holds_no_place() {
+fn slow_small_body_holds_no_permit() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test",
@@ -316,7 +317,7 @@ fn who_sends_a_small_body_slowly_holds_no_place() {
 }
 
 #[test]
-fn a_small_body_that_breaks_off_never_reaches_the_origin() {
+fn incomplete_small_body_does_not_reach_origin() {
     let world = World::new(START_MS);
     let here = place(&world, &json!({ "origin": "http://origin.test" }));
     let fields = || [("content-length", "9")].into_iter().collect();
@@ -331,7 +332,7 @@ fn a_small_body_that_breaks_off_never_reaches_the_origin() {
 }
 
 #[test]
-fn posts_that_the_origin_takes_long_for_leave_half_to_others() {
+fn slow_posts_of_one_reader_leave_half_of_the_permits_to_others() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test",

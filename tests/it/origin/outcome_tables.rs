@@ -26,7 +26,7 @@ fn source(text: &str) -> RequestSource {
 }
 
 #[test]
-fn outcomes_are_bounded_and_a_reader_has_its_share() {
+fn outcomes_are_bounded_in_total_and_per_page_and_reader() {
     let mut outcomes = Outcomes::default();
     for n in 0..1000 {
         outcomes.record_success(source(&format!("{n}@{n}")), NOW_MS);
@@ -49,7 +49,7 @@ fn outcomes_are_bounded_and_a_reader_has_its_share() {
 }
 
 #[test]
-fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
+fn readers_with_many_outcomes_do_not_evict_single_outcomes_of_others() {
     let mut outcomes = Outcomes::default();
     for n in 0..30 {
         outcomes.record_success(source(&format!("page{n}@reader{n}")), NOW_MS);
@@ -66,7 +66,7 @@ fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
     // A late outcome is counted, too, and replaces none of them.
     outcomes.record_success(source("late@late"), NOW_MS);
     assert_eq!(outcomes.share(NOW_MS).readers, 39);
-    // Each of another reader: the oldest is dropped.
+    // Each has a reader of its own: the oldest is dropped.
     for n in 0..OUTCOMES_MAX {
         outcomes.record_failure(source(&format!("f{n}@f{n}")), None, NOW_MS);
     }
@@ -74,14 +74,14 @@ fn readers_with_many_outcomes_do_not_push_out_the_only_ones_of_others() {
 }
 
 #[test]
-fn a_reader_is_an_address_or_a_network() {
+fn reader_is_an_ipv4_address_or_an_ipv6_network_of_56_bits() {
     for (one, other, same) in [
         ("192.0.2.1", "192.0.2.1", true),
         ("192.0.2.1", " 192.0.2.1", true),
         ("192.0.2.1", "192.0.2.2", false),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true),
         ("2001:db8:1:2::1", "2001:0DB8:1:2::9", true),
-        // A household has 256 of these.
+        // One household has 256 such networks of 64 bits.
         ("2001:db8:1:200::1", "2001:db8:1:2ff::1", true),
         ("2001:db8:1:200::1", "2001:db8:1:300::1", false),
         ("2001:db8:1:200::1", "2001:db8:2:200::1", false),
@@ -93,7 +93,7 @@ fn a_reader_is_an_address_or_a_network() {
 }
 
 #[test]
-fn a_url_rests_for_the_reader_who_was_asked() {
+fn url_rests_for_its_reader_and_after_three_readers_for_all() {
     let (url, other) = (digest("/page"), digest("/other"));
     let left = |rests: &Rests, url, reader, ms| rests.left_ms(url, reader, NOW_MS + ms);
     let mut rests = Rests::default();
@@ -103,20 +103,20 @@ fn a_url_rests_for_the_reader_who_was_asked() {
     assert_eq!(left(&rests, url, 1, 3_600_000), None);
     assert_eq!(left(&rests, other, 1, 0), None);
     assert_eq!(left(&rests, url, 9, 0), None);
-    // A second failure changes the time, and is still one reader.
+    // Later failures of one reader change the time, and count as one reader.
     rests.begin(url, 1, 10_000, NOW_MS);
     rests.begin(url, 1, 20_000, NOW_MS);
     rests.begin(url, 1, 30_000, NOW_MS);
     assert_eq!(left(&rests, url, 1, 0), Some(30_000));
     assert_eq!(left(&rests, url, 9, 0), None);
-    // Three readers suffice for all, until one of their rests ends.
+    // With rests of three readers it rests for all, until one of them ends.
     rests.begin(url, 2, 20_000, NOW_MS);
     assert_eq!(left(&rests, url, 9, 0), None);
     rests.begin(url, 3, 3_600_000, NOW_MS);
     assert_eq!(left(&rests, url, 9, 0), Some(20_000));
     assert_eq!(left(&rests, url, 9, 20_000), None);
     assert_eq!(left(&rests, other, 9, 0), None);
-    // For other readers it is a minute at most.
+    // For other readers the rest is a minute at most.
     for reader in [4, 5, 6] {
         rests.begin(url, reader, 3_600_000, NOW_MS);
     }
@@ -138,7 +138,7 @@ fn a_success_ends_the_rest_of_its_url_and_reader() {
 }
 
 #[test]
-fn rests_are_bounded_and_a_reader_has_its_share() {
+fn rests_are_bounded_in_total_and_per_reader() {
     let mut rests = Rests::default();
     for url in 0..RESTS_MAX as u64 {
         rests.begin(url, url, 1000, NOW_MS);
@@ -158,8 +158,8 @@ fn rests_are_bounded_and_a_reader_has_its_share() {
     assert_eq!(rests.left_ms(1, 1, NOW_MS + 1000), Some(1000));
 }
 
-/// `STATUS [Retry-After]`, and the verdict: `works`, `fails`, or the seconds of
-/// the pause.
+/// Checks the verdict about `STATUS [Retry-After]` or a failure (`timeout`,
+/// `cut`, `down`): `works`, `fails`, `unknown`, or the seconds of the pause.
 #[track_caller]
 fn check_verdict(rule: &str, answer: &str, expected: &str) {
     let rules = Rules::read_json(&format!("{{\"defaults\":{rule}}}")).expect("settings");
@@ -172,7 +172,7 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
         fields: fields.into_iter().filter(|(_, v)| !v.is_empty()).collect(),
     });
     let failure = match status {
-        "late" => OriginFailure::TimedOut,
+        "timeout" => OriginFailure::TimedOut,
         "cut" => OriginFailure::CutOff,
         "999" => OriginFailure::NoStatus(999),
         _ => OriginFailure::Unreachable,
@@ -185,13 +185,13 @@ fn check_verdict(rule: &str, answer: &str, expected: &str) {
         ResponseVerdict::Fails {
             retry_after_ms: Some(ms),
         } => (ms / 1000).to_string(),
-        ResponseVerdict::Unknown => "nothing".to_owned(),
+        ResponseVerdict::Unknown => "unknown".to_owned(),
     };
     assert_eq!(found, expected, "{answer}");
 }
 
 #[test]
-fn what_counts_as_a_failure_of_the_origin() {
+fn gateway_errors_and_missing_responses_are_failures_of_origin() {
     for status in [
         200, 204, 206, 301, 304, 400, 401, 403, 404, 410, 429, 500, 501, 505, 528, 529, 599,
     ] {
@@ -201,12 +201,12 @@ fn what_counts_as_a_failure_of_the_origin() {
         check_verdict("{}", &status.to_string(), "fails");
     }
     check_verdict("{}", "down", "fails");
-    check_verdict("{}", "late", "fails");
+    check_verdict("{}", "timeout", "fails");
     // An error of one page, like a 500.
     check_verdict("{}", "cut", "works");
     // An invalid status shows nothing about the origin.
-    check_verdict("{}", "999", "nothing");
-    // A rule may change that, but 500 is always an error of one page.
+    check_verdict("{}", "999", "unknown");
+    // A rule may change the statuses, but 500 is always an error of one page.
     check_verdict(r#"{"error_statuses":[500,429]}"#, "429", "fails");
     check_verdict(r#"{"error_statuses":[500,429]}"#, "500", "works");
     check_verdict(r#"{"error_statuses":[500,429]}"#, "503", "works");

@@ -41,7 +41,7 @@ fn entry(lifetime: u64, initial_age: u64, stale: u64) -> Entry {
 }
 
 #[test]
-fn what_stays_fresh_is_of_use() {
+fn kv_admits_entries_that_stay_fresh_long_enough() {
     #[track_caller]
     fn check(kv: Value, entry: &Entry, expected: bool) {
         let settings = json!({ "defaults": { "kv": kv, "kv_min_ttl": 60 } });
@@ -64,7 +64,7 @@ fn what_stays_fresh_is_of_use() {
 }
 
 #[test]
-fn the_doorkeeper_knows_the_last_and_is_bounded() {
+fn doorkeeper_keeps_an_insert_for_one_to_two_generations() {
     let mut doorkeeper = Doorkeeper::default();
     assert!(!doorkeeper.check_and_insert(7));
     assert!(doorkeeper.check_and_insert(7));
@@ -82,7 +82,7 @@ fn the_doorkeeper_knows_the_last_and_is_bounded() {
 }
 
 #[test]
-fn what_errors_say() {
+fn kv_error_texts_map_to_write_faults() {
     #[track_caller]
     fn check(text: &str, expected: WriteFault) {
         assert_eq!(WriteFault::of(text), expected, "{text}");
@@ -113,14 +113,14 @@ fn what_errors_say() {
 const NOON_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 
 #[test]
-fn writes_pause_for_longer_and_longer_when_the_quota_is_used_up() {
+fn writes_pause_with_backoff_when_quota_is_used_up() {
     let mut writes = Writes::default();
     let mut now_ms = NOON_MS;
     for seconds in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
         assert!(!writes.are_paused(now_ms));
         let pause = writes.failed(WriteFault::Quota, now_ms);
         assert_eq!(pause, Some(seconds * 1000));
-        // Requests that were in flight change nothing.
+        // Results of requests that were in flight change nothing.
         assert_eq!(writes.failed(WriteFault::Quota, now_ms + 50), None);
         writes.worked(now_ms + 60);
         assert!(writes.are_paused(now_ms + seconds * 1000 - 1));
@@ -130,7 +130,7 @@ fn writes_pause_for_longer_and_longer_when_the_quota_is_used_up() {
     assert_eq!(writes.failed(WriteFault::Quota, now_ms), Some(60_000));
     // A clock that is set back by a day does not extend the pause by a day.
     assert!(!writes.are_paused(now_ms - DAY_MS));
-    // Never beyond the day.
+    // The pause ends with the day.
     let mut late = Writes::default();
     let pause = late.failed(WriteFault::Quota, 20_001 * DAY_MS - 5_000);
     assert_eq!(pause, Some(5_000));
@@ -143,7 +143,7 @@ fn writes_pause_after_failures_in_a_row() {
     let mut writes = Writes::default();
     let mut fail = |fault| writes.failed(fault, NOON_MS);
     assert_eq!([Other, Other].map(&mut fail), [None, None]);
-    // These show nothing about KV.
+    // These faults show nothing about KV.
     assert_eq!([OneKey, Body].map(&mut fail), [None, None]);
     assert_eq!(fail(Other), Some(10_000));
     // Then one failure suffices.
@@ -176,7 +176,7 @@ fn reads_pause_after_failures_in_a_row() {
 }
 
 #[test]
-fn a_budget_is_of_a_day() {
+fn write_budget_is_reset_each_day() {
     let mut budget = KvWriteBudget::default();
     assert!(budget.allows(1, NOON_MS));
     assert!(!budget.allows(0, NOON_MS));
@@ -186,17 +186,17 @@ fn a_budget_is_of_a_day() {
     budget.record_reported(1);
     budget.record_total(3, NOON_MS);
     assert_eq!((budget.spent(NOON_MS), budget.unreported()), (3, 0));
-    // A late total, and one of yesterday.
+    // A smaller total that arrives late, and one of yesterday, are ignored.
     budget.record_total(2, NOON_MS + 5);
     budget.record_total(900, NOON_MS - DAY_MS);
     assert_eq!(budget.spent(NOON_MS), 3);
     budget.count();
     assert_eq!(budget.spent(NOON_MS), 4);
-    // A new day by our clock, before the ledger's total of it.
+    // A new day by the isolate's clock, before the ledger reports its total.
     let midnight_ms = NOON_MS + DAY_MS / 2;
     assert_eq!(budget.spent(midnight_ms - 1), 4);
     assert_eq!(budget.spent(midnight_ms), 1);
-    // By the ledger's clock, which is ahead.
+    // A new day by the ledger's clock, which is ahead.
     budget.record_total(7, midnight_ms);
     assert_eq!(budget.spent(midnight_ms - 1), 8);
 }
@@ -209,8 +209,8 @@ fn place(world: &World, settings: Value) -> Place {
     Place::of(world, 0, &settings.to_string())
 }
 
-/// The log texts about KV.
-fn about_kv(world: &World) -> Vec<String> {
+/// The problems with KV in the log.
+fn kv_problems(world: &World) -> Vec<String> {
     let state = world.state.borrow();
     let lines = state.log.iter().map(|line| {
         let line: Value = serde_json::from_str(line).expect("JSON");
@@ -223,7 +223,7 @@ fn about_kv(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_slow_kv_costs_a_second_and_then_nothing() {
+fn slow_kv_delays_three_reads_before_reads_pause() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     for page in ["/0", "/1", "/2", "/3", "/4", "/5"] {
@@ -231,24 +231,24 @@ fn a_slow_kv_costs_a_second_and_then_nothing() {
     }
     place.get("/0");
     slow(&world, "kv", 30_000);
-    let took = |page| {
+    let fetch_ms = |page| {
         let began_ms = world.now_ms();
         assert!(place.get(page).starts_with("page"), "{page}");
         world.now_ms() - began_ms
     };
-    assert_eq!(["/1", "/2", "/3"].map(took), [1000, 1000, 1000]);
-    assert_eq!(["/4", "/5"].map(took), [0, 0]);
+    assert_eq!(["/1", "/2", "/3"].map(fetch_ms), [1000, 1000, 1000]);
+    assert_eq!(["/4", "/5"].map(fetch_ms), [0, 0]);
     assert_eq!(
-        about_kv(&world),
+        kv_problems(&world),
         ["kv-reads-paused for 5 s: no answer within 1000 ms"]
     );
     world.executor.advance(5_000);
     origin(&world, "/6", "max-age=600", "page");
-    assert_eq!(took("/6"), 1000);
+    assert_eq!(fetch_ms("/6"), 1000);
 }
 
 #[test]
-fn a_failing_kv_is_left_alone_and_the_log_says_so_once() {
+fn failing_kv_pauses_writes_and_is_logged_once_a_pause() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     for n in 0..20 {
@@ -259,18 +259,19 @@ fn a_failing_kv_is_left_alone_and_the_log_says_so_once() {
         place.get(&format!("/{n}"));
     }
     let quota = "kv-writes-paused for 60 s: KV put() limit exceeded for the day.";
-    assert_eq!(about_kv(&world), [quota]);
+    assert_eq!(kv_problems(&world), [quota]);
     assert_eq!(world.state.borrow().kv_writes, 1);
     world.executor.advance(60_000);
     for n in 10..20 {
         place.get(&format!("/{n}"));
     }
     let again = quota.replace("60", "120");
-    assert_eq!(about_kv(&world), [quota, &again]);
+    assert_eq!(kv_problems(&world), [quota, &again]);
     assert_eq!(world.state.borrow().kv_writes, 2);
 }
 
-/// Fetches so many new pages here, and reports the writes to the ledger.
+/// Fetches so many new pages, and lets the isolate report the writes to the
+/// ledger.
 fn fetch(place: &Place, from: usize, pages: usize) {
     for n in from..from + pages {
         let page = format!("/{n}");
@@ -284,41 +285,42 @@ fn fetch(place: &Place, from: usize, pages: usize) {
     }
 }
 
-fn counted(world: &World) -> u64 {
+/// The writes of the day that the ledger has counted.
+fn ledger_count(world: &World) -> u64 {
     let total = "SELECT writes FROM kv_day";
     world.database.number(total, &[]).expect("a number")
 }
 
 #[test]
-fn isolates_share_the_budget_of_a_day() {
+fn isolates_share_the_daily_write_budget() {
     let world = World::new(START_MS);
     let [one, other] = [0, 1].map(|_| place(&world, json!({ "kv_writes_per_day": 10 })));
     let written = || world.state.borrow().kv_writes;
     fetch(&one, 0, 4);
-    assert_eq!((written(), counted(&world)), (4, 4));
+    assert_eq!((written(), ledger_count(&world)), (4, 4));
     fetch(&other, 100, 4);
-    assert_eq!((written(), counted(&world)), (8, 8));
+    assert_eq!((written(), ledger_count(&world)), (8, 8));
     fetch(&one, 200, 4);
-    assert_eq!((written(), counted(&world)), (10, 10));
+    assert_eq!((written(), ledger_count(&world)), (10, 10));
     assert_eq!(
-        about_kv(&world),
+        kv_problems(&world),
         ["kv-budget-spent: this day has had 10 writes"]
     );
     fetch(&other, 300, 4);
-    assert_eq!((written(), counted(&world)), (10, 10));
+    assert_eq!((written(), ledger_count(&world)), (10, 10));
     // A new isolate receives the total with its first feed.
     let third = place(&world, json!({ "kv_writes_per_day": 10 }));
     fetch(&third, 400, 4);
     assert_eq!(written(), 10);
-    // The next day.
+    // The budget of the next day.
     let left_ms = DAY_MS - world.now_ms() % DAY_MS;
     world.executor.advance(left_ms);
     fetch(&one, 500, 4);
-    assert_eq!((written(), counted(&world)), (14, 4));
+    assert_eq!((written(), ledger_count(&world)), (14, 4));
 }
 
 #[test]
-fn who_has_written_tells_by_itself() {
+fn isolate_reports_writes_although_another_refreshes_the_snapshot() {
     let world = World::new(START_MS);
     let [one, other] = [0, 1].map(|_| place(&world, json!({ "kv_writes_per_day": 10 })));
     origin(&world, "/hit", "max-age=600", "page");
@@ -332,20 +334,23 @@ fn who_has_written_tells_by_itself() {
         one.get("/hit");
         other.get("/hit");
     }
-    assert_eq!((world.state.borrow().kv_writes, counted(&world)), (2, 2));
-    // And no query is unnecessary: half of the lag is 2 seconds.
-    let asked = world.state.borrow().news_asked;
+    assert_eq!(
+        (world.state.borrow().kv_writes, ledger_count(&world)),
+        (2, 2)
+    );
+    // There are no unnecessary queries: half of the lag is 2 seconds.
+    let queries = world.state.borrow().news_asked;
     for _ in 0..30 {
         world.executor.advance(300);
         one.get("/hit");
         other.get("/hit");
     }
-    let more = world.state.borrow().news_asked - asked;
-    assert!(more <= 5, "{more} questions in 9 seconds");
+    let more = world.state.borrow().news_asked - queries;
+    assert!(more <= 5, "{more} queries in 9 seconds");
 }
 
 #[test]
-fn without_the_ledger_an_isolate_counts_its_own_writes() {
+fn isolate_counts_its_own_writes_without_the_ledger() {
     let world = World::new(START_MS);
     world.state.borrow_mut().down.push("ledger");
     let place = place(&world, json!({ "kv_writes_per_day": 5 }));
@@ -354,19 +359,22 @@ fn without_the_ledger_an_isolate_counts_its_own_writes() {
     // They are reported later.
     world.state.borrow_mut().down.clear();
     fetch(&place, 100, 1);
-    assert_eq!(counted(&world), 5);
+    assert_eq!(ledger_count(&world), 5);
 }
 
 #[test]
-fn without_a_budget_nothing_is_counted() {
+fn writes_are_not_counted_without_a_budget() {
     let world = World::new(START_MS);
     let place = place(&world, json!({}));
     fetch(&place, 0, 8);
-    assert_eq!((world.state.borrow().kv_writes, counted(&world)), (8, 0));
+    assert_eq!(
+        (world.state.borrow().kv_writes, ledger_count(&world)),
+        (8, 0)
+    );
 }
 
 #[test]
-fn hits_have_a_log_line_unless_the_settings_say_no() {
+fn hits_are_logged_unless_log_hits_is_false() {
     #[track_caller]
     fn check(settings: &str, hits: usize) {
         let world = World::new(START_MS);

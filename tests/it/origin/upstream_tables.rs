@@ -17,14 +17,14 @@ const FAILS: ResponseVerdict = ResponseVerdict::Fails {
 };
 
 #[test]
-fn nothing_lasts_longer_than_the_deadline() {
+fn origin_requests_end_at_the_deadline() {
     let settings = |retries: u64| {
         json!({
             "origin": "http://origin.test", "backup_origin": "http://backup.test",
             "origin_timeout": 10, "origin_deadline": 15, "defaults": { "retries": retries },
         })
     };
-    // Both hang: the second gets the rest of the time.
+    // Both origins hang: the second gets the rest of the time.
     let world = World::new(START_MS);
     plan(&world, "/a", Plan::Hang);
     plan(&world, "backup /a", Plan::Hang);
@@ -55,7 +55,7 @@ fn nothing_lasts_longer_than_the_deadline() {
 }
 
 #[test]
-fn a_rule_has_its_own_time() {
+fn rule_sets_its_own_origin_timeout() {
     let world = World::new(START_MS);
     plan(&world, "/a", Plan::Hang);
     plan(&world, "/b", Plan::Hang);
@@ -75,7 +75,7 @@ fn a_rule_has_its_own_time() {
 }
 
 #[test]
-fn repetitions_come_after_growing_pauses() {
+fn retries_wait_for_growing_pauses_within_their_budget() {
     let world = World::new(START_MS);
     plan(&world, "/a", Plan::Down);
     let here = place(
@@ -85,19 +85,18 @@ fn repetitions_come_after_growing_pauses() {
             "protection": { "retry_budget": 100, "breaker_failures": 0 },
         }),
     );
-    // The budget has three, and what the requests have earned.
-    for (n, repetitions, least_ms, most_ms) in [(1, 4, 750, 2250), (2, 1, 50, 150), (3, 1, 50, 150)]
-    {
+    // The budget has three retries, and those that the requests have earned.
+    for (n, retries, least_ms, most_ms) in [(1, 4, 750, 2250), (2, 1, 50, 150), (3, 1, 50, 150)] {
         let before = asked(&world).len();
         let (answer, took_ms) = timed(&here, &here.start("/a"));
         assert_eq!(answer, "502 retried", "{n}");
-        assert_eq!(asked(&world).len() - before, 1 + repetitions, "{n}");
+        assert_eq!(asked(&world).len() - before, 1 + retries, "{n}");
         assert!((least_ms..=most_ms).contains(&took_ms), "{n}: {took_ms}");
     }
 }
 
 #[test]
-fn a_routed_zone_has_a_backup_too() {
+fn routed_zone_uses_backup_origin() {
     let world = World::new(START_MS);
     plan(&world, "/a?x=1", Plan::Down);
     plan(&world, "backup /a?x=1", answers(200, 0));
@@ -112,7 +111,7 @@ fn a_routed_zone_has_a_backup_too() {
 }
 
 #[test]
-fn what_is_purged_between_two_tries_is_not_confirmed_by_the_second() {
+fn copy_purged_between_tries_is_not_revalidated_by_the_retry() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=1", "old");
     let here = place(&world, &json!({ "origin": "http://origin.test" }));
@@ -143,7 +142,7 @@ fn what_is_purged_between_two_tries_is_not_confirmed_by_the_second() {
 }
 
 #[test]
-fn marks_of_requests_that_never_end_expire() {
+fn permit_of_endless_upload_expires() {
     let settings = json!({
         "origin": "http://origin.test",
         "protection": { "max_requests": 1, "queue_timeout": 60 }, "origin_deadline": 600,
@@ -153,7 +152,7 @@ fn marks_of_requests_that_never_end_expire() {
     plan(&world, "/up", Plan::Hang);
     plan(&world, "/a", answers(200, 0));
     let here = place(&world, &settings);
-    let _never = upload(&here, "/up");
+    let _endless = upload(&here, "/up");
     world.executor.advance(2000);
     let (answer, took_ms) = timed(&here, &here.start("/a"));
     assert_eq!(answer, "200 queued/no-freshness");
@@ -166,68 +165,74 @@ fn protection(settings: &Value) -> Protection {
     rules.protection
 }
 
-/// A request for a page of a host.
-fn asker(host: &str, path: &str) -> OriginCaller {
+/// The caller of a request for a page of a host.
+fn caller(host: &str, path: &str) -> OriginCaller {
     OriginCaller::new(host, "http://origin.test", path, path, None)
 }
 
 #[test]
-fn few_sites_are_remembered_and_those_in_trouble_longest() {
+fn site_table_is_bounded_and_evicts_closed_breakers_first() {
     let limits = &protection(&json!({ "breaker_failures": 1, "breaker_pause": 60 }));
     let origins = Origins::default();
-    let ask = |host: &str, path: &str, verdict, ms: u64| {
-        let pass = origins.enter(&asker(host, path), None, limits, START_MS + ms, 1000)?;
+    let try_request = |host: &str, path: &str, verdict, ms: u64| {
+        let pass = origins.enter(&caller(host, path), None, limits, START_MS + ms, 1000)?;
         pass.leave(verdict, limits, START_MS + ms);
         Ok(())
     };
     let open = |host: &str, ms| {
         for path in ["/1", "/2", "/3"] {
-            assert_eq!(ask(host, path, FAILS, ms), Ok(()));
+            assert_eq!(try_request(host, path, FAILS, ms), Ok(()));
         }
     };
     open("bad.test", 0);
-    // Those with a closed breaker make room.
+    // Sites with a closed breaker are evicted first.
     for n in 0..5000 {
         let host = format!("{n}.test");
-        assert_eq!(ask(&host, "/", ResponseVerdict::Works, 0), Ok(()));
+        assert_eq!(try_request(&host, "/", ResponseVerdict::Works, 0), Ok(()));
         if n % 500 == 0 {
-            assert!(ask("bad.test", "/", FAILS, 0).is_err());
+            assert!(try_request("bad.test", "/", FAILS, 0).is_err());
         }
     }
-    let left = Err(Refusal::Open(60_000));
-    assert_eq!(ask("bad.test", "/", ResponseVerdict::Works, 0), left);
-    // A thousand with an open breaker: only the least recently used one is
-    // dropped.
+    let refused = Err(Refusal::Open(60_000));
+    assert_eq!(
+        try_request("bad.test", "/", ResponseVerdict::Works, 0),
+        refused
+    );
+    // Of a thousand sites with an open breaker only the least recently used
+    // one is evicted.
     for n in 0..999 {
         open(&format!("{n}-bad.test"), 1 + n);
     }
     for host in ["bad.test", "0-bad.test", "1-bad.test"] {
-        assert!(ask(host, "/", FAILS, 1000).is_err());
+        assert!(try_request(host, "/", FAILS, 1000).is_err());
     }
     open("one-more.test", 1001);
     for host in ["bad.test", "0-bad.test", "1-bad.test", "3-bad.test"] {
-        assert!(ask(host, "/", FAILS, 1002).is_err());
+        assert!(try_request(host, "/", FAILS, 1002).is_err());
     }
-    assert_eq!(ask("2-bad.test", "/", ResponseVerdict::Works, 1002), Ok(()));
+    assert_eq!(
+        try_request("2-bad.test", "/", ResponseVerdict::Works, 1002),
+        Ok(())
+    );
 }
 
 #[test]
-fn a_pass_that_is_dropped_is_free_for_the_next_request() {
+fn dropped_admission_frees_its_permit_and_trial() {
     let limits = &protection(&json!({
         "breaker_failures": 1, "breaker_pause": 60, "max_requests": 1,
     }));
     let origins = Origins::default();
-    let page = asker("a.test", "/page");
+    let page = caller("a.test", "/page");
     let enter = |now_ms| origins.enter(&page, None, limits, now_ms, 300_000);
     // The permit.
-    let pass = enter(START_MS).expect("a place");
+    let pass = enter(START_MS).expect("a permit");
     assert_eq!(enter(START_MS).err(), Some(Refusal::Full(0)));
     drop(pass);
-    let pass = enter(START_MS).expect("the place again");
+    let pass = enter(START_MS).expect("the permit again");
     pass.leave(FAILS, limits, START_MS);
     for path in ["/1", "/2"] {
-        let pass = origins.enter(&asker("a.test", path), None, limits, START_MS, 1000);
-        pass.expect("a place").leave(FAILS, limits, START_MS);
+        let pass = origins.enter(&caller("a.test", path), None, limits, START_MS, 1000);
+        pass.expect("a permit").leave(FAILS, limits, START_MS);
     }
     // The trial of the half-open breaker.
     let half_open_ms = START_MS + 60_000;
@@ -244,18 +249,18 @@ fn a_pass_that_is_dropped_is_free_for_the_next_request() {
 }
 
 #[test]
-fn who_finds_no_place_uses_up_no_trial() {
+fn request_without_permit_uses_no_trial() {
     let limits = &protection(&json!({
         "breaker_failures": 1, "breaker_pause": 60, "max_requests": 1,
     }));
     let origins = Origins::default();
     let enter = |path: &str, ms| {
-        let asker = asker("a.test", path);
-        origins.enter(&asker, None, limits, START_MS + ms, 300_000)
+        let caller = caller("a.test", path);
+        origins.enter(&caller, None, limits, START_MS + ms, 300_000)
     };
     for path in ["/1", "/2", "/3"] {
         enter(path, 0)
-            .expect("a place")
+            .expect("a permit")
             .leave(FAILS, limits, START_MS);
     }
     let _holds = enter("/4", 60_000).expect("a trial");
@@ -266,16 +271,16 @@ fn who_finds_no_place_uses_up_no_trial() {
 }
 
 #[test]
-fn a_turn_that_is_dropped_leaves_the_line() {
+fn dropped_turn_leaves_the_queue() {
     let limits = &protection(&json!({ "max_requests": 1 }));
     let origins = Origins::default();
-    let [a, b, c] = ["/a", "/b", "/c"].map(|path| asker("a.test", path));
+    let [a, b, c] = ["/a", "/b", "/c"].map(|path| caller("a.test", path));
     let pass = origins.enter(&a, None, limits, START_MS, 1000);
     let first = origins.queue(&b, START_MS, START_MS + 5000);
     let second = origins.queue(&c, START_MS, START_MS + 5000);
     drop(pass);
-    let enter = |asker, turn: Option<&_>| {
-        let entered = origins.enter(asker, turn, limits, START_MS, 1000);
+    let enter = |caller, turn: Option<&_>| {
+        let entered = origins.enter(caller, turn, limits, START_MS, 1000);
         entered.map(drop::<Admission<'_>>)
     };
     assert_eq!(enter(&c, second.as_ref()), Err(Refusal::Full(1)));
@@ -284,7 +289,7 @@ fn a_turn_that_is_dropped_leaves_the_line() {
 }
 
 #[test]
-fn a_line_that_is_too_long_refuses_at_once() {
+fn full_queue_refuses_at_once() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "origin_timeout": 30,
@@ -302,7 +307,7 @@ fn a_line_that_is_too_long_refuses_at_once() {
     world.executor.advance(30);
     let (answer, took_ms) = timed(&here, &here.start("/late"));
     assert_eq!((answer.as_str(), took_ms), ("503 origin-busy", 0));
-    // So does a host with a short queue: the others have room.
+    // Another host of the origin is admitted: its share of permits is free.
     plan(&world, "/page", answers(200, 0));
     let (answer, took_ms) = timed(&here, &send(&here, "GET", "http://b.test/page", None));
     assert_eq!((answer.as_str(), took_ms), ("200 no-freshness", 0));
@@ -310,13 +315,13 @@ fn a_line_that_is_too_long_refuses_at_once() {
     let (answer, took_ms) = timed(&here, &waiting[0]);
     assert_eq!(answer, "503 queued/origin-busy");
     assert!(took_ms <= 5000, "{took_ms}");
-    // Then the queue is empty.
+    // After that the queue is empty.
     world.executor.advance(30_000);
     assert_eq!(here.get("/late"), "no such page -");
 }
 
 #[test]
-fn the_line_is_served_in_order() {
+fn queue_is_served_in_order() {
     let world = World::new(START_MS);
     let settings = json!({
         "origin": "http://origin.test", "origin_timeout": 30,
@@ -329,7 +334,7 @@ fn the_line_is_served_in_order() {
         slots.push(here.start(&format!("/{n}")));
         world.executor.advance(7);
     }
-    // More requests arrive all the time, as each permit becomes free.
+    // More requests arrive each time a permit becomes free.
     for n in 30..60 {
         plan(&world, &format!("/{n}"), answers(200, 400));
         slots.push(here.start(&format!("/{n}")));

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use testkit::stage::{START_MS, Stage, progress, urls};
 use testkit::world::Plan;
 
-/// One run of the cron trigger.
-fn cron(stage: &Stage, scheduled_ms: u64) {
+/// Runs the cron trigger once.
+fn run_cron(stage: &Stage, scheduled_ms: u64) {
     let ended = Rc::new(Cell::new(false));
     let (world, isolate, then) = (
         stage.world.clone(),
@@ -31,8 +31,8 @@ fn orders(stage: &Stage) -> Vec<PastOrder> {
         after: 0,
         limit: 100,
     };
-    let told = stage.world.ledger.borrow().history(&question);
-    told.expect("history")
+    let history = stage.world.ledger.borrow().history(&question);
+    history.expect("history")
 }
 
 /// The notes in the last line of the log.
@@ -51,8 +51,8 @@ fn sitemap(stage: &Stage, path: &str, root: &str, item: &str, names: &[String]) 
     stage.origin(path, 200, "", &format!("<{root}>{entries}</{root}>"));
 }
 
-fn names(count: usize, of: &str) -> Vec<String> {
-    (0..count).map(|n| format!("{n}{of}")).collect()
+fn names(count: usize, suffix: &str) -> Vec<String> {
+    (0..count).map(|n| format!("{n}{suffix}")).collect()
 }
 
 fn with_warm(warm: Value) -> Stage {
@@ -63,19 +63,20 @@ fn with_warm(warm: Value) -> Stage {
     stage
 }
 
-fn asked_for(stage: &Stage, path: &str) -> usize {
+/// Counts the requests to the origin for a path.
+fn count_fetches(stage: &Stage, path: &str) -> usize {
     let url = format!("http://origin.test{path}");
     let state = stage.world.state.borrow();
     state.asked.iter().filter(|r| r.url == url).count()
 }
 
 #[test]
-fn the_cron_trigger_warms_what_the_settings_name() {
+fn cron_trigger_warms_urls_and_sitemaps_of_settings() {
     let stage = with_warm(json!({
         "urls": ["https://a.test/22"], "sitemaps": ["https://a.test/sitemap.xml"], "limit": 8
     }));
     sitemap(&stage, "/sitemap.xml", "urlset", "url", &names(20, ""));
-    cron(&stage, START_MS);
+    run_cron(&stage, START_MS);
     assert_eq!(
         notes(&stage),
         [
@@ -84,28 +85,28 @@ fn the_cron_trigger_warms_what_the_settings_name() {
         ]
     );
     stage.run_out();
-    let told = orders(&stage);
-    assert_eq!(told[0].receipt.id, "cron 2026-11-23T09:00:00Z");
-    assert_eq!(told[0].receipt.key.as_deref(), Some("cron trigger"));
-    assert_eq!(told[0].refresh, progress(0, 8, 0, None));
+    let history = orders(&stage);
+    assert_eq!(history[0].receipt.id, "cron 2026-11-23T09:00:00Z");
+    assert_eq!(history[0].receipt.key.as_deref(), Some("cron trigger"));
+    assert_eq!(history[0].refresh, progress(0, 8, 0, None));
     let mut expected: Vec<String> = (0..7).map(|n| format!("page {n}")).collect();
     expected.insert(3, "page 22".to_owned());
     assert_eq!(stage.in_kv(), expected);
     // The same run again is the same order, and sends nothing to the origin.
     let before = stage.asked();
-    cron(&stage, START_MS);
+    run_cron(&stage, START_MS);
     stage.run_out();
     assert_eq!((orders(&stage).len(), stage.asked()), (1, before));
     // The next run finds all pages fresh.
-    cron(&stage, START_MS + 300_000);
+    run_cron(&stage, START_MS + 300_000);
     stage.run_out();
-    let told = orders(&stage);
-    assert_eq!(told[1].refresh, progress(0, 8, 0, None));
+    let history = orders(&stage);
+    assert_eq!(history[1].refresh, progress(0, 8, 0, None));
     assert_eq!(stage.asked(), before + 1);
 }
 
 #[test]
-fn the_cron_trigger_leaves_out_what_it_cannot_have() {
+fn cron_trigger_skips_uncached_urls_and_missing_sitemaps() {
     let stage = Stage::with(
         false,
         json!({
@@ -116,7 +117,7 @@ fn the_cron_trigger_leaves_out_what_it_cannot_have() {
     );
     stage.origin("/0", 200, "max-age=60", "page");
     sitemap(&stage, "/sitemap.xml", "urlset", "url", &names(2, ""));
-    cron(&stage, START_MS);
+    run_cron(&stage, START_MS);
     assert_eq!(
         notes(&stage),
         [
@@ -128,16 +129,16 @@ fn the_cron_trigger_leaves_out_what_it_cannot_have() {
 }
 
 #[test]
-fn the_cron_trigger_says_why_there_is_nothing_to_do() {
+fn cron_trigger_logs_why_there_is_nothing_to_warm() {
     let stage = Stage::new(false);
-    cron(&stage, START_MS);
+    run_cron(&stage, START_MS);
     assert_eq!(
         notes(&stage),
         ["Empty order: a cron trigger is set, but [vars.EDGEKEEP.warm] names nothing"]
     );
     let stage = with_warm(json!({ "sitemaps": ["https://a.test/sitemap.xml"] }));
     stage.plan("/sitemap.xml", Plan::Hang);
-    cron(&stage, START_MS);
+    run_cron(&stage, START_MS);
     assert_eq!(
         notes(&stage),
         [
@@ -148,8 +149,8 @@ fn the_cron_trigger_says_why_there_is_nothing_to_do() {
     assert!(orders(&stage).is_empty());
     // Without a ledger it has no effect.
     stage.world.state.borrow_mut().down.push("ledger");
-    cron(&stage, START_MS);
-    assert_eq!(asked_for(&stage, "/sitemap.xml"), 1);
+    run_cron(&stage, START_MS);
+    assert_eq!(count_fetches(&stage, "/sitemap.xml"), 1);
     assert_eq!(
         notes(&stage),
         ["Ledger unavailable: the purge ledger cannot be reached; ask again"]
@@ -157,7 +158,7 @@ fn the_cron_trigger_says_why_there_is_nothing_to_do() {
 }
 
 #[test]
-fn forty_sitemaps_are_read_for_an_order() {
+fn order_reads_at_most_forty_sitemaps() {
     let index = |n: u32| format!("https://a.test/index{n}");
     let stage = with_warm(json!({ "sitemaps": [index(0), index(1), index(2)] }));
     for n in 0..3 {
@@ -169,7 +170,7 @@ fn forty_sitemaps_are_read_for_an_order() {
             sitemap(&stage, &format!("/{child}"), "urlset", "url", &page);
         }
     }
-    cron(&stage, START_MS);
+    run_cron(&stage, START_MS);
     assert_eq!(stage.asked(), 40);
     let notes = notes(&stage);
     assert_eq!(notes[0], r#"skipped: {"sitemaps":2}"#);
@@ -185,9 +186,9 @@ fn forty_sitemaps_are_read_for_an_order() {
 }
 
 #[test]
-fn sitemaps_are_read_for_a_minute() {
+fn sitemaps_are_read_for_at_most_a_minute() {
     let index = |n: u32| format!("https://a.test/index{n}");
-    // The breaker would stop the requests earlier.
+    // Without the breaker, which would stop the requests earlier.
     let settings = json!({
         "warm": { "urls": ["https://a.test/0"], "sitemaps": [index(0), index(1)] },
         "protection": { "breaker_failures": 0 },
@@ -201,8 +202,8 @@ fn sitemaps_are_read_for_a_minute() {
             stage.plan(&format!("/{child}"), Plan::Hang);
         }
     }
-    cron(&stage, START_MS);
-    // Two seconds each: the origin's own timeout.
+    run_cron(&stage, START_MS);
+    // Each takes two seconds, the timeout of this origin.
     assert_eq!(stage.world.now_ms() - START_MS, 60_000);
     assert_eq!(stage.asked(), 32);
     let notes = notes(&stage);
@@ -226,13 +227,13 @@ fn a_sitemap_may_have_eight_megabytes() {
         let start = "<urlset><url><loc>https://a.test/0</loc></url>";
         let body = start.to_owned() + &" ".repeat(bytes - start.len());
         stage.origin("/sitemap.xml", 200, "", &body);
-        cron(&stage, START_MS);
+        run_cron(&stage, START_MS);
         assert_eq!(notes(&stage)[0], expected);
     }
 }
 
 #[test]
-fn what_a_purge_made_stale_goes_before_what_is_to_be_warmed() {
+fn refreshes_after_a_purge_precede_pages_to_warm() {
     let stage = with_warm(json!({}));
     let warm = |pages: Vec<String>| {
         stage.order(Order {
@@ -243,10 +244,10 @@ fn what_a_purge_made_stale_goes_before_what_is_to_be_warmed() {
     let sitemap = warm(urls(23)[..22].to_vec());
     let purge = stage.warm(&urls(23)[22..]);
     assert!(stage.run());
-    assert_eq!(asked_for(&stage, "/22"), 1);
+    assert_eq!(count_fetches(&stage, "/22"), 1);
     assert_eq!(stage.told(&purge).refresh, progress(0, 1, 0, None));
     assert_eq!(stage.told(&sitemap).refresh, progress(15, 7, 0, None));
-    // Nor do they replace each other.
+    // Refreshes and pages to warm do not evict each other.
     let purge = stage.warm(&urls(1000));
     let many: Vec<Receipt> = (0..11).map(|_| warm(urls(1000))).collect();
     assert_eq!(stage.told(&purge).refresh, progress(1000, 0, 0, None));

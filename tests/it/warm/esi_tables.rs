@@ -7,7 +7,7 @@ use edgekeep::cache::esi::parser::{
 use edgekeep::http::fields::Fields;
 
 #[test]
-fn what_is_marked() {
+fn esi_mark_is_read_from_surrogate_control() {
     #[track_caller]
     fn check(control: &str, marked: bool) {
         for (kind, html) in [
@@ -38,10 +38,10 @@ fn what_is_marked() {
     // A directive for Edgekeep has precedence.
     check(r#"content="X/1";edgekeep, content="ESI/1.0""#, false);
     check(r#"content="X/1", content="ESI/1.0";edgekeep"#, true);
-    // A repeated directive is in doubt.
+    // A repeated directive is ambiguous.
     check(r#"content="ESI/1.0", content="ESI/1.0""#, false);
     check(r#"content="ESI/1.0", content="X/1""#, false);
-    // Almost, but not valid.
+    // Invalid, although similar.
     for control in [
         "",
         "content",
@@ -64,7 +64,7 @@ fn what_is_marked() {
 }
 
 #[test]
-fn how_it_is_coded() {
+fn content_coding_is_identity_gzip_or_other() {
     #[track_caller]
     fn check(encoding: Option<&str>, coding: Coding) {
         let fields: Fields = encoding
@@ -91,7 +91,7 @@ fn how_it_is_coded() {
 }
 
 #[test]
-fn the_head_of_the_whole() {
+fn assembled_head_drops_fields_of_the_unassembled_body() {
     #[track_caller]
     fn check(control: &str, browser_ttl: Option<u64>, expected: &str) {
         let mut fields: Fields = [
@@ -178,7 +178,7 @@ fn check(body: &str, expected: &str) {
 }
 
 #[test]
-fn what_is_no_tag_stays() {
+fn text_that_is_not_a_tag_is_kept() {
     for body in [
         "",
         "plain",
@@ -236,7 +236,7 @@ fn values_without_quotes_end_at_whitespace() {
 }
 
 #[test]
-fn includes() {
+fn include_tags_become_fragments() {
     check("a<esi:include src=\"/x\"/>b", "a[/x]b");
     check("<esi:include src=\"/x\" />", "[/x]");
     check("<esi:include src='/x'>", "[/x]");
@@ -271,14 +271,14 @@ fn includes() {
         "<p title=\"<esi:include src='/x'/>\">",
         "<p title=\"[/x]\">",
     );
-    // No valid URL: a fragment that fails.
+    // Without a valid URL: a fragment that fails.
     check("<esi:include/>", "[]");
     check("<esi:include src/>", "[]");
     check("<esi:include src=\"\" alt=\"\"/>", "[|]");
 }
 
 #[test]
-fn what_leaves_nothing() {
+fn comment_and_remove_elements_give_no_output() {
     check("a<esi:comment text=\"b > c\"/>d", "ad");
     check("a<esi:comment text=\"b\"></esi:comment>d", "ad");
     check("a<esi:remove>b</esi:remove>c", "ac");
@@ -299,7 +299,7 @@ fn what_leaves_nothing() {
 }
 
 #[test]
-fn comments_for_us() {
+fn esi_comments_are_unwrapped() {
     check("a<!--esi b-->c", "a bc");
     check("a<!--esi\n<p>b</p>\n-->c", "a\n<p>b</p>\nc");
     check("<!--esi <esi:include src=\"/x\"/>-->a", " [/x]a");
@@ -315,7 +315,7 @@ fn comments_for_us() {
 }
 
 #[test]
-fn what_is_never_closed_is_told() {
+fn unclosed_elements_are_reported() {
     for (body, expected) in [
         ("a<esi:remove>b", "a"),
         ("a<esi:remove>b</esi:remove", "a"),
@@ -330,7 +330,7 @@ fn what_is_never_closed_is_told() {
 }
 
 #[test]
-fn a_tag_is_as_long_as_it_may_be() {
+fn length_of_a_tag_is_limited() {
     let tag = |bytes: usize| {
         let frame = "<esi:include src=\"/\"/>".len();
         format!("<esi:include src=\"/{}\"/>", "x".repeat(bytes - frame))
@@ -346,7 +346,7 @@ fn a_tag_is_as_long_as_it_may_be() {
 }
 
 #[test]
-fn bytes_that_are_no_text_stay() {
+fn invalid_utf8_is_kept() {
     let mut parser = Parser::default();
     let body = b"\xff<p>\x00<esi:include src=\"/\xff\"/>\xfe<esi:include src=\"/x\"/>";
     let pieces = parser.feed(body);
@@ -355,7 +355,7 @@ fn bytes_that_are_no_text_stay() {
 }
 
 #[test]
-fn any_cut_gives_the_same_and_little_is_held_back() {
+fn any_chunking_gives_the_same_output() {
     const WORDS: [&str; 26] = [
         "<esi:include src=\"/x\"/>",
         "<esi:include ",
@@ -407,7 +407,7 @@ fn any_cut_gives_the_same_and_little_is_held_back() {
 }
 
 #[test]
-fn little_is_held_back() {
+fn parser_holds_back_at_most_one_tag() {
     // Nothing of these is removed, so all input that is not yet output is held
     // back.
     const WORDS: [&str; 12] = [
@@ -435,7 +435,7 @@ fn little_is_held_back() {
                 _ => WORDS[random.usize(..WORDS.len())].to_owned(),
             };
             if word.ends_with('>') && held > 0 {
-                continue; // would make a tag of what is held
+                continue; // would complete a tag
             }
             // Whitespace after this would open a comment.
             let word = word.replace("<!--esi", "<!--esi.");

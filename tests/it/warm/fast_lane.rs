@@ -15,7 +15,7 @@ use std::rc::Rc;
 use testkit::stage::{NOTHING, START_MS, Stage, progress, says, urls};
 
 #[test]
-fn without_work_there_is_no_alarm() {
+fn alarm_is_not_set_without_work() {
     for fast_lane in [false, true] {
         let stage = Stage::new(fast_lane);
         assert_eq!(stage.next_due(), None);
@@ -32,7 +32,7 @@ fn without_work_there_is_no_alarm() {
 }
 
 #[test]
-fn a_hard_order_goes_to_the_zone_and_its_receipt_says_so() {
+fn hard_order_calls_the_zone_and_is_counted_in_its_receipt() {
     let stage = Stage::new(true);
     let receipt = stage.purge(&["tag:front"]);
     assert_eq!(receipt.fast_lane, 1);
@@ -41,18 +41,18 @@ fn a_hard_order_goes_to_the_zone_and_its_receipt_says_so() {
     assert!(stage.run());
     let calls = [(0, json!({ "tags": ["front"] }))];
     assert_eq!(stage.zone_calls(), calls);
-    let told = stage.told(&receipt);
-    assert_eq!(told.fast_lane, progress(0, 1, 0, None));
-    assert_eq!(told.refresh, NOTHING);
+    let past = stage.told(&receipt);
+    assert_eq!(past.fast_lane, progress(0, 1, 0, None));
+    assert_eq!(past.refresh, NOTHING);
     assert_eq!(stage.next_due(), None);
-    // A repeat orders nothing again.
+    // The same order again adds no work.
     stage.orders.set(0);
     assert_eq!(stage.purge(&["tag:front"]), receipt);
     assert_eq!(stage.next_due(), None);
 }
 
 #[test]
-fn a_write_does_not_go_to_the_zone() {
+fn write_does_not_call_the_zone() {
     let stage = Stage::new(true);
     let order = Order {
         hard: vec!["url:a.test/".to_owned()],
@@ -69,7 +69,7 @@ fn a_write_does_not_go_to_the_zone() {
 }
 
 #[test]
-fn a_large_order_goes_in_batches_of_a_hundred() {
+fn large_order_is_sent_in_batches_of_a_hundred() {
     let stage = Stage::new(true);
     let names: Vec<String> = (0..250).map(|n| format!("tag:t{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -85,7 +85,7 @@ fn a_large_order_goes_in_batches_of_a_hundred() {
 }
 
 #[test]
-fn small_orders_that_wait_go_together_each_with_its_own_record() {
+fn small_waiting_orders_share_a_call_and_keep_their_own_records() {
     let stage = Stage::new(true);
     let one = stage.purge(&["tag:a", "tag:b"]);
     let other = stage.purge(&["tag:b", "tag:c"]);
@@ -109,7 +109,7 @@ fn small_orders_that_wait_go_together_each_with_its_own_record() {
 }
 
 #[test]
-fn what_failed_takes_nothing_new_with_it() {
+fn failed_call_is_retried_without_new_orders() {
     let stage = Stage::new(true);
     stage.zone_says([says(503, None)]);
     stage.purge(&["tag:old"]);
@@ -123,7 +123,7 @@ fn what_failed_takes_nothing_new_with_it() {
 }
 
 #[test]
-fn an_order_that_the_zone_refuses_does_not_take_others_with_it() {
+fn refused_order_does_not_fail_others_of_its_call() {
     let stage = Stage::new(true);
     let good = stage.purge(&["tag:good"]);
     let bad = stage.purge(&["tag:bad"]);
@@ -156,7 +156,7 @@ fn ok() -> Result<ZoneResponse, String> {
 }
 
 #[test]
-fn everything_covers_what_waits_with_it() {
+fn purge_everything_covers_waiting_calls() {
     let stage = Stage::new(true);
     stage.purge(&["tag:a"]);
     let all = stage.purge(&["everything"]);
@@ -169,7 +169,7 @@ fn everything_covers_what_waits_with_it() {
 }
 
 #[test]
-fn calls_keep_the_pace_of_the_plan() {
+fn calls_keep_to_the_configured_rate() {
     let stage = Stage::new(true);
     let names: Vec<String> = (0..3000).map(|n| format!("tag:t{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -189,10 +189,10 @@ fn calls_keep_the_pace_of_the_plan() {
     assert_eq!(seconds, [0, 1, 2]);
 }
 
-/// The zone takes its token when a call arrives. That may be long after it was
+/// The zone uses a token when a call arrives. That may be long after it was
 /// sent, and the next call may arrive earlier.
 #[test]
-fn the_pace_counts_from_the_answers() {
+fn rate_is_counted_from_responses() {
     let settings = json!({ "fast_lane": { "requests_per_minute": 60, "bucket": 1 } });
     let stage = Stage::with(true, settings);
     stage.world.state.borrow_mut().zone_slow_ms = 4000;
@@ -205,7 +205,7 @@ fn the_pace_counts_from_the_answers() {
 }
 
 #[test]
-fn a_429_is_heeded_by_all_calls() {
+fn retry_after_of_429_pauses_all_calls() {
     let stage = Stage::new(true);
     stage.zone_says([says(429, Some(30))]);
     let first = stage.purge(&["tag:a"]);
@@ -222,7 +222,7 @@ fn a_429_is_heeded_by_all_calls() {
 }
 
 #[test]
-fn a_call_that_fails_is_tried_again_and_given_up_in_the_end() {
+fn failed_call_is_retried_with_backoff_and_then_given_up() {
     let stage = Stage::new(true);
     let down = || Some(Err("no route".to_owned()));
     stage.zone_says((0..7).map(|_| down()));
@@ -242,7 +242,7 @@ fn a_call_that_fails_is_tried_again_and_given_up_in_the_end() {
 }
 
 #[test]
-fn a_wrong_token_is_not_tried_again() {
+fn call_with_wrong_token_is_not_retried() {
     let stage = Stage::new(true);
     stage.zone_says([says(403, None)]);
     let receipt = stage.purge(&["tag:a"]);
@@ -253,24 +253,24 @@ fn a_wrong_token_is_not_tried_again() {
 }
 
 #[test]
-fn a_call_that_a_restart_breaks_off_is_made_again() {
+fn call_interrupted_by_restart_is_repeated() {
     let stage = Stage::new(true);
     stage.zone_says([None]);
     let receipt = stage.purge(&["tag:a"]);
     // This run never ends; the next one begins when the step is due again.
-    let broken = stage.start();
+    let interrupted = stage.start();
     stage.world.executor.settle();
     assert_eq!(stage.zone_calls().len(), 1);
     assert_eq!(stage.told(&receipt).fast_lane, progress(1, 0, 0, None));
     assert_eq!(stage.next_due(), Some(START_MS + 1000));
     stage.run_out();
-    assert!(!broken.get());
+    assert!(!interrupted.get());
     assert_eq!(stage.zone_calls().len(), 2);
     assert_eq!(stage.told(&receipt).fast_lane, progress(0, 1, 0, None));
 }
 
 #[test]
-fn a_call_that_breaks_off_has_taken_a_token() {
+fn interrupted_call_uses_a_token() {
     let settings = json!({ "fast_lane": { "requests_per_minute": 1, "bucket": 1 } });
     let stage = Stage::with(true, settings);
     stage.zone_says([None]);
@@ -281,7 +281,7 @@ fn a_call_that_breaks_off_has_taken_a_token() {
 }
 
 #[test]
-fn a_call_that_is_given_up_on_its_way_counts_once() {
+fn call_given_up_in_flight_is_counted_once() {
     let stage = Stage::new(true);
     stage.world.state.borrow_mut().zone_slow_ms = 500;
     let first = stage.purge(&["tag:first"]);
@@ -297,7 +297,7 @@ fn a_call_that_is_given_up_on_its_way_counts_once() {
 }
 
 #[test]
-fn a_call_that_always_breaks_off_is_given_up() {
+fn call_that_is_always_interrupted_is_given_up() {
     let stage = Stage::new(true);
     stage.zone_says((0..100).map(|_| None));
     let receipt = stage.purge(&["tag:a"]);
@@ -317,7 +317,7 @@ fn a_call_that_always_breaks_off_is_given_up() {
 }
 
 #[test]
-fn the_bucket_outlives_the_object() {
+fn bucket_survives_restart_of_the_object() {
     let stage = Stage::new(true);
     let names: Vec<String> = (0..2500).map(|n| format!("tag:t{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -326,7 +326,7 @@ fn the_bucket_outlives_the_object() {
     assert_eq!(stage.zone_calls().len(), 25);
     stage.purge(&["tag:a"]);
     // The object now runs in another isolate; all its state is in its tables.
-    let again = Stage {
+    let restarted = Stage {
         isolate: Rc::new(Isolate::new(
             Rules::read_json("{}").expect("rules"),
             Keys::of_default(""),
@@ -334,14 +334,14 @@ fn the_bucket_outlives_the_object() {
         world: stage.world.clone(),
         orders: Cell::new(9),
     };
-    again.run_out();
-    assert_eq!(again.zone_calls()[25].0, 12);
+    restarted.run_out();
+    assert_eq!(restarted.zone_calls()[25].0, 12);
 }
 
 #[test]
-fn calls_that_wait_too_long_or_are_too_many_are_given_up() {
+fn waiting_calls_are_limited_in_number_and_time() {
     let stage = Stage::new(true);
-    // No call succeeds, and one order follows the other.
+    // No call succeeds, and more orders arrive.
     stage.zone_says([says(429, Some(3600))]);
     let first = stage.purge(&["tag:first"]);
     assert!(stage.run());
@@ -349,9 +349,9 @@ fn calls_that_wait_too_long_or_are_too_many_are_given_up() {
         .map(|n| stage.purge(&[&format!("tag:t{n}")]))
         .collect();
     let problem = Some("more than 300 were waiting");
-    for gone in [&first, &orders[0]] {
-        assert_eq!(stage.told(gone).fast_lane.failed, 1);
-        assert_eq!(stage.told(gone).fast_lane.problem.as_deref(), problem);
+    for dropped in [&first, &orders[0]] {
+        assert_eq!(stage.told(dropped).fast_lane.failed, 1);
+        assert_eq!(stage.told(dropped).fast_lane.problem.as_deref(), problem);
     }
     assert_eq!(stage.told(&orders[1]).fast_lane, progress(1, 0, 0, None));
     stage.world.executor.advance(3_600_001);
@@ -364,7 +364,7 @@ fn calls_that_wait_too_long_or_are_too_many_are_given_up() {
 }
 
 #[test]
-fn nothing_is_left_of_work_when_its_receipt_is_gone() {
+fn progress_expires_with_its_receipt() {
     let stage = Stage::new(true);
     stage.purge(&["tag:a"]);
     stage.warm(&urls(2));

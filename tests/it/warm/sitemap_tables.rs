@@ -33,7 +33,7 @@ fn check_url(inside: &str, expected: &str) {
 }
 
 #[test]
-fn pages_and_indexes() {
+fn urlset_and_sitemapindex_are_read() {
     check(
         r#"<?xml version="1.0" encoding="UTF-8"?>
         <urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
@@ -57,7 +57,7 @@ fn pages_and_indexes() {
         "\u{feff} \n<urlset><url><loc>a</loc></url></urlset>",
         "pages a",
     );
-    // Each kind of file has its own items.
+    // Each kind of file has its own elements.
     check(
         "<urlset><sitemap><lastmod>2026</lastmod></sitemap></urlset>",
         "pages",
@@ -65,7 +65,7 @@ fn pages_and_indexes() {
 }
 
 #[test]
-fn what_is_not_a_page_is_left() {
+fn elements_other_than_loc_and_lastmod_are_ignored() {
     check_url(
         "<loc>a</loc><image:image><image:loc>b</image:loc></image:image>",
         "a",
@@ -89,7 +89,7 @@ fn what_is_not_a_page_is_left() {
     check_url("<loc>a<b/>c</loc>", "");
     check_url("<loc><b>a</b></loc>", "");
     check_url("<LOC>a</LOC>", "");
-    // With the prefix of the root element.
+    // Elements with the prefix of the root element are read.
     check(
         "<s:urlset xmlns:s='x'><s:url><s:loc>a</s:loc><loc>b</loc></s:url><url><loc>c</loc></url></s:urlset>",
         "pages a",
@@ -97,7 +97,7 @@ fn what_is_not_a_page_is_left() {
 }
 
 #[test]
-fn text_within_xml() {
+fn xml_text_is_decoded() {
     check_url("<loc>a?b=1&amp;c=2</loc>", "a?b=1&c=2");
     check_url(
         "<loc>&lt;&gt;&quot;&apos;&#65;&#x42;&#x1F600;</loc>",
@@ -128,7 +128,7 @@ fn text_within_xml() {
 }
 
 #[test]
-fn when_a_page_changed() {
+fn lastmod_is_read_as_a_number() {
     #[track_caller]
     fn check(text: &str, expected: u64) {
         let file = format!("<urlset><url><loc>a</loc><lastmod>{text}</lastmod></url></urlset>");
@@ -166,7 +166,7 @@ fn when_a_page_changed() {
 }
 
 #[test]
-fn texts() {
+fn text_files_have_a_url_a_line() {
     check(
         "http://a.test/\nhttps://a.test/b\n",
         "pages http://a.test/ https://a.test/b",
@@ -179,7 +179,7 @@ fn texts() {
 }
 
 #[test]
-fn what_is_no_sitemap() {
+fn other_files_are_rejected() {
     check("", "not: it is no sitemap: neither XML nor a URL a line");
     check(" \n", "not: it is no sitemap: neither XML nor a URL a line");
     check(
@@ -213,7 +213,7 @@ fn what_is_no_sitemap() {
 }
 
 #[test]
-fn what_breaks_off_counts_until_then() {
+fn truncated_file_gives_its_complete_entries() {
     let whole =
         "<urlset><url><loc>a</loc></url><url><loc>b</loc><lastmod>2026</lastmod></url></urlset>";
     check(whole, "pages a b=20260000000000");
@@ -244,7 +244,7 @@ fn what_breaks_off_counts_until_then() {
 }
 
 #[test]
-fn no_more_entries_than_the_protocol_allows() {
+fn entries_are_limited_to_the_protocol_maximum() {
     let many = format!(
         "<urlset>{}</urlset>",
         "<url><loc>a</loc></url>".repeat(ENTRIES_MAX + 1)
@@ -268,7 +268,7 @@ const FILES: [&str; 6] = [
 ];
 
 #[test]
-fn hostile_files() {
+fn random_files_give_valid_entries() {
     let mut hostile = Hostile::new();
     let mut read_well = 0;
     for _ in 0..40_000 {
@@ -298,24 +298,24 @@ fn hostile_files() {
 }
 
 #[test]
-fn long_and_hostile_files_are_read_in_one_pass() {
+fn reader_finishes_long_hostile_files() {
     // A megabyte each: a reader with quadratic time would take minutes.
-    let of = |text: &str| text.repeat(1024 * 1024 / text.len());
+    let repeat = |text: &str| text.repeat(1024 * 1024 / text.len());
     let files = [
-        of("<"),
-        of("<!--"),
-        of("<![CDATA["),
-        of("<?"),
-        of("<a '"),
-        of("</"),
-        of("<urlset>"),
-        of("<urlset><loc>&"),
-        "<urlset><loc>".to_owned() + &of("&#x10FFFF"),
-        of("]]>"),
-        of("-->"),
-        "<urlset><loc>".to_owned() + &of("&amp;"),
-        "<urlset>".to_owned() + &of("<url><loc>a"),
-        "http".to_owned() + &of("\n"),
+        repeat("<"),
+        repeat("<!--"),
+        repeat("<![CDATA["),
+        repeat("<?"),
+        repeat("<a '"),
+        repeat("</"),
+        repeat("<urlset>"),
+        repeat("<urlset><loc>&"),
+        "<urlset><loc>".to_owned() + &repeat("&#x10FFFF"),
+        repeat("]]>"),
+        repeat("-->"),
+        "<urlset><loc>".to_owned() + &repeat("&amp;"),
+        "<urlset>".to_owned() + &repeat("<url><loc>a"),
+        "http".to_owned() + &repeat("\n"),
     ];
     for file in files {
         // Any result is accepted, as long as the reader ends.

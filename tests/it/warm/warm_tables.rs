@@ -21,29 +21,30 @@ fn settings() -> Value {
     })
 }
 
-/// The URLs of an order with their paths in it, and its refusals.
+/// Checks the URLs of an order with their paths in it, its limit, and its
+/// refusals.
 #[track_caller]
 fn check(body: Value, expected: &[&str], refused: &[(&str, &str)]) {
-    let draft = read(&rules(settings()), body.to_string().as_bytes()).expect("an order");
-    assert_eq!(shown(&draft), expected, "{body}");
-    check_refused(&draft, refused);
+    let order = read(&rules(settings()), body.to_string().as_bytes()).expect("an order");
+    assert_eq!(shown(&order), expected, "{body}");
+    check_refused(&order, refused);
 }
 
-fn shown(draft: &ParsedWarming) -> Vec<String> {
-    let all = draft.urls.iter().chain(&draft.sitemaps);
+fn shown(order: &ParsedWarming) -> Vec<String> {
+    let all = order.urls.iter().chain(&order.sitemaps);
     let all = all.map(|(path, url)| format!("{path} {url}"));
-    all.chain([draft.limit.to_string()]).collect()
+    all.chain([order.limit.to_string()]).collect()
 }
 
 #[track_caller]
-fn check_refused(draft: &ParsedWarming, expected: &[(&str, &str)]) {
-    let refused = draft.refused.iter();
+fn check_refused(order: &ParsedWarming, expected: &[(&str, &str)]) {
+    let refused = order.refused.iter();
     let refused: Vec<(&str, &str)> = refused.map(|(p, d)| (p.as_str(), d.as_str())).collect();
     assert_eq!(refused, expected);
 }
 
 #[test]
-fn orders() {
+fn order_to_warm_is_parsed() {
     check(
         json!({ "urls": ["HTTPS://A.test/b", "http://b.test"], "sitemaps": ["https://a.test/s.xml"], "limit": 5 }),
         &[
@@ -82,7 +83,7 @@ fn orders() {
 }
 
 #[test]
-fn orders_with_mistakes() {
+fn invalid_members_of_an_order_are_refused() {
     check(
         json!({ "urls": ["/a", 5, "https://a.test/", "ftp://a.test/"], "sitemaps": [null, "https:///s.xml"] }),
         &["urls[2] https://a.test/", "7"],
@@ -104,17 +105,17 @@ fn orders_with_mistakes() {
     );
     for limit in [0, 10_001] {
         let problem = format!("must be from 1 to 10000 pages, not {limit}");
-        let draft = read(
+        let order = read(
             &rules(settings()),
             json!({ "limit": limit }).to_string().as_bytes(),
         );
-        check_refused(&draft.expect("an order"), &[("limit", &problem)]);
+        check_refused(&order.expect("an order"), &[("limit", &problem)]);
     }
 }
 
 #[test]
-fn what_is_no_order() {
-    let read = |text: &str| read(&rules(settings()), text.as_bytes()).map(|draft| shown(&draft));
+fn body_that_is_not_an_order_is_rejected() {
+    let read = |text: &str| read(&rules(settings()), text.as_bytes()).map(|order| shown(&order));
     for text in ["", "{", "urls", "{}}"] {
         assert!(matches!(read(text), Err(NotOrder::Json(_))), "{text}");
     }
@@ -133,17 +134,17 @@ fn what_is_no_order() {
 }
 
 #[test]
-fn a_key_warms_what_it_may_purge() {
+fn key_may_warm_only_hosts_that_it_may_purge() {
     let rules = rules(settings());
     let body = json!({ "urls": ["https://a.test:8443/b", "https://b.test/", "https://www.a.test/"], "sitemaps": ["http://a.test/", "http://b.test/"] });
-    let drafts = || read(&rules, body.to_string().as_bytes()).expect("an order");
-    let mut draft = drafts();
-    draft.limit(&rules.keys[0].permit, "default");
-    check_refused(&draft, &[]);
-    let mut draft = drafts();
-    draft.limit(&rules.keys[1].permit, "a");
+    let parse = || read(&rules, body.to_string().as_bytes()).expect("an order");
+    let mut order = parse();
+    order.limit(&rules.keys[0].permit, "default");
+    check_refused(&order, &[]);
+    let mut order = parse();
+    order.limit(&rules.keys[1].permit, "a");
     check_refused(
-        &draft,
+        &order,
         &[
             ("urls[1]", "the key a may not warm pages of b.test"),
             ("urls[2]", "the key a may not warm pages of www.a.test"),
@@ -151,29 +152,29 @@ fn a_key_warms_what_it_may_purge() {
         ],
     );
     assert_eq!(
-        shown(&draft),
+        shown(&order),
         [
             "urls[0] https://a.test:8443/b",
             "sitemaps[0] http://a.test/",
             "7"
         ]
     );
-    // Nor those of the settings.
-    let mut draft = ParsedWarming::of_settings(&rules);
-    draft.limit(&rules.keys[1].permit, "a");
+    // The same holds for the URLs of the settings.
+    let mut order = ParsedWarming::of_settings(&rules);
+    order.limit(&rules.keys[1].permit, "a");
     check_refused(
-        &draft,
+        &order,
         &[("warm.urls[1]", "the key a may not warm pages of b.test")],
     );
 }
 
 #[test]
-fn named_pages_are_those_that_kv_may_hold() {
+fn named_urls_that_kv_may_not_hold_are_refused() {
     let rules = rules(settings());
     let body = json!({ "urls": ["https://a.test/./b?utm_source=x", "https://a.test/admin/", "http://a.test/b",
         "https://a.test/b", "https://a.test/search?q=1", "https://a.test/.edgekeep/purge", "https://a.test/q?x=1&q=2"] });
-    let mut draft = read(&rules, body.to_string().as_bytes()).expect("an order");
-    let choice = draft.choose(&rules);
+    let mut order = read(&rules, body.to_string().as_bytes()).expect("an order");
+    let choice = order.choose(&rules);
     assert_eq!(
         choice.urls(),
         [
@@ -183,7 +184,7 @@ fn named_pages_are_those_that_kv_may_hold() {
         ]
     );
     check_refused(
-        &draft,
+        &order,
         &[
             ("urls[1]", "it is not cached: rule"),
             ("urls[4]", "its rule says kv = false"),
@@ -193,10 +194,10 @@ fn named_pages_are_those_that_kv_may_hold() {
 }
 
 /// The pages that an order for `https://a.test/0` selects, with this limit.
-fn choice(rules: &Rules, limit: usize) -> Choice {
+fn choose(rules: &Rules, limit: usize) -> Choice {
     let body = json!({ "urls": ["https://a.test/0"], "limit": limit });
-    let draft = read(rules, body.to_string().as_bytes());
-    draft.expect("an order").choose(rules)
+    let order = read(rules, body.to_string().as_bytes());
+    order.expect("an order").choose(rules)
 }
 
 fn entries(list: &[(&str, u64)]) -> Vec<SitemapUrl> {
@@ -212,9 +213,9 @@ fn url(text: &str) -> Url {
 }
 
 #[test]
-fn found_pages_are_of_the_sitemaps_host_and_such_that_kv_may_hold() {
+fn sitemap_urls_of_other_hosts_or_not_for_kv_are_skipped() {
     let rules = rules(settings());
-    let mut choice = choice(&rules, 100);
+    let mut choice = choose(&rules, 100);
     let long = format!("https://a.test/{}", "x".repeat(8192));
     let found = entries(&[
         ("https://a.test/1", 0),
@@ -247,11 +248,11 @@ fn found_pages_are_of_the_sitemaps_host_and_such_that_kv_may_hold() {
 }
 
 #[test]
-fn the_limit_keeps_what_is_named_and_what_changed_last() {
+fn limit_keeps_named_urls_then_latest_changes() {
     #[track_caller]
     fn check(limit: usize, expected: &[&str], beyond: usize) {
         let rules = rules(json!({}));
-        let mut choice = choice(&rules, limit);
+        let mut choice = choose(&rules, limit);
         let sitemap = url("https://a.test/");
         let one = [
             ("https://a.test/old", 2020),
@@ -281,9 +282,9 @@ fn the_limit_keeps_what_is_named_and_what_changed_last() {
 }
 
 #[test]
-fn a_long_sitemap_costs_no_more_than_the_limit() {
+fn long_sitemap_keeps_no_more_urls_than_the_limit() {
     let rules = rules(json!({}));
-    let mut choice = choice(&rules, 10);
+    let mut choice = choose(&rules, 10);
     let many: Vec<SitemapUrl> = (1..=50_000)
         .map(|n| SitemapUrl {
             url: format!("https://a.test/{n}"),
@@ -300,9 +301,9 @@ fn a_long_sitemap_costs_no_more_than_the_limit() {
 }
 
 #[test]
-fn all_urls_together_fit_into_the_ledger() {
+fn urls_of_an_order_fit_into_the_ledger() {
     let rules = rules(json!({}));
-    let mut choice = choice(&rules, 10_000);
+    let mut choice = choose(&rules, 10_000);
     let long = "x".repeat(1000);
     let many: Vec<SitemapUrl> = (1..=2000)
         .map(|n| SitemapUrl {
@@ -317,9 +318,9 @@ fn all_urls_together_fit_into_the_ledger() {
 }
 
 #[test]
-fn the_newest_sitemaps_of_an_index_are_read() {
+fn newest_sitemaps_of_an_index_are_read() {
     let rules = rules(json!({}));
-    let mut choice = choice(&rules, 10);
+    let mut choice = choose(&rules, 10);
     let mut index: Vec<SitemapUrl> = (0..30)
         .map(|n| SitemapUrl {
             url: format!("https://a.test/{n}.xml"),
@@ -348,30 +349,30 @@ const FILES: [&str; 3] = [
 ];
 
 #[test]
-fn hostile_orders() {
+fn random_orders_choose_only_allowed_urls() {
     let rules = rules(settings());
     let mut hostile = Hostile::new();
     let (mut read_well, mut found) = (0, 0);
     for _ in 0..10_000 {
         let text = hostile.text(&BODIES);
-        let Ok(mut draft) = read(&rules, text.as_bytes()) else {
+        let Ok(mut order) = read(&rules, text.as_bytes()) else {
             continue;
         };
         read_well += 1;
-        draft.limit(&rules.keys[1].permit, "a");
+        order.limit(&rules.keys[1].permit, "a");
         let allowed = |(_, url): &(String, Url)| url.host_name() == "a.test";
         assert!(
-            draft.urls.iter().chain(&draft.sitemaps).all(allowed),
+            order.urls.iter().chain(&order.sitemaps).all(allowed),
             "{text}"
         );
-        let mut choice = draft.choose(&rules);
+        let mut choice = order.choose(&rules);
         let file = hostile.text(&FILES);
         if let Ok(Sitemap::Pages(entries)) = sitemap::read(file.as_bytes()) {
             choice.add(&rules, &url("https://a.test/s.xml"), entries);
         }
         let urls = choice.urls();
         found += urls.len();
-        assert!(urls.len() <= draft.limit && draft.limit <= 10_000, "{text}");
+        assert!(urls.len() <= order.limit && order.limit <= 10_000, "{text}");
         let once: HashSet<&String> = urls.iter().collect();
         assert_eq!(once.len(), urls.len(), "{text} {file}");
         for text in &urls {

@@ -23,12 +23,12 @@ fn urls_are_fetched_into_kv_five_a_second() {
     assert_eq!(receipt.refresh, 23);
     assert_eq!(stage.told(&receipt).refresh, progress(23, 0, 0, None));
     assert_eq!(stage.next_due(), Some(START_MS));
-    let mut asked = Vec::new();
+    let mut fetched = Vec::new();
     while stage.run() {
-        asked.push((stage.world.now_ms() - START_MS, stage.asked()));
+        fetched.push((stage.world.now_ms() - START_MS, stage.asked()));
     }
     // Two rounds a run, four URLs and 800 ms a round.
-    assert_eq!(asked, [(1600, 8), (3200, 16), (4800, 23)]);
+    assert_eq!(fetched, [(1600, 8), (3200, 16), (4800, 23)]);
     assert_eq!(stage.told(&receipt).refresh, progress(0, 23, 0, None));
     assert_eq!(stage.in_kv().len(), 23);
     let request = stage.world.state.borrow().asked[0].clone();
@@ -46,7 +46,7 @@ fn urls_are_fetched_into_kv_five_a_second() {
 }
 
 #[test]
-fn what_is_fetched_has_seen_all_that_the_ledger_knows() {
+fn fetched_entry_has_sequence_number_of_its_order() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     for order in 1..=3 {
@@ -62,7 +62,7 @@ fn what_is_fetched_has_seen_all_that_the_ledger_knows() {
 }
 
 #[test]
-fn a_copy_that_is_fresh_under_the_order_is_left() {
+fn copy_that_is_fresh_under_the_order_is_not_fetched() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "old");
     stage.warm(&urls(1));
@@ -74,7 +74,7 @@ fn a_copy_that_is_fresh_under_the_order_is_left() {
     let again = stage.warm(&urls(1));
     stage.run_out();
     assert_eq!(stage.in_kv(), ["new"]);
-    // Once for both orders.
+    // One fetch for both orders.
     assert_eq!(stage.asked(), 2);
     assert_eq!(stage.told(&again).refresh, progress(0, 1, 0, None));
     stage.order(Order {
@@ -87,7 +87,7 @@ fn a_copy_that_is_fresh_under_the_order_is_left() {
 }
 
 #[test]
-fn what_has_not_changed_is_confirmed() {
+fn unchanged_page_is_revalidated() {
     let stage = Stage::new(false);
     let page = || Plan::Answer {
         slow_ms: 0,
@@ -112,7 +112,7 @@ fn what_has_not_changed_is_confirmed() {
 }
 
 #[test]
-fn an_origin_that_fails_at_first_is_asked_again() {
+fn refresh_is_retried_after_a_failure_of_origin() {
     for (plan, problem) in [
         (Plan::Down, "the origin gave no answer"),
         (Plan::Hang, "the origin gave no answer"),
@@ -123,18 +123,18 @@ fn an_origin_that_fails_at_first_is_asked_again() {
         stage.plan("/0", plan);
         let receipt = stage.warm(&urls(1));
         assert!(stage.run());
-        let told = stage.told(&receipt).refresh;
-        assert_eq!(told, progress(1, 0, 0, Some(problem)));
+        let refresh = stage.told(&receipt).refresh;
+        assert_eq!(refresh, progress(1, 0, 0, Some(problem)));
         stage.origin("/0", 200, "max-age=60", "page");
         stage.run_out();
-        let told = stage.told(&receipt).refresh;
-        assert_eq!(told, progress(0, 1, 0, Some(problem)));
+        let refresh = stage.told(&receipt).refresh;
+        assert_eq!(refresh, progress(0, 1, 0, Some(problem)));
         assert_eq!(stage.in_kv(), ["page"]);
     }
 }
 
 #[test]
-fn a_second_origin_has_its_time_too() {
+fn backup_origin_has_its_own_timeout() {
     let settings = json!({
         "origin_timeout": 40, "origin_deadline": 100, "backup_origin": "http://backup.test",
     });
@@ -165,7 +165,7 @@ fn status(status: u16) -> Plan {
 }
 
 #[test]
-fn an_origin_that_stays_down_is_given_up() {
+fn refresh_is_given_up_after_three_attempts() {
     let stage = Stage::new(false);
     stage.plan("/0", Plan::Down);
     let receipt = stage.warm(&urls(1));
@@ -175,14 +175,14 @@ fn an_origin_that_stays_down_is_given_up() {
         stage.run();
     }
     assert_eq!(seconds, [0, 5, 15]);
-    // Twice each time, because a safe request is retried.
+    // Each attempt makes two requests, because a safe request is retried.
     assert_eq!(stage.asked(), 6);
     let problem = Some("the origin gave no answer");
     assert_eq!(stage.told(&receipt).refresh, progress(0, 0, 1, problem));
 }
 
 #[test]
-fn a_stale_copy_is_not_a_refresh() {
+fn stale_copy_does_not_count_as_refresh() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60, stale-if-error=600", "old");
     stage.warm(&urls(1));
@@ -196,7 +196,7 @@ fn a_stale_copy_is_not_a_refresh() {
 }
 
 #[test]
-fn a_copy_that_is_lost_is_tried_again() {
+fn refresh_is_retried_after_a_failed_kv_write() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     stage.world.state.borrow_mut().down.push("kv");
@@ -211,7 +211,7 @@ fn a_copy_that_is_lost_is_tried_again() {
 }
 
 #[test]
-fn the_other_tier_does_not_count() {
+fn refresh_succeeds_without_the_cache_api() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     stage.world.state.borrow_mut().down.push("cache-api");
@@ -221,8 +221,8 @@ fn the_other_tier_does_not_count() {
     assert_eq!(stage.in_kv(), ["page"]);
 }
 
-/// The response to a reader who wants this language, and its source.
-fn read(stage: &Stage, language: &str) -> String {
+/// Returns the response to a client that accepts this language, and its source.
+fn get(stage: &Stage, language: &str) -> String {
     let place = Place {
         world: stage.world.clone(),
         isolate: Rc::clone(&stage.isolate),
@@ -232,9 +232,9 @@ fn read(stage: &Stage, language: &str) -> String {
 }
 
 #[test]
-fn no_reader_loses_a_copy_to_what_is_fetched() {
-    // One language for requests without a preference, another for others: RFC
-    // 9111 §4.1.
+fn refresh_does_not_replace_variants_of_clients() {
+    // One variant for requests without a preferred language, another for
+    // others: RFC 9111 §4.1.
     let page = |body: &str| Plan::Answer {
         slow_ms: 0,
         cut: false,
@@ -249,8 +249,8 @@ fn no_reader_loses_a_copy_to_what_is_fetched() {
     };
     let stage = Stage::new(false);
     stage.plan("/0", page("hallo"));
-    assert_eq!(read(&stage, "de"), "hallo -");
-    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert_eq!(get(&stage, "de"), "hallo -");
+    assert_eq!(get(&stage, "de"), "hallo cache-api");
     assert!(stage.in_kv().is_empty());
     stage.plan("/0", page("hello"));
     // An order that purges something else, as an order to warm does.
@@ -262,19 +262,19 @@ fn no_reader_loses_a_copy_to_what_is_fetched() {
     stage.order(warm());
     stage.run_out();
     assert_eq!(stage.in_kv(), ["hello"]);
-    assert_eq!(read(&stage, "de"), "hallo cache-api");
+    assert_eq!(get(&stage, "de"), "hallo cache-api");
     assert_eq!(stage.asked(), 2);
-    // Nor do readers' requests replace what was fetched.
+    // Requests of clients do not replace what was fetched either.
     stage.plan("/0", page("bonjour"));
-    assert_eq!(read(&stage, "fr"), "bonjour -");
-    assert_eq!(read(&stage, "fr"), "bonjour cache-api");
+    assert_eq!(get(&stage, "fr"), "bonjour -");
+    assert_eq!(get(&stage, "fr"), "bonjour cache-api");
     stage.order(warm());
     stage.run_out();
     assert_eq!(stage.asked(), 3);
 }
 
 #[test]
-fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
+fn cache_api_copy_is_revalidated_into_kv() {
     let stage = Stage::new(false);
     let page = || Plan::Answer {
         slow_ms: 0,
@@ -286,7 +286,7 @@ fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
         body: "page".to_owned(),
     };
     stage.plan("/0", page());
-    assert_eq!(read(&stage, "de"), "page -");
+    assert_eq!(get(&stage, "de"), "page -");
     let receipt = stage.order(Order {
         soft: vec!["tag:other".to_owned()],
         refresh: urls(1),
@@ -300,7 +300,7 @@ fn a_copy_of_the_other_tier_is_confirmed_into_kv() {
 }
 
 #[test]
-fn what_kv_will_not_hold_fails_with_the_reason() {
+fn refresh_that_kv_may_not_hold_fails_with_the_reason() {
     #[track_caller]
     fn check(settings: Value, url: &str, cache_control: &str, expected: &str) {
         let stage = Stage::with(false, settings);
@@ -316,8 +316,8 @@ fn what_kv_will_not_hold_fails_with_the_reason() {
         stage.plan("/0", plan);
         let receipt = stage.warm(&[url.to_owned()]);
         stage.run_out();
-        let told = stage.told(&receipt).refresh;
-        assert_eq!(told, progress(0, 0, 1, Some(expected)));
+        let refresh = stage.told(&receipt).refresh;
+        assert_eq!(refresh, progress(0, 0, 1, Some(expected)));
         assert!(stage.asked() <= 1);
     }
     let (url, max_age) = ("https://a.test/0", "max-age=60");
@@ -359,44 +359,44 @@ fn what_kv_will_not_hold_fails_with_the_reason() {
 }
 
 #[test]
-fn refreshes_keep_to_the_days_budget_and_count() {
+fn refreshes_count_in_the_daily_write_budget() {
     let stage = Stage::with(false, json!({ "kv_writes_per_day": 5 }));
     for n in 0..8 {
         // Too short for `kv_min_ttl`, which does not apply to orders.
         stage.origin(&format!("/{n}"), 200, "max-age=30", &format!("page {n}"));
     }
-    let counted = || {
+    let ledger_count = || {
         let total = "SELECT writes FROM kv_day";
         stage.world.database.number(total, &[]).expect("a number")
     };
     stage.warm(&urls(3));
     stage.run_out();
-    // The last write is reported, too: no later query may follow.
-    assert_eq!((stage.in_kv().len(), counted()), (3, 3));
+    // The last write is reported, too, because no later query may follow.
+    assert_eq!((stage.in_kv().len(), ledger_count()), (3, 3));
     let receipt = stage.warm(&urls(8)[3..]);
     stage.run_out();
     let problem = Some("not kept in KV: kv-budget-spent");
     assert_eq!(stage.told(&receipt).refresh, progress(0, 2, 3, problem));
-    assert_eq!((stage.in_kv().len(), counted()), (5, 5));
+    assert_eq!((stage.in_kv().len(), ledger_count()), (5, 5));
 }
 
 #[test]
-fn what_kv_has_no_quota_for_is_tried_again() {
+fn refreshes_fail_while_kv_writes_are_paused() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     stage.origin("/1", 200, "max-age=60", "page");
     stage.world.state.borrow_mut().down.push("kv-writes");
     let receipt = stage.warm(&urls(2));
     stage.run_out();
-    let told = stage.told(&receipt).refresh;
-    assert_eq!((told.done, told.failed), (0, 2));
-    assert_eq!(told.problem.as_deref(), Some("kv: kv-writes-paused"));
+    let refresh = stage.told(&receipt).refresh;
+    assert_eq!((refresh.done, refresh.failed), (0, 2));
+    assert_eq!(refresh.problem.as_deref(), Some("kv: kv-writes-paused"));
     // The first write detected it; then the breaker paused KV.
     assert!(stage.world.state.borrow().kv_writes <= 2);
 }
 
 #[test]
-fn a_refresh_that_a_restart_breaks_off_is_made_again() {
+fn refresh_interrupted_by_restart_is_due_again() {
     let stage = Stage::new(false);
     stage.origin("/0", 200, "max-age=60", "page");
     let plan = Plan::Answer {
@@ -408,7 +408,7 @@ fn a_refresh_that_a_restart_breaks_off_is_made_again() {
     };
     stage.plan("/0", plan);
     let receipt = stage.warm(&urls(1));
-    // It is recorded before the call is made.
+    // The attempt is recorded before the request is made.
     let _first = stage.start();
     stage.world.executor.settle();
     assert_eq!(stage.asked(), 1);
@@ -417,12 +417,12 @@ fn a_refresh_that_a_restart_breaks_off_is_made_again() {
 }
 
 #[test]
-fn refreshes_beyond_ten_thousand_are_given_up_the_oldest_first() {
+fn oldest_refreshes_beyond_ten_thousand_are_given_up() {
     let stage = Stage::new(false);
     let orders: Vec<Receipt> = (0..11).map(|_| stage.warm(&urls(1000))).collect();
     let problem = Some("more than 10000 were waiting");
-    let told = stage.told(&orders[0]).refresh;
-    assert_eq!(told, progress(0, 0, 1000, problem));
+    let refresh = stage.told(&orders[0]).refresh;
+    assert_eq!(refresh, progress(0, 0, 1000, problem));
     for order in &orders[1..] {
         assert_eq!(stage.told(order).refresh, progress(1000, 0, 0, None));
     }

@@ -1,5 +1,6 @@
-//! Tests that work of different keys' orders is done in turn, and that no key's
-//! orders replace another's. On the ledger's real database.
+//! Tests that the orders of different keys are worked on in turn, and that the
+//! orders of a key do not evict those of another. On the ledger's real
+//! database.
 
 use edgekeep::cache::ledger::wire::{Order, Receipt};
 use edgekeep::flow::ledger::jobs::{REFRESH, WARM, ZONE};
@@ -8,7 +9,7 @@ use edgekeep::flow::ledger::sql::Sql;
 use testkit::stage::{START_MS, Stage, progress, urls};
 use testkit::world::sqlite::Sqlite;
 
-/// An order of a key: pages to refresh.
+/// Sends an order of a key to refresh pages.
 fn refresh(stage: &Stage, key: &str, urls: Vec<String>) -> Receipt {
     stage.order(Order {
         key: Some(key.to_owned()),
@@ -18,7 +19,7 @@ fn refresh(stage: &Stage, key: &str, urls: Vec<String>) -> Receipt {
     })
 }
 
-/// An order of a key: tags to purge hard.
+/// Sends an order of a key to purge tags hard.
 fn purge(stage: &Stage, key: &str, tags: impl Iterator<Item = String>) -> Receipt {
     stage.order(Order {
         key: Some(key.to_owned()),
@@ -28,15 +29,15 @@ fn purge(stage: &Stage, key: &str, tags: impl Iterator<Item = String>) -> Receip
 }
 
 #[test]
-fn a_key_that_orders_much_pushes_out_its_own() {
+fn key_with_many_orders_evicts_only_its_own_steps() {
     let stage = Stage::new(false);
     let few = refresh(&stage, "few", urls(700));
     let many: Vec<Receipt> = (0..13)
         .map(|_| refresh(&stage, "many", urls(1000)))
         .collect();
     assert_eq!(stage.told(&few).refresh, progress(700, 0, 0, None));
-    // The oldest of the others: 13,000 were ordered, and there is room for
-    // 9,300.
+    // The oldest steps of the other key: 13,000 were ordered, and there is room
+    // for 9,300.
     let failed: u64 = many.iter().map(|one| stage.told(one).refresh.failed).sum();
     assert_eq!(failed, 3_700);
     let last = many.last().expect("an order");
@@ -71,7 +72,7 @@ fn keys_are_served_in_turn() {
     for n in 0..60 {
         stage.origin(&format!("/{n}"), 200, "max-age=60", "page");
     }
-    // The first key has ordered long before the others.
+    // The first key sends its order before the others.
     let mut orders = vec![refresh(&stage, "k0", urls(60))];
     stage.world.executor.advance(1000);
     for key in 1..7 {
@@ -94,7 +95,7 @@ fn keys_are_served_in_turn() {
 }
 
 #[test]
-fn the_zones_calls_are_made_in_turn() {
+fn zone_calls_of_keys_are_made_in_turn() {
     let stage = Stage::new(true);
     let many: Vec<Receipt> = (0..40)
         .map(|order| {
@@ -124,7 +125,7 @@ fn the_zones_calls_are_made_in_turn() {
 }
 
 #[test]
-fn steps_of_an_earlier_version_are_done() {
+fn steps_of_an_earlier_version_stay_due() {
     let database = Sqlite::in_memory();
     let run = |statement: &str| database.run(statement, &[]).expect("done");
     run("CREATE TABLE work (

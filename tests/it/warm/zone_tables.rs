@@ -13,7 +13,8 @@ use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 
-fn own(name: &str) -> String {
+/// Edgekeep's own tag that stands for a selector.
+fn own_tag(name: &str) -> String {
     format!("edgekeep-{:016x}", mark_of(name))
 }
 
@@ -37,7 +38,7 @@ fn stored_tags(entry: &Entry) -> String {
 }
 
 #[test]
-fn an_order_becomes_calls() {
+fn selectors_of_an_order_become_zone_calls() {
     check(&[], &[]);
     check(&["tag:front"], &[json!({ "tags": ["front"] })]);
     check(&["tag:a:b"], &[json!({ "tags": ["a:b"] })]);
@@ -51,11 +52,11 @@ fn an_order_becomes_calls() {
         "host:a.test",
         "group:https://a.test g",
     ] {
-        check(&[name], &[json!({ "tags": [own(name)] })]);
+        check(&[name], &[json!({ "tags": [own_tag(name)] })]);
     }
     check(
         &["url:a.test/", "tag:x", "host:a.test", "tag:x"],
-        &[json!({ "tags": [own("url:a.test/"), "x", own("host:a.test")] })],
+        &[json!({ "tags": [own_tag("url:a.test/"), "x", own_tag("host:a.test")] })],
     );
     let everything = json!({ "purge_everything": true });
     check(&["everything"], std::slice::from_ref(&everything));
@@ -79,7 +80,7 @@ fn a_call_has_at_most_a_hundred_names() {
 }
 
 #[test]
-fn calls_are_kept_as_their_bodies() {
+fn call_is_read_back_from_its_body() {
     for hard in [vec!["tag:x", "url:a.test/"], vec!["everything"]] {
         for call in calls(&names(&hard)) {
             assert_eq!(ZoneCall::read(&call.body()), Some(call));
@@ -105,14 +106,14 @@ fn calls_are_kept_as_their_bodies() {
 }
 
 #[test]
-fn an_order_reaches_no_other_name_through_a_tag() {
+fn origin_tag_that_imitates_an_own_tag_is_not_stored() {
     // The tag that stands for the victim's URL. An origin of another host, or a
     // rule of an earlier version, may use it as a tag of its own.
     let [ZoneCall::Tags(of_victim)] = &calls(&names(&["url:victim.test/account"]))[..] else {
         panic!("not one call by tags");
     };
-    let loud = of_victim[0].to_ascii_uppercase();
-    let tags = names(&[&of_victim[0], &loud, "edgekeeper", "news"]);
+    let upper_case = of_victim[0].to_ascii_uppercase();
+    let tags = names(&[&of_victim[0], &upper_case, "edgekeeper", "news"]);
     let stored = stored_tags(&entry("https://a.test/", &tags, &[]));
     let stored: Vec<&str> = stored.split(',').collect();
     assert!(
@@ -124,13 +125,13 @@ fn an_order_reaches_no_other_name_through_a_tag() {
 }
 
 #[test]
-fn small_calls_go_together() {
+fn small_calls_are_joined() {
     let tags = |range: std::ops::Range<u32>| ZoneCall::Tags(range.map(|n| n.to_string()).collect());
     #[track_caller]
     fn check(one: &ZoneCall, other: &ZoneCall, expected: Option<ZoneCall>) {
         let mut joined = one.clone();
-        let took = joined.take_in(other);
-        assert_eq!(took, expected.is_some(), "{one:?} {other:?}");
+        let is_joined = joined.take_in(other);
+        assert_eq!(is_joined, expected.is_some(), "{one:?} {other:?}");
         assert_eq!(joined, expected.unwrap_or_else(|| one.clone()));
     }
     check(&tags(0..2), &tags(2..5), Some(tags(0..5)));
@@ -176,7 +177,7 @@ fn entry(url: &str, tags: &[String], groups: &[String]) -> Entry {
 }
 
 #[test]
-fn an_entry_is_stored_under_what_orders_name() {
+fn entry_is_stored_with_the_tags_that_orders_name() {
     let tags = names(&["front", "Article:7"]);
     let entry = entry("https://a.test/b/c?d=1", &tags, &names(&["g"]));
     let stored = stored_tags(&entry);
@@ -218,7 +219,7 @@ fn an_entry_is_stored_under_what_orders_name() {
 }
 
 #[test]
-fn a_tag_that_is_added_later_is_no_name_of_ours() {
+fn tag_added_later_does_not_become_an_own_tag() {
     let mut entry = entry("https://a.test/", &[], &[]);
     let before = stored_tags(&entry);
     entry.add_tags(&names(&["late"]));
@@ -226,8 +227,8 @@ fn a_tag_that_is_added_later_is_no_name_of_ours() {
 }
 
 #[test]
-fn the_field_stays_within_16_kilobytes() {
-    // As many selectors as an entry can have.
+fn cache_tag_field_stays_within_16_kilobytes() {
+    // The most selectors that an entry can have.
     let path = "/s".repeat(200);
     let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>100}")).collect();
     let groups: Vec<String> = (0..64).map(|n| format!("g{n}")).collect();
@@ -237,7 +238,7 @@ fn the_field_stays_within_16_kilobytes() {
     assert!(stored.len() <= 16 * 1024, "{}", stored.len());
     assert!(stored.len() > 16 * 1024 - 102, "{}", stored.len());
     let stored: Vec<&str> = stored.split(',').collect();
-    // However long the tags are.
+    // The limit holds for any length of the tags.
     for bytes in [1, 3, 9, 100, 255, 1024] {
         let tags: Vec<String> = (0..1000).map(|n| format!("{n:0>bytes$}")).collect();
         let length = stored_tags(&self::entry(&url, &tags, &groups)).len();
@@ -252,7 +253,10 @@ fn the_field_stays_within_16_kilobytes() {
             group: "g63".to_owned(),
         },
     ] {
-        assert!(stored.contains(&own(&name.to_string()).as_str()), "{name}");
+        assert!(
+            stored.contains(&own_tag(&name.to_string()).as_str()),
+            "{name}"
+        );
     }
     assert!(stored.contains(&tags[0].as_str()) && !stored.contains(&tags[999].as_str()));
 }
@@ -263,7 +267,7 @@ const FREE: Pace = Pace {
 };
 
 #[test]
-fn a_full_bucket_is_spent_at_once_and_fills_again() {
+fn full_bucket_allows_a_burst_and_refills() {
     let now = 1_000_000;
     let mut bucket = Bucket::default();
     for call in 1..=24 {
@@ -288,7 +292,7 @@ fn a_full_bucket_is_spent_at_once_and_fills_again() {
 /// The documented bucket, simulated independently: in no case is a call sent
 /// that it would refuse.
 #[test]
-fn no_pace_is_faster_than_documented() {
+fn calls_never_exceed_the_documented_bucket() {
     for seed in 0..200 {
         let mut random = fastrand::Rng::with_seed(seed);
         let pace = Pace {
@@ -319,10 +323,10 @@ fn a_refusal_empties_the_bucket() {
     assert_eq!(bucket.open_ms, now + 90_000);
     let next = FREE.after_call(bucket, now + 90_000);
     assert_eq!(next.open_ms, now + 102_000);
-    // Without `Retry-After`: until there is one token.
+    // Without `Retry-After` calls pause until there is one token.
     let bucket = FREE.after_refusal(Default::default(), now, None);
     assert_eq!(bucket.open_ms, now + 12_000);
-    // Never earlier than before.
+    // A later refusal does not shorten the pause.
     let later = FREE.after_refusal(bucket, now, Some(1));
     assert_eq!(later, bucket);
 }
@@ -340,60 +344,60 @@ fn answer(
 }
 
 #[test]
-fn answers_mean_something() {
+fn zone_responses_map_to_outcomes() {
     const GOOD: &str = r#"{"success":true,"errors":[],"messages":[],"result":{"id":"z"}}"#;
     const BAD: &str = r#"{"success":false,"errors":[{"code":10000,"message":"Authentication error"},{"code":7,"message":"two"}],"messages":[],"result":null}"#;
     assert_eq!(outcome(&answer(200, None, GOOD)), ZoneOutcome::Done);
     #[track_caller]
-    fn again(said: Result<ZoneResponse, String>, pause: Option<u64>, words: &str) {
-        match outcome(&said) {
+    fn check_again(response: Result<ZoneResponse, String>, pause: Option<u64>, words: &str) {
+        match outcome(&response) {
             ZoneOutcome::Again {
                 problem,
                 pause_seconds,
             } => {
-                assert_eq!(pause_seconds, pause, "{said:?}");
+                assert_eq!(pause_seconds, pause, "{response:?}");
                 assert!(problem.contains(words), "{problem}");
             }
-            other => panic!("{said:?}: {other:?}"),
+            other => panic!("{response:?}: {other:?}"),
         }
     }
-    again(Err("no route".to_owned()), None, "no route");
-    again(answer(429, Some(7), BAD), Some(7), "429");
-    again(answer(429, None, ""), None, "429");
-    again(answer(503, Some(3), "<html>"), Some(3), "503");
-    again(answer(500, None, BAD), None, "500");
-    again(answer(408, None, ""), None, "408");
-    // Not without limit.
-    again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
+    check_again(Err("no route".to_owned()), None, "no route");
+    check_again(answer(429, Some(7), BAD), Some(7), "429");
+    check_again(answer(429, None, ""), None, "429");
+    check_again(answer(503, Some(3), "<html>"), Some(3), "503");
+    check_again(answer(500, None, BAD), None, "500");
+    check_again(answer(408, None, ""), None, "408");
+    // The pause is limited to an hour.
+    check_again(answer(429, Some(u64::MAX), ""), Some(3600), "429");
     // Truncated, or with success in another form.
-    again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
-    again(answer(200, None, "[true]"), None, "200");
-    again(answer(200, None, r#"{"success":1}"#), None, "200");
+    check_again(answer(200, None, &GOOD[..GOOD.len() - 1]), None, "200");
+    check_again(answer(200, None, "[true]"), None, "200");
+    check_again(answer(200, None, r#"{"success":1}"#), None, "200");
     // Unusual errors are reported as far as they can be parsed.
     let odd =
         r#"{"success":false,"errors":[7,{"code":"x"},{"message":1},{"code":1.5,"message":"m"}]}"#;
-    again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
+    check_again(answer(200, None, odd), None, "200:  , \"x\" ,  , 1.5 m");
     let odd = r#"{"success":true,"errors":null}"#;
     assert_eq!(outcome(&answer(200, None, odd)), ZoneOutcome::Done);
     // Status 200, but without success.
-    again(answer(200, None, BAD), None, "10000 Authentication error");
-    again(answer(200, None, "<html>"), None, "200");
-    again(answer(200, None, "{}"), None, "200");
+    check_again(answer(200, None, BAD), None, "10000 Authentication error");
+    check_again(answer(200, None, "<html>"), None, "200");
+    check_again(answer(200, None, "{}"), None, "200");
     #[track_caller]
-    fn refused(said: Result<ZoneResponse, String>, words: &str) {
-        match outcome(&said) {
+    fn check_refused(response: Result<ZoneResponse, String>, words: &str) {
+        match outcome(&response) {
             ZoneOutcome::Refused(problem) => assert!(problem.contains(words), "{problem}"),
-            other => panic!("{said:?}: {other:?}"),
+            other => panic!("{response:?}: {other:?}"),
         }
     }
-    refused(
+    check_refused(
         answer(403, None, BAD),
         "status 403: 10000 Authentication error, 7 two",
     );
-    refused(answer(401, None, ""), "status 401");
-    refused(answer(400, None, BAD), "status 400");
-    refused(answer(404, None, "not JSON"), "status 404");
-    refused(answer(301, None, ""), "status 301");
+    check_refused(answer(401, None, ""), "status 401");
+    check_refused(answer(400, None, BAD), "status 400");
+    check_refused(answer(404, None, "not JSON"), "status 404");
+    check_refused(answer(301, None, ""), "status 301");
     // The log and the history contain only a short part of it.
     let long = format!(
         r#"{{"errors":[{{"code":1,"message":"{}"}}]}}"#,
@@ -406,7 +410,7 @@ fn answers_mean_something() {
 }
 
 #[test]
-fn the_pace_is_set_by_settings() {
+fn rate_is_set_by_settings() {
     let pace = |settings: Value| Rules::read_json(&settings.to_string()).map(|r| r.fast_lane);
     assert_eq!(pace(json!({})), Ok(FREE));
     assert_eq!(pace(json!({ "fast_lane": {} })), Ok(FREE));
