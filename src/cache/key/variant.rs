@@ -47,7 +47,7 @@ pub fn choosing_fields(response: &Fields) -> Result<Vec<String>, VariesOnAnythin
     if response.has("content-encoding") {
         names.push("accept-encoding".to_owned());
     }
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     // `*` is not a field name.
     let readable = names.iter().all(|name| list::is_field_name(name));

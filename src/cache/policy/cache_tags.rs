@@ -40,7 +40,7 @@ pub fn of(fields: &Fields, of_rule: &[String]) -> Vec<String> {
             );
         }
     }
-    tags.sort();
+    tags.sort_unstable();
     tags.dedup();
     tags
 }

@@ -133,7 +133,7 @@ impl Entry {
                 self.marks.push(Selector::Tag(tag.clone()).mark());
             }
         }
-        self.tags.sort();
+        self.tags.sort_unstable();
         self.tags.dedup();
     }
 

@@ -102,7 +102,7 @@ fn slot_of(lookup: &Lookup, names: &[String]) -> Slot {
 
 fn merged(some: &[String], others: &[String]) -> Vec<String> {
     let mut names = [some, others].concat();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     names
 }

@@ -145,7 +145,7 @@ async fn refresh<S: Sql, H: Host>(
     }
     // Several orders may have named the same URL; it is fetched once for all.
     let mut urls: Vec<String> = steps.iter().map(|(_, step)| step.payload.clone()).collect();
-    urls.sort();
+    urls.sort_unstable();
     urls.dedup();
     let work = urls.iter().map(|url| in_time(host(), isolate, url));
     let outcomes = all(work.collect()).await;
