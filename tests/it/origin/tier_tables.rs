@@ -334,13 +334,13 @@ fn who_has_written_tells_by_itself() {
     }
     assert_eq!((world.state.borrow().kv_writes, counted(&world)), (2, 2));
     // And no query is unnecessary: half of the lag is 2 seconds.
-    let asked = world.state.borrow().news_asked;
+    let asked = world.state.borrow().ledger_queries;
     for _ in 0..30 {
         world.executor.advance(300);
         one.get("/hit");
         other.get("/hit");
     }
-    let more = world.state.borrow().news_asked - asked;
+    let more = world.state.borrow().ledger_queries - asked;
     assert!(more <= 5, "{more} questions in 9 seconds");
 }
 
