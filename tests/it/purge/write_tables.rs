@@ -2,7 +2,7 @@
 //! (invalidating stored responses), §4.3.5 (HEAD); RFC 9110 §9.2.1 (safe
 //! methods); RFC 9875 §2 and §3 (cache groups); RFC 9651 §3.1 (lists).
 
-#[allow(dead_code, reason = "stories are played other")]
+#[allow(dead_code, reason = "stories are played elsewhere")]
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::purge::feed::PurgeFeed;
