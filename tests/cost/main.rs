@@ -162,9 +162,14 @@ fn check_counts(kv: Kv, times: &[(u64, usize)], wanted: &[(Call, u64)]) {
         assert_eq!(counted.of(*call), *count as f64, "{call:?}: {counted:?}");
     }
     // What the world itself has seen, apart from the meter.
-    let origin = world.origin.asked.borrow().len();
+    let origin = world.origin.records.borrow().len();
     assert_eq!(counted.of(Call::Origin), origin as f64);
-    let asks: u64 = world.asks.borrow().values().map(|asks| asks.all).sum();
+    let asks: u64 = world
+        .ledger_queries
+        .borrow()
+        .values()
+        .map(|queries| queries.all)
+        .sum();
     assert_eq!(counted.of(Call::Ledger), asks as f64);
     let found = world.tally.borrow().get("read from KV").copied();
     assert_eq!(counted.of(Call::KvFound), found.unwrap_or(0) as f64);

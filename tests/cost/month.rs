@@ -24,7 +24,8 @@ use testkit::simulation::terms::{Terms, Windows};
 use testkit::simulation::world::World;
 
 const HOST: &str = "one.test";
-/// Each page (no asset) has one of so many tags, and an order names one of them.
+/// Each page (no asset) has one of so many tags, and an order names one of
+/// them.
 pub const TAGS: usize = 100;
 /// An isolate lives for so long.
 const ISOLATE_SECONDS: u64 = 86_400;
@@ -319,7 +320,7 @@ impl Driver {
             track.counted.calls[at] += (count - track.at_warm[at]) as f64;
         }
         let (digest, now_ms) = (&track.slot.digest, world.executor.now_ms());
-        track.counted.in_kv = world.kv.borrow().lying(digest, 0, now_ms).is_some();
+        track.counted.in_kv = world.kv.borrow().copy_in_slot(digest, 0, now_ms).is_some();
     }
 
     fn request(&mut self, at_ms: u64, page: usize, centre: usize) {
@@ -360,10 +361,10 @@ impl Driver {
         self.hear_orders();
         let now_ms = self.world.executor.now_ms();
         let cache = self.world.centres[centre].borrow();
-        let Some(copy) = cache.lying(&track.slot.entry_url, now_ms) else {
+        let Some(copy) = cache.copy_in_slot(&track.slot.entry_url, now_ms) else {
             return 0;
         };
-        let asked = self.world.origin.asked.borrow();
+        let asked = self.world.origin.records.borrow();
         let last_order = track.subject.tag.map_or(0, |tag| self.ordered.0[tag]);
         match asked.get(&copy.stamp) {
             Some(asked) if copy.seen >= last_order && !copy.withdrawn => {

@@ -1,9 +1,9 @@
-//! Fields from texts, and controls in words.
+//! Fields parsed from text, and `Cache-Control` printed in few words.
 
 use edgekeep::http::cache_control::CacheControl;
 use edgekeep::http::fields::Fields;
 
-/// Fields from `name: value` lines that ` | ` separates.
+/// Parses fields from `name: value` lines, separated by ` | `.
 pub fn fields(text: &str) -> Fields {
     let lines = text.split(" | ").filter(|line| !line.is_empty());
     lines
@@ -12,7 +12,7 @@ pub fn fields(text: &str) -> Fields {
         .collect()
 }
 
-/// A control in few words: numbers as `name=n`, flags by name.
+/// A `Cache-Control` in few words: numbers as `name=n`, flags by name.
 pub fn words(control: &CacheControl) -> String {
     let numbers = [
         ("max-age", control.max_age),

@@ -1,4 +1,4 @@
-//! Requests to a profile's site, and what becomes of its framework's answers.
+//! Classifies requests under a profile, and decides its framework's responses.
 
 use crate::given::{exchange, head};
 use edgekeep::cache::config::rules::Rules;
@@ -9,7 +9,7 @@ use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use serde_json::json;
 
-/// How a `PATH[ | Name: value]…` is taken.
+/// The plan for the request `PATH[ | Name: value]…`.
 pub fn plan(profile: &str, request: &str) -> Plan {
     let settings = json!({ "profile": profile });
     let rules = Rules::read_json(&settings.to_string()).expect(profile);
@@ -27,7 +27,7 @@ pub fn plan(profile: &str, request: &str) -> Plan {
     classify(&rules, &request)
 }
 
-/// The look-up of such a request.
+/// The look-up of such a request. Panics if it bypasses the cache.
 #[track_caller]
 pub fn lookup(profile: &str, request: &str) -> Lookup {
     match plan(profile, request) {
@@ -36,7 +36,7 @@ pub fn lookup(profile: &str, request: &str) -> Lookup {
     }
 }
 
-/// Requests that go to the origin whole.
+/// Checks that each request bypasses the cache.
 #[track_caller]
 pub fn whole(profile: &str, requests: &[&str]) {
     for request in requests {
@@ -45,8 +45,9 @@ pub fn whole(profile: &str, requests: &[&str]) {
     }
 }
 
-/// An answer to `PATH[ | Name: value]…`: `stored N` for how many seconds, or
-/// why it is not; and the fields of its `Vary` that the origin does not get.
+/// Checks the decision on a response to `PATH[ | Name: value]…`: `stored N` for
+/// N seconds, or the reason why it is not stored; then the fields of its `Vary`
+/// that the origin does not receive.
 #[track_caller]
 pub fn check(profile: &str, request: &str, answer: &str, expected: &str) {
     let lookup = lookup(profile, request);
@@ -65,14 +66,14 @@ pub fn check(profile: &str, request: &str, answer: &str, expected: &str) {
     assert_eq!(found, expected, "{profile} {request}");
 }
 
-/// Whether two requests are for one entry.
+/// Checks whether two requests have the same cache key.
 #[track_caller]
 pub fn same(profile: &str, one: &str, other: &str, is_same: bool) {
     let key = |request: &str| lookup(profile, request).key.text.clone();
     assert_eq!(key(one) == key(other), is_same, "{profile}: {one}; {other}");
 }
 
-/// Whether the origin gets a request's field.
+/// Checks the value of a request field that the origin receives.
 #[track_caller]
 pub fn sent(profile: &str, request: &str, name: &str, value: Option<&str>) {
     let lookup = lookup(profile, request);

@@ -1,4 +1,4 @@
-//! What the rows of tables are made of: heads and look-ups from short texts.
+//! Input for rows of tables: heads, look-ups and entries from short texts.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::policy::entry::Entry;
@@ -10,16 +10,17 @@ use edgekeep::http::head::{Method, RequestHead, ResponseHead};
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 
-/// When answers arrive: a Monday, 09:00:00.
+/// The time of responses: a Monday, 09:00:00.
 pub const NOW: u64 = 1_795_424_400;
 
-/// They arrive at once.
+/// A response without delay.
 pub const TIMES: Times = Times {
     request_ms: NOW * 1000,
     response_ms: NOW * 1000,
 };
 
-/// A head from `STATUS[ | name: value]…`; `$+5` is the date in 5 seconds.
+/// Parses a head from `STATUS[ | name: value]…`; `$+5` is the date 5 seconds
+/// after [`NOW`].
 pub fn head(text: &str) -> ResponseHead {
     let mut parts = text.split(" | ");
     let status = parts.next().and_then(|s| s.trim().parse().ok());
@@ -38,7 +39,8 @@ pub fn head(text: &str) -> ResponseHead {
     }
 }
 
-/// The look-up of `METHOD[ | Name: value]…` for one URL, under these defaults.
+/// The look-up of `METHOD[ | Name: value]…` for one fixed URL, under these
+/// defaults.
 pub fn lookup(defaults: &Value, request: &str) -> Lookup {
     let rules = json!({ "defaults": defaults }).to_string();
     let rules = Rules::read_json(&rules).expect("good settings");
@@ -56,7 +58,7 @@ pub fn lookup(defaults: &Value, request: &str) -> Lookup {
     }
 }
 
-/// An exchange that took no time.
+/// An exchange without delay.
 pub fn exchange<'a>(lookup: &'a Lookup, stored: Option<&'a Entry>, on_error: bool) -> Exchange<'a> {
     Exchange {
         ranged: false,
@@ -68,7 +70,7 @@ pub fn exchange<'a>(lookup: &'a Lookup, stored: Option<&'a Entry>, on_error: boo
     }
 }
 
-/// The entry that an answer makes.
+/// The entry that is stored for a response.
 #[track_caller]
 pub fn stored(text: &str) -> Entry {
     let lookup = lookup(&json!({}), "GET");
@@ -78,7 +80,8 @@ pub fn stored(text: &str) -> Entry {
     }
 }
 
-/// `LIFETIME SWR SIE` of what is stored, or why it is not.
+/// `LIFETIME SWR SIE` of the stored entry, or the reason why the response is
+/// not stored.
 #[track_caller]
 pub fn outcome(lookup: &Lookup, answer: &str) -> String {
     match decide_response(&exchange(lookup, None, false), Ok(&head(answer))) {

@@ -1,4 +1,4 @@
-//! A ledger on a real database in memory, and orders to it in a word.
+//! A ledger on a real database in memory, and short ways to send it orders.
 
 use crate::world::sqlite::Sqlite;
 use edgekeep::cache::ledger::sequence::PurgeState;
@@ -15,21 +15,21 @@ use std::rc::Rc;
 /// A day, in milliseconds.
 pub const DAY_MS: u64 = 86_400_000;
 
-/// A database that outlives its ledger, and fails on demand.
+/// A database that several ledgers open in turn, and that fails on demand.
 #[derive(Clone)]
 pub struct Database {
     engine: Sqlite,
-    /// How many statements it has run.
+    /// The number of statements that it has run.
     pub run: Rc<Cell<usize>>,
     fails: Rc<Cell<Option<(usize, Fails)>>>,
 }
 
-/// When a statement fails.
+/// When a statement fails: before or after its execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fails {
-    /// Nothing of it is done.
+    /// It is not executed.
     Before,
-    /// It is done, and nobody knows.
+    /// It is executed, but returns an error.
     After,
 }
 
@@ -48,15 +48,17 @@ impl Database {
         }
     }
 
-    /// Lets the `n`th statement from now on fail; 0 is the next.
+    /// Makes the `n`th statement from now on fail; 0 is the next one.
     pub fn fail_at(&self, n: usize, how: Fails) {
         self.fails.set(Some((self.run.get() + n, how)));
     }
 
+    /// Ends the failures.
     pub fn heal(&self) {
         self.fails.set(None);
     }
 
+    /// Opens a ledger on this database, at `now_ms`.
     pub fn open(&self, now_ms: u64) -> LedgerStore<Self> {
         LedgerStore::open(self.clone(), now_ms, false).expect("a ledger")
     }
@@ -77,7 +79,7 @@ impl Sql for Database {
     }
 }
 
-/// An order of this id (none: a write that invalidates).
+/// An order with this id; an empty id makes it the order of a write.
 pub fn order(id: &str, hard: &[&str], soft: &[&str]) -> Order {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     Order {
@@ -92,8 +94,12 @@ pub fn order(id: &str, hard: &[&str], soft: &[&str]) -> Order {
     }
 }
 
-/// An order of many tags, `FIRST..LAST`, by somebody who knows all before.
-pub fn many<S: Sql>(ledger: &LedgerStore<S>, id: &str, tags: std::ops::Range<u32>) -> Order {
+/// An order for many tags, from a sender that has seen all earlier numbers.
+pub fn order_of_tags<S: Sql>(
+    ledger: &LedgerStore<S>,
+    id: &str,
+    tags: std::ops::Range<u32>,
+) -> Order {
     Order {
         hard: tags.map(|n| format!("tag:{n}")).collect(),
         after: ledger.last().expect("a number"),
@@ -101,33 +107,35 @@ pub fn many<S: Sql>(ledger: &LedgerStore<S>, id: &str, tags: std::ops::Range<u32
     }
 }
 
-/// Sends an order; its receipt, and the news after its own number.
+/// Appends an order. Returns its receipt, and the feed after the order's
+/// `after`.
 #[track_caller]
 pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, PurgeFeed) {
     let reply = ledger.append(order, now_ms).expect("an answer");
-    let news = PurgeFeed::decode(&reply.news).expect("news");
-    (reply.receipt.expect("no conflict"), news)
+    let feed = PurgeFeed::decode(&reply.news).expect("a feed");
+    (reply.receipt.expect("no conflict"), feed)
 }
 
+/// The feed after a sequence number, at time 0: its first page.
 #[track_caller]
-pub fn news<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> PurgeFeed {
-    PurgeFeed::decode(&ledger.news(after, 0).expect("an answer")).expect("news")
+pub fn feed_after<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> PurgeFeed {
+    PurgeFeed::decode(&ledger.news(after, 0).expect("an answer")).expect("a feed")
 }
 
-/// All news from `after` on, page by page.
+/// All pages of the feed after a sequence number.
 #[track_caller]
 pub fn pages<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> Vec<PurgeFeed> {
-    let mut pages = vec![news(ledger, after)];
+    let mut pages = vec![feed_after(ledger, after)];
     while let Some(last) = pages.last().filter(|page| !page.complete) {
-        assert!(last.sequence > last.after, "a page that leads nowhere");
-        assert!(pages.len() < 20, "pages without end");
-        pages.push(news(ledger, last.sequence));
+        assert!(last.sequence > last.after, "a page without progress");
+        assert!(pages.len() < 20, "too many pages");
+        pages.push(feed_after(ledger, last.sequence));
     }
     pages
 }
 
-/// What became of an entry of this URL and these tags, whose fill had seen the
-/// number `seen`.
+/// The purge state of an entry with this URL and these tags, whose fill had
+/// seen the number `seen`.
 #[track_caller]
 pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState {
     let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
@@ -141,27 +149,28 @@ pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeSt
     })
 }
 
-/// What an isolate knows that starts at this time.
+/// The index of an isolate that starts at this time.
 #[track_caller]
-pub fn started<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
+pub fn fresh_index<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     loop {
-        let news = ledger.news(index.sequence(), now_ms).expect("an answer");
-        let news = PurgeFeed::decode(&news).expect("news");
-        assert!(index.learn(&news));
-        if news.complete {
+        let text = ledger.news(index.sequence(), now_ms).expect("an answer");
+        let feed = PurgeFeed::decode(&text).expect("a feed");
+        assert!(index.learn(&feed));
+        if feed.complete {
             return index;
         }
     }
 }
 
-/// A write to these URLs.
+/// Appends a write to these URLs. Returns its sequence number, and the feed
+/// after the last number before it.
 #[track_caller]
 pub fn write<S: Sql>(ledger: &LedgerStore<S>, names: &[&str], now_ms: u64) -> (u64, PurgeFeed) {
     let order = Order {
         after: ledger.last().expect("a number"),
         ..order("", names, &[])
     };
-    let (receipt, news) = append(ledger, &order, now_ms);
-    (receipt.sequence, news)
+    let (receipt, feed) = append(ledger, &order, now_ms);
+    (receipt.sequence, feed)
 }

@@ -1,5 +1,5 @@
-//! What the tests share: hosts that implement the platform in memory, a ledger
-//! on a real database, and values from short texts.
+//! Shared parts of the tests: hosts that implement the platform in memory, a
+//! ledger on a real database, and values parsed from short texts.
 
 pub mod controls;
 pub mod frameworks;
@@ -12,5 +12,5 @@ pub mod requests;
 pub mod settings;
 pub mod simulation;
 pub mod stage;
-pub mod stand;
+pub mod worker;
 pub mod world;

@@ -1,18 +1,19 @@
-//! Purge orders as they are read, and what they come to.
+//! Parses and resolves purge orders.
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, ResolvedPurge, read};
 use serde_json::Value;
 
-pub fn draft(rules: &Rules, order: &Value) -> Result<ParsedPurge, NotOrder> {
+/// Parses an order in which files may not have `headers`.
+pub fn parse_order(rules: &Rules, order: &Value) -> Result<ParsedPurge, NotOrder> {
     read(rules, order.to_string().as_bytes(), false)
 }
 
-/// What a good order comes to.
+/// The resolved selectors of a valid order.
 #[track_caller]
-pub fn settled(rules: &Rules, order: &Value) -> ResolvedPurge {
-    let draft = draft(rules, order).expect("an order");
-    assert_eq!(draft.refused, [], "{order}");
-    draft.check_size().expect("of good size");
-    draft.settle(&rules.cascades).expect("not too much")
+pub fn resolve_order(rules: &Rules, order: &Value) -> ResolvedPurge {
+    let parsed = parse_order(rules, order).expect("an order");
+    assert_eq!(parsed.refused, [], "{order}");
+    parsed.check_size().expect("of valid size");
+    parsed.settle(&rules.cascades).expect("not too much")
 }

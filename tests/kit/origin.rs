@@ -1,5 +1,5 @@
-//! An isolate before an origin in the simulated world: settings, plans of what
-//! the origin does, and requests of all sorts.
+//! An isolate in front of an origin in the simulated world: settings, the
+//! origin's responses, and requests with bodies and fields.
 
 use crate::world::place::{Place, Slot};
 use crate::world::{Bytes, Plan, World};
@@ -13,7 +13,7 @@ use edgekeep::http::url::Url;
 use serde_json::Value;
 use std::rc::Rc;
 
-/// A data centre with these settings.
+/// An isolate with these settings, whose clock is right.
 pub fn place(world: &World, settings: &Value) -> Place {
     let rules = Rules::read_json(&settings.to_string()).expect("settings");
     Place {
@@ -22,7 +22,7 @@ pub fn place(world: &World, settings: &Value) -> Place {
     }
 }
 
-/// An answer of this status, whose body is its number.
+/// A response with this status, whose body is the status in digits.
 pub fn answers(status: u16, slow_ms: u64) -> Plan {
     Plan::Answer {
         slow_ms,
@@ -33,12 +33,12 @@ pub fn answers(status: u16, slow_ms: u64) -> Plan {
     }
 }
 
-/// What the origin does with requests for a path.
+/// Sets the origin's response to requests for a path.
 pub fn plan(world: &World, path: &str, plan: Plan) {
     world.state.borrow_mut().plans.insert(path.to_owned(), plan);
 }
 
-/// Sends a request with a body, if there is one.
+/// Sends a request, with a body or without.
 pub fn send(place: &Place, method: &'static str, url: &str, body: Option<Bytes>) -> Slot {
     send_with(place, method, url, Fields::new(), body)
 }
@@ -71,14 +71,14 @@ pub fn upload(place: &Place, path: &str) -> Slot {
     send(place, "POST", &format!("http://a.test{path}"), Some(body))
 }
 
-/// What a request gets, and after how many milliseconds.
+/// The response to a request, and the milliseconds until it.
 pub fn timed(place: &Place, slot: &Slot) -> (String, u64) {
     let began_ms = place.world.executor.now_ms();
     let answer = place.finish(slot);
     (answer, place.world.executor.now_ms() - began_ms)
 }
 
-/// The URLs that the origin was asked for.
+/// The URLs that the origin has received requests for.
 pub fn asked(world: &World) -> Vec<String> {
     let state = world.state.borrow();
     state.asked.iter().map(|r| r.url.clone()).collect()

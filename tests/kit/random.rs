@@ -22,11 +22,13 @@ impl Hostile {
         Self { random, seed }
     }
 
+    /// One of the given values.
     pub fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.random.usize(0..of.len())]
     }
 
-    /// One of the examples, mutated a few times, or something else altogether.
+    /// One of the examples, mutated up to three times, or random bytes or
+    /// pieces.
     pub fn text(&mut self, examples: &[&str]) -> String {
         match self.random.u8(0..10) {
             0 => self.bytes(),
@@ -41,7 +43,7 @@ impl Hostile {
         }
     }
 
-    /// Like [`Self::text`], without what no field value can hold.
+    /// Like [`Self::text`], without characters that a field value cannot have.
     pub fn value(&mut self, examples: &[&str]) -> String {
         self.text(examples)
             .replace(|c: char| c.is_control() && c != '\t', "")
@@ -113,7 +115,7 @@ impl Hostile {
             .collect()
     }
 
-    /// Leaves out, inserts, doubles or replaces a part.
+    /// Removes, inserts, doubles or replaces a part.
     pub fn mutate(&mut self, text: &str, examples: &[&str]) -> String {
         let characters: Vec<char> = text.chars().collect();
         let from = self.random.usize(0..=characters.len());
@@ -135,7 +137,7 @@ impl Hostile {
 impl Drop for Hostile {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("again with: EDGEKEEP_SEED={} cargo test", self.seed);
+            eprintln!("repeat with: EDGEKEEP_SEED={} cargo test", self.seed);
         }
     }
 }

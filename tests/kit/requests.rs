@@ -1,9 +1,10 @@
-//! Requests from a line.
+//! Requests parsed from a line of text.
 
 use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 
-/// A request from `METHOD URL[ | Name: value]…`; no URL is `http://a.test/`.
+/// Parses a request from `METHOD URL[ | Name: value]…`; without a URL it is
+/// `http://a.test/`.
 #[track_caller]
 pub fn head(request: &str) -> RequestHead {
     let mut parts = request.split(" | ");

@@ -1,5 +1,6 @@
 //! `npm run simulate -- --seeds N [--first F] [--seed S] [--only KIND]
-//! [--without DEFENCE]`: lives through so many simulated worlds, or through one with a trace.
+//! [--without DEFENCE]`: runs this number of simulated worlds, or one of them
+//! with a trace.
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -8,27 +9,27 @@ use testkit::simulation::numbers;
 use testkit::simulation::runner::{self, Worlds};
 use testkit::simulation::switches::Switch;
 
-/// A year's worth on two cores.
+/// As many as two cores run in a year.
 const SEEDS_MAX: u64 = 10_000_000_000;
 const SEEDS: u64 = 10_000;
-/// How often the progress is told.
+/// The time between two lines of progress.
 const PAUSE: Duration = Duration::from_secs(5);
 
 const USAGE: &str =
     "Usage: npm run simulate -- [--seeds N] [--first F] [--only purges|storms|attacks] [--without DEFENCE]
        npm run simulate -- --seed S [--without DEFENCE]
 
-  --seeds    how many worlds (10000 if left out), until a promise is broken
-  --first    the seed of the first one (0)
-  --seed     one world only, with a trace of what happens in it
-  --only     worlds with many purges, storms (much traffic and an unruly
-             origin), or attacks (of one reader, page, host or key); of all
-             seeds, every 50th is a storm, and every 50th an attack
-  --without  a defence that is taken away; then a promise should be broken";
+  --seeds    number of worlds (default 10000); stops at a broken promise
+  --first    seed of the first world (default 0)
+  --seed     runs one world, and prints a trace of its events
+  --only     one kind of worlds: purges (many purges), storms (much traffic
+             and a failing origin), or attacks (by one reader, page, host or
+             key). Of all seeds, every 50th is a storm, and every 50th an attack
+  --without  switches off a defence; then a promise should be broken";
 
-/// What was asked for.
+/// The options of the command line.
 #[derive(Default)]
-struct WantedResponse {
+struct Options {
     seeds: Option<u64>,
     first: u64,
     seed: Option<u64>,
@@ -59,8 +60,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(words: &[String]) -> Result<WantedResponse, String> {
-    let mut wanted = WantedResponse::default();
+fn read(words: &[String]) -> Result<Options, String> {
+    let mut wanted = Options::default();
     let mut words = words.iter();
     while let Some(option) = words.next() {
         let value = words
@@ -77,7 +78,7 @@ fn read(words: &[String]) -> Result<WantedResponse, String> {
             "--without" => {
                 let is_it = |switch: &&Switch| format!("{switch:?}") == *value;
                 let found = Switch::ALL.iter().find(is_it);
-                let found = found.ok_or_else(|| format!("there is no defence {value}"))?;
+                let found = found.ok_or_else(|| format!("unknown defence {value}"))?;
                 wanted.without = Some(*found);
             }
             "--only" => {
@@ -88,7 +89,7 @@ fn read(words: &[String]) -> Result<WantedResponse, String> {
                     _ => return Err(format!("{option} takes purges, storms or attacks")),
                 });
             }
-            _ => return Err(format!("{option} is no option")),
+            _ => return Err(format!("unknown option {option}")),
         }
     }
     Ok(wanted)
@@ -109,15 +110,17 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn many(wanted: &WantedResponse) -> bool {
+fn many(wanted: &Options) -> bool {
     let seeds = wanted.seeds.unwrap_or(SEEDS);
     let began = now();
-    let told = Mutex::new(began);
+    let printed = Mutex::new(began);
     let pace = |done: u64| done as f64 / began.elapsed().as_secs_f64().max(0.001);
     let progress = |done: u64| {
-        let Ok(mut told) = told.lock() else { return };
-        if told.elapsed() >= PAUSE {
-            *told = now();
+        let Ok(mut printed) = printed.lock() else {
+            return;
+        };
+        if printed.elapsed() >= PAUSE {
+            *printed = now();
             eprintln!("{done} of {seeds} worlds, {:.0} a second", pace(done));
         }
     };

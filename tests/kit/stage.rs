@@ -1,5 +1,5 @@
-//! A ledger with its alarm, in the simulated world, for tests of the work that
-//! orders leave behind their receipts.
+//! A ledger with its alarm in the simulated world, for tests of the jobs that
+//! orders start after their receipts.
 
 use crate::world::{Plan, World};
 use edgekeep::cache::config::rules::Rules;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 pub const START_MS: u64 = 1_795_424_400_000;
 
-/// A ledger with its alarm clock, and the world around it.
+/// A ledger with its alarm, and the world around it.
 pub struct Stage {
     pub world: World,
     pub isolate: Rc<Isolate>,
@@ -42,6 +42,7 @@ impl Stage {
         }
     }
 
+    /// Appends an order with an id of its own, at the current time.
     pub fn order(&self, order: Order) -> Receipt {
         self.orders.set(self.orders.get() + 1);
         let order = Order {
@@ -73,6 +74,7 @@ impl Stage {
         })
     }
 
+    /// The ledger's record of an order.
     pub fn told(&self, receipt: &Receipt) -> PastOrder {
         let question = Question::Id(receipt.id.clone());
         let mut told = self
@@ -84,11 +86,12 @@ impl Stage {
         told.pop().expect("the order")
     }
 
+    /// The time of the next job, in milliseconds.
     pub fn next_due(&self) -> Option<u64> {
         jobs::next_due(&self.world.database).expect("the next time")
     }
 
-    /// Starts one run of the alarm, without waiting for its end.
+    /// Starts one run of the alarm. Returns whether it has ended.
     pub fn start(&self) -> Rc<Cell<bool>> {
         let ended = Rc::new(Cell::new(false));
         let (world, isolate, then) = (
@@ -105,7 +108,7 @@ impl Stage {
         ended
     }
 
-    /// One run of the alarm, when it is due.
+    /// Advances time to the next alarm and runs it. `false` if none is set.
     pub fn run(&self) -> bool {
         let Some(due_ms) = self.next_due() else {
             return false;
@@ -117,16 +120,17 @@ impl Stage {
         true
     }
 
-    /// Run after run, until nothing is left.
+    /// Runs the alarm until no job is left.
     pub fn run_out(&self) {
         for _ in 0..20_000 {
             if !self.run() {
                 return;
             }
         }
-        panic!("the alarm never comes to rest");
+        panic!("the alarm never ends");
     }
 
+    /// Sets the next responses of the zone's API. `None` never arrives.
     pub fn zone_says(
         &self,
         answers: impl IntoIterator<Item = Option<Result<ZoneResponse, String>>>,
@@ -134,7 +138,7 @@ impl Stage {
         self.world.state.borrow_mut().zone.extend(answers);
     }
 
-    /// The calls so far: seconds since the start, and bodies.
+    /// The calls of the zone's API so far: seconds since the start, and bodies.
     pub fn zone_calls(&self) -> Vec<(u64, Value)> {
         let state = self.world.state.borrow();
         let calls = state.zone_calls.iter();
@@ -162,6 +166,7 @@ impl Stage {
         state.plans.insert(path.to_owned(), plan);
     }
 
+    /// The number of requests that the origin has received.
     pub fn asked(&self) -> usize {
         self.world.state.borrow().asked.len()
     }
@@ -176,6 +181,7 @@ impl Stage {
     }
 }
 
+/// A response of the zone's API that reports an error.
 pub fn says(status: u16, retry_after_seconds: Option<u64>) -> Option<Result<ZoneResponse, String>> {
     Some(Ok(ZoneResponse {
         status,

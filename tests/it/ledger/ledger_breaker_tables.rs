@@ -14,7 +14,7 @@ use edgekeep::http::fields::Fields;
 const NOW_MS: u64 = 1_795_424_400_000;
 
 /// A breaker after this many failures in a row, the last of them now.
-fn failed(times: u64) -> LedgerBreaker {
+fn breaker_after(times: u64) -> LedgerBreaker {
     let mut breaker = LedgerBreaker::default();
     for n in 0..times {
         let now_ms = NOW_MS - 100_000 * (times - 1 - n);
@@ -24,27 +24,27 @@ fn failed(times: u64) -> LedgerBreaker {
 }
 
 #[test]
-fn the_pause_doubles_up_to_its_limit() {
+fn pause_doubles_up_to_its_limit() {
     assert_eq!(LedgerBreaker::default().wait_ms(NOW_MS, 7), 0);
     for (failures, longest_ms) in [(1, 1000), (2, 2000), (3, 4000), (4, 8000), (5, 16_000)] {
         for seed in 0..100 {
-            let wait_ms = failed(failures).wait_ms(NOW_MS, seed);
+            let wait_ms = breaker_after(failures).wait_ms(NOW_MS, seed);
             let range = longest_ms * 3 / 4..=longest_ms;
             assert!(range.contains(&wait_ms), "{failures}: {wait_ms}");
-            let over = failed(failures).wait_ms(NOW_MS + wait_ms, seed);
+            let over = breaker_after(failures).wait_ms(NOW_MS + wait_ms, seed);
             assert_eq!(over, 0, "{failures}");
         }
     }
     for failures in [6, 64, 65, 1000] {
-        assert!(failed(failures).wait_ms(NOW_MS, 7) <= PAUSE_MS_MAX);
-        assert!(failed(failures).wait_ms(NOW_MS, 7) >= PAUSE_MS_MAX * 3 / 4);
+        assert!(breaker_after(failures).wait_ms(NOW_MS, 7) <= PAUSE_MS_MAX);
+        assert!(breaker_after(failures).wait_ms(NOW_MS, 7) >= PAUSE_MS_MAX * 3 / 4);
     }
 }
 
 #[test]
-fn isolates_that_failed_together_do_not_come_back_together() {
+fn pauses_of_isolates_are_spread_by_jitter() {
     let mut waits: Vec<u64> = (0..100)
-        .map(|seed| failed(5).wait_ms(NOW_MS, NOW_MS + seed))
+        .map(|seed| breaker_after(5).wait_ms(NOW_MS, NOW_MS + seed))
         .collect();
     waits.sort_unstable();
     waits.dedup();
@@ -53,8 +53,8 @@ fn isolates_that_failed_together_do_not_come_back_together() {
 }
 
 #[test]
-fn one_trial_at_a_time() {
-    let mut breaker = failed(1);
+fn one_trial_runs_at_a_time() {
+    let mut breaker = breaker_after(1);
     let then_ms = NOW_MS + 1000;
     assert_eq!(breaker.wait_ms(then_ms, 7), 0);
     breaker.begin(then_ms);
@@ -70,8 +70,8 @@ fn one_trial_at_a_time() {
 }
 
 #[test]
-fn trouble_of_long_ago_is_none() {
-    let mut breaker = failed(3);
+fn old_failures_are_not_trouble() {
+    let mut breaker = breaker_after(3);
     let until_ms = NOW_MS + PAUSE_MS_MAX + QUESTION_MS_MAX;
     assert!(breaker.is_troubled(NOW_MS) && breaker.is_troubled(until_ms - 1));
     assert!(!breaker.is_troubled(until_ms) && !breaker.is_closed());
@@ -87,7 +87,7 @@ fn trouble_of_long_ago_is_none() {
 }
 
 #[test]
-fn questions_that_fail_together_count_once() {
+fn concurrent_failures_count_once() {
     let mut breaker = LedgerBreaker::default();
     for n in 0..50 {
         breaker.fail(NOW_MS - 5000 + n, NOW_MS + n);
@@ -104,9 +104,9 @@ fn questions_that_fail_together_count_once() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_does_not_keep_it_open() {
-    assert_eq!(failed(9).wait_ms(NOW_MS - 3_600_000, 7), 0);
-    let mut breaker = failed(9);
+fn clock_set_back_does_not_keep_breaker_open() {
+    assert_eq!(breaker_after(9).wait_ms(NOW_MS - 3_600_000, 7), 0);
+    let mut breaker = breaker_after(9);
     breaker.begin(NOW_MS);
     assert_eq!(breaker.wait_ms(NOW_MS - 1, 7), 0);
 }
@@ -135,7 +135,7 @@ fn write(url: &str) -> InvalidationNames {
 }
 
 #[test]
-fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
+fn unconfirmed_write_purges_all_but_later_fetches() {
     let mut writes = UnconfirmedWrites::default();
     let page = |received_ms, cost_ms| entry("a.test/p", received_ms, cost_ms);
     let old = page(NOW_MS - 500, 10);
@@ -166,18 +166,18 @@ fn an_unconfirmed_write_kills_all_but_what_was_asked_for_since() {
     // Another write: responses fetched between the two are purged.
     let second = writes.add("a.test", write("a.test/p"), NOW_MS + 60);
     assert!(writes.kill(page(NOW_MS + 51, 50).fetched()));
-    assert_eq!(writes.len(), 1, "the second takes the place of the first");
+    assert_eq!(writes.len(), 1, "the second replaces the first");
     writes.confirm(id);
     assert!(
         writes.kill(old.fetched()),
-        "the answer to the first is not one to the second"
+        "a reply to the first does not confirm the second"
     );
     writes.confirm(second);
     assert!(writes.is_empty() && !writes.kill(old.fetched()));
 }
 
 #[test]
-fn a_flood_of_one_site_gives_way_to_others() {
+fn flood_of_one_site_does_not_evict_writes_of_others() {
     let mut writes = UnconfirmedWrites::default();
     for n in 0..5 {
         writes.add("quiet.test", write(&format!("quiet.test/{n}")), NOW_MS);
@@ -201,7 +201,7 @@ fn a_flood_of_one_site_gives_way_to_others() {
 }
 
 #[test]
-fn writes_are_sent_in_turn_and_not_for_ever() {
+fn unconfirmed_writes_are_sent_in_turn_until_they_expire() {
     let mut writes = UnconfirmedWrites::default();
     let one = writes.add("a.test", write("a.test/1"), NOW_MS);
     let two = writes.add("a.test", write("a.test/2"), NOW_MS + 1000);
@@ -217,7 +217,7 @@ fn writes_are_sent_in_turn_and_not_for_ever() {
 }
 
 #[test]
-fn what_was_fetched_since_is_remembered_up_to_a_limit() {
+fn number_of_recorded_refetches_is_bounded() {
     let mut writes = UnconfirmedWrites::default();
     writes.add("a.test", write("a.test/p"), NOW_MS);
     let page = |n: usize| entry("a.test/p", NOW_MS + 100 + n as u64, 0);
@@ -230,7 +230,7 @@ fn what_was_fetched_since_is_remembered_up_to_a_limit() {
 }
 
 #[test]
-fn gathered_writes_are_in_force_at_once() {
+fn gathered_writes_purge_at_once() {
     let mut writes = UnconfirmedWrites::default();
     let page = |n: usize, received_ms| entry(&format!("a.test/{n}"), received_ms, 0);
     let many = 5 * GATHERED_MAX;

@@ -8,12 +8,14 @@ use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{Selector, mark_of};
 use edgekeep::flow::ledger::sql::Sql;
-use testkit::ledger::{DAY_MS, Database, append, news, order, pages, started, state, write};
+use testkit::ledger::{
+    DAY_MS, Database, append, feed_after, fresh_index, order, pages, state, write,
+};
 
 const NOW: u64 = 1_795_424_400_000;
 
 /// An order of a key with this scope.
-fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
+fn order_of_scope(scope: &str, id: &str, hard: Vec<String>) -> Order {
     Order {
         scope: Some(scope.to_owned()),
         hard,
@@ -24,26 +26,30 @@ fn by(scope: &str, id: &str, hard: Vec<String>) -> Order {
 /// The `n`th batch of a thousand selectors: new tags each time.
 fn batch(scope: &str, n: u64) -> Order {
     let tags = (0..1000).map(|at| format!("tag:shop-{n}-{at}"));
-    by(scope, &format!("batch-{n}"), tags.collect())
+    order_of_scope(scope, &format!("batch-{n}"), tags.collect())
 }
 
 #[test]
-fn a_key_that_purges_much_widens_to_what_it_may_purge() {
+fn marks_beyond_budget_of_key_widen_to_its_scope() {
     const SCOPE: &str = "scope:h=*.shop.test,t=shop-*";
     let ledger = Database::new().open(NOW);
     let (other, _) = append(&ledger, &order("other", &["tag:other"], &[]), NOW);
     let start = other.sequence;
-    let mut warm = started(&ledger, NOW);
+    let mut warm = fresh_index(&ledger, NOW);
     for n in 0..130 {
         let mut order = batch(SCOPE, n);
         order.after = warm.sequence();
-        let (_, news) = append(&ledger, &order, NOW);
-        assert!(warm.learn(&news));
+        let (_, feed) = append(&ledger, &order, NOW);
+        assert!(warm.learn(&feed));
     }
-    let cold = started(&ledger, NOW);
+    let cold = fresh_index(&ledger, NOW);
     assert!(cold.len() as u64 <= SCOPE_MARKS_MAX + 1, "{}", cold.len());
     let last = ledger.last().expect("a number");
-    assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
+    assert_eq!(
+        feed_after(&ledger, 0).floor.hard,
+        NOW,
+        "the floor has risen"
+    );
     for index in [&cold, &warm] {
         // Entries of others are not purged, however old: pages, tags and hosts.
         for (url, tags) in [
@@ -84,7 +90,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
 }
 
 #[test]
-fn a_scope_that_changes_forgets_nothing() {
+fn change_of_scope_loses_no_purge() {
     let ledger = Database::new().open(NOW);
     let (earlier, later) = ("scope:t=shop-*", "scope:t=blog-*");
     for n in 0..3 {
@@ -93,10 +99,10 @@ fn a_scope_that_changes_forgets_nothing() {
     // The same key with other settings, and no key at all any more.
     append(
         &ledger,
-        &by(later, "new", vec!["tag:blog-1".to_owned()]),
+        &order_of_scope(later, "new", vec!["tag:blog-1".to_owned()]),
         NOW,
     );
-    let index = started(&ledger, NOW);
+    let index = fresh_index(&ledger, NOW);
     for n in 0..3 {
         let tag = format!("shop-{n}-999");
         assert_eq!(
@@ -111,14 +117,14 @@ fn a_scope_that_changes_forgets_nothing() {
 }
 
 #[test]
-fn tags_that_are_carried_along_may_lie_beyond_a_scope() {
+fn cascaded_tags_may_lie_outside_scope() {
     let ledger = Database::new().open(NOW);
     for n in 0..4 {
         let mut order = batch("scope:t=shop-*", n);
         order.hard.push("tag:home".to_owned());
         append(&ledger, &order, NOW);
     }
-    let index = started(&ledger, NOW);
+    let index = fresh_index(&ledger, NOW);
     let last = ledger.last().expect("a number");
     assert_eq!(
         state(&index, last - 1, "https://a.test/", &["home"]),
@@ -129,36 +135,36 @@ fn tags_that_are_carried_along_may_lie_beyond_a_scope() {
         PurgeState::Alive
     );
     // It is one mark, however often it is purged.
-    let told = pages(&ledger, 0);
-    let marks: usize = told.iter().map(|page| page.marks.len()).sum();
+    let all_pages = pages(&ledger, 0);
+    let marks: usize = all_pages.iter().map(|page| page.marks.len()).sum();
     assert!(marks as u64 <= SCOPE_MARKS_MAX + 1);
 }
 
 #[test]
-fn a_scope_that_is_none_is_an_error() {
+fn invalid_scope_is_an_error() {
     let ledger = Database::new().open(NOW);
     for scope in ["", "scope", "scope:x=a", "everything"] {
-        let order = by(scope, "a", vec!["tag:a".to_owned()]);
+        let order = order_of_scope(scope, "a", vec!["tag:a".to_owned()]);
         assert!(ledger.append(&order, NOW).is_err(), "{scope}");
     }
 }
 
 #[test]
-fn changed_settings_leave_a_bounded_number_of_scopes() {
+fn number_of_scopes_is_bounded_when_settings_change() {
     let ledger = Database::new().open(NOW);
     let scopes = SCOPES_MAX + 10;
     for n in 0..scopes {
         let scope = format!("scope:t={n}-*");
         append(
             &ledger,
-            &by(&scope, &format!("o{n}"), vec![format!("tag:{n}-a")]),
+            &order_of_scope(&scope, &format!("o{n}"), vec![format!("tag:{n}-a")]),
             NOW,
         );
     }
     let owners = "SELECT COUNT(*) FROM owners";
     assert_eq!(ledger.sql().number(owners, &[]), Ok(SCOPES_MAX));
     // The oldest marks have become the floor: none of them is lost.
-    let index = started(&ledger, NOW);
+    let index = fresh_index(&ledger, NOW);
     for n in 0..scopes {
         let tag = format!("{n}-a");
         assert_eq!(
@@ -166,27 +172,27 @@ fn changed_settings_leave_a_bounded_number_of_scopes() {
             PurgeState::Hard
         );
     }
-    assert_eq!(news(&ledger, 0).floor.hard, NOW + 10);
+    assert_eq!(feed_after(&ledger, 0).floor.hard, NOW + 10);
 }
 
 #[test]
-fn old_marks_widen_within_their_owner() {
+fn expired_marks_widen_within_their_owner() {
     let ledger = Database::new().open(0);
     append(
         &ledger,
-        &by("scope:t=shop-*", "a", vec!["tag:shop-1".to_owned()]),
+        &order_of_scope("scope:t=shop-*", "a", vec!["tag:shop-1".to_owned()]),
         0,
     );
     write(&ledger, &["url:a.test/old"], 0);
     let later = MARK_MS + DAY_MS;
     append(
         &ledger,
-        &by("scope:t=shop-*", "b", vec!["tag:shop-2".to_owned()]),
+        &order_of_scope("scope:t=shop-*", "b", vec!["tag:shop-2".to_owned()]),
         later,
     );
     write(&ledger, &["url:a.test/new"], later);
-    let index = started(&ledger, later);
-    assert_eq!(news(&ledger, 0).floor.newest(), 0);
+    let index = fresh_index(&ledger, later);
+    assert_eq!(feed_after(&ledger, 0).floor.newest(), 0);
     assert_eq!(
         state(&index, 0, "https://b.test/", &["shop-1"]),
         PurgeState::Hard
@@ -218,7 +224,7 @@ fn old_marks_widen_within_their_owner() {
 }
 
 #[test]
-fn earlier_versions_are_told_more_rather_than_less() {
+fn plain_feed_for_earlier_versions_purges_no_less() {
     let ledger = Database::new().open(NOW);
     for n in 0..4 {
         append(&ledger, &batch("scope:t=shop-*", n), NOW);
@@ -229,7 +235,7 @@ fn earlier_versions_are_told_more_rather_than_less() {
         let text = page.plain().encode();
         let old = |line: &str| line.len() > 16 && !line.contains(':') && !line.starts_with('w');
         assert!(text.lines().skip(1).all(|line| line == "." || old(line)));
-        index.learn(&PurgeFeed::decode(&text).expect("news"));
+        index.learn(&PurgeFeed::decode(&text).expect("a feed"));
     }
     let page = mark_of("url:a.test/p");
     assert_eq!(index.state(write - 1, &[page]), PurgeState::Hard);

@@ -26,9 +26,9 @@ fn check_in_force(ledger: &LedgerStore<Database>, receipt: &Receipt, context: &s
     for (names, soft) in [(&receipt.hard, false), (&receipt.soft, true)] {
         for name in names {
             let state = index.state(before, &[mark_of(name)]);
-            let obeyed = state == PurgeState::Hard || soft && state == PurgeState::Soft;
+            let is_applied = state == PurgeState::Hard || soft && state == PurgeState::Soft;
             assert!(
-                obeyed,
+                is_applied,
                 "{context}: {name} of {} is {state:?}",
                 receipt.sequence
             );
@@ -41,8 +41,8 @@ fn receipts(ledger: &LedgerStore<Database>) -> Vec<Receipt> {
         after: 0,
         limit: 100,
     };
-    let told = ledger.history(&question).expect("an answer").into_iter();
-    told.map(|told| told.receipt).collect()
+    let found = ledger.history(&question).expect("an answer").into_iter();
+    found.map(|past| past.receipt).collect()
 }
 
 /// Makes each statement of an order fail in turn; there must be at least a few.
@@ -56,7 +56,7 @@ fn check(
 ) {
     for how in [Fails::Before, Fails::After] {
         for n in 0.. {
-            assert!(n < 100, "an order without end");
+            assert!(n < 100, "the order never completes");
             let context = format!("{how:?} {n} of {:?} and {:?}", order.hard, order.soft);
             let database = Database::new();
             let ledger = database.open(0);
@@ -77,7 +77,7 @@ fn check(
                 check_in_force(&ledger, receipt, &context);
             }
             // A feed of the ledger at this time is valid, even if incomplete.
-            assert!(PurgeFeed::decode(&ledger.news(0, now_ms).expect("news")).is_ok());
+            assert!(PurgeFeed::decode(&ledger.news(0, now_ms).expect("a feed")).is_ok());
             let (receipt, _) = append(&ledger, order, now_ms);
             assert!(receipt.sequence > last.max(order.after), "{context}");
             assert!(kept.iter().all(|first| *first == receipt), "{context}");
@@ -101,26 +101,26 @@ fn check(
     }
 }
 
-fn nothing(_: &Database, _: &LedgerStore<Database>) {}
+fn no_orders(_: &Database, _: &LedgerStore<Database>) {}
 
 /// Two orders of day 0.
-fn two(_: &Database, ledger: &LedgerStore<Database>) {
+fn two_orders(_: &Database, ledger: &LedgerStore<Database>) {
     append(ledger, &order("one", &["tag:a", "tag:b"], &["tag:c"]), 0);
     append(ledger, &order("two", &["url:a.test/"], &["tag:a"]), 0);
 }
 
 #[test]
-fn an_order_is_done_wholly_or_can_be_sent_again() {
+fn failed_order_can_be_repeated() {
     let plain = order("new", &["tag:a", "tag:x"], &["tag:b", "tag:y"]);
-    check(nothing, &plain, 1000, 12);
-    check(two, &plain, 1000, 12);
+    check(no_orders, &plain, 1000, 12);
+    check(two_orders, &plain, 1000, 12);
     let hard = order("new", &["everything", "tag:a"], &["tag:b"]);
-    check(two, &hard, 1000, 12);
+    check(two_orders, &hard, 1000, 12);
     let soft = order("new", &["tag:a"], &["tag:b", "everything"]);
-    check(two, &soft, 1000, 12);
+    check(two_orders, &soft, 1000, 12);
     // A write, which leaves no receipt.
     check(
-        two,
+        two_orders,
         &order("", &["url:a.test/", "url:a.test/b"], &[]),
         1000,
         10,
@@ -128,14 +128,19 @@ fn an_order_is_done_wholly_or_can_be_sent_again() {
 }
 
 #[test]
-fn an_order_that_makes_room_is_done_wholly_or_can_be_sent_again() {
+fn failed_order_that_removes_old_marks_can_be_repeated() {
     let plain = order("new", &["tag:a", "tag:x"], &["tag:b", "tag:y"]);
     // Marks and receipts that have expired.
-    check(two, &plain, 40 * DAY_MS, 14);
-    check(two, &order("new", &["everything"], &[]), 40 * DAY_MS, 10);
+    check(two_orders, &plain, 40 * DAY_MS, 14);
+    check(
+        two_orders,
+        &order("new", &["everything"], &[]),
+        40 * DAY_MS,
+        10,
+    );
     // The ledger counts its marks.
     let counted = |database: &Database, ledger: &LedgerStore<Database>| {
-        two(database, ledger);
+        two_orders(database, ledger);
         database
             .run("UPDATE state SET marks = 1000000", &[])
             .expect("a count");
@@ -144,26 +149,36 @@ fn an_order_that_makes_room_is_done_wholly_or_can_be_sent_again() {
 }
 
 #[test]
-fn an_order_that_knows_more_is_done_wholly_or_can_be_sent_again() {
+fn failed_order_ahead_of_ledger_can_be_repeated() {
     let ahead = |order: Order| Order { after: 50, ..order };
     check(
-        nothing,
+        no_orders,
         &ahead(order("new", &["tag:a"], &["tag:b"])),
         1000,
         12,
     );
-    check(two, &ahead(order("new", &["tag:a"], &["tag:b"])), 1000, 12);
-    check(two, &ahead(order("new", &["everything"], &[])), 1000, 12);
+    check(
+        two_orders,
+        &ahead(order("new", &["tag:a"], &["tag:b"])),
+        1000,
+        12,
+    );
+    check(
+        two_orders,
+        &ahead(order("new", &["everything"], &[])),
+        1000,
+        12,
+    );
 }
 
 #[test]
-fn a_question_that_knows_more_kills_what_is_older_or_can_be_asked_again() {
+fn failed_query_ahead_of_ledger_can_be_repeated() {
     for how in [Fails::Before, Fails::After] {
         for n in 0.. {
-            assert!(n < 100, "a question without end");
+            assert!(n < 100, "the query never completes");
             let database = Database::new();
             let ledger = database.open(0);
-            two(&database, &ledger);
+            two_orders(&database, &ledger);
             database.fail_at(n, how);
             let answer = ledger.news(50, 0);
             database.heal();
@@ -172,8 +187,8 @@ fn a_question_that_knows_more_kills_what_is_older_or_can_be_asked_again() {
                 break;
             }
             let mut index = PurgeIndex::default();
-            ledger::news(&ledger, 50);
-            index.learn(&ledger::news(&ledger, 0));
+            ledger::feed_after(&ledger, 50);
+            index.learn(&ledger::feed_after(&ledger, 0));
             assert_eq!(index.state(49, &[1]), PurgeState::Hard, "{how:?} {n}");
             assert!(index.sequence() >= 50);
         }
@@ -181,10 +196,10 @@ fn a_question_that_knows_more_kills_what_is_older_or_can_be_asked_again() {
 }
 
 #[test]
-fn a_ledger_whose_opening_fails_opens_later() {
+fn ledger_opens_after_failed_opening() {
     for how in [Fails::Before, Fails::After] {
         for n in 0.. {
-            assert!(n < 100, "an opening without end");
+            assert!(n < 100, "the opening never completes");
             let database = Database::new();
             database.fail_at(n, how);
             let opened = LedgerStore::open(database.clone(), 5000, false).is_ok();
@@ -194,7 +209,7 @@ fn a_ledger_whose_opening_fails_opens_later() {
                 break;
             }
             let ledger = database.open(6000);
-            let start = ledger::news(&ledger, 0);
+            let start = ledger::feed_after(&ledger, 0);
             assert!(start.floor.hard >= 5000 && start.sequence == start.floor.hard);
             let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
             check_in_force(&ledger, &receipt, "opened");
@@ -203,13 +218,13 @@ fn a_ledger_whose_opening_fails_opens_later() {
 }
 
 #[test]
-fn a_count_is_added_or_can_be_told_again() {
+fn failed_report_of_kv_writes_can_be_repeated() {
     for how in [Fails::Before, Fails::After] {
         for n in 0.. {
-            assert!(n < 100, "a question without end");
+            assert!(n < 100, "the query never completes");
             let database = Database::new();
             let ledger = database.open(0);
-            two(&database, &ledger);
+            two_orders(&database, &ledger);
             ledger.counted_news(0, 4, 0).expect("an answer");
             database.fail_at(n, how);
             let answer = ledger.counted_news(0, 3, 0);
@@ -221,14 +236,14 @@ fn a_count_is_added_or_can_be_told_again() {
             // Reported again, because the first result is unknown: never too
             // few.
             let again = ledger.counted_news(0, 3, 0).expect("an answer");
-            let total = PurgeFeed::decode(&again).expect("news").kv_writes;
+            let total = PurgeFeed::decode(&again).expect("a feed").kv_writes;
             assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");
         }
     }
 }
 
 #[test]
-fn a_start_that_failed_is_tried_again_at_the_next_question() {
+fn failed_start_is_retried_at_next_query() {
     for how in [Fails::Before, Fails::After] {
         for n in 0.. {
             let database = Database::new();

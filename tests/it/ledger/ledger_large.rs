@@ -10,10 +10,10 @@ use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use std::collections::{BTreeMap, HashMap};
 use testkit::ledger;
-use testkit::ledger::{Database, append, many, news, order, pages};
+use testkit::ledger::{Database, append, feed_after, order, order_of_tags, pages};
 
 /// The index of an isolate that starts now.
-fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
+fn index_of<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
         assert!(index.learn(&page));
@@ -22,7 +22,7 @@ fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
 }
 
 #[test]
-fn more_than_a_page_comes_in_pages() {
+fn feed_beyond_page_limit_is_split_into_pages() {
     const START_MS: u64 = 1_795_424_400_000;
     let ledger = Database::new().open(START_MS);
     // 45,000 marks, by orders of 700 and of 7.
@@ -30,20 +30,20 @@ fn more_than_a_page_comes_in_pages() {
     while tags < 45_000 {
         let end = tags + if orders.len() % 2 == 0 { 700 } else { 7 };
         let id = format!("o{}", orders.len());
-        let (receipt, _) = append(&ledger, &many(&ledger, &id, tags..end), START_MS);
+        let (receipt, _) = append(&ledger, &order_of_tags(&ledger, &id, tags..end), START_MS);
         orders.insert(receipt.sequence, (end - tags) as usize);
         tags = end;
     }
-    let told = pages(&ledger, 0);
-    assert_eq!(told.len(), 3);
-    let sizes: Vec<usize> = told.iter().map(|page| page.marks.len()).collect();
+    let all_pages = pages(&ledger, 0);
+    assert_eq!(all_pages.len(), 3);
+    let sizes: Vec<usize> = all_pages.iter().map(|page| page.marks.len()).collect();
     assert!(
         sizes[..2]
             .iter()
             .all(|n| (NEWS_MARKS_MAX..NEWS_MARKS_MAX + 701).contains(n))
     );
     assert_eq!(sizes.iter().sum::<usize>(), tags as usize);
-    for page in &told {
+    for page in &all_pages {
         assert!(page.encode().len() < 2_000_000);
         // Each order's marks are on the page of its number, and on no other.
         let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
@@ -55,14 +55,14 @@ fn more_than_a_page_comes_in_pages() {
         assert_eq!(counts, here);
     }
     // Merged, or added page by page, they are complete.
-    let joined = told
+    let joined = all_pages
         .iter()
         .skip(1)
-        .try_fold(told[0].clone(), |all, page| all.followed_by(page));
+        .try_fold(all_pages[0].clone(), |all, page| all.followed_by(page));
     let joined = joined.expect("pages that connect");
     let (mut whole, mut parts) = (PurgeIndex::default(), PurgeIndex::default());
     assert!(whole.learn(&joined));
-    assert!(told.iter().all(|page| parts.learn(page)));
+    assert!(all_pages.iter().all(|page| parts.learn(page)));
     for index in [&whole, &parts] {
         assert_eq!(
             (index.len(), index.sequence()),
@@ -70,8 +70,8 @@ fn more_than_a_page_comes_in_pages() {
         );
     }
     // Marks that are raised again between two pages appear on a later page.
-    let first = news(&ledger, 0);
-    let raised = many(&ledger, "again", 0..900);
+    let first = feed_after(&ledger, 0);
+    let raised = order_of_tags(&ledger, "again", 0..900);
     let (receipt, _) = append(&ledger, &raised, START_MS);
     let mut reader = PurgeIndex::default();
     reader.learn(&first);
@@ -89,10 +89,10 @@ fn more_than_a_page_comes_in_pages() {
 }
 
 #[test]
-fn the_largest_page_fits_a_row() {
+fn largest_page_fits_database_row() {
     const START_MS: u64 = 9_999_999_999_998;
     let ledger = Database::new().open(START_MS);
-    let hard = many(&ledger, "one", 0..500);
+    let hard = order_of_tags(&ledger, "one", 0..500);
     let soft = hard.hard.clone();
     append(&ledger, &Order { soft, ..hard }, START_MS);
     let page = ledger.news(0, START_MS).expect("an answer");
@@ -103,20 +103,20 @@ fn the_largest_page_fits_a_row() {
 }
 
 #[test]
-fn an_order_is_told_as_a_whole() {
+fn feed_contains_order_completely() {
     let ledger = Database::new().open(0);
-    append(&ledger, &many(&ledger, "before", 0..25_000), 0);
+    append(&ledger, &order_of_tags(&ledger, "before", 0..25_000), 0);
     for (id, after) in [("a", 0), ("b", 1), ("c", 2)] {
-        let mut order = many(&ledger, id, 30_000..31_000);
+        let mut order = order_of_tags(&ledger, id, 30_000..31_000);
         order.soft = vec!["tag:s".to_owned(), "host:a.test".to_owned()];
         order.after = after;
-        let (receipt, news) = append(&ledger, &order, 0);
+        let (receipt, feed) = append(&ledger, &order, 0);
         // An isolate that is further behind than a page receives the first
         // page, and queries again.
-        assert_eq!(news.complete, after > 0);
-        let from = match news.complete {
-            true => news,
-            false => ledger::news(&ledger, 1),
+        assert_eq!(feed.complete, after > 0);
+        let from = match feed.complete {
+            true => feed,
+            false => ledger::feed_after(&ledger, 1),
         };
         let from: HashMap<u64, Numbers> = from.marks.into_iter().collect();
         for (names, soft) in [(&order.hard, false), (&order.soft, true)] {
@@ -130,20 +130,20 @@ fn an_order_is_told_as_a_whole() {
 }
 
 #[test]
-fn a_hundred_thousand_live_selectors_are_all_found_and_one_more_raises_the_floor() {
+fn marks_up_to_limit_are_kept_and_one_more_raises_floor() {
     const EACH: u32 = 500;
     const START: u64 = 1_795_424_400_000;
     let all = u32::try_from(MARKS_MAX).expect("a count");
     let ledger = Database::new().open(START);
     let mut orders = Vec::new();
     for first in (0..all).step_by(EACH as usize) {
-        let order = many(&ledger, &format!("o{first}"), first..first + EACH);
+        let order = order_of_tags(&ledger, &format!("o{first}"), first..first + EACH);
         let (receipt, _) = append(&ledger, &order, START);
         let marks: Vec<u64> = order.hard.iter().map(|name| mark_of(name)).collect();
         orders.push((receipt.sequence, marks));
     }
     let newest = START + orders.len() as u64;
-    let full = learned(&ledger);
+    let full = index_of(&ledger);
     assert_eq!((full.len() as u64, full.sequence()), (MARKS_MAX, newest));
     for (sequence, marks) in &orders {
         for mark in marks {
@@ -154,19 +154,23 @@ fn a_hundred_thousand_live_selectors_are_all_found_and_one_more_raises_the_floor
     // No floor yet except that of the start.
     assert_eq!(full.state(START, &[1]), PurgeState::Alive);
     // A mark that is raised again is not an additional one.
-    append(&ledger, &many(&ledger, "again", all - EACH..all), START);
-    assert_eq!(learned(&ledger).len() as u64, MARKS_MAX);
-    assert_eq!(news(&ledger, newest).floor.hard, START);
+    append(
+        &ledger,
+        &order_of_tags(&ledger, "again", all - EACH..all),
+        START,
+    );
+    assert_eq!(index_of(&ledger).len() as u64, MARKS_MAX);
+    assert_eq!(feed_after(&ledger, newest).floor.hard, START);
 
     // One more: the oldest eighth is removed, in whole orders.
     let (last, _) = append(&ledger, &order("more", &["url:a.test/"], &[]), START);
-    let index = learned(&ledger);
+    let index = index_of(&ledger);
     let dropped = MARKS_MAX + 1 - index.len() as u64;
     assert!(
         (MARKS_DROPPED..=MARKS_DROPPED + u64::from(EACH)).contains(&dropped),
         "{dropped}"
     );
-    let floor = news(&ledger, newest).floor;
+    let floor = feed_after(&ledger, newest).floor;
     let floor_now = START + dropped / u64::from(EACH);
     assert_eq!(
         floor,
@@ -179,7 +183,7 @@ fn a_hundred_thousand_live_selectors_are_all_found_and_one_more_raises_the_floor
     assert_eq!(index.state(floor_now - 1, &[1]), PurgeState::Hard);
     assert_eq!(index.state(floor_now, &[1]), PurgeState::Alive);
     let mut warm = full;
-    assert!(warm.learn(&news(&ledger, newest)));
+    assert!(warm.learn(&feed_after(&ledger, newest)));
     // No purge in force is lost, and no index keeps marks that the floor
     // covers.
     for index in [&index, &warm] {
@@ -194,5 +198,5 @@ fn a_hundred_thousand_live_selectors_are_all_found_and_one_more_raises_the_floor
     }
     // There is room for an eighth now.
     append(&ledger, &order("and more", &["url:a.test/b"], &[]), START);
-    assert_eq!(news(&ledger, newest).floor, floor);
+    assert_eq!(feed_after(&ledger, newest).floor, floor);
 }

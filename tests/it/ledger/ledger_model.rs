@@ -11,7 +11,7 @@ use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use std::ops::Range;
-use testkit::ledger::{DAY_MS, Database, Fails, append, news, order, pages};
+use testkit::ledger::{DAY_MS, Database, Fails, append, feed_after, order, pages};
 use testkit::random::Hostile;
 
 /// An accepted order: its sequence number and its tags.
@@ -89,7 +89,7 @@ fn names(tags: Range<u32>) -> Vec<String> {
     tags.map(|n| format!("tag:{n}")).collect()
 }
 
-fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
+fn index_of<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
         assert!(index.learn(&page));
@@ -98,7 +98,7 @@ fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
 }
 
 /// A ledger, with all events that can happen to it.
-struct Life {
+struct Scenario {
     hostile: Hostile,
     database: Database,
     ledger: LedgerStore<Database>,
@@ -108,22 +108,22 @@ struct Life {
     /// The index of an isolate that queries now and then.
     warm: PurgeIndex,
     /// An index that also receives receipts, and old feeds again.
-    nosy: PurgeIndex,
-    heard: Vec<PurgeFeed>,
+    redundant: PurgeIndex,
+    feeds: Vec<PurgeFeed>,
 }
 
 /// Which events happen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Events {
     /// Orders only: then the index gives exactly the results of the list.
-    Calm,
+    OrdersOnly,
     /// Also time, restarts and faults.
-    Rough,
+    All,
 }
 
 const TAGS: u32 = 8;
 
-impl Life {
+impl Scenario {
     fn new(hostile: Hostile) -> Self {
         let database = Database::new();
         let ledger = database.open(0);
@@ -135,8 +135,8 @@ impl Life {
             now_ms: 0,
             orders: 0,
             warm: PurgeIndex::default(),
-            nosy: PurgeIndex::default(),
-            heard: Vec::new(),
+            redundant: PurgeIndex::default(),
+            feeds: Vec::new(),
         }
     }
 
@@ -147,7 +147,7 @@ impl Life {
 
     /// An order of a few tags, or of everything. Now and then the ledger fails
     /// during it, and the order is repeated.
-    fn order(&mut self, fate: Fate) {
+    fn order(&mut self, events: Events) {
         self.orders += 1;
         let (hard, soft) = (self.tags(), self.tags());
         let everything = self.hostile.random.u8(0..20);
@@ -168,14 +168,14 @@ impl Life {
             1 => order.soft.push("everything".to_owned()),
             _ => {}
         }
-        if fate == Fate::Rough && self.hostile.random.u8(0..4) == 0 {
+        if events == Events::All && self.hostile.random.u8(0..4) == 0 {
             let how = self.hostile.one_of(&[Fails::Before, Fails::After]);
             let at = self.hostile.random.usize(0..30);
             self.database.fail_at(at, how);
             let _ = self.ledger.append(&order, self.now_ms);
             self.database.heal();
         }
-        let (receipt, news) = append(&self.ledger, &order, self.now_ms);
+        let (receipt, feed) = append(&self.ledger, &order, self.now_ms);
         let sequence = receipt.sequence;
         self.model.add(sequence, hard, false);
         self.model.add(sequence, soft, true);
@@ -184,22 +184,22 @@ impl Life {
             1 => self.model.add_everything(sequence, true),
             _ => {}
         }
-        self.hear(news, &receipt);
+        self.deliver(feed, &receipt);
     }
 
-    fn hear(&mut self, news: PurgeFeed, receipt: &Receipt) {
+    fn deliver(&mut self, feed: PurgeFeed, receipt: &Receipt) {
         match self.hostile.random.u8(0..4) {
-            0 => drop(self.warm.learn(&news)),
-            1 => drop(self.nosy.learn(&PurgeFeed::of_receipt(receipt))),
-            2 => drop(self.nosy.learn(&news)),
+            0 => drop(self.warm.learn(&feed)),
+            1 => drop(self.redundant.learn(&PurgeFeed::of_receipt(receipt))),
+            2 => drop(self.redundant.learn(&feed)),
             _ => {}
         }
-        self.heard.push(news);
-        let old = self.hostile.random.usize(0..self.heard.len());
-        self.nosy.learn(&self.heard[old]);
+        self.feeds.push(feed);
+        let old = self.hostile.random.usize(0..self.feeds.len());
+        self.redundant.learn(&self.feeds[old]);
     }
 
-    fn pass(&mut self) {
+    fn inject_event(&mut self) {
         match self.hostile.random.u8(0..12) {
             // Time passes; after thirty days marks expire.
             0..4 => self.now_ms += self.hostile.random.u64(0..12) * DAY_MS,
@@ -212,16 +212,16 @@ impl Life {
                 self.database.fail_at(at, Fails::Before);
                 let _ = self.ledger.news(known, self.now_ms);
                 self.database.heal();
-                news(&self.ledger, known);
+                feed_after(&self.ledger, known);
                 self.model.add_everything(known, false);
             }
             _ => {}
         }
     }
 
-    fn check(&mut self, fate: Fate) {
-        let cold = learned(&self.ledger);
-        for index in [&mut self.warm, &mut self.nosy] {
+    fn check(&mut self, events: Events) {
+        let cold = index_of(&self.ledger);
+        for index in [&mut self.warm, &mut self.redundant] {
             for page in pages(&self.ledger, index.sequence()) {
                 assert!(index.learn(&page));
             }
@@ -234,12 +234,12 @@ impl Life {
                 .map(|_| self.hostile.random.u32(0..TAGS + 1))
                 .collect();
             let expected = self.model.state(seen, &tags);
-            for index in [&cold, &self.warm, &self.nosy] {
+            for index in [&cold, &self.warm, &self.redundant] {
                 let found = state_of(index, seen, &tags);
                 let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
-                match fate {
-                    Fate::Calm => assert_eq!(found, expected, "{}", problem()),
-                    Fate::Rough => assert!(rank(found) >= rank(expected), "{}", problem()),
+                match events {
+                    Events::OrdersOnly => assert_eq!(found, expected, "{}", problem()),
+                    Events::All => assert!(rank(found) >= rank(expected), "{}", problem()),
                 }
             }
         }
@@ -247,36 +247,36 @@ impl Life {
 }
 
 #[track_caller]
-fn live(fate: Fate, lives: usize) {
+fn run_scenarios(events: Events, scenarios: usize) {
     let mut hostile = Hostile::new();
-    for _ in 0..lives {
-        let mut life = Life::new(hostile);
+    for _ in 0..scenarios {
+        let mut scenario = Scenario::new(hostile);
         for _ in 0..40 {
-            life.order(fate);
-            if fate == Fate::Rough {
-                life.pass();
+            scenario.order(events);
+            if events == Events::All {
+                scenario.inject_event();
             }
-            if life.hostile.random.u8(0..3) == 0 {
-                life.check(fate);
+            if scenario.hostile.random.u8(0..3) == 0 {
+                scenario.check(events);
             }
         }
-        life.check(fate);
-        hostile = life.hostile;
+        scenario.check(events);
+        hostile = scenario.hostile;
     }
 }
 
 #[test]
-fn the_index_says_what_the_orders_say() {
-    live(Fate::Calm, 60);
+fn index_agrees_with_list_of_orders() {
+    run_scenarios(Events::OrdersOnly, 60);
 }
 
 #[test]
-fn whatever_befalls_the_ledger_no_purge_is_forgotten() {
-    live(Fate::Rough, 150);
+fn no_purge_is_lost_through_faults_and_restarts() {
+    run_scenarios(Events::All, 150);
 }
 
 #[test]
-fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
+fn no_purge_is_lost_when_database_is_set_back() {
     let mut hostile = Hostile::new();
     for _ in 0..100 {
         // The second ledger is in the state of the first some orders ago.
@@ -298,23 +298,23 @@ fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
             }
         }
         // An isolate that has seen all numbers sends a query or an order.
-        let mut index = learned(&first);
+        let mut index = index_of(&first);
         let known = index.sequence();
-        let heard = match hostile.random.bool() {
-            true => news(&second, known),
+        let feed = match hostile.random.bool() {
+            true => feed_after(&second, known),
             false => {
                 let order = Order {
                     after: known,
                     ..order("next", &["tag:0"], &[])
                 };
-                let (receipt, news) = append(&second, &order, 0);
+                let (receipt, feed) = append(&second, &order, 0);
                 assert!(receipt.sequence > known);
                 model.add(receipt.sequence, 0..1, false);
-                news
+                feed
             }
         };
-        assert!(index.learn(&heard));
-        for index in [&index, &learned(&second)] {
+        assert!(index.learn(&feed));
+        for index in [&index, &index_of(&second)] {
             for seen in 0..=known + 1 {
                 for tag in 0..TAGS {
                     let (found, expected) =
@@ -330,7 +330,7 @@ fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
 }
 
 #[test]
-fn an_overflowing_ledger_forgets_no_purge() {
+fn no_purge_is_lost_when_ledger_overflows() {
     let mut hostile = Hostile::new();
     let ledger = Database::new().open(0);
     let (mut model, mut warm) = (Model::default(), PurgeIndex::default());
@@ -357,17 +357,17 @@ fn an_overflowing_ledger_forgets_no_purge() {
             true => (order.soft, order.hard) = (bulk, names(few.clone())),
             false => (order.hard, order.soft) = (bulk, names(few.clone())),
         }
-        let (receipt, news) = append(&ledger, &order, 0);
+        let (receipt, feed) = append(&ledger, &order, 0);
         last = receipt.sequence;
         model.add(last, next..next + many, soft);
         model.add(last, few, !soft);
         next += many;
-        assert!(warm.learn(&news));
-        if floors.last() == Some(&news.floor) {
+        assert!(warm.learn(&feed));
+        if floors.last() == Some(&feed.floor) {
             continue;
         }
-        floors.push(news.floor);
-        let cold = learned(&ledger);
+        floors.push(feed.floor);
+        let cold = index_of(&ledger);
         assert!(warm.len() == cold.len() && cold.len() as u64 <= MARKS_MAX);
         for _ in 0..200 {
             let seen = hostile.random.u64(0..=last);
@@ -378,7 +378,7 @@ fn an_overflowing_ledger_forgets_no_purge() {
                 let problem = || format!("{seen} {tags:?}: {found:?}, not {expected:?}");
                 assert!(rank(found) >= rank(expected), "{}", problem());
                 // Above the floors it purges no more than the list.
-                if seen >= news.floor.newest() {
+                if seen >= feed.floor.newest() {
                     assert_eq!(found, expected, "{}", problem());
                 }
             }

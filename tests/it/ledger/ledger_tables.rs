@@ -10,50 +10,50 @@ use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use std::collections::{BTreeMap, BTreeSet};
-use testkit::ledger::{DAY_MS, Database, append, news, order};
+use testkit::ledger::{DAY_MS, Database, append, feed_after, order};
 
 /// The marks of a feed, by the selectors in `names`.
-fn named(news: &PurgeFeed, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
+fn named(feed: &PurgeFeed, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
     let named = |(mark, numbers): &(u64, Numbers)| {
         let name = names.iter().find(|name| mark_of(name) == *mark);
         let name = name.expect("a name that was purged");
         ((*name).to_owned(), (numbers.hard, numbers.soft))
     };
-    let found: BTreeMap<_, _> = news.marks.iter().map(named).collect();
-    assert_eq!(found.len(), news.marks.len(), "a mark told twice");
+    let found: BTreeMap<_, _> = feed.marks.iter().map(named).collect();
+    assert_eq!(found.len(), feed.marks.len(), "the feed repeats a mark");
     found
 }
 
 /// The feed after `after`, as `SEQUENCE HARD/SOFT: NAME HARD/SOFT, …`.
-fn told<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> String {
-    let news = news(ledger, after);
-    assert_eq!((news.after, news.complete), (after, true));
+fn describe_feed<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> String {
+    let feed = feed_after(ledger, after);
+    assert_eq!((feed.after, feed.complete), (after, true));
     let names = ["tag:a", "tag:b", "tag:c", "url:a.test/", "host:a.test"];
-    let marks = named(&news, &names).into_iter();
+    let marks = named(&feed, &names).into_iter();
     let marks: Vec<String> = marks
         .map(|(name, (h, s))| format!("{name} {h}/{s}"))
         .collect();
-    let Numbers { hard, soft } = news.floor;
-    format!("{} {hard}/{soft}: {}", news.sequence, marks.join(", "))
+    let Numbers { hard, soft } = feed.floor;
+    format!("{} {hard}/{soft}: {}", feed.sequence, marks.join(", "))
 }
 
 fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
-    let told = ledger
+    let found = ledger
         .history(&Question::Id(id.to_owned()))
         .expect("an answer");
-    assert!(told.len() < 2, "{told:?}");
-    told.into_iter().next().map(|told| told.receipt)
+    assert!(found.len() < 2, "{found:?}");
+    found.into_iter().next().map(|past| past.receipt)
 }
 
 /// The sequence numbers of the receipts after `after`.
-fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
-    let told = ledger.history(&Question::After { after, limit });
-    let told = told.expect("an answer").into_iter();
-    told.map(|told| told.receipt.sequence).collect()
+fn sequences_after<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
+    let found = ledger.history(&Question::After { after, limit });
+    let found = found.expect("an answer").into_iter();
+    found.map(|past| past.receipt.sequence).collect()
 }
 
 #[test]
-fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
+fn orders_are_numbered_without_gaps_and_repeats_get_first_receipt() {
     let ledger = Database::new().open(0);
     let (first, _) = append(&ledger, &order("one", &["tag:a"], &[]), 1000);
     let (write, _) = append(&ledger, &order("", &["url:a.test/"], &[]), 2000);
@@ -64,13 +64,13 @@ fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
         ("one", Some("k"))
     );
     assert_eq!((first.received_ms, first.in_force_ms), (1000, 6000));
-    let before = told(&ledger, 0);
+    let before = describe_feed(&ledger, 0);
     // A repeat, later, from an isolate that has seen more.
     let mut again = order("one", &["tag:a"], &[]);
     (again.after, again.lag_seconds) = (2, 60);
-    let (repeat, news) = append(&ledger, &again, 9000);
+    let (repeat, feed) = append(&ledger, &again, 9000);
     assert_eq!(repeat, first);
-    assert_eq!((news.after, news.sequence, news.marks.len()), (2, 3, 2));
+    assert_eq!((feed.after, feed.sequence, feed.marks.len()), (2, 3, 2));
     // The digest of the body decides, not the parsed order.
     let (repeat, _) = append(&ledger, &order("one", &["tag:c"], &[]), 9000);
     assert_eq!(repeat, first);
@@ -80,27 +80,27 @@ fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
     let reply = ledger.append(&other, 9000).expect("an answer");
     assert_eq!(reply.receipt, None);
     assert!(PurgeFeed::decode(&reply.news).is_ok());
-    assert_eq!(told(&ledger, 0), before);
+    assert_eq!(describe_feed(&ledger, 0), before);
     assert_eq!(receipt(&ledger, "one"), Some(first));
     // It used up no number. A write is executed each time it is sent.
     let (write, _) = append(&ledger, &order("", &["url:a.test/"], &[]), 9000);
     let (next, _) = append(&ledger, &order("three", &[], &["tag:c"]), 9000);
     assert_eq!((write.sequence, next.sequence), (4, 5));
     assert_eq!(ledger.last(), Ok(5));
-    assert_eq!(listed(&ledger, 0, 10), [1, 3, 5]);
+    assert_eq!(sequences_after(&ledger, 0, 10), [1, 3, 5]);
 }
 
 #[test]
-fn an_order_without_id_never_meets_the_id_of_another() {
+fn generated_id_never_collides_with_sent_id() {
     let ledger = Database::new().open(0);
-    let nameless = || Order {
+    let without_id = || Order {
         id: None,
         ..order("x", &["tag:a"], &[])
     };
     append(&ledger, &order("order-2", &["tag:b"], &[]), 1000);
-    let (made, _) = append(&ledger, &nameless(), 1000);
+    let (made, _) = append(&ledger, &without_id(), 1000);
     assert_eq!((made.id.as_str(), made.sequence), ("order-2", 2));
-    let (made, _) = append(&ledger, &nameless(), 1000);
+    let (made, _) = append(&ledger, &without_id(), 1000);
     assert_eq!((made.id.as_str(), made.sequence), ("order-3", 3));
     let mut taken = order("order-3", &["tag:c"], &[]);
     taken.body_digest = "another".to_owned();
@@ -110,29 +110,29 @@ fn an_order_without_id_never_meets_the_id_of_another() {
     // too.
     let found = |id: &str| receipt(&ledger, id).map(|receipt| receipt.sequence);
     assert_eq!((found("order-2"), found("order-3")), (Some(1), Some(4)));
-    append(&ledger, &nameless(), 1000);
+    append(&ledger, &without_id(), 1000);
     assert_eq!((found("order-5"), found("order-6")), (Some(5), None));
-    for odd in [
+    for unknown in [
         "", "5", "order-", "order-x", "order--5", "order-05", "order-4",
     ] {
-        assert_eq!(found(odd), None, "{odd}");
+        assert_eq!(found(unknown), None, "{unknown}");
     }
-    assert_eq!(listed(&ledger, 0, 10), [1, 2, 3, 4, 5]);
+    assert_eq!(sequences_after(&ledger, 0, 10), [1, 2, 3, 4, 5]);
 }
 
 #[test]
-fn an_order_raises_what_it_names() {
+fn order_raises_marks_of_its_selectors() {
     #[track_caller]
     fn check(orders: &[(&[&str], &[&str])], expected: &str) {
         let ledger = Database::new().open(0);
         for (at, (hard, soft)) in orders.iter().enumerate() {
             let order = order(&format!("o{at}"), hard, soft);
-            let (receipt, news) = append(&ledger, &order, 0);
+            let (receipt, feed) = append(&ledger, &order, 0);
             let sequence = at as u64 + 1;
-            assert_eq!((receipt.sequence, news.sequence), (sequence, sequence));
+            assert_eq!((receipt.sequence, feed.sequence), (sequence, sequence));
             assert_eq!((receipt.hard, receipt.soft), (order.hard, order.soft));
         }
-        assert_eq!(told(&ledger, 0), expected, "{orders:?}");
+        assert_eq!(describe_feed(&ledger, 0), expected, "{orders:?}");
     }
     check(&[], "0 0/0: ");
     check(&[(&["tag:a"], &[])], "1 0/0: tag:a 1/0");
@@ -173,7 +173,7 @@ fn an_order_raises_what_it_names() {
 }
 
 #[test]
-fn what_changed_since_any_number_is_told() {
+fn feed_contains_changes_since_any_number() {
     const NAMES: [&str; 5] = ["tag:a", "tag:b", "tag:c", "url:a.test/", "host:a.test"];
     let mut random = fastrand::Rng::with_seed(17);
     for _ in 0..30 {
@@ -196,15 +196,15 @@ fn what_changed_since_any_number_is_told() {
             order.after = random.u64(0..sequence);
             let (_, reply) = append(&ledger, &order, 0);
             for after in 0..=sequence {
-                let news = match after == order.after {
+                let feed = match after == order.after {
                     true => reply.clone(),
-                    false => news(&ledger, after),
+                    false => feed_after(&ledger, after),
                 };
-                assert_eq!((news.after, news.sequence), (after, sequence));
+                assert_eq!((feed.after, feed.sequence), (after, sequence));
                 let mut expected = now.clone();
                 expected.retain(|_, (hard, soft)| *hard.max(soft) > after);
                 assert_eq!(
-                    named(&news, &NAMES),
+                    named(&feed, &NAMES),
                     expected,
                     "after {after} of {sequence}"
                 );
@@ -214,10 +214,10 @@ fn what_changed_since_any_number_is_told() {
 }
 
 #[test]
-fn a_ledger_starts_with_everything_before_it_dead() {
+fn new_ledger_purges_all_earlier_entries() {
     const NOW_MS: u64 = 1_795_424_400_000;
     let ledger = Database::new().open(NOW_MS);
-    let start = news(&ledger, 0);
+    let start = feed_after(&ledger, 0);
     assert_eq!((start.sequence, start.complete), (NOW_MS, true));
     assert_eq!(
         start.floor,
@@ -238,50 +238,50 @@ fn a_ledger_starts_with_everything_before_it_dead() {
 }
 
 #[test]
-fn a_reopened_ledger_keeps_everything_and_counts_its_lives() {
+fn reopened_ledger_keeps_its_state_and_raises_run_number() {
     let database = Database::new();
     let mut before: Option<LedgerTime> = None;
-    for life in 1..5_u64 {
-        let ledger = database.open(1000 * life);
+    for run in 1..5_u64 {
+        let ledger = database.open(1000 * run);
         let at = PurgeFeed::decode(&ledger.news(0, 7000).expect("an answer"))
-            .expect("news")
+            .expect("a feed")
             .at;
         assert_eq!(at.ms, 7000);
         assert!(before.is_none_or(|before| at.run > before.run), "{at:?}");
         before = Some(at);
-        let (receipt, _) = append(&ledger, &order(&format!("o{life}"), &["tag:a"], &[]), 7000);
-        assert_eq!(receipt.sequence, 1000 + life);
+        let (receipt, _) = append(&ledger, &order(&format!("o{run}"), &["tag:a"], &[]), 7000);
+        assert_eq!(receipt.sequence, 1000 + run);
     }
     let ledger = database.open(9_000_000);
-    assert_eq!(told(&ledger, 0), "1004 1000/0: tag:a 1004/0");
-    assert_eq!(listed(&ledger, 0, 10), [1001, 1002, 1003, 1004]);
+    assert_eq!(describe_feed(&ledger, 0), "1004 1000/0: tag:a 1004/0");
+    assert_eq!(sequences_after(&ledger, 0, 10), [1001, 1002, 1003, 1004]);
     let (repeat, _) = append(&ledger, &order("o2", &["tag:a"], &[]), 9_000_000);
     assert_eq!(repeat.sequence, 1002);
 }
 
 #[test]
-fn two_ledgers_never_live_the_same_life() {
+fn run_numbers_of_ledgers_are_unique() {
     // A database that is set back, or a new one, may reach the number of an
     // earlier instance again: on another machine, by another clock.
-    let run = |database: &Database, now_ms| news(&database.open(now_ms), 0).at.run;
+    let run = |database: &Database, now_ms| feed_after(&database.open(now_ms), 0).at.run;
     let (one, other) = (Database::new(), Database::new());
-    let lives = [
+    let runs = [
         run(&one, 5_000),
         run(&one, 6_000),
         run(&other, 7_000),
         run(&other, 7_000),
     ];
-    let distinct: BTreeSet<u64> = lives.into_iter().collect();
-    assert_eq!(distinct.len(), lives.len(), "{lives:?}");
+    let distinct: BTreeSet<u64> = runs.into_iter().collect();
+    assert_eq!(distinct.len(), runs.len(), "{runs:?}");
     // Even if the clock goes back.
-    assert!(run(&one, 4_000) > lives[1]);
+    assert!(run(&one, 4_000) > runs[1]);
 }
 
 #[test]
-fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
+fn ledger_that_was_set_back_purges_unknown_numbers() {
     #[track_caller]
     fn check(ledger: &LedgerStore<Database>, known: u64) {
-        let all = news(ledger, 0);
+        let all = feed_after(ledger, 0);
         assert_eq!((all.sequence, all.floor.hard), (known, known));
         assert_eq!(all.marks, []);
         let mut index = PurgeIndex::default();
@@ -291,23 +291,23 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
         let (next, _) = append(ledger, &order("next", &["tag:a"], &[]), 0);
         assert_eq!(next.sequence, known + 1);
     }
-    let two = || {
+    let two_orders = || {
         let ledger = Database::new().open(0);
         append(&ledger, &order("one", &["tag:a"], &[]), 0);
         append(&ledger, &order("two", &[], &["tag:b"]), 0);
         ledger
     };
     // By a query.
-    let ledger = two();
-    let answer = news(&ledger, 9);
+    let ledger = two_orders();
+    let answer = feed_after(&ledger, 9);
     assert_eq!(
         (answer.after, answer.sequence, answer.floor.hard),
         (9, 9, 9)
     );
     check(&ledger, 9);
     // By an order, which gets its number after that.
-    let ledger = two();
-    let (receipt, news) = append(
+    let ledger = two_orders();
+    let (receipt, feed) = append(
         &ledger,
         &Order {
             after: 9,
@@ -316,12 +316,12 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
         0,
     );
     assert_eq!(
-        (receipt.sequence, news.sequence, news.marks.len()),
+        (receipt.sequence, feed.sequence, feed.marks.len()),
         (10, 10, 1)
     );
-    assert_eq!(told(&ledger, 0), "10 9/0: tag:c 10/0");
+    assert_eq!(describe_feed(&ledger, 0), "10 9/0: tag:c 10/0");
     // By a repeat.
-    let ledger = two();
+    let ledger = two_orders();
     append(
         &ledger,
         &Order {
@@ -332,15 +332,15 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
     );
     check(&ledger, 9);
     // An isolate that has seen no more than the ledger causes no purge.
-    let ledger = two();
+    let ledger = two_orders();
     for after in 0..=2 {
         ledger.news(after, 0).expect("an answer");
     }
-    assert_eq!(told(&ledger, 0), "2 0/0: tag:a 1/0, tag:b 0/2");
+    assert_eq!(describe_feed(&ledger, 0), "2 0/0: tag:a 1/0, tag:b 0/2");
 }
 
 #[test]
-fn marks_of_thirty_days_ago_become_the_floor() {
+fn marks_older_than_thirty_days_become_floor() {
     let ledger = Database::new().open(0);
     append(&ledger, &order("one", &["tag:a"], &[]), 0);
     append(&ledger, &order("two", &[], &["tag:b"]), DAY_MS);
@@ -348,7 +348,7 @@ fn marks_of_thirty_days_ago_become_the_floor() {
     // It is kept to the day.
     append(&ledger, &order("four", &["url:a.test/"], &[]), 30 * DAY_MS);
     assert_eq!(
-        told(&ledger, 0),
+        describe_feed(&ledger, 0),
         "4 0/0: tag:a 1/0, tag:b 0/2, tag:c 3/0, url:a.test/ 4/0"
     );
     append(
@@ -357,16 +357,22 @@ fn marks_of_thirty_days_ago_become_the_floor() {
         30 * DAY_MS + 1,
     );
     assert_eq!(
-        told(&ledger, 0),
+        describe_feed(&ledger, 0),
         "5 1/0: tag:b 0/2, tag:c 3/0, url:a.test/ 5/0"
     );
     append(&ledger, &order("six", &["tag:c"], &[]), 32 * DAY_MS);
-    assert_eq!(told(&ledger, 0), "6 1/2: tag:c 6/0, url:a.test/ 5/0");
+    assert_eq!(
+        describe_feed(&ledger, 0),
+        "6 1/2: tag:c 6/0, url:a.test/ 5/0"
+    );
     // A mark that is raised again counts as new.
     append(&ledger, &order("seven", &["host:a.test"], &[]), 61 * DAY_MS);
-    assert_eq!(told(&ledger, 0), "7 5/2: host:a.test 7/0, tag:c 6/0");
+    assert_eq!(
+        describe_feed(&ledger, 0),
+        "7 5/2: host:a.test 7/0, tag:c 6/0"
+    );
     append(&ledger, &order("eight", &[], &["tag:a"]), 100 * DAY_MS);
-    assert_eq!(told(&ledger, 0), "8 7/2: tag:a 0/8");
+    assert_eq!(describe_feed(&ledger, 0), "8 7/2: tag:a 0/8");
 }
 
 #[test]
@@ -375,10 +381,10 @@ fn receipts_are_kept_for_thirty_days() {
     append(&ledger, &order("one", &["tag:a"], &[]), 0);
     append(&ledger, &order("two", &["tag:b"], &[]), DAY_MS);
     append(&ledger, &order("three", &["tag:c"], &[]), 30 * DAY_MS);
-    assert_eq!(listed(&ledger, 0, 10), [1, 2, 3]);
+    assert_eq!(sequences_after(&ledger, 0, 10), [1, 2, 3]);
     // A write removes expired records, too.
     append(&ledger, &order("", &["url:a.test/"], &[]), 30 * DAY_MS + 1);
-    assert_eq!(listed(&ledger, 0, 10), [2, 3]);
+    assert_eq!(sequences_after(&ledger, 0, 10), [2, 3]);
     assert_eq!(receipt(&ledger, "one"), None);
     // An expired id is new; a stored one is not.
     let later = 31 * DAY_MS;
@@ -397,7 +403,7 @@ fn receipts_are_kept_for_thirty_days() {
 }
 
 #[test]
-fn history_is_told_by_id_and_in_order() {
+fn history_is_found_by_id_and_in_order() {
     const NONE: [u64; 0] = [];
     let ledger = Database::new().open(0);
     for n in 1..=150 {
@@ -410,15 +416,15 @@ fn history_is_told_by_id_and_in_order() {
         append(&ledger, &order(&id, &["tag:a"], &["tag:b"]), n * 1000);
     }
     let recorded: Vec<u64> = (1..=150).filter(|n| n % 10 != 0).collect();
-    assert_eq!(listed(&ledger, 0, 5), recorded[..5]);
-    assert_eq!(listed(&ledger, 9, 2), [11, 12]);
-    assert_eq!(listed(&ledger, 10, 2), [11, 12]);
-    assert_eq!(listed(&ledger, 147, 9), [148, 149]);
-    assert_eq!(listed(&ledger, 149, 9), NONE);
-    assert_eq!(listed(&ledger, u64::MAX, 9), NONE);
-    assert_eq!(listed(&ledger, 0, 0), NONE);
+    assert_eq!(sequences_after(&ledger, 0, 5), recorded[..5]);
+    assert_eq!(sequences_after(&ledger, 9, 2), [11, 12]);
+    assert_eq!(sequences_after(&ledger, 10, 2), [11, 12]);
+    assert_eq!(sequences_after(&ledger, 147, 9), [148, 149]);
+    assert_eq!(sequences_after(&ledger, 149, 9), NONE);
+    assert_eq!(sequences_after(&ledger, u64::MAX, 9), NONE);
+    assert_eq!(sequences_after(&ledger, 0, 0), NONE);
     assert_eq!(
-        listed(&ledger, 0, u64::MAX),
+        sequences_after(&ledger, 0, u64::MAX),
         recorded[..HISTORY_MAX as usize]
     );
     let found = receipt(&ledger, "o42").expect("a receipt");
@@ -440,35 +446,35 @@ fn history_is_told_by_id_and_in_order() {
 }
 
 #[test]
-fn kv_writes_are_counted_by_days() {
+fn kv_writes_are_counted_per_day() {
     let database = Database::new();
     let ledger = database.open(0);
-    let tell = |ledger: &LedgerStore<Database>, writes, now_ms| {
-        let news = ledger.counted_news(0, writes, now_ms).expect("an answer");
-        let news = PurgeFeed::decode(&news).expect("news");
-        assert_eq!(news.at.ms, now_ms);
-        news.kv_writes
+    let report = |ledger: &LedgerStore<Database>, writes, now_ms| {
+        let feed = ledger.counted_news(0, writes, now_ms).expect("an answer");
+        let feed = PurgeFeed::decode(&feed).expect("a feed");
+        assert_eq!(feed.at.ms, now_ms);
+        feed.kv_writes
     };
     // An isolate that does not count receives no count.
-    assert_eq!(news(&ledger, 0).kv_writes, None);
-    assert_eq!(tell(&ledger, 0, 0), Some(0));
-    assert_eq!(tell(&ledger, 3, 1), Some(3));
-    assert_eq!(tell(&ledger, 4, 2), Some(7));
-    assert_eq!(tell(&ledger, 0, DAY_MS - 1), Some(7));
+    assert_eq!(feed_after(&ledger, 0).kv_writes, None);
+    assert_eq!(report(&ledger, 0, 0), Some(0));
+    assert_eq!(report(&ledger, 3, 1), Some(3));
+    assert_eq!(report(&ledger, 4, 2), Some(7));
+    assert_eq!(report(&ledger, 0, DAY_MS - 1), Some(7));
     // The count survives a restart of the object, but not the day.
     let ledger = database.open(5);
-    assert_eq!(tell(&ledger, 1, DAY_MS - 1), Some(8));
-    assert_eq!(tell(&ledger, 0, DAY_MS), Some(0));
-    assert_eq!(tell(&ledger, 2, DAY_MS), Some(2));
+    assert_eq!(report(&ledger, 1, DAY_MS - 1), Some(8));
+    assert_eq!(report(&ledger, 0, DAY_MS), Some(0));
+    assert_eq!(report(&ledger, 2, DAY_MS), Some(2));
     // If the clock goes back to the day before, that day begins anew.
-    assert_eq!(tell(&ledger, 5, DAY_MS - 1), Some(5));
+    assert_eq!(report(&ledger, 5, DAY_MS - 1), Some(5));
     // Invalid reports of a faulty caller leave the sums exact.
-    for told in [1_000_005, 2_000_005] {
-        assert_eq!(tell(&ledger, u64::MAX, DAY_MS - 1), Some(told));
+    for total in [1_000_005, 2_000_005] {
+        assert_eq!(report(&ledger, u64::MAX, DAY_MS - 1), Some(total));
     }
     // It is part of every feed.
     let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
-    let told = ledger.counted_news(0, 1, 0).expect("an answer");
-    let told = PurgeFeed::decode(&told).expect("news");
-    assert_eq!((told.sequence, told.marks.len()), (receipt.sequence, 1));
+    let feed = ledger.counted_news(0, 1, 0).expect("an answer");
+    let feed = PurgeFeed::decode(&feed).expect("a feed");
+    assert_eq!((feed.sequence, feed.marks.len()), (receipt.sequence, 1));
 }

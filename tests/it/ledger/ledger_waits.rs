@@ -13,7 +13,7 @@ use std::rc::Rc;
 #[allow(dead_code, reason = "stories use the rest")]
 use testkit::world;
 use testkit::world::World;
-use testkit::world::place::{LAG_MS, Place, START_MS, asked, origin, slow};
+use testkit::world::place::{LAG_MS, Place, START_MS, ledger_queries, origin, slow};
 
 /// Longer than the platform waits for any response.
 const HANGS_MS: u64 = 60_000;
@@ -44,7 +44,7 @@ fn write_ms(place: &Place, path: &str) -> u64 {
 
 /// A page `old` in both tiers, two isolates that have received a feed, and a
 /// ledger that begins to hang.
-fn hanging() -> (World, Place, Place) {
+fn world_with_hanging_ledger() -> (World, Place, Place) {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=9000", "old");
     let (here, there) = (Place::new(&world, 0), Place::new(&world, 90_000));
@@ -54,15 +54,15 @@ fn hanging() -> (World, Place, Place) {
     (world, here, there)
 }
 
-fn is_back(world: &World) {
+fn recover_ledger(world: &World) {
     slow(world, "ledger", 20);
 }
 
 #[test]
-fn no_reader_waits_longer_than_a_second_and_few_wait_at_all() {
-    let (world, place, _) = hanging();
+fn readers_wait_one_second_at_most_and_few_wait() {
+    let (world, place, _) = world_with_hanging_ledger();
     world.executor.advance(LAG_MS);
-    let before = asked(&world);
+    let before = ledger_queries(&world);
     let mut readers = Vec::new();
     for _ in 0..1200 {
         readers.push(send(&place, "GET", "/a"));
@@ -76,18 +76,18 @@ fn no_reader_waits_longer_than_a_second_and_few_wait_at_all() {
     // at 5 seconds each, with 1, 2, 4, 8 and 16 seconds between.
     let waited = took.iter().filter(|ms| **ms > 100).count();
     assert!((18..=26).contains(&waited), "{waited}");
-    let questions = asked(&world) - before;
-    assert!((4..=6).contains(&questions), "{questions}");
+    let queries = ledger_queries(&world) - before;
+    assert!((4..=6).contains(&queries), "{queries}");
     assert_eq!(place.get("/a"), "old cache-api/old-purge-index");
     // After its recovery, the ledger is reached within the longest pause.
-    is_back(&world);
+    recover_ledger(&world);
     world.executor.advance(16_000);
     assert_eq!(place.get("/a"), "old cache-api");
 }
 
 /// The duration of a request for a stale page. Its tiers are slower than the
 /// index stays current, and the ledger takes almost the second that is allowed.
-fn looks_ms(lag_seconds: u64) -> u64 {
+fn read_ms_with_slow_tiers(lag_seconds: u64) -> u64 {
     let settings = r#"{ "origin": "http://origin.test", "max_purge_lag": LAG, "origin_timeout": 10,
         "defaults": { "kv": true, "memory": false, "retries": 0 } }"#;
     let world = World::new(START_MS);
@@ -108,16 +108,16 @@ fn looks_ms(lag_seconds: u64) -> u64 {
 }
 
 #[test]
-fn a_request_that_looks_often_waits_a_second_in_all() {
-    let waited_ms = looks_ms(1) - looks_ms(60);
+fn waits_of_one_request_add_up_to_one_second() {
+    let waited_ms = read_ms_with_slow_tiers(1) - read_ms_with_slow_tiers(60);
     // For a note and the ledger before the tiers, and between them for the rest
     // of the second.
     assert_eq!(waited_ms, LEDGER_WAIT_MS);
 }
 
 #[test]
-fn a_new_isolate_asks_the_origin_after_a_second() {
-    let (world, _, _) = hanging();
+fn isolate_without_index_revalidates_after_one_second() {
+    let (world, _, _) = world_with_hanging_ledger();
     world.state.borrow_mut().notes.clear();
     let cold = Place::new(&world, 0);
     let began_ms = world.executor.now_ms();
@@ -129,8 +129,8 @@ fn a_new_isolate_asks_the_origin_after_a_second() {
 }
 
 #[test]
-fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
-    let (world, here, there) = hanging();
+fn write_waits_half_a_second_at_most_and_purges_at_once() {
+    let (world, here, there) = world_with_hanging_ledger();
     origin(&world, "/a", "max-age=9000", "new");
     assert_eq!(write_ms(&here, "/a"), WRITE_WAIT_MS);
     assert_eq!(here.get("/a"), "new purged");
@@ -145,7 +145,8 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
     for n in 0..20 {
         assert_eq!(write_ms(&here, &format!("/b{n}")), 0);
     }
-    // Another isolate has the earlier page, from a tier that was not overwritten.
+    // Another isolate has the earlier page, from a tier that was not
+    // overwritten.
     world.state.borrow_mut().cache_api.clear();
     world.state.borrow_mut().kv.clear();
     origin(&world, "/c", "max-age=9000", "c");
@@ -154,7 +155,7 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
     write_ms(&here, "/c");
     assert_eq!(there.get("/c"), "c cache-api/old-purge-index");
     // Until the ledger is reachable again and has the write.
-    is_back(&world);
+    recover_ledger(&world);
     world.executor.advance(16_000);
     assert!(here.isolate.index.borrow().unconfirmed.is_empty());
     world.executor.advance(LAG_MS);
@@ -163,8 +164,8 @@ fn a_write_waits_half_a_second_at_most_and_is_obeyed_at_once() {
 }
 
 #[test]
-fn a_fill_under_way_during_an_unconfirmed_write_is_dead() {
-    let (world, here, _) = hanging();
+fn fill_in_flight_during_unconfirmed_write_is_purged() {
+    let (world, here, _) = world_with_hanging_ledger();
     let plan = |slow_ms: u64, body: &str| {
         origin(&world, "/f", "max-age=9000", body);
         let mut state = world.state.borrow_mut();
@@ -183,13 +184,13 @@ fn a_fill_under_way_during_an_unconfirmed_write_is_dead() {
 }
 
 #[test]
-fn a_write_that_outlives_its_request_is_sent_by_later_ones() {
-    let (world, here, there) = hanging();
+fn unconfirmed_write_is_sent_by_later_request() {
+    let (world, here, there) = world_with_hanging_ledger();
     origin(&world, "/a", "max-age=9000", "new");
     write_ms(&here, "/a");
     // No retries run any more.
     world.executor.advance(600_000);
-    is_back(&world);
+    recover_ledger(&world);
     world.executor.advance(60_000);
     assert!(!here.isolate.index.borrow().unconfirmed.is_empty());
     origin(&world, "/other", "max-age=9000", "other");
@@ -200,8 +201,8 @@ fn a_write_that_outlives_its_request_is_sent_by_later_ones() {
 }
 
 #[test]
-fn a_slow_ledger_gets_each_write_once() {
-    let (world, here, _) = hanging();
+fn slow_ledger_receives_each_write_once() {
+    let (world, here, _) = world_with_hanging_ledger();
     slow(&world, "ledger", 900);
     assert_eq!(write_ms(&here, "/a"), WRITE_WAIT_MS);
     world.executor.advance(10_000);
@@ -214,8 +215,8 @@ fn a_slow_ledger_gets_each_write_once() {
 }
 
 #[test]
-fn a_write_that_is_being_sent_is_not_sent_by_others_too() {
-    let (world, here, _) = hanging();
+fn write_in_flight_is_not_sent_by_other_requests() {
+    let (world, here, _) = world_with_hanging_ledger();
     slow(&world, "ledger", 900);
     origin(&world, "/other", "max-age=9000", "other");
     write_ms(&here, "/a");
@@ -227,8 +228,8 @@ fn a_write_that_is_being_sent_is_not_sent_by_others_too() {
 }
 
 #[test]
-fn an_order_waits_for_the_ledger_and_fails_aloud() {
-    let (world, here, _) = hanging();
+fn order_waits_for_ledger_and_returns_error() {
+    let (world, here, _) = world_with_hanging_ledger();
     let order = world::place::order(&["url:a.test/a"], &[], 0);
     let (place, done) = (here.clone(), Rc::new(Cell::new(None)));
     let noted = Rc::clone(&done);
@@ -249,7 +250,7 @@ fn an_order_waits_for_the_ledger_and_fails_aloud() {
     assert_eq!(done.get(), Some((false, 5000)));
     assert!(here.isolate.index.borrow().unconfirmed.is_empty());
     // The breaker is open now, and the sender retries: that is a trial.
-    is_back(&world);
+    recover_ledger(&world);
     here.purge(&["url:a.test/a"], &[]);
     assert!(here.isolate.ledger.get().is_closed());
 }

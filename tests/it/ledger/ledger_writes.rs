@@ -1,6 +1,6 @@
 //! Tests that writes do not purge pages of other hosts, for any sender and any
-//! number of URLs and hosts. Each host has a budget; above it the host is purged
-//! softly, and seldom.
+//! number of URLs and hosts. Each host has a budget; above it the host is
+//! purged softly, and seldom.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
 use edgekeep::cache::ledger::wire::{
@@ -12,7 +12,7 @@ use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::wide::HostBucket;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
-use testkit::ledger::{Database, Fails, news, order, started, state, write};
+use testkit::ledger::{Database, Fails, feed_after, fresh_index, order, state, write};
 
 const NOW: u64 = 1_795_424_400_000;
 
@@ -27,25 +27,25 @@ fn flood<S: Sql>(
 ) -> (PurgeIndex, Vec<u64>) {
     let mut widened = Vec::new();
     let whole = mark_of(&format!("host:{host}"));
-    let mut warm = started(ledger, NOW);
+    let mut warm = fresh_index(ledger, NOW);
     for second in 0..seconds {
         let now_ms = NOW + second * 1000;
         for n in 0..per_second {
             write(ledger, &[&format!("url:{host}/{second}/{n}")], now_ms);
         }
         let after = warm.sequence();
-        let told =
-            PurgeFeed::decode(&ledger.news(after, now_ms).expect("an answer")).expect("news");
-        if told.writes.iter().any(|(mark, _)| *mark == whole) {
+        let feed =
+            PurgeFeed::decode(&ledger.news(after, now_ms).expect("an answer")).expect("a feed");
+        if feed.writes.iter().any(|(mark, _)| *mark == whole) {
             widened.push(second);
         }
-        assert!(warm.learn(&told));
+        assert!(warm.learn(&feed));
     }
     (warm, widened)
 }
 
 #[test]
-fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
+fn flood_of_writes_purges_only_its_host_softly_and_rarely() {
     let ledger = Database::new().open(NOW);
     let (_, before) = write(&ledger, &["url:quiet.test/form"], NOW);
     let start = before.sequence;
@@ -56,17 +56,21 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
         assert!((pair[1] - pair[0]) * 1000 >= WIDEN_MS, "{widened:?}");
     }
     let now_ms = NOW + 100 * 1000 + WIDEN_MS;
-    let index = started(&ledger, now_ms);
+    let index = fresh_index(&ledger, now_ms);
     assert!(
         index.len() as u64 <= HOST_WRITES_MAX + 10,
         "{}",
         index.len()
     );
-    assert_eq!(news(&ledger, 0).floor.hard, NOW, "the floor has risen");
+    assert_eq!(
+        feed_after(&ledger, 0).floor.hard,
+        NOW,
+        "the floor has risen"
+    );
     // An index that has received all of it has each mark, until it is replaced
     // by a rebuilt one.
     assert!(warm.len() as u64 >= 2 * HOST_WRITES_MAX, "{}", warm.len());
-    warm.replace(started(&ledger, now_ms));
+    warm.replace(fresh_index(&ledger, now_ms));
     assert!(warm.len() as u64 <= HOST_WRITES_MAX + 10, "{}", warm.len());
     // Each page that was written to is at least stale.
     for second in 0..100 {
@@ -98,40 +102,44 @@ fn a_flood_of_writes_purges_its_own_host_softly_and_seldom() {
 }
 
 #[test]
-fn the_last_writes_of_a_flood_count_in_time() {
+fn last_writes_of_flood_apply_after_interval() {
     let ledger = Database::new().open(NOW);
     flood(&ledger, "loud.test", 3, 400);
     let end = NOW + 2000;
     let (last, _) = write(&ledger, &["url:loud.test/last"], end);
-    let known = |now_ms| {
+    let state_at = |now_ms| {
         state(
-            &started(&ledger, now_ms),
+            &fresh_index(&ledger, now_ms),
             last - 1,
             "https://loud.test/last",
             &[],
         )
     };
     // It waits for its interval, and a second write does not delay it.
-    assert_eq!(known(end), PurgeState::Alive);
+    assert_eq!(state_at(end), PurgeState::Alive);
     write(&ledger, &["url:loud.test/after"], end + WIDEN_MS - 1000);
-    assert_eq!(known(end + WIDEN_MS), PurgeState::Soft);
+    assert_eq!(state_at(end + WIDEN_MS), PurgeState::Soft);
     let idle = ledger.last().expect("a number");
     ledger.news(0, end + 9 * WIDEN_MS).expect("an answer");
-    assert_eq!(ledger.last(), Ok(idle), "numbers are given for nothing");
+    assert_eq!(
+        ledger.last(),
+        Ok(idle),
+        "a sequence number was used without an order"
+    );
 }
 
 #[test]
-fn one_page_that_is_written_to_again_and_again_is_one_mark() {
+fn repeated_writes_to_one_page_are_one_mark() {
     let ledger = Database::new().open(NOW);
     for n in 0..HOST_WRITES_MAX + 500 {
-        let (sequence, news) = write(&ledger, &["url:a.test/p"], NOW);
+        let (sequence, feed) = write(&ledger, &["url:a.test/p"], NOW);
         assert_eq!(sequence, NOW + n + 1);
-        assert_eq!(news.writes, [(mark_of("url:a.test/p"), news.writes[0].1)]);
-        assert_eq!(news.writes[0].1.hard, sequence);
+        assert_eq!(feed.writes, [(mark_of("url:a.test/p"), feed.writes[0].1)]);
+        assert_eq!(feed.writes[0].1.hard, sequence);
     }
     // Entries filled before the last of them are purged.
     let last = ledger.last().expect("a number");
-    let index = started(&ledger, NOW);
+    let index = fresh_index(&ledger, NOW);
     assert_eq!(
         state(&index, last - 1, "https://a.test/p", &[]),
         PurgeState::Hard
@@ -143,7 +151,7 @@ fn one_page_that_is_written_to_again_and_again_is_one_mark() {
 }
 
 #[test]
-fn a_host_with_few_writes_keeps_them_beside_those_with_many() {
+fn host_with_few_writes_keeps_its_marks() {
     let ledger = Database::new().open(NOW);
     let few = WRITES_MAX / HOSTS_MAX;
     for n in 0..few {
@@ -161,7 +169,7 @@ fn a_host_with_few_writes_keeps_them_beside_those_with_many() {
         }
     }
     let now_ms = NOW + 40 * 7000 + WIDEN_MS;
-    let index = started(&ledger, now_ms);
+    let index = fresh_index(&ledger, now_ms);
     assert!(index.len() as u64 <= WRITES_MAX + 50, "{}", index.len());
     for n in 0..few {
         let url = format!("https://few.test/{n}");
@@ -185,7 +193,7 @@ fn a_host_with_few_writes_keeps_them_beside_those_with_many() {
 }
 
 #[test]
-fn hosts_beyond_the_bound_share_buckets() {
+fn hosts_beyond_limit_share_buckets() {
     let ledger = Database::new().open(NOW);
     let host = |n: u64| format!("x{n}.wild.test");
     write(&ledger, &["url:steady.test/a"], NOW);
@@ -198,7 +206,7 @@ fn hosts_beyond_the_bound_share_buckets() {
     assert!(held <= HOSTS_MAX + 1024, "{held}");
     // Each of them is purged, by its mark or with its bucket.
     let late = NOW + 2 * WIDEN_MS;
-    let index = started(&ledger, late);
+    let index = fresh_index(&ledger, late);
     for n in 0..2 * HOSTS_MAX {
         let url = format!("https://{}/a", host(n));
         let expected = if n < HOSTS_MAX - 1 {
@@ -209,7 +217,7 @@ fn hosts_beyond_the_bound_share_buckets() {
         assert_eq!(state(&index, NOW, &url, &[]), expected, "{url}");
     }
     // A quiet host in none of these buckets is not purged, and the floor stays.
-    assert_eq!(news(&ledger, 0).floor.newest(), NOW);
+    assert_eq!(feed_after(&ledger, 0).floor.newest(), NOW);
     // A bucket is purged once in an interval, not for each write.
     let last = host(2 * HOSTS_MAX - 1);
     let neighbour = (0..).map(|n| format!("n{n}.quiet.test"));
@@ -220,8 +228,8 @@ fn hosts_beyond_the_bound_share_buckets() {
     for second in 0..60 {
         let now_ms = late + second * 1000;
         let seen = ledger.last().expect("a number");
-        let (_, news) = write(&ledger, &[&format!("url:{last}/{second}")], now_ms);
-        assert!(index.learn(&news));
+        let (_, feed) = write(&ledger, &[&format!("url:{last}/{second}")], now_ms);
+        assert!(index.learn(&feed));
         alive += u64::from(state(&index, seen, &page, &[]) == PurgeState::Alive);
     }
     assert!((57..=59).contains(&alive), "{alive}");
@@ -229,7 +237,7 @@ fn hosts_beyond_the_bound_share_buckets() {
 }
 
 #[test]
-fn a_host_that_nobody_writes_to_makes_room() {
+fn idle_host_is_replaced_by_new_host() {
     let ledger = Database::new().open(NOW);
     let (old, _) = write(&ledger, &["url:old.test/a"], NOW);
     for n in 1..HOSTS_MAX {
@@ -238,13 +246,13 @@ fn a_host_that_nobody_writes_to_makes_room() {
     // An hour later another host has replaced it, and its bucket is purged
     // softly up to its last write.
     let later = NOW + HOST_IDLE_MS;
-    let (_, news) = write(&ledger, &["url:new.test/a"], later);
+    let (_, feed) = write(&ledger, &["url:new.test/a"], later);
     assert!(
-        news.writes
+        feed.writes
             .iter()
             .any(|(mark, _)| *mark == mark_of("url:new.test/a"))
     );
-    let index = started(&ledger, later);
+    let index = fresh_index(&ledger, later);
     assert_eq!(
         state(&index, old - 1, "https://old.test/a", &[]),
         PurgeState::Soft
@@ -261,7 +269,7 @@ fn a_host_that_nobody_writes_to_makes_room() {
 }
 
 #[test]
-fn a_write_that_fails_in_its_midst_can_be_sent_again() {
+fn failed_write_can_be_repeated() {
     // Each statement fails in turn: of a write with room, of one that widens,
     // of one of a host above the limit, and of one that replaces a host.
     let full = |database: &Database| {
@@ -294,7 +302,7 @@ fn a_write_that_fails_in_its_midst_can_be_sent_again() {
         let ledger = prepare(&database);
         for how in [Fails::Before, Fails::After] {
             for n in 0.. {
-                assert!(n < 100, "a write without end");
+                assert!(n < 100, "the write never completes");
                 let name = format!("url:a.test/{how:?}-{later}-{n}");
                 let url = format!("https://{}", name.strip_prefix("url:").expect("a URL"));
                 let now_ms = NOW + later;
@@ -307,7 +315,7 @@ fn a_write_that_fails_in_its_midst_can_be_sent_again() {
                     break;
                 }
                 write(&ledger, &[&name], now_ms);
-                let index = started(&ledger, now_ms + WIDEN_MS);
+                let index = fresh_index(&ledger, now_ms + WIDEN_MS);
                 let found = state(&index, before, &url, &[]);
                 assert_ne!(found, PurgeState::Alive, "{how:?} {n} {later}");
             }
@@ -316,20 +324,20 @@ fn a_write_that_fails_in_its_midst_can_be_sent_again() {
 }
 
 #[test]
-fn a_host_widens_on_all_its_ports() {
+fn widened_host_includes_all_ports() {
     let full = Database::new().open(NOW);
     for n in 0..HOSTS_MAX {
         write(&full, &[&format!("url:x{n}.test/a")], NOW);
     }
     let (last, _) = write(&full, &["url:loud.test:8443/p"], NOW);
-    let index = started(&full, NOW + WIDEN_MS);
+    let index = fresh_index(&full, NOW + WIDEN_MS);
     let page = "https://loud.test:8443/p";
     assert_eq!(state(&index, last - 1, page, &[]), PurgeState::Soft);
     for site in ["loud.test:8443", "[2001:db8::1]:8080"] {
         let ledger = Database::new().open(NOW);
         let start = ledger.last().expect("a number");
         flood(&ledger, site, 3, HOST_WRITES_MAX / 2);
-        let index = started(&ledger, NOW + 2000 + WIDEN_MS);
+        let index = fresh_index(&ledger, NOW + 2000 + WIDEN_MS);
         for second in 0..3 {
             let url = format!("https://{site}/{second}/0");
             assert_ne!(state(&index, start, &url, &[]), PurgeState::Alive, "{url}");

@@ -124,7 +124,7 @@ fn ledger_messages_keep_their_shape() {
         Order::default(),
         r#"{"id":null,"body_digest":"","key":null,"via":"","hard":[],"soft":[],"cascade":{},"refresh":[],"lag_seconds":0,"after":0}"#,
     );
-    let told = PastOrder {
+    let found = PastOrder {
         receipt: receipt(),
         fast_lane: Progress {
             pending: 1,
@@ -136,7 +136,7 @@ fn ledger_messages_keep_their_shape() {
         more: false,
     };
     check(
-        vec![told],
+        vec![found],
         r#"[{"receipt":RECEIPT,"fast_lane":{"pending":1,"done":2,"failed":3,"problem":"p"},"refresh":{"pending":0,"done":0,"failed":0}}]"#,
     );
     let reply = |receipt| Reply {
@@ -238,10 +238,10 @@ fn unreadable_records_are_errors() {
     let put = |text: &str| {
         let statement = "UPDATE receipts SET record = ?";
         ledger.sql().run(statement, &[text.into()]).expect("done");
-        let told = ledger.history(&Question::Id("one".to_owned()));
+        let found = ledger.history(&Question::Id("one".to_owned()));
         let again = ledger.append(&order("one", &["tag:a"], &[]), 0);
-        assert_eq!(told.is_ok(), again.is_ok(), "{text:.80}");
-        told.is_ok()
+        assert_eq!(found.is_ok(), again.is_ok(), "{text:.80}");
+        found.is_ok()
     };
     assert!(put(&good));
     assert!(put(&good.replace("\"v\"", r#""\ud83d\ude00\u0000""#)));
@@ -293,7 +293,7 @@ const BODIES: [(Reader, &str); 3] = [
 ];
 
 #[test]
-fn bodies_that_are_not_json_are_refused_as_such() {
+fn bodies_that_are_not_json_are_refused() {
     let rules = rules();
     for (reader, good) in BODIES {
         assert_eq!(reader(&rules, good.as_bytes()), Ok(true), "{good}");
@@ -335,7 +335,7 @@ fn bodies_that_are_not_json_are_refused_as_such() {
 }
 
 #[test]
-fn bodies_of_another_shape_are_refused() {
+fn bodies_of_other_shape_are_refused() {
     #[track_caller]
     fn refused(reader: Reader, body: &str) {
         let found = reader(&rules(), body.as_bytes());
@@ -399,7 +399,7 @@ fn bodies_of_another_shape_are_refused() {
 /// A faulty item never becomes a selector, and the rest of the order is
 /// validated nevertheless.
 #[test]
-fn items_of_another_shape_are_named() {
+fn items_of_other_shape_are_refused_by_path() {
     #[track_caller]
     fn check(item: &str, path: &str) {
         let body = format!("{{\"tags\":[\"a\",{item},\"\"]}}");

@@ -339,13 +339,13 @@ fn isolate_reports_writes_although_another_refreshes_the_snapshot() {
         (2, 2)
     );
     // There are no unnecessary queries: half of the lag is 2 seconds.
-    let queries = world.state.borrow().news_asked;
+    let queries = world.state.borrow().ledger_queries;
     for _ in 0..30 {
         world.executor.advance(300);
         one.get("/hit");
         other.get("/hit");
     }
-    let more = world.state.borrow().news_asked - queries;
+    let more = world.state.borrow().ledger_queries - queries;
     assert!(more <= 5, "{more} queries in 9 seconds");
 }
 

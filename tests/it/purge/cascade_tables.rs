@@ -4,23 +4,23 @@
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::NotOrder;
 use serde_json::{Value, json};
-use testkit::orders::{draft, settled};
+use testkit::orders::{parse_order, resolve_order};
 use testkit::settings::rules;
 
-fn cascading(cascades: Value) -> Rules {
+fn rules_with_cascades(cascades: Value) -> Rules {
     rules(json!({ "cascades": cascades }))
 }
 
 #[test]
-fn tags_carry_others_along() {
-    let rules = cascading(json!([
+fn cascade_adds_tags_to_order() {
+    let rules = rules_with_cascades(json!([
         { "tag": "article:*", "carries": ["home", "feed"] },
         { "tag": "*:7", "carries": ["seven", "home"] },
         { "tag": "home", "carries": ["root"] },
     ]));
     #[track_caller]
     fn check(rules: &Rules, order: Value, hard: &str, soft: &str, cascade: Value) {
-        let found = settled(rules, &order);
+        let found = resolve_order(rules, &order);
         let texts = |names: Vec<String>| names.join(" ").replace("tag:", "");
         assert_eq!(
             (texts(found.hard), texts(found.soft)),
@@ -70,13 +70,13 @@ fn tags_carry_others_along() {
 }
 
 #[test]
-fn a_receipt_lists_what_was_carried_up_to_a_limit() {
+fn order_whose_cascade_exceeds_limit_is_refused() {
     let long = |n: usize| format!("{}{n}", "c".repeat(1000));
     let carries: Vec<String> = (0..20).map(long).collect();
-    let rules = cascading(json!([{ "tag": "a*", "carries": carries }]));
+    let rules = rules_with_cascades(json!([{ "tag": "a*", "carries": carries }]));
     let of = |count: usize| {
         let tags: Vec<String> = (0..count).map(|n| format!("a{n}")).collect();
-        draft(&rules, &json!({ "tags": tags }))
+        parse_order(&rules, &json!({ "tags": tags }))
             .expect("an order")
             .settle(&rules.cascades)
     };
@@ -85,7 +85,7 @@ fn a_receipt_lists_what_was_carried_up_to_a_limit() {
 }
 
 #[test]
-fn cascades_that_do_not_end_are_refused() {
+fn cyclic_cascades_are_refused() {
     #[track_caller]
     fn check(cascades: &[(&str, &[&str])], path: &str, part: &str) {
         let cascades: Vec<Value> = cascades
@@ -117,12 +117,15 @@ fn cascades_that_do_not_end_are_refused() {
 }
 
 #[test]
-fn cascades_are_eight_steps_deep_at_most() {
+fn cascades_deeper_than_eight_steps_are_refused() {
     let chain = |from: usize, steps: usize| -> Vec<Value> {
         let step = |n| json!({ "tag": format!("t{n}"), "carries": [format!("t{}", n + 1)] });
         (from..from + steps).map(step).collect()
     };
-    let found = settled(&cascading(json!(chain(0, 8))), &json!({ "tags": ["t0"] }));
+    let found = resolve_order(
+        &rules_with_cascades(json!(chain(0, 8))),
+        &json!({ "tags": ["t0"] }),
+    );
     assert_eq!(found.hard.len(), 9);
     assert_eq!(found.hard[8], "tag:t8");
     let error = Rules::read_json(&json!({ "cascades": chain(0, 9) }).to_string());
@@ -135,7 +138,7 @@ fn cascades_are_eight_steps_deep_at_most() {
     let error = Rules::read_json(&json!({ "cascades": backwards }).to_string());
     assert_eq!(error.expect_err("too deep").path, "cascades[8].carries[0]");
     backwards.pop();
-    cascading(json!(backwards));
+    rules_with_cascades(json!(backwards));
     // A long cycle is refused as too deep before it is detected as a cycle.
     let mut ring = chain(0, 19);
     ring.push(json!({ "tag": "t19", "carries": ["t0"] }));

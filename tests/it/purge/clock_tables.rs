@@ -9,28 +9,28 @@ use edgekeep::flow::runtime::host::Host;
 use testkit::world;
 use testkit::world::World;
 use testkit::world::place::{
-    LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere, slow,
+    LAG_MS, MINUTE_MS, Place, START_MS, Slot, ledger_queries, origin, purge_elsewhere, slow,
 };
 
-/// The clock faults in [`obeyed_in_time`].
+/// The clock faults in [`check_purge_delays`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clocks {
     Apart,
     Jumping,
-    OfANewLedger,
+    LedgerRestarts,
 }
 
 /// Simulates two minutes in which pages change and are purged, while isolates
 /// with wrong clocks serve them. No response is older than the last purge whose
 /// lag had passed at the request. Returns how often the ledger was queried.
-fn obeyed_in_time(seed: u64, clocks: Clocks) -> usize {
+fn check_purge_delays(seed: u64, clocks: Clocks) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::new(START_MS);
     slow(&world, "ledger", 80);
     slow(&world, "cache-api", 2);
-    let mut odd = move || random.i64(-5..=5) * MINUTE_MS + random.i64(-3000..3000);
-    world.restart_ledger(odd());
-    let places: Vec<Place> = (0..4).map(|_| Place::new(&world, odd())).collect();
+    let mut wrong_clock = move || random.i64(-5..=5) * MINUTE_MS + random.i64(-3000..3000);
+    world.restart_ledger(wrong_clock());
+    let places: Vec<Place> = (0..4).map(|_| Place::new(&world, wrong_clock())).collect();
     let mut random = fastrand::Rng::with_seed(!seed);
     let (mut version, mut in_force) = (0, Vec::new());
     let mut waiting: Vec<(u32, Slot)> = Vec::new();
@@ -46,8 +46,8 @@ fn obeyed_in_time(seed: u64, clocks: Clocks) -> usize {
             (Clocks::Jumping, 0) => places[random.usize(0..places.len())]
                 .world
                 .ahead_ms
-                .set(odd()),
-            (Clocks::OfANewLedger, 0) => world.restart_ledger(odd()),
+                .set(wrong_clock()),
+            (Clocks::LedgerRestarts, 0) => world.restart_ledger(wrong_clock()),
             _ => {}
         }
         let now_ms = world.executor.now_ms();
@@ -74,37 +74,37 @@ fn obeyed_in_time(seed: u64, clocks: Clocks) -> usize {
             false
         });
     }
-    asked(&world)
+    ledger_queries(&world)
 }
 
 #[test]
-fn clocks_that_are_minutes_apart_delay_no_purge() {
+fn clocks_minutes_apart_do_not_delay_purges() {
     for seed in 0..6 {
-        let asked = obeyed_in_time(seed, Clocks::Apart);
+        let queries = check_purge_delays(seed, Clocks::Apart);
         // Two minutes are 60 halves of the lag. Four isolates alone would query
         // 240 times.
-        assert!(asked < 100, "{asked}");
+        assert!(queries < 100, "{queries}");
     }
 }
 
 #[test]
-fn clocks_that_jump_by_minutes_delay_no_purge() {
+fn clock_jumps_do_not_delay_purges() {
     for seed in 0..6 {
-        let asked = obeyed_in_time(seed, Clocks::Jumping);
-        assert!(asked < 400, "{asked}");
+        let queries = check_purge_delays(seed, Clocks::Jumping);
+        assert!(queries < 400, "{queries}");
     }
 }
 
 #[test]
-fn a_ledger_that_starts_with_another_clock_delays_no_purge() {
+fn ledger_restart_with_other_clock_does_not_delay_purges() {
     for seed in 0..6 {
-        let asked = obeyed_in_time(seed, Clocks::OfANewLedger);
-        assert!(asked < 400, "{asked}");
+        let queries = check_purge_delays(seed, Clocks::LedgerRestarts);
+        assert!(queries < 400, "{queries}");
     }
 }
 
 /// Two isolates that have received a feed and have stored a page.
-fn two(ledger_ahead_ms: i64) -> (World, Place, Place) {
+fn isolates_with_stored_page(ledger_ahead_ms: i64) -> (World, Place, Place) {
     let world = World::new(START_MS);
     world.restart_ledger(ledger_ahead_ms);
     origin(&world, "/a", "max-age=600", "old");
@@ -116,10 +116,10 @@ fn two(ledger_ahead_ms: i64) -> (World, Place, Place) {
 }
 
 #[test]
-fn a_marker_of_another_life_of_the_ledger_is_of_unknown_age() {
+fn snapshot_of_other_ledger_instance_has_unknown_age() {
     // The new instance's clock is slightly ahead, which makes its snapshot look
-    // young.
-    let (world, one, other) = two(MINUTE_MS);
+    // recent.
+    let (world, one, other) = isolates_with_stored_page(MINUTE_MS);
     world.restart_ledger(MINUTE_MS + 3500);
     world.executor.advance(LAG_MS);
     one.get("/a");
@@ -131,11 +131,11 @@ fn a_marker_of_another_life_of_the_ledger_is_of_unknown_age() {
 }
 
 #[test]
-fn a_marker_from_the_future_is_of_unknown_age() {
+fn snapshot_from_future_has_unknown_age() {
     // The ledger's clock is corrected by a minute while it runs. One isolate
     // receives a feed; the other finds the snapshot, or does not look it up.
     for (looks, after_ms) in [(true, LAG_MS), (true, 61_000), (false, 61_000)] {
-        let (world, one, other) = two(0);
+        let (world, one, other) = isolates_with_stored_page(0);
         world.state.borrow_mut().ledger_ahead_ms = MINUTE_MS;
         world.executor.advance(LAG_MS / 2);
         one.get("/a");
@@ -147,7 +147,7 @@ fn a_marker_from_the_future_is_of_unknown_age() {
         assert_eq!(other.get("/a"), "new purged", "{looks} {after_ms}");
     }
     // After one such snapshot, it trusts the age of no other.
-    let (world, one, other) = two(0);
+    let (world, one, other) = isolates_with_stored_page(0);
     world.state.borrow_mut().ledger_ahead_ms = 3500;
     world.executor.advance(LAG_MS / 2);
     one.get("/a");
@@ -160,47 +160,47 @@ fn a_marker_from_the_future_is_of_unknown_age() {
 }
 
 #[test]
-fn a_marker_makes_nobody_young_who_misses_something_before_it() {
-    let marker = |world: &World, text: &str| {
+fn snapshot_with_gap_does_not_refresh_index() {
+    let put_snapshot = |world: &World, text: &str| {
         let note = (text.to_owned(), u64::MAX);
         let mut state = world.state.borrow_mut();
         state.notes.insert("a.test purges".to_owned(), note);
     };
     // It begins too late, or it is only the beginning.
     for (after, sequence, complete) in [(1, 2, true), (0, 0, false)] {
-        let (world, one, _) = two(0);
+        let (world, one, _) = isolates_with_stored_page(0);
         purge_elsewhere(&world, &["url:a.test/a"], &[]);
         purge_elsewhere(&world, &["tag:a"], &[]);
         world.executor.advance(LAG_MS);
         let clock = one.isolate.clock.get().expect("a clock");
-        let mut news = PurgeFeed {
+        let mut feed = PurgeFeed {
             after,
             sequence,
             complete,
             ..PurgeFeed::default()
         };
-        news.at.run = clock.run;
-        news.at.ms = one.world.now_ms().saturating_add_signed(clock.ahead_ms);
-        marker(&world, &news.encode());
-        let before = asked(&world);
-        assert_eq!(one.get("/a"), "new purged", "{news:?}");
-        assert_eq!(asked(&world), before + 1, "{news:?}");
+        feed.at.run = clock.run;
+        feed.at.ms = one.world.now_ms().saturating_add_signed(clock.ahead_ms);
+        put_snapshot(&world, &feed.encode());
+        let before = ledger_queries(&world);
+        assert_eq!(one.get("/a"), "new purged", "{feed:?}");
+        assert_eq!(ledger_queries(&world), before + 1, "{feed:?}");
         // The same without a fault would work.
-        let (world, one, _) = two(0);
+        let (world, one, _) = isolates_with_stored_page(0);
         world.executor.advance(LAG_MS);
-        (news.after, news.sequence, news.complete) = (0, 2, true);
-        marker(&world, &news.encode());
-        let before = asked(&world);
-        assert_eq!(one.get("/a"), "old cache-api", "{news:?}");
-        assert_eq!(asked(&world), before, "{news:?}");
+        (feed.after, feed.sequence, feed.complete) = (0, 2, true);
+        put_snapshot(&world, &feed.encode());
+        let before = ledger_queries(&world);
+        assert_eq!(one.get("/a"), "old cache-api", "{feed:?}");
+        assert_eq!(ledger_queries(&world), before, "{feed:?}");
     }
 }
 
 #[test]
-fn what_the_ledger_says_is_as_old_as_the_question() {
+fn age_of_feed_counts_from_sending_of_query() {
     // The query takes almost half a second each way. A purge arrives in
     // between, after the ledger has responded.
-    let (world, one, _) = two(0);
+    let (world, one, _) = isolates_with_stored_page(0);
     world.executor.advance(LAG_MS);
     slow(&world, "ledger", 900);
     let reader = one.start("/a");
@@ -210,7 +210,7 @@ fn what_the_ledger_says_is_as_old_as_the_question() {
     world.executor.advance(LAG_MS - 900);
     assert_eq!(one.get("/a"), "new purged");
     // The same with the response to an order.
-    let (world, one, _) = two(0);
+    let (world, one, _) = isolates_with_stored_page(0);
     slow(&world, "ledger", 900);
     let there = world.clone();
     world.executor.spawn(async move {

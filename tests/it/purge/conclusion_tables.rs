@@ -13,7 +13,7 @@ use testkit::world::sqlite::Sqlite;
 const START_MS: u64 = 1_795_424_400_000;
 
 /// The receipt of a soft order for one tag.
-fn soft(tag: &str, sequence: u64) -> Receipt {
+fn soft_receipt(tag: &str, sequence: u64) -> Receipt {
     Receipt {
         sequence,
         soft: vec![format!("tag:{tag}")],
@@ -25,18 +25,18 @@ fn soft(tag: &str, sequence: u64) -> Receipt {
 /// again. An isolate that has received only that page and the later order has
 /// not received the earlier one, and must query on.
 #[test]
-fn an_order_alone_does_not_close_a_gap() {
+fn order_beyond_gap_does_not_close_it() {
     let page = "N1 0 3 0 0 0 1 1000\n0000000000000001 3 0\n.";
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed::decode(page).expect("news"));
+    index.learn(&PurgeFeed::decode(page).expect("a feed"));
     assert_eq!(index.sequence(), 3);
     // Order 2 purged `t` hard, order 4 softly: one mark, sent after order 3.
-    index.learn(&PurgeFeed::of_receipt(&soft("t", 4)));
+    index.learn(&PurgeFeed::of_receipt(&soft_receipt("t", 4)));
     assert_eq!(index.state(3, &[mark_of("tag:t")]), PurgeState::Soft);
     assert_eq!(index.sequence(), 3, "order 2 is not known yet");
     let mark = mark_of("tag:t");
     let rest = format!("N1 3 4 1 0 0 1 1000\n{mark:016x} 2 4\n.");
-    index.learn(&PurgeFeed::decode(&rest).expect("news"));
+    index.learn(&PurgeFeed::decode(&rest).expect("a feed"));
     assert_eq!(index.state(1, &[mark]), PurgeState::Hard);
     assert_eq!(index.sequence(), 4);
 }
@@ -44,7 +44,7 @@ fn an_order_alone_does_not_close_a_gap() {
 /// A ledger may be lost, and a new one may have as many instances as the old
 /// one had. Their clocks differ, and their times cannot be compared.
 #[test]
-fn no_two_lives_of_two_ledgers_look_alike() {
+fn run_numbers_are_unique_across_ledgers() {
     let mut runs = BTreeSet::new();
     for ledger in 0..3 {
         let sqlite = Sqlite::in_memory();
@@ -57,7 +57,7 @@ fn no_two_lives_of_two_ledgers_look_alike() {
 
 /// Instances are distinguished even if the clock of a later one is behind.
 #[test]
-fn a_life_is_told_from_the_one_before_whatever_the_clock_says() {
+fn run_number_increases_even_if_clock_is_behind() {
     let sqlite = Sqlite::in_memory();
     let clocks = [START_MS, START_MS - 300_000, 0, START_MS];
     let runs = clocks.map(|now_ms| run(&sqlite, now_ms));
@@ -67,6 +67,6 @@ fn a_life_is_told_from_the_one_before_whatever_the_clock_says() {
 /// The instance of a ledger that is opened at `now_ms`.
 fn run(sqlite: &Sqlite, now_ms: u64) -> u64 {
     let ledger = LedgerStore::open(sqlite.clone(), now_ms, false).expect("a ledger");
-    let news = ledger.news(0, now_ms).expect("news");
-    PurgeFeed::decode(&news).expect("news").at.run
+    let feed = ledger.news(0, now_ms).expect("a feed");
+    PurgeFeed::decode(&feed).expect("a feed").at.run
 }

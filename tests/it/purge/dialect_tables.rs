@@ -31,7 +31,7 @@ fn call_of(dialects: &[&str], request: &str) -> (Rules, Option<PurgeCall>) {
 /// The dialect, and the selectors: hard, then soft after ` / `, or the error
 /// after ` ! `.
 #[track_caller]
-fn meaning(dialects: &[&str], request: &str) -> String {
+fn describe_call(dialects: &[&str], request: &str) -> String {
     let (rules, Some(call)) = call_of(dialects, request) else {
         return "-".to_owned();
     };
@@ -47,12 +47,12 @@ fn meaning(dialects: &[&str], request: &str) -> String {
     if let Err(problem) = draft.check_size() {
         return format!("{word} ! {problem}");
     }
-    let settled = draft.settle(&rules.cascades).expect("not too much");
-    let soft = match settled.soft.is_empty() {
+    let resolved = draft.settle(&rules.cascades).expect("not too much");
+    let soft = match resolved.soft.is_empty() {
         true => String::new(),
-        false => format!(" / {}", settled.soft.join(" ")),
+        false => format!(" / {}", resolved.soft.join(" ")),
     };
-    format!("{word} {}{soft}", settled.hard.join(" "))
+    format!("{word} {}{soft}", resolved.hard.join(" "))
 }
 
 const ALL: [&str; 4] = ["varnish", "fastly", "cloudflare", "github"];
@@ -61,7 +61,7 @@ const ALL: [&str; 4] = ["varnish", "fastly", "cloudflare", "github"];
 fn purge_requests() {
     #[track_caller]
     fn check(dialects: &[&str], request: &str, expected: &str) {
-        assert_eq!(meaning(dialects, request), expected, "{request}");
+        assert_eq!(describe_call(dialects, request), expected, "{request}");
     }
     let varnish = ["varnish"];
     check(&[], "PURGE http://a.test/b", "-");
@@ -117,9 +117,9 @@ fn purge_requests() {
 fn fastly_calls() {
     #[track_caller]
     fn check(request: &str, expected: &str) {
-        let found = meaning(&["fastly"], &format!("POST http://a.test{request}"));
+        let found = describe_call(&["fastly"], &format!("POST http://a.test{request}"));
         assert_eq!(found, expected, "{request}");
-        let elsewhere = meaning(
+        let elsewhere = describe_call(
             &["varnish", "cloudflare", "github"],
             &format!("POST http://a.test{request}"),
         );
@@ -161,14 +161,15 @@ fn fastly_calls() {
         "{\"surrogate_keys\": [1]}",
         "7",
     ] {
-        let found = meaning(
+        let found = describe_call(
             &["fastly"],
             &format!("POST http://a.test/service/x/purge << {body}"),
         );
         assert!(found.contains("surrogate_keys"), "{body}: {found}");
     }
     assert!(
-        meaning(&["fastly"], "POST http://a.test/service/x/purge << a b").starts_with("fastly ! ")
+        describe_call(&["fastly"], "POST http://a.test/service/x/purge << a b")
+            .starts_with("fastly ! ")
     );
     check(
         "/service/x/purge << {\"surrogate_keys\": []}",
@@ -215,7 +216,7 @@ fn fastly_calls() {
     }
     for method in ["GET", "PUT", "DELETE", "post"] {
         let request = format!("{method} http://a.test/service/x/purge_all");
-        assert_eq!(meaning(&ALL, &request), "-", "{request}");
+        assert_eq!(describe_call(&ALL, &request), "-", "{request}");
     }
 }
 
@@ -278,7 +279,7 @@ fn cloudflare_calls() {
     #[track_caller]
     fn order(body: &str, expected: &str) {
         let request = format!("POST {API}/zones/z/purge_cache << {body}");
-        assert_eq!(meaning(&ALL, &request), expected, "{body}");
+        assert_eq!(describe_call(&ALL, &request), expected, "{body}");
     }
     order(
         r#"{"files": ["https://a.test/b"], "tags": ["t"]}"#,
@@ -297,7 +298,7 @@ fn cloudflare_calls() {
 }
 
 #[test]
-fn escapes_are_undone_once() {
+fn percent_escapes_are_decoded_once() {
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
         assert_eq!(decoded(text).as_deref(), expected, "{text}");

@@ -102,7 +102,7 @@ impl Site {
 }
 
 #[test]
-fn a_limited_key_cannot_empty_what_is_not_its_own() {
+fn purges_of_limited_key_widen_only_within_its_scope() {
     let site = Site::new();
     site.page("http://a.test/own", "news");
     site.page("http://a.test/tagged", "weak-page");
@@ -131,7 +131,7 @@ fn a_limited_key_cannot_empty_what_is_not_its_own() {
 }
 
 #[test]
-fn the_history_goes_on_where_a_page_was_full() {
+fn history_page_ends_at_byte_limit_and_continues() {
     let site = Site::new();
     for n in 0..30 {
         let tags: Vec<String> = (0..90).map(|at| format!("weak-{n}-{at:0>1000}")).collect();

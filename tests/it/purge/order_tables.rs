@@ -5,7 +5,7 @@
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, SELECTORS_MAX, read};
 use serde_json::{Value, json};
-use testkit::orders::{draft, settled};
+use testkit::orders::{parse_order, resolve_order};
 use testkit::settings::rules;
 
 fn plain() -> Rules {
@@ -18,7 +18,7 @@ fn plain() -> Rules {
 /// The hard selectors of an order, separated by `|`.
 #[track_caller]
 fn check(order: Value, expected: &str) {
-    let found = settled(&plain(), &order);
+    let found = resolve_order(&plain(), &order);
     assert_eq!(found.hard.join(" | "), expected, "{order}");
     assert!(found.soft.is_empty() && found.cascade.is_empty(), "{order}");
 }
@@ -82,10 +82,10 @@ fn selectors_are_normalised_like_requests() {
 }
 
 #[test]
-fn hard_and_soft_mix() {
+fn order_may_mix_hard_and_soft_selectors() {
     #[track_caller]
     fn check(order: Value, hard: &[&str], soft: &[&str]) {
-        let found = settled(&plain(), &order);
+        let found = resolve_order(&plain(), &order);
         assert_eq!(
             (found.hard, found.soft),
             (owned(hard), owned(soft)),
@@ -132,10 +132,10 @@ fn hard_and_soft_mix() {
 }
 
 #[test]
-fn every_bad_part_is_named() {
+fn every_invalid_part_is_refused_with_its_path() {
     #[track_caller]
     fn check(order: Value, paths: &[&str]) {
-        let found = draft(&plain(), &order).expect("JSON of the right shape");
+        let found = parse_order(&plain(), &order).expect("JSON of the right shape");
         let found: Vec<&str> = found
             .refused
             .iter()
@@ -220,26 +220,26 @@ fn every_bad_part_is_named() {
         &["files[0]", "files[2]", "tags[0]", "hosts[0]"],
     );
     // All errors: as many as an order may have selectors.
-    let all = draft(&plain(), &json!({ "tags": vec![""; SELECTORS_MAX] })).expect("an order");
+    let all = parse_order(&plain(), &json!({ "tags": vec![""; SELECTORS_MAX] })).expect("an order");
     assert_eq!(all.refused.len(), SELECTORS_MAX);
     assert_eq!(all.refused[999].0, "tags[999]");
 }
 
 #[test]
-fn cloudflares_headers_are_ignored_where_its_clients_send_them() {
+fn file_headers_are_ignored_in_cloudflare_calls() {
     let order = json!({ "files": [{ "url": "https://a.test/b", "headers": { "Origin": "x" } }] });
     let text = order.to_string();
     let found = read(&plain(), text.as_bytes(), true).expect("an order");
     assert_eq!(found.refused, []);
-    let settled = found.settle(&plain().cascades).expect("not too much");
-    assert_eq!(settled.hard, ["url:a.test/b"]);
+    let resolved = found.settle(&plain().cascades).expect("not too much");
+    assert_eq!(resolved.hard, ["url:a.test/b"]);
     let tag = json!({ "tags": [{ "tag": "a", "headers": {} }] }).to_string();
     let found = read(&plain(), tag.as_bytes(), true).expect("an order");
     assert_eq!(found.refused[0].0, "tags[0].headers");
 }
 
 #[test]
-fn texts_that_are_no_order_are_refused() {
+fn invalid_json_and_other_shapes_are_refused() {
     #[track_caller]
     fn check(text: &str, json: bool) {
         let found = read(&plain(), text.as_bytes(), false).map(|_| ());
@@ -287,14 +287,18 @@ fn texts_that_are_no_order_are_refused() {
 }
 
 #[test]
-fn an_order_names_one_to_a_thousand() {
-    let size = |order: Value| draft(&plain(), &order).and_then(|draft| draft.check_size());
+fn order_has_1_to_1000_selectors() {
+    let size = |order: Value| parse_order(&plain(), &order).and_then(|draft| draft.check_size());
     assert_eq!(size(json!({})), Err(NotOrder::Empty));
     assert_eq!(
         size(json!({ "tags": [], "purge_everything": false })),
         Err(NotOrder::Empty)
     );
-    assert_eq!(size(json!({ "tags": [""] })), Ok(()), "bad, but not empty");
+    assert_eq!(
+        size(json!({ "tags": [""] })),
+        Ok(()),
+        "invalid, but not empty"
+    );
     let tags = |count: usize| (0..count).map(|n| format!("t{n}")).collect::<Vec<_>>();
     assert_eq!(size(json!({ "tags": tags(1000) })), Ok(()));
     assert_eq!(size(json!({ "tags": tags(1001) })), Err(NotOrder::TooMany));
@@ -309,7 +313,7 @@ fn an_order_names_one_to_a_thousand() {
 
 /// The arithmetic in the comment of `ORDER_BYTES_MAX`.
 #[test]
-fn a_thousand_urls_of_usual_length_fit() {
+fn order_size_limit_fits_1000_urls_of_usual_length() {
     let sample = include_str!("../../data/blog-access-sample.tsv");
     let targets = sample
         .lines()
@@ -332,13 +336,13 @@ fn a_thousand_urls_of_usual_length_fit() {
     );
     assert!(
         order.len() > 64 * 1024,
-        "half as much would not do: {}",
+        "half the limit would be too small: {}",
         order.len()
     );
 }
 
 #[test]
-fn refresh_names_the_soft_files() {
+fn refresh_lists_soft_files() {
     let order = json!({
         "refresh": true, "soft": true, "tags": ["a"],
         "files": [
@@ -347,7 +351,7 @@ fn refresh_names_the_soft_files() {
             "https://a.test/nvs/c?x=1",
         ],
     });
-    let found = settled(&plain(), &order);
+    let found = resolve_order(&plain(), &order);
     assert_eq!(
         found.refresh,
         [
@@ -359,7 +363,7 @@ fn refresh_names_the_soft_files() {
     assert_eq!(found.hard, ["url:a.test/hard"]);
     #[track_caller]
     fn refused(order: Value) {
-        let found = draft(&plain(), &order).expect("an order");
+        let found = parse_order(&plain(), &order).expect("an order");
         let paths: Vec<&str> = found
             .refused
             .iter()
@@ -374,16 +378,16 @@ fn refresh_names_the_soft_files() {
         json!({ "refresh": true, "files": ["https://a.test/", { "url": "https://a.test/", "soft": true }] }),
     );
     let without = json!({ "soft": true, "files": ["https://a.test/"] });
-    assert!(settled(&plain(), &without).refresh.is_empty());
+    assert!(resolve_order(&plain(), &without).refresh.is_empty());
 }
 
 #[test]
-fn a_key_is_told_what_it_may_not_purge() {
+fn selectors_outside_key_permissions_are_refused() {
     let rules = rules(json!({ "keys": [{ "name": "k", "secret": "K", "may": {
         "hosts": ["*.a.test", "B.test"], "tags": ["x:*"],
     } }, { "name": "none", "secret": "N", "may": {} }, { "name": "all", "secret": "A" }] }));
     let refused = |key: usize, order: &Value| {
-        let mut draft = draft(&rules, order).expect("an order");
+        let mut draft = parse_order(&rules, order).expect("an order");
         draft.limit(&rules.keys[key].permit, "k");
         let kept = draft.settle(&rules.cascades).expect("not too much");
         let paths: Vec<String> = draft.refused.into_iter().map(|(path, _)| path).collect();
@@ -410,7 +414,7 @@ fn a_key_is_told_what_it_may_not_purge() {
     assert_eq!(
         refused(3, &order).0,
         "",
-        "a key without `may` may do anything"
+        "a key without `may` has no limits"
     );
-    assert_eq!(refused(0, &order).0, "", "and so may the default one");
+    assert_eq!(refused(0, &order).0, "", "the default key has no limits");
 }

@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 use edgekeep::flow::response::reply::Answer;
 use serde_json::json;
-use testkit::stand::{NOW_MS, ORDER, PURGE, Stand, text};
+use testkit::worker::{NOW_MS, ORDER, PURGE, TestWorker, text};
 use testkit::world::{Bytes, secrets};
 
 const NOW: u64 = NOW_MS / 1000;
@@ -20,10 +20,10 @@ fn fields(id: &str, seconds: u64, signature: &str) -> String {
 }
 
 #[test]
-fn bodies_are_signed() {
-    let stand = Stand::usual();
+fn signature_of_body_authenticates_order() {
+    let worker = TestWorker::with_all_dialects();
     let order =
-        |fields: &str, status: u16| stand.check(&format!("{PURGE}{fields} << {ORDER}"), status);
+        |fields: &str, status: u16| worker.check(&format!("{PURGE}{fields} << {ORDER}"), status);
     let receipt = order(&signed("default", "m1", NOW, ORDER), 200);
     assert_eq!(
         (&receipt["key"], &receipt["via"], &receipt["id"]),
@@ -60,12 +60,12 @@ fn bodies_are_signed() {
 }
 
 #[test]
-fn addresses_are_signed_where_there_is_no_body() {
-    let stand = Stand::usual();
+fn signature_of_url_authenticates_request_without_body() {
+    let worker = TestWorker::with_all_dialects();
     let sign = |payload: &str| signed("default", "m", NOW, payload);
     let list = "GET http://a.test/.edgekeep/purges?after=0&limit=5";
     let payload = "GET a.test/.edgekeep/purges?after=0&limit=5";
-    stand.check(&format!("{list}{}", sign(payload)), 200);
+    worker.check(&format!("{list}{}", sign(payload)), 200);
     for moved in [
         "",
         "GET a.test/.edgekeep/purges",
@@ -75,9 +75,9 @@ fn addresses_are_signed_where_there_is_no_body() {
         "GET http://a.test/.edgekeep/purges?after=0&limit=5",
         "GET a.test/.edgekeep/purges/m1",
     ] {
-        stand.check(&format!("{list}{}", sign(moved)), 401);
+        worker.check(&format!("{list}{}", sign(moved)), 401);
     }
-    stand.check(
+    worker.check(
         &format!(
             "GET http://a.test:81/.edgekeep/purges/x{}",
             sign("GET a.test:81/.edgekeep/purges/x")
@@ -85,9 +85,9 @@ fn addresses_are_signed_where_there_is_no_body() {
         404,
     );
     let purge = "PURGE http://a.test/b?x=1";
-    stand.check(&format!("{purge}{}", sign("PURGE a.test/b")), 401);
-    stand.check(&format!("{purge}{}", sign("")), 401);
-    let receipt = stand.check(&format!("{purge}{}", sign("PURGE a.test/b?x=1")), 200);
+    worker.check(&format!("{purge}{}", sign("PURGE a.test/b")), 401);
+    worker.check(&format!("{purge}{}", sign("")), 401);
+    let receipt = worker.check(&format!("{purge}{}", sign("PURGE a.test/b?x=1")), 200);
     assert_eq!(
         (&receipt["via"], &receipt["id"]),
         (&json!("varnish"), &json!("m"))
@@ -95,8 +95,8 @@ fn addresses_are_signed_where_there_is_no_body() {
     // The field that makes the URL a pattern is part of the signature.
     let pattern = "PURGE http://a.test/.* | X-Purge-Method: regex";
     let sign = |payload: &str| signed("default", "p", NOW, payload);
-    stand.check(&format!("{pattern}{}", sign("PURGE a.test/.*")), 401);
-    stand.check(
+    worker.check(&format!("{pattern}{}", sign("PURGE a.test/.*")), 401);
+    worker.check(
         &format!(
             "{pattern}{}",
             sign("PURGE a.test/.*\nx-purge-method: regex")
@@ -130,37 +130,37 @@ fn addresses_are_signed_where_there_is_no_body() {
     {
         let call_text = format!("{call} http://a.test/ | {fields}");
         let sign = |payload: &str| signed("default", &format!("f{at}"), NOW, payload);
-        stand.check(
+        worker.check(
             &format!("{call_text}{}", sign(&format!("{call} a.test/"))),
             401,
         );
         let whole = format!("{call} a.test/{lines}");
-        stand.check(&format!("{call_text}{}", sign(&whole)), 200);
+        worker.check(&format!("{call_text}{}", sign(&whole)), 200);
         let other = call_text.replace(fields, "X-Purge-Method: exact");
-        stand.check(&format!("{other}{}", sign(&whole)), 401);
+        worker.check(&format!("{other}{}", sign(&whole)), 401);
     }
     // A token also authenticates reading.
     let token = secrets::token("t-editor");
-    stand.check(&format!("{list} | Authorization: bearer {token}"), 200);
+    worker.check(&format!("{list} | Authorization: bearer {token}"), 200);
     for nothing in [
         "",
         " | Authorization: Basic x",
         " | X-Hub-Signature-256: sha256=00",
     ] {
-        stand.check(&format!("{list}{nothing}"), 401);
+        worker.check(&format!("{list}{nothing}"), 401);
     }
 }
 
 #[test]
-fn tokens_are_taken_where_a_dialect_puts_them() {
-    let stand = Stand::usual();
+fn token_is_read_from_field_of_dialect() {
+    let worker = TestWorker::with_all_dialects();
     let token = secrets::token("t-editor");
     let basic = secrets::basic("t-editor");
     #[track_caller]
-    fn check(stand: &Stand, request: &str, fields: &[String], proven: bool) {
+    fn check(worker: &TestWorker, request: &str, fields: &[String], authenticated: bool) {
         for field in fields {
-            let answer = stand.send(&request.replace(" <<", &format!(" | {field} <<")));
-            let status = if proven { 200 } else { 401 };
+            let answer = worker.send(&request.replace(" <<", &format!(" | {field} <<")));
+            let status = if authenticated { 200 } else { 401 };
             assert_eq!(answer.status, status, "{request} {field}: {answer:?}");
         }
     }
@@ -185,18 +185,18 @@ fn tokens_are_taken_where_a_dialect_puts_them() {
         ),
     ];
     for (at, (request, own)) in calls.iter().enumerate() {
-        check(&stand, request, &good, true);
-        check(&stand, request, std::slice::from_ref(own), true);
+        check(&worker, request, &good, true);
+        check(&worker, request, std::slice::from_ref(own), true);
         // The fields of another dialect do not authenticate.
         let others = calls.iter().enumerate().filter(|(n, _)| *n != at);
         let others: Vec<String> = others.map(|(_, (_, field))| field.clone()).collect();
         match at {
             // Fastly's field makes it a call of Fastly's dialect.
-            0 => check(&stand, request, &others[1..], false),
-            _ => check(&stand, request, &others, false),
+            0 => check(&worker, request, &others[1..], false),
+            _ => check(&worker, request, &others, false),
         }
         check(
-            &stand,
+            &worker,
             request,
             &[
                 bearer(&token[..40]),
@@ -209,14 +209,14 @@ fn tokens_are_taken_where_a_dialect_puts_them() {
         );
     }
     let native = format!("{PURGE} << {ORDER}");
-    check(&stand, &native, &good, true);
+    check(&worker, &native, &good, true);
     for (_, own) in &calls {
         // Without any field of a webhook.
-        let answer = stand.send(&native.replace(" <<", &format!(" | {own} <<")));
+        let answer = worker.send(&native.replace(" <<", &format!(" | {own} <<")));
         assert_eq!(answer.status, 400, "{own}: {answer:?}");
     }
     check(
-        &stand,
+        &worker,
         &native,
         &[
             bearer("x"),
@@ -227,8 +227,8 @@ fn tokens_are_taken_where_a_dialect_puts_them() {
 }
 
 #[test]
-fn what_is_not_proven_is_answered_alike() {
-    let stand = Stand::usual();
+fn failed_authentications_get_equal_responses() {
+    let worker = TestWorker::with_all_dialects();
     let answers: Vec<Answer<Bytes>> = [
         signed("nobody", "x", NOW, ORDER),
         signed("default", "x", NOW - 999, ORDER),
@@ -238,14 +238,14 @@ fn what_is_not_proven_is_answered_alike() {
         format!(" | X-Hub-Signature-256: {}", secrets::hub_sign("x", ORDER)),
     ]
     .iter()
-    .map(|fields| stand.send(&format!("{PURGE}{fields} << {ORDER}")))
+    .map(|fields| worker.send(&format!("{PURGE}{fields} << {ORDER}")))
     .collect();
     for answer in &answers {
         assert_eq!(text(answer), text(&answers[0]));
         assert_eq!(answer.fields, answers[0].fields);
         assert_eq!(answer.status, 401);
     }
-    let challenge = |request: &str| stand.send(request).fields.joined("www-authenticate");
+    let challenge = |request: &str| worker.send(request).fields.joined("www-authenticate");
     let bearer = "Bearer realm=\"edgekeep\"";
     assert_eq!(
         challenge(&format!("{PURGE} | Authorization: Bearer x")),
@@ -266,44 +266,44 @@ fn what_is_not_proven_is_answered_alike() {
 }
 
 #[test]
-fn fastlys_calls_cannot_be_signed() {
+fn fastly_calls_cannot_be_signed() {
     // What they purge is in fields that no signature covers.
-    let stand = Stand::usual();
+    let worker = TestWorker::with_all_dialects();
     let call = "POST http://a.test/service/x/purge | Surrogate-Key: a1";
     let payload = "POST a.test/service/x/purge";
     for payload in ["", payload] {
-        stand.check(
+        worker.check(
             &format!("{call}{} << ", signed("default", "x", NOW, payload)),
             401,
         );
     }
     let purge = "PURGE http://a.test/b | Fastly-Soft-Purge: 1 | Fastly-Key: x";
     let signature = signed("default", "x", NOW, "PURGE a.test/b");
-    stand.check(&format!("{purge}{signature}"), 401);
+    worker.check(&format!("{purge}{signature}"), 401);
 }
 
 #[test]
-fn without_a_usable_key_purges_say_so_and_pages_are_served() {
+fn without_valid_key_purges_get_503_and_pages_are_served() {
     let settings = json!({
         "origin": "http://origin.test",
         "keys": [{ "name": "cms", "secret": "CMS_SECRETS" }],
         "defaults": { "purge_dialects": ["varnish"] },
     });
     let token = format!(" | Authorization: Bearer {}", secrets::token("default"));
-    let nothing = Stand::new(&settings, |_| None);
-    let problem = nothing.check(&format!("{PURGE}{token} << {ORDER}"), 503);
+    let no_secret = TestWorker::new(&settings, |_| None);
+    let problem = no_secret.check(&format!("{PURGE}{token} << {ORDER}"), 503);
     assert!(
         problem["detail"]
             .as_str()
             .is_some_and(|d| d.contains("CMS_SECRETS")),
         "{problem}"
     );
-    nothing.check(&format!("PURGE http://a.test/{token}"), 503);
-    nothing.check(&format!("GET http://a.test/.edgekeep/purges{token}"), 503);
-    nothing.check("GET http://a.test/", 404);
+    no_secret.check(&format!("PURGE http://a.test/{token}"), 503);
+    no_secret.check(&format!("GET http://a.test/.edgekeep/purges{token}"), 503);
+    no_secret.check("GET http://a.test/", 404);
 
     // One valid key is enough for its own orders.
-    let one = Stand::new(&settings, |variable| match variable {
+    let one = TestWorker::new(&settings, |variable| match variable {
         "CMS_SECRETS" => Some("whsec_nonsense".to_owned()),
         _ => Some(secrets::token("default")),
     });
@@ -313,7 +313,7 @@ fn without_a_usable_key_purges_say_so_and_pages_are_served() {
         401,
     );
 
-    let unset = Stand::new(&json!({}), |_| None);
+    let unset = TestWorker::new(&json!({}), |_| None);
     let problem = unset.check(&format!("{PURGE}{token} << {ORDER}"), 503);
     assert!(
         problem["detail"]

@@ -14,7 +14,7 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
 }
 
 /// The feed of all purges of a ledger.
-fn news(sequence: u64, floor: (u64, u64), marks: &[(&Selector, u64, u64)]) -> PurgeFeed {
+fn complete_feed(sequence: u64, floor: (u64, u64), marks: &[(&Selector, u64, u64)]) -> PurgeFeed {
     let line = |(s, hard, soft): &(&Selector, u64, u64)| (s.mark(), numbers(*hard, *soft));
     PurgeFeed {
         sequence,
@@ -32,18 +32,18 @@ fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState 
 }
 
 /// Whether a hard purge of this selector matches an entry that has seen none.
-fn reaches(selector: &Selector, url: &str, tags: &[&str]) -> bool {
+fn purge_matches(selector: &Selector, url: &str, tags: &[&str]) -> bool {
     let mut index = PurgeIndex::default();
-    index.learn(&news(1, (0, 0), &[(selector, 1, 0)]));
+    index.learn(&complete_feed(1, (0, 0), &[(selector, 1, 0)]));
     state(&index, 0, url, tags) == PurgeState::Hard
 }
 
 #[test]
-fn a_purge_reaches_what_it_names() {
+fn purge_matches_entries_of_its_selector() {
     #[track_caller]
     fn check(selector: Selector, url: &str, tags: &[&str], expected: bool) {
         assert_eq!(
-            reaches(&selector, url, tags),
+            purge_matches(&selector, url, tags),
             expected,
             "{selector} {url} {tags:?}"
         );
@@ -90,19 +90,22 @@ fn a_purge_reaches_what_it_names() {
 }
 
 #[test]
-fn a_prefix_as_deep_as_an_order_may_name_reaches_what_lies_below() {
+fn prefix_up_to_depth_limit_matches_urls_below() {
     for segments in [1, 2, PREFIX_DEPTH_MAX - 1, PREFIX_DEPTH_MAX] {
         let path = "/s".repeat(segments);
         let prefix = Selector::Prefix(format!("a.test{path}"));
         for below in ["", "/", "/x", "/x/y"] {
             let url = format!("http://a.test{path}{below}");
-            assert!(reaches(&prefix, &url, &[]), "{segments} segments: {url}");
+            assert!(
+                purge_matches(&prefix, &url, &[]),
+                "{segments} segments: {url}"
+            );
         }
     }
 }
 
 #[test]
-fn a_selector_has_its_text_and_mark() {
+fn selectors_have_distinct_texts_and_marks() {
     let named = [
         (Selector::Url("a.test/?b".to_owned()), "url:a.test/?b"),
         (Selector::Tag("t".to_owned()), "tag:t"),
@@ -123,66 +126,70 @@ fn a_selector_has_its_text_and_mark() {
 }
 
 #[test]
-fn numbers_decide_between_fill_and_purge() {
+fn sequence_numbers_decide_between_fill_and_purge() {
     let tag = Selector::Tag("t".to_owned());
     let other = Selector::Tag("u".to_owned());
     #[track_caller]
-    fn check(told: &PurgeFeed, seen: u64, expected: PurgeState) {
+    fn check(feed: &PurgeFeed, seen: u64, expected: PurgeState) {
         let mut index = PurgeIndex::default();
-        index.learn(told);
+        index.learn(feed);
         let found = state(&index, seen, "http://a.test/b", &["t"]);
-        assert_eq!(found, expected, "{told:?} {seen}");
+        assert_eq!(found, expected, "{feed:?} {seen}");
     }
     use PurgeState::{Alive, Hard, Soft};
-    check(&news(0, (0, 0), &[]), 0, Alive);
-    check(&news(9, (0, 0), &[]), 0, Alive);
-    check(&news(9, (0, 0), &[(&tag, 5, 0)]), 4, Hard);
-    check(&news(9, (0, 0), &[(&tag, 5, 0)]), 5, Alive);
-    check(&news(9, (0, 0), &[(&tag, 5, 0)]), 6, Alive);
-    check(&news(9, (0, 0), &[(&tag, 0, 5)]), 4, Soft);
-    check(&news(9, (0, 0), &[(&tag, 0, 5)]), 5, Alive);
-    check(&news(9, (0, 0), &[(&tag, 5, 7)]), 4, Hard);
-    check(&news(9, (0, 0), &[(&tag, 5, 7)]), 6, Soft);
-    check(&news(9, (0, 0), &[(&tag, 7, 5)]), 4, Hard);
-    check(&news(9, (0, 0), &[(&tag, 7, 5)]), 6, Hard);
-    check(&news(9, (0, 0), &[(&other, 5, 5)]), 0, Alive);
+    check(&complete_feed(0, (0, 0), &[]), 0, Alive);
+    check(&complete_feed(9, (0, 0), &[]), 0, Alive);
+    check(&complete_feed(9, (0, 0), &[(&tag, 5, 0)]), 4, Hard);
+    check(&complete_feed(9, (0, 0), &[(&tag, 5, 0)]), 5, Alive);
+    check(&complete_feed(9, (0, 0), &[(&tag, 5, 0)]), 6, Alive);
+    check(&complete_feed(9, (0, 0), &[(&tag, 0, 5)]), 4, Soft);
+    check(&complete_feed(9, (0, 0), &[(&tag, 0, 5)]), 5, Alive);
+    check(&complete_feed(9, (0, 0), &[(&tag, 5, 7)]), 4, Hard);
+    check(&complete_feed(9, (0, 0), &[(&tag, 5, 7)]), 6, Soft);
+    check(&complete_feed(9, (0, 0), &[(&tag, 7, 5)]), 4, Hard);
+    check(&complete_feed(9, (0, 0), &[(&tag, 7, 5)]), 6, Hard);
+    check(&complete_feed(9, (0, 0), &[(&other, 5, 5)]), 0, Alive);
     // The floor is the mark of everything.
-    check(&news(9, (5, 0), &[]), 4, Hard);
-    check(&news(9, (5, 0), &[]), 5, Alive);
-    check(&news(9, (0, 5), &[]), 4, Soft);
-    check(&news(9, (0, 5), &[(&tag, 6, 0)]), 5, Hard);
-    check(&news(9, (0, 7), &[(&tag, 5, 0)]), 6, Soft);
-    check(&news(9, (8, 0), &[(&tag, 0, 9)]), 7, Hard);
-    check(&news(9, (8, 0), &[(&tag, 0, 9)]), 8, Soft);
+    check(&complete_feed(9, (5, 0), &[]), 4, Hard);
+    check(&complete_feed(9, (5, 0), &[]), 5, Alive);
+    check(&complete_feed(9, (0, 5), &[]), 4, Soft);
+    check(&complete_feed(9, (0, 5), &[(&tag, 6, 0)]), 5, Hard);
+    check(&complete_feed(9, (0, 7), &[(&tag, 5, 0)]), 6, Soft);
+    check(&complete_feed(9, (8, 0), &[(&tag, 0, 9)]), 7, Hard);
+    check(&complete_feed(9, (8, 0), &[(&tag, 0, 9)]), 8, Soft);
     // An entry may have seen more than this isolate has.
-    check(&news(9, (0, 0), &[(&tag, 9, 9)]), 12, Alive);
-    check(&news(u64::MAX, (u64::MAX, 0), &[]), u64::MAX - 1, Hard);
+    check(&complete_feed(9, (0, 0), &[(&tag, 9, 9)]), 12, Alive);
+    check(
+        &complete_feed(u64::MAX, (u64::MAX, 0), &[]),
+        u64::MAX - 1,
+        Hard,
+    );
 }
 
 #[test]
-fn news_may_come_in_any_order_and_twice() {
+fn feeds_may_arrive_in_any_order_and_twice() {
     let tags: Vec<Selector> = (0..4).map(|n| Selector::Tag(format!("t{n}"))).collect();
-    let told = [
-        news(2, (0, 0), &[(&tags[0], 1, 0), (&tags[1], 2, 0)]),
-        news(4, (0, 0), &[(&tags[0], 1, 3), (&tags[2], 0, 4)]),
-        news(6, (0, 5), &[(&tags[1], 6, 0)]),
-        news(7, (7, 5), &[]),
-        news(9, (7, 5), &[(&tags[3], 8, 0), (&tags[2], 0, 9)]),
+    let feeds = [
+        complete_feed(2, (0, 0), &[(&tags[0], 1, 0), (&tags[1], 2, 0)]),
+        complete_feed(4, (0, 0), &[(&tags[0], 1, 3), (&tags[2], 0, 4)]),
+        complete_feed(6, (0, 5), &[(&tags[1], 6, 0)]),
+        complete_feed(7, (7, 5), &[]),
+        complete_feed(9, (7, 5), &[(&tags[3], 8, 0), (&tags[2], 0, 9)]),
     ];
-    let fates = |index: &PurgeIndex| {
-        let mut fates = Vec::new();
+    let states = |index: &PurgeIndex| {
+        let mut states = Vec::new();
         for seen in 0..11 {
             for tag in ["t0", "t1", "t2", "t3", "t4"] {
-                fates.push(state(index, seen, "http://a.test/", &[tag]));
+                states.push(state(index, seen, "http://a.test/", &[tag]));
             }
         }
-        (index.sequence(), fates)
+        (index.sequence(), states)
     };
     let mut in_order = PurgeIndex::default();
-    for news in &told {
-        in_order.learn(news);
+    for feed in &feeds {
+        in_order.learn(feed);
     }
-    let expected = fates(&in_order);
+    let expected = states(&in_order);
     assert_eq!(expected.0, 9);
     assert_eq!(
         state(&in_order, 7, "http://a.test/", &["t3"]),
@@ -194,18 +201,18 @@ fn news_may_come_in_any_order_and_twice() {
     );
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..200 {
-        let mut order: Vec<usize> = (0..told.len()).chain(0..told.len()).collect();
+        let mut order: Vec<usize> = (0..feeds.len()).chain(0..feeds.len()).collect();
         random.shuffle(&mut order);
         let mut index = PurgeIndex::default();
         for at in &order {
-            index.learn(&told[*at]);
+            index.learn(&feeds[*at]);
         }
-        assert_eq!(fates(&index), expected, "{order:?}");
+        assert_eq!(states(&index), expected, "{order:?}");
     }
 }
 
 #[test]
-fn more_news_revives_nothing() {
+fn further_feeds_never_revive_an_entry() {
     let tags: Vec<Selector> = (0..3).map(|n| Selector::Tag(format!("t{n}"))).collect();
     let mut random = fastrand::Rng::with_seed(11);
     let rank = |state| match state {
@@ -223,7 +230,11 @@ fn more_news_revives_nothing() {
             // No number is above the ledger's last.
             let last = [floor.0, floor.1, at.1, at.2].into_iter().max();
             let tag = &tags[at.0 as usize % 3];
-            index.learn(&news(last.unwrap_or(0), floor, &[(tag, at.1, at.2)]));
+            index.learn(&complete_feed(
+                last.unwrap_or(0),
+                floor,
+                &[(tag, at.1, at.2)],
+            ));
             let now = rank(state(&index, seen, "http://a.test/", &["t0"]));
             assert!(now >= worst, "{index:?} {seen}");
             worst = now;
@@ -232,7 +243,7 @@ fn more_news_revives_nothing() {
 }
 
 #[test]
-fn the_ledger_numbers_orders_and_knows_repeats() {
+fn ledger_numbers_orders_and_detects_repeats() {
     let order = |id: &str, digest: &str| Order {
         id: Some(id.to_owned()),
         body_digest: digest.to_owned(),
@@ -287,7 +298,7 @@ fn the_ledger_numbers_orders_and_knows_repeats() {
 }
 
 #[test]
-fn tags_are_plain_words() {
+fn tags_are_visible_ascii_without_commas() {
     for tag in ["a", "T-1_:/.;=|\\\"'<>", "~", "!", "#1", &"a".repeat(1024)] {
         assert!(is_tag(tag), "{tag}");
     }

@@ -7,7 +7,7 @@ use testkit::world::{Plan, World};
 
 /// A world with a page in both tiers, and an isolate that has just received a
 /// feed.
-fn stored(control: &str) -> (World, Place) {
+fn world_with_stored_page(control: &str) -> (World, Place) {
     let world = World::new(START_MS);
     origin(&world, "/a", control, "old");
     let place = Place::new(&world, 0);
@@ -16,7 +16,7 @@ fn stored(control: &str) -> (World, Place) {
 }
 
 /// Changes the page, and purges the old one.
-fn change(world: &World, hard: bool) {
+fn change_and_purge(world: &World, hard: bool) {
     origin(world, "/a", "max-age=600", "new");
     match hard {
         true => purge_elsewhere(world, &["url:a.test/a"], &[]),
@@ -25,28 +25,28 @@ fn change(world: &World, hard: bool) {
 }
 
 #[test]
-fn a_purge_that_comes_while_a_tier_is_read_is_heeded() {
+fn purge_during_read_of_tier_is_applied() {
     for (hard, expected) in [
         (true, "new purged"),
         (false, "old cache-api/stale-while-revalidate"),
     ] {
-        let (world, place) = stored("max-age=600, stale-while-revalidate=600");
+        let (world, place) = world_with_stored_page("max-age=600, stale-while-revalidate=600");
         slow(&world, "cache-api", LAG_MS + 2000);
         let reader = place.start("/a");
         world.executor.advance(1000);
-        change(&world, hard);
+        change_and_purge(&world, hard);
         assert_eq!(place.finish(&reader), expected);
     }
     // KV has a second, and five if the origin fails: then it is read again.
     for (hard, expected) in [(true, "502 -"), (false, "old kv/stale-if-error")] {
-        let (world, place) = stored("max-age=600, stale-while-revalidate=600");
+        let (world, place) = world_with_stored_page("max-age=600, stale-while-revalidate=600");
         world.state.borrow_mut().cache_api.clear();
         slow(&world, "kv", LAG_MS + 900);
         let down = ("/a".to_owned(), Plan::Down);
         world.state.borrow_mut().plans.extend([down.clone()]);
         let reader = place.start("/a");
         world.executor.advance(1500);
-        change(&world, hard);
+        change_and_purge(&world, hard);
         world.state.borrow_mut().plans.extend([down]);
         assert_eq!(place.finish(&reader), expected);
     }
@@ -56,11 +56,11 @@ fn a_purge_that_comes_while_a_tier_is_read_is_heeded() {
 const KV_MS: u64 = 900;
 
 #[test]
-fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
+fn entry_found_before_hard_purge_is_not_revalidated() {
     // The Cache API has it, stale; KV is read for a younger one, and is slow.
     // Meanwhile the isolate accepts an order. The origin would revalidate the
     // page: its validator has not changed.
-    let (world, place) = stored("max-age=1");
+    let (world, place) = world_with_stored_page("max-age=1");
     world.executor.advance(2000);
     slow(&world, "kv", KV_MS);
     let reader = place.start("/a");
@@ -71,7 +71,7 @@ fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
     slow(&world, "kv", 0);
     assert_eq!(place.get("/a"), "new cache-api");
     // The same in the background.
-    let (world, place) = stored("max-age=1, stale-while-revalidate=600");
+    let (world, place) = world_with_stored_page("max-age=1, stale-while-revalidate=600");
     world.executor.advance(2000);
     slow(&world, "kv", KV_MS);
     let reader = place.start("/a");
@@ -85,7 +85,7 @@ fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
     world.executor.advance(2 * LAG_MS);
     assert_eq!(place.get("/a"), "new cache-api");
     // A softly purged response is revalidated by that.
-    let (world, place) = stored("max-age=1");
+    let (world, place) = world_with_stored_page("max-age=1");
     world.executor.advance(2000);
     slow(&world, "kv", KV_MS);
     let reader = place.start("/a");
@@ -96,7 +96,7 @@ fn what_was_found_before_a_purge_is_not_confirmed_after_it() {
 }
 
 #[test]
-fn what_is_known_to_be_purged_is_not_confirmed_in_an_outage_of_the_ledger() {
+fn purged_entry_is_not_revalidated_in_ledger_outage() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "old");
     let place = Place::with(&world, 0, "revalidate");
@@ -115,9 +115,9 @@ fn what_is_known_to_be_purged_is_not_confirmed_in_an_outage_of_the_ledger() {
 }
 
 #[test]
-fn what_was_purged_while_the_origin_was_silent_is_not_served_for_it() {
+fn entry_hard_purged_during_origin_timeout_is_not_served() {
     for hard in [true, false] {
-        let (world, place) = stored("max-age=1, stale-if-error=600");
+        let (world, place) = world_with_stored_page("max-age=1, stale-if-error=600");
         world.executor.advance(2000);
         world
             .state
@@ -140,14 +140,14 @@ fn what_was_purged_while_the_origin_was_silent_is_not_served_for_it() {
 }
 
 #[test]
-fn what_was_filled_before_a_purge_is_dead_wherever_it_goes() {
+fn entry_copied_between_tiers_stays_purged() {
     // A slow fill; and a copy in flight from KV to the Cache API.
-    let (world, place) = stored("max-age=600");
+    let (world, place) = world_with_stored_page("max-age=600");
     world.state.borrow_mut().cache_api.clear();
     slow(&world, "kv", KV_MS);
     let reader = place.start("/a");
     world.executor.advance(500);
-    change(&world, true);
+    change_and_purge(&world, true);
     // In force only after the response: it is copied to the Cache API.
     assert_eq!(place.finish(&reader), "old kv");
     assert_eq!(world.state.borrow().cache_api.len(), 1);

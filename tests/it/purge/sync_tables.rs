@@ -8,14 +8,14 @@ use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::INDEX_MARKS_MAX;
 use edgekeep::cache::purge::selector::mark_of;
 use testkit::world::place::{
-    LAG_MS, MINUTE_MS, Place, START_MS, Slot, asked, origin, purge_elsewhere,
+    LAG_MS, MINUTE_MS, Place, START_MS, Slot, ledger_queries, origin, purge_elsewhere,
     purge_elsewhere_later, slow,
 };
 use testkit::world::{Plan, World};
 
 /// How often the ledger is queried in 20 seconds by so many isolates that
 /// receive a request every `every_ms`, each with its own clock.
-fn asked_in_20_seconds(isolates: usize, every_ms: u64, clock: impl Fn(usize) -> i64) -> usize {
+fn queries_in_20_seconds(isolates: usize, every_ms: u64, clock: impl Fn(usize) -> i64) -> usize {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "one");
     slow(&world, "ledger", 100);
@@ -27,7 +27,7 @@ fn asked_in_20_seconds(isolates: usize, every_ms: u64, clock: impl Fn(usize) -> 
     for place in &places {
         place.get("/a");
     }
-    let before = asked(&world);
+    let before = ledger_queries(&world);
     assert_eq!(before, isolates);
     let mut random = fastrand::Rng::with_seed(23);
     for _ in 0..20_000 {
@@ -38,67 +38,70 @@ fn asked_in_20_seconds(isolates: usize, every_ms: u64, clock: impl Fn(usize) -> 
         }
         world.executor.advance(1);
     }
-    asked(&world) - before
+    ledger_queries(&world) - before
 }
 
 #[test]
-fn the_ledger_is_asked_once_in_half_a_lag_however_many_ask() {
+fn ledger_is_queried_once_per_half_lag_by_all_isolates() {
     // Ten halves of 4 seconds.
     for (isolates, every_ms) in [(1, 20), (1, 200), (5, 20), (40, 100), (40, 1000)] {
-        let asked = asked_in_20_seconds(isolates, every_ms, |_| 0);
-        assert!((7..=12).contains(&asked), "{isolates} isolates: {asked}");
+        let queries = queries_in_20_seconds(isolates, every_ms, |_| 0);
+        assert!(
+            (7..=12).contains(&queries),
+            "{isolates} isolates: {queries}"
+        );
     }
     // Clocks that differ by minutes cause no extra queries.
-    let asked = asked_in_20_seconds(40, 200, |n| (n as i64 - 20) * 15_000);
-    assert!((7..=12).contains(&asked), "{asked}");
+    let queries = queries_in_20_seconds(40, 200, |n| (n as i64 - 20) * 15_000);
+    assert!((7..=12).contains(&queries), "{queries}");
 }
 
 #[test]
-fn who_has_nothing_to_do_asks_nothing() {
+fn idle_isolate_does_not_query_ledger() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=9000", "one");
     let place = Place::new(&world, 0);
     assert_eq!(place.get("/a"), "one -");
     world.executor.advance(3_600_000);
-    assert_eq!(asked(&world), 1);
+    assert_eq!(ledger_queries(&world), 1);
     // Then only once.
     assert_eq!(place.get("/a"), "one cache-api");
     assert_eq!(place.get("/a"), "one cache-api");
-    assert_eq!(asked(&world), 2);
+    assert_eq!(ledger_queries(&world), 2);
 }
 
 #[test]
-fn a_purge_is_obeyed_at_once_where_it_was_ordered_and_soon_next_door() {
+fn purge_applies_at_once_where_ordered_and_elsewhere_by_snapshot() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "old");
-    let (here, next_door) = (Place::new(&world, 0), Place::new(&world, 7 * MINUTE_MS));
+    let (here, other) = (Place::new(&world, 0), Place::new(&world, 7 * MINUTE_MS));
     assert_eq!(here.get("/a"), "old -");
-    assert_eq!(next_door.get("/a"), "old cache-api");
+    assert_eq!(other.get("/a"), "old cache-api");
     origin(&world, "/a", "max-age=600", "new");
     here.purge(&["url:a.test/a"], &[]);
     assert_eq!(here.get("/a"), "new purged");
     // The other isolate looks up the snapshot once in a quarter of the lag, in
     // the background. It does not query the ledger.
     world.state.borrow_mut().cache_api.clear();
-    let before = asked(&world);
+    let before = ledger_queries(&world);
     world.executor.advance(LAG_MS / 4);
-    next_door.get("/a");
-    assert_eq!(next_door.isolate.seen(), here.isolate.seen());
+    other.get("/a");
+    assert_eq!(other.isolate.seen(), here.isolate.seen());
     // Nor at the end of the lag, if another isolate has queried meanwhile.
     world.executor.advance(LAG_MS * 2 / 3);
     assert_eq!(here.get("/a"), "new cache-api");
-    assert_eq!(asked(&world), before + 1);
+    assert_eq!(ledger_queries(&world), before + 1);
     world.executor.advance(LAG_MS / 3);
-    assert_eq!(next_door.get("/a"), "new cache-api");
-    assert_eq!(asked(&world), before + 1);
+    assert_eq!(other.get("/a"), "new cache-api");
+    assert_eq!(ledger_queries(&world), before + 1);
     // A snapshot that is too old is not sufficient.
     world.executor.advance(LAG_MS);
-    assert_eq!(next_door.get("/a"), "new cache-api");
-    assert_eq!(asked(&world), before + 2);
+    assert_eq!(other.get("/a"), "new cache-api");
+    assert_eq!(ledger_queries(&world), before + 2);
 }
 
 #[test]
-fn the_marker_tells_those_who_are_behind_what_they_missed() {
+fn snapshot_contains_purges_that_isolate_missed() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "one");
     let (one, other) = (Place::new(&world, 0), Place::new(&world, MINUTE_MS));
@@ -109,9 +112,9 @@ fn the_marker_tells_those_who_are_behind_what_they_missed() {
         world.executor.advance(LAG_MS);
         one.get("/a");
     }
-    assert_eq!((asked(&world), one.isolate.seen()), (5, 3));
+    assert_eq!((ledger_queries(&world), one.isolate.seen()), (5, 3));
     assert_eq!(other.get("/a"), "one cache-api");
-    assert_eq!((asked(&world), other.isolate.seen()), (5, 3));
+    assert_eq!((ledger_queries(&world), other.isolate.seen()), (5, 3));
     let index = other.isolate.index.borrow();
     for (n, seen) in [(1, 0), (2, 1), (3, 2)] {
         let mark = mark_of(&format!("tag:{n}"));
@@ -120,7 +123,7 @@ fn the_marker_tells_those_who_are_behind_what_they_missed() {
 }
 
 #[test]
-fn a_cold_isolate_reads_what_others_have_read_and_asks_once() {
+fn cold_isolate_reads_stored_pages_and_queries_once() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "one");
     for n in 0..11 {
@@ -131,11 +134,11 @@ fn a_cold_isolate_reads_what_others_have_read_and_asks_once() {
     let first = Place::new(&world, 0);
     first.get("/a");
     // Two full pages, and the rest.
-    assert_eq!(asked(&world), 3);
+    assert_eq!(ledger_queries(&world), 3);
     purge_elsewhere(&world, &["tag:0-0"], &["tag:10-4999", "tag:more"]);
     let second = Place::new(&world, -3 * MINUTE_MS);
     second.get("/a");
-    assert_eq!(asked(&world), 4);
+    assert_eq!(ledger_queries(&world), 4);
     let index = second.isolate.index.borrow();
     assert_eq!((index.len(), index.sequence()), (55_001, 12));
     let state = |name: &str, seen| index.state(seen, &[mark_of(name)]);
@@ -147,7 +150,7 @@ fn a_cold_isolate_reads_what_others_have_read_and_asks_once() {
 }
 
 #[test]
-fn who_takes_an_order_obeys_it_however_far_behind() {
+fn order_applies_at_once_in_isolate_with_old_index() {
     let world = World::new(START_MS);
     for n in 0..5 {
         let names: Vec<String> = (0..5000).map(|tag| format!("tag:{n}-{tag}")).collect();
@@ -168,9 +171,9 @@ fn who_takes_an_order_obeys_it_however_far_behind() {
 }
 
 #[test]
-fn odd_notes_are_passed_over() {
+fn invalid_notes_are_ignored() {
     // In place of the snapshot, and of the first page.
-    for odd in [
+    for invalid in [
         "",
         "nonsense",
         "N1 0 0 0 0 0 0 0\n.",
@@ -183,17 +186,21 @@ fn odd_notes_are_passed_over() {
         purge_elsewhere(&world, &["tag:a"], &[]);
         let place = Place::new(&world, 0);
         for name in ["a.test purges", "a.test purges-after-0"] {
-            let note = (odd.to_owned(), u64::MAX);
+            let note = (invalid.to_owned(), u64::MAX);
             world.state.borrow_mut().notes.insert(name.to_owned(), note);
         }
-        assert_eq!(place.get("/a"), "one -", "{odd:?}");
-        assert_eq!((asked(&world), place.isolate.seen()), (1, 1), "{odd:?}");
-        assert!(place.isolate.synced_ms.get().is_some(), "{odd:?}");
+        assert_eq!(place.get("/a"), "one -", "{invalid:?}");
+        assert_eq!(
+            (ledger_queries(&world), place.isolate.seen()),
+            (1, 1),
+            "{invalid:?}"
+        );
+        assert!(place.isolate.synced_ms.get().is_some(), "{invalid:?}");
     }
 }
 
 #[test]
-fn without_the_cache_api_each_asks_for_itself() {
+fn without_cache_api_each_isolate_queries_ledger() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "one");
     world.state.borrow_mut().down.push("cache-api");
@@ -205,11 +212,11 @@ fn without_the_cache_api_each_asks_for_itself() {
         }
         world.executor.advance(LAG_MS);
     }
-    assert_eq!(asked(&world), 6);
+    assert_eq!(ledger_queries(&world), 6);
 }
 
 #[test]
-fn requests_of_one_isolate_ask_once() {
+fn requests_of_one_isolate_share_one_query() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "one");
     slow(&world, "ledger", 300);
@@ -218,7 +225,7 @@ fn requests_of_one_isolate_ask_once() {
     for slot in &slots {
         assert!(place.finish(slot).starts_with("one"));
     }
-    assert_eq!(asked(&world), 1);
+    assert_eq!(ledger_queries(&world), 1);
     // A lost query delays others by a second at most, and after six seconds
     // another one is sent.
     world.executor.advance(LAG_MS);
@@ -230,12 +237,12 @@ fn requests_of_one_isolate_ask_once() {
     assert_eq!(world.executor.now_ms() - began_ms, 1000);
     world.executor.advance(5000);
     assert_eq!(place.get("/a"), "one cache-api");
-    assert_eq!(asked(&world), 2);
+    assert_eq!(ledger_queries(&world), 2);
 }
 
 #[test]
-fn in_an_outage_of_the_ledger_pages_are_served_or_revalidated() {
-    let origin_asked = |world: &World| world.state.borrow().asked.len();
+fn in_ledger_outage_pages_are_served_or_revalidated() {
+    let origin_requests = |world: &World| world.state.borrow().asked.len();
     for (outage, answers) in [
         (
             "serve",
@@ -260,10 +267,13 @@ fn in_an_outage_of_the_ledger_pages_are_served_or_revalidated() {
         // Within the lag there is no effect.
         world.executor.advance(LAG_MS - 1);
         assert_eq!(place.get("/a"), "one cache-api");
-        assert_eq!(origin_asked(&world), 1);
+        assert_eq!(origin_requests(&world), 1);
         world.executor.advance(LAG_MS);
         assert_eq!(place.get("/a"), answers[0], "{outage}");
-        assert_eq!(origin_asked(&world), if outage == "serve" { 1 } else { 2 });
+        assert_eq!(
+            origin_requests(&world),
+            if outage == "serve" { 1 } else { 2 }
+        );
         world
             .state
             .borrow_mut()
@@ -282,7 +292,7 @@ fn in_an_outage_of_the_ledger_pages_are_served_or_revalidated() {
 }
 
 #[test]
-fn an_isolate_that_has_never_heard_of_the_ledger_serves_nothing_unasked() {
+fn isolate_without_index_revalidates_in_ledger_outage() {
     for outage in ["serve", "revalidate"] {
         let world = World::new(START_MS);
         origin(&world, "/a", "max-age=9000", "one");
@@ -304,22 +314,22 @@ fn an_isolate_that_has_never_heard_of_the_ledger_serves_nothing_unasked() {
 
 /// Makes an index grow as it does when marks of other keys arrive and then
 /// widen in the ledger: by marks that the ledger does not hold (any more).
-fn grow(place: &Place, marks: u64, hard: u64) {
+fn grow_index(place: &Place, marks: u64, hard: u64) {
     let numbers = Numbers { hard, soft: 0 };
-    let told = |from: u64| {
+    let marks_from = |from: u64| {
         (from..from + marks / 2)
             .map(|mark| (mark, numbers))
             .collect()
     };
     place.isolate.index.borrow_mut().learn(&PurgeFeed {
-        marks: told(0),
-        writes: told(marks),
+        marks: marks_from(0),
+        writes: marks_from(marks),
         ..PurgeFeed::default()
     });
 }
 
 #[test]
-fn an_index_that_has_grown_too_large_is_learned_anew() {
+fn oversized_index_is_rebuilt() {
     let world = World::new(START_MS);
     origin(&world, "/a", "max-age=600", "old");
     origin(&world, "/b", "max-age=600", "b");
@@ -329,15 +339,15 @@ fn an_index_that_has_grown_too_large_is_learned_anew() {
     assert_eq!(place.get("/b"), "b -");
     purge_elsewhere(&world, &["url:a.test/a"], &[]);
     world.executor.advance(LAG_MS);
-    grow(&place, INDEX_MARKS_MAX - 2, 1);
+    grow_index(&place, INDEX_MARKS_MAX - 2, 1);
     place.get("/b");
     assert!(
         size(&place) >= INDEX_MARKS_MAX - 2,
-        "learned anew too early"
+        "the index was rebuilt too early"
     );
     // While it is rebuilt, the old index decides. A purge that only this
     // isolate has received stays in force.
-    grow(&place, INDEX_MARKS_MAX + 2, 1);
+    grow_index(&place, INDEX_MARKS_MAX + 2, 1);
     neighbour.get("/b");
     slow(&world, "ledger", 700);
     let seen = place.isolate.seen();

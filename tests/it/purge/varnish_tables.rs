@@ -11,7 +11,7 @@ use testkit::requests;
 /// The selectors of a call on `a.test`: hard, then soft after ` / `, or the
 /// invalid field after `! `; `-` is not a call.
 #[track_caller]
-fn meaning(request: &str) -> String {
+fn describe_call(request: &str) -> String {
     let settings = json!({ "defaults": { "purge_dialects": ["varnish"] } });
     let rules = Rules::read_json(&settings.to_string()).expect("good settings");
     let (first, fields) = request.split_once(" | ").unwrap_or((request, ""));
@@ -33,17 +33,17 @@ fn meaning(request: &str) -> String {
     if let Err(problem) = draft.check_size() {
         return format!("! {problem}");
     }
-    let settled = draft.settle(&rules.cascades).expect("not too much");
-    let soft = match settled.soft.is_empty() {
+    let resolved = draft.settle(&rules.cascades).expect("not too much");
+    let soft = match resolved.soft.is_empty() {
         true => String::new(),
-        false => format!(" / {}", settled.soft.join(" ")),
+        false => format!(" / {}", resolved.soft.join(" ")),
     };
-    format!("{}{soft}", settled.hard.join(" "))
+    format!("{}{soft}", resolved.hard.join(" "))
 }
 
 #[track_caller]
 fn check(request: &str, expected: &str) {
-    assert_eq!(meaning(request), expected, "{request}");
+    assert_eq!(describe_call(request), expected, "{request}");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn bans_without_fields() {
 }
 
 #[test]
-fn patterns_of_urls() {
+fn url_patterns() {
     let fields = ["X-Url", "X-Ban-Url", "X-Purge-Url", "X-Purge-Regex"];
     for (pattern, expected) in [
         (".*", "prefix:a.test"),
@@ -254,7 +254,7 @@ fn patterns_of_urls() {
 }
 
 #[test]
-fn hosts_of_patterns() {
+fn host_patterns() {
     for field in ["X-Host", "X-Ban-Host", "X-Purge-Host", "X-VC-Purge-Host"] {
         let on = |host: &str| format!("BAN / | X-Url: ^/b/ | {field}: {host}");
         check(&on("b.test"), "prefix:b.test/b");
@@ -358,7 +358,7 @@ fn tags() {
             ("^a$", "tag:a"),
             (".*", "everything"),
             ("*", "everything"),
-            // Nothing may purge more than it says: an unset variable, an
+            // No pattern may purge more than it names: an unset variable, an
             // incomplete pattern.
             ("", "!"),
             ("()", "!"),
@@ -390,7 +390,7 @@ fn tags() {
 }
 
 #[test]
-fn fields_of_other_words_are_refused() {
+fn unsupported_purge_fields_are_refused() {
     for (field, value) in [
         ("x-location-id", "(1|2)"),
         ("varnish-ban-all", "1"),

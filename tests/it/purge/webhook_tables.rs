@@ -71,7 +71,7 @@ fn time() -> String {
 }
 
 #[test]
-fn the_published_vector_passes() {
+fn published_vector_is_accepted() {
     assert_eq!(
         outcome(SECRET, ID, &time(), SIGNATURE, BODY),
         Ok(ID.to_owned())
@@ -96,7 +96,7 @@ fn mutations(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_mutation_of_the_vector_passes() {
+fn mutations_of_vector_are_refused() {
     let mut tried = 0;
     let mut refuse = |id: &str, time: &str, signature: &str, body: &str| {
         let found = outcome(SECRET, id, time, signature, body);
@@ -133,7 +133,7 @@ fn no_mutation_of_the_vector_passes() {
 }
 
 #[test]
-fn several_signatures_and_secrets_may_stand_together() {
+fn one_of_several_signatures_and_secrets_suffices() {
     #[track_caller]
     fn check(secrets: &str, signatures: &str, passes: bool) {
         let found = outcome(secrets, ID, &time(), signatures, BODY);
@@ -175,7 +175,7 @@ fn several_signatures_and_secrets_may_stand_together() {
 }
 
 #[test]
-fn a_webhook_is_late_or_early_beyond_the_tolerance() {
+fn timestamp_beyond_tolerance_is_refused() {
     assert_eq!(TOLERANCE_SECONDS, 300);
     let secrets = Secrets::read(SECRET).expect("a good secret");
     let time = time();
@@ -205,7 +205,7 @@ fn a_webhook_is_late_or_early_beyond_the_tolerance() {
 }
 
 #[test]
-fn a_malformed_webhook_is_told_which_field() {
+fn error_of_malformed_webhook_names_field() {
     #[track_caller]
     fn refused(id: &str, time: &str, signature: &str, field: &'static str) {
         let found = outcome(SECRET, id, time, signature, BODY);
@@ -270,7 +270,7 @@ fn a_malformed_webhook_is_told_which_field() {
 }
 
 #[test]
-fn ed25519_signatures_pass_too() {
+fn ed25519_signatures_are_accepted() {
     #[track_caller]
     fn check(secrets: &str, signatures: &str, passes: bool) {
         let found = outcome(secrets, ID, &time(), signatures, BODY);
@@ -320,7 +320,7 @@ fn ed25519_signatures_pass_too() {
 }
 
 #[test]
-fn github_signatures_pass_as_published() {
+fn published_github_signatures_are_accepted() {
     // The values of GitHub's own page.
     let hello = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     assert_eq!(
@@ -367,7 +367,7 @@ fn key_of(keys: &Keys, token: &str) -> Option<String> {
 }
 
 #[test]
-fn a_token_is_one_keys() {
+fn token_belongs_to_one_key() {
     let rules = r#"{"keys": [{"name": "a", "secret": "A"}, {"name": "b", "secret": "B"}]}"#;
     let rules = Rules::read_json(rules).expect("good settings");
     let keys = Keys::read(&rules, |variable| match variable {
@@ -400,7 +400,7 @@ fn a_token_is_one_keys() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_proves_nothing_and_the_others_do() {
+fn invalid_key_is_reported_and_others_stay_usable() {
     let rules = r#"{"keys": [
         {"name": "bad", "secret": "BAD"}, {"name": "unset", "secret": "UNSET"},
         {"name": "good", "secret": "GOOD"}, {"name": "same", "secret": "SAME"}
@@ -417,7 +417,7 @@ fn a_key_that_cannot_be_read_proves_nothing_and_the_others_do() {
     let names: Vec<&str> = keys.iter().map(|key| key.rule.name.as_str()).collect();
     assert_eq!(names, ["good"]);
     assert_eq!(key_of(&keys, &good).as_deref(), Some("good"));
-    let told = keys.problems().join("\n");
+    let problems = keys.problems().join("\n");
     for part in [
         "BAD",
         "key bad",
@@ -427,20 +427,20 @@ fn a_key_that_cannot_be_read_proves_nothing_and_the_others_do() {
         "SAME",
         "key same",
     ] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(problems.contains(part), "{part}: {problems}");
     }
     assert!(
-        !told.contains("PURGE_SECRETS"),
-        "nobody needs that one: {told}"
+        !problems.contains("PURGE_SECRETS"),
+        "no key uses PURGE_SECRETS: {problems}"
     );
     for secret in [&good[6..], &SECRET[6..], "token_short"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!problems.contains(secret), "{problems}");
     }
     assert!(Keys::of_default("").is_empty() && !Keys::of_default(SECRET).is_empty());
 }
 
 #[test]
-fn secrets_are_read() {
+fn secrets_are_parsed() {
     let whsec = |bytes: usize| format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
     let whpk = |bytes: usize| format!("whpk_{}", STANDARD.encode(vec![7; bytes]));
     let token = |characters: usize| format!("token_{}", "!".repeat(characters));
@@ -490,9 +490,9 @@ fn secrets_are_read() {
     check(&format!("{SECRET} {OTHER} whsec_é {SECRET}"), 3);
     let many = Secrets::read(&[SECRET; 9].join(" ")).map(|_| ());
     assert_eq!(many, Err(BadSecrets::TooMany));
-    let told = format!("{:?} {}", Secrets::read(SECRET), BadSecrets::Form(2));
+    let text = format!("{:?} {}", Secrets::read(SECRET), BadSecrets::Form(2));
     assert!(
-        !told.contains(&SECRET[6..12]) && told.contains("number 2"),
-        "{told}"
+        !text.contains(&SECRET[6..12]) && text.contains("number 2"),
+        "{text}"
     );
 }

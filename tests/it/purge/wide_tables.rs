@@ -16,10 +16,10 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
     Numbers { hard, soft }
 }
 
-fn learned(told: &[&PurgeFeed]) -> PurgeIndex {
+fn index_of(feeds: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
-    for news in told {
-        index.learn(news);
+    for feed in feeds {
+        index.learn(feed);
     }
     index
 }
@@ -67,7 +67,7 @@ fn wide_example() -> PurgeFeed {
 }
 
 #[test]
-fn marks_of_writes_and_wide_ones_have_lines_of_their_own() {
+fn write_marks_and_wide_purges_have_separate_lines() {
     let lines = "w00000000000000a7 8 0
 w0000000000000010 0 9
 scope:h=*.a.test,h=b.test,t=t=:* 9 1
@@ -107,7 +107,7 @@ bucket:1023 0 9
 }
 
 #[test]
-fn wide_marks_join_like_others() {
+fn write_marks_and_wide_purges_merge() {
     let later = PurgeFeed {
         after: 9,
         sequence: 12,
@@ -126,9 +126,9 @@ fn wide_marks_join_like_others() {
 }
 
 #[test]
-fn a_scope_reaches_what_its_key_may_purge() {
+fn scope_matches_entries_that_its_key_may_purge() {
     use PurgeState::{Alive, Hard, Soft};
-    let index = learned(&[&PurgeFeed {
+    let index = index_of(&[&PurgeFeed {
         after: 0,
         sequence: 20,
         complete: true,
@@ -163,12 +163,12 @@ fn a_scope_reaches_what_its_key_may_purge() {
 }
 
 #[test]
-fn what_a_write_alone_has_purged_is_known_as_that() {
+fn index_reports_entries_purged_only_by_writes() {
     use PurgeState::{Alive, Hard, Soft};
     let host = "c.test";
     let mark = Selector::Host(host.to_owned()).mark();
     let of_host = HostBucket::of_host(host);
-    let index = learned(&[&PurgeFeed {
+    let index = index_of(&[&PurgeFeed {
         after: 0,
         sequence: 20,
         complete: true,
@@ -198,7 +198,7 @@ fn what_a_write_alone_has_purged_is_known_as_that() {
 }
 
 #[test]
-fn an_order_says_what_it_widens_to() {
+fn order_carries_its_scope() {
     let order = Order {
         scope: Some("scope:h=a.test,t=a*".to_owned()),
         ..Order::default()
@@ -209,7 +209,7 @@ fn an_order_says_what_it_widens_to() {
 }
 
 #[test]
-fn a_key_has_a_scope_unless_it_may_purge_everything() {
+fn key_has_scope_unless_it_may_purge_everything() {
     #[track_caller]
     fn check(may: &str, expected: Option<&str>) {
         let settings = format!(r#"{{"keys":[{{"name":"a","secret":"A"{may}}}]}}"#);
@@ -244,7 +244,7 @@ fn a_key_has_a_scope_unless_it_may_purge_everything() {
 }
 
 #[test]
-fn a_write_is_of_the_host_that_it_names() {
+fn write_belongs_to_host_of_its_selectors() {
     #[track_caller]
     fn check(name: &str, expected: Option<&str>) {
         let order = Order {
@@ -287,7 +287,7 @@ fn a_write_is_of_the_host_that_it_names() {
 }
 
 #[test]
-fn who_has_most_gives_first() {
+fn fair_share_reduces_largest_counts_first() {
     #[track_caller]
     fn check(counts: &[u64], total: u64, expected: u64) {
         let share = fair_share(counts, total);

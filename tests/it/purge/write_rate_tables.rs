@@ -17,47 +17,56 @@ fn names(list: &[&str]) -> InvalidationNames {
 }
 
 /// How many of so many writes may be sent at once.
-fn asked(rate: &mut WriteRate, hosts: &[&str], count: u64, now_ms: u64) -> u64 {
+fn sent_at_once(rate: &mut WriteRate, hosts: &[&str], count: u64, now_ms: u64) -> u64 {
     let hosts = hosts.iter().cycle().take(count as usize);
     hosts.map(|host| u64::from(rate.take(host, now_ms))).sum()
 }
 
 #[test]
-fn a_burst_asks_at_once_and_then_five_a_second() {
+fn host_sends_burst_and_then_five_writes_per_second() {
     let mut rate = WriteRate::default();
-    assert_eq!(asked(&mut rate, &["a.test"], 200, NOW), WRITES_BURST);
+    assert_eq!(sent_at_once(&mut rate, &["a.test"], 200, NOW), WRITES_BURST);
     // Another host has its own tokens.
-    assert_eq!(asked(&mut rate, &["b.test"], 1, NOW), 1);
+    assert_eq!(sent_at_once(&mut rate, &["b.test"], 1, NOW), 1);
     let seconds = (100..=60_000).step_by(100);
     let later: u64 = seconds
-        .map(|ms| asked(&mut rate, &["a.test"], 1, NOW + ms))
+        .map(|ms| sent_at_once(&mut rate, &["a.test"], 1, NOW + ms))
         .sum();
     assert_eq!(later, 60 * WRITES_PER_SECOND);
     // After a while all its tokens are back, and no more.
     let late = NOW + 3_600_000;
-    assert_eq!(asked(&mut rate, &["a.test"], 200, late), WRITES_BURST);
+    assert_eq!(
+        sent_at_once(&mut rate, &["a.test"], 200, late),
+        WRITES_BURST
+    );
 }
 
 #[test]
-fn an_isolate_has_a_bound_however_many_hosts_there_are() {
+fn isolate_limits_writes_over_all_hosts() {
     let mut rate = WriteRate::default();
     let hosts: Vec<String> = (0..3000).map(|n| format!("x{n}.test")).collect();
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-    assert_eq!(asked(&mut rate, &hosts, 3000, NOW), ISOLATE_BURST);
+    assert_eq!(sent_at_once(&mut rate, &hosts, 3000, NOW), ISOLATE_BURST);
     let mut later = 0;
     for ms in (100..=60_000).step_by(100) {
-        later += asked(&mut rate, &hosts, 100, NOW + ms);
+        later += sent_at_once(&mut rate, &hosts, 100, NOW + ms);
         assert!(rate.hosts() <= HOSTS_MAX);
     }
     assert_eq!(later, 60 * ISOLATE_PER_SECOND);
     // If the isolate has no token, the host's are not used up.
-    assert_eq!(asked(&mut rate, &["quiet.test"], 99, NOW + 60_000), 0);
+    assert_eq!(
+        sent_at_once(&mut rate, &["quiet.test"], 99, NOW + 60_000),
+        0
+    );
     let late = NOW + 120_000;
-    assert_eq!(asked(&mut rate, &["quiet.test"], 99, late), WRITES_BURST);
+    assert_eq!(
+        sent_at_once(&mut rate, &["quiet.test"], 99, late),
+        WRITES_BURST
+    );
 }
 
 #[test]
-fn hosts_that_have_taken_tokens_are_bounded() {
+fn number_of_hosts_with_token_buckets_is_bounded() {
     let mut rate = WriteRate::default();
     for n in 0..4 * HOSTS_MAX as u64 {
         let now_ms = NOW + n * 1000 / ISOLATE_PER_SECOND;
@@ -67,16 +76,19 @@ fn hosts_that_have_taken_tokens_are_bounded() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_stops_no_write() {
+fn clock_set_back_does_not_delay_writes() {
     let mut rate = WriteRate::default();
-    asked(
+    sent_at_once(
         &mut rate,
         &["a.test", "b.test", "c.test", "d.test"],
         999,
         NOW,
     );
     let earlier = NOW - 3_600_000;
-    assert_eq!(asked(&mut rate, &["a.test"], 99, earlier), WRITES_BURST);
+    assert_eq!(
+        sent_at_once(&mut rate, &["a.test"], 99, earlier),
+        WRITES_BURST
+    );
     // A write that is due far in the future is sent at once.
     let mut writes = UnconfirmedWrites::default();
     writes.gather("a.test", names(&["url:a.test/x"]), LAG_MS, NOW);
@@ -84,7 +96,7 @@ fn a_clock_that_is_set_back_stops_no_write() {
 }
 
 #[test]
-fn what_is_too_much_goes_together() {
+fn gathered_writes_of_host_are_sent_as_one_batch() {
     let mut writes = UnconfirmedWrites::default();
     let gather = |writes: &mut UnconfirmedWrites, host: &str, page: &str, ms: u64| {
         let name = format!("url:{host}/{page}");
@@ -115,7 +127,7 @@ fn what_is_too_much_goes_together() {
 }
 
 #[test]
-fn of_many_names_the_host_is_left_beside_the_first() {
+fn selectors_beyond_limit_are_replaced_by_host() {
     let mut writes = UnconfirmedWrites::default();
     let name = |n: usize| format!("url:a.test/{n}");
     for n in 0..=GATHERED_MAX {
@@ -141,9 +153,9 @@ fn of_many_names_the_host_is_left_beside_the_first() {
 }
 
 #[test]
-fn what_waits_is_bounded_in_bytes_and_nothing_is_lost_in_silence() {
+fn unconfirmed_writes_are_bounded_and_losses_are_counted() {
     let mut writes = UnconfirmedWrites::default();
-    let quiet = writes.add("quiet.test", names(&["url:quiet.test/"]), NOW);
+    let first = writes.add("quiet.test", names(&["url:quiet.test/"]), NOW);
     let long = "x".repeat(8000);
     for n in 0..30 {
         let list = (0..NAMES_MAX).map(|at| format!("url:loud.test/{n}-{at}-{long}"));
@@ -152,7 +164,7 @@ fn what_waits_is_bounded_in_bytes_and_nothing_is_lost_in_silence() {
     assert_eq!(writes.len(), 1 + BYTES_MAX / (NAMES_MAX * 8100));
     assert_eq!(writes.lost(), 30 - BYTES_MAX / (NAMES_MAX * 8100));
     assert_eq!(writes.lost(), 0);
-    assert_eq!(writes.next(NOW).map(|write| write.id), Some(quiet));
+    assert_eq!(writes.next(NOW).map(|write| write.id), Some(first));
     // The number is limited as well, also of batches.
     for n in 0..2 * WRITES_MAX {
         let host = format!("x{n}.test");

@@ -77,9 +77,9 @@ impl Site {
         });
         self.world.executor.run_until(|| slot.borrow().is_some());
         self.world.executor.settle();
-        let asked = self.world.state.borrow().asked.len() > before;
+        let reached_origin = self.world.state.borrow().asked.len() > before;
         let status = slot.borrow_mut().take().expect("an answer");
-        (status, asked)
+        (status, reached_origin)
     }
 
     fn get(&self, url: &str) -> bool {
@@ -91,7 +91,7 @@ const PLAIN: &str = r#"{"origin": "http://origin.test"}"#;
 
 /// Whether a page is purged after a write to `target` with this response.
 #[track_caller]
-fn gone(settings: &str, page: &str, write: &str, answer: &str) -> bool {
+fn purged_by_write(settings: &str, page: &str, write: &str, answer: &str) -> bool {
     let (method, target) = write.split_once(' ').expect("METHOD URL");
     let site = Site::new(settings);
     let path = |url: &str| url.splitn(4, '/').nth(3).map(|path| format!("/{path}"));
@@ -99,17 +99,20 @@ fn gone(settings: &str, page: &str, write: &str, answer: &str) -> bool {
     site.plan(&path(page).expect(page), stored);
     assert!(site.get(page) && !site.get(page), "{page} is not stored");
     site.plan(&path(target).expect(target), answer);
-    let (status, asked) = site.send(method, target, Fields::new());
-    assert!(asked && answer.starts_with(&status.to_string()), "{write}");
+    let (status, reached_origin) = site.send(method, target, Fields::new());
+    assert!(
+        reached_origin && answer.starts_with(&status.to_string()),
+        "{write}"
+    );
     site.plan(&path(page).expect(page), stored);
     site.get(page)
 }
 
 #[test]
-fn a_write_invalidates_its_target() {
+fn write_invalidates_its_target() {
     #[track_caller]
     fn check(write: &str, answer: &str, expected: bool) {
-        let found = gone(PLAIN, "http://a.test/p", write, answer);
+        let found = purged_by_write(PLAIN, "http://a.test/p", write, answer);
         assert_eq!(found, expected, "{write}, {answer}");
     }
     // RFC 9111 §4.4: unsafe methods, and unknown ones.
@@ -143,11 +146,11 @@ fn a_write_invalidates_its_target() {
 }
 
 #[test]
-fn a_write_invalidates_what_its_answer_has_created() {
+fn write_invalidates_urls_that_it_created() {
     #[track_caller]
     fn check(target: &str, answer: &str, expected: bool) {
         let write = format!("POST http://a.test{target}");
-        let found = gone(PLAIN, "http://a.test/d/p", &write, answer);
+        let found = purged_by_write(PLAIN, "http://a.test/d/p", &write, answer);
         assert_eq!(found, expected, "{write}: {answer}");
     }
     // RFC 9111 §4.4: URIs of the same origin in Location, Content-Location.
@@ -194,36 +197,36 @@ fn a_write_invalidates_what_its_answer_has_created() {
 }
 
 #[test]
-fn a_write_from_elsewhere_names_nothing_here() {
+fn write_to_other_origin_invalidates_nothing() {
     let named = "201 | location: http://a.test/p | content-location: http://a.test/p | cache-group-invalidation: \"g\"";
     for target in [
         "http://b.test/form",
         "https://a.test/form",
         "http://a.test:81/form",
     ] {
-        let found = gone(PLAIN, "http://a.test/p", &format!("POST {target}"), named);
+        let found = purged_by_write(PLAIN, "http://a.test/p", &format!("POST {target}"), named);
         assert!(!found, "{target}");
     }
 }
 
 #[test]
-fn a_rule_may_leave_writes_alone() {
+fn rule_disables_invalidation_by_writes() {
     let quiet = r#"{"origin": "http://origin.test", "rules":
         [{"path": "/quiet/*", "invalidate_on_write": false}]}"#;
     let named = "201 | location: /p | cache-group-invalidation: \"g\"";
-    assert!(!gone(
+    assert!(!purged_by_write(
         quiet,
         "http://a.test/p",
         "POST http://a.test/quiet/x",
         named
     ));
-    assert!(!gone(
+    assert!(!purged_by_write(
         quiet,
         "http://a.test/quiet/x",
         "POST http://a.test/quiet/x",
         "200"
     ));
-    assert!(gone(
+    assert!(purged_by_write(
         quiet,
         "http://a.test/p",
         "POST http://a.test/loud/x",
@@ -231,7 +234,7 @@ fn a_rule_may_leave_writes_alone() {
     ));
     // The rule of the write applies, not that of the URLs it invalidates.
     let loud = "201 | location: /quiet/x";
-    assert!(gone(
+    assert!(purged_by_write(
         quiet,
         "http://a.test/quiet/x",
         "POST http://a.test/quiet",
@@ -240,10 +243,10 @@ fn a_rule_may_leave_writes_alone() {
 }
 
 #[test]
-fn a_write_invalidates_the_groups_that_its_answer_names() {
+fn write_invalidates_cache_groups_of_its_response() {
     #[track_caller]
     fn check(write: &str, answer: &str, expected: bool) {
-        let found = gone(PLAIN, "http://a.test/p", write, answer);
+        let found = purged_by_write(PLAIN, "http://a.test/p", write, answer);
         assert_eq!(found, expected, "{write}, {answer}");
     }
     let post = "POST http://a.test/form";
@@ -290,25 +293,25 @@ fn a_write_invalidates_the_groups_that_its_answer_names() {
 }
 
 #[test]
-fn a_head_that_tells_of_another_body_makes_the_stored_one_stale() {
+fn head_response_with_other_etag_makes_entry_stale() {
     // RFC 9111 §4.3.5: otherwise the stored response would stay in use although
     // it is outdated.
     let heeded = r#"{"origin": "http://origin.test", "defaults": {"request_directives": true}}"#;
     let no_cache = || [("cache-control", "no-cache")].into_iter().collect();
     let page = "http://a.test/p";
-    for (etag, asked) in [("\"a\"", false), ("\"b\"", true)] {
+    for (etag, refetched) in [("\"a\"", false), ("\"b\"", true)] {
         let site = Site::new(heeded);
         site.plan("/p", "200 | cache-control: max-age=600 | etag: \"a\"");
         assert!(site.get(page) && !site.get(page), "not stored");
         let answer = format!("200 | cache-control: max-age=600 | etag: {etag}");
         site.plan("/p", &answer);
         assert_eq!(site.send("HEAD", page, no_cache()), (200, true));
-        assert_eq!(site.get(page), asked, "{etag}");
+        assert_eq!(site.get(page), refetched, "{etag}");
     }
 }
 
 #[test]
-fn groups_are_lists_of_strings() {
+fn cache_groups_are_lists_of_strings() {
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         let lines = text.split(" | ").filter(|line| !line.is_empty());
@@ -357,7 +360,7 @@ fn groups_are_lists_of_strings() {
 }
 
 #[test]
-fn as_many_groups_count_as_the_rfc_asks_for() {
+fn cache_group_limits_exceed_rfc_minimum() {
     // RFC 9875 §2: at least 32, of at least 32 characters.
     let named = |count: usize, bytes: usize| {
         let names: Vec<String> = (0..count).map(|at| format!("\"{at:0>bytes$}\"")).collect();
@@ -373,7 +376,7 @@ fn as_many_groups_count_as_the_rfc_asks_for() {
 }
 
 #[test]
-fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
+fn burst_of_writes_is_sent_singly_and_the_rest_in_batches() {
     let site = Site::new(PLAIN);
     let page = |n: u64| format!("http://a.test/p{n}");
     let write = |n: u64| {
@@ -397,7 +400,7 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
         assert!(site.get(&page(n)) && !site.get(&page(n)), "{n}");
     }
     // In another one, those that were sent at once.
-    let elsewhere = Site {
+    let other = Site {
         world: site.world.clone(),
         ..Site::new(PLAIN)
     };
@@ -406,25 +409,25 @@ fn a_burst_of_writes_counts_one_by_one_and_more_of_them_together() {
         edgekeep::cache::purge::selector::marks(&url, &[], &[])
     };
     let state = |site: &Site, n| site.isolate.index.borrow().state(before, &marks(n));
-    elsewhere.get(&page(0));
-    assert_eq!(state(&elsewhere, WRITES_BURST - 1), PurgeState::Hard);
-    assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Alive);
+    other.get(&page(0));
+    assert_eq!(state(&other, WRITES_BURST - 1), PurgeState::Hard);
+    assert_eq!(state(&other, WRITES_BURST), PurgeState::Alive);
     // The others within a lag: the first ones by their selectors, those beyond
     // with their host. A flood makes no reader's write a soft one.
     site.world.executor.advance(10_500);
-    elsewhere.get(&page(0));
+    other.get(&page(0));
     let gathered = WRITES_BURST + GATHERED_MAX as u64;
-    assert_eq!(state(&elsewhere, WRITES_BURST), PurgeState::Hard);
-    assert_eq!(state(&elsewhere, gathered - 1), PurgeState::Hard);
-    assert_eq!(state(&elsewhere, gathered), PurgeState::Soft);
+    assert_eq!(state(&other, WRITES_BURST), PurgeState::Hard);
+    assert_eq!(state(&other, gathered - 1), PurgeState::Hard);
+    assert_eq!(state(&other, gathered), PurgeState::Soft);
     // Nor is any earlier response served here, now that the ledger has them.
     assert_eq!(state(&site, all - 1), PurgeState::Hard);
-    let asked = ledger() - before;
-    assert!(asked < all - 20, "{asked} questions");
+    let orders = ledger() - before;
+    assert!(orders < all - 20, "{orders} orders");
 }
 
 #[test]
-fn many_writes_to_a_port_count_with_their_host() {
+fn batched_writes_to_port_purge_their_host() {
     let site = Site::new(PLAIN);
     let stored = "200 | cache-control: max-age=600";
     let page = "http://a.test:8080/form";
@@ -441,15 +444,15 @@ fn many_writes_to_a_port_count_with_their_host() {
     site.plan("/form", stored);
     site.world.executor.advance(10_500);
     // Another isolate, which has not received it.
-    let elsewhere = Site {
+    let other = Site {
         world: site.world.clone(),
         ..Site::new(PLAIN)
     };
-    assert!(elsewhere.get(page), "the write is lost");
+    assert!(other.get(page), "the write is lost");
 }
 
 #[test]
-fn a_gathering_whose_request_is_gone_is_sent_by_the_next_one() {
+fn batch_of_ended_request_is_sent_by_later_request() {
     for method in ["GET", "POST"] {
         let site = Site::new(PLAIN);
         site.plan("/other", "200 | cache-control: max-age=600");
@@ -474,14 +477,14 @@ fn a_gathering_whose_request_is_gone_is_sent_by_the_next_one() {
 }
 
 #[test]
-fn an_isolate_that_has_writes_alone_bounds_its_index_too() {
+fn isolate_with_only_writes_bounds_its_index() {
     let site = Site::new(PLAIN);
     site.plan("/p", "204");
     site.send("POST", "http://a.test/p", Fields::new());
     let numbers = Numbers { hard: 1, soft: 0 };
-    let told = (0..=INDEX_MARKS_MAX).map(|mark| (mark, numbers)).collect();
+    let marks = (0..=INDEX_MARKS_MAX).map(|mark| (mark, numbers)).collect();
     site.isolate.index.borrow_mut().learn(&PurgeFeed {
-        writes: told,
+        writes: marks,
         ..PurgeFeed::default()
     });
     site.send("POST", "http://a.test/p", Fields::new());

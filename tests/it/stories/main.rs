@@ -6,7 +6,7 @@ use std::path::Path;
 use testkit::world;
 
 #[test]
-fn every_story_goes_as_told() {
+fn stories_match_their_expectations() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("the folder of stories")
@@ -20,5 +20,5 @@ fn every_story_goes_as_told() {
         .filter_map(|path| world::story::play(path).err())
         .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
-    println!("{} stories told", files.len());
+    println!("{} stories played", files.len());
 }

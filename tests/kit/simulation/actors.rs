@@ -1,5 +1,5 @@
-//! Who acts in the world: readers, writers, editors with their webhooks, and
-//! fate.
+//! The actors of the world: readers, writers, editors with their webhooks, and
+//! an actor that injects faults.
 
 use super::attackers;
 use super::exchange::Exchange;
@@ -25,22 +25,24 @@ use edgekeep::http::url::Url;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// What a reader wants.
+/// A request of a reader, to be sent to a page.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct RequestSpec {
     pub method: &'static str,
     pub page: usize,
     pub language: Option<&'static str>,
     pub range: Option<&'static str>,
-    /// `Cache-Control` of the request; heeded in some worlds.
+    /// `Cache-Control` of the request; applied in worlds with
+    /// `request_directives`.
     pub control: Option<&'static str>,
-    /// Whether the client holds the newest version, or so it believes.
+    /// Whether the request has `If-None-Match`, with the newest version or the
+    /// one before.
     pub conditional: bool,
     pub client: Name,
     pub kind: Kind,
 }
 
-/// What clients say of caching.
+/// `Cache-Control` fields of requests.
 const CONTROLS: [Option<&str>; 4] = [
     Some("no-cache"),
     Some("max-age=0"),
@@ -48,7 +50,7 @@ const CONTROLS: [Option<&str>; 4] = [
     Some("min-fresh=10"),
 ];
 
-impl Wish {
+impl RequestSpec {
     pub fn plain(page: usize) -> Self {
         Self {
             method: "GET",
@@ -63,23 +65,23 @@ impl Wish {
     }
 
     pub fn any(world: &World, page: usize) -> Self {
-        let mut wish = Self::plain(page);
+        let mut spec = Self::plain(page);
         if world.origin.pages[page].setup.varies {
-            wish.language = world.pick(&[None, Some("de"), Some("en")]);
+            spec.language = world.pick(&[None, Some("de"), Some("en")]);
         }
         if world.origin.pages[page].setup.played && world.chance(700) {
-            wish.range = world.pick(&[Some("bytes=0-15"), Some("bytes=16-31")]);
-            return wish;
+            spec.range = world.pick(&[Some("bytes=0-15"), Some("bytes=16-31")]);
+            return spec;
         }
         match world.below(40) {
-            0..3 => wish.method = "HEAD",
-            3..5 => wish.range = world.pick(&[Some("bytes=0-15"), Some("bytes=16-31")]),
-            5 => wish.conditional = true,
-            6 => wish.control = world.pick(&CONTROLS),
-            7..10 if world.setup.writes => wish.method = "POST",
+            0..3 => spec.method = "HEAD",
+            3..5 => spec.range = world.pick(&[Some("bytes=0-15"), Some("bytes=16-31")]),
+            5 => spec.conditional = true,
+            6 => spec.control = world.pick(&CONTROLS),
+            7..10 if world.setup.writes => spec.method = "POST",
             _ => {}
         }
-        wish
+        spec
     }
 
     fn head(&self, world: &World) -> RequestHead {
@@ -121,7 +123,7 @@ impl Wish {
 }
 
 impl Exchange {
-    /// Whether an answer in this language is for this request.
+    /// Whether a response in this language fits this request.
     pub fn takes(&self, language: &str, world: &World) -> bool {
         let varies = world.origin.pages[self.page].setup.varies;
         let wanted = self.language.filter(|_| varies).unwrap_or("-");
@@ -129,36 +131,36 @@ impl Exchange {
     }
 }
 
-/// Sends a request to an isolate; its answer is checked when it comes.
-pub fn send(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Rc<Exchange> {
-    send_as(world, seat, wish, None)
+/// Sends a request to an isolate. Its response is checked on arrival.
+pub fn send(world: &Rc<World>, seat: &Rc<Seat>, spec: RequestSpec) -> Rc<Exchange> {
+    send_as(world, seat, spec, None)
 }
 
-/// The same, from an IP address.
+/// The same, from this IP address.
 pub fn send_as(
     world: &Rc<World>,
     seat: &Rc<Seat>,
-    wish: Wish,
+    spec: RequestSpec,
     address: Option<String>,
 ) -> Rc<Exchange> {
-    let site = world.origin.pages[wish.page].setup.host;
-    let session = has_session(wish.client).then_some(wish.client);
+    let site = world.origin.pages[spec.page].setup.host;
+    let session = has_session(spec.client).then_some(spec.client);
     let exchange = Rc::new(Exchange {
-        page: wish.page,
-        kind: wish.kind,
-        language: wish.language,
-        range: wish.range,
-        control: wish.control,
+        page: spec.page,
+        kind: spec.kind,
+        language: spec.language,
+        range: spec.range,
+        control: spec.control,
         address,
         names: RefCell::new(session.into_iter().collect()),
-        ..Exchange::new(world, wish.method, site)
+        ..Exchange::new(world, spec.method, site)
     });
-    let head = wish.head(world);
-    world.trace(|| format!("{}: {wish:?} comes", seat.name));
+    let head = spec.head(world);
+    world.trace(|| format!("{}: {spec:?} arrives", seat.name));
     dispatch(world, seat, exchange, head, None)
 }
 
-/// Has an isolate answer a request.
+/// Serves a request in an isolate.
 pub fn dispatch(
     world: &Rc<World>,
     seat: &Rc<Seat>,
@@ -179,12 +181,12 @@ pub fn dispatch(
         let (world, seat, exchange) = (&host.world, &host.seat, &host.exchange);
         let mut answer = handle::serve(&host, &seat.isolate, head, body).await;
         exchange.answered.set(true);
-        if world.switch == Some(Switch::OutageNotTold) {
-            let mut told = status_of(&answer).to_owned();
+        if world.switch == Some(Switch::OutageNotReported) {
+            let mut status = status_of(&answer).to_owned();
             for word in ["old-purge-index", "no-purge-index"] {
-                told = told.replace(word, "-");
+                status = status.replace(word, "-");
             }
-            answer.fields.set("cache-status", told);
+            answer.fields.set("cache-status", status);
         }
         world.trace(|| {
             let (name, status) = (&seat.name, status_of(&answer));
@@ -198,16 +200,16 @@ pub fn dispatch(
         let wait_ms = world.executor.now_ms() - exchange.began_ms;
         world.sums(exchange.kind, |sums| sums.add_answer(&answer, wait_ms));
         *exchange.answer.borrow_mut() = Some(answer);
-        world.count("answer");
+        world.count("response");
     });
     exchange.task.set(Some(number));
     exchange
 }
 
-/// As [`send`], and perhaps the client leaves before its answer comes.
-pub fn send_any(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) {
-    let exchange = send(world, seat, wish);
-    if !world.chance(if wish.method == "POST" { 250 } else { 40 }) {
+/// As [`send`]; sometimes the client aborts before the response.
+pub fn send_any(world: &Rc<World>, seat: &Rc<Seat>, spec: RequestSpec) {
+    let exchange = send(world, seat, spec);
+    if !world.chance(if spec.method == "POST" { 250 } else { 40 }) {
         return;
     }
     let world_then = Rc::clone(world);
@@ -218,32 +220,37 @@ pub fn send_any(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) {
     });
 }
 
-/// Spawns an endless actor, who rests when everything is to heal.
-fn act<F: Future<Output = ()> + 'static>(world: &Rc<World>, work: impl FnOnce(Rc<World>) -> F) {
+/// Spawns an actor, which runs until the world is healed.
+fn spawn_actor<F: Future<Output = ()> + 'static>(
+    world: &Rc<World>,
+    work: impl FnOnce(Rc<World>) -> F,
+) {
     world.executor.spawn(Life::new(), work(Rc::clone(world)));
 }
 
-/// Brings everybody to life.
+/// Spawns the actors of the world.
 pub fn begin(world: &Rc<World>) {
     match (&world.setup.storm, &world.setup.attack) {
         (Some(storm), _) => {
             for number in 0..storm.waves.len() {
-                act(world, |world| waves::come(world, number));
+                spawn_actor(world, |world| waves::play_wave(world, number));
             }
         }
         (None, Some(attack)) => {
-            act(world, |world| attackers::neighbours(world, attack.clone()));
-            act(world, |world| attackers::attack(world, attack.clone()));
+            spawn_actor(world, |world| {
+                attackers::victim_readers(world, attack.clone())
+            });
+            spawn_actor(world, |world| attackers::attack(world, attack.clone()));
         }
-        (None, None) => act(world, readers),
+        (None, None) => spawn_actor(world, readers),
     }
-    act(world, editors);
+    spawn_actor(world, editors);
     if world.setup.chaos_pause_ms.is_some() {
-        act(world, fate);
+        spawn_actor(world, inject_faults);
     }
 }
 
-/// Most look at one page, which also is edited most.
+/// A page: most often the first one, for readers and editors alike.
 fn any_page(world: &World) -> usize {
     match world.chance(600) {
         true => 0,
@@ -266,7 +273,7 @@ async fn readers(world: Rc<World>) {
             } else {
                 world.any_seat()
             };
-            send_any(&world, &seat, Wish::any(&world, page));
+            send_any(&world, &seat, RequestSpec::any(&world, page));
             world.executor.sleep(world.up_to(300)).await;
         }
     }
@@ -282,13 +289,14 @@ async fn editors(world: Rc<World>) {
         let page = any_page(&world);
         for _ in 0..world.pick(&[1, 1, 2]) {
             edit(&world, page);
-            // Who sees the change wants it, or not yet.
+            // Readers request the changed page before and after the purge is in
+            // force.
             for _ in 0..world.below(4) {
                 let (world_then, at_ms) = (Rc::clone(&world), world.up_to(world.setup.lag_ms * 2));
                 world.executor.spawn(Life::new(), async move {
                     let world = world_then;
                     world.executor.sleep(at_ms).await;
-                    send_any(&world, &world.any_seat(), Wish::any(&world, page));
+                    send_any(&world, &world.any_seat(), RequestSpec::any(&world, page));
                 });
             }
             world.executor.sleep(world.up_to(world.setup.lag_ms)).await;
@@ -296,7 +304,7 @@ async fn editors(world: Rc<World>) {
     }
 }
 
-/// Changes a page, and orders what this makes old.
+/// Changes a page, and orders the purge of its earlier version.
 fn edit(world: &Rc<World>, page: usize) {
     let version = world.origin.edit(page);
     let (mut hard, mut soft) = (Vec::new(), Vec::new());
@@ -317,15 +325,15 @@ fn edit(world: &Rc<World>, page: usize) {
             list.push(name);
         }
     }
-    // What else a site has to tell.
+    // Further tags in the same order.
     for _ in 0..world.pick(&[0, 0, 1, 3]) {
         hard.push(format!("tag:other-{}", world.below(50)));
     }
-    world.trace(|| format!("page {page} is of version {version} now"));
+    world.trace(|| format!("page {page} has version {version} now"));
     order(world, hard, soft);
 }
 
-/// Has a webhook sent until there is a receipt.
+/// Sends a webhook until it has a receipt.
 pub fn order(world: &Rc<World>, hard: Vec<String>, soft: Vec<String>) {
     world.pending.set(world.pending.get() + 1);
     let number = world.tick();
@@ -336,7 +344,8 @@ pub fn order(world: &Rc<World>, hard: Vec<String>, soft: Vec<String>) {
         via: "webhook".to_owned(),
         hard,
         soft,
-        // Of some keys the ledger keeps marks apart: here, all that they name.
+        // For every third order the ledger keeps marks separately, under a
+        // scope of all hosts and tags.
         scope: number.is_multiple_of(3).then(|| "scope:h=*,t=*".to_owned()),
         lag_seconds: world.setup.lag_ms / 1000,
         ..Order::default()
@@ -348,7 +357,7 @@ pub fn order(world: &Rc<World>, hard: Vec<String>, soft: Vec<String>) {
     });
 }
 
-/// How often a webhook is sent at most: no outage lasts that long.
+/// The most attempts of a webhook: longer than any outage.
 const TRIES_MAX: u32 = 200;
 
 async fn deliver(world: &Rc<World>, order: &Order) {
@@ -362,7 +371,7 @@ async fn deliver(world: &Rc<World>, order: &Order) {
             match answer {
                 LedgerReply::Done(..) => break,
                 LedgerReply::Conflict => {
-                    let text = format!("the first order of its id is refused: {order:?}");
+                    let text = format!("the first order with its id is refused: {order:?}");
                     return world.promises.break_one(world, Promise::Receipts, text);
                 }
             }
@@ -381,12 +390,12 @@ async fn deliver(world: &Rc<World>, order: &Order) {
     }
 }
 
-/// Sends an order to some isolate; nothing if no answer comes.
+/// Sends an order to a random isolate. `None` without a reply.
 async fn post(world: &Rc<World>, order: &Order) -> Option<LedgerReply> {
     post_to(world, order, None).await
 }
 
-/// The same, to a host.
+/// The same, to this host; to a random one if `None`.
 pub async fn post_to(
     world: &Rc<World>,
     order: &Order,
@@ -418,7 +427,7 @@ pub async fn post_to(
         *there.borrow_mut() = Some(answer);
         done_then.set(true);
     });
-    // Who sends webhooks gives up after a while.
+    // The sender gives up after 7.5 s.
     for _ in 0..30 {
         if done.get() || life.is_over() {
             break;
@@ -428,7 +437,7 @@ pub async fn post_to(
     answer.borrow_mut().take()?.ok()
 }
 
-async fn fate(world: Rc<World>) {
+async fn inject_faults(world: Rc<World>) {
     let mean_ms = world.setup.chaos_pause_ms.unwrap_or(5_000);
     loop {
         world.executor.sleep(world.about(mean_ms)).await;
@@ -457,8 +466,8 @@ async fn fate(world: Rc<World>) {
                 });
             }
             10..14 => world.ledger.restart(&world),
-            // Once: a new one is above the numbers of the last only if that
-            // was born earlier by more than clocks are off.
+            // At most once: the numbers of a new ledger are above those of the
+            // last one only if that is older than the skew of clocks.
             14..16 if world.setup.ledger.may_be_lost && world.ledger.losses() == 0 => {
                 world.ledger.lose(&world);
             }

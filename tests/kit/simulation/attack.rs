@@ -1,7 +1,7 @@
-//! Attacks: worlds in which one position (a reader, a page, a host, a key) does
-//! what it can to a host that shares the deployment and the origin with it.
-//! Nothing else fails in them, so that whatever the victim suffers comes from
-//! the attacker.
+//! Attacks: worlds in which one position (a reader, a page, a host, a key)
+//! attacks a host that shares the deployment and the origin with it. Nothing
+//! else fails in them, so that every effect on the victim comes from the
+//! attacker.
 
 use super::page::{Name, Privacy};
 use super::setup::{LedgerFaults, PageSetup, Setup, Small, TierFaults, chance, pick};
@@ -12,10 +12,10 @@ use edgekeep::cache::request::origin_request::OriginRequest;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// Which of [`STORM_EVERY`] seeds is an attack.
+/// The seed of the attack among each [`STORM_EVERY`] seeds.
 pub const ATTACK_AT: u64 = 24;
 
-/// The host that behaves well, and is attacked.
+/// The host that is attacked.
 pub const VICTIM: &str = "victim.test";
 /// A host of the attacker at the same origin.
 pub const OTHER: &str = "other.test";
@@ -23,54 +23,54 @@ pub const OTHER: &str = "other.test";
 const ORIGIN: &str = "http://origin.test";
 /// The key that may purge [`OTHER`] and tags that begin with `other-`.
 pub const WEAK_KEY: &str = "weak";
-/// The lifetime that a rule gives to pages under [`Privacy::EdgeLived`], and
-/// their origin to those that are for all.
+/// The lifetime that a rule sets for pages under [`Privacy::EdgeLived`], and
+/// the origin for pages without names.
 const EDGE_SECONDS: u64 = 60;
 
-/// Who attacks, and how.
+/// The position of the attacker, and its method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// A reader who sends what no other waits for (a session's page, `HEAD`,
-    /// cold URLs), and leaves at once.
+    /// A reader that sends requests without followers (a session's page,
+    /// `HEAD`, cold URLs), and aborts them at once.
     Leaver,
-    /// Readers whose uploads stop in the midst.
+    /// Readers whose uploads stall.
     Uploader,
     /// A page of the victim's host that fails for every reader.
     FailingPage(Failure),
-    /// A host of which every page fails.
+    /// A host whose pages all fail.
     FailingHost(Failure),
-    /// A reader who asks for many pages of the victim's host that fail.
+    /// A reader that requests many failing pages of the victim's host.
     Prober(Failure),
-    /// A reader who asks for many URLs of a slow page that others read.
+    /// A reader that requests many URLs of a slow page that others read.
     Crawler,
-    /// A reader whom a firewall throttles on pages that others read: 503 with
+    /// A reader that a firewall throttles on pages that others read: 503 with
     /// `Retry-After: 3600`.
     Throttled,
-    /// A reader who writes to many URLs of another host.
+    /// A reader that writes to many URLs of another host.
     Writer,
-    /// A reader who writes to a page that redirects where the reader wants.
+    /// A reader that writes to a page which redirects to URLs of its choice.
     Redirector,
     /// A limited key that sends large orders.
     Key,
-    /// A limited key that uses the ids of others before they do.
+    /// A limited key that uses the next ids of other keys.
     Guesser,
-    /// A reader whose requests are refused: odd `Accept` and `Range`, long
-    /// `Accept-Language`, false credentials.
+    /// A reader whose requests are refused: unusual `Accept` and `Range`, long
+    /// `Accept-Language`, invalid credentials.
     OddReader,
-    /// Readers with credentials, whose pages bear their names.
+    /// Readers with credentials, whose pages contain their names.
     Members,
 }
 
 /// How a page fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No answer comes.
+    /// No response arrives.
     Hangs,
     /// 502
     BadGateway,
     /// 503 with `Retry-After: 3600`
     Rests,
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     HangsUp,
     /// The status is 999.
     NoStatus,
@@ -84,29 +84,29 @@ const FAILURES: [Failure; 5] = [
     Failure::NoStatus,
 ];
 
-/// What a page of an attack does, beside what all pages do.
+/// The special behaviour of a page in an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trap {
     /// It fails.
     Fails(Failure),
-    /// A write is answered by 302, to the URL that the parameter `next` names.
+    /// A write gets a 302 to the URL in the parameter `next`.
     Redirects,
-    /// It refuses requests that it does not understand.
+    /// It refuses unusual requests.
     Refuses,
-    /// It answers the sessions of attackers by 503 with `Retry-After: 3600`.
+    /// Sessions of attackers get a 503 with `Retry-After: 3600`.
     Throttles,
 }
 
-/// What is special to an attack.
+/// The settings of an attack.
 #[derive(Clone, Debug)]
 pub struct Attack {
     pub position: Position,
     pub guard: Guard,
     /// Mean time between two steps of the attacker.
     pub pause_ms: u64,
-    /// How many of the pages are the victim's for all readers: the first ones.
-    /// The next one is its account pages, for sessions; then come those that
-    /// the attack needs.
+    /// The number of the victim's shared pages, which come first. The next one
+    /// stands for its account pages, for sessions; then come the pages that the
+    /// attack needs.
     pub shared_pages: usize,
 }
 
@@ -181,12 +181,12 @@ impl Setup {
     }
 }
 
-/// How pages keep readers apart where they come with credentials.
+/// How pages separate readers with credentials.
 const MEMBERS: [Privacy; 3] = [Privacy::EdgeLived, Privacy::Members, Privacy::Keyed];
 
-/// The ledger of an attack: a flood of a minute reaches the limits of orders
-/// that may purge everything, which are far above what the victim's editors
-/// send, and the budgets of limited keys and of writes.
+/// The ledger's limits in an attack: a flood of one minute reaches the limit of
+/// orders that may purge everything, which is far above the number of the
+/// victim's orders, and the budgets of limited keys and of writes.
 const SMALL: Small = Small {
     marks: 150,
     dropped: 20,
@@ -195,7 +195,7 @@ const SMALL: Small = Small {
     owners_by: 10,
 };
 
-/// The position of a seed: each in turn.
+/// The position of a seed: all of them in turn.
 fn position_of(seed: u64) -> Position {
     let turn = seed / STORM_EVERY;
     let all = |failure| {
@@ -246,8 +246,8 @@ fn page(host: &'static str, path: String) -> PageSetup {
 }
 
 impl Position {
-    /// The pages that the attack needs. A path that ends in `/*` is all paths
-    /// below.
+    /// The pages that the attack needs. A path that ends in `/*` stands for all
+    /// paths below.
     fn pages(self) -> Vec<PageSetup> {
         let with = |host, path: &str, trap| PageSetup {
             trap,
@@ -278,26 +278,26 @@ impl Position {
         }
     }
 
-    /// A word for the tally.
+    /// Its name in the tally.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Leaver => "step of a reader who leaves",
-            Self::Uploader => "step of an upload that stops",
-            Self::FailingPage(_) => "step of a failing page",
-            Self::FailingHost(_) => "step of a failing host",
-            Self::Prober(_) => "step of a reader of failing pages",
-            Self::Crawler => "step of a crawler of a slow page",
-            Self::Throttled => "step of a throttled reader",
-            Self::Writer => "step of a flood of writes",
-            Self::Redirector => "step of a chosen redirect",
-            Self::Key => "step of a flood of orders",
-            Self::Guesser => "step of guessed ids",
-            Self::OddReader => "step of an odd reader",
-            Self::Members => "step of readers with credentials",
+            Self::Leaver => "attack step: aborted request",
+            Self::Uploader => "attack step: stalled upload",
+            Self::FailingPage(_) => "attack step: failing page",
+            Self::FailingHost(_) => "attack step: failing host",
+            Self::Prober(_) => "attack step: probe of failing pages",
+            Self::Crawler => "attack step: crawl of a slow page",
+            Self::Throttled => "attack step: throttled request",
+            Self::Writer => "attack step: flood of writes",
+            Self::Redirector => "attack step: chosen redirect",
+            Self::Key => "attack step: flood of orders",
+            Self::Guesser => "attack step: guessed ids",
+            Self::OddReader => "attack step: refused request",
+            Self::Members => "attack step: request with credentials",
         }
     }
 
-    /// A flood where numbers matter.
+    /// The mean time between two steps: short if the attack needs numbers.
     fn pause_ms(self) -> u64 {
         match self {
             Self::Leaver | Self::Crawler => 30,
@@ -314,8 +314,8 @@ impl Position {
 }
 
 impl Attack {
-    /// Puts the settings of the deployment among the rules.
-    pub fn settle(&self, rules: &mut Value) {
+    /// Adds the settings of the deployment to the rules.
+    pub fn apply_to(&self, rules: &mut Value) {
         rules["origin"] = ORIGIN.into();
         rules["keys"] = json!([{
             "name": WEAK_KEY,
@@ -339,12 +339,12 @@ impl Attack {
 /// The first session of an attacker.
 pub const ATTACKERS_FROM: Name = 700;
 
-/// The longest `Accept-Language` that pages take.
+/// The longest `Accept-Language` that pages accept.
 const LANGUAGE_BYTES_MAX: usize = 2_000;
 
-/// The status with which a page (of so many) refuses a request that it does not
-/// understand; 504 if it never answers it. Its answers have lifetimes, as a
-/// framework's errors may.
+/// The status with which a page refuses an unusual request; 504 if it sends no
+/// response. The status depends on the page's number. The refusals have
+/// lifetimes, as a framework's errors may.
 pub fn refusal(request: &OriginRequest, page: usize) -> Option<u16> {
     let sent = |name: &str| request.fields.get(name).unwrap_or_default();
     let one_of = |all: &[u16]| Some(all[page % all.len()]);

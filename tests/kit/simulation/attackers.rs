@@ -1,6 +1,6 @@
-//! Who acts in an attack: the victim's readers, and the attacker.
+//! The actors of an attack: the victim's readers, and the attacker.
 
-use super::actors::{Wish, dispatch, post_to, send_as};
+use super::actors::{RequestSpec, dispatch, post_to, send_as};
 use super::attack::{ATTACKERS_FROM, Attack, OTHER, Position, VICTIM, WEAK_KEY};
 use super::exchange::Exchange;
 use super::executor::Life;
@@ -13,22 +13,21 @@ use edgekeep::http::head::{Method, RequestHead};
 use edgekeep::http::url::Url;
 use std::rc::Rc;
 
-/// How many addresses the victim's readers have.
+/// The number of addresses of the victim's readers.
 const READERS: u64 = 30;
-/// How many the attackers have where they are several: more than a breaker
-/// asks for.
+/// The number of addresses of several attackers: more than a breaker requires.
 const ATTACKERS: u64 = 12;
-/// How many account pages there are.
+/// The number of account pages.
 const ACCOUNTS: u64 = 20;
-/// How many names an order of a flood has.
+/// The number of selectors in an order of a flood.
 const NAMES: u64 = 60;
-/// How many ids are guessed at a time.
+/// The number of ids that are guessed in one step.
 const GUESSES: u64 = 20;
-/// How long an upload stands still that its client does not end.
+/// The duration of a stalled upload that its client does not abort.
 const STANDS_MS: u64 = 60_000;
 
 /// The victim's readers.
-pub async fn neighbours(world: Rc<World>, attack: Attack) {
+pub async fn victim_readers(world: Rc<World>, attack: Attack) {
     loop {
         world
             .executor
@@ -38,7 +37,7 @@ pub async fn neighbours(world: Rc<World>, attack: Attack) {
             return;
         }
         if attack.position == Position::Crawler && world.chance(200) {
-            find(&world, &attack);
+            read_slow_page(&world, &attack);
             continue;
         }
         if world.chance(100) {
@@ -49,15 +48,15 @@ pub async fn neighbours(world: Rc<World>, attack: Attack) {
             true => 0,
             false => world.below(attack.shared_pages as u64) as usize,
         };
-        let mut wish = Wish::plain(page);
+        let mut spec = RequestSpec::plain(page);
         match world.below(20) {
-            0 => wish.method = "HEAD",
-            1 => wish.range = Some("bytes=0-15"),
-            2 => wish.conditional = true,
+            0 => spec.method = "HEAD",
+            1 => spec.range = Some("bytes=0-15"),
+            2 => spec.conditional = true,
             _ => {}
         }
         let address = format!("10.1.0.{}", world.below(READERS));
-        send_as(&world, &world.any_seat(), wish, Some(address));
+        send_as(&world, &world.any_seat(), spec, Some(address));
     }
 }
 
@@ -80,7 +79,7 @@ fn act(world: &Rc<World>, attack: &Attack, step: u64) {
     let own = account + 1;
     let many = format!("10.2.0.{}", step % ATTACKERS);
     match attack.position {
-        Position::Leaver => leave_early(world, account, step),
+        Position::Leaver => abort_early(world, account, step),
         Position::Uploader => {
             let url = format!("http://{VICTIM}/upload/{step}");
             let attempt = Attempt::new("POST", url, own).from(many);
@@ -119,14 +118,14 @@ fn act(world: &Rc<World>, attack: &Attack, step: u64) {
         }
         Position::Redirector => {
             let target = world.below(attack.shared_pages as u64);
-            // The form of a front page: all others lie below it.
+            // The form of the front page: all other pages are below it.
             let url = format!("http://{VICTIM}/?next=/page/{target}");
             Attempt::new("POST", url, own).send(world);
         }
-        Position::Key => flood(world, step),
-        Position::Guesser => guess(world),
-        Position::OddReader => be_odd(world, attack),
-        Position::Members => come_with_name(world, own, step),
+        Position::Key => flood_orders(world, step),
+        Position::Guesser => guess_ids(world),
+        Position::OddReader => send_refused_request(world, attack),
+        Position::Members => send_with_credentials(world, own, step),
     }
 }
 
@@ -183,7 +182,7 @@ impl Attempt {
         self
     }
 
-    /// With a body that breaks off then.
+    /// Adds a body that breaks off after this time.
     fn uploading(mut self, milliseconds: u64) -> Self {
         self.fields.add("content-length", "100000");
         self.body = Some(Bytes {
@@ -224,22 +223,22 @@ impl Attempt {
     }
 }
 
-/// A request of a session, which passes.
+/// A request of a session, which bypasses the cache.
 fn of_session(account: usize, path: &str, name: Name) -> Attempt {
     let attempt = Attempt::new("GET", format!("http://{VICTIM}{path}"), account);
     let cookie = format!("{COOKIE}={}", name_text(name));
     attempt.with("cookie", cookie).of_session(name)
 }
 
-/// A reader of the victim looks for something.
-fn find(world: &Rc<World>, attack: &Attack) {
+/// A reader of the victim requests the slow page.
+fn read_slow_page(world: &Rc<World>, attack: &Attack) {
     let url = format!("http://{VICTIM}/find?own{}", world.tick());
     let attempt = Attempt::new("GET", url, attack.shared_pages + 1);
     let address = format!("10.1.0.{}", world.below(READERS));
     attempt.from(address).of_victim().send(world);
 }
 
-/// A reader of the victim looks at an account page.
+/// A reader of the victim requests an account page.
 fn read_account(world: &Rc<World>, attack: &Attack) {
     let reader = world.below(READERS);
     let path = format!("/account/{}", world.below(ACCOUNTS));
@@ -250,9 +249,9 @@ fn read_account(world: &Rc<World>, attack: &Attack) {
         .send(world);
 }
 
-/// Requests of a reader who has left before there is an answer: those that no
-/// other waits for, and the first for a cold page.
-fn leave_early(world: &Rc<World>, account: usize, step: u64) {
+/// Requests that are aborted before the response: some without followers, and
+/// the first one for a cold page.
+fn abort_early(world: &Rc<World>, account: usize, step: u64) {
     let (attempt, most_ms) = match step % 4 {
         0 => {
             let path = format!("/account/0?{step}");
@@ -275,8 +274,8 @@ fn leave_early(world: &Rc<World>, account: usize, step: u64) {
     attempt.leaving_after(leaves_after_ms).send(world);
 }
 
-/// What a page may refuse, and others must not get.
-fn be_odd(world: &Rc<World>, attack: &Attack) {
+/// A request that a page may refuse. The refusal must reach no other reader.
+fn send_refused_request(world: &Rc<World>, attack: &Attack) {
     let page = world.below(attack.shared_pages as u64) as usize;
     let attempt = Attempt::new("GET", format!("http://{VICTIM}/page/{page}"), page);
     let attempt = match world.below(4) {
@@ -288,8 +287,9 @@ fn be_odd(world: &Rc<World>, attack: &Attack) {
     attempt.send(world);
 }
 
-/// Pages that bear their readers' names, and others that want them without.
-fn come_with_name(world: &Rc<World>, own: usize, step: u64) {
+/// Requests with credentials for pages that contain their readers' names, and
+/// requests without credentials for the same pages.
+fn send_with_credentials(world: &Rc<World>, own: usize, step: u64) {
     let name = ATTACKERS_FROM + step % 7;
     let page = own + (step % 3) as usize;
     let path = &world.origin.pages[page].setup.path;
@@ -305,7 +305,7 @@ fn come_with_name(world: &Rc<World>, own: usize, step: u64) {
             attempt.with("authorization", bearer).of_session(name)
         }
         (false, false) => {
-            // Two lines, which HTTP/2 allows, and the runtime joins.
+            // Two field lines, as HTTP/2 allows, which the runtime joins.
             let comma = world.pick(&[", ", ","]);
             let cookies = format!("theme=dark{comma}{COOKIE}={}", name_text(name));
             attempt.with("cookie", cookies).of_session(name)
@@ -314,8 +314,8 @@ fn come_with_name(world: &Rc<World>, own: usize, step: u64) {
     attempt.send(world);
 }
 
-/// An order of the limited key, of all that it may name.
-fn flood(world: &Rc<World>, step: u64) {
+/// An order of the limited key, with all kinds of selectors that it may name.
+fn flood_orders(world: &Rc<World>, step: u64) {
     let names = |from: u64| {
         let name = move |n| match n % 3 {
             0 => format!("tag:other-{step}-{n}"),
@@ -327,8 +327,8 @@ fn flood(world: &Rc<World>, step: u64) {
     send_order(world, format!("weak_{step}"), names(0), names(1));
 }
 
-/// Orders under the ids that the victim's editors use next.
-fn guess(world: &Rc<World>) {
+/// Orders with the next ids of the victim's editors.
+fn guess_ids(world: &Rc<World>) {
     let next = world.tick();
     for n in next..next + GUESSES {
         send_order(

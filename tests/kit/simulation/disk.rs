@@ -1,5 +1,5 @@
-//! The ledger's disk: real SQLite, with limits so small that a short life
-//! meets them, statements that fail, and what switches take away.
+//! The ledger's disk: real SQLite, with limits so small that a short run
+//! reaches them, statements that fail, and the effects of switches.
 
 use super::setup::Small;
 use super::switches::Switch;
@@ -9,13 +9,13 @@ use edgekeep::flow::ledger::sql::{Sql, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// What the disk tells when news take several pages.
-pub const NEWS_IN_PAGES: &str = "news in pages";
+/// The event that a feed has several pages.
+pub const FEED_IN_PAGES: &str = "feed in pages";
 
 type Rows = Vec<Vec<Value>>;
 
 thread_local! {
-    /// Opening a database is dear: a thread keeps one, and empties it.
+    /// Opening a database is slow: each thread opens one, and empties it again.
     static SQLITE: Rc<Sqlite> = Rc::new(Sqlite::in_memory());
 }
 
@@ -27,12 +27,12 @@ struct Inner {
     sqlite: Rc<Sqlite>,
     small: Option<Small>,
     switch: Option<Switch>,
-    /// How many more statements succeed before one fails.
+    /// The number of statements before one that fails.
     fails_after: Cell<Option<u64>>,
     /// The time by the ledger's clock.
     clock_ms: Cell<u64>,
-    /// What has happened, for the tally.
-    seen: RefCell<Vec<&'static str>>,
+    /// The events so far, for the tally.
+    events: RefCell<Vec<&'static str>>,
 }
 
 impl Disk {
@@ -44,13 +44,13 @@ impl Disk {
             switch,
             fails_after: Cell::new(None),
             clock_ms: Cell::new(0),
-            seen: RefCell::default(),
+            events: RefCell::default(),
         }));
         disk.empty();
         disk
     }
 
-    /// Loses everything.
+    /// Deletes all data.
     pub fn empty(&self) {
         let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
         let tables = self.0.sqlite.run(tables, &[]).expect("the tables");
@@ -64,16 +64,18 @@ impl Disk {
         self.0.clock_ms.set(ms);
     }
 
+    /// Makes one statement fail after this number of successful ones.
     pub fn fail_after(&self, statements: Option<u64>) {
         self.0.fails_after.set(statements);
     }
 
-    pub fn take_seen(&self) -> Vec<&'static str> {
-        self.0.seen.take()
+    /// The events since the last call.
+    pub fn take_events(&self) -> Vec<&'static str> {
+        self.0.events.take()
     }
 
-    fn saw(&self, what: &'static str) {
-        self.0.seen.borrow_mut().push(what);
+    fn record(&self, what: &'static str) {
+        self.0.events.borrow_mut().push(what);
     }
 
     fn fails(&self) -> bool {
@@ -90,7 +92,7 @@ impl Disk {
         }
     }
 
-    /// The statement as a small ledger would run it.
+    /// Runs the statement with the limits of a small ledger.
     fn run_small(&self, statement: &str, values: &[Value]) -> Result<Rows, String> {
         let run = |values: &[Value]| self.0.sqlite.run(statement, values);
         let Some(small) = self.0.small else {
@@ -104,7 +106,7 @@ impl Disk {
                 Ok(vec![vec![over.into()]])
             }
             "SELECT last FROM live ORDER BY last LIMIT 1 OFFSET ?" => {
-                self.saw("overflow");
+                self.record("overflow");
                 run(&[small.dropped.into()])
             }
             "SELECT raised_ms FROM live ORDER BY last LIMIT 1" => {
@@ -115,7 +117,7 @@ impl Disk {
                 Ok(rows)
             }
             "SELECT MAX(last) FROM live WHERE raised_ms < ?" => {
-                self.saw("marks grown old");
+                self.record("marks expired");
                 let cut_ms = values.first().and_then(Value::number).unwrap_or(0);
                 run(&[(cut_ms + earlier_ms).into()])
             }
@@ -123,7 +125,7 @@ impl Disk {
                 let after = values.first().cloned().unwrap_or(Value::Null);
                 let rows = run(&[after.clone(), after, small.page.into()])?;
                 if !rows.is_empty() {
-                    self.saw(NEWS_IN_PAGES);
+                    self.record(FEED_IN_PAGES);
                 }
                 Ok(rows)
             }
@@ -131,7 +133,8 @@ impl Disk {
         }
     }
 
-    /// The same for the marks of limited keys and of writes (`flow::ledger::owners`).
+    /// The same for the marks of limited keys and of writes
+    /// (`flow::ledger::owners`).
     fn run_apart(&self, statement: &str, values: &[Value], small: Small) -> Result<Rows, String> {
         let run = |values: &[Value]| self.0.sqlite.run(statement, values);
         let spare = |name: &str| {
@@ -173,11 +176,11 @@ impl Disk {
                 run(&[owner.clone(), offset.into()])
             }
             "UPDATE owners SET pending = 1 WHERE id = ?" => {
-                self.saw("a host widens");
+                self.record("host widened");
                 run(values)
             }
             "DELETE FROM apart WHERE owner = ? AND last <= ?" => {
-                self.saw("marks of an owner widen");
+                self.record("marks of an owner widened");
                 run(values)
             }
             _ => run(values),
@@ -189,18 +192,18 @@ impl Sql for Disk {
     fn run(&self, statement: &str, values: &[Value]) -> Result<Rows, String> {
         let switch = self.0.switch;
         if self.fails() {
-            self.saw("disk error");
-            let swallowed = switch == Some(Switch::LedgerSwallowsErrors);
-            return match swallowed && statement.starts_with("INSERT INTO live") {
+            self.record("disk error");
+            let ignored = switch == Some(Switch::LedgerIgnoresErrors);
+            return match ignored && statement.starts_with("INSERT INTO live") {
                 true => Ok(Vec::new()),
                 false => Err("the disk fails".to_owned()),
             };
         }
         match switch {
-            Some(Switch::LedgerForgetsIds) if statement.contains("FROM receipts WHERE id") => {
+            Some(Switch::IdsNotStored) if statement.contains("FROM receipts WHERE id") => {
                 Ok(Vec::new())
             }
-            Some(Switch::LedgerForgetsIds) if statement.starts_with("INSERT INTO receipts") => {
+            Some(Switch::IdsNotStored) if statement.starts_with("INSERT INTO receipts") => {
                 let statement = statement.replacen("INSERT", "INSERT OR REPLACE", 1);
                 self.0.sqlite.run(&statement, values)
             }
@@ -215,7 +218,7 @@ impl Sql for Disk {
             {
                 self.0.sqlite.run(statement, &[0.into(), 0.into()])
             }
-            Some(Switch::LivesCountedFromOne) if statement.starts_with("UPDATE state SET run") => {
+            Some(Switch::LedgerRunsStartAtOne) if statement.starts_with("UPDATE state SET run") => {
                 self.0.sqlite.run(statement, &[0.into()])
             }
             _ => self.run_small(statement, values),

@@ -1,4 +1,4 @@
-//! A request in the simulated world, and what its host has done for it.
+//! A request in the simulated world, and the record of its host's work.
 
 use super::executor::Life;
 use super::meter::Meter;
@@ -11,7 +11,7 @@ use edgekeep::flow::response::reply::Answer;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// A request, and what its host has done for it.
+/// A request, and the record of its host's work.
 pub struct Exchange {
     pub method: &'static str,
     pub page: usize,
@@ -22,44 +22,44 @@ pub struct Exchange {
     pub control: Option<&'static str>,
     /// Whether an attacker sent it.
     pub attacks: bool,
-    /// The client's IP address; if it has none here, its session tells.
+    /// The client's IP address. Without one, it is derived from the session.
     pub address: Option<String>,
-    /// The task that answers it.
+    /// The task that serves it.
     pub task: Cell<Option<usize>>,
-    /// The client's session, and those that it was given.
+    /// The client's session, and those that the origin has set.
     pub names: RefCell<Vec<Name>>,
     pub began_ms: u64,
-    /// The stamps of the answers that the origin gave to it.
-    pub minted: RefCell<Vec<u64>>,
-    /// Those of its answers that confirmed something: 304.
+    /// The stamps of the origin's responses to it.
+    pub stamps: RefCell<Vec<u64>>,
+    /// The stamps of 304 responses.
     pub confirmed: RefCell<Vec<u64>>,
     pub origin_failed: Cell<bool>,
-    /// Whether a tier failed at a question of its.
+    /// Whether a tier failed one of its reads.
     pub tier_failed: Cell<bool>,
-    /// Whether it has asked for what follows a part.
+    /// Whether it has requested the rest of a partial response.
     pub completes: Cell<bool>,
-    /// How often it has read the Cache API.
+    /// The number of its reads of the Cache API.
     pub looks: Cell<u32>,
-    /// The slot of KV in which something was found last.
+    /// The slot of KV in which the last entry was found.
     pub found_in_kv: RefCell<Option<Slot>>,
-    /// Whether the origin did what a write wanted.
+    /// Whether the origin has executed a write.
     pub written: Cell<bool>,
     /// Whether an order was sent to the ledger.
     pub ordered: Cell<bool>,
-    /// How long the clock has stood still, where a switch stops it.
-    pub stood_ms: Cell<u64>,
-    /// Where its calls are counted, if they are.
+    /// For how long a switch has stopped the clock.
+    pub stopped_ms: Cell<u64>,
+    /// The counter of its calls, if they are counted.
     pub meter: Option<Rc<Meter>>,
-    /// The request itself.
+    /// The life of the request's task.
     pub life: Life,
-    /// Work behind the response.
+    /// The lives of its background tasks.
     pub later: RefCell<Vec<Life>>,
     pub answered: Cell<bool>,
     pub answer: RefCell<Option<Answer<Bytes>>>,
 }
 
 impl Exchange {
-    /// One that begins now, of this method and for this host.
+    /// A request that begins now, with this method and for this host.
     pub fn new(world: &World, method: &'static str, site: &'static str) -> Self {
         Self {
             method,
@@ -74,7 +74,7 @@ impl Exchange {
             address: None,
             task: Cell::default(),
             names: RefCell::default(),
-            minted: RefCell::default(),
+            stamps: RefCell::default(),
             confirmed: RefCell::default(),
             origin_failed: Cell::default(),
             tier_failed: Cell::default(),
@@ -83,7 +83,7 @@ impl Exchange {
             found_in_kv: RefCell::default(),
             written: Cell::default(),
             ordered: Cell::default(),
-            stood_ms: Cell::default(),
+            stopped_ms: Cell::default(),
             meter: None,
             life: Life::default(),
             later: RefCell::default(),

@@ -2,8 +2,8 @@
 //! they were woken, timers fire in the order of their times, so a run repeats
 //! exactly.
 //!
-//! A task has a life. When that ends the task is never polled again and never
-//! dropped before the world is: so it goes with a cancelled request on the
+//! Each task has a [`Life`]. When that ends, the task is never polled again,
+//! and is not dropped before the world is, like a cancelled request on the
 //! platform.
 
 use std::cell::{Cell, RefCell};
@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// How often tasks are polled at one moment of time: far beyond what a world
-/// needs, and an end for one that never would.
+/// The most polls at one moment of time: far more than a world needs, so that
+/// a world that never ends fails.
 const POLLS_MAX: u64 = 5_000_000;
 
 type Ready = Arc<Mutex<VecDeque<usize>>>;
@@ -73,7 +73,7 @@ pub struct Executor {
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     timers_set: Cell<u64>,
     polls: Cell<u64>,
-    /// Of the task that is polled.
+    /// The life of the task that is being polled.
     current: RefCell<Life>,
 }
 
@@ -90,12 +90,12 @@ impl Executor {
         self.now_ms.get()
     }
 
-    /// The life of the task that asks.
+    /// The life of the task that is being polled.
     pub fn current_life(&self) -> Life {
         self.current.borrow().clone()
     }
 
-    /// Starts a task, and gives its number.
+    /// Starts a task, and returns its number.
     pub fn spawn(&self, life: Life, work: impl Future<Output = ()> + 'static) -> usize {
         let mut tasks = self.tasks.borrow_mut();
         let number = tasks.len();
@@ -119,7 +119,7 @@ impl Executor {
             .borrow_mut()
             .get_mut(number)
             .and_then(Option::take);
-        // What it holds may look at the other tasks.
+        // Its drop may access the other tasks.
         drop(task);
     }
 
@@ -142,7 +142,7 @@ impl Executor {
         .await;
     }
 
-    /// Lets time pass, timer by timer, up to `end_ms`, or until `stop`.
+    /// Advances the time, timer by timer, up to `end_ms` or until `stop`.
     pub fn run_until(&self, end_ms: u64, stop: impl Fn() -> bool) {
         loop {
             self.poll_all();
@@ -177,7 +177,7 @@ impl Executor {
             let mut ended = false;
             if !task.life.is_over() {
                 self.polls.set(self.polls.get() + 1);
-                assert!(self.polls.get() < POLLS_MAX, "tasks never come to rest");
+                assert!(self.polls.get() < POLLS_MAX, "the tasks never end");
                 self.current.replace(task.life.clone());
                 let waker = task.waker.clone();
                 let mut context = Context::from_waker(&waker);

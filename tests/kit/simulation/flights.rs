@@ -1,4 +1,5 @@
-//! Requests to the origin that are in flight: how many, and for what.
+//! Requests to the origin that are in flight, and the promises about their
+//! number and collapsing.
 
 use super::executor::Life;
 use super::host::SimHost;
@@ -13,41 +14,41 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Who has waited for another one in vain, or was told that its answer is not
-/// for all, asks within this time.
+/// A follower whose leader failed, or whose leader's response is not shared,
+/// sends its own request within this time.
 const AFTER_MS: u64 = 1_000;
-/// After so long without a head, or without a copy after that, some more may
-/// ask beside the first one: how many, `collapse_bounds` shows.
+/// After this time without a head, or without an entry after the head, further
+/// requests may be sent beside the leader's. `collapse_bounds` tests how many.
 const ALONE_MS: u64 = 1_000;
-/// For so long after its body a copy is waited for.
+/// The longest wait for an entry after its body.
 const LANDING_MS: u64 = 11_000;
-/// For how long it is remembered that answers are not for all.
+/// For how long a hit-for-miss record lasts.
 const UNSHARED_MS: u64 = 60_000;
-/// A leader from which nothing was heard for so long is gone.
+/// A leader without a heartbeat for this time counts as cancelled.
 const DEAD_MS: u64 = 3_000;
-/// How often a request looks into the Cache API: at first, and three times
-/// after another one has asked. Then it asks for itself.
+/// The most lookups of a request in the Cache API: the first one, and three
+/// after the requests of leaders. Then it sends its own request.
 const LOOKS_MAX: u32 = 4;
 
 /// A request to the origin.
 pub struct Flight {
     site: &'static str,
     page: usize,
-    /// The client, if it has a name.
+    /// The client, if it has a session.
     client: Option<Name>,
-    /// Whether it has no limit of time.
+    /// Whether it is a POST, which has no time limit.
     upload: bool,
-    /// What it asks for, variant and all.
+    /// The URL and the fields that select its response, see [`key`].
     key: String,
     began_ms: u64,
-    /// Whether others wait for it.
+    /// Whether it leads: followers wait for it.
     leads: bool,
-    /// The task that asks.
+    /// The life of the task that sent it.
     life: Life,
-    /// When there was an answer.
+    /// The time of its response.
     over: Rc<Cell<Option<u64>>>,
-    /// How long its body took after that: a short one is read to its end before
-    /// anything is stored, where a stale copy stands by.
+    /// The duration of its body after the head. If a stale entry is available,
+    /// a short body is read to its end before it is stored.
     body_ms: Cell<u64>,
 }
 
@@ -56,24 +57,24 @@ impl Flight {
         self.over.get().is_none() && !self.life.is_over()
     }
 
-    /// Whether others wait for its copy, or for the request if its isolate has
-    /// ended it without a word.
+    /// Whether followers wait for its entry, or for the request itself if it
+    /// was cancelled with its isolate.
     fn lands(&self, now_ms: u64) -> bool {
         let at_ms = self.over.get().unwrap_or(self.began_ms);
         !self.is_up() && now_ms < at_ms + self.body_ms.get() + LANDING_MS
     }
 
-    /// Whether they may have waited for long.
+    /// Whether followers may have waited for their longest time.
     fn lasts(&self, now_ms: u64) -> bool {
         now_ms >= self.began_ms + ALONE_MS
     }
 }
 
-/// Answers to an isolate that were not for all: when the last one came, for
-/// each key; and until when that is remembered.
+/// Responses that were not shared: for each key the time of the last one, and
+/// the end of its hit-for-miss record.
 pub type Unshared = BTreeMap<String, (u64, u64)>;
 
-/// Ends a request to the origin that is dropped while it is under way.
+/// Ends a flight when its request is dropped.
 pub struct UntilDropped {
     pub over: Rc<Cell<Option<u64>>>,
     pub world: Rc<World>,
@@ -87,7 +88,7 @@ impl Drop for UntilDropped {
     }
 }
 
-/// Notes that a request goes to the origin. The cell is for [`end`].
+/// Records a request to the origin. The returned cell is for [`end`].
 pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
     let (world, exchange, seat) = (&host.world, &host.exchange, &host.seat);
     let over = Rc::new(Cell::new(None));
@@ -95,7 +96,7 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
     let key = key(host, request);
     let mut flights = seat.flights.borrow_mut();
     flights.retain(|flight| flight.is_up() || flight.lands(now_ms));
-    let beside = flights
+    let allowed_beside = flights
         .iter()
         .any(|other| other.key == key && other.lasts(now_ms));
     let flight = Flight {
@@ -105,26 +106,22 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
         upload: request.method == "POST",
         key,
         began_ms: now_ms,
-        leads: is_for_all(host, request) && !is_excused(host, request) && !beside,
+        leads: is_for_all(host, request) && !is_excused(host, request) && !allowed_beside,
         life: world.executor.current_life(),
         over: Rc::clone(&over),
         body_ms: Cell::new(0),
     };
     world.trace(|| {
         let (name, key) = (&seat.name, &flight.key);
-        let whose = if flight.leads {
-            "for all"
-        } else {
-            "for itself"
-        };
-        format!("{name}: {exchange}, asks {whose}: {key}")
+        let role = if flight.leads { "as leader" } else { "alone" };
+        format!("{name}: {exchange}, requests {role}: {key}")
     });
     let same = |other: &&Flight| other.leads && other.is_up() && other.key == flight.key;
     if flight.leads
         && let Some(other) = flights.iter().find(same)
     {
         let (name, key, ms) = (&seat.name, &flight.key, other.began_ms - START_MS);
-        let text = format!("{name} asks for {key}, asked for at {ms} ms\n{exchange}");
+        let text = format!("{name} requests {key}, already requested at {ms} ms\n{exchange}");
         world.promises.break_one(world, Promise::Collapsed, text);
     }
     let guard = world.setup.guard();
@@ -150,7 +147,7 @@ pub fn begin(host: &SimHost, request: &OriginRequest) -> Rc<Cell<Option<u64>>> {
     over
 }
 
-/// Whose share of an origin's places a request is of.
+/// The shares of an origin's permits that a request belongs to.
 struct Share {
     site: &'static str,
     page: usize,
@@ -168,9 +165,8 @@ impl Share {
         }
     }
 
-    /// Whether there is no place for another one like it: its host, its page,
-    /// its client or uploads have all that they may. Both hosts share an
-    /// origin.
+    /// Whether no permit is left for another such request: its host, page,
+    /// client, or uploads have their whole share. Both hosts share an origin.
     fn is_full(&self, all: &[Flight], limit: usize) -> bool {
         let up = || all.iter().filter(|other| other.is_up());
         let here = || up().filter(|other| other.site == self.site);
@@ -189,30 +185,31 @@ impl Share {
     }
 }
 
-/// Whether the answer to a request is meant for all who ask alike. Where a
-/// page has variants, who asks first cannot know yet whose answer it will be.
+/// Whether the response to a request may be shared. For a page with variants
+/// this is not known before the response.
 fn is_for_all(host: &SimHost, request: &OriginRequest) -> bool {
     let (world, exchange) = (&host.world, &host.exchange);
     let page = &world.origin.pages[exchange.page].setup;
-    let wishes = exchange.control.is_some() && world.setup.directives;
+    let directives = exchange.control.is_some() && world.setup.directives;
     let ranged = exchange.range.is_some() || request.fields.has("range");
-    // What follows a part is asked for by each, and then all of it, perhaps.
+    // Each request fetches the rest of a partial response for itself, and then
+    // perhaps the whole.
     let completes = exchange.completes.get() || request.fields.has("range");
     exchange.completes.set(completes);
-    let asks_for_all = request.method == "GET" && !ranged && !completes && !wishes;
+    let asks_for_all = request.method == "GET" && !ranged && !completes && !directives;
     let plain = asks_for_all && !exchange.attacks;
     plain && page.privacy.is_none() && !page.varies && page.path != SEARCH
 }
 
-/// Whether a request need not wait for others, or has done so in vain.
+/// Whether a request need not wait for others, or has waited without success.
 fn is_excused(host: &SimHost, request: &OriginRequest) -> bool {
     let now_ms = host.world.executor.now_ms();
-    let mut told = host.world.unshared[host.seat.centre].borrow_mut();
-    let told = told.get_mut(&key(host, request));
-    let unshared = told.is_some_and(|(at_ms, until_ms)| {
+    let mut records = host.world.unshared[host.seat.centre].borrow_mut();
+    let record = records.get_mut(&key(host, request));
+    let unshared = record.is_some_and(|(at_ms, until_ms)| {
         let remembered = now_ms < *until_ms;
         if remembered {
-            // Who hears of it remembers it for as long again.
+            // Each use renews the record.
             *until_ms = now_ms + UNSHARED_MS;
         }
         remembered || now_ms < *at_ms + AFTER_MS
@@ -222,11 +219,11 @@ fn is_excused(host: &SimHost, request: &OriginRequest) -> bool {
     unshared || in_vain || waited_ms >= others_ms(&host.world.setup)
 }
 
-/// What came back.
+/// The outcome of a request to the origin.
 type UpstreamResult = Result<(ResponseHead, Option<Bytes>), OriginFailure>;
 
-/// Whether a 503 comes of the limit of requests under way: all places were
-/// taken a while ago, perhaps by requests that are gone without a word.
+/// Whether a 503 may come from the limit of concurrent requests: all permits
+/// were in use a while ago, perhaps by requests that were cancelled since.
 pub fn was_full(world: &World, seat: &Seat) -> bool {
     let Some(guard) = world.setup.guard() else {
         return false;
@@ -237,36 +234,36 @@ pub fn was_full(world: &World, seat: &Seat) -> bool {
     seat.full_ms.get().is_some_and(|at| now_ms - at <= while_ms)
 }
 
-/// Whether a body is not what its head says.
+/// Whether a body breaks off, or differs from its `Content-Length`.
 fn is_cut(head: &ResponseHead, body: Option<&Bytes>) -> bool {
-    let told = head.fields.get("content-length");
-    let told: Option<usize> = told.and_then(|length| length.parse().ok());
-    body.is_some_and(|body| body.broken || told.is_some_and(|told| told != body.text.len()))
+    let length = head.fields.get("content-length");
+    let length: Option<usize> = length.and_then(|length| length.parse().ok());
+    body.is_some_and(|body| body.broken || length.is_some_and(|length| length != body.text.len()))
 }
 
-/// Notes that there is an answer.
+/// Records the end of a request to the origin.
 pub fn end(
     host: &SimHost,
     request: &OriginRequest,
     over: &Cell<Option<u64>>,
-    said: &UpstreamResult,
+    result: &UpstreamResult,
 ) {
     let world = &host.world;
     let now_ms = world.executor.now_ms();
     over.set(Some(now_ms));
-    let body = said.as_ref().ok().and_then(|(_, body)| body.as_ref());
+    let body = result.as_ref().ok().and_then(|(_, body)| body.as_ref());
     for flight in host.seat.flights.borrow().iter() {
         if std::ptr::eq(&raw const *flight.over, over) {
             flight.body_ms.set(body.map_or(0, |body| body.takes_ms));
         }
     }
-    let until_ms = match said {
-        // Those who wait hear that it failed.
+    let until_ms = match result {
+        // Followers are informed of the failure.
         Err(_) => now_ms,
         Ok((head, _)) if head.status >= 500 => now_ms,
         Ok((head, body)) => {
             let page = &world.origin.pages[host.exchange.page].setup;
-            // What comes stale is for nobody else.
+            // A response that is stale on arrival is not shared.
             let older_ms = 1000 * page.upstream_seconds + 2 * world.setup.skew_ms + DEAD_MS;
             let lives =
                 1000 * page.terms.lifetime() > older_ms + 1000 * world.setup.origin_timeout_seconds;
@@ -278,11 +275,11 @@ pub fn end(
         }
     };
     let mut unshared = world.unshared[host.seat.centre].borrow_mut();
-    let told = unshared.entry(key(host, request)).or_default();
-    *told = (now_ms, told.1.max(until_ms));
+    let record = unshared.entry(key(host, request)).or_default();
+    *record = (now_ms, record.1.max(until_ms));
 }
 
-/// What a request asks for: what the origin sees but for conditions.
+/// The key of a request: what the origin receives, except conditions.
 fn key(host: &SimHost, request: &OriginRequest) -> String {
     let site = host.exchange.site;
     let mut key = format!("{site} {} {}", request.method, request.url);

@@ -1,4 +1,4 @@
-//! The platform as the flow sees it in the simulated world.
+//! The simulated platform: the implementation of `Host`.
 
 use super::exchange::Exchange;
 use super::executor::Life;
@@ -31,12 +31,12 @@ pub struct SimHost {
     pub exchange: Rc<Exchange>,
 }
 
-/// How long a note takes that is slow: with a question to the ledger that is
-/// not, less than others wait.
+/// The duration of a slow read of a note. Together with a fast query to the
+/// ledger it is shorter than the longest wait of others.
 const NOTE_SLOW_MS: u64 = 250;
-/// How long a connection to the origin may hang that has no time limit.
+/// The longest wait for the origin without a time limit.
 const NO_LIMIT_MS: u64 = 20_000;
-/// And one that nobody ends.
+/// The longest wait if `origin_timeout` is ignored.
 const NO_END_MS: u64 = 600_000;
 
 impl SimHost {
@@ -54,35 +54,36 @@ impl SimHost {
         self.world.executor.sleep(milliseconds).await;
     }
 
-    /// The clock stands still from then on, where a switch wants it so.
-    fn stand_still(&self, switch: Switch, since_ms: u64) {
+    /// Subtracts the time since `since_ms` from the clock if the switch is on.
+    fn stop_clock(&self, switch: Switch, since_ms: u64) {
         if self.is_on(switch) {
             let passed_ms = self.world.executor.now_ms() - since_ms;
-            let stood_ms = &self.exchange.stood_ms;
-            stood_ms.set(stood_ms.get() + passed_ms);
+            let stopped_ms = &self.exchange.stopped_ms;
+            stopped_ms.set(stopped_ms.get() + passed_ms);
         }
     }
 
-    fn note_ask(&self, answer: &Result<PurgeFeed, String>, began_ms: u64) {
-        let mut all = self.world.asks.borrow_mut();
+    /// Counts a query to the ledger.
+    fn count_query(&self, answer: &Result<PurgeFeed, String>, began_ms: u64) {
+        let mut all = self.world.ledger_queries.borrow_mut();
         let key = (self.seat.centre, self.exchange.site);
-        let asks = all.entry(key).or_default();
-        asks.all += 1;
+        let queries = all.entry(key).or_default();
+        queries.all += 1;
         let long = self.world.executor.now_ms() - began_ms >= ledger::LONG_MS;
-        asks.troubled += u64::from(long || answer.is_err());
-        asks.pages += u64::from(answer.as_ref().is_ok_and(|news| !news.complete));
+        queries.slow_or_failed += u64::from(long || answer.is_err());
+        queries.pages += u64::from(answer.as_ref().is_ok_and(|feed| !feed.complete));
     }
 
-    /// Whether the body is a short one, whose length is told.
+    /// Whether the body is short, and its length is known.
     fn comes_at_once(&self, request: &OriginRequest, answer: &Answered) -> bool {
         let page = self.world.origin.page_of(request);
         let page = page.and_then(|at| self.world.origin.pages.get(at));
         let head = answer.as_ref().map(|(head, _)| head);
-        let told = head.is_ok_and(|head| head.fields.has("content-length"));
-        told && page.is_some_and(|page| !page.setup.long)
+        let has_length = head.is_ok_and(|head| head.fields.has("content-length"));
+        has_length && page.is_some_and(|page| !page.setup.long)
     }
 
-    /// The answer when its body has come, too.
+    /// The response after its body has arrived.
     async fn with_body(&self, answer: Answered, left_ms: u64) -> Answered {
         let Ok((head, Some(body))) = answer else {
             return answer;
@@ -90,7 +91,7 @@ impl SimHost {
         let late = body.takes_ms >= left_ms;
         self.pass(body.takes_ms.min(left_ms)).await;
         if late || body.broken {
-            self.world.count("broken off with its head");
+            self.world.count("short body failed with its head");
             return Err(match late {
                 true => OriginFailure::TimedOut,
                 false => OriginFailure::CutOff,
@@ -105,8 +106,9 @@ impl SimHost {
     }
 }
 
-/// Whether a note is about purges (`flow::purge::sync`); the others are about fetches.
-fn is_news(name: &str) -> bool {
+/// Whether a note is about purges (`flow::purge::sync`). The others are about
+/// fetches in progress.
+fn is_purge_note(name: &str) -> bool {
     name.starts_with("purges")
 }
 
@@ -116,7 +118,7 @@ impl Host for SimHost {
 
     fn now_ms(&self) -> u64 {
         let now_ms = self.world.clock(self.seat.offset_ms);
-        now_ms - self.exchange.stood_ms.get()
+        now_ms - self.exchange.stopped_ms.get()
     }
 
     async fn sleep(&self, milliseconds: u64) {
@@ -140,7 +142,7 @@ impl Host for SimHost {
     ) -> Result<Option<(String, Option<Bytes>)>, String> {
         let began_ms = self.world.executor.now_ms();
         let held = self.read_tier(tier, slot).await;
-        self.stand_still(Switch::IndexNotRenewedAfterRead, began_ms);
+        self.stop_clock(Switch::IndexNotRenewedAfterRead, began_ms);
         held
     }
 
@@ -152,7 +154,7 @@ impl Host for SimHost {
         } = keep;
         let whole = tamper::is_whole(self, &entry, body.as_ref());
         if let Some(body) = body.as_ref().filter(|_| whole && entry.status != 206) {
-            // Known now even if the origin did not say.
+            // Known now even if the origin has not sent it.
             entry.length = entry.length.or(Some(body.text.len() as u64));
         }
         tamper::entry_at_once(self, &mut entry);
@@ -186,7 +188,7 @@ impl Host for SimHost {
     }
 
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
-        self.world.count("part completed");
+        self.world.count("partial response completed");
         let takes_ms = one.takes_ms.max(other.takes_ms);
         self.pass(takes_ms).await;
         let broken = one.broken || other.broken;
@@ -212,7 +214,7 @@ impl Host for SimHost {
                 ..body
             });
         }
-        self.world.count("broken off beside a stale copy");
+        self.world.count("body failed beside a stale entry");
         self.exchange.origin_failed.set(true);
         Err(match late {
             true => OriginFailure::TimedOut,
@@ -222,12 +224,12 @@ impl Host for SimHost {
 
     fn reader(&self) -> Option<String> {
         let exchange = &self.exchange;
-        if self.is_on(Switch::ReaderNotTold) {
-            // One for each request.
+        if self.is_on(Switch::ReaderNotIdentified) {
+            // A new address for each request.
             let number = exchange.task.get().unwrap_or_default();
             return Some(format!("10.{}.{}.9", number / 250, number % 250));
         }
-        // A client each, and one for those without a session.
+        // One address for each session; `None` without a session.
         let client = exchange.names.borrow().first().copied();
         let client = client.map(|name| format!("10.0.{}.{}", name / 250, name % 250));
         exchange.address.clone().or(client)
@@ -250,7 +252,7 @@ impl Host for SimHost {
         self.pass(world.up_to(30)).await;
         if let Some(Upload { body, is_sent }) = upload {
             is_sent.set(!body.broken || self.is_on(Switch::UploadsCountAsSent));
-            // The origin waits for the rest.
+            // The origin waits for the rest of the body.
             self.pass(body.takes_ms).await;
             if body.broken {
                 over.set(Some(world.executor.now_ms()));
@@ -260,26 +262,26 @@ impl Host for SimHost {
         }
         let travelled_ms = world.executor.now_ms() - began_ms;
         let request = &tamper::origin_request(self, request);
-        let said = world.origin.receive(world, request);
+        let received = world.origin.receive(world, request);
         let most_ms = match self.is_on(Switch::TimeLimitIgnored) {
             true => NO_END_MS,
             false => patience.head_ms.unwrap_or(NO_LIMIT_MS),
         };
         let left_ms = most_ms.saturating_sub(travelled_ms);
-        let in_time = said.after_ms < left_ms;
-        let success = in_time && said.answer.is_ok() && said.stamp.is_some();
+        let in_time = received.after_ms < left_ms;
+        let success = in_time && received.answer.is_ok() && received.stamp.is_some();
         if success && request.method == "POST" {
             exchange.written.set(true);
         }
-        self.pass(said.after_ms.min(left_ms)).await;
-        exchange.names.borrow_mut().extend(said.given);
-        self.stand_still(Switch::IndexNotRenewedAfterOrigin, began_ms);
+        self.pass(received.after_ms.min(left_ms)).await;
+        exchange.names.borrow_mut().extend(received.given);
+        self.stop_clock(Switch::IndexNotRenewedAfterOrigin, began_ms);
         let mut answer = match in_time {
-            true => said.answer,
+            true => received.answer,
             false => Err(OriginFailure::TimedOut),
         };
         if patience.at_once && self.comes_at_once(request, &answer) {
-            let left_ms = left_ms.saturating_sub(said.after_ms);
+            let left_ms = left_ms.saturating_sub(received.after_ms);
             let left_ms = left_ms.min(patience.body_ms.unwrap_or(u64::MAX));
             answer = self.with_body(answer, left_ms).await;
         }
@@ -296,8 +298,8 @@ impl Host for SimHost {
         if let Ok((head, _)) = &mut answer {
             tamper::origin_head(self, request, head);
             if head.status == 304 {
-                exchange.confirmed.borrow_mut().extend(said.stamp);
-                world.count("confirmed by 304");
+                exchange.confirmed.borrow_mut().extend(received.stamp);
+                world.count("revalidated by 304");
             }
         }
         tamper::origin_done(self, !success);
@@ -305,9 +307,9 @@ impl Host for SimHost {
             exchange.origin_failed.set(true);
         }
         exchange
-            .minted
+            .stamps
             .borrow_mut()
-            .extend(said.stamp.filter(|_| success));
+            .extend(received.stamp.filter(|_| success));
         answer
     }
 
@@ -317,13 +319,13 @@ impl Host for SimHost {
 
     async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
         self.exchange.ordered.set(true);
-        // A write may be sent by another request of its isolate: where it came
-        // while the ledger was left alone, or with many of its host.
+        // A write may be sent by another request of its isolate: after a pause
+        // of the ledger's breaker, or in a batch of its host.
         let attack = self.world.setup.attack.is_some() && order.key.is_none();
         for (other, seat) in self.world.exchanges.borrow().iter() {
             let page = &self.world.origin.pages[other.page];
-            let together = attack && other.site == self.exchange.site;
-            if Rc::ptr_eq(seat, &self.seat) && (together || order.hard.contains(&page.url_name())) {
+            let batched = attack && other.site == self.exchange.site;
+            if Rc::ptr_eq(seat, &self.seat) && (batched || order.hard.contains(&page.url_name())) {
                 other.ordered.set(true);
             }
         }
@@ -332,10 +334,10 @@ impl Host for SimHost {
         tamper::order(self, &mut order);
         let began_ms = self.world.executor.now_ms();
         let mut answer = ledger::append(&self.world, &self.seat, &order).await;
-        if let Ok(LedgerReply::Done(receipt, news)) = &mut answer {
-            tamper::news_of_order(self, receipt.sequence, news);
-            tamper::receipt(self, receipt, news);
-            tamper::news(self, news, began_ms);
+        if let Ok(LedgerReply::Done(receipt, feed)) = &mut answer {
+            tamper::feed_of_order(self, receipt.sequence, feed);
+            tamper::receipt(self, receipt, feed);
+            tamper::feed(self, feed, began_ms);
         }
         answer
     }
@@ -344,20 +346,20 @@ impl Host for SimHost {
         self.meter(Call::Ledger);
         let began_ms = self.world.executor.now_ms();
         let mut answer = ledger::news(&self.world, &self.seat, after).await;
-        self.note_ask(&answer, began_ms);
+        self.count_query(&answer, began_ms);
         match &mut answer {
-            Ok(news) => tamper::news(self, news, began_ms),
+            Ok(feed) => tamper::feed(self, feed, began_ms),
             Err(_) => tamper::failure(self),
         }
         answer
     }
 
     async fn history(&self, _question: &Question) -> Result<Vec<PastOrder>, String> {
-        Err("nobody asks".to_owned())
+        Err("no history in this world".to_owned())
     }
 
     async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
-        self.meter(match is_news(name) {
+        self.meter(match is_purge_note(name) {
             true => Call::NewsRead,
             false => Call::CacheRead,
         });
@@ -382,7 +384,7 @@ impl Host for SimHost {
             text.truncate(world.up_to(text.len() as u64) as usize);
         }
         if name.starts_with("purges-after") {
-            world.count("page of news from a neighbour");
+            world.count("feed page from another isolate");
         }
         tamper::note_read(self, name, &mut text);
         Ok(Some(text))
@@ -392,7 +394,7 @@ impl Host for SimHost {
         if !tamper::note_shared(self, name, &mut text) {
             return;
         }
-        self.meter(match is_news(name) {
+        self.meter(match is_purge_note(name) {
             true => Call::NewsWrite,
             false => Call::CacheWrite,
         });

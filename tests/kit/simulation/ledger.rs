@@ -1,7 +1,7 @@
-//! The ledger's place in the world: the real one on a real database, with a
-//! way to it that is long, breaks, and loses replies; and its restarts.
+//! The ledger in the simulated world: the real one on a real database, behind
+//! a connection that is slow, fails and loses replies; and its restarts.
 
-use super::disk::{Disk, NEWS_IN_PAGES};
+use super::disk::{Disk, FEED_IN_PAGES};
 use super::promises::Promise;
 use super::setup::{START_MS, Setup};
 use super::switches::Switch;
@@ -13,49 +13,49 @@ use edgekeep::flow::runtime::host::LedgerReply;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// As on the platform: beyond this the ledger counts as out of reach.
+/// The time limit of a call to the ledger, as on the platform.
 pub const LEDGER_MS_MAX: u64 = 5000;
 
-/// A question that takes so long is trouble: others that wait for it give up.
+/// A query that takes this long is slow: others stop waiting for it.
 pub const LONG_MS: u64 = 700;
 
-/// The ledger has been there for a day.
+/// The age of the ledger at the start: a day.
 const BORN_BEFORE_MS: u64 = 86_400_000;
 
 /// Whether the ledger can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     Up,
-    /// An error comes at once.
+    /// Calls fail at once.
     Refused,
-    /// Nothing comes.
+    /// Calls get no reply.
     Silent,
 }
 
-pub struct LedgerSite {
+pub struct SimLedger {
     disk: Disk,
-    book: RefCell<LedgerStore<Disk>>,
+    store: RefCell<LedgerStore<Disk>>,
     offset_ms: Cell<i64>,
-    whole: Cell<Reach>,
+    from_everywhere: Cell<Reach>,
     /// From each data centre.
     from: Vec<Cell<Reach>>,
-    /// How often the database was lost.
+    /// The number of times that the database was lost.
     losses: Cell<u64>,
-    /// Whether something happened for which the model of all orders has no
-    /// exact answer: more may be dead than it says.
+    /// Whether an event has happened after which more may be purged than the
+    /// model's list of orders says.
     pub inexact: Cell<bool>,
 }
 
-impl LedgerSite {
+impl SimLedger {
     pub fn new(setup: &Setup, switch: Option<Switch>, offset_ms: i64) -> Self {
         let disk = Disk::new(setup.ledger.small, switch);
         let born_ms = START_MS - BORN_BEFORE_MS;
-        let book = LedgerStore::open(disk.clone(), born_ms, false).expect("a ledger");
+        let store = LedgerStore::open(disk.clone(), born_ms, false).expect("a ledger");
         Self {
             disk,
-            book: RefCell::new(book),
+            store: RefCell::new(store),
             offset_ms: Cell::new(offset_ms),
-            whole: Cell::new(Reach::Up),
+            from_everywhere: Cell::new(Reach::Up),
             from: setup.centres.iter().map(|_| Cell::new(Reach::Up)).collect(),
             losses: Cell::new(0),
             inexact: Cell::new(false),
@@ -63,36 +63,36 @@ impl LedgerSite {
     }
 
     pub fn heal(&self) {
-        self.whole.set(Reach::Up);
+        self.from_everywhere.set(Reach::Up);
         self.from.iter().for_each(|reach| reach.set(Reach::Up));
     }
 
-    /// Makes it reachable or not, from one data centre or from all.
+    /// Sets whether it is reachable, from one data centre or from all.
     pub fn set_reach(&self, centre: Option<usize>, reach: Reach) {
         match centre {
             Some(centre) => self.from[centre].set(reach),
-            None => self.whole.set(reach),
+            None => self.from_everywhere.set(reach),
         }
     }
 
     fn reach(&self, centre: usize) -> Reach {
-        match self.whole.get() {
+        match self.from_everywhere.get() {
             Reach::Up => self.from[centre].get(),
             reach => reach,
         }
     }
 
-    /// The object starts again, on another machine with another clock.
+    /// Restarts the object, on another machine with another clock.
     pub fn restart(&self, world: &World) {
         self.offset_ms.set(world.new_offset());
         self.disk.fail_after(None);
         let now_ms = world.clock(self.offset_ms.get());
-        let book = LedgerStore::open(self.disk.clone(), now_ms, false);
-        *self.book.borrow_mut() = book.expect("a ledger");
+        let store = LedgerStore::open(self.disk.clone(), now_ms, false);
+        *self.store.borrow_mut() = store.expect("a ledger");
         world.count("ledger restarted");
     }
 
-    /// The database is lost; a new one begins.
+    /// Replaces the database by an empty one.
     pub fn lose(&self, world: &World) {
         self.disk.empty();
         self.inexact.set(true);
@@ -102,24 +102,24 @@ impl LedgerSite {
         self.restart(world);
     }
 
-    /// How often its database was lost.
+    /// The number of times that its database was lost.
     pub fn losses(&self) -> u64 {
         self.losses.get()
     }
 
-    /// The last number given.
+    /// The last sequence number.
     pub fn last(&self) -> u64 {
-        self.book.borrow().last().expect("a number")
+        self.store.borrow().last().expect("a number")
     }
 
-    /// What it says of an id now.
+    /// The receipt that it has for an id.
     pub fn receipt_of(&self, id: &str) -> Option<edgekeep::cache::ledger::wire::Receipt> {
         let question = Question::Id(id.to_owned());
-        let told = self.book.borrow().history(&question).ok()?;
-        told.into_iter().next().map(|told| told.receipt)
+        let found = self.store.borrow().history(&question).ok()?;
+        found.into_iter().next().map(|past| past.receipt)
     }
 
-    /// Sets the disk up for one question.
+    /// Prepares the disk for one call. Returns the time by the ledger's clock.
     fn prepare(&self, world: &World) -> u64 {
         let now_ms = world.clock(self.offset_ms.get());
         self.disk.set_clock(now_ms);
@@ -130,8 +130,8 @@ impl LedgerSite {
 
     fn done(&self, world: &World) {
         self.disk.fail_after(None);
-        for what in self.disk.take_seen() {
-            if what != NEWS_IN_PAGES {
+        for what in self.disk.take_events() {
+            if what != FEED_IN_PAGES {
                 self.inexact.set(true);
             }
             world.count(what);
@@ -141,11 +141,11 @@ impl LedgerSite {
     fn append(&self, world: &World, order: &Order) -> Result<LedgerReply, String> {
         let now_ms = self.prepare(world);
         let tick = world.tick();
-        let reply = self.book.borrow().append(order, now_ms);
+        let reply = self.store.borrow().append(order, now_ms);
         self.done(world);
         let accepted = match (&reply, &order.id) {
             (Ok(reply), _) => reply.receipt.clone(),
-            // It may have been kept all the same.
+            // It may have been stored nevertheless.
             (Err(_), Some(id)) => self.receipt_of(id),
             (Err(_), None) => None,
         };
@@ -160,9 +160,9 @@ impl LedgerSite {
             let text = format!("{order:?} has the receipt of another body: {receipt:?}");
             world.promises.break_one(world, Promise::Receipts, text);
         }
-        let news = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
+        let feed = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
-            Some(receipt) => LedgerReply::Done(Box::new(receipt), news),
+            Some(receipt) => LedgerReply::Done(Box::new(receipt), feed),
             None => {
                 world.count("order refused");
                 LedgerReply::Conflict
@@ -172,61 +172,62 @@ impl LedgerSite {
 
     fn news(&self, world: &World, seat: &Seat, after: u64) -> Result<PurgeFeed, String> {
         let now_ms = self.prepare(world);
-        let text = self.book.borrow().news(after, now_ms);
+        let text = self.store.borrow().news(after, now_ms);
         self.done(world);
-        world.trace(|| format!("ledger to {}: news after {after} -> {text:?}", seat.name));
+        world.trace(|| format!("ledger to {}: feed after {after} -> {text:?}", seat.name));
         PurgeFeed::decode(&text?).map_err(|error| error.to_string())
     }
 }
 
-/// An order, sent to the ledger and answered, or not.
+/// Sends an order to the ledger. The reply may be lost.
 pub async fn append(
     world: &Rc<World>,
     seat: &Rc<Seat>,
     order: &Order,
 ) -> Result<LedgerReply, String> {
-    travel(world, seat, |ledger| ledger.append(world, order)).await
+    call_ledger(world, seat, |ledger| ledger.append(world, order)).await
 }
 
-/// A question for news, sent to the ledger and answered, or not.
+/// Sends a query for the feed to the ledger. The reply may be lost.
 pub async fn news(world: &Rc<World>, seat: &Rc<Seat>, after: u64) -> Result<PurgeFeed, String> {
-    let news = travel(world, seat, |ledger| ledger.news(world, seat, after)).await?;
-    if !news.complete {
-        // All of it takes more than one way there and back.
-        seat.trouble_ms.set(Some(world.executor.now_ms()));
+    let feed = call_ledger(world, seat, |ledger| ledger.news(world, seat, after)).await?;
+    if !feed.complete {
+        // The whole feed takes several queries.
+        seat.last_failure_ms.set(Some(world.executor.now_ms()));
     }
-    Ok(news)
+    Ok(feed)
 }
 
-/// The way there and back.
-async fn travel<T>(
+/// Calls the ledger, and records slow and failed calls.
+async fn call_ledger<T>(
     world: &Rc<World>,
     seat: &Rc<Seat>,
-    question: impl FnOnce(&LedgerSite) -> Result<T, String>,
+    call: impl FnOnce(&SimLedger) -> Result<T, String>,
 ) -> Result<T, String> {
     let began_ms = world.executor.now_ms();
-    world.trace(|| format!("{}: asks the ledger", seat.name));
-    seat.asking.borrow_mut().push(began_ms);
-    let answer = there_and_back(world, seat, question).await;
-    let mut asking = seat.asking.borrow_mut();
-    if let Some(at) = asking.iter().position(|at| *at == began_ms) {
-        asking.remove(at);
+    world.trace(|| format!("{}: calls the ledger", seat.name));
+    seat.queries_in_flight.borrow_mut().push(began_ms);
+    let answer = there_and_back(world, seat, call).await;
+    let mut queries_in_flight = seat.queries_in_flight.borrow_mut();
+    if let Some(at) = queries_in_flight.iter().position(|at| *at == began_ms) {
+        queries_in_flight.remove(at);
     }
     let now_ms = world.executor.now_ms();
     if answer.is_err() || now_ms - began_ms >= LONG_MS {
-        seat.trouble_ms.set(Some(now_ms));
+        seat.last_failure_ms.set(Some(now_ms));
     }
     if let Err(problem) = &answer {
-        world.trace(|| format!("{}: no answer from the ledger: {problem}", seat.name));
-        world.count("ledger out of reach");
+        world.trace(|| format!("{}: no reply from the ledger: {problem}", seat.name));
+        world.count("ledger unreachable");
     }
     answer
 }
 
+/// Waits for the way to the ledger, the call, and the way back.
 async fn there_and_back<T>(
     world: &Rc<World>,
     seat: &Rc<Seat>,
-    question: impl FnOnce(&LedgerSite) -> Result<T, String>,
+    call: impl FnOnce(&SimLedger) -> Result<T, String>,
 ) -> Result<T, String> {
     let faults = &world.setup.ledger;
     let end_ms = world.executor.now_ms() + LEDGER_MS_MAX;
@@ -240,7 +241,7 @@ async fn there_and_back<T>(
             return Err("silence".to_owned());
         }
     }
-    let answer = question(&world.ledger);
+    let answer = call(&world.ledger);
     let lost = world.chance(world.faults(faults.reply_lost));
     let late = world.chance(world.faults(faults.reply_late));
     let way_ms = world.up_to(if late { 6000 } else { faults.way_ms });

@@ -1,32 +1,32 @@
-//! What is called on behalf of requests, counted where a bill counts it.
+//! Counts the platform calls of requests, as the bill counts them.
 
 use std::cell::Cell;
 
-/// A call that a request makes of the platform, or has made behind it.
+/// A call to the platform, by a request or by its background work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A slot of the Cache API is read, or a note on who fetches what.
+    /// A read of the Cache API: an entry, or a note about a fetch in progress.
     CacheRead,
-    /// The same is written.
+    /// A write of such an entry or note.
     CacheWrite,
-    /// A note on purges is read in the Cache API.
+    /// A read of a note about purges in the Cache API.
     NewsRead,
-    /// The same is written.
+    /// A write of such a note.
     NewsWrite,
-    /// KV is read, and has something or not.
+    /// A read of KV, successful or not.
     KvRead,
-    /// What was read was there.
+    /// A read of KV that found an entry.
     KvFound,
     KvWrite,
-    /// The ledger is asked, or sent an order.
+    /// A query to the ledger, or an order.
     Ledger,
     Origin,
 }
 
-/// How many there are.
+/// The number of kinds of calls.
 pub const CALLS: usize = 9;
 
-/// Counts calls. Requests that share one are counted together.
+/// Counts calls. Requests may share a meter.
 #[derive(Debug, Default)]
 pub struct Meter([Cell<u64>; CALLS]);
 

@@ -1,5 +1,5 @@
-//! The simulated world, for whoever lives through it for another purpose than
-//! its promises.
+//! The simulated world: seeded, with many data centres and faults. README.md
+//! describes it. `tests/cost` uses it, too.
 
 pub mod actors;
 pub mod ages;

@@ -6,17 +6,17 @@ use super::ages;
 use super::attack::VICTIM;
 use super::exchange::Exchange;
 use super::page::Bytes;
-use super::promises::{parameter, says, status_of};
+use super::promises::{has_detail, parameter, status_of};
 use super::world::{Seat, World};
 use edgekeep::cache::policy::collapse_leaders::ALONE_KNOWN_MS;
 use edgekeep::flow::response::reply::Answer;
 
-/// How long the victim's readers wait without an attack, at most: for the
-/// ledger, the slowest page and its body, twice if another request of it was in
-/// vain.
+/// The longest wait of the victim's readers without an attack: for the ledger,
+/// the slowest page and its body; twice if the first fetch of it failed.
 const SLOW_MS: u64 = 3_000;
 
-/// What the victim's reader has suffered, if anything.
+/// Checks the response to one of the victim's readers. The error names what the
+/// attack has caused.
 pub fn check(
     world: &World,
     seat: &Seat,
@@ -29,13 +29,13 @@ pub fn check(
     if exchange.attacks || exchange.site != VICTIM {
         return Ok(());
     }
-    world.count("answer beside an attack");
+    world.count("response to the victim of an attack");
     let position = attack.position;
     if answer.status >= 400 {
         return Err(format!("{position:?}: the victim's reader gets an error"));
     }
     let took_ms = world.executor.now_ms() - exchange.began_ms;
-    // For a request of another isolate, and one of its own.
+    // Waits for a leader in another isolate, and for one in its own.
     let others_ms = 2 * ALONE_KNOWN_MS;
     let bound_ms = 1000 * attack.guard.queue_seconds + others_ms + SLOW_MS;
     if took_ms > bound_ms {
@@ -46,11 +46,13 @@ pub fn check(
     let Some(copy) = ages::copy_to_serve(world, seat, exchange) else {
         return Ok(());
     };
-    world.count("copy beside an attack");
+    world.count("usable entry during an attack");
     let is_hit = status_of(answer).split("; ").any(|word| word == "hit");
     let is_fresh = parameter(answer, "ttl").is_some_and(|ttl| ttl > 0);
-    match is_hit && (is_fresh || says(answer, "stale-while-revalidate")) {
+    match is_hit && (is_fresh || has_detail(answer, "stale-while-revalidate")) {
         true => Ok(()),
-        false => Err(format!("{position:?}: there was a copy to serve, {copy}")),
+        false => Err(format!(
+            "{position:?}: a usable entry was not served, {copy}"
+        )),
     }
 }

@@ -1,7 +1,7 @@
-//! What the traffic of a world came to.
+//! Sums over the traffic of a world.
 
 use super::page::Bytes;
-use super::promises::{parameter, says, status_of};
+use super::promises::{has_detail, parameter, status_of};
 use super::waves::Kind;
 use edgekeep::flow::response::reply::Answer;
 use std::collections::BTreeMap;
@@ -10,17 +10,17 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     pub answers: u64,
-    /// Answered from the cache without asking the origin.
+    /// Responses from the cache, without a request to the origin.
     pub hits: u64,
-    /// Answered by what another request had asked for meanwhile.
+    /// Responses from another request's fetch.
     pub collapsed: u64,
-    /// Answered by something stale, whether the origin was asked or not.
+    /// Stale responses, with or without a request to the origin.
     pub stale: u64,
-    /// Answered by 5xx.
+    /// Responses with 5xx.
     pub errors: u64,
-    /// Requests to the origin, those behind responses too.
+    /// Requests to the origin, including background refreshes.
     pub origin: u64,
-    /// The longest wait for an answer.
+    /// The longest wait for a response.
     pub wait_ms: u64,
     /// The most requests that one isolate had in flight to one origin.
     pub in_flight: u64,
@@ -29,7 +29,7 @@ pub struct Sums {
 pub type Numbers = BTreeMap<Kind, Sums>;
 
 impl Sums {
-    /// Counts an answer.
+    /// Counts a response.
     pub fn add_answer(&mut self, answer: &Answer<Bytes>, wait_ms: u64) {
         let has = |wanted| status_of(answer).split("; ").any(|word| word == wanted);
         let hit = has("hit");
@@ -37,7 +37,7 @@ impl Sums {
         self.answers += 1;
         self.hits += u64::from(hit);
         self.collapsed += u64::from(has("collapsed"));
-        self.stale += u64::from(old || says(answer, "stale-if-error"));
+        self.stale += u64::from(old || has_detail(answer, "stale-if-error"));
         self.errors += u64::from(answer.status >= 500);
         self.wait_ms = self.wait_ms.max(wait_ms);
     }

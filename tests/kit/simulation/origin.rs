@@ -1,8 +1,8 @@
-//! The origin: pages, each with a version, and a mark on each answer that
-//! tells when its content was asked for; and how it fails.
+//! The origin: pages with versions, and its failures. Each response has a
+//! stamp: the tick at which the origin received the request.
 
 use super::attack::{self, ATTACKERS_FROM, Failure, Trap, VICTIM};
-use super::page::{Asked, Bytes, Name, Page, Privacy, body, name_in, name_text};
+use super::page::{Bytes, Name, OriginRecord, Page, Privacy, body, name_in, name_text};
 use super::regimes::{ERRORS, Regime, UNRULY};
 use super::setup::{COOKIE, PageSetup};
 use super::world::World;
@@ -19,14 +19,14 @@ pub struct Origin {
     pub pages: Vec<Page>,
     /// By host and path.
     places: BTreeMap<(String, String), usize>,
-    pub asked: RefCell<BTreeMap<u64, Asked>>,
+    pub records: RefCell<BTreeMap<u64, OriginRecord>>,
 }
 
-/// What comes back, and after how long.
+/// A response, and the time until it.
 pub struct UpstreamResult {
     pub after_ms: u64,
     pub stamp: Option<u64>,
-    /// The session that a client without one was given.
+    /// The session that the origin sets.
     pub given: Option<Name>,
     pub answer: Answered,
 }
@@ -47,15 +47,15 @@ impl Origin {
         Self {
             places: places.map(|(at, page)| (place(page), at)).collect(),
             pages: pages.iter().map(page).collect(),
-            asked: RefCell::default(),
+            records: RefCell::default(),
         }
     }
 
-    /// The page that is asked for. A path that ends in `/*` is all below.
+    /// The requested page. A path that ends in `/*` stands for all paths below.
     pub fn page_of(&self, request: &OriginRequest) -> Option<usize> {
         let url = Url::parse(&request.url).ok()?;
-        let told = request.fields.get("x-forwarded-host");
-        let host = told.unwrap_or(&url.host).to_owned();
+        let forwarded = request.fields.get("x-forwarded-host");
+        let host = forwarded.unwrap_or(&url.host).to_owned();
         let folder = url
             .path
             .rsplit_once('/')
@@ -64,7 +64,8 @@ impl Origin {
         exact.or_else(|| self.places.get(&(host, folder?)).copied())
     }
 
-    /// Changes a page. What it was before is old from here on.
+    /// Raises the version of a page. Responses with earlier versions are
+    /// outdated from here on.
     pub fn edit(&self, page: usize) -> u64 {
         let version = self.pages[page].version.get() + 1;
         self.pages[page].version.set(version);
@@ -81,12 +82,12 @@ impl Origin {
         if let Some(word) = regime.word() {
             world.count(word);
         }
-        if let Some(said) = failing(world, regime) {
-            return said;
+        if let Some(failure) = failing(world, regime) {
+            return failure;
         }
         let write = request.method == "POST";
-        if let Some(said) = trapped(at, page, request) {
-            return said;
+        if let Some(result) = trapped(at, page, request) {
+            return result;
         }
         if world.chance(world.faults(world.setup.origin_fails)) {
             return failure(world);
@@ -100,7 +101,7 @@ impl Origin {
         };
         let stamp = world.tick();
         let (owner, given) = page.owner(request, stamp);
-        let mut asked = Asked {
+        let mut record = OriginRecord {
             page: at,
             version: page.version.get(),
             language,
@@ -111,8 +112,8 @@ impl Origin {
             terms: page.setup.terms.clone(),
             unruly: false,
         };
-        let answer = page.answer(world, request, stamp, &mut asked, given, regime);
-        self.asked.borrow_mut().insert(stamp, asked);
+        let answer = page.answer(world, request, stamp, &mut record, given, regime);
+        self.records.borrow_mut().insert(stamp, record);
         let slow = !world.is_healed() && !write;
         let head_ms = match regime {
             Regime::Slow => 1_500 * world.setup.origin_timeout_seconds,
@@ -140,8 +141,7 @@ impl UpstreamResult {
 }
 
 impl Page {
-    /// Who is named in the body, and the session that is given to who has
-    /// none.
+    /// The client that the body names, and the session that the response sets.
     fn owner(&self, request: &OriginRequest, stamp: u64) -> (Option<Name>, Option<Name>) {
         let Some(privacy) = self.setup.privacy else {
             return (None, None);
@@ -158,7 +158,7 @@ impl Page {
         }
     }
 
-    /// What keeps an answer from others, where the origin says so.
+    /// Adds the fields by which the origin marks a response as private.
     fn keep_apart(&self, fields: &mut Fields, owner: Option<Name>, given: Option<Name>) {
         let control = fields.get("cache-control").unwrap_or_default().to_owned();
         let word = match self.setup.privacy {
@@ -183,12 +183,12 @@ impl Page {
         world: &World,
         request: &OriginRequest,
         stamp: u64,
-        asked: &mut Asked,
+        record: &mut OriginRecord,
         given: Option<Name>,
         regime: Regime,
     ) -> (ResponseHead, Option<Bytes>) {
         let sent = |name: &str| request.fields.get(name).map(str::to_owned);
-        let language = asked.language.clone();
+        let language = record.language.clone();
         if request.method == "POST" {
             return (written(self, request), None);
         }
@@ -199,9 +199,9 @@ impl Page {
         let confirmed = etag.is_some() && sent("if-none-match") == etag;
         let terse = confirmed && self.setup.terse_304;
         let mut fields = self.head(stamp, &language, !terse);
-        self.keep_apart(&mut fields, asked.owner, given);
-        if asked.age_seconds > 0 {
-            fields.add("age", asked.age_seconds.to_string());
+        self.keep_apart(&mut fields, record.owner, given);
+        if record.age_seconds > 0 {
+            fields.add("age", record.age_seconds.to_string());
         }
         if self.setup.dated {
             fields.add("date", date::print(world.executor.now_ms() / 1000));
@@ -210,7 +210,7 @@ impl Page {
             let status = 304;
             return (ResponseHead { status, fields }, None);
         }
-        let mut text = body(asked);
+        let mut text = body(record);
         let mut status = 200;
         let tied = sent("if-range").is_none_or(|tie| Some(tie) == etag);
         let range = sent("range").as_deref().and_then(range);
@@ -243,13 +243,13 @@ impl Page {
         if status == 200 {
             spoil(world, regime, &mut fields, &mut body);
         }
-        let told = fields.get("content-length").and_then(|n| n.parse().ok());
-        asked.unruly = body.broken || told.is_some_and(|length: usize| length != body.text.len());
+        let sent = fields.get("content-length").and_then(|n| n.parse().ok());
+        record.unruly = body.broken || sent.is_some_and(|length: usize| length != body.text.len());
         (ResponseHead { status, fields }, Some(body))
     }
 }
 
-/// What a regime does to a whole body.
+/// Applies a regime to a complete body.
 fn spoil(world: &World, regime: Regime, fields: &mut Fields, body: &mut Bytes) {
     if !world.chance(UNRULY) {
         return;
@@ -257,28 +257,28 @@ fn spoil(world: &World, regime: Regime, fields: &mut Fields, body: &mut Bytes) {
     let length = body.text.len() as u64;
     match regime {
         Regime::Truncating => {
-            world.count("body cut");
+            world.count("body truncated");
             body.text.truncate(world.below(length) as usize);
             body.broken = true;
         }
-        Regime::Lying => {
-            world.count("length lied about");
+        Regime::WrongLengths => {
+            world.count("wrong length sent");
             let other = 1 + world.below(length - 1);
-            let told = if world.chance(500) {
+            let sent = if world.chance(500) {
                 length + other
             } else {
                 length - other
             };
-            fields.set("content-length", told.to_string());
-            // A connection that is closed before the last byte is an error;
-            // what comes after the last one is none to all.
-            body.broken = told > length && world.chance(500);
+            fields.set("content-length", sent.to_string());
+            // A connection that closes before the last byte is an error. Bytes
+            // after the last one are not always detected.
+            body.broken = sent > length && world.chance(500);
         }
         _ => {}
     }
 }
 
-/// `bytes=FIRST-[LAST]`, the only form that the readers send.
+/// Parses `bytes=FIRST-[LAST]`, the only form that readers send.
 fn range(text: &str) -> Option<(usize, usize)> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     Some((first.parse().ok()?, last.parse().unwrap_or(usize::MAX)))
@@ -289,7 +289,7 @@ fn head_alone(status: u16) -> ResponseHead {
     ResponseHead { status, fields }
 }
 
-/// What a request meets in a spell in which the origin does not work at all.
+/// The failure of a request in a phase in which the origin fails.
 fn failing(world: &World, regime: Regime) -> Option<UpstreamResult> {
     let refused = |world: &World| {
         let failure = Err(OriginFailure::Unreachable);
@@ -324,14 +324,14 @@ fn failure(world: &World) -> UpstreamResult {
     let (after_ms, answer) = match world.below(4) {
         0 => (world.up_to(50), Err(OriginFailure::Unreachable)),
         1 => (world.up_to(5_000), Err(OriginFailure::Unreachable)),
-        // Never, but for the time limit.
+        // No response before the time limit.
         2 => (u64::MAX, Err(OriginFailure::TimedOut)),
         _ => (world.up_to(1_000), Ok((head_alone(503), None))),
     };
     UpstreamResult::failed(after_ms, answer)
 }
 
-/// The answer to a write.
+/// The response to a write.
 fn written(page: &Page, request: &OriginRequest) -> ResponseHead {
     let mut head = head_alone(200);
     if page.setup.trap == Some(Trap::Redirects) {
@@ -343,7 +343,7 @@ fn written(page: &Page, request: &OriginRequest) -> ResponseHead {
     head
 }
 
-/// What a page of an attack does instead of an answer of its own.
+/// The special response of a page in an attack.
 fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<UpstreamResult> {
     let failure = match page.setup.trap? {
         Trap::Fails(failure) => failure,
@@ -364,7 +364,7 @@ fn trapped(at: usize, page: &Page, request: &OriginRequest) -> Option<UpstreamRe
                 ));
             }
             let mut head = head_alone(status);
-            // What says of a 5xx that it may be stored is the origin's own word.
+            // A 5xx is stored only if the origin allows it explicitly.
             if status < 500 {
                 head.fields.set("cache-control", "public, max-age=60");
             }

@@ -1,4 +1,4 @@
-//! A page of the origin: what its answers say, and what their bodies are.
+//! A page of the origin: the fields and bodies of its responses.
 
 use super::setup::{PageSetup, SEARCH};
 use super::terms::Terms;
@@ -16,41 +16,40 @@ const GROUP: &str = "all";
 
 const TOKENS: usize = 6;
 
-/// A client as its session names it.
+/// The number of a client, which its session contains.
 pub type Name = u64;
 
-/// How a page that knows its readers keeps them apart.
+/// How a page with content for single readers separates them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privacy {
-    /// The origin says `private` to who has a session.
+    /// The origin sends `private` to clients with a session.
     Private,
-    /// The origin says `no-store`.
+    /// The origin sends `no-store` to them.
     NoStore,
-    /// It says nothing, but sets a cookie: who comes without a session gets
+    /// The origin sends `Set-Cookie`, with a new session for clients without
     /// one.
     SetCookie,
-    /// The page is for all, and `no-cache="set-cookie"` tells that only the
-    /// cookie is not.
+    /// The page is shared, and `no-cache="set-cookie"` excludes the cookie.
     CookieApart,
-    /// A setting has the session in the key.
+    /// A setting adds the session to the cache key.
     Keyed,
-    /// A setting lets requests with a session through.
+    /// By a setting, requests with a session bypass the cache.
     Bypassed,
-    /// Who is who is told by `Authorization`.
+    /// `Authorization` identifies the client.
     Authorized,
-    /// The same, where the origin lets answers be stored to be confirmed
-    /// (RFC 9111 §3.5), and a rule has `edge_ttl`. In attacks.
+    /// The same; the origin allows storing with revalidation (RFC 9111 §3.5),
+    /// and a rule has `edge_ttl`. In attacks.
     EdgeLived,
-    /// A rule lets requests with a session through, and sends cookies on
-    /// without. In attacks.
+    /// By a rule, requests with a session bypass the cache, and the
+    /// cookies of other requests are forwarded. In attacks.
     Members,
-    /// The origin greets who has a session and says nothing of it; but no
-    /// setting lets sessions through to it.
+    /// The origin names clients with a session, and does not mark these
+    /// responses as private; but by the settings it receives no session.
     Careless,
 }
 
 impl Privacy {
-    /// Those of storms.
+    /// The kinds in storms.
     pub const ALL: [Self; 8] = [
         Self::Private,
         Self::NoStore,
@@ -62,7 +61,7 @@ impl Privacy {
         Self::Careless,
     ];
 
-    /// The folder for which the settings say so.
+    /// The folder that has these settings.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Private | Self::NoStore | Self::SetCookie | Self::CookieApart => "/own",
@@ -76,7 +75,7 @@ impl Privacy {
     }
 }
 
-/// A body: its bytes, how long they take, and whether they break off.
+/// A body: its bytes, their duration, and whether they break off.
 #[derive(Clone, Debug)]
 pub struct Bytes {
     pub text: String,
@@ -89,22 +88,22 @@ pub struct Page {
     pub version: Cell<u64>,
 }
 
-/// What the origin was asked for at a tick, and what it said.
+/// The origin's record of a request and its response, by tick.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct OriginRecord {
     pub page: usize,
     pub version: u64,
     pub language: String,
-    /// Whether only the head was wanted.
+    /// Whether it was a HEAD request.
     pub head_only: bool,
-    /// Whose name is in the body.
+    /// The client that the body names.
     pub owner: Option<Name>,
-    /// True time.
+    /// The true time.
     pub at_ms: u64,
-    /// How old the answer was then, as its `Age` said.
+    /// The age of the response then, as in its `Age`.
     pub age_seconds: u64,
     pub terms: Terms,
-    /// Whether its body was cut, or of another length than its head said.
+    /// Whether its body was truncated, or had another length than its head.
     pub unruly: bool,
 }
 
@@ -113,7 +112,7 @@ impl Page {
         format!("{}{}", self.setup.host, self.setup.path)
     }
 
-    /// The selector of its URL, as an order names it.
+    /// The selector of its URL in an order.
     pub fn url_name(&self) -> String {
         match &*self.setup.path {
             SEARCH => format!("path:{}", self.place()),
@@ -121,7 +120,7 @@ impl Page {
         }
     }
 
-    /// Every selector that reaches it.
+    /// All selectors that match it.
     pub fn names(&self) -> Vec<String> {
         let mut names = vec![self.url_name(), EVERYTHING.to_owned()];
         let host = self.setup.host;
@@ -139,7 +138,7 @@ impl Page {
         names
     }
 
-    /// The tag of a version.
+    /// The ETag of a version.
     pub fn etag(&self, version: u64, language: &str) -> String {
         format!("\"v{version}{language}\"")
     }
@@ -173,48 +172,47 @@ impl Page {
 const NAME: &str = "client-";
 const DIGITS: usize = 6;
 
-/// A client's name as it stands in cookies and bodies.
+/// A client's name in cookies and bodies.
 pub fn name_text(name: Name) -> String {
     format!("{NAME}{name:0DIGITS$}")
 }
 
-/// The client whose session a `Cookie` or `Authorization` tells.
+/// The client that a `Cookie` or `Authorization` names.
 pub fn name_in(value: &str) -> Option<Name> {
     names_in(value).next()
 }
 
-/// Every client's name in a text; one that was cut off is none.
+/// All clients' names in a text. A truncated name does not count.
 pub fn names_in(text: &str) -> impl Iterator<Item = Name> {
     let rests = text.split(NAME).skip(1);
     rests.filter_map(|rest| rest.get(..DIGITS)?.parse().ok())
 }
 
-/// A body is its version, language and owner, written so often that each part
-/// of it tells which body it belongs to.
-pub fn body(asked: &Asked) -> String {
-    let owner = asked.owner.map(name_text).unwrap_or_default();
-    let (version, language) = (asked.version, &asked.language);
+/// The body: version, language and owner, repeated so often that each part of
+/// it identifies its body.
+pub fn body(record: &OriginRecord) -> String {
+    let owner = record.owner.map(name_text).unwrap_or_default();
+    let (version, language) = (record.version, &record.language);
     format!("{version:05}{language:>2} {owner:>13} ").repeat(TOKENS)
 }
 
-/// Whether a head tells the version that was asked for.
-pub fn check_head(asked: &Asked, fields: &Fields) -> Result<(), String> {
-    match fields.get(VERSION) == Some(asked.version.to_string().as_str()) {
+/// Checks that a head has the version of its record.
+pub fn check_head(record: &OriginRecord, fields: &Fields) -> Result<(), String> {
+    match fields.get(VERSION) == Some(record.version.to_string().as_str()) {
         true => Ok(()),
-        false => Err(format!("the head tells another version than {asked:?}")),
+        false => Err(format!("the head has another version than {record:?}")),
     }
 }
 
-/// What a client must get of a body: all of it, or the part that the answer
-/// names.
-pub fn expected(asked: &Asked, fields: &Fields) -> Option<String> {
-    let whole = body(asked);
+/// The expected body of a response: the whole, or the range in its head.
+pub fn expected(record: &OriginRecord, fields: &Fields) -> Option<String> {
+    let whole = body(record);
     let Some(range) = fields.get("content-range") else {
         return Some(whole);
     };
     let (range, total) = range.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-    let told = total.parse() == Ok(whole.len());
-    whole.get(first..=last).filter(|_| told).map(str::to_owned)
+    let fits = total.parse() == Ok(whole.len());
+    whole.get(first..=last).filter(|_| fits).map(str::to_owned)
 }

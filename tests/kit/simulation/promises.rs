@@ -1,12 +1,12 @@
-//! What is promised, checked after every answer by a model of its own: a list
-//! of all orders in the order in which the ledger took them.
+//! The promises, checked after every response by a separate model: a list of
+//! all orders in the order in which the ledger accepted them.
 
 use super::ages;
 use super::exchange::Exchange;
 use super::flights;
 use super::ledger::{LEDGER_MS_MAX, LONG_MS};
 use super::neighbour;
-use super::page::{Asked, Bytes, STAMP, check_head, expected, names_in};
+use super::page::{Bytes, OriginRecord, STAMP, check_head, expected, names_in};
 use super::setup::{SEARCH, Setup};
 use super::storage::{KV_MS, SLOW_LAGS};
 use super::world::{Seat, World};
@@ -17,39 +17,41 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// What a hard purge in force covers is not served.
+    /// No entry is served that a hard purge in force matches.
     Hard,
-    /// What a soft purge in force covers is not called fresh.
+    /// No entry is served as fresh that a soft purge in force matches.
     Soft,
-    /// Numbers grow; a repeat gets the first receipt; another body is refused.
+    /// Sequence numbers increase; a repeated order gets the first receipt;
+    /// another body with a used id is refused.
     Receipts,
-    /// A write that succeeded has ordered what it changed.
+    /// A successful write has purged its target.
     Write,
-    /// After quiet every index knows what the ledger knows.
+    /// After a quiet time, every index has all purges of the ledger.
     Agreement,
-    /// After quiet every page is a fresh hit again, in its newest version.
+    /// After a quiet time, every page is a fresh hit in its newest version.
     Return,
-    /// The ledger is asked seldom.
+    /// The number of queries to the ledger is bounded.
     Cost,
-    /// Every request gets an answer, and no error while the origin works.
+    /// Every request gets a response, and no error while the origin works.
     Answer,
-    /// An answer is of one version and one language, and of the page asked for;
-    /// what was cut is never served as whole from a tier.
+    /// A response has one version and one language, of the requested page; a
+    /// truncated body is never served from a tier as complete.
     Whole,
-    /// An answer speaks of an outage only in one.
+    /// A response reports an outage only during one.
     Outage,
-    /// What bears a client's name reaches no other client.
+    /// No client's name reaches another client.
     Private,
-    /// An answer is no older than its lifetime and the window that applied.
+    /// No response is older than its lifetime and the stale window that
+    /// applies.
     Windows,
-    /// No 5xx while a copy was in sight that could be served stale.
-    Outlived,
-    /// An isolate has no more requests in flight to an origin than it may.
+    /// No 5xx while a stored entry could be served stale.
+    StaleIfError,
+    /// An isolate's requests in flight to an origin stay within the limit.
     Load,
-    /// Every answer comes within a bound that follows from the settings.
+    /// Every response arrives within a bound that follows from the settings.
     Wait,
-    /// While an isolate asks the origin for an answer that others may have,
-    /// it asks no second time for it.
+    /// While an isolate fetches a response that can be shared, it sends no
+    /// second request for it.
     Collapsed,
     /// No action of one host, key, URL or reader makes another's fresh copy
     /// unusable, nor its origin unreachable, beyond bounds.
@@ -62,11 +64,11 @@ pub struct Violation {
     pub text: String,
 }
 
-/// An order as the model keeps it.
+/// An accepted order, as the model records it.
 #[derive(Clone, Debug)]
 pub struct Accepted {
     pub tick: u64,
-    /// True time.
+    /// The true time.
     pub at_ms: u64,
     pub sequence: u64,
     pub hard: Vec<String>,
@@ -90,32 +92,32 @@ pub struct Promises {
     broken: RefCell<Option<Violation>>,
 }
 
-/// After a failure an isolate leaves the ledger alone for so long at most, and
-/// for as long as a question takes nobody else waits for the next.
+/// The longest pause of the ledger's breaker after a failure, and the longest
+/// trial after it, during which other requests do not wait.
 const RETRY_MS: u64 = 16_000 + 6_000;
 
-/// How often the origin is asked at most for an answer, each time until the
-/// deadline: for what follows a part, then with conditions, then without. A
-/// body that a stale copy stands by for is waited for, too.
+/// The most requests to the origin for one response, each until the deadline:
+/// for the rest of a partial response, with conditions, and without. If a stale
+/// entry is available, the body is awaited, too.
 const ASKS_MAX: u64 = 3;
-/// How often a request waits for one that asks for all.
+/// The most leaders that a request waits for.
 const ROUNDS_MAX: u64 = 3;
-/// How much longer it waits for those of other isolates.
+/// The additional wait for leaders in other isolates.
 const NEIGHBOUR_MS: u64 = 5_000;
-/// How often tiers are read each time that it looks: two of them, for a
-/// signpost, for the key's own slot and for a variant's; and for a part.
+/// The most reads of tiers in one lookup: two tiers, each for a signpost, the
+/// key's own slot and a variant's; and one for a partial response.
 const READS_MAX: u64 = 7;
-/// How long the ledger is waited for: in all, or for an order.
+/// The longest wait for the ledger, in all or for an order.
 const LEDGER_WAIT_MS: u64 = 1_000;
-/// What comes on top: short ways.
+/// The sum of short delays.
 const MORE_MS: u64 = 1_000;
 
-/// How long a request waits for one that asks for all.
+/// How long a request waits for a leader.
 pub fn others_ms(setup: &Setup) -> u64 {
     1000 * setup.deadline_seconds() + NEIGHBOUR_MS
 }
 
-/// How long an answer may take.
+/// The longest time until a response.
 fn bound_ms(setup: &Setup) -> u64 {
     let read_ms = match setup.tiers.kv_slow {
         0 => KV_MS,
@@ -138,8 +140,8 @@ impl Promises {
         self.broken.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// Notes that a promise is broken; the first one counts. Where a defence
-    /// is taken away, only the promise that it serves.
+    /// Records a broken promise; the first one counts. If a defence is switched
+    /// off, only its own promise counts.
     pub fn break_one(&self, world: &World, promise: Promise, text: String) {
         world.trace(|| format!("BROKEN {promise:?}: {text}"));
         if world
@@ -152,25 +154,25 @@ impl Promises {
         broken.get_or_insert(Violation { promise, text });
     }
 
-    /// The ledger's database is lost, and with it what it knew of ids.
+    /// Forgets the receipts, because the ledger's database is lost.
     pub fn forget_receipts(&self) {
         self.receipts.borrow_mut().clear();
     }
 
-    /// The ledger has taken an order, or told that it had.
+    /// Records an order that the ledger has accepted, now or earlier.
     pub fn accepted(&self, world: &World, order: &Order, tick: u64, receipt: &Receipt) {
-        let complain = |text: String| self.break_one(world, Promise::Receipts, text);
+        let violated = |text: String| self.break_one(world, Promise::Receipts, text);
         let recorded = order.is_recorded();
         let id = format!("{:?} {}", receipt.key, receipt.id);
         if recorded && let Some(first) = self.receipts.borrow().get(&id) {
             if first != receipt {
-                complain(format!("first {first:?}, then {receipt:?}"));
+                violated(format!("first {first:?}, then {receipt:?}"));
             }
             world.count("order repeated");
             return;
         }
         if receipt.sequence <= self.newest.get() {
-            complain(format!("{} after {}", receipt.sequence, self.newest.get()));
+            violated(format!("{} after {}", receipt.sequence, self.newest.get()));
         }
         self.newest.set(receipt.sequence);
         if recorded {
@@ -187,28 +189,28 @@ impl Promises {
         });
     }
 
-    /// Checks an answer at the moment at which its head is decided.
+    /// Checks a response when its head is complete.
     pub fn check(&self, world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) {
         if let Err(text) = neighbour::check(world, seat, exchange, answer) {
             let status = status_of(answer);
-            let told = format!(
+            let text = format!(
                 "{text}\n{exchange}, at {}: {} {status}",
                 seat.name, answer.status
             );
-            self.break_one(world, Promise::Neighbour, told);
+            self.break_one(world, Promise::Neighbour, text);
         }
-        let found = self.find_fault(world, seat, exchange, answer);
+        let found = self.find_violation(world, seat, exchange, answer);
         if let Err((promise, text)) = found {
             let status = status_of(answer);
-            let told = format!(
+            let text = format!(
                 "{text}\n{exchange}, at {}: {} {status}",
                 seat.name, answer.status
             );
-            self.break_one(world, promise, told);
+            self.break_one(world, promise, text);
         }
     }
 
-    fn find_fault(
+    fn find_violation(
         &self,
         world: &World,
         seat: &Seat,
@@ -226,17 +228,17 @@ impl Promises {
         if exchange.attacks {
             return Ok(());
         }
-        let excuse = Excuse::of(world, seat, exchange, answer)?;
-        // A signpost that is late hides what it leads to.
+        let exception = OutageException::of(world, seat, exchange, answer)?;
+        // A late signpost hides the entry that it leads to.
         let hidden = &*world.origin.pages[exchange.page].setup.path == SEARCH;
         if answer.status >= 500 && !hidden {
             let copy = ages::usable_copy(world, seat, exchange);
-            let copy = copy.map(|copy| (Promise::Outlived, format!("there was {copy}")));
+            let copy = copy.map(|copy| (Promise::StaleIfError, format!("there was {copy}")));
             copy.map_or(Ok(()), Err)?;
         }
         if answer.status >= 400 {
             let failed = origin_failed(world, seat, exchange, answer);
-            return if failed || was_lied_to(world, exchange) {
+            return if failed || had_wrong_length(world, exchange) {
                 world.count("error page");
                 Ok(())
             } else {
@@ -247,38 +249,38 @@ impl Promises {
             };
         }
         for word in ["purged", "stale-if-error"] {
-            if says(answer, word) {
+            if has_detail(answer, word) {
                 world.count(word);
             }
         }
         match (exchange.method, answer.status) {
             ("POST", _) => return Ok(()),
-            ("HEAD", _) => world.count("only the head"),
-            (_, 206) => world.count("part of a body"),
+            ("HEAD", _) => world.count("head only"),
+            (_, 206) => world.count("partial response"),
             (_, 304) => world.count("not modified"),
             _ => {}
         }
         let stamp = answer.fields.get(STAMP).and_then(|text| text.parse().ok());
-        let asked = origin_of(world, stamp)
-            .ok_or_else(|| (Promise::Whole, "it bears no stamp".to_owned()))?;
-        if asked.page != exchange.page || !exchange.takes(&asked.language, world) {
-            return Err((Promise::Whole, format!("it is of {asked:?}")));
+        let record = origin_of(world, stamp)
+            .ok_or_else(|| (Promise::Whole, "it has no stamp".to_owned()))?;
+        if record.page != exchange.page || !exchange.takes(&record.language, world) {
+            return Err((Promise::Whole, format!("it belongs to {record:?}")));
         }
-        if asked.owner.is_some() {
-            world.count("page with a name");
+        if record.owner.is_some() {
+            world.count("page with a client name");
         }
         let stamp = stamp.unwrap_or_default();
-        check_body(exchange, stamp, &asked, answer, &text).map_err(|t| (Promise::Whole, t))?;
-        if exchange.minted.borrow().contains(&stamp) {
-            // It is of this very request, or confirmed for it.
+        check_body(exchange, stamp, &record, answer, &text).map_err(|t| (Promise::Whole, t))?;
+        if exchange.stamps.borrow().contains(&stamp) {
+            // Fetched or revalidated for this very request.
             return Ok(());
         }
-        world.count("from the cache");
-        ages::check_age(world, exchange, &asked, answer).map_err(|t| (Promise::Windows, t))?;
-        self.check_purges(world, seat, exchange.page, stamp, answer, excuse)
+        world.count("served from the cache");
+        ages::check_age(world, exchange, &record, answer).map_err(|t| (Promise::Windows, t))?;
+        self.check_purges(world, seat, exchange.page, stamp, answer, exception)
     }
 
-    /// A stored answer must be older than no purge in force.
+    /// Checks that no purge in force is newer than a stored response.
     fn check_purges(
         &self,
         world: &World,
@@ -286,7 +288,7 @@ impl Promises {
         page: usize,
         stamp: u64,
         answer: &Answer<Bytes>,
-        excuse: Excuse,
+        exception: OutageException,
     ) -> Result<(), (Promise, String)> {
         let names = world.origin.pages[page].names();
         let covers = |list: &[String]| list.iter().any(|name| names.contains(name));
@@ -299,7 +301,7 @@ impl Promises {
                 (true, _) => Some(Promise::Hard),
                 (_, true) if claims_fresh => Some(Promise::Soft),
                 (_, true) => {
-                    world.count("stale by a soft purge");
+                    world.count("stale by soft purge");
                     None
                 }
                 _ => None,
@@ -307,39 +309,35 @@ impl Promises {
             let Some(promise) = broken.filter(|_| in_force) else {
                 continue;
             };
-            if excuse.holds {
-                world.count("excused by an outage");
+            if exception.holds {
+                world.count("older response allowed in an outage");
                 continue;
             }
             let ago_ms = now_ms - order.at_ms;
-            let whose = if took {
-                "this isolate took"
-            } else {
-                "there was"
-            };
-            let text = format!("stamp {stamp}, but {ago_ms} ms ago {whose} {order}");
+            let place = if took { "in this isolate" } else { "elsewhere" };
+            let text = format!("stamp {stamp}, but {ago_ms} ms ago {place}: {order}");
             return Err((promise, text));
         }
         Ok(())
     }
 }
 
-/// Whether an answer may be older than a purge, because it says so in an
-/// outage.
+/// Whether a response may be older than a purge, because it reports an outage
+/// of the ledger.
 #[derive(Clone, Copy)]
-struct Excuse {
+struct OutageException {
     holds: bool,
 }
 
-impl Excuse {
+impl OutageException {
     fn of(
         world: &World,
         seat: &Seat,
         exchange: &Exchange,
         answer: &Answer<Bytes>,
     ) -> Result<Self, (Promise, String)> {
-        let old = says(answer, "old-purge-index");
-        let nothing = says(answer, "no-purge-index");
+        let old = has_detail(answer, "old-purge-index");
+        let nothing = has_detail(answer, "no-purge-index");
         if !old && !nothing {
             return Ok(Self { holds: false });
         }
@@ -350,19 +348,19 @@ impl Excuse {
         });
         let now_ms = world.executor.now_ms();
         let since_ms = exchange.began_ms.saturating_sub(RETRY_MS);
-        let failed = seat.trouble_ms.get().is_some_and(|at| at >= since_ms);
-        // One whose request was cut short never ends; it counts as lost when it
-        // is a second older than any.
+        let failed = seat.last_failure_ms.get().is_some_and(|at| at >= since_ms);
+        // A query of a cancelled request never ends. It counts until a second
+        // after its time limit.
         let long =
             |at: &u64| at + LONG_MS <= now_ms && at + LEDGER_MS_MAX + 1000 >= exchange.began_ms;
-        let under_way = seat.asking.borrow().iter().any(long);
-        // One that has spent its second on several questions, between which the
-        // index grew old again.
+        let under_way = seat.queries_in_flight.borrow().iter().any(long);
+        // The request has used up its second with several queries, between
+        // which the index expired again.
         let spent = now_ms - exchange.began_ms >= LEDGER_WAIT_MS.max(world.setup.lag_ms);
-        // The one that was to ask may have ended with its isolate.
+        // The request that was to query may have ended with its isolate.
         let in_place = world.seats.borrow().iter().any(|s| s.name == seat.name);
         if !failed && !under_way && !spent && in_place {
-            let text = "it speaks of an outage, and there is none".to_owned();
+            let text = "it reports an outage, and there is none".to_owned();
             return Err((Promise::Outage, text));
         }
         let serves = old && world.setup.serve_in_outage;
@@ -371,19 +369,19 @@ impl Excuse {
     }
 }
 
-/// Whether the origin has failed this request, or the one that asked for it,
-/// or others of its isolate, which then leaves the origin alone.
+/// Whether the origin has failed this request, its leader, or others of its
+/// isolate, which then stops requests to the origin.
 fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answer<Bytes>) -> bool {
     let collapsed = status_of(answer).contains("; collapsed");
-    // It has waited for others for as long as it may.
+    // It has waited for leaders for its longest time.
     let waited_ms = world.executor.now_ms() - exchange.began_ms;
     if collapsed && answer.status == 504 && waited_ms >= others_ms(&world.setup) {
         return true;
     }
-    let told = says(answer, "circuit-open") || says(answer, "origin-busy");
-    let spared = told || answer.status == 503 && answer.fields.has("retry-after");
+    let reported = has_detail(answer, "circuit-open") || has_detail(answer, "origin-busy");
+    let spared = reported || answer.status == 503 && answer.fields.has("retry-after");
     if spared && flights::was_full(world, seat) {
-        world.count("no place to ask the origin");
+        world.count("no permit for the origin");
         return true;
     }
     exchange.origin_failed.get()
@@ -394,77 +392,79 @@ fn origin_failed(world: &World, seat: &Seat, exchange: &Exchange, answer: &Answe
             })
 }
 
-fn origin_of(world: &World, stamp: Option<u64>) -> Option<Asked> {
-    world.origin.asked.borrow().get(&stamp?).cloned()
+fn origin_of(world: &World, stamp: Option<u64>) -> Option<OriginRecord> {
+    world.origin.records.borrow().get(&stamp?).cloned()
 }
 
-/// Whether the origin gave it a body that was not what its head said: a range
-/// may lie beyond its end then.
-fn was_lied_to(world: &World, exchange: &Exchange) -> bool {
-    let all = world.origin.asked.borrow();
-    let minted = exchange.minted.borrow();
-    let mut asked = minted.iter().filter_map(|stamp| all.get(stamp));
-    asked.any(|asked| asked.unruly)
+/// Whether the origin has sent it a body of another length than its head: then
+/// a range may be beyond its end.
+fn had_wrong_length(world: &World, exchange: &Exchange) -> bool {
+    let all = world.origin.records.borrow();
+    let stamps = exchange.stamps.borrow();
+    let mut records = stamps.iter().filter_map(|stamp| all.get(stamp));
+    records.any(|record| record.unruly)
 }
 
-/// No name may stand in an answer but the client's own, and those that the
-/// origin gave to it.
+/// Checks that a response names no other client: only the client itself, and
+/// sessions that the origin has set.
 fn check_names(exchange: &Exchange, answer: &Answer<Bytes>, text: &str) -> Result<(), String> {
     let own = exchange.names.borrow();
     let fields = answer.fields.iter().map(|(_, value)| value);
     let mut all = fields.chain([text]).flat_map(names_in);
     match all.find(|name| !own.contains(name)) {
-        Some(name) => Err(format!("the name {name} reaches who has {own:?}")),
+        Some(name) => Err(format!("the name {name} reaches a client with {own:?}")),
         None => Ok(()),
     }
 }
 
-/// What is wrong with the body that a client got, if anything.
+/// Checks the body that a client receives.
 fn check_body(
     exchange: &Exchange,
     stamp: u64,
-    asked: &Asked,
+    record: &OriginRecord,
     answer: &Answer<Bytes>,
     text: &str,
 ) -> Result<(), String> {
-    check_head(asked, &answer.fields)?;
-    let at_first_hand =
-        exchange.minted.borrow().contains(&stamp) && !exchange.confirmed.borrow().contains(&stamp);
+    check_head(record, &answer.fields)?;
+    let from_own_fetch =
+        exchange.stamps.borrow().contains(&stamp) && !exchange.confirmed.borrow().contains(&stamp);
     let bodiless = exchange.method == "HEAD" || answer.status == 304;
-    if bodiless || (at_first_hand && asked.unruly) {
+    if bodiless || (from_own_fetch && record.unruly) {
         return Ok(());
     }
-    let expected = expected(asked, &answer.fields).ok_or("it is no part of that body")?;
+    let expected = expected(record, &answer.fields).ok_or("it is not a part of that body")?;
     if text != expected {
-        return Err(format!("the body {text:?} is not the one of {asked:?}"));
+        return Err(format!("the body {text:?} does not belong to {record:?}"));
     }
     match answer.length {
-        Some(told) if told != text.len() as u64 => Err(format!("it tells the length {told}")),
+        Some(length) if length != text.len() as u64 => {
+            Err(format!("its length is given as {length}"))
+        }
         _ => Ok(()),
     }
 }
 
-/// The value of our `Cache-Status`.
+/// The value of Edgekeep's `Cache-Status`.
 pub fn status_of(answer: &Answer<Bytes>) -> &str {
     let mut all = answer.fields.all("cache-status");
     all.next().unwrap_or_default()
 }
 
-/// Whether `detail` has a word.
-pub fn says(answer: &Answer<Bytes>, word: &str) -> bool {
+/// Whether the parameter `detail` contains a word.
+pub fn has_detail(answer: &Answer<Bytes>, word: &str) -> bool {
     let mut parameters = status_of(answer).split("; ");
     parameters
         .find_map(|p| p.strip_prefix("detail="))
         .is_some_and(|detail| detail.split('/').any(|part| part == word))
 }
 
-/// A number among the parameters.
+/// A numeric parameter of `Cache-Status`.
 pub fn parameter(answer: &Answer<Bytes>, name: &str) -> Option<i64> {
     let mut parameters = status_of(answer).split("; ");
     parameters.find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
 }
 
-/// What the client gets of the body.
+/// The body that the client receives.
 pub fn text_of(answer: &Answer<Bytes>) -> String {
     match &answer.content {
         Content::Empty => String::new(),

@@ -1,6 +1,7 @@
-//! What must hold when all faults are over and everybody has come to rest.
+//! Promises that hold after a quiet time: when all faults have ended and all
+//! requests are complete.
 
-use super::actors::{Wish, order, send};
+use super::actors::{RequestSpec, order, send};
 use super::exchange::Exchange;
 use super::page::STAMP;
 use super::promises::{Promise, Violation, parameter, status_of};
@@ -11,20 +12,20 @@ use edgekeep::cache::purge::selector::{EVERYTHING, mark_of};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// The longest that anything begun before may take: an origin of 200 seconds,
-/// asked twice, and bodies of 150.
+/// The longest duration of earlier work: two requests to an origin with a limit
+/// of 200 seconds, and bodies of 150 seconds.
 const REST_MS_MAX: u64 = 600_000;
 const STEP_MS: u64 = 10_000;
-/// Marks of work in flight expire after 30 seconds.
+/// Notes about work in flight expire after 30 seconds.
 const MARKS_MS: u64 = 31_000;
-/// How long an idle world is watched.
+/// The time for which an idle world is observed.
 const IDLE_MS: u64 = 600_000;
 
-/// Heals the world, waits, and checks what must hold then.
+/// Heals the world, waits, and checks the promises for a quiet time.
 pub fn check(world: &Rc<World>) -> Result<(), Violation> {
     check_cost(world)?;
     world.heal();
-    order_what_writes_left(world);
+    order_purges_of_writes(world);
     for _ in 0..REST_MS_MAX / STEP_MS {
         world.run(STEP_MS)?;
         if world.pending.get() == 0 && world.waiting().is_none() {
@@ -32,7 +33,7 @@ pub fn check(world: &Rc<World>) -> Result<(), Violation> {
         }
     }
     if let Some(exchange) = world.waiting() {
-        let text = format!("no answer to {exchange}");
+        let text = format!("no response to {exchange}");
         world.promises.break_one(world, Promise::Answer, text);
     }
     check_writes(world);
@@ -42,9 +43,9 @@ pub fn check(world: &Rc<World>) -> Result<(), Violation> {
     check_idle(world)
 }
 
-/// A write whose order did not reach the ledger has left its page as it was:
-/// the log says so, and its site purges it.
-fn order_what_writes_left(world: &Rc<World>) {
+/// Purges the pages of all writes: if a write's own purge did not reach the
+/// ledger, the log reports it, and the site purges its page.
+fn order_purges_of_writes(world: &Rc<World>) {
     let mut pages: Vec<usize> = world
         .exchanges
         .borrow()
@@ -61,21 +62,25 @@ fn order_what_writes_left(world: &Rc<World>) {
 fn check_writes(world: &World) {
     for (exchange, seat) in world.exchanges.borrow().iter() {
         let in_place = world.seats.borrow().iter().any(|s| Rc::ptr_eq(s, seat));
-        // To be sent by its next request.
+        // The next request of the isolate sends it.
         if !seat.isolate.index.borrow().unconfirmed.is_empty() {
             continue;
         }
         if exchange.written.get() && !exchange.ordered.get() && in_place {
-            let text = format!("{exchange}, at {}, ordered nothing", seat.name);
+            let text = format!("{exchange}, at {}, purged nothing", seat.name);
             world.promises.break_one(world, Promise::Write, text);
         }
     }
 }
 
-/// Sends a request and waits for its answer.
-fn ask(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Result<Rc<Exchange>, Violation> {
-    let exchange = send(world, seat, wish);
-    // It may wait for a copy that is still on its way, for some seconds.
+/// Sends a request and waits for its response.
+fn request_page(
+    world: &Rc<World>,
+    seat: &Rc<Seat>,
+    spec: RequestSpec,
+) -> Result<Rc<Exchange>, Violation> {
+    let exchange = send(world, seat, spec);
+    // It may wait some seconds for an entry that is being stored.
     for _ in 0..10 {
         world.run(1_000)?;
         if exchange.answered.get() {
@@ -87,11 +92,11 @@ fn ask(world: &Rc<World>, seat: &Rc<Seat>, wish: Wish) -> Result<Rc<Exchange>, V
 
 fn check_indexes(world: &Rc<World>) -> Result<(), Violation> {
     let seats = world.seats.borrow().clone();
-    // The first requests may send writes that the ledger has not had.
+    // The first requests may send unconfirmed writes.
     for _ in 0..2 {
         let last = world.ledger.last();
         for seat in &seats {
-            send(world, seat, Wish::plain(0));
+            send(world, seat, RequestSpec::plain(0));
         }
         world.run(3_000)?;
         if world.ledger.last() == last {
@@ -107,7 +112,7 @@ fn check_indexes(world: &Rc<World>) -> Result<(), Violation> {
     }
     let model = Model::of(world);
     for seat in &seats {
-        if let Err(text) = model.agrees(world, seat) {
+        if let Err(text) = model.check_index(world, seat) {
             let text = format!("{}: {text}", seat.name);
             world.promises.break_one(world, Promise::Agreement, text);
         }
@@ -115,17 +120,17 @@ fn check_indexes(world: &Rc<World>) -> Result<(), Violation> {
     world.promises.verdict()
 }
 
-/// The largest numbers of each selector, by the list of all orders.
+/// The largest numbers of each selector, from the list of all orders.
 struct Model {
-    /// Those of orders, and those of writes, which may widen to a soft purge of
-    /// their host.
+    /// For each selector the numbers by orders, and those by writes, which may
+    /// widen to a soft purge of their host.
     named: BTreeMap<String, [Numbers; 2]>,
     floor: Numbers,
     sequences: Vec<u64>,
 }
 
-/// How many names an index is asked about, and how many numbers: all, but in
-/// floods.
+/// The most selectors and numbers that are compared with an index: all, except
+/// in floods.
 const NAMES_MAX: usize = 400;
 const SEQUENCES_MAX: usize = 100;
 
@@ -157,11 +162,11 @@ impl Model {
         model
     }
 
-    fn agrees(&self, world: &World, seat: &Seat) -> Result<(), String> {
+    fn check_index(&self, world: &World, seat: &Seat) -> Result<(), String> {
         let index = seat.isolate.index.borrow();
         let last = world.ledger.last();
         if index.sequence() != last {
-            return Err(format!("it knows up to {}, not {last}", index.sequence()));
+            return Err(format!("it ends at {}, not {last}", index.sequence()));
         }
         let exact = !world.ledger.inexact.get() && world.setup.attack.is_none();
         let every = self.named.len() / NAMES_MAX + 1;
@@ -215,10 +220,10 @@ fn rank(state: PurgeState) -> u8 {
     }
 }
 
-/// How often a page is asked for until it must be a fresh hit again.
+/// The most requests for a page until it must be a fresh hit.
 const TRIES: u32 = 4;
 
-/// How many pages are asked for: a storm has hundreds.
+/// The most pages that are requested: a storm has hundreds.
 const PAGES_MAX: usize = 8;
 
 fn check_pages(world: &Rc<World>) -> Result<(), Violation> {
@@ -232,8 +237,8 @@ fn check_pages(world: &Rc<World>) -> Result<(), Violation> {
             let Some(seat) = seat else { continue };
             let mut problem = Ok(());
             for _ in 0..TRIES {
-                let exchange = ask(world, &seat, Wish::plain(page))?;
-                problem = is_back(world, &exchange);
+                let exchange = request_page(world, &seat, RequestSpec::plain(page))?;
+                problem = is_fresh_hit(world, &exchange);
                 if problem.is_ok() {
                     break;
                 }
@@ -248,15 +253,15 @@ fn check_pages(world: &Rc<World>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Whether an answer is a fresh hit in the newest version.
-fn is_back(world: &World, exchange: &Exchange) -> Result<(), String> {
+/// Checks that a response is a fresh hit in the newest version.
+fn is_fresh_hit(world: &World, exchange: &Exchange) -> Result<(), String> {
     let answer = exchange.answer.borrow();
     let Some(answer) = answer.as_ref() else {
-        return Err("no answer".to_owned());
+        return Err("no response".to_owned());
     };
     let page = &world.origin.pages[exchange.page];
     let stamp: Option<u64> = answer.fields.get(STAMP).and_then(|text| text.parse().ok());
-    let version = stamp.and_then(|s| Some(world.origin.asked.borrow().get(&s)?.version));
+    let version = stamp.and_then(|s| Some(world.origin.records.borrow().get(&s)?.version));
     let status = status_of(answer);
     if version != Some(page.version.get()) {
         return Err(format!(
@@ -264,8 +269,8 @@ fn is_back(world: &World, exchange: &Exchange) -> Result<(), String> {
             page.version.get()
         ));
     }
-    // With a Date by another clock, or from another cache, it may come too
-    // old to be fresh.
+    // With a `Date` by another clock, or from another cache, it may be stale on
+    // arrival.
     let setup = &page.setup;
     let dated_ms = if setup.dated {
         2 * world.setup.skew_ms
@@ -284,38 +289,43 @@ fn is_back(world: &World, exchange: &Exchange) -> Result<(), String> {
     }
 }
 
-fn asks(world: &World) -> u64 {
-    world.asks.borrow().values().map(|asks| asks.all).sum()
+fn total_queries(world: &World) -> u64 {
+    world
+        .ledger_queries
+        .borrow()
+        .values()
+        .map(|queries| queries.all)
+        .sum()
 }
 
 fn check_idle(world: &World) -> Result<(), Violation> {
-    // What is under way behind answers ends.
+    // Background work ends.
     world.run(REST_MS_MAX)?;
-    let before = asks(world);
+    let before = total_queries(world);
     world.run(IDLE_MS)?;
-    let after = asks(world);
+    let after = total_queries(world);
     if after > before {
-        let text = format!("idle, and the ledger was asked {} times", after - before);
+        let text = format!("idle, and the ledger received {} queries", after - before);
         world.promises.break_one(world, Promise::Cost, text);
     }
     world.promises.verdict()
 }
 
-/// While readers are at it, the ledger is asked once in half of
-/// `max_purge_lag` by a data centre for a site: by each of its isolates at
-/// worst, where news travel longer than neighbours wait. Beside that by each
-/// isolate that starts, for each page of news, and again after trouble.
+/// While readers are active, a data centre queries the ledger for a site once
+/// in half of `max_purge_lag`; at worst each of its isolates does, if a query
+/// takes longer than the others wait. In addition, each isolate queries at its
+/// start, for each page of a feed, and again after a slow or failed query.
 fn check_cost(world: &World) -> Result<(), Violation> {
     let periods = 2 * world.setup.busy_ms / world.setup.lag_ms + 1;
-    for ((centre, site), asks) in world.asks.borrow().iter() {
+    for ((centre, site), queries) in world.ledger_queries.borrow().iter() {
         let isolates = world.seated_in(*centre);
         let bound = match world.setup.calm {
-            // At first each of them, before they can know of each other.
+            // At first each isolate queries, before a snapshot exists.
             true => periods + isolates,
-            false => periods * isolates + isolates + asks.pages + asks.troubled,
+            false => periods * isolates + isolates + queries.pages + queries.slow_or_failed,
         };
-        if asks.all > bound {
-            let text = format!("c{centre} asked for {site}: {asks:?}, more than {bound}");
+        if queries.all > bound {
+            let text = format!("c{centre} queried for {site}: {queries:?}, more than {bound}");
             world.promises.break_one(world, Promise::Cost, text);
         }
     }

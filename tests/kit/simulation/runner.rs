@@ -1,4 +1,4 @@
-//! Runs seeds, one or many, on both cores.
+//! Runs one seed, or many on all cores.
 
 use super::actors;
 use super::attack::ATTACK_AT;
@@ -14,30 +14,30 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What became of a seed.
+/// The result of a seed.
 pub struct Outcome {
     pub seed: u64,
-    /// The promise that was broken, or what panicked.
+    /// The broken promise, or the message of a panic.
     pub broken: Option<String>,
     pub tally: Tally,
     pub numbers: Numbers,
     pub trace: Vec<String>,
 }
 
-/// Which worlds are lived through.
+/// Which kinds of worlds are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worlds {
     All,
     /// Those with many purges and little traffic.
     Purges,
-    /// Those with much traffic, few purges and an unruly origin.
+    /// Those with much traffic, few purges and a failing origin.
     Storms,
     /// Those in which one position attacks a host.
     Attacks,
 }
 
 impl Worlds {
-    /// Those in which a defence matters.
+    /// The kind of worlds that show the effect of a defence.
     pub fn of(switch: Option<Switch>) -> Self {
         match switch {
             None => Self::All,
@@ -47,7 +47,7 @@ impl Worlds {
         }
     }
 
-    /// The seed of the n-th of them from `first` on.
+    /// The seed of the n-th world of this kind from `first` on.
     fn seed(self, first: u64, n: u64) -> u64 {
         let is_one = |seed: &u64| match self {
             Self::All => true,
@@ -80,7 +80,7 @@ fn is_storm(seed: u64) -> bool {
     (seed + 1).is_multiple_of(STORM_EVERY)
 }
 
-/// Lives through the world of one seed.
+/// Runs the world of one seed.
 pub fn run(seed: u64, switch: Option<Switch>, traced: bool) -> Outcome {
     let setup = match is_storm(seed) {
         true => Setup::storm(seed, switch),
@@ -88,11 +88,11 @@ pub fn run(seed: u64, switch: Option<Switch>, traced: bool) -> Outcome {
         false => Setup::of(seed, switch),
     };
     let world = World::new(seed, setup, switch, traced);
-    let lived = catch_unwind(AssertUnwindSafe(|| live(&world)));
-    let broken = match lived {
+    let result = catch_unwind(AssertUnwindSafe(|| run_world(&world)));
+    let broken = match result {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(format!("{:?}: {}", violation.promise, violation.text)),
-        Err(panic) => Some(format!("panic: {}", words_of(&*panic))),
+        Err(panic) => Some(format!("panic: {}", message_of(&*panic))),
     };
     Outcome {
         seed,
@@ -103,40 +103,40 @@ pub fn run(seed: u64, switch: Option<Switch>, traced: bool) -> Outcome {
     }
 }
 
-fn live(world: &Rc<World>) -> Result<(), Violation> {
+fn run_world(world: &Rc<World>) -> Result<(), Violation> {
     actors::begin(world);
     world.run(world.setup.busy_ms)?;
     quiet::check(world)
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("without words").to_owned()
+    text.unwrap_or("no message").to_owned()
 }
 
-/// How to see a seed again.
+/// The command that repeats a seed.
 pub fn again(seed: u64, switch: Option<Switch>) -> String {
     let without = switch.map(|switch| format!(" --without {switch:?}"));
     let without = without.unwrap_or_default();
-    format!("to see it again, with a trace: npm run simulate -- --seed {seed}{without}")
+    format!("to repeat it with a trace: npm run simulate -- --seed {seed}{without}")
 }
 
-/// How many worlds live at a time.
+/// The number of worlds that run at a time.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What became of many seeds.
+/// The result of many seeds.
 pub struct Summary {
     pub seeds: u64,
-    /// The first seed in which a promise was broken, and how.
+    /// The lowest seed found with a broken promise, and its message.
     pub broken: Option<(u64, String)>,
     pub tally: Tally,
     pub numbers: Numbers,
 }
 
-/// Runs so many seeds from `first` on, until a promise is broken.
+/// Runs `seeds` worlds from `first` on, until a promise is broken.
 pub fn run_many(
     worlds: Worlds,
     first: u64,

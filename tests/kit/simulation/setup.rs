@@ -1,5 +1,5 @@
-//! What the world of one seed is like: how many places it has, how far clocks
-//! are off, which faults come, and which pages the origin has.
+//! The setup of the world of one seed: data centres, skew of clocks, faults,
+//! and the origin's pages.
 
 use super::attack::{Attack, Trap};
 use super::page::Privacy;
@@ -15,30 +15,30 @@ use serde_json::{Value, json};
 pub const START_MS: u64 = 1_795_424_400_000;
 const MINUTE_MS: u64 = 60_000;
 
-/// How likely something is, in a thousand.
+/// A probability, in thousandths.
 pub type PerMille = u64;
 
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Many readers and no faults: a world in which the ledger is asked as
-    /// seldom as it can be.
+    /// Many readers and no faults: a world with the fewest queries to the
+    /// ledger.
     pub calm: bool,
-    /// `max_purge_lag` that is promised.
+    /// The promised `max_purge_lag`.
     pub lag_ms: u64,
     /// `on_ledger_outage = "serve"`
     pub serve_in_outage: bool,
     pub origin_timeout_seconds: u64,
-    /// Isolates of each data centre.
+    /// The number of isolates of each data centre.
     pub centres: Vec<usize>,
-    /// How far a clock may be off, either way.
+    /// The greatest error of a clock, in both directions.
     pub skew_ms: u64,
-    /// How long readers and editors are at it.
+    /// The time for which readers and editors are active.
     pub busy_ms: u64,
     /// Mean time between two requests of the steady readers.
     pub read_pause_ms: u64,
     /// Mean time between two edits.
     pub edit_pause_ms: u64,
-    /// Mean time between two blows of fate; none if absent.
+    /// Mean time between two injected faults; none if absent.
     pub chaos_pause_ms: Option<u64>,
     pub writes: bool,
     /// `request_directives`
@@ -46,23 +46,23 @@ pub struct Setup {
     pub pages: Vec<PageSetup>,
     pub tiers: TierFaults,
     pub ledger: LedgerFaults,
-    /// How likely the origin fails at a request.
+    /// The probability that the origin fails a request.
     pub origin_fails: PerMille,
-    /// Whether the origin answers a range whatever `If-Range` says.
+    /// Whether the origin sends ranges regardless of `If-Range`.
     pub origin_ignores_if_range: bool,
     /// Whether webhooks are lost, repeated, and repeated with another body.
     pub unruly_webhooks: bool,
     /// `stale_while_revalidate` and `stale_if_error` of the settings.
     pub windows: Windows,
-    /// Much traffic, and an unruly origin.
+    /// Much traffic, and a failing origin.
     pub storm: Option<Storm>,
-    /// One position that attacks a host, and nothing else that fails.
+    /// One position that attacks a host; nothing else fails.
     pub attack: Option<Attack>,
-    /// No faults at all, and settings that cost more or less.
+    /// No faults, and settings that affect the cost.
     pub steady: Option<Steady>,
 }
 
-/// A world that is lived through for what it costs.
+/// The settings of a world that is run for its cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Steady {
     pub kv: Kv,
@@ -70,33 +70,34 @@ pub struct Steady {
     pub kv_min_ttl: u64,
     /// `early_refresh`
     pub early_refresh: bool,
-    /// `collapse`: among the isolates of a data centre, or not at all.
+    /// `collapse`: within a data centre, or off.
     pub collapse: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct TierFaults {
-    /// How long a write to KV takes at most until a data centre sees it.
+    /// The longest delay until a data centre sees a write to KV.
     pub kv_lag_ms: u64,
     pub kv_fails: PerMille,
     pub kv_slow: PerMille,
     pub cache_fails: PerMille,
-    /// How likely a write is slow, to any tier.
+    /// The probability that a write is slow, to any tier.
     pub put_slow: PerMille,
     pub cache_loses: PerMille,
-    /// A note may be served as it was for so long after it was renewed.
+    /// For how long an earlier version of a note may be served after its
+    /// update.
     pub note_old_ms: u64,
     pub note_cut: PerMille,
 }
 
 #[derive(Clone, Debug)]
 pub struct LedgerFaults {
-    /// How long one way takes, at most.
+    /// The longest duration of one way.
     pub way_ms: u64,
     pub reply_lost: PerMille,
     pub reply_late: PerMille,
     pub disk_fails: PerMille,
-    /// Its limits, far below the real ones so that a short life meets them.
+    /// Its limits, far below the real ones so that a short run reaches them.
     pub small: Option<Small>,
     /// Whether its database may be lost.
     pub may_be_lost: bool,
@@ -105,15 +106,15 @@ pub struct LedgerFaults {
 /// Limits of a small ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Small {
-    /// For `MARKS_MAX`.
+    /// In place of `MARKS_MAX`.
     pub marks: u64,
-    /// For `MARKS_DROPPED`.
+    /// In place of `MARKS_DROPPED`.
     pub dropped: u64,
-    /// For `MARK_MS`.
+    /// In place of `MARK_MS`.
     pub mark_ms: u64,
-    /// For `NEWS_MARKS_MAX`.
+    /// In place of `NEWS_MARKS_MAX`.
     pub page: u64,
-    /// What `SCOPE_MARKS_MAX` and `HOST_WRITES_MAX` are divided by.
+    /// The divisor of `SCOPE_MARKS_MAX` and `HOST_WRITES_MAX`.
     pub owners_by: u64,
 }
 
@@ -126,36 +127,37 @@ pub struct PageSetup {
     pub etag: bool,
     /// `Vary: Accept-Language`
     pub varies: bool,
-    /// `Date` by the true time; if not, the isolate adds one by its own clock.
+    /// Whether it has a `Date`, by the true time. Otherwise the isolate adds
+    /// one by its own clock.
     pub dated: bool,
-    /// A 304 leaves the tags out.
+    /// Whether a 304 has no tags.
     pub terse_304: bool,
     /// Whether it belongs to the host's cache group, which writes invalidate.
     pub grouped: bool,
-    /// Whether most ask for ranges of it.
+    /// Whether most requests for it have `Range`.
     pub played: bool,
-    /// How long its head takes, at most.
+    /// The longest duration of its head.
     pub head_ms: u64,
-    /// How long its body takes, at most.
+    /// The longest duration of its body.
     pub body_ms: u64,
-    /// Whether its body is longer than what comes with a head.
+    /// Whether its body is too long to be read together with its head.
     pub long: bool,
-    /// Whether it tells no length.
+    /// Whether it has no `Content-Length`.
     pub chunked: bool,
-    /// How old its answers are at most when the origin sends them, as one
-    /// behind another cache does.
+    /// The greatest `Age` of its responses, as from an origin behind another
+    /// cache.
     pub upstream_seconds: u64,
-    /// Whether it knows its readers.
+    /// Whether it has content for single readers, and how it separates them.
     pub privacy: Option<Privacy>,
-    /// What it does in an attack.
+    /// Its special behaviour in an attack.
     pub trap: Option<Trap>,
 }
 
-/// The path under which `no_vary_search` is on.
+/// The path with `no_vary_search`.
 pub const SEARCH: &str = "/search";
-/// The path under which `kv = false`.
+/// The path with `kv = false`.
 pub const NO_KV: &str = "/local/a";
-/// More requests than any world has in flight.
+/// More requests than a world ever has in flight.
 const GUARD_OFF: usize = 10_000;
 /// The cookie that holds a session.
 pub const COOKIE: &str = "visitor";
@@ -222,27 +224,27 @@ impl Setup {
             steady: None,
         };
         if calm {
-            setup.calm_down();
+            setup.remove_faults();
         }
         if let Some(switch) = switch {
-            setup.lean(switch);
+            setup.favour_race(switch);
         }
         setup
     }
 
-    /// Where a defence matters only in rare circumstances, its world has more
-    /// of them, so that it is soon seen to be needed.
-    fn lean(&mut self, switch: Switch) {
+    /// Makes the circumstances more frequent in which a defence has an effect,
+    /// so that few seeds are needed to show it.
+    fn favour_race(&mut self, switch: Switch) {
         match switch {
             Switch::SeenOfCopy => {
                 self.tiers.put_slow = 300;
                 self.chaos_pause_ms = Some(2_000);
             }
-            Switch::CutNotesTaken => {
+            Switch::CutNotesAccepted => {
                 self.tiers.note_cut = 300;
                 self.edit_pause_ms = 2_000;
             }
-            Switch::MarkerNotShared => self.calm_down(),
+            Switch::SnapshotNotShared => self.remove_faults(),
             Switch::IndexNotRenewedAfterRead => self.tiers.kv_slow = 500,
             Switch::ClockComparedAtArrival => {
                 self.ledger.reply_late = 400;
@@ -258,14 +260,14 @@ impl Setup {
                 });
                 self.pages.truncate(1);
             }
-            Switch::LedgerSwallowsErrors => self.ledger.disk_fails = 100,
+            Switch::LedgerIgnoresErrors => self.ledger.disk_fails = 100,
             Switch::WriteEndsWithClient => self.writes = true,
             Switch::OneSlotForAllTiers => {
                 self.pages.truncate(1);
                 self.tiers.kv_fails = 200;
                 self.pages.iter_mut().for_each(|page| page.varies = true);
             }
-            Switch::PartsTiedByNothing => {
+            Switch::PartsNotCompared => {
                 self.origin_ignores_if_range = true;
                 for page in &mut self.pages {
                     (page.played, page.etag, page.varies) = (true, true, false);
@@ -275,8 +277,8 @@ impl Setup {
         }
     }
 
-    /// Takes the faults away, and sends more readers.
-    pub fn calm_down(&mut self) {
+    /// Removes the faults, and adds readers.
+    pub fn remove_faults(&mut self) {
         self.calm = true;
         self.lag_ms = self.lag_ms.max(5_000);
         self.centres = vec![3, 3];
@@ -289,28 +291,27 @@ impl Setup {
         self.ledger = LedgerFaults::NONE;
     }
 
-    /// `origin_deadline`: with one repetition.
+    /// `origin_deadline`: enough for one retry.
     pub fn deadline_seconds(&self) -> u64 {
         2 * self.origin_timeout_seconds
     }
 
-    /// What keeps the origin from being asked too much.
+    /// The protection of the origin.
     pub fn guard(&self) -> Option<&Guard> {
         let of_attack = self.attack.as_ref().map(|attack| &attack.guard);
         let of_storm = self.storm.as_ref().map(|storm| &storm.guard);
         of_attack.or(of_storm)
     }
 
-    /// The settings as the worker would get them, but for what a switch
-    /// takes away.
+    /// The settings as the worker would read them, with the effect of a switch.
     pub fn rules(&self, switch: Option<Switch>) -> String {
         let folder = |privacy: Privacy| format!("{}/*", privacy.folder());
         let lag = match switch {
-            Some(Switch::BoundNotKept) => 60,
+            Some(Switch::LagNotKept) => 60,
             _ => self.lag_ms / 1000,
         };
         let serve = self.serve_in_outage || switch == Some(Switch::OutageAlwaysServes);
-        let invalidate = switch != Some(Switch::WritesOrderNothing);
+        let invalidate = switch != Some(Switch::WritesDoNotPurge);
         let mut rules = json!({
             "max_purge_lag": lag,
             "on_ledger_outage": if serve { "serve" } else { "revalidate" },
@@ -332,18 +333,18 @@ impl Setup {
                 { "path": folder(Privacy::Bypassed), "bypass_cookies": [COOKIE] },
             ],
         });
-        if switch == Some(Switch::NobodyWaits) {
+        if switch == Some(Switch::CollapsingOff) {
             rules["defaults"]["collapse"] = "off".into();
         }
         if let Some(steady) = &self.steady {
-            steady.settle(&mut rules["defaults"]);
+            steady.apply_to(&mut rules["defaults"]);
         }
         if let Some(attack) = &self.attack {
-            attack.settle(&mut rules);
+            attack.apply_to(&mut rules);
         }
         if let Some(guard) = self.guard() {
             let most = match switch {
-                Some(Switch::LimitNotKept) => GUARD_OFF,
+                Some(Switch::ConcurrencyLimitIgnored) => GUARD_OFF,
                 _ => guard.requests_max,
             };
             rules["protection"] = serde_json::json!({
@@ -359,14 +360,15 @@ impl Setup {
 }
 
 impl Steady {
-    /// Puts its settings among the defaults.
-    fn settle(&self, defaults: &mut Value) {
+    /// Adds its settings to the defaults.
+    fn apply_to(&self, defaults: &mut Value) {
         defaults["kv"] = match self.kv {
             Kv::Never => json!(false),
             Kv::Earned => json!("earned"),
             Kv::Always => json!(true),
         };
-        // Calls of the Cache API are counted as if there were no memory before it: they cost nothing.
+        // Calls of the Cache API are counted as if there were no memory tier in
+        // front of it: they are free of charge.
         defaults["memory"] = false.into();
         defaults["kv_min_ttl"] = self.kv_min_ttl.into();
         defaults["early_refresh"] = self.early_refresh.into();
@@ -375,8 +377,7 @@ impl Steady {
 }
 
 impl Setup {
-    /// Whether entries earn their place in KV here; in most worlds they all
-    /// have one.
+    /// Whether `kv = "earned"`. In most worlds all entries are written to KV.
     fn earned(&self) -> bool {
         self.origin_timeout_seconds.is_multiple_of(5)
     }
@@ -434,13 +435,14 @@ impl LedgerFaults {
             reply_late: often(rng, 150),
             disk_fails: often(rng, 15),
             small,
-            may_be_lost: faulty && (chance(rng, 100) || switch.is_some_and(Switch::wants_loss)),
+            may_be_lost: faulty
+                && (chance(rng, 100) || switch.is_some_and(Switch::needs_ledger_loss)),
         }
     }
 }
 
 impl PageSetup {
-    /// Its address.
+    /// Its URL.
     pub fn url(&self) -> Url {
         Url::parse(&format!("http://{}{}", self.host, self.path)).expect("a URL")
     }

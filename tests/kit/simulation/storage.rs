@@ -1,4 +1,4 @@
-//! How the host reads and writes entries: how long that takes, and what fails.
+//! Reads and writes of entries by the host, with their durations and faults.
 
 use super::host::SimHost;
 use super::meter::Call;
@@ -12,12 +12,12 @@ use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::store::kv_breaker::LAST_READ_MS_MAX;
 use edgekeep::flow::runtime::host::Tier;
 
-/// How long the tiers take at most when they are well.
+/// The longest duration of a fast read of the Cache API, and of KV.
 pub const CACHE_MS: u64 = 10;
 pub const KV_MS: u64 = 60;
-/// And when they are slow, in times of `max_purge_lag`.
+/// The longest duration of slow operations, in multiples of `max_purge_lag`.
 pub const SLOW_LAGS: u64 = 2;
-/// KV keeps nothing for less than a minute.
+/// KV's shortest retention: a minute.
 const KV_SECONDS_MIN: u64 = 60;
 
 impl SimHost {
@@ -49,7 +49,7 @@ impl SimHost {
             }
         };
         if takes_ms > LAST_READ_MS_MAX {
-            // Not even the last look waits for so long.
+            // Even the last lookup does not wait this long.
             self.exchange.tier_failed.set(true);
         }
         self.pass(takes_ms).await;
@@ -57,7 +57,7 @@ impl SimHost {
             self.exchange.tier_failed.set(true);
             return Err("a fault".to_owned());
         }
-        if tier == Tier::Kv && self.is_on(Switch::KvNeverFinds) {
+        if tier == Tier::Kv && self.is_on(Switch::KvAlwaysMisses) {
             return Ok(None);
         }
         if held.is_some() && tier == Tier::Kv {
@@ -68,7 +68,7 @@ impl SimHost {
         Ok(held)
     }
 
-    /// Writes an entry to one tier, when its body has come.
+    /// Writes an entry to one tier after its body has arrived.
     pub async fn write(
         self,
         tier: Tier,
@@ -103,7 +103,7 @@ impl SimHost {
         });
         let held = (entry.encode(), body);
         let copy = Copy {
-            // A part is no copy of the page.
+            // A partial response is not a copy of the page.
             stamp: if entry.status == 206 { 0 } else { stamp },
             seen: entry.seen,
             withdrawn,
@@ -126,7 +126,7 @@ impl SimHost {
         Ok(())
     }
 
-    /// When each data centre sees what is written to KV now.
+    /// The times from which the data centres see a write to KV of now.
     fn kv_lags(&self, now_ms: u64) -> Vec<u64> {
         let world = &self.world;
         let most = if world.is_healed() {

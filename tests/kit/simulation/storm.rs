@@ -1,30 +1,30 @@
-//! Storms: worlds with few purges, much traffic, and an unruly origin.
+//! Storms: worlds with few purges, much traffic, and a failing origin.
 
 use super::page::{Name, Privacy};
-use super::regimes::{self, Spell};
+use super::regimes::{self, Phase};
 use super::setup::{LedgerFaults, PageSetup, Setup, TAGS, TierFaults, chance, pick};
 use super::switches::Switch;
 use super::terms::{Terms, Windows};
 use super::waves::{self, Wave};
 use fastrand::Rng;
 
-/// Every so many seeds there is a storm, and an attack: they take as long as
-/// many other worlds.
+/// Of this number of seeds one is a storm, and one an attack: they take as long
+/// as many other worlds.
 pub const STORM_EVERY: u64 = 50;
 
-/// What is special to a storm.
+/// The settings of a storm.
 #[derive(Clone, Debug)]
 pub struct Storm {
-    /// How each host fares.
-    pub spells: Vec<(&'static str, Vec<Spell>)>,
+    /// The phases of each host.
+    pub phases: Vec<(&'static str, Vec<Phase>)>,
     pub waves: Vec<Wave>,
     pub guard: Guard,
 }
 
-/// `protection`, and what else keeps origins from being asked too much.
+/// `protection`, and other settings that protect origins.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// How many requests an isolate may have in flight to one origin.
+    /// The most requests of an isolate in flight to one origin.
     pub requests_max: usize,
     pub queue_seconds: u64,
     pub breaker_failures: u64,
@@ -35,7 +35,7 @@ pub struct Guard {
 
 const HOSTS: [&str; 2] = ["one.test", "two.test"];
 
-/// How many clients there are, of whom most have a session.
+/// The number of clients, most of which have a session.
 const CLIENTS: u64 = 60;
 
 /// Whether a client has a session.
@@ -78,7 +78,7 @@ impl Setup {
             attack: None,
             steady: None,
             storm: Some(Storm {
-                spells: HOSTS
+                phases: HOSTS
                     .map(|host| (host, regimes::draw(rng, busy_ms)))
                     .to_vec(),
                 waves,
@@ -92,13 +92,13 @@ impl Setup {
             }),
         };
         if let Some(switch) = switch {
-            setup.lean_storm(switch);
+            setup.favour_storm_race(switch);
         }
         setup
     }
 
     /// As [`Setup::lean`].
-    fn lean_storm(&mut self, switch: Switch) {
+    fn favour_storm_race(&mut self, switch: Switch) {
         let privacy = match switch {
             Switch::PrivateStored => Privacy::Private,
             Switch::NoStoreStored => Privacy::NoStore,
@@ -116,16 +116,16 @@ impl Setup {
     }
 }
 
-/// What a page is for.
+/// The role of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlightRole {
     /// One of many.
     Usual,
-    /// One that a crowd comes for.
+    /// One that a crowd requests.
     Crowd,
 }
 
-/// Adds a page to those of a storm, and gives its place among them.
+/// Adds a page to a storm, and returns its index.
 pub fn add_page(
     rng: &mut Rng,
     pages: &mut Vec<PageSetup>,
@@ -143,7 +143,8 @@ pub fn add_page(
     };
     let mut terms = terms(rng, logged);
     if privacy == Some(Privacy::Authorized) {
-        // By these two an origin says that others may have it (RFC 9111 §3.5).
+        // With these two directives a shared cache may store the response
+        // (RFC 9111 §3.5).
         (terms.s_maxage, terms.must_revalidate) = (None, false);
     }
     let mut tags = TAGS.to_vec();

@@ -1,12 +1,12 @@
-//! The defences of the promises, and how the simulated world takes each
-//! away: always from outside, in what the host, the disk or the world does.
+//! The defences behind the promises, and how the simulated world switches each
+//! off: always from outside, in the host, the disk or the world.
 
 use super::attack::{Failure, Position};
 use super::promises::Promise;
 
 macro_rules! switches {
     ($($name:ident, $promise:ident, $what:literal;)*) => {
-        /// A defence that is taken away.
+        /// A defence that is switched off.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Switch {
             $(#[doc = $what] $name,)*
@@ -16,12 +16,12 @@ macro_rules! switches {
             /// All of them.
             pub const ALL: &[Switch] = &[$(Switch::$name,)*];
 
-            /// What the world does when it is on.
+            /// The behaviour of the world without the defence.
             pub fn what(self) -> &'static str {
                 match self { $(Switch::$name => $what,)* }
             }
 
-            /// The promise that is broken then.
+            /// The promise that is broken without the defence.
             pub fn breaks(self) -> Promise {
                 match self { $(Switch::$name => Promise::$promise,)* }
             }
@@ -30,113 +30,113 @@ macro_rules! switches {
 }
 
 switches! {
-    // What an entry notes.
-    SeenAfterFill, Hard, "a fill notes the purge number when it is stored, not before the origin was asked";
-    SeenAfter304, Hard, "a 304 renews an entry with the number of when it is stored";
-    SeenOfCopy, Hard, "a copy from KV to the Cache API gets the number of when it is stored";
-    SeenOfCopyAtOnce, Soft, "a copy from KV to the Cache API gets the number of when it is made";
-    TagsOf304, Hard, "a 304 that leaves tags out takes them from the entry";
-    // When the index is looked at.
+    // The sequence number and tags of an entry.
+    SeenAfterFill, Hard, "a fill records the sequence number when it is stored, not before the request to the origin";
+    SeenAfter304, Hard, "an entry updated by a 304 gets the sequence number at the time of storing";
+    SeenOfCopy, Hard, "a copy from KV to the Cache API gets the sequence number at the time of storing";
+    SeenOfCopyAtOnce, Soft, "a copy from KV to the Cache API gets the sequence number at the time of copying";
+    TagsDroppedBy304, Hard, "a 304 without tags removes the tags of the entry";
+    // When the purge index is read.
     IndexNotRenewedAfterRead, Hard, "the time that reading a tier takes does not age the index";
     IndexNotRenewedAfterOrigin, Hard, "the time that the origin takes does not age the index";
-    IndexNotAskedAfterOrigin, Hard, "what was judged before the origin was asked holds when it fails";
-    BoundNotKept, Hard, "isolates ask as if max_purge_lag were a minute";
-    EmptyIndexTrusted, Hard, "an isolate that starts takes its empty index for complete";
-    OrderNotObeyedAtOnce, Hard, "the answer to an order does not tell the order itself";
-    // What news are worth.
-    NewsDatedByArrival, Hard, "news count from when they came, not from when they were asked for";
-    FailureCountsAsNews, Hard, "a question that failed makes the index young";
-    FirstPageIsAll, Hard, "the first page of news counts as all";
-    FloorNotTold, Hard, "news come without the floor";
-    // What the isolates of a data centre tell each other.
-    MarkerCountsAsNew, Hard, "the marker counts as new whenever it is read";
-    MarkerByOwnClock, Hard, "the marker's time is read by the reader's own clock";
-    LivesOfLedgerNotTold, Hard, "the clocks of the ledger's lives count as one";
-    ClockComparedAtArrival, Hard, "the ledger's clock is compared when its answer comes";
-    MarkerForgets, Hard, "a marker drops marks and does not say so";
-    GapsNotNoticed, Hard, "a marker says that it begins at the beginning";
-    CutNotesTaken, Hard, "a note that was cut off is taken";
-    MarkerNotShared, Cost, "isolates do not tell each other";
-    ReceiptClosesGap, Agreement, "an order alone makes an index complete that knew all before it";
-    // What the ledger does.
-    LedgerForgetsIds, Receipts, "the ledger forgets ids";
+    IndexNotCheckedAfterOrigin, Hard, "the purge index is not read again after the origin fails";
+    LagNotKept, Hard, "isolates query the ledger as if max_purge_lag were a minute";
+    EmptyIndexTrusted, Hard, "a new isolate treats its empty index as complete";
+    OrderNotAppliedAtOnce, Hard, "the reply to an order does not contain the order itself";
+    // The age and completeness of a feed.
+    FeedDatedByArrival, Hard, "the age of a feed counts from its arrival, not from the query";
+    FailureCountsAsFeed, Hard, "a failed query refreshes the index";
+    FirstPageIsAll, Hard, "the first page of a feed counts as complete";
+    FloorNotSent, Hard, "a feed has no floor";
+    // Snapshots shared by the isolates of a data centre.
+    SnapshotCountsAsNew, Hard, "the snapshot counts as new at each read";
+    SnapshotByOwnClock, Hard, "the snapshot's time is read as a time of the isolate's own clock";
+    LedgerRunsNotCompared, Hard, "times of different ledger instances are compared";
+    ClockComparedAtArrival, Hard, "the ledger's clock is compared at the arrival of its response";
+    SnapshotDropsMarks, Hard, "a snapshot drops marks, but claims to be complete";
+    GapsIgnored, Hard, "a snapshot claims to begin at the first purge";
+    CutNotesAccepted, Hard, "a truncated note is accepted";
+    SnapshotNotShared, Cost, "isolates share no snapshots";
+    ReceiptClosesGap, Agreement, "a receipt closes the gap before its order";
+    // The ledger.
+    IdsNotStored, Receipts, "the ledger does not find ids";
     DigestNotCompared, Receipts, "a used id with another body counts as a repeat";
-    NumbersByClock, Hard, "numbers are the ledger's time";
-    DroppedMarksLeaveNoFloor, Hard, "marks are dropped and the floor stays";
+    NumbersByClock, Hard, "sequence numbers are the ledger's time";
+    DroppedMarksLeaveNoFloor, Hard, "marks are dropped, and the floor does not rise";
     NewLedgerStartsAtZero, Hard, "a new ledger starts at number 0";
-    LivesCountedFromOne, Hard, "a new ledger counts its lives from 1";
-    LedgerSwallowsErrors, Hard, "a mark that could not be written is taken as written";
+    LedgerRunsStartAtOne, Hard, "a new ledger counts its runs from 1";
+    LedgerIgnoresErrors, Hard, "a failed write of a mark counts as successful";
     // Outages and writes.
     OutageAlwaysServes, Hard, "on_ledger_outage is always serve";
-    OutageNotTold, Hard, "answers do not say that the index is old";
-    WritesOrderNothing, Write, "a write orders nothing";
-    WriteEndsWithClient, Write, "a write that its client leaves is not ended";
+    OutageNotReported, Hard, "responses do not report that the index is old";
+    WritesDoNotPurge, Write, "a write purges nothing";
+    WriteEndsWithClient, Write, "the purge of a write ends when its client aborts";
     // Variants and parts.
-    OneSlotForAllTiers, Return, "a variant lies beside another in all tiers if it does in one, and is copied to where it lay";
-    PartsTiedByNothing, Whole, "parts of different bodies seem to be of one";
-    // Unruly origins: in storms.
-    LengthNotCompared, Whole, "a body is stored whatever length its head says";
-    BrokenBodiesKept, Whole, "what came of a body that broke off is stored";
-    StaleIfErrorIgnored, Outlived, "nothing is served stale because the origin fails";
-    KvNeverFinds, Outlived, "what only KV holds is not found";
-    MustRevalidateIgnored, Windows, "must-revalidate does not forbid stale answers";
-    CopiesAreNew, Windows, "a copy from KV to the Cache API is as young as if the origin had sent it";
-    OriginsTimeNotCounted, Windows, "the time that the origin took does not count, nor the Age that it tells";
-    UpstreamAgeIgnored, Windows, "the Age that the origin tells does not count";
+    OneSlotForAllTiers, Return, "a variant is stored in one slot for all tiers, and copied to the slot in which KV has it";
+    PartsNotCompared, Whole, "parts of different bodies are joined";
+    // Failing origins, in storms.
+    LengthNotCompared, Whole, "a body is stored even if its length differs from its head";
+    BrokenBodiesStored, Whole, "a body that broke off is stored";
+    StaleIfErrorIgnored, StaleIfError, "no stale response is served when the origin fails";
+    KvAlwaysMisses, StaleIfError, "KV returns no entry";
+    MustRevalidateIgnored, Windows, "must-revalidate does not forbid stale responses";
+    CopiesCountAsNew, Windows, "a copy from KV to the Cache API counts as received at the time of copying";
+    OriginTimeNotCounted, Windows, "neither the origin's response time nor its Age counts";
+    UpstreamAgeIgnored, Windows, "the origin's Age does not count";
     TimeLimitIgnored, Wait, "origin_timeout is not kept";
-    LimitNotKept, Load, "an isolate may have as many requests in flight as there are";
-    NobodyWaits, Collapsed, "each request asks the origin for itself";
-    // Private pages: in storms.
-    PrivateStored, Private, "what is private is stored";
+    ConcurrencyLimitIgnored, Load, "an isolate has no limit of requests in flight";
+    CollapsingOff, Collapsed, "requests are not collapsed";
+    // Private pages, in storms.
+    PrivateStored, Private, "private responses are stored";
     NoStoreStored, Private, "no-store is ignored";
-    CookiesStored, Private, "what sets a cookie is stored";
-    AuthorizedStored, Private, "answers to requests with Authorization are stored";
-    SessionSentUnkeyed, Private, "the origin sees a session that is not in the key";
+    CookiesStored, Private, "responses with Set-Cookie are stored";
+    AuthorizedStored, Private, "responses to requests with Authorization are stored";
+    SessionSentUnkeyed, Private, "the origin receives a session that is not in the cache key";
     // Attacks.
-    LeaversNotSeen, Neighbour, "what a request holds whose client has left is not freed";
-    UploadsCountAsSent, Neighbour, "what fails by a client's broken upload counts as the origin's failure";
-    ReaderNotTold, Neighbour, "each request seems to come from another reader";
-    WritesAreOrders, Neighbour, "the marks of writes count among those of orders that may purge all";
-    ScopeNotTold, Neighbour, "the orders of a limited key widen to everything";
-    RedirectsCount, Neighbour, "a redirect of any status invalidates its target";
-    RefusalsForgiven, Neighbour, "a status that blames the request counts as one that blames the page";
-    IdsOfOneKey, Receipts, "the ids of all keys are of one";
-    EdgeTtlForAll, Private, "an answer to credentials may be stored as if the origin had said public";
+    AbortsIgnored, Neighbour, "an aborted request does not release its permits and flights";
+    UploadsCountAsSent, Neighbour, "a failed upload of a client counts as a failure of the origin";
+    ReaderNotIdentified, Neighbour, "each request has another client address";
+    WritesCountAsOrders, Neighbour, "marks of writes count towards the limit of orders that may purge everything";
+    ScopeNotSent, Neighbour, "the orders of a limited key widen to everything";
+    RedirectsInvalidate, Neighbour, "a redirect of any status invalidates its target";
+    RefusalsBlamePage, Neighbour, "a 4xx status that concerns only the request counts for the page";
+    IdsSharedByKeys, Receipts, "all keys share their ids";
+    EdgeTtlForAll, Private, "responses to requests with credentials are stored as if they were public";
     CommaHidesCookie, Private, "a cookie behind a comma is not found";
 }
 
 impl Switch {
-    /// Whether it matters in storms.
+    /// Whether storms show its effect.
     pub fn of_storms(self) -> bool {
         self as usize >= Self::LengthNotCompared as usize && !self.of_attacks()
     }
 
-    /// Whether it matters in attacks.
+    /// Whether attacks show its effect.
     pub fn of_attacks(self) -> bool {
-        self as usize >= Self::LeaversNotSeen as usize
+        self as usize >= Self::AbortsIgnored as usize
     }
 
-    /// The attacker against which it stands.
+    /// The attack that it defends against.
     pub fn position(self) -> Option<Position> {
         Some(match self {
-            Self::LeaversNotSeen => Position::Leaver,
+            Self::AbortsIgnored => Position::Leaver,
             Self::UploadsCountAsSent => Position::Uploader,
-            Self::ReaderNotTold => Position::Prober(Failure::BadGateway),
-            Self::ScopeNotTold => Position::Key,
-            Self::WritesAreOrders => Position::Writer,
-            Self::RedirectsCount => Position::Redirector,
-            Self::RefusalsForgiven => Position::OddReader,
-            Self::IdsOfOneKey => Position::Guesser,
+            Self::ReaderNotIdentified => Position::Prober(Failure::BadGateway),
+            Self::ScopeNotSent => Position::Key,
+            Self::WritesCountAsOrders => Position::Writer,
+            Self::RedirectsInvalidate => Position::Redirector,
+            Self::RefusalsBlamePage => Position::OddReader,
+            Self::IdsSharedByKeys => Position::Guesser,
             Self::EdgeTtlForAll | Self::CommaHidesCookie => Position::Members,
             _ => return None,
         })
     }
 
-    /// Whether the ledger must be lost sometimes for it to matter.
-    pub fn wants_loss(self) -> bool {
+    /// Whether only the loss of the ledger's database shows its effect.
+    pub fn needs_ledger_loss(self) -> bool {
         matches!(
             self,
-            Self::NewLedgerStartsAtZero | Self::LivesCountedFromOne
+            Self::NewLedgerStartsAtZero | Self::LedgerRunsStartAtOne
         )
     }
 }

@@ -1,4 +1,4 @@
-//! What switches change on its way between the flow and the world.
+//! The effects of switches on values that pass between the flow and the world.
 
 use super::executor::Life;
 use super::host::SimHost;
@@ -19,17 +19,17 @@ use edgekeep::http::fields::Fields;
 use edgekeep::http::head::{RequestHead, ResponseHead};
 use std::borrow::Cow;
 
-/// Name of the note with the youngest news (`flow::purge::sync`).
-pub const MARKER: &str = "purges";
+/// The name of the note with the snapshot (`flow::purge::sync`).
+pub const SNAPSHOT: &str = "purges";
 
-/// How an entry came about.
+/// The source of an entry.
 #[derive(PartialEq, Eq)]
 enum Source {
-    /// From the origin, whole.
+    /// A complete response of the origin.
     Fill,
-    /// Confirmed by the origin.
-    Confirmed,
-    /// From a tier.
+    /// A revalidation by the origin.
+    Revalidation,
+    /// A tier.
     Copy,
 }
 
@@ -37,22 +37,22 @@ fn source(host: &SimHost, entry: &Entry) -> Source {
     let stamp = entry.fields.get(STAMP).and_then(|text| text.parse().ok());
     let stamp = stamp.unwrap_or(0_u64);
     if host.exchange.confirmed.borrow().contains(&stamp) {
-        Source::Confirmed
-    } else if host.exchange.minted.borrow().contains(&stamp) {
+        Source::Revalidation
+    } else if host.exchange.stamps.borrow().contains(&stamp) {
         Source::Fill
     } else {
         Source::Copy
     }
 }
 
-/// When an entry is handed over to be kept.
+/// Changes an entry when it is handed over for storing.
 pub fn entry_at_once(host: &SimHost, entry: &mut Entry) {
     let source = source(host, entry);
     match host.world.switch {
         Some(Switch::SeenOfCopyAtOnce) if source == Source::Copy => {
             entry.seen = host.seat.isolate.seen();
         }
-        Some(Switch::TagsOf304) if source == Source::Confirmed => {
+        Some(Switch::TagsDroppedBy304) if source == Source::Revalidation => {
             let page = &host.world.origin.pages[host.exchange.page].setup;
             if page.terse_304 {
                 entry.tags.clear();
@@ -63,12 +63,12 @@ pub fn entry_at_once(host: &SimHost, entry: &mut Entry) {
     }
 }
 
-/// When an entry comes to lie in a tier.
+/// Changes an entry when it is written to a tier.
 pub fn entry_at_landing(host: &SimHost, entry: &mut Entry) {
     let source = source(host, entry);
     let late = match host.world.switch {
         Some(Switch::SeenAfterFill) => source == Source::Fill,
-        Some(Switch::SeenAfter304) => source == Source::Confirmed,
+        Some(Switch::SeenAfter304) => source == Source::Revalidation,
         Some(Switch::SeenOfCopy) => source == Source::Copy,
         _ => false,
     };
@@ -76,38 +76,40 @@ pub fn entry_at_landing(host: &SimHost, entry: &mut Entry) {
         entry.seen = host.seat.isolate.seen();
     }
     match host.world.switch {
-        Some(Switch::CopiesAreNew) if source == Source::Copy => entry.received_ms = host.now_ms(),
-        Some(Switch::OriginsTimeNotCounted) => entry.initial_age = 0,
+        Some(Switch::CopiesCountAsNew) if source == Source::Copy => {
+            entry.received_ms = host.now_ms()
+        }
+        Some(Switch::OriginTimeNotCounted) => entry.initial_age = 0,
         Some(Switch::StaleIfErrorIgnored) => entry.terms.stale_if_error = 0,
         _ => {}
     }
 }
 
-/// Whether a body that is to be kept has come whole.
+/// Whether a body that is to be stored is complete.
 pub fn is_whole(host: &SimHost, entry: &Entry, body: Option<&Bytes>) -> bool {
     let switch = host.world.switch;
     body.is_none_or(|body| {
         let length = body.text.len() as u64;
-        let fits = entry.length.is_none_or(|told| told == length);
-        let broken = body.broken && switch != Some(Switch::BrokenBodiesKept);
+        let fits = entry.length.is_none_or(|expected| expected == length);
+        let broken = body.broken && switch != Some(Switch::BrokenBodiesStored);
         let compared = switch != Some(Switch::LengthNotCompared);
         !broken && (fits || !compared)
     })
 }
 
-/// What a client sends.
+/// Changes the request of a client.
 pub fn request(world: &World, mut head: RequestHead) -> RequestHead {
     if world.switch == Some(Switch::CommaHidesCookie)
         && let Some(cookies) = head.fields.get("cookie")
     {
-        // One cookie, whose value goes on.
+        // One cookie, whose value continues.
         let cookies = cookies.replace(',', "%2C");
         head.fields.set("cookie", cookies);
     }
     head
 }
 
-/// What the origin is asked.
+/// Changes the request to the origin.
 pub fn origin_request<'a>(host: &SimHost, request: &'a OriginRequest) -> Cow<'a, OriginRequest> {
     if host.world.switch != Some(Switch::SessionSentUnkeyed) {
         return Cow::Borrowed(request);
@@ -120,10 +122,10 @@ pub fn origin_request<'a>(host: &SimHost, request: &'a OriginRequest) -> Cow<'a,
     Cow::Owned(request)
 }
 
-/// What the origin answers.
+/// Changes the response of the origin.
 pub fn origin_head(host: &SimHost, request: &OriginRequest, head: &mut ResponseHead) {
     match host.world.switch {
-        Some(Switch::PartsTiedByNothing) if head.status == 206 => {
+        Some(Switch::PartsNotCompared) if head.status == 206 => {
             if let Some(tie) = request.fields.get("if-range") {
                 head.fields.set("etag", tie);
             }
@@ -133,8 +135,8 @@ pub fn origin_head(host: &SimHost, request: &OriginRequest, head: &mut ResponseH
         }
         Some(Switch::PrivateStored) => without(&mut head.fields, ", private"),
         Some(Switch::NoStoreStored) => without(&mut head.fields, ", no-store"),
-        Some(Switch::RedirectsCount) if head.status == 302 => head.status = 201,
-        Some(Switch::RefusalsForgiven) if (400..500).contains(&head.status) => head.status = 404,
+        Some(Switch::RedirectsInvalidate) if head.status == 302 => head.status = 201,
+        Some(Switch::RefusalsBlamePage) if (400..500).contains(&head.status) => head.status = 404,
         Some(Switch::AuthorizedStored | Switch::EdgeTtlForAll)
             if request.fields.has("authorization") =>
         {
@@ -151,37 +153,37 @@ pub fn origin_head(host: &SimHost, request: &OriginRequest, head: &mut ResponseH
     }
 }
 
-/// Takes a directive out of `Cache-Control`.
+/// Removes a directive from `Cache-Control`.
 fn without(fields: &mut Fields, directive: &str) {
     let control = fields.get("cache-control").unwrap_or_default();
     let control = control.replace(directive, "");
     fields.set("cache-control", control);
 }
 
-/// An order on its way to the ledger.
+/// Changes an order before it is sent to the ledger.
 pub fn order(host: &SimHost, order: &mut Order) {
     match host.world.switch {
         Some(Switch::DigestNotCompared) => order.body_digest.clear(),
-        Some(Switch::WritesAreOrders) if order.key.is_none() => {
+        Some(Switch::WritesCountAsOrders) if order.key.is_none() => {
             order.key = Some(DEFAULT_KEY.to_owned());
         }
-        Some(Switch::ScopeNotTold) => order.scope = None,
-        Some(Switch::IdsOfOneKey) => order.key = Some(DEFAULT_KEY.to_owned()),
+        Some(Switch::ScopeNotSent) => order.scope = None,
+        Some(Switch::IdsSharedByKeys) => order.key = Some(DEFAULT_KEY.to_owned()),
         _ => {}
     }
 }
 
-/// The news that an order is answered with.
-pub fn news_of_order(host: &SimHost, sequence: u64, news: &mut PurgeFeed) {
-    if host.world.switch == Some(Switch::OrderNotObeyedAtOnce) {
-        news.marks
+/// Changes the feed in the reply to an order.
+pub fn feed_of_order(host: &SimHost, sequence: u64, feed: &mut PurgeFeed) {
+    if host.world.switch == Some(Switch::OrderNotAppliedAtOnce) {
+        feed.marks
             .retain(|(_, numbers)| numbers.newest() != sequence);
-        news.floor = Numbers::default();
-        news.after = news.sequence;
+        feed.floor = Numbers::default();
+        feed.after = feed.sequence;
     }
 }
 
-/// The places to which an entry goes.
+/// Changes the slots to which an entry is written.
 pub fn places(host: &SimHost, entry: &Entry, places: &mut [(Tier, Slot)]) {
     if host.world.switch != Some(Switch::OneSlotForAllTiers) {
         return;
@@ -204,10 +206,10 @@ pub fn places(host: &SimHost, entry: &Entry, places: &mut [(Tier, Slot)]) {
     }
 }
 
-/// The origin has answered, or failed.
+/// Called when the origin has responded or failed.
 pub fn origin_done(host: &SimHost, failed: bool) {
-    if host.world.switch == Some(Switch::IndexNotAskedAfterOrigin) && failed {
-        // Out of sight until this request has had its turn.
+    if host.world.switch == Some(Switch::IndexNotCheckedAfterOrigin) && failed {
+        // The index is empty until this request has been polled.
         let isolate = host.seat.isolate.clone();
         let index = isolate.index.take();
         host.world.executor.spawn(Life::new(), async move {
@@ -216,9 +218,9 @@ pub fn origin_done(host: &SimHost, failed: bool) {
     }
 }
 
-/// The news and the receipt that an order is answered with.
-pub fn receipt(host: &SimHost, receipt: &Receipt, news: &PurgeFeed) {
-    if host.world.switch == Some(Switch::ReceiptClosesGap) && !news.complete {
+/// Called with the receipt and the feed in the reply to an order.
+pub fn receipt(host: &SimHost, receipt: &Receipt, feed: &PurgeFeed) {
+    if host.world.switch == Some(Switch::ReceiptClosesGap) && !feed.complete {
         let isolate = host.seat.isolate.clone();
         let mut alone = PurgeFeed::of_receipt(receipt);
         alone.after = receipt.sequence - 1;
@@ -228,20 +230,20 @@ pub fn receipt(host: &SimHost, receipt: &Receipt, news: &PurgeFeed) {
     }
 }
 
-/// News from the ledger itself, asked for at `began_ms` by the true time.
-pub fn news(host: &SimHost, news: &mut PurgeFeed, began_ms: u64) {
+/// Changes a feed from the ledger, queried at `began_ms` by the true time.
+pub fn feed(host: &SimHost, feed: &mut PurgeFeed, began_ms: u64) {
     let took_ms = host.world.executor.now_ms() - began_ms;
     let (isolate, now_ms) = (host.seat.isolate.clone(), host.now_ms());
-    // What follows when the isolate has learnt it.
+    // Runs after the isolate has applied the feed.
     let afterwards = |work: Box<dyn FnOnce()>| {
         host.world
             .executor
             .spawn(Life::new(), async move { work() });
     };
     match host.world.switch {
-        Some(Switch::FirstPageIsAll) => news.complete = true,
-        Some(Switch::FloorNotTold) => news.floor = Numbers::default(),
-        Some(Switch::NewsDatedByArrival) if news.complete => {
+        Some(Switch::FirstPageIsAll) => feed.complete = true,
+        Some(Switch::FloorNotSent) => feed.floor = Numbers::default(),
+        Some(Switch::FeedDatedByArrival) if feed.complete => {
             let before = isolate.synced_ms.get();
             let arrived = before.max(Some(now_ms));
             afterwards(Box::new(move || isolate.synced_ms.set(arrived)));
@@ -256,54 +258,54 @@ pub fn news(host: &SimHost, news: &mut PurgeFeed, began_ms: u64) {
     }
 }
 
-/// A question that the ledger did not answer.
+/// Called when a query to the ledger has failed.
 pub fn failure(host: &SimHost) {
-    if host.world.switch == Some(Switch::FailureCountsAsNews) {
+    if host.world.switch == Some(Switch::FailureCountsAsFeed) {
         host.seat.isolate.synced_ms.set(Some(host.now_ms()));
     }
 }
 
-/// A note on its way to the neighbours; `false` if it does not go there.
+/// Changes a note before it is shared. `false` if it is not shared.
 pub fn note_shared(host: &SimHost, name: &str, text: &mut String) -> bool {
-    if name != MARKER {
+    if name != SNAPSHOT {
         return true;
     }
     match host.world.switch {
-        Some(Switch::MarkerNotShared) => return false,
-        Some(Switch::MarkerForgets) => rewrite(text, |news| news.marks.clear()),
-        Some(Switch::GapsNotNoticed) => rewrite(text, |news| news.after = 0),
+        Some(Switch::SnapshotNotShared) => return false,
+        Some(Switch::SnapshotDropsMarks) => rewrite(text, |feed| feed.marks.clear()),
+        Some(Switch::GapsIgnored) => rewrite(text, |feed| feed.after = 0),
         _ => {}
     }
     true
 }
 
-/// A note from a neighbour.
+/// Changes a note that is read.
 pub fn note_read(host: &SimHost, name: &str, text: &mut String) {
-    if host.world.switch == Some(Switch::CutNotesTaken) && !text.ends_with('.') {
+    if host.world.switch == Some(Switch::CutNotesAccepted) && !text.ends_with('.') {
         text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
         text.push('.');
     }
-    let Some(clock) = host.seat.isolate.clock.get().filter(|_| name == MARKER) else {
+    let Some(clock) = host.seat.isolate.clock.get().filter(|_| name == SNAPSHOT) else {
         return;
     };
     let ahead = |ms: u64| ms.saturating_add_signed(clock.ahead_ms);
     match host.world.switch {
-        Some(Switch::MarkerCountsAsNew) => rewrite(text, |news| {
-            news.at.ms = ahead(host.now_ms());
-            news.at.run = clock.run;
+        Some(Switch::SnapshotCountsAsNew) => rewrite(text, |feed| {
+            feed.at.ms = ahead(host.now_ms());
+            feed.at.run = clock.run;
         }),
-        Some(Switch::MarkerByOwnClock) => rewrite(text, |news| {
-            news.at.ms = ahead(news.at.ms);
-            news.at.run = clock.run;
+        Some(Switch::SnapshotByOwnClock) => rewrite(text, |feed| {
+            feed.at.ms = ahead(feed.at.ms);
+            feed.at.run = clock.run;
         }),
-        Some(Switch::LivesOfLedgerNotTold) => rewrite(text, |news| news.at.run = clock.run),
+        Some(Switch::LedgerRunsNotCompared) => rewrite(text, |feed| feed.at.run = clock.run),
         _ => {}
     }
 }
 
 fn rewrite(text: &mut String, change: impl FnOnce(&mut PurgeFeed)) {
-    if let Ok(mut news) = PurgeFeed::decode(text) {
-        change(&mut news);
-        *text = news.encode();
+    if let Ok(mut feed) = PurgeFeed::decode(text) {
+        change(&mut feed);
+        *text = feed.encode();
     }
 }

@@ -1,7 +1,7 @@
-//! For how long a page may be used, and what that follows from: our own
-//! reading of docs/ and the RFCs, apart from the code under test.
+//! Freshness lifetimes and stale windows of pages, by docs/ and the RFCs,
+//! written independently of the code under test.
 
-/// What a page's `Cache-Control` says. Times are in seconds.
+/// The `Cache-Control` of a page. Times are in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     pub max_age: u64,
@@ -11,14 +11,15 @@ pub struct Terms {
     pub must_revalidate: bool,
 }
 
-/// The windows that the settings give to pages which name none.
+/// The stale windows in the settings, for pages without their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Windows {
     pub while_revalidate: Option<u64>,
     pub if_error: Option<u64>,
 }
 
-/// docs/rules.md, `stale_if_error`: where neither page nor setting names one.
+/// docs/rules.md, `stale_if_error`: the default without a value in page and
+/// settings.
 const IF_ERROR_SECONDS: u64 = 86_400;
 
 impl Terms {
@@ -40,26 +41,27 @@ impl Terms {
         text
     }
 
-    /// For how long it is fresh.
+    /// The freshness lifetime.
     pub fn lifetime(&self) -> u64 {
         self.s_maxage.unwrap_or(self.max_age)
     }
 
-    /// For how long after that it may be served while it is refreshed.
+    /// The `stale-while-revalidate` window that applies.
     pub fn while_revalidate_seconds(&self, settings: Windows) -> u64 {
         let ours = settings.while_revalidate.filter(|_| self.lifetime() > 0);
         let named = self.while_revalidate.or(ours);
         named.filter(|_| !self.must_revalidate).unwrap_or(0)
     }
 
-    /// For how long after that it may be served if the origin fails.
+    /// The `stale-if-error` window that applies.
     pub fn if_error_seconds(&self, settings: Windows) -> u64 {
         let default = match self.s_maxage {
             Some(_) => 0,
             None => IF_ERROR_SECONDS,
         };
         let ours = match self.lifetime() {
-            // docs/what-is-stored.md: what was never fresh is for nobody else.
+            // docs/what-is-stored.md: a response that was never fresh is not
+            // shared.
             0 => 0,
             _ => settings.if_error.unwrap_or(default),
         };

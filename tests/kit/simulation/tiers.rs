@@ -1,10 +1,10 @@
-//! Where entries and notes lie: the Cache API of each data centre, and KV,
-//! which each data centre sees in its own time.
+//! The storage for entries and notes: the Cache API of each data centre, and
+//! KV, whose writes each data centre sees with its own delay.
 
 use super::page::Bytes;
 use std::collections::BTreeMap;
 
-/// What a slot holds: the entry's text, and its body.
+/// The content of a slot: the entry's text, and its body.
 pub type Held = (String, Option<Bytes>);
 
 /// The Cache API of a data centre.
@@ -20,16 +20,16 @@ struct Stored {
     until_ms: u64,
 }
 
-/// What the model knows of a copy.
+/// The model's record of a stored entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Copy {
-    /// Of the answer that it was made of.
+    /// The stamp of the origin's response.
     pub stamp: u64,
-    /// The purge number that it notes.
+    /// The sequence number that it has seen.
     pub seen: u64,
-    /// Whether it may only be confirmed: the origin has told of another page.
+    /// Whether it must be revalidated: the origin has sent another version.
     pub withdrawn: bool,
-    /// Since when it is seen where it is looked for.
+    /// The time from which its data centre sees it.
     pub since_ms: u64,
 }
 
@@ -39,7 +39,7 @@ struct Note {
     until_ms: u64,
 }
 
-/// How many versions of a note or of a KV value are remembered.
+/// The most versions that are kept of a note or of a KV value.
 const VERSIONS_MAX: usize = 6;
 
 impl CacheApi {
@@ -57,13 +57,13 @@ impl CacheApi {
         (stored.until_ms > now_ms).then(|| stored.held.clone())
     }
 
-    /// The copy that lies in a slot.
-    pub fn lying(&self, key: &str, now_ms: u64) -> Option<Copy> {
+    /// The record of the entry in a slot.
+    pub fn copy_in_slot(&self, key: &str, now_ms: u64) -> Option<Copy> {
         let stored = self.entries.get(key)?;
         (stored.until_ms > now_ms).then_some(stored.copy)
     }
 
-    /// All copies.
+    /// The records of all entries.
     pub fn all(&self, now_ms: u64) -> impl Iterator<Item = Copy> {
         let there = move |stored: &&Stored| stored.until_ms > now_ms;
         self.entries
@@ -72,7 +72,7 @@ impl CacheApi {
             .map(|stored| stored.copy)
     }
 
-    /// Forgets the entries for which `gone` says so.
+    /// Removes the entries and notes for which `gone` returns true.
     pub fn evict(&mut self, mut gone: impl FnMut() -> bool) {
         self.entries.retain(|_, _| !gone());
         self.notes.retain(|_, _| !gone());
@@ -89,7 +89,7 @@ impl CacheApi {
         notes.drain(..more);
     }
 
-    /// A note; with `old_ms`, perhaps as it was so long ago.
+    /// A note; with `old_ms`, in its version of that time ago, if there is one.
     pub fn note(&self, key: &str, now_ms: u64, old_ms: u64) -> Option<String> {
         let notes = self.notes.get(key)?;
         let then_ms = now_ms.saturating_sub(old_ms);
@@ -102,8 +102,8 @@ impl CacheApi {
     }
 }
 
-/// KV. The last write wins, but each data centre sees each write after its own
-/// lag, and may see a later one first.
+/// KV. The last write wins, but each data centre sees each write after a delay
+/// of its own, and may see a later write first.
 #[derive(Default)]
 pub struct Kv(BTreeMap<String, Vec<Write>>);
 
@@ -111,7 +111,7 @@ struct Write {
     held: Held,
     copy: Copy,
     until_ms: u64,
-    /// For each data centre.
+    /// The time from which each data centre sees it.
     seen_from_ms: Vec<u64>,
 }
 
@@ -149,12 +149,12 @@ impl Kv {
         Some(write.held.clone())
     }
 
-    /// The copy that a data centre sees in a slot.
-    pub fn lying(&self, key: &str, centre: usize, now_ms: u64) -> Option<Copy> {
+    /// The record of the entry that a data centre sees in a slot.
+    pub fn copy_in_slot(&self, key: &str, centre: usize, now_ms: u64) -> Option<Copy> {
         seen(self.0.get(key)?, centre, now_ms)?.copy(centre)
     }
 
-    /// All copies that a data centre sees.
+    /// The records of all entries that a data centre sees.
     pub fn all(&self, centre: usize, now_ms: u64) -> impl Iterator<Item = Copy> {
         let writes = self.0.values();
         writes.filter_map(move |writes| seen(writes, centre, now_ms)?.copy(centre))

@@ -1,7 +1,7 @@
 //! Waves of traffic: from a real log with its time compressed, by Zipf's law,
-//! and crowds that come for one page at once.
+//! and crowds that request one page at once.
 
-use super::actors::{Wish, send_any};
+use super::actors::{RequestSpec, send_any};
 use super::page::Name;
 use super::setup::{PageSetup, chance, pick};
 use super::storm::{FlightRole, add_page, any_client};
@@ -14,14 +14,14 @@ use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Everybody else than waves: the readers of quiet worlds.
+    /// All requests outside waves: the readers of other worlds.
     Readers,
     Log,
     Zipf,
     Crowd,
 }
 
-/// A request of a wave, so long after the start of the world.
+/// A request of a wave, at `at_ms` after the start of the world.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
     pub at_ms: u64,
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Wave {
     }
 }
 
-/// The waves of a world, and the pages that they ask for.
+/// The waves of a world; adds the pages that they request.
 pub fn draw(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Vec<Wave> {
     let mut waves = Vec::new();
     let (log, zipf) = pick(rng, &[(true, false), (false, true), (true, true)]);
@@ -69,8 +69,8 @@ struct Line {
 
 const LOG: &str = include_str!("../../data/blog-access-sample.tsv");
 
-/// The log's GET requests, without their queries: which of those matter is
-/// another test's business.
+/// The log's GET requests, without their queries: other tests show which query
+/// parameters matter.
 fn lines() -> &'static [Line] {
     static LINES: OnceLock<Vec<Line>> = OnceLock::new();
     LINES.get_or_init(|| {
@@ -89,10 +89,10 @@ fn lines() -> &'static [Line] {
     })
 }
 
-/// How many lines of the log a wave has at least.
+/// The fewest lines of the log in a wave.
 const LINES_MIN: usize = 100;
 
-/// A stretch of the log, in as much time as there is.
+/// A section of the log, compressed to `whole_ms`.
 fn of_log(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     let lines = lines();
     let count = rng.usize(LINES_MIN..=lines.len());
@@ -106,7 +106,7 @@ fn of_log(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
             .entry(canonical_path(line.target))
             .or_insert_with(|| add_page(rng, pages, Some(line.target), FlightRole::Usual));
         Arrival {
-            // Those of one second come one after the other within it.
+            // Lines of one second are spread over it.
             at_ms: (line.seconds - begin) * whole_ms / span + rng.u64(..whole_ms / span + 2),
             client: line.client,
             page,
@@ -118,12 +118,12 @@ fn of_log(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     Wave { kind, arrivals }
 }
 
-/// Pages of which the n-th is asked for 1/n^s as often as the first, and
-/// others that nobody asks for again.
+/// Requests of which the n-th page gets 1/n^s as many as the first, and others
+/// for pages that are requested only once.
 fn of_zipf(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     let count = rng.usize(50..=200);
     let steepness = 0.7 + 0.5 * rng.f64();
-    let wonders = pick(rng, &[0, 100, 300]);
+    let single_requests = pick(rng, &[0, 100, 300]);
     let places: Vec<_> = (0..count)
         .map(|_| add_page(rng, pages, None, FlightRole::Usual))
         .collect();
@@ -139,7 +139,7 @@ fn of_zipf(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
         .collect();
     at_ms.sort_unstable();
     let arrivals = at_ms.into_iter().map(|at_ms| {
-        let page = match chance(rng, wonders) {
+        let page = match chance(rng, single_requests) {
             true => add_page(rng, pages, None, FlightRole::Usual),
             false => {
                 let drawn = rng.f64() * sum;
@@ -161,8 +161,7 @@ fn of_zipf(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
 /// The largest crowd.
 const CROWD_MAX: usize = 1000;
 
-/// Many who want one page at once: one that nobody had before, or one that has
-/// just expired.
+/// Many requests for one page at once: a new one, or one that has just expired.
 fn crowd(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     let page = add_page(rng, pages, None, FlightRole::Crowd);
     let size = match chance(rng, 100) {
@@ -191,8 +190,8 @@ fn crowd(rng: &mut Rng, pages: &mut Vec<PageSetup>, whole_ms: u64) -> Wave {
     Wave { kind, arrivals }
 }
 
-/// Lets a wave come.
-pub async fn come(world: Rc<World>, number: usize) {
+/// Sends the requests of a wave.
+pub async fn play_wave(world: Rc<World>, number: usize) {
     let storm = world.setup.storm.as_ref();
     let Some(wave) = storm.and_then(|storm| storm.waves.get(number)) else {
         return;
@@ -205,15 +204,15 @@ pub async fn come(world: Rc<World>, number: usize) {
         if world.is_healed() {
             return;
         }
-        let mut wish = Wish::any(&world, arrival.page);
-        (wish.client, wish.kind) = (arrival.client, wave.kind);
-        let seat = near(&world, arrival.client);
-        send_any(&world, &seat, wish);
+        let mut spec = RequestSpec::any(&world, arrival.page);
+        (spec.client, spec.kind) = (arrival.client, wave.kind);
+        let seat = isolate_near(&world, arrival.client);
+        send_any(&world, &seat, spec);
     }
 }
 
-/// An isolate of the data centre that a client is near to.
-fn near(world: &World, client: Name) -> Rc<Seat> {
+/// An isolate of the data centre nearest to a client.
+fn isolate_near(world: &World, client: Name) -> Rc<Seat> {
     let centre = client as usize % world.centres.len();
     let seats = world.seats.borrow();
     let near: Vec<_> = seats.iter().filter(|seat| seat.centre == centre).collect();

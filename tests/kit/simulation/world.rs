@@ -4,7 +4,7 @@
 use super::exchange::Exchange;
 use super::executor::{Executor, Life};
 use super::flights::{Flight, Unshared};
-use super::ledger::LedgerSite;
+use super::ledger::SimLedger;
 use super::numbers::{Numbers, Sums};
 use super::origin::Origin;
 use super::promises::{Promises, Violation};
@@ -21,36 +21,36 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How often things happened.
+/// The number of times of each event.
 pub type Tally = BTreeMap<&'static str, u64>;
 
-/// Questions to the ledger.
+/// Counts of queries to the ledger.
 #[derive(Debug, Default)]
-pub struct Asks {
+pub struct QueryCounts {
     pub all: u64,
-    /// Those that had a page of several for an answer.
+    /// Queries that returned one of several pages.
     pub pages: u64,
-    /// Those that failed, or took so long that others asked too.
-    pub troubled: u64,
+    /// Queries that failed, or were so slow that others were sent beside them.
+    pub slow_or_failed: u64,
 }
 
-/// An isolate in its place, with a clock of its own.
+/// An isolate of a data centre, with a clock of its own.
 pub struct Seat {
     pub name: String,
     pub centre: usize,
     pub offset_ms: i64,
     pub isolate: Rc<Isolate>,
-    /// When a question of its to the ledger last failed, or took long.
-    pub trouble_ms: Cell<Option<u64>>,
-    /// When its questions to the ledger began that are in flight.
-    pub asking: RefCell<Vec<u64>>,
-    /// The numbers of orders that it took and gave a receipt for.
+    /// The time of its last failed or slow query to the ledger.
+    pub last_failure_ms: Cell<Option<u64>>,
+    /// The start times of its queries to the ledger in flight.
+    pub queries_in_flight: RefCell<Vec<u64>>,
+    /// The numbers of orders that it has accepted and sent a receipt for.
     pub took: RefCell<Vec<u64>>,
     /// Its requests to the origin.
     pub flights: RefCell<Vec<Flight>>,
-    /// When it last had as many in flight to one origin as it may.
+    /// When it last used all permits of an origin.
     pub full_ms: Cell<Option<u64>>,
-    /// Its requests, which end with it, or not.
+    /// Its requests, which may end with it.
     pub exchanges: RefCell<Vec<Rc<Exchange>>>,
 }
 
@@ -61,14 +61,14 @@ pub struct World {
     pub origin: Origin,
     pub centres: Vec<RefCell<CacheApi>>,
     pub kv: RefCell<Kv>,
-    /// Of each data centre: its isolates tell each other.
+    /// The hit-for-miss records of each data centre, which its isolates share.
     pub unshared: Vec<RefCell<Unshared>>,
-    pub ledger: LedgerSite,
-    /// The isolates that take requests now, one in each place.
+    pub ledger: SimLedger,
+    /// The current isolates.
     pub seats: RefCell<Vec<Rc<Seat>>>,
     pub promises: Promises,
-    /// How often each data centre asked the ledger for news, by site.
-    pub asks: RefCell<BTreeMap<(usize, &'static str), Asks>>,
+    /// The queries of each data centre to the ledger, by site.
+    pub ledger_queries: RefCell<BTreeMap<(usize, &'static str), QueryCounts>>,
     /// All requests, with their isolates.
     pub exchanges: RefCell<Vec<(Rc<Exchange>, Rc<Seat>)>>,
     /// Webhooks without a receipt.
@@ -79,14 +79,14 @@ pub struct World {
     rng: RefCell<Rng>,
     ticks: Cell<u64>,
     healed: Cell<bool>,
-    /// How many isolates each data centre has had.
+    /// The number of isolates that each data centre has had.
     seated: RefCell<Vec<u64>>,
 }
 
 impl World {
     pub fn new(seed: u64, setup: Setup, switch: Option<Switch>, traced: bool) -> Rc<Self> {
         let mut rng = Rng::with_seed(!seed);
-        let ledger = LedgerSite::new(&setup, switch, offset(&mut rng, setup.skew_ms));
+        let ledger = SimLedger::new(&setup, switch, offset(&mut rng, setup.skew_ms));
         let world = Rc::new(Self {
             switch,
             executor: Executor::new(START_MS),
@@ -97,7 +97,7 @@ impl World {
             ledger,
             seats: RefCell::default(),
             promises: Promises::default(),
-            asks: RefCell::default(),
+            ledger_queries: RefCell::default(),
             exchanges: RefCell::default(),
             pending: Cell::new(0),
             tally: RefCell::default(),
@@ -131,8 +131,8 @@ impl World {
             centre,
             offset_ms: offset(&mut self.rng.borrow_mut(), self.setup.skew_ms),
             isolate: Rc::new(Isolate::new(rules, secrets)),
-            trouble_ms: Cell::new(None),
-            asking: RefCell::default(),
+            last_failure_ms: Cell::new(None),
+            queries_in_flight: RefCell::default(),
             took: RefCell::default(),
             flights: RefCell::default(),
             full_ms: Cell::new(None),
@@ -144,12 +144,12 @@ impl World {
         Rc::new(seat)
     }
 
-    /// A new isolate takes a place. What the old one still does goes on or
-    /// ends, without a word.
+    /// Replaces an isolate by a new one. Each request of the old one continues
+    /// or is cancelled.
     pub fn restart(&self, place: usize) {
         let old = Rc::clone(&self.seats.borrow()[place]);
         let new = self.new_seat(old.centre);
-        self.trace(|| format!("isolate {} gives way to {}", old.name, new.name));
+        self.trace(|| format!("isolate {} is replaced by {}", old.name, new.name));
         self.seats.borrow_mut()[place] = new;
         for exchange in old.exchanges.take() {
             if self.chance(500) {
@@ -160,7 +160,7 @@ impl World {
         self.count("isolate restarted");
     }
 
-    /// How many isolates a data centre has had.
+    /// The number of isolates that a data centre has had.
     pub fn seated_in(&self, centre: usize) -> u64 {
         self.seated.borrow()[centre]
     }
@@ -171,15 +171,15 @@ impl World {
         Rc::clone(&seats[self.below(seats.len() as u64) as usize])
     }
 
-    /// A client leaves before its answer comes. What is done behind the
-    /// response goes on.
+    /// A client aborts its request before the response. Background work
+    /// continues.
     pub fn leave(&self, exchange: &Exchange) {
         if exchange.answered.get() {
             return;
         }
         exchange.life.end();
-        if self.setup.attack.is_some() && self.switch != Some(Switch::LeaversNotSeen) {
-            // The runtime fires the request's signal, in its own context.
+        if self.setup.attack.is_some() && self.switch != Some(Switch::AbortsIgnored) {
+            // The runtime fires the request's abort signal, in its own context.
             if let Some(task) = exchange.task.take() {
                 self.executor.drop_task(task);
             }
@@ -187,10 +187,10 @@ impl World {
         if self.switch == Some(Switch::WriteEndsWithClient) {
             exchange.later.borrow().iter().for_each(Life::end);
         }
-        self.count("client left");
+        self.count("client aborted");
     }
 
-    /// A request that still waits for its answer.
+    /// A request without a response yet.
     pub fn waiting(&self) -> Option<Rc<Exchange>> {
         let exchanges = self.exchanges.borrow();
         let waits = |(exchange, _): &&(Rc<Exchange>, _)| {
@@ -199,25 +199,24 @@ impl World {
         exchanges.iter().find(waits).map(|(e, _)| Rc::clone(e))
     }
 
-    /// How many pages editors and readers look at: the first ones.
+    /// The number of pages for editors and readers, which come first.
     pub fn shared_pages(&self) -> usize {
         let attack = self.setup.attack.as_ref();
         attack.map_or(self.setup.pages.len(), |attack| attack.shared_pages)
     }
 
-    /// The hosts that the origin has.
+    /// The hosts of the origin's pages.
     pub fn sites(&self) -> Vec<&'static str> {
         let pages = self.setup.pages.iter();
         pages.map(|page| page.host).collect()
     }
 
-    /// The time by a clock that is so far off.
+    /// The time by a clock with this offset.
     pub fn clock(&self, offset_ms: i64) -> u64 {
         self.executor.now_ms().saturating_add_signed(offset_ms)
     }
 
-    /// The next of the world's ticks, which order what happens at the origin
-    /// and in the ledger.
+    /// The next tick. Ticks order the events at the origin and in the ledger.
     pub fn tick(&self) -> u64 {
         let tick = self.ticks.get() + 1;
         self.ticks.set(tick);
@@ -232,7 +231,7 @@ impl World {
         self.rng.borrow_mut().u64(..=most)
     }
 
-    /// From half to one and a half of a mean.
+    /// A value between half and one and a half of a mean.
     pub fn about(&self, mean: u64) -> u64 {
         mean / 2 + self.up_to(mean)
     }
@@ -245,7 +244,8 @@ impl World {
         from[self.below(from.len() as u64) as usize].clone()
     }
 
-    /// How likely a fault is: not at all once everything is healed.
+    /// The probability of a fault: 0 once the world is healed, and in worlds
+    /// without faults.
     pub fn faults(&self, per_mille: PerMille) -> PerMille {
         let spared = self.setup.steady.is_some() || self.setup.attack.is_some();
         match self.is_healed() || spared {
@@ -258,7 +258,7 @@ impl World {
         self.healed.get()
     }
 
-    /// From here on nothing fails.
+    /// Ends all faults.
     pub fn heal(&self) {
         self.healed.set(true);
         self.ledger.heal();
@@ -268,21 +268,21 @@ impl World {
         offset(&mut self.rng.borrow_mut(), self.setup.skew_ms)
     }
 
-    /// How an origin fares now.
+    /// The current regime of a host of the origin.
     pub fn regime(&self, host: &str) -> Regime {
         let storm = self.setup.storm.as_ref().filter(|_| !self.is_healed());
-        let spells = storm.and_then(|storm| storm.spells.iter().find(|(of, _)| *of == host));
+        let phases = storm.and_then(|storm| storm.phases.iter().find(|(of, _)| *of == host));
         let ms = self.executor.now_ms() - START_MS;
-        spells.map_or(Regime::Well, |(_, spells)| regimes::at(spells, ms))
+        phases.map_or(Regime::Healthy, |(_, phases)| regimes::at(phases, ms))
     }
 
-    /// Waits until so long after the start.
+    /// Waits until `ms` after the start.
     pub async fn until(&self, ms: u64) {
         let now_ms = self.executor.now_ms() - START_MS;
         self.executor.sleep(ms.saturating_sub(now_ms)).await;
     }
 
-    /// Adds to the numbers of a kind of wave.
+    /// Updates the sums of a kind of wave.
     pub fn sums(&self, kind: Kind, add: impl FnOnce(&mut Sums)) {
         add(self.numbers.borrow_mut().entry(kind).or_default());
     }
@@ -303,7 +303,7 @@ impl World {
         self.trace.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
-    /// Runs on for so long, or until a promise is broken.
+    /// Advances the time by `milliseconds`, or until a promise is broken.
     pub fn run(&self, milliseconds: u64) -> Result<(), Violation> {
         let end_ms = self.executor.now_ms() + milliseconds;
         self.executor

@@ -11,11 +11,12 @@ use std::task::{Context, Poll, Wake, Waker};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// How often tasks are polled in one run: far beyond what any test needs, and
-/// an end for one that never would.
+/// The most rounds of polling in one run: far more than a test needs, so that
+/// a test that never ends fails.
 const ROUNDS_MAX: usize = 1_000_000;
 
-/// Whether a task has woken another one, which may have been polled before it.
+/// Whether a task has woken another one, which may have been polled earlier in
+/// the round.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -66,7 +67,7 @@ impl Executor {
         .await;
     }
 
-    /// Does something later, or now.
+    /// Runs `work` after a delay, or at once if the delay is 0.
     pub fn after(&self, milliseconds: u64, work: impl FnOnce() + 'static) {
         if milliseconds == 0 {
             return work();
@@ -78,7 +79,7 @@ impl Executor {
         });
     }
 
-    /// Polls every task until none moves without time passing.
+    /// Polls all tasks until each of them waits for a timer.
     pub fn settle(&self) {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
@@ -97,10 +98,10 @@ impl Executor {
                 return;
             }
         }
-        panic!("tasks never come to rest");
+        panic!("the tasks never end");
     }
 
-    /// Lets time pass, timer by timer.
+    /// Advances the time, timer by timer.
     pub fn advance(&self, milliseconds: u64) {
         let end = self.now_ms().saturating_add(milliseconds);
         self.settle();
@@ -112,12 +113,12 @@ impl Executor {
         self.settle();
     }
 
-    /// Lets time pass until `done`.
+    /// Advances the time until `done`.
     pub fn run_until(&self, done: impl Fn() -> bool) {
         self.settle();
         while !done() {
             let Some(next) = self.next_timer() else {
-                panic!("nothing left to wait for");
+                panic!("no timer is set");
             };
             self.0.now_ms.set(next);
             self.settle();

@@ -1,4 +1,5 @@
-//! Bodies of the simulated world that are made while they are read.
+//! Bodies in the simulated world, and those that are generated while they are
+//! read.
 
 use edgekeep::flow::runtime::host::{BodyError, BodyPipe, ReaderGone};
 use std::cell::RefCell;
@@ -9,9 +10,9 @@ use std::rc::Rc;
 pub struct Bytes {
     pub text: String,
     pub broken: bool,
-    /// What is written in its stead, if it is made meanwhile.
+    /// The generated body that replaces it, if there is one.
     pub made: Option<Made>,
-    /// How long it takes to come whole, if it is waited for.
+    /// The time until it has arrived completely.
     pub takes_ms: u64,
 }
 
@@ -27,7 +28,7 @@ impl Bytes {
     }
 }
 
-/// A body that is being made: its bytes so far, and how it ended.
+/// A generated body: its bytes so far, and its end.
 pub type Made = Rc<RefCell<(Vec<u8>, End)>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,10 @@ pub enum End {
     Broken,
 }
 
-/// Few enough for tags to be cut at any place.
+/// So few that ESI tags are cut at every position.
 const CHUNK_BYTES: usize = 7;
 
-/// The other end of it.
+/// Reads a body in small chunks, and collects the generated one.
 pub struct Filler {
     rest: Vec<u8>,
     broken: bool,

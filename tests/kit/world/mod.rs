@@ -1,5 +1,5 @@
 //! A simulated world: virtual time, tiers, an origin and a ledger in memory,
-//! faults on request. It implements the same `Host` as the platform does.
+//! and faults on demand. It implements `Host`, as the platform does.
 
 pub mod executor;
 pub mod filler;
@@ -34,40 +34,43 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
-/// A stored entry: text, body, and when the tier forgets it.
+/// A stored entry: text, body, and the time at which it expires.
 type Held = (String, Option<Bytes>, u64);
 
-/// Everything that outlives a request.
+/// The state that all requests share.
 #[derive(Default)]
 pub struct State {
-    /// What origins answer: by the path, at the backup by `backup PATH`.
+    /// The responses of origins: by path, at the backup origin by `backup
+    /// PATH`.
     pub plans: HashMap<String, Plan>,
-    /// What they answer before that, in turn.
+    /// The responses before those, in turn.
     pub next_plans: HashMap<String, VecDeque<Plan>>,
+    /// The requests that origins have received.
     pub asked: Vec<OriginRequest>,
     pub cache_api: BTreeMap<String, Held>,
     pub kv: BTreeMap<String, Held>,
+    /// The parts that fail at once.
     pub down: Vec<&'static str>,
     pub log: Vec<String>,
     pub notes: BTreeMap<String, (String, u64)>,
-    /// What the zone's purge call will answer, in turn; then that it is done.
-    /// `None` never comes.
+    /// The next responses of the zone's purge call, in turn; after them it
+    /// succeeds. `None` never arrives.
     pub zone: VecDeque<Option<Result<ZoneResponse, String>>>,
-    /// When it was called, and with which body.
+    /// The times and bodies of its calls.
     pub zone_calls: Vec<(u64, String)>,
-    /// How long its answers take.
+    /// The time until its responses.
     pub zone_slow_ms: u64,
-    /// The copy for KV that was lost last.
+    /// The error of the last failed write to KV.
     pub lost: Option<String>,
-    /// How long parts take to answer, in milliseconds; else none at all.
+    /// The response time of slow parts, in milliseconds.
     pub slow: BTreeMap<&'static str, u64>,
-    /// How far the ledger's clock is ahead.
+    /// By how much the ledger's clock is ahead.
     pub ledger_ahead_ms: i64,
-    /// How many writes to KV were tried.
+    /// The number of attempted writes to KV.
     pub kv_writes: usize,
-    /// How often the ledger was asked for news.
-    pub news_asked: usize,
-    /// Work behind the response is dropped before it begins.
+    /// The number of queries to the ledger.
+    pub ledger_queries: usize,
+    /// Drops work that is to run after the response.
     pub drops_later: bool,
 }
 
@@ -76,18 +79,18 @@ pub struct State {
 pub struct World {
     pub state: Rc<RefCell<State>>,
     pub executor: Executor,
-    /// How far this isolate's clock is ahead.
+    /// By how much this isolate's clock is ahead.
     pub ahead_ms: Rc<Cell<i64>>,
-    /// The address of the client whose request this is.
+    /// The address of the client that sent the request.
     pub reader: Option<Rc<str>>,
     pub database: Sqlite,
     pub ledger: Rc<RefCell<LedgerStore<Sqlite>>>,
 }
 
-/// KV keeps nothing for less than a minute.
+/// KV's shortest retention: a minute.
 const KV_MS_MIN: u64 = 60_000;
 
-/// The platform gives the ledger so long to answer.
+/// The time limit of a call to the ledger.
 const LEDGER_MS_MAX: u64 = 5000;
 
 impl World {
@@ -96,7 +99,7 @@ impl World {
     }
 
     pub fn with_fast_lane(now_ms: u64, fast_lane: bool) -> Self {
-        // Numbers begin at 0 here: they are easier to read.
+        // Sequence numbers begin at 0 here, which is easier to read.
         let database = Sqlite::in_memory();
         let ledger = LedgerStore::open(database.clone(), 0, fast_lane).expect("a ledger");
         Self {
@@ -109,7 +112,7 @@ impl World {
         }
     }
 
-    /// The same world, seen by an isolate whose clock is ahead by so much.
+    /// The same world, for an isolate whose clock is ahead by `ahead_ms`.
     pub fn with_clock(&self, ahead_ms: i64) -> Self {
         Self {
             ahead_ms: Rc::new(Cell::new(ahead_ms)),
@@ -117,7 +120,7 @@ impl World {
         }
     }
 
-    /// Starts the ledger's object anew, on a machine with another clock.
+    /// Restarts the ledger's object, on a machine with another clock.
     pub fn restart_ledger(&self, ahead_ms: i64) {
         self.state.borrow_mut().ledger_ahead_ms = ahead_ms;
         let ledger = LedgerStore::open(self.database.clone(), self.ledger_ms(), false);
@@ -129,18 +132,19 @@ impl World {
         self.executor.now_ms().saturating_add_signed(ahead_ms)
     }
 
-    /// Waits as long as a part takes to answer.
-    async fn reach(&self, part: &str) {
+    /// Waits for the response time of a part.
+    async fn delay(&self, part: &str) {
         let slow_ms = self.state.borrow().slow.get(part).copied();
         if let Some(slow_ms) = slow_ms {
             self.sleep(slow_ms).await;
         }
     }
 
-    /// Asks the ledger: half of the time goes there, half back.
-    async fn ask_ledger<T>(
+    /// Queries the ledger. The query travels half of the response time, and the
+    /// response the other half.
+    async fn query_ledger<T>(
         &self,
-        ask: impl FnOnce(&LedgerStore<Sqlite>, u64) -> Result<T, String>,
+        query: impl FnOnce(&LedgerStore<Sqlite>, u64) -> Result<T, String>,
     ) -> Result<T, String> {
         if self.is_down("ledger") {
             return Err("down".to_owned());
@@ -152,7 +156,7 @@ impl World {
             return Err("no answer in time".to_owned());
         }
         self.sleep(slow_ms / 2).await;
-        let answer = ask(&self.ledger.borrow(), self.ledger_ms());
+        let answer = query(&self.ledger.borrow(), self.ledger_ms());
         self.sleep(slow_ms - slow_ms / 2).await;
         answer
     }
@@ -253,9 +257,9 @@ impl Host for World {
         if self.is_down(tier.word()) {
             return Err("down".to_owned());
         }
-        // What was there when it was asked.
+        // The entry at the time of the call.
         let held = self.held(tier, slot);
-        self.reach(tier.word()).await;
+        self.delay(tier.word()).await;
         Ok(held)
     }
 
@@ -267,7 +271,7 @@ impl Host for World {
                 keep.landed.tell(*tier, outcome);
             }
         };
-        // A copy comes as slowly as its reader reads.
+        // A copy lands at the pace at which its client reads.
         let slow_ms = self.state.borrow().slow.get("landing").copied();
         self.executor.after(slow_ms.unwrap_or(0), land);
         body.filter(|_| for_client)
@@ -276,7 +280,7 @@ impl Host for World {
     fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
         let (world, body) = (self.clone(), body.clone());
         self.executor.spawn(async move {
-            world.reach("memory").await;
+            world.delay("memory").await;
             if !body.broken {
                 done(Rc::new(body.clone()), body.text.len() as u64);
             }
@@ -373,11 +377,11 @@ impl Host for World {
             self.sleep(delay).await;
         }
         let (head, body) = plan.answer(request);
-        let told: Option<u32> = head
+        let length: Option<u32> = head
             .fields
             .get("content-length")
             .and_then(|n| n.parse().ok());
-        let short = told.is_some_and(|length| length <= AT_ONCE_BYTES_MAX);
+        let short = length.is_some_and(|length| length <= AT_ONCE_BYTES_MAX);
         if patience.at_once && short && body.as_ref().is_some_and(|body| body.broken) {
             return Err(OriginFailure::CutOff);
         }
@@ -395,29 +399,31 @@ impl Host for World {
     }
 
     async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
-        let ask = self.ask_ledger(|ledger, now_ms| ledger.append(order, now_ms));
-        let reply = ask.await?;
-        let news = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
+        let query = self.query_ledger(|ledger, now_ms| ledger.append(order, now_ms));
+        let reply = query.await?;
+        let feed = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
-            Some(receipt) => LedgerReply::Done(Box::new(receipt), news),
+            Some(receipt) => LedgerReply::Done(Box::new(receipt), feed),
             None => LedgerReply::Conflict,
         })
     }
 
     async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
-        self.state.borrow_mut().news_asked += 1;
-        let text = self.ask_ledger(|ledger, now_ms| ledger.news(after, now_ms));
+        self.state.borrow_mut().ledger_queries += 1;
+        let text = self.query_ledger(|ledger, now_ms| ledger.news(after, now_ms));
         PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
     async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-        self.state.borrow_mut().news_asked += 1;
-        let text = self.ask_ledger(|ledger, now_ms| ledger.counted_news(after, kv_writes, now_ms));
+        self.state.borrow_mut().ledger_queries += 1;
+        let text =
+            self.query_ledger(|ledger, now_ms| ledger.counted_news(after, kv_writes, now_ms));
         PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
     async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
-        self.ask_ledger(|ledger, _| ledger.history(question)).await
+        self.query_ledger(|ledger, _| ledger.history(question))
+            .await
     }
 
     async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
@@ -425,7 +431,7 @@ impl Host for World {
             return Err("down".to_owned());
         }
         let note = self.note(&format!("{site} {name}"));
-        self.reach("cache-api").await;
+        self.delay("cache-api").await;
         Ok(note)
     }
 
@@ -435,7 +441,7 @@ impl Host for World {
         }
         let (world, name) = (self.clone(), format!("{site} {name}"));
         self.executor.spawn(async move {
-            world.reach("cache-api").await;
+            world.delay("cache-api").await;
             let until = world.executor.now_ms() + seconds * 1000;
             let mut state = world.state.borrow_mut();
             state.notes.insert(name, (text, until));

@@ -1,4 +1,4 @@
-//! Isolates with clocks of their own in one world, and what befalls them.
+//! Isolates with clocks of their own in one world; orders and faults for them.
 
 use super::{Bytes, Plan, World};
 use edgekeep::cache::config::rules::Rules;
@@ -18,7 +18,8 @@ use std::rc::Rc;
 pub const START_MS: u64 = 1_795_424_400_000;
 pub const LAG_MS: u64 = 4000;
 pub const MINUTE_MS: i64 = 60_000;
-/// Without memory, so that what an answer says is of the tiers behind it.
+/// Settings without the memory tier, so that responses show the tiers behind
+/// it.
 const SETTINGS: &str = r#"{ "origin": "http://origin.test", "max_purge_lag": 4,
     "origin_timeout": 10, "on_ledger_outage": "OUTAGE", "defaults": { "kv": true, "memory": false, "retries": 0 } }"#;
 
@@ -52,7 +53,7 @@ impl Place {
         self.start_with(&format!("http://a.test{path}"), Fields::new())
     }
 
-    /// A reader's GET with these fields.
+    /// Sends a GET with these fields.
     pub fn start_with(&self, url: &str, fields: Fields) -> Slot {
         let head = RequestHead {
             method: Method::Get,
@@ -68,7 +69,8 @@ impl Place {
         slot
     }
 
-    /// `BODY DETAIL`, where `DETAIL` is that of `Cache-Status`.
+    /// `BODY DETAIL` of the response (`STATUS DETAIL` without a body), where
+    /// `DETAIL` is that of `Cache-Status`.
     pub fn finish(&self, slot: &Slot) -> String {
         self.world.executor.run_until(|| slot.borrow().is_some());
         self.world.executor.settle();
@@ -85,7 +87,7 @@ impl Place {
         self.finish(&self.start(path))
     }
 
-    /// Orders a purge, and waits for its receipt.
+    /// Sends a purge order through this isolate, and waits for its receipt.
     pub fn purge(&self, hard: &[&str], soft: &[&str]) {
         let order = order(hard, soft, self.isolate.seen());
         let place = self.clone();
@@ -95,7 +97,7 @@ impl Place {
     }
 }
 
-/// An order, which leaves no receipt.
+/// An order without a stored receipt.
 pub fn order(hard: &[&str], soft: &[&str], after: u64) -> Order {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     Order {
@@ -107,13 +109,15 @@ pub fn order(hard: &[&str], soft: &[&str], after: u64) -> Order {
     }
 }
 
-/// Orders a purge from another data centre, of which nobody here hears.
+/// Sends a purge order from another data centre, so that no isolate here
+/// receives it.
 pub fn purge_elsewhere(world: &World, hard: &[&str], soft: &[&str]) {
     let (there, order) = (world.clone(), order(hard, soft, 0));
     wait(world, async move { there.append(&order).await });
 }
 
-/// The ledger is there again, and has had a purge.
+/// Makes all parts reachable again, and sends a purge order from another data
+/// centre.
 pub fn purge_elsewhere_later(world: &World, hard: &str) {
     world.state.borrow_mut().down.clear();
     purge_elsewhere(world, &[hard], &[]);
@@ -123,14 +127,14 @@ fn wait(world: &World, order: impl Future<Output = Result<LedgerReply, String>> 
     let done = Rc::new(Cell::new(false));
     let done_then = Rc::clone(&done);
     world.executor.spawn(async move {
-        let said = order.await;
-        assert!(matches!(said, Ok(LedgerReply::Done(..))), "{said:?}");
+        let reply = order.await;
+        assert!(matches!(reply, Ok(LedgerReply::Done(..))), "{reply:?}");
         done_then.set(true);
     });
     world.executor.run_until(|| done.get());
 }
 
-/// What the origin answers for a path from now on.
+/// Sets the origin's response for a path.
 pub fn origin(world: &World, path: &str, control: &str, body: &str) {
     let plan = Plan::Answer {
         slow_ms: 0,
@@ -144,10 +148,12 @@ pub fn origin(world: &World, path: &str, control: &str, body: &str) {
     world.state.borrow_mut().plans.insert(path.to_owned(), plan);
 }
 
+/// Sets the response time of a part.
 pub fn slow(world: &World, part: &'static str, milliseconds: u64) {
     world.state.borrow_mut().slow.insert(part, milliseconds);
 }
 
-pub fn asked(world: &World) -> usize {
-    world.state.borrow().news_asked
+/// The number of queries to the ledger so far.
+pub fn ledger_queries(world: &World) -> usize {
+    world.state.borrow().ledger_queries
 }

@@ -1,11 +1,11 @@
-//! What the simulated origin answers.
+//! Responses of the simulated origin.
 
 use super::Bytes;
 use edgekeep::cache::request::origin_request::OriginRequest;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 
-/// What the origin answers for a path.
+/// The origin's response for a path.
 #[derive(Clone, Debug)]
 pub enum Plan {
     Answer {
@@ -17,12 +17,12 @@ pub enum Plan {
     },
     Down,
     Hang,
-    /// A number that is no status.
+    /// A number that is not a valid status.
     NoStatus(u16),
 }
 
 impl Plan {
-    /// The answer to a request, if it is one.
+    /// The response to a request. Panics for plans without a response.
     pub fn answer(&self, request: &OriginRequest) -> (ResponseHead, Option<Bytes>) {
         let Plan::Answer {
             cut,
@@ -32,7 +32,7 @@ impl Plan {
             ..
         } = self
         else {
-            unreachable!("the others have no answer");
+            unreachable!("the other plans have no response");
         };
         let mut head = ResponseHead {
             status: *status,

@@ -1,11 +1,11 @@
-//! Reads what a story says of its world: the settings, what its origins answer,
-//! and what is out of order.
+//! Parses the lines of a story that describe its world: settings, responses of
+//! origins, and faults.
 
 use super::story::Player;
 use super::{Plan, secrets};
 use edgekeep::http::fields::Fields;
 
-/// The rules of a story, as the JSON that the worker would get.
+/// The rules of a story, as the JSON that the worker would read.
 pub fn rules(text: &str, name: &str) -> Result<String, String> {
     let mut globs: Vec<(String, toml::Table)> = Vec::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("rule ")) {
@@ -33,8 +33,8 @@ pub fn rules(text: &str, name: &str) -> Result<String, String> {
     let mut settings = serde_json::json!({
         "origin": "http://origin.test", "max_purge_lag": 1, "origin_timeout": 2, "rules": rules,
         "keys": keys(text, name)?, "cascades": cascades(text)?,
-        // In workerd stories share an origin; what one sees of its failures
-        // must not depend on the others.
+        // In workerd stories share an origin; its failures in one story must
+        // not affect the others.
         "protection": { "breaker_failures": 0, "retry_budget": 100 },
     });
     if text.lines().any(|line| line.starts_with("backup ")) {
@@ -50,7 +50,7 @@ pub fn rules(text: &str, name: &str) -> Result<String, String> {
     Ok(settings.to_string())
 }
 
-/// Puts settings over others: tables are merged, all else is replaced.
+/// Merges `given` into settings: tables are merged, other values replaced.
 fn merge(settings: &mut serde_json::Value, given: serde_json::Value) {
     match (settings, given) {
         (serde_json::Value::Object(table), serde_json::Value::Object(given)) => {
@@ -189,8 +189,8 @@ impl Player {
         Ok(())
     }
 
-    /// `spoil kv|cache-api garbage|old-format|cut`: what the tier holds is an
-    /// entry no longer.
+    /// `spoil kv|cache-api garbage|old-format|cut`: makes all entries of the
+    /// tier invalid.
     pub fn spoil(&mut self, rest: &str) -> Result<(), String> {
         let (tier, how) = rest.split_once(' ').ok_or("spoil TIER HOW")?;
         let state = &mut *self.world.state.borrow_mut();
@@ -200,7 +200,7 @@ impl Player {
             _ => return Err("no such tier".to_owned()),
         };
         if held.is_empty() {
-            return Err("it holds nothing".to_owned());
+            return Err("it has no entries".to_owned());
         }
         for (text, _, _) in held.values_mut() {
             *text = match how {

@@ -1,5 +1,5 @@
-//! The secrets of keys in tests, made of their names, and what is signed with
-//! them. `tests/workerd/secrets.mjs` makes the same.
+//! The secrets of keys in tests, derived from their names, and signatures made
+//! with them. `tests/workerd/secrets.mjs` derives the same.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ pub fn variable(name: &str) -> String {
     }
 }
 
-/// What is in that variable.
+/// The value of that variable.
 pub fn of_variable(variable: &str) -> String {
     let name = match variable.strip_prefix("STORY_") {
         Some(name) => name.replace('_', "-").to_lowercase(),
@@ -83,7 +83,8 @@ pub fn hub_sign(secret: &str, body: &str) -> String {
     format!("sha256={digits}")
 }
 
-/// By the crate of reference; on the platform it is the runtime's own.
+/// Verifies with the crate `ed25519_dalek`; on the platform the runtime
+/// verifies.
 pub fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let key = key
         .try_into()

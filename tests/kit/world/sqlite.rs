@@ -1,4 +1,4 @@
-//! The ledger's database in tests: the engine that a Durable Object has.
+//! The ledger's database in tests: SQLite, as in a Durable Object.
 
 use edgekeep::flow::ledger::sql::{Sql, Value};
 use rusqlite::Connection;
@@ -6,7 +6,7 @@ use rusqlite::types::{ToSqlOutput, Value as Cell};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Its copies are handles to one database.
+/// A handle to a database; its clones share it.
 #[derive(Clone)]
 pub struct Sqlite(Rc<RefCell<Connection>>);
 

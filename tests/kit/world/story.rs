@@ -17,12 +17,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-/// 2026-11-23, 09:00: any time does, as long as it is not 0.
+/// 2026-11-23, 09:00. Any time except 0 would do.
 const START_MS: u64 = 1_795_424_400_000;
 
 type Slot = Rc<RefCell<Option<Answer<Bytes>>>>;
 
-/// A story being played.
+/// A story while it is played.
 pub struct Player {
     pub world: World,
     name: String,
@@ -37,7 +37,7 @@ pub struct Player {
     sequences: HashMap<String, u64>,
 }
 
-/// Plays a file; an error names the line and what was found there.
+/// Plays a file. An error names the line, and what was found instead.
 pub fn play(path: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let name = path
@@ -123,7 +123,7 @@ impl Player {
         if found == wanted {
             Ok(())
         } else {
-            Err(format!("the origin was asked {found} times"))
+            Err(format!("the origin received {found} requests"))
         }
     }
 
@@ -176,7 +176,7 @@ impl Player {
         Ok(isolate)
     }
 
-    /// Sends `PATH [Name: value; …]`, with a body if there is one.
+    /// Sends `PATH [Name: value; …]`, with a body or without.
     fn send(&mut self, method: &str, request: &str, body: Option<String>) -> Result<Slot, String> {
         let (path, fields) = request.split_once(' ').unwrap_or((request, ""));
         let url = format!("http://{}{path}", self.host);
@@ -210,7 +210,8 @@ impl Player {
             self.world.executor.run_until(ended);
             self.world.executor.settle();
         }
-        // As the platform does: the length is a field once the answer leaves.
+        // As on the platform, where the length becomes a field when the
+        // response is sent.
         if let Some(length) = answer.length {
             answer.fields.set("content-length", length.to_string());
         }
@@ -228,13 +229,13 @@ impl Player {
             .last()
             .cloned()
             .unwrap_or_default();
-        let complain =
+        let mismatch =
             |wanted: &str| Err(format!("expected {wanted}; got {answer:?}\n  log: {log}"));
         if status != answer.status.to_string() {
-            return complain(&format!("status {status}"));
+            return mismatch(&format!("status {status}"));
         }
         if !body.is_empty() && text != body.replace('-', if body == "-" { "" } else { "-" }) {
-            return complain(&format!("body {body:?}"));
+            return mismatch(&format!("body {body:?}"));
         }
         let cache_status = answer
             .fields
@@ -248,14 +249,14 @@ impl Player {
                 None => (word, true),
             };
             if holds(&cache_status, word) != wanted {
-                return complain(&format!("{word} ({wanted})"));
+                return mismatch(&format!("{word} ({wanted})"));
             }
         }
         self.last = Some(answer);
         Ok(())
     }
 
-    /// What the story's own words stand for: `$host`, `$token[:KEY]`,
+    /// Replaces the variables of stories: `$host`, `$token[:KEY]`,
     /// `$basic[:KEY]`, `$id:ID`, `$before:ID`.
     fn fill(&self, text: &str) -> Result<String, String> {
         let mut filled = String::new();
@@ -289,7 +290,7 @@ impl Player {
         Ok(filled + rest)
     }
 
-    /// `json POINTER VALUE`, `nojson POINTER`: about the answer's JSON.
+    /// `json POINTER VALUE`, `nojson POINTER`: checks the JSON of the response.
     fn check_json(&self, check: &str, rest: &str) -> Result<(), String> {
         let text = self.last.as_ref().map(text_of).unwrap_or_default();
         let json: serde_json::Value =
@@ -328,7 +329,7 @@ impl Player {
                 let state = self.world.state.borrow();
                 let request = state.asked.last();
                 request
-                    .ok_or("the origin was not asked")?
+                    .ok_or("the origin received no request")?
                     .fields
                     .joined(&name)
             }
@@ -385,7 +386,7 @@ impl Player {
         Ok(())
     }
 
-    /// The fields that prove an order, or do not.
+    /// The fields that authenticate an order, or fail to.
     fn proof(&self, how: &str, key: &str, id: Option<&str>, json: &str) -> Result<String, String> {
         let named = |field: &str| id.map_or(String::new(), |id| format!("; {field}: {id}"));
         let (mut secret, mut shift) = (secrets::hmac(key), 0_i64);

@@ -13,8 +13,9 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
     Numbers { hard, soft }
 }
 
-/// The feed of the purges `after..=sequence`: marks with their numbers.
-fn news(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> PurgeFeed {
+/// A page of a feed, with the purges `after..=sequence`: marks with their
+/// numbers.
+fn page(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> PurgeFeed {
     let line = |&(mark, hard, soft): &(u64, u64, u64)| (mark, numbers(hard, soft));
     PurgeFeed {
         after,
@@ -25,9 +26,9 @@ fn news(after: u64, sequence: u64, marks: &[(u64, u64, u64)]) -> PurgeFeed {
     }
 }
 
-fn with_floor(hard: u64, soft: u64, news: PurgeFeed) -> PurgeFeed {
+fn with_floor(hard: u64, soft: u64, feed: PurgeFeed) -> PurgeFeed {
     let floor = numbers(hard, soft);
-    PurgeFeed { floor, ..news }
+    PurgeFeed { floor, ..feed }
 }
 
 /// An example with a line for every kind of number.
@@ -58,22 +59,22 @@ ffffffffffffffff 0 8
 .";
 
 #[test]
-fn news_reads_as_it_was_written() {
+fn feed_is_decoded_as_it_was_encoded() {
     #[track_caller]
-    fn check(news: &PurgeFeed) {
-        assert_eq!(PurgeFeed::decode(&news.encode()).as_ref(), Ok(news));
+    fn check(feed: &PurgeFeed) {
+        assert_eq!(PurgeFeed::decode(&feed.encode()).as_ref(), Ok(feed));
     }
     assert_eq!(example().encode(), TEXT);
     check(&example());
     check(&PurgeFeed::default());
-    check(&news(0, 0, &[]));
-    check(&news(7, 7, &[]));
-    check(&with_floor(8, 9, news(0, 7, &[])));
-    check(&news(0, NUMBER_MAX, &[(1, NUMBER_MAX, NUMBER_MAX)]));
+    check(&page(0, 0, &[]));
+    check(&page(7, 7, &[]));
+    check(&with_floor(8, 9, page(0, 7, &[])));
+    check(&page(0, NUMBER_MAX, &[(1, NUMBER_MAX, NUMBER_MAX)]));
     check(&with_floor(
         NUMBER_MAX,
         NUMBER_MAX,
-        news(0, NUMBER_MAX, &[]),
+        page(0, NUMBER_MAX, &[]),
     ));
     // The lines that the ledger writes itself.
     let parts = format!("{}00000000000000f1 7 0\n.", example().first_line());
@@ -85,7 +86,7 @@ fn news_reads_as_it_was_written() {
 }
 
 #[test]
-fn the_count_of_kv_writes_is_another_version() {
+fn feed_with_count_of_kv_writes_has_version_n2() {
     let counted = PurgeFeed {
         kv_writes: Some(12),
         ..example()
@@ -98,7 +99,7 @@ fn the_count_of_kv_writes_is_another_version() {
         ..PurgeFeed::default()
     };
     assert_eq!(PurgeFeed::decode(&none.encode()), Ok(none));
-    let told = |first: &str| PurgeFeed::decode(&format!("{first}\n."));
+    let decode = |first: &str| PurgeFeed::decode(&format!("{first}\n."));
     for bad in [
         "N2 0 0 0 0 0 0 0",
         "N2 0 0 0 0 0 0 0 1 1",
@@ -109,7 +110,7 @@ fn the_count_of_kv_writes_is_another_version() {
         "N1 0 0 0 0 0 0 0 1",
         "N2",
     ] {
-        assert_eq!(told(bad), Err(InvalidFeed), "{bad}");
+        assert_eq!(decode(bad), Err(InvalidFeed), "{bad}");
     }
     for end in 0..text.len() {
         assert_eq!(PurgeFeed::decode(&text[..end]), Err(InvalidFeed), "{end}");
@@ -117,15 +118,17 @@ fn the_count_of_kv_writes_is_another_version() {
 }
 
 #[test]
-fn the_last_count_of_a_day_holds_on() {
+fn merged_feed_keeps_last_count_of_same_day() {
     #[track_caller]
     fn check(one: (u64, Option<u64>), other: (u64, Option<u64>), expected: Option<u64>) {
-        let told = |(ms, kv_writes)| PurgeFeed {
+        let feed_at = |(ms, kv_writes)| PurgeFeed {
             at: LedgerTime { run: 1, ms },
             kv_writes,
-            ..news(3, 3, &[])
+            ..page(3, 3, &[])
         };
-        let joined = told(one).followed_by(&told(other)).expect("they connect");
+        let joined = feed_at(one)
+            .followed_by(&feed_at(other))
+            .expect("they connect");
         assert_eq!(joined.kv_writes, expected, "{one:?} {other:?}");
     }
     const DAY_MS: u64 = 86_400_000;
@@ -138,7 +141,7 @@ fn the_last_count_of_a_day_holds_on() {
 }
 
 #[test]
-fn other_texts_are_no_news() {
+fn malformed_feeds_are_refused() {
     #[track_caller]
     fn check(text: &str) {
         assert_eq!(PurgeFeed::decode(text), Err(InvalidFeed), "{text:?}");
@@ -207,7 +210,7 @@ fn other_texts_are_no_news() {
 }
 
 #[test]
-fn cut_news_is_no_news() {
+fn truncated_feed_is_refused() {
     for end in 0..TEXT.len() {
         assert_eq!(PurgeFeed::decode(&TEXT[..end]), Err(InvalidFeed), "{end}");
     }
@@ -218,33 +221,33 @@ fn cut_news_is_no_news() {
 }
 
 #[test]
-fn hostile_news_is_refused_or_reads_as_itself() {
+fn hostile_feed_is_refused_or_round_trips() {
     let mut hostile = Hostile::new();
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..20_000 {
         let text = hostile.text(&[TEXT, "N1 0 0 1 0 0 1 5\n.", "00000000000000f1 7 0\n"]);
-        let Ok(news) = PurgeFeed::decode(&text) else {
+        let Ok(feed) = PurgeFeed::decode(&text) else {
             refused += 1;
             continue;
         };
         taken += 1;
         assert_eq!(
-            PurgeFeed::decode(&news.encode()).as_ref(),
-            Ok(&news),
+            PurgeFeed::decode(&feed.encode()).as_ref(),
+            Ok(&feed),
             "{text:?}"
         );
         // Its content never causes a panic.
         let mut index = PurgeIndex::default();
-        index.learn(&news);
+        index.learn(&feed);
         index.learn(&example());
         let _ = (index.state(5, &[0, 0xf1]), index.state(u64::MAX, &[]));
-        let _ = (news.followed_by(&example()), example().followed_by(&news));
+        let _ = (feed.followed_by(&example()), example().followed_by(&feed));
     }
     assert!(taken > 1000 && refused > 5000, "{taken} {refused}");
 }
 
 #[test]
-fn a_receipt_is_news_of_its_order_alone() {
+fn feed_of_receipt_covers_only_its_order() {
     let receipt = |sequence, hard: &[&str], soft: &[&str]| Receipt {
         sequence,
         key: Some("k".to_owned()),
@@ -252,7 +255,7 @@ fn a_receipt_is_news_of_its_order_alone() {
         soft: soft.iter().map(|&name| name.to_owned()).collect(),
         ..Receipt::default()
     };
-    let told = PurgeFeed::of_receipt(&receipt(7, &["tag:a", "url:a.test/"], &["tag:b"]));
+    let feed = PurgeFeed::of_receipt(&receipt(7, &["tag:a", "url:a.test/"], &["tag:b"]));
     let expected = [
         (mark_of("tag:a"), numbers(7, 0)),
         (mark_of("url:a.test/"), numbers(7, 0)),
@@ -260,9 +263,9 @@ fn a_receipt_is_news_of_its_order_alone() {
     ];
     // It connects to nothing before it: a mark that it raises may have been
     // raised before, by an order that only the ledger's next feed contains.
-    assert_eq!((told.after, told.sequence), (7, 7));
+    assert_eq!((feed.after, feed.sequence), (7, 7));
     assert_eq!(
-        (told.floor, told.marks.as_slice()),
+        (feed.floor, feed.marks.as_slice()),
         (numbers(0, 0), &expected[..])
     );
     // The marks of a write are separate.
@@ -272,71 +275,74 @@ fn a_receipt_is_news_of_its_order_alone() {
     });
     assert_eq!(
         (of_write.marks, of_write.writes),
-        (vec![], told.marks.clone())
+        (vec![], feed.marks.clone())
     );
     // It is not a feed of the ledger itself: it is incomplete, and has no time.
-    assert_eq!((told.complete, told.at), (false, LedgerTime::default()));
+    assert_eq!((feed.complete, feed.at), (false, LedgerTime::default()));
     let all = PurgeFeed::of_receipt(&receipt(7, &["everything"], &["everything", "tag:a"]));
     assert_eq!(all.floor, numbers(7, 7));
     assert_eq!(all.marks, [(mark_of("tag:a"), numbers(0, 7))]);
     assert_eq!(PurgeFeed::of_receipt(&receipt(0, &[], &[])).after, 0);
     // An isolate applies it, and records that earlier purges may be missing.
     let mut behind = PurgeIndex::default();
-    behind.learn(&news(0, 6, &[]));
-    assert!(!behind.learn(&told));
+    behind.learn(&page(0, 6, &[]));
+    assert!(!behind.learn(&feed));
     assert_eq!(behind.sequence(), 6);
     assert_eq!(behind.state(6, &[mark_of("tag:a")]), PurgeState::Hard);
 }
 
 /// All states that an index can return for a few marks and numbers.
-fn fates(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
+fn all_states(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
     let sets: [&[u64]; 6] = [&[], &[0], &[1], &[2], &[3], &[0, 3]];
     let states = (0..14).flat_map(|seen| sets.map(|marks| index.state(seen, marks)));
     (index.sequence(), states.collect())
 }
 
-fn learned(all: &[&PurgeFeed]) -> PurgeIndex {
+fn index_of(all: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
-    for news in all {
-        index.learn(news);
+    for feed in all {
+        index.learn(feed);
     }
     index
 }
 
 #[test]
-fn what_connects_joins() {
+fn connected_feeds_merge() {
     #[track_caller]
     fn check(one: &PurgeFeed, other: &PurgeFeed, expected: Option<(u64, u64)>) {
         let joined = one.followed_by(other);
-        let ends = joined.as_ref().map(|news| (news.after, news.sequence));
+        let ends = joined.as_ref().map(|feed| (feed.after, feed.sequence));
         assert_eq!(ends, expected, "{one:?} {other:?}");
         if let Some(joined) = joined {
-            assert_eq!(fates(&learned(&[&joined])), fates(&learned(&[one, other])));
+            assert_eq!(
+                all_states(&index_of(&[&joined])),
+                all_states(&index_of(&[one, other]))
+            );
             assert_eq!((joined.complete, joined.at), (other.complete, other.at));
         }
     }
-    let plain = |after, sequence| news(after, sequence, &[]);
-    check(&plain(0, 3), &plain(3, 5), Some((0, 5)));
-    check(&plain(2, 3), &plain(3, 3), Some((2, 3)));
-    check(&plain(3, 3), &plain(3, 5), Some((3, 5)));
+    let empty = |after, sequence| page(after, sequence, &[]);
+    check(&empty(0, 3), &empty(3, 5), Some((0, 5)));
+    check(&empty(2, 3), &empty(3, 3), Some((2, 3)));
+    check(&empty(3, 3), &empty(3, 5), Some((3, 5)));
     // Overlapping feeds.
-    check(&plain(0, 3), &plain(1, 5), Some((0, 5)));
-    check(&plain(2, 3), &plain(1, 5), Some((1, 5)));
-    check(&plain(2, 5), &plain(2, 5), Some((2, 5)));
+    check(&empty(0, 3), &empty(1, 5), Some((0, 5)));
+    check(&empty(2, 3), &empty(1, 5), Some((1, 5)));
+    check(&empty(2, 5), &empty(2, 5), Some((2, 5)));
     // A gap; and a feed that ends earlier does not follow.
-    check(&plain(0, 3), &plain(4, 5), None);
-    check(&plain(0, 5), &plain(1, 4), None);
-    check(&plain(0, 5), &plain(7, 9), None);
+    check(&empty(0, 3), &empty(4, 5), None);
+    check(&empty(0, 5), &empty(1, 4), None);
+    check(&empty(0, 5), &empty(7, 9), None);
     // Marks: the larger numbers if both feeds have the mark.
-    let first = news(0, 5, &[(0, 1, 4), (1, 5, 0), (2, 0, 3)]);
-    check(&first, &news(5, 8, &[(0, 6, 4), (3, 0, 8)]), Some((0, 8)));
-    check(&first, &news(5, 8, &[(0, 0, 7), (1, 5, 8)]), Some((0, 8)));
-    check(&first, &news(5, 8, &[(0, 6, 0), (2, 7, 0)]), Some((0, 8)));
+    let first = page(0, 5, &[(0, 1, 4), (1, 5, 0), (2, 0, 3)]);
+    check(&first, &page(5, 8, &[(0, 6, 4), (3, 0, 8)]), Some((0, 8)));
+    check(&first, &page(5, 8, &[(0, 0, 7), (1, 5, 8)]), Some((0, 8)));
+    check(&first, &page(5, 8, &[(0, 6, 0), (2, 7, 0)]), Some((0, 8)));
     // Floors: the higher one.
-    let raised = with_floor(6, 2, news(5, 8, &[(1, 7, 0)]));
+    let raised = with_floor(6, 2, page(5, 8, &[(1, 7, 0)]));
     check(&first, &raised, Some((0, 8)));
     check(&with_floor(3, 5, first.clone()), &raised, Some((0, 8)));
-    let lowered = with_floor(1, 0, news(5, 8, &[]));
+    let lowered = with_floor(1, 0, page(5, 8, &[]));
     check(&with_floor(3, 5, first.clone()), &lowered, Some((0, 8)));
     // Half of a response and its end.
     let half = PurgeFeed {
@@ -344,11 +350,11 @@ fn what_connects_joins() {
         at: LedgerTime { run: 1, ms: 5 },
         ..first
     };
-    check(&half, &news(5, 8, &[(3, 8, 0)]), Some((0, 8)));
+    check(&half, &page(5, 8, &[(3, 8, 0)]), Some((0, 8)));
 }
 
 /// A random feed of a few marks.
-fn random_news(random: &mut fastrand::Rng) -> PurgeFeed {
+fn random_feed(random: &mut fastrand::Rng) -> PurgeFeed {
     let after = random.u64(0..10);
     let sequence = random.u64(after..12);
     let mut number = |to: u64| match random.bool() {
@@ -359,15 +365,15 @@ fn random_news(random: &mut fastrand::Rng) -> PurgeFeed {
     let marks: Vec<_> = marks.collect();
     let (hard, soft) = (number(12), number(12));
     let kept = random.usize(0..=4);
-    with_floor(hard, soft, news(after, sequence, &marks[..kept]))
+    with_floor(hard, soft, page(after, sequence, &marks[..kept]))
 }
 
 #[test]
-fn joined_news_is_learned_as_its_parts_are() {
+fn merged_feed_has_effect_of_its_parts() {
     let mut random = fastrand::Rng::with_seed(5);
     let mut joins = 0;
     for _ in 0..20_000 {
-        let all: Vec<PurgeFeed> = (0..3).map(|_| random_news(&mut random)).collect();
+        let all: Vec<PurgeFeed> = (0..3).map(|_| random_feed(&mut random)).collect();
         let [before, one, other] = all.as_slice() else {
             unreachable!("three")
         };
@@ -378,9 +384,13 @@ fn joined_news_is_learned_as_its_parts_are() {
         joins += 1;
         // With any earlier state.
         for known in [&PurgeFeed::default(), before] {
-            let parts = learned(&[known, one, other]);
-            let whole = learned(&[known, &joined]);
-            assert_eq!(fates(&whole), fates(&parts), "{known:?} {one:?} {other:?}");
+            let parts = index_of(&[known, one, other]);
+            let whole = index_of(&[known, &joined]);
+            assert_eq!(
+                all_states(&whole),
+                all_states(&parts),
+                "{known:?} {one:?} {other:?}"
+            );
         }
         if let (Some(left), Some(right)) = (
             before
@@ -388,17 +398,20 @@ fn joined_news_is_learned_as_its_parts_are() {
                 .and_then(|two| two.followed_by(other)),
             before.followed_by(&joined),
         ) {
-            assert_eq!(fates(&learned(&[&left])), fates(&learned(&[&right])));
+            assert_eq!(
+                all_states(&index_of(&[&left])),
+                all_states(&index_of(&[&right]))
+            );
         }
     }
     assert!(joins > 1000, "{joins}");
 }
 
 #[test]
-fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
+fn marks_beyond_gap_apply_at_once_and_gap_remains() {
     use PurgeState::{Alive, Hard, Soft};
-    let mut index = learned(&[&news(0, 3, &[(0, 3, 0)])]);
-    assert!(!index.learn(&news(5, 8, &[(1, 7, 0), (2, 0, 8)])));
+    let mut index = index_of(&[&page(0, 3, &[(0, 3, 0)])]);
+    assert!(!index.learn(&page(5, 8, &[(1, 7, 0), (2, 0, 8)])));
     assert_eq!(index.sequence(), 3);
     assert_eq!(index.len(), 3);
     // A fill of the isolate now has seen 3, so the purges received later apply
@@ -414,18 +427,18 @@ fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
     assert_eq!(index.state(8, &[2]), Alive);
     // More purges beyond the gap do not close it. Those within it do, and
     // purges before it are not requested again.
-    assert!(!index.learn(&news(8, 9, &[(3, 9, 0)])));
+    assert!(!index.learn(&page(8, 9, &[(3, 9, 0)])));
     assert_eq!(index.sequence(), 3);
-    assert!(index.learn(&news(3, 5, &[(0, 3, 4)])));
+    assert!(index.learn(&page(3, 5, &[(0, 3, 4)])));
     assert_eq!(index.sequence(), 5);
-    assert!(index.learn(&news(5, 9, &[])));
+    assert!(index.learn(&page(5, 9, &[])));
     assert_eq!(index.sequence(), 9);
     assert_eq!(index.state(3, &[0]), Soft);
     assert_eq!(index.state(8, &[3]), Hard);
     assert_eq!(index.state(9, &[0, 1, 2, 3]), Alive);
     // A floor beyond the gap counts at once, too.
-    let mut index = learned(&[&news(0, 3, &[(0, 3, 0)])]);
-    assert!(!index.learn(&with_floor(6, 8, news(7, 8, &[]))));
+    let mut index = index_of(&[&page(0, 3, &[(0, 3, 0)])]);
+    assert!(!index.learn(&with_floor(6, 8, page(7, 8, &[]))));
     assert_eq!((index.sequence(), index.is_empty()), (3, true));
     assert_eq!(index.state(5, &[]), Hard);
     assert_eq!(index.state(6, &[]), Soft);
@@ -433,39 +446,39 @@ fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
 }
 
 #[test]
-fn pages_may_come_in_any_order_and_twice() {
+fn pages_may_arrive_in_any_order_and_twice() {
     let pages = [
-        news(0, 3, &[(0, 3, 0), (1, 0, 2)]),
-        news(3, 5, &[(0, 3, 5), (2, 4, 0)]),
-        with_floor(2, 4, news(5, 5, &[])),
-        with_floor(2, 4, news(5, 8, &[(1, 6, 2), (3, 0, 8)])),
-        with_floor(7, 4, news(8, 11, &[(0, 11, 5), (2, 9, 10)])),
+        page(0, 3, &[(0, 3, 0), (1, 0, 2)]),
+        page(3, 5, &[(0, 3, 5), (2, 4, 0)]),
+        with_floor(2, 4, page(5, 5, &[])),
+        with_floor(2, 4, page(5, 8, &[(1, 6, 2), (3, 0, 8)])),
+        with_floor(7, 4, page(8, 11, &[(0, 11, 5), (2, 9, 10)])),
     ];
-    let expected = fates(&learned(&pages.each_ref()));
+    let expected = all_states(&index_of(&pages.each_ref()));
     assert_eq!(expected.0, 11);
     let mut random = fastrand::Rng::with_seed(3);
     for _ in 0..300 {
         let mut order: Vec<&PurgeFeed> = pages.iter().chain(&pages).collect();
         random.shuffle(&mut order);
-        let mut index = learned(&order);
+        let mut index = index_of(&order);
         // All marks are there; the gaps close if the pages arrive in order.
-        assert_eq!(fates(&index).1, expected.1, "{order:?}");
+        assert_eq!(all_states(&index).1, expected.1, "{order:?}");
         for page in &pages {
             assert!(index.learn(page));
         }
-        assert_eq!(fates(&index), expected);
+        assert_eq!(all_states(&index), expected);
     }
 }
 
 #[test]
-fn a_floor_drops_the_marks_that_it_makes_needless() {
+fn floor_drops_marks_that_it_covers() {
     #[track_caller]
     fn check(floor: (u64, u64), marks: &[(u64, u64, u64)], kept: usize) {
-        let floor = with_floor(floor.0, floor.1, news(0, 9, &[]));
-        let marks = news(0, 9, marks);
+        let floor = with_floor(floor.0, floor.1, page(0, 9, &[]));
+        let marks = page(0, 9, marks);
         let both = with_floor(floor.floor.hard, floor.floor.soft, marks.clone());
         for order in [&[&floor, &marks][..], &[&marks, &floor], &[&both]] {
-            assert_eq!(learned(order).len(), kept, "{order:?}");
+            assert_eq!(index_of(order).len(), kept, "{order:?}");
         }
     }
     check((0, 0), &[(0, 1, 0), (1, 0, 1)], 2);

@@ -1,5 +1,5 @@
-//! Edgekeep with keys and all dialects in the simulated world, and requests to
-//! it in a line.
+//! A worker with keys and all dialects in the simulated world, and requests to
+//! it from one line of text.
 
 use crate::requests;
 use crate::world::{Bytes, World, secrets};
@@ -14,15 +14,18 @@ use std::rc::Rc;
 
 pub const NOW_MS: u64 = 1_795_424_400_000;
 
+/// The body of an order for one tag.
 pub const ORDER: &str = r#"{"tags":["a1"]}"#;
+/// The request line of the purge endpoint.
 pub const PURGE: &str = "POST http://a.test/.edgekeep/purge";
 
-pub struct Stand {
+/// An isolate with its settings and keys, in a world of its own.
+pub struct TestWorker {
     pub world: World,
     isolate: Rc<Isolate>,
 }
 
-impl Stand {
+impl TestWorker {
     pub fn new(settings: &Value, secret: impl Fn(&str) -> Option<String>) -> Self {
         let rules = Rules::read_json(&settings.to_string()).expect("good settings");
         let keys = Keys::read(&rules, secret);
@@ -32,8 +35,8 @@ impl Stand {
         }
     }
 
-    /// With the default key and that of `t-editor`, and all dialects.
-    pub fn usual() -> Self {
+    /// A worker with the default key, the key `t-editor`, and all dialects.
+    pub fn with_all_dialects() -> Self {
         let settings = json!({
             "origin": "http://origin.test",
             "keys": [{ "name": "t-editor", "secret": "STORY_T_EDITOR", "may": { "hosts": ["a.test"], "tags": ["a*"] } }],
@@ -67,6 +70,7 @@ impl Stand {
         slot.borrow_mut().take().expect("an answer")
     }
 
+    /// The JSON of the response, whose status must be `status`.
     #[track_caller]
     pub fn check(&self, request: &str, status: u16) -> Value {
         let answer = self.send(request);
@@ -75,6 +79,7 @@ impl Stand {
     }
 }
 
+/// The text of a response's body.
 pub fn text(answer: &Answer<Bytes>) -> String {
     match &answer.content {
         Content::Text(text) => text.clone(),
