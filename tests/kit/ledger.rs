@@ -105,13 +105,13 @@ pub fn many<S: Sql>(ledger: &LedgerStore<S>, id: &str, tags: std::ops::Range<u32
 #[track_caller]
 pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, PurgeFeed) {
     let reply = ledger.append(order, now_ms).expect("an answer");
-    let news = PurgeFeed::decode(&reply.news).expect("news");
+    let news = PurgeFeed::decode(&reply.feed).expect("news");
     (reply.receipt.expect("no conflict"), news)
 }
 
 #[track_caller]
 pub fn news<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> PurgeFeed {
-    PurgeFeed::decode(&ledger.news(after, 0).expect("an answer")).expect("news")
+    PurgeFeed::decode(&ledger.read_feed(after, 0).expect("an answer")).expect("news")
 }
 
 /// All news from `after` on, page by page.
@@ -146,9 +146,11 @@ pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeSt
 pub fn started<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     loop {
-        let news = ledger.news(index.sequence(), now_ms).expect("an answer");
+        let news = ledger
+            .read_feed(index.sequence(), now_ms)
+            .expect("an answer");
         let news = PurgeFeed::decode(&news).expect("news");
-        assert!(index.learn(&news));
+        assert!(index.apply(&news));
         if news.complete {
             return index;
         }

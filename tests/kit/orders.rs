@@ -14,5 +14,5 @@ pub fn settled(rules: &Rules, order: &Value) -> ResolvedPurge {
     let draft = draft(rules, order).expect("an order");
     assert_eq!(draft.refused, [], "{order}");
     draft.check_size().expect("of good size");
-    draft.settle(&rules.cascades).expect("not too much")
+    draft.resolve(&rules.cascades).expect("not too much")
 }

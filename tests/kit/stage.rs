@@ -3,7 +3,7 @@
 
 use crate::world::{Plan, World};
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Progress, Receipt};
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
@@ -74,7 +74,7 @@ impl Stage {
     }
 
     pub fn told(&self, receipt: &Receipt) -> PastOrder {
-        let question = Question::Id(receipt.id.clone());
+        let question = HistoryQuery::Id(receipt.id.clone());
         let mut told = self
             .world
             .ledger

@@ -26,7 +26,7 @@ test('a hit in the Cache API or in memory takes no more calls than recorded', as
     assert.ok(calls.some((name) => name.startsWith('<')))
   }
   // In memory nothing is waited for.
-  assert.ok(!memory.calls.includes('>landed'))
+  assert.ok(!memory.calls.includes('>completed'))
 })
 
 test('a miss whose copy goes to the Cache API takes no more calls than recorded', async () => {

@@ -163,7 +163,7 @@ json_object!(Serialize for Order, Receipt, Record, Progress, PastOrder);
 
 /// A query for past orders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub enum Question {
+pub enum HistoryQuery {
     /// The orders with this id: one for each key that has used it.
     Id(String),
     /// Orders with sequence numbers above `after`, the oldest first.
@@ -176,7 +176,7 @@ pub enum Question {
     },
 }
 
-/// Reads the fields of [`Question::After`]; accepts a JSON object only.
+/// Reads the fields of [`HistoryQuery::After`]; accepts a JSON object only.
 fn read_after<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error> {
     #[derive(Deserialize)]
     #[serde(remote = "Self")]

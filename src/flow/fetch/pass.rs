@@ -122,7 +122,7 @@ async fn whole_if_small<H: Host>(
     let Some(length) = length.filter(|length| *length <= SMALL_BODY_BYTES_MAX) else {
         return Ok((body, Sending::Long));
     };
-    match host.whole(body, Some(length), SMALL_BODY_MS).await {
+    match host.receive_whole(body, Some(length), SMALL_BODY_MS).await {
         Ok(body) => Ok((body, Sending::Whole)),
         Err(OriginFailure::TimedOut) => Err(error_page(
             408,

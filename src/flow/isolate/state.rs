@@ -7,7 +7,7 @@ use super::inflight::Flights;
 use super::kv_state::KvState;
 use super::origins::Origins;
 use crate::cache::config::rules::Rules;
-use crate::cache::policy::remembered::Remembered;
+use crate::cache::policy::remembered::ExpiringSet;
 use crate::cache::purge::feed::{LedgerTime, PurgeFeed};
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::LedgerBreaker;
@@ -43,7 +43,7 @@ pub struct Isolate {
     /// The last purge feed shared by the isolates of this data centre.
     pub marker: RefCell<Option<PurgeFeed>>,
     /// When the shared feed was last read.
-    pub looked_ms: Cell<Option<u64>>,
+    pub marker_read_ms: Cell<Option<u64>>,
     /// The memory tier.
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
@@ -57,7 +57,7 @@ pub struct Isolate {
     /// How often the writes of each host are sent to the ledger.
     pub writes: RefCell<WriteRate>,
     /// URLs whose responses depend on cookies (`flow::fetch::withheld`).
-    pub personal: RefCell<Remembered>,
+    pub personal: RefCell<ExpiringSet>,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -72,9 +72,9 @@ pub struct LedgerClock {
 
 impl LedgerClock {
     /// The offset by a response with time `at`, which was generated after
-    /// `asked_ms` of our clock.
-    pub fn by(at: LedgerTime, asked_ms: u64) -> Option<Self> {
-        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(asked_ms)?;
+    /// `sent_ms` of our clock.
+    pub fn by(at: LedgerTime, sent_ms: u64) -> Option<Self> {
+        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(sent_ms)?;
         Some(Self {
             run: at.run,
             ahead_ms,
@@ -83,7 +83,7 @@ impl LedgerClock {
 
     /// A time of the ledger's clock by our clock, or earlier; `None` if it is
     /// from another run of the ledger.
-    pub fn ours(self, at: LedgerTime) -> Option<u64> {
+    pub fn to_local(self, at: LedgerTime) -> Option<u64> {
         let ms = i64::try_from(at.ms).ok()?.checked_sub(self.ahead_ms)?;
         u64::try_from(ms).ok().filter(|_| at.run == self.run)
     }
@@ -109,7 +109,7 @@ impl Isolate {
             resending: Cell::new(None),
             clock: Cell::new(None),
             marker: RefCell::default(),
-            looked_ms: Cell::new(None),
+            marker_read_ms: Cell::new(None),
             flights: Flights::default(),
             abandoned: AbandonedFills::default(),
             origins: Origins::default(),

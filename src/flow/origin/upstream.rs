@@ -103,7 +103,7 @@ pub async fn fetch_upstream<H: Host>(
         isolate,
         wanted,
         until_ms: host.now_ms().saturating_add(deadline_ms),
-        reader: host.reader().map(|address| reader_of(&address)),
+        reader: host.client_address().map(|address| reader_of(&address)),
         body,
         sent: false,
         request,
@@ -246,7 +246,7 @@ impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
         };
         let upload = self.body.take().map(Upload::new);
         let is_sent = upload.as_ref().map(|upload| Rc::clone(&upload.is_sent));
-        let result = self.host.ask_origin(&request, upload, timeouts).await;
+        let result = self.host.send_to_origin(&request, upload, timeouts).await;
         let response = UpstreamResponse {
             seen,
             times: Times {

@@ -26,9 +26,9 @@ pub enum WriteTurn {
     /// Immediately.
     Now(InvalidationNames),
     /// Batched: this write sends the batch after this many milliseconds.
-    Begins(u64),
+    StartsBatch(u64),
     /// Batched: an earlier write sends the batch.
-    Joins,
+    JoinsBatch,
 }
 
 /// When to send the invalidation that a successful request requires; `None` if
@@ -55,8 +55,8 @@ pub fn turn_of<H: Host>(
     let mut index = isolate.index.borrow_mut();
     Some(
         match index.unconfirmed.gather(site, names, pause_ms, now_ms) {
-            true => WriteTurn::Begins(pause_ms),
-            false => WriteTurn::Joins,
+            true => WriteTurn::StartsBatch(pause_ms),
+            false => WriteTurn::JoinsBatch,
         },
     )
 }

@@ -78,7 +78,7 @@ fn check(settled: &ResolvedPurge, text: &str) {
 }
 
 fn settle(rules: &Rules, draft: &ParsedPurge, text: &str) -> bool {
-    match draft.settle(&rules.cascades) {
+    match draft.resolve(&rules.cascades) {
         Ok(settled) => {
             check(&settled, text);
             !settled.hard.is_empty() || !settled.soft.is_empty()
@@ -252,7 +252,7 @@ fn calls() {
         };
         called += 1;
         let body = hostile.text(&ORDERS);
-        if let Ok(draft) = call.draft(&rules, &head.fields, body.as_bytes()) {
+        if let Ok(draft) = call.parse(&rules, &head.fields, body.as_bytes()) {
             meant += usize::from(settle(&rules, &draft, &format!("{head:?}")));
         }
     }
@@ -292,7 +292,7 @@ fn call_fields(hostile: &mut Hostile) -> impl Iterator<Item = (String, String)> 
 
 /// The ledger's last number; it answers at once.
 fn sequence(world: &World, after: u64) -> u64 {
-    let mut news = pin!(world.news(after));
+    let mut news = pin!(world.read_feed(after));
     match news.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(news)) => news.sequence,
         other => panic!("{other:?}"),

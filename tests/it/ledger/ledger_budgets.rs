@@ -38,7 +38,7 @@ fn a_key_that_purges_much_widens_to_what_it_may_purge() {
         let mut order = batch(SCOPE, n);
         order.after = warm.sequence();
         let (_, news) = append(&ledger, &order, NOW);
-        assert!(warm.learn(&news));
+        assert!(warm.apply(&news));
     }
     let cold = started(&ledger, NOW);
     assert!(cold.len() as u64 <= SCOPE_MARKS_MAX + 1, "{}", cold.len());
@@ -229,7 +229,7 @@ fn earlier_versions_are_told_more_rather_than_less() {
         let text = page.plain().encode();
         let old = |line: &str| line.len() > 16 && !line.contains(':') && !line.starts_with('w');
         assert!(text.lines().skip(1).all(|line| line == "." || old(line)));
-        index.learn(&PurgeFeed::decode(&text).expect("news"));
+        index.apply(&PurgeFeed::decode(&text).expect("news"));
     }
     let page = mark_of("url:a.test/p");
     assert_eq!(index.state(write - 1, &[page]), PurgeState::Hard);

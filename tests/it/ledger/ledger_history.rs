@@ -2,7 +2,7 @@
 //! found, and how much one response contains.
 
 use edgekeep::cache::ledger::wire::{
-    HISTORY_BYTES_MAX, Order, PastOrder, Progress, Question, Receipt,
+    HISTORY_BYTES_MAX, HistoryQuery, Order, PastOrder, Progress, Receipt,
 };
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use testkit::ledger::{Database, append, order};
 
 fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
-    let told = ledger.history(&Question::Id(id.to_owned()));
+    let told = ledger.history(&HistoryQuery::Id(id.to_owned()));
     let told = told.expect("an answer").into_iter();
     told.map(|told| told.receipt).next()
 }
 
 /// The sequence numbers of the receipts after `after`.
 fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
-    let told = ledger.history(&Question::After { after, limit });
+    let told = ledger.history(&HistoryQuery::After { after, limit });
     let told = told.expect("an answer").into_iter();
     told.map(|told| told.receipt.sequence).collect()
 }
@@ -54,7 +54,7 @@ fn an_id_is_taken_for_its_key_alone() {
     assert_eq!(ledger.append(&other, 0).expect("an answer").receipt, None);
     // A repeat is still detected, for each key.
     assert_eq!(append(&ledger, &strong, 9000).0, first);
-    let told = ledger.history(&Question::Id("2026-11-30".to_owned()));
+    let told = ledger.history(&HistoryQuery::Id("2026-11-30".to_owned()));
     let told = told.expect("an answer").into_iter();
     let keys: BTreeSet<_> = told.filter_map(|told| told.receipt.key).collect();
     assert_eq!(
@@ -76,7 +76,7 @@ fn a_made_id_hides_behind_no_other_keys() {
         ..by("strong", order("x", &["tag:a"], &[]))
     };
     append(&ledger, &nameless, 0);
-    let told = ledger.history(&Question::Id("order-2".to_owned()));
+    let told = ledger.history(&HistoryQuery::Id("order-2".to_owned()));
     let told = told.expect("an answer").into_iter();
     let numbers: Vec<u64> = told.map(|told| told.receipt.sequence).collect();
     assert_eq!(numbers, [1, 2]);
@@ -123,7 +123,7 @@ fn a_page_of_the_history_is_bounded_in_bytes() {
     }
     let (mut after, mut seen, mut pages) = (0, Vec::new(), 0);
     loop {
-        let told = ledger.history(&Question::After { after, limit: 100 });
+        let told = ledger.history(&HistoryQuery::After { after, limit: 100 });
         let told = told.expect("an answer");
         let Some(last) = told.last() else { break };
         let bytes: usize = told.iter().map(|told| print(&told.receipt).len()).sum();

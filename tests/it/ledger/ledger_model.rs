@@ -92,7 +92,7 @@ fn names(tags: Range<u32>) -> Vec<String> {
 fn learned<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
-        assert!(index.learn(&page));
+        assert!(index.apply(&page));
     }
     index
 }
@@ -189,14 +189,14 @@ impl Life {
 
     fn hear(&mut self, news: PurgeFeed, receipt: &Receipt) {
         match self.hostile.random.u8(0..4) {
-            0 => drop(self.warm.learn(&news)),
-            1 => drop(self.nosy.learn(&PurgeFeed::of_receipt(receipt))),
-            2 => drop(self.nosy.learn(&news)),
+            0 => drop(self.warm.apply(&news)),
+            1 => drop(self.nosy.apply(&PurgeFeed::of_receipt(receipt))),
+            2 => drop(self.nosy.apply(&news)),
             _ => {}
         }
         self.heard.push(news);
         let old = self.hostile.random.usize(0..self.heard.len());
-        self.nosy.learn(&self.heard[old]);
+        self.nosy.apply(&self.heard[old]);
     }
 
     fn pass(&mut self) {
@@ -210,7 +210,7 @@ impl Life {
                 let known = self.ledger.last().expect("a number") + 3;
                 let at = self.hostile.random.usize(0..10);
                 self.database.fail_at(at, Fails::Before);
-                let _ = self.ledger.news(known, self.now_ms);
+                let _ = self.ledger.read_feed(known, self.now_ms);
                 self.database.heal();
                 news(&self.ledger, known);
                 self.model.add_everything(known, false);
@@ -223,7 +223,7 @@ impl Life {
         let cold = learned(&self.ledger);
         for index in [&mut self.warm, &mut self.nosy] {
             for page in pages(&self.ledger, index.sequence()) {
-                assert!(index.learn(&page));
+                assert!(index.apply(&page));
             }
         }
         let last = cold.sequence();
@@ -313,7 +313,7 @@ fn a_ledger_set_back_to_an_earlier_day_forgets_no_purge() {
                 news
             }
         };
-        assert!(index.learn(&heard));
+        assert!(index.apply(&heard));
         for index in [&index, &learned(&second)] {
             for seen in 0..=known + 1 {
                 for tag in 0..TAGS {
@@ -362,7 +362,7 @@ fn an_overflowing_ledger_forgets_no_purge() {
         model.add(last, next..next + many, soft);
         model.add(last, few, !soft);
         next += many;
-        assert!(warm.learn(&news));
+        assert!(warm.apply(&news));
         if floors.last() == Some(&news.floor) {
             continue;
         }

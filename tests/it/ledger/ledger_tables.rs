@@ -3,7 +3,7 @@
 //! restart, thirty days, or a database that is set back.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
-use edgekeep::cache::ledger::wire::{HISTORY_MAX, Order, Question, Receipt};
+use edgekeep::cache::ledger::wire::{HISTORY_MAX, HistoryQuery, Order, Receipt};
 use edgekeep::cache::purge::feed::{LedgerTime, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
@@ -39,7 +39,7 @@ fn told<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> String {
 
 fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
     let told = ledger
-        .history(&Question::Id(id.to_owned()))
+        .history(&HistoryQuery::Id(id.to_owned()))
         .expect("an answer");
     assert!(told.len() < 2, "{told:?}");
     told.into_iter().next().map(|told| told.receipt)
@@ -47,7 +47,7 @@ fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
 
 /// The sequence numbers of the receipts after `after`.
 fn listed<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
-    let told = ledger.history(&Question::After { after, limit });
+    let told = ledger.history(&HistoryQuery::After { after, limit });
     let told = told.expect("an answer").into_iter();
     told.map(|told| told.receipt.sequence).collect()
 }
@@ -79,7 +79,7 @@ fn orders_are_numbered_without_gaps_and_repeats_get_the_first_receipt() {
     other.body_digest = "another".to_owned();
     let reply = ledger.append(&other, 9000).expect("an answer");
     assert_eq!(reply.receipt, None);
-    assert!(PurgeFeed::decode(&reply.news).is_ok());
+    assert!(PurgeFeed::decode(&reply.feed).is_ok());
     assert_eq!(told(&ledger, 0), before);
     assert_eq!(receipt(&ledger, "one"), Some(first));
     // It used up no number. A write is executed each time it is sent.
@@ -227,7 +227,7 @@ fn a_ledger_starts_with_everything_before_it_dead() {
         }
     );
     let mut index = PurgeIndex::default();
-    assert!(index.learn(&start));
+    assert!(index.apply(&start));
     // An isolate that has seen no ledger, or an earlier one with lower numbers.
     for seen in [0, 1, 5000, NOW_MS - 1] {
         assert_eq!(index.state(seen, &[1]), PurgeState::Hard);
@@ -243,7 +243,7 @@ fn a_reopened_ledger_keeps_everything_and_counts_its_lives() {
     let mut before: Option<LedgerTime> = None;
     for life in 1..5_u64 {
         let ledger = database.open(1000 * life);
-        let at = PurgeFeed::decode(&ledger.news(0, 7000).expect("an answer"))
+        let at = PurgeFeed::decode(&ledger.read_feed(0, 7000).expect("an answer"))
             .expect("news")
             .at;
         assert_eq!(at.ms, 7000);
@@ -285,7 +285,7 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
         assert_eq!((all.sequence, all.floor.hard), (known, known));
         assert_eq!(all.marks, []);
         let mut index = PurgeIndex::default();
-        index.learn(&all);
+        index.apply(&all);
         assert_eq!(index.state(known - 1, &[1]), PurgeState::Hard);
         assert_eq!(index.state(known, &[1]), PurgeState::Alive);
         let (next, _) = append(ledger, &order("next", &["tag:a"], &[]), 0);
@@ -334,7 +334,7 @@ fn a_ledger_that_was_set_back_kills_what_it_does_not_know() {
     // An isolate that has seen no more than the ledger causes no purge.
     let ledger = two();
     for after in 0..=2 {
-        ledger.news(after, 0).expect("an answer");
+        ledger.read_feed(after, 0).expect("an answer");
     }
     assert_eq!(told(&ledger, 0), "2 0/0: tag:a 1/0, tag:b 0/2");
 }
@@ -444,7 +444,9 @@ fn kv_writes_are_counted_by_days() {
     let database = Database::new();
     let ledger = database.open(0);
     let tell = |ledger: &LedgerStore<Database>, writes, now_ms| {
-        let news = ledger.counted_news(0, writes, now_ms).expect("an answer");
+        let news = ledger
+            .read_counted_feed(0, writes, now_ms)
+            .expect("an answer");
         let news = PurgeFeed::decode(&news).expect("news");
         assert_eq!(news.at.ms, now_ms);
         news.kv_writes
@@ -468,7 +470,7 @@ fn kv_writes_are_counted_by_days() {
     }
     // It is part of every feed.
     let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
-    let told = ledger.counted_news(0, 1, 0).expect("an answer");
+    let told = ledger.read_counted_feed(0, 1, 0).expect("an answer");
     let told = PurgeFeed::decode(&told).expect("news");
     assert_eq!((told.sequence, told.marks.len()), (receipt.sequence, 1));
 }

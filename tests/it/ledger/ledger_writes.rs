@@ -35,11 +35,11 @@ fn flood<S: Sql>(
         }
         let after = warm.sequence();
         let told =
-            PurgeFeed::decode(&ledger.news(after, now_ms).expect("an answer")).expect("news");
+            PurgeFeed::decode(&ledger.read_feed(after, now_ms).expect("an answer")).expect("news");
         if told.writes.iter().any(|(mark, _)| *mark == whole) {
             widened.push(second);
         }
-        assert!(warm.learn(&told));
+        assert!(warm.apply(&told));
     }
     (warm, widened)
 }
@@ -116,7 +116,7 @@ fn the_last_writes_of_a_flood_count_in_time() {
     write(&ledger, &["url:loud.test/after"], end + WIDEN_MS - 1000);
     assert_eq!(known(end + WIDEN_MS), PurgeState::Soft);
     let idle = ledger.last().expect("a number");
-    ledger.news(0, end + 9 * WIDEN_MS).expect("an answer");
+    ledger.read_feed(0, end + 9 * WIDEN_MS).expect("an answer");
     assert_eq!(ledger.last(), Ok(idle), "numbers are given for nothing");
 }
 
@@ -221,7 +221,7 @@ fn hosts_beyond_the_bound_share_buckets() {
         let now_ms = late + second * 1000;
         let seen = ledger.last().expect("a number");
         let (_, news) = write(&ledger, &[&format!("url:{last}/{second}")], now_ms);
-        assert!(index.learn(&news));
+        assert!(index.apply(&news));
         alive += u64::from(state(&index, seen, &page, &[]) == PurgeState::Alive);
     }
     assert!((57..=59).contains(&alive), "{alive}");

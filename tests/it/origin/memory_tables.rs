@@ -82,7 +82,7 @@ fn the_second_look_opens_the_door() {
 fn it_never_holds_more_than_it_may() {
     let mut memory = Memory::new(100_000);
     for n in 0..1000 {
-        memory.keep(copy(entry(&format!("/{n}"), 10_000)));
+        memory.insert(copy(entry(&format!("/{n}"), 10_000)));
         assert!(memory.bytes() <= 100_000, "{} at {n}", memory.bytes());
     }
     // 12 KB each, with the overhead of a copy.
@@ -93,10 +93,10 @@ fn it_never_holds_more_than_it_may() {
 #[test]
 fn what_is_used_outlives_a_scan() {
     let mut memory = Memory::new(100_000);
-    memory.keep(copy(entry("/hot", 10_000)));
-    memory.keep(copy(entry("/cold", 10_000)));
+    memory.insert(copy(entry("/hot", 10_000)));
+    memory.insert(copy(entry("/cold", 10_000)));
     for n in 0..1000 {
-        memory.keep(copy(entry(&format!("/scan/{n}"), 10_000)));
+        memory.insert(copy(entry(&format!("/scan/{n}"), 10_000)));
         assert!(holds(&memory, "/hot"), "gone after {n}");
     }
     assert!(!holds(&memory, "/cold"));
@@ -109,16 +109,16 @@ fn variants_lie_under_one_key() {
         ..entry("/a", bytes)
     };
     let mut memory = Memory::new(1_000_000);
-    memory.keep(copy(variant("x", 100)));
-    memory.keep(copy(variant("y", 100)));
+    memory.insert(copy(variant("x", 100)));
+    memory.insert(copy(variant("y", 100)));
     assert_eq!(memory.find("/a").len(), 2);
     let two = memory.bytes();
     // A newer copy replaces the older one.
-    memory.keep(copy(variant("x", 200)));
+    memory.insert(copy(variant("x", 200)));
     assert_eq!(memory.find("/a").len(), 2);
     assert_eq!(memory.bytes(), two + 100);
     for value in ["1", "2", "3", "4", "5"] {
-        memory.keep(copy(variant(value, 100)));
+        memory.insert(copy(variant(value, 100)));
     }
     assert_eq!(memory.find("/a").len(), 4);
     memory.drop_key("/a");
@@ -216,7 +216,7 @@ fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there(
     let place = Place::of(&world, 0, SETTINGS);
     let keep = |copies: &Place| {
         let mut memory = copies.isolate.memory.borrow_mut();
-        memory.keep(copy(entry("/a", 100)));
+        memory.insert(copy(entry("/a", 100)));
     };
     for (tier, outcome, stays) in [
         (Tier::CacheApi, Ok(()), false),
@@ -227,12 +227,12 @@ fn what_was_copied_while_something_newer_was_on_its_way_goes_when_that_is_there(
         let mut stored = StoreRequest {
             entry: entry("/a", 200),
             places: Vec::new(),
-            landed: StoreObserver::default(),
+            observer: StoreObserver::default(),
         };
         drop_older(&place.isolate, &mut stored);
         assert!(!holds(&place.isolate.memory.borrow(), "/a"));
         keep(&place);
-        stored.landed.tell(tier, outcome);
+        stored.observer.report(tier, outcome);
         assert_eq!(
             holds(&place.isolate.memory.borrow(), "/a"),
             stays,

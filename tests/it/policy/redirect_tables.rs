@@ -126,7 +126,13 @@ fn the_second_location_counts_too_and_a_page_may_have_one() {
     let answer = head("304 | etag: \"a\" | location: /b");
     let next = decide_response(&exchange(&at, Some(&held), true), Ok(&answer));
     assert!(
-        matches!(next, ResponseDecision::Refresh { keep: false, .. }),
+        matches!(
+            next,
+            ResponseDecision::Freshen {
+                may_store: false,
+                ..
+            }
+        ),
         "{next:?}"
     );
 }

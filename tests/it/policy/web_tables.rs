@@ -296,7 +296,7 @@ fn what_was_never_fresh_is_nobodys_fallback() {
 /// The window of the entry `later` seconds after its arrival.
 fn stands(entry: &Entry, later: u64) -> String {
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed::default());
+    index.apply(&PurgeFeed::default());
     let lookup = lookup(&json!({ "request_directives": true }), "GET");
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
         ReuseVerdict::Stale { on_error, .. } => format!("stale {on_error}"),
@@ -317,7 +317,10 @@ fn a_304_may_end_what_was_fresh() {
     ] {
         let answer = head(&format!("304 | etag: \"a\" | {update}"));
         match decide_response(&exchange(&lookup, Some(&held), true), Ok(&answer)) {
-            ResponseDecision::Refresh { entry, keep: true } => {
+            ResponseDecision::Freshen {
+                entry,
+                may_store: true,
+            } => {
                 assert_eq!(terms(&entry), expected, "{update}")
             }
             other => panic!("{update}: {other:?}"),
@@ -327,7 +330,13 @@ fn a_304_may_end_what_was_fresh() {
         let answer = head(&format!("304 | etag: \"a\" | cache-control: {update}"));
         let next = decide_response(&exchange(&lookup, Some(&held), true), Ok(&answer));
         assert!(
-            matches!(next, ResponseDecision::Refresh { keep: false, .. }),
+            matches!(
+                next,
+                ResponseDecision::Freshen {
+                    may_store: false,
+                    ..
+                }
+            ),
             "{update}: {next:?}"
         );
     }

@@ -78,7 +78,7 @@ fn a_receipt_lists_what_was_carried_up_to_a_limit() {
         let tags: Vec<String> = (0..count).map(|n| format!("a{n}")).collect();
         draft(&rules, &json!({ "tags": tags }))
             .expect("an order")
-            .settle(&rules.cascades)
+            .resolve(&rules.cascades)
     };
     assert_eq!(of(3).expect("60 kB").hard.len(), 23);
     assert_eq!(of(4), Err(NotOrder::TooMuchCarried));

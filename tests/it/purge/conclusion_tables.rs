@@ -28,15 +28,15 @@ fn soft(tag: &str, sequence: u64) -> Receipt {
 fn an_order_alone_does_not_close_a_gap() {
     let page = "N1 0 3 0 0 0 1 1000\n0000000000000001 3 0\n.";
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed::decode(page).expect("news"));
+    index.apply(&PurgeFeed::decode(page).expect("news"));
     assert_eq!(index.sequence(), 3);
     // Order 2 purged `t` hard, order 4 softly: one mark, sent after order 3.
-    index.learn(&PurgeFeed::of_receipt(&soft("t", 4)));
+    index.apply(&PurgeFeed::of_receipt(&soft("t", 4)));
     assert_eq!(index.state(3, &[mark_of("tag:t")]), PurgeState::Soft);
     assert_eq!(index.sequence(), 3, "order 2 is not known yet");
     let mark = mark_of("tag:t");
     let rest = format!("N1 3 4 1 0 0 1 1000\n{mark:016x} 2 4\n.");
-    index.learn(&PurgeFeed::decode(&rest).expect("news"));
+    index.apply(&PurgeFeed::decode(&rest).expect("news"));
     assert_eq!(index.state(1, &[mark]), PurgeState::Hard);
     assert_eq!(index.sequence(), 4);
 }
@@ -67,6 +67,6 @@ fn a_life_is_told_from_the_one_before_whatever_the_clock_says() {
 /// The instance of a ledger that is opened at `now_ms`.
 fn run(sqlite: &Sqlite, now_ms: u64) -> u64 {
     let ledger = LedgerStore::open(sqlite.clone(), now_ms, false).expect("a ledger");
-    let news = ledger.news(0, now_ms).expect("news");
+    let news = ledger.read_feed(0, now_ms).expect("news");
     PurgeFeed::decode(&news).expect("news").at.run
 }

@@ -235,8 +235,8 @@ fn hostile_news_is_refused_or_reads_as_itself() {
         );
         // Its content never causes a panic.
         let mut index = PurgeIndex::default();
-        index.learn(&news);
-        index.learn(&example());
+        index.apply(&news);
+        index.apply(&example());
         let _ = (index.state(5, &[0, 0xf1]), index.state(u64::MAX, &[]));
         let _ = (news.followed_by(&example()), example().followed_by(&news));
     }
@@ -282,8 +282,8 @@ fn a_receipt_is_news_of_its_order_alone() {
     assert_eq!(PurgeFeed::of_receipt(&receipt(0, &[], &[])).after, 0);
     // An isolate applies it, and records that earlier purges may be missing.
     let mut behind = PurgeIndex::default();
-    behind.learn(&news(0, 6, &[]));
-    assert!(!behind.learn(&told));
+    behind.apply(&news(0, 6, &[]));
+    assert!(!behind.apply(&told));
     assert_eq!(behind.sequence(), 6);
     assert_eq!(behind.state(6, &[mark_of("tag:a")]), PurgeState::Hard);
 }
@@ -298,7 +298,7 @@ fn fates(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
 fn learned(all: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for news in all {
-        index.learn(news);
+        index.apply(news);
     }
     index
 }
@@ -398,7 +398,7 @@ fn joined_news_is_learned_as_its_parts_are() {
 fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
     use PurgeState::{Alive, Hard, Soft};
     let mut index = learned(&[&news(0, 3, &[(0, 3, 0)])]);
-    assert!(!index.learn(&news(5, 8, &[(1, 7, 0), (2, 0, 8)])));
+    assert!(!index.apply(&news(5, 8, &[(1, 7, 0), (2, 0, 8)])));
     assert_eq!(index.sequence(), 3);
     assert_eq!(index.len(), 3);
     // A fill of the isolate now has seen 3, so the purges received later apply
@@ -414,18 +414,18 @@ fn a_gap_is_known_and_marks_beyond_it_count_at_once() {
     assert_eq!(index.state(8, &[2]), Alive);
     // More purges beyond the gap do not close it. Those within it do, and
     // purges before it are not requested again.
-    assert!(!index.learn(&news(8, 9, &[(3, 9, 0)])));
+    assert!(!index.apply(&news(8, 9, &[(3, 9, 0)])));
     assert_eq!(index.sequence(), 3);
-    assert!(index.learn(&news(3, 5, &[(0, 3, 4)])));
+    assert!(index.apply(&news(3, 5, &[(0, 3, 4)])));
     assert_eq!(index.sequence(), 5);
-    assert!(index.learn(&news(5, 9, &[])));
+    assert!(index.apply(&news(5, 9, &[])));
     assert_eq!(index.sequence(), 9);
     assert_eq!(index.state(3, &[0]), Soft);
     assert_eq!(index.state(8, &[3]), Hard);
     assert_eq!(index.state(9, &[0, 1, 2, 3]), Alive);
     // A floor beyond the gap counts at once, too.
     let mut index = learned(&[&news(0, 3, &[(0, 3, 0)])]);
-    assert!(!index.learn(&with_floor(6, 8, news(7, 8, &[]))));
+    assert!(!index.apply(&with_floor(6, 8, news(7, 8, &[]))));
     assert_eq!((index.sequence(), index.is_empty()), (3, true));
     assert_eq!(index.state(5, &[]), Hard);
     assert_eq!(index.state(6, &[]), Soft);
@@ -451,7 +451,7 @@ fn pages_may_come_in_any_order_and_twice() {
         // All marks are there; the gaps close if the pages arrive in order.
         assert_eq!(fates(&index).1, expected.1, "{order:?}");
         for page in &pages {
-            assert!(index.learn(page));
+            assert!(index.apply(page));
         }
         assert_eq!(fates(&index), expected);
     }

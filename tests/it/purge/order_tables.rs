@@ -231,7 +231,7 @@ fn cloudflares_headers_are_ignored_where_its_clients_send_them() {
     let text = order.to_string();
     let found = read(&plain(), text.as_bytes(), true).expect("an order");
     assert_eq!(found.refused, []);
-    let settled = found.settle(&plain().cascades).expect("not too much");
+    let settled = found.resolve(&plain().cascades).expect("not too much");
     assert_eq!(settled.hard, ["url:a.test/b"]);
     let tag = json!({ "tags": [{ "tag": "a", "headers": {} }] }).to_string();
     let found = read(&plain(), tag.as_bytes(), true).expect("an order");
@@ -385,7 +385,7 @@ fn a_key_is_told_what_it_may_not_purge() {
     let refused = |key: usize, order: &Value| {
         let mut draft = draft(&rules, order).expect("an order");
         draft.limit(&rules.keys[key].permit, "k");
-        let kept = draft.settle(&rules.cascades).expect("not too much");
+        let kept = draft.resolve(&rules.cascades).expect("not too much");
         let paths: Vec<String> = draft.refused.into_iter().map(|(path, _)| path).collect();
         (paths.join(" "), kept.hard.join(" "))
     };

@@ -34,7 +34,7 @@ fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState 
 /// Whether a hard purge of this selector matches an entry that has seen none.
 fn reaches(selector: &Selector, url: &str, tags: &[&str]) -> bool {
     let mut index = PurgeIndex::default();
-    index.learn(&news(1, (0, 0), &[(selector, 1, 0)]));
+    index.apply(&news(1, (0, 0), &[(selector, 1, 0)]));
     state(&index, 0, url, tags) == PurgeState::Hard
 }
 
@@ -129,7 +129,7 @@ fn numbers_decide_between_fill_and_purge() {
     #[track_caller]
     fn check(told: &PurgeFeed, seen: u64, expected: PurgeState) {
         let mut index = PurgeIndex::default();
-        index.learn(told);
+        index.apply(told);
         let found = state(&index, seen, "http://a.test/b", &["t"]);
         assert_eq!(found, expected, "{told:?} {seen}");
     }
@@ -180,7 +180,7 @@ fn news_may_come_in_any_order_and_twice() {
     };
     let mut in_order = PurgeIndex::default();
     for news in &told {
-        in_order.learn(news);
+        in_order.apply(news);
     }
     let expected = fates(&in_order);
     assert_eq!(expected.0, 9);
@@ -198,7 +198,7 @@ fn news_may_come_in_any_order_and_twice() {
         random.shuffle(&mut order);
         let mut index = PurgeIndex::default();
         for at in &order {
-            index.learn(&told[*at]);
+            index.apply(&told[*at]);
         }
         assert_eq!(fates(&index), expected, "{order:?}");
     }
@@ -223,7 +223,7 @@ fn more_news_revives_nothing() {
             // No number is above the ledger's last.
             let last = [floor.0, floor.1, at.1, at.2].into_iter().max();
             let tag = &tags[at.0 as usize % 3];
-            index.learn(&news(last.unwrap_or(0), floor, &[(tag, at.1, at.2)]));
+            index.apply(&news(last.unwrap_or(0), floor, &[(tag, at.1, at.2)]));
             let now = rank(state(&index, seen, "http://a.test/", &["t0"]));
             assert!(now >= worst, "{index:?} {seen}");
             worst = now;

@@ -311,7 +311,7 @@ fn grow(place: &Place, marks: u64, hard: u64) {
             .map(|mark| (mark, numbers))
             .collect()
     };
-    place.isolate.index.borrow_mut().learn(&PurgeFeed {
+    place.isolate.index.borrow_mut().apply(&PurgeFeed {
         marks: told(0),
         writes: told(marks),
         ..PurgeFeed::default()
@@ -342,7 +342,7 @@ fn an_index_that_has_grown_too_large_is_learned_anew() {
     slow(&world, "ledger", 700);
     let seen = place.isolate.seen();
     assert_eq!(place.get("/b"), "b cache-api");
-    place.isolate.index.borrow_mut().learn(&PurgeFeed {
+    place.isolate.index.borrow_mut().apply(&PurgeFeed {
         marks: vec![(
             mark_of("tag:late"),
             Numbers {

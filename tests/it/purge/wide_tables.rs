@@ -19,7 +19,7 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
 fn learned(told: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for news in told {
-        index.learn(news);
+        index.apply(news);
     }
     index
 }

@@ -480,7 +480,7 @@ fn an_isolate_that_has_writes_alone_bounds_its_index_too() {
     site.send("POST", "http://a.test/p", Fields::new());
     let numbers = Numbers { hard: 1, soft: 0 };
     let told = (0..=INDEX_MARKS_MAX).map(|mark| (mark, numbers)).collect();
-    site.isolate.index.borrow_mut().learn(&PurgeFeed {
+    site.isolate.index.borrow_mut().apply(&PurgeFeed {
         writes: told,
         ..PurgeFeed::default()
     });

@@ -459,7 +459,7 @@ fn a_confirmed_page_that_now_sets_a_token_is_kept_no_longer() {
     let confirmed = |fields: &str| {
         let answer = head(&format!("304 | etag: \"1\"{fields}"));
         match decide_response(&exchange(&lookup, Some(&entry), false), Ok(&answer)) {
-            ResponseDecision::Refresh { keep, .. } => keep,
+            ResponseDecision::Freshen { may_store, .. } => may_store,
             other => panic!("{other:?}"),
         }
     };

@@ -114,7 +114,7 @@ fn told(lookup: &Lookup) -> String {
         lookup.head_only,
         lookup.authorized,
         lookup.range,
-        lookup.wishes,
+        lookup.request_control,
         lookup.origin(),
         not_modified(&lookup.client, &stored),
         if_range_holds(&lookup.client, &stored),

@@ -129,7 +129,7 @@ fn small_calls_go_together() {
     #[track_caller]
     fn check(one: &ZoneCall, other: &ZoneCall, expected: Option<ZoneCall>) {
         let mut joined = one.clone();
-        let took = joined.take_in(other);
+        let took = joined.merge(other);
         assert_eq!(took, expected.is_some(), "{one:?} {other:?}");
         assert_eq!(joined, expected.unwrap_or_else(|| one.clone()));
     }

@@ -111,7 +111,7 @@ pub struct Small {
     pub dropped: u64,
     /// For `MARK_MS`.
     pub mark_ms: u64,
-    /// For `NEWS_MARKS_MAX`.
+    /// For `FEED_MARKS_MAX`.
     pub page: u64,
     /// What `SCOPE_MARKS_MAX` and `HOST_WRITES_MAX` are divided by.
     pub owners_by: u64,

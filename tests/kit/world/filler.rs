@@ -1,6 +1,6 @@
 //! Bodies of the simulated world that are made while they are read.
 
-use edgekeep::flow::runtime::host::{BodyError, BodyPipe, ReaderGone};
+use edgekeep::flow::runtime::host::{BodyError, BodyPipe, ClientDisconnected};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -68,7 +68,7 @@ impl BodyPipe for Filler {
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientDisconnected> {
         self.made.borrow_mut().0.extend_from_slice(bytes);
         Ok(())
     }
