@@ -41,9 +41,9 @@ pub struct Isolate {
     /// The known offset of the ledger's clock.
     pub clock: Cell<Option<LedgerClock>>,
     /// The last purge feed shared by the isolates of this data centre.
-    pub marker: RefCell<Option<PurgeFeed>>,
+    pub snapshot: RefCell<Option<PurgeFeed>>,
     /// When the shared feed was last read.
-    pub marker_read_ms: Cell<Option<u64>>,
+    pub snapshot_read_ms: Cell<Option<u64>>,
     /// The memory tier.
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
@@ -108,8 +108,8 @@ impl Isolate {
             syncing: Cell::new(None),
             resending: Cell::new(None),
             clock: Cell::new(None),
-            marker: RefCell::default(),
-            marker_read_ms: Cell::new(None),
+            snapshot: RefCell::default(),
+            snapshot_read_ms: Cell::new(None),
             flights: Flights::default(),
             abandoned: AbandonedFills::default(),
             origins: Origins::default(),

@@ -6,14 +6,14 @@
 //! idle isolate sends no queries.
 //!
 //! The isolates of a data centre share what they receive. After a query to the
-//! ledger, an isolate stores the feed in the Cache API, as "the marker". An
-//! isolate that reads a marker young enough does not query. The marker's age is
-//! computed without synchronized clocks: it contains the ledger's time, and an
-//! isolate has an upper bound of the ledger clock's lead, because the ledger's
-//! response was generated after the query was sent.
+//! ledger, an isolate stores the feed in the Cache API, as a snapshot. An
+//! isolate that reads a snapshot young enough does not query. The snapshot's
+//! age is computed without synchronized clocks: it contains the ledger's time,
+//! and an isolate has an upper bound of the ledger clock's lead, because the
+//! ledger's response was generated after the query was sent.
 //!
-//! The marker becomes half a lag old for all isolates at the same moment. So an
-//! isolate announces its query in the Cache API, and the others wait one
+//! The snapshot becomes half a lag old for all isolates at the same moment. So
+//! an isolate announces its query in the Cache API, and the others wait one
 //! second.
 //!
 //! No request waits longer than a second for all this; a query continues in the
@@ -48,15 +48,15 @@ const WAIT_STEP_MS: u64 = 20;
 const NOTE_MS_MAX: u64 = 200;
 
 /// Name of the shared note with the newest feed.
-const MARKER: &str = "purges";
-/// How many marks the marker holds at most: at 46 bytes each, 92 kB. An isolate
-/// that is further behind queries the ledger.
-const MARKER_MARKS_MAX: usize = 2000;
+const SNAPSHOT: &str = "purges";
+/// How many marks the snapshot holds at most: at 46 bytes each, 92 kB. An
+/// isolate that is further behind queries the ledger.
+const SNAPSHOT_MARKS_MAX: usize = 2000;
 /// Name of the shared note that announces a query, and how long it makes others
 /// wait, as its isolate may have ended. No index gets too old by that.
 const QUERY_NOTE: &str = "purges-asked";
 const QUERY_NOTE_SECONDS: u64 = 1;
-/// How often the marker is read while another isolate queries.
+/// How often the snapshot is read while another isolate queries.
 const QUERY_POLL_MS: u64 = 100;
 /// How long full pages of the feed are shared for starting isolates.
 const PAGE_SECONDS: u64 = 3600;
@@ -201,7 +201,7 @@ async fn renew_with_wait<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, w
     }
 }
 
-/// In the background: reads the marker at intervals, and renews the index if
+/// In the background: reads the snapshot at intervals, and renews the index if
 /// `half_old`.
 pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
     // Four reads per lag, so that what one isolate receives soon reaches its
@@ -210,12 +210,12 @@ pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_ol
         true => QUERY_POLL_MS,
         false => isolate.rules.max_purge_lag_seconds * 1000 / 4,
     };
-    let read_age_ms = since(host, isolate.marker_read_ms.get());
+    let read_age_ms = since(host, isolate.snapshot_read_ms.get());
     let queries_too_often = half_old && !may_query(host, isolate);
     if read_age_ms.is_some_and(|age| age < pause_ms) || queries_too_often {
         return;
     }
-    isolate.marker_read_ms.set(Some(host.now_ms()));
+    isolate.snapshot_read_ms.set(Some(host.now_ms()));
     if half_old {
         // Set now, because the background task starts after this request
         // yields.
@@ -226,7 +226,7 @@ pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_ol
         if half_old {
             renew_unless_queried(&host_then, &isolate, &site).await;
         } else {
-            read_marker(&host_then, &isolate, &site).await;
+            read_snapshot(&host_then, &isolate, &site).await;
         }
     });
 }
@@ -267,7 +267,7 @@ async fn with_breaker<T>(
     answer
 }
 
-/// Makes the index young enough to decide: by the marker, otherwise by the
+/// Makes the index young enough to decide: by the snapshot, otherwise by the
 /// ledger.
 async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     let now_ms = host.now_ms();
@@ -275,7 +275,7 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate
         .began_ms
         .set(isolate.began_ms.get().or(Some(now_ms)));
-    read_marker(host, isolate, site).await;
+    read_snapshot(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     if age(host, isolate).is_none_or(|age| age >= lag_ms) {
         query_and_log(host, isolate, site).await;
@@ -283,7 +283,7 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate.syncing.set(None);
 }
 
-/// Makes the index younger than half of the lag: by the marker, otherwise by
+/// Makes the index younger than half of the lag: by the snapshot, otherwise by
 /// the ledger, unless another isolate of this data centre is about to query it.
 async fn renew_unless_queried<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     if must_query(host, isolate) {
@@ -295,7 +295,7 @@ async fn renew_unless_queried<H: Host>(host: &H, isolate: &Isolate, site: &str) 
         // Before any wait: other isolates may follow immediately.
         host.write_note(site, QUERY_NOTE, String::new(), QUERY_NOTE_SECONDS);
     }
-    read_marker(host, isolate, site).await;
+    read_snapshot(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     if !others_query && age(host, isolate).is_none_or(|age| age * 2 >= lag_ms) {
         query_and_log(host, isolate, site).await;
@@ -316,11 +316,11 @@ async fn read_shared<H: Host>(host: &H, site: &str, name: &str) -> Option<String
     read?.ok()?
 }
 
-/// Reads the marker and applies it to the index.
-async fn read_marker<H: Host>(host: &H, isolate: &Isolate, site: &str) {
-    isolate.marker_read_ms.set(Some(host.now_ms()));
-    // Without a valid marker, the ledger will be queried.
-    let Some(text) = read_shared(host, site, MARKER).await else {
+/// Reads the snapshot and applies it to the index.
+async fn read_snapshot<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    isolate.snapshot_read_ms.set(Some(host.now_ms()));
+    // Without a valid snapshot, the ledger will be queried.
+    let Some(text) = read_shared(host, site, SNAPSHOT).await else {
         return;
     };
     let Ok(feed) = PurgeFeed::decode(&text) else {
@@ -335,7 +335,7 @@ async fn read_marker<H: Host>(host: &H, isolate: &Isolate, site: &str) {
         as_of = None;
     }
     apply_feed(isolate, &feed, as_of);
-    *isolate.marker.borrow_mut() = Some(feed);
+    *isolate.snapshot.borrow_mut() = Some(feed);
 }
 
 /// Queries the ledger for everything new, page by page.
@@ -357,7 +357,7 @@ async fn query_ledger<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Resul
         let feed = with_breaker(host, isolate, query_page(host, isolate, after)).await?;
         apply_ledger_feed(isolate, &feed, sent_ms);
         if feed.complete {
-            share_marker(host, isolate, site, &feed);
+            write_snapshot(host, isolate, site, &feed);
             return rebuild_index(host, isolate).await;
         }
         host.write_note(site, &page, feed.encode(), PAGE_SECONDS);
@@ -412,7 +412,7 @@ async fn query_page<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<
     Ok(feed)
 }
 
-/// Whether KV writes should be reported to the ledger. The marker of another
+/// Whether KV writes should be reported to the ledger. The snapshot of another
 /// isolate does not report ours, so this needs a query: at most one per write,
 /// and one per half of the lag.
 fn must_report_writes<H: Host>(host: &H, isolate: &Isolate) -> bool {
@@ -421,7 +421,7 @@ fn must_report_writes<H: Host>(host: &H, isolate: &Isolate) -> bool {
     isolate.kv.budget.get().unreported() > 0 && report_age_ms.is_none_or(|age| age >= half_ms)
 }
 
-/// Whether the ledger must be queried, whatever the marker contains.
+/// Whether the ledger must be queried, whatever the snapshot contains.
 fn must_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
     must_report_writes(host, isolate) || isolate.index.borrow().is_overfull()
 }
@@ -439,7 +439,7 @@ async fn read_shared_page<H: Host>(host: &H, site: &str, name: &str) -> Option<P
 }
 
 /// Sends an order to the ledger. It is in force in this isolate at once, and in
-/// its data centre as soon as the marker is stored.
+/// its data centre as soon as the snapshot is stored.
 pub async fn send_order<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -451,7 +451,7 @@ pub async fn send_order<H: Host>(
     if let LedgerReply::Done(receipt, feed) = &ordered {
         apply_ledger_feed(isolate, feed, sent_ms);
         if feed.complete {
-            share_marker(host, isolate, site, feed);
+            write_snapshot(host, isolate, site, feed);
         } else {
             // The order itself is beyond the first page.
             apply_feed(isolate, &PurgeFeed::of_receipt(receipt), None);
@@ -481,19 +481,19 @@ fn apply_feed(isolate: &Isolate, feed: &PurgeFeed, as_of_ms: Option<u64>) {
     }
 }
 
-/// Shares the ledger's feed in the Cache API as the marker, joined with the
-/// previous marker, so that isolates further behind find what they lack.
-fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, feed: &PurgeFeed) {
-    let mut marker = isolate.marker.borrow_mut();
-    let joined = marker.as_ref().and_then(|old| old.followed_by(feed));
-    let fits = |feed: &PurgeFeed| feed.len() <= MARKER_MARKS_MAX;
+/// Shares the ledger's feed in the Cache API as the snapshot, joined with the
+/// previous snapshot, so that isolates further behind find what they lack.
+fn write_snapshot<H: Host>(host: &H, isolate: &Isolate, site: &str, feed: &PurgeFeed) {
+    let mut snapshot = isolate.snapshot.borrow_mut();
+    let joined = snapshot.as_ref().and_then(|old| old.followed_by(feed));
+    let fits = |feed: &PurgeFeed| feed.len() <= SNAPSHOT_MARKS_MAX;
     let new = joined
         .filter(fits)
         .or_else(|| Some(feed.clone()).filter(fits));
     let new = new.unwrap_or_else(|| feed.without_marks());
-    // After this time the marker is useless. This holds whatever the clocks
-    // say, so no isolate takes an old marker for a young one.
+    // After this time the snapshot is useless. This holds whatever the clocks
+    // say, so no isolate takes an old snapshot for a young one.
     let seconds = isolate.rules.max_purge_lag_seconds;
-    host.write_note(site, MARKER, new.encode(), seconds);
-    *marker = Some(new);
+    host.write_note(site, SNAPSHOT, new.encode(), seconds);
+    *snapshot = Some(new);
 }
