@@ -68,7 +68,7 @@ pub fn judge(
     now_ms: u64,
 ) -> ReuseVerdict {
     // An entry without marks cannot be purged.
-    if !entry.is_of(&lookup.key) || !confirms_signpost(entry, lookup) || entry.marks.is_empty() {
+    if !entry.is_of(&lookup.key) || !confirms_alias(entry, lookup) || entry.marks.is_empty() {
         return ReuseVerdict::Unusable(Unusable::OtherKey);
     }
     if !lookup.fits(&entry.choices) {
@@ -95,7 +95,7 @@ pub fn judge(
 /// Whether the stored response itself confirms a signpost: by its
 /// `No-Vary-Search`, the query parameters that were requested beyond its key do
 /// not matter.
-fn confirms_signpost(entry: &Entry, lookup: &Lookup) -> bool {
+fn confirms_alias(entry: &Entry, lookup: &Lookup) -> bool {
     let (key, requested) = (&lookup.key, &lookup.requested);
     key.text == requested.text
         || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&requested.url) == key.url)

@@ -80,7 +80,7 @@ const LEADER_POLL_MS: u64 = 200;
 
 /// Fetches beside leaders that have taken long. Returns `None` if one of them
 /// has stored a shareable copy first.
-pub async fn fill_too<H: Host>(
+pub async fn fill_in_addition<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
     flight: Rc<Flight>,

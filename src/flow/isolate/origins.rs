@@ -136,13 +136,13 @@ impl Drop for Admission<'_> {
 
 /// A position in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
-pub struct QueueTurn<'a> {
+pub struct QueuePosition<'a> {
     origins: &'a Origins,
     origin: String,
     ticket: Ticket,
 }
 
-impl Drop for QueueTurn<'_> {
+impl Drop for QueuePosition<'_> {
     fn drop(&mut self) {
         let ticket = self.ticket;
         self.origins
@@ -212,12 +212,12 @@ impl Origins {
         use_it(budget)
     }
 
-    /// Admits a request that takes at most `lasts_ms`. `turn` is its position
-    /// in the queue; `None` for a new request.
+    /// Admits a request that takes at most `lasts_ms`. `position` is its
+    /// place in the queue; `None` for a new request.
     pub fn enter(
         &self,
         caller: &OriginCaller,
-        turn: Option<&QueueTurn<'_>>,
+        position: Option<&QueuePosition<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
@@ -237,7 +237,7 @@ impl Origins {
             },
             _ => caller.limit_key,
         };
-        let ticket = turn.map(|turn| turn.ticket);
+        let ticket = position.map(|position| position.ticket);
         let most = limits.max_requests;
         let permit = self.with_gate(&caller.origin, |gate| {
             gate.enter(limit_key, ticket, most, now_ms, lasts_ms)
@@ -265,14 +265,14 @@ impl Origins {
         caller: &OriginCaller,
         now_ms: u64,
         until_ms: u64,
-    ) -> Option<QueueTurn<'_>> {
+    ) -> Option<QueuePosition<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
         drop(gates);
         let ticket = self.with_gate(&caller.origin, |gate| {
             gate.queue(caller.limit_key, waiting, now_ms, until_ms)
         })?;
-        Some(QueueTurn {
+        Some(QueuePosition {
             origins: self,
             origin: caller.origin.clone(),
             ticket,

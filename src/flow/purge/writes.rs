@@ -8,7 +8,7 @@
 //! requests of the isolate. Until then, other isolates may serve what was
 //! stored before the write, as they may within `max_purge_lag` after it.
 
-use super::invalidate::{WriteTurn, order_of};
+use super::invalidate::{WriteDelivery, order_of};
 use super::sync::{self, ledger_wait_ms};
 use crate::cache::ledger::wire::{Receipt, numbers};
 use crate::cache::purge::feed::PurgeFeed;
@@ -33,13 +33,14 @@ const RESEND_MS_MAX: u64 = 24_000;
 /// query may have closed it.
 const POLL_MS: u64 = 1000;
 
-/// Has the ledger invalidate what a write has changed, at the time that `turn`
-/// gives. `answer` is called once, with a note for the log: see [`deliver`].
+/// Has the ledger invalidate what a write has changed, at the time that
+/// `delivery` gives. `answer` is called once, with a note for the log: see
+/// [`deliver`].
 pub async fn invalidate<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
-    turn: WriteTurn,
+    delivery: WriteDelivery,
     answer: impl FnOnce(Option<String>),
 ) {
     // Requests that read the index renew it, too, but there may be none.
@@ -48,14 +49,16 @@ pub async fn invalidate<H: Host>(
     }
     // The request that was to send earlier ones may have ended.
     resend_later(host, isolate);
-    match turn {
-        WriteTurn::Now(names) => deliver(host, isolate, site, names, answer).await,
-        WriteTurn::StartsBatch(pause_ms) => {
+    match delivery {
+        WriteDelivery::Now(names) => deliver(host, isolate, site, names, answer).await,
+        WriteDelivery::StartsBatch(pause_ms) => {
             answer(Some(format!("many writes: invalidates in {pause_ms} ms")));
             host.sleep(pause_ms).await;
             resend(host, isolate).await;
         }
-        WriteTurn::JoinsBatch => answer(Some("many writes: invalidates with others".to_owned())),
+        WriteDelivery::JoinsBatch => {
+            answer(Some("many writes: invalidates with others".to_owned()))
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::flow::endpoints::purge_calls;
 use crate::flow::endpoints::routes;
 use crate::flow::fetch::background_refresh::refresh_later;
 use crate::flow::fetch::collapse;
-use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_too};
-use crate::flow::fetch::collapse_turn::{CollapseTurn, WantedResponse, take_turn};
+use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_in_addition};
+use crate::flow::fetch::collapse_decision::{CollapseDecision, WantedResponse, decide_collapse};
 use crate::flow::fetch::fetch_outcome::FetchContext;
 use crate::flow::fetch::hit::from_cache;
 use crate::flow::fetch::pass::{PassRequest, pass};
@@ -195,17 +195,19 @@ async fn obtain<H: Host>(
         lookup_began_ms,
         rounds,
     };
-    match take_turn(cx, wanted, log).await {
-        CollapseTurn::RepeatLookup => None,
-        CollapseTurn::Lead(flight) => Some(fill(cx, context, flight, log).await),
-        CollapseTurn::LeadToo(flight) => fill_too(cx, context, flight, log).await,
+    match decide_collapse(cx, wanted, log).await {
+        CollapseDecision::RepeatLookup => None,
+        CollapseDecision::Lead(flight) => Some(fill(cx, context, flight, log).await),
+        CollapseDecision::LeadInAddition(flight) => {
+            fill_in_addition(cx, context, flight, log).await
+        }
         // The leader's response has shown that responses depend on the client.
-        CollapseTurn::Alone if is_sent_whole(cx, &context) => {
+        CollapseDecision::Alone if is_sent_whole(cx, &context) => {
             log.collapsed = false;
             Some(boxed(withheld::send_whole(cx, request, log)).await)
         }
-        CollapseTurn::Alone => Some(fetch_alone(cx, context, &digest, log).await),
-        CollapseTurn::Failed(failure) => {
+        CollapseDecision::Alone => Some(fetch_alone(cx, context, &digest, log).await),
+        CollapseDecision::Failed(failure) => {
             Some(after_failure(cx, context, failure, &digest, log).await)
         }
     }

@@ -15,13 +15,13 @@ use std::rc::Rc;
 
 /// What a request does after a miss.
 #[derive(Debug)]
-pub enum CollapseTurn {
+pub enum CollapseDecision {
     /// Fetch for this request only.
     Alone,
     /// Fetch as the leader of a flight.
     Lead(Rc<Flight>),
     /// Fetch as an additional leader, because the first ones have taken long.
-    LeadToo(Rc<Flight>),
+    LeadInAddition(Rc<Flight>),
     /// Another request has fetched the response: repeat the lookup.
     RepeatLookup,
     /// Another request has fetched, and the origin failed.
@@ -72,11 +72,11 @@ impl WantedResponse<'_> {
 
 /// Decides who fetches the wanted response, and waits if that is another
 /// request.
-pub async fn take_turn<H: Host>(
+pub async fn decide_collapse<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
     log: &mut RequestLog,
-) -> CollapseTurn {
+) -> CollapseDecision {
     let RequestCx {
         host,
         isolate,
@@ -84,7 +84,7 @@ pub async fn take_turn<H: Host>(
         ..
     } = cx;
     if !may_share(lookup) || wanted.rounds >= ROUNDS_MAX {
-        return CollapseTurn::Alone;
+        return CollapseDecision::Alone;
     }
     let began_ms = host.now_ms();
     let kind = kind_of(lookup);
@@ -97,7 +97,7 @@ pub async fn take_turn<H: Host>(
     // may not.
     let own_key = key_of_kind(part.as_deref().unwrap_or(wanted.key), kind);
     if flights.is_unshared(&own_key, began_ms) {
-        return CollapseTurn::Alone;
+        return CollapseDecision::Alone;
     }
     let mut key = match &part {
         // A range request waits for the whole response if that is being
@@ -107,16 +107,16 @@ pub async fn take_turn<H: Host>(
     };
     loop {
         let flight = match flights.join(&key, wanted.lookup_began_ms, host.now_ms()) {
-            FlightRole::Alone => return CollapseTurn::Alone,
+            FlightRole::Alone => return CollapseDecision::Alone,
             FlightRole::RepeatLookup => {
                 log.collapsed = true;
-                return CollapseTurn::RepeatLookup;
+                return CollapseDecision::RepeatLookup;
             }
             FlightRole::Lead(flight) => {
                 log.collapsed = false;
                 flight.set_kind(kind);
                 if part.is_some() {
-                    return CollapseTurn::Lead(flight);
+                    return CollapseDecision::Lead(flight);
                 }
                 return lead_or_wait(cx, wanted, flight, log).await;
             }
@@ -131,12 +131,12 @@ pub async fn take_turn<H: Host>(
                     Some(part) => key = part.clone(),
                     None => {
                         flight.add_leader(kind);
-                        return CollapseTurn::LeadToo(flight);
+                        return CollapseDecision::LeadInAddition(flight);
                     }
                 }
             }
-            FlightWait::TooLate(turn) => return turn,
-            FlightWait::Ended(FlightOutcome::Stored) => return CollapseTurn::RepeatLookup,
+            FlightWait::TooLate(decision) => return decision,
+            FlightWait::Ended(FlightOutcome::Stored) => return CollapseDecision::RepeatLookup,
             FlightWait::Ended(FlightOutcome::Failed(Some(_)) | FlightOutcome::ForItsKind)
                 if !flight.is_of(kind) && key != own_key =>
             {
@@ -144,11 +144,11 @@ pub async fn take_turn<H: Host>(
                 key.clone_from(&own_key);
             }
             FlightWait::Ended(FlightOutcome::Failed(failure)) => {
-                return CollapseTurn::Failed(failure);
+                return CollapseDecision::Failed(failure);
             }
             FlightWait::Ended(FlightOutcome::Unshared | FlightOutcome::ForItsKind) => {
                 log.collapsed = false;
-                return CollapseTurn::Alone;
+                return CollapseDecision::Alone;
             }
             // The leader was ended by the runtime. A follower takes over, but a
             // range request never leads a flight for the whole response.
@@ -168,7 +168,7 @@ enum FlightWait {
     /// The leader was ended by the runtime.
     Dead,
     /// The request has reached its longest wait.
-    TooLate(CollapseTurn),
+    TooLate(CollapseDecision),
 }
 
 /// Waits for a flight. `began_ms` is when the request began to wait.
@@ -206,8 +206,8 @@ async fn wait_for_flight<H: Host>(
         let waited_ms = now_ms.saturating_sub(began_ms);
         if waited_ms >= bound_ms {
             return FlightWait::TooLate(match flight.is_answered() {
-                true => CollapseTurn::Alone,
-                false => CollapseTurn::Failed(Some(OriginFailure::TimedOut)),
+                true => CollapseDecision::Alone,
+                false => CollapseDecision::Failed(Some(OriginFailure::TimedOut)),
             });
         }
         let pause_ms = (waited_ms / 8).clamp(FLIGHT_POLL_MS_MIN, FLIGHT_POLL_MS_MAX);
@@ -221,7 +221,7 @@ async fn lead_or_wait<H: Host>(
     wanted: WantedResponse<'_>,
     flight: Rc<Flight>,
     log: &mut RequestLog,
-) -> CollapseTurn {
+) -> CollapseDecision {
     let RequestCx {
         host,
         isolate,
@@ -229,7 +229,7 @@ async fn lead_or_wait<H: Host>(
         ..
     } = cx;
     if lookup.rule.collapse != Collapse::DataCentre {
-        return CollapseTurn::Lead(flight);
+        return CollapseDecision::Lead(flight);
     }
     let (site, name) = (cx.site(), note_name(&flight.key));
     let began_ms = host.now_ms();
@@ -243,19 +243,19 @@ async fn lead_or_wait<H: Host>(
         match note.as_deref() {
             Some(UNSHARED) => {
                 end(FlightOutcome::Unshared);
-                return CollapseTurn::Alone;
+                return CollapseDecision::Alone;
             }
             Some(STORED) if waits => {
                 end(FlightOutcome::Stored);
                 log.collapsed = true;
-                return CollapseTurn::RepeatLookup;
+                return CollapseDecision::RepeatLookup;
             }
             Some(FETCHING) => waits = true,
-            _ => return CollapseTurn::Lead(flight),
+            _ => return CollapseDecision::Lead(flight),
         }
         let waited_ms = host.now_ms().saturating_sub(began_ms);
         if waited_ms >= longest_ms {
-            return CollapseTurn::Lead(flight);
+            return CollapseDecision::Lead(flight);
         }
         let pause_ms = (waited_ms / 8).clamp(NEIGHBOUR_POLL_MS, FLIGHT_POLL_MS_MAX);
         host.sleep(pause_ms).await;
