@@ -77,13 +77,13 @@ impl LedgerBreaker {
     }
 
     /// Records that a query succeeded.
-    pub fn succeed(&mut self) {
+    pub fn record_success(&mut self) {
         *self = Self::default();
     }
 
     /// Records that the query sent at `sent_ms` failed. Queries that were in
     /// flight together count once.
-    pub fn fail(&mut self, sent_ms: u64, now_ms: u64) {
+    pub fn record_failure(&mut self, sent_ms: u64, now_ms: u64) {
         if self.is_closed() || sent_ms >= self.failed_ms || now_ms < self.failed_ms {
             self.failures = self.failures.saturating_add(1);
             self.failed_ms = now_ms;

@@ -12,7 +12,8 @@ use super::sql::{Sql, Value};
 use crate::cache::config::limits::DAY_MS;
 use crate::cache::ledger::sequence::Numbers;
 use crate::cache::ledger::wire::{
-    Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
+    AppendDecision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record,
+    decide_append, numbers,
 };
 use crate::cache::matching::key_scope::KeyScope;
 use crate::cache::purge::feed::{FEED_MARKS_MAX, LedgerTime, PurgeFeed};
@@ -132,10 +133,10 @@ impl<S: Sql> LedgerStore<S> {
         };
         let last = self.last()?;
         let calls = super::jobs::calls(self.fast_lane, order);
-        let receipt = match decide(last, earlier.as_ref(), order, now_ms, calls) {
-            Decision::Conflict => None,
-            Decision::Repeat(receipt) => Some(receipt),
-            Decision::Accept(record) => {
+        let receipt = match decide_append(last, earlier.as_ref(), order, now_ms, calls) {
+            AppendDecision::Conflict => None,
+            AppendDecision::Repeat(receipt) => Some(receipt),
+            AppendDecision::Accept(record) => {
                 self.accept(order, &record, now_ms)?;
                 Some(record.receipt)
             }

@@ -260,8 +260,8 @@ async fn with_breaker<T>(
     let answer = request.await;
     let mut breaker = isolate.ledger.get();
     match &answer {
-        Ok(_) => breaker.succeed(),
-        Err(_) => breaker.fail(sent_ms, host.now_ms()),
+        Ok(_) => breaker.record_success(),
+        Err(_) => breaker.record_failure(sent_ms, host.now_ms()),
     }
     isolate.ledger.set(breaker);
     answer

@@ -203,14 +203,14 @@ pub fn write_observer<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver
 fn record_write<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
     let (mut writes, now_ms) = (kv.writes.get(), host.now_ms());
     let Err(problem) = outcome else {
-        writes.worked(now_ms);
+        writes.record_success(now_ms);
         return kv.writes.set(writes);
     };
     // Not logged: a write that began before the pause shows nothing new, and a
     // failed body has been logged already.
     let fault = WriteFault::of(problem);
     let silent = writes.are_paused(now_ms) || fault == WriteFault::Body;
-    let pause_ms = writes.failed(fault, now_ms);
+    let pause_ms = writes.record_failure(fault, now_ms);
     kv.writes.set(writes);
     match pause_ms {
         Some(ms) => log_problem(
@@ -293,10 +293,10 @@ pub async fn read_slot<H: Host>(
     let (mut reads, now_ms) = (kv.reads.get(), host.now_ms());
     let pause_ms = match &content {
         Ok(_) => {
-            reads.worked(now_ms);
+            reads.record_success(now_ms);
             None
         }
-        Err(problem) => reads.failed(problem, now_ms),
+        Err(problem) => reads.record_failure(problem, now_ms),
     };
     kv.reads.set(reads);
     if let (Some(ms), Err(problem)) = (pause_ms, &content) {

@@ -18,7 +18,7 @@ fn failed(times: u64) -> LedgerBreaker {
     let mut breaker = LedgerBreaker::default();
     for n in 0..times {
         let now_ms = NOW_MS - 100_000 * (times - 1 - n);
-        breaker.fail(now_ms - 5000, now_ms);
+        breaker.record_failure(now_ms - 5000, now_ms);
     }
     breaker
 }
@@ -62,7 +62,7 @@ fn one_trial_at_a_time() {
     // The trial is lost, and the next query may be sent.
     assert_eq!(breaker.wait_ms(then_ms + QUERY_MS_MAX - 1, 7), 1);
     assert_eq!(breaker.wait_ms(then_ms + QUERY_MS_MAX, 7), 0);
-    breaker.succeed();
+    breaker.record_success();
     assert_eq!(breaker, LedgerBreaker::default());
     // A closed breaker lets all queries through.
     breaker.begin(then_ms);
@@ -90,16 +90,16 @@ fn trouble_of_long_ago_is_none() {
 fn questions_that_fail_together_count_once() {
     let mut breaker = LedgerBreaker::default();
     for n in 0..50 {
-        breaker.fail(NOW_MS - 5000 + n, NOW_MS + n);
+        breaker.record_failure(NOW_MS - 5000 + n, NOW_MS + n);
     }
     assert_eq!(breaker, {
         let mut once = LedgerBreaker::default();
-        once.fail(NOW_MS - 5000, NOW_MS);
+        once.record_failure(NOW_MS - 5000, NOW_MS);
         once
     });
     // An old failure does not end a trial.
     breaker.begin(NOW_MS + 1500);
-    breaker.fail(NOW_MS - 1, NOW_MS + 1600);
+    breaker.record_failure(NOW_MS - 1, NOW_MS + 1600);
     assert!(breaker.wait_ms(NOW_MS + 1600, 7) > 5000);
 }
 

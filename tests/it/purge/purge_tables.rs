@@ -2,7 +2,9 @@
 //! any order, and how the ledger numbers and repeats them.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
-use edgekeep::cache::ledger::wire::{Decision, Order, Record, decide, numbers as raised};
+use edgekeep::cache::ledger::wire::{
+    AppendDecision, Order, Record, decide_append, numbers as raised,
+};
 use edgekeep::cache::matching::tag::is_tag;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -244,13 +246,13 @@ fn the_ledger_numbers_orders_and_knows_repeats() {
         ..Order::default()
     };
     #[track_caller]
-    fn accepted(decision: Decision) -> Record {
+    fn accepted(decision: AppendDecision) -> Record {
         match decision {
-            Decision::Accept(record) => record,
+            AppendDecision::Accept(record) => record,
             other => panic!("{other:?}"),
         }
     }
-    let first = accepted(decide(0, None, &order("a", "d"), 5000, 3));
+    let first = accepted(decide_append(0, None, &order("a", "d"), 5000, 3));
     let receipt = &first.receipt;
     assert_eq!((receipt.id.as_str(), receipt.sequence), ("a", 1));
     assert_eq!((receipt.received_ms, receipt.in_force_ms), (5000, 10_000));
@@ -263,26 +265,26 @@ fn the_ledger_numbers_orders_and_knows_repeats() {
         (raised(1, false), raised(1, true)),
         (numbers(1, 0), numbers(0, 1))
     );
-    let second = accepted(decide(41, None, &order("b", "d"), 5000, 0));
+    let second = accepted(decide_append(41, None, &order("b", "d"), 5000, 0));
     assert_eq!(second.receipt.sequence, 42);
     let mut nameless = order("", "d");
     nameless.id = None;
-    let nameless = accepted(decide(41, None, &nameless, 5000, 0));
+    let nameless = accepted(decide_append(41, None, &nameless, 5000, 0));
     assert_eq!(nameless.receipt.id, "order-42");
     // A repeat returns the first receipt, whatever has changed since.
     let mut late = order("a", "d");
     (late.lag_seconds, late.after) = (60, 9);
     assert_eq!(
-        decide(50, Some(&first), &late, 99_000, 0),
-        Decision::Repeat(first.receipt.clone())
+        decide_append(50, Some(&first), &late, 99_000, 0),
+        AppendDecision::Repeat(first.receipt.clone())
     );
     assert_eq!(
-        decide(50, Some(&first), &order("a", "e"), 5000, 0),
-        Decision::Conflict
+        decide_append(50, Some(&first), &order("a", "e"), 5000, 0),
+        AppendDecision::Conflict
     );
     let mut far = order("c", "d");
     far.lag_seconds = u64::MAX;
-    let far = accepted(decide(1, None, &far, u64::MAX, 0));
+    let far = accepted(decide_append(1, None, &far, u64::MAX, 0));
     assert_eq!(far.receipt.in_force_ms, u64::MAX);
 }
 
