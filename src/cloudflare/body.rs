@@ -27,8 +27,8 @@ enum Inner {
     Stored(Stream),
     /// A response of the Cache API whose body is unread.
     Cached(web_sys::Response),
-    /// A response that is held in memory (see `glue::hold`).
-    Held(JsValue),
+    /// A response that is held in memory (see `glue::copy_response`).
+    InMemory(JsValue),
     /// The whole body as bytes. They are never written to, so that copies can
     /// share them.
     Bytes(Uint8Array),
@@ -71,8 +71,8 @@ impl Body {
     }
 
     /// The body of a response that is held in memory.
-    pub fn held(held: JsValue) -> Self {
-        Self(Some(Inner::Held(held)))
+    pub fn in_memory(copy: JsValue) -> Self {
+        Self(Some(Inner::InMemory(copy)))
     }
 
     /// The response of the Cache API whose unread body this is.
@@ -91,7 +91,7 @@ impl Body {
     pub fn into_cached(mut self, length: Option<u64>) -> Result<JsValue, Self> {
         match self.0.take() {
             Some(Inner::Cached(response)) if !is_long(length) => Ok(response.into()),
-            Some(Inner::Held(held)) => Ok(held),
+            Some(Inner::InMemory(copy)) => Ok(copy),
             other => Err(Self(other)),
         }
     }
@@ -120,7 +120,7 @@ impl Body {
                 | Inner::Stored(stream),
             ) => Some(stream),
             Some(Inner::Cached(response)) => response.body().map(JsCast::unchecked_into),
-            Some(Inner::Held(held)) => Some(stream_of(&held)),
+            Some(Inner::InMemory(copy)) => Some(stream_of(&copy)),
             Some(Inner::Bytes(bytes)) => Some(stream_of(&bytes)),
             _ => None,
         }
@@ -211,7 +211,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let Some(Inner::Held(_) | Inner::Bytes(_)) = self.0 {
+        if let Some(Inner::InMemory(_) | Inner::Bytes(_)) = self.0 {
             return;
         }
         if guard::is_sweeping() {
@@ -422,7 +422,7 @@ impl Copy {
 
 /// Returns a body that was received whole, or that is longer than
 /// [`WHOLE_BYTES_MAX`]. The text of an error is for the log.
-pub async fn whole(
+pub async fn receive_whole(
     body: Body,
     length: Option<u64>,
     timeout_ms: u64,
@@ -435,8 +435,10 @@ pub async fn whole(
     let is_sent = matches!(body.0, Some(Inner::Sent(..)));
     // One branch is read to see whether it ends as expected. The other holds
     // what was read, and is returned.
-    let (read, given) = body.twice().map_err(broken)?;
-    let stream = read.into_stream().ok_or_else(|| broken("no body".into()))?;
+    let (checked, returned) = body.twice().map_err(broken)?;
+    let stream = checked
+        .into_stream()
+        .ok_or_else(|| broken("no body".into()))?;
     let reader = stream.reader().map_err(broken)?;
     let expected = length.and_then(|length| u32::try_from(length).ok());
     let most = expected.map_or(WHOLE_BYTES_MAX, |length| length.min(WHOLE_BYTES_MAX));
@@ -456,7 +458,7 @@ pub async fn whole(
     match bytes {
         // The runtime sends bytes with their length, and none is missing.
         Some(bytes) if is_sent && got <= WHOLE_BYTES_MAX => Ok(Body::of_bytes(bytes)),
-        _ => Ok(given),
+        _ => Ok(returned),
     }
 }
 

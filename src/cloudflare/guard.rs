@@ -17,9 +17,9 @@
 //! of its own under `wait_until`, without a signal.
 //!
 //! All waiting requests of clients may hold [`WAITING_BYTES_MAX`] together. A
-//! request that would exceed it is refused ([`Ended::NoRoom`], [`admit`]).
-//! Lookups in the Cache API do not count, so hits in the Cache API and in
-//! memory are always served.
+//! request that would exceed it is refused ([`GuardError::NoMemory`],
+//! [`admit`]). Lookups in the Cache API do not count, so hits in the Cache API
+//! and in memory are always served.
 
 use super::js::disconnect;
 use std::cell::{Cell, RefCell};
@@ -60,12 +60,12 @@ const ORDERS_BYTES_MAX: usize = WAITING_BYTES_MAX / 8;
 
 /// Why a guarded future has no output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum GuardError {
     /// The client has disconnected, or the future exceeded the bound of its
     /// waits.
     Dropped,
     /// The waiting requests hold [`WAITING_BYTES_MAX`] already.
-    NoRoom,
+    NoMemory,
 }
 
 /// A registered future, with its bookkeeping.
@@ -82,12 +82,12 @@ struct Suspended {
     /// The time after which a sweep drops it.
     expires_ms: u64,
     /// What it holds while it waits; nothing before that.
-    held: Held,
+    reservation: MemoryReservation,
 }
 
 /// What a request holds of wasm's memory while it waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct MemoryReservation {
     /// The bytes of its fields, and of the body that is read whole.
     pub bytes: usize,
     /// Whether that body is an order.
@@ -136,8 +136,10 @@ pub fn hold_bytes(bytes: usize) {
 /// Reserves memory for the client's request that is being polled; `false` if
 /// there is none left. For requests with side effects: they are refused before
 /// those, or not at all.
-pub fn admit(held: Held) -> bool {
-    POLLED_GROUP.get().is_none_or(|id| give_room(id, held))
+pub fn admit(reservation: MemoryReservation) -> bool {
+    POLLED_GROUP
+        .get()
+        .is_none_or(|id| reserve_memory(id, reservation))
 }
 
 /// The output of a future that may take up to this many milliseconds.
@@ -199,7 +201,7 @@ fn register(work: Work, request: Option<web_sys::Request>) -> u32 {
             request,
             waker: None,
             expires_ms: u64::MAX,
-            held: Held::default(),
+            reservation: MemoryReservation::default(),
         };
         registry.suspended.insert(id, suspended);
         id
@@ -219,12 +221,12 @@ pub struct Guarded<T> {
 }
 
 impl<T> Future for Guarded<T> {
-    type Output = Result<T, Ended>;
+    type Output = Result<T, GuardError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let id = self.id;
         let Some((mut work, group, is_first)) = take(id) else {
-            return Poll::Ready(Err(Ended::Dropped));
+            return Poll::Ready(Err(GuardError::Dropped));
         };
         let now_ms = js_sys::Date::now() as u64;
         POLL_MS.set(Some(now_ms));
@@ -240,7 +242,7 @@ impl<T> Future for Guarded<T> {
             // Dropped after the borrow, because dropping a body cancels its
             // stream.
             drop((remove(id), work));
-            return Poll::Ready(self.output.take().ok_or(Ended::Dropped));
+            return Poll::Ready(self.output.take().ok_or(GuardError::Dropped));
         }
         let wait_ms = LONGEST_WAIT_MS.get();
         let expires_ms = now_ms
@@ -255,14 +257,14 @@ impl<T> Future for Guarded<T> {
             self.is_watched = true;
         }
         if !is_lookup && !self.has_room {
-            let held = Held {
+            let reservation = MemoryReservation {
                 bytes: self.bytes,
                 is_order: false,
             };
-            if !give_room(id, held) {
+            if !reserve_memory(id, reservation) {
                 // Dropped after the borrow, as above.
                 drop(remove(id));
-                return Poll::Ready(Err(Ended::NoRoom));
+                return Poll::Ready(Err(GuardError::NoMemory));
             }
             self.has_room = true;
         }
@@ -301,23 +303,28 @@ fn watch(id: u32) {
 /// Reserves memory for a client's waiting request; `false` if there is none
 /// left. A request keeps what it has reserved. Other work reserves nothing,
 /// because a request began it.
-fn give_room(id: u32, held: Held) -> bool {
+fn reserve_memory(id: u32, reservation: MemoryReservation) -> bool {
     REGISTRY.with_borrow_mut(|registry| {
-        let waits = |one: &Suspended| one.request.is_some() && one.held.bytes == 0;
+        let waits = |one: &Suspended| one.request.is_some() && one.reservation.bytes == 0;
         if !registry.suspended.get(&id).is_some_and(waits) {
             return true;
         }
         let sum = |of_orders: bool| {
-            let all = registry.suspended.values().map(|one| one.held);
-            let counted = all.filter(|held| held.is_order || !of_orders);
-            counted.fold(0, |sum: usize, held| sum.saturating_add(held.bytes))
+            let all = registry.suspended.values().map(|one| one.reservation);
+            let counted = all.filter(|reservation| reservation.is_order || !of_orders);
+            counted.fold(0, |sum: usize, reservation| {
+                sum.saturating_add(reservation.bytes)
+            })
         };
-        let bytes = held.bytes.saturating_add(WAITING_BYTES_EACH);
+        let bytes = reservation.bytes.saturating_add(WAITING_BYTES_EACH);
         let fits = |of_orders, most| sum(of_orders).saturating_add(bytes) <= most;
-        let has_room =
-            fits(false, WAITING_BYTES_MAX) && (!held.is_order || fits(true, ORDERS_BYTES_MAX));
+        let has_room = fits(false, WAITING_BYTES_MAX)
+            && (!reservation.is_order || fits(true, ORDERS_BYTES_MAX));
         if has_room && let Some(suspended) = registry.suspended.get_mut(&id) {
-            suspended.held = Held { bytes, ..held };
+            suspended.reservation = MemoryReservation {
+                bytes,
+                ..reservation
+            };
         }
         has_room
     })

@@ -26,7 +26,7 @@ use crate::flow::response::error_pages::overloaded;
 use crate::flow::response::reply::Answer;
 use crate::flow::warm::fill;
 use body::Body;
-use guard::Ended;
+use guard::GuardError;
 use js::glue;
 use platform::Platform;
 use settings::Configured;
@@ -55,8 +55,8 @@ async fn fetch(
     let work = answer(Clone::clone(&request), env, context);
     let answer = guard::until_disconnect(Clone::clone(&request), work).await;
     let answer = answer.unwrap_or_else(|ended| match ended {
-        Ended::Dropped => respond::client_gone(),
-        Ended::NoRoom => {
+        GuardError::Dropped => respond::client_gone(),
+        GuardError::NoMemory => {
             platform::log_refusal();
             overloaded()
         }
@@ -66,8 +66,8 @@ async fn fetch(
 
 async fn answer(request: web_sys::Request, env: Env, context: Context) -> Answer<Body> {
     let isolate = match settings::configured(&env) {
-        Configured::Well(isolate) => isolate,
-        Configured::Badly(passing, problem) => {
+        Configured::Valid(isolate) => isolate,
+        Configured::Invalid(passing, problem) => {
             glue::log_error(&problem);
             match passing {
                 Some(isolate) => isolate,

@@ -14,11 +14,11 @@ use wasm_bindgen::{JsCast, JsValue};
 /// Sends a request, and waits for the response head. `client` is the client's
 /// request that it is sent for, if there is one. The text of an error is for
 /// the log.
-pub async fn ask(
+pub async fn send_to_origin(
     request: &OriginRequest,
     client: Option<&JsValue>,
     upload: Option<Upload<Body>>,
-    patience: OriginTimeouts,
+    timeouts: OriginTimeouts,
 ) -> Result<(ResponseHead, Option<Body>), (OriginFailure, String)> {
     let (body, is_sent) = match upload {
         Some(Upload { body, is_sent }) => (Some(body), is_sent),
@@ -39,9 +39,9 @@ pub async fn ask(
         body: body.unwrap_or(JsValue::UNDEFINED),
         length,
         // 0 means no limit, so a request at its deadline gets 1 ms.
-        head_ms: patience.head_ms.map_or(0, |ms| ms.max(1)),
-        body_ms: patience.body_ms.unwrap_or(0),
-        short_bytes: match patience.at_once {
+        head_ms: timeouts.head_ms.map_or(0, |ms| ms.max(1)),
+        body_ms: timeouts.body_ms.unwrap_or(0),
+        short_bytes: match timeouts.at_once {
             true => AT_ONCE_BYTES_MAX,
             false => 0,
         },
@@ -79,7 +79,7 @@ pub async fn ask(
         }
         200..=599 => {
             let body = response(answer).body().map(JsCast::unchecked_into);
-            let body = match patience.body_ms {
+            let body = match timeouts.body_ms {
                 Some(_) => body.map(Body::timed),
                 None => body.map(Body::new),
             };

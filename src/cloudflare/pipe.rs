@@ -5,7 +5,7 @@ use super::guard;
 use super::js::glue::stream_of;
 use super::js::streams::{self, Reader, Writer};
 use super::timeout::timeout;
-use crate::flow::runtime::host::{self, BodyError, ReaderGone};
+use crate::flow::runtime::host::{self, BodyError, ClientDisconnected};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
@@ -53,9 +53,9 @@ impl host::BodyPipe for Pipe {
         })
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientDisconnected> {
         let written = self.writer.write(&Uint8Array::from(bytes)).await;
-        written.map_err(|_| ReaderGone)
+        written.map_err(|_| ClientDisconnected)
     }
 
     async fn close(mut self) {
@@ -97,9 +97,9 @@ pub async fn is_gzip(
     timeout_ms: u64,
 ) -> Result<(bool, Option<Body>), JsValue> {
     let reader = body.into_stream().ok_or("no body")?.reader()?;
-    let looked = timeout(receive_gzip(&reader, most), timeout_ms).await;
+    let checked = timeout(receive_gzip(&reader, most), timeout_ms).await;
     reader.cancel();
-    Ok(match looked {
+    Ok(match checked {
         Some(Ok((is_gzip, encoded))) => (is_gzip, Some(Body::of_bytes(encoded))),
         _ => (false, None),
     })

@@ -2,7 +2,7 @@
 
 use super::background::Background;
 use super::body::{self, Body, Copy, join, read_start};
-use super::guard::{self, Held};
+use super::guard::{self, MemoryReservation};
 use super::js::promise::BODY_WAIT_MS;
 use super::js::{glue, message};
 use super::pipe::{self, Pipe};
@@ -10,7 +10,7 @@ use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, origin, respond, tiers};
 use crate::cache::key::cache_key::Slot;
-use crate::cache::ledger::wire::{Order, PastOrder, Question};
+use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::order::ORDER_BYTES_MAX;
@@ -22,7 +22,7 @@ use crate::cloudflare::ledger::sql::Database;
 use crate::flow::ledger::ledger_store::LedgerStore;
 use crate::flow::response::request_log::log_problem;
 use crate::flow::runtime::host::{
-    BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
+    BodyError, Host, LedgerReply, OriginTimeouts, SlotContent, StoreRequest, Tier, Upload,
 };
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
@@ -42,11 +42,11 @@ pub struct Platform(Rc<Inner>);
 
 struct Inner {
     env: Env,
-    behind: Behind,
+    event: EventContext,
 }
 
 /// Where background work runs.
-enum Behind {
+enum EventContext {
     /// A request: the runtime continues background work after the response.
     Request {
         context: Context,
@@ -58,15 +58,15 @@ enum Behind {
     /// A run of the cron trigger.
     Cron(ScheduleContext, Background),
     /// A step of the ledger's work, which waits for its background work
-    /// ([`Host::settled`]).
-    Ledger(Step),
+    /// ([`Host::wait_for_background`]).
+    Ledger(LedgerStep),
 }
 
 /// A step of the ledger's work, in the ledger's object.
-struct Step {
+struct LedgerStep {
     /// The ledger itself: its object must not call itself.
     ledger: Rc<LedgerStore<Database>>,
-    /// What [`Host::settled`] waits for.
+    /// What [`Host::wait_for_background`] waits for.
     pending: RefCell<Vec<Promise>>,
     /// The last failure of a write to KV.
     lost: Cell<Option<String>>,
@@ -80,29 +80,29 @@ impl Platform {
         request: web_sys::Request,
         has_more: bool,
     ) -> Self {
-        let behind = Behind::Request {
+        let event = EventContext::Request {
             context,
             request,
             has_more,
             background: Background::default(),
         };
-        Self(Rc::new(Inner { env, behind }))
+        Self(Rc::new(Inner { env, event }))
     }
 
     /// The platform for a run of the cron trigger.
     pub fn of_cron(env: Env, context: ScheduleContext) -> Self {
-        let behind = Behind::Cron(context, Background::default());
-        Self(Rc::new(Inner { env, behind }))
+        let event = EventContext::Cron(context, Background::default());
+        Self(Rc::new(Inner { env, event }))
     }
 
     /// The platform for a step of the ledger's work.
     pub fn of_ledger(env: Env, ledger: Rc<LedgerStore<Database>>) -> Self {
-        let behind = Behind::Ledger(Step {
+        let event = EventContext::Ledger(LedgerStep {
             ledger,
             pending: RefCell::default(),
             lost: Cell::default(),
         });
-        Self(Rc::new(Inner { env, behind }))
+        Self(Rc::new(Inner { env, event }))
     }
 
     fn env(&self) -> &Env {
@@ -111,17 +111,17 @@ impl Platform {
 
     /// The client's request.
     pub(super) fn request(&self) -> Option<&JsValue> {
-        match &self.0.behind {
-            Behind::Request { request, .. } => Some(request),
-            Behind::Cron(..) | Behind::Ledger(_) => None,
+        match &self.0.event {
+            EventContext::Request { request, .. } => Some(request),
+            EventContext::Cron(..) | EventContext::Ledger(_) => None,
         }
     }
 
     /// Records that a copy for KV was lost, in a step of the ledger's work. (A
     /// failure of the Cache API is not recorded: it only holds copies of the
     /// ledger's own data centre.)
-    pub(super) fn lost(&self, part: &str, problem: &str) {
-        if let Behind::Ledger(step) = &self.0.behind {
+    pub(super) fn record_lost_copy(&self, part: &str, problem: &str) {
+        if let EventContext::Ledger(step) = &self.0.event {
             step.lost.set(Some(format!("{part}: {problem}")));
         }
     }
@@ -142,8 +142,8 @@ impl Platform {
 /// The timeout of a call to the ledger, which is 10 to 300 ms away.
 const LEDGER_MS_MAX: u64 = 5000;
 
-async fn in_time<T>(question: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    match timeout(question, LEDGER_MS_MAX).await {
+async fn in_time<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    match timeout(call, LEDGER_MS_MAX).await {
         Some(answer) => answer,
         None => Err(format!("no answer within {LEDGER_MS_MAX} ms")),
     }
@@ -163,8 +163,8 @@ impl Host for Platform {
     }
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
-        match &self.0.behind {
-            Behind::Request {
+        match &self.0.event {
+            EventContext::Request {
                 context,
                 background,
                 ..
@@ -173,12 +173,12 @@ impl Host for Platform {
                     context.wait_until(all);
                 }
             }
-            Behind::Cron(context, background) => {
+            EventContext::Cron(context, background) => {
                 if let Some(all) = background.add(work) {
                     context.wait_until(all);
                 }
             }
-            Behind::Ledger(step) => {
+            EventContext::Ledger(step) => {
                 let work = guard::until_expiry(work);
                 let promise = future_to_promise(async {
                     work.await.unwrap_or_default();
@@ -199,62 +199,63 @@ impl Host for Platform {
         glue::log(line);
     }
 
-    async fn recall(
-        &self,
-        tier: Tier,
-        slot: &Slot,
-    ) -> Result<Option<(String, Option<Body>)>, String> {
-        let held = match tier {
-            Tier::CacheApi => tiers::recall_from_cache(slot, self.request()).await,
-            Tier::Kv => tiers::recall_from_kv(&self.kv()?, slot).await,
+    async fn read_slot(&self, tier: Tier, slot: &Slot) -> Result<SlotContent<Body>, String> {
+        let content = match tier {
+            Tier::CacheApi => tiers::read_from_cache(slot, self.request()).await,
+            Tier::Kv => tiers::read_from_kv(&self.kv()?, slot).await,
         };
-        held.map_err(|error| message(&error))
+        content.map_err(|error| message(&error))
     }
 
-    fn keep(&self, body: Option<Body>, keep: StoreRequest, for_client: bool) -> Option<Body> {
+    fn store_entry(
+        &self,
+        body: Option<Body>,
+        store_request: StoreRequest,
+        for_client: bool,
+    ) -> Option<Body> {
         let split = match body {
             Some(body) if for_client => body.twice().map(|(one, other)| (Some(one), Some(other))),
             body => Ok((body, None)),
         };
         match split {
             Ok((copy, client)) => {
-                let length = keep.entry.length;
+                let length = store_request.entry.length;
                 match copy.map(Body::into_bytes).transpose() {
-                    Ok(bytes) => self.store(keep, Copy::of_bytes(bytes, length)),
+                    Ok(bytes) => self.write_to_tiers(store_request, Copy::of_bytes(bytes, length)),
                     Err(body) => {
                         let host = self.clone();
                         self.later(async move {
                             let copy = Copy::of(body, length).await;
-                            host.store(keep, copy);
+                            host.write_to_tiers(store_request, copy);
                         });
                     }
                 }
                 client
             }
             Err(error) => {
-                self.lost_body(&keep, &message(&error));
+                self.report_lost_body(&store_request, &message(&error));
                 None
             }
         }
     }
 
-    fn hold(&self, body: &Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+    fn copy_body(&self, body: &Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
         let Some(cached) = body.as_cached() else {
             return;
         };
-        let copied = glue::hold(cached);
+        let copied = glue::copy_response(cached);
         self.later(async move {
-            // If the body breaks off, nothing is held.
-            if let Ok((held, bytes)) = copied.await
+            // If the body breaks off, `done` is not called.
+            if let Ok((copy, bytes)) = copied.await
                 && let Ok(bytes) = bytes.parse()
             {
-                done(Rc::new(held), bytes);
+                done(Rc::new(copy), bytes);
             }
         });
     }
 
-    fn give(&self, held: &Rc<dyn Any>) -> Option<Body> {
-        held.downcast_ref::<JsValue>().cloned().map(Body::held)
+    fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Body> {
+        copy.downcast_ref::<JsValue>().cloned().map(Body::in_memory)
     }
 
     async fn join(&self, one: Body, other: Body) -> Option<Body> {
@@ -267,13 +268,13 @@ impl Host for Platform {
         }
     }
 
-    async fn whole(
+    async fn receive_whole(
         &self,
         body: Body,
         length: Option<u64>,
         timeout_ms: u64,
     ) -> Result<Body, OriginFailure> {
-        match body::whole(body, length, timeout_ms).await {
+        match body::receive_whole(body, length, timeout_ms).await {
             Ok(body) => Ok(body),
             Err((failure, text)) => {
                 log_problem(self, "origin", &text);
@@ -282,17 +283,17 @@ impl Host for Platform {
         }
     }
 
-    fn reader(&self) -> Option<String> {
-        match &self.0.behind {
+    fn client_address(&self) -> Option<String> {
+        match &self.0.event {
             // Cloudflare sets it, and overwrites what the client sent.
-            Behind::Request { request, .. } => glue::field(request, "cf-connecting-ip"),
-            Behind::Cron(..) | Behind::Ledger(_) => None,
+            EventContext::Request { request, .. } => glue::field(request, "cf-connecting-ip"),
+            EventContext::Cron(..) | EventContext::Ledger(_) => None,
         }
     }
 
     fn whole_head(&self) -> Option<RequestHead> {
-        match &self.0.behind {
-            Behind::Request {
+        match &self.0.event {
+            EventContext::Request {
                 request, has_more, ..
             } if *has_more => {
                 let sent = respond::read_head(&glue::whole_head(request))?;
@@ -302,20 +303,20 @@ impl Host for Platform {
         }
     }
 
-    fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
+    fn reserve_memory(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
         let bytes = head.fields.bytes();
-        let has_room = match plan {
+        let is_reserved = match plan {
             // A lookup goes to the origin later, if at all.
             Plan::Lookup(_) => {
                 guard::hold_bytes(bytes);
                 true
             }
-            Plan::Bypass(..) => guard::admit(Held {
+            Plan::Bypass(..) => guard::admit(MemoryReservation {
                 bytes,
                 is_order: false,
             }),
             // An order is read whole, into a buffer of the largest size.
-            Plan::Admin | Plan::Purge(_) => guard::admit(Held {
+            Plan::Admin | Plan::Purge(_) => guard::admit(MemoryReservation {
                 bytes: match has_body {
                     true => bytes.saturating_add(ORDER_BYTES_MAX),
                     false => bytes,
@@ -323,23 +324,23 @@ impl Host for Platform {
                 is_order: has_body,
             }),
         };
-        if !has_room {
+        if !is_reserved {
             log_refusal();
         }
-        has_room
+        is_reserved
     }
 
     fn hold_bytes(&self, bytes: usize) {
         guard::hold_bytes(bytes);
     }
 
-    async fn ask_origin(
+    async fn send_to_origin(
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Body>>,
-        patience: OriginTimeouts,
+        timeouts: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Body>), OriginFailure> {
-        match origin::ask(request, self.request(), upload, patience).await {
+        match origin::send_to_origin(request, self.request(), upload, timeouts).await {
             Ok(answer) => Ok(answer),
             Err((failure, text)) => {
                 log_problem(self, "origin", &text);
@@ -365,8 +366,8 @@ impl Host for Platform {
     }
 
     async fn is_gzip(&self, body: Body, most: u32, timeout_ms: u64) -> (bool, Option<Body>) {
-        let looked = pipe::is_gzip(body, most, timeout_ms).await;
-        looked.unwrap_or((false, None))
+        let checked = pipe::is_gzip(body, most, timeout_ms).await;
+        checked.unwrap_or((false, None))
     }
 
     fn decompressed(&self, body: Body) -> Option<Body> {
@@ -377,42 +378,44 @@ impl Host for Platform {
         in_time(client::append(self.env(), order)).await
     }
 
-    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
-        match &self.0.behind {
-            Behind::Request { .. } | Behind::Cron(..) => {
-                in_time(client::news(self.env(), after)).await
+    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
+        match &self.0.event {
+            EventContext::Request { .. } | EventContext::Cron(..) => {
+                in_time(client::read_feed(self.env(), after)).await
             }
-            Behind::Ledger(step) => {
-                let text = step.ledger.news(after, self.now_ms())?;
+            EventContext::Ledger(step) => {
+                let text = step.ledger.read_feed(after, self.now_ms())?;
                 PurgeFeed::decode(&text).map_err(|error| error.to_string())
             }
         }
     }
 
-    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-        match &self.0.behind {
-            Behind::Request { .. } | Behind::Cron(..) => {
-                in_time(client::counted_news(self.env(), after, kv_writes)).await
+    async fn read_counted_feed(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
+        match &self.0.event {
+            EventContext::Request { .. } | EventContext::Cron(..) => {
+                in_time(client::read_counted_feed(self.env(), after, kv_writes)).await
             }
-            Behind::Ledger(step) => {
-                let text = step.ledger.counted_news(after, kv_writes, self.now_ms())?;
+            EventContext::Ledger(step) => {
+                let text = step
+                    .ledger
+                    .read_counted_feed(after, kv_writes, self.now_ms())?;
                 PurgeFeed::decode(&text).map_err(|error| error.to_string())
             }
         }
     }
 
-    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
-        in_time(client::history(self.env(), question)).await
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
+        in_time(client::history(self.env(), query)).await
     }
 
-    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+    async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {
         let url = self.note_url(site, name)?;
         tiers::read_note(&url)
             .await
             .map_err(|error| message(&error))
     }
 
-    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
+    fn write_note(&self, site: &str, name: &str, text: String, seconds: u64) {
         let (host, url) = (self.clone(), self.note_url(site, name));
         self.later(async move {
             let written = match url {
@@ -432,8 +435,8 @@ impl Host for Platform {
         }
     }
 
-    async fn settled(&self) -> Result<(), String> {
-        let Behind::Ledger(step) = &self.0.behind else {
+    async fn wait_for_background(&self) -> Result<(), String> {
+        let EventContext::Ledger(step) = &self.0.event else {
             return Ok(());
         };
         loop {

@@ -19,10 +19,10 @@ thread_local! {
 #[derive(Clone)]
 pub enum Configured {
     /// The settings are valid.
-    Well(Rc<Isolate>),
+    Valid(Rc<Isolate>),
     /// The settings are invalid: an isolate that passes every request, if it is
     /// certain where to, and the line for the log.
-    Badly(Option<Rc<Isolate>>, String),
+    Invalid(Option<Rc<Isolate>>, String),
 }
 
 /// The isolate's state. It is made by its first request, cron run or alarm.
@@ -33,8 +33,8 @@ pub fn configured(env: &Env) -> Configured {
 /// The isolate's state, or the error of its settings.
 pub fn isolate(env: &Env) -> Result<Rc<Isolate>, String> {
     match configured(env) {
-        Configured::Well(isolate) => Ok(isolate),
-        Configured::Badly(_, problem) => Err(problem),
+        Configured::Valid(isolate) => Ok(isolate),
+        Configured::Invalid(_, problem) => Err(problem),
     }
 }
 
@@ -49,7 +49,7 @@ fn configure(env: &Env) -> Configured {
             let problem = format!("bad setting [vars.EDGEKEEP] {path}: {}", error.problem);
             let line = setting_problem_line(path, &problem);
             let isolate = |rules| Rc::new(Isolate::new(rules, Keys::of_default("")));
-            return Configured::Badly(Rules::passing(&json).map(isolate), line);
+            return Configured::Invalid(Rules::passing(&json).map(isolate), line);
         }
     };
     // An invalid secret stops purges by its key. Pages are served.
@@ -62,5 +62,5 @@ fn configure(env: &Env) -> Configured {
     if let Some(names) = fields_read(&rules) {
         glue::read_only(&names.join("\n"));
     }
-    Configured::Well(Rc::new(Isolate::new(rules, keys)))
+    Configured::Valid(Rc::new(Isolate::new(rules, keys)))
 }

@@ -20,7 +20,7 @@ use super::js::streams::Stream;
 use crate::cache::key::cache_key::Slot;
 use crate::cache::policy::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::cache::purge::zone_purge::cache_tags;
-use crate::flow::runtime::host::WHOLE_BYTES_MAX;
+use crate::flow::runtime::host::{SlotContent, WHOLE_BYTES_MAX};
 use crate::http::fields::{Fields, is_unreadable};
 use js_sys::Uint8Array;
 use js_sys::futures::JsFuture;
@@ -36,11 +36,11 @@ const ENTRY_FIELD: &str = "edgekeep-entry";
 /// The smallest expiration that KV accepts, in seconds.
 const KV_SECONDS_MIN: u64 = 60;
 
-/// The content of a slot: the entry's text and its body.
-pub type Held = Option<(String, Option<Body>)>;
-
 /// Reads a slot of the Cache API for a request.
-pub async fn recall_from_cache(slot: &Slot, request: Option<&JsValue>) -> Result<Held, JsValue> {
+pub async fn read_from_cache(
+    slot: &Slot,
+    request: Option<&JsValue>,
+) -> Result<SlotContent<Body>, JsValue> {
     let (found, text) = glue::look_up(&slot.entry_url, request).await?;
     if found.is_undefined() {
         return Ok(None);
@@ -74,7 +74,7 @@ fn is_plain(value: &str) -> bool {
 /// Writes to the Cache API what was fetched for a request. Values that are not
 /// UTF-8 can be stored by the wrapper only, which the runtime copies. An entry
 /// that has such a value in another field is not stored.
-pub async fn keep_in_cache(
+pub async fn write_to_cache(
     slot: &Slot,
     entry: &Entry,
     body: &Copy,
@@ -102,7 +102,7 @@ pub async fn keep_in_cache(
 }
 
 /// Deletes a slot of the Cache API.
-pub async fn forget_in_cache(slot: &Slot) -> Result<(), JsValue> {
+pub async fn delete_from_cache(slot: &Slot) -> Result<(), JsValue> {
     let deleted = Cache::default().delete(&slot.entry_url, true).await;
     deleted.map(drop).map_err(JsValue::from)
 }
@@ -132,7 +132,7 @@ fn kv_key(slot: &Slot) -> String {
 }
 
 /// Reads a slot of KV.
-pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> {
+pub async fn read_from_kv(kv: &KvStore, slot: &Slot) -> Result<SlotContent<Body>, JsValue> {
     let found = kv.get(&kv_key(slot)).stream_with_metadata();
     let (value, metadata): (_, Option<Value>) = found.await.map_err(JsValue::from)?;
     let Some(value) = value else {
@@ -171,7 +171,7 @@ pub async fn recall_from_kv(kv: &KvStore, slot: &Slot) -> Result<Held, JsValue> 
 }
 
 /// Writes a slot of KV.
-pub async fn keep_in_kv(
+pub async fn write_to_kv(
     kv: &KvStore,
     slot: &Slot,
     entry: &Entry,
@@ -194,7 +194,7 @@ pub async fn keep_in_kv(
 }
 
 /// Deletes a slot of KV.
-pub async fn forget_in_kv(kv: &KvStore, slot: &Slot) -> Result<(), JsValue> {
+pub async fn delete_from_kv(kv: &KvStore, slot: &Slot) -> Result<(), JsValue> {
     kv.delete(&kv_key(slot)).await.map_err(JsValue::from)
 }
 

@@ -25,7 +25,7 @@ pub async fn serve<H: Host>(
     body: Option<H::Body>,
 ) -> Answer<H::Body> {
     let (plan, request) = plan(host, &isolate.rules, request);
-    if !host.has_room(&plan, &request, body.is_some()) {
+    if !host.reserve_memory(&plan, &request, body.is_some()) {
         return overloaded();
     }
     let mut log = RequestLog {
@@ -45,7 +45,7 @@ pub async fn serve<H: Host>(
     match pipe {
         None if is_quiet => {}
         None => log.write(host),
-        Some(pipe) => assemble::make(host, isolate, request, pipe, log),
+        Some(pipe) => assemble::assemble_later(host, isolate, request, pipe, log),
     }
     answer
 }

@@ -238,8 +238,8 @@ impl CacheControl {
 
 impl Restrictions {
     fn add_parameters(&mut self, parameters: &Parameters) {
-        let given = |value: &BareItem| !matches!(value, BareItem::Boolean(false));
-        for (key, _) in parameters.iter().filter(|(_, value)| given(value)) {
+        let is_set = |value: &BareItem| !matches!(value, BareItem::Boolean(false));
+        for (key, _) in parameters.iter().filter(|(_, value)| is_set(value)) {
             self.scan(key.as_str());
         }
     }

@@ -13,7 +13,7 @@ use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::{Times, initial_age, terms};
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
 use edgekeep::cache::policy::storability::{Exchange, ResponseDecision, decide_response};
-use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, PurgeFeed};
+use edgekeep::cache::purge::feed::{FEED_MARKS_MAX, LedgerTime, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::request::classify::{Lookup, Plan, classify};
@@ -123,9 +123,9 @@ fn entry(lookup: &Lookup, tags: usize) -> Entry {
 
 /// An index of 100,000 marks, learnt page by page as an isolate does.
 fn full_index() -> PurgeIndex {
-    let page = NEWS_MARKS_MAX as u64;
+    let page = FEED_MARKS_MAX as u64;
     let mut index = PurgeIndex::default();
-    for first in (0..MARKS_MAX).step_by(NEWS_MARKS_MAX) {
+    for first in (0..MARKS_MAX).step_by(FEED_MARKS_MAX) {
         let mark = |n: u64| {
             let hard = START + n;
             (
@@ -146,7 +146,7 @@ fn full_index() -> PurgeIndex {
             kv_writes: None,
             ..PurgeFeed::default()
         };
-        assert!(index.learn(&news));
+        assert!(index.apply(&news));
     }
     assert_eq!(index.len() as u64, MARKS_MAX);
     index

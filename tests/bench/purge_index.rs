@@ -10,7 +10,7 @@ use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::MARKS_MAX;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
-use edgekeep::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, PurgeFeed};
+use edgekeep::cache::purge::feed::{FEED_MARKS_MAX, LedgerTime, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::{mark_of, marks};
 use edgekeep::http::url::Url;
@@ -21,8 +21,8 @@ const START: u64 = 1_795_424_400_000;
 
 /// The pages by which an isolate that starts learns of all marks.
 fn pages() -> Vec<PurgeFeed> {
-    let page = NEWS_MARKS_MAX as u64;
-    let firsts = (0..MARKS_MAX).step_by(NEWS_MARKS_MAX);
+    let page = FEED_MARKS_MAX as u64;
+    let firsts = (0..MARKS_MAX).step_by(FEED_MARKS_MAX);
     let told = firsts.map(|first| PurgeFeed {
         after: if first == 0 { 0 } else { START + first },
         sequence: START + first + page,
@@ -95,7 +95,7 @@ fn entry() -> Entry {
 fn look_ups(bench: &mut Criterion) {
     let mut index = PurgeIndex::default();
     for page in pages() {
-        assert!(index.learn(&page));
+        assert!(index.apply(&page));
     }
     assert_eq!(index.len() as u64, MARKS_MAX);
     let alive = entry();
@@ -145,7 +145,7 @@ fn learning(bench: &mut Criterion) {
             let mut index = PurgeIndex::default();
             for text in &texts {
                 let news = PurgeFeed::decode(black_box(text)).expect("news");
-                index.learn(&news);
+                index.apply(&news);
             }
             index.len()
         });

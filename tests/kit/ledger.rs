@@ -112,14 +112,14 @@ pub fn order_of_tags<S: Sql>(
 #[track_caller]
 pub fn append<S: Sql>(ledger: &LedgerStore<S>, order: &Order, now_ms: u64) -> (Receipt, PurgeFeed) {
     let reply = ledger.append(order, now_ms).expect("an answer");
-    let feed = PurgeFeed::decode(&reply.news).expect("a feed");
+    let feed = PurgeFeed::decode(&reply.feed).expect("a feed");
     (reply.receipt.expect("no conflict"), feed)
 }
 
 /// The feed after a sequence number, at time 0: its first page.
 #[track_caller]
 pub fn feed_after<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> PurgeFeed {
-    PurgeFeed::decode(&ledger.news(after, 0).expect("an answer")).expect("a feed")
+    PurgeFeed::decode(&ledger.read_feed(after, 0).expect("an answer")).expect("a feed")
 }
 
 /// All pages of the feed after a sequence number.
@@ -154,9 +154,11 @@ pub fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeSt
 pub fn fresh_index<S: Sql>(ledger: &LedgerStore<S>, now_ms: u64) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     loop {
-        let text = ledger.news(index.sequence(), now_ms).expect("an answer");
+        let text = ledger
+            .read_feed(index.sequence(), now_ms)
+            .expect("an answer");
         let feed = PurgeFeed::decode(&text).expect("a feed");
-        assert!(index.learn(&feed));
+        assert!(index.apply(&feed));
         if feed.complete {
             return index;
         }

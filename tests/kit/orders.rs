@@ -15,5 +15,5 @@ pub fn resolve_order(rules: &Rules, order: &Value) -> ResolvedPurge {
     let parsed = parse_order(rules, order).expect("an order");
     assert_eq!(parsed.refused, [], "{order}");
     parsed.check_size().expect("of valid size");
-    parsed.settle(&rules.cascades).expect("not too much")
+    parsed.resolve(&rules.cascades).expect("not too much")
 }

@@ -3,7 +3,7 @@
 
 use crate::world::{Plan, World};
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Progress, Receipt};
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
@@ -76,7 +76,7 @@ impl Stage {
 
     /// The ledger's record of an order.
     pub fn told(&self, receipt: &Receipt) -> PastOrder {
-        let question = Question::Id(receipt.id.clone());
+        let question = HistoryQuery::Id(receipt.id.clone());
         let mut told = self
             .world
             .ledger

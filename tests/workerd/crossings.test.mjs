@@ -26,7 +26,7 @@ test('hit in the Cache API or in memory takes no more calls than recorded', asyn
     assert.ok(calls.some((name) => name.startsWith('<')))
   }
   // A hit in memory does not await a store.
-  assert.ok(!memory.calls.includes('>landed'))
+  assert.ok(!memory.calls.includes('>completed'))
 })
 
 test('miss that is stored in the Cache API takes no more calls than recorded', async () => {

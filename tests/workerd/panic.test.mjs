@@ -53,7 +53,7 @@ for (const [how, logged] of Object.entries(LOGGED)) {
   describe(how, () => {
     for (const [place, where, ask] of [
       ['before the lookup', '__wbg_match_', () => worker.send(ARTICLE)],
-      ['before the fetch from the origin', '__wbg_ask_', () => worker.send(`/new/${++pages}`)],
+      ['before the fetch from the origin', '__wbg_sendToOrigin_', () => worker.send(`/new/${++pages}`)],
       ['in the ledger', '__wbg_exec_', purge],
     ]) {
       test(`trap ${place}: its request gets 500, others end at once, the next one is served`, async () => {

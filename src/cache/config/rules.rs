@@ -184,7 +184,7 @@ fn not_in_defaults(defaults: &RuleSettings) -> Result<(), RulesError> {
         ),
     ]
     .into_iter()
-    .find(|(_, said, _)| *said);
+    .find(|(_, is_set, _)| *is_set);
     match found {
         Some((path, _, problem)) => Err(wrong(path, problem)),
         None => Ok(()),

@@ -72,7 +72,7 @@ pub fn has_mark(fields: &Fields) -> bool {
         if !name.eq_ignore_ascii_case("content") {
             continue;
         }
-        let told = match (pieces.next(), pieces.next()) {
+        let target = match (pieces.next(), pieces.next()) {
             (None, _) => &mut to_all,
             (Some(name), None) if name == OUR_NAME => &mut to_us,
             // Targeted at another surrogate, or malformed; ignore.
@@ -80,7 +80,7 @@ pub fn has_mark(fields: &Fields) -> bool {
         };
         let text = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
         let named = text.is_some_and(|text| text.split(' ').any(|word| word == "ESI/1.0"));
-        *told = Some(named && told.is_none());
+        *target = Some(named && target.is_none());
     }
     to_us.or(to_all) == Some(true)
 }

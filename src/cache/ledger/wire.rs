@@ -163,7 +163,7 @@ json_object!(Serialize for Order, Receipt, Record, Progress, PastOrder);
 
 /// A query for past orders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub enum Question {
+pub enum HistoryQuery {
     /// The orders with this id: one for each key that has used it.
     Id(String),
     /// Orders with sequence numbers above `after`, the oldest first.
@@ -176,7 +176,7 @@ pub enum Question {
     },
 }
 
-/// Reads the fields of [`Question::After`]; accepts a JSON object only.
+/// Reads the fields of [`HistoryQuery::After`]; accepts a JSON object only.
 fn read_after<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error> {
     #[derive(Deserialize)]
     #[serde(remote = "Self")]
@@ -200,7 +200,7 @@ pub const HISTORY_BYTES_MAX: u64 = 1_000_000;
 
 /// The ledger's decision about an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum AppendDecision {
     /// The order is new. Keep the record, and raise its marks (or the floor) to
     /// the receipt's sequence number, in one transaction.
     Accept(Record),
@@ -212,18 +212,18 @@ pub enum Decision {
 
 /// Decides about an order at `now_ms`. `last` is the last sequence number that
 /// was assigned; `earlier` is the record with the order's key and id.
-pub fn decide(
+pub fn decide_append(
     last: u64,
     earlier: Option<&Record>,
     order: &Order,
     now_ms: u64,
     fast_lane: usize,
-) -> Decision {
+) -> AppendDecision {
     match earlier {
         Some(record) if record.body_digest == order.body_digest => {
-            return Decision::Repeat(record.receipt.clone());
+            return AppendDecision::Repeat(record.receipt.clone());
         }
-        Some(_) => return Decision::Conflict,
+        Some(_) => return AppendDecision::Conflict,
         None => {}
     }
     let sequence = last.saturating_add(1);
@@ -242,7 +242,7 @@ pub fn decide(
         refresh: order.refresh.len(),
         fast_lane,
     };
-    Decision::Accept(Record {
+    AppendDecision::Accept(Record {
         body_digest: order.body_digest.clone(),
         receipt,
     })

@@ -231,8 +231,8 @@ impl Breaker {
     }
 
     /// Ends a request without a verdict, so that the next one may be a trial.
-    pub fn abandon(&mut self, way: BreakerPass, source: RequestSource) {
-        if let (Some(open), BreakerPass::Trial(round)) = (&mut self.open, way)
+    pub fn abandon(&mut self, pass: BreakerPass, source: RequestSource) {
+        if let (Some(open), BreakerPass::Trial(round)) = (&mut self.open, pass)
             && open.round == round
         {
             open.forget_trial(source);
@@ -243,7 +243,7 @@ impl Breaker {
     /// Records how a request ended.
     pub fn leave(
         &mut self,
-        way: BreakerPass,
+        pass: BreakerPass,
         source: RequestSource,
         verdict: ResponseVerdict,
         limits: &Protection,
@@ -252,19 +252,19 @@ impl Breaker {
         match verdict {
             ResponseVerdict::Works => {
                 self.outcomes.record_success(source, now_ms);
-                self.succeed(way, source, limits, now_ms);
+                self.succeed(pass, source, limits, now_ms);
             }
             ResponseVerdict::Fails { retry_after_ms } => {
                 self.outcomes.record_failure(source, retry_after_ms, now_ms);
-                self.fail(way, limits, now_ms);
+                self.fail(pass, limits, now_ms);
             }
-            ResponseVerdict::Unknown => self.abandon(way, source),
+            ResponseVerdict::Unknown => self.abandon(pass, source),
         }
     }
 
     fn succeed(
         &mut self,
-        way: BreakerPass,
+        pass: BreakerPass,
         source: RequestSource,
         limits: &Protection,
         now_ms: u64,
@@ -272,7 +272,7 @@ impl Breaker {
         let Some(open) = &mut self.open else {
             return;
         };
-        match way {
+        match pass {
             // It began before the breaker opened, so it is outdated.
             BreakerPass::Through => {}
             // It shows nothing about other pages.
@@ -295,15 +295,15 @@ impl Breaker {
         }
     }
 
-    fn fail(&mut self, way: BreakerPass, limits: &Protection, now_ms: u64) {
+    fn fail(&mut self, pass: BreakerPass, limits: &Protection, now_ms: u64) {
         let share = self.outcomes.share(now_ms);
         let rest_ms = |pause_ms| match share.retry_after_ms {
             0 => pause_ms,
-            asked_ms => asked_ms.min(SHARED_REST_MS_MAX),
+            retry_after_ms => retry_after_ms.min(SHARED_REST_MS_MAX),
         };
         let base_ms = pause_ms(limits);
         let most = limits.breaker_failures;
-        match (&mut self.open, way) {
+        match (&mut self.open, pass) {
             (None, _) if most > 0 && share.failures >= most && share.is_of_origin() => {
                 self.open = Some(Open::new(now_ms, base_ms, rest_ms(base_ms)));
             }

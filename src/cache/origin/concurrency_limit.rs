@@ -39,9 +39,9 @@ pub enum Quota {
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     /// Permits in use, sorted by expiry.
-    places: Vec<(Permit, LimitKey)>,
+    permits: Vec<(Permit, LimitKey)>,
     /// The queue, in the order of arrival.
-    line: Vec<Waiter>,
+    queue: Vec<Waiter>,
     next: u64,
 }
 
@@ -59,7 +59,7 @@ pub struct Ticket(u64);
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     ticket: Ticket,
-    who: LimitKey,
+    key: LimitKey,
     /// When the request polled last.
     polled_ms: u64,
     /// When the request gives up.
@@ -70,7 +70,7 @@ struct Waiter {
 /// One host may have half of it, one page or one reader a third, and one reader
 /// for one page a fifth. A waiter holds its head and a future: at 50 KB of
 /// fields, the most that any has, 200 waiters take 10 of the isolate's 128 MB.
-pub const LINE_MAX: usize = 200;
+pub const QUEUE_MAX: usize = 200;
 
 /// How often the request at the front of the queue polls for a permit, in
 /// milliseconds.
@@ -83,8 +83,8 @@ const POLL_STEP: u64 = 10;
 
 /// Milliseconds without a poll after which a request no longer blocks the
 /// queue: it was cancelled without a signal, or its timer is late. This is four
-/// times the longest pause between two polls, [`POLL_MS`] * (1 + [`LINE_MAX`] /
-/// 2 / [`POLL_STEP`]).
+/// times the longest pause between two polls, [`POLL_MS`] * (1 + [`QUEUE_MAX`]
+/// / 2 / [`POLL_STEP`]).
 const ABSENT_MS: u64 = 2_200;
 
 /// Returns the milliseconds until the next poll of a request with `ahead`
@@ -103,26 +103,26 @@ fn half(most: u64) -> u64 {
     most.div_ceil(2)
 }
 
-/// Whether a permit is free for `who` beside those in `held`. `most` is the
+/// Whether a permit is free for `key` beside those in `held`. `most` is the
 /// setting: the number of permits that a host has when it is alone at its
 /// origin. All hosts of the origin together have twice as many. Of those one
 /// reader gets a quarter, under all the host names it uses: half of what one
 /// host has.
-fn has_room(held: &[LimitKey], who: &LimitKey, most: u64) -> bool {
+fn has_permit(held: &[LimitKey], key: &LimitKey, most: u64) -> bool {
     let count = |which: &dyn Fn(&LimitKey) -> bool| {
         let held = held.iter().filter(|other| which(other)).count();
         u64::try_from(held).unwrap_or(u64::MAX)
     };
-    let is_of_host = |other: &LimitKey| other.host == who.host;
-    let is_of_path = |other: &LimitKey| is_of_host(other) && other.path == who.path;
+    let is_of_host = |other: &LimitKey| other.host == key.host;
+    let is_of_path = |other: &LimitKey| is_of_host(other) && other.path == key.path;
     // Over all hosts: with a wildcard route a reader can choose host names
     // freely.
-    let is_of_reader = |other: &LimitKey| other.reader.is_some() && other.reader == who.reader;
-    let is_of_quota = |other: &LimitKey| is_of_host(other) && other.quota == who.quota;
-    let is_of_both = |other: &LimitKey| is_of_reader(other) && other.quota == who.quota;
+    let is_of_reader = |other: &LimitKey| other.reader.is_some() && other.reader == key.reader;
+    let is_of_quota = |other: &LimitKey| is_of_host(other) && other.quota == key.quota;
+    let is_of_both = |other: &LimitKey| is_of_reader(other) && other.quota == key.quota;
     let is_same = |other: &LimitKey| is_of_reader(other) && is_of_path(other);
     let free = most.saturating_mul(2).saturating_sub(count(&|_| true));
-    let in_quota = match who.quota {
+    let in_quota = match key.quota {
         Quota::Any => true,
         Quota::Untimed | Quota::Probing => {
             count(&is_of_quota) < quota(most) && count(&is_of_both) < half(quota(most))
@@ -139,10 +139,10 @@ fn has_room(held: &[LimitKey], who: &LimitKey, most: u64) -> bool {
 impl Gate {
     /// Removes expired permits and waiters.
     fn clean(&mut self, now_ms: u64) {
-        let expired = |(place, _): &(Permit, LimitKey)| place.expires_ms <= now_ms;
-        let free = self.places.partition_point(expired);
-        self.places.drain(..free);
-        self.line
+        let expired = |(permit, _): &(Permit, LimitKey)| permit.expires_ms <= now_ms;
+        let free = self.permits.partition_point(expired);
+        self.permits.drain(..free);
+        self.queue
             .retain(|waiter| now_ms < waiter.until_ms.saturating_add(ABSENT_MS));
     }
 
@@ -152,7 +152,7 @@ impl Gate {
     /// may cancel a request without a signal.
     pub fn enter(
         &mut self,
-        who: LimitKey,
+        key: LimitKey,
         ticket: Option<Ticket>,
         most: u64,
         now_ms: u64,
@@ -160,35 +160,35 @@ impl Gate {
     ) -> Result<Permit, usize> {
         self.clean(now_ms);
         let own = |waiter: &Waiter| Some(waiter.ticket) == ticket;
-        let at = self.line.iter().position(own);
-        if let Some(waiter) = at.and_then(|at| self.line.get_mut(at)) {
+        let at = self.queue.iter().position(own);
+        if let Some(waiter) = at.and_then(|at| self.queue.get_mut(at)) {
             waiter.polled_ms = now_ms;
         }
-        let ahead = at.unwrap_or(self.line.len());
-        let mut held: Vec<LimitKey> = self.places.iter().map(|(_, who)| *who).collect();
-        if !has_room(&held, &who, most) {
+        let ahead = at.unwrap_or(self.queue.len());
+        let mut held: Vec<LimitKey> = self.permits.iter().map(|(_, key)| *key).collect();
+        if !has_permit(&held, &key, most) {
             return Err(ahead);
         }
         // Earlier requests that can take a permit take it at their next poll.
-        for waiter in self.line.iter().take(ahead) {
+        for waiter in self.queue.iter().take(ahead) {
             let is_absent = now_ms >= waiter.polled_ms.saturating_add(ABSENT_MS);
-            if !is_absent && has_room(&held, &waiter.who, most) {
-                held.push(waiter.who);
+            if !is_absent && has_permit(&held, &waiter.key, most) {
+                held.push(waiter.key);
             }
         }
-        if !has_room(&held, &who, most) {
+        if !has_permit(&held, &key, most) {
             return Err(ahead);
         }
         if let Some(ticket) = ticket {
-            self.leave_line(ticket);
+            self.leave_queue(ticket);
         }
-        let place = Permit {
+        let permit = Permit {
             expires_ms: now_ms.saturating_add(lasts_ms),
             number: self.number(),
         };
-        let at = self.places.partition_point(|(other, _)| *other < place);
-        self.places.insert(at, (place, who));
-        Ok(place)
+        let at = self.permits.partition_point(|(other, _)| *other < permit);
+        self.permits.insert(at, (permit, key));
+        Ok(permit)
     }
 
     fn number(&mut self) -> u64 {
@@ -201,32 +201,32 @@ impl Gate {
     /// limit.
     pub fn queue(
         &mut self,
-        who: LimitKey,
+        key: LimitKey,
         waiting: usize,
         now_ms: u64,
         until_ms: u64,
     ) -> Option<Ticket> {
         let count = |which: &dyn Fn(&LimitKey) -> bool| {
-            let all = self.line.iter().filter(|waiter| which(&waiter.who));
+            let all = self.queue.iter().filter(|waiter| which(&waiter.key));
             all.count()
         };
-        let is_of_host = |other: &LimitKey| other.host == who.host;
+        let is_of_host = |other: &LimitKey| other.host == key.host;
         let of_host = count(&is_of_host);
-        let of_path = count(&|other| is_of_host(other) && other.path == who.path);
-        let is_of_reader = |other: &LimitKey| who.reader.is_some() && other.reader == who.reader;
+        let of_path = count(&|other| is_of_host(other) && other.path == key.path);
+        let is_of_reader = |other: &LimitKey| key.reader.is_some() && other.reader == key.reader;
         let of_reader = count(&is_of_reader);
         let is_same = |other: &LimitKey| is_of_reader(other) && is_of_host(other);
-        let of_both = count(&|other| is_same(other) && other.path == who.path);
-        let free = LINE_MAX.saturating_sub(waiting);
+        let of_both = count(&|other| is_same(other) && other.path == key.path);
+        let free = QUEUE_MAX.saturating_sub(waiting);
         let of_one = of_path.max(of_reader).max(of_both.saturating_mul(2));
         let of_one = of_one.saturating_mul(2);
         if of_host >= free || of_one >= free {
             return None;
         }
         let ticket = Ticket(self.number());
-        self.line.push(Waiter {
+        self.queue.push(Waiter {
             ticket,
-            who,
+            key,
             polled_ms: now_ms,
             until_ms,
         });
@@ -234,26 +234,28 @@ impl Gate {
     }
 
     /// Releases a permit. An expired one was removed already.
-    pub fn leave(&mut self, place: Permit) {
-        let found = self.places.binary_search_by_key(&place, |(held, _)| *held);
+    pub fn leave(&mut self, permit: Permit) {
+        let found = self
+            .permits
+            .binary_search_by_key(&permit, |(held, _)| *held);
         if let Ok(at) = found {
-            self.places.remove(at);
+            self.permits.remove(at);
         }
     }
 
     /// Removes a request from the queue.
-    pub fn leave_line(&mut self, ticket: Ticket) {
-        self.line.retain(|waiter| waiter.ticket != ticket);
+    pub fn leave_queue(&mut self, ticket: Ticket) {
+        self.queue.retain(|waiter| waiter.ticket != ticket);
     }
 
     /// The length of the queue.
     pub fn waiting(&self) -> usize {
-        self.line.len()
+        self.queue.len()
     }
 
     /// Whether no request is recorded as in flight or queued.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.line.is_empty()
+        self.permits.is_empty() && self.queue.is_empty()
     }
 }
 

@@ -221,11 +221,11 @@ impl Outcomes {
         }
         let failed = || all.iter().filter(|outcome| outcome.failures > 0);
         let half = failed().count().div_ceil(2);
-        let asked = |ms: u64| failed().filter(|other| other.retry_after_ms >= ms).count();
+        let at_least = |ms: u64| failed().filter(|other| other.retry_after_ms >= ms).count();
         let pauses = failed()
             .map(|outcome| outcome.retry_after_ms)
             .filter(|ms| *ms > 0);
-        share.retry_after_ms = pauses.filter(|ms| asked(*ms) >= half).max().unwrap_or(0);
+        share.retry_after_ms = pauses.filter(|ms| at_least(*ms) >= half).max().unwrap_or(0);
         share
     }
 

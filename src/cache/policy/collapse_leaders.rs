@@ -8,7 +8,7 @@
 //! go to the origin, and a few more each second. All at once would be the load
 //! that collapsing prevents, on an origin that is slow because it is busy.
 
-use super::freshness::blames_request;
+use super::freshness::is_request_error;
 use crate::cache::config::settings::Collapse;
 use crate::cache::key::variant::choosing_fields;
 use crate::cache::purge::selector::mark_of;
@@ -46,7 +46,7 @@ pub fn may_share(lookup: &Lookup) -> bool {
     lookup.rule.collapse != Collapse::Off
         && !lookup.head_only
         && !lookup.authorized
-        && lookup.wishes == RequestControl::default()
+        && lookup.request_control == RequestControl::default()
 }
 
 /// Returns the digest of what the origin receives of a request. The origin
@@ -84,5 +84,5 @@ pub fn is_for_its_kind(lookup: &Lookup, head: &ResponseHead) -> bool {
     let chosen = |name: &String| {
         name != "accept-encoding" && lookup.client.has(name) && lookup.choice(name).is_some()
     };
-    blames_request(head.status) || names.iter().any(chosen)
+    is_request_error(head.status) || names.iter().any(chosen)
 }

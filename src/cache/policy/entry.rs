@@ -11,7 +11,7 @@ use crate::cache::key::variant::Choice;
 use crate::cache::ledger::sequence::PurgeState;
 use crate::cache::purge::index::{PurgeIndex, Purgeable};
 use crate::cache::purge::selector::Selector;
-use crate::cache::purge::unconfirmed_writes::Fetched;
+use crate::cache::purge::unconfirmed_writes::FetchedEntry;
 use crate::http::fields::Fields;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -100,7 +100,7 @@ impl Entry {
 
     /// Returns the seconds after its arrival for which it is worth storing.
     pub fn retention_seconds(&self) -> u64 {
-        let mut until = window::gone_at(&self.terms);
+        let mut until = window::unusable_at(&self.terms);
         if self.has_validator() {
             let lifetime = self.terms.lifetime;
             until = until.max(lifetime.saturating_add(KEEP_FOR_VALIDATION_SECONDS));
@@ -150,8 +150,8 @@ impl Entry {
     }
 
     /// Returns the data of its fetch, for comparison with unconfirmed writes.
-    pub fn fetched(&self) -> Fetched<'_> {
-        Fetched {
+    pub fn fetched(&self) -> FetchedEntry<'_> {
+        FetchedEntry {
             key: &self.key,
             marks: &self.marks,
             received_ms: self.received_ms,
@@ -161,7 +161,7 @@ impl Entry {
 
     /// Returns its state by the purges in an index and by unconfirmed writes.
     pub fn purge_state(&self, index: &PurgeIndex) -> PurgeState {
-        match index.unconfirmed.kill(self.fetched()) {
+        match index.unconfirmed.purges(self.fetched()) {
             true => PurgeState::Hard,
             false => index.state_of(self.purgeable()),
         }

@@ -61,7 +61,7 @@ pub fn directives(head: &ResponseHead) -> (CacheControl, bool) {
 pub fn terms(head: &ResponseHead, rule: &Rule, times: Times) -> Option<Terms> {
     let (control, targeted) = directives(head);
     let stated = stated(head, &control, targeted, times);
-    if blames_request(head.status) {
+    if is_request_error(head.status) {
         // Only the rule allows storing, and limits the lifetime. The origin's
         // own lifetime is not enough, because the next request may well be a
         // different one.
@@ -163,7 +163,7 @@ fn stated(
 /// §15.5, RFC 6585, RFC 8470). The origin may have seen something that is not
 /// in the cache key, such as an unusual `Accept`, and may have a page for other
 /// requests.
-pub fn blames_request(status: u16) -> bool {
+pub fn is_request_error(status: u16) -> bool {
     matches!(
         status,
         400 | 405 | 406 | 408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431

@@ -7,9 +7,9 @@ pub const REMEMBERED_MAX: usize = 10_000;
 
 /// Keys, each with its expiry time in milliseconds since 1970.
 #[derive(Debug, Default)]
-pub struct Remembered(HashMap<String, u64>);
+pub struct ExpiringSet(HashMap<String, u64>);
 
-impl Remembered {
+impl ExpiringSet {
     /// Whether a key is in the set and has not expired.
     pub fn holds(&self, key: &str, now_ms: u64) -> bool {
         self.0.get(key).is_some_and(|until_ms| *until_ms > now_ms)

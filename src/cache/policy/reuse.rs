@@ -68,7 +68,7 @@ pub fn judge(
     now_ms: u64,
 ) -> ReuseVerdict {
     // An entry without marks cannot be purged.
-    if !entry.is_of(&lookup.key) || !confirms_signpost(entry, lookup) || entry.marks.is_empty() {
+    if !entry.is_of(&lookup.key) || !confirms_alias(entry, lookup) || entry.marks.is_empty() {
         return ReuseVerdict::Unusable(Unusable::OtherKey);
     }
     if !lookup.fits(&entry.choices) {
@@ -82,7 +82,7 @@ pub fn judge(
     if purged == Some(PurgeState::Hard) {
         return ReuseVerdict::Unusable(Unusable::Purged);
     }
-    match by_age(entry, &lookup.wishes, purged, now_ms) {
+    match by_age(entry, &lookup.request_control, purged, now_ms) {
         ReuseVerdict::Fresh(age)
             if lookup.early_refresh() && early_refresh::is_due_early(entry, now_ms) =>
         {
@@ -95,15 +95,15 @@ pub fn judge(
 /// Whether the stored response itself confirms a signpost: by its
 /// `No-Vary-Search`, the query parameters that were requested beyond its key do
 /// not matter.
-fn confirms_signpost(entry: &Entry, lookup: &Lookup) -> bool {
-    let (key, asked) = (&lookup.key, &lookup.asked);
-    key.text == asked.text
-        || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&asked.url) == key.url)
+fn confirms_alias(entry: &Entry, lookup: &Lookup) -> bool {
+    let (key, requested) = (&lookup.key, &lookup.requested);
+    key.text == requested.text
+        || Policy::of(&entry.fields).is_some_and(|policy| policy.reduce(&requested.url) == key.url)
 }
 
 fn by_age(
     entry: &Entry,
-    wishes: &RequestControl,
+    control: &RequestControl,
     purged: Option<PurgeState>,
     now_ms: u64,
 ) -> ReuseVerdict {
@@ -113,31 +113,31 @@ fn by_age(
     let stands = window(terms, age, purged);
     // RFC 9111 §5.2.1: the client's limits. Browsers reload with max-age=0, so
     // it means an immediate revalidation, not within a second.
-    let too_old = wishes.no_cache || wishes.max_age.is_some_and(|most| most == 0 || age > most);
-    let too_short = wishes.min_fresh.is_some_and(|least| ttl < clamped(least));
+    let too_old = control.no_cache || control.max_age.is_some_and(|most| most == 0 || age > most);
+    let too_short = control.min_fresh.is_some_and(|least| ttl < clamped(least));
     let suits = !too_old && !too_short;
     if stands == Window::Fresh && suits {
         return ReuseVerdict::Fresh(Age { age, ttl });
     }
     let overdue = age.checked_sub(terms.lifetime);
     let within = |most| overdue.is_some_and(|overdue| terms.stale_allowed && overdue <= most);
-    if purged == Some(PurgeState::Alive) && wishes.max_stale.is_some_and(within) && suits {
+    if purged == Some(PurgeState::Alive) && control.max_stale.is_some_and(within) && suits {
         return ReuseVerdict::Fresh(Age { age, ttl });
     }
     let (shown, stands) = as_stale(entry, purged, now_ms);
-    if stands == Window::Revalidate && suits && wishes.max_age.is_none() {
+    if stands == Window::Revalidate && suits && control.max_age.is_none() {
         return ReuseVerdict::WhileRevalidate(shown);
     }
     ReuseVerdict::Stale {
         age: shown,
-        on_error: stands != Window::Gone,
+        on_error: stands != Window::Unusable,
     }
 }
 
 /// Whether a stored response may be served if the origin fails (RFC 5861 §4,
 /// RFC 9111 §4.2.4). `purged` is `None` if the purge state is unknown.
 pub fn may_serve_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> bool {
-    as_stale(entry, purged, now_ms).1 != Window::Gone
+    as_stale(entry, purged, now_ms).1 != Window::Unusable
 }
 
 /// Returns age and window of a stored response that is not served before the
@@ -150,7 +150,7 @@ pub fn as_stale(entry: &Entry, purged: Option<PurgeState>, now_ms: u64) -> (Age,
     let ttl = clamped(terms.lifetime).saturating_sub(clamped(age)).min(0);
     let stands = match window(terms, age, purged) {
         Window::Fresh => match window(terms, age, Some(PurgeState::Soft)) {
-            Window::Gone => Window::OnError,
+            Window::Unusable => Window::OnError,
             stale => stale,
         },
         stale => stale,

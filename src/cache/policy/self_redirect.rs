@@ -32,11 +32,11 @@ pub fn is_to_itself(lookup: &Lookup, head: &ResponseHead) -> bool {
         Some(policy) => place(&policy.reduce(url), rule),
         None => place(url, rule),
     };
-    let asked = &lookup.asked.url;
+    let requested = &lookup.requested.url;
     let sent = Url::parse(&lookup.origin().url);
-    let known = [Some(place(asked)), sent.ok().as_ref().map(place)];
+    let known = [Some(place(requested)), sent.ok().as_ref().map(place)];
     head.fields.all("location").any(|location| {
-        let target = asked.join(&without_user(location));
+        let target = requested.join(&without_user(location));
         target.is_some_and(|target| known.contains(&Some(place(&target))))
     })
 }

@@ -27,11 +27,11 @@ pub enum ResponseDecision {
     /// The client receives the response, and it is stored.
     Store(Box<Entry>),
     /// The stored response was revalidated: its body is reused with this head.
-    Refresh {
+    Freshen {
         /// The entry with the fields of the 304.
         entry: Box<Entry>,
         /// Whether the entry may be stored again.
-        keep: bool,
+        may_store: bool,
     },
     /// The client receives the response; it is not stored.
     Forward(NotStored),
@@ -39,7 +39,7 @@ pub enum ResponseDecision {
     ServeStale,
     /// The origin's 304 does not match the stored response: repeat the request
     /// without conditions.
-    AskAgain,
+    RepeatUnconditionally,
     /// The client receives an error.
     Fail(OriginFailure),
 }
@@ -66,7 +66,7 @@ pub enum NotStored {
     /// It depends on the client's credentials: 401, 407, or any error in
     /// response to a request with `Authorization`.
     Credentials,
-    /// Its status blames the request ([`freshness::blames_request`]), and no
+    /// Its status blames the request ([`freshness::is_request_error`]), and no
     /// `negative_ttl` allows storing it; or it would replace a stored page.
     RequestError,
     /// `Vary: *`, or too many fields in `Vary`.
@@ -181,9 +181,9 @@ pub fn decide_response(
         return ResponseDecision::ServeStale;
     }
     match stored {
-        Some(stored) if head.status == 304 => refresh(exchange, stored, head),
+        Some(stored) if head.status == 304 => freshen(exchange, stored, head),
         Some(stored) if exchange.lookup.head_only && is_same(stored, head) => {
-            refresh(exchange, stored, head)
+            freshen(exchange, stored, head)
         }
         _ if exchange.lookup.head_only => ResponseDecision::Forward(NotStored::Head),
         _ => match entry(exchange, head, false) {
@@ -248,14 +248,14 @@ pub fn shows_changed_body(stored: &Entry, head: &ResponseHead) -> bool {
     head.status != stored.status
         || differs("etag")
         || differs("last-modified")
-        || lengths.is_some_and(|(told, held)| told != held)
+        || lengths.is_some_and(|(stated, stored)| stated != stored)
 }
 
 /// Freshens a stored response by a 304 (RFC 9111 §4.3.4). The 304's fields
 /// replace the stored ones, except those that describe the stored body (§3.2).
-fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> ResponseDecision {
+fn freshen(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> ResponseDecision {
     if !is_about(stored, head) {
-        return ResponseDecision::AskAgain;
+        return ResponseDecision::RepeatUnconditionally;
     }
     const OF_THE_BODY: [&str; 3] = ["content-encoding", "content-length", "content-range"];
     let mut update = head.fields.clone();
@@ -281,7 +281,10 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Resp
     match refreshed {
         Ok(entry) => {
             let entry = Box::new(entry);
-            ResponseDecision::Refresh { entry, keep: true }
+            ResponseDecision::Freshen {
+                entry,
+                may_store: true,
+            }
         }
         // It may no longer be stored, but it is used for this request.
         Err(_) => {
@@ -289,7 +292,10 @@ fn refresh(exchange: &Exchange<'_>, stored: &Entry, head: &ResponseHead) -> Resp
             entry.fields = for_clients(&merged.fields, exchange.times.response_ms);
             entry.received_ms = exchange.times.response_ms;
             entry.initial_age = freshness::initial_age(&merged, exchange.times);
-            ResponseDecision::Refresh { entry, keep: false }
+            ResponseDecision::Freshen {
+                entry,
+                may_store: false,
+            }
         }
     }
 }
@@ -326,10 +332,11 @@ fn request_specific_reason(exchange: &Exchange<'_>, head: &ResponseHead) -> Opti
     let (lookup, status) = (exchange.lookup, head.status);
     let by_authorized = lookup.authorized && status >= 400;
     let kept = freshness::is_kept_by_rule(&lookup.rule, status);
-    let is_page = |stored: &Entry| !freshness::blames_request(stored.status);
+    let is_page = |stored: &Entry| !freshness::is_request_error(stored.status);
     let reason = if matches!(status, 401 | 407) || by_authorized {
         NotStored::Credentials
-    } else if freshness::blames_request(status) && (!kept || exchange.stored.is_some_and(is_page)) {
+    } else if freshness::is_request_error(status) && (!kept || exchange.stored.is_some_and(is_page))
+    {
         NotStored::RequestError
     } else {
         return None;
@@ -373,7 +380,7 @@ fn entry(
         (unreadable, NotStored::Coded),
         (!may_be_kept(exchange, head), NotStored::Status),
         (!understood, NotStored::NotUnderstood),
-        (lookup.wishes.no_store, NotStored::RequestNoStore),
+        (lookup.request_control.no_store, NotStored::RequestNoStore),
         // Also if `no-cache="set-cookie"` would withhold that field and allow
         // storing the rest: the token is in the rest.
         (

@@ -16,7 +16,7 @@ pub enum Window {
     OnError,
     /// It may not be served. The origin must revalidate it, or replace it if it
     /// was hard purged.
-    Gone,
+    Unusable,
 }
 
 /// Returns the window of a response with these terms and this age in seconds.
@@ -28,18 +28,18 @@ pub fn window(terms: &Terms, age: u64, purged: Option<PurgeState>) -> Window {
     let stale_for = age.saturating_sub(terms.lifetime);
     let while_revalidate = stale_for < terms.stale_while_revalidate;
     match purged {
-        Some(PurgeState::Hard) => Window::Gone,
+        Some(PurgeState::Hard) => Window::Unusable,
         // RFC 9111 §4.2: fresh while the lifetime is larger than the age.
         Some(PurgeState::Alive) if age < terms.lifetime => Window::Fresh,
         None if age < terms.lifetime => Window::OnError,
         Some(_) if while_revalidate => Window::Revalidate,
         _ if while_revalidate || stale_for < terms.stale_if_error => Window::OnError,
-        _ => Window::Gone,
+        _ => Window::Unusable,
     }
 }
 
 /// Returns the age in seconds at which the last window ends.
-pub fn gone_at(terms: &Terms) -> u64 {
+pub fn unusable_at(terms: &Terms) -> u64 {
     let last = terms.stale_while_revalidate.max(terms.stale_if_error);
     terms.lifetime.saturating_add(last)
 }

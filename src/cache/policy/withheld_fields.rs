@@ -1,14 +1,14 @@
 //! Cookies and fields of a client's request that are withheld from the origin
 //! where the cache may be used, as far as a page may depend on them.
 
-use super::freshness::blames_request;
+use super::freshness::is_request_error;
 use super::storability::NotStored;
 use crate::cache::config::rule::Rule;
 use crate::cache::esi::parser::CAPABILITY_FIELD;
 use crate::cache::key::cookies;
 use crate::cache::key::variant;
 use crate::cache::profiles::session_cookies::{is_csrf_cookie, is_of_every_visitor};
-use crate::cache::request::client_fields::{Passage, passage};
+use crate::cache::request::client_fields::{FieldRole, field_role};
 use crate::cache::request::origin_request::NEGOTIATION;
 use crate::http::fields::Fields;
 
@@ -78,7 +78,7 @@ fn reaches(rule: &Rule, name: &str) -> bool {
         || NEGOTIATION.contains(&name)
         || is(&rule.key_headers)
         || match rule.forward_all {
-            true => passage(rule, name) != Passage::Own,
+            true => field_role(rule, name) != FieldRole::NotForwarded,
             false => is(&rule.forward_headers),
         }
 }
@@ -98,5 +98,5 @@ pub fn may_need_cookies(reason: NotStored, status: u16) -> bool {
             | NotStored::Vary
             | NotStored::NoFreshness
     );
-    by_answer && status < 500 && !blames_request(status)
+    by_answer && status < 500 && !is_request_error(status)
 }

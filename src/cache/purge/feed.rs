@@ -83,7 +83,7 @@ pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The largest number of marks in one feed, beyond those of its last order.
 /// 20,000 lines of 46 bytes are 0.9 MB; a row of SQLite in a Durable Object
 /// holds 2 MB.
-pub const NEWS_MARKS_MAX: usize = 20_000;
+pub const FEED_MARKS_MAX: usize = 20_000;
 
 impl PurgeFeed {
     /// Returns the text form.
@@ -120,16 +120,16 @@ impl PurgeFeed {
     pub fn decode(text: &str) -> Result<Self, InvalidFeed> {
         let mut lines = text.split('\n');
         let first = lines.next().and_then(Self::numbers);
-        let mut news = first.filter(Self::is_sound).ok_or(InvalidFeed)?;
+        let mut feed = first.filter(Self::is_sound).ok_or(InvalidFeed)?;
         for line in &mut lines {
             if line == "." {
-                return lines.next().map_or(Ok(news), |_| Err(InvalidFeed));
+                return lines.next().map_or(Ok(feed), |_| Err(InvalidFeed));
             }
-            let told = read_line(line).filter(|(_, told)| told.newest() <= news.sequence);
-            match told.ok_or(InvalidFeed)? {
-                (Line::Mark(mark), numbers) => news.marks.push((mark, numbers)),
-                (Line::Write(mark), numbers) => news.writes.push((mark, numbers)),
-                (Line::Wide(wide), numbers) => news.wide.push((wide, numbers)),
+            let parsed = read_line(line).filter(|(_, numbers)| numbers.newest() <= feed.sequence);
+            match parsed.ok_or(InvalidFeed)? {
+                (Line::Mark(mark), numbers) => feed.marks.push((mark, numbers)),
+                (Line::Write(mark), numbers) => feed.writes.push((mark, numbers)),
+                (Line::Wide(wide), numbers) => feed.wide.push((wide, numbers)),
             }
         }
         Err(InvalidFeed)
@@ -205,7 +205,7 @@ impl PurgeFeed {
     pub fn of_receipt(receipt: &Receipt) -> Self {
         let sequence = receipt.sequence;
         let of_write = receipt.key.is_none();
-        let mut news = Self {
+        let mut feed = Self {
             after: sequence,
             sequence,
             ..Self::default()
@@ -214,13 +214,13 @@ impl PurgeFeed {
             for name in names {
                 let raised = numbers(sequence, soft);
                 match name.as_str() {
-                    EVERYTHING => news.floor.raise(raised),
-                    name if of_write => news.writes.push((mark_of(name), raised)),
-                    name => news.marks.push((mark_of(name), raised)),
+                    EVERYTHING => feed.floor.raise(raised),
+                    name if of_write => feed.writes.push((mark_of(name), raised)),
+                    name => feed.marks.push((mark_of(name), raised)),
                 }
             }
         }
-        news
+        feed
     }
 
     /// Returns this feed and a later one, merged, if they connect.

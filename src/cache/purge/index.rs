@@ -75,28 +75,28 @@ impl PurgeIndex {
     /// Adds a feed of the ledger. Feeds may arrive late, in any order, and
     /// twice. Returns whether the index is now complete up to the feed's
     /// number: it is not if purges between the two are missing.
-    pub fn learn(&mut self, news: &PurgeFeed) -> bool {
-        let connects = news.after <= self.sequence;
+    pub fn apply(&mut self, feed: &PurgeFeed) -> bool {
+        let connects = feed.after <= self.sequence;
         if connects {
-            self.sequence = self.sequence.max(news.sequence);
+            self.sequence = self.sequence.max(feed.sequence);
         }
         self.newest = self.newest.max(self.sequence);
-        let floor_rises = !news.floor.lies_below(self.floor);
-        self.floor.raise(news.floor);
+        let floor_rises = !feed.floor.lies_below(self.floor);
+        self.floor.raise(feed.floor);
         self.newest = self.newest.max(self.floor.newest());
         let floor = self.floor;
-        for (news, marks) in [
-            (&news.marks, &mut self.marks),
-            (&news.writes, &mut self.writes),
+        for (received, marks) in [
+            (&feed.marks, &mut self.marks),
+            (&feed.writes, &mut self.writes),
         ] {
-            for (mark, numbers) in news {
+            for (mark, numbers) in received {
                 self.newest = self.newest.max(numbers.newest());
                 if !numbers.lies_below(floor) {
                     marks.entry(*mark).or_default().raise(*numbers);
                 }
             }
         }
-        for (wide, numbers) in &news.wide {
+        for (wide, numbers) in &feed.wide {
             self.newest = self.newest.max(numbers.newest());
             match wide {
                 Wide::Bucket(bucket) => self.buckets.entry(*bucket).or_default().raise(*numbers),

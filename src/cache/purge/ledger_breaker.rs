@@ -15,7 +15,7 @@ pub const PAUSE_MS_MAX: u64 = 16_000;
 
 /// Milliseconds after which a query without a response counts as lost: the
 /// platform allows it 5 seconds.
-pub const QUESTION_MS_MAX: u64 = 6000;
+pub const QUERY_MS_MAX: u64 = 6000;
 
 /// The breaker. It is closed until a query fails, then open for a pause, then
 /// half-open: one query is the trial.
@@ -41,7 +41,7 @@ impl LedgerBreaker {
     /// wait for it as for any query.
     pub fn is_troubled(&self, now_ms: u64) -> bool {
         let age_ms = now_ms.checked_sub(self.failed_ms);
-        !self.is_closed() && age_ms.is_some_and(|ms| ms < PAUSE_MS_MAX + QUESTION_MS_MAX)
+        !self.is_closed() && age_ms.is_some_and(|ms| ms < PAUSE_MS_MAX + QUERY_MS_MAX)
     }
 
     /// Returns for how many milliseconds no query may be sent; 0 if one may be
@@ -58,7 +58,7 @@ impl LedgerBreaker {
             Some(age_ms) => lasts_ms.saturating_sub(age_ms),
             None => 0,
         };
-        let trial_ms = self.trial_ms.map_or(0, |at| left(at, QUESTION_MS_MAX));
+        let trial_ms = self.trial_ms.map_or(0, |at| left(at, QUERY_MS_MAX));
         left(self.failed_ms, self.pause_ms(seed)).max(trial_ms)
     }
 
@@ -77,14 +77,14 @@ impl LedgerBreaker {
     }
 
     /// Records that a query succeeded.
-    pub fn succeed(&mut self) {
+    pub fn record_success(&mut self) {
         *self = Self::default();
     }
 
-    /// Records that the query sent at `asked_ms` failed. Queries that were in
+    /// Records that the query sent at `sent_ms` failed. Queries that were in
     /// flight together count once.
-    pub fn fail(&mut self, asked_ms: u64, now_ms: u64) {
-        if self.is_closed() || asked_ms >= self.failed_ms || now_ms < self.failed_ms {
+    pub fn record_failure(&mut self, sent_ms: u64, now_ms: u64) {
+        if self.is_closed() || sent_ms >= self.failed_ms || now_ms < self.failed_ms {
             self.failures = self.failures.saturating_add(1);
             self.failed_ms = now_ms;
             self.trial_ms = None;

@@ -180,7 +180,7 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<ParsedPur
     if listed.saturating_add(usize::from(body.purge_everything)) > SELECTORS_MAX {
         return Err(NotOrder::TooMany);
     }
-    let mut draft = ParsedPurge {
+    let mut parsed = ParsedPurge {
         refresh: body.refresh,
         dry_run: body.dry_run,
         ..ParsedPurge::default()
@@ -189,16 +189,16 @@ pub fn read(rules: &Rules, bytes: &[u8], with_headers: bool) -> Result<ParsedPur
         for (at, item) in list.iter().enumerate() {
             let path = format!("{}[{at}]", kind.list());
             match read_item(kind, item, with_headers) {
-                Ok((text, soft)) => draft.add(rules, kind, path, text, soft.unwrap_or(body.soft)),
-                Err((member, problem)) => draft.refused.push((path + &member, problem)),
+                Ok((text, soft)) => parsed.add(rules, kind, path, text, soft.unwrap_or(body.soft)),
+                Err((member, problem)) => parsed.refused.push((path + &member, problem)),
             }
         }
     }
     if body.purge_everything {
-        draft.add_everything(body.soft);
+        parsed.add_everything(body.soft);
     }
-    draft.require_soft_file();
-    Ok(draft)
+    parsed.require_soft_file();
+    Ok(parsed)
 }
 
 /// Returns a selector's text and its own `soft`, from a text or an object. The
@@ -314,26 +314,26 @@ impl ParsedPurge {
 
     /// Resolves the order: each selector once, hard before soft, with the tags
     /// that cascades add.
-    pub fn settle(&self, cascades: &Cascades) -> Result<ResolvedPurge, NotOrder> {
-        let mut settled = ResolvedPurge::default();
+    pub fn resolve(&self, cascades: &Cascades) -> Result<ResolvedPurge, NotOrder> {
+        let mut resolved = ResolvedPurge::default();
         let mut named = HashSet::new();
         for soft in [false, true] {
             let items = || self.items.iter().filter(move |item| item.soft == soft);
             let tags = items().filter_map(Item::tag).map(String::as_str);
             let carried = cascades
-                .expand(tags, &mut settled.cascade)
+                .expand(tags, &mut resolved.cascade)
                 .ok_or(NotOrder::TooMuchCarried)?;
             let carried = carried.into_iter().map(Selector::Tag);
             let selectors = items().map(|item| item.selector.clone()).chain(carried);
             let texts = selectors.map(|selector| selector.to_string());
             let new: Vec<String> = texts.filter(|text| named.insert(text.clone())).collect();
             match soft {
-                false => settled.hard = new,
-                true => settled.soft = new,
+                false => resolved.hard = new,
+                true => resolved.soft = new,
             }
         }
-        settled.refresh = self.files_to_refresh(&settled.hard);
-        Ok(settled)
+        resolved.refresh = self.files_to_refresh(&resolved.hard);
+        Ok(resolved)
     }
 
     /// Returns the URLs of the soft files if the order wants them refreshed,

@@ -139,7 +139,7 @@ fn cloudflare(method: &str, url: &Url) -> Option<Action> {
 
 impl PurgeCall {
     /// Returns the order that the call stands for.
-    pub fn draft(
+    pub fn parse(
         &self,
         rules: &Rules,
         fields: &Fields,
@@ -147,8 +147,8 @@ impl PurgeCall {
     ) -> Result<ParsedPurge, NotOrder> {
         // Fastly: "if present", whatever its value.
         let soft = self.dialect == Dialect::Fastly && fields.has("fastly-soft-purge");
-        let mut draft = ParsedPurge::default();
-        let mut add = |kind, path: String, text: &str| draft.add(rules, kind, path, text, soft);
+        let mut parsed = ParsedPurge::default();
+        let mut add = |kind, path: String, text: &str| parsed.add(rules, kind, path, text, soft);
         match &self.action {
             Action::Url(text) => add(PurgeKind::Url, "url".to_owned(), text),
             Action::Tag(tag) => add(PurgeKind::Tag, "surrogate_key".to_owned(), tag),
@@ -162,12 +162,12 @@ impl PurgeCall {
                 }
             }
             // Fastly: "cannot be done in soft mode".
-            Action::Everything => draft.add_everything(false),
-            Action::Order => draft = order::read(rules, body, true)?,
-            Action::Varnish { ban, url } => varnish::read(&mut draft, rules, *ban, url, fields)?,
+            Action::Everything => parsed.add_everything(false),
+            Action::Order => parsed = order::read(rules, body, true)?,
+            Action::Varnish { ban, url } => varnish::read(&mut parsed, rules, *ban, url, fields)?,
             Action::Zone(_) | Action::Verify => {}
         }
-        Ok(draft)
+        Ok(parsed)
     }
 }
 

@@ -33,7 +33,7 @@ pub const WRITE_MS_MAX: u64 = 3_600_000;
 
 /// The data of an entry that is compared with writes.
 #[derive(Clone, Copy, Debug)]
-pub struct Fetched<'a> {
+pub struct FetchedEntry<'a> {
     /// Its cache key.
     pub key: &'a str,
     /// The marks of its selectors (`selector::marks`).
@@ -75,7 +75,7 @@ impl Write {
 
 /// The unconfirmed writes that purge a mark.
 #[derive(Clone, Copy, Debug)]
-struct Named {
+struct MarkWrites {
     writes: usize,
     last_ms: u64,
 }
@@ -84,11 +84,11 @@ struct Named {
 #[derive(Debug, Default)]
 pub struct UnconfirmedWrites {
     writes: Vec<Write>,
-    marks: HashMap<u64, Named>,
+    marks: HashMap<u64, MarkWrites>,
     last_id: u64,
     lost: usize,
     /// The times of requests by which this isolate refetched responses
-    /// meanwhile, by [`name_of`].
+    /// meanwhile, by [`entry_digest`].
     refetched: HashMap<u64, u64>,
 }
 
@@ -260,28 +260,28 @@ impl UnconfirmedWrites {
     }
 
     /// Records that this isolate has fetched a response.
-    pub fn fetched(&mut self, entry: Fetched<'_>) {
-        if self.named_ms(entry).is_none() {
+    pub fn record_fetch(&mut self, entry: FetchedEntry<'_>) {
+        if self.last_write_ms(entry).is_none() {
             return;
         }
         if self.refetched.len() >= REFETCHED_MAX {
             self.refetched.clear();
         }
-        let asked_ms = entry.received_ms.saturating_sub(entry.cost_ms);
-        self.refetched.insert(name_of(entry), asked_ms);
+        let sent_ms = entry.received_ms.saturating_sub(entry.cost_ms);
+        self.refetched.insert(entry_digest(entry), sent_ms);
     }
 
     /// Whether an entry may be older than one of these writes.
-    pub fn kill(&self, entry: Fetched<'_>) -> bool {
-        let Some(last_ms) = self.named_ms(entry) else {
+    pub fn purges(&self, entry: FetchedEntry<'_>) -> bool {
+        let Some(last_ms) = self.last_write_ms(entry) else {
             return false;
         };
-        let asked_ms = self.refetched.get(&name_of(entry));
-        asked_ms.is_none_or(|asked_ms| *asked_ms <= last_ms)
+        let sent_ms = self.refetched.get(&entry_digest(entry));
+        sent_ms.is_none_or(|sent_ms| *sent_ms <= last_ms)
     }
 
     /// Returns the time of the last write that matches an entry.
-    fn named_ms(&self, entry: Fetched<'_>) -> Option<u64> {
+    fn last_write_ms(&self, entry: FetchedEntry<'_>) -> Option<u64> {
         // The usual case: there are no writes.
         if self.marks.is_empty() {
             return None;
@@ -292,8 +292,8 @@ impl UnconfirmedWrites {
 }
 
 /// Adds `writes` to the count of a mark.
-fn note(marks: &mut HashMap<u64, Named>, mark: u64, writes: usize, now_ms: u64) {
-    let named = marks.entry(mark).or_insert(Named {
+fn note(marks: &mut HashMap<u64, MarkWrites>, mark: u64, writes: usize, now_ms: u64) {
+    let named = marks.entry(mark).or_insert(MarkWrites {
         writes: 0,
         last_ms: now_ms,
     });
@@ -303,7 +303,7 @@ fn note(marks: &mut HashMap<u64, Named>, mark: u64, writes: usize, now_ms: u64) 
 
 /// Returns 64 bits that identify an entry. Another entry with this key has
 /// another arrival time or duration.
-fn name_of(entry: Fetched<'_>) -> u64 {
+fn entry_digest(entry: FetchedEntry<'_>) -> u64 {
     let (key, received_ms, cost_ms) = (entry.key, entry.received_ms, entry.cost_ms);
     mark_of(&format!("{received_ms} {cost_ms} {key}"))
 }

@@ -114,7 +114,7 @@ pub fn token(fields: &Fields) -> Option<&str> {
 
 /// How the fields say that the call's own URL is to be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
+enum UrlMeaning {
     None,
     Regex,
     Exact,
@@ -131,10 +131,10 @@ enum Hosts {
     These(Vec<String>),
 }
 
-/// Adds the selectors of a call to the draft. `ban`: its method is `BAN`.
+/// Adds the selectors of a call to `parsed`. `ban`: its method is `BAN`.
 /// Returns an error if it has too many for one order.
 pub fn read(
-    draft: &mut ParsedPurge,
+    parsed: &mut ParsedPurge,
     rules: &Rules,
     ban: bool,
     url: &Url,
@@ -146,11 +146,11 @@ pub fn read(
         url,
         fields,
     };
-    match call.mean(draft) {
+    match call.add_selectors(parsed) {
         Ok(()) => Ok(()),
         Err(Failure::TooMany) => Err(NotOrder::TooMany),
         Err(Failure::Wrong(Wrong(field, hint))) => {
-            draft.refused.push((field.to_owned(), hint.to_owned()));
+            parsed.refused.push((field.to_owned(), hint.to_owned()));
             Ok(())
         }
     }
@@ -181,13 +181,13 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn mean(&self, draft: &mut ParsedPurge) -> Result<(), Failure> {
+    fn add_selectors(&self, parsed: &mut ParsedPurge) -> Result<(), Failure> {
         if let Some(field) = UNKNOWN.iter().find(|name| self.fields.has(name)) {
             return Err(wrong(field, UNKNOWN_HINT));
         }
-        let word = self.word()?;
-        let named_lists = self.tag_lists(draft);
-        let named_patterns = self.tag_patterns(draft)?;
+        let url_meaning = self.url_meaning()?;
+        let named_lists = self.tag_lists(parsed);
+        let named_patterns = self.tag_patterns(parsed)?;
         if named_lists || named_patterns {
             // A URL or host beside the tags would narrow the purge. Purging all
             // of the tags covers more.
@@ -196,49 +196,49 @@ impl Call<'_> {
         let hosts = self.hosts()?;
         let patterns = self.url_patterns()?;
         match patterns {
-            Some((field, patterns)) => self.add_patterns(draft, field, patterns, hosts),
-            None => self.add_own_url(draft, word, hosts),
+            Some((field, patterns)) => self.add_patterns(parsed, field, patterns, hosts),
+            None => self.add_own_url(parsed, url_meaning, hosts),
         }
     }
 
-    fn word(&self) -> Result<Word, Failure> {
-        let mut found = Word::None;
+    fn url_meaning(&self) -> Result<UrlMeaning, Failure> {
+        let mut found = UrlMeaning::None;
         for field in METHODS {
             let value = self.fields.joined(field).unwrap_or_default();
-            let word = match value.trim().to_ascii_lowercase().as_str() {
+            let url_meaning = match value.trim().to_ascii_lowercase().as_str() {
                 "" => continue,
-                "regex" => Word::Regex,
-                "exact" => Word::Exact,
-                "default" => Word::Default,
+                "regex" => UrlMeaning::Regex,
+                "exact" => UrlMeaning::Exact,
+                "default" => UrlMeaning::Default,
                 _ => return Err(wrong(field, METHOD_HINT)),
             };
-            if found != Word::None && found != word {
+            if found != UrlMeaning::None && found != url_meaning {
                 return Err(wrong(field, METHOD_HINT));
             }
-            found = word;
+            found = url_meaning;
         }
         Ok(found)
     }
 
-    fn tag_lists(&self, draft: &mut ParsedPurge) -> bool {
+    fn tag_lists(&self, parsed: &mut ParsedPurge) -> bool {
         let mut any = false;
         for field in TAG_LISTS {
             let Some(value) = self.fields.joined(field) else {
                 continue;
             };
             any = true;
-            self.add_tags(draft, field, &value, field == SOFT);
+            self.add_tags(parsed, field, &value, field == SOFT);
         }
         any
     }
 
-    fn add_tags(&self, draft: &mut ParsedPurge, field: &str, text: &str, soft: bool) {
+    fn add_tags(&self, parsed: &mut ParsedPurge, field: &str, text: &str, soft: bool) {
         for tag in text.split([' ', '\t', ',']).filter(|tag| !tag.is_empty()) {
-            draft.add(self.rules, PurgeKind::Tag, field.to_owned(), tag, soft);
+            parsed.add(self.rules, PurgeKind::Tag, field.to_owned(), tag, soft);
         }
     }
 
-    fn tag_patterns(&self, draft: &mut ParsedPurge) -> Result<bool, Failure> {
+    fn tag_patterns(&self, parsed: &mut ParsedPurge) -> Result<bool, Failure> {
         let mut any = false;
         for field in TAG_PATTERNS {
             let Some(value) = self.fields.joined(field) else {
@@ -247,11 +247,11 @@ impl Call<'_> {
             any = true;
             for Branch { text, end, .. } in branches(field, &value, TAGS_HINT)? {
                 match (text.as_str(), end) {
-                    ("", End::Rest) => draft.add_everything(false),
+                    ("", End::Rest) => parsed.add_everything(false),
                     ("", _) | (_, End::Rest | End::Below | End::Queries) => {
                         return Err(wrong(field, TAGS_HINT));
                     }
-                    (tags, End::Open | End::Closed) => self.add_tags(draft, field, tags, false),
+                    (tags, End::Open | End::Closed) => self.add_tags(parsed, field, tags, false),
                 }
             }
         }
@@ -302,36 +302,36 @@ impl Call<'_> {
 
     fn add_own_url(
         &self,
-        draft: &mut ParsedPurge,
-        word: Word,
+        parsed: &mut ParsedPurge,
+        url_meaning: UrlMeaning,
         hosts: Hosts,
     ) -> Result<(), Failure> {
         const FIELD: &str = "url";
         let path = self.url.path.as_str();
         let is_pattern = path.contains('*') || path.contains(".+");
-        if word == Word::Regex || (word == Word::None && is_pattern) {
-            if word == Word::None && has_alternation(path) {
+        if url_meaning == UrlMeaning::Regex || (url_meaning == UrlMeaning::None && is_pattern) {
+            if url_meaning == UrlMeaning::None && has_alternation(path) {
                 return Err(wrong(FIELD, BAR_HINT));
             }
             if self.url.query.is_some() {
                 return Err(wrong(FIELD, QUERY_HINT));
             }
-            let pattern = match word {
+            let pattern = match url_meaning {
                 // The URL standard escapes these in paths.
-                Word::Regex => path.replace("%5E", "^").replace("%7C", "|"),
+                UrlMeaning::Regex => path.replace("%5E", "^").replace("%7C", "|"),
                 _ => path.to_owned(),
             };
             let patterns = branches(FIELD, &pattern, URLS_HINT)?;
-            return self.add_patterns(draft, FIELD, patterns, hosts);
+            return self.add_patterns(parsed, FIELD, patterns, hosts);
         }
         let wild = [".*", "/*", ".*)", ".*$"];
         if wild.iter().any(|end| path.ends_with(end)) {
             return Err(wrong(FIELD, EXACT_HINT));
         }
-        let end = match word {
-            Word::Default => End::Queries,
+        let end = match url_meaning {
+            UrlMeaning::Default => End::Queries,
             // In most VCL, a ban covers all URLs that begin with this one.
-            Word::None if self.ban => End::Below,
+            UrlMeaning::None if self.ban => End::Below,
             _ => End::Closed,
         };
         let text = match (&self.url.query, end) {
@@ -343,12 +343,12 @@ impl Call<'_> {
             text,
             end,
         };
-        self.add_patterns(draft, FIELD, vec![own], hosts)
+        self.add_patterns(parsed, FIELD, vec![own], hosts)
     }
 
     fn add_patterns(
         &self,
-        draft: &mut ParsedPurge,
+        parsed: &mut ParsedPurge,
         field: &'static str,
         patterns: Vec<Branch>,
         hosts: Hosts,
@@ -359,7 +359,7 @@ impl Call<'_> {
         };
         let hosts = match hosts {
             Hosts::All if patterns.iter().any(whole) => {
-                draft.add_everything(false);
+                parsed.add_everything(false);
                 return Ok(());
             }
             Hosts::All => return Err(wrong("x-host", HOSTS_HINT)),
@@ -371,7 +371,7 @@ impl Call<'_> {
         for pattern in &patterns {
             let kind = reach(pattern).ok_or_else(|| wrong(field, URLS_HINT))?;
             for host in &hosts {
-                self.add_place(draft, field, kind, host, &pattern.text);
+                self.add_place(parsed, field, kind, host, &pattern.text);
             }
         }
         Ok(())
@@ -379,7 +379,7 @@ impl Call<'_> {
 
     fn add_place(
         &self,
-        draft: &mut ParsedPurge,
+        parsed: &mut ParsedPurge,
         field: &str,
         reach: Reach,
         host: &str,
@@ -388,9 +388,9 @@ impl Call<'_> {
         let url = format!("{}://{host}{text}", self.url.scheme);
         let field = field.to_owned();
         match reach {
-            Reach::Url => draft.add(self.rules, PurgeKind::Url, field, &url, false),
-            Reach::Prefix => draft.add(self.rules, PurgeKind::Prefix, field, &url, false),
-            Reach::Path => draft.add_path(field, &url),
+            Reach::Url => parsed.add(self.rules, PurgeKind::Url, field, &url, false),
+            Reach::Prefix => parsed.add(self.rules, PurgeKind::Prefix, field, &url, false),
+            Reach::Path => parsed.add_path(field, &url),
         }
     }
 }

@@ -76,7 +76,7 @@ impl ZoneCall {
 
     /// Merges another call into this one, if one call can do both. Returns
     /// whether it did.
-    pub fn take_in(&mut self, other: &Self) -> bool {
+    pub fn merge(&mut self, other: &Self) -> bool {
         match (&mut *self, other) {
             (Self::Everything, _) => true,
             (Self::Tags(_), Self::Everything) => {
@@ -225,8 +225,8 @@ pub enum ZoneOutcome {
 }
 
 /// Classifies a response, or the failure to receive one.
-pub fn outcome(said: &Result<ZoneResponse, String>) -> ZoneOutcome {
-    let answer = match said {
+pub fn outcome(result: &Result<ZoneResponse, String>) -> ZoneOutcome {
+    let answer = match result {
         Ok(answer) => answer,
         Err(problem) => {
             return ZoneOutcome::Again {
@@ -235,11 +235,11 @@ pub fn outcome(said: &Result<ZoneResponse, String>) -> ZoneOutcome {
             };
         }
     };
-    let said: Value = read(&answer.text).unwrap_or_default();
-    if (200..300).contains(&answer.status) && said.get("success") == Some(&Value::Bool(true)) {
+    let body: Value = read(&answer.text).unwrap_or_default();
+    if (200..300).contains(&answer.status) && body.get("success") == Some(&Value::Bool(true)) {
         return ZoneOutcome::Done;
     }
-    let problem = problem(answer.status, &said);
+    let problem = problem(answer.status, &body);
     match answer.status {
         408 | 425 | 429 | 500..=599 | 200..=299 => ZoneOutcome::Again {
             problem,
@@ -253,8 +253,8 @@ pub fn outcome(said: &Result<ZoneResponse, String>) -> ZoneOutcome {
 
 /// Returns the error texts of a response: `{"errors": [{"code": 1, "message":
 /// ""}]}`.
-fn problem(status: u16, said: &Value) -> String {
-    let errors = said.get("errors").and_then(Value::as_array);
+fn problem(status: u16, body: &Value) -> String {
+    let errors = body.get("errors").and_then(Value::as_array);
     let errors: Vec<String> = errors
         .into_iter()
         .flatten()

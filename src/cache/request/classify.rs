@@ -97,11 +97,11 @@ pub struct Lookup {
     /// The key of the URL as the client requested it. It equals `key`, unless
     /// the origin's `No-Vary-Search` shortened the query (see
     /// `flow::store::query_alias`).
-    pub asked: Rc<CacheKey>,
+    pub requested: Rc<CacheKey>,
     /// The origin, if the settings name one.
     pub to: Option<Origin>,
     /// The result of [`Lookup::origin`], made at the first call.
-    pub made: OnceCell<OriginRequest>,
+    pub origin_request: OnceCell<OriginRequest>,
     /// Whether the request is HEAD.
     pub head_only: bool,
     /// Whether the request carries `Authorization` (RFC 9111 §3.5).
@@ -110,7 +110,7 @@ pub struct Lookup {
     pub range: Option<String>,
     /// The client's Cache-Control, if the rule obeys it
     /// (`request_directives`); otherwise empty.
-    pub wishes: RequestControl,
+    pub request_control: RequestControl,
     /// The client's fields, which contain its conditions.
     pub client: Fields,
     /// Whether the client's conditions are sent to the origin, because nothing
@@ -123,8 +123,8 @@ impl Lookup {
     /// The GET request that a miss sends to the origin. It is made at the first
     /// call, because most hits do not need it.
     pub fn origin(&self) -> &OriginRequest {
-        self.made.get_or_init(|| {
-            let (url, origin) = (&self.asked.url, self.to.as_ref());
+        self.origin_request.get_or_init(|| {
+            let (url, origin) = (&self.requested.url, self.to.as_ref());
             OriginRequest {
                 method: "GET".to_owned(),
                 url: target(url, origin),
@@ -162,7 +162,7 @@ impl Lookup {
     /// Whether this request may start an early refresh. A request with
     /// directives of its own does not: it is not a typical one.
     pub fn early_refresh(&self) -> bool {
-        self.rule.early_refresh && self.wishes == RequestControl::default()
+        self.rule.early_refresh && self.request_control == RequestControl::default()
     }
 
     /// The `Range` that is sent to the origin if nothing is stored. Without it,
@@ -204,10 +204,10 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
     );
     let key = Rc::new(key);
     Plan::Lookup(Box::new(Lookup {
-        asked: Rc::clone(&key),
+        requested: Rc::clone(&key),
         key,
         to: origin.cloned(),
-        made: OnceCell::new(),
+        origin_request: OnceCell::new(),
         head_only: request.method == Method::Head,
         authorized: request.fields.has("authorization"),
         range: request
@@ -215,7 +215,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
             .get("range")
             .filter(|_| request.method == Method::Get)
             .map(str::to_owned),
-        wishes: if rule.request_directives {
+        request_control: if rule.request_directives {
             RequestControl::of(&request.fields)
         } else {
             RequestControl::default()

@@ -10,10 +10,10 @@ pub const CONDITIONS: [&str; 4] = ["if-none-match", "if-modified-since", "range"
 
 /// How a client's field is treated under `forward_headers = ["*"]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum FieldRole {
     /// It does not reach the origin, or only with the value that the key has or
     /// Edgekeep sets.
-    Own,
+    NotForwarded,
     /// It reaches the origin, and its value is in the key.
     Keyed,
     /// It reaches the origin without being in the key.
@@ -28,7 +28,7 @@ pub enum Passage {
 /// the key, it changes only the sender's own page. Not in the key are the fields
 /// that every browser sends and by which no server selects another resource, and
 /// the fields that the rule names.
-pub fn passage(rule: &Rule, name: &str) -> Passage {
+pub fn field_role(rule: &Rule, name: &str) -> FieldRole {
     // Negotiation, for which `Vary` counts; the user's identity; directives to
     // caches; what browsers add themselves (Fetch, Client Hints, RFC 9218).
     const UNKEYED: [&str; 14] = [
@@ -56,11 +56,11 @@ pub fn passage(rule: &Rule, name: &str) -> Passage {
         || is(&rule.key_headers);
     let by_browser = || name.starts_with("sec-fetch-") || name.starts_with("sec-ch-");
     if own {
-        Passage::Own
+        FieldRole::NotForwarded
     } else if UNKEYED.contains(&name) || by_browser() || is(&rule.forward_headers) {
-        Passage::Unkeyed
+        FieldRole::Unkeyed
     } else {
-        Passage::Keyed
+        FieldRole::Keyed
     }
 }
 

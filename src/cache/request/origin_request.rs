@@ -1,7 +1,7 @@
 //! Builds the request to the origin, and the cache key on which it depends: the
 //! origin receives only what is keyed.
 
-use super::client_fields::{CONDITIONS, Passage, claims_host, is_ours, passage};
+use super::client_fields::{CONDITIONS, FieldRole, claims_host, field_role, is_ours};
 use crate::cache::config::rule::{Origin, Rule};
 use crate::cache::esi::parser;
 use crate::cache::key::cache_key::CacheKey;
@@ -36,10 +36,10 @@ pub struct OriginRequest {
 impl OriginRequest {
     /// The same request to another origin. `X-Forwarded-Host` has the host that
     /// the client requested.
-    pub fn to(mut self, origin: &Origin, asked: &Url) -> Self {
+    pub fn to(mut self, origin: &Origin, requested: &Url) -> Self {
         let path = self.url.splitn(4, '/').nth(3).unwrap_or_default();
         self.url = format!("{}://{}/{path}", origin.scheme, origin.host);
-        self.fields.set("x-forwarded-host", asked.host.as_str());
+        self.fields.set("x-forwarded-host", requested.host.as_str());
         self
     }
 }
@@ -69,7 +69,7 @@ pub fn key_of(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
         key.add("cookie", name, cookie(name, client));
     }
     if rule.forward_all {
-        let keyed = |name: &&str| travels(name) && passage(rule, name) == Passage::Keyed;
+        let keyed = |name: &&str| travels(name) && field_role(rule, name) == FieldRole::Keyed;
         // A set has the same order for every client.
         let names: BTreeSet<&str> = client.iter().map(|(name, _)| name).filter(keyed).collect();
         for name in names {
@@ -114,7 +114,7 @@ pub fn origin_fields(rule: &Rule, url: &Url, client: &Fields, origin: Option<&Or
     if !sent.has("user-agent") {
         sent.add("user-agent", USER_AGENT);
     }
-    ask_for_template(rule, &mut sent);
+    set_template_fields(rule, &mut sent);
     set_forwarding(&mut sent, url, origin);
     sent
 }
@@ -150,7 +150,7 @@ fn forwarded(rule: &Rule, client: &Fields) -> Fields {
     let mut sent = Fields::new();
     if rule.forward_all {
         sent = client.clone();
-        sent.retain(|name, _| passage(rule, name) != Passage::Own);
+        sent.retain(|name, _| field_role(rule, name) != FieldRole::NotForwarded);
         // RFC 9110 §7.6.3. `Via` is sent only here, where Edgekeep forwards all
         // fields, because some origins do not compress for proxies.
         let via: Vec<&str> = client.all("via").chain([VIA]).collect();
@@ -219,7 +219,7 @@ pub fn pass_request(rule: &Rule, request: &RequestHead, origin: Option<&Origin>)
     if let Some(protocol) = upgrade {
         fields.add("upgrade", protocol);
     }
-    ask_for_template(rule, &mut fields);
+    set_template_fields(rule, &mut fields);
     set_forwarding(&mut fields, &request.url, origin);
     OriginRequest {
         method: request.method.name().to_owned(),
@@ -231,7 +231,7 @@ pub fn pass_request(rule: &Rule, request: &RequestHead, origin: Option<&Origin>)
 /// Under a rule with `esi`, announces ESI to the origin and requests an
 /// uncompressed, whole, current body. Conditions are removed: a client has no
 /// validator for an assembled page, and cannot request ranges of one.
-fn ask_for_template(rule: &Rule, fields: &mut Fields) {
+fn set_template_fields(rule: &Rule, fields: &mut Fields) {
     if !rule.esi {
         return;
     }

@@ -116,7 +116,7 @@ impl Writes {
 
     /// Records a success. A write that began before a pause does not end the
     /// pause.
-    pub fn worked(&mut self, now_ms: u64) {
+    pub fn record_success(&mut self, now_ms: u64) {
         if !self.are_paused(now_ms) {
             *self = Self::default();
         }
@@ -124,7 +124,7 @@ impl Writes {
 
     /// Records a failure. Returns the length of the pause that it begins, if
     /// any, in milliseconds.
-    pub fn failed(&mut self, fault: WriteFault, now_ms: u64) -> Option<u64> {
+    pub fn record_failure(&mut self, fault: WriteFault, now_ms: u64) -> Option<u64> {
         if self.are_paused(now_ms) {
             return None;
         }
@@ -159,7 +159,7 @@ impl Reads {
     }
 
     /// Records a read that completed in time. It does not end a pause.
-    pub fn worked(&mut self, now_ms: u64) {
+    pub fn record_success(&mut self, now_ms: u64) {
         if !self.are_paused(now_ms) {
             *self = Self::default();
         }
@@ -167,7 +167,7 @@ impl Reads {
 
     /// Records a failure or timeout. Returns the length of the pause that it
     /// begins, if any, in milliseconds.
-    pub fn failed(&mut self, problem: &str, now_ms: u64) -> Option<u64> {
+    pub fn record_failure(&mut self, problem: &str, now_ms: u64) -> Option<u64> {
         if self.are_paused(now_ms) {
             return None;
         }

@@ -146,12 +146,12 @@ impl Memory {
     pub fn end_copy(&mut self, copy: MemoryCopy, number: u64) {
         if self.copying.get(&copy.entry.key) == Some(&number) {
             self.copying.remove(&copy.entry.key);
-            self.keep(copy);
+            self.insert(copy);
         }
     }
 
     /// Keeps a copy, and replaces an older one of the same variant.
-    pub fn keep(&mut self, copy: MemoryCopy) {
+    pub fn insert(&mut self, copy: MemoryCopy) {
         let key: Rc<str> = copy.entry.key.as_str().into();
         if !self.items.contains_key(&key) {
             self.queue.push_back(Rc::clone(&key));

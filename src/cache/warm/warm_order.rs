@@ -35,7 +35,7 @@ const BROWSERS_ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// Why a page cannot be kept in KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotKept {
+pub enum NotWarmable {
     /// Its rule has `kv = false`.
     #[error("its rule says kv = false")]
     Kv,
@@ -47,9 +47,9 @@ pub enum NotKept {
     Own,
 }
 
-/// Returns the lookup of a browser's first visit to a URL, if its page may be
-/// kept in KV.
-pub fn visit(rules: &Rules, url: &Url) -> Result<Lookup, NotKept> {
+/// Returns the lookup of a browser's first request for a URL, if its page may
+/// be kept in KV.
+pub fn lookup_to_warm(rules: &Rules, url: &Url) -> Result<Lookup, NotWarmable> {
     let mut fields = Fields::new();
     fields.add("accept-encoding", BROWSERS_ENCODINGS);
     let request = RequestHead {
@@ -59,22 +59,22 @@ pub fn visit(rules: &Rules, url: &Url) -> Result<Lookup, NotKept> {
     };
     match classify(rules, &request) {
         Plan::Lookup(lookup) if lookup.rule.kv != Kv::Never => Ok(*lookup),
-        Plan::Lookup(_) => Err(NotKept::Kv),
-        Plan::Bypass(reason, _, _) => Err(NotKept::Cache(reason)),
-        Plan::Admin | Plan::Purge(_) => Err(NotKept::Own),
+        Plan::Lookup(_) => Err(NotWarmable::Kv),
+        Plan::Bypass(reason, _, _) => Err(NotWarmable::Cache(reason)),
+        Plan::Admin | Plan::Purge(_) => Err(NotWarmable::Own),
     }
 }
 
 /// A URL in an order, with its path there, such as `urls[2]`.
-pub type Named = (String, Url);
+pub type ListedUrl = (String, Url);
 
 /// A parsed order to warm.
 #[derive(Debug, Default)]
 pub struct ParsedWarming {
     /// URLs of pages.
-    pub urls: Vec<Named>,
+    pub urls: Vec<ListedUrl>,
     /// URLs of sitemaps.
-    pub sitemaps: Vec<Named>,
+    pub sitemaps: Vec<ListedUrl>,
     /// The largest number of pages to fetch.
     pub limit: usize,
     /// Whether only a report is wanted, and nothing is fetched.
@@ -100,23 +100,23 @@ json_object!(WarmBody);
 /// settings.
 pub fn read(rules: &Rules, bytes: &[u8]) -> Result<ParsedWarming, NotOrder> {
     let body: WarmBody = read_body(bytes)?;
-    let mut draft = if body.urls.is_empty() && body.sitemaps.is_empty() {
+    let mut parsed = if body.urls.is_empty() && body.sitemaps.is_empty() {
         ParsedWarming::of_settings(rules)
     } else {
-        let mut draft = ParsedWarming::default();
-        draft.urls = draft.named("urls", &body.urls, URLS_MAX);
-        draft.sitemaps = draft.named("sitemaps", &body.sitemaps, SITEMAPS_MAX);
-        draft
+        let mut parsed = ParsedWarming::default();
+        parsed.urls = parsed.parse_urls("urls", &body.urls, URLS_MAX);
+        parsed.sitemaps = parsed.parse_urls("sitemaps", &body.sitemaps, SITEMAPS_MAX);
+        parsed
     };
-    draft.limit = pages(body.limit.unwrap_or(rules.warm.limit));
-    draft.dry_run = body.dry_run;
+    parsed.limit = pages(body.limit.unwrap_or(rules.warm.limit));
+    parsed.dry_run = body.dry_run;
     if let Some(limit) = body.limit
         && !(1..=PAGES_MAX as u64).contains(&limit)
     {
         let problem = format!("must be from 1 to {PAGES_MAX} pages, not {limit}");
-        draft.refused.push(("limit".to_owned(), problem));
+        parsed.refused.push(("limit".to_owned(), problem));
     }
-    Ok(draft)
+    Ok(parsed)
 }
 
 fn pages(limit: u64) -> usize {
@@ -141,7 +141,7 @@ impl ParsedWarming {
 
     /// Returns the valid URLs of a list; adds errors of the others to
     /// `refused`.
-    fn named(&mut self, list: &str, items: &[Value], most: usize) -> Vec<Named> {
+    fn parse_urls(&mut self, list: &str, items: &[Value], most: usize) -> Vec<ListedUrl> {
         if items.len() > most {
             let problem = format!("more than {most} URLs; split the order");
             self.refused.push((list.to_owned(), problem));
@@ -183,30 +183,30 @@ impl ParsedWarming {
         }
     }
 
-    /// Returns a choice that contains the pages in `urls`. Pages that cannot be
-    /// kept go to `refused`.
-    pub fn choose(&mut self, rules: &Rules) -> Choice {
-        let mut choice = Choice {
+    /// Returns a selection that contains the pages in `urls`. Pages that cannot
+    /// be kept go to `refused`.
+    pub fn choose(&mut self, rules: &Rules) -> PageSelection {
+        let mut selection = PageSelection {
             limit: self.limit,
-            ..Choice::default()
+            ..PageSelection::default()
         };
         for (path, url) in &self.urls {
-            match visit(rules, url) {
-                Ok(lookup) => choice.take(&lookup, NAMED),
+            match lookup_to_warm(rules, url) {
+                Ok(lookup) => selection.take(&lookup, LISTED),
                 Err(problem) => self.refused.push((path.clone(), problem.to_string())),
             }
         }
-        choice.cut();
-        choice
+        selection.cut();
+        selection
     }
 }
 
 /// Sorts the pages of `urls` before those of sitemaps, in the order's sequence.
-const NAMED: u64 = u64::MAX;
+const LISTED: u64 = u64::MAX;
 
 /// The pages to fetch, collected step by step.
 #[derive(Debug, Default)]
-pub struct Choice {
+pub struct PageSelection {
     /// URL, and when it changed; sorted, the newest first.
     pages: Vec<(String, u64)>,
     known: HashSet<String>,
@@ -240,7 +240,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-impl Choice {
+impl PageSelection {
     /// Adds the pages that a sitemap lists.
     ///
     /// Pages that changed last come first, over all sitemaps. Pages without a
@@ -259,15 +259,15 @@ impl Choice {
                 continue;
             }
             match place(sitemap, &entry.url) {
-                Ok(url) => match visit(rules, &url) {
+                Ok(url) => match lookup_to_warm(rules, &url) {
                     Ok(lookup) => {
                         taken += 1;
                         self.take(&lookup, entry.changed);
                     }
                     Err(_) => self.skipped.not_kept += 1,
                 },
-                Err(Elsewhere::OtherHost) => self.skipped.other_host += 1,
-                Err(Elsewhere::NotUrl) => self.skipped.not_a_url += 1,
+                Err(IgnoredUrl::OtherHost) => self.skipped.other_host += 1,
+                Err(IgnoredUrl::NotUrl) => self.skipped.not_a_url += 1,
             }
         }
         self.cut();
@@ -336,18 +336,18 @@ fn newest_first(entries: &mut [SitemapUrl]) {
 }
 
 /// Why a URL in a sitemap is ignored.
-enum Elsewhere {
+enum IgnoredUrl {
     OtherHost,
     NotUrl,
 }
 
 /// Parses a URL in a sitemap, and checks its length and host.
-fn place(sitemap: &Url, text: &str) -> Result<Url, Elsewhere> {
-    let url = Url::parse(text).map_err(|_| Elsewhere::NotUrl)?;
+fn place(sitemap: &Url, text: &str) -> Result<Url, IgnoredUrl> {
+    let url = Url::parse(text).map_err(|_| IgnoredUrl::NotUrl)?;
     if text.len() > URL_BYTES_MAX {
-        Err(Elsewhere::NotUrl)
+        Err(IgnoredUrl::NotUrl)
     } else if url.host != sitemap.host {
-        Err(Elsewhere::OtherHost)
+        Err(IgnoredUrl::OtherHost)
     } else {
         Ok(url)
     }

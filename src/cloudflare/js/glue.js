@@ -3,7 +3,7 @@
 //
 // A head is a text of lines: a name, its value, the next name, its value. A field cannot contain a line feed.
 
-import { disconnected, failed, landed, linear, room } from 'edgekeep-wasm'
+import { completed, disconnected, failed, linear, room } from 'edgekeep-wasm'
 
 // ---- Instances ----
 
@@ -257,11 +257,11 @@ export function respondFrom(status, changes, from) {
  * Copies the body of a response of the Cache API into memory. The outcome can be passed to respondFrom any number of
  * times, because a Headers and an ArrayBuffer belong to no request.
  */
-export function hold(op, cached) {
+export function copyResponse(op, cached) {
   const fields = new Headers(cached.headers)
   for (const name of OWN) fields.delete(name)
   const read = async () => cached.clone().arrayBuffer()
-  land(op, read(), (body) => landed(op, { body, headers: fields }, send(String(body.byteLength))))
+  reportOutcome(op, read(), (body) => completed(op, { body, headers: fields }, send(String(body.byteLength))))
 }
 
 /** Returns the body of a held response, or bytes, as a stream. */
@@ -272,25 +272,25 @@ const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 
 
 // ---- Asynchronous operations: wasm receives the outcome under the number of the operation ----
 
-function land(op, promise, tell) {
+function reportOutcome(op, promise, report) {
   promise.then(
-    later(tell),
+    later(report),
     later((error) => failed(op, error)),
   )
 }
 
 /** Completes the operation when a promise settles. */
-export const settle = (op, promise) => land(op, promise, (value) => landed(op, value, 0))
+export const settle = (op, promise) => reportOutcome(op, promise, (value) => completed(op, value, 0))
 
 export function match(op, url, request) {
-  land(op, caches.default.match(url), (response) => {
+  reportOutcome(op, caches.default.match(url), (response) => {
     const text = response?.headers.get('edgekeep-entry') ?? ''
     // The entry's text has U+FFFD in this form (src/cache/policy/entry.rs).
     if (text.includes('\\fffd;')) {
       const own = written.get(url)
       note(request, own?.get('edgekeep-entry') === text ? own : response.headers)
     }
-    landed(op, response, send(text))
+    completed(op, response, send(text))
   })
 }
 
@@ -298,9 +298,9 @@ export function match(op, url, request) {
 export function put(op, url, head, body, request) {
   const fields = headers(head, sources.get(request), true)
   const response = new Response(body, { headers: fields })
-  land(op, caches.default.put(url, response), () => {
+  reportOutcome(op, caches.default.put(url, response), () => {
     if (head.includes(LOST)) remember(url, fields)
-    landed(op, undefined, 0)
+    completed(op, undefined, 0)
   })
 }
 
@@ -329,7 +329,7 @@ function upload(body, length) {
  * Content-Length is at most `shortBytes` is read whole; the outcome is then its bytes instead of the response, with the
  * mark `1`. The mark `u` means that the response came before the request's body was sent.
  */
-export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBytes, request) {
+export function sendToOrigin(op, method, url, head, body, length, headMs, bodyMs, shortBytes, request) {
   const controller = new AbortController()
   const abortAfter = (milliseconds) => (milliseconds > 0 ? setTimeout(() => controller.abort(LATE), milliseconds) : undefined)
   const init = {
@@ -364,7 +364,7 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
     throw controller.signal.aborted ? LATE : CUT
   }
   const answer = exchange().catch(failed).finally(() => timers.forEach((timer) => clearTimeout(timer)))
-  land(op, answer, (answer) => {
+  reportOutcome(op, answer, (answer) => {
     const isWhole = answer !== response
     let text = `${response.status}\n${isWhole ? '1' : ''}${isUnsent() ? 'u' : ''}`
     response.headers.forEach((value, name) => {
@@ -373,7 +373,7 @@ export function ask(op, method, url, head, body, length, headMs, bodyMs, shortBy
       text += `\n${name}\n${value}`
     })
     if (text.includes(LOST)) note(request, response.headers)
-    landed(op, answer, send(text))
+    completed(op, answer, send(text))
   })
   return controller
 }
@@ -391,12 +391,12 @@ const UNSENT = 'edgekeep: unsent: '
 /** Completes after this time. If it is cancelled before, it never completes. */
 export function sleep(op, milliseconds) {
   return setTimeout(
-    later(() => landed(op, undefined, 0)),
+    later(() => completed(op, undefined, 0)),
     milliseconds,
   )
 }
 
-/** Cancels what `ask` or `sleep` began. */
+/** Cancels what `sendToOrigin` or `sleep` began. */
 export function cancel(handle) {
   if (handle instanceof AbortController) handle.abort(GONE)
   else clearTimeout(handle)

@@ -32,8 +32,8 @@ extern "C" {
     #[wasm_bindgen(js_name = match)]
     fn match_url(op: u32, url: &str, request: &JsValue);
 
-    #[wasm_bindgen(js_name = hold)]
-    fn begin_to_hold(op: u32, cached: &JsValue);
+    #[wasm_bindgen(js_name = copyResponse)]
+    fn copy_response_raw(op: u32, cached: &JsValue);
 
     /// The body of a held response, or bytes, as a stream.
     #[wasm_bindgen(js_name = streamOf)]
@@ -48,9 +48,9 @@ extern "C" {
         request: &JsValue,
     ) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(catch)]
+    #[wasm_bindgen(catch, js_name = sendToOrigin)]
     #[allow(clippy::too_many_arguments, reason = "one crossing, not ten")]
-    fn ask(
+    fn send_to_origin(
         op: u32,
         method: &str,
         url: &str,
@@ -113,9 +113,9 @@ pub fn look_up(url: &str, request: Option<&JsValue>) -> Operation {
 /// Copies a response of the Cache API into memory. The outcome is a value from
 /// which any number of responses can be made, and the length of its body in
 /// bytes.
-pub fn hold(cached: &JsValue) -> Operation {
+pub fn copy_response(cached: &JsValue) -> Operation {
     Operation::begin(BODY_WAIT_MS, |op| {
-        begin_to_hold(op, cached);
+        copy_response_raw(op, cached);
         Ok(Handle::None)
     })
 }
@@ -171,7 +171,7 @@ pub fn fetch(call: &OriginCall<'_>) -> Operation {
         head_ms => head_ms.saturating_add(call.body_ms),
     };
     Operation::begin(bound_ms, |op| {
-        ask(
+        send_to_origin(
             op,
             call.method,
             call.url,

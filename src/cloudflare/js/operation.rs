@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/cloudflare/js/glue.js")]
 extern "C" {
-    /// Cancels what `ask` or `sleep` began.
+    /// Cancels what `sendToOrigin` or `sleep` began.
     fn cancel(handle: &JsValue);
 }
 
@@ -73,7 +73,7 @@ impl Operation {
         let (sender, outcome) = oneshot::channel();
         let number = OPERATIONS.with_borrow_mut(|all| all.add(sender));
         let handle = begin(number).unwrap_or_else(|error| {
-            land(number, Err(error));
+            complete(number, Err(error));
             Handle::None
         });
         Self {
@@ -92,12 +92,12 @@ impl Future for Operation {
         let Some(outcome) = &mut self.outcome else {
             return Poll::Pending;
         };
-        let Poll::Ready(landed) = Pin::new(outcome).poll(context) else {
+        let Poll::Ready(received) = Pin::new(outcome).poll(context) else {
             guard::allow_wait(self.bound_ms);
             return Poll::Pending;
         };
         // Only `Operation::drop` drops the sender.
-        Poll::Ready(landed.unwrap_or_else(|_| Err(JsValue::from_str("cancelled"))))
+        Poll::Ready(received.unwrap_or_else(|_| Err(JsValue::from_str("cancelled"))))
     }
 }
 
@@ -116,7 +116,7 @@ impl Drop for Operation {
 }
 
 /// Sends an outcome to its future, unless that was dropped.
-fn land(number: u32, outcome: Outcome) {
+fn complete(number: u32, outcome: Outcome) {
     if let Some(sender) = OPERATIONS.with_borrow_mut(|all| all.running.remove(&number)) {
         // This cannot fail: dropping the receiver removes the sender first.
         let _ = sender.send(outcome);
@@ -160,13 +160,13 @@ pub fn received(bytes: u32) -> String {
 /// Called by JavaScript with the outcome of an operation, and the length of its
 /// text in bytes.
 #[wasm_bindgen]
-pub fn landed(number: u32, value: JsValue, text_bytes: u32) {
+pub fn completed(number: u32, value: JsValue, text_bytes: u32) {
     let text = received(text_bytes);
-    land(number, Ok((value, text)));
+    complete(number, Ok((value, text)));
 }
 
 /// Called by JavaScript when an operation has failed.
 #[wasm_bindgen]
 pub fn failed(number: u32, error: JsValue) {
-    land(number, Err(error));
+    complete(number, Err(error));
 }

@@ -1,7 +1,7 @@
 //! Calls from the isolates to the ledger's Durable Object. A deployment has one
 //! object.
 
-use crate::cache::ledger::wire::{Order, PastOrder, Question};
+use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cloudflare::js::worker_message;
 use crate::flow::ledger::ledger_store::Reply;
@@ -15,12 +15,12 @@ const NAME: &str = "ledger";
 
 /// Appends an order to the ledger.
 pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
-    let answer = ask(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
+    let answer = call(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
     let reply: Reply = read(&answer).map_err(unreadable)?;
     match reply.receipt {
         Some(receipt) => Ok(LedgerReply::Done(
             Box::new(receipt),
-            read_news(&reply.news)?,
+            parse_feed(&reply.feed)?,
         )),
         // There is no receipt if the id was used for another order.
         None => Ok(LedgerReply::Conflict),
@@ -28,19 +28,19 @@ pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
 }
 
 /// Reads from the ledger the purges after sequence number `after`.
-pub async fn news(env: &Env, after: u64) -> Result<PurgeFeed, String> {
-    read_news(&ask(env, &format!("news?after={after}&{WIDE}"), None).await?)
+pub async fn read_feed(env: &Env, after: u64) -> Result<PurgeFeed, String> {
+    parse_feed(&call(env, &format!("news?after={after}&{WIDE}"), None).await?)
 }
 
 /// The same, and also reports a number of KV writes.
-pub async fn counted_news(env: &Env, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-    let question = format!("news?after={after}&kv={kv_writes}&{WIDE}");
-    read_news(&ask(env, &question, None).await?)
+pub async fn read_counted_feed(env: &Env, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
+    let path = format!("news?after={after}&kv={kv_writes}&{WIDE}");
+    parse_feed(&call(env, &path, None).await?)
 }
 
 /// Reads past orders from the ledger.
-pub async fn history(env: &Env, question: &Question) -> Result<Vec<PastOrder>, String> {
-    let answer = ask(env, "history", Some(&print(question))).await?;
+pub async fn history(env: &Env, query: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
+    let answer = call(env, "history", Some(&print(query))).await?;
     read(&answer).map_err(unreadable)
 }
 
@@ -66,7 +66,7 @@ pub fn id(env: &Env) -> Result<String, String> {
 }
 
 /// Parses a feed.
-pub fn read_news(text: &str) -> Result<PurgeFeed, String> {
+pub fn parse_feed(text: &str) -> Result<PurgeFeed, String> {
     PurgeFeed::decode(text).map_err(|error| error.to_string())
 }
 
@@ -77,23 +77,21 @@ pub fn unreadable(error: JsonError) -> String {
 
 /// Sends the object a GET, or a POST if there is a body. A response with
 /// another status than 200 is an error, with its text.
-async fn ask(env: &Env, question: &str, body: Option<&str>) -> Result<String, String> {
-    let (status, text) = exchange(env, question, body)
-        .await
-        .map_err(worker_message)?;
+async fn call(env: &Env, path: &str, body: Option<&str>) -> Result<String, String> {
+    let (status, text) = exchange(env, path, body).await.map_err(worker_message)?;
     match status {
         200 => Ok(text),
         _ => Err(text),
     }
 }
 
-async fn exchange(env: &Env, question: &str, body: Option<&str>) -> worker::Result<(u16, String)> {
+async fn exchange(env: &Env, path: &str, body: Option<&str>) -> worker::Result<(u16, String)> {
     let ledger = env.durable_object(BINDING)?.get_by_name(NAME)?;
     let mut init = RequestInit::new();
     if let Some(body) = body {
         init.with_method(Method::Post).with_body(Some(body.into()));
     }
-    let request = Request::new_with_init(&format!("{SITE}{question}"), &init)?;
+    let request = Request::new_with_init(&format!("{SITE}{path}"), &init)?;
     let mut response = ledger.fetch_with_request(request).await?;
     let text = response.text().await?;
     Ok((response.status_code(), text))

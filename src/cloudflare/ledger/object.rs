@@ -1,9 +1,9 @@
 //! The ledger's Durable Object: a shell around `flow::ledger::ledger_store` and
 //! `flow::ledger::runner`.
 
-use super::client::{SITE, read_news, unreadable};
+use super::client::{SITE, parse_feed, unreadable};
 use super::sql::{Database, set_alarm};
-use crate::cache::ledger::wire::{Order, Question};
+use crate::cache::ledger::wire::{HistoryQuery, Order};
 use crate::cloudflare::guard;
 use crate::cloudflare::js::glue;
 use crate::cloudflare::platform::Platform;
@@ -89,13 +89,13 @@ impl Object {
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let url = request.inner().url();
-        let question = url.strip_prefix(SITE).unwrap_or_default();
-        let (question, numbers) = question.split_once('?').unwrap_or((question, ""));
+        let path = url.strip_prefix(SITE).unwrap_or_default();
+        let (path, numbers) = path.split_once('?').unwrap_or((path, ""));
         let number = |wanted: &str| {
             let mut pairs = numbers.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find(|(name, _)| *name == wanted)?.1.parse().ok()
         };
-        let asked = Asked {
+        let parameters = Parameters {
             after: number("after").unwrap_or(0),
             kv_writes: number("kv"),
             wide: number("wide") == Some(1),
@@ -103,10 +103,10 @@ impl Object {
         let body = request.text().await?;
         let answer = match self.ledger() {
             Ok(ledger) => {
-                let answer = answer(&ledger, question, &asked, &body);
+                let answer = answer(&ledger, path, &parameters, &body);
                 // Nothing is awaited between the append and the call that sets
                 // the alarm, so the runtime stores both or neither.
-                if question == "append" || self.alarm.get().is_none() {
+                if path == "append" || self.alarm.get().is_none() {
                     self.wake(&ledger).await;
                 }
                 answer
@@ -178,46 +178,46 @@ fn log(problem: &str) {
 }
 
 /// The parameters of a request to the ledger.
-struct Asked {
+struct Parameters {
     after: u64,
     kv_writes: Option<u64>,
     /// See `WIDE` in `client`.
     wide: bool,
 }
 
-impl Asked {
+impl Parameters {
     /// The feed in the format that the caller can read.
-    fn readable(&self, news: String) -> Result<String, String> {
+    fn feed_for_caller(&self, feed: String) -> Result<String, String> {
         match self.wide {
-            true => Ok(news),
-            false => Ok(read_news(&news)?.plain().encode()),
+            true => Ok(feed),
+            false => Ok(parse_feed(&feed)?.plain().encode()),
         }
     }
 }
 
 fn answer(
     ledger: &ledger_store::LedgerStore<Database>,
-    question: &str,
-    asked: &Asked,
+    path: &str,
+    parameters: &Parameters,
     body: &str,
 ) -> Result<String, String> {
-    match question {
+    match path {
         "append" => {
             let order: Order = read(body).map_err(unreadable)?;
             let reply = ledger.append(&order, guard::now_ms())?;
-            let news = asked.readable(reply.news)?;
-            Ok(print(&Reply { news, ..reply }))
+            let feed = parameters.feed_for_caller(reply.feed)?;
+            Ok(print(&Reply { feed, ..reply }))
         }
         "news" => {
-            let news = match asked.kv_writes {
-                Some(writes) => ledger.counted_news(asked.after, writes, guard::now_ms()),
-                None => ledger.news(asked.after, guard::now_ms()),
+            let feed = match parameters.kv_writes {
+                Some(writes) => ledger.read_counted_feed(parameters.after, writes, guard::now_ms()),
+                None => ledger.read_feed(parameters.after, guard::now_ms()),
             };
-            asked.readable(news?)
+            parameters.feed_for_caller(feed?)
         }
         "history" => {
-            let question: Question = read(body).map_err(unreadable)?;
-            Ok(print(&ledger.history(&question)?))
+            let query: HistoryQuery = read(body).map_err(unreadable)?;
+            Ok(print(&ledger.history(&query)?))
         }
         _ => Err("no such question".to_owned()),
     }

@@ -50,21 +50,25 @@ async fn act<H: Host>(
     log: &mut RequestLog,
 ) -> Result<String, Problem> {
     let body = append::read_body(host, request, body).await?;
-    let sender = authenticate::prove(host, isolate, request, &body, Some(call.dialect)).await?;
+    let sender =
+        authenticate::authenticate(host, isolate, request, &body, Some(call.dialect)).await?;
     match &call.action {
         Action::Zone(name) => return Ok(zones(name)),
         Action::Verify => return Ok(verified(&sender.key.rule.name)),
         _ => {}
     }
-    let draft = call.draft(&isolate.rules, &request.fields, &body);
-    let tags = draft.as_ref().map(|draft| draft.tags()).unwrap_or_default();
-    let outcome = append::execute_order(host, isolate, request, &body, sender, draft, log).await?;
+    let parsed = call.parse(&isolate.rules, &request.fields, &body);
+    let tags = parsed
+        .as_ref()
+        .map(|parsed| parsed.tags())
+        .unwrap_or_default();
+    let outcome = append::execute_order(host, isolate, request, &body, sender, parsed, log).await?;
     Ok(match call.dialect {
         Dialect::Varnish | Dialect::Github => outcome.json(),
         Dialect::Fastly => fastly(call, &tags, &outcome),
         Dialect::Cloudflare => match &outcome {
             AppendOutcome::Done(receipt) => success(PurgeId { id: &receipt.id }),
-            AppendOutcome::Dry(settled, refused) => success(PurgeDryRun::of(settled, refused)),
+            AppendOutcome::Dry(resolved, refused) => success(PurgeDryRun::of(resolved, refused)),
         },
     })
 }

@@ -2,7 +2,7 @@
 //! accept orders, and `GET /.edgekeep/purges` lists past ones.
 
 use crate::cache::key::cache_key;
-use crate::cache::ledger::wire::{HISTORY_MAX, PastOrder, Question};
+use crate::cache::ledger::wire::{HISTORY_MAX, HistoryQuery, PastOrder};
 use crate::cache::purge::order;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::append::{self, ReceiptView};
@@ -102,9 +102,9 @@ async fn order<H: Host>(
     log: &mut RequestLog,
 ) -> Result<String, Problem> {
     let body = append::read_body(host, request, body).await?;
-    let sender = authenticate::prove(host, isolate, request, &body, None).await?;
-    let draft = order::read(&isolate.rules, &body, false);
-    let outcome = append::execute_order(host, isolate, request, &body, sender, draft, log).await?;
+    let sender = authenticate::authenticate(host, isolate, request, &body, None).await?;
+    let parsed = order::read(&isolate.rules, &body, false);
+    let outcome = append::execute_order(host, isolate, request, &body, sender, parsed, log).await?;
     Ok(outcome.json())
 }
 
@@ -116,10 +116,10 @@ async fn get_order<H: Host>(
     request: &RequestHead,
     id: &str,
 ) -> Result<String, Problem> {
-    let sender = authenticate::prove(host, isolate, request, b"", None).await?;
+    let sender = authenticate::authenticate(host, isolate, request, b"", None).await?;
     let wanted = key_of(request.url.query.as_deref().unwrap_or_default())?;
     let id = decoded(id).unwrap_or_default();
-    let mut past = append::past_orders(host, &Question::Id(id)).await?;
+    let mut past = append::past_orders(host, &HistoryQuery::Id(id)).await?;
     past.sort_by_key(|past| (!is_own(&sender, past), past.receipt.sequence));
     let fits =
         |past: &&PastOrder| wanted.is_none_or(|key| past.receipt.key.as_deref() == Some(key));
@@ -151,9 +151,9 @@ async fn list_orders<H: Host>(
     isolate: &Isolate,
     request: &RequestHead,
 ) -> Result<String, Problem> {
-    let sender = authenticate::prove(host, isolate, request, b"", None).await?;
+    let sender = authenticate::authenticate(host, isolate, request, b"", None).await?;
     let (after, limit) = page(request.url.query.as_deref().unwrap_or_default())?;
-    let past = append::past_orders(host, &Question::After { after, limit }).await?;
+    let past = append::past_orders(host, &HistoryQuery::After { after, limit }).await?;
     // A full page may not be the last one. Orders that the sender may not read
     // count, too.
     let last = past.last().map(|past| past.receipt.sequence);

@@ -18,7 +18,7 @@ use crate::flow::request::serve::execute_plan;
 use crate::flow::response::error_pages::error_page;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::response::request_log::RequestLog;
-use crate::flow::runtime::host::{BodyError, BodyPipe, Host, ReaderGone, WHOLE_BYTES_MAX};
+use crate::flow::runtime::host::{BodyError, BodyPipe, ClientDisconnected, Host, WHOLE_BYTES_MAX};
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
@@ -96,7 +96,7 @@ fn readable<H: Host>(host: &H, body: H::Body, coding: Coding) -> Option<H::Body>
 }
 
 /// Assembles the page in the background, and writes the log record at the end.
-pub fn make<H: Host>(
+pub fn assemble_later<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     request: RequestHead,
@@ -111,7 +111,7 @@ pub fn make<H: Host>(
         filled: 0,
         log,
     };
-    host.later(page.make(pipe));
+    host.later(page.assemble(pipe));
 }
 
 /// A page that is being assembled.
@@ -128,13 +128,13 @@ struct Page<H: Host> {
 
 /// Why a page ends early: the client disconnected, or the body was cut off.
 enum Stop {
-    Gone,
+    Disconnected,
     Broken,
 }
 
-impl From<ReaderGone> for Stop {
-    fn from(_: ReaderGone) -> Self {
-        Self::Gone
+impl From<ClientDisconnected> for Stop {
+    fn from(_: ClientDisconnected) -> Self {
+        Self::Disconnected
     }
 }
 
@@ -153,10 +153,10 @@ struct Fragment {
 }
 
 impl<H: Host> Page<H> {
-    async fn make(mut self, mut pipe: H::Pipe) {
+    async fn assemble(mut self, mut pipe: H::Pipe) {
         match self.stream(&mut pipe).await {
             Ok(()) => pipe.close().await,
-            Err(Stop::Gone) => self.log.add_note("the client left".to_owned()),
+            Err(Stop::Disconnected) => self.log.add_note("the client left".to_owned()),
             Err(Stop::Broken) => self.log.add_note("the page broke off".to_owned()),
         }
         self.log.fragments = Some(self.filled);
@@ -278,8 +278,8 @@ impl<H: Host> Page<H> {
         if coding != Coding::Gzip {
             return Some(body);
         }
-        let looked = self.host.is_gzip(body, WHOLE_BYTES_MAX, timeout_ms);
-        let (is_gzip, body) = looked.await;
+        let checked = self.host.is_gzip(body, WHOLE_BYTES_MAX, timeout_ms);
+        let (is_gzip, body) = checked.await;
         body.filter(|_| is_gzip)
     }
 
@@ -309,7 +309,7 @@ impl<H: Host> Page<H> {
                 let body = self.decodable(body, coding, timeout_ms).await;
                 let body = body.and_then(|body| readable(&self.host, body, coding));
                 let body = body.ok_or("is coded, or is broken gzip or longer than 256 KiB")?;
-                let body = self.host.whole(body, length, timeout_ms).await;
+                let body = self.host.receive_whole(body, length, timeout_ms).await;
                 let body = body.map_err(|failure| format!("the origin {failure}"))?;
                 let limit = usize::try_from(WHOLE_BYTES_MAX).unwrap_or(usize::MAX);
                 self.host

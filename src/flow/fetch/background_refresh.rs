@@ -11,7 +11,7 @@ use crate::cache::config::rules::Rules;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::purge::zone_purge::ZoneOutcome;
 use crate::cache::request::classify::Lookup;
-use crate::cache::warm::warm_order::visit;
+use crate::cache::warm::warm_order::lookup_to_warm;
 use crate::flow::isolate::inflight::Flight;
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
@@ -45,12 +45,12 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
             lookup: &lookup,
             ledger_wait_ms: &Cell::default(),
         };
-        let (sender, landing) = oneshot::channel();
-        let landed = collapse::landing_observer(cx, &flight, sender);
-        let work = refresh(cx, after_ms, landed, &flight);
+        let (sender, stored) = oneshot::channel();
+        let observer = collapse::flight_observer(cx, &flight, sender);
+        let work = refresh(cx, after_ms, observer, &flight);
         let outcome = collapse::lead(cx, &flight, false, work).await;
         if collapse::conclude(cx, &flight, &outcome) {
-            collapse::wait_until_stored(&host, &isolate, &flight, landing).await;
+            collapse::wait_until_stored(&host, &isolate, &flight, stored).await;
         }
     });
 }
@@ -105,7 +105,7 @@ fn refresh_log<H: Host>(host: &H, lookup: &Lookup) -> RequestLog {
 fn context_of<B>(search: Search<B>) -> FetchContext<B> {
     let stale = match search.found {
         Found::Fresh(hit) | Found::WhileRevalidate(hit) => Some(StaleCandidate::new(hit, true)),
-        Found::Stale(hit, stands_by) => Some(StaleCandidate::new(hit, stands_by)),
+        Found::Stale(hit, usable_on_error) => Some(StaleCandidate::new(hit, usable_on_error)),
         Found::Nothing(_) => None,
     };
     FetchContext::alone(stale, search.placement, search.tiers_read)
@@ -117,7 +117,7 @@ async fn fetch_and_log<H: Host>(
     context: FetchContext<H::Body>,
     log: &mut RequestLog,
 ) -> FetchOutcome {
-    let fetched = fetch(cx, context, Client::Nobody, log).await;
+    let fetched = fetch(cx, context, Client::None, log).await;
     log.status = fetched.answer.status;
     log.write(cx.host);
     fetched.outcome
@@ -144,20 +144,20 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         lookup: &lookup,
         ledger_wait_ms: &Cell::default(),
     };
-    let led = query_alias::resolve_alias(cx, &mut log).await.map(Rc::new);
-    let cx = cx.with_lookup(led.as_ref().unwrap_or(&lookup));
+    let resolved = query_alias::resolve_alias(cx, &mut log).await.map(Rc::new);
+    let cx = cx.with_lookup(resolved.as_ref().unwrap_or(&lookup));
     let search = find_in_kv(cx, &mut log).await;
     if matches!(&search.found, Found::Fresh(hit) if hit.tier == Tier::Kv) {
         return ZoneOutcome::Done;
     }
     let outcome = fetch_and_log(cx, context_of(search), &mut log).await;
-    let settled = host.settled().await;
+    let result = host.wait_for_background().await;
     if isolate.kv.budget.get().unreported() > 0 {
         // This isolate may not get another request. A failed report is repeated
         // by the next query.
         let _ = sync::sync_all(host, isolate).await;
     }
-    match settled {
+    match result {
         Ok(()) => zone_outcome(&outcome),
         Err(problem) => retry_because(problem),
     }
@@ -172,7 +172,7 @@ fn retry_because(problem: String) -> ZoneOutcome {
 
 fn lookup_of(rules: &Rules, url: &str) -> Result<Lookup, String> {
     let url = Url::parse(url).map_err(|error| format!("the URL {error}"))?;
-    let mut lookup = visit(rules, &url).map_err(|problem| problem.to_string())?;
+    let mut lookup = lookup_to_warm(rules, &url).map_err(|problem| problem.to_string())?;
     let mut rule = (*lookup.rule).clone();
     rule.kv = Kv::Always;
     lookup.rule = Rc::new(rule);

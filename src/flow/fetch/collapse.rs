@@ -7,8 +7,8 @@ use super::range_fetch::complete;
 use crate::cache::config::settings::Collapse;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of, may_share};
-use crate::cache::policy::freshness::blames_request;
-use crate::flow::isolate::inflight::{BEAT_MS, Flight, FlightOutcome, UNSHARED_MS};
+use crate::cache::policy::freshness::is_request_error;
+use crate::flow::isolate::inflight::{Flight, FlightOutcome, HEARTBEAT_MS, UNSHARED_MS};
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::error_pages::origin_failed;
@@ -29,17 +29,17 @@ use std::rc::Rc;
 const NOTE_AFTER_MS: u64 = 20;
 /// How long an announcement is valid. It is renewed at every third heartbeat.
 const NOTE_SECONDS: u64 = 5;
-const BEATS_A_NOTE: u32 = 3;
+const HEARTBEATS_PER_NOTE: u32 = 3;
 /// How long followers wait for the copy after the response head has arrived. If
 /// the body takes longer, each of them fetches it.
-const LANDING_MS_MAX: u64 = 10_000;
+const STORE_WAIT_MS_MAX: u64 = 10_000;
 /// The first pause while waiting for the copy. Most copies are stored by then.
-const LANDING_LOOK_MS: u64 = 50;
+const STORE_POLL_MS: u64 = 50;
 
 /// State of an announced fill: the origin's response is awaited.
-pub const ASKING: &str = "asking";
+pub const FETCHING: &str = "asking";
 /// State of an announced fill: the copy is stored.
-pub const LANDED: &str = "landed";
+pub const STORED: &str = "landed";
 /// State of an announced fill: the response cannot be shared.
 pub const UNSHARED: &str = "unshared";
 const FAILED: &str = "failed";
@@ -53,9 +53,9 @@ pub fn note_name(key: &str) -> String {
 /// shared.
 pub fn mark_shared<H: Host>(cx: RequestCx<'_, H>, key: &str) {
     if cx.isolate.flights.forget_unshared(key) {
-        let text = LANDED.to_owned();
+        let text = STORED.to_owned();
         cx.host
-            .share(cx.site(), &note_name(key), text, NOTE_SECONDS);
+            .write_note(cx.site(), &note_name(key), text, NOTE_SECONDS);
     }
 }
 
@@ -76,11 +76,11 @@ pub async fn fetch_or_complete<H: Host>(
 }
 
 /// How often an additional leader checks whether another one was faster.
-const FASTER_LOOK_MS: u64 = 200;
+const LEADER_POLL_MS: u64 = 200;
 
 /// Fetches beside leaders that have taken long. Returns `None` if one of them
 /// has stored a shareable copy first.
-pub async fn fill_too<H: Host>(
+pub async fn fill_in_addition<H: Host>(
     cx: RequestCx<'_, H>,
     context: FetchContext<H::Body>,
     flight: Rc<Flight>,
@@ -95,12 +95,12 @@ pub async fn fill_too<H: Host>(
     let mut work = pin!(work);
     loop {
         if let Some((answer, log_of_fill)) =
-            with_timeout(cx.host, FASTER_LOOK_MS, work.as_mut()).await
+            with_timeout(cx.host, LEADER_POLL_MS, work.as_mut()).await
         {
             *log = log_of_fill;
             return Some(answer);
         }
-        if flight.outcome() == Some(FlightOutcome::Landed) {
+        if flight.outcome() == Some(FlightOutcome::Stored) {
             // The fetch continues, and its response is dropped.
             log.collapsed = true;
             log.add_note("collapse: the copy of another request came first".to_owned());
@@ -131,8 +131,8 @@ pub async fn fill<H: Host>(
             lookup: &lookup,
             ledger_wait_ms: &ledger_wait_ms,
         };
-        let (landing_sender, landing) = oneshot::channel();
-        context.observer = landing_observer(cx, &flight, landing_sender);
+        let (stored_sender, stored) = oneshot::channel();
+        context.observer = flight_observer(cx, &flight, stored_sender);
         context.flight = Some(Rc::clone(&flight));
         let work = fetch_or_complete(cx, context, &mut log_of_fill);
         let shared = lookup.rule.collapse == Collapse::DataCentre;
@@ -140,19 +140,19 @@ pub async fn fill<H: Host>(
         let most = isolate.rules.protection.max_requests;
         let fetched = isolate
             .abandoned
-            .unless_too_many(cx.site(), most, &mut sender, work)
+            .run_within_limit(cx.site(), most, &mut sender, work)
             .await;
         let Some(FetchResult { answer, outcome }) = fetched else {
             // The followers look again, find nothing, and one of them becomes
             // the leader.
-            return end(cx, &flight, FlightOutcome::Landed);
+            return end(cx, &flight, FlightOutcome::Stored);
         };
-        let lands = conclude(cx, &flight, &outcome);
+        let is_storing = conclude(cx, &flight, &outcome);
         // If the client has disconnected, its body is held until the copy is
         // stored.
         let unread = sender.send((answer, log_of_fill));
-        if lands {
-            wait_until_stored(&host, &isolate, &flight, landing).await;
+        if is_storing {
+            wait_until_stored(&host, &isolate, &flight, stored).await;
         }
         drop(unread);
     });
@@ -175,7 +175,7 @@ pub async fn lead<H: Host, T>(
 ) -> T {
     let (host, site, speeds) = (cx.host, cx.site(), &cx.isolate.fill_speeds);
     let mut work = pin!(work);
-    let mut pause_ms = if shared { NOTE_AFTER_MS } else { BEAT_MS };
+    let mut pause_ms = if shared { NOTE_AFTER_MS } else { HEARTBEAT_MS };
     for beat in 0_u32.. {
         if let Some(done) = with_timeout(host, pause_ms, work.as_mut()).await {
             if shared && beat == 0 {
@@ -183,30 +183,30 @@ pub async fn lead<H: Host, T>(
             }
             return done;
         }
-        flight.beat(host.now_ms());
+        flight.record_heartbeat(host.now_ms());
         if shared && beat == 0 {
             speeds.record_slow(site, host.now_ms());
         }
-        if shared && beat % BEATS_A_NOTE == 0 {
-            flight.noted.set(true);
-            let text = ASKING.to_owned();
-            host.share(site, &note_name(&flight.key), text, NOTE_SECONDS);
+        if shared && beat % HEARTBEATS_PER_NOTE == 0 {
+            flight.announced.set(true);
+            let text = FETCHING.to_owned();
+            host.write_note(site, &note_name(&flight.key), text, NOTE_SECONDS);
         }
-        pause_ms = BEAT_MS;
+        pause_ms = HEARTBEAT_MS;
     }
     // 4 billion heartbeats take a century.
     work.await
 }
 
 /// An observer that ends a flight when its copy is stored, and then sends on
-/// `landing`.
-pub fn landing_observer<H: Host>(
+/// `stored`.
+pub fn flight_observer<H: Host>(
     cx: RequestCx<'_, H>,
     flight: &Rc<Flight>,
-    landing: oneshot::Sender<()>,
+    stored: oneshot::Sender<()>,
 ) -> StoreObserver {
     let (host, isolate, lookup) = (cx.host.clone(), Rc::clone(cx.isolate), Rc::clone(cx.lookup));
-    let (flight, landing) = (Rc::clone(flight), Cell::new(Some(landing)));
+    let (flight, stored) = (Rc::clone(flight), Cell::new(Some(stored)));
     StoreObserver::new(move |tier, _| {
         if tier == Tier::CacheApi {
             let cx = RequestCx {
@@ -215,10 +215,10 @@ pub fn landing_observer<H: Host>(
                 lookup: &lookup,
                 ledger_wait_ms: &Cell::default(),
             };
-            end(cx, &flight, FlightOutcome::Landed);
-            if let Some(landing) = landing.take() {
+            end(cx, &flight, FlightOutcome::Stored);
+            if let Some(stored) = stored.take() {
                 // The receiver may have given up.
-                let _ = landing.send(());
+                let _ = stored.send(());
             }
         }
     })
@@ -246,7 +246,7 @@ pub fn conclude<H: Host>(
             let key = key_of_kind(&flight.key, kind_of(cx.lookup));
             flights.remember_unshared(&key, now_ms);
         }
-        FlightOutcome::Landed | FlightOutcome::Failed(_) => {}
+        FlightOutcome::Stored | FlightOutcome::Failed(_) => {}
     }
     if flight.remove_leader() || ends_by == FlightOutcome::Unshared {
         end(cx, flight, ends_by);
@@ -262,7 +262,9 @@ fn flight_outcome(outcome: &FetchOutcome) -> FlightOutcome {
         _ if outcome.failure.is_some() => FlightOutcome::Failed(outcome.failure),
         None => FlightOutcome::Failed(None),
         Some(status) if status >= 500 && !stored => FlightOutcome::Failed(None),
-        Some(status) if outcome.for_its_kind || blames_request(status) => FlightOutcome::ForItsKind,
+        Some(status) if outcome.for_its_kind || is_request_error(status) => {
+            FlightOutcome::ForItsKind
+        }
         Some(_) => FlightOutcome::Unshared,
     }
 }
@@ -286,40 +288,41 @@ pub fn renew_unshared<H: Host>(cx: RequestCx<'_, H>, key: &str, outcome: &FetchO
 }
 
 /// Waits until the copy of a flight's response is stored, at most
-/// [`LANDING_MS_MAX`], and sends heartbeats meanwhile.
+/// [`STORE_WAIT_MS_MAX`], and sends heartbeats meanwhile.
 pub async fn wait_until_stored<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     flight: &Rc<Flight>,
-    landing: oneshot::Receiver<()>,
+    stored: oneshot::Receiver<()>,
 ) {
     // A fused receiver stays pending after it has completed or was cancelled.
-    let mut landing = landing.fuse();
+    let mut stored = stored.fuse();
     let began_ms = host.now_ms();
-    let mut pause_ms = LANDING_LOOK_MS;
+    let mut pause_ms = STORE_POLL_MS;
     while flight.outcome().is_none() {
-        if host.now_ms().saturating_sub(began_ms) >= LANDING_MS_MAX {
+        if host.now_ms().saturating_sub(began_ms) >= STORE_WAIT_MS_MAX {
             // Stored or not: the followers look again, and then fetch alone.
             return isolate
                 .flights
-                .end(flight, FlightOutcome::Landed, host.now_ms());
+                .end(flight, FlightOutcome::Stored, host.now_ms());
         }
-        if with_timeout(host, pause_ms, &mut landing).await.is_none() {
-            flight.beat(host.now_ms());
-            pause_ms = BEAT_MS;
+        if with_timeout(host, pause_ms, &mut stored).await.is_none() {
+            flight.record_heartbeat(host.now_ms());
+            pause_ms = HEARTBEAT_MS;
         }
     }
 }
 
 fn end<H: Host>(cx: RequestCx<'_, H>, flight: &Rc<Flight>, outcome: FlightOutcome) {
-    if flight.outcome().is_none() && flight.noted.get() {
+    if flight.outcome().is_none() && flight.announced.get() {
         let (word, seconds) = match outcome {
-            FlightOutcome::Landed => (LANDED, NOTE_SECONDS),
+            FlightOutcome::Stored => (STORED, NOTE_SECONDS),
             FlightOutcome::Failed(_) | FlightOutcome::ForItsKind => (FAILED, NOTE_SECONDS),
             FlightOutcome::Unshared => (UNSHARED, UNSHARED_MS / 1000),
         };
         let name = note_name(&flight.key);
-        cx.host.share(cx.site(), &name, word.to_owned(), seconds);
+        cx.host
+            .write_note(cx.site(), &name, word.to_owned(), seconds);
     }
     cx.isolate.flights.end(flight, outcome, cx.now_ms());
 }

@@ -8,7 +8,7 @@ use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
 use super::forward::{Evaluate, by_conditions, forward};
 use super::marked_page::check_coding;
 use super::origin_response::{OriginResponse, request_to_origin};
-use super::outdate::{confirmed, outdate, replaces_stored, withdraw};
+use super::outdate::{confirmed_copies, outdate, replaces_stored, withdraw};
 use super::stale_candidate::{StaleCandidate, stale_fallback};
 use super::store_response::{age_on_arrival, store};
 use super::withheld;
@@ -20,7 +20,7 @@ use crate::cache::policy::storability::{Exchange, NotStored, ResponseDecision, d
 use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::inflight::Flight;
 use crate::flow::isolate::request_cx::RequestCx;
-use crate::flow::response::error_pages::{no_answer, origin_failed};
+use crate::flow::response::error_pages::{failure_answer, origin_failed};
 use crate::flow::response::reply::{Answer, Client, from_entry, with_withheld};
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
@@ -51,13 +51,13 @@ pub async fn fetch<H: Host>(
         outcome: FetchOutcome::default(),
     };
     let conditional = !cx.lookup.head_only;
-    let mut turn = fetch.fetch_once(context.stale, conditional).await;
-    if conditional && let Turn::OtherStored(other) = turn {
-        turn = fetch.fetch_once(other.stale, false).await;
+    let mut attempt = fetch.fetch_once(context.stale, conditional).await;
+    if conditional && let FetchAttempt::OtherStored(other) = attempt {
+        attempt = fetch.fetch_once(other.stale, false).await;
     }
-    let answer = match turn {
-        Turn::Answered(answer) => answer,
-        Turn::OtherStored(other) => fetch.misplaced_304(*other),
+    let answer = match attempt {
+        FetchAttempt::Answered(answer) => answer,
+        FetchAttempt::OtherStored(other) => fetch.misplaced_304(*other),
     };
     FetchResult {
         answer,
@@ -66,7 +66,7 @@ pub async fn fetch<H: Host>(
 }
 
 /// How one request to the origin ended.
-enum Turn<B> {
+enum FetchAttempt<B> {
     /// The client's response.
     Answered(Answer<B>),
     /// A 304 confirmed another response than the stored one. The request is
@@ -93,12 +93,12 @@ struct Fetch<'a, H: Host> {
 }
 
 /// The origin's response, and the stored response that it replaces or confirms.
-struct Decided<B> {
+struct ReceivedResponse<B> {
     /// The lookup by the key that the response itself names (`No-Vary-Search`,
     /// `flow::store::query_alias`).
     keyed: Rc<Lookup>,
     /// The slots under that key, if it differs from the requested key.
-    there: Option<StorePlacement>,
+    keyed_placement: Option<StorePlacement>,
     response: OriginResponse<B>,
     stale: Option<StaleCandidate<B>>,
 }
@@ -109,7 +109,7 @@ impl<H: Host> Fetch<'_, H> {
         &mut self,
         stale: Option<StaleCandidate<H::Body>>,
         conditional: bool,
-    ) -> Turn<H::Body> {
+    ) -> FetchAttempt<H::Body> {
         let (stale, response) = self.request(stale, conditional).await;
         let keyed = self.keyed(&response.head, stale.as_ref());
         let failed = response.has_failed(self.cx.lookup);
@@ -130,28 +130,34 @@ impl<H: Host> Fetch<'_, H> {
         let next = self.decide(&keyed, &response, stale.as_ref(), may_serve);
         self.outcome.status = response.status();
         self.outcome.failure = response.head.as_ref().err().copied();
-        let there = match &next {
-            ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. } => {
-                let there = placement_by_response(self.cx, &keyed, self.placement, self.log);
-                boxed(there).await
+        let keyed_placement = match &next {
+            ResponseDecision::Store(_)
+            | ResponseDecision::Freshen {
+                may_store: true, ..
+            } => {
+                let keyed_placement =
+                    placement_by_response(self.cx, &keyed, self.placement, self.log);
+                boxed(keyed_placement).await
             }
             _ => None,
         };
-        let decided = Decided {
+        let received = ReceivedResponse {
             keyed,
-            there,
+            keyed_placement,
             response,
             stale,
         };
-        Turn::Answered(match next {
-            ResponseDecision::Store(entry) => self.store_new(*entry, decided),
-            ResponseDecision::Refresh { entry, keep } => self.freshen(*entry, keep, decided),
-            ResponseDecision::Forward(reason) => self.pass_on(reason, decided),
-            ResponseDecision::ServeStale => self.serve_stale(decided.stale),
-            ResponseDecision::Fail(failure) => self.fail(failure, decided.stale.is_some()),
-            ResponseDecision::AskAgain => {
-                return Turn::OtherStored(Box::new(OtherStored {
-                    stale: decided.stale,
+        FetchAttempt::Answered(match next {
+            ResponseDecision::Store(entry) => self.store_new(*entry, received),
+            ResponseDecision::Freshen { entry, may_store } => {
+                self.freshen(*entry, may_store, received)
+            }
+            ResponseDecision::Forward(reason) => self.pass_on(reason, received),
+            ResponseDecision::ServeStale => self.serve_stale(received.stale),
+            ResponseDecision::Fail(failure) => self.fail(failure, received.stale.is_some()),
+            ResponseDecision::RepeatUnconditionally => {
+                return FetchAttempt::OtherStored(Box::new(OtherStored {
+                    stale: received.stale,
                     may_serve,
                 }));
             }
@@ -181,7 +187,10 @@ impl<H: Host> Fetch<'_, H> {
         if let Ok(head) = &mut response.head {
             response.body = check_coding(cx.host, &cx.lookup.rule, head, response.body).await;
         }
-        if stale.as_ref().is_some_and(StaleCandidate::stood_by) {
+        if stale
+            .as_ref()
+            .is_some_and(StaleCandidate::was_usable_on_error)
+        {
             response = response.read_whole(cx, self.log).await;
         }
         (stale, response)
@@ -237,15 +246,15 @@ impl<H: Host> Fetch<'_, H> {
     }
 
     /// Stores a new response, unless all its slots are taken.
-    fn store_new(&mut self, entry: Entry, decided: Decided<H::Body>) -> Answer<H::Body> {
-        let Decided {
+    fn store_new(&mut self, entry: Entry, received: ReceivedResponse<H::Body>) -> Answer<H::Body> {
+        let ReceivedResponse {
             keyed,
-            there,
+            keyed_placement,
             response,
             stale,
-        } = decided;
+        } = received;
         let (cx, log) = (self.cx, &mut *self.log);
-        let placement = there.as_ref().unwrap_or(self.placement);
+        let placement = keyed_placement.as_ref().unwrap_or(self.placement);
         log.cache = "miss";
         if let Some(reason) = placement.refusal(&keyed, &entry) {
             log.detail.push(reason);
@@ -264,7 +273,7 @@ impl<H: Host> Fetch<'_, H> {
         let copies = kv::copies_of(keyed, entry, placement, self.observer, log);
         let stored = stale.as_ref().map(|stale| &stale.hit.entry);
         if !late && replaces_stored(cx.lookup, stored, None, &response.head) {
-            let places = &copies.keep.places;
+            let places = &copies.store_request.places;
             outdate(
                 cx,
                 stale.map(|stale| stale.hit),
@@ -284,24 +293,29 @@ impl<H: Host> Fetch<'_, H> {
     }
 
     /// Updates a stored response that the origin has confirmed (304).
-    fn freshen(&mut self, entry: Entry, keep: bool, decided: Decided<H::Body>) -> Answer<H::Body> {
-        let Decided {
+    fn freshen(
+        &mut self,
+        entry: Entry,
+        may_store: bool,
+        received: ReceivedResponse<H::Body>,
+    ) -> Answer<H::Body> {
+        let ReceivedResponse {
             keyed,
-            there,
+            keyed_placement,
             response,
             stale,
-        } = decided;
+        } = received;
         let (cx, log) = (self.cx, &mut *self.log);
-        let placement = there.as_ref().unwrap_or(self.placement);
+        let placement = keyed_placement.as_ref().unwrap_or(self.placement);
         log.cache = "revalidated";
         let Some(stale) = stale else {
             return origin_failed(OriginFailure::Unreachable);
         };
         let hit = stale.hit;
         log.set_tier(hit.tier);
-        if keep {
+        if may_store {
             let keyed = cx.with_lookup(&keyed);
-            let copies = confirmed(keyed, entry, &hit.entry, placement, self.observer, log);
+            let copies = confirmed_copies(keyed, entry, &hit.entry, placement, self.observer, log);
             let answer = self.store(copies, hit.body);
             return match response.head {
                 Ok(head) => without_own_age(answer, &head),
@@ -313,7 +327,7 @@ impl<H: Host> Fetch<'_, H> {
         self.outcome.ttl = Some(age.ttl);
         let reason = cx
             .lookup
-            .wishes
+            .request_control
             .no_store
             .then_some(NotStored::RequestNoStore);
         let ends = replaces_stored(cx.lookup, Some(&hit.entry), reason, &response.head);
@@ -321,15 +335,19 @@ impl<H: Host> Fetch<'_, H> {
         if !ends {
             return answer.with(hit.body);
         }
-        let wants = answer.wants_body;
+        let wants = answer.sends_body;
         answer.with(withdraw(cx, hit, self.placement, wants, log))
     }
 
     /// Forwards a response that may not be stored.
-    fn pass_on(&mut self, reason: NotStored, decided: Decided<H::Body>) -> Answer<H::Body> {
-        let Decided {
+    fn pass_on(
+        &mut self,
+        reason: NotStored,
+        received: ReceivedResponse<H::Body>,
+    ) -> Answer<H::Body> {
+        let ReceivedResponse {
             response, stale, ..
-        } = decided;
+        } = received;
         let (cx, log) = (self.cx, &mut *self.log);
         log.cache = "miss";
         log.detail.push(reason.word());
@@ -367,9 +385,9 @@ impl<H: Host> Fetch<'_, H> {
     }
 
     /// Returns an error page, because no stored response may be served.
-    fn fail(&mut self, failure: OriginFailure, holds_some: bool) -> Answer<H::Body> {
+    fn fail(&mut self, failure: OriginFailure, has_stored: bool) -> Answer<H::Body> {
         self.log.cache = "error";
-        no_answer(failure, holds_some)
+        failure_answer(failure, has_stored)
     }
 
     /// Handles a 304 to a request without conditions, which confirms nothing.
@@ -403,7 +421,7 @@ impl<H: Host> Fetch<'_, H> {
                 let evaluate = Evaluate::of(lookup);
                 by_conditions(answer, &lookup.client, &lookup.rule, evaluate)
             }
-            Client::Nobody => answer,
+            Client::None => answer,
         }
     }
 }

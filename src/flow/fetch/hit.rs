@@ -38,7 +38,7 @@ pub fn from_cache<H: Host>(
     let head = from_entry(&hit.entry, cx.lookup, Client::Waiting, hit.age);
     let slot = match hit.tier {
         Tier::CacheApi => {
-            if head.wants_body {
+            if head.sends_body {
                 memory_tier::copy_to_memory(cx, &hit);
             }
             None
@@ -50,14 +50,15 @@ pub fn from_cache<H: Host>(
         Some(slot) => {
             let places = vec![(Tier::CacheApi, slot)];
             outcome.stored = log_copies(log, &places);
-            let keep = StoreRequest {
+            let store_request = StoreRequest {
                 entry: hit.entry,
                 places,
-                landed: observer
+                observer: observer
                     .clone()
                     .and(kv::body_observer(cx.isolate, &hit.slot)),
             };
-            cx.host.keep(hit.body, keep, head.wants_body)
+            cx.host
+                .store_entry(hit.body, store_request, head.sends_body)
         }
     };
     FetchResult {

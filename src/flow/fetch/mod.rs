@@ -3,7 +3,7 @@
 
 pub mod background_refresh;
 pub mod collapse;
-pub mod collapse_turn;
+pub mod collapse_decision;
 pub mod exchange;
 pub mod fetch_outcome;
 pub mod forward;

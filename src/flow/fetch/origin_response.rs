@@ -99,7 +99,7 @@ impl<B> OriginResponse<B> {
             let seconds = seconds.unwrap_or(cx.lookup.rule.origin_timeout_seconds);
             let whole = cx
                 .host
-                .whole(body, length, seconds.saturating_mul(1000))
+                .receive_whole(body, length, seconds.saturating_mul(1000))
                 .await;
             match whole {
                 Ok(body) => self.body = Some(body),

@@ -5,7 +5,7 @@
 use crate::cache::key::cache_key::Slot;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
-use crate::cache::policy::freshness::{Terms, blames_request};
+use crate::cache::policy::freshness::{Terms, is_request_error};
 use crate::cache::policy::storability::{NotStored, shows_changed_body};
 use crate::cache::policy::window;
 use crate::cache::request::classify::Lookup;
@@ -31,8 +31,8 @@ pub fn outdate<H: Host>(
     let Some(hit) = hit else {
         return;
     };
-    if let Some(keep) = ended(cx, hit.entry, placement, replaced, log) {
-        cx.host.keep(hit.body, keep, false);
+    if let Some(store_request) = outdated_copies(cx, hit.entry, placement, replaced, log) {
+        cx.host.store_entry(hit.body, store_request, false);
     }
 }
 
@@ -45,8 +45,8 @@ pub fn withdraw<H: Host>(
     for_client: bool,
     log: &mut RequestLog,
 ) -> Option<H::Body> {
-    match ended(cx, hit.entry, placement, &[], log) {
-        Some(keep) => cx.host.keep(hit.body, keep, for_client),
+    match outdated_copies(cx, hit.entry, placement, &[], log) {
+        Some(store_request) => cx.host.store_entry(hit.body, store_request, for_client),
         None => hit.body.filter(|_| for_client),
     }
 }
@@ -57,7 +57,7 @@ pub fn withdraw<H: Host>(
 /// If a HEAD response has shown a change (RFC 9111 §4.3.5) or was an error, the
 /// stored one becomes stale now. It may still be served if the origin fails,
 /// because there is no other.
-fn ended<H: Host>(
+fn outdated_copies<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
     placement: &StorePlacement,
@@ -65,12 +65,12 @@ fn ended<H: Host>(
     log: &mut RequestLog,
 ) -> Option<StoreRequest> {
     let age = entry.age(cx.now_ms());
-    if age >= window::gone_at(&entry.terms) {
+    if age >= window::unusable_at(&entry.terms) {
         return None;
     }
-    let mut keep = kv::copies_except(cx, entry, placement, replaced, log).keep;
-    let terms = keep.entry.terms;
-    keep.entry.terms = match cx.lookup.head_only {
+    let mut store_request = kv::copies_except(cx, entry, placement, replaced, log).store_request;
+    let terms = store_request.entry.terms;
+    store_request.entry.terms = match cx.lookup.head_only {
         true => Terms {
             lifetime: terms.lifetime.min(age),
             stale_if_error: terms.stale_if_error,
@@ -78,17 +78,17 @@ fn ended<H: Host>(
         },
         false => Terms::default(),
     };
-    let has_place = !keep.places.is_empty();
+    let has_place = !store_request.places.is_empty();
     has_place.then(|| {
-        memory_tier::drop_older(cx.isolate, &mut keep);
-        keep
+        memory_tier::drop_older(cx.isolate, &mut store_request);
+        store_request
     })
 }
 
 /// The copies of a stored response that the origin has confirmed. If it is no
 /// longer fresh at any time, the copies go to every slot of the previous one:
 /// KV does not admit such responses, and would keep the fresh one.
-pub fn confirmed<H: Host>(
+pub fn confirmed_copies<H: Host>(
     cx: RequestCx<'_, H>,
     entry: Entry,
     stored: &Entry,
@@ -100,7 +100,7 @@ pub fn confirmed<H: Host>(
         return kv::copies_of(cx, entry, placement, observer, log);
     }
     let mut copies = kv::copies_of(cx, stored.clone(), placement, observer, log);
-    copies.keep.entry = entry;
+    copies.store_request.entry = entry;
     copies
 }
 
@@ -115,7 +115,7 @@ pub fn replaces_stored(
 ) -> bool {
     let Ok(head) = head else { return false };
     let about_client = lookup.authorized || reason == Some(NotStored::RequestNoStore);
-    let definite = head.status < 500 && !blames_request(head.status);
+    let definite = head.status < 500 && !is_request_error(head.status);
     let another = reason != Some(NotStored::Head)
         || stored.is_none_or(|stored| shows_changed_body(stored, head));
     !about_client && definite && another

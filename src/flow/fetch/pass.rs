@@ -8,7 +8,7 @@ use crate::cache::request::classify::Bypass;
 use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream::{UpstreamRequest, UpstreamResult, fetch_upstream};
-use crate::flow::purge::invalidate::{is_unsafe, turn_of};
+use crate::flow::purge::invalidate::{is_unsafe, plan_delivery};
 use crate::flow::purge::writes::invalidate;
 use crate::flow::response::error_pages::{error_page, origin_failed};
 use crate::flow::response::reply::Answer;
@@ -122,7 +122,7 @@ async fn whole_if_small<H: Host>(
     let Some(length) = length.filter(|length| *length <= SMALL_BODY_BYTES_MAX) else {
         return Ok((body, Sending::Long));
     };
-    match host.whole(body, Some(length), SMALL_BODY_MS).await {
+    match host.receive_whole(body, Some(length), SMALL_BODY_MS).await {
         Ok(body) => Ok((body, Sending::Whole)),
         Err(OriginFailure::TimedOut) => Err(error_page(
             408,
@@ -173,14 +173,17 @@ async fn write<H: Host>(
         let response =
             fetch_upstream(&host_then, &isolate, wanted, body, &mut once, &mut log).await;
         let head = response.result.as_ref().ok().map(|(head, _)| head);
-        let turn = head.and_then(|head| turn_of(&host_then, &isolate, &rule, &request, head));
+        let delivery =
+            head.and_then(|head| plan_delivery(&host_then, &isolate, &rule, &request, head));
         let answer = |note: Option<String>| {
             log.notes.extend(note);
             // If the client has left, there is no receiver.
             drop(sender.send((response.result, log)));
         };
-        match turn {
-            Some(turn) => invalidate(&host_then, &isolate, &request.url.host, turn, answer).await,
+        match delivery {
+            Some(delivery) => {
+                invalidate(&host_then, &isolate, &request.url.host, delivery, answer).await
+            }
             None => answer(None),
         }
     });

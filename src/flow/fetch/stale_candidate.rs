@@ -17,23 +17,23 @@ use crate::flow::store::part_lookup::find_part;
 pub struct StaleCandidate<B> {
     /// The stored response.
     pub hit: Hit<B>,
-    stood_by: bool,
+    was_usable_on_error: bool,
 }
 
 impl<B> StaleCandidate<B> {
-    /// A candidate. `stands_by` says whether it may be served on an origin
-    /// failure, as of the lookup.
-    pub fn new(hit: Hit<B>, stands_by: bool) -> Self {
+    /// A candidate. `usable_on_error` says whether it may be served on an
+    /// origin failure, as of the lookup.
+    pub fn new(hit: Hit<B>, usable_on_error: bool) -> Self {
         Self {
             hit,
-            stood_by: stands_by,
+            was_usable_on_error: usable_on_error,
         }
     }
 
     /// Whether it could be served on an origin failure when it was found. This
     /// is enough to prepare for a failure; [`Self::may_be_served`] decides.
-    pub fn stood_by(&self) -> bool {
-        self.stood_by
+    pub fn was_usable_on_error(&self) -> bool {
+        self.was_usable_on_error
     }
 
     /// Whether it may be served now that the origin has failed. Only this
@@ -44,10 +44,10 @@ impl<B> StaleCandidate<B> {
         cx: RequestCx<'_, H>,
         log: &mut RequestLog,
     ) -> bool {
-        if !self.stood_by {
+        if !self.was_usable_on_error {
             return false;
         }
-        let index_state = sync::bring_up_to_date(cx).await;
+        let index_state = sync::update_index(cx).await;
         log.set_index_state(index_state.word());
         let state = self.purge_state(cx.isolate);
         may_serve_stale(&self.hit.entry, Some(state), cx.now_ms())
@@ -102,9 +102,9 @@ pub async fn stale_fallback<H: Host>(
     {
         return stale;
     }
-    let (hit, stands_by) = match find_again(cx, tiers_read, log).await {
+    let (hit, usable_on_error) = match find_again(cx, tiers_read, log).await {
         Found::Fresh(hit) | Found::WhileRevalidate(hit) => (hit, true),
-        Found::Stale(hit, stands_by) => (hit, stands_by),
+        Found::Stale(hit, usable_on_error) => (hit, usable_on_error),
         Found::Nothing(_) if stale.is_none() && cx.lookup.range.is_some() => {
             (find_part(cx, log).await?, true)
         }
@@ -113,6 +113,6 @@ pub async fn stale_fallback<H: Host>(
     // A stored error response is no improvement.
     match cx.lookup.rule.error_statuses.contains(&hit.entry.status) {
         true => stale,
-        false => Some(StaleCandidate::new(hit, stands_by)),
+        false => Some(StaleCandidate::new(hit, usable_on_error)),
     }
 }

@@ -21,25 +21,27 @@ pub fn store<H: Host>(
     log: &mut RequestLog,
 ) -> FetchResult<H::Body> {
     let Copies {
-        mut keep,
+        mut store_request,
         kv_refusal,
     } = copies;
-    let age = age_on_arrival(&keep.entry);
+    let age = age_on_arrival(&store_request.entry);
     log.set_age(age);
-    let head = from_entry(&keep.entry, cx.lookup, client, age);
-    let for_client = head.wants_body;
-    query_alias::store_alias(cx, &keep);
+    let head = from_entry(&store_request.entry, cx.lookup, client, age);
+    let for_client = head.sends_body;
+    query_alias::store_alias(cx, &store_request);
     let outcome = FetchOutcome {
-        stored: log_copies(log, &keep.places),
+        stored: log_copies(log, &store_request.places),
         ttl: Some(age.ttl),
         kv_refusal,
         ..FetchOutcome::default()
     };
-    memory_tier::drop_older(cx.isolate, &mut keep);
+    memory_tier::drop_older(cx.isolate, &mut store_request);
     let mut index = cx.isolate.index.borrow_mut();
-    index.unconfirmed.fetched(keep.entry.fetched());
+    index
+        .unconfirmed
+        .record_fetch(store_request.entry.fetched());
     drop(index);
-    let body = cx.host.keep(body, keep, for_client);
+    let body = cx.host.store_entry(body, store_request, for_client);
     FetchResult {
         answer: head.with(body),
         outcome,

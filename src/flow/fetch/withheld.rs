@@ -62,7 +62,13 @@ pub fn log_stripped_cookies(
         return;
     }
     match (next, cookies::kept(&head.fields, &lookup.rule)) {
-        (ResponseDecision::Store(_) | ResponseDecision::Refresh { keep: true, .. }, None) => {
+        (
+            ResponseDecision::Store(_)
+            | ResponseDecision::Freshen {
+                may_store: true, ..
+            },
+            None,
+        ) => {
             log.add_detail("set-cookie-stripped");
         }
         (ResponseDecision::Forward(_), Some(KeptCookie::OfSession(name))) => {

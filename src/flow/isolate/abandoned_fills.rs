@@ -13,7 +13,7 @@ use std::pin::pin;
 pub struct AbandonedFills(RefCell<HashMap<String, u64>>);
 
 /// One such fill, while it continues.
-struct Place<'a> {
+struct FillPermit<'a> {
     all: &'a AbandonedFills,
     site: &'a str,
 }
@@ -25,19 +25,19 @@ impl AbandonedFills {
         (most / 4).max(1)
     }
 
-    fn enter<'a>(&'a self, site: &'a str, most: u64) -> Option<Place<'a>> {
+    fn enter<'a>(&'a self, site: &'a str, most: u64) -> Option<FillPermit<'a>> {
         let mut counts = self.0.borrow_mut();
         let count = counts.entry(site.to_owned()).or_default();
         if *count >= Self::limit(most) {
             return None;
         }
         *count = count.saturating_add(1);
-        Some(Place { all: self, site })
+        Some(FillPermit { all: self, site })
     }
 
     /// The output of a fill for `client`. `None` if the client disconnects and
     /// the host already has its share of such fills; then the work is dropped.
-    pub async fn unless_too_many<T, A>(
+    pub async fn run_within_limit<T, A>(
         &self,
         site: &str,
         most: u64,
@@ -47,14 +47,14 @@ impl AbandonedFills {
         match select(pin!(work), pin!(client.cancellation())).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(((), work)) => {
-                let _place = self.enter(site, most)?;
+                let _permit = self.enter(site, most)?;
                 Some(work.await)
             }
         }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for FillPermit<'_> {
     fn drop(&mut self) {
         let mut counts = self.all.0.borrow_mut();
         if let Some(count) = counts.get_mut(self.site) {

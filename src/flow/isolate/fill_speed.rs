@@ -1,6 +1,6 @@
 //! Which sites' fills were fast or slow lately.
 
-use crate::cache::policy::remembered::Remembered;
+use crate::cache::policy::remembered::ExpiringSet;
 use std::cell::RefCell;
 
 /// How long a fill counts as recent.
@@ -14,8 +14,8 @@ pub const RECENT_MS: u64 = 60_000;
 /// the origin per isolate at most.
 #[derive(Debug, Default)]
 pub struct FillSpeeds {
-    fast: RefCell<Remembered>,
-    slow: RefCell<Remembered>,
+    fast: RefCell<ExpiringSet>,
+    slow: RefCell<ExpiringSet>,
 }
 
 impl FillSpeeds {
@@ -35,7 +35,7 @@ impl FillSpeeds {
     }
 }
 
-fn add(sites: &RefCell<Remembered>, site: &str, now_ms: u64) {
+fn add(sites: &RefCell<ExpiringSet>, site: &str, now_ms: u64) {
     let until_ms = now_ms.saturating_add(RECENT_MS);
     sites.borrow_mut().add(site, until_ms, now_ms);
 }

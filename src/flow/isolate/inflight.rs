@@ -10,7 +10,7 @@
 
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{self, ALONE_MS};
-use crate::cache::policy::remembered::Remembered;
+use crate::cache::policy::remembered::ExpiringSet;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -22,17 +22,17 @@ pub struct Flight {
     pub key: String,
     /// Whether the flight was announced to the other isolates of the data
     /// centre.
-    pub noted: Cell<bool>,
+    pub announced: Cell<bool>,
     /// The kind of the leader's request ([`Flight::is_of`]).
     kind: Cell<Option<u64>>,
     /// Its stage, and since when.
     since: Cell<FlightStage>,
     /// How many requests have fetched for it, and how many of them may still
     /// store a shareable response.
-    led: Cell<u64>,
-    leading: Cell<u64>,
+    total_leaders: Cell<u64>,
+    active_leaders: Cell<u64>,
     /// The last heartbeat, in milliseconds since 1970, and the outcome.
-    beat_ms: Cell<u64>,
+    heartbeat_ms: Cell<u64>,
     outcome: Cell<Option<FlightOutcome>>,
 }
 
@@ -42,7 +42,7 @@ enum FlightStage {
     /// The request has not been sent: the leader waits for a permit.
     Start,
     /// The request was sent.
-    Asked(u64),
+    Sent(u64),
     /// A response head has arrived and is shareable; only its copy is awaited.
     /// The second number is how many had fetched by then.
     Answered(u64, u64),
@@ -51,8 +51,9 @@ enum FlightStage {
 /// How a flight ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlightOutcome {
-    /// The response is in the Cache API, or was lost on the way: look again.
-    Landed,
+    /// The response is in the Cache API, or was lost on the way: repeat the
+    /// lookup.
+    Stored,
     /// The response is only for the request that fetched it.
     Unshared,
     /// As [`Self::Unshared`], but because of the request's preferences, such as
@@ -73,14 +74,14 @@ pub enum FlightRole {
     /// It waits for another request that fetches.
     Follow(Rc<Flight>),
     /// Another request has stored the response since this one's lookup began.
-    LookAgain,
+    RepeatLookup,
 }
 
 /// A leader without a heartbeat for this long counts as ended: it has missed
-/// three heartbeats ([`BEAT_MS`]).
+/// three heartbeats ([`HEARTBEAT_MS`]).
 const DEAD_MS: u64 = 3_000;
 /// The heartbeat interval of a leader.
-pub const BEAT_MS: u64 = 900;
+pub const HEARTBEAT_MS: u64 = 900;
 
 /// How long a key is remembered as unshared (hit-for-miss).
 pub const UNSHARED_MS: u64 = 60_000;
@@ -93,19 +94,19 @@ impl Flight {
     fn new(key: &str, now_ms: u64) -> Self {
         Self {
             key: key.to_owned(),
-            noted: Cell::new(false),
+            announced: Cell::new(false),
             kind: Cell::new(None),
             since: Cell::new(FlightStage::Start),
-            led: Cell::new(1),
-            leading: Cell::new(1),
-            beat_ms: Cell::new(now_ms),
+            total_leaders: Cell::new(1),
+            active_leaders: Cell::new(1),
+            heartbeat_ms: Cell::new(now_ms),
             outcome: Cell::new(None),
         }
     }
 
     /// Records a heartbeat.
-    pub fn beat(&self, now_ms: u64) {
-        self.beat_ms.set(now_ms);
+    pub fn record_heartbeat(&self, now_ms: u64) {
+        self.heartbeat_ms.set(now_ms);
     }
 
     /// Sets the kind of the leader's request.
@@ -122,7 +123,7 @@ impl Flight {
     /// Records that the request is being sent to the origin.
     pub fn set_sent(&self, now_ms: u64) {
         if self.since.get() == FlightStage::Start {
-            self.since.set(FlightStage::Asked(now_ms));
+            self.since.set(FlightStage::Sent(now_ms));
         }
     }
 
@@ -131,7 +132,7 @@ impl Flight {
     pub fn set_answered(&self, now_ms: u64) {
         if !self.is_answered() {
             self.since
-                .set(FlightStage::Answered(now_ms, self.led.get()));
+                .set(FlightStage::Answered(now_ms, self.total_leaders.get()));
         }
     }
 
@@ -147,19 +148,21 @@ impl Flight {
         let waited = |since_ms| now_ms.saturating_sub(since_ms);
         let most = match self.since.get() {
             FlightStage::Start => return false,
-            FlightStage::Asked(since_ms) => collapse_leaders::most(waited(since_ms), alone_ms),
-            FlightStage::Answered(since_ms, led) => {
+            FlightStage::Sent(since_ms) => collapse_leaders::most(waited(since_ms), alone_ms),
+            FlightStage::Answered(since_ms, total_leaders) => {
                 let beside = collapse_leaders::most(waited(since_ms), ALONE_MS).saturating_sub(1);
-                led.saturating_add(beside)
+                total_leaders.saturating_add(beside)
             }
         };
-        self.led.get() < most
+        self.total_leaders.get() < most
     }
 
     /// Counts one more request that fetches.
     pub fn add_leader(&self, kind: u64) {
-        self.led.set(self.led.get().saturating_add(1));
-        self.leading.set(self.leading.get().saturating_add(1));
+        self.total_leaders
+            .set(self.total_leaders.get().saturating_add(1));
+        self.active_leaders
+            .set(self.active_leaders.get().saturating_add(1));
         if !self.is_of(kind) {
             self.kind.set(None);
         }
@@ -168,8 +171,9 @@ impl Flight {
     /// Records that one of the fetching requests stores nothing shareable.
     /// Returns whether this holds for all of them.
     pub fn remove_leader(&self) -> bool {
-        self.leading.set(self.leading.get().saturating_sub(1));
-        self.leading.get() == 0
+        self.active_leaders
+            .set(self.active_leaders.get().saturating_sub(1));
+        self.active_leaders.get() == 0
     }
 
     /// How it ended, if it has.
@@ -180,18 +184,18 @@ impl Flight {
     /// Whether its leader has missed its heartbeats.
     pub fn is_dead(&self, now_ms: u64) -> bool {
         // If the clock was set back, the age is 0 until the clock catches up.
-        now_ms.saturating_sub(self.beat_ms.get()) >= DEAD_MS
+        now_ms.saturating_sub(self.heartbeat_ms.get()) >= DEAD_MS
     }
 
     fn is_under_way(&self, now_ms: u64) -> bool {
         self.outcome().is_none() && !self.is_dead(now_ms)
     }
 
-    /// Whether it ended with a stored copy since `looked_ms`. A time ahead of
-    /// the clock, which may have been set back, does not count.
-    fn has_landed_since(&self, looked_ms: u64, now_ms: u64) -> bool {
-        self.outcome() == Some(FlightOutcome::Landed)
-            && (looked_ms..=now_ms).contains(&self.beat_ms.get())
+    /// Whether it ended with a stored copy since `lookup_began_ms`. A time
+    /// ahead of the clock, which may have been set back, does not count.
+    fn was_stored_since(&self, lookup_began_ms: u64, now_ms: u64) -> bool {
+        self.outcome() == Some(FlightOutcome::Stored)
+            && (lookup_began_ms..=now_ms).contains(&self.heartbeat_ms.get())
     }
 }
 
@@ -202,13 +206,13 @@ pub struct Flights {
     /// copy: requests whose lookup began before that need not fetch.
     known: RefCell<HashMap<String, Rc<Flight>>>,
     /// Until when responses of these keys count as unshared.
-    unshared: RefCell<Remembered>,
+    unshared: RefCell<ExpiringSet>,
 }
 
 impl Flights {
     /// The role of a request for this response whose lookup began at
-    /// `looked_ms` and found nothing.
-    pub fn join(&self, key: &str, looked_ms: u64, now_ms: u64) -> FlightRole {
+    /// `lookup_began_ms` and found nothing.
+    pub fn join(&self, key: &str, lookup_began_ms: u64, now_ms: u64) -> FlightRole {
         if self.is_unshared(key, now_ms) {
             return FlightRole::Alone;
         }
@@ -217,8 +221,8 @@ impl Flights {
             Some(flight) if flight.is_under_way(now_ms) => {
                 return FlightRole::Follow(Rc::clone(flight));
             }
-            Some(flight) if flight.has_landed_since(looked_ms, now_ms) => {
-                return FlightRole::LookAgain;
+            Some(flight) if flight.was_stored_since(lookup_began_ms, now_ms) => {
+                return FlightRole::RepeatLookup;
             }
             _ => {}
         }
@@ -254,7 +258,7 @@ impl Flights {
         // it fetches.
         match self.join(key, u64::MAX, now_ms) {
             FlightRole::Lead(flight) => Some(flight),
-            FlightRole::Follow(_) | FlightRole::LookAgain | FlightRole::Alone => None,
+            FlightRole::Follow(_) | FlightRole::RepeatLookup | FlightRole::Alone => None,
         }
     }
 
@@ -264,8 +268,8 @@ impl Flights {
             return;
         }
         flight.outcome.set(Some(outcome));
-        flight.beat(now_ms);
-        if outcome != FlightOutcome::Landed {
+        flight.record_heartbeat(now_ms);
+        if outcome != FlightOutcome::Stored {
             let mut flights = self.known.borrow_mut();
             if flights
                 .get(&flight.key)

@@ -18,7 +18,7 @@ pub struct KvState {
     /// The writes of the day; counted only if there is a budget.
     pub budget: Cell<KvWriteBudget>,
     /// When writes were last reported to the ledger.
-    pub told_ms: Cell<Option<u64>>,
+    pub reported_ms: Cell<Option<u64>>,
     /// Slots with truncated bodies.
     pub doubted: RefCell<HashSet<String>>,
     /// The last day whose budget was found to be spent.

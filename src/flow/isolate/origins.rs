@@ -44,7 +44,7 @@ pub struct OriginCaller {
     source: RequestSource,
     /// Digest of the URL, and of whether the method is safe.
     url: u64,
-    who: LimitKey,
+    limit_key: LimitKey,
 }
 
 impl OriginCaller {
@@ -62,7 +62,7 @@ impl OriginCaller {
                 reader: reader.unwrap_or(path),
             },
             url: digest(target),
-            who: LimitKey {
+            limit_key: LimitKey {
                 host: digest(host),
                 path,
                 reader,
@@ -75,7 +75,7 @@ impl OriginCaller {
     /// upload).
     #[must_use]
     pub fn untimed(mut self) -> Self {
-        self.who.quota = Quota::Untimed;
+        self.limit_key.quota = Quota::Untimed;
         self
     }
 }
@@ -136,17 +136,17 @@ impl Drop for Admission<'_> {
 
 /// A position in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
-pub struct QueueTurn<'a> {
+pub struct QueuePosition<'a> {
     origins: &'a Origins,
     origin: String,
     ticket: Ticket,
 }
 
-impl Drop for QueueTurn<'_> {
+impl Drop for QueuePosition<'_> {
     fn drop(&mut self) {
         let ticket = self.ticket;
         self.origins
-            .with_gate(&self.origin, |gate| gate.leave_line(ticket));
+            .with_gate(&self.origin, |gate| gate.leave_queue(ticket));
     }
 }
 
@@ -212,12 +212,12 @@ impl Origins {
         use_it(budget)
     }
 
-    /// Admits a request that takes at most `lasts_ms`. `turn` is its position
-    /// in the queue; `None` for a new request.
+    /// Admits a request that takes at most `lasts_ms`. `position` is its
+    /// place in the queue; `None` for a new request.
     pub fn enter(
         &self,
         caller: &OriginCaller,
-        turn: Option<&QueueTurn<'_>>,
+        position: Option<&QueuePosition<'_>>,
         limits: &Protection,
         now_ms: u64,
         lasts_ms: u64,
@@ -230,17 +230,17 @@ impl Origins {
             let pass = known.breaker.enter(source, now_ms, lasts_ms);
             pass.map_err(Refusal::Open)
         })?;
-        let who = match (pass, caller.who.quota) {
+        let limit_key = match (pass, caller.limit_key.quota) {
             (BreakerPass::Working, Quota::Any) => LimitKey {
                 quota: Quota::Probing,
-                ..caller.who
+                ..caller.limit_key
             },
-            _ => caller.who,
+            _ => caller.limit_key,
         };
-        let ticket = turn.map(|turn| turn.ticket);
+        let ticket = position.map(|position| position.ticket);
         let most = limits.max_requests;
         let permit = self.with_gate(&caller.origin, |gate| {
-            gate.enter(who, ticket, most, now_ms, lasts_ms)
+            gate.enter(limit_key, ticket, most, now_ms, lasts_ms)
         });
         match permit {
             Ok(permit) => Ok(Admission {
@@ -265,14 +265,14 @@ impl Origins {
         caller: &OriginCaller,
         now_ms: u64,
         until_ms: u64,
-    ) -> Option<QueueTurn<'_>> {
+    ) -> Option<QueuePosition<'_>> {
         let gates = self.gates.borrow();
         let waiting = gates.iter().map(|(_, gate)| gate.waiting()).sum();
         drop(gates);
         let ticket = self.with_gate(&caller.origin, |gate| {
-            gate.queue(caller.who, waiting, now_ms, until_ms)
+            gate.queue(caller.limit_key, waiting, now_ms, until_ms)
         })?;
-        Some(QueueTurn {
+        Some(QueuePosition {
             origins: self,
             origin: caller.origin.clone(),
             ticket,

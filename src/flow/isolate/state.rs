@@ -8,7 +8,7 @@ use super::inflight::Flights;
 use super::kv_state::KvState;
 use super::origins::Origins;
 use crate::cache::config::rules::Rules;
-use crate::cache::policy::remembered::Remembered;
+use crate::cache::policy::remembered::ExpiringSet;
 use crate::cache::purge::feed::{LedgerTime, PurgeFeed};
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::LedgerBreaker;
@@ -42,9 +42,9 @@ pub struct Isolate {
     /// The known offset of the ledger's clock.
     pub clock: Cell<Option<LedgerClock>>,
     /// The last purge feed shared by the isolates of this data centre.
-    pub marker: RefCell<Option<PurgeFeed>>,
+    pub snapshot: RefCell<Option<PurgeFeed>>,
     /// When the shared feed was last read.
-    pub looked_ms: Cell<Option<u64>>,
+    pub snapshot_read_ms: Cell<Option<u64>>,
     /// The memory tier.
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
@@ -60,7 +60,7 @@ pub struct Isolate {
     /// How often the writes of each host are sent to the ledger.
     pub writes: RefCell<WriteRate>,
     /// URLs whose responses depend on cookies (`flow::fetch::withheld`).
-    pub personal: RefCell<Remembered>,
+    pub personal: RefCell<ExpiringSet>,
     parts: RefCell<HashSet<String>>,
 }
 
@@ -75,9 +75,9 @@ pub struct LedgerClock {
 
 impl LedgerClock {
     /// The offset by a response with time `at`, which was generated after
-    /// `asked_ms` of our clock.
-    pub fn by(at: LedgerTime, asked_ms: u64) -> Option<Self> {
-        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(asked_ms)?;
+    /// `sent_ms` of our clock.
+    pub fn by(at: LedgerTime, sent_ms: u64) -> Option<Self> {
+        let ahead_ms = i64::try_from(at.ms).ok()?.checked_sub_unsigned(sent_ms)?;
         Some(Self {
             run: at.run,
             ahead_ms,
@@ -86,7 +86,7 @@ impl LedgerClock {
 
     /// A time of the ledger's clock by our clock, or earlier; `None` if it is
     /// from another run of the ledger.
-    pub fn ours(self, at: LedgerTime) -> Option<u64> {
+    pub fn to_local(self, at: LedgerTime) -> Option<u64> {
         let ms = i64::try_from(at.ms).ok()?.checked_sub(self.ahead_ms)?;
         u64::try_from(ms).ok().filter(|_| at.run == self.run)
     }
@@ -111,8 +111,8 @@ impl Isolate {
             syncing: Cell::new(None),
             resending: Cell::new(None),
             clock: Cell::new(None),
-            marker: RefCell::default(),
-            looked_ms: Cell::new(None),
+            snapshot: RefCell::default(),
+            snapshot_read_ms: Cell::new(None),
             flights: Flights::default(),
             fill_speeds: FillSpeeds::default(),
             abandoned: AbandonedFills::default(),

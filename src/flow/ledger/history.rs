@@ -3,17 +3,17 @@
 use super::ledger_store::{LedgerStore, read_record};
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{
-    HISTORY_BYTES_MAX, HISTORY_MAX, PastOrder, Question, Receipt, made_id_number,
+    HISTORY_BYTES_MAX, HISTORY_MAX, HistoryQuery, PastOrder, Receipt, made_id_number,
 };
 
 impl<S: Sql> LedgerStore<S> {
     /// The past orders that the ledger still has. For an id, at most one per
     /// key. For a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least
     /// one.
-    pub fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
-        match question {
-            Question::Id(id) => self.of_id(id),
-            Question::After { after, limit } => self.page(*after, (*limit).min(HISTORY_MAX)),
+    pub fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
+        match query {
+            HistoryQuery::Id(id) => self.of_id(id),
+            HistoryQuery::After { after, limit } => self.page(*after, (*limit).min(HISTORY_MAX)),
         }
     }
 

@@ -7,15 +7,16 @@
 //! written purges too much rather than too little, because the receipt is
 //! written last.
 
-use super::owners::{self, Apart};
+use super::owners::{self, OwnerMarks};
 use super::sql::{Sql, Value};
 use crate::cache::config::limits::DAY_MS;
 use crate::cache::ledger::sequence::Numbers;
 use crate::cache::ledger::wire::{
-    Decision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record, decide, numbers,
+    AppendDecision, MARK_MS, MARKS_DROPPED, MARKS_MAX, Order, RECORD_MS, Receipt, Record,
+    decide_append, numbers,
 };
 use crate::cache::matching::key_scope::KeyScope;
-use crate::cache::purge::feed::{LedgerTime, NEWS_MARKS_MAX, PurgeFeed};
+use crate::cache::purge::feed::{FEED_MARKS_MAX, LedgerTime, PurgeFeed};
 use crate::cache::purge::selector::{EVERYTHING, mark_of};
 use crate::http::json_object::{self, print};
 use crate::json_object;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many KV writes one query may report: a thousand times the daily limit of
 /// the free plan.
-const KV_WRITES_TOLD_MAX: u64 = 1_000_000;
+const KV_WRITES_REPORTED_MAX: u64 = 1_000_000;
 
 /// The ledger.
 pub struct LedgerStore<S> {
@@ -42,8 +43,9 @@ pub struct Reply {
     // A reply without this member is a parse error, not a conflict.
     #[serde(deserialize_with = "Option::deserialize")]
     pub receipt: Option<Receipt>,
-    /// The purge feed since [`Order::after`].
-    pub news: String,
+    /// The purge feed since [`Order::after`]; `news` in JSON.
+    #[serde(rename = "news")]
+    pub feed: String,
 }
 
 json_object!(Serialize for Reply);
@@ -131,16 +133,16 @@ impl<S: Sql> LedgerStore<S> {
         };
         let last = self.last()?;
         let calls = super::jobs::calls(self.fast_lane, order);
-        let receipt = match decide(last, earlier.as_ref(), order, now_ms, calls) {
-            Decision::Conflict => None,
-            Decision::Repeat(receipt) => Some(receipt),
-            Decision::Accept(record) => {
+        let receipt = match decide_append(last, earlier.as_ref(), order, now_ms, calls) {
+            AppendDecision::Conflict => None,
+            AppendDecision::Repeat(receipt) => Some(receipt),
+            AppendDecision::Accept(record) => {
                 self.accept(order, &record, now_ms)?;
                 Some(record.receipt)
             }
         };
-        let news = self.news(order.after, now_ms)?;
-        Ok(Reply { receipt, news })
+        let feed = self.read_feed(order.after, now_ms)?;
+        Ok(Reply { receipt, feed })
     }
 
     fn record_of(&self, id: &str) -> Result<Option<Record>, String> {
@@ -155,7 +157,9 @@ impl<S: Sql> LedgerStore<S> {
         self.sql
             .run("UPDATE state SET last = ?", &[sequence.into()])?;
         match order.host_of_write() {
-            Some(host) => self.apart(now_ms).raise_write(host, order, sequence)?,
+            Some(host) => self
+                .owner_marks(now_ms)
+                .raise_write(host, order, sequence)?,
             None => self.raise_names(order, sequence, now_ms)?,
         }
         if order.is_recorded() {
@@ -201,13 +205,14 @@ impl<S: Sql> LedgerStore<S> {
             }
         }
         if let Some(scope) = scope.filter(|_| !within.is_empty()) {
-            self.apart(now_ms).raise_scope(&scope, &within, sequence)?;
+            self.owner_marks(now_ms)
+                .raise_scope(&scope, &within, sequence)?;
         }
         self.compact(added, now_ms)
     }
 
-    fn apart(&self, now_ms: u64) -> Apart<'_, S> {
-        Apart {
+    fn owner_marks(&self, now_ms: u64) -> OwnerMarks<'_, S> {
+        OwnerMarks {
             sql: &self.sql,
             now_ms,
         }
@@ -300,18 +305,23 @@ impl<S: Sql> LedgerStore<S> {
 
     /// The purges with sequence numbers above `after`, as the text form of
     /// [`PurgeFeed`].
-    pub fn news(&self, after: u64, now_ms: u64) -> Result<String, String> {
-        self.news_with(after, None, now_ms)
+    pub fn read_feed(&self, after: u64, now_ms: u64) -> Result<String, String> {
+        self.read_feed_with(after, None, now_ms)
     }
 
     /// The same, with the number of entries written to KV on this day (UTC),
     /// after adding `writes`.
-    pub fn counted_news(&self, after: u64, writes: u64, now_ms: u64) -> Result<String, String> {
+    pub fn read_counted_feed(
+        &self,
+        after: u64,
+        writes: u64,
+        now_ms: u64,
+    ) -> Result<String, String> {
         let day = now_ms / DAY_MS;
         if writes > 0 {
             // No isolate writes so many between two queries. The limit bounds
             // what a broken caller reports, so that sums stay exact.
-            let writes = writes.min(KV_WRITES_TOLD_MAX);
+            let writes = writes.min(KV_WRITES_REPORTED_MAX);
             self.sql.run(
                 "INSERT INTO kv_day VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET
                     writes = excluded.writes +
@@ -322,16 +332,21 @@ impl<S: Sql> LedgerStore<S> {
         }
         let total = "SELECT writes FROM kv_day WHERE day = ?";
         let total = self.sql.number(total, &[day.into()])?;
-        self.news_with(after, Some(total), now_ms)
+        self.read_feed_with(after, Some(total), now_ms)
     }
 
-    fn news_with(&self, after: u64, kv_writes: Option<u64>, now_ms: u64) -> Result<String, String> {
+    fn read_feed_with(
+        &self,
+        after: u64,
+        kv_writes: Option<u64>,
+        now_ms: u64,
+    ) -> Result<String, String> {
         self.catch_up(after)?;
         let next = self.last()?.saturating_add(1);
-        self.apart(now_ms).widen(next)?;
+        self.owner_marks(now_ms).widen(next)?;
         let cut = "SELECT last FROM live WHERE last > ? UNION ALL
             SELECT last FROM apart WHERE last > ? ORDER BY last LIMIT 1 OFFSET ?";
-        let most = NEWS_MARKS_MAX as u64;
+        let most = FEED_MARKS_MAX as u64;
         let cut = self
             .sql
             .number(cut, &[after.into(), after.into(), most.into()])?;
@@ -340,7 +355,7 @@ impl<S: Sql> LedgerStore<S> {
         let statement = "SELECT hard, soft FROM state";
         let rows = self.sql.run(statement, &[])?;
         let number = |at: usize| rows.first().and_then(|row| row.get(at)?.number());
-        let news = PurgeFeed {
+        let feed = PurgeFeed {
             after,
             sequence,
             complete,
@@ -365,7 +380,7 @@ impl<S: Sql> LedgerStore<S> {
             &[after.into(), sequence.into(), after.into(), sequence.into()],
         )?;
         let lines = lines.first().and_then(|row| row.first()?.text());
-        let first = news.first_line();
+        let first = feed.first_line();
         Ok(format!("{first}{}.", lines.unwrap_or_default()))
     }
 

@@ -80,14 +80,14 @@ pub(crate) fn read_owner(row: &[Value]) -> Option<Owner> {
 }
 
 /// Access to the owners' marks, at the time of a change.
-pub struct Apart<'a, S> {
+pub struct OwnerMarks<'a, S> {
     /// The database.
     pub sql: &'a S,
     /// The time of the change, in milliseconds since 1970.
     pub now_ms: u64,
 }
 
-impl<S: Sql> Apart<'_, S> {
+impl<S: Sql> OwnerMarks<'_, S> {
     /// Purges `names` within the scope of a key, each with its own numbers.
     pub fn raise_scope(
         &self,

@@ -68,13 +68,13 @@ async fn call<S: Sql, H: Host>(sql: &S, isolate: &Isolate, host: &H) -> Result<(
         return Ok(());
     };
     put_bucket(sql, pace.after_call(before, now_ms))?;
-    let said = host.purge_zone(&call.body()).await;
+    let result = host.purge_zone(&call.body()).await;
     // The API took the token at some time until now; the later time is safer.
     let now_ms = host.now_ms();
     put_bucket(sql, pace.after_call(before, now_ms))?;
-    let mut outcome = zone_purge::outcome(&said);
+    let mut outcome = zone_purge::outcome(&result);
     if let ZoneOutcome::Again { pause_seconds, .. } = &outcome {
-        let refused = said.is_ok_and(|answer| answer.status == 429);
+        let refused = result.is_ok_and(|answer| answer.status == 429);
         if refused || pause_seconds.is_some() {
             put_bucket(
                 sql,
@@ -117,7 +117,7 @@ fn next_call<S: Sql>(sql: &S, now_ms: u64) -> Result<Option<(ZoneCall, Vec<Step>
                 }
             }
             Some((joined, steps)) => {
-                if step.tries == 0 && joined.take_in(&call) {
+                if step.tries == 0 && joined.merge(&call) {
                     ZONE.begin(sql, &mut step, now_ms)?;
                     steps.push(step);
                 }

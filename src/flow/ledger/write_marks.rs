@@ -6,7 +6,7 @@
 //! that time. (No isolate serves a response by an index that has not been
 //! renewed since.) Hosts beyond [`HOSTS_MAX`] share buckets.
 
-use super::owners::{Apart, COLUMNS, NOBODY, Owner, read_owner};
+use super::owners::{COLUMNS, NOBODY, Owner, OwnerMarks, read_owner};
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{
     HOST_IDLE_MS, HOST_WRITES_MAX, HOSTS_MAX, Order, WIDEN_MS, WRITES_MAX, numbers,
@@ -20,7 +20,7 @@ fn write_mark(name: &str) -> String {
     format!("w{:016x}", mark_of(name))
 }
 
-impl<S: Sql> Apart<'_, S> {
+impl<S: Sql> OwnerMarks<'_, S> {
     /// Raises the marks of a write to `sequence`, or schedules a soft purge of
     /// its host.
     pub fn raise_write(&self, host: &str, order: &Order, sequence: u64) -> Result<(), String> {

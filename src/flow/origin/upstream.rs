@@ -103,7 +103,7 @@ pub async fn fetch_upstream<H: Host>(
         isolate,
         wanted,
         until_ms: host.now_ms().saturating_add(deadline_ms),
-        reader: host.reader().map(|address| reader_of(&address)),
+        reader: host.client_address().map(|address| reader_of(&address)),
         body,
         sent: false,
         request,
@@ -246,7 +246,7 @@ impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
         };
         let upload = self.body.take().map(Upload::new);
         let is_sent = upload.as_ref().map(|upload| Rc::clone(&upload.is_sent));
-        let result = self.host.ask_origin(&request, upload, timeouts).await;
+        let result = self.host.send_to_origin(&request, upload, timeouts).await;
         let response = UpstreamResponse {
             seen,
             times: Times {
@@ -285,10 +285,10 @@ impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
         let wait_ms = limits.queue_timeout_seconds.saturating_mul(1000);
         let began_ms = self.host.now_ms();
         let until_ms = began_ms.saturating_add(wait_ms).min(self.until_ms);
-        let mut turn = None;
+        let mut position = None;
         loop {
             let now_ms = self.host.now_ms();
-            let entered = origins.enter(caller, turn.as_ref(), limits, now_ms, lasts_ms);
+            let entered = origins.enter(caller, position.as_ref(), limits, now_ms, lasts_ms);
             let ahead = match entered {
                 Ok(pass) => return Ok(pass),
                 Err(Refusal::Open(ms)) => {
@@ -303,10 +303,10 @@ impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
                 }
                 Err(Refusal::Full(ahead)) => ahead,
             };
-            if turn.is_none() && now_ms < until_ms {
-                turn = origins.queue(caller, now_ms, until_ms);
+            if position.is_none() && now_ms < until_ms {
+                position = origins.queue(caller, now_ms, until_ms);
             }
-            if turn.is_none() || now_ms >= until_ms {
+            if position.is_none() || now_ms >= until_ms {
                 self.log.add_detail("origin-busy");
                 return Err(OriginFailure::TooBusy);
             }

@@ -6,7 +6,7 @@
 
 use super::authenticate::{self, Sender};
 use super::sync;
-use crate::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt};
+use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Progress, Receipt};
 use crate::cache::purge::order::{NotOrder, ORDER_BYTES_MAX, ParsedPurge, Refusal, ResolvedPurge};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::problem::{PartErrors, Problem};
@@ -70,33 +70,33 @@ pub async fn execute_order<H: Host>(
     request: &RequestHead,
     body: &[u8],
     sender: Sender<'_>,
-    draft: Result<ParsedPurge, NotOrder>,
+    parsed: Result<ParsedPurge, NotOrder>,
     log: &mut RequestLog,
 ) -> Result<AppendOutcome, Problem> {
-    let mut draft = draft.map_err(not_order)?;
-    draft.check_size().map_err(not_order)?;
+    let mut parsed = parsed.map_err(not_order)?;
+    parsed.check_size().map_err(not_order)?;
     let key = &sender.key.rule;
-    if !draft.dry_run && !draft.refused.is_empty() {
-        return Err(refused(422, "Order not understood", draft.refused));
+    if !parsed.dry_run && !parsed.refused.is_empty() {
+        return Err(refused(422, "Order not understood", parsed.refused));
     }
-    draft.limit(&key.permit, &key.name);
-    if !draft.dry_run && !draft.refused.is_empty() {
-        return Err(refused(403, "Not allowed", draft.refused));
+    parsed.limit(&key.permit, &key.name);
+    if !parsed.dry_run && !parsed.refused.is_empty() {
+        return Err(refused(403, "Not allowed", parsed.refused));
     }
-    let settled = draft.settle(&isolate.rules.cascades).map_err(not_order)?;
-    if draft.dry_run {
+    let resolved = parsed.resolve(&isolate.rules.cascades).map_err(not_order)?;
+    if parsed.dry_run {
         log.add_note(format!("dry run by {}", key.name));
-        return Ok(AppendOutcome::Dry(settled, draft.refused));
+        return Ok(AppendOutcome::Dry(resolved, parsed.refused));
     }
     let order = Order {
         id: sender.id,
         body_digest: authenticate::digest(request, body),
         key: Some(key.name.clone()),
         via: sender.via.to_owned(),
-        hard: settled.hard,
-        soft: settled.soft,
-        cascade: settled.cascade,
-        refresh: settled.refresh,
+        hard: resolved.hard,
+        soft: resolved.soft,
+        cascade: resolved.cascade,
+        refresh: resolved.refresh,
         lag_seconds: isolate.rules.max_purge_lag_seconds,
         after: isolate.seen(),
         scope: key.permit.scope().map(ToString::to_string),
@@ -131,9 +131,9 @@ pub async fn append_order<H: Host>(
 /// Queries the ledger for past orders.
 pub async fn past_orders<H: Host>(
     host: &H,
-    question: &Question,
+    query: &HistoryQuery,
 ) -> Result<Vec<PastOrder>, Problem> {
-    host.history(question).await.map_err(|problem| {
+    host.history(query).await.map_err(|problem| {
         log_problem(host, "ledger", &problem);
         let detail = "the purge ledger cannot be reached; ask again";
         Problem::new(503, "Ledger unavailable", detail).with_field("retry-after", "5")
@@ -191,7 +191,7 @@ impl AppendOutcome {
                 let (refresh, fast_lane) = (pending(receipt.refresh), pending(receipt.fast_lane));
                 print(&ReceiptView::new(receipt, &refresh, &fast_lane))
             }
-            Self::Dry(settled, refused) => print(&PurgeDryRun::of(settled, refused)),
+            Self::Dry(resolved, refused) => print(&PurgeDryRun::of(resolved, refused)),
         }
     }
 }
@@ -210,13 +210,13 @@ pub struct PurgeDryRun<'a> {
 
 impl<'a> PurgeDryRun<'a> {
     /// What the order would do, and what of it is refused.
-    pub fn of(settled: &'a ResolvedPurge, refused: &'a [Refusal]) -> Self {
+    pub fn of(resolved: &'a ResolvedPurge, refused: &'a [Refusal]) -> Self {
         Self {
             dry_run: true,
-            hard: &settled.hard,
-            soft: &settled.soft,
-            cascade: &settled.cascade,
-            refresh: &settled.refresh,
+            hard: &resolved.hard,
+            soft: &resolved.soft,
+            cascade: &resolved.cascade,
+            refresh: &resolved.refresh,
             refused: PartErrors(refused),
         }
     }

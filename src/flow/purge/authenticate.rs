@@ -36,7 +36,7 @@ pub struct Sender<'a> {
 
 /// Finds the key that authenticates a request. `dialect` is the dialect of a
 /// purge call; `None` for our own endpoints.
-pub async fn prove<'i, H: Host>(
+pub async fn authenticate<'i, H: Host>(
     host: &H,
     isolate: &'i Isolate,
     request: &RequestHead,
@@ -56,16 +56,16 @@ pub async fn prove<'i, H: Host>(
             false => &target(request).into_bytes(),
         };
         by_signature(host, isolate, fields, payload, dialect).await
-    } else if hub && speaks_github(isolate, request) {
+    } else if hub && is_github_dialect(isolate, request) {
         by_hub_signature(isolate, fields, body)
     } else if let Some(token) = token(fields, dialect) {
         by_token(isolate, fields, &token, dialect)
     } else if dialect.is_none() && has_body {
         // No credentials at all: the error names the fields of a signed
         // webhook.
-        Signed::read(fields).and(Err(Refused::Unproven))
+        Signed::read(fields).and(Err(Refused::Unauthenticated))
     } else {
-        Err(Refused::Unproven)
+        Err(Refused::Unauthenticated)
     };
     found.map_err(|refused| refusal(refused, dialect))
 }
@@ -85,7 +85,7 @@ async fn by_signature<'i, H: Host>(
         found = found.or(fits.then_some(key));
     }
     let in_time = signed.is_in_time(host.now_ms());
-    let key = found.filter(|_| in_time).ok_or(Refused::Unproven)?;
+    let key = found.filter(|_| in_time).ok_or(Refused::Unauthenticated)?;
     Ok(Sender {
         key,
         via: dialect.map_or("webhook", Dialect::word),
@@ -106,7 +106,7 @@ fn by_hub_signature<'i>(
     });
     let id = optional_id(fields, DELIVERY)?;
     Ok(Sender {
-        key: found.ok_or(Refused::Unproven)?,
+        key: found.ok_or(Refused::Unauthenticated)?,
         via: Dialect::Github.word(),
         id,
     })
@@ -119,7 +119,10 @@ fn by_token<'i>(
     dialect: Option<Dialect>,
 ) -> Result<Sender<'i>, Refused> {
     let id = optional_id(fields, "webhook-id")?;
-    let key = isolate.keys.of_token(token).ok_or(Refused::Unproven)?;
+    let key = isolate
+        .keys
+        .of_token(token)
+        .ok_or(Refused::Unauthenticated)?;
     let via = dialect.map_or("token", Dialect::word);
     Ok(Sender { key, via, id })
 }
@@ -155,7 +158,7 @@ fn token(fields: &Fields, dialect: Option<Dialect>) -> Option<String> {
     None
 }
 
-fn speaks_github(isolate: &Isolate, request: &RequestHead) -> bool {
+fn is_github_dialect(isolate: &Isolate, request: &RequestHead) -> bool {
     let rule = isolate
         .rules
         .rule_for(&cache_key::canonical_path(&request.url));
@@ -206,7 +209,7 @@ fn refusal(refused: Refused, dialect: Option<Dialect>) -> Problem {
             let detail = format!("the header field {field} is missing or malformed");
             Problem::new(400, "Not a Standard Webhook", detail)
         }
-        Refused::Unproven => Problem::new(
+        Refused::Unauthenticated => Problem::new(
             401,
             "Not accepted",
             "no signature or token proves this: check the secret, the clock and what is signed",

@@ -22,25 +22,25 @@ use crate::http::url::{Url, host_name};
 
 /// When a write's invalidation is sent to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WriteTurn {
+pub enum WriteDelivery {
     /// Immediately.
     Now(InvalidationNames),
     /// Batched: this write sends the batch after this many milliseconds.
-    Begins(u64),
+    StartsBatch(u64),
     /// Batched: an earlier write sends the batch.
-    Joins,
+    JoinsBatch,
 }
 
 /// When to send the invalidation that a successful request requires; `None` if
 /// it requires none. `flow::purge::writes` sends it. A batched one is applied
 /// in this isolate from now on.
-pub fn turn_of<H: Host>(
+pub fn plan_delivery<H: Host>(
     host: &H,
     isolate: &Isolate,
     rule: &Rule,
     request: &RequestHead,
     answer: &ResponseHead,
-) -> Option<WriteTurn> {
+) -> Option<WriteDelivery> {
     let selectors = selectors(&isolate.rules, rule, request, answer);
     if selectors.is_empty() {
         return None;
@@ -49,14 +49,14 @@ pub fn turn_of<H: Host>(
     let lag_ms = isolate.rules.max_purge_lag_seconds.saturating_mul(1000);
     let (site, now_ms) = (&request.url.host, host.now_ms());
     if isolate.writes.borrow_mut().take(site, now_ms) {
-        return Some(WriteTurn::Now(names));
+        return Some(WriteDelivery::Now(names));
     }
     let pause_ms = lag_ms.min(GATHER_MS_MAX);
     let mut index = isolate.index.borrow_mut();
     Some(
         match index.unconfirmed.gather(site, names, pause_ms, now_ms) {
-            true => WriteTurn::Begins(pause_ms),
-            false => WriteTurn::Joins,
+            true => WriteDelivery::StartsBatch(pause_ms),
+            false => WriteDelivery::JoinsBatch,
         },
     )
 }

@@ -39,7 +39,7 @@ pub enum Refused {
     /// This header field is missing or malformed.
     Form(&'static str),
     /// No signature matches, or the time differs too much.
-    Unproven,
+    Unauthenticated,
 }
 
 /// The fields of a signed webhook, not yet verified.

@@ -6,14 +6,14 @@
 //! idle isolate sends no queries.
 //!
 //! The isolates of a data centre share what they receive. After a query to the
-//! ledger, an isolate stores the feed in the Cache API, as "the marker". An
-//! isolate that reads a marker young enough does not query. The marker's age is
-//! computed without synchronized clocks: it contains the ledger's time, and an
-//! isolate has an upper bound of the ledger clock's lead, because the ledger's
-//! response was generated after the query was sent.
+//! ledger, an isolate stores the feed in the Cache API, as a snapshot. An
+//! isolate that reads a snapshot young enough does not query. The snapshot's
+//! age is computed without synchronized clocks: it contains the ledger's time,
+//! and an isolate has an upper bound of the ledger clock's lead, because the
+//! ledger's response was generated after the query was sent.
 //!
-//! The marker becomes half a lag old for all isolates at the same moment. So an
-//! isolate announces its query in the Cache API, and the others wait one
+//! The snapshot becomes half a lag old for all isolates at the same moment. So
+//! an isolate announces its query in the Cache API, and the others wait one
 //! second.
 //!
 //! No request waits longer than a second for all this; a query continues in the
@@ -25,7 +25,7 @@ use crate::cache::jitter;
 use crate::cache::ledger::wire::Order;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::index::PurgeIndex;
-use crate::cache::purge::ledger_breaker::QUESTION_MS_MAX;
+use crate::cache::purge::ledger_breaker::QUERY_MS_MAX;
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::{Isolate, LedgerClock};
 use crate::flow::response::request_log::log_problem;
@@ -48,15 +48,15 @@ const WAIT_STEP_MS: u64 = 20;
 const NOTE_MS_MAX: u64 = 200;
 
 /// Name of the shared note with the newest feed.
-const MARKER: &str = "purges";
-/// How many marks the marker holds at most: at 46 bytes each, 92 kB. An isolate
-/// that is further behind queries the ledger.
-const MARKER_MARKS_MAX: usize = 2000;
+const SNAPSHOT: &str = "purges";
+/// How many marks the snapshot holds at most: at 46 bytes each, 92 kB. An
+/// isolate that is further behind queries the ledger.
+const SNAPSHOT_MARKS_MAX: usize = 2000;
 /// Name of the shared note that announces a query, and how long it makes others
 /// wait, as its isolate may have ended. No index gets too old by that.
 const QUERY_NOTE: &str = "purges-asked";
 const QUERY_NOTE_SECONDS: u64 = 1;
-/// How often the marker is read while another isolate queries.
+/// How often the snapshot is read while another isolate queries.
 const QUERY_POLL_MS: u64 = 100;
 /// How long full pages of the feed are shared for starting isolates.
 const PAGE_SECONDS: u64 = 3600;
@@ -68,29 +68,29 @@ const PAGES_MAX: u32 = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IndexState {
     /// It has all purges older than `max_purge_lag`.
-    Young,
+    Current,
     /// It is older than that, because the ledger cannot be reached.
-    Old,
+    Outdated,
     /// The ledger has not been reached yet.
-    Nothing,
+    Missing,
 }
 
 impl IndexState {
     /// Whether the index may decide about entries.
-    pub fn counts(self, isolate: &Isolate) -> bool {
+    pub fn may_decide(self, isolate: &Isolate) -> bool {
         match self {
-            Self::Young => true,
-            Self::Old => isolate.rules.serve_in_ledger_outage,
-            Self::Nothing => false,
+            Self::Current => true,
+            Self::Outdated => isolate.rules.serve_in_ledger_outage,
+            Self::Missing => false,
         }
     }
 
     /// The word for `Cache-Status`, if the index is not current.
     pub fn word(self) -> Option<&'static str> {
         match self {
-            Self::Young => None,
-            Self::Old => Some("old-purge-index"),
-            Self::Nothing => Some("no-purge-index"),
+            Self::Current => None,
+            Self::Outdated => Some("old-purge-index"),
+            Self::Missing => Some("no-purge-index"),
         }
     }
 }
@@ -125,15 +125,15 @@ fn check_clock<H: Host>(host: &H, isolate: &Isolate) {
 
 /// Brings the index up to date before a decision, if that is possible within
 /// the rest of the request's wait.
-pub async fn bring_up_to_date<H: Host>(cx: RequestCx<'_, H>) -> IndexState {
+pub async fn update_index<H: Host>(cx: RequestCx<'_, H>) -> IndexState {
     let RequestCx { host, isolate, .. } = cx;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     check_clock(host, isolate);
     match age(host, isolate) {
         Some(age) if age < lag_ms => {
-            let in_turn = age >= renew_after_ms(isolate) || must_query(host, isolate);
-            renew_later(host, isolate, cx.site(), in_turn);
-            return IndexState::Young;
+            let renews = age >= renew_after_ms(isolate) || must_query(host, isolate);
+            renew_later(host, isolate, cx.site(), renews);
+            return IndexState::Current;
         }
         _ => {}
     }
@@ -156,7 +156,7 @@ async fn wait_for_feed<H: Host>(
         match query_age_ms(host, isolate) {
             None if may_query(host, isolate) => {
                 // Also if no wait is left: the next requests need the result.
-                renew_behind(host, isolate, site, left_ms).await;
+                renew_with_wait(host, isolate, site, left_ms).await;
                 may_renew = false;
             }
             // Other requests do not wait for a query that is late, or that is
@@ -179,14 +179,14 @@ async fn wait_for_feed<H: Host>(
         renew_later(host, isolate, site, false);
     }
     match age(host, isolate) {
-        None => IndexState::Nothing,
-        Some(age) if age >= lag_ms => IndexState::Old,
-        Some(_) => IndexState::Young,
+        None => IndexState::Missing,
+        Some(age) if age >= lag_ms => IndexState::Outdated,
+        Some(_) => IndexState::Current,
     }
 }
 
 /// Renews the index; in the background if that takes longer than `wait_ms`.
-async fn renew_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_ms: u64) {
+async fn renew_with_wait<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait_ms: u64) {
     isolate.syncing.set(Some(host.now_ms()));
     let (sender, receiver) = oneshot::channel();
     let (host_then, isolate_then, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
@@ -201,7 +201,7 @@ async fn renew_behind<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, wait
     }
 }
 
-/// In the background: reads the marker at intervals, and renews the index if
+/// In the background: reads the snapshot at intervals, and renews the index if
 /// `half_old`.
 pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_old: bool) {
     // Four reads per lag, so that what one isolate receives soon reaches its
@@ -210,12 +210,12 @@ pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_ol
         true => QUERY_POLL_MS,
         false => isolate.rules.max_purge_lag_seconds * 1000 / 4,
     };
-    let looked = since(host, isolate.looked_ms.get());
+    let read_age_ms = since(host, isolate.snapshot_read_ms.get());
     let queries_too_often = half_old && !may_query(host, isolate);
-    if looked.is_some_and(|age| age < pause_ms) || queries_too_often {
+    if read_age_ms.is_some_and(|age| age < pause_ms) || queries_too_often {
         return;
     }
-    isolate.looked_ms.set(Some(host.now_ms()));
+    isolate.snapshot_read_ms.set(Some(host.now_ms()));
     if half_old {
         // Set now, because the background task starts after this request
         // yields.
@@ -224,9 +224,9 @@ pub fn renew_later<H: Host>(host: &H, isolate: &Rc<Isolate>, site: &str, half_ol
     let (host_then, isolate, site) = (host.clone(), Rc::clone(isolate), site.to_owned());
     host.later(async move {
         if half_old {
-            renew_in_turn(&host_then, &isolate, &site).await;
+            renew_unless_queried(&host_then, &isolate, &site).await;
         } else {
-            read_marker(&host_then, &isolate, &site).await;
+            read_snapshot(&host_then, &isolate, &site).await;
         }
     });
 }
@@ -240,7 +240,7 @@ pub fn ledger_wait_ms<H: Host>(host: &H, isolate: &Isolate) -> u64 {
 
 /// How many milliseconds ago the query in progress was sent, if there is one.
 fn query_age_ms<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
-    since(host, isolate.syncing.get()).filter(|age_ms| *age_ms < QUESTION_MS_MAX)
+    since(host, isolate.syncing.get()).filter(|age_ms| *age_ms < QUERY_MS_MAX)
 }
 
 fn may_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
@@ -251,23 +251,23 @@ fn may_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
 async fn with_breaker<T>(
     host: &impl Host,
     isolate: &Isolate,
-    question: impl Future<Output = Result<T, String>>,
+    request: impl Future<Output = Result<T, String>>,
 ) -> Result<T, String> {
-    let asked_ms = host.now_ms();
+    let sent_ms = host.now_ms();
     let mut breaker = isolate.ledger.get();
-    breaker.begin(asked_ms);
+    breaker.begin(sent_ms);
     isolate.ledger.set(breaker);
-    let answer = question.await;
+    let answer = request.await;
     let mut breaker = isolate.ledger.get();
     match &answer {
-        Ok(_) => breaker.succeed(),
-        Err(_) => breaker.fail(asked_ms, host.now_ms()),
+        Ok(_) => breaker.record_success(),
+        Err(_) => breaker.record_failure(sent_ms, host.now_ms()),
     }
     isolate.ledger.set(breaker);
     answer
 }
 
-/// Makes the index young enough to decide: by the marker, otherwise by the
+/// Makes the index young enough to decide: by the snapshot, otherwise by the
 /// ledger.
 async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     let now_ms = host.now_ms();
@@ -275,7 +275,7 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate
         .began_ms
         .set(isolate.began_ms.get().or(Some(now_ms)));
-    read_marker(host, isolate, site).await;
+    read_snapshot(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     if age(host, isolate).is_none_or(|age| age >= lag_ms) {
         query_and_log(host, isolate, site).await;
@@ -283,9 +283,9 @@ async fn renew<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     isolate.syncing.set(None);
 }
 
-/// Makes the index younger than half of the lag: by the marker, otherwise by
+/// Makes the index younger than half of the lag: by the snapshot, otherwise by
 /// the ledger, unless another isolate of this data centre is about to query it.
-async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+async fn renew_unless_queried<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     if must_query(host, isolate) {
         query_and_log(host, isolate, site).await;
         return isolate.syncing.set(None);
@@ -293,9 +293,9 @@ async fn renew_in_turn<H: Host>(host: &H, isolate: &Isolate, site: &str) {
     let others_query = read_shared(host, site, QUERY_NOTE).await.is_some();
     if !others_query {
         // Before any wait: other isolates may follow immediately.
-        host.share(site, QUERY_NOTE, String::new(), QUERY_NOTE_SECONDS);
+        host.write_note(site, QUERY_NOTE, String::new(), QUERY_NOTE_SECONDS);
     }
-    read_marker(host, isolate, site).await;
+    read_snapshot(host, isolate, site).await;
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     if !others_query && age(host, isolate).is_none_or(|age| age * 2 >= lag_ms) {
         query_and_log(host, isolate, site).await;
@@ -312,29 +312,30 @@ async fn query_and_log<H: Host>(host: &H, isolate: &Isolate, site: &str) {
 /// A shared note of this data centre; `None` also if the Cache API fails or is
 /// slow.
 async fn read_shared<H: Host>(host: &H, site: &str, name: &str) -> Option<String> {
-    let read = with_timeout(host, NOTE_MS_MAX, host.shared(site, name)).await;
+    let read = with_timeout(host, NOTE_MS_MAX, host.read_note(site, name)).await;
     read?.ok()?
 }
 
-/// Reads the marker and applies it to the index.
-async fn read_marker<H: Host>(host: &H, isolate: &Isolate, site: &str) {
-    isolate.looked_ms.set(Some(host.now_ms()));
-    // Without a valid marker, the ledger will be queried.
-    let Some(text) = read_shared(host, site, MARKER).await else {
+/// Reads the snapshot and applies it to the index.
+async fn read_snapshot<H: Host>(host: &H, isolate: &Isolate, site: &str) {
+    isolate.snapshot_read_ms.set(Some(host.now_ms()));
+    // Without a valid snapshot, the ledger will be queried.
+    let Some(text) = read_shared(host, site, SNAPSHOT).await else {
         return;
     };
     let Ok(feed) = PurgeFeed::decode(&text) else {
         return;
     };
     // Without a clock offset for this run of the ledger, the age is unknown.
-    let mut as_of = isolate.clock.get().and_then(|clock| clock.ours(feed.at));
+    let clock = isolate.clock.get();
+    let mut as_of = clock.and_then(|clock| clock.to_local(feed.at));
     if as_of.is_some_and(|at| at > host.now_ms()) {
         // A time in the future: one of the two clocks was set since.
         isolate.clock.set(None);
         as_of = None;
     }
     apply_feed(isolate, &feed, as_of);
-    *isolate.marker.borrow_mut() = Some(feed);
+    *isolate.snapshot.borrow_mut() = Some(feed);
 }
 
 /// Queries the ledger for everything new, page by page.
@@ -351,15 +352,15 @@ async fn query_ledger<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Resul
         }
         starting = false;
         // The time before the query, because the response may be no younger.
-        let asked_ms = host.now_ms();
-        isolate.syncing.set(Some(asked_ms));
+        let sent_ms = host.now_ms();
+        isolate.syncing.set(Some(sent_ms));
         let feed = with_breaker(host, isolate, query_page(host, isolate, after)).await?;
-        apply_ledger_feed(isolate, &feed, asked_ms);
+        apply_ledger_feed(isolate, &feed, sent_ms);
         if feed.complete {
-            share_marker(host, isolate, site, &feed);
+            write_snapshot(host, isolate, site, &feed);
             return rebuild_index(host, isolate).await;
         }
-        host.share(site, &page, feed.encode(), PAGE_SECONDS);
+        host.write_note(site, &page, feed.encode(), PAGE_SECONDS);
     }
     Err("it goes on faster than its news can be read".to_owned())
 }
@@ -368,9 +369,9 @@ async fn query_ledger<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Resul
 /// the ledger's own jobs, which run in the same object.
 pub async fn sync_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String> {
     for _ in 0..PAGES_MAX {
-        let asked_ms = host.now_ms();
+        let sent_ms = host.now_ms();
         let feed = query_page(host, isolate, isolate.seen()).await?;
-        apply_ledger_feed(isolate, &feed, asked_ms);
+        apply_ledger_feed(isolate, &feed, sent_ms);
         if feed.complete {
             return rebuild_index(host, isolate).await;
         }
@@ -389,7 +390,7 @@ async fn rebuild_index<H: Host>(host: &H, isolate: &Isolate) -> Result<(), Strin
     for _ in 0..PAGES_MAX {
         isolate.syncing.set(Some(host.now_ms()));
         let page = with_breaker(host, isolate, query_page(host, isolate, anew.sequence())).await?;
-        if anew.learn(&page) && page.complete {
+        if anew.apply(&page) && page.complete {
             isolate.index.borrow_mut().replace(anew);
             return Ok(());
         }
@@ -400,27 +401,27 @@ async fn rebuild_index<H: Host>(host: &H, isolate: &Isolate) -> Result<(), Strin
 /// Queries the ledger for a page. If KV writes have a budget, reports ours.
 async fn query_page<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeFeed, String> {
     if isolate.rules.kv_writes_per_day.is_none() {
-        return host.news(after).await;
+        return host.read_feed(after).await;
     }
     let writes = isolate.kv.budget.get().unreported();
-    isolate.kv.told_ms.set(Some(host.now_ms()));
-    let feed = host.counted_news(after, writes).await?;
+    isolate.kv.reported_ms.set(Some(host.now_ms()));
+    let feed = host.read_counted_feed(after, writes).await?;
     let mut budget = isolate.kv.budget.get();
     budget.record_reported(writes);
     isolate.kv.budget.set(budget);
     Ok(feed)
 }
 
-/// Whether KV writes should be reported to the ledger. The marker of another
+/// Whether KV writes should be reported to the ledger. The snapshot of another
 /// isolate does not report ours, so this needs a query: at most one per write,
 /// and one per half of the lag.
 fn must_report_writes<H: Host>(host: &H, isolate: &Isolate) -> bool {
     let half_ms = isolate.rules.max_purge_lag_seconds * 1000 / 2;
-    let told = since(host, isolate.kv.told_ms.get());
-    isolate.kv.budget.get().unreported() > 0 && told.is_none_or(|age| age >= half_ms)
+    let report_age_ms = since(host, isolate.kv.reported_ms.get());
+    isolate.kv.budget.get().unreported() > 0 && report_age_ms.is_none_or(|age| age >= half_ms)
 }
 
-/// Whether the ledger must be queried, whatever the marker contains.
+/// Whether the ledger must be queried, whatever the snapshot contains.
 fn must_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
     must_report_writes(host, isolate) || isolate.index.borrow().is_overfull()
 }
@@ -438,19 +439,19 @@ async fn read_shared_page<H: Host>(host: &H, site: &str, name: &str) -> Option<P
 }
 
 /// Sends an order to the ledger. It is in force in this isolate at once, and in
-/// its data centre as soon as the marker is stored.
+/// its data centre as soon as the snapshot is stored.
 pub async fn send_order<H: Host>(
     host: &H,
     isolate: &Isolate,
     site: &str,
     order: &Order,
 ) -> Result<LedgerReply, String> {
-    let asked_ms = host.now_ms();
+    let sent_ms = host.now_ms();
     let ordered = with_breaker(host, isolate, host.append(order)).await?;
     if let LedgerReply::Done(receipt, feed) = &ordered {
-        apply_ledger_feed(isolate, feed, asked_ms);
+        apply_ledger_feed(isolate, feed, sent_ms);
         if feed.complete {
-            share_marker(host, isolate, site, feed);
+            write_snapshot(host, isolate, site, feed);
         } else {
             // The order itself is beyond the first page.
             apply_feed(isolate, &PurgeFeed::of_receipt(receipt), None);
@@ -459,10 +460,10 @@ pub async fn send_order<H: Host>(
     Ok(ordered)
 }
 
-/// Applies a feed that the ledger sent in response to a query of `asked_ms`.
-pub fn apply_ledger_feed(isolate: &Isolate, feed: &PurgeFeed, asked_ms: u64) {
-    isolate.clock.set(LedgerClock::by(feed.at, asked_ms));
-    apply_feed(isolate, feed, feed.complete.then_some(asked_ms));
+/// Applies a feed that the ledger sent in response to a query of `sent_ms`.
+pub fn apply_ledger_feed(isolate: &Isolate, feed: &PurgeFeed, sent_ms: u64) {
+    isolate.clock.set(LedgerClock::by(feed.at, sent_ms));
+    apply_feed(isolate, feed, feed.complete.then_some(sent_ms));
 }
 
 /// Applies a feed to the index. If the index is complete afterwards, it is as
@@ -473,26 +474,26 @@ fn apply_feed(isolate: &Isolate, feed: &PurgeFeed, as_of_ms: Option<u64>) {
         budget.record_total(writes, feed.at.ms);
         isolate.kv.budget.set(budget);
     }
-    let complete = isolate.index.borrow_mut().learn(feed);
+    let complete = isolate.index.borrow_mut().apply(feed);
     if let Some(as_of_ms) = as_of_ms.filter(|_| complete && feed.complete) {
         let before = isolate.synced_ms.get();
         isolate.synced_ms.set(before.max(Some(as_of_ms)));
     }
 }
 
-/// Shares the ledger's feed in the Cache API as the marker, joined with the
-/// previous marker, so that isolates further behind find what they lack.
-fn share_marker<H: Host>(host: &H, isolate: &Isolate, site: &str, feed: &PurgeFeed) {
-    let mut marker = isolate.marker.borrow_mut();
-    let joined = marker.as_ref().and_then(|old| old.followed_by(feed));
-    let fits = |feed: &PurgeFeed| feed.len() <= MARKER_MARKS_MAX;
+/// Shares the ledger's feed in the Cache API as the snapshot, joined with the
+/// previous snapshot, so that isolates further behind find what they lack.
+fn write_snapshot<H: Host>(host: &H, isolate: &Isolate, site: &str, feed: &PurgeFeed) {
+    let mut snapshot = isolate.snapshot.borrow_mut();
+    let joined = snapshot.as_ref().and_then(|old| old.followed_by(feed));
+    let fits = |feed: &PurgeFeed| feed.len() <= SNAPSHOT_MARKS_MAX;
     let new = joined
         .filter(fits)
         .or_else(|| Some(feed.clone()).filter(fits));
     let new = new.unwrap_or_else(|| feed.without_marks());
-    // After this time the marker is useless. This holds whatever the clocks
-    // say, so no isolate takes an old marker for a young one.
+    // After this time the snapshot is useless. This holds whatever the clocks
+    // say, so no isolate takes an old snapshot for a young one.
     let seconds = isolate.rules.max_purge_lag_seconds;
-    host.share(site, MARKER, new.encode(), seconds);
-    *marker = Some(new);
+    host.write_note(site, SNAPSHOT, new.encode(), seconds);
+    *snapshot = Some(new);
 }

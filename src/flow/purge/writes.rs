@@ -8,11 +8,11 @@
 //! requests of the isolate. Until then, other isolates may serve what was
 //! stored before the write, as they may within `max_purge_lag` after it.
 
-use super::invalidate::{WriteTurn, order_of};
+use super::invalidate::{WriteDelivery, order_of};
 use super::sync::{self, ledger_wait_ms};
 use crate::cache::ledger::wire::{Receipt, numbers};
 use crate::cache::purge::feed::PurgeFeed;
-use crate::cache::purge::ledger_breaker::QUESTION_MS_MAX;
+use crate::cache::purge::ledger_breaker::QUERY_MS_MAX;
 use crate::cache::purge::write_rate::InvalidationNames;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::log_problem;
@@ -33,13 +33,14 @@ const RESEND_MS_MAX: u64 = 24_000;
 /// query may have closed it.
 const POLL_MS: u64 = 1000;
 
-/// Has the ledger invalidate what a write has changed, at the time that `turn`
-/// gives. `answer` is called once, with a note for the log: see [`deliver`].
+/// Has the ledger invalidate what a write has changed, at the time that
+/// `delivery` gives. `answer` is called once, with a note for the log: see
+/// [`deliver`].
 pub async fn invalidate<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     site: &str,
-    turn: WriteTurn,
+    delivery: WriteDelivery,
     answer: impl FnOnce(Option<String>),
 ) {
     // Requests that read the index renew it, too, but there may be none.
@@ -48,14 +49,16 @@ pub async fn invalidate<H: Host>(
     }
     // The request that was to send earlier ones may have ended.
     resend_later(host, isolate);
-    match turn {
-        WriteTurn::Now(names) => deliver(host, isolate, site, names, answer).await,
-        WriteTurn::Begins(pause_ms) => {
+    match delivery {
+        WriteDelivery::Now(names) => deliver(host, isolate, site, names, answer).await,
+        WriteDelivery::StartsBatch(pause_ms) => {
             answer(Some(format!("many writes: invalidates in {pause_ms} ms")));
             host.sleep(pause_ms).await;
             resend(host, isolate).await;
         }
-        WriteTurn::Joins => answer(Some("many writes: invalidates with others".to_owned())),
+        WriteDelivery::JoinsBatch => {
+            answer(Some("many writes: invalidates with others".to_owned()))
+        }
     }
 }
 
@@ -79,7 +82,7 @@ async fn deliver<H: Host>(
         answer(Some(LATER.to_owned()));
         return resend(host, isolate).await;
     }
-    let until_ms = host.now_ms().saturating_add(QUESTION_MS_MAX);
+    let until_ms = host.now_ms().saturating_add(QUERY_MS_MAX);
     isolate
         .index
         .borrow_mut()
@@ -142,7 +145,7 @@ fn is_resending<H: Host>(host: &H, isolate: &Isolate) -> bool {
         .resending
         .get()
         .and_then(|at| host.now_ms().checked_sub(at));
-    age_ms.is_some_and(|age_ms| age_ms < QUESTION_MS_MAX)
+    age_ms.is_some_and(|age_ms| age_ms < QUERY_MS_MAX)
 }
 
 /// Sends due unconfirmed writes whenever the breaker allows it, until there are
@@ -199,7 +202,7 @@ async fn send<H: Host>(
                     let further = names.further.iter();
                     let raised = numbers(receipt.sequence, false);
                     feed.writes.extend(further.map(|mark| (*mark, raised)));
-                    index.learn(&feed);
+                    index.apply(&feed);
                     let names = [receipt.hard, receipt.soft].concat();
                     Some(format!("invalidated {names:?}"))
                 }

@@ -8,8 +8,8 @@ use crate::flow::endpoints::purge_calls;
 use crate::flow::endpoints::routes;
 use crate::flow::fetch::background_refresh::refresh_later;
 use crate::flow::fetch::collapse;
-use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_too};
-use crate::flow::fetch::collapse_turn::{CollapseTurn, WantedResponse, take_turn};
+use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_in_addition};
+use crate::flow::fetch::collapse_decision::{CollapseDecision, WantedResponse, decide_collapse};
 use crate::flow::fetch::fetch_outcome::FetchContext;
 use crate::flow::fetch::hit::from_cache;
 use crate::flow::fetch::pass::{PassRequest, pass};
@@ -19,7 +19,7 @@ use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::sync;
 use crate::flow::purge::writes;
-use crate::flow::response::error_pages::{error_page, no_answer};
+use crate::flow::response::error_pages::{error_page, failure_answer};
 use crate::flow::response::reply::{Answer, Client};
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
@@ -85,10 +85,10 @@ async fn look_up<H: Host>(
     request: &RequestHead,
     log: &mut RequestLog,
 ) -> Answer<H::Body> {
-    let index_state = sync::bring_up_to_date(cx).await;
+    let index_state = sync::update_index(cx).await;
     writes::resend_later(cx.host, cx.isolate);
     log.set_index_state(index_state.word());
-    if index_state.counts(cx.isolate)
+    if index_state.may_decide(cx.isolate)
         && let Some(answer) = memory_tier::serve_from_memory(cx, log)
     {
         return answer;
@@ -96,9 +96,9 @@ async fn look_up<H: Host>(
     log.key = Some(cx.lookup.key.slot().digest.clone());
     let mut rounds = 0;
     loop {
-        let led = query_alias::resolve_alias(cx, log).await.map(Rc::new);
-        let cx = cx.with_lookup(led.as_ref().unwrap_or(cx.lookup));
-        let looked_ms = cx.now_ms();
+        let resolved = query_alias::resolve_alias(cx, log).await.map(Rc::new);
+        let cx = cx.with_lookup(resolved.as_ref().unwrap_or(cx.lookup));
+        let lookup_began_ms = cx.now_ms();
         let Search {
             found,
             placement,
@@ -110,7 +110,7 @@ async fn look_up<H: Host>(
             _ => None,
         };
         let (stale, missing) = match found {
-            Found::Stale(..) | Found::Nothing(_) if cx.lookup.wishes.only_if_cached => {
+            Found::Stale(..) | Found::Nothing(_) if cx.lookup.request_control.only_if_cached => {
                 log.cache = "error";
                 log.detail.push("only-if-cached");
                 return not_cached();
@@ -123,13 +123,15 @@ async fn look_up<H: Host>(
                 let observer = StoreObserver::default();
                 return from_cache(cx, hit, &placement, &observer, rounds > 0, log).answer;
             }
-            Found::Stale(hit, stands_by) => (Some(StaleCandidate::new(hit, stands_by)), None),
+            Found::Stale(hit, usable_on_error) => {
+                (Some(StaleCandidate::new(hit, usable_on_error)), None)
+            }
             Found::Nothing(missing) => (None, Some(missing)),
         };
         let miss = Miss {
             context: FetchContext::alone(stale, placement, tiers_read),
             missing,
-            looked_ms,
+            lookup_began_ms,
             rounds,
         };
         match boxed(obtain(cx, miss, request, log)).await {
@@ -142,8 +144,11 @@ async fn look_up<H: Host>(
 /// Whether a miss is sent to the origin with all its cookies. A stored response
 /// that may be served on an origin failure prevents this.
 fn is_sent_whole<H: Host>(cx: RequestCx<'_, H>, context: &FetchContext<H::Body>) -> bool {
-    let stands_by = context.stale.as_ref().is_some_and(StaleCandidate::stood_by);
-    !stands_by && withheld::is_sent_whole(cx.isolate, cx.lookup, cx.now_ms())
+    let usable_on_error = context
+        .stale
+        .as_ref()
+        .is_some_and(StaleCandidate::was_usable_on_error);
+    !usable_on_error && withheld::is_sent_whole(cx.isolate, cx.lookup, cx.now_ms())
 }
 
 /// A lookup that found nothing to serve.
@@ -151,7 +156,7 @@ struct Miss<B> {
     context: FetchContext<B>,
     missing: Option<MissReason>,
     /// When the lookup began, in milliseconds since 1970.
-    looked_ms: u64,
+    lookup_began_ms: u64,
     /// How many times this request has waited for another request's fetch.
     rounds: u32,
 }
@@ -167,7 +172,7 @@ async fn obtain<H: Host>(
     let Miss {
         mut context,
         missing,
-        looked_ms,
+        lookup_began_ms,
         rounds,
     } = miss;
     if is_sent_whole(cx, &context) {
@@ -187,20 +192,22 @@ async fn obtain<H: Host>(
         key: &digest,
         known: context.part.is_some() || missing != Some(MissReason::Uri),
         range: cx.lookup.range_to_send(stale.is_none()),
-        looked_ms,
+        lookup_began_ms,
         rounds,
     };
-    match take_turn(cx, wanted, log).await {
-        CollapseTurn::LookAgain => None,
-        CollapseTurn::Lead(flight) => Some(fill(cx, context, flight, log).await),
-        CollapseTurn::LeadToo(flight) => fill_too(cx, context, flight, log).await,
+    match decide_collapse(cx, wanted, log).await {
+        CollapseDecision::RepeatLookup => None,
+        CollapseDecision::Lead(flight) => Some(fill(cx, context, flight, log).await),
+        CollapseDecision::LeadInAddition(flight) => {
+            fill_in_addition(cx, context, flight, log).await
+        }
         // The leader's response has shown that responses depend on the client.
-        CollapseTurn::Alone if is_sent_whole(cx, &context) => {
+        CollapseDecision::Alone if is_sent_whole(cx, &context) => {
             log.collapsed = false;
             Some(boxed(withheld::send_whole(cx, request, log)).await)
         }
-        CollapseTurn::Alone => Some(fetch_alone(cx, context, &digest, log).await),
-        CollapseTurn::Failed(failure) => {
+        CollapseDecision::Alone => Some(fetch_alone(cx, context, &digest, log).await),
+        CollapseDecision::Failed(failure) => {
             Some(after_failure(cx, context, failure, &digest, log).await)
         }
     }
@@ -216,7 +223,7 @@ fn log_forward_reason<H: Host>(
     // The entry is fresh, but the request's Cache-Control does not accept it.
     let unwanted = |stale: &StaleCandidate<_>| {
         let entry = &stale.hit.entry;
-        cx.lookup.wishes != RequestControl::default()
+        cx.lookup.request_control != RequestControl::default()
             && entry.age(cx.now_ms()) < entry.terms.lifetime
     };
     log.fwd = Some(match (stale, missing) {
@@ -310,7 +317,7 @@ async fn after_failure<H: Host>(
         return fetch_alone(cx, context, digest, log).await;
     };
     log.cache = "error";
-    no_answer(failure, stale.is_some())
+    failure_answer(failure, stale.is_some())
 }
 
 /// The response to `only-if-cached` when no stored response can be used (RFC

@@ -4,10 +4,10 @@ use super::reply::{Answer, Content};
 use crate::cache::origin::failure::OriginFailure;
 use crate::http::fields::Fields;
 
-/// The error page for an origin failure. `held` says whether there is a stored
-/// response that may not be used without the origin.
-pub fn no_answer<B>(failure: OriginFailure, held: bool) -> Answer<B> {
-    match held {
+/// The error page for an origin failure. `has_stored` says whether there is a
+/// stored response that may not be used without the origin.
+pub fn failure_answer<B>(failure: OriginFailure, has_stored: bool) -> Answer<B> {
+    match has_stored {
         true => origin_silent(failure),
         false => origin_failed(failure),
     }

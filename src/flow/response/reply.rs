@@ -71,11 +71,11 @@ pub enum Client {
     /// A client waits.
     Waiting,
     /// No client waits: a refresh in the background.
-    Nobody,
+    None,
 }
 
 /// The head of a response from an entry, before the body is added.
-pub struct Head {
+pub struct AnswerHead {
     status: u16,
     /// Header fields.
     pub fields: Fields,
@@ -83,20 +83,20 @@ pub struct Head {
     /// The pieces of the body that the client gets; `None` means all of it.
     pieces: Option<Vec<BodyPiece>>,
     /// Whether the client gets a body.
-    pub wants_body: bool,
+    pub sends_body: bool,
 }
 
-impl Head {
+impl AnswerHead {
     /// The complete response with this body.
     pub fn with<B>(self, body: Option<B>) -> Answer<B> {
         // A length describes a body that is sent, or the one that HEAD leaves
         // out.
-        let sends_length = body.is_some() || !self.wants_body;
+        let sends_length = body.is_some() || !self.sends_body;
         Answer {
             status: self.status,
             fields: self.fields,
             length: self.length.filter(|_| sends_length),
-            content: match (body.filter(|_| self.wants_body), self.pieces) {
+            content: match (body.filter(|_| self.sends_body), self.pieces) {
                 (None, _) => Content::Empty,
                 (Some(body), None) => Content::Body(body),
                 (Some(body), Some(pieces)) => Content::Parts(body, pieces),
@@ -107,7 +107,7 @@ impl Head {
 
 /// The head of the client's response from a stored entry. It applies the
 /// client's conditions, its method, its `Range`, and the age of the entry.
-pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> Head {
+pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> AnswerHead {
     let mut fields = entry.fields.clone();
     let control = CacheControl::of(&fields);
     let shared = !control.private && !control.no_store && !fields.has("set-cookie");
@@ -136,20 +136,20 @@ pub fn from_entry(entry: &Entry, lookup: &Lookup, client: Client, age: Age) -> H
         && !template
         && conditional::not_modified(&lookup.client, &entry.fields)
     {
-        return Head {
+        return AnswerHead {
             status: 304,
             fields: strip_representation_headers(fields),
             length: None,
             pieces: None,
-            wants_body: false,
+            sends_body: false,
         };
     }
-    let head = Head {
+    let head = AnswerHead {
         status: entry.status,
         fields,
         length: entry.length,
         pieces: None,
-        wants_body: client == Client::Waiting && !lookup.head_only,
+        sends_body: client == Client::Waiting && !lookup.head_only,
     };
     match template {
         true => head,
@@ -173,7 +173,7 @@ pub fn with_withheld<B>(mut answer: Answer<B>, head: &ResponseHead, received_ms:
 
 /// Applies the request's `Range` (RFC 9110 §14.2), if there is one and the
 /// length of the body is known. A stored part serves ranges within itself.
-fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
+fn apply_range(mut head: AnswerHead, entry: &Entry, lookup: &Lookup) -> AnswerHead {
     let (held, total) = match (entry.status, entry.length) {
         (200, Some(length)) => (None, length),
         (206, _) => match Part::of(&entry.fields) {
@@ -182,7 +182,7 @@ fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
         },
         _ => return head,
     };
-    let Some(wanted) = lookup.range.as_deref().filter(|_| head.wants_body) else {
+    let Some(wanted) = lookup.range.as_deref().filter(|_| head.sends_body) else {
         return head;
     };
     if !range::if_range_holds(&lookup.client, &entry.fields) {
@@ -193,7 +193,7 @@ fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
             if let Some(one) = part.answers(wanted) {
                 head.fields.set("content-range", content_range(one, total));
                 let start = part.range.first;
-                in_pieces(&mut head, vec![BodyPiece::Bytes(one.from(start))]);
+                set_pieces(&mut head, vec![BodyPiece::Bytes(one.from(start))]);
             }
         }
         // A multipart body of parts of an encoded body could not be decoded.
@@ -207,21 +207,21 @@ fn apply_range(mut head: Head, entry: &Entry, lookup: &Lookup) -> Head {
                 }
                 several => multipart(several, total, &mut head.fields),
             };
-            in_pieces(&mut head, pieces);
+            set_pieces(&mut head, pieces);
         }
         (Ranges::Unsatisfiable, None) => {
             head.status = 416;
             head.fields = strip_representation_headers(head.fields);
             head.fields.set("content-range", format!("bytes */{total}"));
             head.length = Some(0);
-            head.wants_body = false;
+            head.sends_body = false;
         }
         (Ranges::Whole | Ranges::Unsatisfiable, _) => {}
     }
     head
 }
 
-fn in_pieces(head: &mut Head, pieces: Vec<BodyPiece>) {
+fn set_pieces(head: &mut AnswerHead, pieces: Vec<BodyPiece>) {
     head.length = Some(BodyPiece::length_of(&pieces));
     head.pieces = Some(pieces);
 }

@@ -4,7 +4,7 @@
 //! virtual time and faults (`tests/kit/world`).
 
 use crate::cache::key::cache_key::Slot;
-use crate::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
+use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Receipt};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::purge::feed::PurgeFeed;
@@ -49,6 +49,10 @@ impl Tier {
     }
 }
 
+/// The content of a slot: an entry's text and its body; `None` if the slot is
+/// empty.
+pub type SlotContent<B> = Option<(String, Option<B>)>;
+
 /// A request to store an entry in the tiers.
 #[derive(Clone, Debug)]
 pub struct StoreRequest {
@@ -58,16 +62,16 @@ pub struct StoreRequest {
     /// tiers.
     pub places: Vec<(Tier, Slot)>,
     /// Receives the result of each store.
-    pub landed: StoreObserver,
+    pub observer: StoreObserver,
 }
 
 /// Receives the result of storing a copy: once for each place, when the copy
 /// can be read there, or why it was lost. It only records plain values;
 /// requests that wait for the copy poll those.
 #[derive(Clone, Default)]
-pub struct StoreObserver(Option<Rc<Tell>>);
+pub struct StoreObserver(Option<Rc<ReportResult>>);
 
-type Tell = dyn Fn(Tier, Result<(), &str>);
+type ReportResult = dyn Fn(Tier, Result<(), &str>);
 
 impl StoreObserver {
     /// An observer that calls `self`, then `other`.
@@ -82,15 +86,15 @@ impl StoreObserver {
         }
     }
 
-    /// An observer that calls `tell`.
-    pub fn new(tell: impl Fn(Tier, Result<(), &str>) + 'static) -> Self {
-        Self(Some(Rc::new(tell)))
+    /// An observer that calls `report`.
+    pub fn new(report: impl Fn(Tier, Result<(), &str>) + 'static) -> Self {
+        Self(Some(Rc::new(report)))
     }
 
     /// Reports the result of the store in a tier.
-    pub fn tell(&self, tier: Tier, outcome: Result<(), &str>) {
-        if let Some(tell) = &self.0 {
-            tell(tier, outcome);
+    pub fn report(&self, tier: Tier, outcome: Result<(), &str>) {
+        if let Some(report) = &self.0 {
+            report(tier, outcome);
         }
     }
 }
@@ -154,7 +158,7 @@ impl<B> Upload<B> {
 
 /// The client of a body that is being written has disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReaderGone;
+pub struct ClientDisconnected;
 
 /// A body that is read, and another one that is written meanwhile. Dropping the
 /// pipe cuts off the written one.
@@ -164,7 +168,7 @@ pub trait BodyPipe: 'static {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, BodyError>;
 
     /// Writes bytes, as fast as they are taken.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone>;
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientDisconnected>;
 
     /// Ends the written body.
     async fn close(self);
@@ -179,7 +183,7 @@ impl BodyPipe for NoPipe {
         match *self {}
     }
 
-    async fn write(&mut self, _: &[u8]) -> Result<(), ReaderGone> {
+    async fn write(&mut self, _: &[u8]) -> Result<(), ClientDisconnected> {
         match *self {}
     }
 
@@ -221,32 +225,28 @@ pub trait Host: Clone + 'static {
 
     /// Reads the text and body of the entry in a slot. An error says what
     /// failed.
-    async fn recall(
-        &self,
-        tier: Tier,
-        slot: &Slot,
-    ) -> Result<Option<(String, Option<Self::Body>)>, String>;
+    async fn read_slot(&self, tier: Tier, slot: &Slot) -> Result<SlotContent<Self::Body>, String>;
 
     /// Stores an entry in the background, and reports to
-    /// [`StoreRequest::landed`]. If the body is cut off, nothing stays stored.
-    /// Returns the body for the client if `for_client`.
-    fn keep(
+    /// [`StoreRequest::observer`]. If the body is cut off, nothing stays
+    /// stored. Returns the body for the client if `for_client`.
+    fn store_entry(
         &self,
         body: Option<Self::Body>,
-        keep: StoreRequest,
+        store_request: StoreRequest,
         for_client: bool,
     ) -> Option<Self::Body>;
 
     /// Copies a body that is given to a client, for repeated use. In the
     /// background it calls `done` with the copy and its length in bytes; not if
     /// the body is cut off. A host without memory does nothing.
-    fn hold(&self, body: &Self::Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+    fn copy_body(&self, body: &Self::Body, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
         let _ = (body, done);
     }
 
-    /// A body from a copy that this host holds.
-    fn give(&self, held: &Rc<dyn Any>) -> Option<Self::Body> {
-        let _ = held;
+    /// A body from a copy that [`Host::copy_body`] made.
+    fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Self::Body> {
+        let _ = copy;
         None
     }
 
@@ -257,7 +257,7 @@ pub trait Host: Clone + 'static {
     /// cut off, is not of `length`, or has not arrived within `timeout_ms`. A
     /// body of more than [`WHOLE_BYTES_MAX`] is returned as a stream again, as
     /// soon as it is known to be that long.
-    async fn whole(
+    async fn receive_whole(
         &self,
         body: Self::Body,
         length: Option<u64>,
@@ -266,7 +266,7 @@ pub trait Host: Clone + 'static {
 
     /// The IP address of the client; `None` if it is unknown, or if there is no
     /// client.
-    fn reader(&self) -> Option<String> {
+    fn client_address(&self) -> Option<String> {
         None
     }
 
@@ -276,9 +276,9 @@ pub trait Host: Clone + 'static {
         None
     }
 
-    /// Whether there is memory for a request that has to wait. The request
-    /// holds that memory until it ends.
-    fn has_room(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
+    /// Reserves memory for a request that has to wait, until it ends; `false`
+    /// if there is none left.
+    fn reserve_memory(&self, plan: &Plan, head: &RequestHead, has_body: bool) -> bool {
         let _ = (plan, head, has_body);
         true
     }
@@ -290,7 +290,7 @@ pub trait Host: Clone + 'static {
 
     /// Sends a request to the origin. A body that exceeds its time limit is cut
     /// off; one that must arrive with its head fails as a whole.
-    async fn ask_origin(
+    async fn send_to_origin(
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Self::Body>>,
@@ -333,24 +333,24 @@ pub trait Host: Clone + 'static {
     async fn append(&self, order: &Order) -> Result<LedgerReply, String>;
 
     /// The ledger's purges after sequence number `after`.
-    async fn news(&self, after: u64) -> Result<PurgeFeed, String>;
+    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String>;
 
     /// The same, if KV writes are counted: reports `kv_writes` more, and
     /// returns the day's total. A host without a budget need not report them.
-    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
+    async fn read_counted_feed(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
         let _ = kv_writes;
-        self.news(after).await
+        self.read_feed(after).await
     }
 
     /// The past orders that the ledger still has.
-    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String>;
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String>;
 
     /// A note that the isolates of this data centre share, if there is one.
     /// `site` is the host name of the request: Cloudflare has a cache per zone.
-    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String>;
+    async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String>;
 
     /// Shares a note in the background, for this many seconds.
-    fn share(&self, site: &str, name: &str, text: String, seconds: u64);
+    fn write_note(&self, site: &str, name: &str, text: String, seconds: u64);
 
     /// Calls the zone's own purge API (`cache::purge::zone_purge`). An error
     /// says what failed before there was a response.
@@ -359,7 +359,7 @@ pub trait Host: Clone + 'static {
     /// Waits until all background tasks of this host and its clones have ended.
     /// An error says that a copy for KV was lost. Only for work that no
     /// response waits for: the ledger's.
-    async fn settled(&self) -> Result<(), String>;
+    async fn wait_for_background(&self) -> Result<(), String>;
 
     /// Whether `signature` is the ed25519 signature of `message` (RFC 8032).
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;

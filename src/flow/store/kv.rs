@@ -18,7 +18,7 @@ use crate::flow::isolate::kv_state::KvState;
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::request_log::{RequestLog, log_problem};
-use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
+use crate::flow::runtime::host::{Host, SlotContent, StoreObserver, StoreRequest, Tier};
 use crate::flow::runtime::timeout::with_timeout;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -45,7 +45,7 @@ impl KvRefusal {
 /// The copies of a response.
 pub struct Copies {
     /// The entry, the slots it is written to, and the observer.
-    pub keep: StoreRequest,
+    pub store_request: StoreRequest,
     /// Why KV is not among the slots.
     pub kv_refusal: Option<KvRefusal>,
 }
@@ -59,7 +59,7 @@ pub fn copies_of<H: Host>(
     log: &mut RequestLog,
 ) -> Copies {
     let mut copies = copies_except(cx, entry, placement, &[], log);
-    copies.keep.landed = observer.clone().and(copies.keep.landed);
+    copies.store_request.observer = observer.clone().and(copies.store_request.observer);
     copies
 }
 
@@ -81,7 +81,7 @@ pub fn copies_except<H: Host>(
     let tiers = tiers_for(lookup, &entry).into_iter();
     let places = tiers.filter_map(|tier| Some((tier, placement.slot_for(tier, lookup, &entry)?)));
     let mut places: Vec<_> = places.filter(|place| !but.contains(place)).collect();
-    let mut landed = StoreObserver::default();
+    let mut observer = StoreObserver::default();
     let mut kv_refusal = None;
     if let Some((_, slot)) = places.iter().find(|(tier, _)| *tier == Tier::Kv) {
         let doubted = isolate.kv.doubted.borrow_mut().remove(&slot.digest);
@@ -95,16 +95,16 @@ pub fn copies_except<H: Host>(
         log.detail.extend(kv_refusal.map(KvRefusal::word));
         if earned && kv_refusal.is_none() {
             count_write(isolate);
-            landed = write_observer(host, isolate);
+            observer = write_observer(host, isolate);
         } else {
             places.retain(|(tier, _)| *tier != Tier::Kv);
         }
     }
     Copies {
-        keep: StoreRequest {
+        store_request: StoreRequest {
             entry,
             places,
-            landed,
+            observer,
         },
         kv_refusal,
     }
@@ -203,14 +203,14 @@ pub fn write_observer<H: Host>(host: &H, isolate: &Rc<Isolate>) -> StoreObserver
 fn record_write<H: Host>(host: &H, kv: &KvState, outcome: Result<(), &str>) {
     let (mut writes, now_ms) = (kv.writes.get(), host.now_ms());
     let Err(problem) = outcome else {
-        writes.worked(now_ms);
+        writes.record_success(now_ms);
         return kv.writes.set(writes);
     };
     // Not logged: a write that began before the pause shows nothing new, and a
     // failed body has been logged already.
     let fault = WriteFault::of(problem);
     let silent = writes.are_paused(now_ms) || fault == WriteFault::Body;
-    let pause_ms = writes.failed(fault, now_ms);
+    let pause_ms = writes.record_failure(fault, now_ms);
     kv.writes.set(writes);
     match pause_ms {
         Some(ms) => log_problem(
@@ -247,9 +247,6 @@ pub fn body_observer(isolate: &Rc<Isolate>, slot: &Slot) -> StoreObserver {
     })
 }
 
-/// An entry's text and its body, if the slot has one.
-type Held<B> = Option<(String, Option<B>)>;
-
 /// Which lookup of a request reads KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
@@ -265,13 +262,13 @@ pub enum Attempt {
 ///
 /// A read that takes longer than [`READ_MS_MAX`], at the last attempt
 /// [`LAST_READ_MS_MAX`], counts as missing. An error says why KV was not read.
-pub async fn recall<H: Host>(
+pub async fn read_slot<H: Host>(
     host: &H,
     isolate: &Isolate,
     slot: &Slot,
     attempt: Attempt,
     log: &mut RequestLog,
-) -> Result<Held<H::Body>, String> {
+) -> Result<SlotContent<H::Body>, String> {
     let kv = &isolate.kv;
     if kv.doubted.borrow().contains(&slot.digest) {
         return Ok(None);
@@ -285,28 +282,28 @@ pub async fn recall<H: Host>(
         Attempt::Last => LAST_READ_MS_MAX,
     };
     let (host_then, slot) = (host.clone(), slot.clone());
-    let mut read = Box::pin(async move { host_then.recall(Tier::Kv, &slot).await });
-    let held = match with_timeout(host, most_ms, &mut read).await {
-        Some(held) => held,
+    let mut read = Box::pin(async move { host_then.read_slot(Tier::Kv, &slot).await });
+    let content = match with_timeout(host, most_ms, &mut read).await {
+        Some(content) => content,
         None => {
-            let_go(host, read);
+            drop_later(host, read);
             Err(format!("no answer within {most_ms} ms"))
         }
     };
     let (mut reads, now_ms) = (kv.reads.get(), host.now_ms());
-    let pause_ms = match &held {
+    let pause_ms = match &content {
         Ok(_) => {
-            reads.worked(now_ms);
+            reads.record_success(now_ms);
             None
         }
-        Err(problem) => reads.failed(problem, now_ms),
+        Err(problem) => reads.record_failure(problem, now_ms),
     };
     kv.reads.set(reads);
-    if let (Some(ms), Err(problem)) = (pause_ms, &held) {
+    if let (Some(ms), Err(problem)) = (pause_ms, &content) {
         let text = format!("kv-reads-paused for {} s: {problem}", ms / 1000);
         log_problem(host, "kv", &text);
     }
-    held
+    content
 }
 
 /// How long an abandoned read is kept so that its body can be dropped when it
@@ -314,7 +311,7 @@ pub async fn recall<H: Host>(
 /// the time that a refresh by the ledger has beyond the origin's.
 const LINGER_MS_MAX: u64 = 20_000;
 
-fn let_go<H: Host>(host: &H, read: Pin<Box<impl Future + 'static>>) {
+fn drop_later<H: Host>(host: &H, read: Pin<Box<impl Future + 'static>>) {
     let clock = host.clone();
     host.later(async move {
         let mut read = read;

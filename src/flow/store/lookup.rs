@@ -286,11 +286,11 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
 
     /// Looks in one slot of one tier.
     async fn find_in_slot(&mut self, tier: Tier, slot: &Slot) -> Found<H::Body> {
-        let Some((entry, body)) = self.recall(tier, slot).await else {
+        let Some((entry, body)) = self.read_entry(tier, slot).await else {
             return Found::Nothing(MissReason::Uri);
         };
         // Reading took time; a purge may have come into force meanwhile.
-        let index_state = sync::bring_up_to_date(self.cx).await;
+        let index_state = sync::update_index(self.cx).await;
         self.log.set_index_state(index_state.word());
         let RequestCx {
             isolate, lookup, ..
@@ -298,7 +298,7 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
         let now_ms = self.cx.now_ms();
         let (verdict, purged) = {
             let index = isolate.index.borrow();
-            let index = index_state.counts(isolate).then_some(&*index);
+            let index = index_state.may_decide(isolate).then_some(&*index);
             let verdict = judge(&entry, lookup, index, now_ms);
             let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
             let purged = index
@@ -337,21 +337,21 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
     }
 
     /// Reads a slot. A failing tier or an invalid entry counts as a miss.
-    async fn recall(&mut self, tier: Tier, slot: &Slot) -> Option<(Entry, Option<H::Body>)> {
+    async fn read_entry(&mut self, tier: Tier, slot: &Slot) -> Option<(Entry, Option<H::Body>)> {
         let RequestCx { host, isolate, .. } = self.cx;
-        let held = match tier {
+        let content = match tier {
             Tier::CacheApi => {
                 self.log.reads.push(tier.word());
-                host.recall(tier, slot).await
+                host.read_slot(tier, slot).await
             }
             Tier::Kv => {
-                let read = kv::recall(host, isolate, slot, self.attempt, self.log);
-                let held = boxed(read).await;
-                self.kv_unread |= held.is_err();
-                held
+                let read = kv::read_slot(host, isolate, slot, self.attempt, self.log);
+                let content = boxed(read).await;
+                self.kv_unread |= content.is_err();
+                content
             }
         };
-        match held {
+        match content {
             Ok(None) => None,
             Ok(Some((text, body))) => match Entry::decode(&text) {
                 Ok(entry) => Some((entry, body)),
@@ -373,5 +373,5 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
 fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
     let young = entry.age(now_ms) < entry.terms.lifetime;
     let index = isolate.index.borrow();
-    young && (index.unconfirmed.kill(entry.fetched()) || index.is_of_write(entry.purgeable()))
+    young && (index.unconfirmed.purges(entry.fetched()) || index.is_of_write(entry.purgeable()))
 }

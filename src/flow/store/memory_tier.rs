@@ -48,8 +48,8 @@ pub fn serve_from_memory<H: Host>(
         _ => return None,
     };
     let head = from_entry(&copy.entry, lookup, Client::Waiting, age);
-    let body = match head.wants_body {
-        true => Some(host.give(&copy.body)?),
+    let body = match head.sends_body {
+        true => Some(host.body_of_copy(&copy.body)?),
         false => None,
     };
     log.hit = true;
@@ -65,16 +65,16 @@ pub fn serve_from_memory<H: Host>(
 /// Drops older copies of an entry that is being stored: now, and again when the
 /// new one can be read from the Cache API. Until then the older one is found
 /// there, and may be copied again.
-pub fn drop_older(isolate: &Rc<Isolate>, keep: &mut StoreRequest) {
-    let key = keep.entry.key.clone();
+pub fn drop_older(isolate: &Rc<Isolate>, store_request: &mut StoreRequest) {
+    let key = store_request.entry.key.clone();
     drop_key(isolate, &key);
     let isolate = Rc::clone(isolate);
-    let landed = StoreObserver::new(move |tier, outcome| {
+    let observer = StoreObserver::new(move |tier, outcome| {
         if tier == Tier::CacheApi && outcome.is_ok() {
             drop_key(&isolate, &key);
         }
     });
-    keep.landed = keep.landed.clone().and(landed);
+    store_request.observer = store_request.observer.clone().and(observer);
 }
 
 fn drop_key(isolate: &Isolate, key: &str) {
@@ -104,7 +104,7 @@ pub fn copy_to_memory<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
     let (digest, entry_url) = (hit.slot.digest.clone(), hit.slot.entry_url.clone());
     let until_ms = host.now_ms().saturating_add(MEMORY_MS_MAX);
     let (isolate, length) = (Rc::clone(isolate), hit.entry.length);
-    host.hold(
+    host.copy_body(
         body,
         Box::new(move |body, bytes| {
             // A different length means that the body was cut.

@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 /// The lookup with the reduced query, if there is a signpost.
 pub async fn resolve_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
-    if !cx.lookup.rule.no_vary_search || cx.lookup.asked.url.query.is_none() {
+    if !cx.lookup.rule.no_vary_search || cx.lookup.requested.url.query.is_none() {
         return None;
     }
     boxed(read_alias(cx, log)).await
@@ -33,28 +33,34 @@ async fn read_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Opti
         lookup,
         ..
     } = cx;
-    let post = alias_key(&lookup.asked);
-    let slot = post.slot();
+    let alias = alias_key(&lookup.requested);
+    let slot = alias.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
         if tier == Tier::Kv && lookup.rule.kv == Kv::Never {
             continue;
         }
         // If a tier fails, it has no signpost, and the lookup uses the whole
         // query.
-        let held = match tier {
+        let content = match tier {
             Tier::CacheApi => {
                 log.reads.push(tier.word());
-                host.recall(tier, slot).await
+                host.read_slot(tier, slot).await
             }
-            Tier::Kv => kv::recall(host, isolate, slot, Attempt::First, log).await,
+            Tier::Kv => kv::read_slot(host, isolate, slot, Attempt::First, log).await,
         };
-        let Ok(Some((text, _))) = held else {
+        let Ok(Some((text, _))) = content else {
             continue;
         };
-        let entry = Entry::decode(&text).ok().filter(|entry| entry.is_of(&post));
+        let entry = Entry::decode(&text)
+            .ok()
+            .filter(|entry| entry.is_of(&alias));
         let policy = entry.and_then(|entry| Policy::of(&entry.fields));
         return policy.map(|policy| Lookup {
-            key: Rc::new(lookup.asked.with_url(policy.reduce(&lookup.asked.url))),
+            key: Rc::new(
+                lookup
+                    .requested
+                    .with_url(policy.reduce(&lookup.requested.url)),
+            ),
             ..(**lookup).clone()
         });
     }
@@ -65,10 +71,10 @@ async fn read_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Opti
 pub fn lookup_by_response(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
     lookup.rule.no_vary_search.then(|| {
         let policy = Policy::of(fields);
-        let asked = &lookup.asked;
+        let requested = &lookup.requested;
         let key = match policy {
-            Some(policy) => Rc::new(asked.with_url(policy.reduce(&asked.url))),
-            None => Rc::clone(asked),
+            Some(policy) => Rc::new(requested.with_url(policy.reduce(&requested.url))),
+            None => Rc::clone(requested),
         };
         Lookup {
             key,
@@ -79,21 +85,21 @@ pub fn lookup_by_response(lookup: &Lookup, fields: &Fields) -> Option<Lookup> {
 
 /// Stores or overwrites the signpost for a response that is being stored, in
 /// the tiers that get the response.
-pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
+pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, store_request: &StoreRequest) {
     let RequestCx {
         host,
         isolate,
         lookup,
         ..
     } = cx;
-    if !lookup.rule.no_vary_search || lookup.asked.url.query.is_none() {
+    if !lookup.rule.no_vary_search || lookup.requested.url.query.is_none() {
         return;
     }
-    let post = alias_key(&lookup.asked);
-    let StoreRequest { entry, places, .. } = keep;
+    let alias = alias_key(&lookup.requested);
+    let StoreRequest { entry, places, .. } = store_request;
     let policy = entry.fields.joined(FIELD).map(|value| (FIELD, value));
     let entry = Entry {
-        key: post.text.clone(),
+        key: alias.text.clone(),
         length: Some(0),
         choices: Vec::new(),
         fields: policy.into_iter().collect(),
@@ -101,24 +107,24 @@ pub fn store_alias<H: Host>(cx: RequestCx<'_, H>, keep: &StoreRequest) {
     };
     let places: Vec<_> = places
         .iter()
-        .map(|(tier, _)| (*tier, post.slot().clone()))
+        .map(|(tier, _)| (*tier, alias.slot().clone()))
         .collect();
     if places.iter().any(|(tier, _)| *tier == Tier::Kv) {
         kv::count_write(isolate);
     }
-    let keep = StoreRequest {
+    let store_request = StoreRequest {
         entry,
         places,
-        landed: kv::write_observer(host, isolate),
+        observer: kv::write_observer(host, isolate),
     };
-    host.keep(None, keep, false);
+    host.store_entry(None, store_request, false);
 }
 
 /// The key of the signpost for all queries of a path.
 fn alias_key(key: &CacheKey) -> CacheKey {
     let mut url = key.url.clone();
     url.query = None;
-    let mut post = key.with_url(url);
-    post.add("signpost", FIELD, None);
-    post
+    let mut alias = key.with_url(url);
+    alias.add("signpost", FIELD, None);
+    alias
 }

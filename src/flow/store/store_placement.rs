@@ -3,7 +3,7 @@
 
 use crate::cache::key::cache_key::Slot;
 use crate::cache::policy::entry::Entry;
-use crate::cache::policy::freshness::blames_request;
+use crate::cache::policy::freshness::is_request_error;
 use crate::cache::policy::storability::NotStored;
 use crate::cache::policy::variant_slots::Path;
 use crate::cache::request::classify::Lookup;
@@ -38,7 +38,7 @@ impl StorePlacement {
     /// Why a storable response is not stored, as a word: it would replace a
     /// response that other requests get. `None` if it can be stored.
     pub fn refusal(&self, lookup: &Lookup, entry: &Entry) -> Option<&'static str> {
-        if blames_request(entry.status) && !self.paths.is_empty() {
+        if is_request_error(entry.status) && !self.paths.is_empty() {
             return Some(NotStored::RequestError.word());
         }
         let slot = self.slot_for(Tier::CacheApi, lookup, entry);

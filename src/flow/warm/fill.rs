@@ -7,12 +7,12 @@
 
 use crate::cache::config::rules::Rules;
 use crate::cache::key::cache_key;
-use crate::cache::ledger::wire::{Order, Question, Receipt};
+use crate::cache::ledger::wire::{HistoryQuery, Order, Receipt};
 use crate::cache::purge::order::{NotOrder, Refusal};
 use crate::cache::request::classify::{Plan, classify};
 use crate::cache::request::origin_request::OriginRequest;
 use crate::cache::warm::sitemap::{self, Sitemap};
-use crate::cache::warm::warm_order::{self, Choice, Named, ParsedWarming, Skipped};
+use crate::cache::warm::warm_order::{self, ListedUrl, PageSelection, ParsedWarming, Skipped};
 use crate::flow::isolate::state::Isolate;
 use crate::flow::origin::upstream;
 use crate::flow::purge::append::{AppendOutcome, append_order, past_orders, read_body};
@@ -55,16 +55,16 @@ pub async fn order<H: Host>(
 ) -> Result<String, Problem> {
     log.event = "warm";
     let body = read_body(host, request, body).await?;
-    let sender = authenticate::prove(host, isolate, request, &body, None).await?;
+    let sender = authenticate::authenticate(host, isolate, request, &body, None).await?;
     let key = &sender.key.rule;
-    let mut draft = warm_order::read(&isolate.rules, &body).map_err(not_order)?;
-    if draft.is_empty() && draft.refused.is_empty() {
+    let mut parsed = warm_order::read(&isolate.rules, &body).map_err(not_order)?;
+    if parsed.is_empty() && parsed.refused.is_empty() {
         let detail = "name urls or sitemaps, here or in the settings, [vars.EDGEKEEP.warm]";
         return Err(Problem::new(422, "Empty order", detail));
     }
-    refuse(&mut draft, 422, "Order not understood")?;
-    draft.limit(&key.permit, &key.name);
-    refuse(&mut draft, 403, "Not allowed")?;
+    refuse(&mut parsed, 422, "Order not understood")?;
+    parsed.limit(&key.permit, &key.name);
+    refuse(&mut parsed, 403, "Not allowed")?;
     let mut order = Order {
         id: sender.id,
         body_digest: authenticate::digest(request, &body),
@@ -76,22 +76,22 @@ pub async fn order<H: Host>(
     };
     // A repeated order gets its receipt even if the sitemaps cannot be read
     // again.
-    if draft.dry_run || !is_known(host, &order).await? {
-        let mut choice = draft.choose(&isolate.rules);
-        refuse(&mut draft, 422, "Page not kept in KV")?;
+    if parsed.dry_run || !is_known(host, &order).await? {
+        let mut selection = parsed.choose(&isolate.rules);
+        refuse(&mut parsed, 422, "Page not kept in KV")?;
         let mut unread = Vec::new();
-        read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
-        if draft.dry_run {
+        read_sitemaps(host, isolate, &mut parsed, &mut selection, &mut unread).await;
+        if parsed.dry_run {
             log.add_note(format!("dry run by {}", key.name));
-            draft.refused.append(&mut unread);
-            return Ok(dry(&choice, &draft.refused));
+            parsed.refused.append(&mut unread);
+            return Ok(dry(&selection, &parsed.refused));
         }
-        refuse(&mut draft, 502, "Sitemap not read")?;
-        log_unread(log, &choice.skipped, &unread);
-        if choice.is_empty() {
-            return Err(nothing(&choice.skipped, unread));
+        refuse(&mut parsed, 502, "Sitemap not read")?;
+        log_unread(log, &selection.skipped, &unread);
+        if selection.is_empty() {
+            return Err(nothing(&selection.skipped, unread));
         }
-        order.refresh = choice.urls();
+        order.refresh = selection.urls();
     }
     let receipt = append_order(host, isolate, &request.url.host, &order).await?;
     log_warming(log, &receipt);
@@ -121,8 +121,8 @@ async fn scheduled_order<H: Host>(
     scheduled_ms: u64,
     log: &mut RequestLog,
 ) -> Result<(), Problem> {
-    let mut draft = ParsedWarming::of_settings(&isolate.rules);
-    let first = draft.urls.first().or(draft.sitemaps.first());
+    let mut parsed = ParsedWarming::of_settings(&isolate.rules);
+    let first = parsed.urls.first().or(parsed.sitemaps.first());
     let Some(site) = first.map(|(_, url)| url.host.clone()) else {
         let detail = "a cron trigger is set, but [vars.EDGEKEEP.warm] names nothing";
         return Err(Problem::new(422, "Empty order", detail));
@@ -140,15 +140,15 @@ async fn scheduled_order<H: Host>(
         ..Order::default()
     };
     if !is_known(host, &order).await? {
-        let mut choice = draft.choose(&isolate.rules);
+        let mut selection = parsed.choose(&isolate.rules);
         let mut unread = Vec::new();
-        read_sitemaps(host, isolate, &mut draft, &mut choice, &mut unread).await;
-        unread.append(&mut draft.refused);
-        log_unread(log, &choice.skipped, &unread);
-        if choice.is_empty() {
-            return Err(nothing(&choice.skipped, unread));
+        read_sitemaps(host, isolate, &mut parsed, &mut selection, &mut unread).await;
+        unread.append(&mut parsed.refused);
+        log_unread(log, &selection.skipped, &unread);
+        if selection.is_empty() {
+            return Err(nothing(&selection.skipped, unread));
         }
-        order.refresh = choice.urls();
+        order.refresh = selection.urls();
     }
     let receipt = append_order(host, isolate, &site, &order).await?;
     log.status = 200;
@@ -162,17 +162,17 @@ async fn is_known<H: Host>(host: &H, order: &Order) -> Result<bool, Problem> {
     let Some(id) = &order.id else {
         return Ok(false);
     };
-    let past = past_orders(host, &Question::Id(id.clone())).await?;
+    let past = past_orders(host, &HistoryQuery::Id(id.clone())).await?;
     Ok(past.iter().any(|past| past.receipt.key == order.key))
 }
 
 /// Reads an order's sitemaps and selects pages from them. A failed one is added
-/// to `draft.refused`; a failed one from a sitemap index is added to `unread`.
+/// to `parsed.refused`; a failed one from a sitemap index is added to `unread`.
 async fn read_sitemaps<H: Host>(
     host: &H,
     isolate: &Isolate,
-    draft: &mut ParsedWarming,
-    choice: &mut Choice,
+    parsed: &mut ParsedWarming,
+    selection: &mut PageSelection,
     unread: &mut Vec<Refusal>,
 ) {
     let rules = &isolate.rules;
@@ -180,29 +180,29 @@ async fn read_sitemaps<H: Host>(
         left: FETCHES_MAX,
         until_ms: host.now_ms().saturating_add(SITEMAPS_MS_MAX),
     };
-    let sitemaps: Vec<Named> = std::mem::take(&mut draft.sitemaps);
+    let sitemaps: Vec<ListedUrl> = std::mem::take(&mut parsed.sitemaps);
     for (path, url) in sitemaps {
         let index = match fetches.read(host, isolate, &url).await {
             Ok(Sitemap::Pages(pages)) => {
-                choice.add(rules, &url, pages);
+                selection.add(rules, &url, pages);
                 continue;
             }
             Ok(Sitemap::Index(index)) => index,
             Err(problem) => {
-                draft.refused.push((path, problem));
+                parsed.refused.push((path, problem));
                 continue;
             }
         };
-        for child in choice.children(&url, index) {
+        for child in selection.children(&url, index) {
             let problem = match fetches.read(host, isolate, &child).await {
                 Ok(Sitemap::Pages(pages)) => {
-                    choice.add(rules, &child, pages);
+                    selection.add(rules, &child, pages);
                     continue;
                 }
                 Ok(Sitemap::Index(_)) => "it is an index within an index".to_owned(),
                 Err(problem) => problem,
             };
-            choice.skipped.sitemaps = choice.skipped.sitemaps.saturating_add(1);
+            selection.skipped.sitemaps = selection.skipped.sitemaps.saturating_add(1);
             unread.push((path.clone(), format!("{child}: {problem}")));
         }
     }
@@ -296,13 +296,13 @@ fn sitemap_request(rules: &Rules, url: &Url) -> Result<OriginRequest, String> {
 
 /// Refuses an order if a part of it is refused, because an order is executed
 /// completely or not at all. A dry run continues.
-fn refuse(draft: &mut ParsedWarming, status: u16, title: &'static str) -> Result<(), Problem> {
-    if draft.dry_run || draft.refused.is_empty() {
+fn refuse(parsed: &mut ParsedWarming, status: u16, title: &'static str) -> Result<(), Problem> {
+    if parsed.dry_run || parsed.refused.is_empty() {
         return Ok(());
     }
     let detail = "nothing is fetched: see the parts under \"errors\"";
     Err(Problem {
-        errors: std::mem::take(&mut draft.refused),
+        errors: std::mem::take(&mut parsed.refused),
         ..Problem::new(status, title, detail)
     })
 }
@@ -353,12 +353,12 @@ struct WarmDryRun<'a> {
     refused: PartErrors<'a>,
 }
 
-fn dry(choice: &Choice, refused: &[Refusal]) -> String {
+fn dry(selection: &PageSelection, refused: &[Refusal]) -> String {
     print(&WarmDryRun {
         dry_run: true,
-        pages: choice.len(),
-        refresh: choice.first(SHOWN_MAX),
-        skipped: choice.skipped,
+        pages: selection.len(),
+        refresh: selection.first(SHOWN_MAX),
+        skipped: selection.skipped,
         refused: PartErrors(refused),
     })
 }

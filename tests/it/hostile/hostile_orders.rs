@@ -79,7 +79,7 @@ fn check(resolved: &ResolvedPurge, text: &str) {
 
 /// Resolves an order and checks the result. Returns whether it purges anything.
 fn resolve(rules: &Rules, order: &ParsedPurge, text: &str) -> bool {
-    match order.settle(&rules.cascades) {
+    match order.resolve(&rules.cascades) {
         Ok(resolved) => {
             check(&resolved, text);
             !resolved.hard.is_empty() || !resolved.soft.is_empty()
@@ -256,7 +256,7 @@ fn mutated_purge_calls_resolve_consistently() {
         };
         calls += 1;
         let body = hostile.text(&ORDERS);
-        if let Ok(order) = call.draft(&rules, &head.fields, body.as_bytes()) {
+        if let Ok(order) = call.parse(&rules, &head.fields, body.as_bytes()) {
             effective += usize::from(resolve(&rules, &order, &format!("{head:?}")));
         }
     }
@@ -296,7 +296,7 @@ fn call_fields(hostile: &mut Hostile) -> impl Iterator<Item = (String, String)> 
 
 /// The ledger's last sequence number. The simulated ledger replies at once.
 fn sequence(world: &World, after: u64) -> u64 {
-    let mut news = pin!(world.news(after));
+    let mut news = pin!(world.read_feed(after));
     match news.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(news)) => news.sequence,
         other => panic!("{other:?}"),

@@ -4,7 +4,7 @@
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key::{Slot, digest};
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::classify::{Lookup, Plan, classify, whole_request};
@@ -147,16 +147,21 @@ impl Host for Mirror {
         self.world.log(line);
     }
 
-    async fn recall(
+    async fn read_slot(
         &self,
         tier: Tier,
         slot: &Slot,
     ) -> Result<Option<(String, Option<Bytes>)>, String> {
-        self.world.recall(tier, slot).await
+        self.world.read_slot(tier, slot).await
     }
 
-    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
-        self.world.keep(body, keep, for_client)
+    fn store_entry(
+        &self,
+        body: Option<Bytes>,
+        store_request: StoreRequest,
+        for_client: bool,
+    ) -> Option<Bytes> {
+        self.world.store_entry(body, store_request, for_client)
     }
 
     fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
@@ -167,20 +172,20 @@ impl Host for Mirror {
         self.world.join(one, other).await
     }
 
-    async fn whole(
+    async fn receive_whole(
         &self,
         body: Bytes,
         length: Option<u64>,
         timeout_ms: u64,
     ) -> Result<Bytes, OriginFailure> {
-        self.world.whole(body, length, timeout_ms).await
+        self.world.receive_whole(body, length, timeout_ms).await
     }
 
-    async fn ask_origin(
+    async fn send_to_origin(
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Bytes>>,
-        patience: OriginTimeouts,
+        timeouts: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         if let Some(upload) = upload {
             upload.is_sent.set(true);
@@ -189,7 +194,7 @@ impl Host for Mirror {
             let random = &mut self.hostile.borrow_mut().random;
             (random.u8(0..12), random.u64(0..800), random.u8(0..12) == 0)
         };
-        match (fate, patience.head_ms) {
+        match (fate, timeouts.head_ms) {
             (0, _) => return Err(OriginFailure::Unreachable),
             (1, Some(ms)) => {
                 self.sleep(ms).await;
@@ -215,20 +220,20 @@ impl Host for Mirror {
         self.world.append(order).await
     }
 
-    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
-        self.world.news(after).await
+    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
+        self.world.read_feed(after).await
     }
 
-    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
+    async fn history(&self, question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
         self.world.history(question).await
     }
 
-    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
-        self.world.shared(site, name).await
+    async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+        self.world.read_note(site, name).await
     }
 
-    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
-        self.world.share(site, name, text, seconds);
+    fn write_note(&self, site: &str, name: &str, text: String, seconds: u64) {
+        self.world.write_note(site, name, text, seconds);
     }
 
     async fn purge_zone(
@@ -238,8 +243,8 @@ impl Host for Mirror {
         self.world.purge_zone(body).await
     }
 
-    async fn settled(&self) -> Result<(), String> {
-        self.world.settled().await
+    async fn wait_for_background(&self) -> Result<(), String> {
+        self.world.wait_for_background().await
     }
 
     async fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
-use edgekeep::cache::purge::ledger_breaker::{LedgerBreaker, PAUSE_MS_MAX, QUESTION_MS_MAX};
+use edgekeep::cache::purge::ledger_breaker::{LedgerBreaker, PAUSE_MS_MAX, QUERY_MS_MAX};
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::cache::purge::unconfirmed_writes::{
     REFETCHED_MAX, UnconfirmedWrites, WRITE_MS_MAX, WRITES_MAX,
@@ -18,7 +18,7 @@ fn breaker_after(times: u64) -> LedgerBreaker {
     let mut breaker = LedgerBreaker::default();
     for n in 0..times {
         let now_ms = NOW_MS - 100_000 * (times - 1 - n);
-        breaker.fail(now_ms - 5000, now_ms);
+        breaker.record_failure(now_ms - 5000, now_ms);
     }
     breaker
 }
@@ -58,11 +58,11 @@ fn one_trial_runs_at_a_time() {
     let then_ms = NOW_MS + 1000;
     assert_eq!(breaker.wait_ms(then_ms, 7), 0);
     breaker.begin(then_ms);
-    assert_eq!(breaker.wait_ms(then_ms, 7), QUESTION_MS_MAX);
+    assert_eq!(breaker.wait_ms(then_ms, 7), QUERY_MS_MAX);
     // The trial is lost, and the next query may be sent.
-    assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX - 1, 7), 1);
-    assert_eq!(breaker.wait_ms(then_ms + QUESTION_MS_MAX, 7), 0);
-    breaker.succeed();
+    assert_eq!(breaker.wait_ms(then_ms + QUERY_MS_MAX - 1, 7), 1);
+    assert_eq!(breaker.wait_ms(then_ms + QUERY_MS_MAX, 7), 0);
+    breaker.record_success();
     assert_eq!(breaker, LedgerBreaker::default());
     // A closed breaker lets all queries through.
     breaker.begin(then_ms);
@@ -72,7 +72,7 @@ fn one_trial_runs_at_a_time() {
 #[test]
 fn old_failures_are_not_trouble() {
     let mut breaker = breaker_after(3);
-    let until_ms = NOW_MS + PAUSE_MS_MAX + QUESTION_MS_MAX;
+    let until_ms = NOW_MS + PAUSE_MS_MAX + QUERY_MS_MAX;
     assert!(breaker.is_troubled(NOW_MS) && breaker.is_troubled(until_ms - 1));
     assert!(!breaker.is_troubled(until_ms) && !breaker.is_closed());
     assert!(!LedgerBreaker::default().is_troubled(NOW_MS));
@@ -90,16 +90,16 @@ fn old_failures_are_not_trouble() {
 fn concurrent_failures_count_once() {
     let mut breaker = LedgerBreaker::default();
     for n in 0..50 {
-        breaker.fail(NOW_MS - 5000 + n, NOW_MS + n);
+        breaker.record_failure(NOW_MS - 5000 + n, NOW_MS + n);
     }
     assert_eq!(breaker, {
         let mut once = LedgerBreaker::default();
-        once.fail(NOW_MS - 5000, NOW_MS);
+        once.record_failure(NOW_MS - 5000, NOW_MS);
         once
     });
     // An old failure does not end a trial.
     breaker.begin(NOW_MS + 1500);
-    breaker.fail(NOW_MS - 1, NOW_MS + 1600);
+    breaker.record_failure(NOW_MS - 1, NOW_MS + 1600);
     assert!(breaker.wait_ms(NOW_MS + 1600, 7) > 5000);
 }
 
@@ -139,14 +139,15 @@ fn unconfirmed_write_purges_all_but_later_fetches() {
     let mut writes = UnconfirmedWrites::default();
     let page = |received_ms, cost_ms| entry("a.test/p", received_ms, cost_ms);
     let old = page(NOW_MS - 500, 10);
-    assert!(!writes.kill(old.fetched()));
+    assert!(!writes.purges(old.fetched()));
     let id = writes.add("a.test", write("a.test/p"), NOW_MS);
     assert!(
-        writes.kill(old.fetched()) && !writes.kill(entry("a.test/q", NOW_MS - 500, 10).fetched())
+        writes.purges(old.fetched())
+            && !writes.purges(entry("a.test/q", NOW_MS - 500, 10).fetched())
     );
     // Responses that another isolate has fetched are purged, whatever its
     // clock.
-    assert!(writes.kill(page(NOW_MS + 900, 10).fetched()));
+    assert!(writes.purges(page(NOW_MS + 900, 10).fetched()));
     // A fill of our own that was in flight, or began in the same millisecond.
     for (received_ms, cost_ms, dead) in [
         (NOW_MS + 50, 100, true),
@@ -155,25 +156,25 @@ fn unconfirmed_write_purges_all_but_later_fetches() {
         (NOW_MS + 900, 10, true),
     ] {
         if received_ms < NOW_MS + 900 {
-            writes.fetched(page(received_ms, cost_ms).fetched());
+            writes.record_fetch(page(received_ms, cost_ms).fetched());
         }
         assert_eq!(
-            writes.kill(page(received_ms, cost_ms).fetched()),
+            writes.purges(page(received_ms, cost_ms).fetched()),
             dead,
             "{received_ms} {cost_ms}"
         );
     }
     // Another write: responses fetched between the two are purged.
     let second = writes.add("a.test", write("a.test/p"), NOW_MS + 60);
-    assert!(writes.kill(page(NOW_MS + 51, 50).fetched()));
+    assert!(writes.purges(page(NOW_MS + 51, 50).fetched()));
     assert_eq!(writes.len(), 1, "the second replaces the first");
     writes.confirm(id);
     assert!(
-        writes.kill(old.fetched()),
+        writes.purges(old.fetched()),
         "a reply to the first does not confirm the second"
     );
     writes.confirm(second);
-    assert!(writes.is_empty() && !writes.kill(old.fetched()));
+    assert!(writes.is_empty() && !writes.purges(old.fetched()));
 }
 
 #[test]
@@ -189,15 +190,15 @@ fn flood_of_one_site_does_not_evict_writes_of_others() {
     assert_eq!(writes.len(), WRITES_MAX);
     for n in 0..5 {
         assert!(
-            writes.kill(entry(&format!("quiet.test/{n}"), NOW_MS - 1, 0).fetched()),
+            writes.purges(entry(&format!("quiet.test/{n}"), NOW_MS - 1, 0).fetched()),
             "{n}"
         );
     }
     // Of the site's own writes the newest are kept.
     assert!(
-        writes.kill(entry(&format!("loud.test/{}", 2 * WRITES_MAX - 1), NOW_MS - 1, 0).fetched())
+        writes.purges(entry(&format!("loud.test/{}", 2 * WRITES_MAX - 1), NOW_MS - 1, 0).fetched())
     );
-    assert!(!writes.kill(entry("loud.test/0", NOW_MS - 1, 0).fetched()));
+    assert!(!writes.purges(entry("loud.test/0", NOW_MS - 1, 0).fetched()));
 }
 
 #[test]
@@ -222,11 +223,11 @@ fn number_of_recorded_refetches_is_bounded() {
     writes.add("a.test", write("a.test/p"), NOW_MS);
     let page = |n: usize| entry("a.test/p", NOW_MS + 100 + n as u64, 0);
     for n in 0..REFETCHED_MAX {
-        writes.fetched(page(n).fetched());
+        writes.record_fetch(page(n).fetched());
     }
-    assert!(!writes.kill(page(0).fetched()) && !writes.kill(page(REFETCHED_MAX - 1).fetched()));
-    writes.fetched(page(REFETCHED_MAX).fetched());
-    assert!(writes.kill(page(0).fetched()) && !writes.kill(page(REFETCHED_MAX).fetched()));
+    assert!(!writes.purges(page(0).fetched()) && !writes.purges(page(REFETCHED_MAX - 1).fetched()));
+    writes.record_fetch(page(REFETCHED_MAX).fetched());
+    assert!(writes.purges(page(0).fetched()) && !writes.purges(page(REFETCHED_MAX).fetched()));
 }
 
 #[test]
@@ -236,27 +237,28 @@ fn gathered_writes_purge_at_once() {
     let many = 5 * GATHERED_MAX;
     for n in 0..many {
         writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS);
-        assert!(writes.kill(page(n, NOW_MS - 1).fetched()), "{n}");
+        assert!(writes.purges(page(n, NOW_MS - 1).fetched()), "{n}");
     }
-    assert!(!writes.kill(page(many, NOW_MS - 1).fetched()));
+    assert!(!writes.purges(page(many, NOW_MS - 1).fetched()));
     // Responses fetched since then are not purged, until the page is written to
     // again.
     for n in [0, 1, many - 1] {
-        writes.fetched(page(n, NOW_MS + 10).fetched());
-        assert!(!writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
+        writes.record_fetch(page(n, NOW_MS + 10).fetched());
+        assert!(!writes.purges(page(n, NOW_MS + 10).fetched()), "{n}");
     }
     for n in [0, many - 1] {
         writes.gather("a.test", write(&format!("a.test/{n}")), 5000, NOW_MS + 20);
-        assert!(writes.kill(page(n, NOW_MS + 10).fetched()), "{n}");
+        assert!(writes.purges(page(n, NOW_MS + 10).fetched()), "{n}");
     }
-    assert!(!writes.kill(page(1, NOW_MS + 10).fetched()));
+    assert!(!writes.purges(page(1, NOW_MS + 10).fetched()));
     // Two writes match it: it is not purged once both are confirmed.
     let id = writes.add("a.test", write("a.test/0"), NOW_MS + 30);
     let sent = writes.next(NOW_MS + 5000).expect("a write");
     writes.confirm(sent.id);
     assert!(
-        writes.kill(page(0, NOW_MS - 1).fetched()) && !writes.kill(page(1, NOW_MS - 1).fetched())
+        writes.purges(page(0, NOW_MS - 1).fetched())
+            && !writes.purges(page(1, NOW_MS - 1).fetched())
     );
     writes.confirm(id);
-    assert!(!writes.kill(page(0, NOW_MS - 1).fetched()));
+    assert!(!writes.purges(page(0, NOW_MS - 1).fetched()));
 }

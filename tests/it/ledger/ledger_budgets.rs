@@ -40,7 +40,7 @@ fn marks_beyond_budget_of_key_widen_to_its_scope() {
         let mut order = batch(SCOPE, n);
         order.after = warm.sequence();
         let (_, feed) = append(&ledger, &order, NOW);
-        assert!(warm.learn(&feed));
+        assert!(warm.apply(&feed));
     }
     let cold = fresh_index(&ledger, NOW);
     assert!(cold.len() as u64 <= SCOPE_MARKS_MAX + 1, "{}", cold.len());
@@ -235,7 +235,7 @@ fn plain_feed_for_earlier_versions_purges_no_less() {
         let text = page.plain().encode();
         let old = |line: &str| line.len() > 16 && !line.contains(':') && !line.starts_with('w');
         assert!(text.lines().skip(1).all(|line| line == "." || old(line)));
-        index.learn(&PurgeFeed::decode(&text).expect("a feed"));
+        index.apply(&PurgeFeed::decode(&text).expect("a feed"));
     }
     let page = mark_of("url:a.test/p");
     assert_eq!(index.state(write - 1, &[page]), PurgeState::Hard);

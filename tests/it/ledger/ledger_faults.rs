@@ -3,7 +3,7 @@
 //! completely, and no purge in force is lost.
 
 use edgekeep::cache::ledger::sequence::PurgeState;
-use edgekeep::cache::ledger::wire::{Order, Question, Receipt};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, Receipt};
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
@@ -19,7 +19,7 @@ use testkit::ledger::{DAY_MS, Database, Fails, append, order, pages};
 fn check_in_force(ledger: &LedgerStore<Database>, receipt: &Receipt, context: &str) {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
-        assert!(index.learn(&page), "{context}");
+        assert!(index.apply(&page), "{context}");
     }
     assert!(index.sequence() >= receipt.sequence, "{context}");
     let before = receipt.sequence - 1;
@@ -37,7 +37,7 @@ fn check_in_force(ledger: &LedgerStore<Database>, receipt: &Receipt, context: &s
 }
 
 fn receipts(ledger: &LedgerStore<Database>) -> Vec<Receipt> {
-    let question = Question::After {
+    let question = HistoryQuery::After {
         after: 0,
         limit: 100,
     };
@@ -77,7 +77,7 @@ fn check(
                 check_in_force(&ledger, receipt, &context);
             }
             // A feed of the ledger at this time is valid, even if incomplete.
-            assert!(PurgeFeed::decode(&ledger.news(0, now_ms).expect("a feed")).is_ok());
+            assert!(PurgeFeed::decode(&ledger.read_feed(0, now_ms).expect("a feed")).is_ok());
             let (receipt, _) = append(&ledger, order, now_ms);
             assert!(receipt.sequence > last.max(order.after), "{context}");
             assert!(kept.iter().all(|first| *first == receipt), "{context}");
@@ -89,7 +89,7 @@ fn check(
                 // as purged.
                 let mut index = PurgeIndex::default();
                 for page in pages(&ledger, 0) {
-                    index.learn(&page);
+                    index.apply(&page);
                 }
                 assert_eq!(
                     index.state(order.after - 1, &[1]),
@@ -180,7 +180,7 @@ fn failed_query_ahead_of_ledger_can_be_repeated() {
             let ledger = database.open(0);
             two_orders(&database, &ledger);
             database.fail_at(n, how);
-            let answer = ledger.news(50, 0);
+            let answer = ledger.read_feed(50, 0);
             database.heal();
             if answer.is_ok() {
                 assert!(n > 5, "{n} statements only");
@@ -188,7 +188,7 @@ fn failed_query_ahead_of_ledger_can_be_repeated() {
             }
             let mut index = PurgeIndex::default();
             ledger::feed_after(&ledger, 50);
-            index.learn(&ledger::feed_after(&ledger, 0));
+            index.apply(&ledger::feed_after(&ledger, 0));
             assert_eq!(index.state(49, &[1]), PurgeState::Hard, "{how:?} {n}");
             assert!(index.sequence() >= 50);
         }
@@ -225,9 +225,9 @@ fn failed_report_of_kv_writes_can_be_repeated() {
             let database = Database::new();
             let ledger = database.open(0);
             two_orders(&database, &ledger);
-            ledger.counted_news(0, 4, 0).expect("an answer");
+            ledger.read_counted_feed(0, 4, 0).expect("an answer");
             database.fail_at(n, how);
-            let answer = ledger.counted_news(0, 3, 0);
+            let answer = ledger.read_counted_feed(0, 3, 0);
             database.heal();
             if answer.is_ok() {
                 assert!(n > 5, "{n} statements only");
@@ -235,7 +235,7 @@ fn failed_report_of_kv_writes_can_be_repeated() {
             }
             // Reported again, because the first result is unknown: never too
             // few.
-            let again = ledger.counted_news(0, 3, 0).expect("an answer");
+            let again = ledger.read_counted_feed(0, 3, 0).expect("an answer");
             let total = PurgeFeed::decode(&again).expect("a feed").kv_writes;
             assert!(matches!(total, Some(7 | 10)), "{how:?} {n}: {total:?}");
         }

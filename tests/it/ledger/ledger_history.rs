@@ -2,7 +2,7 @@
 //! found, and how much one response contains.
 
 use edgekeep::cache::ledger::wire::{
-    HISTORY_BYTES_MAX, Order, PastOrder, Progress, Question, Receipt,
+    HISTORY_BYTES_MAX, HistoryQuery, Order, PastOrder, Progress, Receipt,
 };
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use testkit::ledger::{Database, append, order};
 
 fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
-    let found = ledger.history(&Question::Id(id.to_owned()));
+    let found = ledger.history(&HistoryQuery::Id(id.to_owned()));
     let found = found.expect("an answer").into_iter();
     found.map(|past| past.receipt).next()
 }
 
 /// The sequence numbers of the receipts after `after`.
 fn sequences_after<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
-    let found = ledger.history(&Question::After { after, limit });
+    let found = ledger.history(&HistoryQuery::After { after, limit });
     let found = found.expect("an answer").into_iter();
     found.map(|past| past.receipt.sequence).collect()
 }
@@ -54,7 +54,7 @@ fn order_ids_are_separate_for_each_key() {
     assert_eq!(ledger.append(&other, 0).expect("an answer").receipt, None);
     // A repeat is still detected, for each key.
     assert_eq!(append(&ledger, &strong, 9000).0, first);
-    let found = ledger.history(&Question::Id("2026-11-30".to_owned()));
+    let found = ledger.history(&HistoryQuery::Id("2026-11-30".to_owned()));
     let found = found.expect("an answer").into_iter();
     let keys: BTreeSet<_> = found.filter_map(|past| past.receipt.key).collect();
     assert_eq!(
@@ -88,7 +88,7 @@ fn generated_id_is_found_beside_equal_id_of_other_key() {
         ..order_of_key("strong", order("x", &["tag:a"], &[]))
     };
     append(&ledger, &without_id, 0);
-    let found = ledger.history(&Question::Id("order-2".to_owned()));
+    let found = ledger.history(&HistoryQuery::Id("order-2".to_owned()));
     let found = found.expect("an answer").into_iter();
     let numbers: Vec<u64> = found.map(|past| past.receipt.sequence).collect();
     assert_eq!(numbers, [1, 2]);
@@ -151,7 +151,7 @@ fn history_page_is_bounded_in_bytes() {
     }
     let (mut after, mut seen, mut pages) = (0, Vec::new(), 0);
     loop {
-        let found = ledger.history(&Question::After { after, limit: 100 });
+        let found = ledger.history(&HistoryQuery::After { after, limit: 100 });
         let found = found.expect("an answer");
         let Some(last) = found.last() else { break };
         let bytes: usize = found.iter().map(|past| print(&past.receipt).len()).sum();

@@ -3,7 +3,7 @@
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
 use edgekeep::cache::ledger::wire::{MARKS_DROPPED, MARKS_MAX, Order};
-use edgekeep::cache::purge::feed::NEWS_MARKS_MAX;
+use edgekeep::cache::purge::feed::FEED_MARKS_MAX;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
@@ -16,7 +16,7 @@ use testkit::ledger::{Database, append, feed_after, order, order_of_tags, pages}
 fn index_of<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
-        assert!(index.learn(&page));
+        assert!(index.apply(&page));
     }
     index
 }
@@ -40,7 +40,7 @@ fn feed_beyond_page_limit_is_split_into_pages() {
     assert!(
         sizes[..2]
             .iter()
-            .all(|n| (NEWS_MARKS_MAX..NEWS_MARKS_MAX + 701).contains(n))
+            .all(|n| (FEED_MARKS_MAX..FEED_MARKS_MAX + 701).contains(n))
     );
     assert_eq!(sizes.iter().sum::<usize>(), tags as usize);
     for page in &all_pages {
@@ -61,8 +61,8 @@ fn feed_beyond_page_limit_is_split_into_pages() {
         .try_fold(all_pages[0].clone(), |all, page| all.followed_by(page));
     let joined = joined.expect("pages that connect");
     let (mut whole, mut parts) = (PurgeIndex::default(), PurgeIndex::default());
-    assert!(whole.learn(&joined));
-    assert!(all_pages.iter().all(|page| parts.learn(page)));
+    assert!(whole.apply(&joined));
+    assert!(all_pages.iter().all(|page| parts.apply(page)));
     for index in [&whole, &parts] {
         assert_eq!(
             (index.len(), index.sequence()),
@@ -74,9 +74,9 @@ fn feed_beyond_page_limit_is_split_into_pages() {
     let raised = order_of_tags(&ledger, "again", 0..900);
     let (receipt, _) = append(&ledger, &raised, START_MS);
     let mut reader = PurgeIndex::default();
-    reader.learn(&first);
+    reader.apply(&first);
     for page in pages(&ledger, first.sequence) {
-        assert!(reader.learn(&page));
+        assert!(reader.apply(&page));
     }
     assert_eq!(
         (reader.len(), reader.sequence()),
@@ -95,11 +95,11 @@ fn largest_page_fits_database_row() {
     let hard = order_of_tags(&ledger, "one", 0..500);
     let soft = hard.hard.clone();
     append(&ledger, &Order { soft, ..hard }, START_MS);
-    let page = ledger.news(0, START_MS).expect("an answer");
+    let page = ledger.read_feed(0, START_MS).expect("an answer");
     let longest = page.lines().skip(1).map(str::len).max().unwrap_or(0) + 1;
     assert_eq!(longest, 45);
     // With an order of as many marks again at its end.
-    assert!(2 * NEWS_MARKS_MAX * longest < 2_000_000);
+    assert!(2 * FEED_MARKS_MAX * longest < 2_000_000);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn marks_up_to_limit_are_kept_and_one_more_raises_floor() {
     assert_eq!(index.state(floor_now - 1, &[1]), PurgeState::Hard);
     assert_eq!(index.state(floor_now, &[1]), PurgeState::Alive);
     let mut warm = full;
-    assert!(warm.learn(&feed_after(&ledger, newest)));
+    assert!(warm.apply(&feed_after(&ledger, newest)));
     // No purge in force is lost, and no index keeps marks that the floor
     // covers.
     for index in [&index, &warm] {

@@ -92,7 +92,7 @@ fn names(tags: Range<u32>) -> Vec<String> {
 fn index_of<S: Sql>(ledger: &LedgerStore<S>) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for page in pages(ledger, 0) {
-        assert!(index.learn(&page));
+        assert!(index.apply(&page));
     }
     index
 }
@@ -189,14 +189,14 @@ impl Scenario {
 
     fn deliver(&mut self, feed: PurgeFeed, receipt: &Receipt) {
         match self.hostile.random.u8(0..4) {
-            0 => drop(self.warm.learn(&feed)),
-            1 => drop(self.redundant.learn(&PurgeFeed::of_receipt(receipt))),
-            2 => drop(self.redundant.learn(&feed)),
+            0 => drop(self.warm.apply(&feed)),
+            1 => drop(self.redundant.apply(&PurgeFeed::of_receipt(receipt))),
+            2 => drop(self.redundant.apply(&feed)),
             _ => {}
         }
         self.feeds.push(feed);
         let old = self.hostile.random.usize(0..self.feeds.len());
-        self.redundant.learn(&self.feeds[old]);
+        self.redundant.apply(&self.feeds[old]);
     }
 
     fn inject_event(&mut self) {
@@ -210,7 +210,7 @@ impl Scenario {
                 let known = self.ledger.last().expect("a number") + 3;
                 let at = self.hostile.random.usize(0..10);
                 self.database.fail_at(at, Fails::Before);
-                let _ = self.ledger.news(known, self.now_ms);
+                let _ = self.ledger.read_feed(known, self.now_ms);
                 self.database.heal();
                 feed_after(&self.ledger, known);
                 self.model.add_everything(known, false);
@@ -223,7 +223,7 @@ impl Scenario {
         let cold = index_of(&self.ledger);
         for index in [&mut self.warm, &mut self.redundant] {
             for page in pages(&self.ledger, index.sequence()) {
-                assert!(index.learn(&page));
+                assert!(index.apply(&page));
             }
         }
         let last = cold.sequence();
@@ -313,7 +313,7 @@ fn no_purge_is_lost_when_database_is_set_back() {
                 feed
             }
         };
-        assert!(index.learn(&feed));
+        assert!(index.apply(&feed));
         for index in [&index, &index_of(&second)] {
             for seen in 0..=known + 1 {
                 for tag in 0..TAGS {
@@ -362,7 +362,7 @@ fn no_purge_is_lost_when_ledger_overflows() {
         model.add(last, next..next + many, soft);
         model.add(last, few, !soft);
         next += many;
-        assert!(warm.learn(&feed));
+        assert!(warm.apply(&feed));
         if floors.last() == Some(&feed.floor) {
             continue;
         }

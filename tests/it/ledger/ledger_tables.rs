@@ -3,7 +3,7 @@
 //! restart, thirty days, or a database that is set back.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
-use edgekeep::cache::ledger::wire::{HISTORY_MAX, Order, Question, Receipt};
+use edgekeep::cache::ledger::wire::{HISTORY_MAX, HistoryQuery, Order, Receipt};
 use edgekeep::cache::purge::feed::{LedgerTime, PurgeFeed};
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::purge::selector::mark_of;
@@ -39,7 +39,7 @@ fn describe_feed<S: Sql>(ledger: &LedgerStore<S>, after: u64) -> String {
 
 fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
     let found = ledger
-        .history(&Question::Id(id.to_owned()))
+        .history(&HistoryQuery::Id(id.to_owned()))
         .expect("an answer");
     assert!(found.len() < 2, "{found:?}");
     found.into_iter().next().map(|past| past.receipt)
@@ -47,7 +47,7 @@ fn receipt<S: Sql>(ledger: &LedgerStore<S>, id: &str) -> Option<Receipt> {
 
 /// The sequence numbers of the receipts after `after`.
 fn sequences_after<S: Sql>(ledger: &LedgerStore<S>, after: u64, limit: u64) -> Vec<u64> {
-    let found = ledger.history(&Question::After { after, limit });
+    let found = ledger.history(&HistoryQuery::After { after, limit });
     let found = found.expect("an answer").into_iter();
     found.map(|past| past.receipt.sequence).collect()
 }
@@ -79,7 +79,7 @@ fn orders_are_numbered_without_gaps_and_repeats_get_first_receipt() {
     other.body_digest = "another".to_owned();
     let reply = ledger.append(&other, 9000).expect("an answer");
     assert_eq!(reply.receipt, None);
-    assert!(PurgeFeed::decode(&reply.news).is_ok());
+    assert!(PurgeFeed::decode(&reply.feed).is_ok());
     assert_eq!(describe_feed(&ledger, 0), before);
     assert_eq!(receipt(&ledger, "one"), Some(first));
     // It used up no number. A write is executed each time it is sent.
@@ -227,7 +227,7 @@ fn new_ledger_purges_all_earlier_entries() {
         }
     );
     let mut index = PurgeIndex::default();
-    assert!(index.learn(&start));
+    assert!(index.apply(&start));
     // An isolate that has seen no ledger, or an earlier one with lower numbers.
     for seen in [0, 1, 5000, NOW_MS - 1] {
         assert_eq!(index.state(seen, &[1]), PurgeState::Hard);
@@ -243,7 +243,7 @@ fn reopened_ledger_keeps_its_state_and_raises_run_number() {
     let mut before: Option<LedgerTime> = None;
     for run in 1..5_u64 {
         let ledger = database.open(1000 * run);
-        let at = PurgeFeed::decode(&ledger.news(0, 7000).expect("an answer"))
+        let at = PurgeFeed::decode(&ledger.read_feed(0, 7000).expect("an answer"))
             .expect("a feed")
             .at;
         assert_eq!(at.ms, 7000);
@@ -285,7 +285,7 @@ fn ledger_that_was_set_back_purges_unknown_numbers() {
         assert_eq!((all.sequence, all.floor.hard), (known, known));
         assert_eq!(all.marks, []);
         let mut index = PurgeIndex::default();
-        index.learn(&all);
+        index.apply(&all);
         assert_eq!(index.state(known - 1, &[1]), PurgeState::Hard);
         assert_eq!(index.state(known, &[1]), PurgeState::Alive);
         let (next, _) = append(ledger, &order("next", &["tag:a"], &[]), 0);
@@ -334,7 +334,7 @@ fn ledger_that_was_set_back_purges_unknown_numbers() {
     // An isolate that has seen no more than the ledger causes no purge.
     let ledger = two_orders();
     for after in 0..=2 {
-        ledger.news(after, 0).expect("an answer");
+        ledger.read_feed(after, 0).expect("an answer");
     }
     assert_eq!(describe_feed(&ledger, 0), "2 0/0: tag:a 1/0, tag:b 0/2");
 }
@@ -450,7 +450,9 @@ fn kv_writes_are_counted_per_day() {
     let database = Database::new();
     let ledger = database.open(0);
     let report = |ledger: &LedgerStore<Database>, writes, now_ms| {
-        let feed = ledger.counted_news(0, writes, now_ms).expect("an answer");
+        let feed = ledger
+            .read_counted_feed(0, writes, now_ms)
+            .expect("an answer");
         let feed = PurgeFeed::decode(&feed).expect("a feed");
         assert_eq!(feed.at.ms, now_ms);
         feed.kv_writes
@@ -474,7 +476,7 @@ fn kv_writes_are_counted_per_day() {
     }
     // It is part of every feed.
     let (receipt, _) = append(&ledger, &order("one", &["tag:a"], &[]), 0);
-    let feed = ledger.counted_news(0, 1, 0).expect("an answer");
+    let feed = ledger.read_counted_feed(0, 1, 0).expect("an answer");
     let feed = PurgeFeed::decode(&feed).expect("a feed");
     assert_eq!((feed.sequence, feed.marks.len()), (receipt.sequence, 1));
 }

@@ -34,12 +34,12 @@ fn flood<S: Sql>(
             write(ledger, &[&format!("url:{host}/{second}/{n}")], now_ms);
         }
         let after = warm.sequence();
-        let feed =
-            PurgeFeed::decode(&ledger.news(after, now_ms).expect("an answer")).expect("a feed");
+        let feed = PurgeFeed::decode(&ledger.read_feed(after, now_ms).expect("an answer"))
+            .expect("a feed");
         if feed.writes.iter().any(|(mark, _)| *mark == whole) {
             widened.push(second);
         }
-        assert!(warm.learn(&feed));
+        assert!(warm.apply(&feed));
     }
     (warm, widened)
 }
@@ -120,7 +120,7 @@ fn last_writes_of_flood_apply_after_interval() {
     write(&ledger, &["url:loud.test/after"], end + WIDEN_MS - 1000);
     assert_eq!(state_at(end + WIDEN_MS), PurgeState::Soft);
     let idle = ledger.last().expect("a number");
-    ledger.news(0, end + 9 * WIDEN_MS).expect("an answer");
+    ledger.read_feed(0, end + 9 * WIDEN_MS).expect("an answer");
     assert_eq!(
         ledger.last(),
         Ok(idle),
@@ -229,7 +229,7 @@ fn hosts_beyond_limit_share_buckets() {
         let now_ms = late + second * 1000;
         let seen = ledger.last().expect("a number");
         let (_, feed) = write(&ledger, &[&format!("url:{last}/{second}")], now_ms);
-        assert!(index.learn(&feed));
+        assert!(index.apply(&feed));
         alive += u64::from(state(&index, seen, &page, &[]) == PurgeState::Alive);
     }
     assert!((57..=59).contains(&alive), "{alive}");

@@ -4,7 +4,7 @@
 
 use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Progress, Question, Receipt, Record};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Progress, Receipt, Record};
 use edgekeep::cache::purge::order::{self, NotOrder, ORDER_BYTES_MAX};
 use edgekeep::cache::purge::purge_call::{Action, PurgeCall};
 use edgekeep::cache::warm::warm_order;
@@ -141,16 +141,16 @@ fn ledger_messages_keep_their_shape() {
     );
     let reply = |receipt| Reply {
         receipt,
-        news: "n\n".to_owned(),
+        feed: "n\n".to_owned(),
     };
     check(
         reply(Some(receipt())),
         r#"{"receipt":RECEIPT,"news":"n\n"}"#,
     );
     check(reply(None), r#"{"receipt":null,"news":"n\n"}"#);
-    check(Question::Id("a\"b".to_owned()), r#"{"Id":"a\"b"}"#);
+    check(HistoryQuery::Id("a\"b".to_owned()), r#"{"Id":"a\"b"}"#);
     check(
-        Question::After {
+        HistoryQuery::After {
             after: 7,
             limit: 20,
         },
@@ -225,7 +225,7 @@ fn ledger_messages_are_objects() {
         r#"{"After":{"after":7,"after":8,"limit":1}}"#,
         r#"{"Of":{}}"#,
     ] {
-        assert!(read::<Question>(question).is_err(), "{question}");
+        assert!(read::<HistoryQuery>(question).is_err(), "{question}");
     }
 }
 
@@ -238,7 +238,7 @@ fn unreadable_records_are_errors() {
     let put = |text: &str| {
         let statement = "UPDATE receipts SET record = ?";
         ledger.sql().run(statement, &[text.into()]).expect("done");
-        let found = ledger.history(&Question::Id("one".to_owned()));
+        let found = ledger.history(&HistoryQuery::Id("one".to_owned()));
         let again = ledger.append(&order("one", &["tag:a"], &[]), 0);
         assert_eq!(found.is_ok(), again.is_ok(), "{text:.80}");
         found.is_ok()
@@ -276,7 +276,7 @@ fn fastly_call(rules: &Rules, body: &[u8]) -> Result<bool, NotOrder> {
         dialect: Dialect::Fastly,
         action: Action::Tags(None),
     };
-    let draft = call.draft(rules, &Fields::new(), body)?;
+    let draft = call.parse(rules, &Fields::new(), body)?;
     Ok(draft.refused.is_empty())
 }
 

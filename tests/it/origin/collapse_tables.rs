@@ -15,12 +15,12 @@ fn role(flights: &Flights, key: &str, now_ms: u64) -> &'static str {
     role_since(flights, key, u64::MAX, now_ms)
 }
 
-fn role_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> &'static str {
-    match flights.join(key, looked_ms, now_ms) {
+fn role_since(flights: &Flights, key: &str, lookup_began_ms: u64, now_ms: u64) -> &'static str {
+    match flights.join(key, lookup_began_ms, now_ms) {
         FlightRole::Alone => "alone",
         FlightRole::Lead(_) => "lead",
         FlightRole::Follow(_) => "follow",
-        FlightRole::LookAgain => "look again",
+        FlightRole::RepeatLookup => "look again",
     }
 }
 
@@ -28,8 +28,8 @@ fn lead(flights: &Flights, key: &str, now_ms: u64) -> Rc<Flight> {
     lead_since(flights, key, u64::MAX, now_ms)
 }
 
-fn lead_since(flights: &Flights, key: &str, looked_ms: u64, now_ms: u64) -> Rc<Flight> {
-    match flights.join(key, looked_ms, now_ms) {
+fn lead_since(flights: &Flights, key: &str, lookup_began_ms: u64, now_ms: u64) -> Rc<Flight> {
+    match flights.join(key, lookup_began_ms, now_ms) {
         FlightRole::Lead(flight) => flight,
         other => panic!("{other:?}"),
     }
@@ -43,11 +43,11 @@ fn first_request_leads_and_others_follow() {
     assert_eq!(role(&flights, "b", 1), "lead");
     // A leader that keeps reporting may be slow.
     for now_ms in (900..60_000).step_by(900) {
-        flight.beat(now_ms);
+        flight.record_heartbeat(now_ms);
         assert_eq!(role(&flights, "a", now_ms + 899), "follow");
     }
-    flights.end(&flight, FlightOutcome::Landed, 60_000);
-    assert_eq!(flight.outcome(), Some(FlightOutcome::Landed));
+    flights.end(&flight, FlightOutcome::Stored, 60_000);
+    assert_eq!(flight.outcome(), Some(FlightOutcome::Stored));
     assert_eq!(role(&flights, "a", 60_000), "lead");
 }
 
@@ -55,26 +55,29 @@ fn first_request_leads_and_others_follow() {
 fn request_whose_lookup_predates_stored_copy_looks_again() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
-    flights.end(&flight, FlightOutcome::Landed, 1_000);
-    for looked_ms in [0, 999, 1_000] {
-        assert_eq!(role_since(&flights, "a", looked_ms, 1_010), "look again");
+    flights.end(&flight, FlightOutcome::Stored, 1_000);
+    for lookup_began_ms in [0, 999, 1_000] {
+        assert_eq!(
+            role_since(&flights, "a", lookup_began_ms, 1_010),
+            "look again"
+        );
     }
     assert_eq!(role_since(&flights, "b", 0, 1_010), "lead");
     // It leads if the clock was set back since,
     assert_eq!(role_since(&flights, "a", 900, 999), "lead");
     // if the lookup could have found the stored copy, or if there is none.
     for outcome in [
-        FlightOutcome::Landed,
+        FlightOutcome::Stored,
         FlightOutcome::Failed(None),
         FlightOutcome::Failed(Some(OriginFailure::TimedOut)),
     ] {
         let flight = lead(&flights, "c", 2_000);
         flights.end(&flight, outcome, 3_000);
-        let looked_ms = match outcome {
-            FlightOutcome::Landed => 3_001,
+        let lookup_began_ms = match outcome {
+            FlightOutcome::Stored => 3_001,
             _ => 2_500,
         };
-        let again = lead_since(&flights, "c", looked_ms, 3_010);
+        let again = lead_since(&flights, "c", lookup_began_ms, 3_010);
         flights.end(&again, FlightOutcome::Failed(None), 3_020);
     }
 }
@@ -86,7 +89,7 @@ fn leader_without_heartbeat_is_replaced() {
     assert_eq!(role(&flights, "a", 3_999), "follow");
     let new = lead(&flights, "a", 4_000);
     // If it was only slow, its end does not end the new leader's flight.
-    flights.end(&lost, FlightOutcome::Landed, 4_100);
+    flights.end(&lost, FlightOutcome::Stored, 4_100);
     assert_eq!(role(&flights, "a", 4_100), "follow");
     assert_eq!(new.outcome(), None);
     // After the clock was set back, no leader counts as lost.
@@ -97,9 +100,9 @@ fn leader_without_heartbeat_is_replaced() {
 fn flight_keeps_its_first_outcome() {
     let flights = Flights::default();
     let flight = lead(&flights, "a", 0);
-    flights.end(&flight, FlightOutcome::Landed, 10);
+    flights.end(&flight, FlightOutcome::Stored, 10);
     flights.end(&flight, FlightOutcome::Unshared, 20);
-    assert_eq!(flight.outcome(), Some(FlightOutcome::Landed));
+    assert_eq!(flight.outcome(), Some(FlightOutcome::Stored));
     assert_eq!(role(&flights, "a", 20), "lead");
 }
 
@@ -213,7 +216,7 @@ fn follower_of_endless_flight_receives_504_at_the_deadline() {
     world.executor.spawn(async move {
         for _ in 0..200 {
             cloned.world.sleep(900).await;
-            flight.beat(cloned.world.now_ms());
+            flight.record_heartbeat(cloned.world.now_ms());
         }
     });
     let answer = place.get(PAGE);

@@ -4,7 +4,7 @@
 //! and after which pause.
 
 use edgekeep::cache::origin::concurrency_limit::{
-    Gate, LINE_MAX, LimitKey, POLL_MS, Permit, Quota, RetryBudget, Ticket, pause_ms, poll_delay_ms,
+    Gate, LimitKey, POLL_MS, Permit, QUEUE_MAX, Quota, RetryBudget, Ticket, pause_ms, poll_delay_ms,
 };
 use edgekeep::cache::origin::outcomes::digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +54,7 @@ fn check_with(most: u64, events: &[(u64, &str)]) {
                 continue;
             }
             "x" => {
-                gate.leave_line(queue.remove(&name).expect("a ticket").0);
+                gate.leave_queue(queue.remove(&name).expect("a ticket").0);
                 continue;
             }
             "=" | "." => {
@@ -387,14 +387,14 @@ fn count_queued(all: impl Iterator<Item = String>) -> usize {
 #[test]
 fn queue_is_bounded_in_total_and_per_page_reader_and_host() {
     let of = |make: &dyn Fn(usize) -> String| count_queued((0..1000).map(make));
-    assert_eq!(of(&|n| n.to_string()), LINE_MAX / 2);
-    assert_eq!(of(&|n| format!("{n} path=slow")), LINE_MAX / 3 + 1);
-    assert_eq!(of(&|n| format!("{n} reader=1")), LINE_MAX / 3 + 1);
-    assert_eq!(of(&|n| format!("{n} path=slow reader=1")), LINE_MAX / 5);
-    assert_eq!(of(&|n| format!("{n} host={}", n % 3)), 3 * LINE_MAX / 4);
+    assert_eq!(of(&|n| n.to_string()), QUEUE_MAX / 2);
+    assert_eq!(of(&|n| format!("{n} path=slow")), QUEUE_MAX / 3 + 1);
+    assert_eq!(of(&|n| format!("{n} reader=1")), QUEUE_MAX / 3 + 1);
+    assert_eq!(of(&|n| format!("{n} path=slow reader=1")), QUEUE_MAX / 5);
+    assert_eq!(of(&|n| format!("{n} host={}", n % 3)), 3 * QUEUE_MAX / 4);
     let hosts = |n| format!("{n} host={n} reader=1");
-    assert_eq!(of(&hosts), LINE_MAX / 3 + 1);
-    assert_eq!(of(&|n| format!("{n} host={n}")), LINE_MAX);
+    assert_eq!(of(&hosts), QUEUE_MAX / 3 + 1);
+    assert_eq!(of(&|n| format!("{n} host={n}")), QUEUE_MAX);
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn requests_far_back_in_queue_poll_less_often() {
     assert_eq!(poll_delay_ms(10), 2 * POLL_MS);
     assert_eq!(poll_delay_ms(99), 10 * POLL_MS);
     // The polls a second in a queue of one host.
-    let polls: u64 = (0..LINE_MAX / 2)
+    let polls: u64 = (0..QUEUE_MAX / 2)
         .map(|ahead| 1000 / poll_delay_ms(ahead))
         .sum();
     assert!(polls <= 600, "{polls}");

@@ -82,7 +82,7 @@ fn memory_admits_suitable_entry_at_its_second_lookup() {
 fn memory_stays_within_its_byte_limit() {
     let mut memory = Memory::new(100_000);
     for n in 0..1000 {
-        memory.keep(copy(entry(&format!("/{n}"), 10_000)));
+        memory.insert(copy(entry(&format!("/{n}"), 10_000)));
         assert!(memory.bytes() <= 100_000, "{} at {n}", memory.bytes());
     }
     // 12 KB each, with the overhead of a copy.
@@ -93,10 +93,10 @@ fn memory_stays_within_its_byte_limit() {
 #[test]
 fn used_entry_survives_a_scan() {
     let mut memory = Memory::new(100_000);
-    memory.keep(copy(entry("/hot", 10_000)));
-    memory.keep(copy(entry("/cold", 10_000)));
+    memory.insert(copy(entry("/hot", 10_000)));
+    memory.insert(copy(entry("/cold", 10_000)));
     for n in 0..1000 {
-        memory.keep(copy(entry(&format!("/scan/{n}"), 10_000)));
+        memory.insert(copy(entry(&format!("/scan/{n}"), 10_000)));
         assert!(holds(&memory, "/hot"), "dropped after {n}");
     }
     assert!(!holds(&memory, "/cold"));
@@ -109,16 +109,16 @@ fn variants_are_held_under_one_key() {
         ..entry("/a", bytes)
     };
     let mut memory = Memory::new(1_000_000);
-    memory.keep(copy(variant("x", 100)));
-    memory.keep(copy(variant("y", 100)));
+    memory.insert(copy(variant("x", 100)));
+    memory.insert(copy(variant("y", 100)));
     assert_eq!(memory.find("/a").len(), 2);
     let two = memory.bytes();
     // A newer copy replaces the older one.
-    memory.keep(copy(variant("x", 200)));
+    memory.insert(copy(variant("x", 200)));
     assert_eq!(memory.find("/a").len(), 2);
     assert_eq!(memory.bytes(), two + 100);
     for value in ["1", "2", "3", "4", "5"] {
-        memory.keep(copy(variant(value, 100)));
+        memory.insert(copy(variant(value, 100)));
     }
     assert_eq!(memory.find("/a").len(), 4);
     memory.drop_key("/a");
@@ -217,7 +217,7 @@ fn copy_made_during_a_store_is_dropped_when_the_store_completes() {
     let place = Place::of(&world, 0, SETTINGS);
     let keep = |place: &Place| {
         let mut memory = place.isolate.memory.borrow_mut();
-        memory.keep(copy(entry("/a", 100)));
+        memory.insert(copy(entry("/a", 100)));
     };
     for (tier, outcome, is_kept) in [
         (Tier::CacheApi, Ok(()), false),
@@ -228,12 +228,12 @@ fn copy_made_during_a_store_is_dropped_when_the_store_completes() {
         let mut stored = StoreRequest {
             entry: entry("/a", 200),
             places: Vec::new(),
-            landed: StoreObserver::default(),
+            observer: StoreObserver::default(),
         };
         drop_older(&place.isolate, &mut stored);
         assert!(!holds(&place.isolate.memory.borrow(), "/a"));
         keep(&place);
-        stored.landed.tell(tier, outcome);
+        stored.observer.report(tier, outcome);
         assert_eq!(
             holds(&place.isolate.memory.borrow(), "/a"),
             is_kept,

@@ -118,21 +118,24 @@ fn writes_pause_with_backoff_when_quota_is_used_up() {
     let mut now_ms = NOON_MS;
     for seconds in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
         assert!(!writes.are_paused(now_ms));
-        let pause = writes.failed(WriteFault::Quota, now_ms);
+        let pause = writes.record_failure(WriteFault::Quota, now_ms);
         assert_eq!(pause, Some(seconds * 1000));
         // Results of requests that were in flight change nothing.
-        assert_eq!(writes.failed(WriteFault::Quota, now_ms + 50), None);
-        writes.worked(now_ms + 60);
+        assert_eq!(writes.record_failure(WriteFault::Quota, now_ms + 50), None);
+        writes.record_success(now_ms + 60);
         assert!(writes.are_paused(now_ms + seconds * 1000 - 1));
         now_ms += seconds * 1000;
     }
-    writes.worked(now_ms);
-    assert_eq!(writes.failed(WriteFault::Quota, now_ms), Some(60_000));
+    writes.record_success(now_ms);
+    assert_eq!(
+        writes.record_failure(WriteFault::Quota, now_ms),
+        Some(60_000)
+    );
     // A clock that is set back by a day does not extend the pause by a day.
     assert!(!writes.are_paused(now_ms - DAY_MS));
     // The pause ends with the day.
     let mut late = Writes::default();
-    let pause = late.failed(WriteFault::Quota, 20_001 * DAY_MS - 5_000);
+    let pause = late.record_failure(WriteFault::Quota, 20_001 * DAY_MS - 5_000);
     assert_eq!(pause, Some(5_000));
     assert!(!late.are_paused(20_001 * DAY_MS));
 }
@@ -141,20 +144,20 @@ fn writes_pause_with_backoff_when_quota_is_used_up() {
 fn writes_pause_after_failures_in_a_row() {
     use WriteFault::{Body, OneKey, Other};
     let mut writes = Writes::default();
-    let mut fail = |fault| writes.failed(fault, NOON_MS);
+    let mut fail = |fault| writes.record_failure(fault, NOON_MS);
     assert_eq!([Other, Other].map(&mut fail), [None, None]);
     // These faults show nothing about KV.
     assert_eq!([OneKey, Body].map(&mut fail), [None, None]);
     assert_eq!(fail(Other), Some(10_000));
     // Then one failure suffices.
-    assert_eq!(writes.failed(Other, NOON_MS + 10_000), Some(10_000));
-    writes.worked(NOON_MS + 20_000);
-    assert_eq!(writes.failed(Other, NOON_MS + 20_000), None);
+    assert_eq!(writes.record_failure(Other, NOON_MS + 10_000), Some(10_000));
+    writes.record_success(NOON_MS + 20_000);
+    assert_eq!(writes.record_failure(Other, NOON_MS + 20_000), None);
     assert!(!writes.are_paused(NOON_MS + 20_000));
     let mut keys = Writes::default();
     for _ in 0..100 {
-        assert_eq!(keys.failed(OneKey, NOON_MS), None);
-        assert_eq!(keys.failed(Body, NOON_MS), None);
+        assert_eq!(keys.record_failure(OneKey, NOON_MS), None);
+        assert_eq!(keys.record_failure(Body, NOON_MS), None);
     }
 }
 
@@ -162,17 +165,20 @@ fn writes_pause_after_failures_in_a_row() {
 fn reads_pause_after_failures_in_a_row() {
     let mut reads = Reads::default();
     for pause in [None, None, Some(5_000), None] {
-        assert_eq!(reads.failed("slow", NOON_MS), pause);
+        assert_eq!(reads.record_failure("slow", NOON_MS), pause);
     }
     assert!(reads.are_paused(NOON_MS + 4_999));
     assert!(!reads.are_paused(NOON_MS + 5_000));
-    assert_eq!(reads.failed("slow", NOON_MS + 5_000), Some(5_000));
-    reads.worked(NOON_MS + 10_000);
-    assert_eq!(reads.failed("slow", NOON_MS + 10_000), None);
+    assert_eq!(reads.record_failure("slow", NOON_MS + 5_000), Some(5_000));
+    reads.record_success(NOON_MS + 10_000);
+    assert_eq!(reads.record_failure("slow", NOON_MS + 10_000), None);
     let mut full = Reads::default();
     let problem = "KV get() limit exceeded for the day.";
-    assert_eq!(full.failed(problem, NOON_MS), Some(60_000));
-    assert_eq!(full.failed(problem, NOON_MS + 60_000), Some(120_000));
+    assert_eq!(full.record_failure(problem, NOON_MS), Some(60_000));
+    assert_eq!(
+        full.record_failure(problem, NOON_MS + 60_000),
+        Some(120_000)
+    );
 }
 
 #[test]

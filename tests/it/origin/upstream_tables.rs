@@ -5,7 +5,7 @@
 use edgekeep::cache::config::protection::Protection;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::origin::circuit_breaker::{ResponseVerdict, TRIALS};
-use edgekeep::cache::origin::concurrency_limit::LINE_MAX;
+use edgekeep::cache::origin::concurrency_limit::QUEUE_MAX;
 use edgekeep::flow::isolate::origins::{Admission, OriginCaller, Origins, Refusal};
 use serde_json::{Value, json};
 use testkit::origin::{answers, asked, place, plan, send, timed, upload};
@@ -301,7 +301,7 @@ fn full_queue_refuses_at_once() {
         here.start(&format!("/slow/{n}"));
     }
     world.executor.advance(30);
-    let waiting: Vec<Slot> = (0..LINE_MAX / 2)
+    let waiting: Vec<Slot> = (0..QUEUE_MAX / 2)
         .map(|n| here.start(&format!("/{n}")))
         .collect();
     world.executor.advance(30);

@@ -100,7 +100,7 @@ fn early_count(defaults: Value, request: &str, answer: &str, soft: u64) -> usize
     let entry = stored(&defaults, answer, 999, 0);
     let lookup = lookup(&defaults, request);
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed {
+    index.apply(&PurgeFeed {
         sequence: 9,
         floor: Numbers { hard: 0, soft },
         ..PurgeFeed::default()

@@ -106,7 +106,7 @@ fn verdict(defaults: &Value, entry: &Entry, control: &str, later: u64) -> String
     };
     let lookup = lookup(defaults, &request);
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed::default());
+    index.apply(&PurgeFeed::default());
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
         ReuseVerdict::Fresh(_) => "fresh".to_owned(),
         ReuseVerdict::WhileRevalidate(_) => "swr".to_owned(),
@@ -300,6 +300,6 @@ fn request_directives_are_ignored_unless_enabled() {
             &settings,
             "GET | Cache-Control: no-store | Pragma: no-cache",
         );
-        assert_eq!(lookup.wishes, RequestControl::default());
+        assert_eq!(lookup.request_control, RequestControl::default());
     }
 }

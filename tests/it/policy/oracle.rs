@@ -176,7 +176,7 @@ impl Case {
             return (false, false);
         };
         let mut index = PurgeIndex::default();
-        index.learn(&PurgeFeed::default());
+        index.apply(&PurgeFeed::default());
         let verdict = judge(&entry, &lookup, Some(&index), (NOW + self.later) * 1000);
         (true, matches!(verdict, ReuseVerdict::Fresh(_)))
     }

@@ -154,7 +154,7 @@ impl Case {
             return false;
         };
         let mut index = PurgeIndex::default();
-        index.learn(&PurgeFeed::default());
+        index.apply(&PurgeFeed::default());
         let later = Self::lookup(&self.request_fields);
         let verdict = judge(&entry, &later, Some(&index), (NOW + self.later) * 1000);
         matches!(verdict, ReuseVerdict::Fresh(_))

@@ -126,7 +126,13 @@ fn each_location_is_checked_and_only_in_redirects() {
     let answer = head("304 | etag: \"a\" | location: /b");
     let next = decide_response(&exchange(&at, Some(&old), true), Ok(&answer));
     assert!(
-        matches!(next, ResponseDecision::Refresh { keep: false, .. }),
+        matches!(
+            next,
+            ResponseDecision::Freshen {
+                may_store: false,
+                ..
+            }
+        ),
         "{next:?}"
     );
 }

@@ -18,8 +18,8 @@ fn a_304_refreshes_the_stored_head() {
     #[track_caller]
     fn check(old: &Entry, lookup: &Lookup, answer: &str, fields: &str, kept: bool) -> Entry {
         match decide_response(&exchange(lookup, Some(old), true), Ok(&head(answer))) {
-            ResponseDecision::Refresh { entry, keep } => {
-                assert_eq!(keep, kept, "{answer}");
+            ResponseDecision::Freshen { entry, may_store } => {
+                assert_eq!(may_store, kept, "{answer}");
                 let mut found: Vec<_> = entry.fields.iter().collect();
                 found.sort();
                 let expected = head(&format!("200 | {fields} | via: 1.1 edgekeep")).fields;
@@ -120,10 +120,10 @@ fn decision_under(defaults: &Value, old: Option<&Entry>, on_error: bool, answer:
     };
     match decision {
         ResponseDecision::Store(entry) => format!("store {}", entry.status),
-        ResponseDecision::Refresh { keep, .. } => format!("refresh {keep}"),
+        ResponseDecision::Freshen { may_store, .. } => format!("refresh {may_store}"),
         ResponseDecision::Forward(reason) => format!("forward {}", reason.word()),
         ResponseDecision::ServeStale => "stale".to_owned(),
-        ResponseDecision::AskAgain => "again".to_owned(),
+        ResponseDecision::RepeatUnconditionally => "again".to_owned(),
         ResponseDecision::Fail(failure) => format!("{failure:?}"),
     }
 }
@@ -358,11 +358,16 @@ fn entry_by_credentials_is_refreshed_only_by_etag() {
         let old = by_credentials(&tagged);
         let found = match decide_response(&exchange(&lookup, Some(&old), false), Ok(&head(answer)))
         {
-            ResponseDecision::Refresh { entry, keep: true } => {
+            ResponseDecision::Freshen {
+                entry,
+                may_store: true,
+            } => {
                 let terms = entry.terms;
                 Some((terms.lifetime, terms.stale_if_error, entry.by_credentials))
             }
-            ResponseDecision::Refresh { keep: false, .. } => None,
+            ResponseDecision::Freshen {
+                may_store: false, ..
+            } => None,
             other => panic!("{other:?}"),
         };
         assert_eq!(found, expected, "{request} {answer}");

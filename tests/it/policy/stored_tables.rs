@@ -65,7 +65,7 @@ fn entry(lifetime: u64, swr: u64, sie: u64) -> Entry {
 fn index(purged: &[(Selector, u64, u64)], floor: (u64, u64), sequence: u64) -> PurgeIndex {
     let numbers = |(hard, soft): (u64, u64)| Numbers { hard, soft };
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed {
+    index.apply(&PurgeFeed {
         sequence,
         floor: numbers(floor),
         marks: purged

@@ -17,7 +17,10 @@ fn refreshed(method: &str, old: &str, answer: &str) -> Entry {
     let old = stored(&format!("200 | cache-control: max-age=60 | {old}"));
     let lookup = lookup(&json!({}), method);
     match decide_response(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
-        ResponseDecision::Refresh { entry, keep: true } => *entry,
+        ResponseDecision::Freshen {
+            entry,
+            may_store: true,
+        } => *entry,
         other => panic!("{answer}: {other:?}"),
     }
 }
@@ -204,9 +207,9 @@ fn decision(method: &str, old: &str, answer: &str) -> String {
     let lookup = lookup(&json!({ "request_directives": true }), method);
     match decide_response(&exchange(&lookup, Some(&old), true), Ok(&head(answer))) {
         ResponseDecision::Store(entry) => format!("store {}", entry.status),
-        ResponseDecision::Refresh { keep, .. } => format!("refresh {keep}"),
+        ResponseDecision::Freshen { may_store, .. } => format!("refresh {may_store}"),
         ResponseDecision::Forward(reason) => format!("forward {}", reason.word()),
-        ResponseDecision::AskAgain => "again".to_owned(),
+        ResponseDecision::RepeatUnconditionally => "again".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -296,7 +296,7 @@ fn response_that_was_never_fresh_has_no_default_window() {
 /// The stale window of the entry `later` seconds after its arrival.
 fn window_after(entry: &Entry, later: u64) -> String {
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed::default());
+    index.apply(&PurgeFeed::default());
     let lookup = lookup(&json!({ "request_directives": true }), "GET");
     match judge(entry, &lookup, Some(&index), (NOW + later) * 1000) {
         ReuseVerdict::Stale { on_error, .. } => format!("stale {on_error}"),
@@ -317,7 +317,10 @@ fn a_304_can_end_freshness_or_storage() {
     ] {
         let answer = head(&format!("304 | etag: \"a\" | {update}"));
         match decide_response(&exchange(&lookup, Some(&old), true), Ok(&answer)) {
-            ResponseDecision::Refresh { entry, keep: true } => {
+            ResponseDecision::Freshen {
+                entry,
+                may_store: true,
+            } => {
                 assert_eq!(terms(&entry), expected, "{update}")
             }
             other => panic!("{update}: {other:?}"),
@@ -327,7 +330,13 @@ fn a_304_can_end_freshness_or_storage() {
         let answer = head(&format!("304 | etag: \"a\" | cache-control: {update}"));
         let next = decide_response(&exchange(&lookup, Some(&old), true), Ok(&answer));
         assert!(
-            matches!(next, ResponseDecision::Refresh { keep: false, .. }),
+            matches!(
+                next,
+                ResponseDecision::Freshen {
+                    may_store: false,
+                    ..
+                }
+            ),
             "{update}: {next:?}"
         );
     }

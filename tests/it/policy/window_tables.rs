@@ -8,7 +8,7 @@ use edgekeep::cache::ledger::sequence::{
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
 use edgekeep::cache::policy::reuse::{ReuseVerdict, judge};
-use edgekeep::cache::policy::window::{Window, gone_at, window};
+use edgekeep::cache::policy::window::{Window, unusable_at, window};
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
 use edgekeep::cache::request::classify::Lookup;
@@ -36,7 +36,7 @@ fn index(purged: Option<PurgeState>) -> Option<PurgeIndex> {
         Hard => (8, 0),
     };
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed {
+    index.apply(&PurgeFeed {
         sequence: 9,
         floor: Numbers { hard, soft },
         ..PurgeFeed::default()
@@ -233,7 +233,7 @@ fn windows_end_as_stated_or_after_a_day() {
         );
         let last = format!(", revalidate {until}");
         assert!(found.ends_with(&last), "{defaults} {control}: {found}");
-        assert_eq!(gone_at(&entry.terms), until, "{defaults} {control}");
+        assert_eq!(unusable_at(&entry.terms), until, "{defaults} {control}");
         // The tiers store it for the same time.
         assert_eq!(entry.retention_seconds(), until, "{defaults} {control}");
     }
@@ -264,7 +264,7 @@ fn window_only_advances_with_age() {
         Window::Fresh => 0,
         Window::Revalidate => 1,
         Window::OnError => 2,
-        Window::Gone => 3,
+        Window::Unusable => 3,
     };
     let numbers = [0, 1, 2, 5, u64::MAX - 1, u64::MAX];
     for purged in [None, Some(Alive), Some(Soft), Some(Hard)] {
@@ -278,14 +278,14 @@ fn window_only_advances_with_age() {
                         stale_allowed: true,
                     };
                     let at_once = window(&terms, 0, Some(Hard));
-                    assert_eq!(at_once, Window::Gone, "{terms:?}");
+                    assert_eq!(at_once, Window::Unusable, "{terms:?}");
                     let ages = (0..12).chain([u64::MAX - 1, u64::MAX]);
                     let windows = ages.map(|age| (age, window(&terms, age, purged)));
                     let windows: Vec<_> = windows.collect();
                     assert!(windows.is_sorted_by_key(|(_, one)| rank(*one)), "{terms:?}");
                     for (age, one) in windows.into_iter().filter(|_| purged != Some(Hard)) {
-                        let over = age >= gone_at(&terms) && gone_at(&terms) < u64::MAX;
-                        assert!(!over || one == Window::Gone, "{terms:?} {age}");
+                        let over = age >= unusable_at(&terms) && unusable_at(&terms) < u64::MAX;
+                        assert!(!over || one == Window::Unusable, "{terms:?} {age}");
                     }
                 }
             }

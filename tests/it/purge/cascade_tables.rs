@@ -78,7 +78,7 @@ fn order_whose_cascade_exceeds_limit_is_refused() {
         let tags: Vec<String> = (0..count).map(|n| format!("a{n}")).collect();
         parse_order(&rules, &json!({ "tags": tags }))
             .expect("an order")
-            .settle(&rules.cascades)
+            .resolve(&rules.cascades)
     };
     assert_eq!(of(3).expect("60 kB").hard.len(), 23);
     assert_eq!(of(4), Err(NotOrder::TooMuchCarried));

@@ -28,15 +28,15 @@ fn soft_receipt(tag: &str, sequence: u64) -> Receipt {
 fn order_beyond_gap_does_not_close_it() {
     let page = "N1 0 3 0 0 0 1 1000\n0000000000000001 3 0\n.";
     let mut index = PurgeIndex::default();
-    index.learn(&PurgeFeed::decode(page).expect("a feed"));
+    index.apply(&PurgeFeed::decode(page).expect("a feed"));
     assert_eq!(index.sequence(), 3);
     // Order 2 purged `t` hard, order 4 softly: one mark, sent after order 3.
-    index.learn(&PurgeFeed::of_receipt(&soft_receipt("t", 4)));
+    index.apply(&PurgeFeed::of_receipt(&soft_receipt("t", 4)));
     assert_eq!(index.state(3, &[mark_of("tag:t")]), PurgeState::Soft);
     assert_eq!(index.sequence(), 3, "order 2 is not known yet");
     let mark = mark_of("tag:t");
     let rest = format!("N1 3 4 1 0 0 1 1000\n{mark:016x} 2 4\n.");
-    index.learn(&PurgeFeed::decode(&rest).expect("a feed"));
+    index.apply(&PurgeFeed::decode(&rest).expect("a feed"));
     assert_eq!(index.state(1, &[mark]), PurgeState::Hard);
     assert_eq!(index.sequence(), 4);
 }
@@ -67,6 +67,6 @@ fn run_number_increases_even_if_clock_is_behind() {
 /// The instance of a ledger that is opened at `now_ms`.
 fn run(sqlite: &Sqlite, now_ms: u64) -> u64 {
     let ledger = LedgerStore::open(sqlite.clone(), now_ms, false).expect("a ledger");
-    let feed = ledger.news(0, now_ms).expect("a feed");
+    let feed = ledger.read_feed(0, now_ms).expect("a feed");
     PurgeFeed::decode(&feed).expect("a feed").at.run
 }

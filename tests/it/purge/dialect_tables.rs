@@ -37,7 +37,7 @@ fn describe_call(dialects: &[&str], request: &str) -> String {
     };
     let (head, body) = head(request);
     let word = call.dialect.word();
-    let draft = match call.draft(&rules, &head.fields, body) {
+    let draft = match call.parse(&rules, &head.fields, body) {
         Ok(draft) => draft,
         Err(problem) => return format!("{word} ! {problem}"),
     };
@@ -47,7 +47,7 @@ fn describe_call(dialects: &[&str], request: &str) -> String {
     if let Err(problem) = draft.check_size() {
         return format!("{word} ! {problem}");
     }
-    let resolved = draft.settle(&rules.cascades).expect("not too much");
+    let resolved = draft.resolve(&rules.cascades).expect("not too much");
     let soft = match resolved.soft.is_empty() {
         true => String::new(),
         false => format!(" / {}", resolved.soft.join(" ")),

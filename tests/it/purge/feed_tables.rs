@@ -238,8 +238,8 @@ fn hostile_feed_is_refused_or_round_trips() {
         );
         // Its content never causes a panic.
         let mut index = PurgeIndex::default();
-        index.learn(&feed);
-        index.learn(&example());
+        index.apply(&feed);
+        index.apply(&example());
         let _ = (index.state(5, &[0, 0xf1]), index.state(u64::MAX, &[]));
         let _ = (feed.followed_by(&example()), example().followed_by(&feed));
     }
@@ -285,8 +285,8 @@ fn feed_of_receipt_covers_only_its_order() {
     assert_eq!(PurgeFeed::of_receipt(&receipt(0, &[], &[])).after, 0);
     // An isolate applies it, and records that earlier purges may be missing.
     let mut behind = PurgeIndex::default();
-    behind.learn(&page(0, 6, &[]));
-    assert!(!behind.learn(&feed));
+    behind.apply(&page(0, 6, &[]));
+    assert!(!behind.apply(&feed));
     assert_eq!(behind.sequence(), 6);
     assert_eq!(behind.state(6, &[mark_of("tag:a")]), PurgeState::Hard);
 }
@@ -301,7 +301,7 @@ fn all_states(index: &PurgeIndex) -> (u64, Vec<PurgeState>) {
 fn index_of(all: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for feed in all {
-        index.learn(feed);
+        index.apply(feed);
     }
     index
 }
@@ -411,7 +411,7 @@ fn merged_feed_has_effect_of_its_parts() {
 fn marks_beyond_gap_apply_at_once_and_gap_remains() {
     use PurgeState::{Alive, Hard, Soft};
     let mut index = index_of(&[&page(0, 3, &[(0, 3, 0)])]);
-    assert!(!index.learn(&page(5, 8, &[(1, 7, 0), (2, 0, 8)])));
+    assert!(!index.apply(&page(5, 8, &[(1, 7, 0), (2, 0, 8)])));
     assert_eq!(index.sequence(), 3);
     assert_eq!(index.len(), 3);
     // A fill of the isolate now has seen 3, so the purges received later apply
@@ -427,18 +427,18 @@ fn marks_beyond_gap_apply_at_once_and_gap_remains() {
     assert_eq!(index.state(8, &[2]), Alive);
     // More purges beyond the gap do not close it. Those within it do, and
     // purges before it are not requested again.
-    assert!(!index.learn(&page(8, 9, &[(3, 9, 0)])));
+    assert!(!index.apply(&page(8, 9, &[(3, 9, 0)])));
     assert_eq!(index.sequence(), 3);
-    assert!(index.learn(&page(3, 5, &[(0, 3, 4)])));
+    assert!(index.apply(&page(3, 5, &[(0, 3, 4)])));
     assert_eq!(index.sequence(), 5);
-    assert!(index.learn(&page(5, 9, &[])));
+    assert!(index.apply(&page(5, 9, &[])));
     assert_eq!(index.sequence(), 9);
     assert_eq!(index.state(3, &[0]), Soft);
     assert_eq!(index.state(8, &[3]), Hard);
     assert_eq!(index.state(9, &[0, 1, 2, 3]), Alive);
     // A floor beyond the gap counts at once, too.
     let mut index = index_of(&[&page(0, 3, &[(0, 3, 0)])]);
-    assert!(!index.learn(&with_floor(6, 8, page(7, 8, &[]))));
+    assert!(!index.apply(&with_floor(6, 8, page(7, 8, &[]))));
     assert_eq!((index.sequence(), index.is_empty()), (3, true));
     assert_eq!(index.state(5, &[]), Hard);
     assert_eq!(index.state(6, &[]), Soft);
@@ -464,7 +464,7 @@ fn pages_may_arrive_in_any_order_and_twice() {
         // All marks are there; the gaps close if the pages arrive in order.
         assert_eq!(all_states(&index).1, expected.1, "{order:?}");
         for page in &pages {
-            assert!(index.learn(page));
+            assert!(index.apply(page));
         }
         assert_eq!(all_states(&index), expected);
     }

@@ -231,7 +231,7 @@ fn file_headers_are_ignored_in_cloudflare_calls() {
     let text = order.to_string();
     let found = read(&plain(), text.as_bytes(), true).expect("an order");
     assert_eq!(found.refused, []);
-    let resolved = found.settle(&plain().cascades).expect("not too much");
+    let resolved = found.resolve(&plain().cascades).expect("not too much");
     assert_eq!(resolved.hard, ["url:a.test/b"]);
     let tag = json!({ "tags": [{ "tag": "a", "headers": {} }] }).to_string();
     let found = read(&plain(), tag.as_bytes(), true).expect("an order");
@@ -389,7 +389,7 @@ fn selectors_outside_key_permissions_are_refused() {
     let refused = |key: usize, order: &Value| {
         let mut draft = parse_order(&rules, order).expect("an order");
         draft.limit(&rules.keys[key].permit, "k");
-        let kept = draft.settle(&rules.cascades).expect("not too much");
+        let kept = draft.resolve(&rules.cascades).expect("not too much");
         let paths: Vec<String> = draft.refused.into_iter().map(|(path, _)| path).collect();
         (paths.join(" "), kept.hard.join(" "))
     };

@@ -2,7 +2,9 @@
 //! any order, and how the ledger numbers and repeats them.
 
 use edgekeep::cache::ledger::sequence::{Numbers, PurgeState};
-use edgekeep::cache::ledger::wire::{Decision, Order, Record, decide, numbers as raised};
+use edgekeep::cache::ledger::wire::{
+    AppendDecision, Order, Record, decide_append, numbers as raised,
+};
 use edgekeep::cache::matching::tag::is_tag;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::index::PurgeIndex;
@@ -34,7 +36,7 @@ fn state(index: &PurgeIndex, seen: u64, url: &str, tags: &[&str]) -> PurgeState 
 /// Whether a hard purge of this selector matches an entry that has seen none.
 fn purge_matches(selector: &Selector, url: &str, tags: &[&str]) -> bool {
     let mut index = PurgeIndex::default();
-    index.learn(&complete_feed(1, (0, 0), &[(selector, 1, 0)]));
+    index.apply(&complete_feed(1, (0, 0), &[(selector, 1, 0)]));
     state(&index, 0, url, tags) == PurgeState::Hard
 }
 
@@ -132,7 +134,7 @@ fn sequence_numbers_decide_between_fill_and_purge() {
     #[track_caller]
     fn check(feed: &PurgeFeed, seen: u64, expected: PurgeState) {
         let mut index = PurgeIndex::default();
-        index.learn(feed);
+        index.apply(feed);
         let found = state(&index, seen, "http://a.test/b", &["t"]);
         assert_eq!(found, expected, "{feed:?} {seen}");
     }
@@ -187,7 +189,7 @@ fn feeds_may_arrive_in_any_order_and_twice() {
     };
     let mut in_order = PurgeIndex::default();
     for feed in &feeds {
-        in_order.learn(feed);
+        in_order.apply(feed);
     }
     let expected = states(&in_order);
     assert_eq!(expected.0, 9);
@@ -205,7 +207,7 @@ fn feeds_may_arrive_in_any_order_and_twice() {
         random.shuffle(&mut order);
         let mut index = PurgeIndex::default();
         for at in &order {
-            index.learn(&feeds[*at]);
+            index.apply(&feeds[*at]);
         }
         assert_eq!(states(&index), expected, "{order:?}");
     }
@@ -230,7 +232,7 @@ fn further_feeds_never_revive_an_entry() {
             // No number is above the ledger's last.
             let last = [floor.0, floor.1, at.1, at.2].into_iter().max();
             let tag = &tags[at.0 as usize % 3];
-            index.learn(&complete_feed(
+            index.apply(&complete_feed(
                 last.unwrap_or(0),
                 floor,
                 &[(tag, at.1, at.2)],
@@ -255,13 +257,13 @@ fn ledger_numbers_orders_and_detects_repeats() {
         ..Order::default()
     };
     #[track_caller]
-    fn accepted(decision: Decision) -> Record {
+    fn accepted(decision: AppendDecision) -> Record {
         match decision {
-            Decision::Accept(record) => record,
+            AppendDecision::Accept(record) => record,
             other => panic!("{other:?}"),
         }
     }
-    let first = accepted(decide(0, None, &order("a", "d"), 5000, 3));
+    let first = accepted(decide_append(0, None, &order("a", "d"), 5000, 3));
     let receipt = &first.receipt;
     assert_eq!((receipt.id.as_str(), receipt.sequence), ("a", 1));
     assert_eq!((receipt.received_ms, receipt.in_force_ms), (5000, 10_000));
@@ -274,26 +276,26 @@ fn ledger_numbers_orders_and_detects_repeats() {
         (raised(1, false), raised(1, true)),
         (numbers(1, 0), numbers(0, 1))
     );
-    let second = accepted(decide(41, None, &order("b", "d"), 5000, 0));
+    let second = accepted(decide_append(41, None, &order("b", "d"), 5000, 0));
     assert_eq!(second.receipt.sequence, 42);
     let mut nameless = order("", "d");
     nameless.id = None;
-    let nameless = accepted(decide(41, None, &nameless, 5000, 0));
+    let nameless = accepted(decide_append(41, None, &nameless, 5000, 0));
     assert_eq!(nameless.receipt.id, "order-42");
     // A repeat returns the first receipt, whatever has changed since.
     let mut late = order("a", "d");
     (late.lag_seconds, late.after) = (60, 9);
     assert_eq!(
-        decide(50, Some(&first), &late, 99_000, 0),
-        Decision::Repeat(first.receipt.clone())
+        decide_append(50, Some(&first), &late, 99_000, 0),
+        AppendDecision::Repeat(first.receipt.clone())
     );
     assert_eq!(
-        decide(50, Some(&first), &order("a", "e"), 5000, 0),
-        Decision::Conflict
+        decide_append(50, Some(&first), &order("a", "e"), 5000, 0),
+        AppendDecision::Conflict
     );
     let mut far = order("c", "d");
     far.lag_seconds = u64::MAX;
-    let far = accepted(decide(1, None, &far, u64::MAX, 0));
+    let far = accepted(decide_append(1, None, &far, u64::MAX, 0));
     assert_eq!(far.receipt.in_force_ms, u64::MAX);
 }
 

@@ -321,7 +321,7 @@ fn grow_index(place: &Place, marks: u64, hard: u64) {
             .map(|mark| (mark, numbers))
             .collect()
     };
-    place.isolate.index.borrow_mut().learn(&PurgeFeed {
+    place.isolate.index.borrow_mut().apply(&PurgeFeed {
         marks: marks_from(0),
         writes: marks_from(marks),
         ..PurgeFeed::default()
@@ -352,7 +352,7 @@ fn oversized_index_is_rebuilt() {
     slow(&world, "ledger", 700);
     let seen = place.isolate.seen();
     assert_eq!(place.get("/b"), "b cache-api");
-    place.isolate.index.borrow_mut().learn(&PurgeFeed {
+    place.isolate.index.borrow_mut().apply(&PurgeFeed {
         marks: vec![(
             mark_of("tag:late"),
             Numbers {

@@ -22,7 +22,7 @@ fn describe_call(request: &str) -> String {
     let Some(call) = call(&rules.rule_for(&url), &head, &url) else {
         return "-".to_owned();
     };
-    let draft = match call.draft(&rules, &head.fields, b"") {
+    let draft = match call.parse(&rules, &head.fields, b"") {
         Ok(draft) => draft,
         Err(problem) => return format!("! {problem}"),
     };
@@ -33,7 +33,7 @@ fn describe_call(request: &str) -> String {
     if let Err(problem) = draft.check_size() {
         return format!("! {problem}");
     }
-    let resolved = draft.settle(&rules.cascades).expect("not too much");
+    let resolved = draft.resolve(&rules.cascades).expect("not too much");
     let soft = match resolved.soft.is_empty() {
         true => String::new(),
         false => format!(" / {}", resolved.soft.join(" ")),

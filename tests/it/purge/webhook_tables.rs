@@ -43,7 +43,7 @@ fn check<'a>(
     });
     match proven == Poll::Ready(true) && signed.is_in_time(now_ms) {
         true => Ok(signed.id),
-        false => Err(Refused::Unproven),
+        false => Err(Refused::Unauthenticated),
     }
 }
 
@@ -124,11 +124,11 @@ fn mutations_of_vector_are_refused() {
     assert!(tried > 1000, "{tried}");
     assert_eq!(
         outcome(OTHER, ID, &time(), SIGNATURE, BODY),
-        Err(Refused::Unproven)
+        Err(Refused::Unauthenticated)
     );
     assert_eq!(
         outcome("", ID, &time(), SIGNATURE, BODY),
-        Err(Refused::Unproven)
+        Err(Refused::Unauthenticated)
     );
 }
 
@@ -140,7 +140,7 @@ fn one_of_several_signatures_and_secrets_suffices() {
         let expected = if passes {
             Ok(ID.to_owned())
         } else {
-            Err(Refused::Unproven)
+            Err(Refused::Unauthenticated)
         };
         assert_eq!(found, expected, "{secrets} {signatures}");
     }
@@ -200,7 +200,7 @@ fn timestamp_beyond_tolerance_is_refused() {
     let forged = check(&secrets, &fields, b"{}", TIME * 1000);
     assert_eq!(
         (late, forged),
-        (Err(Refused::Unproven), Err(Refused::Unproven))
+        (Err(Refused::Unauthenticated), Err(Refused::Unauthenticated))
     );
 }
 

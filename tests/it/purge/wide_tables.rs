@@ -19,7 +19,7 @@ fn numbers(hard: u64, soft: u64) -> Numbers {
 fn index_of(feeds: &[&PurgeFeed]) -> PurgeIndex {
     let mut index = PurgeIndex::default();
     for feed in feeds {
-        index.learn(feed);
+        index.apply(feed);
     }
     index
 }

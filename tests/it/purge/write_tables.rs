@@ -483,7 +483,7 @@ fn isolate_with_only_writes_bounds_its_index() {
     site.send("POST", "http://a.test/p", Fields::new());
     let numbers = Numbers { hard: 1, soft: 0 };
     let marks = (0..=INDEX_MARKS_MAX).map(|mark| (mark, numbers)).collect();
-    site.isolate.index.borrow_mut().learn(&PurgeFeed {
+    site.isolate.index.borrow_mut().apply(&PurgeFeed {
         writes: marks,
         ..PurgeFeed::default()
     });

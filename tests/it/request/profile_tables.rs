@@ -459,7 +459,7 @@ fn entry_is_not_kept_after_304_that_sets_csrf_token() {
     let confirmed = |fields: &str| {
         let answer = head(&format!("304 | etag: \"1\"{fields}"));
         match decide_response(&exchange(&lookup, Some(&entry), false), Ok(&answer)) {
-            ResponseDecision::Refresh { keep, .. } => keep,
+            ResponseDecision::Freshen { may_store, .. } => may_store,
             other => panic!("{other:?}"),
         }
     };

@@ -115,7 +115,7 @@ fn lookup_text(lookup: &Lookup) -> String {
         lookup.head_only,
         lookup.authorized,
         lookup.range,
-        lookup.wishes,
+        lookup.request_control,
         lookup.origin(),
         not_modified(&lookup.client, &stored),
         if_range_holds(&lookup.client, &stored),

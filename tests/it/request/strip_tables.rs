@@ -169,8 +169,8 @@ fn entry_is_kept_after_304_if_its_cookies_can_be_stripped() {
     ] {
         let confirmed = head(&format!("304 | etag: \"1\" | set-cookie: {cookie}"));
         match decide_response(&exchange(&all, Some(&entry), false), Ok(&confirmed)) {
-            ResponseDecision::Refresh { entry, keep } => {
-                assert_eq!(keep, kept, "{cookie}");
+            ResponseDecision::Freshen { entry, may_store } => {
+                assert_eq!(may_store, kept, "{cookie}");
                 assert_eq!(entry.fields.has("set-cookie"), !kept, "{cookie}");
             }
             other => panic!("{cookie}: {other:?}"),

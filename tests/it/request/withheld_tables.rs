@@ -5,7 +5,7 @@
 use edgekeep::cache::config::rule::Rule;
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
-use edgekeep::cache::policy::remembered::{REMEMBERED_MAX, Remembered};
+use edgekeep::cache::policy::remembered::{ExpiringSet, REMEMBERED_MAX};
 use edgekeep::cache::policy::storability::NotStored;
 use edgekeep::cache::policy::withheld_fields::{
     cookies_of, has_own_cookie, may_need_cookies, vary_of,
@@ -162,7 +162,7 @@ fn may_need_cookies_depends_on_reason_and_status() {
 
 #[test]
 fn remembered_responses_expire_and_are_limited() {
-    let mut set = Remembered::default();
+    let mut set = ExpiringSet::default();
     assert!(set.is_empty());
     set.add("a", 10, 0);
     assert!(set.holds("a", 9) && !set.holds("a", 10) && !set.holds("b", 0));
@@ -172,7 +172,7 @@ fn remembered_responses_expire_and_are_limited() {
     for n in 0..REMEMBERED_MAX {
         set.add(&n.to_string(), 100 + n as u64, 0);
     }
-    let held = |set: &Remembered| {
+    let held = |set: &ExpiringSet| {
         (0..=REMEMBERED_MAX)
             .filter(|n| set.holds(&n.to_string(), 0))
             .count()

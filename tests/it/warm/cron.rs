@@ -2,7 +2,7 @@
 //! URLs and sitemaps it uses, what it leaves out and logs, and which refreshes
 //! precede its own.
 
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Question, Receipt};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Receipt};
 use edgekeep::flow::runtime::host::Host;
 use edgekeep::flow::warm::fill::{SITEMAP_BYTES_MAX, scheduled};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn run_cron(stage: &Stage, scheduled_ms: u64) {
 }
 
 fn orders(stage: &Stage) -> Vec<PastOrder> {
-    let question = Question::After {
+    let question = HistoryQuery::After {
         after: 0,
         limit: 100,
     };

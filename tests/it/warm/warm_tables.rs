@@ -5,7 +5,9 @@
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::purge::order::NotOrder;
 use edgekeep::cache::warm::sitemap::{self, Sitemap, SitemapUrl};
-use edgekeep::cache::warm::warm_order::{self, CHILDREN_MAX, Choice, ParsedWarming, Skipped, read};
+use edgekeep::cache::warm::warm_order::{
+    self, CHILDREN_MAX, PageSelection, ParsedWarming, Skipped, read,
+};
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -194,7 +196,7 @@ fn named_urls_that_kv_may_not_hold_are_refused() {
 }
 
 /// The pages that an order for `https://a.test/0` selects, with this limit.
-fn choose(rules: &Rules, limit: usize) -> Choice {
+fn choose(rules: &Rules, limit: usize) -> PageSelection {
     let body = json!({ "urls": ["https://a.test/0"], "limit": limit });
     let order = read(rules, body.to_string().as_bytes());
     order.expect("an order").choose(rules)
@@ -377,7 +379,7 @@ fn random_orders_choose_only_allowed_urls() {
         assert_eq!(once.len(), urls.len(), "{text} {file}");
         for text in &urls {
             // The ledger finds a chosen URL under the same key again.
-            let visit = warm_order::visit(&rules, &url(text)).expect("a page");
+            let visit = warm_order::lookup_to_warm(&rules, &url(text)).expect("a page");
             assert_eq!(visit.key.url.to_string(), *text, "{file}");
             assert_eq!(visit.key.url.host_name(), "a.test", "{file}");
         }

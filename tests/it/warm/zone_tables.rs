@@ -130,7 +130,7 @@ fn small_calls_are_joined() {
     #[track_caller]
     fn check(one: &ZoneCall, other: &ZoneCall, expected: Option<ZoneCall>) {
         let mut joined = one.clone();
-        let is_joined = joined.take_in(other);
+        let is_joined = joined.merge(other);
         assert_eq!(is_joined, expected.is_some(), "{one:?} {other:?}");
         assert_eq!(joined, expected.unwrap_or_else(|| one.clone()));
     }

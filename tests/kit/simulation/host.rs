@@ -12,7 +12,7 @@ use super::switches::Switch;
 use super::tamper;
 use super::world::{Seat, World};
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::origin_request::OriginRequest;
@@ -135,7 +135,7 @@ impl Host for SimHost {
         self.world.trace(|| format!("{}: {line}", self.seat.name));
     }
 
-    async fn recall(
+    async fn read_slot(
         &self,
         tier: Tier,
         slot: &Slot,
@@ -146,12 +146,17 @@ impl Host for SimHost {
         held
     }
 
-    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
+    fn store_entry(
+        &self,
+        body: Option<Bytes>,
+        store_request: StoreRequest,
+        for_client: bool,
+    ) -> Option<Bytes> {
         let StoreRequest {
             mut entry,
             mut places,
-            landed,
-        } = keep;
+            observer,
+        } = store_request;
         let whole = tamper::is_whole(self, &entry, body.as_ref());
         if let Some(body) = body.as_ref().filter(|_| whole && entry.status != 206) {
             // Known now even if the origin has not sent it.
@@ -163,28 +168,28 @@ impl Host for SimHost {
             for (tier, slot) in places {
                 let host = self.clone();
                 let written = host.write(tier, slot, entry.clone(), body.clone());
-                let landed = landed.clone();
+                let observer = observer.clone();
                 self.later(async move {
                     let outcome = written.await;
-                    landed.tell(tier, outcome);
+                    observer.report(tier, outcome);
                 });
             }
         } else {
             for (tier, _) in places {
-                landed.tell(tier, Err("the body broke off"));
+                observer.report(tier, Err("the body broke off"));
             }
         }
         body.filter(|_| for_client)
     }
 
-    fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+    fn copy_body(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
         if !body.broken {
             done(Rc::new(body.clone()), body.text.len() as u64);
         }
     }
 
-    fn give(&self, held: &Rc<dyn Any>) -> Option<Bytes> {
-        held.downcast_ref::<Bytes>().cloned()
+    fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Bytes> {
+        copy.downcast_ref::<Bytes>().cloned()
     }
 
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {
@@ -199,7 +204,7 @@ impl Host for SimHost {
         })
     }
 
-    async fn whole(
+    async fn receive_whole(
         &self,
         body: Bytes,
         length: Option<u64>,
@@ -222,7 +227,7 @@ impl Host for SimHost {
         })
     }
 
-    fn reader(&self) -> Option<String> {
+    fn client_address(&self) -> Option<String> {
         let exchange = &self.exchange;
         if self.is_on(Switch::ReaderNotIdentified) {
             // A new address for each request.
@@ -235,11 +240,11 @@ impl Host for SimHost {
         exchange.address.clone().or(client)
     }
 
-    async fn ask_origin(
+    async fn send_to_origin(
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Bytes>>,
-        patience: OriginTimeouts,
+        timeouts: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
         self.meter(Call::Origin);
@@ -265,7 +270,7 @@ impl Host for SimHost {
         let received = world.origin.receive(world, request);
         let most_ms = match self.is_on(Switch::TimeLimitIgnored) {
             true => NO_END_MS,
-            false => patience.head_ms.unwrap_or(NO_LIMIT_MS),
+            false => timeouts.head_ms.unwrap_or(NO_LIMIT_MS),
         };
         let left_ms = most_ms.saturating_sub(travelled_ms);
         let in_time = received.after_ms < left_ms;
@@ -280,14 +285,14 @@ impl Host for SimHost {
             true => received.answer,
             false => Err(OriginFailure::TimedOut),
         };
-        if patience.at_once && self.comes_at_once(request, &answer) {
+        if timeouts.at_once && self.comes_at_once(request, &answer) {
             let left_ms = left_ms.saturating_sub(received.after_ms);
-            let left_ms = left_ms.min(patience.body_ms.unwrap_or(u64::MAX));
+            let left_ms = left_ms.min(timeouts.body_ms.unwrap_or(u64::MAX));
             answer = self.with_body(answer, left_ms).await;
         }
         let success = success && answer.is_ok();
         flights::end(self, request, &over, &answer);
-        if let (Ok((_, Some(body))), Some(most_ms)) = (&mut answer, patience.body_ms) {
+        if let (Ok((_, Some(body))), Some(most_ms)) = (&mut answer, timeouts.body_ms) {
             body.broken |= body.takes_ms > most_ms;
             body.takes_ms = body.takes_ms.min(most_ms);
         }
@@ -342,7 +347,7 @@ impl Host for SimHost {
         answer
     }
 
-    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
+    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
         self.meter(Call::Ledger);
         let began_ms = self.world.executor.now_ms();
         let mut answer = ledger::news(&self.world, &self.seat, after).await;
@@ -354,11 +359,11 @@ impl Host for SimHost {
         answer
     }
 
-    async fn history(&self, _question: &Question) -> Result<Vec<PastOrder>, String> {
+    async fn history(&self, _question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
         Err("no history in this world".to_owned())
     }
 
-    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+    async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {
         self.meter(match is_purge_note(name) {
             true => Call::NewsRead,
             false => Call::CacheRead,
@@ -390,7 +395,7 @@ impl Host for SimHost {
         Ok(Some(text))
     }
 
-    fn share(&self, site: &str, name: &str, mut text: String, seconds: u64) {
+    fn write_note(&self, site: &str, name: &str, mut text: String, seconds: u64) {
         if !tamper::note_shared(self, name, &mut text) {
             return;
         }
@@ -417,7 +422,7 @@ impl Host for SimHost {
         Err("no zone in this world".to_owned())
     }
 
-    async fn settled(&self) -> Result<(), String> {
+    async fn wait_for_background(&self) -> Result<(), String> {
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::promises::Promise;
 use super::setup::{START_MS, Setup};
 use super::switches::Switch;
 use super::world::{Seat, World};
-use edgekeep::cache::ledger::wire::{Order, Question};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order};
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::LedgerReply;
@@ -114,7 +114,7 @@ impl SimLedger {
 
     /// The receipt that it has for an id.
     pub fn receipt_of(&self, id: &str) -> Option<edgekeep::cache::ledger::wire::Receipt> {
-        let question = Question::Id(id.to_owned());
+        let question = HistoryQuery::Id(id.to_owned());
         let found = self.store.borrow().history(&question).ok()?;
         found.into_iter().next().map(|past| past.receipt)
     }
@@ -149,7 +149,7 @@ impl SimLedger {
             (Err(_), Some(id)) => self.receipt_of(id),
             (Err(_), None) => None,
         };
-        world.trace(|| format!("ledger: {order:?} -> {:?}", reply.as_ref().map(|r| &r.news)));
+        world.trace(|| format!("ledger: {order:?} -> {:?}", reply.as_ref().map(|r| &r.feed)));
         if let Some(receipt) = accepted {
             world.promises.accepted(world, order, tick, &receipt);
         }
@@ -160,7 +160,7 @@ impl SimLedger {
             let text = format!("{order:?} has the receipt of another body: {receipt:?}");
             world.promises.break_one(world, Promise::Receipts, text);
         }
-        let feed = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
+        let feed = PurgeFeed::decode(&reply.feed).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
             Some(receipt) => LedgerReply::Done(Box::new(receipt), feed),
             None => {
@@ -172,7 +172,7 @@ impl SimLedger {
 
     fn news(&self, world: &World, seat: &Seat, after: u64) -> Result<PurgeFeed, String> {
         let now_ms = self.prepare(world);
-        let text = self.store.borrow().news(after, now_ms);
+        let text = self.store.borrow().read_feed(after, now_ms);
         self.done(world);
         world.trace(|| format!("ledger to {}: feed after {after} -> {text:?}", seat.name));
         PurgeFeed::decode(&text?).map_err(|error| error.to_string())

@@ -112,7 +112,7 @@ pub struct Small {
     pub dropped: u64,
     /// In place of `MARK_MS`.
     pub mark_ms: u64,
-    /// In place of `NEWS_MARKS_MAX`.
+    /// In place of `FEED_MARKS_MAX`.
     pub page: u64,
     /// The divisor of `SCOPE_MARKS_MAX` and `HOST_WRITES_MAX`.
     pub owners_by: u64,

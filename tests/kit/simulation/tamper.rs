@@ -225,7 +225,7 @@ pub fn receipt(host: &SimHost, receipt: &Receipt, feed: &PurgeFeed) {
         let mut alone = PurgeFeed::of_receipt(receipt);
         alone.after = receipt.sequence - 1;
         host.world.executor.spawn(Life::new(), async move {
-            isolate.index.borrow_mut().learn(&alone);
+            isolate.index.borrow_mut().apply(&alone);
         });
     }
 }

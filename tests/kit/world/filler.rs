@@ -1,7 +1,7 @@
 //! Bodies in the simulated world, and those that are generated while they are
 //! read.
 
-use edgekeep::flow::runtime::host::{BodyError, BodyPipe, ReaderGone};
+use edgekeep::flow::runtime::host::{BodyError, BodyPipe, ClientDisconnected};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -69,7 +69,7 @@ impl BodyPipe for Filler {
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), ReaderGone> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientDisconnected> {
         self.made.borrow_mut().0.extend_from_slice(bytes);
         Ok(())
     }

@@ -11,7 +11,7 @@ pub mod sqlite;
 pub mod story;
 
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{Order, PastOrder, Question};
+use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::purge::feed::PurgeFeed;
@@ -249,7 +249,7 @@ impl Host for World {
         self.state.borrow_mut().log.push(line.to_owned());
     }
 
-    async fn recall(
+    async fn read_slot(
         &self,
         tier: Tier,
         slot: &Slot,
@@ -263,12 +263,17 @@ impl Host for World {
         Ok(held)
     }
 
-    fn keep(&self, body: Option<Bytes>, keep: StoreRequest, for_client: bool) -> Option<Bytes> {
+    fn store_entry(
+        &self,
+        body: Option<Bytes>,
+        store_request: StoreRequest,
+        for_client: bool,
+    ) -> Option<Bytes> {
         let (world, copy) = (self.clone(), body.clone());
         let land = move || {
-            for (tier, slot) in &keep.places {
-                let outcome = world.write(*tier, slot, &keep.entry, copy.clone());
-                keep.landed.tell(*tier, outcome);
+            for (tier, slot) in &store_request.places {
+                let outcome = world.write(*tier, slot, &store_request.entry, copy.clone());
+                store_request.observer.report(*tier, outcome);
             }
         };
         // A copy lands at the pace at which its client reads.
@@ -277,7 +282,7 @@ impl Host for World {
         body.filter(|_| for_client)
     }
 
-    fn hold(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
+    fn copy_body(&self, body: &Bytes, done: Box<dyn FnOnce(Rc<dyn Any>, u64)>) {
         let (world, body) = (self.clone(), body.clone());
         self.executor.spawn(async move {
             world.delay("memory").await;
@@ -287,8 +292,8 @@ impl Host for World {
         });
     }
 
-    fn give(&self, held: &Rc<dyn Any>) -> Option<Bytes> {
-        held.downcast_ref::<Bytes>().cloned()
+    fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Bytes> {
+        copy.downcast_ref::<Bytes>().cloned()
     }
 
     fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
@@ -308,7 +313,7 @@ impl Host for World {
         (!broken).then_some(Bytes::new(text, broken))
     }
 
-    async fn whole(
+    async fn receive_whole(
         &self,
         body: Bytes,
         length: Option<u64>,
@@ -329,15 +334,15 @@ impl Host for World {
         }
     }
 
-    fn reader(&self) -> Option<String> {
+    fn client_address(&self) -> Option<String> {
         self.reader.as_deref().map(str::to_owned)
     }
 
-    async fn ask_origin(
+    async fn send_to_origin(
         &self,
         request: &OriginRequest,
         upload: Option<Upload<Bytes>>,
-        patience: OriginTimeouts,
+        timeouts: OriginTimeouts,
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let path = request.url.splitn(4, '/').nth(3).unwrap_or_default();
         let backup = request.url.starts_with("http://backup.test/");
@@ -368,7 +373,7 @@ impl Host for World {
             Plan::Hang => u64::MAX,
             Plan::Answer { slow_ms, .. } => *slow_ms,
         };
-        let timeout_ms = patience.head_ms.unwrap_or(u64::MAX);
+        let timeout_ms = timeouts.head_ms.unwrap_or(u64::MAX);
         if delay >= timeout_ms {
             self.sleep(timeout_ms).await;
             return Err(OriginFailure::TimedOut);
@@ -382,7 +387,7 @@ impl Host for World {
             .get("content-length")
             .and_then(|n| n.parse().ok());
         let short = length.is_some_and(|length| length <= AT_ONCE_BYTES_MAX);
-        if patience.at_once && short && body.as_ref().is_some_and(|body| body.broken) {
+        if timeouts.at_once && short && body.as_ref().is_some_and(|body| body.broken) {
             return Err(OriginFailure::CutOff);
         }
         Ok((head, body))
@@ -401,32 +406,32 @@ impl Host for World {
     async fn append(&self, order: &Order) -> Result<LedgerReply, String> {
         let query = self.query_ledger(|ledger, now_ms| ledger.append(order, now_ms));
         let reply = query.await?;
-        let feed = PurgeFeed::decode(&reply.news).map_err(|error| error.to_string())?;
+        let feed = PurgeFeed::decode(&reply.feed).map_err(|error| error.to_string())?;
         Ok(match reply.receipt {
             Some(receipt) => LedgerReply::Done(Box::new(receipt), feed),
             None => LedgerReply::Conflict,
         })
     }
 
-    async fn news(&self, after: u64) -> Result<PurgeFeed, String> {
+    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
         self.state.borrow_mut().ledger_queries += 1;
-        let text = self.query_ledger(|ledger, now_ms| ledger.news(after, now_ms));
+        let text = self.query_ledger(|ledger, now_ms| ledger.read_feed(after, now_ms));
         PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
-    async fn counted_news(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
+    async fn read_counted_feed(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
         self.state.borrow_mut().ledger_queries += 1;
         let text =
-            self.query_ledger(|ledger, now_ms| ledger.counted_news(after, kv_writes, now_ms));
+            self.query_ledger(|ledger, now_ms| ledger.read_counted_feed(after, kv_writes, now_ms));
         PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
-    async fn history(&self, question: &Question) -> Result<Vec<PastOrder>, String> {
+    async fn history(&self, question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
         self.query_ledger(|ledger, _| ledger.history(question))
             .await
     }
 
-    async fn shared(&self, site: &str, name: &str) -> Result<Option<String>, String> {
+    async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {
         if self.is_down("cache-api") {
             return Err("down".to_owned());
         }
@@ -435,7 +440,7 @@ impl Host for World {
         Ok(note)
     }
 
-    fn share(&self, site: &str, name: &str, text: String, seconds: u64) {
+    fn write_note(&self, site: &str, name: &str, text: String, seconds: u64) {
         if self.is_down("cache-api") {
             return;
         }
@@ -470,7 +475,7 @@ impl Host for World {
         }
     }
 
-    async fn settled(&self) -> Result<(), String> {
+    async fn wait_for_background(&self) -> Result<(), String> {
         self.state.borrow_mut().lost.take().map_or(Ok(()), Err)
     }
 

@@ -1,7 +1,7 @@
 //! Decides for each miss whether the request fetches, waits for another
 //! request's fetch, or repeats the lookup.
 
-use super::collapse::{ASKING, LANDED, UNSHARED, note_name};
+use super::collapse::{FETCHING, STORED, UNSHARED, note_name};
 use crate::cache::config::settings::Collapse;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{
@@ -15,15 +15,15 @@ use std::rc::Rc;
 
 /// What a request does after a miss.
 #[derive(Debug)]
-pub enum CollapseTurn {
+pub enum CollapseDecision {
     /// Fetch for this request only.
     Alone,
     /// Fetch as the leader of a flight.
     Lead(Rc<Flight>),
     /// Fetch as an additional leader, because the first ones have taken long.
-    LeadToo(Rc<Flight>),
+    LeadInAddition(Rc<Flight>),
     /// Another request has fetched the response: repeat the lookup.
-    LookAgain,
+    RepeatLookup,
     /// Another request has fetched, and the origin failed.
     Failed(Option<OriginFailure>),
 }
@@ -36,13 +36,13 @@ const ROUNDS_MAX: u32 = 3;
 /// A follower checks a flight after an eighth of the time that it has waited
 /// already, within these bounds. So the delay that checking adds is small
 /// relative to the wait, and so is the number of checks.
-const LOOK_MS_MIN: u64 = 4;
-const LOOK_MS_MAX: u64 = 200;
+const FLIGHT_POLL_MS_MIN: u64 = 4;
+const FLIGHT_POLL_MS_MAX: u64 = 200;
 
 /// How long an isolate waits for another isolate's fill. Longer fills are rare,
 /// and one more request per isolate is acceptable.
 const NEIGHBOUR_MS_MAX: u64 = 5_000;
-const NEIGHBOUR_LOOK_MS: u64 = 50;
+const NEIGHBOUR_POLL_MS: u64 = 50;
 
 /// The response that a request needs after a miss.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ pub struct WantedResponse<'a> {
     /// The `Range` that would be sent to the origin.
     pub range: Option<&'a str>,
     /// When the lookup began, in milliseconds since 1970.
-    pub looked_ms: u64,
+    pub lookup_began_ms: u64,
     /// How many times this request has waited for another one's fetch.
     pub rounds: u32,
 }
@@ -72,11 +72,11 @@ impl WantedResponse<'_> {
 
 /// Decides who fetches the wanted response, and waits if that is another
 /// request.
-pub async fn take_turn<H: Host>(
+pub async fn decide_collapse<H: Host>(
     cx: RequestCx<'_, H>,
     wanted: WantedResponse<'_>,
     log: &mut RequestLog,
-) -> CollapseTurn {
+) -> CollapseDecision {
     let RequestCx {
         host,
         isolate,
@@ -84,7 +84,7 @@ pub async fn take_turn<H: Host>(
         ..
     } = cx;
     if !may_share(lookup) || wanted.rounds >= ROUNDS_MAX {
-        return CollapseTurn::Alone;
+        return CollapseDecision::Alone;
     }
     let began_ms = host.now_ms();
     let kind = kind_of(lookup);
@@ -97,7 +97,7 @@ pub async fn take_turn<H: Host>(
     // may not.
     let own_key = key_of_kind(part.as_deref().unwrap_or(wanted.key), kind);
     if flights.is_unshared(&own_key, began_ms) {
-        return CollapseTurn::Alone;
+        return CollapseDecision::Alone;
     }
     let mut key = match &part {
         // A range request waits for the whole response if that is being
@@ -106,17 +106,17 @@ pub async fn take_turn<H: Host>(
         _ => wanted.key.to_owned(),
     };
     loop {
-        let flight = match flights.join(&key, wanted.looked_ms, host.now_ms()) {
-            FlightRole::Alone => return CollapseTurn::Alone,
-            FlightRole::LookAgain => {
+        let flight = match flights.join(&key, wanted.lookup_began_ms, host.now_ms()) {
+            FlightRole::Alone => return CollapseDecision::Alone,
+            FlightRole::RepeatLookup => {
                 log.collapsed = true;
-                return CollapseTurn::LookAgain;
+                return CollapseDecision::RepeatLookup;
             }
             FlightRole::Lead(flight) => {
                 log.collapsed = false;
                 flight.set_kind(kind);
                 if part.is_some() {
-                    return CollapseTurn::Lead(flight);
+                    return CollapseDecision::Lead(flight);
                 }
                 return lead_or_wait(cx, wanted, flight, log).await;
             }
@@ -125,32 +125,34 @@ pub async fn take_turn<H: Host>(
         log.collapsed = true;
         let ended = wait_for_flight(cx, wanted, &flight, began_ms).await;
         match ended {
-            Ended::Slow => {
+            FlightWait::Slow => {
                 log.collapsed = false;
                 match part.as_ref().filter(|part| **part != key) {
                     Some(part) => key = part.clone(),
                     None => {
                         flight.add_leader(kind);
-                        return CollapseTurn::LeadToo(flight);
+                        return CollapseDecision::LeadInAddition(flight);
                     }
                 }
             }
-            Ended::TooLate(turn) => return turn,
-            Ended::By(FlightOutcome::Landed) => return CollapseTurn::LookAgain,
-            Ended::By(FlightOutcome::Failed(Some(_)) | FlightOutcome::ForItsKind)
+            FlightWait::TooLate(decision) => return decision,
+            FlightWait::Ended(FlightOutcome::Stored) => return CollapseDecision::RepeatLookup,
+            FlightWait::Ended(FlightOutcome::Failed(Some(_)) | FlightOutcome::ForItsKind)
                 if !flight.is_of(kind) && key != own_key =>
             {
                 log.collapsed = false;
                 key.clone_from(&own_key);
             }
-            Ended::By(FlightOutcome::Failed(failure)) => return CollapseTurn::Failed(failure),
-            Ended::By(FlightOutcome::Unshared | FlightOutcome::ForItsKind) => {
+            FlightWait::Ended(FlightOutcome::Failed(failure)) => {
+                return CollapseDecision::Failed(failure);
+            }
+            FlightWait::Ended(FlightOutcome::Unshared | FlightOutcome::ForItsKind) => {
                 log.collapsed = false;
-                return CollapseTurn::Alone;
+                return CollapseDecision::Alone;
             }
             // The leader was ended by the runtime. A follower takes over, but a
             // range request never leads a flight for the whole response.
-            Ended::Dead => {
+            FlightWait::Dead => {
                 log.collapsed = false;
                 key = part.clone().unwrap_or(key);
             }
@@ -159,14 +161,14 @@ pub async fn take_turn<H: Host>(
 }
 
 /// How waiting for a flight ends.
-enum Ended {
-    By(FlightOutcome),
+enum FlightWait {
+    Ended(FlightOutcome),
     /// The fetch takes so long that this request may fetch, too.
     Slow,
     /// The leader was ended by the runtime.
     Dead,
     /// The request has reached its longest wait.
-    TooLate(CollapseTurn),
+    TooLate(CollapseDecision),
 }
 
 /// Waits for a flight. `began_ms` is when the request began to wait.
@@ -175,7 +177,7 @@ async fn wait_for_flight<H: Host>(
     wanted: WantedResponse<'_>,
     flight: &Flight,
     began_ms: u64,
-) -> Ended {
+) -> FlightWait {
     let RequestCx {
         host,
         isolate,
@@ -193,22 +195,22 @@ async fn wait_for_flight<H: Host>(
     loop {
         let now_ms = host.now_ms();
         if let Some(outcome) = flight.outcome() {
-            return Ended::By(outcome);
+            return FlightWait::Ended(outcome);
         }
         if flight.is_dead(now_ms) {
-            return Ended::Dead;
+            return FlightWait::Dead;
         }
         if flight.may_add_leader(wanted.alone_ms(), now_ms) {
-            return Ended::Slow;
+            return FlightWait::Slow;
         }
         let waited_ms = now_ms.saturating_sub(began_ms);
         if waited_ms >= bound_ms {
-            return Ended::TooLate(match flight.is_answered() {
-                true => CollapseTurn::Alone,
-                false => CollapseTurn::Failed(Some(OriginFailure::TimedOut)),
+            return FlightWait::TooLate(match flight.is_answered() {
+                true => CollapseDecision::Alone,
+                false => CollapseDecision::Failed(Some(OriginFailure::TimedOut)),
             });
         }
-        let pause_ms = (waited_ms / 8).clamp(LOOK_MS_MIN, LOOK_MS_MAX);
+        let pause_ms = (waited_ms / 8).clamp(FLIGHT_POLL_MS_MIN, FLIGHT_POLL_MS_MAX);
         host.sleep(pause_ms).await;
     }
 }
@@ -220,7 +222,7 @@ async fn lead_or_wait<H: Host>(
     wanted: WantedResponse<'_>,
     flight: Rc<Flight>,
     log: &mut RequestLog,
-) -> CollapseTurn {
+) -> CollapseDecision {
     let RequestCx {
         host,
         isolate,
@@ -230,35 +232,35 @@ async fn lead_or_wait<H: Host>(
     let (site, began_ms) = (cx.site(), host.now_ms());
     let is_fast = isolate.fill_speeds.are_fast(site, began_ms);
     if lookup.rule.collapse != Collapse::DataCentre || is_fast {
-        return CollapseTurn::Lead(flight);
+        return CollapseDecision::Lead(flight);
     }
     let name = note_name(&flight.key);
     let longest_ms = NEIGHBOUR_MS_MAX.min(wanted.alone_ms());
     let end = |outcome| isolate.flights.end(&flight, outcome, host.now_ms());
-    // `LANDED` counts only after a wait: before, it belongs to an older fill.
+    // `STORED` counts only after a wait: before, it belongs to an older fill.
     let mut waits = false;
     loop {
         // If the Cache API fails, no other fill is assumed.
-        let note = host.shared(site, &name).await.ok().flatten();
+        let note = host.read_note(site, &name).await.ok().flatten();
         match note.as_deref() {
             Some(UNSHARED) => {
                 end(FlightOutcome::Unshared);
-                return CollapseTurn::Alone;
+                return CollapseDecision::Alone;
             }
-            Some(LANDED) if waits => {
-                end(FlightOutcome::Landed);
+            Some(STORED) if waits => {
+                end(FlightOutcome::Stored);
                 log.collapsed = true;
-                return CollapseTurn::LookAgain;
+                return CollapseDecision::RepeatLookup;
             }
-            Some(ASKING) => waits = true,
-            _ => return CollapseTurn::Lead(flight),
+            Some(FETCHING) => waits = true,
+            _ => return CollapseDecision::Lead(flight),
         }
         let waited_ms = host.now_ms().saturating_sub(began_ms);
         if waited_ms >= longest_ms {
-            return CollapseTurn::Lead(flight);
+            return CollapseDecision::Lead(flight);
         }
-        let pause_ms = (waited_ms / 8).clamp(NEIGHBOUR_LOOK_MS, LOOK_MS_MAX);
+        let pause_ms = (waited_ms / 8).clamp(NEIGHBOUR_POLL_MS, FLIGHT_POLL_MS_MAX);
         host.sleep(pause_ms).await;
-        flight.beat(host.now_ms());
+        flight.record_heartbeat(host.now_ms());
     }
 }
