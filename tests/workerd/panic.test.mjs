@@ -31,7 +31,10 @@ let pages = 0
 
 before(async () => {
   const modules = [file('worker.js'), file('trapping.js'), ...builtFiles(join(ROOT, 'build'))]
-  worker = await Worker.start({ name: 'panic', modules, compatibility: { date, flags }, settings: policy(), secrets: TOKEN })
+  const settings = policy()
+  // Else a slow request to the origin is announced in the Cache API: the first call of put would come before the response.
+  settings.defaults.collapse = 'isolate'
+  worker = await Worker.start({ name: 'panic', modules, compatibility: { date, flags }, settings, secrets: TOKEN })
   assert.equal((await worker.send(ARTICLE)).status, 200)
 })
 after(() => worker?.stop())
