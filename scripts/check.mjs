@@ -1,5 +1,5 @@
-// npm run check -- FILE [URL…]: the command `edgekeep check`, built here. It says whether the worker would accept the rules in FILE, without running it, and what they
-// (and their profile) mean for URLs.
+// npm run check -- FILE [URL…]: a short cut to `edgekeep check`, built from here. It says whether the worker would accept the
+// rules in FILE, and what they (and their profile) mean for URLs.
 
 import { checkRust } from './setup.mjs'
 import { Problem, main, run, userPath } from './tools.mjs'

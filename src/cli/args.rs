@@ -73,6 +73,10 @@ A line of a file is a URL, or sitemap: and a URL.
 Example:
   edgekeep warm --sitemap https://www.example.com/sitemap.xml --limit 500 --wait";
 
+/// The default of `--wait-seconds`: 10,000 pages at 5 a second, the longest
+/// queue of the ledger (`cache::config::limits::PAGES_MAX`), are 2,000 seconds.
+pub const WAIT_SECONDS: u64 = 3600;
+
 /// `edgekeep check`
 #[derive(Args, Debug)]
 pub struct CheckArgs {
@@ -136,7 +140,7 @@ pub struct OrderArgs {
     #[arg(long, conflicts_with = "dry_run")]
     pub wait: bool,
     /// Longest time to wait
-    #[arg(long, value_name = "SECONDS", requires = "wait", default_value_t = super::wait::WAIT_SECONDS)]
+    #[arg(long, value_name = "SECONDS", requires = "wait", default_value_t = WAIT_SECONDS)]
     pub wait_seconds: u64,
     /// The orders get the ids PREFIX-1, PREFIX-2, … A repeated run with the same prefix and input purges nothing twice
     #[arg(long, value_name = "PREFIX")]

@@ -6,6 +6,7 @@ use super::output;
 use super::reply::Reply;
 use super::retry;
 use super::secret::{Secret, SecretError};
+use super::send_error::SendError;
 use super::site::Site;
 use super::system;
 use crate::flow::purge::authenticate;
@@ -33,24 +34,6 @@ pub struct Client {
     site: Site,
     secret: Secret,
     retries: u32,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// The site did not answer, however often it was asked.
-    #[error("{site} is out of reach after {attempts} attempts: {problem}")]
-    OutOfReach {
-        /// The site.
-        site: String,
-        /// How often it was asked.
-        attempts: u32,
-        /// What failed at last.
-        problem: String,
-    },
-    /// The request could not be signed.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
 }
 
 impl Client {

@@ -1,9 +1,10 @@
 //! Why a command fails, and its exit code.
 
-use super::client::SendError;
 use super::order_ids::BadPrefix;
+use super::output::{self, BAD, styled};
 use super::reply::Refused;
 use super::secret::SecretError;
+use super::send_error::SendError;
 use super::site::SiteError;
 use super::split::SplitError;
 use std::process::ExitCode;
@@ -41,16 +42,33 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Writes it to standard error.
+    pub fn report(&self) {
+        match self {
+            // A result, not an error.
+            Self::Found(text) => output::note(text),
+            _ => output::note(format!("{} {self}", styled(BAD, "error:"))),
+        }
+    }
+
+    /// Whether the site gave no answer, or cannot do what was asked now.
+    pub fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::Refused(refused) => refused.is_unavailable(),
+            Self::Send(_) => true,
+            _ => false,
+        }
+    }
+
     /// 1: refused, or something was found; 2: usage; 3: out of reach.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
+            _ if self.is_out_of_reach() => 3,
             Self::Found(_) | Self::Output(_) => 1,
             Self::Usage(_) | Self::Secret(_) | Self::Site(_) | Self::Prefix(_) | Self::Split(_) => {
                 2
             }
-            Self::Refused(refused) if refused.is_unavailable() => 3,
-            Self::Refused(_) => 1,
-            Self::Send(_) => 3,
+            Self::Refused(_) | Self::Send(_) => 1,
         })
     }
 }

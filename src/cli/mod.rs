@@ -25,6 +25,7 @@ pub mod retry;
 pub mod rule_sources;
 pub mod secret;
 pub mod selectors;
+pub mod send_error;
 pub mod send_orders;
 pub mod settings_file;
 pub mod site;
@@ -57,7 +58,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            output::report(&failure);
+            failure.report();
             failure.code()
         }
     }

@@ -1,7 +1,6 @@
 //! Standard output and standard error. Colours are left out where the stream is
 //! not a terminal or `NO_COLOR` is set.
 
-use super::failure::Failure;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use std::fmt::Display;
@@ -34,15 +33,6 @@ pub fn json(value: &Value) -> io::Result<()> {
 /// Writes a line to standard error. If that is closed, there is nobody to tell.
 pub fn note(text: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
-}
-
-/// Writes why a command fails to standard error.
-pub fn report(failure: &Failure) {
-    match failure {
-        // A result, not an error.
-        Failure::Found(text) => note(text),
-        _ => note(format!("{} {failure}", styled(BAD, "error:"))),
-    }
 }
 
 /// A text from outside without control characters: it must not control the

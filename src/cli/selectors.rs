@@ -1,14 +1,11 @@
 //! The selectors of a purge, from arguments and from lines of a file.
 
-use super::split::Item;
+use super::split::{EVERYTHING_FIELD, Item};
 use super::system;
 use crate::cache::config::rules::Rules;
 use crate::cache::config::settings::Settings;
 use crate::cache::purge::order::{ParsedPurge, PurgeKind};
 use crate::cache::purge::selector::EVERYTHING;
-
-/// The name of the field of an order that purges everything.
-pub const EVERYTHING_FIELD: &str = "purge_everything";
 
 /// How many wrong lines a message names.
 const SHOWN_MAX: usize = 20;

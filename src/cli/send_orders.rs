@@ -48,7 +48,9 @@ impl Orders {
                         if let (Failure::Refused(refusal), true) = (&failure, as_json) {
                             output::json(&refusal_json(&id, refusal))?;
                         }
-                        self.note_rest(number, args.dry_run);
+                        if !args.dry_run {
+                            self.note_rest(number, &failure);
+                        }
                         return Err(failure);
                     }
                 }
@@ -64,7 +66,9 @@ impl Orders {
         }
         drop(bar);
         if refused > 0 {
-            return Err(Failure::Found(format!("{refused} parts would be refused")));
+            return Err(Failure::Found(format!(
+                "parts that would be refused: {refused}"
+            )));
         }
         match args.wait {
             true => wait::for_all(client, &accepted, args.wait_seconds),
@@ -73,10 +77,7 @@ impl Orders {
     }
 
     /// Says what was accepted before a failure, and how to send the rest.
-    fn note_rest(&self, accepted: usize, dry_run: bool) {
-        if dry_run {
-            return;
-        }
+    fn note_rest(&self, accepted: usize, failure: &Failure) {
         let (prefix, all) = (self.ids.text(), self.bodies.len());
         if all > 1 {
             let ids: Vec<String> = (0..accepted).map(|number| self.ids.id(number)).collect();
@@ -88,11 +89,14 @@ impl Orders {
                 }
             ));
         }
-        let advice = format!(
-            "to send the rest, repeat the command with the same input and --id-prefix {prefix}: \
-             what was accepted is recognized"
-        );
-        output::note(styled(WARNING, advice));
+        // An order without an answer may have been accepted, too.
+        if accepted > 0 || failure.is_out_of_reach() {
+            let advice = format!(
+                "to send the rest, repeat the command with the same input and \
+                 --id-prefix {prefix}: what was accepted is recognized"
+            );
+            output::note(styled(WARNING, advice));
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Splits what a command names into orders within the limits of the Worker.
 
 use super::output::plain;
-use super::selectors::EVERYTHING_FIELD;
 use crate::cache::config::limits::{SITEMAPS_MAX, URLS_MAX};
 use crate::cache::purge::order::{ORDER_BYTES_MAX, SELECTORS_MAX};
 use serde_json::{Map, Value, json};
+
+/// The name of the field of an order that purges everything.
+pub const EVERYTHING_FIELD: &str = "purge_everything";
 
 /// An item of a list of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

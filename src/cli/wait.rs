@@ -8,10 +8,6 @@ use super::receipt::{Receipt, progress_text};
 use super::system;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The default of `--wait-seconds`: 10,000 pages at 5 a second, the longest
-/// queue of the ledger (`cache::config::limits::PAGES_MAX`), are 2,000 seconds.
-pub const WAIT_SECONDS: u64 = 3600;
-
 /// The pause between two questions about an order's work.
 const POLL_MS: u64 = 2_000;
 
