@@ -1,6 +1,7 @@
 //! Receipts: when an order is in force, and whether it was sent before.
 
 use edgekeep::cli::receipt::Receipt;
+use edgekeep::cli::wait::path_of;
 use edgekeep::http::date;
 use serde_json::json;
 
@@ -77,6 +78,22 @@ fn order_of_an_earlier_run_is_recognized() {
             expected,
             "{after}"
         );
+    }
+}
+
+/// Cloudflare's edge decodes escapes of unreserved characters before the Worker
+/// compares the signature with the address.
+#[test]
+fn ids_are_escaped_in_addresses_but_for_unreserved_characters() {
+    for (id, path) in [
+        ("msg_2f-1.a~b", "/.edgekeep/purges/msg_2f-1.a~b"),
+        (
+            "cron 2026-11-30T03:00:00Z",
+            "/.edgekeep/purges/cron%202026-11-30T03%3A00%3A00Z",
+        ),
+        ("a/b?c#d%", "/.edgekeep/purges/a%2Fb%3Fc%23d%25"),
+    ] {
+        assert_eq!(path_of(id), path);
     }
 }
 
