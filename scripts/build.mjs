@@ -12,6 +12,8 @@ const BUILD = join(ROOT, 'build')
 const STAMP = join(BUILD, '.stamp')
 const STAGE = join(BUILD, 'stage')
 const OUTPUTS = ['build/index.js', 'build/index_bg.wasm']
+/** The command's sources, which the worker's build leaves out. */
+const COMMAND = ['src/bin', 'src/cli']
 const INPUTS = ['src', 'Cargo.toml', 'Cargo.lock', 'package-lock.json', 'scripts/build.mjs', 'scripts/setup.mjs']
 
 /** Builds unless the worker in build/ is up to date with the sources. */
@@ -130,7 +132,7 @@ function digest(paths) {
 }
 
 function filesIn(path) {
-  if (!existsSync(join(ROOT, path))) return []
+  if (!existsSync(join(ROOT, path)) || COMMAND.includes(path)) return []
   try {
     return readdirSync(join(ROOT, path)).sort().flatMap((name) => filesIn(`${path}/${name}`))
   } catch (error) {

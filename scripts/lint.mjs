@@ -6,9 +6,9 @@ import { Problem, main, run, say } from './tools.mjs'
 
 const STEPS = [
   { args: ['fmt', '--all', '--check'] },
-  { args: ['clippy', '--quiet', '--workspace', '--all-targets', '--', '-D', 'warnings'] },
+  { args: ['clippy', '--quiet', '--workspace', '--all-targets', '--features', 'edgekeep/cli', '--', '-D', 'warnings'] },
   { args: ['clippy', '--quiet', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings'] },
-  { args: ['doc', '--quiet', '--workspace', '--no-deps'], env: { RUSTDOCFLAGS: '-D warnings -A rustdoc::private_intra_doc_links' } },
+  { args: ['doc', '--quiet', '--workspace', '--no-deps', '--features', 'edgekeep/cli'], env: { RUSTDOCFLAGS: '-D warnings -A rustdoc::private_intra_doc_links' } },
   { args: ['test', '--quiet', '--test', 'house'] },
 ]
 

@@ -11,6 +11,9 @@
 //! - `cloudflare`: the implementation of `Host` on the platform, for wasm32
 //!   only.
 //!
+//! Beside them is `cli`, the command `edgekeep`: natively only, with the feature
+//! `cli`. No floor imports it.
+//!
 //! To follow a request, read [`flow::handle::serve`] from top to bottom.
 
 // The macros of `wasm-bindgen` expand to unsafe code.
@@ -18,6 +21,8 @@
 #![warn(missing_docs)]
 
 pub mod cache;
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod cli;
 #[cfg(target_arch = "wasm32")]
 mod cloudflare;
 pub mod flow;

@@ -137,6 +137,19 @@ pub fn print(seconds: u64) -> String {
     fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
 }
 
+/// Parses a time as [`print_rfc3339`] formats it into seconds since 1970. `None`
+/// for any other text.
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let mut numbers = date.split('-');
+    let (year, month, day) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    let month = month.parse::<usize>().ok()?.checked_sub(1)?;
+    let month = MONTHS.get(month)?;
+    // Any weekday is accepted.
+    let seconds = parse(&format!("Mon, {day} {month} {year} {time} GMT"))?;
+    (print_rfc3339(seconds.checked_mul(1000)?) == text).then_some(seconds)
+}
+
 /// Formats milliseconds since 1970 as an RFC 3339 time in whole seconds, such
 /// as `2026-11-23T09:00:00Z`.
 pub fn print_rfc3339(milliseconds: u64) -> String {

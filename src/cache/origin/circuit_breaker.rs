@@ -86,7 +86,7 @@ pub fn judge(
 /// Parses `Retry-After` (RFC 9110 §10.2.3), seconds or a date, into
 /// milliseconds from now: at least a second, at most an hour. Returns `None` if
 /// it is neither.
-fn retry_after_ms(fields: &Fields, now_ms: u64) -> Option<u64> {
+pub fn retry_after_ms(fields: &Fields, now_ms: u64) -> Option<u64> {
     let text = fields.get("retry-after")?.trim();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let seconds = match digits {

@@ -44,7 +44,7 @@ pub enum PurgeKind {
 
 impl PurgeKind {
     /// The name of the list in an order.
-    fn list(self) -> &'static str {
+    pub fn list(self) -> &'static str {
         match self {
             Self::Url => "files",
             Self::Tag => "tags",

@@ -31,7 +31,7 @@ const SIGNATURES_MAX: usize = 16;
 const ED25519_SIGNATURES_MAX: usize = 4;
 
 /// The longest webhook id, because the ledger stores ids.
-const ID_BYTES_MAX: usize = 256;
+pub const ID_BYTES_MAX: usize = 256;
 
 /// Why a webhook is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +63,17 @@ fn field<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused>
 /// ASCII.
 pub fn id<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Refused> {
     let id = field(fields, name)?;
-    if id.len() > ID_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Refused::Form(name));
-    }
-    Ok(id)
+    is_id(id).then_some(id).ok_or(Refused::Form(name))
+}
+
+/// Whether a text may be an id: at most [`ID_BYTES_MAX`] bytes of visible ASCII.
+pub fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= ID_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// The text that a Standard Webhook signs: `id.timestamp.payload`.
+pub fn signed_text(id: &str, timestamp: &str, payload: &[u8]) -> Vec<u8> {
+    [id.as_bytes(), b".", timestamp.as_bytes(), b".", payload].concat()
 }
 
 impl<'a> Signed<'a> {
@@ -104,10 +111,9 @@ impl<'a> Signed<'a> {
         (now_ms / 1000).abs_diff(self.sent_seconds) <= TOLERANCE_SECONDS
     }
 
-    /// The signed text: `id.timestamp.payload`.
+    /// The signed text (see [`signed_text`]).
     pub fn message(&self, payload: &[u8]) -> Vec<u8> {
-        let (id, timestamp) = (self.id.as_bytes(), self.timestamp.as_bytes());
-        [id, b".", timestamp, b".", payload].concat()
+        signed_text(self.id, self.timestamp, payload)
     }
 
     /// Whether one of the secrets has signed the message. Every secret is

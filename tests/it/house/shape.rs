@@ -136,16 +136,20 @@ fn every_file_is_under_500_lines() {
 
 #[test]
 fn floor_imports_only_floors_above_it() {
-    let floors: [(&str, &[&str]); 3] = [
+    let floors: [(&str, &[&str]); 5] = [
         (
             "http/",
             &["crate::cache", "crate::flow", "crate::cloudflare"],
         ),
         ("cache/", &["crate::flow", "crate::cloudflare"]),
         ("flow/", &["crate::cloudflare"]),
+        ("cloudflare/", &[]),
+        (COMMAND, &["crate::cloudflare"]),
     ];
     for (floor, forbidden) in floors {
         check(floor, violations(floor, |line| any_word(line, forbidden)));
+        let of_command = |line: &str| floor != COMMAND && has_word(line, "crate::cli");
+        check(floor, violations(floor, of_command));
         // These forms would evade the check above.
         let grouped = |line: &str| line.contains("crate::{") || line.contains("super::super");
         check(floor, violations(floor, grouped));
@@ -153,7 +157,7 @@ fn floor_imports_only_floors_above_it() {
 }
 
 /// The floors whose modules have no import cycles.
-const FLOORS_WITHOUT_CYCLES: [&str; 4] = ["http", "cache", "flow", "cloudflare"];
+const FLOORS_WITHOUT_CYCLES: [&str; 5] = ["http", "cache", "flow", "cloudflare", "cli"];
 
 #[test]
 fn modules_of_a_floor_have_no_import_cycle() {
@@ -247,7 +251,7 @@ fn only_the_cloudflare_floor_uses_platform_crates() {
         "wasm_bindgen_futures",
         "web_sys",
     ];
-    for floor in ["http/", "cache/", "flow/", "lib.rs"] {
+    for floor in ["http/", "cache/", "flow/", COMMAND, "bin/", "lib.rs"] {
         check(floor, violations(floor, |line| any_word(line, &CRATES)));
     }
     // Native builds do not depend on these crates.
@@ -286,7 +290,7 @@ fn only_cloudflare_js_calls_javascript_by_name() {
 
 #[test]
 fn async_code_is_only_in_flow_and_cloudflare() {
-    for floor in ["http/", "cache/", "lib.rs"] {
+    for floor in ["http/", "cache/", COMMAND, "bin/", "lib.rs"] {
         let waits = |line: &str| any_word(line, &["async", ".await", "Future"]);
         check(floor, violations(floor, waits));
     }
@@ -298,6 +302,72 @@ fn only_the_cloudflare_floor_reads_a_clock() {
         let clock = |line: &str| any_word(line, &["SystemTime", "Instant", "Date::now"]);
         check(floor, violations(floor, clock));
     }
+}
+
+/// The command `edgekeep` stands beside the floors: it may use all but the
+/// platform, and no floor uses it.
+const COMMAND: &str = "cli/";
+
+/// What the command reads of its computer. One file does it, so that the rest
+/// can be tested with values.
+#[test]
+fn one_file_of_the_command_reads_clock_files_and_environment() {
+    const READS: [&str; 7] = [
+        "SystemTime",
+        "Instant",
+        "getrandom::",
+        "std::env",
+        "std::fs",
+        "stdin()",
+        "thread::sleep",
+    ];
+    let mut found = violations(COMMAND, |line| any_word(line, &READS));
+    found.retain(|offence| !offence.starts_with("src/cli/system.rs"));
+    check("the computer is read in cli/system.rs alone", found);
+    assert!(!violations("cli/system.rs", |line| any_word(line, &READS)).is_empty());
+}
+
+/// The Worker is built without features. So it has nothing of the command if
+/// all crates of the command are optional, and its module needs the feature.
+#[test]
+fn worker_has_nothing_of_the_command() {
+    let cargo = include_str!("../../../Cargo.toml");
+    let cargo: toml::Table = cargo.parse().expect("Cargo.toml");
+    let features = cargo["features"].as_table().expect("a table");
+    let names: Vec<_> = features.keys().map(String::as_str).collect();
+    assert_eq!(names, ["cli"], "no default feature, and no other");
+    let listed = features["cli"].as_array().expect("a list");
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|name| name.as_str().and_then(|name| name.strip_prefix("dep:")))
+        .collect();
+    let dependencies = cargo["dependencies"].as_table().expect("a table");
+    let is_optional = |value: &toml::Value| value.get("optional").is_some();
+    let optional = dependencies.iter().filter(|(_, value)| is_optional(value));
+    let optional: Vec<_> = optional.map(|(name, _)| Some(name.as_str())).collect();
+    assert_eq!(listed, optional, "the feature has all optional crates");
+    for (name, value) in dependencies {
+        let path = format!("{}::", name.replace('-', "_"));
+        let mut found = violations("", |line| has_word(line, &path));
+        assert!(!found.is_empty(), "nothing uses {name}");
+        found.retain(|offence| !offence.starts_with("src/cli/"));
+        match is_optional(value) {
+            true => check("only the command uses its crates", found),
+            false => assert!(!found.is_empty(), "only the command uses {name}"),
+        }
+    }
+    let lib = include_str!("../../../src/lib.rs");
+    const GUARD: &str = "#[cfg(all(feature = \"cli\", not(target_arch = \"wasm32\")))]";
+    assert!(lib.contains(&format!("{GUARD}\npub mod cli;\n")));
+    let bins = cargo["bin"].as_array().expect("the binaries");
+    let [bin] = bins.as_slice() else {
+        panic!("one binary, not {}", bins.len());
+    };
+    assert_eq!(bin["path"].as_str(), Some("src/bin/edgekeep.rs"));
+    assert_eq!(bin["required-features"].as_array().map(Vec::len), Some(1));
+    let programs = sources().into_iter().filter(|s| s.path.starts_with("bin/"));
+    let programs: Vec<_> = programs.map(|s| s.path).collect();
+    assert_eq!(programs, ["bin/edgekeep.rs"]);
 }
 
 #[test]

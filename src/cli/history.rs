@@ -1,0 +1,113 @@
+//! `edgekeep history`: reads past orders, and follows new ones.
+
+use super::args::HistoryArgs;
+use super::client::Client;
+use super::failure::Failure;
+use super::output::{self, plain};
+use super::receipt::{Receipt, progress_text};
+use super::system;
+use super::wait::path_of;
+use crate::cache::ledger::wire::HISTORY_MAX;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde_json::Value;
+use std::io::Write;
+
+/// The pause between two questions for new orders.
+const FOLLOW_MS: u64 = 2_000;
+
+/// The pause between two pages of the history: at most five pages a second.
+const PAGE_MS: u64 = 200;
+
+/// A page of the history.
+struct Page {
+    orders: Vec<Value>,
+    /// The `after` of the next page, if this one was full.
+    next: Option<u64>,
+}
+
+/// Prints past orders.
+pub fn run(args: &HistoryArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.site)?;
+    let is_json = args.site.json;
+    if let Some(id) = &args.id {
+        let value = client.get(&path_of(id))?.json(system::now_ms())?;
+        return match is_json {
+            true => Ok(output::json(&value)?),
+            false => Ok(Receipt::read(&value)
+                .map_err(Failure::Found)?
+                .print(false)?),
+        };
+    }
+    let mut after = args.after;
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut is_first = true;
+    loop {
+        let page = read_page(&client, after, left)?;
+        let shown = page
+            .orders
+            .get(..left.min(page.orders.len()))
+            .unwrap_or_default();
+        left = left.saturating_sub(shown.len());
+        after = next_after(after, &page);
+        if is_json {
+            shown.iter().try_for_each(output::json)?;
+        } else {
+            print_table(shown, is_first)?;
+            is_first = is_first && shown.is_empty();
+        }
+        match (page.next, args.follow) {
+            _ if left == 0 => return Ok(()),
+            (Some(_), _) => system::sleep_ms(PAGE_MS),
+            (None, true) => system::sleep_ms(FOLLOW_MS),
+            (None, false) => return Ok(()),
+        }
+    }
+}
+
+fn read_page(client: &Client, after: u64, left: usize) -> Result<Page, Failure> {
+    let limit = HISTORY_MAX.min(left as u64).max(1);
+    let path = format!("/.edgekeep/purges?after={after}&limit={limit}");
+    let mut value = client.get(&path)?.json(system::now_ms())?;
+    let next = value.get("next").and_then(Value::as_u64);
+    match value.get_mut("purges").map(Value::take) {
+        Some(Value::Array(orders)) => Ok(Page { orders, next }),
+        _ => Err(Failure::Found("the answer is no history".to_owned())),
+    }
+}
+
+/// The `after` of the next question: orders that this key may not read count in
+/// `next`, too. It never goes back.
+fn next_after(after: u64, page: &Page) -> u64 {
+    let sequence = |order: &Value| order.get("sequence").and_then(Value::as_u64);
+    let last = page.orders.last().and_then(sequence);
+    page.next.or(last).unwrap_or(after).max(after)
+}
+
+fn print_table(orders: &[Value], with_header: bool) -> Result<(), Failure> {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    if with_header && !orders.is_empty() {
+        table.set_header(["SEQUENCE", "RECEIVED", "KEY", "VIA", "ID", "PURGED", "WORK"]);
+    }
+    for order in orders {
+        let receipt = Receipt::read(order).map_err(Failure::Found)?;
+        let work = receipt
+            .work()
+            .map(|(name, progress)| format!("{name}: {}", progress_text(progress)));
+        table.add_row([
+            receipt.sequence.to_string(),
+            plain(&receipt.received_at),
+            plain(receipt.key.as_deref().unwrap_or_default()),
+            plain(&receipt.via),
+            plain(&receipt.id),
+            receipt.summary(),
+            work.collect::<Vec<_>>().join("; "),
+        ]);
+    }
+    if !table.is_empty() {
+        output::line(table.trim_fmt())?;
+        std::io::stdout().lock().flush()?;
+    }
+    Ok(())
+}
