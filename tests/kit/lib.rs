@@ -13,4 +13,5 @@ pub mod settings;
 pub mod simulation;
 pub mod stage;
 pub mod stand;
+pub mod still;
 pub mod world;

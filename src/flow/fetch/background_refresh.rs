@@ -44,6 +44,7 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
             isolate: &isolate,
             lookup: &lookup,
             ledger_wait_ms: &Cell::default(),
+            observation: None,
         };
         let (sender, landing) = oneshot::channel();
         let landed = collapse::landing_observer(cx, &flight, sender);
@@ -143,6 +144,7 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         isolate,
         lookup: &lookup,
         ledger_wait_ms: &Cell::default(),
+        observation: None,
     };
     let led = query_alias::resolve_alias(cx, &mut log).await.map(Rc::new);
     let cx = cx.with_lookup(led.as_ref().unwrap_or(&lookup));

@@ -130,6 +130,7 @@ pub async fn fill<H: Host>(
             isolate: &isolate,
             lookup: &lookup,
             ledger_wait_ms: &ledger_wait_ms,
+            observation: None,
         };
         let (landing_sender, landing) = oneshot::channel();
         context.observer = landing_observer(cx, &flight, landing_sender);
@@ -208,6 +209,7 @@ pub fn landing_observer<H: Host>(
                 isolate: &isolate,
                 lookup: &lookup,
                 ledger_wait_ms: &Cell::default(),
+                observation: None,
             };
             end(cx, &flight, FlightOutcome::Landed);
             if let Some(landing) = landing.take() {

@@ -3,8 +3,10 @@
 
 pub mod abandoned_fills;
 pub mod credentials;
+pub mod index_state;
 pub mod inflight;
 pub mod kv_state;
+pub mod observation;
 pub mod origins;
 pub mod request_cx;
 pub mod state;

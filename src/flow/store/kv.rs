@@ -266,13 +266,12 @@ pub enum Attempt {
 /// A read that takes longer than [`READ_MS_MAX`], at the last attempt
 /// [`LAST_READ_MS_MAX`], counts as missing. An error says why KV was not read.
 pub async fn recall<H: Host>(
-    host: &H,
-    isolate: &Isolate,
+    cx: RequestCx<'_, H>,
     slot: &Slot,
     attempt: Attempt,
     log: &mut RequestLog,
 ) -> Result<Held<H::Body>, String> {
-    let kv = &isolate.kv;
+    let (host, kv) = (cx.host, &cx.isolate.kv);
     if kv.doubted.borrow().contains(&slot.digest) {
         return Ok(None);
     }
@@ -293,8 +292,16 @@ pub async fn recall<H: Host>(
             Err(format!("no answer within {most_ms} ms"))
         }
     };
+    if cx.observation.is_none() {
+        record_read(host, kv, &held);
+    }
+    held
+}
+
+/// Updates the KV read breaker with the result of a read.
+fn record_read<H: Host>(host: &H, kv: &KvState, held: &Result<Held<H::Body>, String>) {
     let (mut reads, now_ms) = (kv.reads.get(), host.now_ms());
-    let pause_ms = match &held {
+    let pause_ms = match held {
         Ok(_) => {
             reads.worked(now_ms);
             None
@@ -302,11 +309,10 @@ pub async fn recall<H: Host>(
         Err(problem) => reads.failed(problem, now_ms),
     };
     kv.reads.set(reads);
-    if let (Some(ms), Err(problem)) = (pause_ms, &held) {
+    if let (Some(ms), Err(problem)) = (pause_ms, held) {
         let text = format!("kv-reads-paused for {} s: {problem}", ms / 1000);
         log_problem(host, "kv", &text);
     }
-    held
 }
 
 /// How long an abandoned read is kept so that its body can be dropped when it
