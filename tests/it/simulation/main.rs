@@ -102,7 +102,7 @@ const BACKED: [Switch; 3] = [
 ];
 
 /// What must have happened in them, or they would show less than they say.
-const HAPPENINGS: [&str; 61] = [
+const HAPPENINGS: [&str; 62] = [
     "a host widens",
     "answer",
     "answer beside an attack",
@@ -124,6 +124,7 @@ const HAPPENINGS: [&str; 61] = [
     "disk error",
     "error page",
     "excused by an outage",
+    "explained",
     "from the cache",
     "isolate restarted",
     "ledger lost",
