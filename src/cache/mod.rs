@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod esi;
+pub mod explain;
 pub mod jitter;
 pub mod key;
 pub mod ledger;

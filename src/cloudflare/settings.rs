@@ -2,6 +2,7 @@
 
 use super::js::{glue, json_variable};
 use crate::cache::config::rules::Rules;
+use crate::cache::request::client_fields::DEBUG_FIELD;
 use crate::cache::request::read_fields::fields_read;
 use crate::flow::isolate::credentials::Keys;
 use crate::flow::isolate::state::Isolate;
@@ -59,7 +60,8 @@ fn configure(env: &Env) -> Configured {
     for problem in keys.problems() {
         glue::log_error(&problem_line("keys", problem));
     }
-    if let Some(names) = fields_read(&rules) {
+    if let Some(mut names) = fields_read(&rules) {
+        names.extend(keys.have_debug_token().then_some(DEBUG_FIELD));
         glue::read_only(&names.join("\n"));
     }
     Configured::Valid(Rc::new(Isolate::new(rules, keys)))

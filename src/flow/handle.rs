@@ -2,16 +2,24 @@
 //! fragments (ESI) and writes the log record.
 
 use crate::cache::config::rules::Rules;
+use crate::cache::explain::report::Explanation;
 use crate::cache::request::classify::{Plan, classify};
+use crate::cache::request::client_fields::DEBUG_FIELD;
 use crate::flow::esi::assemble;
+use crate::flow::explain::explain_request;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::request::serve::execute_plan;
 use crate::flow::response::error_pages::overloaded;
 use crate::flow::response::reply::Answer;
 use crate::flow::response::request_log::RequestLog;
+use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
+use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
+
+/// The response field with the tags of the stored response, for debugging.
+const TAGS_FIELD: &str = "edgekeep-tags";
 
 /// Serves a request and returns the response for the client.
 ///
@@ -36,10 +44,19 @@ pub async fn serve<H: Host>(
         began_ms: host.now_ms(),
         ..RequestLog::default()
     };
+    let explanation = match asks_for_debugging(isolate, &request) {
+        true => Some(Box::new(
+            boxed(explain_request::explain(host, isolate, &request, &plan)).await,
+        )),
+        false => None,
+    };
     let rule = plan.rule().map(Rc::clone);
     let mut answer = execute_plan(host, isolate, plan, &request, body, &mut log).await;
     let pipe = rule.and_then(|rule| assemble::begin(host, &rule, &mut answer, &mut log));
     answer.fields.add("cache-status", log.cache_status());
+    if let Some(explanation) = explanation {
+        add_explanation(&mut answer.fields, *explanation);
+    }
     log.status = answer.status;
     let is_quiet = log.is_plain_hit() && !isolate.rules.log_hits;
     match pipe {
@@ -61,4 +78,25 @@ fn plan<H: Host>(host: &H, rules: &Rules, request: RequestHead) -> (Plan, Reques
         Some(whole) => (classify(rules, &whole), whole),
         None => (plan, request),
     }
+}
+
+/// Whether a request has the token of an administrator in [`DEBUG_FIELD`]. Any
+/// other value changes nothing.
+fn asks_for_debugging(isolate: &Isolate, request: &RequestHead) -> bool {
+    if !isolate.keys.have_debug_token() {
+        return false;
+    }
+    let token = request.fields.get(DEBUG_FIELD);
+    token.is_some_and(|token| isolate.keys.is_debug_token(token))
+}
+
+/// Adds an explanation to a response. No cache may use the response again, for
+/// whatever request (RFC 9111 §4.1, `Vary: *`); `Cache-Control` stays as it is
+/// for others.
+fn add_explanation(fields: &mut Fields, explanation: Explanation) {
+    fields.add("vary", "*");
+    if let Some(tags) = explanation.tags() {
+        fields.set(TAGS_FIELD, tags);
+    }
+    fields.set(DEBUG_FIELD, explanation.short());
 }

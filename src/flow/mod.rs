@@ -3,6 +3,7 @@
 
 pub mod endpoints;
 pub mod esi;
+pub mod explain;
 pub mod fetch;
 pub mod handle;
 pub mod isolate;

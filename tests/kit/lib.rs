@@ -12,5 +12,6 @@ pub mod requests;
 pub mod settings;
 pub mod simulation;
 pub mod stage;
+pub mod still;
 pub mod worker;
 pub mod world;

@@ -301,8 +301,9 @@ fn is_tag(tag: &str) -> Result<(), &'static str> {
 /// Whether a field must not be in a key, because Edgekeep sets it, answers it
 /// itself, or decides by it whether a request may use the cache.
 fn is_never_keyed(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "*",
+        "edgekeep-debug",
         "cookie",
         "host",
         "connection",

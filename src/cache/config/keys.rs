@@ -32,7 +32,7 @@ pub struct KeyRule {
     pub secret: String,
     /// What it may purge.
     pub permit: KeyPermissions,
-    /// Whether it may read the receipts of other keys.
+    /// Whether it may read the receipts of other keys, and ask for explanations.
     pub admin: bool,
 }
 

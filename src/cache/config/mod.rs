@@ -13,6 +13,7 @@ pub mod purge_dialect;
 pub mod read_settings;
 pub mod rule;
 pub mod rules;
+pub mod setting_sources;
 pub mod setting_words;
 pub mod settings;
 pub mod url_match;

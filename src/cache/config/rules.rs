@@ -12,10 +12,12 @@ use super::limits::{PAGES_MAX, SITEMAPS_MAX, URLS_MAX};
 use super::protection::Protection;
 use super::read_settings::read_settings;
 use super::rule::{Origin, Rule};
+use super::setting_sources::{RuleSources, settings_of};
 use super::settings::{
     FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
 };
 use crate::http::url::{self, Url};
+use std::fmt;
 use std::rc::Rc;
 
 /// The checked settings, with their compiled rules.
@@ -59,6 +61,20 @@ pub struct Rules {
     own_rules: usize,
     /// See [`Settings::fast_lane`].
     pub fast_lane: Pace,
+    /// The JSON that the rules were read from; empty if they were not.
+    /// Cloudflare allows a variable of 5 KB.
+    json: SettingsText,
+}
+
+/// The text of the settings. Its debug form is empty: two texts may mean the
+/// same rules.
+#[derive(Default)]
+struct SettingsText(String);
+
+impl fmt::Debug for SettingsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SettingsText")
+    }
 }
 
 /// What the cron trigger fetches into KV.
@@ -79,7 +95,21 @@ impl Rules {
     /// Reads settings from a JSON text, checks and compiles them. Errors contain
     /// the path of the field.
     pub fn read_json(json: &str) -> Result<Self, RulesError> {
-        Self::check(read_settings(json)?)
+        let mut rules = Self::check(read_settings(json)?)?;
+        json.clone_into(&mut rules.json.0);
+        Ok(rules)
+    }
+
+    /// The settings of a rule, and where each comes from.
+    pub fn settings_of(&self, rule: &Rule) -> RuleSources {
+        let mut sources = settings_of(&self.json.0, rule.source);
+        // It has no default of its own.
+        let mut settings = sources.settings.iter_mut();
+        let timeout = settings.find(|setting| setting.name == "origin_timeout");
+        if let Some(timeout) = timeout.filter(|timeout| timeout.value.is_null()) {
+            timeout.value = rule.origin_timeout_seconds.into();
+        }
+        sources
     }
 
     /// Checks settings and compiles them.
@@ -121,6 +151,7 @@ impl Rules {
             fallback,
             own_rules: settings.rules.len(),
             fast_lane: pace(&settings.fast_lane)?,
+            json: SettingsText::default(),
         })
     }
 

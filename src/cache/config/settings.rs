@@ -172,7 +172,8 @@ pub struct KeySettings {
     // `null` would mean the same as no field: anything.
     #[serde(default, deserialize_with = "not_null")]
     pub may: Option<MaySettings>,
-    /// Whether the key may read the receipts of all keys. Default: `false`.
+    /// Whether the key may read the receipts of all keys, and ask what the cache
+    /// holds for any URL (`docs/explain.md`). Default: `false`.
     #[serde(default)]
     pub admin: bool,
 }

@@ -159,7 +159,7 @@ pub fn canonical_query(url: Url, rule: &Rule) -> Url {
         .split('&')
         .filter(|parameter| !parameter.is_empty())
         .map(url::canonical_parameter)
-        .filter(|parameter| is_kept(name_of(parameter), rule))
+        .filter(|parameter| dropped_by(name_of(parameter), rule).is_none())
         .collect();
     if rule.sort_query {
         parameters.sort_by(|one, other| name_of(one).cmp(name_of(other)));
@@ -170,19 +170,22 @@ pub fn canonical_query(url: Url, rule: &Rule) -> Url {
     }
 }
 
-fn name_of(parameter: &str) -> &str {
+/// The name of a query parameter.
+pub fn name_of(parameter: &str) -> &str {
     parameter.split('=').next().unwrap_or_default()
 }
 
-fn is_kept(name: &str, rule: &Rule) -> bool {
+/// The setting that keeps a query parameter of this name (canonical) out of the
+/// key; `None` if the parameter is in the key.
+pub fn dropped_by(name: &str, rule: &Rule) -> Option<&'static str> {
     let named = |list: &[String]| list.iter().any(|wanted| wanted == name);
-    let listed = match &rule.query {
-        Query::All => true,
+    match &rule.query {
         // A parameter that the rule names is kept even if it is a tracking one.
-        Query::Allow(names) => return named(names),
-        Query::Deny(names) => !named(names),
-    };
-    listed && !(rule.drop_tracking && is_tracking(name))
+        Query::Allow(names) => return (!named(names)).then_some("query"),
+        Query::Deny(names) if named(names) => return Some("query"),
+        Query::All | Query::Deny(_) => {}
+    }
+    (rule.drop_tracking && is_tracking(name)).then_some("drop_tracking")
 }
 
 fn is_tracking(name: &str) -> bool {

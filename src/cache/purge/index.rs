@@ -41,7 +41,7 @@ pub struct Purgeable<'a> {
 /// [`PurgeIndex::sequence`], possibly with some later ones.
 ///
 /// It grows until it is rebuilt: see [`INDEX_MARKS_MAX`], also for its size.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PurgeIndex {
     sequence: u64,
     newest: u64,
@@ -177,36 +177,107 @@ impl PurgeIndex {
     }
 
     fn by_orders(&self, entry: Purgeable<'_>) -> Numbers {
-        let mut found = raised(&self.marks, entry.marks, self.floor);
-        for (scope, numbers) in &self.scopes {
-            if numbers.newest() > entry.seen && scope.reaches(entry.host, entry.tags) {
-                found.raise(*numbers);
-            }
-        }
+        let mut found = Numbers::default();
+        self.each_order(entry, |_, numbers| found.raise(numbers));
         found
     }
 
     fn by_writes(&self, entry: Purgeable<'_>) -> Numbers {
-        let mut found = raised(&self.writes, entry.marks, Numbers::default());
-        // Buckets are rare, and finding the bucket of a host takes a digest.
-        if !self.buckets.is_empty()
-            && let Some(numbers) = self.buckets.get(&HostBucket::of_host(entry.host))
-        {
-            found.raise(*numbers);
-        }
+        let mut found = Numbers::default();
+        self.each_write(entry, |_, numbers| found.raise(numbers));
         found
     }
-}
 
-/// Returns the largest numbers of an entry's marks, at least `floor`.
-fn raised(all: &HashMap<u64, Numbers>, marks: &[u64], floor: Numbers) -> Numbers {
-    let mut found = floor;
-    if !all.is_empty() {
-        for mark in marks {
-            if let Some(numbers) = all.get(mark) {
-                found.raise(*numbers);
+    /// Returns the purge that decides the state of an entry: of the hard ones
+    /// the newest, otherwise of the soft ones. `None` if none applies.
+    pub fn cause_of(&self, entry: Purgeable<'_>) -> Option<PurgeCause<'_>> {
+        let mut found: Option<PurgeCause<'_>> = None;
+        let mut look = |by, numbers: Numbers| {
+            let (effect, sequence) = match numbers.state(entry.seen) {
+                PurgeState::Alive => return,
+                PurgeState::Soft => (PurgeState::Soft, numbers.soft),
+                PurgeState::Hard => (PurgeState::Hard, numbers.hard),
+            };
+            let rank = (effect == PurgeState::Hard, sequence);
+            let is_first = |cause: &PurgeCause<'_>| {
+                let other = (cause.effect == PurgeState::Hard, cause.sequence);
+                rank > other
+            };
+            if found.as_ref().is_none_or(is_first) {
+                found = Some(PurgeCause {
+                    effect,
+                    sequence,
+                    by,
+                });
+            }
+        };
+        self.each_order(entry, &mut look);
+        self.each_write(entry, &mut look);
+        found
+    }
+
+    /// Calls `look` with the numbers of each order that may match an entry.
+    #[inline]
+    fn each_order<'a>(&'a self, entry: Purgeable<'_>, mut look: impl FnMut(By<'a>, Numbers)) {
+        look(By::Floor, self.floor);
+        each_mark(&self.marks, entry.marks, |mark, numbers| {
+            look(By::Mark(mark), numbers);
+        });
+        for (scope, numbers) in &self.scopes {
+            if numbers.newest() > entry.seen && scope.reaches(entry.host, entry.tags) {
+                look(By::Scope(scope), *numbers);
             }
         }
     }
-    found
+
+    /// Calls `look` with the numbers of each write that may match an entry.
+    #[inline]
+    fn each_write<'a>(&'a self, entry: Purgeable<'_>, mut look: impl FnMut(By<'a>, Numbers)) {
+        each_mark(&self.writes, entry.marks, |mark, numbers| {
+            look(By::Mark(mark), numbers);
+        });
+        // Buckets are rare, and finding the bucket of a host takes a digest.
+        if !self.buckets.is_empty() {
+            let bucket = HostBucket::of_host(entry.host);
+            if let Some(numbers) = self.buckets.get(&bucket) {
+                look(By::Bucket(bucket), *numbers);
+            }
+        }
+    }
+}
+
+/// A purge that applies to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurgeCause<'a> {
+    /// What it does to the entry: hard or soft.
+    pub effect: PurgeState,
+    /// Its sequence number.
+    pub sequence: u64,
+    /// What in it matches the entry.
+    pub by: By<'a>,
+}
+
+/// The part of a purge that matches an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By<'a> {
+    /// Everything with a smaller number, or purges that were folded into that.
+    Floor,
+    /// A selector of the entry, by its mark.
+    Mark(u64),
+    /// All that a key may purge: its oldest selectors have widened to that.
+    Scope(&'a KeyScope),
+    /// Hosts with writes: their oldest ones have widened to that.
+    Bucket(HostBucket),
+}
+
+/// Calls `look` with each of an entry's marks that is in `all`.
+#[inline]
+fn each_mark(all: &HashMap<u64, Numbers>, marks: &[u64], mut look: impl FnMut(u64, Numbers)) {
+    if !all.is_empty() {
+        for mark in marks {
+            if let Some(numbers) = all.get(mark) {
+                look(*mark, *numbers);
+            }
+        }
+    }
 }

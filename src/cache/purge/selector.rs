@@ -97,9 +97,15 @@ pub fn url_selector(url: Url, rule: &Rule) -> Selector {
     Selector::Url(url_text(&cache_key::canonical_query(url, rule)))
 }
 
-/// Returns the marks of all selectors that match a response, except
-/// "everything", which is the floor.
+/// Returns the marks of all selectors that match a response ([`selectors`]).
 pub fn marks(url: &Url, tags: &[String], groups: &[String]) -> Vec<u64> {
+    let names = selectors(url, tags, groups);
+    names.iter().map(Selector::mark).collect()
+}
+
+/// Returns all selectors that match a response, except "everything", which is
+/// the floor.
+pub fn selectors(url: &Url, tags: &[String], groups: &[String]) -> Vec<Selector> {
     let Url { host, path, .. } = url;
     let mut names = vec![
         Selector::Url(url_text(url)),
@@ -119,5 +125,5 @@ pub fn marks(url: &Url, tags: &[String], groups: &[String]) -> Vec<u64> {
         group: group.clone(),
     }));
     names.dedup();
-    names.iter().map(Selector::mark).collect()
+    names
 }

@@ -81,7 +81,7 @@ struct MarkWrites {
 }
 
 /// The writes that the ledger has not confirmed, the next to be sent first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct UnconfirmedWrites {
     writes: Vec<Write>,
     marks: HashMap<u64, MarkWrites>,

@@ -73,9 +73,18 @@ pub fn claims_host(name: &str) -> bool {
     of_proxies && name != "x-forwarded-for"
 }
 
-/// Whether only the runtime or Edgekeep sets this field: `Host` follows from the
-/// URL; with `Expect`, a Worker's request to the origin would wait for 100
-/// (Continue); the capability field of ESI describes Edgekeep, not the client.
+/// The field by which an administrator asks for an explanation of the request
+/// that carries it. Its value is a token, so no origin may receive it, and it is
+/// in no key.
+pub const DEBUG_FIELD: &str = "edgekeep-debug";
+
+/// Whether only the runtime or Edgekeep sets or reads this field: `Host` follows
+/// from the URL; with `Expect`, a Worker's request to the origin would wait for
+/// 100 (Continue); the capability field of ESI describes Edgekeep, not the
+/// client; [`DEBUG_FIELD`] is a secret.
 pub fn is_ours(name: &str) -> bool {
-    matches!(name, "host" | "expect" | parser::CAPABILITY_FIELD)
+    matches!(
+        name,
+        "host" | "expect" | parser::CAPABILITY_FIELD | DEBUG_FIELD
+    )
 }

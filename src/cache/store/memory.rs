@@ -116,6 +116,11 @@ impl Memory {
         &item.copies
     }
 
+    /// Returns the copies of a key, without marking it as used.
+    pub fn peek(&self, key: &str) -> &[Rc<MemoryCopy>] {
+        self.items.get(key).map_or(&[], |item| &item.copies)
+    }
+
     /// Whether a response may be kept: it fits, and it was requested before,
     /// not long ago. If not, remembers this request.
     pub fn admits(&mut self, entry: &Entry) -> bool {

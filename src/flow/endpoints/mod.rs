@@ -1,4 +1,5 @@
 //! Edgekeep's own endpoints, and the purge calls of other caches.
 
+pub mod explain;
 pub mod purge_calls;
 pub mod routes;

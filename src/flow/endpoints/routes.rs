@@ -1,6 +1,8 @@
 //! Edgekeep's own endpoints: `POST /.edgekeep/purge` and `/.edgekeep/warm`
-//! accept orders, and `GET /.edgekeep/purges` lists past ones.
+//! accept orders, `GET /.edgekeep/purges` lists past ones, and `GET
+//! /.edgekeep/explain` says what becomes of a request.
 
+use super::explain;
 use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::{HISTORY_MAX, HistoryQuery, PastOrder};
 use crate::cache::purge::order;
@@ -10,6 +12,7 @@ use crate::flow::purge::authenticate::{self, Sender};
 use crate::flow::response::problem::Problem;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::response::request_log::RequestLog;
+use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
 use crate::flow::warm::fill;
 use crate::http::fields::Fields;
@@ -17,6 +20,7 @@ use crate::http::head::RequestHead;
 use crate::http::json_object::print;
 use crate::http::url::decoded;
 use serde::Serialize;
+use std::rc::Rc;
 
 /// Default of `limit`: how many orders a list has.
 const LIMIT: u64 = 20;
@@ -24,7 +28,7 @@ const LIMIT: u64 = 20;
 /// Handles a request to one of these endpoints.
 pub async fn admin<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     request: &RequestHead,
     body: Option<H::Body>,
     log: &mut RequestLog,
@@ -52,7 +56,7 @@ pub fn misconfigured<B>(log: &mut RequestLog) -> Answer<B> {
 
 async fn route<H: Host>(
     host: &H,
-    isolate: &Isolate,
+    isolate: &Rc<Isolate>,
     request: &RequestHead,
     body: Option<H::Body>,
     log: &mut RequestLog,
@@ -70,6 +74,12 @@ async fn route<H: Host>(
         "purges" => {
             only(request, "GET", "past orders are read by GET")?;
             list_orders(host, isolate, request).await
+        }
+        "explain" => {
+            log.event = "explain";
+            only(request, "GET", "questions are asked by GET")?;
+            // It is large, and orders need none of it.
+            boxed(explain::explain(host, isolate, request)).await
         }
         rest => match rest.strip_prefix("purges/") {
             Some(id) => {

@@ -44,6 +44,7 @@ pub fn refresh_later<H: Host>(cx: RequestCx<'_, H>, hit: &Hit<H::Body>) {
             isolate: &isolate,
             lookup: &lookup,
             ledger_wait_ms: &Cell::default(),
+            observation: None,
         };
         let (sender, stored) = oneshot::channel();
         let observer = collapse::flight_observer(cx, &flight, sender);
@@ -143,6 +144,7 @@ pub async fn refresh_url<H: Host>(host: &H, isolate: &Rc<Isolate>, url: &str) ->
         isolate,
         lookup: &lookup,
         ledger_wait_ms: &Cell::default(),
+        observation: None,
     };
     let resolved = query_alias::resolve_alias(cx, &mut log).await.map(Rc::new);
     let cx = cx.with_lookup(resolved.as_ref().unwrap_or(&lookup));

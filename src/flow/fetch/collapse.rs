@@ -130,6 +130,7 @@ pub async fn fill<H: Host>(
             isolate: &isolate,
             lookup: &lookup,
             ledger_wait_ms: &ledger_wait_ms,
+            observation: None,
         };
         let (stored_sender, stored) = oneshot::channel();
         context.observer = flight_observer(cx, &flight, stored_sender);
@@ -214,6 +215,7 @@ pub fn flight_observer<H: Host>(
                 isolate: &isolate,
                 lookup: &lookup,
                 ledger_wait_ms: &Cell::default(),
+                observation: None,
             };
             end(cx, &flight, FlightOutcome::Stored);
             if let Some(stored) = stored.take() {

@@ -22,15 +22,7 @@ pub fn from_cache<H: Host>(
     collapsed: bool,
     log: &mut RequestLog,
 ) -> FetchResult<H::Body> {
-    log.hit = !collapsed;
-    log.cache = match collapsed {
-        true => "collapsed",
-        false if hit.age.ttl > 0 => "hit",
-        false => "stale",
-    };
-    log.set_tier(hit.tier);
-    log.set_age(hit.age);
-    log.entry = Some(hit.slot.entry_url.clone());
+    log_hit(&hit, collapsed, log);
     let mut outcome = FetchOutcome {
         ttl: Some(hit.age.ttl),
         ..FetchOutcome::default()
@@ -65,4 +57,17 @@ pub fn from_cache<H: Host>(
         answer: head.with(body),
         outcome,
     }
+}
+
+/// Logs that a stored response is served.
+pub fn log_hit<B>(hit: &Hit<B>, collapsed: bool, log: &mut RequestLog) {
+    log.hit = !collapsed;
+    log.cache = match collapsed {
+        true => "collapsed",
+        false if hit.age.ttl > 0 => "hit",
+        false => "stale",
+    };
+    log.set_tier(hit.tier);
+    log.set_age(hit.age);
+    log.entry = Some(hit.slot.entry_url.clone());
 }

@@ -9,6 +9,7 @@ pub mod fetch_outcome;
 pub mod forward;
 pub mod hit;
 pub mod marked_page;
+pub mod next_step;
 pub mod origin_response;
 pub mod outdate;
 pub mod pass;

@@ -58,12 +58,7 @@ pub async fn pass<H: Host>(
         rule,
         to_origin,
     } = pass;
-    log.cache = "bypass";
-    log.fwd = Some(match reason {
-        Bypass::Method => "method",
-        _ => "bypass",
-    });
-    log.detail.push(reason.word());
+    log_pass(reason, log);
     let (body, sending) = match body {
         Some(body) => match whole_if_small(host, request, body).await {
             Ok((body, sending)) => (Some(body), sending),
@@ -99,6 +94,16 @@ pub async fn pass<H: Host>(
         Method::Other(_) => answer,
     };
     (answer, raw)
+}
+
+/// Logs that a request does not use the cache, and why.
+pub fn log_pass(reason: Bypass, log: &mut RequestLog) {
+    log.cache = "bypass";
+    log.fwd = Some(match reason {
+        Bypass::Method => "method",
+        _ => "bypass",
+    });
+    log.detail.push(reason.word());
 }
 
 /// What is sent with the request head.

@@ -22,7 +22,10 @@ use subtle::{Choice, ConstantTimeEq};
 /// some reserve.
 const SECRETS_MAX: usize = 8;
 
-/// The length of a token. Guessing 32 random characters takes about 2^160
+/// The start of a token.
+const TOKEN: &str = "token_";
+
+/// The length of a token without [`TOKEN`]. Guessing 32 random characters takes about 2^160
 /// tries.
 const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 32..=256;
 
@@ -31,6 +34,7 @@ const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 32..=256;
 pub struct Keys {
     keys: Vec<Key>,
     problems: Vec<String>,
+    have_debug_token: bool,
 }
 
 /// A key.
@@ -105,7 +109,7 @@ impl Secrets {
             let bytes = STANDARD.decode(encoded).ok()?;
             self.ed25519.push(Some(bytes).filter(|b| b.len() == 32)?);
         } else {
-            let rest = text.strip_prefix("token_")?;
+            let rest = text.strip_prefix(TOKEN)?;
             let good = rest.bytes().all(|b| b.is_ascii_graphic());
             let digest = Sha256::digest(text.as_bytes());
             let fits = good && TOKEN_CHARACTERS.contains(&rest.len());
@@ -159,6 +163,8 @@ impl Keys {
                 Err(problem) => keys.problem(rule, problem),
             }
         }
+        let can_debug = |key: &Key| key.rule.admin && !key.secrets.tokens.is_empty();
+        keys.have_debug_token = keys.keys.iter().any(can_debug);
         keys
     }
 
@@ -191,6 +197,21 @@ impl Keys {
     /// All usable keys.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
+    }
+
+    /// Whether a token of a key with `admin` could prove a request for debugging
+    /// (`cache::request::client_fields::DEBUG_FIELD`).
+    pub fn have_debug_token(&self) -> bool {
+        self.have_debug_token
+    }
+
+    /// Whether a text is a token of a key with `admin`. A text that has no
+    /// token's length costs no digest, so that nobody can make a request
+    /// expensive by a long one.
+    pub fn is_debug_token(&self, text: &str) -> bool {
+        let rest = text.strip_prefix(TOKEN);
+        rest.is_some_and(|rest| TOKEN_CHARACTERS.contains(&rest.len()))
+            && self.of_token(text).is_some_and(|key| key.rule.admin)
     }
 
     /// The key of a bearer token. Every key is compared, for constant time.

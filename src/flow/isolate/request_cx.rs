@@ -1,6 +1,8 @@
 //! The context that every step of a request needs.
 
+use super::observation::Observation;
 use super::state::Isolate;
+use crate::cache::purge::index::PurgeIndex;
 use crate::cache::request::classify::Lookup;
 use crate::flow::runtime::host::Host;
 use std::cell::Cell;
@@ -18,12 +20,22 @@ pub struct RequestCx<'a, H> {
     /// How many milliseconds the request has waited for the ledger. One limit
     /// applies to the sum of all waits (`flow::purge::sync`).
     pub ledger_wait_ms: &'a Cell<u64>,
+    /// Set if the lookup only explains, and must change nothing.
+    pub observation: Option<&'a Observation>,
 }
 
 impl<'a, H: Host> RequestCx<'a, H> {
     /// The same context with another key, range or set of conditions.
     pub fn with_lookup(self, lookup: &'a Rc<Lookup>) -> Self {
         Self { lookup, ..self }
+    }
+
+    /// Calls `decide` with the purge index.
+    pub fn with_index<T>(&self, decide: impl FnOnce(&PurgeIndex) -> T) -> T {
+        match self.observation.and_then(|found| found.index.as_ref()) {
+            Some(index) => decide(index),
+            None => decide(&self.isolate.index.borrow()),
+        }
     }
 
     /// Milliseconds since 1970.

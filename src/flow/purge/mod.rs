@@ -3,6 +3,7 @@
 pub mod append;
 pub mod authenticate;
 pub mod invalidate;
+pub mod observe;
 pub mod signature;
 pub mod sync;
 pub mod writes;

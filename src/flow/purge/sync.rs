@@ -26,6 +26,7 @@ use crate::cache::ledger::wire::Order;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::QUERY_MS_MAX;
+use crate::flow::isolate::index_state::IndexState;
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::{Isolate, LedgerClock};
 use crate::flow::response::request_log::log_problem;
@@ -62,38 +63,7 @@ const QUERY_POLL_MS: u64 = 100;
 const PAGE_SECONDS: u64 = 3600;
 /// How many pages one synchronization reads. 11 hold everything that the ledger
 /// does (205,000 marks, 20,000 a page), and more may come meanwhile.
-const PAGES_MAX: u32 = 24;
-
-/// How current the purge index is, for one decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IndexState {
-    /// It has all purges older than `max_purge_lag`.
-    Current,
-    /// It is older than that, because the ledger cannot be reached.
-    Outdated,
-    /// The ledger has not been reached yet.
-    Missing,
-}
-
-impl IndexState {
-    /// Whether the index may decide about entries.
-    pub fn may_decide(self, isolate: &Isolate) -> bool {
-        match self {
-            Self::Current => true,
-            Self::Outdated => isolate.rules.serve_in_ledger_outage,
-            Self::Missing => false,
-        }
-    }
-
-    /// The word for `Cache-Status`, if the index is not current.
-    pub fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Current => None,
-            Self::Outdated => Some("old-purge-index"),
-            Self::Missing => Some("no-purge-index"),
-        }
-    }
-}
+pub const PAGES_MAX: u32 = 24;
 
 /// The age in milliseconds from which this isolate renews the index in the
 /// background: half of the lag, and up to a quarter more as jitter, so that the
@@ -104,8 +74,8 @@ fn renew_after_ms(isolate: &Isolate) -> u64 {
     jitter::shortened(lag_ms / 4 * 3, 1.0 / 3.0, began_ms, 0)
 }
 
-/// The age of the index in milliseconds.
-fn age<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
+/// The age of the index in milliseconds; `None` if it has received nothing.
+pub fn age<H: Host>(host: &H, isolate: &Isolate) -> Option<u64> {
     since(host, isolate.synced_ms.get())
 }
 
@@ -127,6 +97,9 @@ fn check_clock<H: Host>(host: &H, isolate: &Isolate) {
 /// the rest of the request's wait.
 pub async fn update_index<H: Host>(cx: RequestCx<'_, H>) -> IndexState {
     let RequestCx { host, isolate, .. } = cx;
+    if let Some(observation) = cx.observation {
+        return observation.index_state;
+    }
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     check_clock(host, isolate);
     match age(host, isolate) {

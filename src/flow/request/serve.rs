@@ -12,6 +12,9 @@ use crate::flow::fetch::collapse::{fetch_or_complete, fill, fill_in_addition};
 use crate::flow::fetch::collapse_decision::{CollapseDecision, WantedResponse, decide_collapse};
 use crate::flow::fetch::fetch_outcome::FetchContext;
 use crate::flow::fetch::hit::from_cache;
+use crate::flow::fetch::next_step::{
+    NextStep, is_sent_whole, log_forward_reason, log_refusal, next_step,
+};
 use crate::flow::fetch::pass::{PassRequest, pass};
 use crate::flow::fetch::stale_candidate::{StaleCandidate, stale_fallback};
 use crate::flow::fetch::withheld;
@@ -24,11 +27,10 @@ use crate::flow::response::reply::{Answer, Client};
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, StoreObserver};
-use crate::flow::store::lookup::{Found, MissReason, Search, find};
+use crate::flow::store::lookup::{MissReason, Search, find};
 use crate::flow::store::memory_tier;
 use crate::flow::store::part_lookup::find_part;
 use crate::flow::store::query_alias;
-use crate::http::cache_control::RequestControl;
 use crate::http::head::RequestHead;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -72,6 +74,7 @@ pub async fn execute_plan<H: Host>(
                 isolate,
                 lookup: &Rc::from(lookup),
                 ledger_wait_ms: &Cell::default(),
+                observation: None,
             };
             look_up(cx, request, log).await
         }
@@ -104,18 +107,12 @@ async fn look_up<H: Host>(
             placement,
             tiers_read,
         } = find(cx, log).await;
-        let refresh = match &found {
-            Found::Fresh(hit) if hit.early => Some("early-refresh"),
-            Found::WhileRevalidate(_) => Some("stale-while-revalidate"),
-            _ => None,
-        };
-        let (stale, missing) = match found {
-            Found::Stale(..) | Found::Nothing(_) if cx.lookup.request_control.only_if_cached => {
-                log.cache = "error";
-                log.detail.push("only-if-cached");
+        let (stale, missing) = match next_step(found, cx.lookup) {
+            NextStep::Refuse => {
+                log_refusal(log);
                 return not_cached();
             }
-            Found::Fresh(hit) | Found::WhileRevalidate(hit) => {
+            NextStep::Serve(hit, refresh) => {
                 if let Some(word) = refresh {
                     refresh_later(cx, &hit);
                     log.detail.push(word);
@@ -123,10 +120,7 @@ async fn look_up<H: Host>(
                 let observer = StoreObserver::default();
                 return from_cache(cx, hit, &placement, &observer, rounds > 0, log).answer;
             }
-            Found::Stale(hit, usable_on_error) => {
-                (Some(StaleCandidate::new(hit, usable_on_error)), None)
-            }
-            Found::Nothing(missing) => (None, Some(missing)),
+            NextStep::Obtain(stale, missing) => (stale, missing),
         };
         let miss = Miss {
             context: FetchContext::alone(stale, placement, tiers_read),
@@ -139,16 +133,6 @@ async fn look_up<H: Host>(
             None => rounds += 1,
         }
     }
-}
-
-/// Whether a miss is sent to the origin with all its cookies. A stored response
-/// that may be served on an origin failure prevents this.
-fn is_sent_whole<H: Host>(cx: RequestCx<'_, H>, context: &FetchContext<H::Body>) -> bool {
-    let usable_on_error = context
-        .stale
-        .as_ref()
-        .is_some_and(StaleCandidate::was_usable_on_error);
-    !usable_on_error && withheld::is_sent_whole(cx.isolate, cx.lookup, cx.now_ms())
 }
 
 /// A lookup that found nothing to serve.
@@ -175,7 +159,7 @@ async fn obtain<H: Host>(
         lookup_began_ms,
         rounds,
     } = miss;
-    if is_sent_whole(cx, &context) {
+    if is_sent_whole(cx, context.stale.as_ref()) {
         return Some(boxed(withheld::send_whole(cx, request, log)).await);
     }
     if missing == Some(MissReason::Uri) {
@@ -202,7 +186,7 @@ async fn obtain<H: Host>(
             fill_in_addition(cx, context, flight, log).await
         }
         // The leader's response has shown that responses depend on the client.
-        CollapseDecision::Alone if is_sent_whole(cx, &context) => {
+        CollapseDecision::Alone if is_sent_whole(cx, context.stale.as_ref()) => {
             log.collapsed = false;
             Some(boxed(withheld::send_whole(cx, request, log)).await)
         }
@@ -210,32 +194,6 @@ async fn obtain<H: Host>(
         CollapseDecision::Failed(failure) => {
             Some(after_failure(cx, context, failure, &digest, log).await)
         }
-    }
-}
-
-/// Logs why the request is forwarded to the origin (`fwd`, RFC 9211 §2.2).
-fn log_forward_reason<H: Host>(
-    cx: RequestCx<'_, H>,
-    stale: Option<&StaleCandidate<H::Body>>,
-    missing: Option<&MissReason>,
-    log: &mut RequestLog,
-) {
-    // The entry is fresh, but the request's Cache-Control does not accept it.
-    let unwanted = |stale: &StaleCandidate<_>| {
-        let entry = &stale.hit.entry;
-        cx.lookup.request_control != RequestControl::default()
-            && entry.age(cx.now_ms()) < entry.terms.lifetime
-    };
-    log.fwd = Some(match (stale, missing) {
-        (Some(stale), _) if unwanted(stale) => "request",
-        (Some(_), _) => "stale",
-        (_, Some(MissReason::Variant(_))) => "vary-miss",
-        (_, Some(MissReason::Unauthorized)) => "request",
-        _ => "uri-miss",
-    });
-    let purged = matches!(missing, Some(MissReason::Purged | MissReason::Written));
-    if purged {
-        log.add_detail("purged");
     }
 }
 

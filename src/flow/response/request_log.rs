@@ -11,7 +11,7 @@ use std::ops::Not;
 /// the skipped fields.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RequestLog {
-    /// `request`, `fragment`, `refresh` or `purge`.
+    /// `request`, `fragment`, `refresh`, `purge` or `explain`.
     pub event: &'static str,
     /// Host of the request.
     pub host: String,

@@ -263,13 +263,12 @@ pub enum Attempt {
 /// A read that takes longer than [`READ_MS_MAX`], at the last attempt
 /// [`LAST_READ_MS_MAX`], counts as missing. An error says why KV was not read.
 pub async fn read_slot<H: Host>(
-    host: &H,
-    isolate: &Isolate,
+    cx: RequestCx<'_, H>,
     slot: &Slot,
     attempt: Attempt,
     log: &mut RequestLog,
 ) -> Result<SlotContent<H::Body>, String> {
-    let kv = &isolate.kv;
+    let (host, kv) = (cx.host, &cx.isolate.kv);
     if kv.doubted.borrow().contains(&slot.digest) {
         return Ok(None);
     }
@@ -290,8 +289,16 @@ pub async fn read_slot<H: Host>(
             Err(format!("no answer within {most_ms} ms"))
         }
     };
+    if cx.observation.is_none() {
+        record_read(host, kv, &content);
+    }
+    content
+}
+
+/// Updates the KV read breaker with the result of a read.
+fn record_read<H: Host>(host: &H, kv: &KvState, content: &Result<SlotContent<H::Body>, String>) {
     let (mut reads, now_ms) = (kv.reads.get(), host.now_ms());
-    let pause_ms = match &content {
+    let pause_ms = match content {
         Ok(_) => {
             reads.record_success(now_ms);
             None
@@ -299,11 +306,10 @@ pub async fn read_slot<H: Host>(
         Err(problem) => reads.record_failure(problem, now_ms),
     };
     kv.reads.set(reads);
-    if let (Some(ms), Err(problem)) = (pause_ms, &content) {
+    if let (Some(ms), Err(problem)) = (pause_ms, content) {
         let text = format!("kv-reads-paused for {} s: {problem}", ms / 1000);
         log_problem(host, "kv", &text);
     }
-    content
 }
 
 /// How long an abandoned read is kept so that its body can be dropped when it

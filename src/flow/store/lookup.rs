@@ -3,13 +3,14 @@
 use super::kv::{self, Attempt};
 use super::store_placement::StorePlacement;
 use crate::cache::config::rule::Kv;
+use crate::cache::explain::copy::{CopyFacts, verdict_word};
 use crate::cache::key::cache_key::Slot;
 use crate::cache::policy::entry::Entry;
 use crate::cache::policy::reuse::{Age, ReuseVerdict, Unusable, judge, may_serve_stale};
 use crate::cache::policy::variant_slots::{Path, Resident};
+use crate::cache::purge::index::PurgeIndex;
 use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::request_cx::RequestCx;
-use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::sync;
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
@@ -239,11 +240,18 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
         enough: impl Fn(&Found<H::Body>) -> bool,
     ) -> Found<H::Body> {
         let mut best = Found::Nothing(MissReason::Uri);
-        for tier in tiers {
+        let mut tiers = tiers.iter();
+        for tier in tiers.by_ref() {
             let found = self.find_in(*tier).await;
             best = better(best, found);
             if enough(&best) {
                 break;
+            }
+        }
+        if self.cx.observation.is_some() {
+            // The other tiers are read to be shown, and decide nothing.
+            for tier in tiers {
+                drop(self.find_in(*tier).await);
             }
         }
         best
@@ -251,9 +259,7 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
 
     /// Looks in the slots of one tier.
     async fn find_in(&mut self, tier: Tier) -> Found<H::Body> {
-        let RequestCx {
-            isolate, lookup, ..
-        } = self.cx;
+        let lookup = self.cx.lookup;
         let mut path = Path::default();
         let mut found = Found::Nothing(MissReason::Uri);
         while let Some(slot) = path.next(lookup) {
@@ -267,9 +273,7 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
         self.placement.seen_before |= !matches!(found, Found::Nothing(MissReason::Uri));
         self.placement.written |= match &found {
             Found::Nothing(missing) => *missing == MissReason::Written,
-            Found::Stale(hit, _) | Found::WhileRevalidate(hit) => {
-                is_written(isolate, &hit.entry, self.cx.now_ms())
-            }
+            Found::Stale(hit, _) | Found::WhileRevalidate(hit) => is_written(self.cx, &hit.entry),
             Found::Fresh(_) => false,
         };
         if !path.names().is_empty() {
@@ -296,20 +300,24 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
             isolate, lookup, ..
         } = self.cx;
         let now_ms = self.cx.now_ms();
-        let (verdict, purged) = {
-            let index = isolate.index.borrow();
-            let index = index_state.may_decide(isolate).then_some(&*index);
+        let (verdict, purged) = self.cx.with_index(|index| {
+            let index = index_state.may_decide(isolate).then_some(index);
             let verdict = judge(&entry, lookup, index, now_ms);
             let other = matches!(verdict, ReuseVerdict::OtherVariant(_));
             let purged = index
                 .filter(|_| other)
                 .map(|index| entry.purge_state(index));
+            if let Some(observation) = self.cx.observation {
+                let word = verdict_word(&verdict);
+                let copy = CopyFacts::of(&slot.entry_url, &entry, word, index, now_ms);
+                observation.add(tier, copy);
+            }
             (verdict, purged)
-        };
+        });
         let is_of_use = may_serve_stale(&entry, purged, now_ms);
         let early = matches!(verdict, ReuseVerdict::Early(_));
         let is_purged = verdict == ReuseVerdict::Unusable(Unusable::Purged);
-        let missing = match is_purged && is_written(isolate, &entry, now_ms) {
+        let missing = match is_purged && is_written(self.cx, &entry) {
             true => MissReason::Written,
             false => MissReason::Purged,
         };
@@ -338,14 +346,14 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
 
     /// Reads a slot. A failing tier or an invalid entry counts as a miss.
     async fn read_entry(&mut self, tier: Tier, slot: &Slot) -> Option<(Entry, Option<H::Body>)> {
-        let RequestCx { host, isolate, .. } = self.cx;
+        let host = self.cx.host;
         let content = match tier {
             Tier::CacheApi => {
                 self.log.reads.push(tier.word());
                 host.read_slot(tier, slot).await
             }
             Tier::Kv => {
-                let read = kv::read_slot(host, isolate, slot, self.attempt, self.log);
+                let read = kv::read_slot(self.cx, slot, self.attempt, self.log);
                 let content = boxed(read).await;
                 self.kv_unread |= content.is_err();
                 content
@@ -370,8 +378,10 @@ impl<'a, 'l, H: Host> TierSearch<'a, 'l, H> {
 
 /// Whether only a write prevents the use of an entry: it is fresh, and no order
 /// has purged it.
-fn is_written(isolate: &Isolate, entry: &Entry, now_ms: u64) -> bool {
-    let young = entry.age(now_ms) < entry.terms.lifetime;
-    let index = isolate.index.borrow();
-    young && (index.unconfirmed.purges(entry.fetched()) || index.is_of_write(entry.purgeable()))
+fn is_written<H: Host>(cx: RequestCx<'_, H>, entry: &Entry) -> bool {
+    let young = entry.age(cx.now_ms()) < entry.terms.lifetime;
+    let by_write = |index: &PurgeIndex| {
+        index.unconfirmed.purges(entry.fetched()) || index.is_of_write(entry.purgeable())
+    };
+    young && cx.with_index(by_write)
 }

@@ -1,7 +1,7 @@
 //! Serves responses from the isolate's own memory, without any I/O.
 
 use super::lookup::Hit;
-use crate::cache::policy::reuse::{ReuseVerdict, Unusable, judge};
+use crate::cache::policy::reuse::{Age, ReuseVerdict, Unusable, judge};
 use crate::cache::store::memory::{MEMORY_MS_MAX, MemoryCopy};
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::isolate::state::Isolate;
@@ -11,7 +11,73 @@ use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
 use std::rc::Rc;
 
 /// The tier's word in logs and `Cache-Status`.
-const WORD: &str = "memory";
+pub const WORD: &str = "memory";
+
+/// The copy in memory that fits a request, and how it may be used. A copy that
+/// is older than [`MEMORY_MS_MAX`] is fresh no more. The caller has checked that
+/// the purge index may decide.
+pub fn find_in_memory<H: Host>(cx: RequestCx<'_, H>) -> Option<MemoryHit> {
+    let RequestCx {
+        host,
+        isolate,
+        lookup,
+        ..
+    } = cx;
+    if !lookup.rule.memory {
+        return None;
+    }
+    let now_ms = host.now_ms();
+    let memory = isolate.memory.borrow();
+    let copies = match cx.observation {
+        None => memory.find(&lookup.key.text),
+        Some(_) => memory.peek(&lookup.key.text),
+    };
+    let (copy, verdict) = cx.with_index(|index| {
+        let judged = copies
+            .iter()
+            .map(|copy| (copy, judge(&copy.entry, lookup, Some(index), now_ms)));
+        let mut of_request =
+            judged.filter(|(_, verdict)| !matches!(verdict, ReuseVerdict::OtherVariant(_)));
+        of_request.next()
+    })?;
+    let is_current = now_ms < copy.until_ms;
+    Some(MemoryHit {
+        copy: Rc::clone(copy),
+        verdict,
+        is_current,
+    })
+}
+
+/// A copy in memory.
+pub struct MemoryHit {
+    /// The copy.
+    pub copy: Rc<MemoryCopy>,
+    /// How the request may use it.
+    pub verdict: ReuseVerdict,
+    /// Whether it is young enough to be served at all.
+    pub is_current: bool,
+}
+
+impl MemoryHit {
+    /// Its age, if it is served.
+    pub fn age(&self) -> Option<Age> {
+        match self.verdict {
+            ReuseVerdict::Fresh(age) if self.is_current => Some(age),
+            _ => None,
+        }
+    }
+
+    /// Logs that it is served.
+    pub fn log(&self, age: Age, log: &mut RequestLog) {
+        log.hit = true;
+        log.cache = "hit";
+        log.tier = Some(WORD);
+        log.detail.insert(0, WORD);
+        log.set_age(age);
+        log.key = Some(self.copy.digest.clone());
+        log.entry = Some(self.copy.entry_url.clone());
+    }
+}
 
 /// The response from memory, if a copy there is fresh. In all other cases the
 /// tiers decide, which may hold a newer one. The caller has checked that the
@@ -26,39 +92,22 @@ pub fn serve_from_memory<H: Host>(
         lookup,
         ..
     } = cx;
-    if !lookup.rule.memory {
-        return None;
-    }
-    let now_ms = host.now_ms();
-    let found = {
-        let (memory, index) = (isolate.memory.borrow(), isolate.index.borrow());
-        let copies = memory.find(&lookup.key.text).iter();
-        copies
-            .map(|copy| (copy, judge(&copy.entry, lookup, Some(&index), now_ms)))
-            .find(|(_, verdict)| !matches!(verdict, ReuseVerdict::OtherVariant(_)))
-            .map(|(copy, verdict)| (Rc::clone(copy), verdict))
-    };
-    let (copy, verdict) = found?;
-    let age = match verdict {
-        ReuseVerdict::Fresh(age) if now_ms < copy.until_ms => age,
-        ReuseVerdict::Fresh(_) | ReuseVerdict::Unusable(Unusable::Purged) => {
-            drop_key(isolate, &copy.entry.key);
-            return None;
+    let hit = find_in_memory(cx)?;
+    let Some(age) = hit.age() else {
+        if matches!(
+            hit.verdict,
+            ReuseVerdict::Fresh(_) | ReuseVerdict::Unusable(Unusable::Purged)
+        ) {
+            drop_key(isolate, &hit.copy.entry.key);
         }
-        _ => return None,
+        return None;
     };
-    let head = from_entry(&copy.entry, lookup, Client::Waiting, age);
+    let head = from_entry(&hit.copy.entry, lookup, Client::Waiting, age);
     let body = match head.sends_body {
-        true => Some(host.body_of_copy(&copy.body)?),
+        true => Some(host.body_of_copy(&hit.copy.body)?),
         false => None,
     };
-    log.hit = true;
-    log.cache = "hit";
-    log.tier = Some(WORD);
-    log.detail.insert(0, WORD);
-    log.set_age(age);
-    log.key = Some(copy.digest.clone());
-    log.entry = Some(copy.entry_url.clone());
+    hit.log(age, log);
     Some(head.with(body))
 }
 

@@ -27,12 +27,7 @@ pub async fn resolve_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) 
 }
 
 async fn read_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Option<Lookup> {
-    let RequestCx {
-        host,
-        isolate,
-        lookup,
-        ..
-    } = cx;
+    let RequestCx { host, lookup, .. } = cx;
     let alias = alias_key(&lookup.requested);
     let slot = alias.slot();
     for tier in [Tier::CacheApi, Tier::Kv] {
@@ -46,7 +41,7 @@ async fn read_alias<H: Host>(cx: RequestCx<'_, H>, log: &mut RequestLog) -> Opti
                 log.reads.push(tier.word());
                 host.read_slot(tier, slot).await
             }
-            Tier::Kv => kv::read_slot(host, isolate, slot, Attempt::First, log).await,
+            Tier::Kv => kv::read_slot(cx, slot, Attempt::First, log).await,
         };
         let Ok(Some((text, _))) = content else {
             continue;

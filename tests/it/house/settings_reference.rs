@@ -3,6 +3,7 @@
 //! checks the ranges and defaults in the comments.
 
 use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::config::setting_sources::DEFAULT_SETTINGS;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -303,6 +304,25 @@ fn defaults_match_their_comments() {
         }
     }
     assert!(found > 30, "only {found} defaults found");
+}
+
+/// An explanation lists each setting of a rule, with its default.
+#[test]
+fn explanations_list_all_settings_of_a_rule() {
+    let defaults: Value = serde_json::from_str(DEFAULT_SETTINGS).expect("JSON");
+    let mut listed: Vec<&String> = defaults.as_object().expect("a table").keys().collect();
+    let items = items();
+    let rule = items.iter().find(|item| item.name == "RuleSettings");
+    let fields = rule
+        .expect("the rule")
+        .fields
+        .iter()
+        .map(|field| &field.name);
+    let is_scope = |name: &&String| ["host", "path", "hashed", "profile"].contains(&name.as_str());
+    let mut named: Vec<&String> = fields.filter(|name| !is_scope(name)).collect();
+    listed.sort();
+    named.sort();
+    assert_eq!(listed, named);
 }
 
 #[test]

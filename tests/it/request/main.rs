@@ -2,6 +2,7 @@
 //! the request to the origin.
 
 mod cookie_tables;
+mod explain_tables;
 mod forward_tables;
 mod framework_tables;
 mod key_tables;

@@ -103,7 +103,7 @@ const DOUBLY_DEFENDED: [Switch; 3] = [
 
 /// Events that must have happened in these worlds; without them the test would
 /// cover less than it claims.
-const REQUIRED_EVENTS: [&str; 61] = [
+const REQUIRED_EVENTS: [&str; 62] = [
     "attack step: aborted request",
     "attack step: chosen redirect",
     "attack step: crawl of a slow page",
@@ -123,6 +123,7 @@ const REQUIRED_EVENTS: [&str; 61] = [
     "crowd of a thousand",
     "disk error",
     "error page",
+    "explained",
     "feed in pages",
     "feed page from another isolate",
     "head only",

@@ -4,6 +4,7 @@
 use super::attackers;
 use super::exchange::Exchange;
 use super::executor::Life;
+use super::explained;
 use super::host::SimHost;
 use super::ledger::Reach;
 use super::page::{Bytes, Name, Privacy, name_text};
@@ -169,6 +170,7 @@ pub fn dispatch(
     body: Option<Bytes>,
 ) -> Rc<Exchange> {
     let head = tamper::request(world, head);
+    explained::begin(world, seat, &exchange, &head);
     seat.exchanges.borrow_mut().push(Rc::clone(&exchange));
     let both = (Rc::clone(&exchange), Rc::clone(seat));
     world.exchanges.borrow_mut().push(both);
@@ -197,6 +199,7 @@ pub fn dispatch(
             )
         });
         world.promises.check(world, seat, exchange, &answer);
+        explained::check(world, seat, exchange, &answer);
         let wait_ms = world.executor.now_ms() - exchange.began_ms;
         world.sums(exchange.kind, |sums| sums.add_answer(&answer, wait_ms));
         *exchange.answer.borrow_mut() = Some(answer);

@@ -1,6 +1,7 @@
 //! A request in the simulated world, and the record of its host's work.
 
 use super::executor::Life;
+use super::explained::Explained;
 use super::meter::Meter;
 use super::page::{Bytes, Name};
 use super::setup::START_MS;
@@ -36,6 +37,8 @@ pub struct Exchange {
     pub origin_failed: Cell<bool>,
     /// Whether a tier failed one of its reads.
     pub tier_failed: Cell<bool>,
+    /// Whether KV was so slow that it counted as empty.
+    pub tier_slow: Cell<bool>,
     /// Whether it has requested the rest of a partial response.
     pub completes: Cell<bool>,
     /// The number of its reads of the Cache API.
@@ -56,6 +59,8 @@ pub struct Exchange {
     pub later: RefCell<Vec<Life>>,
     pub answered: Cell<bool>,
     pub answer: RefCell<Option<Answer<Bytes>>>,
+    /// What was explained of it.
+    pub explained: RefCell<Option<Explained>>,
 }
 
 impl Exchange {
@@ -78,6 +83,7 @@ impl Exchange {
             confirmed: RefCell::default(),
             origin_failed: Cell::default(),
             tier_failed: Cell::default(),
+            tier_slow: Cell::default(),
             completes: Cell::default(),
             looks: Cell::default(),
             found_in_kv: RefCell::default(),
@@ -89,6 +95,7 @@ impl Exchange {
             later: RefCell::default(),
             answered: Cell::default(),
             answer: RefCell::default(),
+            explained: RefCell::default(),
         }
     }
 }

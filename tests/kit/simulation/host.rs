@@ -2,6 +2,7 @@
 
 use super::exchange::Exchange;
 use super::executor::Life;
+use super::explained;
 use super::flights;
 use super::ledger;
 use super::meter::Call;
@@ -248,6 +249,7 @@ impl Host for SimHost {
     ) -> Result<(ResponseHead, Option<Bytes>), OriginFailure> {
         let (world, exchange) = (&self.world, &self.exchange);
         self.meter(Call::Origin);
+        explained::decide(world, &self.seat, exchange);
         let began_ms = world.executor.now_ms();
         let over = flights::begin(self, request);
         let _dropped = flights::UntilDropped {

@@ -8,6 +8,7 @@ pub mod attackers;
 pub mod disk;
 pub mod exchange;
 pub mod executor;
+pub mod explained;
 pub mod flights;
 pub mod host;
 pub mod ledger;

@@ -56,6 +56,8 @@ pub enum Promise {
     /// No action of one host, key, URL or reader makes another's fresh copy
     /// unusable, nor its origin unreachable, beyond bounds.
     Neighbour,
+    /// A request gets what its explanation said just before.
+    Explained,
 }
 
 #[derive(Clone, Debug)]

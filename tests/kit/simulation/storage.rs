@@ -9,7 +9,7 @@ use super::tiers::Copy;
 use edgekeep::cache::key::cache_key::Slot;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::policy::freshness::Terms;
-use edgekeep::cache::store::kv_breaker::LAST_READ_MS_MAX;
+use edgekeep::cache::store::kv_breaker::{LAST_READ_MS_MAX, READ_MS_MAX};
 use edgekeep::flow::runtime::host::Tier;
 
 /// The longest duration of a fast read of the Cache API, and of KV.
@@ -51,6 +51,9 @@ impl SimHost {
         if takes_ms > LAST_READ_MS_MAX {
             // Even the last lookup does not wait this long.
             self.exchange.tier_failed.set(true);
+        }
+        if takes_ms >= READ_MS_MAX {
+            self.exchange.tier_slow.set(true);
         }
         self.pass(takes_ms).await;
         if world.chance(world.faults(fails)) {

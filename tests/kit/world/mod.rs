@@ -3,6 +3,7 @@
 
 pub mod executor;
 pub mod filler;
+pub mod peek;
 pub mod place;
 pub mod plan;
 pub mod scene;
