@@ -121,7 +121,7 @@ impl Explanation {
 
     /// The short form: JSON in ASCII, of at most [`FIELD_BYTES_MAX`] bytes. It
     /// has no URL, no defaults and no tags; if it is still too long, it has no
-    /// settings, then no key, then no tiers.
+    /// rule, then no key, then no notes, then no tiers.
     pub fn short(mut self) -> String {
         self.url.clear();
         if let Some(rule) = &mut self.rule {

@@ -4,6 +4,7 @@ use crate::cache::key::cache_key::{dropped_by, name_of};
 use crate::cache::key::cookies;
 use crate::cache::request::classify::Lookup;
 use crate::cache::request::client_fields::{CONDITIONS, DEBUG_FIELD};
+use crate::cache::request::origin_request::cookie;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use crate::http::url::canonical_parameter;
@@ -114,7 +115,7 @@ impl Changes {
 
     fn in_cookies(&mut self, client: &Fields, sent: &Fields) {
         for (name, _) in cookies::pairs(client) {
-            if !cookies::pairs(sent).any(|(other, _)| other == name) {
+            if cookie(name, sent).is_none() {
                 self.add(("cookie", "dropped"), name, None, None);
             }
         }

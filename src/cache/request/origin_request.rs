@@ -79,7 +79,8 @@ pub fn key_of(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     key
 }
 
-fn cookie<'a>(name: &'a str, client: &'a Fields) -> Option<&'a str> {
+/// The value of the first cookie of this name.
+pub fn cookie<'a>(name: &'a str, client: &'a Fields) -> Option<&'a str> {
     let mut found = cookies::pairs(client).filter(|(n, _)| *n == name);
     found.next().map(|(_, value)| value)
 }
