@@ -106,6 +106,14 @@ fn receipt_is_read_with_its_work() {
         .collect();
     assert_eq!(work, [("refresh", 2, 1)]);
     assert_eq!(receipt.summary(), "hard tag:a");
+    let many: Vec<String> = (0..50).map(|n| format!("tag:{n}")).collect();
+    let receipt = Receipt {
+        hard: many,
+        soft: vec!["everything".to_owned()],
+        ..receipt
+    };
+    let summary = "hard tag:0 tag:1 tag:2 and 47 more; soft everything";
+    assert_eq!(receipt.summary(), summary);
     for wrong in [json!({}), json!({ "id": 7 }), json!([])] {
         assert!(Receipt::read(&wrong).is_err(), "{wrong}");
     }
