@@ -2,9 +2,9 @@
 //! mean for URLs, by the code that the Worker itself uses.
 
 use super::args::CheckArgs;
+use super::explanation::written_settings;
 use super::failure::Failure;
 use super::output;
-use super::rule_sources::settings_of;
 use super::settings_file::SettingsFile;
 use crate::cache::key::cache_key;
 use crate::cache::request::classify::{Plan, classify};
@@ -46,7 +46,7 @@ fn text_of(file: &SettingsFile, url: &Url) -> String {
         Plan::Purge(_) => "  is a purge\n".to_owned(),
     };
     let mut place = String::new();
-    for setting in settings_of(&file.settings, rule.source) {
+    for setting in written_settings(&file.rules, &rule).settings {
         if place != setting.from {
             text += &format!("  {}:\n", setting.from);
             place = setting.from;

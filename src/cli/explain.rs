@@ -1,10 +1,11 @@
 //! `edgekeep explain`: which rule, key and variant a request has.
 
 use super::args::ExplainArgs;
-use super::explanation::{Change, Explanation, explain};
+use super::explanation::{Explanation, explain};
 use super::failure::Failure;
 use super::output::{self, GOOD, STRONG, WARNING, plain, styled};
 use super::settings_file::SettingsFile;
+use crate::cache::explain::request_key::Change;
 use crate::http::fields::Fields;
 use crate::http::list;
 use crate::http::url::Url;

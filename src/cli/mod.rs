@@ -22,7 +22,6 @@ pub mod purge;
 pub mod receipt;
 pub mod reply;
 pub mod retry;
-pub mod rule_sources;
 pub mod secret;
 pub mod selectors;
 pub mod send_error;

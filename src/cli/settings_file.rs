@@ -2,14 +2,11 @@
 
 use super::system;
 use crate::cache::config::rules::Rules;
-use serde_json::Value;
 
-/// The settings of a file, as written and compiled.
+/// The settings of a file.
 #[derive(Debug)]
 pub struct SettingsFile {
-    /// As written.
-    pub settings: Value,
-    /// Compiled.
+    /// The compiled settings.
     pub rules: Rules,
 }
 
@@ -28,7 +25,6 @@ impl SettingsFile {
         let json = serde_json::to_string(settings).map_err(|error| error.to_string())?;
         let rules = Rules::read_json(&json)
             .map_err(|error| format!("[vars.EDGEKEEP] {}: {}", error.path, error.problem))?;
-        let settings = serde_json::from_str(&json).map_err(|error| error.to_string())?;
-        Ok(Self { settings, rules })
+        Ok(Self { rules })
     }
 }

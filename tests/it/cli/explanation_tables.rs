@@ -1,7 +1,6 @@
 //! What `explain` says about a request without tiers.
 
-use edgekeep::cli::explanation::{Explanation, explain};
-use edgekeep::cli::rule_sources::settings_of;
+use edgekeep::cli::explanation::{Explanation, explain, written_settings};
 use edgekeep::cli::settings_file::SettingsFile;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
@@ -19,8 +18,7 @@ fn file() -> SettingsFile {
         ],
     });
     SettingsFile {
-        rules: rules(settings.clone()),
-        settings,
+        rules: rules(settings),
     }
 }
 
@@ -102,13 +100,13 @@ fn key_is_shown_with_what_was_changed() {
             ("query", "decoded", "q=%61", "q=a"),
             ("query", "dropped", "x=1", ""),
             ("query", "sorted", "q=a&page=2", "page=2&q=a"),
+            ("field", "dropped", "x-other", ""),
             (
                 "field",
                 "replaced",
                 "accept-language: de,en;q=0.5",
-                "de, en;q=0.9"
+                "accept-language: de, en;q=0.9"
             ),
-            ("field", "dropped", "x-other", ""),
             ("cookie", "dropped", "a", ""),
         ]
     );
@@ -159,8 +157,8 @@ fn settings_have_the_table_that_sets_them() {
     let fallback = settings
         .rules
         .rule_for(&Url::parse("https://a.test/x").expect("a URL"));
-    let sources = settings_of(&settings.settings, fallback.source);
-    assert_eq!(sources[0].from, "defaults");
+    let sources = written_settings(&settings.rules, &fallback);
+    assert_eq!(sources.settings[0].from, "defaults");
 }
 
 #[test]
