@@ -16,6 +16,27 @@ pub const URLS_MAX: usize = 200_000;
 /// All URLs together, in bytes. Each is held twice: 64 MB.
 pub const URL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// The limits of a log in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// See [`ROWS_MAX`].
+    pub rows: usize,
+    /// See [`URLS_MAX`].
+    pub urls: usize,
+    /// See [`URL_BYTES_MAX`].
+    pub url_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rows: ROWS_MAX,
+            urls: URLS_MAX,
+            url_bytes: URL_BYTES_MAX,
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -112,6 +133,7 @@ pub struct Log {
     pub variants: Variants,
     /// What the notes say was withheld.
     pub withheld: Withheld,
+    limits: Limits,
     ids: HashMap<String, usize>,
     seen: Vec<Seen>,
     url_bytes: usize,
@@ -119,9 +141,17 @@ pub struct Log {
 }
 
 impl Log {
+    /// An empty log with other limits than the default ones.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     /// Adds a request. `false`: the log is full.
     pub fn add(&mut self, request: Request) -> bool {
-        if self.rows.len() >= ROWS_MAX {
+        if self.rows.len() >= self.limits.rows {
             self.is_cut = true;
             return false;
         }
@@ -195,7 +225,7 @@ impl Log {
             return Some(*id);
         }
         let bytes = self.url_bytes.saturating_add(text.len());
-        if self.urls.len() >= URLS_MAX || bytes > URL_BYTES_MAX {
+        if self.urls.len() >= self.limits.urls || bytes > self.limits.url_bytes {
             return None;
         }
         self.url_bytes = bytes;

@@ -23,9 +23,6 @@ const UNSEEN_LIFETIME_MAX: u64 = 300;
 /// copies that the origin had changed.
 const CHANGED_PERCENT_MAX: u64 = 2;
 
-/// A shorter lifetime is better if it keeps this share of the hits, in percent.
-const KEPT_PERCENT: u64 = 95;
-
 /// How many parameters of a group are tried, those in most requests first. Each
 /// costs a replay of the group.
 const PARAMETERS_MAX: usize = 16;
@@ -178,8 +175,8 @@ impl Search<'_> {
         let Some(most) = tried.iter().map(|tried| tried.gain).max() else {
             return;
         };
-        let enough =
-            |tried: &Tried| tried.gain.saturating_mul(100) >= most.saturating_mul(KEPT_PERCENT);
+        // A longer one would not bring enough more.
+        let enough = |tried: &Tried| most.saturating_sub(tried.gain) < self.least;
         let Some(best) = tried.into_iter().find(enough) else {
             return;
         };
@@ -193,8 +190,7 @@ impl Search<'_> {
         let unstored = self.rows().any(|row| row.lifetime.is_none());
         let check = match (self.log.has_lengths, unstored) {
             (true, true) => Some(
-                "that the origin names no lifetime, and that the pages are equal for all readers. \
-                 Responses that are private, no-store or set a cookie are not stored in any case"
+                "that the origin names no lifetime, and that the pages are equal for all readers"
                     .to_owned(),
             ),
             (_, true) => Some(
