@@ -108,7 +108,7 @@ fn lifetime_of_access_log_is_as_long_as_pages_stay_equal() {
     check(&log, &[]);
     // It is not.
     let log = access(&columns((0..1000).map(same)), Some(20));
-    check(&log, &["revalidated /page edge_ttl = 300"]);
+    check(&log, &["revalidated /page edge_ttl = 3600"]);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn settings_in_use_are_changed_and_never_replaced() {
 #[test]
 fn hosts_have_rules_of_their_own() {
     let row = |n: u64| {
-        let host = if n % 2 == 0 {
+        let host = if n.is_multiple_of(2) {
             "a.example.com"
         } else {
             "b.example.com"
