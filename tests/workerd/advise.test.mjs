@@ -40,7 +40,7 @@ async function adviceFor(t, rows, ...options) {
   return { advice, log, rules }
 }
 
-it('proposed lifetimes and parameters bring the hits in the worker', { timeout: 120_000 }, async (t) => {
+it('proposed lifetimes bring the hits in the worker', { timeout: 120_000 }, async (t) => {
   const rows = Array.from({ length: 120 }, (_, n) => (n % 3 === 0 ? [n * 10, '/about', 500] : [n * 10, `/shop/${n % 3}?ref=${n}`, 900 + (n % 3)]))
   const { advice, log, rules } = await adviceFor(t, rows)
   const settings = advice.proposals.map(({ rule, setting }) => `${rule} ${setting}`)
