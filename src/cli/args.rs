@@ -111,7 +111,7 @@ pub struct ExplainArgs {
 /// The site, and who asks.
 #[derive(Args, Debug)]
 pub struct SiteArgs {
-    /// A site that Edgekeep serves, such as https://www.example.com
+    /// Scheme and host of a site that Edgekeep serves
     #[arg(
         long,
         value_name = "URL",

@@ -9,7 +9,7 @@ pub struct Bar(ProgressBar);
 impl Bar {
     /// A bar with a label, for `total` steps.
     pub fn new(label: &str, total: u64) -> Self {
-        const FORM: &str = "{msg} [{bar:30}] {pos}/{len}";
+        const FORM: &str = "{msg} [{bar:30}] {percent}%";
         let style = ProgressStyle::with_template(FORM);
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(total).with_style(style.progress_chars("=> "));

@@ -38,8 +38,11 @@ pub struct Receipt {
     pub fast_lane: Option<Progress>,
 }
 
-/// How many selectors are printed for people.
+/// How many selectors are printed of a receipt.
 const SHOWN_MAX: usize = 10;
+
+/// How many selectors a row of the history has.
+const SHOWN_IN_ROW_MAX: usize = 3;
 
 impl Receipt {
     /// Reads a receipt. The error says what is missing.
@@ -102,11 +105,11 @@ impl Receipt {
         Ok(())
     }
 
-    /// What it purges, in one text.
+    /// What it purges, in one line.
     pub fn summary(&self) -> String {
         let text = |word: &str, names: &[String]| match names {
             [] => None,
-            names => Some(format!("{word} {}", shortened(names))),
+            names => Some(format!("{word} {}", shortened(names, SHOWN_IN_ROW_MAX))),
         };
         let parts = [text("hard", &self.hard), text("soft", &self.soft)];
         parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
@@ -117,13 +120,13 @@ impl Receipt {
 pub fn print_list(word: &str, names: &[String]) -> io::Result<()> {
     match names {
         [] => Ok(()),
-        names => output::line(format!("  {word}: {}", shortened(names))),
+        names => output::line(format!("  {word}: {}", shortened(names, SHOWN_MAX))),
     }
 }
 
-/// The first names, and how many more there are.
-fn shortened(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|n| plain(n)).collect();
+/// The first `most` names, and how many more there are.
+fn shortened(names: &[String], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(|n| plain(n)).collect();
     match names.len().saturating_sub(shown.len()) {
         0 => shown.join(" "),
         more => format!("{} and {more} more", shown.join(" ")),

@@ -27,52 +27,38 @@ impl Orders {
     /// Sends all, prints each answer, and waits if that is wanted. The first
     /// refusal ends it: what was accepted until then is printed.
     pub fn send(&self, client: &Client, args: &OrderArgs, as_json: bool) -> Result<(), Failure> {
-        let began_ms = system::now_ms();
-        let (mut accepted, mut refused) = (Vec::new(), 0);
-        let bar = (self.bodies.len() > 1).then(|| Bar::new("orders", self.bodies.len() as u64));
+        let mut run = Run {
+            dry_run: args.dry_run,
+            as_json,
+            began_ms: system::now_ms(),
+            accepted: Vec::new(),
+            refused: 0,
+        };
+        let bar = Bar::new("orders", self.bodies.len() as u64);
         for (number, body) in self.bodies.iter().enumerate() {
             let id = self.ids.id(number);
-            let answer = client
-                .post(self.path, &id, body)
-                .map_err(Failure::from)
-                .and_then(|reply| Ok((reply.json(system::now_ms())?, reply)));
-            let print = || -> Result<(), Failure> {
-                match answer {
-                    Ok((value, _)) if args.dry_run => {
-                        refused += print_dry_run(&value, as_json)?;
+            let answer = client.post(self.path, &id, body).map_err(Failure::from);
+            let answer = answer.and_then(|reply| Ok((reply.json(system::now_ms())?, reply)));
+            bar.aside(|| match answer {
+                Ok((value, reply)) => run.print(&value, &reply),
+                Err(failure) => {
+                    run.print_refusal(&id, &failure)?;
+                    if !run.dry_run {
+                        self.note_rest(number, &failure);
                     }
-                    Ok((value, reply)) => {
-                        accepted.push(print_receipt(&value, &reply, began_ms, as_json)?);
-                    }
-                    Err(failure) => {
-                        if let (Failure::Refused(refusal), true) = (&failure, as_json) {
-                            output::json(&refusal_json(&id, refusal))?;
-                        }
-                        if !args.dry_run {
-                            self.note_rest(number, &failure);
-                        }
-                        return Err(failure);
-                    }
+                    Err(failure)
                 }
-                Ok(())
-            };
-            match &bar {
-                Some(bar) => bar.aside(print)?,
-                None => print()?,
-            }
-            if let Some(bar) = &bar {
-                bar.set(number.saturating_add(1) as u64);
-            }
+            })?;
+            bar.set(number.saturating_add(1) as u64);
         }
         drop(bar);
-        if refused > 0 {
-            return Err(Failure::Found(format!(
-                "parts that would be refused: {refused}"
-            )));
-        }
-        match args.wait {
-            true => wait::for_all(client, &accepted, args.wait_seconds),
-            false => Ok(()),
+        match run.refused {
+            0 if args.wait => wait::for_all(client, &run.accepted, args.wait_seconds),
+            0 => Ok(()),
+            refused => {
+                let problem = format!("parts that would be refused: {refused}");
+                Err(Failure::Found(problem))
+            }
         }
     }
 
@@ -100,27 +86,49 @@ impl Orders {
     }
 }
 
-fn print_receipt(
-    value: &Value,
-    reply: &Reply,
-    began_ms: u64,
+/// What was answered until now.
+struct Run {
+    dry_run: bool,
     as_json: bool,
-) -> Result<Accepted, Failure> {
-    let receipt = Receipt::read(value).map_err(Failure::Found)?;
-    let now_ms = system::now_ms();
-    let server_seconds = reply.date_seconds();
-    if as_json {
-        output::json(value)?;
-    } else {
-        let run_seconds = now_ms.saturating_sub(began_ms) / 1000;
-        let now_seconds = server_seconds.unwrap_or(now_ms / 1000);
-        receipt.print(receipt.is_of_earlier_run(now_seconds, run_seconds))?;
+    began_ms: u64,
+    accepted: Vec<Accepted>,
+    /// How many parts a dry run would refuse.
+    refused: usize,
+}
+
+impl Run {
+    /// Prints the answer to an order, and keeps it.
+    fn print(&mut self, value: &Value, reply: &Reply) -> Result<(), Failure> {
+        if self.dry_run {
+            let refused = print_dry_run(value, self.as_json)?;
+            self.refused = self.refused.saturating_add(refused);
+            return Ok(());
+        }
+        let receipt = Receipt::read(value).map_err(Failure::Found)?;
+        let now_ms = system::now_ms();
+        let server_seconds = reply.date_seconds();
+        if self.as_json {
+            output::json(value)?;
+        } else {
+            let run_seconds = now_ms.saturating_sub(self.began_ms) / 1000;
+            let now_seconds = server_seconds.unwrap_or(now_ms / 1000);
+            receipt.print(receipt.is_of_earlier_run(now_seconds, run_seconds))?;
+        }
+        let in_force_ms = now_ms.saturating_add(receipt.in_force_in_ms(server_seconds));
+        self.accepted.push(Accepted {
+            receipt,
+            in_force_ms,
+        });
+        Ok(())
     }
-    let in_force_ms = now_ms.saturating_add(receipt.in_force_in_ms(server_seconds));
-    Ok(Accepted {
-        receipt,
-        in_force_ms,
-    })
+
+    /// With `--json`, prints a refusal on standard output, too.
+    fn print_refusal(&self, id: &str, failure: &Failure) -> Result<(), Failure> {
+        if let (Failure::Refused(refused), true) = (failure, self.as_json) {
+            output::json(&refusal_json(id, refused))?;
+        }
+        Ok(())
+    }
 }
 
 /// Prints a dry run, and returns how many parts would be refused.

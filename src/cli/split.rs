@@ -4,6 +4,7 @@ use super::output::plain;
 use crate::cache::config::limits::{SITEMAPS_MAX, URLS_MAX};
 use crate::cache::purge::order::{ORDER_BYTES_MAX, SELECTORS_MAX};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The name of the field of an order that purges everything.
 pub const EVERYTHING_FIELD: &str = "purge_everything";
@@ -80,6 +81,7 @@ pub fn split(
 /// The items of one order.
 struct Batch<'a> {
     items: Vec<&'a Item>,
+    counts: BTreeMap<&'static str, usize>,
     bytes: usize,
     limits: Limits,
 }
@@ -92,6 +94,7 @@ impl<'a> Batch<'a> {
     fn new(shared: &Map<String, Value>, limits: Limits) -> Self {
         Self {
             items: Vec::new(),
+            counts: BTreeMap::new(),
             bytes: Value::Object(shared.clone()).to_string().len(),
             limits,
         }
@@ -111,7 +114,7 @@ impl<'a> Batch<'a> {
     }
 
     fn count(&self, list: &str) -> usize {
-        self.items.iter().filter(|item| item.list == list).count()
+        self.counts.get(list).copied().unwrap_or(0)
     }
 
     fn has_room(&self, item: &Item) -> bool {
@@ -122,6 +125,8 @@ impl<'a> Batch<'a> {
 
     fn add(&mut self, item: &'a Item) {
         self.bytes = self.bytes.saturating_add(self.bytes_of(item));
+        let count = self.counts.entry(item.list).or_default();
+        *count = count.saturating_add(1);
         self.items.push(item);
     }
 

@@ -6,7 +6,7 @@ use super::output::{self, GOOD, styled};
 use super::progress::Bar;
 use super::receipt::{Receipt, progress_text};
 use super::system;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The pause between two questions about an order's work.
 const POLL_MS: u64 = 2_000;
@@ -23,9 +23,18 @@ pub struct Accepted {
     pub in_force_ms: u64,
 }
 
+/// What is escaped in an id: all but the unreserved characters (RFC 3986 §2.3).
+/// Cloudflare's edge decodes an escape of those, and the signature would cover
+/// another text.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// The path of a past order.
 pub fn path_of(id: &str) -> String {
-    let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
+    let id = utf8_percent_encode(id, ESCAPED);
     format!("/.edgekeep/purges/{id}")
 }
 
@@ -33,7 +42,13 @@ pub fn path_of(id: &str) -> String {
 pub fn for_all(client: &Client, orders: &[Accepted], most_seconds: u64) -> Result<(), Failure> {
     let until_ms = system::now_ms().saturating_add(most_seconds.saturating_mul(1000));
     let in_force_ms = orders.iter().map(|order| order.in_force_ms).max();
-    until_in_force(in_force_ms.unwrap_or(0).min(until_ms));
+    let in_force_ms = in_force_ms.unwrap_or(0);
+    until_in_force(in_force_ms.min(until_ms));
+    if in_force_ms > until_ms {
+        let problem = "the purge is accepted, but not in force everywhere yet: wait longer by \
+            --wait-seconds";
+        return Err(Failure::Found(problem.to_owned()));
+    }
     let mut failed = 0_u64;
     for order in orders {
         let has_work = order.receipt.work().next().is_some();
@@ -53,7 +68,7 @@ pub fn for_all(client: &Client, orders: &[Accepted], most_seconds: u64) -> Resul
 fn until_in_force(until_ms: u64) {
     let began_ms = system::now_ms();
     let total_ms = until_ms.saturating_sub(began_ms);
-    let bar = Bar::new("in force everywhere (ms)", total_ms);
+    let bar = Bar::new("in force everywhere", total_ms);
     loop {
         let done_ms = system::now_ms().saturating_sub(began_ms);
         bar.set(done_ms.min(total_ms));

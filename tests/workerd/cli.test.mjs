@@ -250,6 +250,7 @@ describe('with the worker', () => {
     const from = performance.now()
     await check(['purge', '--tag', 'waited', '--wait'], { env: env() }, 0, /^accepted /, /^in force everywhere, and all is done\n$/)
     assert.ok(performance.now() - from >= LAG_SECONDS * 1000 - 100, 'it waits for the lag')
+    await check(['purge', '--tag', 'waited', '--wait', '--wait-seconds', '0'], { env: env() }, 1, /^accepted /, /^the purge is accepted, but not in force everywhere yet/)
     const answer = await stand.get(host, '/waited')
     assert.deepEqual([answer.hit, answer.text], [false, 'second'], String(answer))
   })
@@ -323,12 +324,14 @@ describe('with the worker', () => {
   it('history prints a table, pages, and what other keys may not read', LIMIT, async () => {
     const order = async (tag, secret) => jsonLines(await check(['purge', '--tag', tag, '--json'], { env: env(secret) }, 0, /^{/))[0]
     const [first, second] = [await order('cms-h1', TOKEN), await order('history-2')]
-    const after = ['history', '--after', String(first.sequence - 1)]
+    const odd = jsonLines(await check(['purge', '--tag', 'odd', '--json', '--id-prefix', 'a/b?c%20:d'], { env: env() }, 0, /^{/))[0]
+    assert.deepEqual(jsonLines(await check(['history', odd.id, '--json'], { env: env() }, 0, /^{/)), [odd])
+    const after = ['history', '--after', String(first.sequence - 1), '--limit', '2']
     const { stdout } = await check(after, { env: env() }, 0, /^ *SEQUENCE +RECEIVED +KEY +VIA +ID +PURGED/)
     assert.match(stdout, new RegExp(`${first.sequence} .* limited .* ${first.id} .*hard tag:cms-h1`))
     assert.match(stdout, new RegExp(`${second.sequence} .* default .* ${second.id} .*hard tag:history-2`))
     assert.deepEqual(jsonLines(await check([...after, '--json'], { env: env() }, 0, /^{/)).map(({ id }) => id), [first.id, second.id])
-    assert.deepEqual(jsonLines(await check([...after, '--json', '--limit', '1'], { env: env() }, 0, /^{/)).map(({ id }) => id), [first.id])
+    assert.deepEqual(jsonLines(await check([...after.slice(0, -1), '1', '--json'], { env: env() }, 0, /^{/)).map(({ id }) => id), [first.id])
     assert.deepEqual(jsonLines(await check([...after, '--json'], { env: env(TOKEN) }, 0, /^{/)).map(({ id }) => id), [first.id])
   })
 

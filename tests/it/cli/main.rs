@@ -2,6 +2,7 @@
 //! as a whole is tested by `tests/workerd/cli.test.mjs`.
 
 mod advise_tables;
+mod doc_tables;
 mod explanation_tables;
 mod input_tables;
 mod receipt_tables;

@@ -1,6 +1,7 @@
 //! Receipts: when an order is in force, and whether it was sent before.
 
 use edgekeep::cli::receipt::Receipt;
+use edgekeep::cli::wait::path_of;
 use edgekeep::http::date;
 use serde_json::json;
 
@@ -80,6 +81,22 @@ fn order_of_an_earlier_run_is_recognized() {
     }
 }
 
+/// Cloudflare's edge decodes escapes of unreserved characters before the Worker
+/// compares the signature with the address.
+#[test]
+fn ids_are_escaped_in_addresses_but_for_unreserved_characters() {
+    for (id, path) in [
+        ("msg_2f-1.a~b", "/.edgekeep/purges/msg_2f-1.a~b"),
+        (
+            "cron 2026-11-30T03:00:00Z",
+            "/.edgekeep/purges/cron%202026-11-30T03%3A00%3A00Z",
+        ),
+        ("a/b?c#d%", "/.edgekeep/purges/a%2Fb%3Fc%23d%25"),
+    ] {
+        assert_eq!(path_of(id), path);
+    }
+}
+
 #[test]
 fn receipt_is_read_with_its_work() {
     let receipt = receipt("2026-11-30T12:00:00Z", "2026-11-30T12:00:06Z");
@@ -89,6 +106,14 @@ fn receipt_is_read_with_its_work() {
         .collect();
     assert_eq!(work, [("refresh", 2, 1)]);
     assert_eq!(receipt.summary(), "hard tag:a");
+    let many: Vec<String> = (0..50).map(|n| format!("tag:{n}")).collect();
+    let receipt = Receipt {
+        hard: many,
+        soft: vec!["everything".to_owned()],
+        ..receipt
+    };
+    let summary = "hard tag:0 tag:1 tag:2 and 47 more; soft everything";
+    assert_eq!(receipt.summary(), summary);
     for wrong in [json!({}), json!({ "id": 7 }), json!([])] {
         assert!(Receipt::read(&wrong).is_err(), "{wrong}");
     }
