@@ -1,4 +1,4 @@
-// npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
+// npm run replay -- [FILE] [--rules FILE] [--lifetime SECONDS|none] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
 //
 // Replays an access log through the built worker in workerd, in front of an origin that responds as in the log. Checks every
 // body, and prints the hits of the cache and the upper bound of any cache.
@@ -7,25 +7,28 @@ import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { readRules } from './rules.mjs'
 import { startWorker } from './workerd.mjs'
-import { bounds, parseLog } from './replay/log.mjs'
-import { MAPPING, ReplayOrigin } from './replay/origin.mjs'
+import { bounds, dropperOf, parseLog } from './replay/log.mjs'
+import { FRESH_SECONDS, ReplayOrigin, mapping } from './replay/origin.mjs'
 import { LogTally, contradictions, report } from './replay/report.mjs'
 import { replay } from './replay/run.mjs'
 
 const SAMPLE = fileURLToPath(new URL('../tests/data/blog-access-sample.tsv', import.meta.url))
 const MAX_CONCURRENCY = 64
 const KV = { true: true, false: false, earned: 'earned' }
-const USAGE = `usage: npm run replay -- [FILE] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
+const USAGE = `usage: npm run replay -- [FILE] [--rules FILE] [--lifetime SECONDS|none] [--limit ROWS] [--speed FACTOR] [--concurrency N] [--kv true|false|earned]
 
   FILE           a log with the columns of tests/data/blog-access-sample.tsv (which is the default)
+  --rules        a file with a table [vars.EDGEKEEP]: its rules and defaults hold
+  --lifetime     what the origin names: seconds (default ${FRESH_SECONDS}: no page expires), or none
   --limit        only the first ROWS rows
   --speed        so many seconds of the log in one second (default: as fast as it goes)
   --concurrency  requests at a time, 1 to ${MAX_CONCURRENCY} (default 8); requests for one page keep their order
   --kv           the rule's \`kv\` (default: earned)`
 
 function settings() {
-  const options = { limit: { type: 'string' }, speed: { type: 'string' }, concurrency: { type: 'string' }, kv: { type: 'string', default: 'earned' }, help: { type: 'boolean', short: 'h' } }
+  const options = { rules: { type: 'string' }, lifetime: { type: 'string' }, limit: { type: 'string' }, speed: { type: 'string' }, concurrency: { type: 'string' }, kv: { type: 'string', default: 'earned' }, help: { type: 'boolean', short: 'h' } }
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
   if (values.help) {
     console.log(USAGE)
@@ -40,6 +43,8 @@ function settings() {
   if (!(values.kv in KV)) throw new Error('--kv takes true, false or earned')
   return {
     kv: KV[values.kv],
+    rules: values.rules,
+    lifetime: values.lifetime === 'none' ? undefined : positive('lifetime', FRESH_SECONDS),
     file: positionals[0] ?? SAMPLE,
     limit: positive('limit', Infinity),
     speed: positive('speed', Infinity),
@@ -62,17 +67,18 @@ function progress(total) {
 }
 
 async function main() {
-  const { file, limit, speed, concurrency, kv } = settings()
-  const rows = parseLog(readFileSync(file, 'utf8'), relative('.', file), limit)
+  const { file, limit, speed, concurrency, kv, rules: rulesFile, lifetime } = settings()
+  const rules = rulesFile ? await readRules(rulesFile) : {}
+  const rows = parseLog(readFileSync(file, 'utf8'), relative('.', file), limit, dropperOf(rules.rules))
   if (rows.length === 0) throw new Error(`${file} holds no rows`)
   console.log(`Replaying ${rows.length.toLocaleString('en')} rows of ${relative('.', file)}. How the log is read:`)
-  for (const line of MAPPING) console.log(`  - ${line}`)
+  for (const line of mapping(lifetime)) console.log(`  - ${line}`)
 
   const log = new LogTally()
-  const origin = await ReplayOrigin.start()
+  const origin = await ReplayOrigin.start(lifetime)
   let worker
   try {
-    worker = await startWorker({ rules: { origin: origin.url, defaults: { kv } }, onLog: (line) => log.add(line) })
+    worker = await startWorker({ rules: { ...rules, origin: origin.url, defaults: { kv, ...rules.defaults } }, onLog: (line) => log.add(line) })
     const tally = await replay(rows, { url: worker.url(), origin, concurrency, speed, onProgress: progress(rows.length) })
     await waitForLog(log, tally.answers)
     return judge(tally, log, origin, bounds(rows))

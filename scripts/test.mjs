@@ -27,7 +27,7 @@ const QUICK = ['keys', 'fields', 'config', 'conditions']
 function allJobs({ django }) {
   const built = [{ part: 'workerd', name: 'build', slots: 2, again: 'npm run build', run: buildWorker }]
   // The command is built with the native tests.
-  const needs = (name) => (name === 'cli' ? ['build', 'compile'] : ['build'])
+  const needs = (name) => (['cli', 'advise'].includes(name) ? ['build', 'compile'] : ['build'])
   const job = (name, slots) => nodeJob('workerd', FOLDER, name, { needs: needs(name), slots })
   const others = testFiles(FOLDER).filter((name) => !TIMED.includes(name))
   others.sort((a, b) => LONG.includes(b) - LONG.includes(a))

@@ -6,23 +6,25 @@ import { normalize } from './log.mjs'
 
 export const MAX_BODY_BYTES = 200_000
 /** Longer than any replay: nothing expires, so that the hits can be compared with the bound of unlimited time. */
-const FRESH = 'max-age=31536000'
+export const FRESH_SECONDS = 31_536_000
 
 /** Explanation of the mapping, printed with the result. */
-export const MAPPING = [
-  `200, 304, 206, 416 in the log: the origin has the page, 200 with ${FRESH}`,
-  `301, 403, 404, 410: that status with ${FRESH}; other statuses (500): that status with no-store`,
+export const mapping = (lifetime) => [
+  `200, 304, 206, 416 in the log: the origin has the page, 200 with ${lifetimeField(lifetime) ?? 'no lifetime'}`,
+  `301, 403, 404, 410: that status with ${lifetimeField(lifetime) ?? 'no lifetime'}; other statuses (500): that status with no-store`,
   `bodies: as many bytes as the log says, at most ${MAX_BODY_BYTES.toLocaleString('en')}; a 304, 206, 416 or HEAD row takes the page's size from the target's other rows`,
   'GET and HEAD go through as they are, without ranges and conditions, which the log does not hold; other methods pass through',
 ]
 
-/** The origin's response to a row. */
-export function answerOf(row, sizes) {
+const lifetimeField = (lifetime) => (lifetime === undefined ? undefined : `max-age=${lifetime}`)
+
+/** The origin's response to a row. `lifetime`: seconds; undefined: it names none. */
+export function answerOf(row, sizes, lifetime) {
   const page = [200, 206, 304, 416].includes(row.status)
   const status = page ? 200 : row.status
   const keep = page || [301, 403, 404, 410].includes(row.status)
   const bytes = page ? sizes.get(row.key) ?? row.bytes : row.bytes
-  return { status, cacheControl: keep ? FRESH : 'no-store', bytes: Math.min(bytes, MAX_BODY_BYTES) }
+  return { status, cacheControl: keep ? lifetimeField(lifetime) : 'no-store', bytes: Math.min(bytes, MAX_BODY_BYTES) }
 }
 
 /** The size of each page: the largest body of a plain 200. */
@@ -57,8 +59,10 @@ export class ReplayOrigin {
   #versions = new Map()
   #server
 
-  static async start() {
+  /** @param {number} [lifetime] that it names, in seconds; undefined: none */
+  static async start(lifetime) {
     const origin = new ReplayOrigin()
+    origin.lifetime = lifetime
     origin.#server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
       request.resume()
       request.on('end', () => origin.#serve(request, response))
@@ -101,7 +105,7 @@ export class ReplayOrigin {
     this.#versions.set(request.url, version)
     const body = bodyOf(request.url, version, answer.bytes)
     response.writeHead(answer.status, {
-      'Cache-Control': answer.cacheControl,
+      ...(answer.cacheControl === undefined ? {} : { 'Cache-Control': answer.cacheControl }),
       'Content-Length': body.length,
       'Content-Type': 'application/octet-stream',
       'X-Replay-Target': request.url,

@@ -30,7 +30,7 @@ export async function replay(rows, { url, origin, concurrency, speed, onProgress
       const before = lastOf.get(row.key)
       const exchange = (async () => {
         await before
-        origin.expect(row, answerOf(row, sizes))
+        origin.expect(row, answerOf(row, sizes, origin.lifetime))
         const answer = await ask(url, agent, row).catch((error) => ({ error }))
         const stored = count(tally, row, answer, origin)
         onProgress((done += 1))

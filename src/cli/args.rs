@@ -47,6 +47,9 @@ pub enum Command {
         #[command(subcommand)]
         action: SecretAction,
     },
+    /// Propose rules for the requests of a log
+    #[command(after_help = super::advise::args::HELP)]
+    Advise(super::advise::args::AdviseArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  edgekeep completions bash > ~/.local/share/bash-completion/completions/edgekeep"

@@ -6,6 +6,7 @@
 //! twice. Each command is a module with a function `run`. The clock, random
 //! bytes, the environment and files are read in [`system`] alone.
 
+pub mod advise;
 pub mod args;
 pub mod check;
 pub mod client;
@@ -48,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Warm(args) => warm::run(&args),
         Command::History(args) => history::run(&args),
         Command::Secret { action } => new_secret::run(&action),
+        Command::Advise(args) => advise::run(&args),
         Command::Completions { shell } => completions::run(shell),
     };
     match result {

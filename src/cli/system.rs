@@ -1,6 +1,6 @@
 //! The clock, random bytes, the environment and files.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The largest file of selectors, in bytes: half a million URLs of 131 bytes,
@@ -49,6 +49,19 @@ pub fn read_text(file: &str) -> Result<String, String> {
         return Err(format!("is longer than {INPUT_BYTES_MAX} bytes; split it"));
     }
     String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
+}
+
+/// Opens a file to read it piece by piece; `-` is standard input. The error is a
+/// text to print.
+pub fn open(file: &str) -> Result<Box<dyn BufRead>, String> {
+    match file {
+        "-" => Ok(Box::new(std::io::stdin().lock())),
+        _ => {
+            let file = std::fs::File::open(file);
+            let file = file.map_err(|error| format!("cannot be read: {error}"))?;
+            Ok(Box::new(std::io::BufReader::new(file)))
+        }
+    }
 }
 
 fn read_bounded(from: impl Read, to: &mut Vec<u8>) -> std::io::Result<usize> {
