@@ -4,6 +4,7 @@
 mod doc_tables;
 mod explanation_tables;
 mod input_tables;
+mod probe_tables;
 mod receipt_tables;
 mod retry_tables;
 mod secret_tables;
