@@ -19,7 +19,7 @@ const USAGE = `npm test takes --quick or --without-django. To run one file: carg
 /** Files that depend on seconds, compare times or count calls in order: concurrent jobs would delay them. */
 const TIMED = ['stories', 'conformance', 'faults', 'panic', 'disconnect', 'crossings']
 /** The longest files, which start first. */
-const LONG = ['bodies', 'fast-lane', 'upstream', 'degraded', 'webhooks', 'cold-key', 'refresh', 'esi', 'replay', 'cli']
+const LONG = ['bodies', 'fast-lane', 'upstream', 'degraded', 'webhooks', 'cold-key', 'refresh', 'esi', 'replay', 'cli', 'probe']
 /** Files that test the built worker in seconds. */
 const QUICK = ['keys', 'fields', 'config', 'conditions']
 
@@ -27,7 +27,7 @@ const QUICK = ['keys', 'fields', 'config', 'conditions']
 function allJobs({ django }) {
   const built = [{ part: 'workerd', name: 'build', slots: 2, again: 'npm run build', run: buildWorker }]
   // The command is built with the native tests.
-  const needs = (name) => (['cli', 'advise'].includes(name) ? ['build', 'compile'] : ['build'])
+  const needs = (name) => (['cli', 'advise', 'probe'].includes(name) ? ['build', 'compile'] : ['build'])
   const job = (name, slots) => nodeJob('workerd', FOLDER, name, { needs: needs(name), slots })
   const others = testFiles(FOLDER).filter((name) => !TIMED.includes(name))
   others.sort((a, b) => LONG.includes(b) - LONG.includes(a))

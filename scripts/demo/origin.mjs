@@ -36,7 +36,8 @@ const missing = () =>
  */
 export async function startOrigin({ port = 0, purge = async () => {}, onLog = () => {} } = {}) {
   const site = { blog: new Blog(), sessions: new Map(), outageEnds: 0, purge, onLog }
-  const style = readFileSync(new URL('style.css', import.meta.url))
+  const style = { body: readFileSync(new URL('style.css', import.meta.url)) }
+  style.etag = version(style.body.toString()).etag
   const server = createServer((request, response) => {
     answer(site, style, request)
       .catch((error) => {
@@ -67,7 +68,7 @@ async function answer(site, style, request) {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: 'text/plain', fields: { ...NEVER, Allow: 'GET, HEAD, POST' }, body: 'Method not allowed\n' }
   }
-  if (url.pathname === '/style.css') return { status: 200, type: 'text/css; charset=utf-8', fields: ASSET, body: style }
+  if (url.pathname === '/style.css') return { status: 200, type: 'text/css; charset=utf-8', fields: ASSET, ...style }
   const page = route(site, request, url)
   if (page.slow) await new Promise((resolve) => setTimeout(resolve, RENDER_MILLISECONDS))
   return page
@@ -87,7 +88,7 @@ function route({ blog, sessions }, request, url) {
   }
   if (folder === 'pictures' && decoded?.endsWith('.svg')) {
     const article = blog.article(decoded.slice(0, -'.svg'.length))
-    return article ? { status: 200, type: 'image/svg+xml', fields: ASSET, body: picture(article.slug) } : missing()
+    return article ? { status: 200, type: 'image/svg+xml', fields: ASSET, etag: version(article.slug).etag, body: picture(article.slug) } : missing()
   }
   if (folder === 'api' && decoded === 'articles') return api(blog)
   if (decoded !== undefined) return missing()

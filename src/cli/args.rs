@@ -40,6 +40,9 @@ pub enum Command {
     /// Read past orders
     #[command(after_help = "Example:\n  edgekeep history --follow\n  edgekeep history msg_2f81-1")]
     History(HistoryArgs),
+    /// Look for faults of the cache in front of your own site
+    #[command(after_help = super::probe::args::HELP)]
+    Probe(super::probe::args::ProbeArgs),
     /// Make a secret for signing orders
     #[command(after_help = "Example:\n  edgekeep secret new\n  edgekeep secret new --ed25519")]
     Secret {

@@ -18,6 +18,7 @@ pub mod history;
 pub mod new_secret;
 pub mod order_ids;
 pub mod output;
+pub mod probe;
 pub mod progress;
 pub mod purge;
 pub mod receipt;
@@ -48,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Purge(args) => purge::run(&args),
         Command::Warm(args) => warm::run(&args),
         Command::History(args) => history::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Secret { action } => new_secret::run(&action),
         Command::Advise(args) => advise::run(&args),
         Command::Completions { shell } => completions::run(shell),

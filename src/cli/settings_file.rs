@@ -2,10 +2,13 @@
 
 use super::system;
 use crate::cache::config::rules::Rules;
+use serde_json::Value;
 
 /// The settings of a file.
 #[derive(Debug)]
 pub struct SettingsFile {
+    /// The settings as written.
+    pub settings: Value,
     /// The compiled settings.
     pub rules: Rules,
 }
@@ -25,6 +28,7 @@ impl SettingsFile {
         let json = serde_json::to_string(settings).map_err(|error| error.to_string())?;
         let rules = Rules::read_json(&json)
             .map_err(|error| format!("[vars.EDGEKEEP] {}: {}", error.path, error.problem))?;
-        Ok(Self { rules })
+        let settings = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+        Ok(Self { settings, rules })
     }
 }

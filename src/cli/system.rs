@@ -1,6 +1,6 @@
 //! The clock, random bytes, the environment and files.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, IsTerminal, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The largest file of selectors, in bytes: half a million URLs of 131 bytes,
@@ -35,6 +35,19 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], String> {
 /// A variable of the environment; `None` if it is not set, empty or not UTF-8.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// Whether standard input is a terminal, where a user can answer.
+pub fn is_terminal() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// A line of standard input; empty if there is none.
+pub fn read_line() -> String {
+    let mut line = String::new();
+    // Without an answer, the line is empty.
+    let _ = std::io::stdin().read_line(&mut line);
+    line
 }
 
 /// Reads a text file; `-` is standard input. The error is a text to print.

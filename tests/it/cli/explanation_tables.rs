@@ -18,7 +18,8 @@ fn file() -> SettingsFile {
         ],
     });
     SettingsFile {
-        rules: rules(settings),
+        rules: rules(settings.clone()),
+        settings,
     }
 }
 

@@ -5,6 +5,7 @@ mod advise_tables;
 mod doc_tables;
 mod explanation_tables;
 mod input_tables;
+mod probe_tables;
 mod receipt_tables;
 mod retry_tables;
 mod secret_tables;
