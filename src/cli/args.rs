@@ -41,8 +41,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  edgekeep history --follow\n  edgekeep history msg_2f81-1")]
     History(HistoryArgs),
     /// Look for faults of the cache in front of your own site
-    #[command(after_help = super::probe::args::HELP)]
-    Probe(super::probe::args::ProbeArgs),
+    #[command(after_help = crate::cli::probe::args::HELP)]
+    Probe(crate::cli::probe::args::ProbeArgs),
     /// Make a secret for signing orders
     #[command(after_help = "Example:\n  edgekeep secret new\n  edgekeep secret new --ed25519")]
     Secret {
@@ -51,8 +51,8 @@ pub enum Command {
         action: SecretAction,
     },
     /// Propose rules for the requests of a log
-    #[command(after_help = super::advise::args::HELP)]
-    Advise(super::advise::args::AdviseArgs),
+    #[command(after_help = crate::cli::advise::args::HELP)]
+    Advise(crate::cli::advise::args::AdviseArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  edgekeep completions bash > ~/.local/share/bash-completion/completions/edgekeep"
@@ -126,7 +126,7 @@ pub struct SiteArgs {
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<String>,
     /// How often a request is repeated if the site is out of reach
-    #[arg(long, value_name = "TIMES", default_value_t = super::retry::RETRIES, value_parser = clap::value_parser!(u32).range(0..=20))]
+    #[arg(long, value_name = "TIMES", default_value_t = crate::cli::remote::retry::RETRIES, value_parser = clap::value_parser!(u32).range(0..=20))]
     pub retries: u32,
     /// Print JSON, one object a line
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! `edgekeep completions`: the completions of a shell.
 
-use super::args::{Cli, Shell};
-use super::failure::Failure;
+use crate::cli::args::{Cli, Shell};
+use crate::cli::failure::Failure;
 use clap::CommandFactory;
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};

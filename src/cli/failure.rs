@@ -1,12 +1,12 @@
 //! Why a command fails, and its exit code.
 
-use super::order_ids::BadPrefix;
-use super::output::{self, BAD, styled};
-use super::reply::Refused;
-use super::secret::SecretError;
-use super::send_error::SendError;
-use super::site::SiteError;
-use super::split::SplitError;
+use crate::cli::orders::order_ids::BadPrefix;
+use crate::cli::orders::send_error::SendError;
+use crate::cli::orders::split::SplitError;
+use crate::cli::output::{self, BAD, styled};
+use crate::cli::remote::reply::RefusedReply;
+use crate::cli::remote::secret::SecretError;
+use crate::cli::remote::site::SiteError;
 use std::process::ExitCode;
 
 /// The end of a command that did not do what it should.
@@ -32,7 +32,7 @@ pub enum Failure {
     Found(String),
     /// The Worker refused a request.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    RefusedReply(#[from] RefusedReply),
     /// The site did not answer.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -54,7 +54,7 @@ impl Failure {
     /// Whether the site gave no answer, or cannot do what was asked now.
     pub fn is_out_of_reach(&self) -> bool {
         match self {
-            Self::Refused(refused) => refused.is_unavailable(),
+            Self::RefusedReply(refused) => refused.is_unavailable(),
             Self::Send(_) => true,
             _ => false,
         }
@@ -68,7 +68,7 @@ impl Failure {
             Self::Usage(_) | Self::Secret(_) | Self::Site(_) | Self::Prefix(_) | Self::Split(_) => {
                 2
             }
-            Self::Refused(_) | Self::Send(_) => 1,
+            Self::RefusedReply(_) | Self::Send(_) => 1,
         })
     }
 }

@@ -8,32 +8,15 @@
 
 pub mod advise;
 pub mod args;
-pub mod check;
-pub mod client;
 pub mod completions;
-pub mod explain;
-pub mod explanation;
 pub mod failure;
-pub mod history;
 pub mod new_secret;
-pub mod order_ids;
+pub mod orders;
 pub mod output;
 pub mod probe;
-pub mod progress;
-pub mod purge;
-pub mod receipt;
-pub mod reply;
-pub mod retry;
-pub mod secret;
-pub mod selectors;
-pub mod send_error;
-pub mod send_orders;
-pub mod settings_file;
-pub mod site;
-pub mod split;
+pub mod remote;
+pub mod rules;
 pub mod system;
-pub mod wait;
-pub mod warm;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -44,11 +27,11 @@ use std::process::ExitCode;
 /// process with exit code 2.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Check(args) => check::run(&args),
-        Command::Explain(args) => explain::run(&args),
-        Command::Purge(args) => purge::run(&args),
-        Command::Warm(args) => warm::run(&args),
-        Command::History(args) => history::run(&args),
+        Command::Check(args) => rules::check::run(&args),
+        Command::Explain(args) => rules::explain::run(&args),
+        Command::Purge(args) => orders::purge::run(&args),
+        Command::Warm(args) => orders::warm::run(&args),
+        Command::History(args) => orders::history::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Secret { action } => new_secret::run(&action),
         Command::Advise(args) => advise::run(&args),

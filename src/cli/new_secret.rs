@@ -1,10 +1,10 @@
 //! `edgekeep secret new`: makes a secret, and says what to put where.
 
-use super::args::SecretAction;
-use super::failure::Failure;
-use super::output::{self, STRONG, styled};
-use super::secret::{NewSecret, SecretError, SecretKind};
-use super::system;
+use crate::cli::args::SecretAction;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, STRONG, styled};
+use crate::cli::remote::secret::{NewSecret, SecretError, SecretKind};
+use crate::cli::system;
 use serde_json::json;
 
 /// Makes a secret and prints it.

@@ -2,7 +2,7 @@
 //! columns separated by tabs (seconds, client, method, target, status, bytes,
 //! user agent).
 
-use super::log::{Log, Outcome, Request};
+use super::log::{Log, LogRequest, Outcome};
 use crate::http::date;
 use crate::http::url::Url;
 
@@ -43,7 +43,7 @@ pub fn add(log: &mut Log, text: &str, origin_ttl: Option<u64>) -> bool {
     // These answer conditions and ranges. Without them the origin sends the page.
     let is_page = matches!(line.status, 200 | 206 | 304 | 416);
     let is_whole = !is_head && !matches!(line.status, 206 | 304 | 416);
-    log.add(Request {
+    log.add(LogRequest {
         at: line.at,
         url,
         is_head,

@@ -2,7 +2,7 @@
 //! docs/cache-status.md): alone, or as the console lines of an event that
 //! `wrangler tail --format json` prints.
 
-use super::log::{Log, Outcome, Request};
+use super::log::{Log, LogRequest, Outcome};
 use crate::http::url::Url;
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,7 +90,7 @@ fn add_line(log: &mut Log, text: &str, at: Option<u64>) -> bool {
     };
     let age = line.age.unwrap_or_default();
     let lifetime = line.ttl.and_then(|ttl| age.checked_add_signed(ttl));
-    log.add(Request {
+    log.add(LogRequest {
         at,
         url,
         is_head: line.method == "HEAD",

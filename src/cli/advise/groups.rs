@@ -14,7 +14,7 @@ const PATTERN_BYTES_MAX: usize = 200;
 
 /// What the URLs of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum GroupScope {
     /// The rule of the settings with this number.
     Rule(usize),
     /// Host and pattern of the path; no rule of the settings matches.
@@ -30,7 +30,7 @@ pub enum Scope {
 #[derive(Clone, Debug)]
 pub struct Group {
     /// What they have in common.
-    pub scope: Scope,
+    pub scope: GroupScope,
     /// The places of their requests in the log.
     pub rows: Vec<usize>,
 }
@@ -39,19 +39,19 @@ pub struct Group {
 pub fn groups(log: &Log, rules: &Rules) -> Vec<Group> {
     let first = log.urls.first().map(|url| &url.host);
     let one_host = log.urls.iter().all(|url| Some(&url.host) == first);
-    let scopes: Vec<Option<Scope>> = log
+    let scopes: Vec<Option<GroupScope>> = log
         .urls
         .iter()
         .map(|url| {
             if let Some(own) = rules.rule_for(url).source.own {
-                return Some(Scope::Rule(own));
+                return Some(GroupScope::Rule(own));
             }
             let path = pattern(&url.path)?;
             let host = (!one_host).then(|| url.host_name().to_owned());
-            Some(Scope::New { host, path })
+            Some(GroupScope::New { host, path })
         })
         .collect();
-    let mut places: HashMap<&Scope, usize> = HashMap::new();
+    let mut places: HashMap<&GroupScope, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
     for (number, row) in log.rows.iter().enumerate() {
         let Some(Some(scope)) = scopes.get(row.url) else {

@@ -18,7 +18,7 @@ pub const URL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The limits of a log in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct LogLimits {
     /// See [`ROWS_MAX`].
     pub rows: usize,
     /// See [`URLS_MAX`].
@@ -27,7 +27,7 @@ pub struct Limits {
     pub url_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for LogLimits {
     fn default() -> Self {
         Self {
             rows: ROWS_MAX,
@@ -54,7 +54,7 @@ pub enum Outcome {
 
 /// A request as a parser reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct LogRequest {
     /// Seconds, from any start.
     pub at: Option<u64>,
     /// The URL.
@@ -133,7 +133,7 @@ pub struct Log {
     pub variants: Variants,
     /// What the notes say was withheld.
     pub withheld: Withheld,
-    limits: Limits,
+    limits: LogLimits,
     ids: HashMap<String, usize>,
     seen: Vec<Seen>,
     url_bytes: usize,
@@ -142,7 +142,7 @@ pub struct Log {
 
 impl Log {
     /// An empty log with other limits than the default ones.
-    pub fn with_limits(limits: Limits) -> Self {
+    pub fn with_limits(limits: LogLimits) -> Self {
         Self {
             limits,
             ..Self::default()
@@ -150,7 +150,7 @@ impl Log {
     }
 
     /// Adds a request. `false`: the log is full.
-    pub fn add(&mut self, request: Request) -> bool {
+    pub fn add(&mut self, request: LogRequest) -> bool {
         if self.rows.len() >= self.limits.rows {
             self.is_cut = true;
             return false;
@@ -198,7 +198,7 @@ impl Log {
 
     /// The time of a request, and what is known of its URL then. Without times,
     /// ages and ends of lifetimes say how much time has passed at least.
-    fn timed(&mut self, request: &Request, known: Seen) -> (u64, Seen) {
+    fn timed(&mut self, request: &LogRequest, known: Seen) -> (u64, Seen) {
         let end = known.stored_at.saturating_add(known.lifetime.unwrap_or(0));
         let least = match request.outcome {
             Outcome::Served => known.stored_at.saturating_add(request.age),

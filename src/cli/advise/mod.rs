@@ -16,13 +16,13 @@ pub mod withheld;
 
 use super::failure::Failure;
 use super::output::{self, STRONG, styled};
-use super::settings_file::SettingsFile;
 use super::system;
 use crate::cache::config::rules::Rules;
+use crate::cli::rules::settings_file::SettingsFile;
 use args::AdviseArgs;
 use log::{Log, Outcome, ROWS_MAX};
 use proposal::{Proposal, Remark, RulePatch};
-use records::Record;
+use records::LogRecord;
 use serde_json::{Value, json};
 use std::io::BufRead;
 
@@ -83,12 +83,12 @@ fn settings(args: &AdviseArgs) -> Result<Value, Failure> {
 pub fn read(from: impl BufRead, is_access: bool, origin_ttl: Option<u64>) -> std::io::Result<Log> {
     let mut log = Log::default();
     records::read(from, |record| match record {
-        Record::Unreadable => {
+        LogRecord::Unreadable => {
             log.unreadable = log.unreadable.saturating_add(1);
             true
         }
-        Record::Text(text) if is_access => access_log::add(&mut log, &text, origin_ttl),
-        Record::Text(text) => edgekeep_log::add(&mut log, &text),
+        LogRecord::Text(text) if is_access => access_log::add(&mut log, &text, origin_ttl),
+        LogRecord::Text(text) => edgekeep_log::add(&mut log, &text),
     })?;
     Ok(log)
 }

@@ -1,6 +1,6 @@
 //! Proposals: settings for a group of URLs, and what they bring.
 
-use super::groups::Scope;
+use super::groups::GroupScope;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -39,7 +39,7 @@ pub struct Remark {
 #[derive(Clone, Debug)]
 pub struct RulePatch {
     /// The group.
-    pub scope: Scope,
+    pub scope: GroupScope,
     /// The settings.
     pub settings: Map<String, Value>,
     /// The proposals that they are of.
@@ -47,10 +47,10 @@ pub struct RulePatch {
 }
 
 /// The name of a rule for people.
-pub fn name(scope: &Scope) -> String {
+pub fn name(scope: &GroupScope) -> String {
     match scope {
-        Scope::Rule(number) => format!("rules[{number}]"),
-        Scope::New { host, path } => format!("{}{path}", host.as_deref().unwrap_or_default()),
+        GroupScope::Rule(number) => format!("rules[{number}]"),
+        GroupScope::New { host, path } => format!("{}{path}", host.as_deref().unwrap_or_default()),
     }
 }
 
@@ -70,8 +70,8 @@ pub fn patched<'a>(base: &Value, patches: impl Iterator<Item = &'a RulePatch>) -
     };
     for patch in patches {
         let mut rule = match &patch.scope {
-            Scope::Rule(number) => rules.get(*number).and_then(Value::as_object).cloned(),
-            Scope::New { host, path } => {
+            GroupScope::Rule(number) => rules.get(*number).and_then(Value::as_object).cloned(),
+            GroupScope::New { host, path } => {
                 let host = host
                     .iter()
                     .map(|host| ("host".to_owned(), host.as_str().into()));
@@ -82,12 +82,12 @@ pub fn patched<'a>(base: &Value, patches: impl Iterator<Item = &'a RulePatch>) -
         .unwrap_or_default();
         rule.extend(patch.settings.clone());
         match patch.scope {
-            Scope::Rule(number) => {
+            GroupScope::Rule(number) => {
                 if let Some(place) = rules.get_mut(number) {
                     *place = Value::Object(rule);
                 }
             }
-            Scope::New { .. } => rules.push(Value::Object(rule)),
+            GroupScope::New { .. } => rules.push(Value::Object(rule)),
         }
     }
     table.insert("rules".to_owned(), Value::Array(rules));
@@ -98,7 +98,7 @@ pub fn patched<'a>(base: &Value, patches: impl Iterator<Item = &'a RulePatch>) -
 pub fn toml(patches: &[RulePatch]) -> String {
     let mut text = String::new();
     for patch in patches {
-        if let Scope::Rule(number) = patch.scope {
+        if let GroupScope::Rule(number) = patch.scope {
             text += &format!("# Change in rules[{number}] (the first rule is rules[0]):\n");
         }
         for proposal in &patch.proposals {
@@ -111,7 +111,7 @@ pub fn toml(patches: &[RulePatch]) -> String {
                 text += &format!("# Check {setting}: {check}\n");
             }
         }
-        if let Scope::New { host, path } = &patch.scope {
+        if let GroupScope::New { host, path } = &patch.scope {
             text += "[[vars.EDGEKEEP.rules]]\n";
             if let Some(host) = host {
                 text += &format!("host = {}\n", quoted(host));

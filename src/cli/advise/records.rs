@@ -9,7 +9,7 @@ pub const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// A part of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum LogRecord {
     /// A line, or the text of a JSON object.
     Text(String),
     /// A record that is too long, is not UTF-8, or is cut off.
@@ -17,19 +17,19 @@ pub enum Record {
 }
 
 /// Calls `each` for each record that is not empty, until it returns `false`.
-pub fn read(mut from: impl BufRead, mut each: impl FnMut(Record) -> bool) -> io::Result<()> {
+pub fn read(mut from: impl BufRead, mut each: impl FnMut(LogRecord) -> bool) -> io::Result<()> {
     let mut object = String::new();
     let mut depth = Depth::default();
     loop {
         let Some(line) = next_line(&mut from)? else {
             if !object.is_empty() {
-                each(Record::Unreadable);
+                each(LogRecord::Unreadable);
             }
             return Ok(());
         };
         let Some(line) = line else {
             object.clear();
-            if !each(Record::Unreadable) {
+            if !each(LogRecord::Unreadable) {
                 return Ok(());
             }
             continue;
@@ -38,7 +38,7 @@ pub fn read(mut from: impl BufRead, mut each: impl FnMut(Record) -> bool) -> io:
         // been cut off.
         if !object.is_empty() && line.starts_with('{') {
             object.clear();
-            if !each(Record::Unreadable) {
+            if !each(LogRecord::Unreadable) {
                 return Ok(());
             }
         }
@@ -48,16 +48,16 @@ pub fn read(mut from: impl BufRead, mut each: impl FnMut(Record) -> bool) -> io:
         let opens = !object.is_empty() || line.starts_with('{');
         let goes_on = match opens {
             false if line.trim().is_empty() => true,
-            false => each(Record::Text(line)),
+            false => each(LogRecord::Text(line)),
             true => {
                 depth.add(&line);
                 object.push_str(&line);
                 object.push('\n');
                 if object.len() > RECORD_BYTES_MAX {
                     object.clear();
-                    each(Record::Unreadable)
+                    each(LogRecord::Unreadable)
                 } else if depth.is_closed() {
-                    each(Record::Text(std::mem::take(&mut object)))
+                    each(LogRecord::Text(std::mem::take(&mut object)))
                 } else {
                     true
                 }

@@ -3,7 +3,7 @@
 use super::log::Log;
 use super::proposal::Remark;
 use super::search::is_cookie_bypass;
-use super::withheld::Part;
+use super::withheld::WithheldPart;
 use crate::cache::config::rules::Rules;
 use crate::cli::output::plain;
 
@@ -63,17 +63,17 @@ fn cookies(log: &Log, rules: &Rules) -> Option<Remark> {
     })
 }
 
-fn withheld((part, name, requests): (Part, &str, u64)) -> Remark {
+fn withheld((part, name, requests): (WithheldPart, &str, u64)) -> Remark {
     let name = plain(name);
     let (cause, text) = match part {
-        Part::Field => (
+        WithheldPart::Field => (
             "withheld-field",
             format!(
                 "Responses vary on {name}, which the origin does not get: all readers get the \
                  same. If they should not, set key_headers = [\"{name}\"]"
             ),
         ),
-        Part::Cookie => (
+        WithheldPart::Cookie => (
             "withheld-cookie",
             format!(
                 "The origin did not get the cookie {name}. If pages depend on it, name it in \

@@ -39,7 +39,7 @@ const STATIC: [&str; 16] = [
 ];
 
 /// The search in one group.
-pub struct Search<'a> {
+pub struct ProposalSearch<'a> {
     log: &'a Log,
     base: &'a Value,
     group: &'a Group,
@@ -59,7 +59,7 @@ pub fn search(log: &Log, base: &Value, group: &Group, least: u64) -> Option<Rule
     };
     let rules = compiled(base, &patch)?;
     let now = replay(log, &rules, rows(log, group));
-    let mut search = Search {
+    let mut search = ProposalSearch {
         log,
         base,
         group,
@@ -95,7 +95,7 @@ struct Tried {
     gain: u64,
 }
 
-impl Search<'_> {
+impl ProposalSearch<'_> {
     fn rows(&self) -> impl Iterator<Item = &Row> {
         rows(self.log, self.group)
     }

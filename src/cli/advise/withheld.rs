@@ -10,7 +10,7 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// A part of a request that was withheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum WithheldPart {
     /// A field that `Vary` names.
     Field,
     /// A cookie.
@@ -19,7 +19,7 @@ pub enum Part {
 
 /// How many requests each name was withheld of.
 #[derive(Debug, Default)]
-pub struct Withheld(BTreeMap<(Part, String), u64>);
+pub struct Withheld(BTreeMap<(WithheldPart, String), u64>);
 
 impl Withheld {
     /// Reads a note of `flow::fetch::withheld`.
@@ -29,8 +29,13 @@ impl Withheld {
             Some(rest.split_once(end)?.0)
         };
         let (part, names) = match note.split(':').next() {
-            Some("vary-on-dropped") => (Part::Field, between("varies on ", ", which the origin")),
-            Some("cookie-withheld") => (Part::Cookie, between("the cookies ", ". If pages")),
+            Some("vary-on-dropped") => (
+                WithheldPart::Field,
+                between("varies on ", ", which the origin"),
+            ),
+            Some("cookie-withheld") => {
+                (WithheldPart::Cookie, between("the cookies ", ". If pages"))
+            }
             _ => return,
         };
         for name in names.unwrap_or_default().split(", ") {
@@ -44,7 +49,7 @@ impl Withheld {
     }
 
     /// The names and their requests.
-    pub fn names(&self) -> impl Iterator<Item = (Part, &str, u64)> {
+    pub fn names(&self) -> impl Iterator<Item = (WithheldPart, &str, u64)> {
         let all = self.0.iter();
         all.map(|((part, name), count)| (*part, name.as_str(), *count))
     }

@@ -1,6 +1,6 @@
 //! The page as it is without any trial, and whether its query is in the key.
 
-use super::exchange::{DATE_STEP_MS, Exchange};
+use super::exchange::{DATE_STEP_MS, ProbeExchange};
 use super::session::{Session, Stop};
 use crate::cli::system;
 
@@ -19,11 +19,11 @@ pub enum KeyedQuery {
 #[derive(Debug)]
 pub struct Baseline {
     /// The first response at a URL.
-    pub first: Exchange,
+    pub first: ProbeExchange,
     /// The second response at that URL.
-    pub second: Exchange,
+    pub second: ProbeExchange,
     /// The first response at another URL.
-    pub other: Exchange,
+    pub other: ProbeExchange,
     /// Why the second response is known to be a hit.
     pub hit: Option<String>,
     /// Whether the first responses at both URLs are of one kind.

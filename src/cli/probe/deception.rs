@@ -1,7 +1,7 @@
 //! Paths that look like a file to the cache and like the page to the origin.
 
 use super::baseline::Baseline;
-use super::exchange::Exchange;
+use super::exchange::ProbeExchange;
 use super::finding::{Evidence, Finding, Kind};
 use super::personal::{Words, masked, personal_word};
 use super::report::Report;
@@ -68,7 +68,7 @@ pub fn check(
     Ok(())
 }
 
-fn request(session: &mut Session, (path, tail): (&str, &str)) -> super::exchange::Request {
+fn request(session: &mut Session, (path, tail): (&str, &str)) -> super::exchange::ProbeRequest {
     let file = session.unique();
     let page = session.url().path.clone();
     let page = page.trim_end_matches('/');
@@ -131,7 +131,7 @@ fn try_anonymous(
     Ok(Some(finding(&first, &second, &hit)))
 }
 
-fn finding(first: &Exchange, second: &Exchange, shown: &str) -> Finding {
+fn finding(first: &ProbeExchange, second: &ProbeExchange, shown: &str) -> Finding {
     let what = "the page is cached under a path that looks like a file, so that anyone can read \
                 there what a reader got who followed such a link";
     let evidence = vec![Evidence::of(first, "the page"), Evidence::of(second, shown)];

@@ -5,7 +5,7 @@ use crate::http::fields::Fields;
 
 /// A request.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct ProbeRequest {
     /// Whether it is HEAD instead of GET.
     pub is_head: bool,
     /// The URL as text.
@@ -16,7 +16,7 @@ pub struct Request {
     pub fields: Vec<(String, String)>,
 }
 
-impl Request {
+impl ProbeRequest {
     /// The same URL with other fields.
     pub fn with(&self, fields: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -29,9 +29,9 @@ impl Request {
 
 /// A request and its response.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct ProbeExchange {
     /// The request.
-    pub request: Request,
+    pub request: ProbeRequest,
     /// The status; 0 if there was no response.
     pub status: u16,
     /// The fields of the response.
@@ -66,7 +66,7 @@ const RESULT_FIELDS: [&str; 16] = [
 /// have different dates.
 pub const DATE_STEP_MS: u64 = 1_100;
 
-impl Exchange {
+impl ProbeExchange {
     /// The field that says that the response is a hit.
     pub fn hit_mark(&self) -> Option<String> {
         let marks = |name: &str, value: &str| match name {

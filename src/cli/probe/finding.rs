@@ -1,6 +1,6 @@
 //! A fault: what it is, the requests that show it, and what mends it.
 
-use super::exchange::Exchange;
+use super::exchange::ProbeExchange;
 use serde::Serialize;
 
 /// The kind of a fault. Its name is stable.
@@ -163,7 +163,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// What a response showed; `shown` is the part of it that matters.
-    pub fn of(exchange: &Exchange, shown: &str) -> Self {
+    pub fn of(exchange: &ProbeExchange, shown: &str) -> Self {
         let request = &exchange.request;
         let method = if request.is_head { "HEAD" } else { "GET" };
         let mut text = format!("{method} {}", request.url);

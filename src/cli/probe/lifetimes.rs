@@ -1,7 +1,7 @@
 //! Pages without a lifetime or a validator, and errors that live long.
 
 use super::baseline::Baseline;
-use super::exchange::Exchange;
+use super::exchange::ProbeExchange;
 use super::finding::{Evidence, Finding, Kind};
 use super::report::Report;
 use super::session::{Session, Stop};
@@ -52,7 +52,7 @@ pub fn check(session: &mut Session, baseline: &Baseline, report: &mut Report) ->
     Ok(())
 }
 
-fn check_page(page: &Exchange, report: &mut Report) {
+fn check_page(page: &ProbeExchange, report: &mut Report) {
     let has_any = |names: &[&str]| names.iter().any(|name| page.fields.has(name));
     let has_validator = has_any(&["etag", "last-modified"]);
     if !has_any(&LIFETIME_FIELDS) {
@@ -78,7 +78,7 @@ fn check_page(page: &Exchange, report: &mut Report) {
 }
 
 /// How long a response may be cached, in seconds; 0 if it may not.
-fn lifetime(page: &Exchange) -> u64 {
+fn lifetime(page: &ProbeExchange) -> u64 {
     let (control, _) = CacheControl::effective(&page.fields);
     if control.no_store || control.private {
         return 0;

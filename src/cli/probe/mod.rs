@@ -17,8 +17,8 @@ pub mod request_fields;
 pub mod session;
 
 use crate::cli::failure::Failure;
+use crate::cli::orders::send_error::SendError;
 use crate::cli::output;
-use crate::cli::send_error::SendError;
 use crate::cli::system;
 use crate::http::url::Url;
 use args::ProbeArgs;

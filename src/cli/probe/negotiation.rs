@@ -2,7 +2,7 @@
 //! and HEAD.
 
 use super::baseline::Baseline;
-use super::exchange::{Exchange, Request};
+use super::exchange::{ProbeExchange, ProbeRequest};
 use super::finding::{Evidence, Finding, Kind};
 use super::report::Report;
 use super::session::{Session, Stop};
@@ -18,7 +18,7 @@ pub fn check(session: &mut Session, baseline: &Baseline, report: &mut Report) ->
     check_head(session, baseline, report)
 }
 
-fn encoding(exchange: &Exchange) -> Option<&str> {
+fn encoding(exchange: &ProbeExchange) -> Option<&str> {
     let coding = exchange.fields.get("content-encoding");
     coding.filter(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
@@ -43,7 +43,7 @@ fn check_encoding(session: &mut Session, report: &mut Report) -> Result<(), Stop
         true => format!("a request that accepts no compression gets {coding}"),
         false => "the page is compressed or not, and Vary does not name Accept-Encoding".to_owned(),
     };
-    let shown = |exchange: &Exchange| {
+    let shown = |exchange: &ProbeExchange| {
         let coding = encoding(exchange).unwrap_or("none");
         let vary = exchange.fields.joined("vary");
         format!(
@@ -75,7 +75,7 @@ pub fn check_not_modified(
     if answer.status != 304 {
         return Ok(());
     }
-    let text = |exchange: &Exchange, name: &str| {
+    let text = |exchange: &ProbeExchange, name: &str| {
         exchange
             .fields
             .joined(name)
@@ -85,7 +85,8 @@ pub fn check_not_modified(
         true => text(page, name) != text(&answer, name),
         false => false,
     };
-    let opaque = |exchange: &Exchange| text(exchange, "etag").trim_start_matches("W/").to_owned();
+    let opaque =
+        |exchange: &ProbeExchange| text(exchange, "etag").trim_start_matches("W/").to_owned();
     let mut names: Vec<&str> = FIELDS_OF_304
         .into_iter()
         .filter(|name| differs(name))
@@ -97,7 +98,7 @@ pub fn check_not_modified(
         return Ok(());
     };
     let what = format!("a 304 has other fields than the 200: {}", names.join(", "));
-    let shown = |exchange: &Exchange| format!("{first}: {}", text(exchange, first));
+    let shown = |exchange: &ProbeExchange| format!("{first}: {}", text(exchange, first));
     let evidence = vec![
         Evidence::of(page, &shown(page)),
         Evidence::of(&answer, &shown(&answer)),
@@ -109,7 +110,7 @@ pub fn check_not_modified(
 /// Requests a URL by HEAD and then by GET: they agree, and the GET has a body.
 fn check_head(session: &mut Session, baseline: &Baseline, report: &mut Report) -> Result<(), Stop> {
     let page = session.page();
-    let head = session.send(Request {
+    let head = session.send(ProbeRequest {
         is_head: true,
         ..page.clone()
     })?;
@@ -127,7 +128,7 @@ fn check_head(session: &mut Session, baseline: &Baseline, report: &mut Report) -
 }
 
 /// What differs. Fields that differ between two GETs do not count.
-fn difference(head: &Exchange, get: &Exchange, baseline: &Baseline) -> Option<String> {
+fn difference(head: &ProbeExchange, get: &ProbeExchange, baseline: &Baseline) -> Option<String> {
     if get.body.is_empty() && !baseline.first.body.is_empty() && get.status == head.status {
         return Some("GET after HEAD has no body".to_owned());
     }

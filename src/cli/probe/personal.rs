@@ -1,7 +1,7 @@
 //! Responses that are cached although they belong to one reader.
 
 use super::baseline::Baseline;
-use super::exchange::Exchange;
+use super::exchange::ProbeExchange;
 use super::finding::{Evidence, Finding, Kind};
 use super::report::Report;
 use super::session::{Session, Stop};
@@ -98,14 +98,14 @@ pub fn words_of_cookie(
     Ok(Some(words))
 }
 
-fn words_of(exchange: &Exchange) -> Words {
+fn words_of(exchange: &ProbeExchange) -> Words {
     let words = exchange.body.split(|c: char| !c.is_alphanumeric());
     let words = words.filter(|word| word.chars().count() >= WORD_CHARS_MIN);
     words.map(str::to_owned).collect()
 }
 
 /// A word of the cookie's owner that a response has.
-pub fn personal_word(words: &Words, exchange: &Exchange) -> Option<String> {
+pub fn personal_word(words: &Words, exchange: &ProbeExchange) -> Option<String> {
     let of_page = words_of(exchange);
     words.iter().find(|word| of_page.contains(*word)).cloned()
 }
@@ -147,7 +147,7 @@ pub fn check_cookies(
     Ok(())
 }
 
-fn shared(first: &Exchange, second: &Exchange, shown: &str) -> Finding {
+fn shared(first: &ProbeExchange, second: &ProbeExchange, shown: &str) -> Finding {
     let what = "a request with another cookie gets what was made for the first one".to_owned();
     let evidence = vec![Evidence::of(first, ""), Evidence::of(second, shown)];
     Finding::new(Kind::SharedCookieContent, what, evidence)

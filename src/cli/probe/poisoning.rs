@@ -1,7 +1,7 @@
 //! Request fields that are not in the key and change the response.
 
 use super::baseline::Baseline;
-use super::exchange::Exchange;
+use super::exchange::ProbeExchange;
 use super::finding::{Evidence, Finding, Kind};
 use super::report::Report;
 use super::request_fields::{REQUEST_FIELDS, Sample, SentField};
@@ -44,8 +44,8 @@ pub fn check(session: &mut Session, baseline: &Baseline, report: &mut Report) ->
 /// The two requests of a trial.
 struct Trial {
     fields: Vec<SentField>,
-    with: Exchange,
-    without: Exchange,
+    with: ProbeExchange,
+    without: ProbeExchange,
 }
 
 impl Trial {
@@ -152,7 +152,7 @@ fn confirm(
         .first()
         .map(|field| field.name)
         .unwrap_or_default();
-    let shown = |exchange: &Exchange| match exchange.fields.get("location") {
+    let shown = |exchange: &ProbeExchange| match exchange.fields.get("location") {
         Some(location) => format!("location: {location}"),
         None => String::new(),
     };

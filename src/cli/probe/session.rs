@@ -1,7 +1,7 @@
 //! Sends the requests of a probe: paced, bounded, and to one host.
 
 use super::args::ProbeArgs;
-use super::exchange::{Exchange, Request};
+use super::exchange::{ProbeExchange, ProbeRequest};
 use crate::cli::system;
 use crate::http::fields::Fields;
 use crate::http::url::Url;
@@ -100,18 +100,18 @@ impl Session {
     }
 
     /// A GET of the page at a URL of its own.
-    pub fn page(&mut self) -> Request {
+    pub fn page(&mut self) -> ProbeRequest {
         let path = self.url.path.clone();
         self.at(&path, "")
     }
 
     /// A GET of another path at a URL of its own; `tail` ends the query.
-    pub fn at(&mut self, path: &str, tail: &str) -> Request {
+    pub fn at(&mut self, path: &str, tail: &str) -> ProbeRequest {
         let buster = self.unique();
         let Url { scheme, host, .. } = &self.url;
         let query = self.url.query.as_ref().filter(|query| !query.is_empty());
         let query = query.map(|query| format!("{query}&")).unwrap_or_default();
-        Request {
+        ProbeRequest {
             is_head: false,
             url: format!("{scheme}://{host}{path}?{query}{PARAMETER}={buster}{tail}"),
             buster,
@@ -121,7 +121,7 @@ impl Session {
 
     /// Sends a request when the rate allows it. Without a response, the status
     /// is 0.
-    pub fn send(&mut self, request: Request) -> Result<Exchange, Stop> {
+    pub fn send(&mut self, request: ProbeRequest) -> Result<ProbeExchange, Stop> {
         if self.left() == 0 {
             return Err(Stop::Requests(self.requests));
         }
@@ -146,7 +146,7 @@ impl Session {
         if status == 429 {
             return Err(Stop::Limited);
         }
-        Ok(Exchange {
+        Ok(ProbeExchange {
             request,
             status,
             fields,
@@ -155,7 +155,7 @@ impl Session {
         })
     }
 
-    fn exchange(&self, request: &Request) -> Result<(u16, Fields, String), ureq::Error> {
+    fn exchange(&self, request: &ProbeRequest) -> Result<(u16, Fields, String), ureq::Error> {
         let builder = match request.is_head {
             true => self.agent.head(&request.url),
             false => self.agent.get(&request.url),

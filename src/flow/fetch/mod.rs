@@ -11,7 +11,6 @@ pub mod hit;
 pub mod marked_page;
 pub mod next_step;
 pub mod origin_response;
-pub mod outdate;
 pub mod pass;
 pub mod range_fetch;
 pub mod stale_candidate;

@@ -1,7 +1,7 @@
 //! `edgekeep advise`: logs and the rules that are proposed for them.
 
 use edgekeep::cli::advise::access_log;
-use edgekeep::cli::advise::log::{Limits, Log};
+use edgekeep::cli::advise::log::{Log, LogLimits};
 use edgekeep::cli::advise::proposal::toml;
 use edgekeep::cli::advise::records::RECORD_BYTES_MAX;
 use edgekeep::cli::advise::{Advice, advise, read};
@@ -444,7 +444,7 @@ fn toml_has_no_text_that_the_log_chose() {
 
 #[test]
 fn memory_is_bounded() {
-    let bounded = |limits: Limits, targets: &[&str]| {
+    let bounded = |limits: LogLimits, targets: &[&str]| {
         let mut log = Log::with_limits(limits);
         let mut line = |target: &&str| {
             let text = format!("1\t1\tGET\t{target}\t200\t1");
@@ -454,15 +454,15 @@ fn memory_is_bounded() {
         assert_eq!(all, !log.is_cut);
         (log.urls.len(), log.rows.len(), log.over_limit, log.is_cut)
     };
-    let limits = Limits::default();
-    let rows = Limits { rows: 2, ..limits };
+    let limits = LogLimits::default();
+    let rows = LogLimits { rows: 2, ..limits };
     assert_eq!(bounded(rows, &["/", "/"]), (1, 2, 0, false));
     assert_eq!(bounded(rows, &["/", "/", "/"]), (1, 2, 0, true));
-    let urls = Limits { urls: 2, ..limits };
+    let urls = LogLimits { urls: 2, ..limits };
     assert_eq!(bounded(urls, &["/a", "/b", "/a"]), (2, 3, 0, false));
     assert_eq!(bounded(urls, &["/a", "/b", "/c", "/a"]), (2, 3, 1, false));
     let one = "https://site.invalid/a".len();
-    let url_bytes = |url_bytes| Limits {
+    let url_bytes = |url_bytes| LogLimits {
         url_bytes,
         ..limits
     };

@@ -1,7 +1,7 @@
 //! What `explain` says about a request without tiers.
 
-use edgekeep::cli::explanation::{Explanation, explain, written_settings};
-use edgekeep::cli::settings_file::SettingsFile;
+use edgekeep::cli::rules::explanation::{UrlExplanation, explain, written_settings};
+use edgekeep::cli::rules::settings_file::SettingsFile;
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn file() -> SettingsFile {
     }
 }
 
-fn explained(url: &str, fields: &[(&str, &str)]) -> Explanation {
+fn explained(url: &str, fields: &[(&str, &str)]) -> UrlExplanation {
     let url = Url::parse(url).expect("a URL");
     explain(&file(), &url, fields.iter().copied().collect::<Fields>())
 }

@@ -1,7 +1,7 @@
 //! Selectors from arguments and files.
 
 use edgekeep::cache::purge::order::PurgeKind::{Host, Prefix, Tag, Url};
-use edgekeep::cli::selectors::{InputSelector, checked, lines, listed, parse_line};
+use edgekeep::cli::orders::selectors::{InputSelector, checked, lines, listed, parse_line};
 
 fn of(kind: edgekeep::cache::purge::order::PurgeKind, text: &str) -> Option<InputSelector> {
     Some(InputSelector::Of(kind, text.to_owned()))

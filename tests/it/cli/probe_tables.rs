@@ -1,18 +1,18 @@
 //! What the probe reads of a response, and the fields that it sends.
 
-use edgekeep::cli::probe::exchange::{Exchange, Request};
+use edgekeep::cli::probe::exchange::{ProbeExchange, ProbeRequest};
 use edgekeep::cli::probe::request_fields::{REQUEST_FIELDS, SentField};
 use edgekeep::http::fields::Fields;
 use edgekeep::http::url::Url;
 use std::collections::BTreeSet;
 
-fn exchange(status: u16, fields: &[(&str, &str)], body: &str, sent_ms: u64) -> Exchange {
+fn exchange(status: u16, fields: &[(&str, &str)], body: &str, sent_ms: u64) -> ProbeExchange {
     let mut read = Fields::new();
     for (name, value) in fields {
         read.add(name, value);
     }
-    Exchange {
-        request: Request {
+    ProbeExchange {
+        request: ProbeRequest {
             is_head: false,
             url: "https://a.test/?edgekeep-probe=one".to_owned(),
             buster: "one".to_owned(),

@@ -1,18 +1,18 @@
 //! Receipts: when an order is in force, and whether it was sent before.
 
-use edgekeep::cli::receipt::Receipt;
-use edgekeep::cli::wait::path_of;
+use edgekeep::cli::orders::receipt::OrderReceipt;
+use edgekeep::cli::orders::wait::path_of;
 use edgekeep::http::date;
 use serde_json::json;
 
 /// A receipt of this second, with this lag.
-fn receipt(received: &str, in_force: &str) -> Receipt {
+fn receipt(received: &str, in_force: &str) -> OrderReceipt {
     let value = json!({
         "id": "msg_1", "sequence": 7, "received_at": received, "in_force_at": in_force,
         "key": "default", "via": "webhook", "hard": ["tag:a"], "soft": [],
         "refresh": { "pending": 2, "done": 1, "failed": 0 }, "later": "unknown",
     });
-    Receipt::read(&value).expect("a receipt")
+    OrderReceipt::read(&value).expect("a receipt")
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn receipt_is_read_with_its_work() {
     assert_eq!(work, [("refresh", 2, 1)]);
     assert_eq!(receipt.summary(), "hard tag:a");
     let many: Vec<String> = (0..50).map(|n| format!("tag:{n}")).collect();
-    let receipt = Receipt {
+    let receipt = OrderReceipt {
         hard: many,
         soft: vec!["everything".to_owned()],
         ..receipt
@@ -115,6 +115,6 @@ fn receipt_is_read_with_its_work() {
     let summary = "hard tag:0 tag:1 tag:2 and 47 more; soft everything";
     assert_eq!(receipt.summary(), summary);
     for wrong in [json!({}), json!({ "id": 7 }), json!([])] {
-        assert!(Receipt::read(&wrong).is_err(), "{wrong}");
+        assert!(OrderReceipt::read(&wrong).is_err(), "{wrong}");
     }
 }

@@ -1,7 +1,7 @@
 //! When a failed request is sent again.
 
-use edgekeep::cli::reply::Reply;
-use edgekeep::cli::retry::{RETRIES, RETRY_AFTER_MS_MAX, is_retried, pause_ms};
+use edgekeep::cli::remote::reply::SiteReply;
+use edgekeep::cli::remote::retry::{RETRIES, RETRY_AFTER_MS_MAX, is_retried, pause_ms};
 use edgekeep::http::fields::Fields;
 
 /// Jitter of some names and times.
@@ -56,8 +56,8 @@ fn statuses_of_a_busy_or_absent_worker_are_retried() {
     assert_eq!(retried, [429, 502, 503, 504]);
 }
 
-fn reply(status: u16, fields: &[(&str, &str)], body: &str) -> Reply {
-    Reply {
+fn reply(status: u16, fields: &[(&str, &str)], body: &str) -> SiteReply {
+    SiteReply {
         status,
         fields: fields.iter().copied().collect::<Fields>(),
         body: body.as_bytes().to_vec(),

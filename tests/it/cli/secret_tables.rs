@@ -4,9 +4,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
-use edgekeep::cli::order_ids::{BadPrefix, IdPrefix};
-use edgekeep::cli::secret::{NewSecret, Secret, SecretError, SecretKind};
-use edgekeep::cli::site::{Site, SiteError};
+use edgekeep::cli::orders::order_ids::{BadPrefix, IdPrefix};
+use edgekeep::cli::remote::secret::{NewSecret, Secret, SecretError, SecretKind};
+use edgekeep::cli::remote::site::{Site, SiteError};
 use edgekeep::flow::isolate::credentials::{Keys, Secrets};
 use edgekeep::flow::purge::signature::{Signed, is_id};
 use edgekeep::http::fields::Fields;

@@ -4,7 +4,9 @@
 use edgekeep::cache::config::limits::{SITEMAPS_MAX, URLS_MAX};
 use edgekeep::cache::purge::order::{ORDER_BYTES_MAX, SELECTORS_MAX, read};
 use edgekeep::cache::warm::warm_order;
-use edgekeep::cli::split::{Item, Limits, PURGE_LIMITS, SplitError, WARM_LIMITS, split};
+use edgekeep::cli::orders::split::{
+    Item, OrderLimits, PURGE_LIMITS, SplitError, WARM_LIMITS, split,
+};
 use serde_json::{Map, Value, json};
 use testkit::settings::rules;
 
@@ -25,7 +27,7 @@ fn shared(value: Value) -> Map<String, Value> {
     value.as_object().cloned().expect("an object")
 }
 
-fn orders(items: &[Item], fields: Value, limits: Limits) -> Vec<Value> {
+fn orders(items: &[Item], fields: Value, limits: OrderLimits) -> Vec<Value> {
     let bodies = split(items, &shared(fields), limits).expect("orders");
     let too_long = bodies.iter().find(|body| body.len() > ORDER_BYTES_MAX);
     assert_eq!(too_long.map(String::len), None);
@@ -47,7 +49,7 @@ fn listed(order: &Value) -> Vec<(&str, &str)> {
 /// Checks how many items each order has, and that all orders together have
 /// exactly the items, in their sequence within each list.
 #[track_caller]
-fn check(items: &[Item], limits: Limits, counts: &[usize]) {
+fn check(items: &[Item], limits: OrderLimits, counts: &[usize]) {
     let orders = orders(items, json!({}), limits);
     let sizes: Vec<_> = orders.iter().map(|order| listed(order).len()).collect();
     assert_eq!(sizes, counts);

@@ -1,11 +1,11 @@
 //! The selectors of a purge, from arguments and from lines of a file.
 
-use super::split::{EVERYTHING_FIELD, Item};
-use super::system;
 use crate::cache::config::rules::Rules;
 use crate::cache::config::settings::Settings;
 use crate::cache::purge::order::{ParsedPurge, PurgeKind};
 use crate::cache::purge::selector::EVERYTHING;
+use crate::cli::orders::split::{EVERYTHING_FIELD, Item};
+use crate::cli::system;
 
 /// How many wrong lines a message names.
 const SHOWN_MAX: usize = 20;

@@ -1,13 +1,13 @@
 //! `edgekeep history`: reads past orders, and follows new ones.
 
-use super::args::HistoryArgs;
-use super::client::Client;
-use super::failure::Failure;
-use super::output::{self, plain};
-use super::receipt::{Receipt, progress_text};
-use super::system;
-use super::wait::path_of;
 use crate::cache::ledger::wire::HISTORY_MAX;
+use crate::cli::args::HistoryArgs;
+use crate::cli::failure::Failure;
+use crate::cli::orders::receipt::{OrderReceipt, progress_text};
+use crate::cli::orders::wait::path_of;
+use crate::cli::output::{self, plain};
+use crate::cli::remote::client::SiteClient;
+use crate::cli::system;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
@@ -28,13 +28,13 @@ struct Page {
 
 /// Prints past orders.
 pub fn run(args: &HistoryArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.site)?;
+    let client = SiteClient::new(&args.site)?;
     let is_json = args.site.json;
     if let Some(id) = &args.id {
         let value = client.get(&path_of(id))?.json(system::now_ms())?;
         return match is_json {
             true => Ok(output::json(&value)?),
-            false => Ok(Receipt::read(&value)
+            false => Ok(OrderReceipt::read(&value)
                 .map_err(Failure::Found)?
                 .print(false)?),
         };
@@ -65,7 +65,7 @@ pub fn run(args: &HistoryArgs) -> Result<(), Failure> {
     }
 }
 
-fn read_page(client: &Client, after: u64, left: usize) -> Result<Page, Failure> {
+fn read_page(client: &SiteClient, after: u64, left: usize) -> Result<Page, Failure> {
     let limit = HISTORY_MAX.min(left as u64).max(1);
     let path = format!("/.edgekeep/purges?after={after}&limit={limit}");
     let mut value = client.get(&path)?.json(system::now_ms())?;
@@ -91,7 +91,7 @@ fn print_table(orders: &[Value], with_header: bool) -> Result<(), Failure> {
         table.set_header(["SEQUENCE", "RECEIVED", "KEY", "VIA", "ID", "PURGED", "WORK"]);
     }
     for order in orders {
-        let receipt = Receipt::read(order).map_err(Failure::Found)?;
+        let receipt = OrderReceipt::read(order).map_err(Failure::Found)?;
         let work = receipt
             .work()
             .map(|(name, progress)| format!("{name}: {}", progress_text(progress)));

@@ -1,15 +1,15 @@
 //! Sends the orders of a command, one after the other.
 
-use super::args::OrderArgs;
-use super::client::Client;
-use super::failure::Failure;
-use super::order_ids::IdPrefix;
-use super::output::{self, WARNING, styled};
-use super::progress::Bar;
-use super::receipt::{Receipt, print_list};
-use super::reply::{Refused, Reply};
-use super::system;
-use super::wait::{self, Accepted};
+use crate::cli::args::OrderArgs;
+use crate::cli::failure::Failure;
+use crate::cli::orders::order_ids::IdPrefix;
+use crate::cli::orders::progress::Bar;
+use crate::cli::orders::receipt::{OrderReceipt, print_list};
+use crate::cli::orders::wait::{self, Accepted};
+use crate::cli::output::{self, WARNING, styled};
+use crate::cli::remote::client::SiteClient;
+use crate::cli::remote::reply::{RefusedReply, SiteReply};
+use crate::cli::system;
 use serde_json::{Value, json};
 
 /// The orders of a command.
@@ -26,7 +26,12 @@ pub struct Orders {
 impl Orders {
     /// Sends all, prints each answer, and waits if that is wanted. The first
     /// refusal ends it: what was accepted until then is printed.
-    pub fn send(&self, client: &Client, args: &OrderArgs, as_json: bool) -> Result<(), Failure> {
+    pub fn send(
+        &self,
+        client: &SiteClient,
+        args: &OrderArgs,
+        as_json: bool,
+    ) -> Result<(), Failure> {
         let mut run = Run {
             dry_run: args.dry_run,
             as_json,
@@ -98,13 +103,13 @@ struct Run {
 
 impl Run {
     /// Prints the answer to an order, and keeps it.
-    fn print(&mut self, value: &Value, reply: &Reply) -> Result<(), Failure> {
+    fn print(&mut self, value: &Value, reply: &SiteReply) -> Result<(), Failure> {
         if self.dry_run {
             let refused = print_dry_run(value, self.as_json)?;
             self.refused = self.refused.saturating_add(refused);
             return Ok(());
         }
-        let receipt = Receipt::read(value).map_err(Failure::Found)?;
+        let receipt = OrderReceipt::read(value).map_err(Failure::Found)?;
         let now_ms = system::now_ms();
         let server_seconds = reply.date_seconds();
         if self.as_json {
@@ -124,7 +129,7 @@ impl Run {
 
     /// With `--json`, prints a refusal on standard output, too.
     fn print_refusal(&self, id: &str, failure: &Failure) -> Result<(), Failure> {
-        if let (Failure::Refused(refused), true) = (failure, self.as_json) {
+        if let (Failure::RefusedReply(refused), true) = (failure, self.as_json) {
             output::json(&refusal_json(id, refused))?;
         }
         Ok(())
@@ -160,7 +165,7 @@ fn print_dry_run(value: &Value, as_json: bool) -> Result<usize, Failure> {
     Ok(refused)
 }
 
-fn refusal_json(id: &str, refused: &Refused) -> Value {
+fn refusal_json(id: &str, refused: &RefusedReply) -> Value {
     let errors = refused.errors.iter();
     let errors: Vec<Value> = errors
         .map(|(path, detail)| json!({ "path": path, "detail": detail }))

@@ -2,8 +2,8 @@
 //!
 //! The Worker's variables hold the other half (`flow::isolate::credentials`).
 
-use super::site::{Site, SiteError};
-use super::system;
+use crate::cli::remote::site::{Site, SiteError};
+use crate::cli::system;
 use crate::flow::isolate::credentials::Secrets;
 use crate::flow::purge::signature::signed_text;
 use base64::Engine;

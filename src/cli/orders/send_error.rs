@@ -1,6 +1,6 @@
 //! Why a request has no answer.
 
-use super::secret::SecretError;
+use crate::cli::remote::secret::SecretError;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

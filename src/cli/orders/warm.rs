@@ -1,13 +1,13 @@
 //! `edgekeep warm`: sends orders to fetch pages into KV.
 
-use super::args::WarmArgs;
-use super::client::Client;
-use super::failure::Failure;
-use super::order_ids::IdPrefix;
-use super::selectors::{self, Placed};
-use super::send_orders::Orders;
-use super::split::{Item, WARM_LIMITS, split};
 use crate::cache::config::limits::PAGES_MAX;
+use crate::cli::args::WarmArgs;
+use crate::cli::failure::Failure;
+use crate::cli::orders::order_ids::IdPrefix;
+use crate::cli::orders::selectors::{self, Placed};
+use crate::cli::orders::send_orders::Orders;
+use crate::cli::orders::split::{Item, WARM_LIMITS, split};
+use crate::cli::remote::client::SiteClient;
 use crate::http::url::Url;
 use serde_json::{Map, json};
 use std::collections::HashSet;
@@ -31,7 +31,7 @@ pub fn run(args: &WarmArgs) -> Result<(), Failure> {
         bodies: split(&items, &shared, WARM_LIMITS)?,
         ids: IdPrefix::given_or_new(args.order.id_prefix.as_deref())?,
     };
-    orders.send(&Client::new(&args.site)?, &args.order, args.site.json)
+    orders.send(&SiteClient::new(&args.site)?, &args.order, args.site.json)
 }
 
 fn items(args: &WarmArgs) -> Result<Vec<Item>, Failure> {

@@ -1,7 +1,7 @@
 //! The ids of orders: a prefix and a number. An order keeps its id over all
 //! attempts to send it, so that the ledger accepts it once.
 
-use super::system;
+use crate::cli::system;
 use crate::flow::purge::signature::{ID_BYTES_MAX, is_id};
 
 /// The longest prefix: 12 bytes are left for `-` and a number.

@@ -2,6 +2,10 @@
 //! so. The copies in all tiers are updated; otherwise another data centre would
 //! serve them if the origin fails.
 
+use super::kv::{self, Copies};
+use super::lookup::Hit;
+use super::memory_tier;
+use super::store_placement::StorePlacement;
 use crate::cache::key::cache_key::Slot;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
@@ -12,10 +16,6 @@ use crate::cache::request::classify::Lookup;
 use crate::flow::isolate::request_cx::RequestCx;
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, StoreObserver, StoreRequest, Tier};
-use crate::flow::store::kv::{self, Copies};
-use crate::flow::store::lookup::Hit;
-use crate::flow::store::memory_tier;
-use crate::flow::store::store_placement::StorePlacement;
 use crate::http::head::ResponseHead;
 
 /// Marks a replaced response as outdated in all tiers but those in `replaced`,

@@ -1,13 +1,13 @@
 //! `edgekeep purge`: sends what is named as signed orders.
 
-use super::args::PurgeArgs;
-use super::client::Client;
-use super::failure::Failure;
-use super::order_ids::IdPrefix;
-use super::selectors::{self, InputSelector, Placed};
-use super::send_orders::Orders;
-use super::split::{Item, PURGE_LIMITS, split};
 use crate::cache::purge::order::PurgeKind;
+use crate::cli::args::PurgeArgs;
+use crate::cli::failure::Failure;
+use crate::cli::orders::order_ids::IdPrefix;
+use crate::cli::orders::selectors::{self, InputSelector, Placed};
+use crate::cli::orders::send_orders::Orders;
+use crate::cli::orders::split::{Item, PURGE_LIMITS, split};
+use crate::cli::remote::client::SiteClient;
 use serde_json::{Map, Value};
 
 /// Sends the orders.
@@ -28,7 +28,7 @@ pub fn run(args: &PurgeArgs) -> Result<(), Failure> {
         bodies: split(&items, &shared, PURGE_LIMITS)?,
         ids: IdPrefix::given_or_new(args.order.id_prefix.as_deref())?,
     };
-    orders.send(&Client::new(&args.site)?, &args.order, args.site.json)
+    orders.send(&SiteClient::new(&args.site)?, &args.order, args.site.json)
 }
 
 fn items(args: &PurgeArgs) -> Result<Vec<Item>, Failure> {

@@ -1,14 +1,14 @@
 //! Sends signed requests to the site, and repeats those that fail.
 
-use super::args::SiteArgs;
-use super::failure::Failure;
-use super::output;
-use super::reply::Reply;
-use super::retry;
-use super::secret::{Secret, SecretError};
-use super::send_error::SendError;
-use super::site::Site;
-use super::system;
+use crate::cli::args::SiteArgs;
+use crate::cli::failure::Failure;
+use crate::cli::orders::send_error::SendError;
+use crate::cli::output;
+use crate::cli::remote::reply::SiteReply;
+use crate::cli::remote::retry;
+use crate::cli::remote::secret::{Secret, SecretError};
+use crate::cli::remote::site::Site;
+use crate::cli::system;
 use crate::flow::purge::authenticate;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
@@ -29,14 +29,14 @@ const ANSWER_BYTES_MAX: u64 = 2_000_000;
 
 /// A site, the secret for it, and the connections to it.
 #[derive(Debug)]
-pub struct Client {
+pub struct SiteClient {
     agent: Agent,
     site: Site,
     secret: Secret,
     retries: u32,
 }
 
-impl Client {
+impl SiteClient {
     /// The client for the arguments and the environment. Nothing is sent yet.
     pub fn new(args: &SiteArgs) -> Result<Self, Failure> {
         let site = Site::read(args.site.as_deref())?;
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// Sends an order. All attempts have the same id.
-    pub fn post(&self, path: &str, id: &str, body: &str) -> Result<Reply, SendError> {
+    pub fn post(&self, path: &str, id: &str, body: &str) -> Result<SiteReply, SendError> {
         let url = self.site.url(path);
         self.repeated(id, || {
             let proof = self.proof(id, body.as_bytes())?;
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Asks for a path, which may have a query.
-    pub fn get(&self, path_and_query: &str) -> Result<Reply, SendError> {
+    pub fn get(&self, path_and_query: &str) -> Result<SiteReply, SendError> {
         let url = self.site.url(path_and_query);
         let payload = signed_target(&url);
         // A query has no effect, so its id need not be unique.
@@ -92,7 +92,7 @@ impl Client {
         &self,
         name: &str,
         send: impl Fn() -> Result<Sent, SecretError>,
-    ) -> Result<Reply, SendError> {
+    ) -> Result<SiteReply, SendError> {
         let seed = crate::cache::purge::selector::mark_of(name);
         let mut repetition = 0;
         loop {
@@ -134,7 +134,7 @@ fn with_fields<B>(
     fields.into_iter().fold(request, add)
 }
 
-fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<SiteReply, ureq::Error> {
     let text = |value: &ureq::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let fields = response.headers().iter();
     let fields: Fields = fields
@@ -142,7 +142,7 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::E
         .collect();
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
-    Ok(Reply {
+    Ok(SiteReply {
         status,
         fields,
         body: body.read_to_vec()?,

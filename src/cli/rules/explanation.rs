@@ -2,7 +2,6 @@
 //! what was changed or left out on the way. It compares what the core's
 //! functions receive with what they return, so it has no rules of its own.
 
-use super::settings_file::SettingsFile;
 use crate::cache::config::rule::Rule;
 use crate::cache::config::rules::Rules;
 use crate::cache::config::setting_sources::{DEFAULT, RuleSources};
@@ -10,6 +9,7 @@ use crate::cache::explain::request_key::KeyFacts;
 use crate::cache::key::cache_key;
 use crate::cache::purge::selector::url_selector;
 use crate::cache::request::classify::{Lookup, Plan, classify};
+use crate::cli::rules::settings_file::SettingsFile;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 
 /// What becomes of a request, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Explanation {
+pub struct UrlExplanation {
     /// The URL as Edgekeep reads it.
     pub url: String,
     /// What becomes of it.
-    pub expected: Expected,
+    pub expected: ExpectedPlan,
     /// The rule; `None` for Edgekeep's own addresses.
     pub rule: Option<RuleSources>,
     /// The key; `None` if the request does not use the cache.
@@ -36,7 +36,7 @@ pub struct Explanation {
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Expected {
+pub struct ExpectedPlan {
     /// `lookup`, `pass`, `purge`, or `own`: Edgekeep answers itself.
     pub result: &'static str,
     /// Why it does not use the cache: a word of `Cache-Status`.
@@ -45,7 +45,7 @@ pub struct Expected {
 }
 
 /// Explains a GET of `url` with these fields.
-pub fn explain(file: &SettingsFile, url: &Url, fields: Fields) -> Explanation {
+pub fn explain(file: &SettingsFile, url: &Url, fields: Fields) -> UrlExplanation {
     let request = RequestHead {
         method: Method::Get,
         url: url.clone(),
@@ -65,9 +65,9 @@ pub fn explain(file: &SettingsFile, url: &Url, fields: Fields) -> Explanation {
         _ => None,
     };
     let purged_by = lookup.map(|_| url_selector(cache_key::canonical_path(url), &rule));
-    Explanation {
+    UrlExplanation {
         url: url.to_text(),
-        expected: Expected { result, reason },
+        expected: ExpectedPlan { result, reason },
         rule: has_rule.then(|| written_settings(&file.rules, &rule)),
         key: lookup.map(|lookup| KeyFacts::of(&request, lookup)),
         vary: lookup.map_or_else(BTreeMap::new, |lookup| vary(lookup)),

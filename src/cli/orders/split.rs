@@ -1,8 +1,8 @@
 //! Splits what a command names into orders within the limits of the Worker.
 
-use super::output::plain;
 use crate::cache::config::limits::{SITEMAPS_MAX, URLS_MAX};
 use crate::cache::purge::order::{ORDER_BYTES_MAX, SELECTORS_MAX};
+use crate::cli::output::plain;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct Item {
 
 /// What an order may hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct OrderLimits {
     /// The largest number of items in all.
     pub items: usize,
     /// The largest number of items of one list.
@@ -29,13 +29,13 @@ pub struct Limits {
 }
 
 /// The limits of an order to purge.
-pub const PURGE_LIMITS: Limits = Limits {
+pub const PURGE_LIMITS: OrderLimits = OrderLimits {
     items: SELECTORS_MAX,
     of_list: |_| SELECTORS_MAX,
 };
 
 /// The limits of an order to warm.
-pub const WARM_LIMITS: Limits = Limits {
+pub const WARM_LIMITS: OrderLimits = OrderLimits {
     items: URLS_MAX + SITEMAPS_MAX,
     of_list: |list| match list {
         "sitemaps" => SITEMAPS_MAX,
@@ -57,7 +57,7 @@ pub enum SplitError {
 pub fn split(
     items: &[Item],
     shared: &Map<String, Value>,
-    limits: Limits,
+    limits: OrderLimits,
 ) -> Result<Vec<String>, SplitError> {
     let mut bodies = Vec::new();
     let mut batch = Batch::new(shared, limits);
@@ -83,7 +83,7 @@ struct Batch<'a> {
     items: Vec<&'a Item>,
     counts: BTreeMap<&'static str, usize>,
     bytes: usize,
-    limits: Limits,
+    limits: OrderLimits,
 }
 
 /// `,"` and `":[]`, or `":true`: what a list or a field adds beside its name and
@@ -91,7 +91,7 @@ struct Batch<'a> {
 const FRAME_BYTES: usize = 8;
 
 impl<'a> Batch<'a> {
-    fn new(shared: &Map<String, Value>, limits: Limits) -> Self {
+    fn new(shared: &Map<String, Value>, limits: OrderLimits) -> Self {
         Self {
             items: Vec::new(),
             counts: BTreeMap::new(),

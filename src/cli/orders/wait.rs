@@ -1,11 +1,11 @@
 //! `--wait`: until orders are in force everywhere and their work is done.
 
-use super::client::Client;
-use super::failure::Failure;
-use super::output::{self, GOOD, styled};
-use super::progress::Bar;
-use super::receipt::{Receipt, progress_text};
-use super::system;
+use crate::cli::failure::Failure;
+use crate::cli::orders::progress::Bar;
+use crate::cli::orders::receipt::{OrderReceipt, progress_text};
+use crate::cli::output::{self, GOOD, styled};
+use crate::cli::remote::client::SiteClient;
+use crate::cli::system;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The pause between two questions about an order's work.
@@ -18,7 +18,7 @@ const TICK_MS: u64 = 200;
 #[derive(Clone, Debug)]
 pub struct Accepted {
     /// Its receipt.
-    pub receipt: Receipt,
+    pub receipt: OrderReceipt,
     /// When it is in force everywhere, in milliseconds of this computer's clock.
     pub in_force_ms: u64,
 }
@@ -39,7 +39,7 @@ pub fn path_of(id: &str) -> String {
 }
 
 /// Waits for all orders.
-pub fn for_all(client: &Client, orders: &[Accepted], most_seconds: u64) -> Result<(), Failure> {
+pub fn for_all(client: &SiteClient, orders: &[Accepted], most_seconds: u64) -> Result<(), Failure> {
     let until_ms = system::now_ms().saturating_add(most_seconds.saturating_mul(1000));
     let in_force_ms = orders.iter().map(|order| order.in_force_ms).max();
     let in_force_ms = in_force_ms.unwrap_or(0);
@@ -81,11 +81,11 @@ fn until_in_force(until_ms: u64) {
 
 /// Waits until nothing of an order's work is pending, and returns how much of it
 /// failed.
-fn work_of(client: &Client, id: &str, until_ms: u64) -> Result<u64, Failure> {
+fn work_of(client: &SiteClient, id: &str, until_ms: u64) -> Result<u64, Failure> {
     let mut bar: Option<Bar> = None;
     loop {
         let value = client.get(&path_of(id))?.json(system::now_ms())?;
-        let receipt = Receipt::read(&value).map_err(Failure::Found)?;
+        let receipt = OrderReceipt::read(&value).map_err(Failure::Found)?;
         let sum = |of: fn(&crate::cache::ledger::wire::Progress) -> u64| -> u64 {
             receipt.work().map(|(_, progress)| of(progress)).sum()
         };
@@ -107,7 +107,7 @@ fn work_of(client: &Client, id: &str, until_ms: u64) -> Result<u64, Failure> {
     }
 }
 
-fn note_failures(receipt: &Receipt) {
+fn note_failures(receipt: &OrderReceipt) {
     for (name, progress) in receipt.work().filter(|(_, progress)| progress.failed > 0) {
         let text = progress_text(progress);
         output::note(format!("{}: {name}: {text}", receipt.id));

@@ -1,7 +1,7 @@
 //! Settings from a file: the table `[vars.EDGEKEEP]` of a `wrangler.toml`.
 
-use super::system;
 use crate::cache::config::rules::Rules;
+use crate::cli::system;
 use serde_json::Value;
 
 /// The settings of a file.

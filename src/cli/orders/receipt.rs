@@ -1,7 +1,7 @@
 //! Receipts of orders, and how they are printed for people.
 
-use super::output::{self, GOOD, STRONG, WARNING, plain, styled};
 use crate::cache::ledger::wire::Progress;
+use crate::cli::output::{self, GOOD, STRONG, WARNING, plain, styled};
 use crate::http::date;
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use std::io;
 
 /// The receipt of an order (`flow::purge::append::ReceiptView`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Receipt {
+pub struct OrderReceipt {
     /// The order's id.
     pub id: String,
     /// Its position among all orders.
@@ -44,7 +44,7 @@ const SHOWN_MAX: usize = 10;
 /// How many selectors a row of the history has.
 const SHOWN_IN_ROW_MAX: usize = 3;
 
-impl Receipt {
+impl OrderReceipt {
     /// Reads a receipt. The error says what is missing.
     pub fn read(value: &Value) -> Result<Self, String> {
         Self::deserialize(value).map_err(|error| format!("the answer is no receipt: {error}"))

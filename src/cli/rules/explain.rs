@@ -1,11 +1,11 @@
 //! `edgekeep explain`: which rule, key and variant a request has.
 
-use super::args::ExplainArgs;
-use super::explanation::{Explanation, explain};
-use super::failure::Failure;
-use super::output::{self, GOOD, STRONG, WARNING, plain, styled};
-use super::settings_file::SettingsFile;
 use crate::cache::explain::request_key::Change;
+use crate::cli::args::ExplainArgs;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, GOOD, STRONG, WARNING, plain, styled};
+use crate::cli::rules::explanation::{UrlExplanation, explain};
+use crate::cli::rules::settings_file::SettingsFile;
 use crate::http::fields::Fields;
 use crate::http::list;
 use crate::http::url::Url;
@@ -46,7 +46,7 @@ fn read_fields(headers: &[String]) -> Result<Fields, String> {
     Ok(fields)
 }
 
-fn print(explanation: &Explanation) -> io::Result<()> {
+fn print(explanation: &UrlExplanation) -> io::Result<()> {
     output::line(styled(STRONG, plain(&explanation.url)))?;
     let expected = &explanation.expected;
     output::line(match (expected.result, expected.reason) {

@@ -1,13 +1,13 @@
 //! `edgekeep check`: says whether a file's settings are right, and what they
 //! mean for URLs, by the code that the Worker itself uses.
 
-use super::args::CheckArgs;
-use super::explanation::written_settings;
-use super::failure::Failure;
-use super::output;
-use super::settings_file::SettingsFile;
 use crate::cache::key::cache_key;
 use crate::cache::request::classify::{Plan, classify};
+use crate::cli::args::CheckArgs;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::rules::explanation::written_settings;
+use crate::cli::rules::settings_file::SettingsFile;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;

@@ -1,7 +1,7 @@
 //! The Worker's answers: JSON, or a problem (RFC 9457).
 
-use super::output::plain;
 use crate::cache::origin::circuit_breaker;
+use crate::cli::output::plain;
 use crate::flow::purge::signature::TOLERANCE_SECONDS;
 use crate::http::date;
 use crate::http::fields::Fields;
@@ -11,7 +11,7 @@ use std::fmt;
 
 /// The response to a request.
 #[derive(Clone, Debug, Default)]
-pub struct Reply {
+pub struct SiteReply {
     /// The status code.
     pub status: u16,
     /// The fields.
@@ -22,7 +22,7 @@ pub struct Reply {
 
 /// A request that was answered by a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Refused {
+pub struct RefusedReply {
     /// The status code.
     pub status: u16,
     /// The kind of problem.
@@ -52,9 +52,9 @@ struct PartError {
     detail: String,
 }
 
-impl Reply {
+impl SiteReply {
     /// The JSON of a success, or the refusal. `now_ms` is this computer's time.
-    pub fn json(&self, now_ms: u64) -> Result<Value, Refused> {
+    pub fn json(&self, now_ms: u64) -> Result<Value, RefusedReply> {
         if self.status == 200
             && let Ok(value) = serde_json::from_slice::<Value>(&self.body)
             && value.is_object()
@@ -77,7 +77,7 @@ impl Reply {
         date::parse(self.fields.get("date")?)
     }
 
-    fn refusal(&self, now_ms: u64) -> Refused {
+    fn refusal(&self, now_ms: u64) -> RefusedReply {
         let kind = self.fields.get("content-type").unwrap_or("no type");
         let Ok(body) = serde_json::from_slice::<ProblemBody>(&self.body) else {
             let detail = match self.fields.get("location") {
@@ -87,7 +87,7 @@ impl Reply {
                     plain(kind)
                 ),
             };
-            return Refused {
+            return RefusedReply {
                 status: self.status,
                 title: "Unexpected answer".to_owned(),
                 detail,
@@ -96,7 +96,7 @@ impl Reply {
             };
         };
         let errors = body.errors.iter();
-        Refused {
+        RefusedReply {
             status: self.status,
             title: plain(&body.title),
             detail: plain(&body.detail),
@@ -124,7 +124,7 @@ impl Reply {
     }
 }
 
-impl Refused {
+impl RefusedReply {
     /// Whether another attempt later may succeed: the Worker, its ledger or its
     /// settings are not ready. A sitemap that cannot be read (502 with its path)
     /// is not such a case.
@@ -134,7 +134,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.status, self.title, self.detail)?;
         for (path, detail) in &self.errors {
