@@ -9,7 +9,6 @@ pub mod inheritance;
 pub mod keys;
 pub mod limits;
 pub mod protection;
-pub mod purge_dialect;
 pub mod read_settings;
 pub mod rule;
 pub mod rules;

@@ -2,10 +2,9 @@
 //! derive, and the texts of errors.
 
 use super::error::{RulesError, wrong};
-use super::purge_dialect::Dialect;
 use super::setting_words::one_of;
 use super::settings::{
-    CascadeSettings, Collapse, FastLaneSettings, KeySettings, LedgerOutage, MaySettings,
+    CascadeSettings, Collapse, Dialect, FastLaneSettings, KeySettings, LedgerOutage, MaySettings,
     OriginSettings, ProtectionSettings, RuleSettings, Settings, TwoOrigins, WarmSettings,
 };
 use crate::http::json_object::{self, JsonError};

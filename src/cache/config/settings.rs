@@ -10,7 +10,6 @@
 //! sentence of a field's comment is `Default: ….` or `Required.`; a comment
 //! `// Title` above fields starts a new table.
 
-use super::purge_dialect::Dialect;
 use super::setting_words::{all_word, earned_word, not_null};
 use crate::http::json_object::pairs;
 use serde::Deserialize;
@@ -459,4 +458,29 @@ pub enum QuerySettings {
         /// The names.
         deny: Vec<String>,
     },
+}
+
+/// The dialect of a purge call: another cache whose calls a rule can accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `PURGE <url>` and `BAN` (`cache::purge::varnish`).
+    Varnish,
+    /// `POST /service/<id>/purge` and related calls.
+    Fastly,
+    /// `POST /client/v4/zones/<id>/purge_cache`
+    Cloudflare,
+    /// Orders to Edgekeep's own URL, signed as GitHub signs its webhooks.
+    Github,
+}
+
+impl Dialect {
+    /// Its name in settings and receipts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Varnish => "varnish",
+            Self::Fastly => "fastly",
+            Self::Cloudflare => "cloudflare",
+            Self::Github => "github",
+        }
+    }
 }

@@ -7,9 +7,9 @@
 
 use super::order::{self, NotOrder, ParsedPurge, PurgeKind};
 use super::varnish;
-use crate::cache::config::purge_dialect::Dialect;
 use crate::cache::config::rule::Rule;
 use crate::cache::config::rules::Rules;
+use crate::cache::config::settings::Dialect;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use crate::http::url::{Url, decoded};

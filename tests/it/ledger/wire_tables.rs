@@ -2,8 +2,8 @@
 //! accepted, which are refused, and the exact form in which the ledger stores
 //! and sends.
 
-use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::config::settings::Dialect;
 use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Progress, Receipt, Record};
 use edgekeep::cache::purge::order::{self, NotOrder, ORDER_BYTES_MAX};
 use edgekeep::cache::purge::purge_call::{Action, PurgeCall};

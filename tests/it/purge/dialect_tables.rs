@@ -1,8 +1,8 @@
 //! Tests of other caches' purge calls: which requests are calls, and what they
 //! purge.
 
-use edgekeep::cache::config::purge_dialect::Dialect;
 use edgekeep::cache::config::rules::Rules;
+use edgekeep::cache::config::settings::Dialect;
 use edgekeep::cache::key::cache_key;
 use edgekeep::cache::purge::purge_call::{Action, PurgeCall, call};
 use edgekeep::http::head::RequestHead;
