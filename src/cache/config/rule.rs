@@ -1,7 +1,6 @@
 //! A compiled rule: the settings for the URLs that it matches.
 
-use super::settings::Collapse;
-use super::settings::Dialect;
+use super::settings::{Collapse, Dialect};
 use super::url_match::Scope;
 use crate::cache::matching::glob::Glob;
 use crate::cache::profiles::profile::Profile;
