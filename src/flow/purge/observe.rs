@@ -8,7 +8,7 @@ use crate::flow::isolate::state::Isolate;
 use crate::flow::runtime::host::Host;
 use crate::flow::runtime::timeout::with_timeout;
 
-/// What [`bring_up_to_date`](super::sync::bring_up_to_date) would bring about, for a request that changes
+/// What [`update_index`](super::sync::update_index) would bring about, for a request that changes
 /// nothing: the state of the index, and the index itself if that needs a query.
 /// It queries the ledger as a request would, for as long at most.
 pub async fn observe<H: Host>(host: &H, isolate: &Isolate) -> (IndexState, Option<PurgeIndex>) {
