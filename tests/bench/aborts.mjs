@@ -27,7 +27,7 @@ const HEADS = [
 /** Starters of the two workers that are compared: the built one, and the usual recipe in JavaScript, which has no wasm. */
 const STARTERS = {
   edgekeep: (build, compatibility) => Worker.start({ name: 'aborts', modules: [...MEMORY_WORKER, ...builtFiles(build)], compatibility, settings: policy(), secrets: TOKEN }),
-  recipe: (build, compatibility) => Worker.start({ name: 'aborts-recipe', modules: [workerFile('recipe-pass.js')], compatibility }),
+  recipe: (build, compatibility) => Worker.start({ name: 'aborts-recipe', modules: ['recipe-pass.js', 'recipe.js'].map(workerFile), compatibility }),
 }
 
 /**
