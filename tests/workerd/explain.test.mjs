@@ -91,8 +91,8 @@ describe('GET /.edgekeep/explain', LIMIT, () => {
     const host = 'unwritten.test'
     stand.origin.on(host, '/page', { status: 200, fields: FIELDS, body: 'page' })
     for (let n = 0; n < 3; n++) assert.equal((await explained(host, '/page')).expected.cache_status, 'edgekeep; fwd=uri-miss')
-    await sleep(1_500) // longer than the purge index is young
-    assert.equal((await explained(host, '/page')).purge_index.state, 'young')
+    await sleep(1_500) // longer than the purge index is current
+    assert.equal((await explained(host, '/page')).purge_index.state, 'current')
     await sleep(250)
     assert.equal(stand.origin.requests(host).length, 0)
     assert.equal((await stand.inKv(host)).length, 0)

@@ -66,7 +66,7 @@ pub struct Expected {
 /// The purge index of the isolate.
 #[derive(Clone, Debug, Serialize)]
 pub struct IndexFacts {
-    /// `young`, or the word in `Cache-Status` for an index that is not.
+    /// `current`, or the word in `Cache-Status` for an index that is not.
     pub state: &'static str,
     /// The sequence number up to which it is complete.
     pub sequence: u64,

@@ -78,14 +78,14 @@ async fn look_up<H: Host>(
     let index_state = observation.index_state;
     log.set_index_state(index_state.word());
     explanation.purge_index = Some(IndexFacts {
-        state: index_state.word().unwrap_or("young"),
+        state: index_state.word().unwrap_or("current"),
         sequence: cx.with_index(|index| index.sequence()),
     });
     let may_decide = index_state.may_decide(cx.isolate);
     let in_memory = memory_facts(cx, may_decide);
     let from_memory = find_in_memory(cx).filter(|_| may_decide);
-    let led = query_alias::resolve_alias(cx, log).await.map(Rc::new);
-    let cx = cx.with_lookup(led.as_ref().unwrap_or(cx.lookup));
+    let resolved = query_alias::resolve_alias(cx, log).await.map(Rc::new);
+    let cx = cx.with_lookup(resolved.as_ref().unwrap_or(cx.lookup));
     let found = find(cx, log).await.found;
     let mut expected = match from_memory.and_then(|hit| Some((hit.age()?, hit))) {
         Some((age, hit)) => {
@@ -121,7 +121,7 @@ fn fields_of(tiers: &[TierFacts]) -> Vec<String> {
     let mut names: Vec<String> = copies
         .flat_map(|copy| copy.vary.iter().map(|(name, _)| name.clone()))
         .collect();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     names
 }

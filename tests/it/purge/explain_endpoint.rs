@@ -308,7 +308,7 @@ fn an_old_index_is_renewed_for_the_explanation_alone() {
     let explained = stand.check(&format!("{ASK}{PAGE}{}", token("default")), 200);
     assert_eq!(
         explained["purge_index"],
-        json!({ "state": "young", "sequence": 1 })
+        json!({ "state": "current", "sequence": 1 })
     );
     assert_eq!(copies(&explained, "cache-api")[0]["verdict"], "purged");
     stand.world.executor.advance(1000);

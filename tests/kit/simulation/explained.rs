@@ -85,7 +85,7 @@ pub fn begin(world: &Rc<World>, seat: &Rc<Seat>, exchange: &Exchange, head: &Req
     world.trace(|| format!("explained: {exchange}: {}", essence(&first)));
     // Otherwise the request queries the ledger first.
     let index = first.purge_index.as_ref();
-    if index.is_none_or(|index| index.state == "young") {
+    if index.is_none_or(|index| index.state == "current") {
         *exchange.explained.borrow_mut() = Some(Explained {
             head: head.clone(),
             first,
