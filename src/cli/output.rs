@@ -30,7 +30,7 @@ pub fn json(value: &Value) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{value}")
 }
 
-/// Writes a line to standard error. If that is closed, there is nobody to tell.
+/// Writes a line to standard error. A failure is ignored: there is no other place to report it.
 pub fn note(text: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }

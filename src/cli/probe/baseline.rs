@@ -9,7 +9,7 @@ use crate::cli::system;
 pub enum KeyedQuery {
     /// Yes, or the page is not cached.
     Yes,
-    /// A URL that nobody has requested was a hit.
+    /// A new, unique URL was a hit.
     No,
     /// The cache, if there is one, does not say what is a hit.
     Unknown,

@@ -8,7 +8,7 @@ use super::report::Report;
 use super::session::{Session, Stop};
 
 /// A path and the end of its query. `{page}` is the page's path without a slash
-/// at its end, and `{file}` a name that nobody else has requested.
+/// at its end, and `{file}` a unique name.
 const TRICKS: [(&str, &str); 28] = [
     ("{page}/{file}.css", ""),
     ("{page}/{file}.js", ""),

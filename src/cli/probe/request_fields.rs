@@ -8,7 +8,7 @@ use Sample::{
 };
 
 /// What a field's value is made of. All but `Fixed` and `OtherScheme` have a
-/// canary: a text that nobody else has sent.
+/// canary: a unique text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sample {
     /// A host name that cannot exist (RFC 2606).
@@ -46,7 +46,7 @@ pub struct SentField {
     pub name: &'static str,
     /// The value.
     pub value: String,
-    /// The part of the value that nobody else has sent.
+    /// The unique part of the value.
     pub canary: Option<String>,
 }
 

@@ -93,7 +93,7 @@ impl Session {
         &self.url
     }
 
-    /// A text that nobody else has sent. No name is a part of another one.
+    /// A unique text. No name is a part of another one.
     pub fn unique(&mut self) -> String {
         self.names = self.names.saturating_add(1);
         format!("ekp{}x{}z", self.run, self.names)

@@ -25,8 +25,8 @@ const SECRETS_MAX: usize = 8;
 /// The start of a token.
 const TOKEN: &str = "token_";
 
-/// The length of a token without [`TOKEN`]. Guessing 32 random characters takes about 2^160
-/// tries.
+/// The length of a token without [`TOKEN`]. Guessing 32 random characters takes
+/// about 2^160 tries.
 const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 32..=256;
 
 /// The keys of a deployment.
@@ -206,8 +206,8 @@ impl Keys {
     }
 
     /// Whether a text is a token of a key with `admin`. A text that has no
-    /// token's length costs no digest, so that nobody can make a request
-    /// expensive by a long one.
+    /// token's length costs no digest, so a long one does not make a request
+    /// expensive.
     pub fn is_debug_token(&self, text: &str) -> bool {
         let rest = text.strip_prefix(TOKEN);
         rest.is_some_and(|rest| TOKEN_CHARACTERS.contains(&rest.len()))

@@ -4,7 +4,7 @@ use crate::cache::policy::remembered::ExpiringSet;
 use std::cell::RefCell;
 
 /// How long a fill counts as recent.
-pub const RECENT_MS: u64 = 60_000;
+const RECENT_MS: u64 = 60_000;
 
 /// By host name, whether recent fills were fast, that is, ended before they
 /// would be announced to the other isolates of the data centre.

@@ -8,9 +8,9 @@ use crate::flow::isolate::state::Isolate;
 use crate::flow::runtime::host::Host;
 use crate::flow::runtime::timeout::with_timeout;
 
-/// What [`update_index`](super::sync::update_index) would bring about, for a request that changes
-/// nothing: the state of the index, and the index itself if that needs a query.
-/// It queries the ledger as a request would, for as long at most.
+/// Returns what [`update_index`](super::sync::update_index) would result in, but
+/// changes nothing: the state of the index, and the index itself if a query of
+/// the ledger is needed. The query has the time limit of any request's.
 pub async fn observe<H: Host>(host: &H, isolate: &Isolate) -> (IndexState, Option<PurgeIndex>) {
     let lag_ms = isolate.rules.max_purge_lag_seconds * 1000;
     let age = age(host, isolate);
