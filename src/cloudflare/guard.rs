@@ -23,7 +23,7 @@
 
 use super::js::disconnect;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -381,7 +381,7 @@ fn sweep(now_ms: u64) {
         registry.swept_ms = now_ms;
         let waiting = |suspended: &&Suspended| suspended.work.is_some();
         let expired = registry.suspended.values().filter(waiting);
-        let groups: BTreeSet<u32> = expired
+        let groups: HashSet<u32> = expired
             .filter(|suspended| suspended.expires_ms < now_ms)
             .map(|suspended| suspended.group)
             .collect();

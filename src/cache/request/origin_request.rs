@@ -12,7 +12,6 @@ use crate::http::fields::{Fields, is_hop_by_hop, strip_hop_by_hop_but};
 use crate::http::forwarding::is_forwarding_field;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
-use std::collections::BTreeSet;
 
 /// Edgekeep's entry in `Via`. The runtime does not expose the protocol version
 /// of a message, so the entry has 1.1, which Workers use.
@@ -70,8 +69,10 @@ pub fn key_of(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     }
     if rule.forward_all {
         let keyed = |name: &&str| travels(name) && field_role(rule, name) == FieldRole::Keyed;
-        // A set has the same order for every client.
-        let names: BTreeSet<&str> = client.iter().map(|(name, _)| name).filter(keyed).collect();
+        let mut names: Vec<&str> = client.iter().map(|(name, _)| name).filter(keyed).collect();
+        // The same order for every client.
+        names.sort_unstable();
+        names.dedup();
         for name in names {
             key.add("field", name, client.joined(name).as_deref());
         }

@@ -207,8 +207,8 @@ const LISTED: u64 = u64::MAX;
 /// The pages to fetch, collected step by step.
 #[derive(Debug, Default)]
 pub struct PageSelection {
-    /// URL, and when it changed; sorted, the newest first.
-    pages: Vec<(String, u64)>,
+    /// Sorted, the newest first.
+    pages: Vec<SitemapUrl>,
     known: HashSet<String>,
     limit: usize,
     /// How much was left out.
@@ -289,29 +289,29 @@ impl PageSelection {
     fn take(&mut self, lookup: &Lookup, changed: u64) {
         let url = lookup.key.url.to_string();
         if self.known.insert(url.clone()) {
-            self.pages.push((url, changed));
+            self.pages.push(SitemapUrl { url, changed });
         }
     }
 
     /// Sorts the pages and drops those beyond the limit. Pages that are added
     /// later cannot bring them back.
     fn cut(&mut self) {
-        self.pages.sort_by(|(_, a), (_, b)| b.cmp(a));
+        newest_first(&mut self.pages);
         let mut bytes = 0_usize;
-        let fits = self.pages.iter().take(self.limit).take_while(|(url, _)| {
-            bytes = bytes.saturating_add(url.len());
+        let fits = self.pages.iter().take(self.limit).take_while(|page| {
+            bytes = bytes.saturating_add(page.url.len());
             bytes <= URLS_BYTES_MAX
         });
         let fitting = fits.count();
-        for (url, _) in self.pages.drain(fitting..) {
-            self.known.remove(&url);
+        for page in self.pages.drain(fitting..) {
+            self.known.remove(&page.url);
             self.skipped.beyond_limit += 1;
         }
     }
 
     /// Returns the URLs in the order in which they are to be fetched.
     pub fn urls(self) -> Vec<String> {
-        self.pages.into_iter().map(|(url, _)| url).collect()
+        self.pages.into_iter().map(|page| page.url).collect()
     }
 
     /// How many pages there are.
@@ -326,7 +326,7 @@ impl PageSelection {
 
     /// The URLs of the first `most` pages.
     pub fn first(&self, most: usize) -> Vec<&str> {
-        let urls = self.pages.iter().map(|(url, _)| url.as_str());
+        let urls = self.pages.iter().map(|page| page.url.as_str());
         urls.take(most).collect()
     }
 }

@@ -15,7 +15,7 @@ use crate::flow::runtime::host::Host;
 use crate::http::head::RequestHead;
 use crate::http::json_object::print;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use serde_json::Map;
 
 /// Executes a purge call and returns the response in its dialect.
 pub async fn handle_call<H: Host>(
@@ -82,7 +82,10 @@ fn fastly(call: &PurgeCall, tags: &[String], outcome: &AppendOutcome) -> String 
     };
     match &call.action {
         Action::Tags(_) => {
-            let ids: BTreeMap<&str, &str> = tags.iter().map(|tag| (tag.as_str(), id)).collect();
+            let mut ids = Map::new();
+            for tag in tags {
+                ids.insert(tag.clone(), id.into());
+            }
             print(&ids)
         }
         _ => print(&FastlyPurge { status: "ok", id }),

@@ -129,18 +129,19 @@ async fn get_order<H: Host>(
     let sender = authenticate::authenticate(host, isolate, request, b"", None).await?;
     let wanted = key_of(request.url.query.as_deref().unwrap_or_default())?;
     let id = decoded(id).unwrap_or_default();
-    let mut past = append::past_orders(host, &HistoryQuery::Id(id)).await?;
-    past.sort_by_key(|past| (!is_own(&sender, past), past.receipt.sequence));
+    let past = append::past_orders(host, &HistoryQuery::Id(id)).await?;
     let fits =
         |past: &&PastOrder| wanted.is_none_or(|key| past.receipt.key.as_deref() == Some(key));
     let readable = past.iter().filter(|past| may_read(&sender, past));
-    let own = readable
+    let first = readable
         .filter(fits)
-        .map(|past| print(&ReceiptView::of(past)));
-    own.into_iter().next().ok_or_else(|| {
-        let detail = "this key has no order of that id, or none in the last 30 days";
-        Problem::new(404, "No such order", detail)
-    })
+        .min_by_key(|past| (!is_own(&sender, past), past.receipt.sequence));
+    first
+        .map(|past| print(&ReceiptView::of(past)))
+        .ok_or_else(|| {
+            let detail = "this key has no order of that id, or none in the last 30 days";
+            Problem::new(404, "No such order", detail)
+        })
 }
 
 /// The `key` parameter of a query.
