@@ -26,10 +26,8 @@ pub enum Command {
         after_help = "Example:\n  edgekeep check wrangler.toml https://www.example.com/search?q=cache"
     )]
     Check(CheckArgs),
-    /// Explain which rule, key and variant a request has
-    #[command(
-        after_help = "Example:\n  edgekeep explain 'https://www.example.com/?b=2&a=1' --rules wrangler.toml --header 'cookie: sessionid=1'"
-    )]
+    /// Explain what becomes of a request, and why
+    #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
     /// Purge pages by URL, tag, prefix or host
     #[command(after_help = PURGE_HELP)]
@@ -72,6 +70,14 @@ Example:
   edgekeep purge --soft --refresh --url https://www.example.com/
   git diff --name-only HEAD~1 | sed 's|^|https://www.example.com/|' | edgekeep purge --from -";
 
+const EXPLAIN_HELP: &str = "\
+The site is asked what it would do with a request now, and what each tier holds; the key needs admin = true.
+With --rules, nothing is asked: rule, key and variant come from the file.
+
+Example:
+  edgekeep explain https://www.example.com/shop
+  edgekeep explain 'https://www.example.com/?b=2&a=1' --rules wrangler.toml --header 'cookie: sessionid=1'";
+
 const WARM_HELP: &str = "\
 Without URLs and sitemaps, the pages of the settings are fetched ([vars.EDGEKEEP.warm]).
 A line of a file is a URL, or sitemap: and a URL.
@@ -97,18 +103,15 @@ pub struct CheckArgs {
 pub struct ExplainArgs {
     /// The URL of the request
     pub url: String,
-    /// A wrangler.toml, or a file with its [vars.EDGEKEEP] table
+    /// Do not ask the site: explain by the rules of a wrangler.toml, or of a file with its [vars.EDGEKEEP] table
     #[arg(long, value_name = "FILE")]
     pub rules: Option<String>,
     /// A field of the request; may be repeated
     #[arg(long = "header", value_name = "NAME:VALUE")]
     pub headers: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// The site to ask
-    #[arg(long, env = "EDGEKEEP_SITE", hide_env_values = true)]
-    pub site: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a comment here would replace the help")]
+    pub site: SiteArgs,
 }
 
 /// The site, and who asks.

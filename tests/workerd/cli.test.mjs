@@ -116,8 +116,8 @@ describe('without a site', () => {
       [[], {}, /Usage: edgekeep <COMMAND>/],
       [['steal'], {}, /unrecognized subcommand 'steal'/],
       [['check'], {}, /required arguments were not provided/],
-      [['explain', 'https://a.test/'], {}, /--rules wrangler\.toml/],
-      [['explain', 'https://a.test/', '--site', 'https://a.test'], {}, /--rules wrangler\.toml/],
+      [['explain', 'https://a.test/'], {}, /name the site to ask \(--site .*--rules wrangler\.toml/],
+      [['explain', 'https://a.test/', '--site', 'https://a.test'], {}, /set EDGEKEEP_SECRET, or name a file/],
       [['explain', 'a.test/', '--rules', 'wrangler.toml'], {}, /the URL a\.test\/ must begin with http/],
       [['explain', 'https://a.test/', '--rules', 'wrangler.toml', '--header', 'no value'], {}, /write it as name:value/],
       [['purge'], env, /name what to purge: --url, --tag/],
@@ -253,6 +253,26 @@ describe('with the worker', () => {
     await check(['purge', '--tag', 'waited', '--wait', '--wait-seconds', '0'], { env: env() }, 1, /^accepted /, /^the purge is accepted, but not in force everywhere yet/)
     const answer = await stand.get(host, '/waited')
     assert.deepEqual([answer.hit, answer.text], [false, 'second'], String(answer))
+  })
+
+  it('explain says what the site would do, what each tier holds, and which purge applies', LIMIT, async () => {
+    stand.origin.on(host, '/why', page('why', 'why, front'))
+    const args = ['explain', url('why?utm_source=x'), '--header', 'Cookie: theme=dark']
+    const before = await check(args, { env: env() }, 0, /\n  miss: the origin would be asked: no stored response can be used\n  Cache-Status: edgekeep; fwd=uri-miss\n/)
+    assert.match(before.stdout, /\n    dropped: query utm_source=x \(drop_tracking\)\n[^]*\n  cache-api: no copy\n/)
+    assert.equal(stand.origin.requests(host, '/why').length, 0)
+    await stand.getHit(host, '/why')
+    const hit = await check(args, { env: env() }, 0, /\n  hit: a client would get the stored response\n[^]*\n  cache-api:\n    fresh: status 200, age \d+ s, ttl \d+ s, 3 bytes, filled under \d+\n[^]*\n  purge index: current, up to \d+\n/)
+    assert.match(hit.stdout, /\n      tags: [^\n]*why\n/)
+    const [receipt] = jsonLines(await check(['purge', '--tag', 'why', '--json', '--wait'], { env: env() }, 0, /^{/, /all is done/))
+    const purged = await check(args, { env: env() }, 0, /\n    purged: status 200, /)
+    assert.ok(purged.stdout.includes(`\n      hard purge ${receipt.sequence}: tag:why\n`), purged.stdout)
+    const [json] = jsonLines(await check([...args, '--json'], { env: env() }, 0, /^{.*}\n$/))
+    assert.equal(json.expected.result, 'miss')
+    assert.equal(json.tiers.find(({ tier }) => tier === 'cache-api').copies[0].purge.by, 'tag:why')
+    await check(['explain', 'https://other.test/'], { env: env() }, 1, /^$/, /error: 400 [^]*the url has another host: ask there/)
+    await check(args, { env: env(TOKEN) }, 1, /^$/, /error: 403 [^]*only a key with admin = true/)
+    await check(args, { env: env(FOREIGN_SECRET) }, 1, /^$/, /error: 401 /)
   })
 
   it('--wait waits for the refresh of URLs, and reports what of it fails', LIMIT, async () => {

@@ -1,33 +1,61 @@
 //! `edgekeep explain`: which rule, key and variant a request has.
 
 use crate::cache::explain::request_key::Change;
-use crate::cli::args::ExplainArgs;
+use crate::cli::args::{ExplainArgs, SiteArgs};
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, GOOD, STRONG, WARNING, plain, styled};
+use crate::cli::remote::client::SiteClient;
 use crate::cli::rules::explanation::{UrlExplanation, explain};
 use crate::cli::rules::settings_file::SettingsFile;
+use crate::cli::rules::site_explanation::SiteExplanation;
+use crate::cli::system;
 use crate::http::fields::Fields;
 use crate::http::list;
 use crate::http::url::Url;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::io;
 
-/// Explains a URL by the rules of a file.
+/// Explains a request: by the rules of a file, or as the site does.
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let Some(file) = &args.rules else {
-        let problem = "name the file with the rules: --rules wrangler.toml";
-        return Err(Failure::Usage(problem.to_owned()));
-    };
     let url = Url::parse(&args.url)
         .map_err(|error| Failure::Usage(format!("the URL {} {error}", args.url)))?;
     let fields = read_fields(&args.headers).map_err(Failure::Usage)?;
+    match &args.rules {
+        Some(file) => by_file(file, &url, fields, args.site.json),
+        None if args.site.site.is_none() => Err(Failure::Usage(NO_SOURCE.to_owned())),
+        None => by_site(&args.site, &url, &fields),
+    }
+}
+
+const NO_SOURCE: &str = "name the site to ask (--site or the variable EDGEKEEP_SITE), or the file \
+     with the rules (--rules wrangler.toml)";
+
+fn by_file(file: &str, url: &Url, fields: Fields, is_json: bool) -> Result<(), Failure> {
     let settings = SettingsFile::read(file);
     let settings = settings.map_err(|problem| Failure::Found(format!("{file}: {problem}")))?;
-    let explanation = explain(&settings, &url, fields);
-    if args.json {
+    let explanation = explain(&settings, url, fields);
+    if is_json {
         let value = serde_json::to_value(&explanation).map_err(io::Error::from)?;
         return Ok(output::json(&value)?);
     }
     Ok(print(&explanation)?)
+}
+
+/// Asks the site (docs/explain.md).
+fn by_site(args: &SiteArgs, url: &Url, fields: &Fields) -> Result<(), Failure> {
+    let client = SiteClient::new(args)?;
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let mut path = format!("/.edgekeep/explain?url={}", encoded(&url.to_text()));
+    for (name, value) in fields.iter() {
+        path.push_str("&header=");
+        path.push_str(&encoded(&format!("{name}:{value}")));
+    }
+    let value = client.get(&path)?.json(system::now_ms())?;
+    if args.json {
+        return Ok(output::json(&value)?);
+    }
+    let explanation = SiteExplanation::read(&value).map_err(Failure::Found)?;
+    Ok(explanation.print()?)
 }
 
 /// Parses fields as `name: value`.
