@@ -54,6 +54,7 @@ pub fn add(log: &mut Log, text: &str, origin_ttl: Option<u64>) -> bool {
         lifetime: origin_ttl.filter(|_| line.status < 500),
         key: None,
         entry: None,
+        detail: Vec::new(),
         notes: Vec::new(),
     })
 }

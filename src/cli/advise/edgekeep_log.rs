@@ -26,6 +26,8 @@ struct Line {
     key: Option<String>,
     entry: Option<String>,
     #[serde(default)]
+    detail: Vec<String>,
+    #[serde(default)]
     notes: Vec<String>,
 }
 
@@ -101,6 +103,7 @@ fn add_line(log: &mut Log, text: &str, at: Option<u64>) -> bool {
         lifetime: lifetime.filter(|_| line.age.is_some()),
         key: line.key,
         entry: line.entry,
+        detail: line.detail,
         notes: line.notes,
     })
 }

@@ -1,5 +1,6 @@
 //! The requests of a log, in memory: a few bytes each, and each URL once.
 
+use super::reasons::{Reason, Unstored};
 use super::variants::Variants;
 use super::withheld::Withheld;
 use crate::cache::key::cache_key;
@@ -75,6 +76,8 @@ pub struct LogRequest {
     pub key: Option<String>,
     /// The entry.
     pub entry: Option<String>,
+    /// The words of `detail`.
+    pub detail: Vec<String>,
     /// The notes of the line.
     pub notes: Vec<String>,
 }
@@ -92,6 +95,8 @@ pub struct Row {
     pub status: u16,
     /// What became of it.
     pub outcome: Outcome,
+    /// Why it bypassed the cache, or its response was not stored.
+    pub reason: Reason,
     /// The lifetime of the response at the edge; `None` if it is not storable.
     pub lifetime: Option<u64>,
     /// Equal for equal responses of a URL, as far as the log shows: the length
@@ -133,6 +138,8 @@ pub struct Log {
     pub variants: Variants,
     /// What the notes say was withheld.
     pub withheld: Withheld,
+    /// Why responses were not stored.
+    pub unstored: Unstored,
     limits: LogLimits,
     ids: HashMap<String, usize>,
     seen: Vec<Seen>,
@@ -167,6 +174,9 @@ impl Log {
         for note in &request.notes {
             self.withheld.add(note);
         }
+        if request.outcome == Outcome::Fetched && request.lifetime.is_none() {
+            self.unstored.add(&request.detail);
+        }
         let known = self.seen.get(url).copied().unwrap_or_default();
         let (at, seen) = self.timed(&request, known);
         let version = match request.bytes {
@@ -186,6 +196,7 @@ impl Log {
             is_head: request.is_head,
             status: request.status,
             outcome: request.outcome,
+            reason: Reason::of(&request.detail),
             lifetime: match request.outcome {
                 // What a request without the cookie gets.
                 Outcome::Bypass => seen.lifetime,

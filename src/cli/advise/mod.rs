@@ -7,6 +7,7 @@ pub mod edgekeep_log;
 pub mod groups;
 pub mod log;
 pub mod proposal;
+pub mod reasons;
 pub mod records;
 pub mod remarks;
 pub mod replay;

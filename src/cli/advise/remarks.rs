@@ -10,9 +10,12 @@ use crate::cli::output::plain;
 /// How many URLs with many variants are named.
 const URLS_SHOWN: usize = 3;
 
+/// How many reasons are named.
+const REASONS_SHOWN: usize = 5;
+
 /// What concerns at least `least` requests.
 pub fn remarks(log: &Log, rules: &Rules, least: u64) -> Vec<Remark> {
-    let mut found: Vec<Remark> = [vary(log), cookies(log, rules)]
+    let mut found: Vec<Remark> = [vary(log), cookies(log, rules), unstored(log)]
         .into_iter()
         .flatten()
         .collect();
@@ -60,6 +63,26 @@ fn cookies(log: &Log, rules: &Rules) -> Option<Remark> {
                it, let the origin set it at sign-in only; if it is none of a session, set \
                bypass_cookies to the names of those that are"
             .to_owned(),
+    })
+}
+
+/// Reasons that no setting of a lifetime mends.
+fn unstored(log: &Log) -> Option<Remark> {
+    let mut reasons = log.unstored.reasons();
+    reasons.retain(|(word, _)| *word != "no-freshness");
+    let requests = reasons.iter().map(|(_, count)| count).sum();
+    let named = reasons.iter().take(REASONS_SHOWN);
+    let named: Vec<String> = named
+        .map(|(word, count)| format!("{} ({count})", plain(word)))
+        .collect();
+    (!named.is_empty()).then(|| Remark {
+        cause: "not-stored",
+        requests,
+        text: format!(
+            "Responses were not stored: {}. docs/cache-status.md says what each word means, and \
+             what to do if the response should be stored",
+            named.join(", ")
+        ),
     })
 }
 

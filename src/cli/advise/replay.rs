@@ -2,6 +2,7 @@
 //! space in one data centre, with the core's keys and lifetimes.
 
 use super::log::{Log, Outcome, Row};
+use super::reasons::Reason;
 use crate::cache::config::rule::Rule;
 use crate::cache::config::rules::Rules;
 use crate::cache::policy::freshness::{Times, terms};
@@ -110,7 +111,7 @@ pub fn replay<'a>(log: &'a Log, rules: &Rules, rows: impl Iterator<Item = &'a Ro
 /// request use the cache.
 fn may_use(row: &Row, rule: &Rule) -> bool {
     let has_none = rule.bypass_cookies.is_empty() && !rule.bypass_sessions;
-    row.outcome != Outcome::Bypass || has_none
+    row.outcome != Outcome::Bypass || (has_none && row.reason != Reason::Other)
 }
 
 fn count(tally: &mut Tally, log: &Log, row: &Row, copy: Copy) {
@@ -136,6 +137,9 @@ fn count(tally: &mut Tally, log: &Log, row: &Row, copy: Copy) {
 
 /// The copy of a response, by the core's lifetimes. `None` if it is not stored.
 fn fetched(row: &Row, rule: &Rule) -> Option<Copy> {
+    if row.lifetime.is_none() && row.reason == Reason::Other {
+        return None;
+    }
     let mut fields = Fields::new();
     if let Some(lifetime) = row.lifetime {
         fields.add("cache-control", format!("max-age={lifetime}"));

@@ -4,6 +4,7 @@
 use super::groups::Group;
 use super::log::{Log, Outcome, Row};
 use super::proposal::{Proposal, RulePatch, name, patched};
+use super::reasons::Reason;
 use super::replay::{Tally, plan, replay};
 use crate::cache::config::rule::Query;
 use crate::cache::config::rules::Rules;
@@ -143,9 +144,14 @@ impl ProposalSearch<'_> {
             let path = self.log.urls.get(row.url).map(|url| url.path.as_str());
             path.is_some_and(|path| STATIC.iter().any(|end| path.ends_with(end)))
         };
-        if bypassed.is_empty() || !bypassed.into_iter().all(is_static) {
+        if bypassed.is_empty() || !bypassed.iter().all(|row| is_static(row)) {
             return;
         }
+        let is_said = bypassed.iter().all(|row| row.reason == Reason::Cookie);
+        let doubt = match is_said {
+            true => "",
+            false => ", and that Cache-Status says detail=cookie: the log has no reasons",
+        };
         let Some(tried) = self.try_setting("bypass_cookies", json!([])) else {
             return;
         };
@@ -154,11 +160,7 @@ impl ProposalSearch<'_> {
         }
         let proposal = Proposal {
             counted: "Replay with the requests for static files that bypassed the cache".to_owned(),
-            check: Some(
-                "that these files are equal for all readers, and that Cache-Status says \
-                 detail=cookie: the log has no reasons"
-                    .to_owned(),
-            ),
+            check: Some(format!("that these files are equal for all readers{doubt}")),
             ..self.proposal("cookie", "bypass_cookies", &tried)
         };
         self.accept(tried, proposal);
@@ -187,31 +189,34 @@ impl ProposalSearch<'_> {
             (true, _) => format!("{changed} of {compared} had another length than the copy"),
             (false, _) => format!("before {changed} of {compared} the origin had sent a new page"),
         };
-        let unstored = self.rows().any(|row| row.lifetime.is_none());
-        let check = match (self.log.has_lengths, unstored) {
-            (true, true) => Some(
-                "that the origin names no lifetime, and that the pages are equal for all readers"
-                    .to_owned(),
-            ),
-            (_, true) => Some(
-                "that Cache-Status says detail=no-freshness: the log does not say why responses \
-                 were not stored"
-                    .to_owned(),
-            ),
-            (true, false) => Some("that pages may be this old".to_owned()),
-            (false, false) => None,
-        };
-        let cause = if unstored {
-            "no-lifetime"
-        } else {
-            "revalidated"
-        };
+        let (cause, check) = self.lifetime_check();
         let proposal = Proposal {
             counted: format!("Replay: {by}"),
             check,
             ..self.proposal(cause, "edge_ttl", &best)
         };
         self.accept(best, proposal);
+    }
+
+    /// Why a lifetime is proposed, and what its user should check first.
+    fn lifetime_check(&self) -> (&'static str, Option<String>) {
+        let mut unstored = self.rows().filter(|row| row.lifetime.is_none()).peekable();
+        if unstored.peek().is_none() {
+            let check = "that pages may be this old";
+            return (
+                "revalidated",
+                self.log.has_lengths.then(|| check.to_owned()),
+            );
+        }
+        let are_equal = "that the pages are equal for all readers";
+        let check = match (self.log.has_lengths, unstored.all(has_reason)) {
+            (_, true) => are_equal.to_owned(),
+            (true, false) => format!("that the origin names no lifetime, and {are_equal}"),
+            (false, false) => "that Cache-Status says detail=no-freshness: the log does not say \
+                               why responses were not stored"
+                .to_owned(),
+        };
+        ("no-lifetime", Some(check))
     }
 
     /// Whether pages changed seldom enough for this lifetime.
@@ -306,11 +311,17 @@ impl ProposalSearch<'_> {
     }
 }
 
-/// Whether a request bypassed the cache although its URL may use it: most
-/// probably by a cookie.
+fn has_reason(row: &Row) -> bool {
+    row.reason != Reason::Unknown
+}
+
+/// Whether a request bypassed the cache by a cookie. Where the log has no
+/// reasons: whether its URL may use the cache, so that most probably a cookie
+/// prevented it.
 pub fn is_cookie_bypass(log: &Log, rules: &Rules, row: &Row) -> bool {
     let plan = log.urls.get(row.url).map(|url| plan(rules, url));
-    row.outcome == Outcome::Bypass && matches!(plan, Some(Plan::Lookup(_)))
+    let may_be = matches!(row.reason, Reason::Cookie | Reason::Unknown);
+    row.outcome == Outcome::Bypass && may_be && matches!(plan, Some(Plan::Lookup(_)))
 }
 
 /// The setting `query` without a parameter.

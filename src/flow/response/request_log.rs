@@ -67,8 +67,8 @@ pub struct RequestLog {
     /// RFC 9211 `collapsed`: another request fetched the response for this one.
     #[serde(skip_serializing_if = "Not::not")]
     pub collapsed: bool,
-    /// Words for RFC 9211 `detail`.
-    #[serde(skip)]
+    /// Words for RFC 9211 `detail`, besides the tier.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub detail: Vec<&'static str>,
     /// When the request arrived, in milliseconds since 1970.
     #[serde(skip)]
@@ -111,7 +111,6 @@ impl RequestLog {
     /// Sets the tier whose entry is used.
     pub fn set_tier(&mut self, tier: Tier) {
         self.tier = Some(tier.word());
-        self.detail.insert(0, tier.word());
     }
 
     /// The value of `Cache-Status`. All parts are tokens and integers, so no
@@ -141,9 +140,10 @@ impl RequestLog {
         if let Some(ttl) = self.ttl {
             add("ttl=", &ttl.to_string());
         }
-        if !self.detail.is_empty() {
+        let words: Vec<&str> = self.tier.iter().chain(&self.detail).copied().collect();
+        if !words.is_empty() {
             // A token may hold `/` (RFC 8941 §3.3.4).
-            add("detail=", &self.detail.join("/"));
+            add("detail=", &words.join("/"));
         }
         text
     }
@@ -151,7 +151,7 @@ impl RequestLog {
     /// Whether this is a hit with nothing to report except its tier. Such
     /// records are written only if `log_hits` is set.
     pub fn is_plain_hit(&self) -> bool {
-        self.cache == "hit" && self.notes.is_empty() && self.detail.len() <= 1
+        self.cache == "hit" && self.notes.is_empty() && self.detail.is_empty()
     }
 
     /// Writes the log line.

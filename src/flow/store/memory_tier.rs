@@ -72,7 +72,6 @@ impl MemoryHit {
         log.hit = true;
         log.cache = "hit";
         log.tier = Some(WORD);
-        log.detail.insert(0, WORD);
         log.set_age(age);
         log.key = Some(self.copy.digest.clone());
         log.entry = Some(self.copy.entry_url.clone());

@@ -53,7 +53,7 @@ fn check_with(log: &Log, settings: Value, least: f64, expected: &[&str]) -> Advi
 }
 
 #[track_caller]
-fn check(log: &Log, expected: &[&str]) -> Advice {
+pub fn check(log: &Log, expected: &[&str]) -> Advice {
     check_with(log, json!({}), LEAST, expected)
 }
 
@@ -142,7 +142,7 @@ fn tracking_parameters_are_dropped_already() {
 }
 
 /// The line of a request with some of its fields.
-fn line(path: &str, cache: &str, more: Value) -> Value {
+pub fn line(path: &str, cache: &str, more: Value) -> Value {
     let mut line = json!({
         "event": "request", "host": "www.example.com", "method": "GET", "path": path,
         "status": 200, "cache": cache, "reads": [], "stores": [], "origin": 1, "ms": 3, "notes": [],
@@ -152,7 +152,7 @@ fn line(path: &str, cache: &str, more: Value) -> Value {
     line
 }
 
-fn log_of(rows: impl Iterator<Item = Value>) -> Log {
+pub fn log_of(rows: impl Iterator<Item = Value>) -> Log {
     let rows: Vec<String> = rows.map(|row| row.to_string()).collect();
     lines(&rows.join("\n"))
 }

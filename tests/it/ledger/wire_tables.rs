@@ -63,11 +63,11 @@ fn log_lines() {
         fragments: Some(3),
         collapsed: true,
         hit: true,
-        detail: vec!["cache-api"],
+        detail: vec!["stale-if-error"],
         began_ms: 5,
         ..RequestLog::default()
     };
-    let expected = r#"{"event":"request","host":"a.test","method":"GET","path":"/\"\\\u0001DELé","status":200,"cache":"hit","tier":"cache-api","age":1,"ttl":-2,"key":"k","entry":"e","reads":["cache-api"],"stores":[],"origin":0,"fragments":3,"ms":0,"notes":[],"collapsed":true}"#;
+    let expected = r#"{"event":"request","host":"a.test","method":"GET","path":"/\"\\\u0001DELé","status":200,"cache":"hit","tier":"cache-api","age":1,"ttl":-2,"key":"k","entry":"e","reads":["cache-api"],"stores":[],"origin":0,"fragments":3,"ms":0,"notes":[],"collapsed":true,"detail":["stale-if-error"]}"#;
     assert_eq!(print(&hit), expected.replace("DEL", "\u{7f}"));
     assert_eq!(
         print(&RequestLog::default()),
