@@ -21,5 +21,6 @@ pub mod policy;
 pub mod profiles;
 pub mod purge;
 pub mod request;
+pub mod stats;
 pub mod store;
 pub mod warm;

@@ -38,6 +38,11 @@ pub enum Command {
     /// Read past orders
     #[command(after_help = "Example:\n  edgekeep history --follow\n  edgekeep history msg_2f81-1")]
     History(HistoryArgs),
+    /// Read how well the cache does, by host and rule
+    #[command(
+        after_help = "Example:\n  edgekeep stats --since 24h\n  edgekeep stats --host www.example.com --watch"
+    )]
+    Stats(StatsArgs),
     /// Look for faults of the cache in front of your own site
     #[command(after_help = crate::cli::probe::args::HELP)]
     Probe(crate::cli::probe::args::ProbeArgs),
@@ -223,6 +228,26 @@ pub struct HistoryArgs {
     /// Read on as orders come, until Ctrl-C
     #[arg(long)]
     pub follow: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a comment here would replace the help")]
+    pub site: SiteArgs,
+}
+
+/// `edgekeep stats`
+#[derive(Args, Debug)]
+pub struct StatsArgs {
+    /// This host only
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// This rule only, as explain names it
+    #[arg(long, value_name = "NAME")]
+    pub rule: Option<String>,
+    /// How far back: minutes (m), hours (h) or days (d)
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub since: String,
+    /// Read again every 15 seconds, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a comment here would replace the help")]
     pub site: SiteArgs,

@@ -16,6 +16,7 @@ pub mod output;
 pub mod probe;
 pub mod remote;
 pub mod rules;
+pub mod stats;
 pub mod system;
 
 use args::{Cli, Command};
@@ -32,6 +33,7 @@ pub fn run() -> ExitCode {
         Command::Purge(args) => orders::purge::run(&args),
         Command::Warm(args) => orders::warm::run(&args),
         Command::History(args) => orders::history::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Secret { action } => new_secret::run(&action),
         Command::Advise(args) => advise::run(&args),

@@ -10,13 +10,14 @@ use super::timeout::timeout;
 use super::zone::Zone;
 use super::{crypto, origin, respond, tiers};
 use crate::cache::key::cache_key::Slot;
-use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
+use crate::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::order::ORDER_BYTES_MAX;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::{ADMIN_PATH, Plan};
 use crate::cache::request::origin_request::OriginRequest;
+use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::ledger::client;
 use crate::cloudflare::ledger::sql::Database;
 use crate::flow::ledger::ledger_store::LedgerStore;
@@ -378,30 +379,27 @@ impl Host for Platform {
         in_time(client::append(self.env(), order)).await
     }
 
-    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
+    async fn read_feed(&self, query: &FeedQuery) -> Result<PurgeFeed, String> {
         match &self.0.event {
             EventContext::Request { .. } | EventContext::Cron(..) => {
-                in_time(client::read_feed(self.env(), after)).await
+                in_time(client::read_feed(self.env(), query)).await
             }
             EventContext::Ledger(step) => {
-                let text = step.ledger.read_feed(after, self.now_ms())?;
+                let now_ms = self.now_ms();
+                let text = match query.kv_writes {
+                    Some(writes) => step.ledger.read_counted_feed(query.after, writes, now_ms)?,
+                    None => step.ledger.read_feed(query.after, now_ms)?,
+                };
+                if let Some(report) = &query.stats {
+                    step.ledger.add_stats(report, now_ms)?;
+                }
                 PurgeFeed::decode(&text).map_err(|error| error.to_string())
             }
         }
     }
 
-    async fn read_counted_feed(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-        match &self.0.event {
-            EventContext::Request { .. } | EventContext::Cron(..) => {
-                in_time(client::read_counted_feed(self.env(), after, kv_writes)).await
-            }
-            EventContext::Ledger(step) => {
-                let text = step
-                    .ledger
-                    .read_counted_feed(after, kv_writes, self.now_ms())?;
-                PurgeFeed::decode(&text).map_err(|error| error.to_string())
-            }
-        }
+    async fn read_stats(&self, query: &StatsQuery) -> Result<String, String> {
+        in_time(client::read_stats(self.env(), query)).await
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String> {

@@ -14,6 +14,7 @@ use crate::flow::response::reply::Answer;
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
+use crate::flow::stats::record;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use std::rc::Rc;
@@ -52,12 +53,15 @@ pub async fn serve<H: Host>(
     };
     let rule = plan.rule().map(Rc::clone);
     let mut answer = execute_plan(host, isolate, plan, &request, body, &mut log).await;
-    let pipe = rule.and_then(|rule| assemble::begin(host, &rule, &mut answer, &mut log));
+    let pipe = rule
+        .as_ref()
+        .and_then(|rule| assemble::begin(host, rule, &mut answer, &mut log));
     answer.fields.add("cache-status", log.cache_status());
     if let Some(explanation) = explanation {
         add_explanation(&mut answer.fields, *explanation);
     }
     log.status = answer.status;
+    record::count(host, isolate, rule.as_ref(), &log, answer.body_bytes());
     let is_quiet = log.is_plain_hit() && !isolate.rules.log_hits;
     match pipe {
         None if is_quiet => {}

@@ -13,5 +13,6 @@ pub mod purge;
 pub mod request;
 pub mod response;
 pub mod runtime;
+pub mod stats;
 pub mod store;
 pub mod warm;

@@ -25,6 +25,9 @@ const OBJECT_GB: f64 = 0.128;
 /// `flow::ledger::ledger_store`, an order of one selector: the state twice, a mark and a
 /// receipt with two indexes each, and their end (a row and two of indexes).
 const ROWS_WRITTEN_AN_ORDER: f64 = 14.0;
+/// `flow::ledger::stats_store`, once a minute: a row of two minutes, of an hour and of
+/// the totals, and a minute and sometimes an hour that are too old.
+const STATS_ROWS_WRITTEN_A_MINUTE: f64 = 6.0;
 /// A question: the state four times, and what is new with its index.
 const ROWS_READ_A_QUESTION: f64 = 8.0;
 
@@ -113,6 +116,11 @@ impl Month {
         self.purges_per_hour * MONTH_SECONDS / 3600.0
     }
 
+    /// In how many minutes statistics are reported at most.
+    fn minutes(&self) -> f64 {
+        self.requests.min(MONTH_SECONDS / 60.0)
+    }
+
     /// Plays a sample of the month in a world.
     pub fn play(&self, steady: Steady, seed: u64) -> Estimate {
         let mut rng = Rng::with_seed(seed);
@@ -199,7 +207,8 @@ impl Month {
             object_requests,
             object_gb_seconds: at_work * OBJECT_GB,
             object_rows_read: object_requests * ROWS_READ_A_QUESTION,
-            object_rows_written: self.orders() * ROWS_WRITTEN_AN_ORDER,
+            object_rows_written: self.orders() * ROWS_WRITTEN_AN_ORDER
+                + self.minutes() * STATS_ROWS_WRITTEN_A_MINUTE,
             cache_calls: self.requests + estimate.more_cache_calls + notes,
             origin: estimate.origin,
         }

@@ -3,12 +3,13 @@
 
 use edgekeep::cache::explain::report::Explanation;
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
+use edgekeep::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::cache::request::classify::classify;
 use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::explain::explain_request::explain;
 use edgekeep::flow::isolate::state::Isolate;
 use edgekeep::flow::runtime::host::{
@@ -57,8 +58,12 @@ impl<P: Peek> Host for Still<P> {
         Ok(held.map(|text| (text, Some(()))))
     }
 
-    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
-        self.0.peek_feed(after)
+    async fn read_feed(&self, query: &FeedQuery) -> Result<PurgeFeed, String> {
+        self.0.peek_feed(query.after)
+    }
+
+    async fn read_stats(&self, _: &StatsQuery) -> Result<String, String> {
+        panic!("an explanation reads statistics");
     }
 
     fn later(&self, _: impl Future<Output = ()> + 'static) {

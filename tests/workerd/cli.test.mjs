@@ -16,7 +16,7 @@ import { until } from './wire.mjs'
 
 const LIMIT = { timeout: 120_000 }
 const TOKEN = `token_${'0123456789abcdef'.repeat(2)}`
-const FEATURE_COMMANDS = ['check', 'explain', 'purge', 'warm', 'history', 'secret new', 'probe', 'completions']
+const FEATURE_COMMANDS = ['check', 'explain', 'purge', 'warm', 'history', 'stats', 'secret new', 'probe', 'completions']
 
 let path, folder
 before(() => {

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
 /// The names of the fields of [`Settings`]. A test compares them with the struct.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "max_purge_lag",
     "on_ledger_outage",
     "origin_timeout",
@@ -32,6 +32,7 @@ const FIELDS: [&str; 19] = [
     "kv_writes_per_day",
     "memory_bytes",
     "log_hits",
+    "stats_interval",
     "warm",
 ];
 

@@ -34,6 +34,8 @@ pub struct KeyRule {
     pub permit: KeyPermissions,
     /// Whether it may read the receipts of other keys, and ask for explanations.
     pub admin: bool,
+    /// Whether it may read the statistics of the hosts that it may purge.
+    pub stats: bool,
 }
 
 /// What a key may purge.
@@ -58,6 +60,7 @@ impl KeyRule {
             secret: DEFAULT_SECRET.to_owned(),
             permit: KeyPermissions::Anything,
             admin: true,
+            stats: true,
         }
     }
 }
@@ -110,6 +113,7 @@ pub fn check(settings: &[KeySettings]) -> Result<Vec<KeyRule>, RulesError> {
             secret: key.secret.clone(),
             permit: permit(&path("may"), key.may.as_ref())?,
             admin: key.admin,
+            stats: key.stats,
         });
     }
     Ok(keys)

@@ -38,6 +38,8 @@ pub struct Rules {
     pub protection: Protection,
     /// See [`Settings::log_hits`].
     pub log_hits: bool,
+    /// See [`Settings::stats_interval`].
+    pub stats_interval_seconds: u64,
     /// See [`Settings::memory_bytes`].
     pub memory_bytes: u64,
     /// See [`Settings::kv_writes_per_day`].
@@ -138,6 +140,12 @@ impl Rules {
             },
             protection: Protection::check(&settings.protection)?,
             log_hits: settings.log_hits != Some(false),
+            stats_interval_seconds: seconds(
+                "stats_interval",
+                settings.stats_interval,
+                60,
+                (0, 3600),
+            )?,
             memory_bytes: memory_bytes(settings.memory_bytes)?,
             kv_writes_per_day: settings.kv_writes_per_day,
             warm: warm(&settings.warm)?,

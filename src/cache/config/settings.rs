@@ -87,6 +87,9 @@ pub struct Settings {
     /// cost of a hit from memory, and Cloudflare charges for logs. Default:
     /// `true`.
     pub log_hits: Option<bool>,
+    /// How often an isolate reports its statistics to the ledger, in seconds; 0
+    /// to 3,600, and 0 counts nothing (`docs/metrics.md`). Default: 60.
+    pub stats_interval: Option<u64>,
     /// The pages that the cron trigger fetches into KV, and an order to warm
     /// that names none. Default: nothing.
     pub warm: WarmSettings,
@@ -175,6 +178,10 @@ pub struct KeySettings {
     /// holds for any URL (`docs/explain.md`). Default: `false`.
     #[serde(default)]
     pub admin: bool,
+    /// Whether the key may read the statistics (`docs/metrics.md`) of the hosts
+    /// that it may purge. A key with `admin` may read all. Default: `false`.
+    #[serde(default)]
+    pub stats: bool,
 }
 
 /// `may` of a key

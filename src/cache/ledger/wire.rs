@@ -161,6 +161,29 @@ pub struct PastOrder {
 
 json_object!(Serialize for Order, Receipt, Record, Progress, PastOrder);
 
+/// A query for the purges after a sequence number, and what the isolate reports
+/// with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedQuery {
+    /// The sequence number.
+    pub after: u64,
+    /// How many entries were written to KV since the last report; `None` if
+    /// writes have no budget. The feed then has the day's total.
+    pub kv_writes: Option<u64>,
+    /// Lines of statistics (`cache::stats::row`).
+    pub stats: Option<String>,
+}
+
+impl FeedQuery {
+    /// A query that reports nothing.
+    pub fn after(after: u64) -> Self {
+        Self {
+            after,
+            ..Self::default()
+        }
+    }
+}
+
 /// A query for past orders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum HistoryQuery {

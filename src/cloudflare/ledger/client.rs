@@ -1,8 +1,9 @@
 //! Calls from the isolates to the ledger's Durable Object. A deployment has one
 //! object.
 
-use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
+use crate::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use crate::cache::purge::feed::PurgeFeed;
+use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::js::worker_message;
 use crate::flow::ledger::ledger_store::Reply;
 use crate::flow::runtime::host::LedgerReply;
@@ -27,15 +28,21 @@ pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
     }
 }
 
-/// Reads from the ledger the purges after sequence number `after`.
-pub async fn read_feed(env: &Env, after: u64) -> Result<PurgeFeed, String> {
-    parse_feed(&call(env, &format!("news?after={after}&{WIDE}"), None).await?)
+/// Reads from the ledger the purges after a sequence number, and reports to it.
+/// An object of an earlier version ignores the statistics.
+pub async fn read_feed(env: &Env, query: &FeedQuery) -> Result<PurgeFeed, String> {
+    let mut path = format!("news?after={}&{WIDE}", query.after);
+    if let Some(writes) = query.kv_writes {
+        path.push_str(&format!("&kv={writes}"));
+    }
+    parse_feed(&call(env, &path, query.stats.as_deref()).await?)
 }
 
-/// The same, and also reports a number of KV writes.
-pub async fn read_counted_feed(env: &Env, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-    let path = format!("news?after={after}&kv={kv_writes}&{WIDE}");
-    parse_feed(&call(env, &path, None).await?)
+/// Reads statistics from the ledger, as text.
+pub async fn read_stats(env: &Env, query: &StatsQuery) -> Result<String, String> {
+    let StatsQuery { step, from, to } = query;
+    let path = format!("stats?step={}&from={from}&to={to}", step.seconds());
+    call(env, &path, None).await
 }
 
 /// Reads past orders from the ledger.

@@ -4,6 +4,7 @@
 use super::client::{SITE, parse_feed, unreadable};
 use super::sql::{Database, set_alarm};
 use crate::cache::ledger::wire::{HistoryQuery, Order};
+use crate::cache::stats::query::{StatsQuery, StatsStep};
 use crate::cloudflare::guard;
 use crate::cloudflare::js::glue;
 use crate::cloudflare::platform::Platform;
@@ -99,6 +100,11 @@ impl Object {
             after: number("after").unwrap_or(0),
             kv_writes: number("kv"),
             wide: number("wide") == Some(1),
+            stats: StatsQuery {
+                step: StatsStep::of_seconds(number("step").unwrap_or(0)),
+                from: number("from").unwrap_or(0),
+                to: number("to").unwrap_or(0),
+            },
         };
         let body = request.text().await?;
         let answer = match self.ledger() {
@@ -183,6 +189,8 @@ struct Parameters {
     kv_writes: Option<u64>,
     /// See `WIDE` in `client`.
     wide: bool,
+    /// The query for statistics, if this is one.
+    stats: StatsQuery,
 }
 
 impl Parameters {
@@ -213,8 +221,15 @@ fn answer(
                 Some(writes) => ledger.read_counted_feed(parameters.after, writes, guard::now_ms()),
                 None => ledger.read_feed(parameters.after, guard::now_ms()),
             };
+            // Statistics must not fail the query.
+            if !body.is_empty()
+                && let Err(problem) = ledger.add_stats(body, guard::now_ms())
+            {
+                log(&problem);
+            }
             parameters.feed_for_caller(feed?)
         }
+        "stats" => ledger.stats(&parameters.stats, guard::now_ms()),
         "history" => {
             let query: HistoryQuery = read(body).map_err(unreadable)?;
             Ok(print(&ledger.history(&query)?))

@@ -3,3 +3,4 @@
 pub mod explain;
 pub mod purge_calls;
 pub mod routes;
+pub mod stats;

@@ -1,11 +1,14 @@
 //! Edgekeep's own endpoints: `POST /.edgekeep/purge` and `/.edgekeep/warm`
-//! accept orders, `GET /.edgekeep/purges` lists past ones, and `GET
-//! /.edgekeep/explain` says what becomes of a request.
+//! accept orders, `GET /.edgekeep/purges` lists past ones, `GET
+//! /.edgekeep/explain` says what becomes of a request, and `GET
+//! /.edgekeep/stats` and `/.edgekeep/metrics` have the statistics.
 
 use super::explain;
+use super::stats;
 use crate::cache::key::cache_key;
 use crate::cache::ledger::wire::{HISTORY_MAX, HistoryQuery, PastOrder};
 use crate::cache::purge::order;
+use crate::cache::stats::open_metrics;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::purge::append::{self, ReceiptView};
 use crate::flow::purge::authenticate::{self, Sender};
@@ -36,6 +39,7 @@ pub async fn admin<H: Host>(
     log.event = "purge";
     let outcome = route(host, isolate, request, body, log).await;
     match outcome {
+        Ok(text) if log.event == "metrics" => text_answer(200, open_metrics::MEDIA_TYPE, text),
         Ok(text) => json_answer(200, text),
         Err(problem) => {
             log.add_note(problem.summary());
@@ -80,6 +84,16 @@ async fn route<H: Host>(
             only(request, "GET", "questions are asked by GET")?;
             // It is large, and orders need none of it.
             boxed(explain::explain(host, isolate, request)).await
+        }
+        "stats" => {
+            log.event = "stats";
+            only(request, "GET", "statistics are read by GET")?;
+            boxed(stats::stats(host, isolate, request)).await
+        }
+        "metrics" => {
+            log.event = "metrics";
+            only(request, "GET", "metrics are read by GET")?;
+            boxed(stats::metrics(host, isolate, request)).await
         }
         rest => match rest.strip_prefix("purges/") {
             Some(id) => {
@@ -213,13 +227,17 @@ fn is_own(sender: &Sender<'_>, past: &PastOrder) -> bool {
 
 /// A JSON response that is not stored.
 pub fn json_answer<B>(status: u16, text: String) -> Answer<B> {
+    text_answer(status, "application/json", text + "\n")
+}
+
+fn text_answer<B>(status: u16, media_type: &str, text: String) -> Answer<B> {
     let mut fields = Fields::new();
-    fields.add("content-type", "application/json");
+    fields.add("content-type", media_type);
     fields.add("cache-control", "no-store");
     Answer {
         status,
         fields,
-        content: Content::Text(text + "\n"),
+        content: Content::Text(text),
         length: None,
     }
 }

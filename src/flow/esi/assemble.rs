@@ -19,6 +19,7 @@ use crate::flow::response::error_pages::error_page;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{BodyError, BodyPipe, ClientDisconnected, Host, WHOLE_BYTES_MAX};
+use crate::flow::stats::record;
 use crate::http::fields::Fields;
 use crate::http::head::{Method, RequestHead};
 use crate::http::url::Url;
@@ -267,6 +268,7 @@ impl<H: Host> Page<H> {
         if answer.fields.has("set-cookie") {
             log.add_note("its Set-Cookie is dropped: the page's head has left".to_owned());
         }
+        record::count(host, &self.isolate, Some(&rule), &log, None);
         log.write(host);
         self.read(request, &rule, answer).await
     }

@@ -19,6 +19,7 @@ use crate::flow::purge::sync;
 use crate::flow::response::reply::Client;
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::{Host, StoreObserver, Tier};
+use crate::flow::stats::record;
 use crate::flow::store::kv::KvRefusal;
 use crate::flow::store::lookup::{Found, Hit, Search, find_fresh, find_in_kv};
 use crate::flow::store::query_alias;
@@ -120,6 +121,7 @@ async fn fetch_and_log<H: Host>(
 ) -> FetchOutcome {
     let fetched = fetch(cx, context, Client::None, log).await;
     log.status = fetched.answer.status;
+    record::count(cx.host, cx.isolate, Some(&cx.lookup.rule), log, None);
     log.write(cx.host);
     fetched.outcome
 }

@@ -13,6 +13,7 @@ use crate::cache::purge::feed::{LedgerTime, PurgeFeed};
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::LedgerBreaker;
 use crate::cache::purge::write_rate::WriteRate;
+use crate::cache::stats::counter::Counter;
 use crate::cache::store::memory::Memory;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -45,6 +46,8 @@ pub struct Isolate {
     pub snapshot: RefCell<Option<PurgeFeed>>,
     /// When the shared feed was last read.
     pub snapshot_read_ms: Cell<Option<u64>>,
+    /// What was counted since the last report to the ledger.
+    pub stats: RefCell<Counter>,
     /// The memory tier.
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
@@ -113,6 +116,7 @@ impl Isolate {
             clock: Cell::new(None),
             snapshot: RefCell::default(),
             snapshot_read_ms: Cell::new(None),
+            stats: RefCell::default(),
             flights: Flights::default(),
             fill_speeds: FillSpeeds::default(),
             abandoned: AbandonedFills::default(),

@@ -9,6 +9,7 @@
 
 use super::owners::{self, OwnerMarks};
 use super::sql::{Sql, Value};
+use super::stats_store::{self, PendingStats};
 use crate::cache::config::limits::DAY_MS;
 use crate::cache::ledger::sequence::Numbers;
 use crate::cache::ledger::wire::{
@@ -18,6 +19,7 @@ use crate::cache::ledger::wire::{
 use crate::cache::matching::key_scope::KeyScope;
 use crate::cache::purge::feed::{FEED_MARKS_MAX, LedgerTime, PurgeFeed};
 use crate::cache::purge::selector::{EVERYTHING, mark_of};
+use crate::cache::stats::query::StatsQuery;
 use crate::http::json_object::{self, print};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,7 @@ pub struct LedgerStore<S> {
     run: u64,
     /// Whether orders are also sent to the zone's own purge.
     fast_lane: bool,
+    stats: PendingStats,
 }
 
 /// The ledger's response to an order.
@@ -98,7 +101,11 @@ impl<S: Sql> LedgerStore<S> {
     /// milliseconds, far above the numbers of an earlier ledger, with
     /// everything older purged.
     pub fn open(sql: S, now_ms: u64, fast_lane: bool) -> Result<Self, String> {
-        for statement in TABLES.iter().chain(&owners::TABLES) {
+        for statement in TABLES
+            .iter()
+            .chain(&owners::TABLES)
+            .chain(&stats_store::TABLES)
+        {
             sql.run(statement, &[])?;
         }
         super::jobs::open(&sql)?;
@@ -115,7 +122,19 @@ impl<S: Sql> LedgerStore<S> {
             sql,
             run,
             fast_lane,
+            stats: PendingStats::default(),
         })
+    }
+
+    /// Adds an isolate's report of statistics.
+    pub fn add_stats(&self, report: &str, now_ms: u64) -> Result<(), String> {
+        self.stats.add_report(&self.sql, report, now_ms)
+    }
+
+    /// Answers a query for statistics, as the text of a
+    /// [`StatsPage`](stats_store::StatsPage).
+    pub fn stats(&self, query: &StatsQuery, now_ms: u64) -> Result<String, String> {
+        self.stats.answer(&self.sql, query, now_ms)
     }
 
     /// The database.

@@ -7,4 +7,5 @@ pub mod owners;
 pub mod runner;
 pub mod sql;
 pub mod start;
+pub mod stats_store;
 pub mod write_marks;

@@ -259,6 +259,7 @@ impl<'a, H: Host> UpstreamAttempts<'a, '_, H> {
         let verdict = self.judge(&response);
         let limits = &self.isolate.rules.protection;
         let then_ms = response.times.response_ms;
+        self.log.origin_ms.push(then_ms.saturating_sub(now_ms));
         // An upload that the client stops fails at any origin.
         if is_sent.is_some_and(|is_sent| !is_sent.get()) && verdict != ResponseVerdict::Works {
             self.log_failure(name, "failed before it had the whole request");

@@ -2,6 +2,7 @@
 //! (`flow::isolate::observation`).
 
 use super::sync::{LEDGER_WAIT_MS, PAGES_MAX, age, ledger_wait_ms};
+use crate::cache::ledger::wire::FeedQuery;
 use crate::cache::purge::index::PurgeIndex;
 use crate::flow::isolate::index_state::IndexState;
 use crate::flow::isolate::state::Isolate;
@@ -34,7 +35,7 @@ pub async fn observe<H: Host>(host: &H, isolate: &Isolate) -> (IndexState, Optio
 async fn query_beside<H: Host>(host: &H, isolate: &Isolate) -> Result<PurgeIndex, String> {
     let mut index = isolate.index.borrow().clone();
     for _ in 0..PAGES_MAX {
-        let page = host.read_feed(index.sequence()).await?;
+        let page = host.read_feed(&FeedQuery::after(index.sequence())).await?;
         if index.apply(&page) && page.complete {
             return Ok(index);
         }

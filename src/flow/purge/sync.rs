@@ -22,7 +22,7 @@
 //! and few, and their senders need the result.
 
 use crate::cache::jitter;
-use crate::cache::ledger::wire::Order;
+use crate::cache::ledger::wire::{FeedQuery, Order};
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::QUERY_MS_MAX;
@@ -33,6 +33,7 @@ use crate::flow::response::request_log::log_problem;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::{Host, LedgerReply};
 use crate::flow::runtime::timeout::with_timeout;
+use crate::flow::stats::report;
 use futures_channel::oneshot;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -371,17 +372,33 @@ async fn rebuild_index<H: Host>(host: &H, isolate: &Isolate) -> Result<(), Strin
     Err("it goes on faster than it can be learned anew".to_owned())
 }
 
-/// Queries the ledger for a page. If KV writes have a budget, reports ours.
+/// Queries the ledger for a page, and reports to it: the KV writes, if they have
+/// a budget, and the statistics, if it is time.
 async fn query_page<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<PurgeFeed, String> {
-    if isolate.rules.kv_writes_per_day.is_none() {
-        return host.read_feed(after).await;
+    let kv_writes = isolate.rules.kv_writes_per_day.map(|_| {
+        isolate.kv.reported_ms.set(Some(host.now_ms()));
+        isolate.kv.budget.get().unreported()
+    });
+    let counted = report::take(host, isolate);
+    let query = FeedQuery {
+        after,
+        kv_writes,
+        stats: counted
+            .as_ref()
+            .map(|counted| report::text(isolate, counted)),
+    };
+    let answer = host.read_feed(&query).await;
+    if answer.is_err()
+        && let Some(counted) = counted
+    {
+        isolate.stats.borrow_mut().restore(counted);
     }
-    let writes = isolate.kv.budget.get().unreported();
-    isolate.kv.reported_ms.set(Some(host.now_ms()));
-    let feed = host.read_counted_feed(after, writes).await?;
-    let mut budget = isolate.kv.budget.get();
-    budget.record_reported(writes);
-    isolate.kv.budget.set(budget);
+    let feed = answer?;
+    if let Some(writes) = kv_writes {
+        let mut budget = isolate.kv.budget.get();
+        budget.record_reported(writes);
+        isolate.kv.budget.set(budget);
+    }
     Ok(feed)
 }
 
@@ -396,7 +413,9 @@ fn must_report_writes<H: Host>(host: &H, isolate: &Isolate) -> bool {
 
 /// Whether the ledger must be queried, whatever the snapshot contains.
 fn must_query<H: Host>(host: &H, isolate: &Isolate) -> bool {
-    must_report_writes(host, isolate) || isolate.index.borrow().is_overfull()
+    must_report_writes(host, isolate)
+        || report::is_overdue(host, isolate)
+        || isolate.index.borrow().is_overfull()
 }
 
 fn page_name(after: u64) -> String {

@@ -25,6 +25,18 @@ pub struct Answer<B> {
     pub length: Option<u64>,
 }
 
+impl<B> Answer<B> {
+    /// The length of the body that is sent, if it is known.
+    pub fn body_bytes(&self) -> Option<u64> {
+        match &self.content {
+            Content::Empty => Some(0),
+            Content::Text(text) => u64::try_from(text.len()).ok(),
+            Content::Body(_) => self.length,
+            Content::Parts(_, pieces) => Some(BodyPiece::length_of(pieces)),
+        }
+    }
+}
+
 /// A body for a client.
 #[derive(Debug)]
 pub enum Content<B> {

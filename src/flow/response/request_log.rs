@@ -11,7 +11,7 @@ use std::ops::Not;
 /// the skipped fields.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RequestLog {
-    /// `request`, `fragment`, `refresh`, `purge` or `explain`.
+    /// `request`, `fragment`, `refresh`, `purge`, `explain`, `stats` or `metrics`.
     pub event: &'static str,
     /// Host of the request.
     pub host: String,
@@ -46,6 +46,9 @@ pub struct RequestLog {
     pub stores: Vec<&'static str>,
     /// Number of requests to the origin.
     pub origin: u32,
+    /// How long each of them took until the response head, in milliseconds.
+    #[serde(skip)]
+    pub origin_ms: Vec<u64>,
     /// Number of fragments of the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fragments: Option<u32>,
@@ -104,6 +107,7 @@ impl RequestLog {
     /// Adds the origin requests, words and notes of another record.
     pub fn add_attempts(&mut self, other: Self) {
         self.origin = self.origin.saturating_add(other.origin);
+        self.origin_ms.extend(other.origin_ms);
         self.detail.extend(other.detail);
         self.notes.extend(other.notes);
     }

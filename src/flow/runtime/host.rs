@@ -4,13 +4,14 @@
 //! virtual time and faults (`tests/kit/world`).
 
 use crate::cache::key::cache_key::Slot;
-use crate::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Receipt};
+use crate::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder, Receipt};
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::entry::Entry;
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::Plan;
 use crate::cache::request::origin_request::OriginRequest;
+use crate::cache::stats::query::StatsQuery;
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
 use std::any::Any;
@@ -332,15 +333,13 @@ pub trait Host: Clone + 'static {
     /// have been stored or not, and can be sent again.
     async fn append(&self, order: &Order) -> Result<LedgerReply, String>;
 
-    /// The ledger's purges after sequence number `after`.
-    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String>;
+    /// The ledger's purges after a sequence number. The ledger receives what the
+    /// query reports.
+    async fn read_feed(&self, query: &FeedQuery) -> Result<PurgeFeed, String>;
 
-    /// The same, if KV writes are counted: reports `kv_writes` more, and
-    /// returns the day's total. A host without a budget need not report them.
-    async fn read_counted_feed(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-        let _ = kv_writes;
-        self.read_feed(after).await
-    }
+    /// The ledger's statistics, as the text of a `StatsPage`
+    /// (`flow::ledger::stats_store`).
+    async fn read_stats(&self, query: &StatsQuery) -> Result<String, String>;
 
     /// The past orders that the ledger still has.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String>;

@@ -2,9 +2,10 @@
 //! accepted, and that parsed orders keep their invariants. `EDGEKEEP_SEED` sets
 //! the seed; a failure prints it.
 
-#[allow(dead_code)]
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key;
+#[allow(dead_code)]
+use edgekeep::cache::ledger::wire::FeedQuery;
 use edgekeep::cache::purge::order::{NotOrder, ParsedPurge, ResolvedPurge, SELECTORS_MAX, read};
 use edgekeep::cache::purge::purge_call::call;
 use edgekeep::flow::handle::serve;
@@ -296,7 +297,8 @@ fn call_fields(hostile: &mut Hostile) -> impl Iterator<Item = (String, String)> 
 
 /// The ledger's last sequence number. The simulated ledger replies at once.
 fn sequence(world: &World, after: u64) -> u64 {
-    let mut news = pin!(world.read_feed(after));
+    let query = FeedQuery::after(after);
+    let mut news = pin!(world.read_feed(&query));
     match news.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(news)) => news.sequence,
         other => panic!("{other:?}"),

@@ -4,11 +4,12 @@
 
 use edgekeep::cache::config::rules::Rules;
 use edgekeep::cache::key::cache_key::{Slot, digest};
-use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
+use edgekeep::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::classify::{Lookup, Plan, classify, whole_request};
 use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
@@ -220,8 +221,12 @@ impl Host for Mirror {
         self.world.append(order).await
     }
 
-    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
-        self.world.read_feed(after).await
+    async fn read_feed(&self, query: &FeedQuery) -> Result<PurgeFeed, String> {
+        self.world.read_feed(query).await
+    }
+
+    async fn read_stats(&self, query: &StatsQuery) -> Result<String, String> {
+        self.world.read_stats(query).await
     }
 
     async fn history(&self, question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {

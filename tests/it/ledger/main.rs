@@ -9,4 +9,5 @@ mod ledger_model;
 mod ledger_tables;
 mod ledger_waits;
 mod ledger_writes;
+mod stats_tables;
 mod wire_tables;

@@ -12,6 +12,7 @@ mod order_tables;
 mod proof_tables;
 mod purge_tables;
 mod race_tables;
+mod stats_endpoint;
 mod sync_tables;
 mod varnish_tables;
 mod webhook_tables;

@@ -13,10 +13,11 @@ use super::switches::Switch;
 use super::tamper;
 use super::world::{Seat, World};
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
+use edgekeep::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::runtime::host::{
     BodyError, Host, LedgerReply, NoPipe, OriginTimeouts, StoreRequest, Tier, Upload,
 };
@@ -349,16 +350,20 @@ impl Host for SimHost {
         answer
     }
 
-    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
+    async fn read_feed(&self, query: &FeedQuery) -> Result<PurgeFeed, String> {
         self.meter(Call::Ledger);
         let began_ms = self.world.executor.now_ms();
-        let mut answer = ledger::news(&self.world, &self.seat, after).await;
+        let mut answer = ledger::news(&self.world, &self.seat, query).await;
         self.count_query(&answer, began_ms);
         match &mut answer {
             Ok(feed) => tamper::feed(self, feed, began_ms),
             Err(_) => tamper::failure(self),
         }
         answer
+    }
+
+    async fn read_stats(&self, _query: &StatsQuery) -> Result<String, String> {
+        Err("no statistics in this world".to_owned())
     }
 
     async fn history(&self, _question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {

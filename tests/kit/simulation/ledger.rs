@@ -6,7 +6,7 @@ use super::promises::Promise;
 use super::setup::{START_MS, Setup};
 use super::switches::Switch;
 use super::world::{Seat, World};
-use edgekeep::cache::ledger::wire::{HistoryQuery, Order};
+use edgekeep::cache::ledger::wire::{FeedQuery, HistoryQuery, Order};
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::LedgerReply;
@@ -170,9 +170,13 @@ impl SimLedger {
         })
     }
 
-    fn news(&self, world: &World, seat: &Seat, after: u64) -> Result<PurgeFeed, String> {
+    fn news(&self, world: &World, seat: &Seat, query: &FeedQuery) -> Result<PurgeFeed, String> {
         let now_ms = self.prepare(world);
+        let after = query.after;
         let text = self.store.borrow().read_feed(after, now_ms);
+        if let Some(report) = &query.stats {
+            self.store.borrow().add_stats(report, now_ms)?;
+        }
         self.done(world);
         world.trace(|| format!("ledger to {}: feed after {after} -> {text:?}", seat.name));
         PurgeFeed::decode(&text?).map_err(|error| error.to_string())
@@ -189,8 +193,12 @@ pub async fn append(
 }
 
 /// Sends a query for the feed to the ledger. The reply may be lost.
-pub async fn news(world: &Rc<World>, seat: &Rc<Seat>, after: u64) -> Result<PurgeFeed, String> {
-    let feed = call_ledger(world, seat, |ledger| ledger.news(world, seat, after)).await?;
+pub async fn news(
+    world: &Rc<World>,
+    seat: &Rc<Seat>,
+    query: &FeedQuery,
+) -> Result<PurgeFeed, String> {
+    let feed = call_ledger(world, seat, |ledger| ledger.news(world, seat, query)).await?;
     if !feed.complete {
         // The whole feed takes several queries.
         seat.last_failure_ms.set(Some(world.executor.now_ms()));

@@ -12,12 +12,13 @@ pub mod sqlite;
 pub mod story;
 
 use edgekeep::cache::key::cache_key::Slot;
-use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder};
+use edgekeep::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::{
     AT_ONCE_BYTES_MAX, BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
@@ -414,17 +415,23 @@ impl Host for World {
         })
     }
 
-    async fn read_feed(&self, after: u64) -> Result<PurgeFeed, String> {
+    async fn read_feed(&self, query: &FeedQuery) -> Result<PurgeFeed, String> {
         self.state.borrow_mut().ledger_queries += 1;
-        let text = self.query_ledger(|ledger, now_ms| ledger.read_feed(after, now_ms));
+        let text = self.query_ledger(|ledger, now_ms| {
+            if let Some(report) = &query.stats {
+                ledger.add_stats(report, now_ms)?;
+            }
+            match query.kv_writes {
+                Some(writes) => ledger.read_counted_feed(query.after, writes, now_ms),
+                None => ledger.read_feed(query.after, now_ms),
+            }
+        });
         PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
     }
 
-    async fn read_counted_feed(&self, after: u64, kv_writes: u64) -> Result<PurgeFeed, String> {
-        self.state.borrow_mut().ledger_queries += 1;
-        let text =
-            self.query_ledger(|ledger, now_ms| ledger.read_counted_feed(after, kv_writes, now_ms));
-        PurgeFeed::decode(&text.await?).map_err(|error| error.to_string())
+    async fn read_stats(&self, query: &StatsQuery) -> Result<String, String> {
+        self.query_ledger(|ledger, now_ms| ledger.stats(query, now_ms))
+            .await
     }
 
     async fn history(&self, question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
