@@ -55,7 +55,7 @@ pub struct RuleSources {
 /// Returns the settings of the rule that was compiled from `source`. `json` is
 /// the text of all settings.
 pub fn settings_of(json: &str, source: Source) -> RuleSources {
-    let read = |json: &str| json_object::read::<Value>(json).unwrap_or_default();
+    let read = |json: &str| json_object::read_without_paths::<Value>(json).unwrap_or_default();
     let mut settings = read(json);
     let mut profile = source.profile.map_or(Value::Null, |p| read(p.json));
     let name = source.profile.map_or("", |profile| profile.name);

@@ -15,7 +15,7 @@
 use super::selector::{EVERYTHING, Selector, mark_of};
 use crate::cache::config::limits::Pace;
 use crate::cache::matching::tag::{RESERVED_TAG_PREFIX, is_reserved_tag};
-use crate::http::json_object::{print, read};
+use crate::http::json_object::{print, read_without_paths};
 use crate::json_object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,7 +66,7 @@ impl ZoneCall {
 
     /// Parses a body.
     pub fn read(body: &str) -> Option<Self> {
-        let body: CallBody = read(body).ok()?;
+        let body: CallBody = read_without_paths(body).ok()?;
         match (body.purge_everything, body.tags.is_empty()) {
             (true, true) => Some(Self::Everything),
             (false, false) => Some(Self::Tags(body.tags)),
@@ -235,7 +235,7 @@ pub fn outcome(result: &Result<ZoneResponse, String>) -> ZoneOutcome {
             };
         }
     };
-    let body: Value = read(&answer.text).unwrap_or_default();
+    let body: Value = read_without_paths(&answer.text).unwrap_or_default();
     if (200..300).contains(&answer.status) && body.get("success") == Some(&Value::Bool(true)) {
         return ZoneOutcome::Done;
     }

@@ -7,7 +7,7 @@ use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::js::worker_message;
 use crate::flow::ledger::ledger_store::Reply;
 use crate::flow::runtime::host::LedgerReply;
-use crate::http::json_object::{JsonError, print, read};
+use crate::http::json_object::{JsonError, print, read_without_paths};
 use std::cell::OnceCell;
 use worker::{Env, Method, Request, RequestInit};
 
@@ -17,7 +17,7 @@ const NAME: &str = "ledger";
 /// Appends an order to the ledger.
 pub async fn append(env: &Env, order: &Order) -> Result<LedgerReply, String> {
     let answer = call(env, &format!("append?{WIDE}"), Some(&print(order))).await?;
-    let reply: Reply = read(&answer).map_err(unreadable)?;
+    let reply: Reply = read_without_paths(&answer).map_err(unreadable)?;
     match reply.receipt {
         Some(receipt) => Ok(LedgerReply::Done(
             Box::new(receipt),
@@ -48,7 +48,7 @@ pub async fn read_stats(env: &Env, query: &StatsQuery) -> Result<String, String>
 /// Reads past orders from the ledger.
 pub async fn history(env: &Env, query: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
     let answer = call(env, "history", Some(&print(query))).await?;
-    read(&answer).map_err(unreadable)
+    read_without_paths(&answer).map_err(unreadable)
 }
 
 /// The parameter by which a caller announces that it reads all lines of a feed.

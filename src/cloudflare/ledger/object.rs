@@ -15,7 +15,7 @@ use crate::flow::ledger::ledger_store::{self, Reply};
 use crate::flow::ledger::runner;
 use crate::flow::ledger::start::LedgerStart;
 use crate::flow::response::request_log::problem_line;
-use crate::http::json_object::{print, read};
+use crate::http::json_object::{print, read_without_paths};
 use std::cell::Cell;
 use std::rc::Rc;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
@@ -211,7 +211,7 @@ fn answer(
 ) -> Result<String, String> {
     match path {
         "append" => {
-            let order: Order = read(body).map_err(unreadable)?;
+            let order: Order = read_without_paths(body).map_err(unreadable)?;
             let reply = ledger.append(&order, guard::now_ms())?;
             let feed = parameters.feed_for_caller(reply.feed)?;
             Ok(print(&Reply { feed, ..reply }))
@@ -231,7 +231,7 @@ fn answer(
         }
         "stats" => ledger.stats(&parameters.stats, guard::now_ms()),
         "history" => {
-            let query: HistoryQuery = read(body).map_err(unreadable)?;
+            let query: HistoryQuery = read_without_paths(body).map_err(unreadable)?;
             Ok(print(&ledger.history(&query)?))
         }
         _ => Err("no such question".to_owned()),

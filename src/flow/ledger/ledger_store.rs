@@ -418,5 +418,5 @@ fn unique_id(order: &Order) -> Option<String> {
 }
 
 pub(crate) fn read_record(text: &str) -> Result<Record, String> {
-    json_object::read(text).map_err(|error| error.to_string())
+    json_object::read_without_paths(text).map_err(|error| error.to_string())
 }
