@@ -11,7 +11,7 @@ import { ROOT, Problem, alone, main, output, run, say } from './tools.mjs'
 const BUILD = join(ROOT, 'build')
 const STAMP = join(BUILD, '.stamp')
 const STAGE = join(BUILD, 'stage')
-const OUTPUTS = ['build/index.js', 'build/index_bg.wasm']
+const OUTPUTS = ['build/index.js', 'build/index_bg.wasm', 'build/dashboard.js']
 /** The command's sources, which the worker's build leaves out. */
 const COMMAND = ['src/bin', 'src/cli']
 const INPUTS = ['src', 'Cargo.toml', 'Cargo.lock', 'package-lock.json', 'scripts/build.mjs', 'scripts/setup.mjs']
@@ -28,6 +28,7 @@ export async function build({ force = false } = {}) {
     await bind(await compile())
     await optimize()
     await bundle()
+    await bundleDashboard()
     rmSync(STAGE, { recursive: true, force: true })
     await checkThatItLoads()
     writeFileSync(STAMP, JSON.stringify({ inputs, outputs: digest(OUTPUTS) }))
@@ -88,12 +89,27 @@ async function bundle() {
     '--alias:edgekeep-wasm=./index.js',
     `--alias:edgekeep-glue=./snippets/${glue}/src/cloudflare/js/glue.js`,
     '--external:./index_bg.wasm',
+    '--external:./dashboard.js',
     '--external:cloudflare:*',
     `--outfile=${join(BUILD, 'index.js')}`,
     '--allow-overwrite',
     '--log-level=warning',
   ]
   await step('esbuild', program('esbuild'), args, { cwd: STAGE })
+}
+
+/** Bundles the files of the dashboard into one module, which the worker loads when the page is asked for. */
+async function bundleDashboard() {
+  const source = join(ROOT, 'src', 'dashboard')
+  const out = join(STAGE, 'dashboard')
+  const entries = ['app.js', 'style.css'].map((name) => join(source, name))
+  await step('esbuild', program('esbuild'), [...entries, '--bundle', '--format=esm', '--minify', '--legal-comments=inline', `--outdir=${out}`, '--log-level=warning'])
+  const files = {
+    '': readFileSync(join(source, 'index.html'), 'utf8'),
+    'app.js': readFileSync(join(out, 'app.js'), 'utf8'),
+    'style.css': readFileSync(join(out, 'style.css'), 'utf8'),
+  }
+  writeFileSync(join(BUILD, 'dashboard.js'), `export const files = ${JSON.stringify(files)}\n`)
 }
 
 /**

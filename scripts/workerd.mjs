@@ -101,7 +101,7 @@ export function workerManifest(build) {
   return {
     mainModule: 'index.js',
     modulesRoot: build,
-    modules: { ...module('index.js', 'esm'), ...module('index_bg.wasm', 'wasm') },
+    modules: { ...module('index.js', 'esm'), ...module('dashboard.js', 'esm'), ...module('index_bg.wasm', 'wasm') },
   }
 }
 

@@ -406,6 +406,11 @@ impl Host for Platform {
         in_time(client::history(self.env(), query)).await
     }
 
+    async fn dashboard_file(&self, name: &str) -> Option<String> {
+        let file = glue::dashboard_file(name).await;
+        file.ok().map(|(_, text)| text)
+    }
+
     async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {
         let url = self.note_url(site, name)?;
         tiers::read_note(&url)

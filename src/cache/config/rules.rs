@@ -40,6 +40,8 @@ pub struct Rules {
     pub log_hits: bool,
     /// See [`Settings::stats_interval`].
     pub stats_interval_seconds: u64,
+    /// See [`Settings::dashboard`].
+    pub dashboard: bool,
     /// See [`Settings::memory_bytes`].
     pub memory_bytes: u64,
     /// See [`Settings::kv_writes_per_day`].
@@ -146,6 +148,7 @@ impl Rules {
                 60,
                 (0, 3600),
             )?,
+            dashboard: settings.dashboard == Some(true),
             memory_bytes: memory_bytes(settings.memory_bytes)?,
             kv_writes_per_day: settings.kv_writes_per_day,
             warm: warm(&settings.warm)?,

@@ -90,6 +90,9 @@ pub struct Settings {
     /// How often an isolate reports its statistics to the ledger, in seconds; 0
     /// to 3,600, and 0 counts nothing (`docs/metrics.md`). Default: 60.
     pub stats_interval: Option<u64>,
+    /// Whether `/.edgekeep/` is a page for people, on every host
+    /// (`docs/dashboard.md`). Default: `false`.
+    pub dashboard: Option<bool>,
     /// The pages that the cron trigger fetches into KV, and an order to warm
     /// that names none. Default: nothing.
     pub warm: WarmSettings,

@@ -253,6 +253,11 @@ export function respondFrom(status, changes, from) {
   return response
 }
 
+/** Completes the operation with a file of the dashboard. Its module is evaluated when it is first asked for. */
+export function dashboardFile(op, name) {
+  reportOutcome(op, import('./dashboard.js'), ({ files }) => completed(op, undefined, send(files[name])))
+}
+
 /**
  * Copies the body of a response of the Cache API into memory. The outcome can be passed to respondFrom any number of
  * times, because a Headers and an ArrayBuffer belong to no request.

@@ -32,6 +32,9 @@ extern "C" {
     #[wasm_bindgen(js_name = match)]
     fn match_url(op: u32, url: &str, request: &JsValue);
 
+    #[wasm_bindgen(js_name = dashboardFile)]
+    fn dashboard_file_raw(op: u32, name: &str);
+
     #[wasm_bindgen(js_name = copyResponse)]
     fn copy_response_raw(op: u32, cached: &JsValue);
 
@@ -106,6 +109,15 @@ pub fn field(request: &web_sys::Request, name: &str) -> Option<String> {
 pub fn look_up(url: &str, request: Option<&JsValue>) -> Operation {
     Operation::begin(0, |op| {
         match_url(op, url, request.unwrap_or(&JsValue::UNDEFINED));
+        Ok(Handle::None)
+    })
+}
+
+/// A file of the dashboard. The outcome is its text; it fails if there is no
+/// such file.
+pub fn dashboard_file(name: &str) -> Operation {
+    Operation::begin(0, |op| {
+        dashboard_file_raw(op, name);
         Ok(Handle::None)
     })
 }

@@ -1,5 +1,6 @@
 //! Edgekeep's own endpoints, and the purge calls of other caches.
 
+pub mod dashboard;
 pub mod explain;
 pub mod purge_calls;
 pub mod routes;

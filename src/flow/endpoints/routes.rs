@@ -3,6 +3,7 @@
 //! /.edgekeep/explain` says what becomes of a request, and `GET
 //! /.edgekeep/stats` and `/.edgekeep/metrics` have the statistics.
 
+use super::dashboard::dashboard;
 use super::explain;
 use super::stats;
 use crate::cache::key::cache_key;
@@ -36,6 +37,12 @@ pub async fn admin<H: Host>(
     body: Option<H::Body>,
     log: &mut RequestLog,
 ) -> Answer<H::Body> {
+    let path = cache_key::canonical_path(&request.url).path;
+    let rest = path.strip_prefix("/.edgekeep/").unwrap_or_default();
+    if let Some(answer) = boxed(dashboard(host, isolate, request, rest)).await {
+        log.event = "dashboard";
+        return answer;
+    }
     log.event = "purge";
     let outcome = route(host, isolate, request, body, log).await;
     match outcome {

@@ -5,6 +5,7 @@ use crate::cache::stats::open_metrics;
 use crate::cache::stats::query::{AskedStats, StatsQuery, StatsStep, USAGE};
 use crate::cache::stats::row::{BUCKET_BOUNDS_MS, OTHER, StatsRow};
 use crate::flow::isolate::credentials::Key;
+use crate::flow::isolate::origins::BreakerState;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::ledger::stats_store::StatsPage;
 use crate::flow::purge::authenticate;
@@ -33,6 +34,8 @@ struct Stats<'a> {
     rows: &'a [StatsRow],
     /// The bounds of `origin_ms`.
     origin_ms_buckets: [u64; 7],
+    /// The circuit breakers of the isolate that answers.
+    origins: Vec<BreakerState>,
     /// The `from` of the next page, if there is one.
     next: Option<u64>,
 }
@@ -50,14 +53,17 @@ pub async fn stats<H: Host>(
     page.rows.retain(|row| {
         let is_host = asked.host.as_ref().is_none_or(|host| *host == row.host);
         let is_rule = asked.rule.as_ref().is_none_or(|rule| *rule == row.rule);
-        is_host && is_rule && may_see(key, row)
+        is_host && is_rule && may_see(key, &row.host)
     });
+    let mut origins = isolate.origins.breakers();
+    origins.retain(|state| may_see(key, &state.host));
     Ok(print(&Stats {
         step: asked.query.step.seconds(),
         from: asked.query.from,
         to: asked.query.to,
         rows: &page.rows,
         origin_ms_buckets: BUCKET_BOUNDS_MS,
+        origins,
         next: page.next,
     }))
 }
@@ -82,8 +88,8 @@ pub async fn metrics<H: Host>(
         to: now.saturating_add(1),
     };
     let mut latest = page(host, &latest).await?.rows;
-    totals.retain(|row| may_see(key, row));
-    latest.retain(|row| may_see(key, row));
+    totals.retain(|row| may_see(key, &row.host));
+    latest.retain(|row| may_see(key, &row.host));
     Ok(open_metrics::print(&totals, &latest))
 }
 
@@ -101,11 +107,11 @@ async fn authorized<'a, H: Host>(
     Ok(sender.key)
 }
 
-/// Whether a key may see a row: all with `admin`, otherwise those of the hosts
-/// that it may purge.
-fn may_see(key: &Key, row: &StatsRow) -> bool {
-    let may_purge = || key.rule.permit.allows(&Selector::Host(row.host.clone()));
-    key.rule.admin || (row.host != OTHER && may_purge())
+/// Whether a key may see what is about a host: all with `admin`, otherwise the
+/// hosts that it may purge.
+fn may_see(key: &Key, host: &str) -> bool {
+    let may_purge = || key.rule.permit.allows(&Selector::Host(host.to_owned()));
+    key.rule.admin || (host != OTHER && may_purge())
 }
 
 /// The decoded parameters of a query; `None` if it is too long, or is not UTF-8.

@@ -8,6 +8,7 @@ use crate::cache::origin::circuit_breaker::{Breaker, BreakerPass, ResponseVerdic
 use crate::cache::origin::concurrency_limit::{Gate, LimitKey, Permit, Quota, RetryBudget, Ticket};
 use crate::cache::origin::outcomes::{RequestSource, digest};
 use crate::cache::origin::retry_after::Rests;
+use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -162,7 +163,35 @@ pub enum Refusal {
     Full(usize),
 }
 
+/// The circuit breaker of an origin, for the statistics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BreakerState {
+    /// The visitor's host.
+    pub host: String,
+    /// The origin.
+    pub origin: String,
+    /// `open` or `closed`.
+    pub breaker: &'static str,
+}
+
 impl Origins {
+    /// The circuit breakers of this isolate.
+    pub fn breakers(&self) -> Vec<BreakerState> {
+        let sites = self.sites.borrow();
+        let states = sites.iter().filter_map(|(site, known)| {
+            let (host, origin) = site.split_once(' ')?;
+            Some(BreakerState {
+                host: host.to_owned(),
+                origin: origin.to_owned(),
+                breaker: match known.breaker.is_closed() {
+                    true => "closed",
+                    false => "open",
+                },
+            })
+        });
+        states.collect()
+    }
+
     fn with<T>(&self, site: &str, now_ms: u64, use_it: impl FnOnce(&mut Site) -> T) -> T {
         let mut table = self.sites.borrow_mut();
         if !table.contains_key(site) && table.len() >= SITES_MAX {

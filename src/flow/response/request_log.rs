@@ -11,7 +11,8 @@ use std::ops::Not;
 /// the skipped fields.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RequestLog {
-    /// `request`, `fragment`, `refresh`, `purge`, `explain`, `stats` or `metrics`.
+    /// `request`, `fragment`, `refresh`, `purge`, `explain`, `stats`,
+    /// `metrics` or `dashboard`.
     pub event: &'static str,
     /// Host of the request.
     pub host: String,

@@ -344,6 +344,12 @@ pub trait Host: Clone + 'static {
     /// The past orders that the ledger still has.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String>;
 
+    /// The text of a file of the dashboard; `None` if there is none.
+    async fn dashboard_file(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
+
     /// A note that the isolates of this data centre share, if there is one.
     /// `site` is the host name of the request: Cloudflare has a cache per zone.
     async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String>;
