@@ -1,11 +1,12 @@
 //! What one isolate has counted since its last report.
 
-use super::row::{Counts, OTHER, StatsRow};
+use super::row::{Counts, NAME_BYTES_MAX, OTHER, StatsRow};
 use crate::cache::config::rule::Rule;
 use std::rc::Rc;
 
-/// How many slots an isolate holds between two reports: about 60 KB. A site has
-/// some twenty a minute; beyond the limit, hosts and rules are not told apart.
+/// How many slots an isolate holds between two reports: about 60 KB, and 140 KB
+/// with the longest names. A site has some twenty a minute; beyond the limit,
+/// hosts and rules are not told apart.
 const SLOTS_MAX: usize = 300;
 
 /// A minute, in milliseconds.
@@ -87,7 +88,7 @@ impl Counter {
         if let Some(slot) = known {
             return slot.counts.add(&event.counts);
         }
-        let has_room = self.slots.len() < SLOTS_MAX;
+        let has_room = self.slots.len() < SLOTS_MAX && event.host.len() <= NAME_BYTES_MAX;
         if !has_room && let Some(slot) = self.slot_of_others(event, minute) {
             return slot.counts.add(&event.counts);
         }
@@ -119,14 +120,6 @@ impl Counter {
     /// Takes what was counted, to report it.
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
-    }
-
-    /// Takes back what could not be reported. Beyond the limit, the newer counts
-    /// stay.
-    pub fn restore(&mut self, mut unreported: Self) {
-        unreported.slots.append(&mut self.slots);
-        unreported.slots.truncate(2 * SLOTS_MAX);
-        *self = unreported;
     }
 
     /// The rows of a report. `name_of` gives a rule's name, and is called once

@@ -19,12 +19,13 @@ pub const OTHER: &str = "other";
 
 /// The longest host or name of a rule in a row, in bytes. A host name has at
 /// most 253, and a port. A longer name counts as [`OTHER`].
-const NAME_BYTES_MAX: usize = 260;
+pub const NAME_BYTES_MAX: usize = 260;
 
 /// The counts of requests that are alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StatsRow {
-    /// The start of the minute or hour, in seconds since 1970; 0 for totals.
+    /// The start of the minute or hour, in seconds since 1970. For totals, the
+    /// minute in which they last grew.
     pub time: u64,
     /// Host of the requests.
     pub host: String,
@@ -170,15 +171,15 @@ impl StatsRow {
         text
     }
 
-    /// Whether two rows are about the same requests.
+    /// Whether two rows are about the same requests, whatever their times.
     fn is_like(&self, other: &Self) -> bool {
-        self.time == other.time
+        // Hosts differ most.
+        self.host == other.host
             && self.outcome == other.outcome
             && self.reason == other.reason
             && self.tier == other.tier
             && self.status == other.status
             && self.rule == other.rule
-            && self.host == other.host
     }
 
     /// The row with [`OTHER`] as host and rule.
@@ -211,15 +212,47 @@ impl StatsRow {
 /// row of [`OTHER`] hosts and rules, if need be of any outcome, so that no
 /// request is lost.
 pub fn add_row(rows: &mut Vec<StatsRow>, row: StatsRow, most: usize) {
+    add(rows, row, most, |one, other| one.time == other.time);
+}
+
+/// After so many seconds without a request, a row of totals makes room for
+/// another one, if there are too many.
+const TOTAL_IDLE_SECONDS: u64 = 3600;
+
+/// Adds a row to totals, of at most `most` rows. If there are too many, those
+/// that have not grown for the longest time are dropped, unless they have grown
+/// within [`TOTAL_IDLE_SECONDS`]: a scraper takes that for the end of a counter.
+/// Adding them to the row of [`OTHER`] hosts would be growth that never was.
+pub fn add_to_totals(rows: &mut Vec<StatsRow>, row: StatsRow, most: usize) {
+    if !rows.iter().any(|known| known.is_like(&row)) {
+        let idle_since = row.time.saturating_sub(TOTAL_IDLE_SECONDS);
+        while rows.len() >= most && drop_stalest(rows, idle_since) {}
+    }
+    add(rows, row, most, |_, _| true);
+}
+
+/// Drops the row that has not grown for the longest time, if it has not grown
+/// since `idle_since`. Returns whether there was one.
+fn drop_stalest(rows: &mut Vec<StatsRow>, idle_since: u64) -> bool {
+    let named = rows.iter().enumerate().filter(|(_, row)| row.host != OTHER);
+    let stalest = named.min_by_key(|(_, row)| row.time);
+    let Some((at, _)) = stalest.filter(|(_, row)| row.time < idle_since) else {
+        return false;
+    };
+    rows.swap_remove(at);
+    true
+}
+
+fn add(rows: &mut Vec<StatsRow>, row: StatsRow, most: usize, is_in_time: InTime) {
     let row = row.with_bounded_names();
-    let row = match add_to_like(rows, row) {
+    let row = match add_to_like(rows, row, is_in_time) {
         Some(row) if rows.len() < most => return rows.push(row),
         Some(row) => row.of_others(),
         None => return,
     };
     // Outcomes, reasons, tiers and classes have few values.
     let room_for_others = most.saturating_add(OTHERS_MAX);
-    match add_to_like(rows, row) {
+    match add_to_like(rows, row, is_in_time) {
         Some(row) if rows.len() < room_for_others => rows.push(row),
         Some(row) => {
             if let Some(last) = rows.last_mut() {
@@ -233,11 +266,16 @@ pub fn add_row(rows: &mut Vec<StatsRow>, row: StatsRow, most: usize) {
 /// How many rows of [`OTHER`] hosts a list may have beyond its limit.
 const OTHERS_MAX: usize = 50;
 
+/// Whether the times of two rows allow to add one to the other.
+type InTime = fn(&StatsRow, &StatsRow) -> bool;
+
 /// Adds a row to the one that is like it; returns it if there is none.
-fn add_to_like(rows: &mut [StatsRow], row: StatsRow) -> Option<StatsRow> {
-    match rows.iter_mut().find(|other| other.is_like(&row)) {
+fn add_to_like(rows: &mut [StatsRow], row: StatsRow, is_in_time: InTime) -> Option<StatsRow> {
+    let mut like = rows.iter_mut().filter(|other| is_in_time(other, &row));
+    match like.find(|other| other.is_like(&row)) {
         Some(other) => {
             other.counts.add(&row.counts);
+            other.time = other.time.max(row.time);
             None
         }
         None => Some(row),

@@ -48,6 +48,8 @@ pub struct Isolate {
     pub snapshot_read_ms: Cell<Option<u64>>,
     /// What was counted since the last report to the ledger.
     pub stats: RefCell<Counter>,
+    /// The last report of them, until the ledger has answered it.
+    pub unconfirmed_report: RefCell<Option<String>>,
     /// The memory tier.
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
@@ -117,6 +119,7 @@ impl Isolate {
             snapshot: RefCell::default(),
             snapshot_read_ms: Cell::new(None),
             stats: RefCell::default(),
+            unconfirmed_report: RefCell::default(),
             flights: Flights::default(),
             fill_speeds: FillSpeeds::default(),
             abandoned: AbandonedFills::default(),

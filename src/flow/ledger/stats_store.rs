@@ -7,8 +7,10 @@
 
 use super::sql::{Sql, Value};
 use crate::cache::stats::query::{StatsQuery, StatsStep};
-use crate::cache::stats::row::{StatsRow, add_row};
+use crate::cache::stats::row::{StatsRow, add_row, add_to_totals};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Its tables.
 pub const TABLES: [&str; 1] = ["CREATE TABLE IF NOT EXISTS stats (
@@ -31,6 +33,10 @@ const TOTALS_MAX: usize = 2000;
 /// How many rows of a report are read. Isolates hold at most 600.
 const REPORT_ROWS_MAX: usize = 1000;
 
+/// How many reports are remembered, to ignore one that arrives again: 80 KB. It
+/// is the last minute of ten thousand isolates, or the last hour of 160.
+const REPORTS_KNOWN_MAX: usize = 10_000;
+
 /// How old a report may be, in seconds. Isolates report what they counted in the
 /// last minutes.
 const REPORT_SECONDS_MAX: u64 = 3600;
@@ -43,12 +49,18 @@ const ANSWER_BYTES_MAX: u64 = 500_000;
 #[derive(Debug, Default)]
 pub struct PendingStats {
     rows: RefCell<Vec<StatsRow>>,
+    /// Digests of the last reports, the oldest first.
+    known: RefCell<VecDeque<u64>>,
     written_ms: Cell<Option<u64>>,
 }
 
 impl PendingStats {
-    /// Adds the report of an isolate: lines of rows.
+    /// Adds the report of an isolate: a line that tells it from others, and
+    /// lines of rows. An isolate sends a report again if it received no answer.
     pub fn add_report<S: Sql>(&self, sql: &S, report: &str, now_ms: u64) -> Result<(), String> {
+        if self.is_known(report) {
+            return Ok(());
+        }
         let now = now_ms / 1000;
         let (oldest, newest) = (now.saturating_sub(REPORT_SECONDS_MAX), now);
         let mut pending = self.rows.borrow_mut();
@@ -63,6 +75,22 @@ impl PendingStats {
             true => self.write(sql, now_ms),
             false => Ok(()),
         }
+    }
+
+    /// Whether a report has been added before. Remembers it.
+    fn is_known(&self, report: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        report.hash(&mut hasher);
+        let digest = hasher.finish();
+        let mut known = self.known.borrow_mut();
+        if known.contains(&digest) {
+            return true;
+        }
+        if known.len() >= REPORTS_KNOWN_MAX {
+            known.pop_front();
+        }
+        known.push_back(digest);
+        false
     }
 
     /// Writes what is pending to the database, and deletes what is too old.
@@ -158,16 +186,15 @@ fn add_to_stored<'a, S: Sql>(
     let stored = sql.run("SELECT rows FROM stats WHERE step = ? AND time = ?", &place)?;
     let stored = stored.first().and_then(|row| row.first()?.text());
     let mut rows = StatsRow::read_lines(stored.unwrap_or_default()).collect();
-    let most = match step {
-        StatsStep::Total => TOTALS_MAX,
-        StatsStep::Minute | StatsStep::Hour => ROWS_MAX,
-    };
     for row in new {
-        let row = StatsRow {
-            time,
-            ..row.clone()
-        };
-        add_row(&mut rows, row, most);
+        let mut row = row.clone();
+        match step {
+            StatsStep::Total => add_to_totals(&mut rows, row, TOTALS_MAX),
+            StatsStep::Minute | StatsStep::Hour => {
+                row.time = time;
+                add_row(&mut rows, row, ROWS_MAX);
+            }
+        }
     }
     let [step, time] = place;
     sql.run(

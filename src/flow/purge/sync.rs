@@ -379,21 +379,15 @@ async fn query_page<H: Host>(host: &H, isolate: &Isolate, after: u64) -> Result<
         isolate.kv.reported_ms.set(Some(host.now_ms()));
         isolate.kv.budget.get().unreported()
     });
-    let counted = report::take(host, isolate);
     let query = FeedQuery {
         after,
         kv_writes,
-        stats: counted
-            .as_ref()
-            .map(|counted| report::text(isolate, counted)),
+        stats: report::next(host, isolate),
     };
-    let answer = host.read_feed(&query).await;
-    if answer.is_err()
-        && let Some(counted) = counted
-    {
-        isolate.stats.borrow_mut().restore(counted);
+    let feed = host.read_feed(&query).await?;
+    if let Some(report) = &query.stats {
+        report::confirm(isolate, report);
     }
-    let feed = answer?;
     if let Some(writes) = kv_writes {
         let mut budget = isolate.kv.budget.get();
         budget.record_reported(writes);

@@ -1,12 +1,14 @@
 //! Tests of statistics in the ledger: rows and their text, what is added up,
 //! for how long it is kept, and the bounds.
 
+use edgekeep::cache::stats::counter::{Counter, Event};
 use edgekeep::cache::stats::open_metrics;
 use edgekeep::cache::stats::query::{StatsQuery, StatsStep};
 use edgekeep::cache::stats::row::{Counts, OTHER, StatsRow, add_row};
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::ledger::sql::Sql;
 use edgekeep::flow::ledger::stats_store::StatsPage;
+use std::sync::atomic::{AtomicU64, Ordering};
 use testkit::ledger::Database;
 
 /// A time at the start of an hour and of a day.
@@ -30,8 +32,11 @@ fn row(time: u64, host: &str, outcome: &str, requests: u64) -> StatsRow {
     }
 }
 
+/// Adds the report of another isolate.
 fn report<S: Sql>(ledger: &LedgerStore<S>, rows: &[StatsRow], now: u64) {
-    let text = StatsRow::lines(rows);
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let text = format!("{number}\n{}", StatsRow::lines(rows));
     ledger.add_stats(&text, now * 1000).expect("a report");
 }
 
@@ -126,7 +131,10 @@ fn reports_are_added_up_by_minute_hour_and_in_all() {
     let expected = ["0 a.test hit 1", "3600 a.test hit 7", "3600 b.test miss 2"];
     assert_eq!(short(&hours.rows), expected);
     let totals = page(&ledger, StatsStep::Total, 0, 1, at + 71);
-    assert_eq!(short(&totals.rows), ["0 a.test hit 8", "0 b.test miss 2"]);
+    assert_eq!(
+        short(&totals.rows),
+        ["3600 a.test hit 8", "3600 b.test miss 2"]
+    );
     let part = page(&ledger, StatsStep::Minute, at - 60, at, at + 71);
     assert_eq!(short(&part.rows), ["3540 a.test hit 1"]);
 }
@@ -150,7 +158,7 @@ fn reports_are_written_once_a_minute() {
     drop(ledger);
     let ledger = database.open((START + 61) * 1000);
     let totals = page(&ledger, StatsStep::Total, 0, 1, START + 61);
-    assert_eq!(short(&totals.rows), ["0 a.test hit 4"]);
+    assert_eq!(short(&totals.rows), ["60 a.test hit 4"]);
 }
 
 #[test]
@@ -219,6 +227,79 @@ fn many_hosts_count_as_one_and_no_request_is_lost() {
     let totals = page(&ledger, StatsStep::Total, 0, 1, now);
     assert!(totals.rows.len() <= 2050, "{}", totals.rows.len());
     assert_eq!(sum(&totals.rows), 8000);
+}
+
+#[test]
+fn counter_has_bounds() {
+    let mut counter = Counter::default();
+    let long = "h".repeat(10_000);
+    for n in 0..2000_u64 {
+        for host in [format!("{n}{long}"), format!("h{n}.test")] {
+            counter.add(&Event {
+                now_ms: START * 1000,
+                host: &host,
+                rule: None,
+                outcome: "hit",
+                reason: "",
+                tier: "memory",
+                status: 200,
+                counts: row(START, "", "", 1).counts,
+            });
+        }
+    }
+    let rows = counter.rows(|_| String::new());
+    let sum: u64 = rows.iter().map(|row| row.counts.requests).sum();
+    assert_eq!(sum, 4000);
+    assert!(rows.len() <= 301, "{}", rows.len());
+    let bytes = StatsRow::lines(&rows).len();
+    assert!(bytes < 20_000, "{bytes}");
+}
+
+#[test]
+fn report_that_is_sent_again_is_added_once() {
+    let ledger = Database::new().open(0);
+    let rows = StatsRow::lines(&[row(START, "a.test", "hit", 1)]);
+    let add = |text: &str, now: u64| ledger.add_stats(text, now * 1000).expect("a report");
+    add(&format!("17 1\n{rows}"), START);
+    add(&format!("17 1\n{rows}"), START + 1);
+    // The next report of this isolate, and one of another isolate.
+    add(&format!("17 2\n{rows}"), START + 2);
+    add(&format!("18 1\n{rows}"), START + 3);
+    add(&format!("17 1\n{rows}"), START + 3600);
+    let totals = page(&ledger, StatsStep::Total, 0, 1, START + 3600);
+    assert_eq!(totals.rows[0].counts.requests, 3);
+}
+
+#[test]
+fn invented_hosts_do_not_take_the_room_of_totals_for_good() {
+    let ledger = Database::new().open(0);
+    report(&ledger, &[row(START, "a.test", "hit", 5)], START);
+    let hour = START + 3600;
+    for n in 0..20_u64 {
+        let at = hour + 61 * n;
+        let invented: Vec<StatsRow> = (0..200)
+            .map(|k| row(at, &format!("h{n}-{k}.test"), "hit", 1))
+            .collect();
+        report(&ledger, &invented, at);
+        report(&ledger, &[row(at, "a.test", "hit", 1)], at);
+    }
+    let host_of = |host: &str, now: u64| {
+        let totals = page(&ledger, StatsStep::Total, 0, 1, now);
+        assert!(totals.rows.len() <= 2050, "{}", totals.rows.len());
+        let row = totals.rows.into_iter().find(|row| row.host == host);
+        row.map(|row| row.counts.requests)
+    };
+    report(
+        &ledger,
+        &[row(hour + 1300, "b.test", "hit", 1)],
+        hour + 1300,
+    );
+    assert_eq!(host_of("b.test", hour + 1300), None, "there is no room");
+    // An hour later the invented hosts are gone, whatever they were.
+    let later = hour + 7200;
+    report(&ledger, &[row(later, "b.test", "hit", 1)], later);
+    assert_eq!(host_of("b.test", later), Some(1));
+    assert_eq!(host_of("a.test", later), Some(25));
 }
 
 #[test]

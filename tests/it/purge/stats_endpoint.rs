@@ -159,8 +159,11 @@ fn counts_wait_for_the_interval_and_for_the_ledger() {
     stand.world.executor.advance(61_000);
     stand.send("GET http://a.test/kept");
     stand.world.state.borrow_mut().down.clear();
-    stand.world.executor.advance(130_000);
-    stand.send("GET http://reporter.test/last");
+    // First the report that failed, then what was counted after it.
+    for _ in 0..2 {
+        stand.world.executor.advance(130_000);
+        stand.send("GET http://reporter.test/last");
+    }
     let stats = stand.check(&format!("{STATS}{}", token("default")), 200);
     let requests = stats["rows"].as_array().expect("rows").iter();
     let requests = requests.filter(|row| row["host"] == "a.test" && row["outcome"] != "admin");
@@ -168,6 +171,32 @@ fn counts_wait_for_the_interval_and_for_the_ledger() {
         .map(|row| row["requests"].as_u64().unwrap_or(0))
         .sum();
     assert_eq!(sum, 2, "{stats}");
+}
+
+#[test]
+fn report_whose_answer_is_lost_counts_once() {
+    let stand = stand_with(json!({}));
+    stand.send("GET http://a.test/kept");
+    stand.world.state.borrow_mut().down.push("ledger's answers");
+    let lost = stand.world.state.borrow().ledger_queries;
+    for minute in 0..5 {
+        stand.world.executor.advance(61_000);
+        stand.send(&format!("GET http://reporter.test/{minute}"));
+    }
+    assert!(stand.world.state.borrow().ledger_queries > lost + 2);
+    stand.world.state.borrow_mut().down.clear();
+    for _ in 0..2 {
+        stand.world.executor.advance(61_000);
+        stand.send("GET http://reporter.test/last");
+    }
+    let stats = stand.check(&format!("{STATS}{}", token("default")), 200);
+    let rows = stats["rows"].as_array().expect("rows").iter();
+    let of = |host: &str| -> u64 {
+        let of_host = rows.clone().filter(|row| row["host"] == host);
+        of_host.filter_map(|row| row["requests"].as_u64()).sum()
+    };
+    // The second of the last two reported what came before it.
+    assert_eq!((of("a.test"), of("reporter.test")), (1, 6), "{stats}");
 }
 
 #[test]

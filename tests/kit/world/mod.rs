@@ -160,6 +160,9 @@ impl World {
         self.sleep(slow_ms / 2).await;
         let answer = query(&self.ledger.borrow(), self.ledger_ms());
         self.sleep(slow_ms - slow_ms / 2).await;
+        if self.is_down("ledger's answers") {
+            return Err("lost on the way".to_owned());
+        }
         answer
     }
 
