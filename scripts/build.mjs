@@ -70,7 +70,7 @@ async function optimize() {
   const features = ['mutable-globals', 'sign-ext', 'nontrapping-float-to-int', 'bulk-memory', 'multivalue', 'reference-types', 'exception-handling']
   // Drops names: they are a fifth of the upload, and only of use for a debugger. Addresses below 1024 are the end of the
   // stack, to which no pointer refers, so that offsets can be folded into loads.
-  await step('wasm-opt', program('wasm-opt'), ['-Oz', '--low-memory-unused', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
+  await step('wasm-opt', program('wasm-opt'), ['-Oz', '--converge', '--low-memory-unused', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
 }
 
 /** Bundles all JavaScript into one module, whose entry is src/cloudflare/js/worker.js. */
