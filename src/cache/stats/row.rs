@@ -1,7 +1,7 @@
 //! A row of statistics: what is counted, and the counts.
 //!
 //! Isolates send rows to the ledger as lines of text, and the ledger stores
-//! them so ([`StatsRow::line`]): a tenth of the code that reads them as JSON, and
+//! them so ([`StatsRow::put_line`]): a tenth of the code that reads them as JSON, and
 //! a third of the bytes.
 
 use serde::Serialize;
