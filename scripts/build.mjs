@@ -104,9 +104,10 @@ async function bundleDashboard() {
   const out = join(STAGE, 'dashboard')
   const entries = ['app.js', 'style.css'].map((name) => join(source, name))
   await step('esbuild', program('esbuild'), [...entries, '--bundle', '--format=esm', '--minify', '--legal-comments=inline', `--outdir=${out}`, '--log-level=warning'])
+  const licence = readFileSync(join(ROOT, 'node_modules', 'uplot', 'LICENSE'), 'utf8')
   const files = {
     '': readFileSync(join(source, 'index.html'), 'utf8'),
-    'app.js': readFileSync(join(out, 'app.js'), 'utf8'),
+    'app.js': `/*! With the chart library uPlot.\n${licence} */\n${readFileSync(join(out, 'app.js'), 'utf8')}`,
     'style.css': readFileSync(join(out, 'style.css'), 'utf8'),
   }
   writeFileSync(join(BUILD, 'dashboard.js'), `export const files = ${JSON.stringify(files)}\n`)

@@ -67,6 +67,8 @@ describe('the dashboard', LIMIT, () => {
       assert.equal((await stand.send({ host, method: 'POST', path: `/.edgekeep/${name}` })).status, 404)
     }
     assert.ok(bytes <= BYTES_MAX, `${bytes} bytes`)
+    const { text: script } = await stand.get(host, '/.edgekeep/app.js')
+    assert.match(script, /Copyright \(c\) 2022 Leon Sorokin[^]*Permission is hereby granted/, 'the licence of uPlot')
     assert.equal((await stand.inKv(host)).length, 0)
   })
 })
@@ -110,19 +112,22 @@ describe('the dashboard in a browser', { skip, ...LIMIT }, () => {
   }
   const signedIn = () => until(() => browser.evaluate('!document.getElementById("content").hidden'), 5_000, 50)
 
-  /** Has some traffic in the statistics. */
+  /** Has some traffic in the statistics, all of it: a report may come between two requests. */
+  let personal = 0
   async function traffic() {
     const fields = [['Cache-Control', 'max-age=600'], ['Cache-Tag', `news,${HOSTILE}`]]
     for (const name of ['a', 'b', 'c']) stand.origin.on(host, `/${name}`, { status: 200, fields, body: 'page'.repeat(100) })
     stand.origin.on(host, '/personal', { status: 200, fields: [['Cache-Control', 'private']], body: 'x' })
     for (const name of ['a', 'b', 'c']) await stand.getHit(host, `/${name}`)
     for (let n = 0; n < 20; n++) await stand.get(host, `/${'abc'[n % 3]}`)
-    for (let n = 0; n < 4; n++) await stand.get(host, '/personal')
-    await until(async () => {
+    for (let n = 0; n < 4; n++, personal++) await stand.get(host, '/personal')
+    const isCounted = await until(async () => {
       await stand.get(host, '/a')
       const answer = await stand.get(host, '/.edgekeep/stats', [['Authorization', `Bearer ${TOKEN}`]])
-      return JSON.parse(answer.text).rows.some(({ reason }) => reason === 'private')
+      const { rows } = JSON.parse(answer.text)
+      return rows.reduce((sum, { reason, requests }) => sum + (reason === 'private' ? requests : 0), 0) === personal
     }, 10_000, 300)
+    assert.ok(isCounted, 'the statistics lack requests')
   }
 
   it('refuses a wrong token, and keeps a right one in the tab only', async () => {
