@@ -15,13 +15,19 @@ export class Refused extends Error {
   }
 }
 
+/** How long an answer may take, in milliseconds. */
+const ASK_MS = 30_000
+
+/** The id of an order. Over plain HTTP a browser makes none, and the ledger does. */
+const id = () => (crypto.randomUUID ? { 'webhook-id': crypto.randomUUID() } : {})
+
 /** Sends a request and returns the JSON of the answer. `body` makes it an order. */
 export async function ask(path, body) {
   const headers = { authorization: `Bearer ${token()}` }
-  const options = body === undefined ? { headers } : { method: 'POST', headers: { ...headers, 'content-type': 'application/json', 'webhook-id': crypto.randomUUID() }, body: JSON.stringify(body) }
+  const options = body === undefined ? { headers } : { method: 'POST', headers: { ...headers, 'content-type': 'application/json', ...id() }, body: JSON.stringify(body) }
   let response
   try {
-    response = await fetch(path, { ...options, cache: 'no-store' })
+    response = await fetch(path, { ...options, cache: 'no-store', signal: AbortSignal.timeout(ASK_MS) })
   } catch {
     throw new Error('The site cannot be reached. Try again.')
   }

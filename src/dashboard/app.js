@@ -3,12 +3,14 @@
 import { Refused, ask, forgetToken, keepToken, token } from './api.js'
 import { byId } from './dom.js'
 import { startExplain } from './explain.js'
-import { forgetHistory, readHistory, startPurge } from './purge.js'
+import { readHistory, startPurge } from './purge.js'
 import { showStatistics } from './statistics.js'
 
 /** How often the statistics and the history are read again, while the page is visible. */
 const STATISTICS_MS = 30_000
 const HISTORY_MS = 5_000
+/** What to say after the page was loaded again. */
+const MESSAGE = 'edgekeep-message'
 
 const say = (text) => { byId('status').textContent = text }
 let timers = []
@@ -28,30 +30,29 @@ byId('sign-out').addEventListener('click', () => signOut(''))
 async function signIn() {
   try {
     await ask('purges?limit=1')
+    say('')
   } catch (error) {
-    return signOut(error.status === 401 ? 'This token is not accepted.' : error.message)
+    if (error.status === 401) return signOut('This token is not accepted.')
+    // The ledger may be down, when explanations are most needed.
+    say(error.message)
   }
-  say('')
-  show(true)
+  for (const id of ['content', 'sign-out']) byId(id).hidden = false
+  byId('sign-in').hidden = true
   const all = () => [read(statistics), read(readHistory)]
   all()
   timers = [every(STATISTICS_MS, statistics), every(HISTORY_MS, readHistory)]
 }
 
+/** Forgets the token. A page that has shown something is loaded again, so that the next user of the tab sees none of it. */
 function signOut(why) {
   forgetToken()
-  forgetHistory()
   timers.forEach(clearInterval)
-  timers = []
-  show(false)
+  if (!byId('content').hidden) {
+    sessionStorage.setItem(MESSAGE, why)
+    return location.reload()
+  }
   say(why)
   byId('token').focus()
-}
-
-function show(isSignedIn) {
-  byId('sign-in').hidden = isSignedIn
-  byId('content').hidden = !isSignedIn
-  byId('sign-out').hidden = !isSignedIn
 }
 
 const every = (ms, work) => setInterval(() => { if (!document.hidden) read(work) }, ms)
@@ -81,4 +82,6 @@ async function statistics() {
   }
 }
 
+say(sessionStorage.getItem(MESSAGE) ?? '')
+sessionStorage.removeItem(MESSAGE)
 if (token()) signIn()

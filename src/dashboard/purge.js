@@ -64,29 +64,36 @@ function dryParts(dry, wanted, onOrder) {
 
 async function perform(wanted, button, onOrder) {
   button.disabled = true
+  let receipt
   try {
-    const receipt = await ask('purge', wanted)
-    const state = element('p', {}, 'Accepted. It will be in force everywhere at ', receipt.in_force_at, '.')
-    show(element('h3', {}, `Order ${receipt.sequence}`), state)
-    onOrder()
-    await inForce(receipt)
-    state.textContent = 'In force everywhere.'
+    receipt = await ask('purge', wanted)
+  } catch (error) {
+    return show(problem(error))
+  }
+  const state = element('p', {}, 'Accepted. It will be in force everywhere at ', receipt.in_force_at, '.')
+  show(element('h3', {}, `Order ${receipt.sequence}`), state)
+  onOrder()
+  try {
+    const isDone = await followed(receipt)
+    state.textContent = isDone ? 'In force everywhere.' : 'In force everywhere. Its refreshes and calls of the fast lane are not done yet: see the history.'
     state.className = 'good'
     onOrder()
   } catch (error) {
-    show(problem(error))
+    // The order stands, whatever became of the question about it.
+    state.append(` It cannot be followed: ${error.message}`)
   }
 }
 
-/** Waits until an order is in force and its work is done, by the site's answers. */
-async function inForce({ id, received_at: received, in_force_at: at }) {
+/** Waits until an order is in force, and for its work; returns whether that is done. */
+async function followed({ id, received_at: received, in_force_at: at }) {
   const lag = Math.max(0, Date.parse(at) - Date.parse(received))
   await new Promise((resolve) => setTimeout(resolve, lag))
   for (const from = performance.now(); performance.now() - from < FOLLOW_MAX_MS;) {
     const past = await ask(`purges/${encodeURIComponent(id)}`)
-    if ([past.refresh, past.fast_lane].every((work) => !work || work.pending === 0)) return
+    if ([past.refresh, past.fast_lane].every((work) => !work || work.pending === 0)) return true
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS))
   }
+  return false
 }
 
 // ---- History ----
@@ -110,9 +117,4 @@ export async function readHistory() {
     const work = ['refresh', 'fast_lane'].filter((name) => one[name]).map((name) => `${name.replace('_', ' ')}: ${one[name].done} done, ${one[name].pending} pending, ${one[name].failed} failed`)
     return row([String(one.sequence), one.received_at, one.key ?? '', purged, work.join('; ')])
   }))
-}
-
-export function forgetHistory() {
-  orders.clear()
-  after = 0
 }

@@ -60,8 +60,10 @@ describe('the dashboard', LIMIT, () => {
       assert.equal(answer.field('cache-control'), 'no-cache')
       assert.equal(answer.field('x-content-type-options'), 'nosniff')
       bytes += gzipSync(answer.text).length
-      const again = await stand.get(host, `/.edgekeep/${name}`, [['If-None-Match', answer.field('etag')]])
-      assert.deepEqual([again.status, again.text], [304, ''])
+      for (const known of [answer.field('etag'), `W/${answer.field('etag')}`, `"x", ${answer.field('etag')}`]) {
+        const again = await stand.get(host, `/.edgekeep/${name}`, [['If-None-Match', known]])
+        assert.deepEqual([again.status, again.text], [304, ''])
+      }
       const head = await stand.send({ host, method: 'HEAD', path: `/.edgekeep/${name}` })
       assert.deepEqual([head.status, head.text], [200, ''])
       assert.equal((await stand.send({ host, method: 'POST', path: `/.edgekeep/${name}` })).status, 404)
@@ -138,9 +140,10 @@ describe('the dashboard in a browser', { skip, ...LIMIT }, () => {
     await click('#sign-in button')
     assert.ok(await signedIn())
     assert.deepEqual(await browser.evaluate('[localStorage.length, document.cookie, document.getElementById("token").value]'), [0, '', ''])
+    await shows('figures', /Hit rate/)
     await click('#sign-out')
-    assert.equal(await browser.evaluate('sessionStorage.length'), 0)
-    assert.equal(await browser.evaluate('document.getElementById("content").hidden'), true)
+    const state = '[sessionStorage.length, document.getElementById("content").hidden, document.querySelectorAll("tbody tr").length].join()'
+    assert.ok(await until(() => browser.evaluate(state).then((text) => text === '0,true,0', () => false), 5_000, 50), 'what was shown stays in the page')
   })
 
   it('shows statistics with the reasons of misses', async () => {

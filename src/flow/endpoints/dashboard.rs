@@ -6,6 +6,7 @@ use crate::cache::key::cache_key::digest;
 use crate::flow::isolate::state::Isolate;
 use crate::flow::response::reply::{Answer, Content};
 use crate::flow::runtime::host::Host;
+use crate::http::conditional::not_modified_now;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 
@@ -36,7 +37,6 @@ pub async fn dashboard<H: Host>(
     }
     let text = host.dashboard_file(name).await?;
     let etag = format!("\"{}\"", digest(&text));
-    let is_known = request.fields.get("if-none-match") == Some(&etag);
     let mut fields = Fields::new();
     for (name, value) in [
         ("content-type", *media_type),
@@ -51,6 +51,7 @@ pub async fn dashboard<H: Host>(
     ] {
         fields.add(name, value);
     }
+    let is_known = not_modified_now(&request.fields, &fields);
     let has_body = !is_known && request.method.name() == "GET";
     Some(Answer {
         status: if is_known { 304 } else { 200 },
