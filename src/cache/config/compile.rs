@@ -102,10 +102,12 @@ pub(crate) fn compile(
     let (bypass_cookies, bypass_sessions) = bypass_cookies(&read)?;
     let forward = read.names("forward_headers", |r| &r.forward_headers, is_token)?;
     let yes = |of: fn(&RuleSettings) -> &Option<bool>, default| read.get(of).unwrap_or(default);
+    let shadow = yes(|r| &r.shadow, false);
     Ok(Rule {
         scope,
         source: Source::default(),
         cache: yes(|r| &r.cache, true),
+        shadow,
         edge_ttl: read.seconds("edge_ttl", |r| &r.edge_ttl)?,
         browser_ttl: read.seconds("browser_ttl", |r| &r.browser_ttl)?,
         immutable: yes(|r| &r.immutable, false),
@@ -146,6 +148,8 @@ pub(crate) fn compile(
         purge_dialects: read.get(|r| &r.purge_dialects).unwrap_or_default(),
         tags: read.names("tags", |r| &r.tags, is_tag)?,
         kv: match read.get(|r| &r.kv) {
+            // What nobody may be served is not worth a write to KV.
+            _ if shadow => Kv::Never,
             None | Some(KvSettings::Earned) => Kv::Earned,
             Some(KvSettings::Always(true)) => Kv::Always,
             Some(KvSettings::Always(false)) => Kv::Never,

@@ -15,6 +15,8 @@ pub struct Rule {
     pub source: Source,
     /// Whether requests may use the cache at all.
     pub cache: bool,
+    /// See [`RuleSettings::shadow`](super::settings::RuleSettings::shadow).
+    pub shadow: bool,
     /// See [`RuleSettings::edge_ttl`](super::settings::RuleSettings::edge_ttl).
     pub edge_ttl: Option<u64>,
     /// See [`RuleSettings::browser_ttl`](super::settings::RuleSettings::browser_ttl).

@@ -29,7 +29,7 @@ const SCOPE: [&str; 4] = ["host", "path", "hashed", "profile"];
 /// Edgekeep's own defaults in the form of a rule; `compile` applies them. A
 /// rule with these settings is the same as a rule without any (tested).
 pub const DEFAULT_SETTINGS: &str = concat!(
-    r#"{"cache":true,"edge_ttl":null,"browser_ttl":null,"immutable":false,"#,
+    r#"{"cache":true,"shadow":false,"edge_ttl":null,"browser_ttl":null,"immutable":false,"#,
     r#""stale_while_revalidate":0,"stale_if_error":86400,"#,
     r#""negative_ttl":{"404":10,"410":10},"ttl_jitter":0,"early_refresh":true,"#,
     r#""heuristic_freshness":false,"request_directives":false,"query":"all","#,

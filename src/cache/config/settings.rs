@@ -245,6 +245,9 @@ pub struct RuleSettings {
     /// `false`: requests go to the origin whole; nothing is looked up or stored.
     /// Default: `true`.
     pub cache: Option<bool>,
+    /// `true`: shadow mode (`docs/going-live.md`). Requests go to the origin
+    /// whole, and what the cache would have done is counted. Default: `false`.
+    pub shadow: Option<bool>,
     /// Freshness lifetime at the edge instead of the origin's, for 200, 203,
     /// 204, 300, 301 and 308. It never makes a response storable that is
     /// `private` or `no-store`, sets a cookie, varies on `*` or redirects to its

@@ -108,6 +108,14 @@ impl CacheKey {
         Self::new(url, text)
     }
 
+    /// The same key in the namespace of shadow mode. A real key has no such
+    /// line, so the slots and the texts of the two namespaces differ: an entry
+    /// of one is never used for a lookup in the other.
+    pub fn in_shadow(mut self) -> Self {
+        self.add("shadow", "", None);
+        self
+    }
+
     /// The slot of the response that does not vary.
     pub fn slot(&self) -> &Slot {
         self.slot.get_or_init(|| self.slot_of(&self.text))

@@ -67,6 +67,8 @@ pub enum Bypass {
     Unreadable,
     /// The settings are invalid.
     Misconfigured,
+    /// The request may use the cache, but its rule says `shadow = true`.
+    Shadow,
 }
 
 impl Bypass {
@@ -83,6 +85,7 @@ impl Bypass {
             Self::Personal => "personal",
             Self::Unreadable => "unreadable",
             Self::Misconfigured => "misconfigured",
+            Self::Shadow => "shadow",
         }
     }
 }
@@ -202,8 +205,31 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         cache_key::canonical_query(url, &rule),
         &request.fields,
     );
+    Plan::Lookup(Box::new(lookup_under(key, rule, request, origin)))
+}
+
+/// The lookup that a request under a rule in shadow mode stands for
+/// ([`Bypass::Shadow`]). It has a key in the namespace of shadow mode
+/// ([`CacheKey::in_shadow`]), and so can neither find nor store what readers
+/// get. Also returns the digest of the key without that, for the log.
+pub fn shadow_lookup(rules: &Rules, rule: &Rc<Rule>, request: &RequestHead) -> (Lookup, String) {
+    let url = cache_key::canonical_path(&request.url);
+    let origin = rules.origin_of(&url.host);
+    let url = cache_key::canonical_query(url, rule);
+    let key = key_of(rule, url, &request.fields);
+    let digest = key.slot().digest.clone();
+    let lookup = lookup_under(key.in_shadow(), Rc::clone(rule), request, origin);
+    (lookup, digest)
+}
+
+fn lookup_under(
+    key: CacheKey,
+    rule: Rc<Rule>,
+    request: &RequestHead,
+    origin: Option<&Origin>,
+) -> Lookup {
     let key = Rc::new(key);
-    Plan::Lookup(Box::new(Lookup {
+    Lookup {
         requested: Rc::clone(&key),
         key,
         to: origin.cloned(),
@@ -223,7 +249,7 @@ pub fn classify(rules: &Rules, request: &RequestHead) -> Plan {
         rule,
         client: request.fields.clone(),
         sends_conditions: false,
-    }))
+    }
 }
 
 /// The request to the origin for a pass that is decided after the lookup: whole,
@@ -257,6 +283,8 @@ fn bypass_reason(rule: &Rule, request: &RequestHead) -> Option<Bypass> {
         && !origin_fields(rule, &request.url, fields, None).are_readable()
     {
         Some(Bypass::Unreadable)
+    } else if rule.shadow {
+        Some(Bypass::Shadow)
     } else {
         None
     }
