@@ -21,6 +21,7 @@ pub mod policy;
 pub mod profiles;
 pub mod purge;
 pub mod request;
+pub mod shadow;
 pub mod stats;
 pub mod store;
 pub mod warm;

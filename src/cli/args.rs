@@ -245,6 +245,10 @@ pub struct StatsArgs {
     /// How far back: minutes (m), hours (h) or days (d)
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub since: String,
+    /// What the cache would have done, under rules in shadow mode; exit code 1 if
+    /// a hit would have differed
+    #[arg(long)]
+    pub shadow: bool,
     /// Read again every 15 seconds, until Ctrl-C
     #[arg(long)]
     pub watch: bool,

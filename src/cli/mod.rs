@@ -16,6 +16,7 @@ pub mod output;
 pub mod probe;
 pub mod remote;
 pub mod rules;
+pub mod shadow_stats;
 pub mod stats;
 pub mod system;
 

@@ -2,6 +2,8 @@
 //! not a terminal or `NO_COLOR` is set.
 
 use anstyle::{AnsiColor, Style};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -39,4 +41,20 @@ pub fn note(text: impl Display) {
 /// terminal.
 pub fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// A table without lines.
+pub fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(header.to_vec());
+    table
+}
+
+/// A share, in percent; empty if there is nothing.
+pub fn percent(part: u64, whole: u64) -> String {
+    match whole {
+        0 => String::new(),
+        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64),
+    }
 }

@@ -3,12 +3,12 @@
 use crate::cache::stats::row::BUCKETS;
 use crate::cli::args::StatsArgs;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, STRONG, plain, styled};
+use crate::cli::output::{self, STRONG, new_table, percent, plain, styled};
 use crate::cli::remote::client::SiteClient;
+use crate::cli::shadow_stats::ShadowReport;
 use crate::cli::system;
 use crate::http::date;
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -62,6 +62,7 @@ pub struct Summary {
     rules: BTreeMap<(String, String), RuleSums>,
     reasons: BTreeMap<(String, String), u64>,
     bounds_ms: Vec<u64>,
+    shadow: ShadowReport,
 }
 
 /// Prints statistics.
@@ -90,10 +91,19 @@ pub fn run(args: &StatsArgs) -> Result<(), Failure> {
             let now = date::print_rfc3339(system::now_ms());
             let heading = format!("the last {} until {now}", plain(&args.since));
             output::line(styled(STRONG, heading))?;
-            summary.print()?;
+            match args.shadow {
+                true => summary.shadow.print()?,
+                false => summary.print()?,
+            }
         }
         if !args.watch {
-            return Ok(());
+            return match summary.shadow.differing() {
+                n if args.shadow && n > 0 => Err(Failure::Found(format!(
+                    "{n} hits would have differed from what the origin sent; the log has their \
+                     keys, as problems of shadow"
+                ))),
+                _ => Ok(()),
+            };
         }
         system::sleep_ms(WATCH_MS);
     }
@@ -134,6 +144,8 @@ impl Summary {
             .map_err(|error| format!("the answer is no statistics: {error}"))?;
         self.bounds_ms = answer.origin_ms_buckets;
         for row in answer.rows {
+            let (place, why) = ((&*row.host, &*row.rule), (&*row.outcome, &*row.reason));
+            self.shadow.add(place, why, row.requests);
             let sums = self.rules.entry((row.host, row.rule)).or_default();
             let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
             add(&mut sums.requests, row.requests);
@@ -215,19 +227,5 @@ impl Summary {
             }
         }
         String::new()
-    }
-}
-
-fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(header.to_vec());
-    table
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    match whole {
-        0 => String::new(),
-        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64),
     }
 }

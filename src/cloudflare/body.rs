@@ -200,6 +200,14 @@ impl Body {
         Ok((same(one), same(other)))
     }
 
+    /// Makes a copy of the body, which stays as it is. `None` if it cannot be
+    /// copied: it cannot be read then, either.
+    pub fn fork(&mut self) -> Option<Self> {
+        let (one, other) = Self(self.0.take()).twice().ok()?;
+        *self = one;
+        Some(other)
+    }
+
     /// The response, if it switches protocols.
     pub fn as_upgrade(&self) -> Option<web_sys::Response> {
         match &self.0 {

@@ -17,6 +17,7 @@ use crate::cache::purge::order::ORDER_BYTES_MAX;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::{ADMIN_PATH, Plan};
 use crate::cache::request::origin_request::OriginRequest;
+use crate::cache::shadow::record::BodyDigest;
 use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::ledger::client;
 use crate::cloudflare::ledger::sql::Database;
@@ -257,6 +258,19 @@ impl Host for Platform {
 
     fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Body> {
         copy.downcast_ref::<JsValue>().cloned().map(Body::in_memory)
+    }
+
+    fn fork_body(&self, body: &mut Body) -> Option<Body> {
+        body.fork()
+    }
+
+    async fn digest_body(
+        &self,
+        body: Body,
+        is_gzip: bool,
+        most: u32,
+    ) -> Result<BodyDigest, BodyError> {
+        crypto::digest_body(body, is_gzip, most).await
     }
 
     async fn join(&self, one: Body, other: Body) -> Option<Body> {

@@ -3,8 +3,9 @@
 
 use crate::cache::config::rules::Rules;
 use crate::cache::explain::report::Explanation;
-use crate::cache::request::classify::{Plan, classify};
+use crate::cache::request::classify::{Bypass, Plan, classify};
 use crate::cache::request::client_fields::DEBUG_FIELD;
+use crate::cache::shadow::verdict::ShadowVerdict;
 use crate::flow::esi::assemble;
 use crate::flow::explain::explain_request;
 use crate::flow::isolate::state::Isolate;
@@ -14,6 +15,7 @@ use crate::flow::response::reply::Answer;
 use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::boxed::boxed;
 use crate::flow::runtime::host::Host;
+use crate::flow::shadow::shadow_pass::shadow_pass;
 use crate::flow::stats::record;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
@@ -52,7 +54,22 @@ pub async fn serve<H: Host>(
         false => None,
     };
     let rule = plan.rule().map(Rc::clone);
-    let mut answer = execute_plan(host, isolate, plan, &request, body, &mut log).await;
+    let (mut answer, comparison) = match plan {
+        Plan::Bypass(Bypass::Shadow, to_origin, rule) => {
+            let passed = shadow_pass(host, isolate, &rule, &to_origin, &request, &mut log);
+            let (answer, comparison) = boxed(passed).await;
+            (answer, Some(comparison))
+        }
+        plan => {
+            if let Plan::Bypass(reason, _, rule) = &plan
+                && rule.shadow
+            {
+                log.shadow = Some(ShadowVerdict::Bypass(reason.word()));
+            }
+            let answer = execute_plan(host, isolate, plan, &request, body, &mut log);
+            (answer.await, None)
+        }
+    };
     let pipe = rule
         .as_ref()
         .and_then(|rule| assemble::begin(host, rule, &mut answer, &mut log));
@@ -61,6 +78,14 @@ pub async fn serve<H: Host>(
         add_explanation(&mut answer.fields, *explanation);
     }
     log.status = answer.status;
+    match comparison {
+        Some(Ok(comparison)) => {
+            comparison.finish_later(host, isolate, answer.body_bytes(), log);
+            return answer;
+        }
+        Some(Err(reason)) => log.set_shadow(ShadowVerdict::NotCompared(reason)),
+        None => {}
+    }
     record::count(host, isolate, rule.as_ref(), &log, answer.body_bytes());
     let is_quiet = log.is_plain_hit() && !isolate.rules.log_hits;
     match pipe {

@@ -13,6 +13,7 @@ pub mod purge;
 pub mod request;
 pub mod response;
 pub mod runtime;
+pub mod shadow;
 pub mod stats;
 pub mod store;
 pub mod warm;

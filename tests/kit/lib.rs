@@ -10,6 +10,7 @@ pub mod origin;
 pub mod random;
 pub mod requests;
 pub mod settings;
+pub mod shadowed;
 pub mod simulation;
 pub mod stage;
 pub mod still;

@@ -272,6 +272,51 @@ export function copyResponse(op, cached) {
 /** Returns the body of a held response, or bytes, as a stream. */
 export const streamOf = (bytes) => new Response('body' in bytes ? bytes.body : bytes).body
 
+/**
+ * Completes the operation with the number of bytes of a stream, and their SHA-256: of the decoded bytes if they are gzip.
+ * Fails with LARGE if there are more than `most` bytes before or after that. Returns what cancels the operation, and the
+ * stream with it.
+ */
+export function digestBody(op, stream, gzip, most) {
+  const controller = new AbortController()
+  const digest = new crypto.DigestStream('SHA-256')
+  // It fails with the stream, which is reported below.
+  ignore(digest.digest)
+  const read = async () => {
+    const decoder = gzip ? new DecompressionStream('gzip') : undefined
+    const pumps = [pump(stream, decoder?.writable ?? digest, most, controller.signal)]
+    if (gzip) pumps.push(pump(decoder.readable, digest, most, controller.signal))
+    const [bytes] = await Promise.all(pumps)
+    return { bytes, hash: new Uint8Array(await digest.digest) }
+  }
+  const reading = read()
+  // Each pump ends with the other one: what neither reads any more would be kept for the client's own reader.
+  reading.catch(() => controller.abort())
+  const hex = (hash) => Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  reportOutcome(op, reading, ({ bytes, hash }) => completed(op, undefined, send(`${bytes} ${hex(hash)}`)))
+  return controller
+}
+
+/** Writes a stream of at most `most` bytes to another one, and returns how many bytes there were. */
+async function pump(from, to, most, signal) {
+  const reader = from.getReader()
+  const writer = to.getWriter()
+  const stop = (error) => (ignore(reader.cancel(error)), ignore(writer.abort(error)))
+  signal.addEventListener('abort', () => stop(GONE))
+  try {
+    for (let bytes = 0; ; ) {
+      const { done, value } = await reader.read()
+      if (done) return await writer.close(), bytes
+      bytes += value.byteLength
+      if (bytes > most) throw LARGE
+      await writer.write(value)
+    }
+  } catch (error) {
+    stop(error)
+    throw error
+  }
+}
+
 /** Fields of an entry's wrapper that the stored response does not have, and fields that the Cache API may add. */
 const OWN = ['edgekeep-entry', 'cache-control', 'cache-tag', 'cf-cache-status', 'age', 'date', 'expires']
 
@@ -384,13 +429,14 @@ export function sendToOrigin(op, method, url, head, body, length, headMs, bodyMs
 }
 
 /**
- * The reasons of an abort for a timeout, and of one because the operation was dropped; the failure of a short body that
- * broke off; and the prefix of a failure when the request's own body was not sent to its end. Without a reason an abort
+ * The reasons of an abort for a timeout, and of one because the operation was dropped; the failures of a short body that
+ * broke off and of a body too long for a digest; and the prefix of a failure when the request's own body was not sent to its end. Without a reason an abort
  * makes an exception with a stack trace: 1.3 KB that only a major garbage collection frees.
  */
 const LATE = 'edgekeep: late'
 const GONE = 'edgekeep: gone'
 const CUT = 'edgekeep: cut'
+const LARGE = 'edgekeep: large'
 const UNSENT = 'edgekeep: unsent: '
 
 /** Completes after this time. If it is cancelled before, it never completes. */

@@ -38,6 +38,9 @@ extern "C" {
     #[wasm_bindgen(js_name = copyResponse)]
     fn copy_response_raw(op: u32, cached: &JsValue);
 
+    #[wasm_bindgen(js_name = digestBody)]
+    fn digest_body_raw(op: u32, stream: &Stream, gzip: bool, most: u32) -> JsValue;
+
     /// The body of a held response, or bytes, as a stream.
     #[wasm_bindgen(js_name = streamOf)]
     pub fn stream_of(bytes: &JsValue) -> Stream;
@@ -132,6 +135,16 @@ pub fn copy_response(cached: &JsValue) -> Operation {
     })
 }
 
+/// Takes the SHA-256 of a stream of at most `most` bytes, encoded and decoded.
+/// The outcome is the number of bytes received, and the digest in hexadecimal.
+/// It fails with [`LARGE`] if there are more bytes. Dropping it cancels the
+/// stream.
+pub fn digest_body(stream: &Stream, is_gzip: bool, most: u32) -> Operation {
+    Operation::begin(BODY_WAIT_MS, |op| {
+        Ok(Handle::Cancel(digest_body_raw(op, stream, is_gzip, most)))
+    })
+}
+
 /// Stores a body in the Cache API, with these fields. Values that are not UTF-8
 /// are copied from what was fetched or found for `request`; it fails if they
 /// cannot be.
@@ -214,6 +227,9 @@ pub const LATE: &str = "edgekeep: late";
 
 /// The prefix of the failure if the request's own body was not sent to its end.
 pub const UNSENT: &str = "edgekeep: unsent: ";
+
+/// The failure of a body that is too long for a digest.
+pub const LARGE: &str = "edgekeep: large";
 
 /// The failure of a short body that broke off.
 pub const CUT: &str = "edgekeep: cut";

@@ -4,6 +4,7 @@ use super::forward::{Evaluate, by_conditions, forward};
 use super::marked_page::check_coding;
 use crate::cache::config::rule::Rule;
 use crate::cache::origin::failure::OriginFailure;
+use crate::cache::policy::freshness::Times;
 use crate::cache::request::classify::Bypass;
 use crate::cache::request::origin_request::OriginRequest;
 use crate::flow::isolate::state::Isolate;
@@ -42,16 +43,27 @@ pub struct PassRequest<'a> {
     pub to_origin: &'a OriginRequest,
 }
 
-/// Forwards a request and returns the client's response. For a request that is
-/// sent whole because of its cookies ([`Bypass::Personal`]), it also returns
-/// the origin's unmodified response head.
+/// The origin's unmodified response head, and what was known before it came.
+#[derive(Clone, Debug)]
+pub struct ReceivedHead {
+    /// The purge sequence number seen before the request was sent.
+    pub seen: u64,
+    /// When the request was sent, and when the head arrived.
+    pub times: Times,
+    /// The head.
+    pub head: ResponseHead,
+}
+
+/// Forwards a request and returns the client's response. For a request that may
+/// use the cache but is sent whole ([`Bypass::Personal`], [`Bypass::Shadow`]),
+/// it also returns what the origin sent.
 pub async fn pass<H: Host>(
     host: &H,
     isolate: &Rc<Isolate>,
     pass: PassRequest<'_>,
     body: Option<H::Body>,
     log: &mut RequestLog,
-) -> (Answer<H::Body>, Option<ResponseHead>) {
+) -> (Answer<H::Body>, Option<ReceivedHead>) {
     let PassRequest {
         reason,
         request,
@@ -70,12 +82,14 @@ pub async fn pass<H: Host>(
         None if reason == Bypass::Upgrade => (None, Sending::Long),
         None => (None, Sending::Nothing),
     };
+    let mut sent = None;
     let result = if is_unsafe(&request.method) {
         write(host, isolate, pass, (body, sending), log).await
     } else {
         let wanted = upstream_request(request, rule, sending);
         let mut again = |_: &mut RequestLog| to_origin.clone();
         let response = fetch_upstream(host, isolate, wanted, body, &mut again, log).await;
+        sent = Some((response.seen, response.times));
         response.result
     };
     log.fwd_status = result.as_ref().ok().map(|(head, _)| head.status);
@@ -87,13 +101,17 @@ pub async fn pass<H: Host>(
         }
     };
     let body = check_coding(host, rule, &mut head, body).await;
-    let raw = (reason == Bypass::Personal).then(|| head.clone());
+    let may_be_cached = matches!(reason, Bypass::Personal | Bypass::Shadow);
+    let received = sent.filter(|_| may_be_cached).map(|(seen, times)| {
+        let head = head.clone();
+        ReceivedHead { seen, times, head }
+    });
     let answer = forward(Ok(head), body, host.now_ms());
     let answer = match request.method {
         Method::Get | Method::Head => by_conditions(answer, &request.fields, rule, Evaluate::Tags),
         Method::Other(_) => answer,
     };
-    (answer, raw)
+    (answer, received)
 }
 
 /// Logs that a request does not use the cache, and why.

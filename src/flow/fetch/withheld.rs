@@ -181,9 +181,9 @@ pub async fn send_whole<H: Host>(
         rule: &lookup.rule,
         to_origin: &to_origin,
     };
-    let (answer, raw) = pass(host, isolate, request, None, log).await;
+    let (answer, received) = pass(host, isolate, request, None, log).await;
     let now_ms = host.now_ms();
-    let stays = raw.is_some_and(|head| stays_personal(lookup, head, now_ms));
+    let stays = received.is_some_and(|it| stays_personal(lookup, it.head, now_ms));
     if let Some(key) = held.filter(|_| stays) {
         let until_ms = now_ms.saturating_add(PERSONAL_MS);
         isolate.personal.borrow_mut().add(&key, until_ms, now_ms);

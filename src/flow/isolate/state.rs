@@ -13,6 +13,7 @@ use crate::cache::purge::feed::{LedgerTime, PurgeFeed};
 use crate::cache::purge::index::PurgeIndex;
 use crate::cache::purge::ledger_breaker::LedgerBreaker;
 use crate::cache::purge::write_rate::WriteRate;
+use crate::cache::shadow::comparisons::Comparisons;
 use crate::cache::stats::counter::Counter;
 use crate::cache::store::memory::Memory;
 use std::cell::{Cell, RefCell};
@@ -50,6 +51,8 @@ pub struct Isolate {
     pub stats: RefCell<Counter>,
     /// The last report of them, until the ledger has answered it.
     pub unconfirmed_report: RefCell<Option<String>>,
+    /// The comparisons of shadow mode.
+    pub comparisons: RefCell<Comparisons>,
     /// The memory tier.
     pub memory: RefCell<Memory>,
     /// The fetches in progress.
@@ -120,6 +123,7 @@ impl Isolate {
             snapshot_read_ms: Cell::new(None),
             stats: RefCell::default(),
             unconfirmed_report: RefCell::default(),
+            comparisons: RefCell::default(),
             flights: Flights::default(),
             fill_speeds: FillSpeeds::default(),
             abandoned: AbandonedFills::default(),

@@ -2,6 +2,7 @@
 //! and one structured log line.
 
 use crate::cache::policy::reuse::Age;
+use crate::cache::shadow::verdict::ShadowVerdict;
 use crate::flow::runtime::host::{Host, Tier};
 use crate::http::json_object::print;
 use serde::Serialize;
@@ -74,6 +75,9 @@ pub struct RequestLog {
     /// Words for RFC 9211 `detail`, besides the tier.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub detail: Vec<&'static str>,
+    /// What the cache would have done, under a rule in shadow mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowVerdict>,
     /// When the request arrived, in milliseconds since 1970.
     #[serde(skip)]
     pub began_ms: u64,
@@ -159,9 +163,27 @@ impl RequestLog {
         self.cache == "hit" && self.notes.is_empty() && self.detail.is_empty()
     }
 
+    /// Sets the verdict of shadow mode, and adds its reason to `detail`.
+    pub fn set_shadow(&mut self, verdict: ShadowVerdict) {
+        self.shadow = Some(verdict);
+        if !verdict.reason().is_empty() {
+            self.add_detail(verdict.reason());
+        }
+    }
+
     /// Writes the log line.
     pub fn write<H: Host>(&mut self, host: &H) {
+        self.stop(host);
+        self.print(host);
+    }
+
+    /// Sets the time that the request has taken so far.
+    pub fn stop<H: Host>(&mut self, host: &H) {
         self.ms = host.now_ms().saturating_sub(self.began_ms);
+    }
+
+    /// Writes the log line with the time that was set.
+    pub fn print<H: Host>(&self, host: &H) {
         host.log(&print(self));
     }
 }

@@ -11,6 +11,7 @@ use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::Plan;
 use crate::cache::request::origin_request::OriginRequest;
+use crate::cache::shadow::record::BodyDigest;
 use crate::cache::stats::query::StatsQuery;
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
@@ -249,6 +250,28 @@ pub trait Host: Clone + 'static {
     fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Self::Body> {
         let _ = copy;
         None
+    }
+
+    /// A copy of a body that is given to a client, for
+    /// [`Host::digest_body`]. It must be read or dropped at once: the bytes that
+    /// one of the two has read are kept for the other. `None` if that is not
+    /// possible.
+    fn fork_body(&self, body: &mut Self::Body) -> Option<Self::Body> {
+        let _ = body;
+        None
+    }
+
+    /// The SHA-256 of a body of at most `most` bytes, encoded and decoded. If
+    /// `is_gzip`, it is decoded before.
+    async fn digest_body(
+        &self,
+        body: Self::Body,
+        is_gzip: bool,
+        most: u32,
+    ) -> Result<BodyDigest, BodyError> {
+        drop(body);
+        let _ = (is_gzip, most);
+        Err(BodyError::Broken)
     }
 
     /// Joins two short bodies; `None` if either is cut off.

@@ -33,12 +33,17 @@ pub fn count<H: Host>(
     for ms in &log.origin_ms {
         counts.add_origin_time(*ms);
     }
+    let (outcome, reason) = match log.shadow {
+        Some(verdict) => (verdict.outcome(), verdict.reason()),
+        None if is_request => (log.cache, reason(log)),
+        None => (log.event, reason(log)),
+    };
     isolate.stats.borrow_mut().add(&Event {
         now_ms,
         host: &log.host,
         rule,
-        outcome: if is_request { log.cache } else { log.event },
-        reason: reason(log),
+        outcome,
+        reason,
         tier: log.tier.unwrap_or_default(),
         status: log.status,
         counts,

@@ -287,3 +287,31 @@ fn metrics_are_open_metrics() {
     let lag = "edgekeep_purge_lag_seconds{host=\"a.test\"} ";
     assert!(text.lines().any(|line| line.starts_with(lag)), "{text}");
 }
+
+#[test]
+fn requests_in_shadow_mode_are_counted_by_verdict() {
+    let stand = stand_with(json!({ "rules": [{ "path": "/s/*", "shadow": true }] }));
+    let public = &[("cache-control", "public, max-age=60")];
+    page(&stand, "/s/right", 0, public);
+    page(&stand, "/s/own", 0, &[("cache-control", "private")]);
+    requests(
+        &stand,
+        &[
+            "GET http://a.test/s/right",
+            "GET http://a.test/s/right",
+            "GET http://a.test/s/right | Set: 1",
+            "GET http://a.test/s/own",
+            "HEAD http://a.test/s/right",
+            "GET http://a.test/s/right | Cookie: sessionid=1",
+        ],
+    );
+    let stats = stand.check(&format!("{STATS}{}", token("default")), 200);
+    let expected = [
+        "a.test rules[0], /s/* shadow-bypass cookie - 2xx 1 1",
+        "a.test rules[0], /s/* shadow-not-compared head - 2xx 1 1",
+        "a.test rules[0], /s/* shadow-not-stored private - 2xx 1 1",
+        "a.test rules[0], /s/* shadow-same - - 2xx 2 2",
+        "a.test rules[0], /s/* shadow-stored - - 2xx 1 1",
+    ];
+    assert_eq!(short(&stats), expected);
+}

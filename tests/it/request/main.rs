@@ -13,6 +13,8 @@ mod request_tables;
 mod rule_tables;
 mod setting_errors;
 mod setting_tables;
+mod shadow_mode;
+mod shadow_tables;
 mod site_tables;
 mod strip_tables;
 mod withheld_tables;

@@ -12,11 +12,12 @@ use super::storage::CACHE_MS;
 use super::switches::Switch;
 use super::tamper;
 use super::world::{Seat, World};
-use edgekeep::cache::key::cache_key::Slot;
+use edgekeep::cache::key::cache_key::{Slot, digest};
 use edgekeep::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use edgekeep::cache::origin::failure::OriginFailure;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::cache::shadow::record::BodyDigest;
 use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::runtime::host::{
     BodyError, Host, LedgerReply, NoPipe, OriginTimeouts, StoreRequest, Tier, Upload,
@@ -192,6 +193,24 @@ impl Host for SimHost {
 
     fn body_of_copy(&self, copy: &Rc<dyn Any>) -> Option<Bytes> {
         copy.downcast_ref::<Bytes>().cloned()
+    }
+
+    fn fork_body(&self, body: &mut Bytes) -> Option<Bytes> {
+        Some(body.clone())
+    }
+
+    async fn digest_body(
+        &self,
+        body: Bytes,
+        _is_gzip: bool,
+        _most: u32,
+    ) -> Result<BodyDigest, BodyError> {
+        self.pass(body.takes_ms).await;
+        let (text, bytes) = (digest(&body.text), body.text.len() as u64);
+        match body.broken {
+            true => Err(BodyError::Broken),
+            false => Ok(BodyDigest { text, bytes }),
+        }
     }
 
     async fn join(&self, one: Bytes, other: Bytes) -> Option<Bytes> {

@@ -1,9 +1,14 @@
 //! Bodies in the simulated world, and those that are generated while they are
 //! read.
 
+use edgekeep::cache::key::cache_key::digest;
+use edgekeep::cache::shadow::record::BodyDigest;
 use edgekeep::flow::runtime::host::{BodyError, BodyPipe, ClientDisconnected};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+/// The digest of a body, or why there is none.
+pub type BodyResult = Result<BodyDigest, BodyError>;
 
 /// A body: its bytes, and whether it breaks off after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +30,19 @@ impl Bytes {
             made,
             takes_ms: 0,
         }
+    }
+
+    /// Its digest. Bodies are texts here, and none of them is gzip.
+    pub fn digest(&self, is_gzip: bool, most: u32) -> BodyResult {
+        let bytes = self.text.len() as u64;
+        if self.broken || is_gzip {
+            return Err(BodyError::Broken);
+        }
+        if bytes > u64::from(most) {
+            return Err(BodyError::TooLong);
+        }
+        let text = digest(&self.text);
+        Ok(BodyDigest { text, bytes })
     }
 }
 

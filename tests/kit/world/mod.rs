@@ -24,11 +24,10 @@ use edgekeep::flow::runtime::host::{
     AT_ONCE_BYTES_MAX, BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
     WHOLE_BYTES_MAX,
 };
-use edgekeep::http::fields::Fields;
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;
 pub use filler::Bytes;
-use filler::Filler;
+use filler::{BodyResult, Filler};
 pub use plan::Plan;
 use sqlite::Sqlite;
 use std::any::Any;
@@ -301,6 +300,14 @@ impl Host for World {
         copy.downcast_ref::<Bytes>().cloned()
     }
 
+    fn fork_body(&self, body: &mut Bytes) -> Option<Bytes> {
+        Some(body.clone())
+    }
+
+    async fn digest_body(&self, body: Bytes, is_gzip: bool, most: u32) -> BodyResult {
+        body.digest(is_gzip, most)
+    }
+
     fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
         let filler = Filler::new(&body);
         let made = Some(filler.made.clone());
@@ -365,13 +372,7 @@ impl Host for World {
                 return Err(OriginFailure::Unreachable);
             }
         }
-        let plan = plan.unwrap_or_else(|| Plan::Answer {
-            slow_ms: 0,
-            cut: false,
-            status: 404,
-            fields: Fields::new(),
-            body: "no such page".to_owned(),
-        });
+        let plan = plan.unwrap_or_else(Plan::missing);
         let delay = match &plan {
             Plan::Down => return Err(OriginFailure::Unreachable),
             Plan::NoStatus(status) => return Err(OriginFailure::NoStatus(*status)),

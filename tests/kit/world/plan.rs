@@ -22,6 +22,17 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// The response for an unknown path.
+    pub fn missing() -> Self {
+        Self::Answer {
+            slow_ms: 0,
+            cut: false,
+            status: 404,
+            fields: Fields::new(),
+            body: "no such page".to_owned(),
+        }
+    }
+
     /// The response to a request. Panics for plans without a response.
     pub fn answer(&self, request: &OriginRequest) -> (ResponseHead, Option<Bytes>) {
         let Plan::Answer {
