@@ -1,9 +1,11 @@
 //! Edgekeep's own endpoints: `POST /.edgekeep/purge` and `/.edgekeep/warm`
 //! accept orders, `GET /.edgekeep/purges` lists past ones, `GET
-//! /.edgekeep/explain` says what becomes of a request, and `GET
-//! /.edgekeep/stats` and `/.edgekeep/metrics` have the statistics.
+//! /.edgekeep/explain` says what becomes of a request, `GET
+//! /.edgekeep/stats` and `/.edgekeep/metrics` have the statistics, and `GET
+//! /.edgekeep/events` sends events.
 
 use super::dashboard::dashboard;
+use super::events;
 use super::explain;
 use super::stats;
 use crate::cache::key::cache_key;
@@ -42,6 +44,17 @@ pub async fn admin<H: Host>(
     if let Some(answer) = boxed(dashboard(host, isolate, request, rest)).await {
         log.event = "dashboard";
         return answer;
+    }
+    if rest == "events" {
+        log.event = "events";
+        let opened = match only(request, "GET", "events are watched by GET") {
+            Ok(()) => boxed(events::watch(host, isolate, request)).await,
+            Err(problem) => Err(problem),
+        };
+        return opened.unwrap_or_else(|problem| {
+            log.add_note(problem.summary());
+            problem.answer()
+        });
     }
     log.event = "purge";
     let outcome = route(host, isolate, request, body, log).await;

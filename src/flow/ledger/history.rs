@@ -1,12 +1,53 @@
-//! The ledger's queries for past orders.
+//! The ledger's queries for past orders, and for the events of orders.
 
 use super::ledger_store::{LedgerStore, read_record};
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{
-    HISTORY_BYTES_MAX, HISTORY_MAX, HistoryQuery, PastOrder, Receipt, made_id_number,
+    HISTORY_BYTES_MAX, HISTORY_MAX, HistoryQuery, PastOrder, made_id_number,
 };
 
+/// How many events are read at once: 16 records of 192 KiB are 3 MB.
+const EVENTS_READ_MAX: u64 = 16;
+
+/// An event of an order (`flow::ledger::events`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderEvent {
+    /// Its number.
+    pub number: u64,
+    /// Whether the order itself was accepted after the number that was asked
+    /// for. If not, only its work has changed.
+    pub is_new: bool,
+    /// The order, and its work by now.
+    pub past: PastOrder,
+}
+
 impl<S: Sql> LedgerStore<S> {
+    /// The number of the newest event; 0 if there is none.
+    pub fn last_event(&self) -> Result<u64, String> {
+        self.sql().number("SELECT MAX(changed) FROM events", &[])
+    }
+
+    /// The first events after a number, the oldest first; none if there are no
+    /// more.
+    pub fn events_after(&self, after: u64) -> Result<Vec<OrderEvent>, String> {
+        let rows = self.sql().run(
+            "SELECT changed, accepted > ?, record FROM events JOIN receipts USING (sequence)
+                WHERE changed > ? ORDER BY changed LIMIT ?",
+            &[after.into(), after.into(), EVENTS_READ_MAX.into()],
+        )?;
+        let mut events = Vec::new();
+        for row in &rows {
+            if let [number, is_new, record] = row.as_slice() {
+                events.push(OrderEvent {
+                    number: number.number().unwrap_or(after),
+                    is_new: is_new.number() == Some(1),
+                    past: past_order(self.sql(), record.text().unwrap_or_default())?,
+                });
+            }
+        }
+        Ok(events)
+    }
+
     /// The past orders that the ledger still has. For an id, at most one per
     /// key. For a page, as many as fit into [`HISTORY_BYTES_MAX`], and at least
     /// one.
@@ -62,18 +103,18 @@ impl<S: Sql> LedgerStore<S> {
 
     fn read_past_orders(&self, rows: &[Vec<Value>]) -> Result<Vec<PastOrder>, String> {
         let texts = rows.iter().filter_map(|row| row.first()?.text());
-        texts
-            .map(|text| self.with_progress(read_record(text)?.receipt))
-            .collect()
+        texts.map(|text| past_order(self.sql(), text)).collect()
     }
+}
 
-    fn with_progress(&self, receipt: Receipt) -> Result<PastOrder, String> {
-        let [fast_lane, refresh] = super::jobs::progress(self.sql(), receipt.sequence)?;
-        Ok(PastOrder {
-            receipt,
-            fast_lane,
-            refresh,
-            more: false,
-        })
-    }
+/// The past order of a record.
+pub fn past_order<S: Sql>(sql: &S, record: &str) -> Result<PastOrder, String> {
+    let receipt = read_record(record)?.receipt;
+    let [fast_lane, refresh] = super::jobs::progress(sql, receipt.sequence)?;
+    Ok(PastOrder {
+        receipt,
+        fast_lane,
+        refresh,
+        more: false,
+    })
 }

@@ -10,6 +10,7 @@
 //! each try it is postponed, so a try that a restart interrupts is repeated,
 //! and a step that crashes the object does not do so for ever.
 
+use super::events;
 use super::sql::{Sql, Value};
 use crate::cache::ledger::wire::{Order, Progress, Receipt};
 use crate::cache::purge::fair_share::fair_share;
@@ -224,6 +225,7 @@ fn give_up<S: Sql>(
                     kind.name.into(),
                 ],
             )?;
+            events::note_change(sql, sequence)?;
         }
     }
     sql.run(
@@ -395,8 +397,8 @@ impl JobKind {
                 step.sequence.into(),
                 self.name.into(),
             ],
-        )
-        .map(drop)
+        )?;
+        events::note_change(sql, &step.sequence.into())
     }
 }
 

@@ -7,6 +7,7 @@
 //! written purges too much rather than too little, because the receipt is
 //! written last.
 
+use super::events;
 use super::owners::{self, OwnerMarks};
 use super::sql::{Sql, Value};
 use super::stats_store::{self, PendingStats};
@@ -105,6 +106,7 @@ impl<S: Sql> LedgerStore<S> {
             .iter()
             .chain(&owners::TABLES)
             .chain(&stats_store::TABLES)
+            .chain(&events::TABLES)
         {
             sql.run(statement, &[])?;
         }
@@ -183,6 +185,7 @@ impl<S: Sql> LedgerStore<S> {
         }
         if order.is_recorded() {
             let text = print(record);
+            events::add(&self.sql, sequence)?;
             super::jobs::enqueue(&self.sql, order, &record.receipt, now_ms)?;
             self.sql.run(
                 "INSERT INTO receipts VALUES (?, ?, ?, ?)",

@@ -1,5 +1,6 @@
 //! The ledger: its tables, its jobs, and its alarm.
 
+pub mod events;
 pub mod history;
 pub mod jobs;
 pub mod ledger_store;

@@ -222,6 +222,11 @@ impl<'a> PurgeDryRun<'a> {
     }
 }
 
+/// The time from which an order is in force, rounded up: at this second it is.
+pub fn in_force_at(receipt: &Receipt) -> String {
+    date::print_rfc3339(receipt.in_force_ms.saturating_add(999))
+}
+
 /// A receipt as JSON for its sender.
 #[derive(Serialize)]
 pub struct ReceiptView<'a> {
@@ -253,13 +258,11 @@ impl<'a> ReceiptView<'a> {
     }
 
     fn new(receipt: &'a Receipt, refresh: &'a Progress, fast_lane: &'a Progress) -> Self {
-        // Rounded up, so that the order is in force at this second.
-        let in_force_ms = receipt.in_force_ms.saturating_add(999);
         Self {
             id: &receipt.id,
             sequence: receipt.sequence,
             received_at: date::print_rfc3339(receipt.received_ms),
-            in_force_at: date::print_rfc3339(in_force_ms),
+            in_force_at: in_force_at(receipt),
             key: receipt.key.as_deref(),
             via: &receipt.via,
             hard: &receipt.hard,

@@ -116,6 +116,28 @@ pub enum LedgerReply {
     Conflict,
 }
 
+/// A watcher of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchQuery {
+    /// The name of the key with which it watches.
+    pub key: String,
+    /// The number of an event: it first gets what has happened since. `None`:
+    /// it gets what happens from now on.
+    pub after: Option<u64>,
+    /// Whether the client has asked for the subprotocol, and is told that it is
+    /// spoken.
+    pub has_protocol: bool,
+}
+
+/// The ledger's response to a watcher.
+#[derive(Debug)]
+pub enum WatchReply<B> {
+    /// The response 101, which carries the socket.
+    Open(B),
+    /// There are too many watchers.
+    Full,
+}
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
@@ -366,6 +388,14 @@ pub trait Host: Clone + 'static {
 
     /// The past orders that the ledger still has.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String>;
+
+    /// A WebSocket between the client and the ledger, over which the ledger
+    /// sends events (`flow::endpoints::events`). The client's request must ask
+    /// for one.
+    async fn watch(&self, query: &WatchQuery) -> Result<WatchReply<Self::Body>, String> {
+        let _ = query;
+        Err("no WebSockets".to_owned())
+    }
 
     /// The text of a file of the dashboard; `None` if there is none.
     async fn dashboard_file(&self, name: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! Tests of the purge ledger.
 
+mod event_tables;
 mod ledger_breaker_tables;
 mod ledger_budgets;
 mod ledger_faults;

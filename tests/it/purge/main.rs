@@ -5,6 +5,7 @@ mod clock_tables;
 mod conclusion_tables;
 mod dialect_tables;
 mod endpoint_tables;
+mod events_endpoint;
 mod explain_endpoint;
 mod feed_tables;
 mod limited_keys;

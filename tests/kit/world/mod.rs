@@ -22,7 +22,7 @@ use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::{
     AT_ONCE_BYTES_MAX, BodyError, Host, LedgerReply, OriginTimeouts, StoreRequest, Tier, Upload,
-    WHOLE_BYTES_MAX,
+    WHOLE_BYTES_MAX, WatchQuery, WatchReply,
 };
 use edgekeep::http::head::ResponseHead;
 use executor::Executor;
@@ -71,6 +71,8 @@ pub struct State {
     pub kv_writes: usize,
     /// The number of queries to the ledger.
     pub ledger_queries: usize,
+    /// The watchers of events.
+    pub watchers: Vec<WatchQuery>,
     /// Drops work that is to run after the response.
     pub drops_later: bool,
 }
@@ -90,6 +92,9 @@ pub struct World {
 
 /// KV's shortest retention: a minute.
 const KV_MS_MIN: u64 = 60_000;
+
+/// How many watchers of events this ledger takes.
+pub const WATCHERS_MAX: usize = 20;
 
 /// The time limit of a call to the ledger.
 const LEDGER_MS_MAX: u64 = 5000;
@@ -111,21 +116,6 @@ impl World {
             database,
             ledger: Rc::new(RefCell::new(ledger)),
         }
-    }
-
-    /// The same world, for an isolate whose clock is ahead by `ahead_ms`.
-    pub fn with_clock(&self, ahead_ms: i64) -> Self {
-        Self {
-            ahead_ms: Rc::new(Cell::new(ahead_ms)),
-            ..self.clone()
-        }
-    }
-
-    /// Restarts the ledger's object, on a machine with another clock.
-    pub fn restart_ledger(&self, ahead_ms: i64) {
-        self.state.borrow_mut().ledger_ahead_ms = ahead_ms;
-        let ledger = LedgerStore::open(self.database.clone(), self.ledger_ms(), false);
-        *self.ledger.borrow_mut() = ledger.expect("a ledger");
     }
 
     fn ledger_ms(&self) -> u64 {
@@ -441,6 +431,16 @@ impl Host for World {
     async fn history(&self, question: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
         self.query_ledger(|ledger, _| ledger.history(question))
             .await
+    }
+
+    async fn watch(&self, query: &WatchQuery) -> Result<WatchReply<Bytes>, String> {
+        self.query_ledger(|_, _| Ok(())).await?;
+        let watchers = &mut self.state.borrow_mut().watchers;
+        watchers.push(query.clone());
+        Ok(match watchers.len() > WATCHERS_MAX {
+            true => WatchReply::Full,
+            false => WatchReply::Open(Bytes::new(String::new(), false)),
+        })
     }
 
     async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {

@@ -6,6 +6,7 @@ use edgekeep::cache::ledger::wire::Order;
 use edgekeep::flow::handle::serve;
 use edgekeep::flow::isolate::credentials::Keys;
 use edgekeep::flow::isolate::state::Isolate;
+use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::purge::sync;
 use edgekeep::flow::response::reply::{Answer, Content};
 use edgekeep::flow::runtime::host::{Host, LedgerReply};
@@ -24,6 +25,23 @@ const SETTINGS: &str = r#"{ "origin": "http://origin.test", "max_purge_lag": 4,
     "origin_timeout": 10, "on_ledger_outage": "OUTAGE", "defaults": { "kv": true, "memory": false, "retries": 0 } }"#;
 
 pub type Slot = Rc<RefCell<Option<Answer<Bytes>>>>;
+
+impl World {
+    /// The same world, for an isolate whose clock is ahead by `ahead_ms`.
+    pub fn with_clock(&self, ahead_ms: i64) -> Self {
+        Self {
+            ahead_ms: Rc::new(Cell::new(ahead_ms)),
+            ..self.clone()
+        }
+    }
+
+    /// Restarts the ledger's object, on a machine with another clock.
+    pub fn restart_ledger(&self, ahead_ms: i64) {
+        self.state.borrow_mut().ledger_ahead_ms = ahead_ms;
+        let ledger = LedgerStore::open(self.database.clone(), self.ledger_ms(), false);
+        *self.ledger.borrow_mut() = ledger.expect("a ledger");
+    }
+}
 
 /// An isolate in a world, with a clock of its own.
 #[derive(Clone)]
