@@ -25,6 +25,7 @@ use crate::flow::ledger::ledger_store::LedgerStore;
 use crate::flow::response::request_log::log_problem;
 use crate::flow::runtime::host::{
     BodyError, Host, LedgerReply, OriginTimeouts, SlotContent, StoreRequest, Tier, Upload,
+    WatchQuery, WatchReply,
 };
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
@@ -418,6 +419,13 @@ impl Host for Platform {
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<PastOrder>, String> {
         in_time(client::history(self.env(), query)).await
+    }
+
+    async fn watch(&self, query: &WatchQuery) -> Result<WatchReply<Body>, String> {
+        let opened = in_time(client::watch(self.env(), query)).await?;
+        Ok(opened.map_or(WatchReply::Full, |response| {
+            WatchReply::Open(Body::upgrade(response))
+        }))
     }
 
     async fn dashboard_file(&self, name: &str) -> Option<String> {

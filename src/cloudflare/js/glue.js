@@ -170,6 +170,30 @@ function headers(head, sources = [], whole = false) {
   return fields
 }
 
+// ---- Watchers of events: WebSockets of the ledger's object ----
+
+/**
+ * Sends a message to a watcher. Returns false if its socket is closed. The socket is closed if more than `most` characters
+ * would have been sent since its last ping: the runtime does not say how much waits in a socket, and keeps all of it.
+ */
+export function tell(state, socket, message, most) {
+  try {
+    const pinged = state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0
+    const kept = socket.deserializeAttachment()
+    const sent = (kept?.pinged === pinged ? kept.sent : 0) + message.length
+    if (sent > most && sent > message.length) {
+      socket.close(1013, 'too much waits: connect again')
+      return false
+    }
+    socket.send(message)
+    socket.serializeAttachment({ pinged, sent })
+    return true
+  } catch {
+    // It was closed meanwhile.
+    return false
+  }
+}
+
 // ---- Values that are not UTF-8 ----
 
 /**

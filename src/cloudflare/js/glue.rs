@@ -71,6 +71,11 @@ extern "C" {
 
     fn sleep(op: u32, milliseconds: f64) -> JsValue;
 
+    /// Sends a message to a watcher's socket, in the object with this state.
+    /// Returns `false` if the socket is closed, or if it is closed now because
+    /// more than `most` characters would wait in it.
+    pub fn tell(state: &JsValue, socket: &JsValue, message: &str, most: u32) -> bool;
+
     /// A response to a request.
     #[wasm_bindgen(catch)]
     pub fn respond(

@@ -61,7 +61,11 @@ export class Ledger {
       }
       return this.#made
     }
-    return glue.untilTrap(argument ?? {}, () => run(() => made()[name](argument)))
+    return glue.untilTrap(argument ?? {}, () => run(() => made()[name](argument))).catch((error) => {
+      // What the trapped instance had accepted, it may not have sent. Watchers connect again, and read on.
+      if (glue.isBroken()) for (const socket of this.state.getWebSockets()) socket.close(1012, 'restarted: connect again')
+      throw error
+    })
   }
 
   fetch(request) {
@@ -71,4 +75,18 @@ export class Ledger {
   alarm() {
     return this.#call('alarm')
   }
+
+  // Watchers of events. The runtime answers their pings.
+
+  webSocketMessage(socket) {
+    socket.close(1008, 'watchers send nothing but ping')
+  }
+
+  webSocketClose(socket, code, reason) {
+    // 1005 and 1006 mean that there was no code: they must not be sent (RFC 6455 §7.4.1).
+    if (code === 1005 || code === 1006) socket.close()
+    else socket.close(code, reason)
+  }
+
+  webSocketError() {}
 }

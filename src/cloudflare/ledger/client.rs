@@ -6,10 +6,10 @@ use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::js::worker_message;
 use crate::flow::ledger::ledger_store::Reply;
-use crate::flow::runtime::host::LedgerReply;
+use crate::flow::runtime::host::{LedgerReply, WatchQuery};
 use crate::http::json_object::{JsonError, print, read_without_paths};
 use std::cell::OnceCell;
-use worker::{Env, Method, Request, RequestInit};
+use worker::{Env, Headers, Method, Request, RequestInit, Response};
 
 const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
@@ -50,6 +50,36 @@ pub async fn history(env: &Env, query: &HistoryQuery) -> Result<Vec<PastOrder>, 
     let answer = call(env, "history", Some(&print(query))).await?;
     read_without_paths(&answer).map_err(unreadable)
 }
+
+/// Opens a WebSocket of the ledger for the client that is being served. `None`
+/// if the ledger has too many.
+pub async fn watch(env: &Env, query: &WatchQuery) -> Result<Option<web_sys::Response>, String> {
+    let WatchQuery { key, .. } = query;
+    let protocol = u8::from(query.has_protocol);
+    let mut path = format!("events/{key}?protocol={protocol}");
+    if let Some(after) = query.after {
+        path.push_str(&format!("&after={after}"));
+    }
+    let opened = open(env, &path).await.map_err(worker_message)?;
+    match opened.status_code() {
+        101 => Ok(Some(opened.into())),
+        WATCHERS_FULL => Ok(None),
+        status => Err(format!("no WebSocket: status {status}")),
+    }
+}
+
+async fn open(env: &Env, path: &str) -> worker::Result<Response> {
+    let fields = Headers::new();
+    fields.set("upgrade", "websocket")?;
+    let mut init = RequestInit::new();
+    init.with_headers(fields);
+    let request = Request::new_with_init(&format!("{SITE}{path}"), &init)?;
+    let ledger = env.durable_object(BINDING)?.get_by_name(NAME)?;
+    ledger.fetch_with_request(request).await
+}
+
+/// The status of the object's response if it has too many watchers.
+pub const WATCHERS_FULL: u16 = 503;
 
 /// The parameter by which a caller announces that it reads all lines of a feed.
 /// Earlier versions do not send it, and receive [`PurgeFeed::plain`]: during a

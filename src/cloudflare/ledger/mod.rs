@@ -1,5 +1,7 @@
-//! The ledger's Durable Object: its entry, its SQLite, and the calls to it.
+//! The ledger's Durable Object: its entry, its SQLite, its
+//! watchers, and the calls to it.
 
 pub mod client;
 pub mod object;
 pub mod sql;
+pub mod watchers;

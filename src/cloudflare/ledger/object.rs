@@ -1,8 +1,9 @@
 //! The ledger's Durable Object: a shell around `flow::ledger::ledger_store` and
 //! `flow::ledger::runner`.
 
-use super::client::{SITE, parse_feed, unreadable};
+use super::client::{SITE, WATCHERS_FULL, parse_feed, unreadable};
 use super::sql::{Database, set_alarm};
+use super::watchers::Watchers;
 use crate::cache::ledger::wire::{HistoryQuery, Order};
 use crate::cache::stats::query::{StatsQuery, StatsStep};
 use crate::cloudflare::guard;
@@ -26,8 +27,10 @@ pub struct Ledger(Rc<Object>);
 
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
+        let (watchers, state) = Watchers::of(state);
         Self(Rc::new(Object {
             ledger: LedgerStart::default(),
+            watchers,
             state,
             env,
             alarm: Cell::new(None),
@@ -53,6 +56,7 @@ const EXPIRED: &str = "the ledger took too long";
 
 struct Object {
     ledger: LedgerStart<Database>,
+    watchers: Watchers,
     state: State,
     env: Env,
     /// When the alarm is set for, or [`NEVER`]; `None` if that is not known.
@@ -84,7 +88,9 @@ impl Object {
                 None
             });
             let sql = Database(self.state.storage().sql());
-            ledger_store::LedgerStore::open(sql, guard::now_ms(), zone.is_some())
+            let ledger = ledger_store::LedgerStore::open(sql, guard::now_ms(), zone.is_some())?;
+            self.watchers.begin_after(ledger.last_event()?);
+            Ok(ledger)
         })
     }
 
@@ -96,6 +102,10 @@ impl Object {
             let mut pairs = numbers.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find(|(name, _)| *name == wanted)?.1.parse().ok()
         };
+        if let Some(key) = path.strip_prefix("events/") {
+            let has_protocol = number("protocol") == Some(1);
+            return self.watch((key, number("after")), has_protocol);
+        }
         let parameters = Parameters {
             after: number("after").unwrap_or(0),
             kv_writes: number("kv"),
@@ -115,6 +125,9 @@ impl Object {
                 if path == "append" || self.alarm.get().is_none() {
                     self.wake(&ledger).await;
                 }
+                if path == "append" {
+                    self.publish(&ledger);
+                }
                 answer
             }
             Err(problem) => Err(problem),
@@ -122,6 +135,33 @@ impl Object {
         match answer {
             Ok(text) => Response::ok(text),
             Err(problem) => Response::error(problem, 500),
+        }
+    }
+
+    /// Opens the socket of a watcher of events.
+    fn watch(&self, who: (&str, Option<u64>), has_protocol: bool) -> worker::Result<Response> {
+        let accept = || {
+            let (ledger, isolate) = (self.ledger()?, settings::isolate(&self.env)?);
+            self.watchers.publish(&ledger, &isolate)?;
+            self.watchers.accept(&ledger, &isolate, who, has_protocol)
+        };
+        match accept() {
+            Ok(Some(response)) => Ok(response),
+            Ok(None) => Response::error("too many watchers", WATCHERS_FULL),
+            Err(problem) => Response::error(problem, 500),
+        }
+    }
+
+    /// Sends the watchers of events what has happened. Nothing else fails or
+    /// waits for it.
+    fn publish(&self, ledger: &ledger_store::LedgerStore<Database>) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        let isolate = settings::isolate(&self.env);
+        let sent = isolate.and_then(|isolate| self.watchers.publish(ledger, &isolate));
+        if let Err(problem) = sent {
+            log(&problem);
         }
     }
 
@@ -147,7 +187,9 @@ impl Object {
             }
         };
         let host = || Platform::of_ledger(self.env.clone(), Rc::clone(&ledger));
-        runner::run(ledger.sql(), &isolate, host).await?;
+        let run = runner::run(ledger.sql(), &isolate, host).await;
+        self.publish(&ledger);
+        run?;
         Ok(jobs::next_due(ledger.sql())?.unwrap_or(NEVER))
     }
 
