@@ -388,6 +388,23 @@ describe('with the worker', () => {
     const { stderr } = await done
     assert.equal(stderr, '')
   })
+
+  it('history --follow prints the work of orders as it is done', LIMIT, async () => {
+    stand.origin.on('followed.test', '/work', { status: 200, fields: [['Cache-Control', 'max-age=600']], body: 'page' })
+    const [last] = jsonLines(await check(['purge', '--tag', 'before-work', '--json'], { env: env() }, 0, /^{/))
+    const lines = []
+    const { child, done } = startCommand(path, ['history', '--follow', '--after', String(last.sequence)], { env: env(), onLine: (line) => lines.push(line) })
+    // Only events have the work of an order that is printed already.
+    const order = ['purge', '--url', 'http://followed.test/work', '--soft', '--refresh', '--json']
+    const isTold = async () => {
+      const [{ id }] = jsonLines(await check(order, { env: env() }, 0, /^{/))
+      return until(() => lines.includes(`${id}: refresh: 0 pending, 1 done, 0 failed`), 3_000, 50)
+    }
+    // The first order may come before the connection is open.
+    assert.ok(await isTold() || await isTold(), lines.join('\n'))
+    child.kill()
+    assert.equal((await done).stderr, '')
+  })
 })
 
 describe('with a server that fails', () => {
@@ -455,6 +472,17 @@ describe('with a server that fails', () => {
       await order([answer], code, stderr)
       assert.equal(asked.length, 1, `${answer.status}`)
     }
+  })
+
+  it('history --follow asks again and again where there are no events', LIMIT, async () => {
+    const page = (...orders) => ({ ...DONE, body: JSON.stringify({ purges: orders.map((sequence) => ({ ...JSON.parse(RECEIPT), id: `id-${sequence}`, sequence })) }) })
+    ;[asked, script] = [[], [page(1), { status: 404 }, page(2), page(3)]]
+    const lines = []
+    const env = { EDGEKEEP_SITE: `http://127.0.0.1:${server.address().port}`, EDGEKEEP_SECRET: SECRET }
+    const { child, done } = startCommand(path, ['history', '--follow', '--json'], { env, onLine: (line) => lines.push(JSON.parse(line).id) })
+    assert.ok(await until(() => lines.length === 3, 15_000, 50), lines.join())
+    child.kill()
+    assert.deepEqual([lines, (await done).stderr], [['id-1', 'id-2', 'id-3'], ''])
   })
 
   it('a huge answer is not read', LIMIT, async () => {

@@ -32,10 +32,28 @@ pub struct OrderReceipt {
     /// Which tags carried which others.
     #[serde(default)]
     pub cascade: BTreeMap<String, Vec<String>>,
+    /// Its work that follows.
+    #[serde(flatten)]
+    pub work: OrderWork,
+}
+
+/// The work that follows an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct OrderWork {
     /// The URLs that are fetched again.
     pub refresh: Option<Progress>,
     /// The calls of the zone's own purge.
     pub fast_lane: Option<Progress>,
+}
+
+/// The event that the work of an order has changed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ProgressEvent {
+    /// The order's id.
+    pub id: String,
+    /// Its work.
+    #[serde(flatten)]
+    pub work: OrderWork,
 }
 
 /// How many selectors are printed of a receipt.
@@ -43,6 +61,15 @@ const SHOWN_MAX: usize = 10;
 
 /// How many selectors a row of the history has.
 const SHOWN_IN_ROW_MAX: usize = 3;
+
+impl OrderWork {
+    /// Its parts: (name, progress).
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &Progress)> {
+        let refresh = self.refresh.iter().map(|p| ("refresh", p));
+        let fast_lane = self.fast_lane.iter().map(|p| ("fast lane", p));
+        refresh.chain(fast_lane)
+    }
+}
 
 impl OrderReceipt {
     /// Reads a receipt. The error says what is missing.
@@ -73,13 +100,6 @@ impl OrderReceipt {
         date::parse_rfc3339(&self.received_at).is_some_and(|received| received < began)
     }
 
-    /// Its work that follows: (name, progress).
-    pub fn work(&self) -> impl Iterator<Item = (&'static str, &Progress)> {
-        let refresh = self.refresh.iter().map(|p| ("refresh", p));
-        let fast_lane = self.fast_lane.iter().map(|p| ("fast lane", p));
-        refresh.chain(fast_lane)
-    }
-
     /// Prints it for people.
     pub fn print(&self, is_of_earlier_run: bool) -> io::Result<()> {
         let what = match is_of_earlier_run {
@@ -99,7 +119,7 @@ impl OrderReceipt {
             let carried = plain(&carried.join(" "));
             output::line(format!("  {} carries {carried}", plain(tag)))?;
         }
-        for (name, progress) in self.work() {
+        for (name, progress) in self.work.parts() {
             output::line(format!("  {name}: {}", progress_text(progress)))?;
         }
         Ok(())

@@ -51,7 +51,7 @@ pub fn for_all(client: &SiteClient, orders: &[Accepted], most_seconds: u64) -> R
     }
     let mut failed = 0_u64;
     for order in orders {
-        let has_work = order.receipt.work().next().is_some();
+        let has_work = order.receipt.work.parts().next().is_some();
         if has_work {
             failed = failed.saturating_add(work_of(client, &order.receipt.id, until_ms)?);
         }
@@ -87,7 +87,7 @@ fn work_of(client: &SiteClient, id: &str, until_ms: u64) -> Result<u64, Failure>
         let value = client.get(&path_of(id))?.json(system::now_ms())?;
         let receipt = OrderReceipt::read(&value).map_err(Failure::Found)?;
         let sum = |of: fn(&crate::cache::ledger::wire::Progress) -> u64| -> u64 {
-            receipt.work().map(|(_, progress)| of(progress)).sum()
+            receipt.work.parts().map(|(_, progress)| of(progress)).sum()
         };
         let (pending, failed) = (sum(|p| p.pending), sum(|p| p.failed));
         let done = sum(|p| p.done).saturating_add(failed);
@@ -108,7 +108,11 @@ fn work_of(client: &SiteClient, id: &str, until_ms: u64) -> Result<u64, Failure>
 }
 
 fn note_failures(receipt: &OrderReceipt) {
-    for (name, progress) in receipt.work().filter(|(_, progress)| progress.failed > 0) {
+    for (name, progress) in receipt
+        .work
+        .parts()
+        .filter(|(_, progress)| progress.failed > 0)
+    {
         let text = progress_text(progress);
         output::note(format!("{}: {name}: {text}", receipt.id));
     }

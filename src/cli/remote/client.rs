@@ -4,6 +4,7 @@ use crate::cli::args::SiteArgs;
 use crate::cli::failure::Failure;
 use crate::cli::orders::send_error::SendError;
 use crate::cli::output;
+use crate::cli::remote::events::{EventStream, EventsError};
 use crate::cli::remote::reply::SiteReply;
 use crate::cli::remote::retry;
 use crate::cli::remote::secret::{Secret, SecretError};
@@ -73,13 +74,28 @@ impl SiteClient {
     /// Asks for a path, which may have a query.
     pub fn get(&self, path_and_query: &str) -> Result<SiteReply, SendError> {
         let url = self.site.url(path_and_query);
-        let payload = signed_target(&url);
-        // A query has no effect, so its id need not be unique.
-        const ID: &str = "query";
         self.repeated(path_and_query, || {
-            let proof = self.proof(ID, payload.as_bytes())?;
+            let proof = self.query_proof(&url)?;
             Ok(with_fields(self.agent.get(url.to_string()), proof).call())
         })
+    }
+
+    /// Opens the events after a number, which may be the sequence number of an
+    /// order. Attempted once.
+    pub fn events(&self, after: u64) -> Result<EventStream, EventsError> {
+        let url = self.site.url(&format!("/.edgekeep/events?after={after}"));
+        let proof = self.query_proof(&url);
+        EventStream::open(
+            &url,
+            proof.map_err(|error| EventsError::Socket(error.to_string()))?,
+        )
+    }
+
+    /// The fields that prove a GET.
+    fn query_proof(&self, url: &Url) -> Result<Vec<(&'static str, String)>, SecretError> {
+        // A query has no effect, so its id need not be unique.
+        const ID: &str = "query";
+        self.proof(ID, signed_target(url).as_bytes())
     }
 
     fn proof(&self, id: &str, payload: &[u8]) -> Result<Vec<(&'static str, String)>, SecretError> {

@@ -101,7 +101,8 @@ fn ids_are_escaped_in_addresses_but_for_unreserved_characters() {
 fn receipt_is_read_with_its_work() {
     let receipt = receipt("2026-11-30T12:00:00Z", "2026-11-30T12:00:06Z");
     let work: Vec<_> = receipt
-        .work()
+        .work
+        .parts()
         .map(|(name, p)| (name, p.pending, p.done))
         .collect();
     assert_eq!(work, [("refresh", 2, 1)]);
