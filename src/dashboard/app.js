@@ -3,10 +3,11 @@
 import { Refused, ask, forgetToken, keepToken, token } from './api.js'
 import { byId } from './dom.js'
 import { startExplain } from './explain.js'
-import { readHistory, startPurge } from './purge.js'
+import { readHistory, stopHistory } from './history.js'
+import { startPurge } from './purge.js'
 import { showStatistics } from './statistics.js'
 
-/** How often the statistics and the history are read again, while the page is visible. */
+/** How often the statistics are read again while the page is visible, and the history where no events tell it. */
 const STATISTICS_MS = 30_000
 const HISTORY_MS = 5_000
 /** What to say after the page was loaded again. */
@@ -18,6 +19,9 @@ let timers = []
 byId('site').textContent = location.host
 startExplain()
 startPurge(() => read(readHistory))
+/** The problem of each work that failed the last time. */
+const problems = new Map()
+const running = new Set()
 
 byId('sign-in').addEventListener('submit', (event) => {
   event.preventDefault()
@@ -46,6 +50,7 @@ async function signIn() {
 /** Forgets the token. A page that has shown something is loaded again, so that the next user of the tab sees none of it. */
 function signOut(why) {
   forgetToken()
+  stopHistory()
   timers.forEach(clearInterval)
   if (!byId('content').hidden) {
     sessionStorage.setItem(MESSAGE, why)
@@ -57,15 +62,20 @@ function signOut(why) {
 
 const every = (ms, work) => setInterval(() => { if (!document.hidden) read(work) }, ms)
 
-/** Does some work, and says what fails. */
+/** Does some work, unless it is being done, and says what fails. */
 async function read(work) {
+  if (running.has(work)) return
+  running.add(work)
   try {
     await work()
-    say('')
+    problems.delete(work)
   } catch (error) {
-    if (error.status === 401) signOut('This token is not accepted any more.')
-    else say(error.message)
+    if (error.status === 401) return signOut('This token is not accepted any more.')
+    problems.set(work, error.message)
+  } finally {
+    running.delete(work)
   }
+  say([...new Set(problems.values())].join('\n'))
 }
 
 /** A key without `stats` may still purge and read its own orders. */

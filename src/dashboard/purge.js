@@ -1,10 +1,8 @@
-// Orders: a dry run first, and what it shows can then be sent. And the history of orders.
+// Orders: a dry run first, and what it shows can then be sent.
 
 import { ask } from './api.js'
-import { byId, element, fill, problem, row } from './dom.js'
+import { byId, element, problem } from './dom.js'
 
-/** How many orders the history shows. */
-const SHOWN = 50
 /** How often an order is followed until it is in force, and how long, in milliseconds. */
 const FOLLOW_MS = 1_000
 const FOLLOW_MAX_MS = 120_000
@@ -94,27 +92,4 @@ async function followed({ id, received_at: received, in_force_at: at }) {
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS))
   }
   return false
-}
-
-// ---- History ----
-
-const orders = new Map()
-let after = 0
-
-/** Reads what is new. */
-export async function readHistory() {
-  for (let pages = 0; pages < 20; pages++) {
-    const { purges, next } = await ask(`purges?after=${after}&limit=100`)
-    for (const one of purges) orders.set(one.sequence, one)
-    after = Math.max(after, next ?? 0, ...purges.map(({ sequence }) => sequence))
-    if (next === null || next === undefined) break
-  }
-  const shown = [...orders.values()].sort((one, other) => other.sequence - one.sequence).slice(0, SHOWN)
-  orders.clear()
-  for (const one of shown) orders.set(one.sequence, one)
-  fill('orders', shown.map((one) => {
-    const purged = [...(one.hard ?? []), ...(one.soft ?? []).map((name) => `${name} (soft)`)].join(', ')
-    const work = ['refresh', 'fast_lane'].filter((name) => one[name]).map((name) => `${name.replace('_', ' ')}: ${one[name].done} done, ${one[name].pending} pending, ${one[name].failed} failed`)
-    return row([String(one.sequence), one.received_at, one.key ?? '', purged, work.join('; ')])
-  }))
 }

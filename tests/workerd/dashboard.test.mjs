@@ -11,7 +11,7 @@ import { ROOT } from '../../scripts/tools.mjs'
 import { Browser } from '../django/browser.mjs'
 import { findChromium } from '../django/chromium.mjs'
 import { SECRET, Stand } from './stand.mjs'
-import { until } from './wire.mjs'
+import { sleep, until } from './wire.mjs'
 
 const TOKEN = `token_${'0123456789abcdef'.repeat(2)}`
 const EDITOR = `token_${'fedcba9876543210'.repeat(2)}`
@@ -105,10 +105,11 @@ describe('the dashboard in a browser', { skip, ...LIMIT }, () => {
     const done = await until(async () => pattern.test((found = await text(id))), ms, 100)
     assert.ok(done, `${id} does not show ${pattern}, but:\n${found}\n${browser.messages.join('\n')}`)
   }
-  async function signIn(token = TOKEN) {
+  async function signIn(token = TOKEN, script) {
     await browser.go(`${site}/.edgekeep/`)
     await browser.evaluate('sessionStorage.clear()')
     await browser.go(`${site}/.edgekeep/`)
+    if (script) await browser.evaluate(script)
     await type('token', token)
     await click('#sign-in button')
   }
@@ -181,6 +182,31 @@ describe('the dashboard in a browser', { skip, ...LIMIT }, () => {
     await type('explain-url', 'http://other.test/')
     await click('#explain-form button')
     await shows('explanation', /the url has another host/)
+  })
+
+  it('is told of orders by events, without asking again', async () => {
+    await signIn()
+    const asked = () => browser.evaluate('performance.getEntriesByType("resource").filter(({ name }) => name.includes("purges?after")).length')
+    // Two orders by events: then the connection is open, whatever was asked before.
+    const order = async (tag) => {
+      assert.equal((await stand.purge(host, { tags: [tag] })).status, 200)
+      await shows('orders', new RegExp(`default\\s+tag:${tag}`))
+    }
+    await order('told-1')
+    await order('told-2')
+    const before = await asked()
+    stand.origin.on(host, '/a', { status: 200, fields: [['Cache-Control', 'max-age=600']], body: 'page' })
+    const receipt = await stand.purge(host, { files: [{ url: `${site}/a`, soft: true }], refresh: true })
+    assert.equal(receipt.status, 200, String(receipt))
+    await shows('orders', /\(soft\)\s+refresh: 1 done, 0 pending, 0 failed/)
+    await sleep(6_000)
+    assert.equal(await asked(), before)
+  })
+
+  it('reads the history again and again where no events come', async () => {
+    await signIn(TOKEN, 'window.WebSocket = class { constructor() { throw new Error("not here") } }')
+    assert.equal((await stand.purge(host, { tags: ['polled'] })).status, 200)
+    await shows('orders', /default\s+tag:polled/)
   })
 
   it('needs a confirmation to purge everything', async () => {
