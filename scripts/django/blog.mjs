@@ -53,7 +53,7 @@ export function environment({ data, edge, secret, hosts, requestLog, countQuerie
  */
 export async function startBlog({ port, env, workers = 2, onLog = (line) => console.error(line) }) {
   mkdirSync(env.BLOG_DATA, { recursive: true })
-  const args = ['-m', 'gunicorn', 'config.wsgi', '--bind', `127.0.0.1:${port}`, '--workers', String(workers), '--threads', '4']
+  const args = ['-m', 'gunicorn', 'config.wsgi', '--bind', `127.0.0.1:${port}`, '--workers', String(workers), '--threads', '12']
   args.push('--log-level', 'warning', '--graceful-timeout', '3', '--no-control-socket')
   // Longer than the client in front keeps a connection: a request that is sent while gunicorn closes the connection is lost.
   args.push('--keep-alive', '75')

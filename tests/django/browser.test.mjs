@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { BLOG } from '../../scripts/django/venv.mjs'
 import { Browser } from './browser.mjs'
 import { findChromium } from './chromium.mjs'
-import { PASSWORD, Stand } from './stand.mjs'
+import { LAG_SECONDS, PASSWORD, Stand, sleep } from './stand.mjs'
 
 const PICTURE = join(BLOG, 'screenshot.png')
 const PICTURE_BYTES_MAX = 300_000
@@ -76,6 +76,23 @@ describe('in a browser', { skip, timeout: 600_000 }, () => {
     await browser.go(page)
     assert.equal(await browser.evaluate('document.querySelector(".reader").innerText'), 'Sign in')
     assert.equal(await browser.evaluate('document.body.innerText.includes("Seen from the pier.")'), true)
+    assert.deepEqual(browser.messages, [])
+  })
+
+  test('reader is told that the page has changed, and only if it has', async () => {
+    const change = (slug, title) => stand.python(`from blog.models import Article; import edgekeep
+article = Article.objects.get(slug='${slug}'); article.title = '${title}'; article.save(); edgekeep.flush(10)`)
+    const notice = 'document.querySelector(".changed")?.innerText ?? ""'
+    await browser.go(`${site}/articles/three-flashes-then-dark/`)
+    // The page asks for its changes after five seconds; then the process connects to the edge, for its first reader.
+    await sleep(6_500)
+    await change('the-harbour-at-four-in-the-morning', 'Another one')
+    await sleep(LAG_SECONDS * 1000 + 1_000)
+    assert.equal(await browser.evaluate(notice), '')
+    await change('three-flashes-then-dark', 'Four Flashes')
+    await browser.waitFor(`(${notice}).includes("This page has changed")`)
+    await browser.follow('document.querySelector(".changed a").click()')
+    assert.equal(await browser.evaluate('document.querySelector("h1").innerText'), 'Four Flashes')
     assert.deepEqual(browser.messages, [])
   })
 })

@@ -37,6 +37,7 @@ for_everybody = [
 for_one_reader = [
     path("fragments/greeting/", members.greeting, name="greeting"),
     path("fragments/comment-form/<slug:slug>/", members.comment_form, name="comment-form"),
+    path("changes/<slug:slug>/", members.changes, name="changes"),
     path("comment/<slug:slug>/", members.comment, name="comment"),
     path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),

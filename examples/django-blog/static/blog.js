@@ -16,3 +16,25 @@ for (const link of document.querySelectorAll('[data-form]')) {
     document.querySelector('.new-comment textarea').focus()
   })
 }
+
+// Says that the page has changed meanwhile, once the new one is everywhere. The edge tells Django of each purge, and Django tells the page.
+// Who only glances at a page costs Django nothing.
+
+const STAYS_MS = 5_000
+
+function tellChanges(address) {
+  const stream = new EventSource(address)
+  stream.addEventListener('change', ({ data }) => {
+    stream.close()
+    setTimeout(() => {
+      const notice = document.createElement('p')
+      notice.className = 'changed'
+      notice.setAttribute('role', 'status')
+      notice.innerHTML = 'This page has changed. <a href="">Show it anew</a>'
+      document.body.append(notice)
+    }, Number(data))
+  })
+}
+
+const changing = document.querySelector('[data-changes]')
+if (changing) setTimeout(tellChanges, STAYS_MS, changing.dataset.changes)

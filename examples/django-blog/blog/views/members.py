@@ -5,15 +5,19 @@ from datetime import datetime, timezone
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
+from edgekeep import tag_for
 
+from ..changes import CHANGES
 from ..forms import ArticleForm, CommentForm, SignUpForm
 from ..fragments import has_session
-from ..models import Article, Author, Comment
+from ..models import Article, Author, Comment, comments_tag
 from ..public import public
 
 
@@ -60,6 +64,20 @@ def comment(request: HttpRequest, slug: str) -> HttpResponse:
     form.instance.created_at = datetime.now(timezone.utc)
     saved = form.save()
     return HttpResponseRedirect(f"{article.get_absolute_url()}#comment-{saved.pk}", status=303)
+
+
+@require_safe
+def changes(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Server-sent events: that an article's page has changed, and after how many milliseconds that is so everywhere.
+
+    204 means that there are none, and that the browser need not ask again.
+    """
+    article = get_object_or_404(Article.objects.published(), slug=slug)
+    reader = CHANGES.enter([tag_for(article), comments_tag(article)]) if request.method == "GET" else None
+    if reader is None:
+        return HttpResponse(status=204)
+    connection.close()  # a stream lasts for minutes
+    return StreamingHttpResponse(reader, content_type="text/event-stream")
 
 
 def new_form(request: HttpRequest) -> CommentForm:
