@@ -12,6 +12,7 @@ mod guard;
 mod js;
 mod ledger;
 mod origin;
+mod outgoing;
 mod pipe;
 mod platform;
 mod respond;

@@ -3,13 +3,11 @@
 use super::body::read_start;
 use super::js::streams::Stream;
 use super::js::worker_message;
+use super::outgoing;
 use super::timeout::timeout;
 use crate::cache::purge::zone_purge::ZoneResponse;
 use wasm_bindgen::JsCast;
-use worker::{
-    AbortController, AbortSignal, Env, Fetch, Headers, Method, Request, RequestInit,
-    RequestRedirect, ResponseBody,
-};
+use worker::{AbortController, AbortSignal, Env, Fetch, Headers, ResponseBody};
 
 /// The base URL of Cloudflare's API, unless `CLOUDFLARE_API_URL` sets another.
 const API: &str = "https://api.cloudflare.com";
@@ -70,12 +68,7 @@ impl Zone {
         let headers = Headers::new();
         headers.set("authorization", &format!("Bearer {}", self.token))?;
         headers.set("content-type", "application/json")?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post)
-            .with_headers(headers)
-            .with_body(Some(body.into()))
-            .with_redirect(RequestRedirect::Manual);
-        let request = Request::new_with_init(&self.url, &init)?;
+        let request = outgoing::request(&self.url, &headers, Some(body))?;
         let response = Fetch::Request(request).send_with_signal(&signal).await?;
         let retry_after = response.headers().get("retry-after")?;
         let mut text = String::new();

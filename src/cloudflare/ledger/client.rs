@@ -5,11 +5,12 @@ use crate::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use crate::cache::purge::feed::PurgeFeed;
 use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::js::worker_message;
+use crate::cloudflare::outgoing;
 use crate::flow::ledger::ledger_store::Reply;
 use crate::flow::runtime::host::{LedgerReply, WatchQuery};
 use crate::http::json_object::{JsonError, print, read_without_paths};
 use std::cell::OnceCell;
-use worker::{Env, Headers, Method, Request, RequestInit, Response};
+use worker::{Env, Headers, Response};
 
 const BINDING: &str = "EDGEKEEP_LEDGER";
 const NAME: &str = "ledger";
@@ -71,9 +72,7 @@ pub async fn watch(env: &Env, query: &WatchQuery) -> Result<Option<web_sys::Resp
 async fn open(env: &Env, path: &str) -> worker::Result<Response> {
     let fields = Headers::new();
     fields.set("upgrade", "websocket")?;
-    let mut init = RequestInit::new();
-    init.with_headers(fields);
-    let request = Request::new_with_init(&format!("{SITE}{path}"), &init)?;
+    let request = outgoing::request(&format!("{SITE}{path}"), &fields, None)?;
     let ledger = env.durable_object(BINDING)?.get_by_name(NAME)?;
     ledger.fetch_with_request(request).await
 }
@@ -124,11 +123,7 @@ async fn call(env: &Env, path: &str, body: Option<&str>) -> Result<String, Strin
 
 async fn exchange(env: &Env, path: &str, body: Option<&str>) -> worker::Result<(u16, String)> {
     let ledger = env.durable_object(BINDING)?.get_by_name(NAME)?;
-    let mut init = RequestInit::new();
-    if let Some(body) = body {
-        init.with_method(Method::Post).with_body(Some(body.into()));
-    }
-    let request = Request::new_with_init(&format!("{SITE}{path}"), &init)?;
+    let request = outgoing::request(&format!("{SITE}{path}"), &Headers::new(), body)?;
     let mut response = ledger.fetch_with_request(request).await?;
     let text = response.text().await?;
     Ok((response.status_code(), text))
