@@ -2,7 +2,6 @@
 //! keep the meaning, so that clients with equal preferences share an entry.
 
 use super::list;
-use std::cmp::Reverse;
 
 /// The content codings that Edgekeep passes on, in the order of the output.
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
@@ -49,7 +48,7 @@ pub fn encoding(value: Option<&str>) -> String {
 /// to RFC 9110. The origin receives the same text that is in the key. So two
 /// spellings never share a response that only one of them caused.
 pub fn ranked(value: &str) -> String {
-    let mut members: Vec<(u32, String)> = list::members(value)
+    let members: Vec<(u64, String)> = list::members(value)
         .filter_map(|member| {
             let mut thousandths = 1000;
             let mut kept = Vec::new();
@@ -63,29 +62,23 @@ pub fn ranked(value: &str) -> String {
             (!name.is_empty()).then_some((thousandths, name))
         })
         .collect();
-    // A stable sort.
-    members.sort_by_key(|(weight, _)| Reverse(*weight));
-    let (mut rank, mut last) = (0_u32, None);
-    for (weight, _) in &mut members {
-        if last.is_some_and(|last| last != *weight) {
-            // Ten ranks are more than any origin distinguishes.
-            rank = (rank + 1).min(9);
-        }
-        last = Some(*weight);
-        if *weight > 0 {
-            *weight = 10 - rank;
-        }
-    }
+    let mut weights: Vec<u64> = members.iter().map(|(weight, _)| *weight).collect();
+    weights.sort_unstable();
+    weights.dedup();
     let mut ranked: Vec<String> = Vec::with_capacity(members.len());
-    for (rank, name) in members {
-        let member = match rank {
-            10 => name,
-            0 => format!("{name};q=0"),
-            _ => format!("{name};q=0.{rank}"),
-        };
-        // Linear: `cache::key::variant` bounds the number of members.
-        if !ranked.contains(&member) {
-            ranked.push(member);
+    for (rank, weight) in weights.iter().rev().enumerate() {
+        // Ten ranks are more than any origin distinguishes.
+        let rank = 10 - rank.min(9);
+        // `cache::key::variant` bounds the number of members.
+        for (_, name) in members.iter().filter(|(other, _)| other == weight) {
+            let member = match (weight, rank) {
+                (0, _) => format!("{name};q=0"),
+                (_, 10) => name.clone(),
+                _ => format!("{name};q=0.{rank}"),
+            };
+            if !ranked.contains(&member) {
+                ranked.push(member);
+            }
         }
     }
     ranked.join(", ")
@@ -93,13 +86,13 @@ pub fn ranked(value: &str) -> String {
 
 /// The weight of a `q=` parameter in thousandths; `None` for another
 /// parameter. An invalid weight counts as 1.
-fn weight(piece: &str) -> Option<u32> {
+fn weight(piece: &str) -> Option<u64> {
     let digits = piece
         .strip_prefix("q=")
         .or_else(|| piece.strip_prefix("Q="))?;
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let part: String = part.chars().chain("000".chars()).take(3).collect();
-    match (whole, part.parse::<u32>()) {
+    match (whole, part.parse::<u64>()) {
         ("0", Ok(part)) => Some(part),
         _ => Some(1000),
     }

@@ -22,6 +22,7 @@ use super::wide::Wide;
 use crate::cache::config::limits::DAY_MS;
 use crate::cache::ledger::sequence::Numbers;
 use crate::cache::ledger::wire::{Receipt, numbers};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// A time of the ledger's clock.
@@ -247,16 +248,11 @@ impl PurgeFeed {
 
 /// Merges two lists of marks. Each mark keeps its largest numbers.
 fn joined(one: &[(u64, Numbers)], other: &[(u64, Numbers)]) -> Vec<(u64, Numbers)> {
-    let mut all = [one, other].concat();
-    all.sort_unstable_by_key(|(mark, _)| *mark);
-    let mut marks: Vec<(u64, Numbers)> = Vec::new();
-    for (mark, numbers) in all {
-        match marks.last_mut() {
-            Some((last, known)) if *last == mark => known.raise(numbers),
-            _ => marks.push((mark, numbers)),
-        }
+    let mut marks: HashMap<u64, Numbers> = one.iter().copied().collect();
+    for (mark, numbers) in other {
+        marks.entry(*mark).or_default().raise(*numbers);
     }
-    marks
+    marks.into_iter().collect()
 }
 
 fn joined_wide(one: &[(Wide, Numbers)], other: &[(Wide, Numbers)]) -> Vec<(Wide, Numbers)> {

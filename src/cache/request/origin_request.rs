@@ -69,11 +69,12 @@ pub fn key_of(rule: &Rule, url: Url, client: &Fields) -> CacheKey {
     }
     if rule.forward_all {
         let keyed = |name: &&str| travels(name) && field_role(rule, name) == FieldRole::Keyed;
-        let mut names: Vec<&str> = client.iter().map(|(name, _)| name).filter(keyed).collect();
+        let names = client.iter().map(|(name, _)| name).filter(keyed);
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         // The same order for every client.
         names.sort_unstable();
         names.dedup();
-        for name in names {
+        for name in &names {
             key.add("field", name, client.joined(name).as_deref());
         }
     }

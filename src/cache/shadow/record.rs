@@ -173,13 +173,13 @@ impl ComparedResponse {
     fn differing_names(&self, record: &Entry) -> Vec<String> {
         let is_other = |name: &str| name != BODY_FIELD && name != no_vary_search::FIELD;
         let own = self.fields.iter().chain(record.fields.iter());
-        let mut names: Vec<&str> = own.map(|(name, _)| name).collect();
+        let mut names: Vec<String> = own.map(|(name, _)| name.to_owned()).collect();
         names.sort_unstable();
         names.dedup();
         names.retain(|name| {
             is_other(name) && self.fields.joined(name) != record.fields.joined(name)
         });
-        let short = |name: &&str| name.chars().take(NAME_CHARS_MAX).collect();
+        let short = |name: &String| name.chars().take(NAME_CHARS_MAX).collect();
         names.iter().take(NAMES_MAX).map(short).collect()
     }
 }
