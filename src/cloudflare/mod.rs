@@ -5,6 +5,7 @@
 //! It uses the `worker` crate. [`js`] holds what is written by hand beside it,
 //! and why.
 
+mod analytics;
 mod background;
 mod body;
 mod crypto;

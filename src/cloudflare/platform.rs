@@ -8,7 +8,7 @@ use super::js::{glue, message};
 use super::pipe::{self, Pipe};
 use super::timeout::timeout;
 use super::zone::Zone;
-use super::{crypto, origin, respond, tiers};
+use super::{analytics, crypto, origin, respond, tiers};
 use crate::cache::key::cache_key::Slot;
 use crate::cache::ledger::wire::{FeedQuery, HistoryQuery, Order, PastOrder};
 use crate::cache::origin::failure::OriginFailure;
@@ -18,6 +18,7 @@ use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::{ADMIN_PATH, Plan};
 use crate::cache::request::origin_request::OriginRequest;
 use crate::cache::shadow::record::BodyDigest;
+use crate::cache::stats::data_point::DataPoint;
 use crate::cache::stats::query::StatsQuery;
 use crate::cloudflare::ledger::client;
 use crate::cloudflare::ledger::sql::Database;
@@ -429,8 +430,15 @@ impl Host for Platform {
     }
 
     async fn dashboard_file(&self, name: &str) -> Option<String> {
-        let file = glue::dashboard_file(name).await;
-        file.ok().map(|(_, text)| text)
+        Some(glue::dashboard_file(name).await.ok()?.1)
+    }
+
+    fn has_analytics(&self) -> bool {
+        analytics::with_dataset(self.env(), |_| ()).is_some()
+    }
+
+    fn write_data_point(&self, point: &DataPoint) {
+        analytics::with_dataset(self.env(), |dataset| analytics::write(dataset, point));
     }
 
     async fn read_note(&self, site: &str, name: &str) -> Result<Option<String>, String> {

@@ -86,11 +86,12 @@ pub async fn serve<H: Host>(
         Some(Err(reason)) => log.set_shadow(ShadowVerdict::NotCompared(reason)),
         None => {}
     }
+    log.stop(host);
     record::count(host, isolate, rule.as_ref(), &log, answer.body_bytes());
     let is_quiet = log.is_plain_hit() && !isolate.rules.log_hits;
     match pipe {
         None if is_quiet => {}
-        None => log.write(host),
+        None => log.print(host),
         Some(pipe) => assemble::assemble_later(host, isolate, request, pipe, log),
     }
     answer

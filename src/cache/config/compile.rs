@@ -4,7 +4,8 @@
 use super::error::{RulesError, within, wrong};
 use super::rule::Source;
 use super::rule::{Kv, Query, Rule};
-use super::settings::{Collapse, KvSettings, NegativeTtl, QuerySettings, RuleSettings};
+use super::setting_words::Collapse;
+use super::settings::{KvSettings, NegativeTtl, QuerySettings, RuleSettings};
 use super::url_match::Scope;
 use crate::cache::matching::glob::Glob;
 use crate::http::url;

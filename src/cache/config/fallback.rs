@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
 /// The names of the fields of [`Settings`]. A test compares them with the struct.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "max_purge_lag",
     "on_ledger_outage",
     "origin_timeout",
@@ -33,6 +33,7 @@ const FIELDS: [&str; 21] = [
     "memory_bytes",
     "log_hits",
     "stats_interval",
+    "analytics_sample",
     "dashboard",
     "warm",
 ];

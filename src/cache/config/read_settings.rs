@@ -3,9 +3,10 @@
 
 use super::error::{RulesError, wrong};
 use super::setting_words::one_of;
+use super::setting_words::{Collapse, Dialect, LedgerOutage};
 use super::settings::{
-    CascadeSettings, Collapse, Dialect, FastLaneSettings, KeySettings, LedgerOutage, MaySettings,
-    OriginSettings, ProtectionSettings, RuleSettings, Settings, TwoOrigins, WarmSettings,
+    CascadeSettings, FastLaneSettings, KeySettings, MaySettings, OriginSettings,
+    ProtectionSettings, RuleSettings, Settings, TwoOrigins, WarmSettings,
 };
 use crate::http::json_object::{self, JsonError};
 use crate::json_object;

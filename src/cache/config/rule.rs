@@ -1,6 +1,6 @@
 //! A compiled rule: the settings for the URLs that it matches.
 
-use super::settings::{Collapse, Dialect};
+use super::setting_words::{Collapse, Dialect};
 use super::url_match::Scope;
 use crate::cache::matching::glob::Glob;
 use crate::cache::profiles::profile::Profile;

@@ -13,9 +13,8 @@ use super::protection::Protection;
 use super::read_settings::read_settings;
 use super::rule::{Origin, Rule};
 use super::setting_sources::{RuleSources, settings_of};
-use super::settings::{
-    FastLaneSettings, LedgerOutage, OriginSettings, RuleSettings, Settings, WarmSettings,
-};
+use super::setting_words::LedgerOutage;
+use super::settings::{FastLaneSettings, OriginSettings, RuleSettings, Settings, WarmSettings};
 use crate::http::url::{self, Url};
 use std::fmt;
 use std::rc::Rc;
@@ -40,6 +39,8 @@ pub struct Rules {
     pub log_hits: bool,
     /// See [`Settings::stats_interval`].
     pub stats_interval_seconds: u64,
+    /// See [`Settings::analytics_sample`].
+    pub analytics_sample: u64,
     /// See [`Settings::dashboard`].
     pub dashboard: bool,
     /// See [`Settings::memory_bytes`].
@@ -147,6 +148,13 @@ impl Rules {
                 settings.stats_interval,
                 60,
                 (0, 3600),
+            )?,
+            analytics_sample: within(
+                "analytics_sample",
+                settings.analytics_sample,
+                1,
+                (1, 1_000_000),
+                "requests",
             )?,
             dashboard: settings.dashboard == Some(true),
             memory_bytes: memory_bytes(settings.memory_bytes)?,

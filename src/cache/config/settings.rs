@@ -10,7 +10,7 @@
 //! sentence of a field's comment is `Default: ….` or `Required.`; a comment
 //! `// Title` above fields starts a new table.
 
-use super::setting_words::{all_word, earned_word, not_null};
+use super::setting_words::{Collapse, Dialect, LedgerOutage, all_word, earned_word, not_null};
 use crate::http::json_object::pairs;
 use serde::Deserialize;
 
@@ -90,6 +90,9 @@ pub struct Settings {
     /// How often an isolate reports its statistics to the ledger, in seconds; 0
     /// to 3,600, and 0 counts nothing (`docs/metrics.md`). Default: 60.
     pub stats_interval: Option<u64>,
+    /// With a binding `EDGEKEEP_ANALYTICS`, one of so many requests becomes a
+    /// data point (`docs/metrics.md`); 1 to 1,000,000. Default: 1.
+    pub analytics_sample: Option<u64>,
     /// Whether `/.edgekeep/` is a page for people, on every host
     /// (`docs/dashboard.md`). Default: `false`.
     pub dashboard: Option<bool>,
@@ -418,18 +421,6 @@ pub struct RuleSettings {
 #[serde(transparent)]
 pub struct NegativeTtl(#[serde(with = "pairs")] pub Vec<(String, u64)>);
 
-/// `"off"`, `"isolate"` or `"data-centre"`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Collapse {
-    /// Each request fetches for itself.
-    Off,
-    /// The requests in one isolate share a fetch.
-    Isolate,
-    /// The requests in one data centre share a fetch, by a note in the Cache
-    /// API.
-    DataCentre,
-}
-
 /// `true`, `false` or `"earned"`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(untagged, expecting = "must be true, false or \"earned\"")]
@@ -439,15 +430,6 @@ pub enum KvSettings {
     /// At the second fetch in the data centre (`cache::store::kv_admission`).
     #[serde(deserialize_with = "earned_word")]
     Earned,
-}
-
-/// `"serve"` or `"revalidate"`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LedgerOutage {
-    /// Serve stored responses, and report `old-purge-index`.
-    Serve,
-    /// Revalidate with the origin first.
-    Revalidate,
 }
 
 /// `"all"`, `{ allow = ["q", "page"] }` or `{ deny = ["ref"] }`
@@ -471,29 +453,4 @@ pub enum QuerySettings {
         /// The names.
         deny: Vec<String>,
     },
-}
-
-/// The dialect of a purge call: another cache whose calls a rule can accept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// `PURGE <url>` and `BAN` (`cache::purge::varnish`).
-    Varnish,
-    /// `POST /service/<id>/purge` and related calls.
-    Fastly,
-    /// `POST /client/v4/zones/<id>/purge_cache`
-    Cloudflare,
-    /// Orders to Edgekeep's own URL, signed as GitHub signs its webhooks.
-    Github,
-}
-
-impl Dialect {
-    /// Its name in settings and receipts.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Varnish => "varnish",
-            Self::Fastly => "fastly",
-            Self::Cloudflare => "cloudflare",
-            Self::Github => "github",
-        }
-    }
 }

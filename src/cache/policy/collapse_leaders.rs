@@ -9,7 +9,7 @@
 //! that collapsing prevents, on an origin that is slow because it is busy.
 
 use super::freshness::is_request_error;
-use crate::cache::config::settings::Collapse;
+use crate::cache::config::setting_words::Collapse;
 use crate::cache::key::variant::choosing_fields;
 use crate::cache::purge::selector::mark_of;
 use crate::cache::request::classify::Lookup;

@@ -9,7 +9,7 @@ use super::order::{self, NotOrder, ParsedPurge, PurgeKind};
 use super::varnish;
 use crate::cache::config::rule::Rule;
 use crate::cache::config::rules::Rules;
-use crate::cache::config::settings::Dialect;
+use crate::cache::config::setting_words::Dialect;
 use crate::http::fields::Fields;
 use crate::http::head::RequestHead;
 use crate::http::url::{Url, decoded};

@@ -4,6 +4,7 @@
 //! ledger, which adds them up.
 
 pub mod counter;
+pub mod data_point;
 pub mod open_metrics;
 pub mod query;
 pub mod row;

@@ -2,7 +2,7 @@
 //! the responses have the form that those caches' clients expect.
 
 use super::routes::json_answer;
-use crate::cache::config::settings::Dialect;
+use crate::cache::config::setting_words::Dialect;
 use crate::cache::key::cache_key;
 use crate::cache::purge::purge_call::{Action, PurgeCall};
 use crate::flow::isolate::state::Isolate;

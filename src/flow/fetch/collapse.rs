@@ -4,7 +4,7 @@
 use super::exchange::fetch;
 use super::fetch_outcome::{FetchContext, FetchOutcome, FetchResult};
 use super::range_fetch::complete;
-use crate::cache::config::settings::Collapse;
+use crate::cache::config::setting_words::Collapse;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{key_of_kind, kind_of, may_share};
 use crate::cache::policy::freshness::is_request_error;

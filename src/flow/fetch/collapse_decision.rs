@@ -2,7 +2,7 @@
 //! request's fetch, or repeats the lookup.
 
 use super::collapse::{FETCHING, STORED, UNSHARED, note_name};
-use crate::cache::config::settings::Collapse;
+use crate::cache::config::setting_words::Collapse;
 use crate::cache::origin::failure::OriginFailure;
 use crate::cache::policy::collapse_leaders::{
     ALONE_KNOWN_MS, ALONE_MS, key_of_kind, key_of_part, kind_of, may_share,

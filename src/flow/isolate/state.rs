@@ -51,6 +51,8 @@ pub struct Isolate {
     pub stats: RefCell<Counter>,
     /// The last report of them, until the ledger has answered it.
     pub unconfirmed_report: RefCell<Option<String>>,
+    /// How many requests were looked at for data points, modulo 2^64.
+    pub sampled: Cell<u64>,
     /// The comparisons of shadow mode.
     pub comparisons: RefCell<Comparisons>,
     /// The memory tier.
@@ -123,6 +125,7 @@ impl Isolate {
             snapshot_read_ms: Cell::new(None),
             stats: RefCell::default(),
             unconfirmed_report: RefCell::default(),
+            sampled: Cell::new(0),
             comparisons: RefCell::default(),
             flights: Flights::default(),
             fill_speeds: FillSpeeds::default(),

@@ -10,7 +10,7 @@
 //! request can be sent again.
 
 use super::signature::{self, Refused, Signed};
-use crate::cache::config::settings::Dialect;
+use crate::cache::config::setting_words::Dialect;
 use crate::cache::key::cache_key;
 use crate::cache::purge::selector::url_text;
 use crate::cache::purge::varnish;

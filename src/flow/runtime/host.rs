@@ -12,6 +12,7 @@ use crate::cache::purge::zone_purge::ZoneResponse;
 use crate::cache::request::classify::Plan;
 use crate::cache::request::origin_request::OriginRequest;
 use crate::cache::shadow::record::BodyDigest;
+use crate::cache::stats::data_point::DataPoint;
 use crate::cache::stats::query::StatsQuery;
 use crate::http::head::{RequestHead, ResponseHead};
 use futures_channel::oneshot;
@@ -401,6 +402,16 @@ pub trait Host: Clone + 'static {
     async fn dashboard_file(&self, name: &str) -> Option<String> {
         let _ = name;
         None
+    }
+
+    /// Whether data points can be written.
+    fn has_analytics(&self) -> bool {
+        false
+    }
+
+    /// Writes a data point of Analytics Engine. It is lost if that fails.
+    fn write_data_point(&self, point: &DataPoint) {
+        let _ = point;
     }
 
     /// A note that the isolates of this data centre share, if there is one.

@@ -1,5 +1,6 @@
 //! Counts the log records of requests.
 
+use super::data_points::{self, Counted};
 use crate::cache::config::rule::Rule;
 use crate::cache::stats::counter::Event;
 use crate::cache::stats::row::Counts;
@@ -8,8 +9,9 @@ use crate::flow::response::request_log::RequestLog;
 use crate::flow::runtime::host::Host;
 use std::rc::Rc;
 
-/// Counts a request of a client, or a refresh or a fragment. `bytes` is the
-/// length of the response's body, if it is known.
+/// Counts a request of a client, or a refresh or a fragment, and writes a data
+/// point if the request is one of the sample. `bytes` is the length of the
+/// response's body, if it is known.
 pub fn count<H: Host>(
     host: &H,
     isolate: &Isolate,
@@ -17,11 +19,20 @@ pub fn count<H: Host>(
     log: &RequestLog,
     bytes: Option<u64>,
 ) {
+    let is_request = !matches!(log.event, "refresh" | "fragment");
+    let (outcome, reason) = match log.shadow {
+        Some(verdict) => (verdict.outcome(), verdict.reason()),
+        None if is_request => (log.cache, reason(log)),
+        None => (log.event, reason(log)),
+    };
+    if is_request {
+        let counted = Counted { outcome, reason };
+        data_points::write(host, isolate, rule, log, counted, bytes);
+    }
     if isolate.rules.stats_interval_seconds == 0 {
         return;
     }
     let now_ms = host.now_ms();
-    let is_request = !matches!(log.event, "refresh" | "fragment");
     let lag_ms = isolate.synced_ms.get().map(|at| now_ms.saturating_sub(at));
     let mut counts = Counts {
         requests: u64::from(is_request),
@@ -33,11 +44,6 @@ pub fn count<H: Host>(
     for ms in &log.origin_ms {
         counts.add_origin_time(*ms);
     }
-    let (outcome, reason) = match log.shadow {
-        Some(verdict) => (verdict.outcome(), verdict.reason()),
-        None if is_request => (log.cache, reason(log)),
-        None => (log.event, reason(log)),
-    };
     isolate.stats.borrow_mut().add(&Event {
         now_ms,
         host: &log.host,

@@ -37,7 +37,8 @@ fn file(path: &str) -> PathBuf {
 
 /// The public structs and enums of the source, with the fields of the structs.
 fn items() -> Vec<Item> {
-    let source = fs::read_to_string(file("src/cache/config/settings.rs")).expect("the source");
+    let read = |name| fs::read_to_string(file(name)).expect("the source");
+    let source = read("src/cache/config/settings.rs") + &read("src/cache/config/setting_words.rs");
     let mut items: Vec<Item> = Vec::new();
     let (mut doc, mut group) = (String::new(), None);
     for line in source.lines() {
@@ -85,7 +86,10 @@ fn item_name(code: &str) -> Option<String> {
 
 /// The name and the type in `pub name: Type,`.
 fn field(code: &str) -> Option<(String, String)> {
-    let (name, kind) = code.strip_prefix("pub ")?.split_once(": ")?;
+    let code = code
+        .strip_prefix("pub ")
+        .filter(|code| !code.starts_with("fn "))?;
+    let (name, kind) = code.split_once(": ")?;
     let kind = kind.trim_end_matches(',');
     let kind = kind
         .strip_prefix("Option<")

@@ -3,7 +3,7 @@
 //! and sends.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::config::settings::Dialect;
+use edgekeep::cache::config::setting_words::Dialect;
 use edgekeep::cache::ledger::wire::{HistoryQuery, Order, PastOrder, Progress, Receipt, Record};
 use edgekeep::cache::purge::order::{self, NotOrder, ORDER_BYTES_MAX};
 use edgekeep::cache::purge::purge_call::{Action, PurgeCall};

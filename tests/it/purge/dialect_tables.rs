@@ -2,7 +2,7 @@
 //! purge.
 
 use edgekeep::cache::config::rules::Rules;
-use edgekeep::cache::config::settings::Dialect;
+use edgekeep::cache::config::setting_words::Dialect;
 use edgekeep::cache::key::cache_key;
 use edgekeep::cache::purge::purge_call::{Action, PurgeCall, call};
 use edgekeep::http::head::RequestHead;

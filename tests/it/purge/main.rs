@@ -3,6 +3,7 @@
 mod cascade_tables;
 mod clock_tables;
 mod conclusion_tables;
+mod data_points;
 mod dialect_tables;
 mod endpoint_tables;
 mod events_endpoint;

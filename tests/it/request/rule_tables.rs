@@ -42,7 +42,7 @@ fn host_selects_origin_and_backup() {
 
 #[test]
 fn purge_dialects_are_inherited_or_replaced_as_a_list() {
-    use edgekeep::cache::config::settings::{Dialect::Fastly, Dialect::Varnish};
+    use edgekeep::cache::config::setting_words::{Dialect::Fastly, Dialect::Varnish};
     let some = rules(json!({
         "defaults": { "purge_dialects": ["varnish"] },
         "rules": [

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod scene;
 pub mod secrets;
 pub mod sqlite;
+pub mod state;
 pub mod story;
 
 use edgekeep::cache::key::cache_key::Slot;
@@ -18,6 +19,7 @@ use edgekeep::cache::policy::entry::Entry;
 use edgekeep::cache::purge::feed::PurgeFeed;
 use edgekeep::cache::purge::zone_purge::ZoneResponse;
 use edgekeep::cache::request::origin_request::OriginRequest;
+use edgekeep::cache::stats::data_point::DataPoint;
 use edgekeep::cache::stats::query::StatsQuery;
 use edgekeep::flow::ledger::ledger_store::LedgerStore;
 use edgekeep::flow::runtime::host::{
@@ -30,52 +32,11 @@ pub use filler::Bytes;
 use filler::{BodyResult, Filler};
 pub use plan::Plan;
 use sqlite::Sqlite;
+pub use state::State;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
-
-/// A stored entry: text, body, and the time at which it expires.
-type Held = (String, Option<Bytes>, u64);
-
-/// The state that all requests share.
-#[derive(Default)]
-pub struct State {
-    /// The responses of origins: by path, at the backup origin by `backup
-    /// PATH`.
-    pub plans: HashMap<String, Plan>,
-    /// The responses before those, in turn.
-    pub next_plans: HashMap<String, VecDeque<Plan>>,
-    /// The requests that origins have received.
-    pub asked: Vec<OriginRequest>,
-    pub cache_api: BTreeMap<String, Held>,
-    pub kv: BTreeMap<String, Held>,
-    /// The parts that fail at once.
-    pub down: Vec<&'static str>,
-    pub log: Vec<String>,
-    pub notes: BTreeMap<String, (String, u64)>,
-    /// The next responses of the zone's purge call, in turn; after them it
-    /// succeeds. `None` never arrives.
-    pub zone: VecDeque<Option<Result<ZoneResponse, String>>>,
-    /// The times and bodies of its calls.
-    pub zone_calls: Vec<(u64, String)>,
-    /// The time until its responses.
-    pub zone_slow_ms: u64,
-    /// The error of the last failed write to KV.
-    pub lost: Option<String>,
-    /// The response time of slow parts, in milliseconds.
-    pub slow: BTreeMap<&'static str, u64>,
-    /// By how much the ledger's clock is ahead.
-    pub ledger_ahead_ms: i64,
-    /// The number of attempted writes to KV.
-    pub kv_writes: usize,
-    /// The number of queries to the ledger.
-    pub ledger_queries: usize,
-    /// The watchers of events.
-    pub watchers: Vec<WatchQuery>,
-    /// Drops work that is to run after the response.
-    pub drops_later: bool,
-}
 
 /// The host of one request.
 #[derive(Clone)]
@@ -296,6 +257,15 @@ impl Host for World {
 
     async fn digest_body(&self, body: Bytes, is_gzip: bool, most: u32) -> BodyResult {
         body.digest(is_gzip, most)
+    }
+
+    fn has_analytics(&self) -> bool {
+        self.state.borrow().points.is_some()
+    }
+
+    fn write_data_point(&self, point: &DataPoint) {
+        let points = &mut self.state.borrow_mut().points;
+        points.as_mut().expect("a dataset").push(point.clone());
     }
 
     fn pipe(&self, body: Bytes) -> Option<(Filler, Bytes)> {
