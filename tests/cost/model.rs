@@ -23,8 +23,9 @@ const DAY_SECONDS: f64 = 86_400.0;
 const OBJECT_SECONDS: f64 = 0.005;
 const OBJECT_GB: f64 = 0.128;
 /// `flow::ledger::ledger_store`, an order of one selector: the state twice, a mark and a
-/// receipt with two indexes each, and their end (a row and two of indexes).
-const ROWS_WRITTEN_AN_ORDER: f64 = 14.0;
+/// receipt with two indexes each, and their end (a row and two of indexes); an event with an
+/// index, and its end.
+const ROWS_WRITTEN_AN_ORDER: f64 = 18.0;
 /// `flow::ledger::stats_store`, once a minute: a row of two minutes, of an hour and of
 /// the totals, and a minute and sometimes an hour that are too old.
 const STATS_ROWS_WRITTEN_A_MINUTE: f64 = 6.0;
