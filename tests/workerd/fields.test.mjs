@@ -52,6 +52,15 @@ describe('request fields', () => {
     })
   }
 
+  for (const [name, more] of [['of a known length', { body: 'abc' }], ['in chunks', { chunks: ['abc'] }]]) {
+    it(`are all forwarded with a body ${name}`, async () => {
+      const path = `/body/${encodeURIComponent(name)}`
+      const answer = await stand.send({ host: HOST, path, fields: FIELDS, ...more })
+      assert.match(answer.field('cache-status'), /^edgekeep; fwd=bypass; .*detail=request-body$/, String(answer))
+      assert.deepEqual(seen(path, NAMES), ALL)
+    })
+  }
+
   it('in the key are forwarded and select the variant on a miss', async () => {
     const get = (path, fields) => stand.get(HOST, path, [...FIELDS.filter(([name]) => name !== 'X-Key'), ...fields])
     const status = async (fields) => (await get('/key/a', fields)).field('cache-status').split(';')[1].trim()

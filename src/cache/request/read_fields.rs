@@ -4,7 +4,7 @@
 //! the fields that browsers and the platform send. Copying a field out of the
 //! runtime takes about a microsecond, and requests have twenty to thirty. So
 //! the needed fields are read one by one; the others are read only if the
-//! request goes to the origin whole.
+//! request goes to the origin whole, as each request with a body does.
 
 use super::client_fields::CONDITIONS;
 use super::origin_request::NEGOTIATION;
@@ -12,14 +12,12 @@ use crate::cache::config::rules::Rules;
 
 /// The fields that are read under every rule, beside [`CONDITIONS`] and
 /// [`NEGOTIATION`]: they cause a pass, belong to the connection, or are keyed.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 6] = [
     "authorization",
     "connection",
-    "content-length",
     "if-match",
     "if-unmodified-since",
     "origin",
-    "transfer-encoding",
     "upgrade",
 ];
 

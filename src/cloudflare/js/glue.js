@@ -125,8 +125,9 @@ export const readOnly = (names) => (read = names.split('\n'))
  */
 function requestHead(request, whole) {
   const { method, headers } = request
-  const names = whole || (method !== 'GET' && method !== 'HEAD') ? undefined : read
-  let text = `${method}\n${request.url}\n${request.body === null ? '' : 'b'}${names === undefined ? '' : 'm'}`
+  const hasBody = request.body !== null
+  const names = whole || hasBody || (method !== 'GET' && method !== 'HEAD') ? undefined : read
+  let text = `${method}\n${request.url}\n${hasBody ? 'b' : ''}${names === undefined ? '' : 'm'}`
   if (names === undefined) {
     // A `for … of` loop would make an array of each field: 17 µs more of a hit's 340.
     headers.forEach((value, name) => (text += `\n${name}\n${value}`))

@@ -141,7 +141,11 @@ fn lookup_depends_only_on_fields_read() {
         for _ in 0..15_000 {
             let whole = request(&mut hostile);
             let mut part = whole.clone();
-            part.fields.retain(|name, _| read.contains(&name));
+            // A request with a body is read whole.
+            let length = part.fields.get("content-length").unwrap_or("0");
+            if length.trim() == "0" && !part.fields.has("transfer-encoding") {
+                part.fields.retain(|name, _| read.contains(&name));
+            }
             let (whole_plan, plan) = (plan(&rules, &whole), plan(&rules, &part));
             lookups += usize::from(plan.is_some());
             assert_eq!(plan, whole_plan, "{whole:?}");
