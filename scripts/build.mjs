@@ -51,8 +51,8 @@ function program(name) {
 async function compile() {
   // SHA-256 in a loop, not unrolled: unrolled it is a fourteenth of the code that delays the first request, and a hit takes one
   // digest.
-  // Functions are inlined only if that makes the code smaller.
-  const flags = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: '--cfg sha2_backend_soft="compact" -Cllvm-args=-inline-threshold=0' }
+  // Functions are inlined up to a tenth of the usual cost (225).
+  const flags = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: '--cfg sha2_backend_soft="compact" -Cllvm-args=-inline-threshold=20' }
   await step('cargo build', 'cargo', ['build', '--release', '--lib', '--target', WASM_TARGET], { env: flags })
   const { target_directory: target } = JSON.parse(output('cargo', ['metadata', '--format-version=1', '--no-deps']))
   return join(target, WASM_TARGET, 'release', 'edgekeep.wasm')
@@ -68,9 +68,12 @@ async function optimize() {
   const path = join(STAGE, 'index_bg.wasm')
   // The features that rustc and wasm-bindgen use, by name, so that wasm-opt adds none that the runtime lacks.
   const features = ['mutable-globals', 'sign-ext', 'nontrapping-float-to-int', 'bulk-memory', 'multivalue', 'reference-types', 'exception-handling']
-  // Drops names: they are a fifth of the upload, and only of use for a debugger. Addresses below 1024 are the end of the
-  // stack, to which no pointer refers, so that offsets can be folded into loads.
-  await step('wasm-opt', program('wasm-opt'), ['-Oz', '--converge', '--low-memory-unused', ...features.map((name) => `--enable-${name}`), path, '-o', join(BUILD, 'index_bg.wasm')])
+  const enabled = features.map((name) => `--enable-${name}`)
+  // Addresses below 1024 are the end of the stack, to which no pointer refers, so that offsets can be folded into loads.
+  // Functions of like names have like code: side by side they are compressed better, by 2 %.
+  await step('wasm-opt', program('wasm-opt'), ['-Oz', '--converge', '--low-memory-unused', ...enabled, '-g', '--reorder-functions-by-name', path, '-o', path])
+  // Drops names: they are a fifth of the upload, and only of use for a debugger.
+  await step('wasm-opt', program('wasm-opt'), [...enabled, path, '-o', join(BUILD, 'index_bg.wasm')])
 }
 
 /** Bundles all JavaScript into one module, whose entry is src/cloudflare/js/worker.js. */
