@@ -67,7 +67,7 @@ pub struct PurgeFeed {
 
 /// The text is not a purge feed, or is truncated.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not the ledger's news, or cut off")]
+#[error("not a purge feed, or cut off")]
 pub struct InvalidFeed;
 
 /// Format versions: without the count of KV writes, and with it as one more

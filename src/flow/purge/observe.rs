@@ -1,7 +1,7 @@
 //! The purge index for a lookup that changes nothing
 //! (`flow::isolate::observation`).
 
-use super::sync::{LEDGER_WAIT_MS, PAGES_MAX, age, ledger_wait_ms};
+use super::sync::{LEDGER_WAIT_MS, PAGES_MAX, TOO_FAST, age, ledger_wait_ms};
 use crate::cache::ledger::wire::FeedQuery;
 use crate::cache::purge::index::PurgeIndex;
 use crate::flow::isolate::index_state::IndexState;
@@ -40,5 +40,5 @@ async fn query_beside<H: Host>(host: &H, isolate: &Isolate) -> Result<PurgeIndex
             return Ok(index);
         }
     }
-    Err("it goes on faster than its news can be read".to_owned())
+    Err(TOO_FAST.to_owned())
 }

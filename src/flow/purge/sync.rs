@@ -66,6 +66,9 @@ const PAGE_SECONDS: u64 = 3600;
 /// does (205,000 marks, 20,000 a page), and more may come meanwhile.
 pub const PAGES_MAX: u32 = 24;
 
+/// The error if there are always more pages of the feed.
+pub const TOO_FAST: &str = "purges come faster than the ledger's feed can be read";
+
 /// The age in milliseconds from which this isolate renews the index in the
 /// background: half of the lag, and up to a quarter more as jitter, so that the
 /// isolates of a data centre do not query at the same time.
@@ -336,7 +339,7 @@ async fn query_ledger<H: Host>(host: &H, isolate: &Isolate, site: &str) -> Resul
         }
         host.write_note(site, &page, feed.encode(), PAGE_SECONDS);
     }
-    Err("it goes on faster than its news can be read".to_owned())
+    Err(TOO_FAST.to_owned())
 }
 
 /// Reads the whole feed from the ledger, page by page, without the breaker: for
@@ -350,7 +353,7 @@ pub async fn sync_all<H: Host>(host: &H, isolate: &Isolate) -> Result<(), String
             return rebuild_index(host, isolate).await;
         }
     }
-    Err("it goes on faster than its news can be read".to_owned())
+    Err(TOO_FAST.to_owned())
 }
 
 /// If the index has grown too large, replaces it by what the ledger holds now.
@@ -369,7 +372,7 @@ async fn rebuild_index<H: Host>(host: &H, isolate: &Isolate) -> Result<(), Strin
             return Ok(());
         }
     }
-    Err("it goes on faster than it can be learned anew".to_owned())
+    Err(TOO_FAST.to_owned())
 }
 
 /// Queries the ledger for a page, and reports to it: the KV writes, if they have
