@@ -142,10 +142,13 @@ describe('a watcher', LIMIT, () => {
     watcher.say('{"subscribe":"everything"}')
     assert.ok(await until(() => watcher.ended, 5_000))
     assert.equal(watcher.closed.code, 1008)
-    const other = await watch()
-    other.close()
-    assert.ok(await until(() => other.ended, 5_000), 'its close is answered')
-    assert.equal(other.closed.code, 1000)
+    // Codes that must not be sent are answered, too: such a watcher would keep its place.
+    for (const [code, answer] of [[1000, 1000], [1001, 1001], [4000, 4000], [1005, 1005], [1004, 1005], [1015, 1005]]) {
+      const other = await watch()
+      other.close(code)
+      assert.ok(await until(() => other.ended, 5_000), `its close by ${code} is answered`)
+      assert.equal(other.closed.code, answer)
+    }
   })
 
   it('is closed if too much waits without a ping, and loses nothing', async () => {

@@ -78,7 +78,7 @@ export class Watcher {
       this.#bytes = this.#bytes.subarray(frame.end)
       const { opcode, payload } = frame
       if (opcode === 8) {
-        this.closed = { code: payload.readUInt16BE(0), reason: payload.toString('utf8', 2) }
+        this.closed = { code: payload.length === 0 ? 1005 : payload.readUInt16BE(0), reason: payload.toString('utf8', 2) }
         this.#send(8, payload.subarray(0, 2))
         this.socket.end()
       } else if (opcode === 1 && payload.toString() === 'pong') {
@@ -108,7 +108,7 @@ export class Watcher {
 
   /** Closes as RFC 6455 says. */
   close(code = 1000) {
-    this.#send(8, Buffer.from([code >> 8, code & 255]))
+    this.#send(8, code === 1005 ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 255]))
   }
 
   /** Breaks the connection off. */

@@ -83,9 +83,12 @@ export class Ledger {
   }
 
   webSocketClose(socket, code, reason) {
-    // 1005 and 1006 mean that there was no code: they must not be sent (RFC 6455 §7.4.1).
-    if (code === 1005 || code === 1006) socket.close()
-    else socket.close(code, reason)
+    try {
+      socket.close(code, reason)
+    } catch {
+      // Some codes must not be sent, such as 1005: there was none (RFC 6455 §7.4.1).
+      socket.close()
+    }
   }
 
   webSocketError() {}
